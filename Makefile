@@ -1,0 +1,35 @@
+# What a developer types. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
+
+.PHONY: help demo tour test clients core bench lint readme clean
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+demo: ## release the shipped catalog on the local EC2 (Debian 12; asks before sudo)
+	@scripts/demo.sh
+
+tour: ## validate, plan, prune and check without root, cloud or SDK
+	@scripts/tour.sh
+
+test: ## all tests: Rust, sandbox, end to end
+	@scripts/test.sh
+
+clients: ## third-party clients: awscli, boto3, schema validators
+	@scripts/clients.sh
+
+core: ## the everyday loop: Rust tests without the AWS SDK
+	cargo test --no-default-features
+
+bench: ## measure release and lookup against scripts doing the same
+	@scripts/bench.sh
+
+lint: ## formatting, clippy, ruff, mypy, generated files
+	@scripts/lint.sh
+
+readme: ## regenerate the README's blocks of output
+	@scripts/readme.py
+
+clean: ## end the local EC2 and remove what demo and tests made
+	@scripts/clean.sh

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Leave one line for each layer.
+echo "$BAKELINE_IMAGE" >> /etc/mark

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All tests: Rust without and with the SDK, the sandbox's own, then end to end on the local EC2.
+. "$(dirname "$0")/common.sh"
+
+minutes "packages" scripts/packages.sh libcap2-bin ansible-core
+minutes "python environment" scripts/venv.sh
+minutes "rust tests without the SDK" cargo test --no-default-features
+minutes "rust tests with the SDK" cargo test
+
+sandbox_tests() {
+    (cd sandbox && BAKELINE_SANDBOX_TEST_DIR=/var/lib/bakeline-sandbox-tests ../.venv/bin/python -m pytest -q -m 'real or not real')
+}
+minutes "sandbox tests" sandbox_tests
+CUSTODIAN=$(scripts/custodian.sh)
+export CUSTODIAN
+# Ten thousand worlds take a quarter of an hour; `BAKELINE_PRUNE_WORLDS` asks for as many as you like.
+export BAKELINE_PRUNE_WORLDS=${BAKELINE_PRUNE_WORLDS:-2000}
+minutes "end to end" .venv/bin/python -m pytest -q tests/acceptance

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# A tour without root, cloud or SDK: validate a broken catalog, plan and prune from a recorded world, check a directory.
+. "$(dirname "$0")/common.sh"
+cargo build --no-default-features
+TOUR=examples/tour
+run() {
+    printf '\n$ bakeline %s\n' "$*"
+    "$BAKELINE" "$@" 2>&1 || printf '(exit code %d)\n' $?
+}
+run -C $TOUR/broken validate
+run -C $TOUR/catalog plan --world $TOUR/world.json
+run -C $TOUR/catalog prune --world $TOUR/world.json
+run -C $TOUR/catalog check web --root $TOUR/rootfs

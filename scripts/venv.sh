@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Makes .venv with everything the Python tests and linters need; does nothing when it is up to date.
+. "$(dirname "$0")/common.sh"
+stamp=$(cat sandbox/requirements.txt sandbox/requirements-dev.txt tests/requirements.txt | sha256sum | cut -c1-16)
+if [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then exit 0; fi
+rm -rf .venv
+python3 -m venv .venv
+.venv/bin/python -m pip install -q --disable-pip-version-check -r sandbox/requirements-dev.txt -r tests/requirements.txt
+echo "$stamp" > .venv/stamp

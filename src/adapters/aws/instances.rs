@@ -1,0 +1,94 @@
+//! Owns instances at AWS: launching one with tags in the call, describing, terminating.
+
+use aws_sdk_ec2::types::{
+    HttpTokensState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType, ResourceType,
+    ShutdownBehavior,
+};
+
+use super::{Clients, failed, filter, specification};
+use crate::model::{InstanceId, Tags};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, Instance, LaunchRequest};
+
+pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudResult<InstanceId> {
+    let interface = InstanceNetworkInterfaceSpecification::builder()
+        .device_index(0)
+        .associate_public_ip_address(request.public_address)
+        .delete_on_termination(true)
+        .groups(&request.group)
+        .set_subnet_id(request.subnet.clone())
+        .build();
+    let profile = request
+        .instance_profile
+        .as_ref()
+        .map(|name| aws_sdk_ec2::types::IamInstanceProfileSpecification::builder().name(name).build());
+    let call = clients
+        .ec2
+        .run_instances()
+        .image_id(request.ami.as_str())
+        .instance_type(InstanceType::from(request.instance_type.as_str()))
+        .min_count(1)
+        .max_count(1)
+        .key_name(&request.key_name)
+        .network_interfaces(interface)
+        .set_iam_instance_profile(profile)
+        .set_user_data(request.user_data.as_ref().map(aws_smithy_types::base64::encode))
+        .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
+        .metadata_options(InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build())
+        .tag_specifications(specification(ResourceType::Instance, &request.tags))
+        .tag_specifications(specification(ResourceType::Volume, &request.tags))
+        .client_token(&request.token);
+    let answer = call.send().await.map_err(|e| failed("RunInstances", &clients.region, &e))?;
+    let id = answer.instances.unwrap_or_default().into_iter().next().and_then(|i| i.instance_id);
+    id.map(InstanceId).ok_or_else(|| CloudError {
+        kind: CloudErrorKind::Other,
+        action: "RunInstances",
+        region: clients.region.to_string(),
+        message: "the answer names no instance".to_owned(),
+    })
+}
+
+pub(super) async fn describe(clients: &Clients, id: &InstanceId) -> CloudResult<Option<Instance>> {
+    let answer = clients.ec2.describe_instances().instance_ids(id.as_str()).send().await;
+    match answer.map_err(|e| failed("DescribeInstances", &clients.region, &e)) {
+        Ok(answer) => Ok(read(answer.reservations).into_iter().next()),
+        Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+pub(super) async fn tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<Instance>> {
+    let mut call = clients.ec2.describe_instances();
+    for (key, value) in tags {
+        call = call.filters(filter(format!("tag:{key}"), value));
+    }
+    let mut pages = call.into_paginator().send();
+    let mut out = Vec::new();
+    while let Some(page) = pages.next().await {
+        out.extend(read(page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?.reservations));
+    }
+    out.retain(|i| i.status != "terminated");
+    Ok(out)
+}
+
+pub(super) async fn terminate(clients: &Clients, id: &InstanceId) -> CloudResult<()> {
+    let answer = clients.ec2.terminate_instances().instance_ids(id.as_str()).send().await;
+    match answer.map_err(|e| failed("TerminateInstances", &clients.region, &e)) {
+        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn read(reservations: Option<Vec<aws_sdk_ec2::types::Reservation>>) -> Vec<Instance> {
+    let instances = reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
+    instances
+        .filter_map(|i| {
+            Some(Instance {
+                id: InstanceId(i.instance_id?),
+                status: i.state.and_then(|s| s.name).map(|n| n.as_str().to_owned()).unwrap_or_default(),
+                reason: i.state_reason.and_then(|r| r.message),
+                private_ip: i.private_ip_address,
+                public_ip: i.public_ip_address,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,272 @@
+//! Owns the cloud as AWS offers it: EC2, SSM and STS through the AWS SDK, one set of clients for each Region.
+
+mod access;
+mod copies;
+mod images;
+mod instances;
+mod ladder;
+mod parameters;
+mod references;
+mod scaling;
+mod temporaries;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::error::SdkError;
+
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::ports::{
+    Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
+    LaunchRequest, Secret, TemporaryQuery,
+};
+
+/// One call, all tries together; the SDK sets no such limit by itself.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// Connecting; a local endpoint that does not answer should be said soon.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The clients of one Region.
+#[derive(Clone)]
+struct Clients {
+    ec2: aws_sdk_ec2::Client,
+    ssm: aws_sdk_ssm::Client,
+    sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    region: Region,
+}
+
+/// AWS, or what answers at `AWS_ENDPOINT_URL`.
+pub struct Aws {
+    config: SdkConfig,
+    clients: Mutex<BTreeMap<Region, Clients>>,
+}
+
+impl Aws {
+    /// Loads profile, environment and endpoint the way every AWS tool does; talks to nobody yet.
+    pub async fn load(region: &Region) -> Self {
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(aws_config::Region::new(region.to_string()))
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(
+                TimeoutConfig::builder().operation_timeout(CALL_LIMIT).connect_timeout(CONNECT_LIMIT).build(),
+            )
+            .load()
+            .await;
+        Self { config, clients: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The same with the credentials of a role, which are asked for with the first call and renewed in time.
+    pub async fn assume(region: &Region, role: &str) -> Self {
+        let Self { config, clients } = Self::load(region).await;
+        let provider = aws_config::sts::AssumeRoleProvider::builder(role)
+            .configure(&config)
+            .session_name("bakeline")
+            .build()
+            .await;
+        let provider = aws_sdk_ec2::config::SharedCredentialsProvider::new(provider);
+        Self { config: config.into_builder().credentials_provider(provider).build(), clients }
+    }
+
+    fn clients(&self, region: &Region) -> Clients {
+        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        clients
+            .entry(region.clone())
+            .or_insert_with(|| {
+                let config = self.config.to_builder().region(aws_config::Region::new(region.to_string())).build();
+                Clients {
+                    ec2: aws_sdk_ec2::Client::new(&config),
+                    ssm: aws_sdk_ssm::Client::new(&config),
+                    sts: aws_sdk_sts::Client::new(&config),
+                    config,
+                    region: region.clone(),
+                }
+            })
+            .clone()
+    }
+}
+
+/// Turns an SDK error into ours: the kind one can act on, and the cloud's own words.
+fn failed<E>(action: &'static str, region: &Region, error: &SdkError<E>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let code = error.code().unwrap_or("");
+    let message = match (error.code(), error.message()) {
+        (Some(code), Some(text)) => format!("{code}: {text}"),
+        (Some(code), None) => code.to_owned(),
+        _ => words(error),
+    };
+    let kind = match error {
+        SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => CloudErrorKind::Credentials,
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CloudErrorKind::Unreachable,
+        SdkError::ConstructionFailure(_) if message.contains("credentials") => CloudErrorKind::Credentials,
+        _ => kind_of(code),
+    };
+    CloudError { kind, action, region: region.to_string(), message }
+}
+
+/// EC2's and SSM's error codes (EC2 API Reference, "Error codes"; SSM API Reference, each action's errors).
+fn kind_of(code: &str) -> CloudErrorKind {
+    match code {
+        "ParameterNotFound" => CloudErrorKind::NotFound,
+        "DependencyViolation" | "InvalidGroup.InUse" | "InvalidSnapshot.InUse" | "ResourceInUse" => {
+            CloudErrorKind::InUse
+        }
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => CloudErrorKind::Denied,
+        "AuthFailure"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature" => CloudErrorKind::Credentials,
+        c if c.ends_with(".NotFound") || c.ends_with(".Unavailable") => CloudErrorKind::NotFound,
+        c if c.ends_with(".Duplicate") => CloudErrorKind::Duplicate,
+        c if c.contains("Throttl") || c.contains("LimitExceeded") => CloudErrorKind::Throttled,
+        _ => CloudErrorKind::Other,
+    }
+}
+
+/// The innermost words of an error without a code: the outer ones only say that a call failed.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        out = format!("{out}: {inner}");
+        cause = inner.source();
+    }
+    out
+}
+
+fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
+    tags.iter().map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn specification(kind: aws_sdk_ec2::types::ResourceType, tags: &Tags) -> aws_sdk_ec2::types::TagSpecification {
+    aws_sdk_ec2::types::TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(tags))).build()
+}
+
+fn filter(name: impl Into<String>, value: impl Into<String>) -> aws_sdk_ec2::types::Filter {
+    aws_sdk_ec2::types::Filter::builder().name(name).values(value).build()
+}
+
+#[async_trait]
+impl Cloud for Aws {
+    async fn identity(&self, region: &Region) -> CloudResult<Identity> {
+        let answer = self.clients(region).sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|e| failed("GetCallerIdentity", region, &e))?;
+        Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+    }
+
+    async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
+        images::describe(&self.clients(region), query).await
+    }
+
+    async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
+        references::find(&self.clients(region), amis).await
+    }
+
+    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
+        access::create_key_pair(&self.clients(region), name, tags).await
+    }
+
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
+        access::delete_key_pair(&self.clients(region), name).await
+    }
+
+    async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
+        access::create_group(&self.clients(region), request).await
+    }
+
+    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
+        access::find_group(&self.clients(region), name, tags).await
+    }
+
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
+        access::delete_group(&self.clients(region), id).await
+    }
+
+    async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
+        instances::launch(&self.clients(region), request).await
+    }
+
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        instances::describe(&self.clients(region), id).await
+    }
+
+    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
+        instances::tagged(&self.clients(region), tags).await
+    }
+
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+        instances::terminate(&self.clients(region), id).await
+    }
+
+    async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
+        let call =
+            self.clients(region).ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(ec2_tags(tags)));
+        call.send().await.map(drop).map_err(|e| failed("CreateTags", region, &e))
+    }
+
+    async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
+        let tags = keys.iter().map(|key| aws_sdk_ec2::types::Tag::builder().key(key).build()).collect();
+        let call = self.clients(region).ec2.delete_tags().set_resources(Some(ids.to_vec())).set_tags(Some(tags));
+        call.send().await.map(drop).map_err(|e| failed("DeleteTags", region, &e))
+    }
+
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+        images::deregister(&self.clients(region), ami).await
+    }
+
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
+        temporaries::delete_snapshot(&self.clients(region), id).await
+    }
+
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
+        temporaries::delete_volume(&self.clients(region), id).await
+    }
+
+    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+        temporaries::find(&self.clients(region), query).await
+    }
+
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
+        parameters::get(&self.clients(region), name).await
+    }
+
+    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, tags: &Tags) -> CloudResult<()> {
+        parameters::put(&self.clients(region), name, value, tags).await
+    }
+
+    async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
+        parameters::delete(&self.clients(region), name).await
+    }
+
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
+        parameters::below(&self.clients(region), path).await
+    }
+
+    async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
+        copies::copy(&self.clients(region), request).await
+    }
+
+    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        copies::why_failed(&self.clients(region), ami).await
+    }
+
+    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
+        copies::share(&self.clients(region), ami, account, on).await
+    }
+
+    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
+        copies::dry_run_launch(&self.clients(region), ami, instance_type).await
+    }
+}

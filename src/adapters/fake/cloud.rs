@@ -1,0 +1,285 @@
+//! Owns the fake cloud: every port call acts on a [`FakeWorld`], is recorded, and can be made to fail.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::world::{ACCOUNT, FakeGroup, FakeInstance};
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::ports::{
+    Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
+    Secret, TemporaryQuery,
+};
+
+pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
+    Err((CloudErrorKind::NotFound, format!("{what} does not exist")))
+}
+
+fn has(tags: &Tags, wanted: &Tags) -> bool {
+    wanted.iter().all(|(key, value)| tags.get(key) == Some(value))
+}
+
+/// EC2's name patterns with `*` at the end, which is all that tests use.
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
+}
+
+#[async_trait]
+impl Cloud for FakeCloud {
+    async fn identity(&self, region: &Region) -> CloudResult<Identity> {
+        let who =
+            Identity { account: self.account().to_owned(), arn: "arn:aws:iam::123456789012:user/test".to_owned() };
+        self.call(("identity", "", false), region, |_| Ok(who)).await
+    }
+
+    async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
+        let about = query.ids.first().map_or("", |i| i.as_str());
+        self.call(("images", about, false), region, |world| {
+            let owned = |a: &&Ami| match query.owners.as_slice() {
+                [] => a.owner == self.account(),
+                [any] if any == "*" => true,
+                owners => owners.contains(&a.owner),
+            };
+            let found = world.images.values().filter(|a| a.region == *region).filter(owned);
+            let found = found.filter(|a| query.name.as_ref().is_none_or(|n| matches(n, &a.name)));
+            let found: Vec<Ami> = found
+                .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))
+                .filter(|a| has(&a.tags, &query.tags))
+                .cloned()
+                .collect();
+            world.copies_go_on(&found);
+            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(found) }
+        })
+        .await
+    }
+
+    async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
+        self.call(("references", &amis[0].0, false), region, |world| Ok(world.referring(amis))).await
+    }
+
+    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
+        self.call(("create_key_pair", name, true), region, |world| {
+            if world.key_pairs.contains_key(name) {
+                return Err((CloudErrorKind::Duplicate, format!("key pair {name} exists")));
+            }
+            world.key_pairs.insert(name.to_owned(), tags.clone());
+            Ok(Secret::new("-----BEGIN KEY-----\nsecret-key-material\n-----END KEY-----"))
+        })
+        .await
+    }
+
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
+        self.call(("delete_key_pair", name, true), region, |world| {
+            world.key_pairs.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
+        self.call(("create_group", &request.name, true), region, |world| {
+            if world.groups.values().any(|g| g.name == request.name) {
+                return Err((CloudErrorKind::Duplicate, format!("group {} exists", request.name)));
+            }
+            let id = world.id("sg");
+            world.groups.insert(id.clone(), FakeGroup { name: request.name.clone(), tags: request.tags.clone() });
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
+        self.call(("find_group", name, false), region, |world| {
+            let mut found = world.groups.iter().filter(|(_, g)| g.name == name && has(&g.tags, tags));
+            Ok(found.next().map(|(id, _)| id.clone()))
+        })
+        .await
+    }
+
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
+        self.call(("delete_group", id, true), region, |world| {
+            if world.instances.values().any(|i| i.group == id && i.status != "terminated") {
+                return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
+            }
+            world.groups.remove(id);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
+        self.call(("launch", request.ami.as_str(), true), region, |world| {
+            if let Some((id, _)) = world.instances.iter().find(|(_, i)| i.token == request.token) {
+                return Ok(id.clone());
+            }
+            let usable = world.images.contains_key(&request.ami) && world.groups.contains_key(&request.group);
+            if !usable || !world.key_pairs.contains_key(&request.key_name) {
+                return not_found("the AMI, the group or the key pair");
+            }
+            let id = InstanceId(world.id("i"));
+            let (group, token) = (request.group.clone(), request.token.clone());
+            let instance = FakeInstance {
+                ami: request.ami.clone(),
+                status: "pending".to_owned(),
+                group,
+                token,
+                tags: request.tags.clone(),
+            };
+            world.instances.insert(id.clone(), instance);
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        self.call(("instance", id.as_str(), false), region, |world| Ok(world.look(id))).await
+    }
+
+    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
+        self.call(("instances_tagged", "", false), region, |world| {
+            let live = world.instances.iter().filter(|(_, i)| i.status != "terminated" && has(&i.tags, tags));
+            let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
+            Ok(ids.iter().filter_map(|id| world.look(id)).collect())
+        })
+        .await
+    }
+
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+        self.call(("terminate", id.as_str(), true), region, |world| {
+            if let Some(instance) = world.instances.get_mut(id).filter(|i| i.status != "terminated") {
+                instance.status = "shutting-down".to_owned();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
+        self.call(("tag", ids.first().map_or("", String::as_str), true), region, |world| {
+            for id in ids {
+                let Some(now) = world.tags_of(id) else { return not_found(id) };
+                now.extend(tags.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
+        self.call(("untag", ids.first().map_or("", String::as_str), true), region, |world| {
+            for id in ids {
+                let Some(now) = world.tags_of(id) else { return not_found(id) };
+                now.retain(|key, _| !keys.contains(key));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+        self.call(("deregister", ami.id.as_str(), true), region, |world| {
+            world.images.remove(&ami.id);
+            world.snapshots.retain(|id, _| !ami.snapshots.contains(id));
+            Ok(Vec::new())
+        })
+        .await
+    }
+
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
+        self.call(("delete_snapshot", id, true), region, |world| {
+            world.snapshots.remove(&SnapshotId::from(id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
+        self.call(("delete_volume", id, true), region, |_| Ok(())).await
+    }
+
+    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+        self.call(("temporaries", &query.prefix, false), region, |world| Ok(world.temporaries(region, query))).await
+    }
+
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
+        self.call(("parameter", name, false), region, |world| Ok(world.parameters.get(name).cloned())).await
+    }
+
+    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, _tags: &Tags) -> CloudResult<()> {
+        self.call(("put_parameter", name, true), region, |world| {
+            world.parameters.insert(name.to_owned(), value.to_string());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
+        self.call(("delete_parameter", name, true), region, |world| {
+            world.parameters.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
+        self.call(("parameters", path, false), region, |world| {
+            let below = world.parameters.iter().filter(|(name, _)| name.starts_with(path));
+            Ok(below.map(|(name, value)| (name.clone(), value.clone())).collect())
+        })
+        .await
+    }
+
+    async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
+        let (account, mine) = (self.account(), self.account.is_none());
+        let source = {
+            let mut inner = self.inner.lock().expect("no panic");
+            let world = inner.at(ACCOUNT, &request.source_region);
+            let shared = |r: &Reference| r.ami == request.source && r.kind == "shared-with" && r.by == account;
+            let open = mine || world.references.iter().any(shared);
+            world.images.get(&request.source).filter(|_| open).cloned()
+        };
+        self.call(("copy_image", request.source.as_str(), true), region, |world| {
+            if let Some(id) = world.tokens.get(&request.token) {
+                return Ok(id.clone());
+            }
+            if source.is_none() {
+                return not_found(request.source.as_str());
+            }
+            if world.images.values().any(|a| a.name == request.name && a.owner == account) {
+                return Err((CloudErrorKind::Duplicate, format!("an AMI named {} exists", request.name)));
+            }
+            let id = world.register(region, &request.name, account, &request.tags);
+            if let Some(ami) = world.images.get_mut(&id) {
+                "pending".clone_into(&mut ami.status);
+            }
+            world.tokens.insert(request.token.clone(), id.clone());
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        self.call(("why_failed", ami.as_str(), false), region, |_| Ok(Some("Client.InternalError: late".to_owned())))
+            .await
+    }
+
+    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
+        self.call(("share", ami.id.as_str(), true), region, |world| {
+            let (kind, by) = ("shared-with".to_owned(), account.to_owned());
+            let reference = Reference { ami: ami.id.clone(), kind, by };
+            world.references.retain(|r| *r != reference);
+            world.references.extend(on.then_some(reference));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, _instance_type: &str) -> CloudResult<()> {
+        self.call(("dry_run_launch", ami.as_str(), false), region, |world| {
+            match world.images.get(ami).map(|a| a.status.as_str()) {
+                Some("available") => Ok(()),
+                _ => not_found(ami.as_str()),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,75 @@
+//! Owns the fake cloud's ladder: deprecation, disabling (which drops launch permissions, as EC2 does), and permissions.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::cloud::not_found;
+use crate::model::{AmiId, Reference, Region, Timestamp};
+use crate::ports::{CloudErrorKind, CloudResult, Ladder};
+
+#[async_trait]
+impl Ladder for FakeCloud {
+    async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
+        self.call(("deprecate", ami.as_str(), true), region, |world| {
+            if !world.images.contains_key(ami) {
+                return not_found(ami.as_str());
+            }
+            world.deprecations.insert(ami.clone(), at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn cancel_deprecation(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(("cancel_deprecation", ami.as_str(), true), region, |world| {
+            world.deprecations.remove(ami);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(("disable", ami.as_str(), true), region, |world| {
+            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            "disabled".clone_into(&mut image.status);
+            image.public = false;
+            world.permissions.remove(ami);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(("enable", ami.as_str(), true), region, |world| {
+            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            "available".clone_into(&mut image.status);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
+        self.call(("permissions", ami.as_str(), false), region, |world| {
+            Ok(world.permissions.get(ami).cloned().unwrap_or_default().into_iter().collect())
+        })
+        .await
+    }
+
+    async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
+        self.call(("permit", ami.as_str(), true), region, |world| {
+            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            if image.status == "disabled" {
+                return Err((CloudErrorKind::Other, format!("{ami} is disabled and can't be shared")));
+            }
+            image.public |= who.iter().any(|w| w == "all");
+            world.permissions.entry(ami.clone()).or_default().extend(who.iter().cloned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reported(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Option<Vec<Reference>>> {
+        let about = amis.first().map_or("", |a| a.as_str());
+        self.call(("reported", about, false), region, |world| Ok(world.reports.then(|| world.referring(amis)))).await
+    }
+}

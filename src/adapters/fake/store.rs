@@ -1,0 +1,73 @@
+//! Owns the fake store: objects in memory, and a switch that makes it refuse writes.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
+
+/// A store in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    /// What it holds.
+    pub objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Whether writing is refused.
+    pub read_only: AtomicBool,
+}
+
+impl MemoryStore {
+    fn writable(&self, action: &'static str, key: &str) -> StoreResult<()> {
+        if !self.read_only.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let (key, message) = (key.to_owned(), "read only".to_owned());
+        Err(StoreError { kind: StoreErrorKind::Unwritable, action, key, message })
+    }
+
+    fn objects<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
+        act(&mut self.objects.lock().expect("no panic"))
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
+        Ok(self.objects(|o| o.get(key).cloned()))
+    }
+
+    async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()> {
+        self.writable("write", key)?;
+        self.objects(|o| o.insert(key.to_owned(), content.to_vec()));
+        Ok(())
+    }
+
+    async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
+        self.writable("create", key)?;
+        Ok(self.objects(|o| {
+            let new = !o.contains_key(key);
+            o.entry(key.to_owned()).or_insert_with(|| content.to_vec());
+            new
+        }))
+    }
+
+    async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
+        let below = format!("{prefix}/");
+        Ok(self.objects(|o| o.keys().filter(|k| k.starts_with(&below)).cloned().collect()))
+    }
+
+    async fn delete(&self, key: &str) -> StoreResult<()> {
+        self.writable("delete", key)?;
+        self.objects(|o| o.remove(key));
+        Ok(())
+    }
+
+    fn durable(&self) -> bool {
+        true
+    }
+
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+}

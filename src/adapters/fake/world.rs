@@ -1,0 +1,206 @@
+//! Owns what exists in the fake cloud, as plain data that tests can compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp};
+use crate::ports::{Instance, TemporaryQuery};
+
+/// A security group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeGroup {
+    /// Its name.
+    pub name: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeInstance {
+    /// The AMI it runs.
+    pub ami: AmiId,
+    /// `pending`, `running`, `shutting-down`, `terminated`.
+    pub status: String,
+    /// The security group it holds.
+    pub group: String,
+    /// The client token of its launch.
+    pub token: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Everything there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FakeWorld {
+    /// AMIs, our own and the vendors'.
+    pub images: BTreeMap<AmiId, Ami>,
+    /// Snapshots with their tags.
+    pub snapshots: BTreeMap<SnapshotId, Tags>,
+    /// Instances, terminated ones too.
+    pub instances: BTreeMap<InstanceId, FakeInstance>,
+    /// Key pairs with their tags.
+    pub key_pairs: BTreeMap<String, Tags>,
+    /// Security groups by id.
+    pub groups: BTreeMap<String, FakeGroup>,
+    /// SSM parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// What refers to AMIs beside instances and parameters.
+    pub references: Vec<Reference>,
+    /// From when an AMI is deprecated.
+    pub deprecations: BTreeMap<AmiId, Timestamp>,
+    /// Who may launch an AMI beside its owner.
+    pub permissions: BTreeMap<AmiId, BTreeSet<String>>,
+    /// Whether the cloud itself can say what refers to an AMI.
+    pub reports: bool,
+    /// What copies were begun with which client token.
+    pub tokens: BTreeMap<String, AmiId>,
+    /// Whether copies fail late.
+    pub copies_fail: bool,
+    /// How many ids were given out.
+    pub given: u32,
+}
+
+/// The account that owns what the fake cloud makes.
+pub const ACCOUNT: &str = "123456789012";
+
+impl FakeWorld {
+    /// A new id with this prefix.
+    pub fn id(&mut self, prefix: &str) -> String {
+        self.given += 1;
+        format!("{prefix}-{:08x}", self.given)
+    }
+
+    /// Adds an AMI with one snapshot; answers its id.
+    pub fn register(&mut self, region: &Region, name: &str, owner: &str, tags: &Tags) -> AmiId {
+        let (id, snapshot) = (AmiId(self.id("ami")), SnapshotId(self.id("snap")));
+        self.snapshots.insert(snapshot.clone(), tags.clone());
+        let ami = Ami {
+            id: id.clone(),
+            region: region.clone(),
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+            arch: "x86_64".to_owned(),
+            created: format!("2026-11-22T12:00:{:02}Z", self.given % 60),
+            status: "available".to_owned(),
+            root_device: "/dev/xvda".to_owned(),
+            snapshots: vec![snapshot],
+            tags: tags.clone(),
+            public: false,
+            last_launched: None,
+            protected: false,
+        };
+        self.images.insert(id.clone(), ami);
+        id
+    }
+
+    /// The AMIs of our account, in the cloud's order.
+    #[must_use]
+    pub fn own(&self) -> Vec<Ami> {
+        self.images.values().filter(|a| a.owner == ACCOUNT).cloned().collect()
+    }
+
+    /// What refers to AMIs: live instances, parameters, and what a test says.
+    #[must_use]
+    pub fn referring(&self, amis: &[AmiId]) -> Vec<Reference> {
+        let refer = |ami: &AmiId, kind: &str, by: &str| Reference {
+            ami: ami.clone(),
+            kind: kind.to_owned(),
+            by: by.to_owned(),
+        };
+        let live = self.instances.iter().filter(|(_, i)| i.status != "terminated");
+        let live = live.map(|(id, i)| refer(&i.ami, "instance", id.as_str()));
+        let told = self.parameters.iter().map(|(name, value)| refer(&AmiId(value.clone()), "parameter", name));
+        let all = live.chain(told).chain(self.references.iter().cloned());
+        all.filter(|r| amis.contains(&r.ami)).collect()
+    }
+
+    /// All that refers to any AMI, launch permissions too: what gathering would answer.
+    #[must_use]
+    pub fn uses(&self) -> Vec<Reference> {
+        let ids: Vec<AmiId> = self.images.keys().cloned().collect();
+        let shared = self.permissions.iter().flat_map(|(ami, who)| {
+            let kind = || "shared-with".to_owned();
+            who.iter().map(move |by| Reference { ami: ami.clone(), kind: kind(), by: by.clone() })
+        });
+        self.referring(&ids).into_iter().chain(shared).collect()
+    }
+
+    /// Looking at a pending copy moves it on: to available, or to failed.
+    pub fn copies_go_on(&mut self, seen: &[Ami]) {
+        let status = if self.copies_fail { "failed" } else { "available" };
+        for ami in seen.iter().filter(|a| a.status == "pending") {
+            if let Some(ami) = self.images.get_mut(&ami.id) {
+                status.clone_into(&mut ami.status);
+            }
+        }
+    }
+
+    /// The temporary things that are left: key pairs, groups, instances that live.
+    #[must_use]
+    pub fn temporary(&self) -> Vec<String> {
+        let instances = self.instances.iter().filter(|(_, i)| i.status != "terminated").map(|(id, _)| id.to_string());
+        self.key_pairs.keys().chain(self.groups.keys()).cloned().chain(instances).collect()
+    }
+
+    /// What a sweep looks at.
+    #[must_use]
+    pub fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> Vec<Temporary> {
+        use TemporaryKind::{Image, Instance, KeyPair, SecurityGroup, Snapshot};
+        let thing = |kind, id: &str, name: &str, tags: &Tags, used| Temporary {
+            kind,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            region: region.clone(),
+            account: None,
+            tags: tags.clone(),
+            used,
+        };
+        let live = || self.instances.iter().filter(|(_, i)| i.status != "terminated");
+        let mut out: Vec<Temporary> = live().map(|(id, i)| thing(Instance, id.as_str(), "", &i.tags, false)).collect();
+        out.extend(self.images.values().map(|a| thing(Image, a.id.as_str(), &a.name, &a.tags, false)));
+        let orphans = self.orphans();
+        out.extend(
+            self.snapshots.iter().map(|(id, tags)| thing(Snapshot, id.as_str(), "", tags, !orphans.contains(&id))),
+        );
+        let held = |id: &String| live().any(|(_, i)| i.group == *id);
+        out.extend(self.groups.iter().map(|(id, g)| thing(SecurityGroup, id, &g.name, &g.tags, held(id))));
+        out.extend(self.key_pairs.iter().map(|(name, tags)| thing(KeyPair, name, name, tags, false)));
+        let (key, value) = &query.owner;
+        out.retain(|t| match t.tags.get(key) {
+            Some(owner) => owner == value,
+            None => t.name.starts_with(&query.prefix) || t.name.starts_with("packer_"),
+        });
+        out
+    }
+
+    /// Snapshots that no AMI has.
+    #[must_use]
+    pub fn orphans(&self) -> Vec<&SnapshotId> {
+        let used: Vec<&SnapshotId> = self.images.values().flat_map(|a| &a.snapshots).collect();
+        self.snapshots.keys().filter(|s| !used.contains(s)).collect()
+    }
+
+    /// The tags of whatever has this id.
+    pub fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
+        if let Some(ami) = self.images.get_mut(&AmiId::from(id)) {
+            return Some(&mut ami.tags);
+        }
+        if let Some(tags) = self.snapshots.get_mut(&SnapshotId::from(id)) {
+            return Some(tags);
+        }
+        self.instances.get_mut(&InstanceId::from(id)).map(|i| &mut i.tags)
+    }
+
+    /// Each look moves an instance on: pending to running, shutting down to terminated.
+    pub fn look(&mut self, id: &InstanceId) -> Option<Instance> {
+        let instance = self.instances.get_mut(id)?;
+        let status = instance.status.clone();
+        match status.as_str() {
+            "pending" => "running".clone_into(&mut instance.status),
+            "shutting-down" => "terminated".clone_into(&mut instance.status),
+            _ => {}
+        }
+        let (private_ip, public_ip) = (Some("10.0.0.1".to_owned()), Some("192.0.2.1".to_owned()));
+        Some(Instance { id: id.clone(), status, reason: None, private_ip, public_ip })
+    }
+}

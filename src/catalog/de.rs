@@ -1,0 +1,284 @@
+//! Owns the way from a tree of nodes to typed values, for any type that serde can read; errors keep their place.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::SeqDeserializer;
+use serde::de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
+
+use super::node::{Key, Node, Scalar, Span, Value};
+
+/// Reads a value of type `T`.
+///
+/// # Errors
+/// What does not fit, and where.
+pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Misfit> {
+    T::deserialize(Reader(node))
+}
+
+/// What does not fit, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Misfit {
+    /// The innermost place known.
+    pub(crate) span: Option<Span>,
+    /// What does not fit.
+    pub(crate) message: String,
+}
+
+impl Misfit {
+    fn at(mut self, span: &Span) -> Self {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl de::Error for Misfit {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { span: None, message: message.to_string() }
+    }
+}
+
+/// A value and where it is written. Only [`from_node`] can make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+const AT: &str = "__bakeline_at";
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AtVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
+            type Value = At<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value with its place")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<At<T>, A::Error> {
+                let missing = || de::Error::custom("a place is missing");
+                let (start, value) = map.next_entry::<usize, T>()?.ok_or_else(missing)?;
+                let end = map.next_key::<usize>()?.ok_or_else(missing)?;
+                Ok(At { value, span: start..end })
+            }
+        }
+        deserializer.deserialize_newtype_struct(AT, AtVisitor(std::marker::PhantomData))
+    }
+}
+
+impl<T: schemars::JsonSchema> schemars::JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<T>()
+    }
+}
+
+impl PartialOrd for At<String> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for At<String> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (&self.value, self.span.start, self.span.end).cmp(&(&other.value, other.span.start, other.span.end))
+    }
+}
+
+/// Gives an [`At`] its three parts: start, value, end.
+struct AtParts<D> {
+    inner: Option<D>,
+    keys: std::array::IntoIter<usize, 2>,
+}
+
+impl<D> AtParts<D> {
+    fn new(inner: D, span: &Span) -> Self {
+        Self { inner: Some(inner), keys: [span.start, span.end].into_iter() }
+    }
+}
+
+impl<'de, D: serde::Deserializer<'de, Error = Misfit>> MapAccess<'de> for AtParts<D> {
+    type Error = Misfit;
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+        self.keys.next().map(|at| seed.deserialize(at.into_deserializer())).transpose()
+    }
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        match self.inner.take() {
+            Some(inner) => seed.deserialize(inner),
+            None => Err(de::Error::custom("a value asked for twice")),
+        }
+    }
+}
+
+struct Reader<'de>(&'de Node);
+
+impl<'de> Reader<'de> {
+    fn any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.0.value {
+            Value::Scalar { text, kind } => match kind {
+                Scalar::Null => visitor.visit_unit(),
+                Scalar::Bool(b) => visitor.visit_bool(*b),
+                Scalar::Text => visitor.visit_borrowed_str(text),
+                Scalar::Integer => match (text.parse::<u64>(), text.parse::<i64>()) {
+                    _ if leading_zero(text) => visitor.visit_borrowed_str(text),
+                    (Ok(n), _) => visitor.visit_u64(n),
+                    (_, Ok(n)) => visitor.visit_i64(n),
+                    _ => visitor.visit_borrowed_str(text),
+                },
+                Scalar::Float => match text.parse::<f64>() {
+                    Ok(n) if n.is_finite() => visitor.visit_f64(n),
+                    _ => visitor.visit_borrowed_str(text),
+                },
+            },
+            Value::List(items) => {
+                let mut seq = SeqDeserializer::new(items.iter().map(Reader));
+                let out = visitor.visit_seq(&mut seq)?;
+                seq.end()?;
+                Ok(out)
+            }
+            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
+        }
+    }
+}
+
+/// Whether YAML 1.1 and 1.2 disagree about a number.
+pub(crate) fn leading_zero(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.len() > 1 && digits.starts_with('0')
+}
+
+impl<'de> IntoDeserializer<'de, Misfit> for Reader<'de> {
+    type Deserializer = Self;
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> serde::Deserializer<'de> for Reader<'de> {
+    type Error = Misfit;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let span = &self.0.span;
+        self.any(visitor).map_err(|e| e.at(span))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let span = &self.0.span;
+        match &self.0.value {
+            Value::Scalar { kind: Scalar::Null, .. } => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+        .map_err(|e: Misfit| e.at(span))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        let node = self.0;
+        if name == AT {
+            visitor.visit_map(AtParts::new(Reader(node), &node.span))
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
+        .map_err(|e| e.at(&node.span))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        let node = self.0;
+        match &node.value {
+            Value::Scalar { text, kind: Scalar::Text } => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Map(entries) if entries.len() == 1 => visitor.visit_enum(Variant(&entries[0])),
+            _ => Err(de::Error::custom(format!("expected one word or one key, found {}", node.describe()))),
+        }
+        .map_err(|e: Misfit| e.at(&node.span))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Entries<'de> {
+    entries: std::slice::Iter<'de, (Key, Node)>,
+    value: Option<&'de (Key, Node)>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Misfit;
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        self.value = Some(entry);
+        seed.deserialize(KeyReader(&entry.0)).map(Some)
+    }
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        match self.value.take() {
+            Some((_, node)) => seed.deserialize(Reader(node)),
+            None => Err(de::Error::custom("a value without a key")),
+        }
+    }
+}
+
+struct KeyReader<'de>(&'de Key);
+
+impl<'de> serde::Deserializer<'de> for KeyReader<'de> {
+    type Error = Misfit;
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_borrowed_str(&self.0.text).map_err(|e: Misfit| e.at(&self.0.span))
+    }
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        if name == AT {
+            let span = &self.0.span;
+            visitor.visit_map(AtParts::new(self, span))
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
+    }
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Variant<'de>(&'de (Key, Node));
+
+impl<'de> EnumAccess<'de> for Variant<'de> {
+    type Error = Misfit;
+    type Variant = Reader<'de>;
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Reader<'de>), Misfit> {
+        let (key, node) = self.0;
+        Ok((seed.deserialize(KeyReader(key))?, Reader(node)))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Reader<'de> {
+    type Error = Misfit;
+    fn unit_variant(self) -> Result<(), Misfit> {
+        <()>::deserialize(self)
+    }
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Misfit> {
+        seed.deserialize(self)
+    }
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
+        serde::Deserializer::deserialize_any(self, visitor)
+    }
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value, Misfit> {
+        serde::Deserializer::deserialize_any(self, visitor)
+    }
+}

@@ -1,0 +1,35 @@
+//! Owns the way from the user's YAML texts to a valid [`Catalog`], or to every problem at once.
+//!
+//! A text goes through `yaml` (a tree with places), `secrets`, `shape` (keys and types, against the JSON Schema made
+//! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
+//! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
+
+mod checks;
+pub mod codes;
+mod configuration;
+mod control;
+mod de;
+pub mod defaults;
+mod files;
+mod image;
+mod keeping;
+mod links;
+mod load;
+mod node;
+mod raw;
+mod schema;
+mod secrets;
+mod settings;
+mod shape;
+mod source;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod text;
+mod types;
+mod yaml;
+
+pub use files::{Files, Lookup};
+pub use load::{SETTINGS_FILE, load, load_settings};
+pub use schema::schemas;
+pub use types::*;

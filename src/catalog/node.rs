@@ -1,0 +1,179 @@
+//! Owns the tree a YAML text becomes: every key and value with the byte range it was written at.
+
+use std::ops::Range;
+
+/// A byte range of the text.
+pub(crate) type Span = Range<usize>;
+
+/// A value and where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) value: Value,
+    /// How many nodes it has, itself included.
+    pub(crate) size: usize,
+    /// How deep it is; a scalar is 1.
+    pub(crate) depth: usize,
+}
+
+/// A key of a map and where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Scalar { text: String, kind: Scalar },
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// What a scalar is under YAML 1.2's core schema; quoted and block scalars are always text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Null,
+    Bool(bool),
+    /// Digits that fit no number, or have a leading zero (YAML 1.1 would read those as octal), are integers too.
+    Integer,
+    Float,
+    Text,
+}
+
+impl Node {
+    /// A node whose size and depth follow from its value.
+    pub(crate) fn new(span: Span, value: Value) -> Self {
+        let (size, depth) = match &value {
+            Value::Scalar { .. } => (1, 1),
+            Value::List(items) => totals(items.iter()),
+            Value::Map(entries) => totals(entries.iter().map(|(_, node)| node)),
+        };
+        Self { span, value, size, depth }
+    }
+
+    /// The entries, if it is a map.
+    pub(crate) fn entries(&self) -> &[(Key, Node)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Whether nothing is written there, or `null`.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Scalar { kind: Scalar::Null, .. })
+    }
+
+    /// The value of a key, if it is a map that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entries().iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
+    }
+
+    /// Takes a key's value out of a map.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let at = entries.iter().position(|(k, _)| k.text == key)?;
+        Some(entries.remove(at).1)
+    }
+
+    /// Calls `visit` for every scalar below, keys included.
+    pub(crate) fn scalars(&self, visit: &mut dyn FnMut(&str, &Span)) {
+        match &self.value {
+            Value::Scalar { text, .. } => visit(text, &self.span),
+            Value::List(items) => items.iter().for_each(|n| n.scalars(visit)),
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    visit(&key.text, &key.span);
+                    node.scalars(visit);
+                }
+            }
+        }
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn describe(&self) -> String {
+        match &self.value {
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+            Value::Scalar { text, kind } => match kind {
+                Scalar::Null => "nothing".to_owned(),
+                Scalar::Bool(_) => format!("the truth value {text}"),
+                Scalar::Integer | Scalar::Float => format!("the number {text}"),
+                Scalar::Text => "text".to_owned(),
+            },
+        }
+    }
+}
+
+fn totals<'a>(children: impl Iterator<Item = &'a Node>) -> (usize, usize) {
+    children.fold((1, 1), |(size, depth), n| (size + n.size, depth.max(n.depth + 1)))
+}
+
+/// What a plain scalar is: YAML 1.2.2, section 10.3.2, with leading zeros kept as integers.
+pub(crate) fn resolve(text: &str) -> Scalar {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
+        "true" | "True" | "TRUE" => return Scalar::Bool(true),
+        "false" | "False" | "FALSE" => return Scalar::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return Scalar::Float,
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let radix = |prefix: &str, ok: fn(u8) -> bool| {
+        text.strip_prefix(prefix).is_some_and(|d| !d.is_empty() && d.bytes().all(ok))
+    };
+    if digits(unsigned) || radix("0x", |b| b.is_ascii_hexdigit()) || radix("0o", |b| (b'0'..=b'7').contains(&b)) {
+        return Scalar::Integer;
+    }
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        return Scalar::Float;
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((m, e)) => (m, Some(e.strip_prefix(['-', '+']).unwrap_or(e))),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(w, f)| (w, Some(f)));
+    let number = match fraction {
+        None => digits(whole),
+        Some("") => digits(whole),
+        Some(f) => digits(f) && (whole.is_empty() || digits(whole)),
+    };
+    if number && exponent.is_none_or(digits) { Scalar::Float } else { Scalar::Text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scalar, resolve};
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        for (text, kind) in [
+            ("", Scalar::Null),
+            ("~", Scalar::Null),
+            ("true", Scalar::Bool(true)),
+            ("no", Scalar::Text),
+            ("on", Scalar::Text),
+            ("12", Scalar::Integer),
+            ("0644", Scalar::Integer),
+            ("0x1F", Scalar::Integer),
+            ("0o17", Scalar::Integer),
+            ("-3", Scalar::Integer),
+            ("1_000", Scalar::Text),
+            ("1.", Scalar::Float),
+            (".5", Scalar::Float),
+            ("1.10", Scalar::Float),
+            ("1e3", Scalar::Float),
+            ("-.inf", Scalar::Float),
+            (".", Scalar::Text),
+            ("e3", Scalar::Text),
+            ("1.2.3", Scalar::Text),
+            ("12:30", Scalar::Text),
+            ("debian", Scalar::Text),
+        ] {
+            assert_eq!(resolve(text), kind, "{text}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Owns the shapes users write: what keys there are, in which types, before anything is checked.
+//!
+//! The doc comments here are the descriptions in the JSON Schemas that editors show. All but lists and maps are optional
+//! here even where the schema says `required`: a file with one wrong key is still read for the rest of its problems.
+
+mod image;
+mod settings;
+
+pub(crate) use image::*;
+pub(crate) use settings::*;
+
+use std::collections::BTreeMap;
+
+use super::de::At;
+
+/// A piece of text with its place.
+pub(crate) type Text = At<String>;
+
+/// A map from text to text; both with their places.
+pub(crate) type TextMap = BTreeMap<Text, Text>;

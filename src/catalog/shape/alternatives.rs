@@ -1,0 +1,105 @@
+//! Owns the choice between several schemas: words, externally tagged variants, or plain types.
+
+use serde_json::Value as Json;
+
+use super::{Fitter, is_type, listed, place_of, types, words};
+use crate::catalog::codes;
+use crate::catalog::node::{Node, Scalar, Span, Value};
+use crate::catalog::source::Sink;
+
+impl<'a> Fitter<'a, '_> {
+    /// One of several schemas: words, maps with one key that names the variant, or plain types.
+    pub(super) fn alternatives(
+        &mut self,
+        options: &'a [Json],
+        node: &mut Node,
+        what: &str,
+        key: Option<&Span>,
+    ) -> bool {
+        let options: Vec<&Json> = options.iter().map(|o| self.resolve(o)).collect();
+        let variants: Vec<(&str, &Json)> = options.iter().filter_map(|o| variant(o)).collect();
+        let all_words: Vec<&str> = options.iter().flat_map(|o| words(o)).collect();
+        if variants.len() + options.iter().filter(|o| !words(o).is_empty()).count() == options.len() {
+            return self.tagged(&variants, &all_words, node, what, key);
+        }
+        let mut closest: Option<Sink> = None;
+        for option in options.iter().copied() {
+            let (mut trial, mut sink) = (node.clone(), Sink::default());
+            let mut fitter = Fitter { root: self.root, source: self.source, sink: &mut sink };
+            if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
+                *node = trial;
+                return true;
+            }
+            let fits = match option.as_object().and_then(types) {
+                Some(types) => types.iter().any(|t| is_type(node, t)),
+                None => words(option).is_empty() || matches!(node.value, Value::Scalar { .. }),
+            };
+            if fits && closest.is_none() {
+                closest = Some(sink);
+            }
+        }
+        match closest {
+            Some(sink) => self.sink.absorb(sink),
+            None => {
+                let all: Vec<&str> = options.iter().filter_map(|o| types(o.as_object()?)).flatten().collect();
+                self.wrong_type(&all, node, what, key);
+            }
+        }
+        false
+    }
+
+    fn tagged(
+        &mut self,
+        variants: &[(&'a str, &'a Json)],
+        words: &[&str],
+        node: &mut Node,
+        what: &str,
+        key: Option<&Span>,
+    ) -> bool {
+        let names = || words.iter().copied().chain(variants.iter().map(|(name, _)| *name));
+        if let Value::Scalar { text, kind: Scalar::Text } = &node.value {
+            if let Some((name, _)) = variants.iter().find(|(name, _)| name == text) {
+                self.error(codes::WRONG_TYPE, node.span.clone(), format!("`{name}` needs a value"))
+                    .help(format!("write it as `{name}: …`"));
+                return false;
+            }
+            return self.word(&names().collect::<Vec<_>>(), node, what, key);
+        }
+        let span = place_of(node, key);
+        let Value::Map(entries) = &mut node.value else {
+            let message = format!("{what} must be one of {}, not {}", listed(names()), node.describe());
+            self.error(codes::WRONG_TYPE, span, message).help("write the word, or one key with its value");
+            return false;
+        };
+        match entries.as_mut_slice() {
+            [(name, value)] => match variants.iter().find(|(v, _)| *v == name.text) {
+                Some((_, schema)) => self.node(schema, value, &format!("`{}`", name.text), Some(&name.span)),
+                None => {
+                    let name = name.clone();
+                    self.unknown_key(&name, variants.iter().map(|(v, _)| *v));
+                    false
+                }
+            },
+            several => {
+                let span = several.get(1).map_or(span, |(k, _)| k.span.clone());
+                let unindented = several.first().filter(|(k, n)| n.is_null() && names().any(|name| name == k.text));
+                let help = match unindented {
+                    Some((key, _)) => format!("indent what belongs to `{}` further than it", key.text),
+                    None => format!("choose one of {}", listed(names())),
+                };
+                self.error(codes::WRONG_TYPE, span, format!("{what} must have exactly one key")).help(help);
+                false
+            }
+        }
+    }
+}
+
+/// An externally tagged variant: an object with one key, which is required.
+fn variant(schema: &Json) -> Option<(&str, &Json)> {
+    let properties = schema.get("properties")?.as_object()?;
+    let required = schema.get("required")?.as_array()?;
+    match (properties.iter().next(), properties.len(), required.len()) {
+        (Some((name, schema)), 1, 1) => Some((name, schema)),
+        _ => None,
+    }
+}

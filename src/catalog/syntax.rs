@@ -1,0 +1,214 @@
+//! Owns what names look like, ours and AWS's: one pattern each, which the JSON Schemas show and the loader enforces.
+
+use std::sync::OnceLock;
+
+use regex::Regex;
+
+/// An allow-list for one kind of name.
+pub(crate) struct Syntax {
+    /// The whole text must match it; understood alike by Rust and JavaScript.
+    pub(crate) pattern: &'static str,
+    /// Reads after "use " in a message.
+    pub(crate) says: &'static str,
+    regex: OnceLock<Regex>,
+}
+
+impl Syntax {
+    const fn new(pattern: &'static str, says: &'static str) -> Self {
+        Self { pattern, says, regex: OnceLock::new() }
+    }
+
+    /// Whether the whole text is of this kind.
+    pub(crate) fn allows(&self, text: &str) -> bool {
+        self.regex.get_or_init(|| Regex::new(self.pattern).expect("every pattern is tested")).is_match(text)
+    }
+}
+
+macro_rules! syntaxes {
+    ($($(#[$doc:meta])* $name:ident = $pattern:literal, $says:literal;)*) => {
+        $($(#[$doc])* pub(crate) static $name: Syntax = Syntax::new($pattern, $says);)*
+        #[cfg(test)]
+        const ALL: &[(&str, &Syntax)] = &[$((stringify!($name), &$name)),*];
+    };
+}
+
+syntaxes! {
+    /// As [`crate::model::check_name`].
+    NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", "1 to 40 of a-z, 0-9 and `-`, starting with a letter";
+    /// Part of an SSM parameter's name, whose levels may have letters, digits, `.`, `-` and `_`.
+    ENVIRONMENT = r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$", "1 to 40 letters, digits, `_`, `.` and `-`, starting with a letter";
+    /// Codes such as `eu-west-1`, `us-gov-west-1`, `eusc-de-east-1`.
+    REGION = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$", "a Region code such as `eu-west-1`";
+    ACCOUNT = r"^[0-9]{12}$", "the 12 digits of an account id, in quotes";
+    /// IAM: role names have up to 64 characters of `\w+=,.@-`, paths up to 512.
+    ROLE = r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$", "an ARN such as `arn:aws:iam::123456789012:role/bakeline`";
+    INSTANCE_TYPE = r"^[a-z][a-z0-9-]{0,19}\.[a-z0-9-]{1,20}$", "an instance type such as `t3.small`";
+    SUBNET = r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$", "a subnet's id such as `subnet-0123456789abcdef0`";
+    /// IAM: instance profile names; Packer wants the name, not the ARN.
+    INSTANCE_PROFILE = r"^[A-Za-z0-9_+=,.@-]{1,128}$", "an instance profile's name, not its ARN";
+    /// SSM: a fully qualified name has levels of letters, digits, `.`, `-` and `_`, at most 15.
+    PARAMETER = r"^(/[A-Za-z0-9_.-]{1,128}){1,15}$", "an SSM parameter's full name such as `/aws/service/debian/release/12/latest/amd64`";
+    /// EC2 DescribeImages, parameter Owners.
+    IMAGE_OWNER = r"^([0-9]{12}|self|amazon|aws-marketplace|aws-backup-vault)$", "an account id in quotes, or `self`, `amazon`, `aws-marketplace` or `aws-backup-vault`";
+    /// EC2 CreateImage, parameter Name, plus `*` and `?`; at least one character is no wildcard.
+    IMAGE_PATTERN = r"^[*?]*[A-Za-z0-9()\[\] ./'@_-][A-Za-z0-9()\[\] ./'@_*?-]{0,127}$", "up to 128 letters, digits, spaces and ()[]./-'@_ with `*` and `?`, not wildcards alone";
+    /// A relative path inside the repository; `.` and `..` are refused besides.
+    PATH = r"^[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "a path relative to the repository's root, of letters, digits, `/` and `_.+@=-`";
+    /// A folder on this machine, absolute or below the working directory.
+    FOLDER = r"^/?[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "a folder's path of letters, digits, `/` and `_.+@=-`";
+    /// An absolute path of a file in the image; `.` and `..` are refused besides.
+    DESTINATION = r"^(/[A-Za-z0-9_.+@=:-]+)+$", "an absolute path of letters, digits, `/` and `_.+@=:-` that names a file";
+    /// useradd(8): names; or numeric ids.
+    OWNER = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?$", "`user` or `user:group`";
+    MODE = r"^[0-7]{3,4}$", "three or four octal digits in quotes, such as \"0644\"";
+    DURATION = r"^[1-9][0-9]{0,4}[smhdw]$", "a time such as `90s`, `15m`, `36h`, `7d` or `2w`";
+    /// A time that may be none at all.
+    WAIT = r"^(0s|[1-9][0-9]{0,4}[smhdw])$", "a time such as `7d` or `2w`, or `0s` for none";
+    /// S3: general purpose bucket naming rules.
+    BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "a bucket's name: 3 to 63 of a-z, 0-9, `.` and `-`";
+    /// Facter: names of facts are lower-case.
+    FACT = r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 of a-z, 0-9 and `_`, starting with a letter";
+    /// POSIX, 8.1: the names of environment variables.
+    VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", "the name of an environment variable such as `BAKELINE_SLACK_WEBHOOK_URL`";
+}
+
+/// An address range in CIDR notation; `Ok` says whether it is so wide that it is hardly a range.
+///
+/// # Errors
+/// What is wrong and what would be right.
+pub(crate) fn cidr(text: &str) -> Result<bool, String> {
+    use std::net::IpAddr;
+    let example = || "use an address range such as `10.0.0.0/8`".to_owned();
+    let (address, length) = text.split_once('/').ok_or_else(example)?;
+    let address: IpAddr = address.parse().map_err(|_| example())?;
+    let digits =
+        !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    let length: u32 = if digits { length.parse().map_err(|_| example())? } else { return Err(example()) };
+    let (bits, size) = match address {
+        IpAddr::V4(a) => (u128::from(a.to_bits()) << 96, 32),
+        IpAddr::V6(a) => (a.to_bits(), 128),
+    };
+    if length > size {
+        return Err(format!("the part after `/` is at most {size}"));
+    }
+    let kept = if length == 0 { 0 } else { bits & (u128::MAX << (128 - length)) };
+    if kept != bits {
+        let network = match address {
+            IpAddr::V4(_) => IpAddr::from(std::net::Ipv4Addr::from_bits(u32::try_from(kept >> 96).unwrap_or(0))),
+            IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::from_bits(kept)),
+        };
+        return Err(format!("use the network's own address: `{network}/{length}`"));
+    }
+    Ok(length < 8)
+}
+
+/// A time that [`DURATION`] or [`WAIT`] lets in.
+pub(crate) fn duration(text: &str) -> Option<jiff::SignedDuration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: i64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    Some(jiff::SignedDuration::from_secs(number * seconds))
+}
+
+/// Whether a tag key belongs to bakeline or AWS whatever the settings say.
+pub(crate) fn reserved_tag(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    lower == "name" || ["aws:", "bakeline:"].iter().any(|prefix| lower.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_syntax_lets_in_what_it_should_and_nothing_else() {
+        let long = "a".repeat(41);
+        let table: &[(&str, &[&str], &[&str])] = &[
+            ("NAME", &["jdk", "a", "base-debian-12"], &["", "JDK", "1a", "a-", "a_b", &long]),
+            ("ENVIRONMENT", &["Test", "Prod", "pre.prod"], &["", "1", "a b", "a/b", "$(x)"]),
+            (
+                "REGION",
+                &["eu-west-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12"],
+                &["eu-west-1a", "EU-WEST-1", "eu", "local"],
+            ),
+            ("ACCOUNT", &["123456789012"], &["12345678901", "1234567890123", "12345678901a"]),
+            (
+                "ROLE",
+                &["arn:aws:iam::123456789012:role/a", "arn:aws-cn:iam::123456789012:role/x/y"],
+                &["arn:aws:iam::123456789012:user/a", "role", "arn:aws:iam::123456789012:role/"],
+            ),
+            (
+                "INSTANCE_TYPE",
+                &["t3.small", "u-6tb1.112xlarge", "m7g.metal-24xl"],
+                &["t3", "t3.", "T3.small", "t3.small; x"],
+            ),
+            ("SUBNET", &["subnet-12345678", "subnet-0123456789abcdef0"], &["subnet-1", "subnet-ABCDEF01"]),
+            ("INSTANCE_PROFILE", &["bakeline", "a+b=c,d.e@f"], &["", "arn:aws:iam::1:instance-profile/x", "a b"]),
+            (
+                "PARAMETER",
+                &["/aws/service/debian/release/12/latest/amd64", "/a"],
+                &["a", "/", "/a/", "//a", "/a b", "/a:1"],
+            ),
+            ("IMAGE_OWNER", &["amazon", "self", "136693071363"], &["debian", "", "Amazon"]),
+            (
+                "IMAGE_PATTERN",
+                &["debian-12-amd64-*", "*x", "ubuntu/images/*(a) [b]'?"],
+                &["", "*", "*?*", "a{{b}}", "a$", "a\"b", "a\nb"],
+            ),
+            (
+                "PATH",
+                &["files/motd", "a", ".x/y", "files/a@.service"],
+                &["/a", "a//b", "a/", "-a", "a/-b", "a b", "a\\b", "", "${a}", "~/a"],
+            ),
+            ("FOLDER", &[".bakeline/store", "/srv/store"], &["", "/", "-x", "a b", "$(x)"]),
+            (
+                "DESTINATION",
+                &["/etc/motd", "/etc/systemd/system/a@.service"],
+                &["etc", "/", "/a/", "//a", "/a b", "/a$b", "/{{x}}"],
+            ),
+            ("OWNER", &["root", "root:root", "0:0", "_apt"], &["", "Root", "a:", ":a", "a:b:c", "a b", "-a"]),
+            ("MODE", &["644", "0644", "4755"], &["", "0o644", "888", "rw", "00644", "64"]),
+            ("DURATION", &["90s", "15m", "36h", "7d", "2w"], &["", "7", "d", "07d", "1.5h", "-1d", "7 d", "100000d"]),
+            ("WAIT", &["0s", "90s", "7d", "2w"], &["", "0", "0d", "00s", "07d", "-1d"]),
+            ("BUCKET", &["abc", "my.bucket-1"], &["ab", "-ab", "Abc", "a_b", "s3://abc"]),
+            ("FACT", &["a", "team_1"], &["", "Team", "1a", "a-b", "a b", "_a"]),
+            ("VARIABLE", &["A", "_a1", "SLACK_URL"], &["", "1A", "A-B", "$A", "https://x"]),
+        ];
+        assert_eq!(table.iter().map(|t| t.0).collect::<Vec<_>>(), ALL.iter().map(|a| a.0).collect::<Vec<_>>());
+        for ((name, good, bad), (_, syntax)) in table.iter().zip(ALL) {
+            good.iter().for_each(|g| assert!(syntax.allows(g), "{name} {g:?}"));
+            bad.iter().for_each(|b| assert!(!syntax.allows(b), "{name} {b:?}"));
+            good.iter().for_each(|g| assert!(!syntax.allows(&format!("{g}\n")), "{name} {g:?} and a newline"));
+        }
+    }
+
+    #[test]
+    fn the_name_pattern_is_the_models_rule() {
+        for text in ["jdk", "a", "a-", "-a", "", "a1-b", "A", &"a".repeat(40), &"a".repeat(41), "a_b", "é"] {
+            assert_eq!(NAME.allows(text), crate::model::check_name(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn address_ranges() {
+        assert_eq!(cidr("10.0.0.0/8"), Ok(false));
+        assert_eq!(cidr("2001:db8::/32"), Ok(false));
+        assert_eq!(cidr("1.2.3.4/32"), Ok(false));
+        assert_eq!(cidr("0.0.0.0/0"), Ok(true));
+        assert_eq!(cidr("::/0"), Ok(true));
+        assert_eq!(cidr("0.0.0.0/1"), Ok(true));
+        assert_eq!(cidr("10.1.2.3/8"), Err("use the network's own address: `10.0.0.0/8`".to_owned()));
+        for bad in
+            ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "a/8", "10.0.0.0/08", "10.0.0.0/+8", "::/129"]
+        {
+            assert!(cidr(bad).is_err(), "{bad}");
+        }
+    }
+}

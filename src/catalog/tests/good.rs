@@ -1,0 +1,195 @@
+//! Owns the tests of what a sound catalog becomes.
+
+use super::sound;
+use jiff::SignedDuration;
+
+use crate::catalog::{
+    Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source, StoreSettings, defaults,
+};
+use crate::model::{Arch, EnvName, ImageName, Region};
+use crate::provision::Provision;
+
+#[test]
+fn the_smallest_catalog_gets_every_default() {
+    let catalog = sound(&[]);
+    let settings = &catalog.settings;
+    assert_eq!(settings.name.as_str(), "acme");
+    assert_eq!(settings.home().as_str(), "eu-west-1");
+    assert_eq!(settings.default_environment, None);
+    assert_eq!(settings.environments, defaults::environments(&[Region::from("eu-west-1")]));
+    assert_eq!(settings.builder, defaults::builder());
+    assert_eq!(settings.environment_key, "Environment");
+    assert_eq!((&settings.retention, settings.on_failure), (&defaults::RETENTION, OnFailure::Stop));
+    assert_eq!(settings.notifiers, []);
+    let image = &catalog.images[&ImageName::from("base")];
+    assert_eq!(image.origin, Origin::Source(Source::Filter { owner: "amazon".into(), name: "debian-12-*".into() }));
+    assert_eq!(
+        (image.arch, image.environment.as_str(), image.file.as_str()),
+        (Arch::X86_64, "Prod", "images/base.yaml")
+    );
+    assert_eq!(catalog.files.keys().collect::<Vec<_>>(), ["templates/packer/build.pkr.hcl"]);
+}
+
+#[test]
+fn no_default_opens_the_world() {
+    let Access::Cidrs(cidrs) = defaults::builder().access else { panic!("cidrs") };
+    assert!(cidrs.iter().all(|c| crate::catalog::syntax::cidr(c) == Ok(false)));
+}
+
+#[test]
+fn every_setting_about_keeping_is_read() {
+    let catalog = sound(&[("bakeline.yaml", EVERY_SETTING)]);
+    let settings = catalog.settings;
+    assert_eq!((&settings.brakes, settings.lease), (&Brakes { most: 7, percent: 20 }, SignedDuration::from_mins(15)));
+    let region = Region::from("eu-west-1");
+    assert_eq!(
+        settings.store,
+        StoreSettings::S3 { bucket: "my-store".into(), prefix: "teams/platform".into(), region }
+    );
+    let base = &catalog.images[&ImageName::from("base")];
+    assert_eq!((base.max_age, base.rebase_after), (Some(SignedDuration::from_hours(720)), 5));
+}
+
+/// A value other than its default for every setting.
+const EVERY_SETTING: &str = r#"# yaml-language-server: $schema=../schema/bakeline.schema.json
+name: acme
+regions: [eu-west-1, eu-central-1]
+default_environment: Live
+environments:
+  - name: Try
+    tag_value: Test
+    regions: [eu-west-1]
+    retention: {keep: 9}
+  - name: Live
+    accounts: ["123456789012"]
+    role: arn:aws:iam::123456789012:role/bakeline
+    gates: {soak: 2d, parent: false}
+builder:
+  instance_type: m7g.large
+  subnet: subnet-0123456789abcdef0
+  instance_profile: build
+  public_address: true
+  tags: {cost-center: "42"}
+  access: {cidrs: [203.0.113.0/24]}
+tag_keys: {environment: Stage}
+retention: {keep: 5, days: 14, reserve: 4, disable_after: 1d}
+brakes: {most: 7, percent: 20}
+max_age: 30d
+rebase_after: 5
+store: {s3: {bucket: my-store, prefix: teams/platform}}
+lease: 15m
+on_failure: continue
+notifiers:
+  - slack: {webhook_env: BAKELINE_SLACK_WEBHOOK_URL}
+"#;
+
+#[test]
+fn every_setting_is_read() {
+    let settings = sound(&[("bakeline.yaml", EVERY_SETTING)]).settings;
+    let regions = ["eu-west-1", "eu-central-1"].map(Region::from).to_vec();
+    assert_eq!(settings.regions, regions);
+    assert_eq!(settings.default_environment, Some(EnvName::from("Live")));
+    let general = Retention {
+        keep: 5,
+        days: 14,
+        reserve: 4,
+        disable_after: SignedDuration::from_hours(24),
+        deregister_after: SignedDuration::from_hours(7 * 24),
+    };
+    let rungs = [
+        Environment {
+            name: "Try".into(),
+            tag_value: "Test".into(),
+            regions: regions[..1].to_vec(),
+            accounts: vec![],
+            role: None,
+            retention: Retention { keep: 9, ..general.clone() },
+            gates: defaults::GATES,
+        },
+        Environment {
+            name: "Live".into(),
+            tag_value: "Live".into(),
+            regions,
+            accounts: vec!["123456789012".into()],
+            role: Some("arn:aws:iam::123456789012:role/bakeline".into()),
+            retention: Retention { keep: 0, ..general.clone() },
+            gates: Gates { soak: SignedDuration::from_hours(48), parent: false },
+        },
+    ];
+    assert_eq!(settings.environments, rungs);
+    let builder = settings.builder;
+    assert_eq!(builder.instance_type, "m7g.large");
+    assert_eq!(builder.subnet.as_deref(), Some("subnet-0123456789abcdef0"));
+    assert_eq!(builder.instance_profile.as_deref(), Some("build"));
+    assert!(builder.public_address);
+    assert_eq!(builder.tags["cost-center"], "42");
+    assert_eq!(builder.access, Access::Cidrs(vec!["203.0.113.0/24".into()]));
+    assert_eq!((settings.environment_key.as_str(), &settings.retention), ("Stage", &general));
+    assert_eq!(settings.on_failure, OnFailure::Continue);
+    assert_eq!(settings.notifiers, [Notifier::Slack { webhook_env: "BAKELINE_SLACK_WEBHOOK_URL".into() }]);
+    let ssm = sound(&[("bakeline.yaml", "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm}\n")]);
+    assert_eq!(ssm.settings.builder.access, Access::Ssm);
+}
+
+#[test]
+fn every_key_of_an_image_is_read_and_provisioned_in_order() {
+    let web = r#"name: web
+description: A web server
+parent: mid
+environment: Test
+scripts: [files/deep/run.sh]
+files:
+  - {source: files/motd, destination: /etc/motd, owner: "root:adm", mode: "644"}
+  - {source: files/motd, destination: /etc/issue}
+packages: [nginx, "curl=7.88.1-10"]
+profiles: [web]
+checks:
+  - service: {name: nginx}
+tags: {Team: "Ünïcode & sons"}
+disk_gib: 20
+"#;
+    let base = "source: {ssm: /aws/x}\nplatform: debian\narch: arm64\n";
+    let mid = "parent: base\nenvironment: Test\n";
+    let catalog = sound(&[("images/web.yaml", web), ("images/base.yaml", base), ("images/mid.yaml", mid)]);
+    let image = &catalog.images[&ImageName::from("web")];
+    assert_eq!(image.description, "A web server");
+    assert_eq!(image.parent(), Some(&ImageName::from("mid")));
+    assert_eq!(image.arch, Arch::Arm64, "inherited");
+    let Provision::Packages(packages) = &image.provision[0] else { panic!("packages first") };
+    assert_eq!(packages.names, ["nginx", "curl=7.88.1-10"]);
+    let Provision::File(motd) = &image.provision[1] else { panic!("then files") };
+    assert_eq!((motd.owner.as_str(), motd.mode.as_str()), ("root:adm", "0644"));
+    let Provision::File(issue) = &image.provision[2] else { panic!("in their order") };
+    assert_eq!((issue.owner.as_str(), issue.mode.as_str()), ("root:root", "0644"));
+    let Provision::Script(script) = &image.provision[3] else { panic!("then scripts") };
+    assert_eq!(script.path, "files/deep/run.sh");
+    assert_eq!(image.controls.len(), 2, "the profile's and its own");
+    assert_eq!(image.tags["Team"], "Ünïcode & sons");
+    assert_eq!(image.disk_gib, Some(20));
+    assert_eq!(catalog.files["files/deep/run.sh"], b"#!/bin/sh\n");
+    assert_eq!(catalog.files["files/motd"], b"hello\n");
+    let order: Vec<&str> = catalog.parents_first().iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(order, ["base", "mid", "web"]);
+}
+
+#[test]
+fn a_child_without_an_environment_reaches_what_its_parent_reaches() {
+    let catalog =
+        sound(&[("images/base.yaml", "source: {ssm: /a}\nenvironment: Test\n"), ("images/kid.yaml", "parent: base\n")]);
+    assert_eq!(catalog.images[&ImageName::from("kid")].environment.as_str(), "Test");
+}
+
+#[test]
+fn a_profile_that_an_ancestor_names_is_judged_once() {
+    let catalog = sound(&[
+        ("images/base.yaml", "source: {ssm: /a}\nprofiles: [web]\n"),
+        ("images/kid.yaml", "parent: base\nprofiles: [web]\n"),
+    ]);
+    assert_eq!(catalog.controls(&ImageName::from("kid")).len(), 1);
+}
+
+#[test]
+fn anchors_and_aliases_work_within_a_file() {
+    let text = "name: acme\nregions: &r [eu-west-1]\nenvironments:\n  - {name: A, regions: *r}\n  - {name: B}\n";
+    assert_eq!(sound(&[("bakeline.yaml", text)]).settings.environments.len(), 2);
+}

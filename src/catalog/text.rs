@@ -1,0 +1,153 @@
+//! Owns what free text may say on its way through Packer's configuration and EC2's tags.
+
+use std::ops::Range;
+
+use super::codes;
+use super::raw::{Text, TextMap};
+use super::source::{Sink, Source};
+use super::syntax::{self, Syntax};
+use crate::model::Tags;
+
+/// EC2 allows 50 tags on a resource; bakeline keeps 20 of them for itself.
+pub(crate) const MAX_TAGS: usize = 30;
+/// EC2's limits on a tag, in Unicode characters.
+pub(crate) const MAX_KEY: usize = 128;
+pub(crate) const MAX_VALUE: usize = 256;
+
+/// One text and where to complain about it.
+pub(crate) struct Checker<'a, 's> {
+    pub(crate) source: Source<'a>,
+    pub(crate) sink: &'s mut Sink,
+}
+
+impl Checker<'_, '_> {
+    /// Adds an error at a byte range of the text.
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> super::source::Last<'_> {
+        self.sink.error(code, self.source.place(span.clone()), message)
+    }
+
+    /// Lets a name through if its syntax allows it.
+    pub(crate) fn name(&mut self, code: &'static str, what: &str, text: &Text, syntax: &Syntax) -> Option<String> {
+        if syntax.allows(&text.value) {
+            return Some(text.value.clone());
+        }
+        self.error(code, &text.span, format!("`{}` is not {what}", shown(&text.value)))
+            .help(format!("use {}", syntax.says));
+        None
+    }
+
+    /// As [`Self::name`], for an optional text with AWS's syntax.
+    pub(crate) fn aws(&mut self, what: &str, text: Option<&Text>, syntax: &Syntax) -> Option<String> {
+        self.name(codes::AWS_SYNTAX, what, text?, syntax)
+    }
+
+    /// A time such as `7d`.
+    pub(crate) fn time(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
+        syntax::duration(&self.name(codes::TIME, "a time", text, &syntax::DURATION)?)
+    }
+
+    /// A time such as `7d`, or none at all.
+    pub(crate) fn wait(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
+        syntax::duration(&self.name(codes::TIME, "a time", text, &syntax::WAIT)?)
+    }
+
+    /// Lets one line of free text through. It travels through Packer's configuration, and Packer expands `{{` even in
+    /// values that come from variables; `${` and `%{` are data there once quoted.
+    pub(crate) fn line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+        let before = self.sink.errors();
+        if text.value.contains(['\n', '\t']) {
+            self.error(codes::TEXT, &text.span, format!("{what} must be one line without tabs"))
+                .help("write it on one line; fold a long one with `>-`");
+        }
+        self.value(what, text, max);
+        (self.sink.errors() == before).then(|| text.value.clone())
+    }
+
+    /// Lets free text of any number of lines through. `{{` is a template to Packer and to Ansible, never data.
+    pub(crate) fn value(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+        let before = self.sink.errors();
+        if text.value.contains("{{") {
+            self.error(
+                codes::TEMPLATE,
+                &text.span,
+                format!("{what} has `{{{{`, which would be expanded as a template"),
+            )
+            .help("write it without two opening braces in a row");
+        }
+        let length = text.value.chars().count();
+        if length > max {
+            self.error(codes::TEXT, &text.span, format!("{what} has {length} characters, more than {max}"))
+                .help("shorten it");
+        }
+        (self.sink.errors() == before).then(|| text.value.clone())
+    }
+
+    /// Lets tags through that EC2 takes and that nobody else owns.
+    pub(crate) fn tags(&mut self, tags: &TextMap, environment_key: &str) -> Tags {
+        let mut out = Tags::new();
+        if let Some((key, _)) = tags.iter().nth(MAX_TAGS) {
+            self.error(codes::TAG_LIMIT, &key.span, format!("{} tags, more than {MAX_TAGS}", tags.len()))
+                .help("EC2 allows 50 on a resource, of which bakeline needs 20");
+        }
+        for (key, value) in tags {
+            let key_ok = self.tag_key(key, environment_key);
+            let before = self.sink.errors();
+            self.tag_value("a tag's value", value);
+            if key_ok && self.sink.errors() == before {
+                out.insert(key.value.clone(), value.value.clone());
+            }
+        }
+        out
+    }
+
+    /// Whether a tag's value is one that EC2 takes.
+    pub(crate) fn tag_value(&mut self, what: &str, value: &Text) -> Option<String> {
+        let length = value.value.chars().count();
+        if length > MAX_VALUE {
+            self.error(codes::TAG_LIMIT, &value.span, format!("{what} has {length} characters, more than {MAX_VALUE}"))
+                .help("shorten it");
+            return None;
+        }
+        self.line(what, value, MAX_VALUE)
+    }
+
+    fn tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
+        if syntax::reserved_tag(&key.value) || key.value.eq_ignore_ascii_case(environment_key) {
+            self.error(codes::RESERVED_TAG, &key.span, format!("the tag key `{}` is reserved", shown(&key.value)))
+                .help(format!(
+                    "`{environment_key}`, `Name`, `aws:*` and `bakeline:*` are not for users; choose another"
+                ));
+            return false;
+        }
+        self.free_key(key)
+    }
+
+    /// Whether a tag's key is one that EC2 takes, whoever owns it.
+    pub(crate) fn free_key(&mut self, key: &Text) -> bool {
+        let length = key.value.chars().count();
+        if !(1..=MAX_KEY).contains(&length) {
+            self.error(codes::TAG_LIMIT, &key.span, format!("a tag's key has {length} characters"))
+                .help(format!("use 1 to {MAX_KEY}"));
+            return false;
+        }
+        self.line("a tag's key", key, MAX_KEY).is_some()
+    }
+}
+
+/// A user's text for a message: short, on one line.
+pub(crate) fn shown(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(60)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    if text.chars().count() > 60 {
+        out.push('…');
+    }
+    out
+}

@@ -1,0 +1,289 @@
+# The collector's functions; N (nonce), R (directory or empty) and CAP (bytes) are set before, the requests follow.
+# POSIX sh; writes nothing on the target, not even by here-documents; every child reads /dev/null.
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+unset CDPATH ENV BASH_ENV GREP_OPTIONS BLOCK_SIZE LS_BLOCK_SIZE BLOCKSIZE
+umask 077
+set -f
+[ -n "$R" ] || cd /
+count=0
+nl='
+'
+
+hex() { od -An -v -tx1 | tr -d ' \t\n'; }
+
+# kind key rc flags hex: one fact, one line.
+emit() {
+  count=$((count + 1))
+  printf '%s %s %s %s %s %s %s\n' "$N" "$1" "$2" "$3" "$4" "$((${#5} / 2))" "${5:--}"
+}
+
+# kind key rc text
+put() { emit "$1" "$2" "$3" - "$(printf '%s' "$4" | hex)"; }
+
+# limit seconds command...: its status, or 124, 137 or 143 when it took longer. In a session of its own everything it
+# started ends with it; `timeout` leaves a child that ignores SIGTERM, and what outlives its parent.
+if timeout -k 1 5 true >/dev/null 2>&1; then bound=timeout; else bound=''; fi
+if command -v setsid >/dev/null; then own=setsid group=-; else own='' group=''; fi
+limit() {
+  if [ -z "$own" ] && [ -n "$bound" ]; then
+    timeout -k 2 "$@"
+    return
+  fi
+  seconds=$1
+  shift
+  $own "$@" </dev/null &
+  child=$!
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  $own sh -c 'sleep "$0" && kill -TERM "$1" && sleep 2 && kill -KILL "$1"' "$seconds" "$group$child" \
+    </dev/null >/dev/null 2>&1 3>&- 4>&- &
+  watch=$!
+  wait "$child"
+  status=$?
+  kill -TERM "$group$watch" 2>/dev/null
+  [ -z "$own" ] || kill -KILL "-$child" 2>/dev/null
+  return "$status"
+}
+
+# What is on standard input, for at most $late seconds where that is possible: a daemon may keep a pipe open for ever.
+# (Not by `limit` with `<&0`: bash 5.2 crashes on that while it reads its script from there.)
+drain() { if [ -n "$bound" ]; then timeout -k 2 "$late" cat; else cat; fi; }
+
+# path, 1 to follow a link at its end: sets `real`, found as chroot would find it, so never outside R.
+resolve() {
+  todo=$1 real='' links=0
+  while [ -n "$todo" ]; do
+    case $todo in /*) todo=${todo#/} && continue ;; esac
+    part=${todo%%/*}
+    case $todo in */*) todo=${todo#*/} ;; *) todo='' ;; esac
+    case $part in
+    . | '') continue ;;
+    ..) real=${real%/*} && continue ;;
+    esac
+    if [ -L "$R$real/$part" ] && { [ -n "$todo" ] || [ "$2" = 1 ]; }; then
+      links=$((links + 1))
+      [ "$links" -le 40 ] || return 1
+      to=$(readlink "$R$real/$part" && echo x) || return 1
+      to=${to%"$nl"x}
+      case $to in /*) real='' ;; esac
+      todo=$to/$todo
+    else
+      real=$real/$part
+    fi
+  done
+}
+
+# path, 1 to follow: sets `at`, where this shell finds it.
+place() {
+  if [ -z "$R" ]; then
+    at=$1
+  else
+    resolve "$1" "$2" || return 1
+    at=$R${real:-/.}
+  fi
+}
+
+# kind key ls-option path: rc 0 present, 1 absent, 2 denied, 3 anything else, with the line of `ls`.
+look() {
+  if line=$(ls "$3" -- "$4" 2>&1); then
+    state=0
+  else
+    case $line in
+    *': No such file or directory' | *': Not a directory') state=1 ;;
+    *': Permission denied') state=2 ;;
+    *) state=3 ;;
+    esac
+  fi
+  put "$1" "$2" "$state" "$line"
+}
+
+# key path want-content filter
+file() {
+  place "$2" 0 || { put file "$1" 3 'too many levels of symbolic links' && return; }
+  look file "$1" -ldn "$at"
+  [ "$state" = 0 ] || return 0
+  if [ -L "$at" ]; then
+    to=$(readlink "$at" && echo x)
+    put link "$1" 0 "${to%"$nl"x}"
+    place "$2" 1 || { put real "$1" 3 'too many levels of symbolic links' && return; }
+    if [ -n "$R" ]; then look real "$1" -ldn "$at"; else look real "$1" -ldnL "$at"; fi
+    [ "$state" = 0 ] || return 0
+  fi
+  if [ "$3" = 1 ] && [ -f "$at" ]; then body "$1" "$4"; fi
+}
+
+# key filter: the first CAP + 1 bytes of `at`; one byte too many says that it was cut.
+body() {
+  if [ ! -r "$at" ]; then
+    put body "$1" 2 'Permission denied'
+    return
+  fi
+  h=$({ { head -c "$((CAP + 1))" <"$at" || echo '!' >&3; } 2>/dev/null | "$2" | hex; } 3>&1)
+  case $h in
+  *!*) put body "$1" 3 'it could not be read to its end' ;;
+  *) if [ "${#h}" -gt "$((CAP * 2))" ]; then emit body "$1" 0 t "$h"; else emit body "$1" 0 - "$h"; fi ;;
+  esac
+}
+
+plain() { cat; }
+
+# A password hash leaves this machine as its kind only: `$y$...`, `...`; locked (`!`, `*`) and empty stay as they are.
+unhash() {
+  sed -e 's/^\([^:]*:!*\$[^$:]*\$\)[^:]*/\1.../' -e t -e 's/^\([^:]*:!*\)[^:!*$][^:]*/\1.../'
+}
+
+# Names of accounts: `name:id` lines of passwd and group.
+names() {
+  for table in passwd group; do
+    if [ -z "$R" ] && rows=$(limit 10 getent "$table" 2>/dev/null) && [ -n "$rows" ]; then
+      :
+    elif place "/etc/$table" 1 && [ -f "$at" ]; then
+      rows=$(cat "$at" 2>/dev/null)
+    else
+      rows=''
+    fi
+    put "$table" - 0 "$(printf '%s\n' "$rows" | cut -d: -f1,3)"
+  done
+}
+
+# names...: the names, an empty line, then `name<TAB>arch<TAB>status<TAB>version` of those dpkg knows.
+packages() {
+  if [ -z "$R" ]; then
+    command -v dpkg-query >/dev/null || { put packages - 3 'dpkg-query is not there' && return; }
+    # shellcheck disable=SC2016 # dpkg-query's own fields
+    rows=$(limit 60 dpkg-query -W -f='${Package}\t${Architecture}\t${Status}\t${Version}\n' -- "$@" 2>/dev/null)
+    rc=$?
+    # 1: at least one name is unknown.
+    [ "$rc" -le 1 ] || { put packages - 3 "dpkg-query ended with status $rc" && return; }
+  else
+    place /var/lib/dpkg/status 1 || at=/nonexistent
+    if [ ! -f "$at" ]; then
+      put packages - 3 'there is no /var/lib/dpkg/status'
+      return
+    fi
+    rows=$(awk -v want=" $* " '
+      function row() {
+        if (p != "" && index(want, " " p " ")) print p "\t" a "\t" s "\t" v
+        p = a = s = v = ""
+      }
+      /^Package: /      { p = substr($0, 10) }
+      /^Architecture: / { a = substr($0, 15) }
+      /^Status: /       { s = substr($0, 9) }
+      /^Version: /      { v = substr($0, 10) }
+      /^$/              { row() }
+      END               { row() }' "$at" 2>/dev/null) || {
+      put packages - 2 'it could not be read'
+      return
+    }
+  fi
+  put packages - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows")"
+}
+
+# What there is of packages, unit files and accounts, whatever the controls ask for: what two versions differ in.
+inventory() {
+  # shellcheck disable=SC2016 # dpkg-query's own fields
+  form='${Package}\t${Architecture}\t${Status}\t${Version}\n'
+  if ! command -v dpkg-query >/dev/null; then
+    put all-packages - 3 'dpkg-query is not there'
+  elif rows=$(limit 60 dpkg-query -W -f="$form" 2>/dev/null); then
+    put all-packages - 0 "$rows"
+  else
+    put all-packages - 3 'dpkg-query failed'
+  fi
+  if ! command -v systemctl >/dev/null; then
+    put all-units - 3 'systemctl is not there'
+  elif rows=$(limit 30 systemctl list-unit-files --no-legend --no-pager --plain 2>/dev/null); then
+    put all-units - 0 "$rows"
+  else
+    put all-units - 3 'systemctl list-unit-files failed'
+  fi
+  if rows=$(cut -d: -f1,3 /etc/passwd 2>/dev/null); then put all-users - 0 "$rows"; else put all-users - 3 'unreadable'; fi
+}
+
+# units...: one call where a manager runs, else one per unit, which works in a chroot too.
+services() {
+  if ! command -v systemctl >/dev/null; then
+    put services - 3 'systemctl is not there'
+    return
+  fi
+  if [ -d /run/systemd/system ]; then
+    rows=$(limit 30 systemctl show --no-pager --property=LoadState,ActiveState,UnitFileState -- "$@" 2>&1)
+  else
+    rows=$(for unit in "$@"; do
+      state=$(limit 20 systemctl is-enabled -- "$unit" 2>/dev/null)
+      if [ -z "$state" ]; then
+        why=$(limit 20 systemctl is-enabled -- "$unit" 2>&1)
+        case $why in
+        *'No such file or directory') state=not-found ;;
+        *) printf 'Problem=%s\n' "$(printf '%s' "$why" | tr '\n' ' ')" ;;
+        esac
+      fi
+      printf 'UnitFileState=%s\n\n' "$state"
+    done)
+  fi
+  put services - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows")"
+}
+
+# label: what it reads, cut at CAP + 1 bytes; the rest is read too, so that no writer dies of it.
+grab() {
+  h=$(drain | { head -c "$((CAP + 1))" && cat >/dev/null; } | hex)
+  echo "$1:$h"
+}
+
+# key seconds text; a background process that keeps a pipe open is waited for a little. The lines come in the order r, l,
+# o, e: each reader ends after the writers before it.
+command_() {
+  late=$(($2 + 5))
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  got=$(
+    {
+      {
+        {
+          limit "$2" sh -c '(exec 3>&- 4>&-; exec sh -c "$0"); echo "r:$?" >&3' "$3" </dev/null 2>&4
+          echo "l:$?" >&3
+        } | grab o >&3
+      } 4>&1 | grab e >&3
+    } 3>&1 2>/dev/null
+  )
+  rc='' outer='' out='' err=''
+  for word in $got; do
+    case $word in
+    r:*) rc=${word#r:} ;;
+    l:*) outer=${word#l:} ;;
+    o:*) out=${word#o:} ;;
+    e:*) err=${word#e:} ;;
+    esac
+  done
+  if [ -n "$rc" ]; then
+    emit exit "$1" "$rc" - ''
+  else
+    case $outer in
+    124 | 137 | 143) emit exit "$1" 124 T '' ;;
+    *) emit exit "$1" 255 X '' ;;
+    esac
+  fi
+  if [ "${#out}" -gt "$((CAP * 2))" ]; then emit out "$1" 0 t "$out"; else emit out "$1" 0 - "$out"; fi
+  if [ "${#err}" -gt "$((CAP * 2))" ]; then emit err "$1" 0 t "$err"; else emit err "$1" 0 - "$err"; fi
+}
+
+identity() {
+  machine=absent
+  if place /etc/machine-id 1 && [ -e "$at" ]; then
+    machine=present
+    [ -s "$at" ] || machine=empty
+    [ "$(head -c 13 "$at" 2>/dev/null)" = uninitialized ] && machine=uninitialized
+  fi
+  manager=no
+  if [ -z "$R" ] && [ -d /run/systemd/system ]; then manager=yes; fi
+  hint=''
+  if [ -r /run/systemd/container ]; then hint=$(head -c 64 /run/systemd/container); fi
+  if [ -z "$hint" ] && [ -e /.dockerenv ]; then hint=docker; fi
+  boot=''
+  if [ -r /proc/sys/kernel/random/boot_id ]; then boot=$(cat /proc/sys/kernel/random/boot_id); fi
+  printf '\n'
+  put identity - 0 "uid=$(id -u)${nl}boot_id=$boot${nl}machine_id=$machine${nl}kernel=$(uname -srm)${nl}\
+service_manager=$manager${nl}container=$hint${nl}clock=$(date -u +%Y-%m-%dT%H:%M:%SZ)${nl}directory=${R:+yes}"
+}
+
+finish() { printf '%s end %s\n' "$N" "$count"; }

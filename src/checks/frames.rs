@@ -1,0 +1,167 @@
+//! Owns the way from a collector's output, among whatever else was printed, to facts, or to an error: never to a guess.
+
+use std::collections::BTreeMap;
+
+use super::blob::Blob;
+use super::facts::{Facts, Identity, Read};
+use super::{command, file, inventory, package, service};
+
+/// Why a collector's output can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CollectError {
+    /// There was not one frame.
+    #[error("the collector answered nothing{}", if .0.is_empty() { String::new() } else { format!("; the target said: {}", .0) })]
+    Silent(String),
+    /// It ended before its last frame.
+    #[error("the collector was cut off after {0} facts: its end is missing")]
+    CutOff(usize),
+    /// Its last frame counts otherwise.
+    #[error("the collector was cut off after {0} of {1} facts")]
+    Lost(usize, usize),
+}
+
+/// One line of the collector.
+pub(crate) struct Frame {
+    pub(crate) kind: String,
+    pub(crate) key: String,
+    pub(crate) rc: i32,
+    pub(crate) flags: String,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.payload).into_owned()
+    }
+
+    /// The payload as a three-state read.
+    pub(crate) fn read<T>(&self, present: impl FnOnce(&Self) -> Result<T, String>) -> Read<T> {
+        match self.rc {
+            0 => present(self).map_or_else(Read::Unreadable, Read::Present),
+            1 => Read::Absent,
+            2 => Read::Unreadable("permission denied".to_owned()),
+            _ => Read::Unreadable(super::facts::brief(&self.payload)),
+        }
+    }
+
+    /// The payload as bytes that may have been cut.
+    pub(crate) fn blob(&self, secret: bool) -> Blob {
+        let truncated = self.flags.contains('t');
+        let mut bytes = self.payload.clone();
+        if truncated {
+            // One byte more than the cap was read, to know.
+            bytes.pop();
+        }
+        Blob::new(bytes, truncated, secret)
+    }
+}
+
+/// Reads what the collector with this nonce printed; everything else on the stream is noise.
+///
+/// # Errors
+/// Frames are missing: nothing may be judged by such facts.
+pub fn parse(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
+    let mut frames = Vec::new();
+    let mut end = None;
+    for line in stdout.split(|b| *b == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let Some(words) = words_after(nonce, &line) else { continue };
+        match words.as_slice() {
+            ["end", count] => end = count.parse::<usize>().ok(),
+            [kind, key, rc, flags, len, payload] => frames.extend(frame(kind, key, rc, flags, len, payload)),
+            _ => {}
+        }
+    }
+    match end {
+        None if frames.is_empty() => {
+            let said = stdout.split(|b| *b == b'\n').rfind(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+            Err(CollectError::Silent(super::facts::brief(said)))
+        }
+        None => Err(CollectError::CutOff(frames.len())),
+        Some(count) if count != frames.len() || count == 0 => Err(CollectError::Lost(frames.len(), count)),
+        Some(_) => Ok(facts(&frames)),
+    }
+}
+
+/// What follows the nonce, wherever on the line it stands: a prompt or a prefix may precede it.
+fn words_after<'a>(nonce: &str, line: &'a str) -> Option<Vec<&'a str>> {
+    if nonce.is_empty() {
+        return None;
+    }
+    let at = line.rfind(nonce)?;
+    let rest = line[at + nonce.len()..].trim_end_matches('\r').strip_prefix(' ')?;
+    Some(rest.split(' ').collect())
+}
+
+fn frame(kind: &str, key: &str, rc: &str, flags: &str, len: &str, payload: &str) -> Option<Frame> {
+    let payload = unhex(payload)?;
+    if len.parse::<usize>().ok()? != payload.len() {
+        return None;
+    }
+    let key = String::from_utf8(unhex(key)?).ok()?;
+    Some(Frame { kind: kind.to_owned(), key, rc: rc.parse().ok()?, flags: flags.to_owned(), payload })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text == "-" {
+        return Some(Vec::new());
+    }
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| if let [a, b] = pair { Some(digit(*a)? << 4 | digit(*b)?) } else { None }).collect()
+}
+
+fn facts(frames: &[Frame]) -> Facts {
+    let mut facts = Facts::default();
+    for frame in frames {
+        match frame.kind.as_str() {
+            "identity" => facts.identity = identity(&frame.text()),
+            "passwd" => facts.users = names(&frame.text()),
+            "group" => facts.groups = names(&frame.text()),
+            "file" | "link" | "real" | "body" => file::absorb(&mut facts, frame),
+            "packages" => facts.packages = Some(package::absorb(frame)),
+            "services" => facts.services = Some(service::absorb(frame)),
+            "all-packages" | "all-units" | "all-users" => inventory::absorb(&mut facts, frame),
+            "exit" | "out" | "err" => command::absorb(&mut facts, frame),
+            _ => {}
+        }
+    }
+    facts
+}
+
+fn identity(text: &str) -> Identity {
+    let map: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let get = |key: &str| map.get(key).copied().unwrap_or_default().to_owned();
+    let some = |key: &str| Some(get(key)).filter(|v| !v.is_empty());
+    Identity {
+        directory: get("directory") == "yes",
+        uid: get("uid").parse().ok(),
+        boot_id: some("boot_id"),
+        machine_id: get("machine_id"),
+        kernel: get("kernel"),
+        service_manager: get("service_manager") == "yes",
+        container: some("container"),
+        clock: get("clock"),
+    }
+}
+
+/// `name:id` lines; the first name of a number is its name, as for `getpwuid`.
+fn names(text: &str) -> BTreeMap<u32, String> {
+    let mut out = BTreeMap::new();
+    for (name, id) in text.lines().filter_map(|line| line.split_once(':')) {
+        if let Ok(id) = id.parse() {
+            out.entry(id).or_insert_with(|| name.to_owned());
+        }
+    }
+    out
+}
+
+/// Splits "what was asked, an empty line, the answer".
+pub(crate) fn asked_and_answer(text: &str) -> (Vec<&str>, &str) {
+    let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
+    (asked.lines().filter(|line| !line.is_empty()).collect(), answer)
+}
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;

@@ -1,0 +1,28 @@
+//! Owns `bakeline check-build`: what Packer's shell-local calls between clean-up and snapshot.
+
+use tokio_util::sync::CancellationToken;
+
+use super::context;
+use crate::adapters::ssh::OpenSsh;
+use crate::adapters::system;
+use crate::checks;
+use crate::cli::CheckBuild;
+use crate::error::{Error, Kind, Result};
+use crate::steps::check::{CheckRequest, run as collect_and_judge};
+use crate::ui;
+
+pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
+    let bytes = context::read(&args.request)?;
+    let request: CheckRequest = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::input(format!("{} is not a check request", args.request.display())).because(e))?;
+    let report = collect_and_judge(&OpenSsh, &request, &args.host, args.port, &CancellationToken::new()).await?;
+    let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
+    let written = system::write_atomically(&request.evidence, &text, 0o644);
+    written.map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
+    ui::say(&checks::summary(&report.verdicts).line());
+    let bad: Vec<String> = report.bad().map(checks::Verdict::line).collect();
+    if bad.is_empty() {
+        return Ok(0);
+    }
+    Err(Error::new(Kind::ChecksFailed, format!("build checks of `{}` failed: {}", request.image, bad.join("; "))))
+}

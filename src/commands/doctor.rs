@@ -1,0 +1,58 @@
+//! Owns `bakeline doctor`: what is wrong with the tags and pointers of all places, repaired with --apply.
+
+use std::path::Path;
+
+use super::{context, gather, lock, report, run};
+use crate::cli::Doctor;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::doctor::Finding;
+use crate::plan::doctor::plan;
+use crate::ui;
+
+pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
+    if args.apply && args.world.world.is_some() {
+        return Err(Error::new(Kind::Usage, "--apply can't act on a recorded world").hint("leave out --world"));
+    }
+    let loaded = context::load(dir)?;
+    let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
+    let world = gather::world(&loaded, &args.world, gather::Need::Pointers).await?;
+    let (findings, plan) = plan(&loaded.catalog.settings, &world, run);
+    if args.json {
+        ui::json(&findings);
+    } else {
+        show(&findings);
+    }
+    if findings.is_empty() {
+        ui::say("tags and pointers agree at all places");
+        return Ok(0);
+    }
+    if args.apply && !plan.steps.is_empty() {
+        let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+        report::end(&ran)?;
+        ui::say(&format!("{} repaired", plan.steps.len()));
+    }
+    let left: Vec<&Finding> = findings.iter().filter(|f| f.by_hand.is_some()).collect();
+    if args.apply && left.is_empty() {
+        return Ok(0);
+    }
+    let mut error = if args.apply {
+        Error::new(Kind::Stuck, format!("{} finding(s) can't be repaired by tags alone", left.len()))
+    } else {
+        let error = Error::new(Kind::Stuck, format!("{} finding(s); nothing was changed", findings.len()));
+        if plan.steps.is_empty() { error } else { error.hint("run `bakeline doctor --apply` to repair") }
+    };
+    for finding in left {
+        if let Some(by_hand) = &finding.by_hand {
+            error = error.hint(format!("{}: {by_hand}", finding.place));
+        }
+    }
+    Err(error)
+}
+
+fn show(findings: &[Finding]) {
+    let repair = |f: &Finding| f.by_hand.clone().unwrap_or_else(|| "doctor --apply".to_owned());
+    let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![f.place.clone(), f.what.clone(), repair(f)]).collect();
+    if !rows.is_empty() {
+        ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));
+    }
+}

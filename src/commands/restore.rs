@@ -1,0 +1,69 @@
+//! Owns `bakeline restore`: one AMI back up the ladder.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{context, gather, lock, report, run};
+use crate::cli::{Restore, WorldArgs};
+use crate::engine::outcome::ScopeEnd;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::Record;
+use crate::model::State;
+use crate::plan::prune::restore;
+use crate::ports::Workspace as _;
+use crate::ui;
+
+pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
+    let loaded = context::load(dir)?;
+    let settings = &loaded.catalog.settings;
+    let run = lock::take(&loaded, lock::Rungs::All).await?;
+    let from = WorldArgs { world: None, save_world: None };
+    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
+    let wanted = |r: &&crate::model::Ami| args.region.as_ref().is_none_or(|region| r.region.as_str() == region);
+    let Some(ami) = world.images.iter().filter(|a| a.id.as_str() == args.ami).find(wanted) else {
+        let place = args.region.as_ref().map_or_else(String::new, |r| format!(" in {r}"));
+        return Err(Error::new(Kind::NotFound, format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami))
+            .hint("`bakeline list` shows what exists; what is deregistered can't be restored"));
+    };
+    let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+    let Some(record) = Record::read(ami, &settings.name) else {
+        return refused(format!("{} in {} carries this catalog's tags but is not its own", ami.id, ami.region));
+    };
+    if record.state != State::Retiring {
+        if ami.status == "disabled" {
+            return refused(format!("{} in {} was disabled by somebody else than bakeline", ami.id, ami.region));
+        }
+        ui::say(&format!("{} in {} is {}: nothing to do", ami.id, ami.region, record.state.as_str()));
+        return Ok(0);
+    }
+    let plan = restore(&world, ami, run);
+    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    for end in ran.outcome.scopes.values() {
+        let ScopeEnd::Done { outputs } = end else { continue };
+        for output in outputs.values() {
+            let given = output["permissions"].as_array().map_or(0, Vec::len);
+            ui::say(&format!(
+                "{} {} is {} again, launchable by {given} others",
+                record.image,
+                record.version,
+                output["state"].as_str().unwrap_or("")
+            ));
+            if let Some(lost) = output["lost"].as_u64().filter(|n| *n > 0) {
+                ui::say(&format!("warning: {lost} of its launch permissions are recorded nowhere and are lost"));
+            }
+        }
+        ui::data(&args.ami);
+        ui::say("the next prune retires it again unless something keeps it: promote it, refer to it, or protect it");
+    }
+    let name = settings.name.as_str();
+    write(&ran, &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }));
+    report::end(&ran)
+}
+
+fn write(ran: &run::Ran, value: &Value) {
+    let text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    if let Err(e) = ran.directory.write("result.json", &text, false) {
+        ui::say(&format!("warning: the result can't be written: {e}"));
+    }
+}

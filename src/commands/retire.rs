@@ -1,0 +1,54 @@
+//! Owns `bakeline retire`: take an image that is no longer in the catalog out of service.
+
+use std::path::Path;
+
+use super::{context, ladder, lock, run, uses};
+use crate::cli::Retire;
+use crate::error::{Error, Kind, Result};
+use crate::model::{ImageName, World, check_name};
+use crate::plan::prune::{Wish, retire, wanted};
+use crate::ui;
+
+pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
+    let loaded = context::load(dir)?;
+    check_name(&args.image)
+        .map_err(|e| Error::new(Kind::Usage, format!("`{}` is not an image name", args.image)).because(e))?;
+    let image = ImageName::from(args.image.as_str());
+    if let Some(why) = wanted(&loaded.catalog, &image) {
+        return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+    }
+    let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
+    let wish = Wish { keep: None, shared_ok: args.shared_ok };
+    let decide = |world: &World| retire(&loaded.catalog, world, &image, &wish, run.clone());
+    let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
+    let (fates, plan) = decide(&world);
+    if fates.is_empty() {
+        let text = format!("catalog `{}` has no AMI of `{image}`", loaded.catalog.settings.name);
+        return Err(Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"));
+    }
+    ladder::show(&fates, args.json);
+    if !args.apply {
+        ui::say(&format!(
+            "{} would go; run with --apply to retire the image",
+            fates.iter().filter(|f| f.retire).count()
+        ));
+        return Ok(0);
+    }
+    if args.world.world.is_some() {
+        return Err(Error::new(Kind::Usage, "--apply can't act on a recorded world").hint("leave out --world"));
+    }
+    if plan.steps.is_empty() {
+        return Ok(0);
+    }
+    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let ended = ladder::end(&loaded, &fates, &ran);
+    for fate in fates.iter().filter(|f| !f.retire) {
+        ui::say(&format!(
+            "{} in {} stays for now: {}; run `bakeline retire {image}` again later",
+            fate.ami,
+            fate.region,
+            fate.reason()
+        ));
+    }
+    ended
+}

@@ -1,0 +1,172 @@
+//! Owns acting on a plan: the engine with its steps, the run directory, the listeners, and the result file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::context::{self, Loaded};
+use super::lock::{self, Rungs};
+use crate::adapters::ansible;
+use crate::adapters::packer::Packer;
+use crate::adapters::ssh::OpenSsh;
+use crate::adapters::system::{JournalFile, RunDirectory, SystemClock, program, working_directory};
+use crate::catalog::OnFailure;
+use crate::engine::event::{Event, Listener};
+use crate::engine::fence::{Fenced, Guard};
+use crate::engine::mirror::Mirror;
+use crate::engine::outcome::Outcome;
+use crate::engine::{Effects, Engine, Options};
+use crate::error::{Error, Kind, Result};
+use crate::model::World;
+use crate::plan::{Action, Plan, Step};
+use crate::ports::{Cloud, ImageBuilder, Store, Workspace as _};
+use crate::provision::ansible::OLDEST;
+use crate::steps::fence::{FencedBuilder, FencedCloud};
+use crate::steps::{Shares, Steps};
+use crate::ui::progress::Progress;
+
+/// A finished run and where it left its files.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    pub(super) directory: Arc<RunDirectory>,
+    /// Seconds that each scope's steps took.
+    pub(super) seconds: BTreeMap<String, u64>,
+    /// Where its evidence is mirrored.
+    pub(super) store: Arc<dyn Store>,
+}
+
+/// How a plan is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// How many scopes run at the same time.
+    pub(super) jobs: usize,
+    /// What a failed scope does to the others.
+    pub(super) on_failure: OnFailure,
+    /// Whether what fails is left for a person to look at.
+    pub(super) keep_failed: bool,
+}
+
+impl Manner {
+    /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
+    pub(super) const INDEPENDENT: Self = Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false };
+}
+
+/// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
+pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Manner) -> Result<Ran> {
+    let failed = |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
+    tools(loaded, plan).await?;
+    let base = working_directory().map_err(|e| failed("the working directory can't be read", e))?;
+    let directory = RunDirectory::create(&base, &plan.run).map_err(|e| failed("the run directory can't be made", e))?;
+    let directory = Arc::new(directory);
+    let journal = JournalFile::open(directory.root()).map_err(|e| failed("the journal can't be opened", e))?;
+    let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
+    directory.write("plan.json", &saved, false).map_err(|e| failed("the plan can't be saved", e))?;
+    let lock = lock::of(loaded, Rungs::All).await?;
+    let (store, guard) = (Arc::clone(&lock.store), lock.held.clone().map(|held| held as Arc<dyn Guard>));
+    let settings = &loaded.catalog.settings;
+    // A sweep reads what a dead run set out to make: Packer tags an AMI last.
+    store.put(&crate::evidence::keys::plan(&settings.name, &plan.run), &saved).await?;
+    let mirror = Mirror::start(Arc::new(journal), Arc::clone(&store), settings.name.clone(), plan.run.clone());
+    let mirror = Arc::new(mirror);
+    let clouds = context::clouds(settings).await?;
+    let steps = Steps {
+        catalog: Arc::clone(&loaded.catalog),
+        run: plan.run.clone(),
+        expires: world.taken + crate::plan::release::EXPIRES,
+        cloud: fenced(clouds.home, guard.as_ref()),
+        others: clouds.others.into_iter().map(|(account, cloud)| (account, fenced(cloud, guard.as_ref()))).collect(),
+        builder: builder(guard.as_ref()),
+        shell: Arc::new(OpenSsh),
+        workspace: Arc::clone(&directory) as _,
+        store: Arc::clone(&store),
+        clock: Arc::new(SystemClock),
+        endpoint: context::endpoint(),
+        program: program().map_err(|e| failed("bakeline's own program can't be found", e))?,
+        keep_failed: manner.keep_failed,
+        commit: world.commit.as_ref().map(|c| c.id.clone()),
+        shares: Shares::default(),
+    };
+    let timer = Arc::new(super::timer::Timer::default());
+    let engine = Engine {
+        effects: match guard {
+            Some(guard) => Arc::new(Fenced { inner: steps, guard }),
+            None => Arc::new(steps) as Arc<dyn Effects>,
+        },
+        journal: Arc::clone(&mirror) as _,
+        clock: Arc::new(SystemClock),
+        listener: Arc::new(Both(Progress::new(crate::ui::fancy()), EventLog, Arc::clone(&timer))),
+    };
+    let Manner { jobs, on_failure, keep_failed } = manner;
+    let options = Options { jobs, on_failure, keep_failed, interrupt: lock.interrupt.clone() };
+    let outcome = engine.run(plan, &options).await;
+    if let Some(missing) = mirror.finish(&SystemClock).await {
+        crate::ui::say(&format!("warning: {missing}"));
+    }
+    Ok(Ran { outcome, directory, seconds: timer.seconds(), store })
+}
+
+/// A cloud behind the fence, where there is one.
+fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
+    match guard {
+        Some(guard) => Arc::new(FencedCloud { inner, guard: Arc::clone(guard) }),
+        None => inner,
+    }
+}
+
+/// Packer behind the fence, where there is one.
+fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
+    let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
+    match guard {
+        Some(guard) => Arc::new(FencedBuilder { inner, guard: Arc::clone(guard) }),
+        None => inner,
+    }
+}
+
+/// What the planned builds need on this machine beside Packer is there; said before anything is changed.
+async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
+    let plays = |step: &Step| match &step.action {
+        Action::Build { image, .. } => loaded.catalog.images.get(image).filter(|i| i.plays().is_some()),
+        _ => None,
+    };
+    let Some(image) = plan.steps.iter().find_map(plays) else { return Ok(()) };
+    match ansible::version(&OLDEST).await {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let needs = format!("image `{}` plays `{}`", image.name, image.plays().unwrap_or_default());
+            Err(e.hint.iter().fold(Error::input(format!("{needs}, but {}", e.message)), |error, hint| error.hint(hint)))
+        }
+    }
+}
+
+/// Terminal and log.
+struct Both(Progress, EventLog, Arc<super::timer::Timer>);
+
+impl Listener for Both {
+    fn hear(&self, event: &Event) {
+        self.0.hear(event);
+        self.1.hear(event);
+        self.2.hear(event);
+    }
+}
+
+/// Events for `BAKELINE_LOG=debug`.
+struct EventLog;
+
+impl Listener for EventLog {
+    fn hear(&self, event: &Event) {
+        tracing::debug!(?event);
+    }
+}
+
+/// Packer is there and new enough; said before anything is changed.
+pub(super) async fn packer() -> Result<()> {
+    match Packer::default().version().await {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let error = Error::input(e.message);
+            Err(match e.hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            })
+        }
+    }
+}

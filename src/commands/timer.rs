@@ -1,0 +1,30 @@
+//! Owns how long each scope's steps took, without the time it waited for a free job.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::engine::event::{Event, Listener};
+
+/// Adds up.
+#[derive(Default)]
+pub(super) struct Timer(Mutex<BTreeMap<String, Duration>>);
+
+impl Timer {
+    /// Seconds by scope, rounded up.
+    pub(super) fn seconds(&self) -> BTreeMap<String, u64> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .map(|(scope, time)| (scope.clone(), time.as_millis().div_ceil(1000).try_into().unwrap_or(0)))
+            .collect()
+    }
+}
+
+impl Listener for Timer {
+    fn hear(&self, event: &Event) {
+        if let Event::StepSucceeded { scope, elapsed, .. } = event {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *all.entry(scope.clone()).or_default() += *elapsed;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Owns the locks that a run holds: signs of life, the look before each change, giving back.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::{Locks, json};
+use crate::engine::fence::Guard;
+use crate::lifecycle::lock::{self, Renewal};
+use crate::model::{EnvName, Timestamp};
+use crate::ports::StoreError;
+
+/// One environment's lock that this run holds.
+#[derive(Debug, Clone)]
+pub(super) struct Mine {
+    pub(super) env: EnvName,
+    pub(super) prefix: String,
+    pub(super) generation: u64,
+    pub(super) renewals: u64,
+}
+
+struct State {
+    mine: Vec<Mine>,
+    expires: Timestamp,
+    lost: Option<String>,
+}
+
+/// The locks that a run holds. Dropping it gives nothing back: call [`Held::release`].
+pub struct Held {
+    locks: Locks,
+    state: Mutex<State>,
+    lost: CancellationToken,
+    /// One sign of life or one giving back at a time.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Held {
+    pub(super) fn none(locks: Locks) -> Self {
+        let state = State { mine: Vec::new(), expires: locks.expiry(), lost: None };
+        Self { locks, state: Mutex::new(state), lost: CancellationToken::new(), writing: tokio::sync::Mutex::new(()) }
+    }
+
+    pub(super) fn add(&self, mine: Mine, expires: Timestamp) {
+        let mut state = self.state();
+        state.expires = state.expires.min(expires);
+        state.mine.push(mine);
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The environments whose locks are held.
+    #[must_use]
+    pub fn envs(&self) -> Vec<EnvName> {
+        self.state().mine.iter().map(|m| m.env.clone()).collect()
+    }
+
+    /// The generations of these locks.
+    #[cfg(test)]
+    pub(super) fn generations(&self) -> Vec<u64> {
+        self.state().mine.iter().map(|m| m.generation).collect()
+    }
+
+    fn lose(&self, why: String) -> String {
+        let why = self.state().lost.get_or_insert(why).clone();
+        self.lost.cancel();
+        why
+    }
+
+    /// Gives signs of life until the locks are lost or `stop` is cancelled.
+    pub async fn keep_alive(&self, stop: &CancellationToken) {
+        let pace = Duration::try_from(lock::pace(self.locks.lease)).unwrap_or(Duration::from_secs(60));
+        let mut pause = pace;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.lost.cancelled() => return,
+                () = self.locks.clock.sleep(pause) => {}
+            }
+            // What can't be written now is tried again sooner, as long as the lease lasts.
+            pause = match self.renew().await {
+                Ok(()) => pace,
+                Err(error) => {
+                    tracing::warn!("the lock could not be renewed: {error}");
+                    pace / 5
+                }
+            };
+        }
+    }
+
+    /// Gives one sign of life for each lock.
+    ///
+    /// # Errors
+    /// What the store said; the locks are held until their expiry all the same.
+    pub async fn renew(&self) -> Result<(), StoreError> {
+        let _one = self.writing.lock().await;
+        let (mine, until) = {
+            let state = self.state();
+            (state.mine.clone(), state.expires)
+        };
+        if self.locks.clock.now() >= until - lock::margin(self.locks.lease) {
+            // Who was suspended is told who took over, where that can be read, rather than that its time is up.
+            let _told = self.still_latest().await;
+            let _lost = self.in_time(until);
+            return Ok(());
+        }
+        let expires = self.locks.expiry();
+        for (at, one) in mine.iter().enumerate() {
+            let mut number = one.renewals;
+            loop {
+                number += 1;
+                let key = lock::renewed_key(&one.prefix, one.generation, number);
+                // There already: the answer to an earlier try got lost; that one says an earlier expiry.
+                if self.locks.store.create(&key, &json(&Renewal { expires })).await? {
+                    break;
+                }
+            }
+            self.state().mine[at].renewals = number;
+        }
+        // Written too late is not written: somebody may have seen the lock expired.
+        if self.in_time(until).is_ok() && self.still_latest().await? {
+            self.state().expires = expires;
+        }
+        Ok(())
+    }
+
+    /// Holds unless the expiry is nearer than the margin.
+    fn in_time(&self, until: Timestamp) -> Result<(), String> {
+        if self.locks.clock.now() < until - lock::margin(self.locks.lease) {
+            return Ok(());
+        }
+        Err(self.lose(format!(
+            "the lock ran out: no sign of life could be given in time before {until} (was the process suspended, or the store away?)"
+        )))
+    }
+
+    /// Whether every lock's latest generation is this run's.
+    async fn still_latest(&self) -> Result<bool, StoreError> {
+        let mine = self.state().mine.clone();
+        for one in mine {
+            let latest = lock::latest(&self.locks.store.list(&one.prefix).await?);
+            if latest.is_some_and(|l| l.generation == one.generation && !l.ended) {
+                continue;
+            }
+            let holder = match latest.filter(|l| l.generation != one.generation) {
+                Some(latest) => self.locks.holder(&one.prefix, latest).await.ok().flatten(),
+                None => None,
+            };
+            let how = holder.map_or_else(
+                || "it was ended from outside".to_owned(),
+                |h| format!("it was taken over at {} by {}", h.since, h.who()),
+            );
+            self.lose(format!("the lock of {} is lost: {how}", one.env));
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Gives all locks back, the last taken first. What can't be given back expires; `say` hears of it.
+    pub async fn release(&self, say: &(dyn Fn(&str) + Send + Sync)) {
+        let _one = self.writing.lock().await;
+        let mine = std::mem::take(&mut self.state().mine);
+        for one in mine.into_iter().rev() {
+            let key = lock::ended_key(&one.prefix, one.generation);
+            let text = format!("{{\"ended\": \"{}\"}}\n", self.locks.clock.now());
+            if let Err(error) = self.locks.store.create(&key, text.as_bytes()).await {
+                say(&format!(
+                    "warning: the lock of {} could not be given back and expires by itself: {error}",
+                    one.env
+                ));
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Guard for Held {
+    /// Reads the latest generation of each lock again. A store that does not answer is no loss as long as the lease
+    /// lasts: nobody takes over before it ends.
+    async fn check(&self) -> Result<(), String> {
+        if let Some(why) = self.lost() {
+            return Err(why);
+        }
+        if let Err(error) = self.still_latest().await {
+            tracing::warn!("the lock could not be read again: {error}");
+        }
+        if let Some(why) = self.lost() {
+            return Err(why);
+        }
+        let until = self.state().expires;
+        self.in_time(until)
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
+    }
+
+    async fn until_lost(&self) {
+        self.lost.cancelled().await;
+    }
+}

@@ -1,0 +1,143 @@
+//! Owns the one error type of commands: a kind that becomes the exit code, a cause chain, and hints apart from it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What an exit code means; the numbers are an API (see the table in README.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// 1: what the user gave (catalog, world, plan, templates, settings) is wrong; nothing was changed.
+    Input,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: checks failed.
+    ChecksFailed,
+    /// 4: a build or cloud step failed, and the world was read back clean.
+    StepFailed,
+    /// 5: something is left behind; a person is needed.
+    Stuck,
+    /// 6: a lookup found nothing.
+    NotFound,
+    /// 7: refused, nothing changed (the world moved, a lock is held, a brake).
+    Refused,
+    /// 130: interrupted, world clean.
+    Interrupted,
+}
+
+impl Kind {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Input => 1,
+            Self::Usage => 2,
+            Self::ChecksFailed => 3,
+            Self::StepFailed => 4,
+            Self::Stuck => 5,
+            Self::NotFound => 6,
+            Self::Refused => 7,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Orders outcomes from bad to worse, for a run in which several things ended differently.
+    #[must_use]
+    pub fn weight(self) -> u8 {
+        match self {
+            Self::NotFound => 0,
+            Self::Usage => 1,
+            Self::Input => 2,
+            Self::Refused => 3,
+            Self::ChecksFailed => 4,
+            Self::StepFailed => 5,
+            Self::Interrupted => 6,
+            Self::Stuck => 7,
+        }
+    }
+}
+
+/// An error with its kind, what it came from, and what to do next.
+#[derive(Debug)]
+pub struct Error {
+    /// Becomes the exit code.
+    pub kind: Kind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    hints: Vec<String>,
+}
+
+/// The result of everything that can fail on the way to an exit code.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with a message of its own.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None, hints: Vec::new() }
+    }
+
+    /// Shorthand for the commonest kind.
+    #[must_use]
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// Adds the cause; `message` must not repeat it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds the next thing to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// What to do next, outermost first.
+    #[must_use]
+    pub fn hints(&self) -> Vec<&str> {
+        let mut hints: Vec<&str> = self.hints.iter().map(String::as_str).collect();
+        let mut cause: Option<&(dyn StdError + 'static)> = self.source.as_deref().map(|s| s as _);
+        while let Some(error) = cause {
+            if let Some(ours) = error.downcast_ref::<Error>() {
+                hints.extend(ours.hints.iter().map(String::as_str));
+            }
+            cause = error.source();
+        }
+        hints
+    }
+
+    /// The messages from the outside in; no message contains the next.
+    #[must_use]
+    pub fn chain(&self) -> Vec<String> {
+        let mut out = vec![self.message.clone()];
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            out.push(error.to_string());
+            cause = error.source();
+        }
+        out.dedup();
+        out
+    }
+
+    /// The whole chain on one line, for journals and reports.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        self.chain().join(": ")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|s| s as _)
+    }
+}

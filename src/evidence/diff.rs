@@ -1,0 +1,238 @@
+//! Owns what two versions of an image differ in: packages, units, accounts and the files that controls looked at.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::checks::{Facts, FileFact, Inventory, Read};
+use crate::platform::Platform;
+
+/// How many packages a message names.
+const NAMED: usize = 5;
+
+/// What changed from one version to another; lists are ordered by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// Packages that came, with their versions.
+    pub added: BTreeMap<String, String>,
+    /// Packages that went, with the versions they had.
+    pub removed: BTreeMap<String, String>,
+    /// Packages of a newer version.
+    pub upgraded: BTreeMap<String, Change>,
+    /// Packages of an older version.
+    pub downgraded: BTreeMap<String, Change>,
+    /// Unit files whose state changed; `-` where there is none.
+    pub units: BTreeMap<String, Change>,
+    /// Accounts whose number changed; `-` where there is none.
+    pub users: BTreeMap<String, Change>,
+    /// Files that controls look at, where kind, mode, owner or content changed.
+    pub files: BTreeMap<String, Change>,
+    /// What could not be compared, and why.
+    pub unknown: Vec<String>,
+}
+
+/// Before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Before.
+    pub from: String,
+    /// After.
+    pub to: String,
+}
+
+impl Diff {
+    /// Compares the facts of two versions.
+    #[must_use]
+    pub fn between(from: &Facts, to: &Facts, platform: Platform) -> Self {
+        let mut out = Self::default();
+        match (&from.inventory, &to.inventory) {
+            (Some(from), Some(to)) => out.inventories(from, to, platform),
+            (from, to) => {
+                let which = match (from, to) {
+                    (None, None) => "both versions",
+                    (None, _) => "the older version",
+                    _ => "the newer version",
+                };
+                out.unknown.push(format!("the facts of {which} have no inventory"));
+            }
+        }
+        out.files = both(&from.files, &to.files, described);
+        out
+    }
+
+    /// Whether nothing changed, as far as it is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self { unknown: self.unknown.clone(), ..Self::default() }
+    }
+
+    /// One line for people, such as `2 packages upgraded, 1 added; 1 file changed`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let parts = [
+            (self.upgraded.len(), "package", "upgraded"),
+            (self.downgraded.len(), "package", "downgraded"),
+            (self.added.len(), "package", "added"),
+            (self.removed.len(), "package", "removed"),
+            (self.units.len(), "unit", "changed"),
+            (self.users.len(), "account", "changed"),
+            (self.files.len(), "file", "changed"),
+        ];
+        let word = |(count, what, how): &(usize, &str, &str)| {
+            format!("{count} {what}{} {how}", if *count == 1 { "" } else { "s" })
+        };
+        let words: Vec<String> = parts.iter().filter(|p| p.0 > 0).map(word).collect();
+        match (words.is_empty(), self.unknown.is_empty()) {
+            (false, _) => words.join(", "),
+            (true, true) => "nothing changed".to_owned(),
+            (true, false) => "not known".to_owned(),
+        }
+    }
+
+    /// The summary with the first few packages by name, for a message.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let moved = self.upgraded.iter().chain(&self.downgraded).map(|(n, c)| format!("{n} {} → {}", c.from, c.to));
+        let came = self.added.iter().map(|(name, version)| format!("+{name} {version}"));
+        let went = self.removed.keys().map(|name| format!("-{name}"));
+        let names: Vec<String> = moved.chain(came).chain(went).collect();
+        let (shown, rest) = names.split_at(names.len().min(NAMED));
+        match (shown.is_empty(), rest.len()) {
+            (true, _) => self.summary(),
+            (false, 0) => format!("{} ({})", self.summary(), shown.join(", ")),
+            (false, more) => format!("{} ({} and {more} more)", self.summary(), shown.join(", ")),
+        }
+    }
+
+    fn inventories(&mut self, from: &Inventory, to: &Inventory, platform: Platform) {
+        if let Some((from, to)) = self.readable("packages", &from.packages, &to.packages) {
+            self.packages(from, to, platform);
+        }
+        if let Some((from, to)) = self.readable("units", &from.units, &to.units) {
+            self.units = both(from, to, String::clone);
+        }
+        if let Some((from, to)) = self.readable("accounts", &from.users, &to.users) {
+            self.users = both(from, to, String::clone);
+        }
+    }
+
+    fn readable<'f, T>(&mut self, what: &str, from: &'f Read<T>, to: &'f Read<T>) -> Option<(&'f T, &'f T)> {
+        let why = |read: &Read<T>| match read {
+            Read::Present(_) => None,
+            Read::Absent => Some("they were not collected".to_owned()),
+            Read::Unreadable(why) => Some(why.clone()),
+        };
+        if let (Read::Present(from), Read::Present(to)) = (from, to) {
+            return Some((from, to));
+        }
+        let because = why(from).or_else(|| why(to)).unwrap_or_default();
+        self.unknown.push(format!("{what}: {because}"));
+        None
+    }
+
+    fn packages(&mut self, from: &BTreeMap<String, String>, to: &BTreeMap<String, String>, platform: Platform) {
+        for (name, change) in both(from, to, String::clone) {
+            match (from.get(&name), to.get(&name)) {
+                (None, Some(version)) => drop(self.added.insert(name, version.clone())),
+                (Some(version), None) => drop(self.removed.insert(name, version.clone())),
+                _ if platform.compare_versions(&change.from, &change.to) == Ordering::Greater => {
+                    drop(self.downgraded.insert(name, change));
+                }
+                _ => drop(self.upgraded.insert(name, change)),
+            }
+        }
+    }
+}
+
+/// What differs of two maps; `-` where there is nothing.
+fn both<T: PartialEq>(
+    from: &BTreeMap<String, T>,
+    to: &BTreeMap<String, T>,
+    words: impl Fn(&T) -> String,
+) -> BTreeMap<String, Change> {
+    let shown = |value: Option<&T>| value.map_or_else(|| "-".to_owned(), &words);
+    let names = from.keys().chain(to.keys().filter(|name| !from.contains_key(*name)));
+    names
+        .filter(|name| from.get(*name) != to.get(*name))
+        .map(|name| (name.clone(), Change { from: shown(from.get(name)), to: shown(to.get(name)) }))
+        .filter(|(_, change)| change.from != change.to)
+        .collect()
+}
+
+/// A file on one line; of a content only its digest.
+fn described(file: &FileFact) -> String {
+    let entry = match &file.entry {
+        Read::Absent => return "absent".to_owned(),
+        Read::Unreadable(why) => return format!("unreadable: {why}"),
+        Read::Present(stat) => format!("{} {:04o} {}:{}", stat.kind, stat.mode, stat.uid, stat.gid),
+    };
+    let link = file.link_target.as_ref().map_or_else(String::new, |to| format!(" -> {to}"));
+    let content = match &file.content {
+        Some(Read::Present(blob)) => format!(" {}", blob.fingerprint()),
+        _ => String::new(),
+    };
+    format!("{entry}{link}{content}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn facts(packages: &[(&str, &str)], units: &[(&str, &str)]) -> Facts {
+        let inventory = Inventory {
+            packages: Read::Present(map(packages)),
+            units: Read::Present(map(units)),
+            users: Read::Present(map(&[("root", "0")])),
+        };
+        Facts { inventory: Some(inventory), ..Facts::default() }
+    }
+
+    #[test]
+    fn packages_are_told_apart_by_the_platforms_order_of_versions() {
+        let old = facts(&[("a", "1.9"), ("b", "2"), ("gone", "1"), ("same", "1")], &[("x.service", "enabled")]);
+        let new = facts(&[("a", "1.10"), ("b", "2~rc1"), ("new", "3"), ("same", "1")], &[("x.service", "masked")]);
+        let diff = Diff::between(&old, &new, Platform::Debian);
+        let change = |from: &str, to: &str| Change { from: from.to_owned(), to: to.to_owned() };
+        assert_eq!(diff.upgraded, [("a".to_owned(), change("1.9", "1.10"))].into());
+        assert_eq!(diff.downgraded, [("b".to_owned(), change("2", "2~rc1"))].into());
+        assert_eq!((diff.added, diff.removed), (map(&[("new", "3")]), map(&[("gone", "1")])));
+        assert_eq!(diff.units, [("x.service".to_owned(), change("enabled", "masked"))].into());
+        assert_eq!(
+            Diff::between(&old, &new, Platform::Debian).summary(),
+            "1 package upgraded, 1 package downgraded, 1 package added, 1 package removed, 1 unit changed"
+        );
+    }
+
+    #[test]
+    fn a_headline_names_the_first_packages_and_counts_the_rest() {
+        let many: Vec<(String, &str)> = (0..7).map(|n| (format!("p{n}"), "1")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        let headline = |from: &[(&str, &str)], to: &[(&str, &str)]| {
+            Diff::between(&facts(from, &[]), &facts(to, &[]), Platform::Debian).headline()
+        };
+        assert_eq!(
+            headline(&[("a", "1")], &[("a", "2"), ("b", "1")]),
+            "1 package upgraded, 1 package added (a 1 → 2, +b 1)"
+        );
+        assert_eq!(headline(&[], &many), "7 packages added (+p0 1, +p1 1, +p2 1, +p3 1, +p4 1 and 2 more)");
+        assert_eq!(headline(&many, &many), "nothing changed");
+    }
+
+    #[test]
+    fn equal_facts_differ_in_nothing_and_missing_ones_are_not_equal() {
+        let one = facts(&[("a", "1")], &[]);
+        let same = Diff::between(&one, &one, Platform::Debian);
+        assert!(same.is_empty() && same.unknown.is_empty());
+        assert_eq!(same.summary(), "nothing changed");
+        let old = Diff::between(&Facts::default(), &one, Platform::Debian);
+        assert_eq!((old.summary().as_str(), old.unknown.len()), ("not known", 1));
+        let mut unread = one.clone();
+        unread.inventory.as_mut().expect("inventory").packages = Read::Unreadable("denied".to_owned());
+        assert_eq!(Diff::between(&one, &unread, Platform::Debian).unknown, ["packages: denied"]);
+    }
+}

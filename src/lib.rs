@@ -1,0 +1,34 @@
+//! bakeline: a release pipeline for operating-system base images.
+//!
+//! Read ARCHITECTURE.md first. The modules are listed from the command line down to the pure core and the adapters.
+
+mod commands;
+
+pub mod cli;
+pub mod error;
+pub mod ui;
+
+// Pure: no tokio, clock, environment, network, file system.
+pub mod catalog;
+pub mod checks;
+pub mod diagnostic;
+pub mod evidence;
+pub mod lifecycle;
+pub mod model;
+pub mod plan;
+pub mod platform;
+pub mod provision;
+pub mod render;
+
+// Contracts.
+pub mod ports;
+
+// Effects through ports.
+pub mod engine;
+pub mod notify;
+pub mod steps;
+
+// The outside.
+pub mod adapters;
+
+pub use commands::main;

@@ -1,0 +1,110 @@
+//! Owns the way from what the tags and pointers should say to the repairs, and what no repair can mend.
+
+use std::collections::BTreeSet;
+
+use super::{Doctor, Heights, Patient, Repair};
+use crate::catalog::Environment;
+use crate::lifecycle::{current, places, rung, tags};
+use crate::model::{Arch, ImageName, Place, Tags, Version, pointer_name};
+
+impl Doctor<'_, '_> {
+    /// One call for each AMI whose tags should be others.
+    pub(super) fn marks(&mut self, heights: &Heights) -> Vec<Repair> {
+        let key = &self.settings.environment_key;
+        let mut out = Vec::new();
+        for Patient { record, place } in self.patients.clone() {
+            let mut wanted = Tags::from([
+                (tags::STATE.to_owned(), record.state.as_str().to_owned()),
+                (tags::CURRENT.to_owned(), current::format(&record.current)),
+                (key.clone(), rung::value(self.settings, heights.get(&record.ami.id).copied().flatten())),
+            ]);
+            let temporary = record.usable() && record.ami.tags.contains_key(tags::EXPIRES);
+            if temporary {
+                wanted.insert(tags::EXPIRES.to_owned(), String::new());
+                let what = format!(
+                    "{} {} ({}) is released, but still has an expiry",
+                    record.image, record.version, record.ami.id
+                );
+                self.find(&place, what, None);
+            }
+            // What the tag says in other words is no finding.
+            let said = current::format(&current::parse(record.tag(tags::CURRENT)));
+            let seen = |k: &str| if k == tags::CURRENT { said.clone() } else { record.tag(k).to_owned() };
+            let rungless = rung::reached(self.settings, &record).is_none();
+            wanted.retain(|k, v| k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && rungless));
+            if wanted.is_empty() {
+                continue;
+            }
+            let before = wanted.keys().map(|k| (k.clone(), record.tag(k).to_owned())).collect();
+            let (ami, image) = (record.ami.id.clone(), record.image.clone());
+            out.push(Repair::Mark { place, ami, image, before, tags: wanted });
+        }
+        out
+    }
+
+    /// Every pointer says what the tags say.
+    pub(super) fn pointers(&mut self) -> Vec<Repair> {
+        let mut out = Vec::new();
+        let mut known: BTreeSet<(Place, String)> = BTreeSet::new();
+        let kinds: BTreeSet<(Place, ImageName, Arch)> =
+            self.patients.iter().map(|p| (p.place.clone(), p.record.image.clone(), p.record.arch)).collect();
+        for (place, image, arch) in kinds {
+            for Environment { name: env, .. } in &self.settings.environments {
+                let pointer = pointer_name(&self.settings.name, &image, env, arch);
+                let Some(ami) = self.holder(&place, &image, arch, env).map(|r| r.ami.id.clone()) else { continue };
+                known.insert((place.clone(), pointer.clone()));
+                let now = self.world.parameters.iter().find(|p| p.place == place && p.name == pointer);
+                if now.is_some_and(|p| p.value == ami.as_str()) {
+                    continue;
+                }
+                let says = now.map_or_else(|| "is missing".to_owned(), |p| format!("says {}", p.value));
+                self.find(&place, format!("pointer {pointer} {says}, the tags say {ami}"), None);
+                out.push(Repair::Publish { place: place.clone(), image: image.clone(), pointer, ami });
+            }
+        }
+        for pointer in self.world.parameters.iter().filter(|p| !known.contains(&(p.place.clone(), p.name.clone()))) {
+            let what = format!("pointer {} says {}, but nothing is current there", pointer.name, pointer.value);
+            self.find(&pointer.place, what, None);
+            out.push(Repair::Unpublish { place: pointer.place.clone(), pointer: pointer.name.clone() });
+        }
+        out
+    }
+
+    /// An environment points at the same version at all its places.
+    pub(super) fn places(&mut self) {
+        let kinds: BTreeSet<(ImageName, Arch)> =
+            self.patients.iter().map(|p| (p.record.image.clone(), p.record.arch)).collect();
+        let home = places::home(self.settings);
+        for (place, why) in &self.world.unread {
+            let by_hand = Some("run it again when it answers".to_owned());
+            self.find(place, format!("it could not be read: {why}"), by_hand);
+        }
+        for (index, env) in self.settings.environments.iter().enumerate() {
+            for (image, arch) in &kinds {
+                let version = |d: &Self, place: &Place| d.holder(place, image, *arch, &env.name).map(|r| r.version);
+                let there = version(self, &home);
+                for place in places::of(self.settings, env, &self.world.account) {
+                    let here = version(self, &place);
+                    if here == there || places::unread(self.world, &place).is_some() {
+                        continue;
+                    }
+                    let word = |v: Option<Version>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+                    let what =
+                        format!("`{}` of `{image}` is {} here and {} in {home}", env.name, word(here), word(there));
+                    let by_hand = if index == 0 {
+                        format!(
+                            "run `bakeline release {image}`, or `bakeline rollback {image} --env {}` to go back",
+                            env.name
+                        )
+                    } else {
+                        format!(
+                            "run `bakeline promote {image} --to {0}` or `bakeline rollback {image} --env {0}`",
+                            env.name
+                        )
+                    };
+                    self.find(&place, what, Some(by_hand));
+                }
+            }
+        }
+    }
+}

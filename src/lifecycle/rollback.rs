@@ -1,0 +1,99 @@
+//! Owns what a rollback means: which version an environment goes back to, at every one of its places.
+
+use crate::catalog::{Catalog, Image};
+use crate::lifecycle::{Record, lookup, places, rung};
+use crate::model::{EnvName, Place, State, Version, World};
+
+/// What happens at one place.
+#[derive(Debug, Clone)]
+pub struct Return<'a> {
+    /// Where.
+    pub place: Place,
+    /// The version that becomes current again.
+    pub to: Record<'a>,
+    /// The versions that are taken back.
+    pub from: Vec<Record<'a>>,
+}
+
+/// The decision about one environment.
+#[derive(Debug, Clone)]
+pub struct Rollback<'a> {
+    /// The version that becomes current.
+    pub to: Version,
+    /// The newest version that is taken back.
+    pub from: Version,
+    /// What happens where; places that are there already are left out.
+    pub returns: Vec<Return<'a>>,
+}
+
+/// Decides a rollback of `image` in `env`: to `wanted`, or to the newest released version before the current one that
+/// got there and exists at every place. Where a rollback or a promotion was cut, so that places differ, the default is
+/// the oldest version that is current at any of them: done again, a rollback goes no further.
+///
+/// # Errors
+/// Why there is nothing to go back to.
+pub fn rollback<'a>(
+    catalog: &Catalog,
+    world: &World,
+    records: &[Record<'a>],
+    (image, env): (&Image, &EnvName),
+    wanted: Option<Version>,
+) -> Result<Option<Rollback<'a>>, String> {
+    let settings = &catalog.settings;
+    let Some((rung, at)) = settings.rung(env).zip(settings.environments.iter().find(|e| e.name == *env)) else {
+        return Err(format!("there is no environment `{env}`"));
+    };
+    let everywhere = places::of(settings, at, &world.account);
+    let everywhere: Vec<Place> = everywhere.into_iter().filter(|p| places::unread(world, p).is_none()).collect();
+    let mut own: Vec<Record<'a>> =
+        records.iter().filter(|r| r.image == image.name && r.arch == image.arch).cloned().collect();
+    own.sort_by_key(|r| r.version);
+    let here = |place: &Place| places::at(&own, place, &world.account);
+    let now: Vec<Version> = everywhere
+        .iter()
+        .filter_map(|p| lookup::current(&here(p), &image.name, env, image.arch).map(|r| r.version))
+        .collect();
+    let Some((newest, oldest)) = now.iter().max().zip(now.iter().min()) else {
+        return Err(format!("nothing of `{}` is current in `{env}`", image.name));
+    };
+    let got_there = |r: &&Record<'_>| rung::reached(settings, r).is_some_and(|reached| reached >= rung);
+    let everywhere_is =
+        |v: Version| everywhere.iter().all(|p| here(p).iter().filter(got_there).any(|r| r.version == v && r.usable()));
+    let to = match wanted {
+        Some(version) => asked(&own, image, env, version, everywhere_is(version))?,
+        None if oldest != newest && everywhere_is(*oldest) => *oldest,
+        None => {
+            let home = places::at(&own, &places::home(settings), &world.account);
+            let before = home.iter().filter(|r| r.version < *newest && r.state == State::Released).filter(got_there);
+            let found = before.map(|r| r.version).filter(|v| everywhere_is(*v)).max();
+            found.ok_or_else(|| {
+                format!("no released version of `{}` before {newest} reached `{env}` at all its places", image.name)
+            })?
+        }
+    };
+    let returns: Vec<Return<'a>> = everywhere
+        .iter()
+        .filter_map(|place| {
+            let here = here(place);
+            let target = here.iter().find(|r| r.version == to && r.usable())?.clone();
+            let from: Vec<Record<'a>> =
+                here.into_iter().filter(|r| r.version != to && r.current.contains_key(env)).collect();
+            let done = from.is_empty() && target.current.contains_key(env);
+            (!done).then(|| Return { place: place.clone(), to: target, from })
+        })
+        .collect();
+    Ok((!returns.is_empty()).then_some(Rollback { to, from: *newest, returns }))
+}
+
+fn asked(own: &[Record<'_>], image: &Image, env: &EnvName, version: Version, ok: bool) -> Result<Version, String> {
+    let Some(record) = own.iter().find(|r| r.version == version) else {
+        return Err(format!("there is no version {version} of `{}`", image.name));
+    };
+    match record.state {
+        State::Released if ok => Ok(version),
+        State::Released => {
+            Err(format!("version {version} of `{}` has not reached `{env}` at all its places", image.name))
+        }
+        state => Err(format!("version {version} of `{}` is {}", image.name, state.as_str())),
+    }
+}

@@ -1,0 +1,94 @@
+//! Owns the tests of sweeping: whose things, of which run, how old.
+
+use std::collections::BTreeMap;
+
+use crate::lifecycle::sweep::{RunFacts, Sweep};
+use crate::model::{CatalogName, Region, RunId, Tags, Temporary, TemporaryKind, Timestamp};
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+const LATER: &str = "2026-11-22T18:00:00Z";
+const EARLIER: &str = "2026-11-22T06:00:00Z";
+
+fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
+    let tags: Tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let (id, name, region) = (format!("{kind:?}-1"), name.to_owned(), Region::from("eu-west-1"));
+    Temporary { kind, id, name, region, account: None, tags, used: false }
+}
+
+fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
+    thing(kind, "", &[("bakeline:catalog", "acme"), ("bakeline:run", run), ("bakeline:expires", expires)])
+}
+
+/// Whether each thing goes; none where it is not even listed.
+fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
+    let run = |alive| RunFacts { alive, amis: [format!("acme/jdk/{alive}")].into() };
+    let runs = BTreeMap::from([(RunId::from("live"), run(true)), (RunId::from("dead"), run(false))]);
+    let catalog = CatalogName::from("acme");
+    let sweep = Sweep { catalog: &catalog, now: NOW.parse::<Timestamp>().expect("time"), runs: &runs, packer };
+    let one = |thing: &Temporary| sweep.decide(std::slice::from_ref(thing)).first().map(|l| l.remove);
+    things.iter().map(one).collect()
+}
+
+#[test]
+fn only_what_is_expired_or_of_a_dead_run_goes() {
+    use TemporaryKind::{Image, Instance, KeyPair, Snapshot};
+    let table = [
+        (ours(Instance, "dead", LATER), Some(true)),
+        (ours(Instance, "dead", EARLIER), Some(true)),
+        (ours(Instance, "live", LATER), Some(false)),
+        (ours(Instance, "live", EARLIER), Some(false)),
+        (ours(Instance, "unknown", LATER), Some(false)),
+        (ours(KeyPair, "unknown", EARLIER), Some(true)),
+        (ours(KeyPair, "unknown", "rubbish"), Some(false)),
+        (thing(Instance, "", &[("bakeline:catalog", "acme"), ("bakeline:run", "dead")]), None),
+        (thing(Instance, "", &[("bakeline:catalog", "other"), ("bakeline:expires", EARLIER)]), None),
+        (thing(Instance, "", &[("Name", "bakeline"), ("bakeline:expires", EARLIER)]), None),
+        (Temporary { used: true, ..ours(Snapshot, "dead", EARLIER) }, None),
+        (ours(Image, "dead", LATER), Some(true)),
+    ];
+    for (thing, expected) in &table {
+        assert_eq!(decide(std::slice::from_ref(thing), false), [*expected], "{thing:?}");
+    }
+    let mut kept = ours(Instance, "dead", LATER);
+    kept.tags.insert("bakeline:kept".to_owned(), "yes".to_owned());
+    assert_eq!(decide(&[kept.clone()], false), [Some(false)], "for a look");
+    kept.tags.insert("bakeline:expires".to_owned(), EARLIER.to_owned());
+    assert_eq!(decide(&[kept], false), [Some(true)], "but not for ever");
+}
+
+#[test]
+fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
+    for state in ["released", "held", "revoked", "retiring"] {
+        let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
+        ami.tags.insert("bakeline:state".to_owned(), state.to_owned());
+        assert_eq!(decide(&[ami], true), [None], "{state}");
+    }
+}
+
+#[test]
+fn a_hand_copy_of_a_candidate_is_left_alone() {
+    let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
+    ami.tags.insert("bakeline:self".to_owned(), ami.id.clone());
+    assert_eq!(decide(&[ami.clone()], true), [Some(true)]);
+    ami.tags.insert("bakeline:self".to_owned(), "ami-original".to_owned());
+    assert_eq!(decide(&[ami], true), [None]);
+}
+
+#[test]
+fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
+    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
+    let things = [named("acme/jdk/false"), named("acme/jdk/true"), named("acme/jdk/by-hand")];
+    assert_eq!(decide(&things, true), [Some(true), Some(false), None]);
+}
+
+#[test]
+fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
+    let at = |hours: i64| {
+        let seconds = NOW.parse::<Timestamp>().expect("time").as_second() - hours * 3600;
+        thing(TemporaryKind::KeyPair, &format!("packer_{seconds:08x}-1234-5678-9abc-def012345678"), &[])
+    };
+    let used = Temporary { used: true, ..at(48) };
+    let things = [at(48), at(23), used, thing(TemporaryKind::KeyPair, "packer_mine", &[]), at(48)];
+    assert_eq!(decide(&things[..4], true), [Some(true), Some(false), Some(false), None]);
+    assert_eq!(decide(&things[4..], false), [Some(false)]);
+}

@@ -1,0 +1,265 @@
+//! Owns the nouns of the domain: names, ids, versions, and the facts about AMIs that everything else speaks of.
+
+mod evidence;
+mod temporary;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, Update};
+pub use jiff::Timestamp;
+pub use temporary::{Temporary, TemporaryKind};
+pub use world::{Ami, Commit, Place, Pointer, Reference, Tags, WORLD_SCHEMA, World};
+
+/// Why a text is not a name of the kind asked for; reads after "is not a valid …: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NameError(pub String);
+
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    };
+}
+
+text_newtype! {
+    /// The name of an image in the catalog, such as `jdk`; see [`check_name`].
+    ImageName
+}
+text_newtype! {
+    /// The catalog's own name: what tells its AMIs from those of another catalog in the same account.
+    CatalogName
+}
+text_newtype! {
+    /// An environment's name, such as `Test`.
+    EnvName
+}
+text_newtype! {
+    /// An AWS Region code, such as `eu-west-1`.
+    Region
+}
+text_newtype! {
+    /// An AMI's id, such as `ami-0abc…`.
+    AmiId
+}
+text_newtype! {
+    /// An EBS snapshot's id.
+    SnapshotId
+}
+text_newtype! {
+    /// An EC2 instance's id.
+    InstanceId
+}
+text_newtype! {
+    /// The id of one execution of bakeline; sorts by start time.
+    RunId
+}
+
+/// Checks a catalog or image name: 1 to 40 of `a-z 0-9 -`, starting with a letter, not ending in `-`.
+///
+/// Narrower than EC2 (AMI names: 3 to 128 characters) and Packer (build names: `[A-Za-z0-9_-]`, because the target
+/// field of its machine-readable output is not escaped), so that every name made from it is valid everywhere.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn check_name(text: &str) -> Result<(), NameError> {
+    let wrong = |what: &str| Err(NameError(what.to_owned()));
+    if text.is_empty() || text.len() > 40 {
+        return wrong("it must have 1 to 40 characters");
+    }
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return wrong("it must start with a lower-case letter");
+    }
+    if text.ends_with('-') {
+        return wrong("it must not end with `-`");
+    }
+    if let Some(c) = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
+        return Err(NameError(format!("`{}` is not one of a-z, 0-9 and `-`", c.escape_default())));
+    }
+    Ok(())
+}
+
+/// A processor architecture as EC2 spells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// 64-bit Intel and AMD.
+    #[default]
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit Arm.
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+impl Arch {
+    /// EC2's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Arch {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "x86_64" | "amd64" => Ok(Self::X86_64),
+            "arm64" | "aarch64" => Ok(Self::Arm64),
+            _ => Err(NameError("use x86_64 or arm64".to_owned())),
+        }
+    }
+}
+
+/// An image version, `YYYYMMDD.N`: the UTC day of the run that built it and a counter within the day.
+///
+/// Versions are ordered by this alone, never by an AMI's creation date: a copy is younger than its original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// `YYYYMMDD` as a number.
+    pub day: u32,
+    /// Counts from 1 within the day.
+    pub number: u32,
+}
+
+impl Version {
+    /// The version that follows everything in `existing` on the UTC day of `now`.
+    #[must_use]
+    pub fn next(now: Timestamp, existing: impl IntoIterator<Item = Version>) -> Self {
+        let date = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let today = u32::try_from(date.year()).unwrap_or(0) * 10_000
+            + u32::from(date.month().unsigned_abs()) * 100
+            + u32::from(date.day().unsigned_abs());
+        let newest = existing.into_iter().max();
+        match newest {
+            Some(v) if v.day >= today => {
+                v.number.checked_add(1).map_or(Self { day: v.day + 1, number: 1 }, |number| Self { day: v.day, number })
+            }
+            _ => Self { day: today, number: 1 },
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:08}.{}", self.day, self.number))
+    }
+}
+
+impl FromStr for Version {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let parsed = text.split_once('.').and_then(|(day, number)| {
+            let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+            (day.len() == 8 && digits(day) && digits(number) && !number.starts_with('0'))
+                .then(|| Some(Self { day: day.parse().ok()?, number: number.parse().ok()? }))
+                .flatten()
+        });
+        parsed.ok_or_else(|| NameError("a version looks like 20261122.1".to_owned()))
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The catalog name of an AMI: `<catalog>/<image>/<arch>/<version>-<run>`.
+#[must_use]
+pub fn ami_name(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version, run: &RunId) -> String {
+    format!("{catalog}/{image}/{arch}/{version}-{run}")
+}
+
+/// The SSM parameter that publishes what is current: `/bakeline/<catalog>/<image>/<env>/<arch>`.
+#[must_use]
+pub fn pointer_name(catalog: &CatalogName, image: &ImageName, env: &EnvName, arch: Arch) -> String {
+    format!("/bakeline/{catalog}/{image}/{env}/{arch}")
+}
+
+/// Where an AMI is in its life, as written in `bakeline:state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Exists, but has not passed its boot checks; no lookup returns it.
+    Candidate,
+    /// Passed everything.
+    Released,
+    /// Kept from being promoted again.
+    Held,
+    /// Withdrawn.
+    Revoked,
+    /// On the way out.
+    Retiring,
+}
+
+impl State {
+    /// The tag's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Candidate => "candidate",
+            Self::Released => "released",
+            Self::Held => "held",
+            Self::Revoked => "revoked",
+            Self::Retiring => "retiring",
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        [Self::Candidate, Self::Released, Self::Held, Self::Revoked, Self::Retiring]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| NameError(format!("`{text}` is not a state")))
+    }
+}

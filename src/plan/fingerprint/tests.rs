@@ -1,0 +1,280 @@
+//! Owns the two promises of a fingerprint, over generated images: the same for the same inputs, and another, with the
+//! input named, when any one of them changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+use super::{Fingerprints, Recipe};
+use crate::catalog::{Catalog, load};
+use crate::model::ImageName;
+use crate::plan::change;
+
+/// Everything in an image's file that makes it, and the contents of the files it names.
+#[derive(Debug, Clone, PartialEq)]
+struct Spec {
+    parent: bool,
+    packages: BTreeMap<String, Option<u32>>,
+    scripts: Vec<String>,
+    files: BTreeMap<String, (String, String, u32)>,
+    tags: BTreeMap<String, String>,
+    disk_gib: Option<u32>,
+    playbook: Option<BTreeMap<String, String>>,
+    manifest: Option<BTreeMap<String, String>>,
+    checks: BTreeSet<String>,
+    contents: BTreeMap<String, String>,
+    templates: BTreeMap<String, String>,
+}
+
+const PATHS: [&str; 4] = ["s/one.sh", "s/two.sh", "s/three.sh", "f/motd"];
+const TEMPLATES: [&str; 3] = [
+    "templates/packer/amazon-ebs.pkr.json",
+    "templates/provision/debian/prepare.sh",
+    "templates/provision/debian/seal.sh",
+];
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let word = "[a-z]{2,6}";
+    let values = || prop::collection::btree_map("[a-z]{3,6}", "[a-zA-Z0-9 .=-]{1,9}", 0..3);
+    let one = (
+        any::<bool>(),
+        prop::collection::btree_map(word, prop::option::of(1..90u32), 0..4),
+        prop::sample::subsequence(PATHS[..3].to_vec(), 0..=3).prop_shuffle(),
+        prop::collection::btree_map("/etc/[a-z]{1,5}", (0..4usize, "[a-z]{1,5}", 0..8u32), 0..3),
+        values(),
+        prop::option::of(10..90u32),
+    );
+    let other = (
+        prop::option::of(values()),
+        prop::option::of(values()),
+        prop::collection::btree_set("/var/[a-z]{1,5}", 0..3),
+        prop::collection::vec("[a-z ]{0,9}", 6),
+        prop::collection::vec("[a-z ]{0,9}", 3),
+    );
+    (one, other).prop_map(
+        |((parent, packages, scripts, files, tags, disk_gib), (playbook, manifest, checks, contents, texts))| Spec {
+            parent,
+            packages,
+            scripts: scripts.into_iter().map(str::to_owned).collect(),
+            files: files
+                .into_iter()
+                .map(|(to, (from, owner, mode))| (to, (PATHS[from].to_owned(), owner, mode)))
+                .collect(),
+            tags,
+            disk_gib,
+            playbook,
+            manifest,
+            checks,
+            contents: PATHS
+                .iter()
+                .copied()
+                .chain(["a/site.yaml", "p/site.pp"])
+                .map(str::to_owned)
+                .zip(contents)
+                .collect(),
+            templates: TEMPLATES.map(str::to_owned).into_iter().zip(texts).collect(),
+        },
+    )
+}
+
+/// The catalog as text; `noise` is all that may differ without meaning anything.
+fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
+    let mut sections: Vec<String> = Vec::new();
+    let list = |items: Vec<String>| items.join(", ");
+    let map = |values: &BTreeMap<String, String>| {
+        format!("{{{}}}", list(values.iter().map(|(k, v)| format!("{k}: '{v}'")).collect()))
+    };
+    sections.push(if spec.parent { "parent: base".into() } else { "source: {owner: amazon, name: other-*}".into() });
+    let package =
+        |(name, version): (&String, &Option<u32>)| version.map_or_else(|| name.clone(), |v| format!("{name}={v}"));
+    sections.push(format!("packages: [{}]", list(spec.packages.iter().map(package).collect())));
+    sections.push(format!("scripts: [{}]", spec.scripts.join(", ")));
+    let file = |(to, (from, owner, mode)): (&String, &(String, String, u32))| {
+        format!("{{source: {from}, destination: {to}, owner: '{owner}', mode: '060{mode}'}}")
+    };
+    sections.push(format!("files: [{}]", list(spec.files.iter().map(file).collect())));
+    sections.push(format!("tags: {}", map(&spec.tags)));
+    sections.extend(spec.disk_gib.map(|gib| format!("disk_gib: {gib}")));
+    sections.extend(spec.playbook.as_ref().map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))));
+    sections.extend(spec.manifest.as_ref().map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))));
+    let checks = spec.checks.iter().map(|path| format!("{{file: {{path: {path}}}}}")).collect();
+    sections.push(format!("checks: [{}]", list(checks)));
+    let mut settings = "name: acme\nregions: [eu-west-1]\n".to_owned();
+    let mut out = BTreeMap::new();
+    if noise {
+        sections.reverse();
+        sections
+            .push("description: other words\nmax_age: 9d\nrebase_after: 3\nenvironment: Test # a comment".to_owned());
+        settings.push_str("builder: {instance_type: m5.large, tags: {Cost: x}}\nlease: 3m\non_failure: continue\n");
+        out.insert("images/another.yaml".to_owned(), b"parent: base\npackages: [zsh]\n".to_vec());
+        out.insert("templates/provision/debian/unused.sh".to_owned(), b"x".to_vec());
+        out.insert("profiles/unused.yaml".to_owned(), b"checks: []\n".to_vec());
+    }
+    let mut text = String::new();
+    for section in sections {
+        let _infallible = writeln!(text, "{section}");
+    }
+    out.insert("images/it.yaml".to_owned(), text.into_bytes());
+    out.insert("images/base.yaml".to_owned(), b"source: {owner: amazon, name: debian-*}\n".to_vec());
+    out.insert("bakeline.yaml".to_owned(), settings.into_bytes());
+    out.extend(
+        spec.contents.iter().chain(&spec.templates).map(|(path, text)| (path.clone(), text.clone().into_bytes())),
+    );
+    out
+}
+
+fn catalog(spec: &Spec, noise: bool) -> Catalog {
+    let (catalog, findings) = load(&files(spec, noise));
+    catalog.unwrap_or_else(|| panic!("{spec:?}\n{findings:?}"))
+}
+
+fn of(catalog: &Catalog) -> (Recipe, BTreeMap<String, String>) {
+    let (prints, name) = (Fingerprints::new(catalog), ImageName::from("it"));
+    (prints.recipe(&catalog.images[&name]), prints.controls(&name))
+}
+
+fn pick<K: Clone, V>(map: &BTreeMap<K, V>, at: usize) -> Option<K> {
+    map.keys().nth(at % map.len().max(1)).cloned()
+}
+
+fn touch(text: &mut String) {
+    text.push('x');
+}
+
+/// Changes one declared input and answers how it must be named; none when this image has no such input.
+fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
+    match which {
+        0 => {
+            spec.parent = !spec.parent;
+            Some("starts from".to_owned())
+        }
+        1 => {
+            spec.packages.insert("zzz".to_owned(), None);
+            Some("package zzz".to_owned())
+        }
+        2 => {
+            let name = pick(&spec.packages, at)?;
+            spec.packages.remove(&name);
+            Some(format!("package {name}"))
+        }
+        3 => {
+            let name = pick(&spec.packages, at)?;
+            spec.packages.entry(name.clone()).and_modify(|v| *v = Some(v.unwrap_or(0) + 1));
+            Some(format!("package {name}"))
+        }
+        4 => {
+            let path = spec.scripts.get(at % spec.scripts.len().max(1))?.clone();
+            touch(spec.contents.get_mut(&path)?);
+            Some(format!("script {path}"))
+        }
+        5 => {
+            (spec.scripts.len() > 1).then_some(())?;
+            spec.scripts.rotate_left(1);
+            Some("order".to_owned())
+        }
+        6 => {
+            let path = spec.scripts.pop()?;
+            Some(format!("script {path}"))
+        }
+        7 => {
+            let to = pick(&spec.files, at)?;
+            let entry = spec.files.get_mut(&to)?;
+            if at.is_multiple_of(2) {
+                touch(&mut entry.1)
+            } else {
+                entry.2 = (entry.2 + 1) % 8
+            }
+            Some(format!("destination {to}"))
+        }
+        8 => {
+            let from = spec.files[&pick(&spec.files, at)?].0.clone();
+            touch(spec.contents.get_mut(&from)?);
+            Some(format!("file {from}"))
+        }
+        9 => {
+            let to = pick(&spec.files, at)?;
+            let entry = spec.files.remove(&to)?;
+            spec.files.insert(format!("{to}x"), entry);
+            Some(format!("destination {to}"))
+        }
+        _ => mutate_more(spec, which, at),
+    }
+}
+
+fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
+    match which {
+        10 => {
+            let key = pick(&spec.tags, at)?;
+            touch(spec.tags.get_mut(&key)?);
+            Some(format!("tag {key}"))
+        }
+        11 => {
+            spec.disk_gib = spec.disk_gib.map_or(Some(9), |gib| (gib % 2 == 0).then_some(gib + 1));
+            Some("disk_gib".to_owned())
+        }
+        12 => {
+            spec.playbook.as_ref()?;
+            touch(spec.contents.get_mut("a/site.yaml")?);
+            Some("file a/site.yaml".to_owned())
+        }
+        13 => {
+            let vars = spec.playbook.as_mut()?;
+            let key = pick(vars, at)?;
+            touch(vars.get_mut(&key)?);
+            Some(format!("playbook a/site.yaml {key}"))
+        }
+        14 => {
+            spec.manifest.as_ref()?;
+            touch(spec.contents.get_mut("p/site.pp")?);
+            Some("file p/site.pp".to_owned())
+        }
+        15 => {
+            let facts = spec.manifest.as_mut()?;
+            let key = pick(facts, at)?;
+            touch(facts.get_mut(&key)?);
+            Some(format!("manifest p/site.pp {key}"))
+        }
+        16 => {
+            let path = TEMPLATES[at % 3];
+            touch(spec.templates.get_mut(path)?);
+            Some(format!("template {path}"))
+        }
+        _ => {
+            let path = spec.checks.pop_first()?;
+            spec.checks.insert(format!("{path}x"));
+            Some("check".to_owned())
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_means_nothing_changes_nothing(spec in spec()) {
+        let (plain, noisy) = (of(&catalog(&spec, false)), of(&catalog(&spec, true)));
+        prop_assert_eq!(plain.0.digest(), noisy.0.digest());
+        prop_assert_eq!(plain, noisy);
+    }
+
+    #[test]
+    fn every_changed_input_shows_and_is_named(spec in spec(), at in 0..6usize) {
+        let before = of(&catalog(&spec, false));
+        for which in 0..18 {
+            let mut changed = spec.clone();
+            let Some(input) = mutate(&mut changed, which, at) else { continue };
+            let after = of(&catalog(&changed, false));
+            if input == "check" {
+                prop_assert_eq!(&before.0, &after.0, "checks are no recipe");
+                prop_assert_eq!(change::between(&before.1, &after.1).len(), 2);
+                prop_assert_ne!(crate::checks::combined(&before.1), crate::checks::combined(&after.1));
+                continue;
+            }
+            prop_assert_ne!(before.0.digest(), after.0.digest(), "{}", input);
+            let changes = change::between(&before.0.0, &after.0.0);
+            let named: Vec<&str> = changes.iter().map(|c| c.input.as_str()).collect();
+            prop_assert!(named.contains(&input.as_str()), "{} is not among {:?}", input, named);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Owns the pure decision what to do: facts and wishes in, a DAG of steps with a reason for each out.
+
+pub mod change;
+pub mod doctor;
+pub mod fingerprint;
+pub mod hold;
+pub mod probe;
+pub mod promote;
+pub mod prune;
+mod publish;
+pub mod release;
+pub mod revoke;
+pub mod rollback;
+pub mod saved;
+pub mod since;
+pub mod step;
+pub mod sweep;
+pub mod waves;
+
+pub use step::{Action, AmiRef, Plan, Step, StepId};

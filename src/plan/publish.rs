@@ -1,0 +1,169 @@
+//! Owns the row of steps that brings one version into an environment at one place: copy, try a launch, move.
+
+use crate::catalog::{Catalog, Environment, Image};
+use crate::lifecycle::{Record, current, places, rung, tags};
+use crate::model::{EnvName, Place, State, Tags, Timestamp, Version, World, pointer_name};
+use crate::plan::step::{self, Action, AmiRef, Holder, Move, Step, StepId};
+
+/// One version on its way into an environment.
+pub(super) struct Publication<'p> {
+    pub(super) catalog: &'p Catalog,
+    pub(super) world: &'p World,
+    /// The records of all places.
+    pub(super) records: &'p [Record<'p>],
+    pub(super) image: &'p Image,
+    pub(super) version: Version,
+    pub(super) env: &'p Environment,
+    /// The AMI at home that copies are made from, and its name.
+    pub(super) source: AmiRef,
+    pub(super) name: String,
+    pub(super) reason: String,
+}
+
+impl Publication<'_> {
+    /// The steps at a place; none when it is there already.
+    ///
+    /// # Errors
+    /// The copy at this place is in a state that a publication can't mend.
+    pub(super) fn at(&self, place: &Place, needs: Vec<StepId>) -> Result<Vec<Step>, String> {
+        let scope = scope(&self.image.name.0, place, self.catalog);
+        let own = &self.world.account;
+        if let Some(why) = places::unread(self.world, place) {
+            let action = Action::Unread { why: why.to_owned() };
+            return Ok(self.row(&scope, place, needs, vec![("read", place.clone(), action)]));
+        }
+        let here = places::at(self.records, place, own);
+        let same = |r: &&Record<'_>| r.image == self.image.name && r.arch == self.image.arch;
+        let found = here.iter().filter(same).find(|r| r.version == self.version && r.state != State::Candidate);
+        let mut actions = Vec::new();
+        let to = match found {
+            Some(found) if !found.usable() || found.state != State::Released => {
+                let (state, status) = (found.state.as_str(), &found.ami.status);
+                return Err(format!(
+                    "its AMI {} in {place} is {state} and {status}: run `bakeline doctor`",
+                    found.ami.id
+                ));
+            }
+            Some(found) => {
+                let others = here
+                    .iter()
+                    .filter(same)
+                    .any(|r| r.ami.id != found.ami.id && r.current.contains_key(&self.env.name));
+                if found.current.contains_key(&self.env.name) && !others {
+                    return Ok(Vec::new());
+                }
+                AmiRef::Known(found.ami.id.clone())
+            }
+            None => {
+                self.copy(place, &mut actions);
+                AmiRef::MadeBy(StepId(format!("{scope}/copy")))
+            }
+        };
+        let holders: Vec<&Record<'_>> = here
+            .iter()
+            .filter(same)
+            .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
+            .collect();
+        actions.push(("launchable", place.clone(), Action::Launchable { ami: to.clone() }));
+        let moves = vec![self.movement(found, to, &holders)];
+        actions.push(("promote", place.clone(), Action::MoveCurrent { moves }));
+        Ok(self.row(&scope, place, needs, actions))
+    }
+
+    fn copy(&self, place: &Place, actions: &mut Vec<(&'static str, Place, Action)>) {
+        let home = places::home(&self.catalog.settings);
+        let share = |account: &String| Action::Share { ami: self.source.clone(), account: account.clone() };
+        let unshare = |account: &String| Action::Unshare { ami: self.source.clone(), account: account.clone() };
+        actions.extend(place.account.as_ref().map(|a| ("share", home.clone(), share(a))));
+        let (source, from) = (self.source.clone(), home.region.clone());
+        actions.push(("copy", place.clone(), Action::Copy { source, from, name: self.name.clone() }));
+        actions.extend(place.account.as_ref().map(|a| ("unshare", home.clone(), unshare(a))));
+    }
+
+    fn movement(&self, found: Option<&Record<'_>>, to: AmiRef, holders: &[&Record<'_>]) -> Move {
+        let settings = &self.catalog.settings;
+        let env = &self.env.name;
+        let holders_now = holders.iter().filter_map(|r| r.current.get(env).copied());
+        let mut now = found.map(|r| r.current.clone()).unwrap_or_default();
+        now.insert(env.clone(), later(self.world.taken, holders_now));
+        let climbed = found.and_then(|r| rung::reached(settings, r)).max(settings.rung(env));
+        let mut tags = Tags::from([
+            (tags::CURRENT.to_owned(), current::format(&now)),
+            (settings.environment_key.clone(), rung::value(settings, climbed)),
+        ]);
+        let candidate = || Tags::from([(tags::STATE.to_owned(), State::Candidate.as_str().to_owned())]);
+        if found.is_none() {
+            tags.insert(tags::STATE.to_owned(), State::Released.as_str().to_owned());
+        }
+        Move {
+            env: env.clone(),
+            pointer: pointer_name(&settings.name, &self.image.name, env, self.image.arch),
+            to,
+            from: holders.iter().map(|r| step::holder(r, env)).collect(),
+            before: found.map_or_else(candidate, |r| before(r, &settings.environment_key)),
+            tags,
+            untag: found.is_none().then(|| tags::EXPIRES.to_owned()).into_iter().collect(),
+        }
+    }
+
+    fn row(
+        &self,
+        scope: &str,
+        place: &Place,
+        needs: Vec<StepId>,
+        actions: Vec<(&'static str, Place, Action)>,
+    ) -> Vec<Step> {
+        let home = *place == places::home(&self.catalog.settings);
+        let reason = if home { self.reason.clone() } else { format!("{} in {place}", self.reason) };
+        row(scope, &reason, needs, actions)
+    }
+}
+
+/// The scope of an image at a place: at home the image's name alone.
+pub(super) fn scope(image: &str, place: &Place, catalog: &Catalog) -> String {
+    if *place == places::home(&catalog.settings) { image.to_owned() } else { format!("{image}@{place}") }
+}
+
+/// Steps one after the other in one scope.
+pub(super) fn row(
+    scope: &str,
+    reason: &str,
+    needs: Vec<StepId>,
+    actions: Vec<(&'static str, Place, Action)>,
+) -> Vec<Step> {
+    let mut before = needs;
+    actions
+        .into_iter()
+        .map(|(verb, Place { account, region }, action)| {
+            let id = StepId(format!("{scope}/{verb}"));
+            let needs = std::mem::replace(&mut before, vec![id.clone()]);
+            Step { id, scope: scope.to_owned(), region, account, needs, reason: reason.to_owned(), action }
+        })
+        .collect()
+}
+
+/// A time later than all of these: of two that say they are current, readers take the later.
+pub(super) fn later(now: Timestamp, since: impl Iterator<Item = Timestamp>) -> Timestamp {
+    let second = jiff::SignedDuration::from_secs(1);
+    since.map(|s| s + second).max().map_or(now, |after| after.max(now))
+}
+
+/// The tags that a decision about a record rests on; none is an empty value.
+pub(super) fn before(record: &Record<'_>, environment_key: &str) -> Tags {
+    let keys = [tags::STATE, tags::CURRENT, environment_key];
+    keys.into_iter().map(|key| (key.to_owned(), record.tag(key).to_owned())).collect()
+}
+
+/// What a version says after it was taken back from `env`: held, current there no more, fallen to the rung below.
+pub(super) fn taken_back(catalog: &Catalog, record: &Record<'_>, env: &EnvName) -> Holder {
+    let settings = &catalog.settings;
+    let mut left = record.current.clone();
+    left.remove(env);
+    let fallen = settings.rung(env).and_then(|r| rung::fallen(settings, record, r));
+    let after = Tags::from([
+        (tags::STATE.to_owned(), State::Held.as_str().to_owned()),
+        (tags::CURRENT.to_owned(), current::format(&left)),
+        (settings.environment_key.clone(), rung::value(settings, fallen)),
+    ]);
+    Holder { ami: record.ami.id.clone(), before: before(record, &settings.environment_key), after }
+}

@@ -1,0 +1,85 @@
+//! Owns finding the records of one image among those of thousands.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::catalog::{Catalog, Image};
+use crate::lifecycle::{Record, lookup, tags};
+use crate::model::{Arch, ImageName, State, Version, World};
+
+/// This catalog's records, found by image and by AMI.
+pub(super) struct Index<'w> {
+    records: Vec<Record<'w>>,
+    ranges: BTreeMap<(ImageName, Arch), Range<usize>>,
+    by_ami: BTreeMap<&'w str, usize>,
+    newest: BTreeMap<ImageName, Version>,
+    copies: BTreeMap<(ImageName, Arch, Version), Vec<Record<'w>>>,
+}
+
+impl<'w> Index<'w> {
+    /// Only what is at home, where images are built, can be built on; copies elsewhere are kept beside.
+    pub(super) fn new(catalog: &Catalog, world: &'w World) -> Self {
+        let (home, account) = (catalog.settings.home(), &world.account);
+        let all = Record::all(&world.images, &catalog.settings.name);
+        let mut newest: BTreeMap<ImageName, Version> = BTreeMap::new();
+        for record in &all {
+            let known = newest.entry(record.image.clone()).or_insert(record.version);
+            *known = record.version.max(*known);
+        }
+        let at_home = |r: &Record<'_>| r.ami.region == *home && (account.is_empty() || r.ami.owner == *account);
+        let (records, away): (Vec<_>, Vec<_>) = all.into_iter().partition(at_home);
+        let mut copies: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for record in away {
+            copies.entry((record.image.clone(), record.arch, record.version)).or_default().push(record);
+        }
+        let mut ranges: BTreeMap<(ImageName, Arch), Range<usize>> = BTreeMap::new();
+        for (at, record) in records.iter().enumerate() {
+            ranges.entry((record.image.clone(), record.arch)).or_insert(at..at).end = at + 1;
+        }
+        let by_ami = records.iter().enumerate().map(|(at, r)| (r.ami.id.as_str(), at)).collect();
+        Self { records, ranges, by_ami, newest, copies }
+    }
+
+    /// Every version of an image at home, newest first.
+    pub(super) fn of(&self, image: &Image) -> &[Record<'w>] {
+        let range = self.ranges.get(&(image.name.clone(), image.arch)).cloned().unwrap_or(0..0);
+        &self.records[range]
+    }
+
+    /// The copies of a version elsewhere.
+    pub(super) fn copies(&self, record: &Record<'_>) -> impl Iterator<Item = &Record<'w>> {
+        let key = (record.image.clone(), record.arch, record.version);
+        self.copies.get(&key).into_iter().flatten()
+    }
+
+    /// The newest version there ever was as far as AMIs tell, whatever became of it and wherever it is.
+    pub(super) fn newest(&self, image: &ImageName) -> Option<Version> {
+        self.newest.get(image).copied()
+    }
+
+    /// What the next build is compared with: current on the lowest rung, else the newest usable.
+    pub(super) fn last_good(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
+        lookup::last_good(self.of(image), &image.name, &catalog.settings.environments[0].name, image.arch)
+    }
+
+    /// What a child is layered on: the last good version, or the newest released one where that is held.
+    pub(super) fn layer(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
+        let released = |r: &&Record<'_>| r.state == State::Released && r.usable();
+        self.last_good(catalog, image).filter(released).or_else(|| self.of(image).iter().find(released))
+    }
+
+    /// Follows builds on the last good build back: how many there were, and the id of the AMI the chain started from.
+    pub(super) fn chain(&self, record: &Record<'w>) -> (u32, String) {
+        let base = |r: &Record<'_>| r.tag(tags::BASE).rsplit(':').next().unwrap_or("").to_owned();
+        let (mut depth, mut from) = (0, base(record));
+        let mut seen = std::collections::BTreeSet::from([record.ami.id.to_string()]);
+        while let Some(at) = self.by_ami.get(from.as_str()).filter(|_| seen.insert(from.clone())) {
+            let earlier = &self.records[*at];
+            if earlier.image != record.image {
+                break;
+            }
+            (depth, from) = (depth + 1, base(earlier));
+        }
+        (depth, from)
+    }
+}

@@ -1,0 +1,187 @@
+//! Owns the steps of one image's release, with the tags and the pointer move they carry.
+
+use super::Planner;
+use super::basis::Basis;
+use crate::catalog::Image;
+use crate::lifecycle::{Record, current, places, tags};
+use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
+use crate::plan::publish::Publication;
+use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
+
+/// How long temporary things of a run may live before a sweep takes them.
+pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
+
+impl Planner<'_> {
+    /// The steps that make one version, in order; the first waits for the parent.
+    pub(super) fn steps(
+        &self,
+        image: &Image,
+        version: Version,
+        basis: Basis,
+        reason: &str,
+        digests: (String, String),
+    ) -> Vec<Step> {
+        let run = &self.request.run;
+        let temporary = format!("bakeline-{run}-{}", image.name);
+        let made = AmiRef::MadeBy(id(&image.name, "build"));
+        let ami_name = ami_name(&self.catalog.settings.name, &image.name, image.arch, version, run);
+        let candidate = self.candidate_tags(image, version, &basis, digests);
+        let (name, base) = (image.name.clone(), basis.ami);
+        let (source, name_of_source) = (made.clone(), ami_name.clone());
+        let actions = [
+            ("key", Action::CreateKeyPair { name: temporary.clone() }),
+            ("group", Action::CreateGroup { name: temporary.clone() }),
+            ("build", Action::Build { image: name.clone(), version, ami_name, base, tags: candidate.clone() }),
+            ("candidate", Action::TagCandidate { ami: made.clone(), tags: candidate }),
+            ("boot", Action::Boot { image: name.clone(), ami: made.clone() }),
+            ("check", Action::CheckBoot { image: name.clone(), instance: id(&name, "boot") }),
+            ("terminate", Action::Terminate { instance: id(&name, "boot") }),
+            ("drop-group", Action::DeleteGroup { name: temporary.clone() }),
+            ("drop-key", Action::DeleteKeyPair { name: temporary }),
+            ("release", Action::MoveCurrent { moves: vec![self.release_move(image, version, made)] }),
+        ];
+        let elsewhere =
+            self.elsewhere(image, version, (source, name_of_source), reason, vec![id(&image.name, "release")]);
+        let mut before = basis.after;
+        let region = self.catalog.settings.home().clone();
+        actions
+            .into_iter()
+            .map(|(verb, action)| {
+                let needs = before.take().into_iter().collect();
+                before = Some(id(&image.name, verb));
+                let (id, scope) = (id(&image.name, verb), image.name.to_string());
+                Step { id, scope, region: region.clone(), account: None, needs, reason: reason.to_owned(), action }
+            })
+            .chain(elsewhere.unwrap_or_default())
+            .collect()
+    }
+
+    /// The copies at the lowest rung's further places.
+    fn elsewhere(
+        &self,
+        image: &Image,
+        version: Version,
+        (source, name): (AmiRef, String),
+        reason: &str,
+        needs: Vec<StepId>,
+    ) -> Result<Vec<Step>, String> {
+        let settings = &self.catalog.settings;
+        let env = &settings.environments[0];
+        let reason = reason.to_owned();
+        let (catalog, world, records) = (self.catalog, self.world, &self.everywhere[..]);
+        let publication = Publication { catalog, world, records, image, version, env, source, name, reason };
+        let mut steps = Vec::new();
+        for place in places::of(settings, env, &world.account).into_iter().skip(1) {
+            steps.extend(publication.at(&place, needs.clone())?);
+        }
+        Ok(steps)
+    }
+
+    /// What a kept version still lacks at the lowest rung's further places; nothing once it left that rung.
+    pub(super) fn missing_places(&self, image: &Image, last: &Record<'_>, reasons: &mut Vec<String>) -> Vec<Step> {
+        let lowest = &self.catalog.settings.environments[0].name;
+        if last.state != State::Released || !last.current.contains_key(lowest) {
+            return Vec::new();
+        }
+        let source = (AmiRef::Known(last.ami.id.clone()), last.ami.name.clone());
+        let reason = format!("{} is not yet at all places of `{lowest}`", last.version);
+        match self.elsewhere(image, last.version, source, &reason, Vec::new()) {
+            Ok(steps) if steps.is_empty() => steps,
+            Ok(steps) => {
+                reasons.push(reason);
+                steps
+            }
+            Err(why) => {
+                reasons.push(why);
+                Vec::new()
+            }
+        }
+    }
+
+    fn candidate_tags(
+        &self,
+        image: &Image,
+        version: Version,
+        basis: &Basis,
+        (recipe, checks): (String, String),
+    ) -> Tags {
+        let settings = &self.catalog.settings;
+        let expires = self.world.taken + EXPIRES;
+        let mut out = settings.builder.tags.clone();
+        out.extend(image.tags.clone());
+        let mut put =
+            |key: &str, value: String| out.insert(key.to_owned(), value.chars().take(tags::MAX_VALUE).collect());
+        put(tags::SCHEMA, tags::SCHEMA_VERSION.to_owned());
+        put(tags::CATALOG, settings.name.to_string());
+        put(tags::IMAGE, image.name.to_string());
+        put(tags::VERSION, version.to_string());
+        put(tags::ARCH, image.arch.to_string());
+        put(tags::STATE, State::Candidate.as_str().to_owned());
+        put(tags::RECIPE, recipe);
+        put(tags::CHECKS, checks);
+        put(tags::RUN, self.request.run.to_string());
+        put(tags::BY, self.world.caller.clone());
+        put(tags::EXPIRES, round(expires));
+        put(tags::NAME, format!("{}/{} {version}", settings.name, image.name));
+        put(tags::DEPTH, basis.depth.to_string());
+        if let Some(source) = &basis.source {
+            put(tags::SOURCE, source.clone());
+        }
+        if let Some(parent) = &basis.parent {
+            put(tags::PARENT, parent.clone());
+        }
+        if let Some(commit) = &self.world.commit {
+            put(tags::COMMIT, format!("{}{}", commit.id, if commit.dirty { "-dirty" } else { "" }));
+        }
+        out
+    }
+
+    fn release_move(&self, image: &Image, version: Version, made: AmiRef) -> Move {
+        let settings = &self.catalog.settings;
+        let lowest = &settings.environments[0];
+        let since = current::Current::from([(lowest.name.clone(), self.world.taken)]);
+        let holders = self.index.of(image).iter().filter(|r| r.version != version);
+        Move {
+            env: lowest.name.clone(),
+            pointer: pointer_name(&settings.name, &image.name, &lowest.name, image.arch),
+            to: made,
+            from: holders
+                .filter(|r| r.current.contains_key(&lowest.name))
+                .map(|r| step::holder(r, &lowest.name))
+                .collect(),
+            before: Tags::from([(tags::STATE.to_owned(), State::Candidate.as_str().to_owned())]),
+            tags: Tags::from([
+                (tags::STATE.to_owned(), State::Released.as_str().to_owned()),
+                (tags::CURRENT.to_owned(), current::format(&since)),
+                (settings.environment_key.clone(), lowest.tag_value.clone()),
+            ]),
+            untag: vec![tags::EXPIRES.to_owned(), tags::KEPT.to_owned()],
+        }
+    }
+}
+
+/// The same steps without the release, and with the AMI's end instead.
+pub(super) fn thrown_away(steps: Vec<Step>, image: &ImageName) -> Vec<Step> {
+    let built = steps.iter().find_map(|step| match &step.action {
+        Action::Build { ami_name, .. } => Some(ami_name.clone()),
+        _ => None,
+    });
+    let mine = steps.into_iter().filter(|step| step.scope == image.as_str());
+    mine.map(|step| match (&step.action, &built) {
+        (Action::MoveCurrent { .. }, Some(name)) => {
+            Step { id: id(image, "discard"), action: Action::Discard { ami_name: name.clone() }, ..step }
+        }
+        _ => step,
+    })
+    .collect()
+}
+
+/// The step of an image with this verb.
+pub(super) fn id(image: &ImageName, verb: &str) -> StepId {
+    StepId(format!("{image}/{verb}"))
+}
+
+/// A time to the second, as tags carry it.
+fn round(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}

@@ -1,0 +1,233 @@
+//! Owns the table of release decisions: build, recheck, keep or blocked, on what, and why.
+
+mod cumulative;
+mod reasons;
+mod saved;
+
+use std::collections::BTreeMap;
+
+use super::{Request, plan};
+use crate::catalog::{Catalog, load};
+use crate::lifecycle::tags;
+use crate::model::{Ami, AmiId, Evidence, ImageName, Region, RunId, Tags, WORLD_SCHEMA, World};
+use crate::plan::fingerprint::Recipe;
+use crate::plan::step::{Decision, Verdict};
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+
+/// A base image and a child, with these files changed.
+fn catalog(changed: &[(&str, &str)]) -> Catalog {
+    let sound = [
+        ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
+        ("images/base.yaml", "source: {owner: amazon, name: debian-*}\n"),
+        ("images/jdk.yaml", "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\n"),
+        ("motd", "hello\n"),
+    ];
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for (path, text) in sound.iter().chain(changed) {
+        files.insert((*path).to_owned(), text.as_bytes().to_vec());
+    }
+    let (catalog, findings) = load(&files);
+    catalog.unwrap_or_else(|| panic!("{findings:?}"))
+}
+
+fn ami(id: &str, tags: Tags) -> Ami {
+    Ami {
+        id: AmiId::from(id),
+        region: Region::from("eu-west-1"),
+        name: format!("name of {id}"),
+        owner: "123456789012".to_owned(),
+        arch: "x86_64".to_owned(),
+        created: NOW.to_owned(),
+        status: "available".to_owned(),
+        root_device: "/dev/xvda".to_owned(),
+        snapshots: Vec::new(),
+        tags,
+        public: false,
+        last_launched: None,
+        protected: false,
+    }
+}
+
+/// An AMI that a release of `catalog` would have left, with some tags different.
+fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
+    let (name, id) = (ImageName::from(image), format!("ami-{image}-{version}"));
+    let mut tags: Tags = [
+        (tags::SCHEMA, "1".to_owned()),
+        (tags::CATALOG, "acme".to_owned()),
+        (tags::SELF, id.clone()),
+        (tags::IMAGE, image.to_owned()),
+        (tags::VERSION, version.to_owned()),
+        (tags::ARCH, "x86_64".to_owned()),
+        (tags::STATE, "released".to_owned()),
+        (tags::CURRENT, "Test=2026-11-01T00:00:00Z".to_owned()),
+        (tags::RECIPE, Recipe::of(catalog, &catalog.images[&name]).digest()),
+        (tags::CHECKS, crate::checks::digest(&catalog.controls(&name))),
+    ]
+    .map(|(k, v)| (k.to_owned(), v))
+    .into();
+    match image {
+        "base" => tags.insert(tags::BASE.to_owned(), "eu-west-1:ami-vendor".to_owned()),
+        _ => tags.insert(tags::PARENT.to_owned(), "base@20261101.1".to_owned()),
+    };
+    tags.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+    ami(&id, tags)
+}
+
+fn world(images: Vec<Ami>, vendor: Option<&str>) -> World {
+    World {
+        schema: WORLD_SCHEMA,
+        taken: NOW.parse().expect("time"),
+        account: String::new(),
+        caller: "me".to_owned(),
+        commit: None,
+        images,
+        sources: BTreeMap::from([(ImageName::from("base"), vendor.map(|id| ami(id, Tags::new())))]),
+        references: Vec::new(),
+        evidence: Evidence::default(),
+        parameters: Vec::new(),
+        unread: Vec::new(),
+    }
+}
+
+fn both(catalog: &Catalog) -> Vec<Ami> {
+    vec![released(catalog, "base", "20261101.1", &[]), released(catalog, "jdk", "20261101.1", &[])]
+}
+
+/// `image: verdict version on … because …` for each decision.
+fn decided(catalog: &Catalog, world: &World, images: &[&str], force: bool) -> Vec<String> {
+    let images = images.iter().map(|i| ImageName::from(*i)).collect();
+    let plan = plan(catalog, world, &Request { images, force, run: RunId::from("run") });
+    let line = |d: &Decision| {
+        let version = d.version.map_or_else(String::new, |v| format!(" {v}"));
+        let base = d.base.as_ref().map_or_else(String::new, |b| format!(" on {b}"));
+        format!("{}: {}{version}{base} because {}", d.image, d.verdict.as_str(), d.reasons.join("; "))
+    };
+    for decision in &plan.decisions {
+        let steps = plan.steps.iter().filter(|s| s.scope == decision.image.0).count();
+        assert_eq!(steps > 0, matches!(decision.verdict, Verdict::Build | Verdict::Recheck), "{decision:?}");
+    }
+    plan.decisions.iter().map(line).collect()
+}
+
+#[test]
+fn a_first_release_builds_everything_parents_first() {
+    let c = catalog(&[]);
+    assert_eq!(
+        decided(&c, &world(vec![], Some("ami-vendor")), &[], false),
+        [
+            "base: build 20261122.1 on name of ami-vendor (ami-vendor) because no released version yet",
+            "jdk: build 20261122.1 on base 20261122.1 of this run because no released version yet",
+        ]
+    );
+}
+
+#[test]
+fn nothing_changed_keeps_everything() {
+    let c = catalog(&[]);
+    assert_eq!(
+        decided(&c, &world(both(&c), Some("ami-vendor")), &[], false),
+        [
+            "base: keep 20261101.1 because nothing changed since this version",
+            "jdk: keep 20261101.1 because nothing changed since this version",
+        ]
+    );
+}
+
+/// What moved, and what each image is then built on; the child follows its parent.
+#[test]
+fn what_moved_decides_what_is_built_and_on_what() {
+    let c = catalog(&[]);
+    let old = |c: &Catalog| world(both(c), Some("ami-vendor"));
+    let keep = "keep";
+    let recipe = catalog(&[(
+        "images/jdk.yaml",
+        "parent: base\npackages: [jdk, curl]\nfiles:\n  - {source: motd, destination: /etc/motd}\n",
+    )]);
+    let file = catalog(&[("motd", "hello again\n")]);
+    let checks = catalog(&[(
+        "images/jdk.yaml",
+        "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\nchecks:\n  - package: {name: jdk}\n",
+    )]);
+    let base = catalog(&[("images/base.yaml", "source: {owner: amazon, name: debian-*}\npackages: [curl]\n")]);
+    let mut due = old(&c);
+    due.sources = world(vec![], Some("ami-vendor-2")).sources;
+    for (what, now, world, base_does, jdk_does) in [
+        ("recipe", &recipe, old(&c), keep, "on base 20261101.1"),
+        ("a file's content", &file, old(&c), keep, "on base 20261101.1"),
+        ("checks", &checks, old(&c), keep, "recheck 20261101.1 because"),
+        ("the parent's recipe", &base, old(&c), "on name of ami-vendor", "on base 20261122.1 of this run"),
+        ("source", &c, due, "on name of ami-vendor-2", "on base 20261122.1 of this run"),
+    ] {
+        let got = decided(now, &world, &[], false);
+        assert!(got[0].contains(base_does), "{what}: {}", got[0]);
+        assert!(got[1].contains(jdk_does), "{what}: {}", got[1]);
+    }
+}
+
+#[test]
+fn a_parent_released_alone_makes_the_child_older() {
+    let c = catalog(&[]);
+    let mut images = both(&c);
+    images.push(released(&c, "base", "20261115.1", &[(tags::CURRENT, "Test=2026-11-15T00:00:00Z")]));
+    let got = decided(&c, &world(images, Some("ami-vendor")), &["jdk"], false);
+    assert_eq!(got.len(), 1);
+    assert!(got[0].contains("on base 20261115.1 (ami-base-20261115.1)"), "{}", got[0]);
+}
+
+#[test]
+fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
+    let c = catalog(&[]);
+    let got = decided(&c, &world(both(&c), Some("ami-vendor")), &["base"], true);
+    assert!(got[0].starts_with("base: build 20261122.1 on its last good build 20261101.1"), "{}", got[0]);
+    for (state, words) in [("held", "on name of ami-vendor"), ("revoked", "on name of ami-vendor")] {
+        let images = vec![released(&c, "base", "20261101.1", &[(tags::STATE, state)])];
+        let got = decided(&c, &world(images, Some("ami-vendor")), &["base"], true);
+        assert!(got[0].contains(words), "{state}: {}", got[0]);
+    }
+}
+
+#[test]
+fn without_a_source_the_base_and_its_children_are_blocked_with_the_place_to_look() {
+    let c = catalog(&[]);
+    let got = decided(&c, &world(vec![], None), &[], false);
+    assert_eq!(
+        got[0],
+        "base: blocked because source not found: no available AMI named `debian-*` of owner `amazon` in eu-west-1"
+    );
+    assert_eq!(got[1], "jdk: blocked because its parent `base` has no released version and can't be built now");
+}
+
+#[test]
+fn a_child_asked_for_alone_brings_only_parents_that_have_nothing_yet() {
+    let c = catalog(&[]);
+    assert_eq!(decided(&c, &world(vec![], Some("ami-vendor")), &["jdk"], false).len(), 2);
+    let base = vec![released(&c, "base", "20261101.1", &[])];
+    let got = decided(&c, &world(base, Some("ami-vendor")), &["jdk"], false);
+    assert_eq!(got, ["jdk: build 20261122.1 on base 20261101.1 (ami-base-20261101.1) because no released version yet"]);
+}
+
+#[test]
+fn versions_count_up_from_candidates_and_revoked_ones_too() {
+    let c = catalog(&[]);
+    let images = ["candidate", "revoked"]
+        .iter()
+        .zip(1..)
+        .map(|(s, n)| released(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
+    let got = decided(&c, &world(images.collect(), Some("ami-vendor")), &["base"], false);
+    assert!(got[0].starts_with("base: build 20261122.3 on name of"), "{}", got[0]);
+}
+
+#[test]
+fn a_recipe_knows_neither_run_nor_folder_nor_the_order_of_keys() {
+    let (one, other) = (
+        catalog(&[]),
+        catalog(&[(
+            "images/jdk.yaml",
+            "files:\n  - {destination: /etc/motd, source: motd}\npackages: [jdk]\nparent: base\n",
+        )]),
+    );
+    let digest = |c: &Catalog| Recipe::of(c, &c.images[&ImageName::from("jdk")]).digest();
+    assert_eq!(digest(&one), digest(&other));
+    assert_ne!(digest(&one), digest(&catalog(&[("motd", "x")])));
+}

@@ -1,0 +1,96 @@
+//! Owns the plan of a rollback: at each place the old becomes current, then what was current is held and falls.
+
+use super::publish::{before, later, row, scope, taken_back};
+use crate::catalog::{Catalog, Image};
+use crate::lifecycle::rollback::{Return, Rollback, rollback};
+use crate::lifecycle::{Record, current, places, tags};
+use crate::model::{EnvName, RunId, State, Tags, Version, World, pointer_name};
+use crate::plan::release::PLAN_SCHEMA;
+use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
+
+/// Decides a rollback of `image` in `env`, to a version or to the one before.
+#[must_use]
+pub fn plan(catalog: &Catalog, world: &World, image: &Image, env: &EnvName, to: Option<Version>, run: RunId) -> Plan {
+    let records = Record::all(&world.images, &catalog.settings.name);
+    let decision = |verdict, reason: String, version| Decision {
+        image: image.name.clone(),
+        verdict,
+        reasons: vec![reason],
+        version,
+        base: None,
+        base_because: None,
+        ami: None,
+    };
+    let (decided, steps) = match rollback(catalog, world, &records, (image, env), to) {
+        Err(why) => (decision(Verdict::Blocked, why, None), Vec::new()),
+        Ok(None) => (decision(Verdict::Keep, format!("already current in `{env}`"), to), Vec::new()),
+        Ok(Some(back)) => {
+            let reason = format!("`{env}` goes back from {} to {}", back.from, back.to);
+            let steps = steps(catalog, world, &records, image, env, &back, &reason);
+            let mut decided = decision(Verdict::Rollback, reason, Some(back.to));
+            let home = places::home(&catalog.settings);
+            decided.ami = back.returns.iter().find(|r| r.place == home).map(|r| r.to.ami.id.clone());
+            (decided, steps)
+        }
+    };
+    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: vec![decided], steps }
+}
+
+fn steps(
+    catalog: &Catalog,
+    world: &World,
+    records: &[Record<'_>],
+    image: &Image,
+    env: &EnvName,
+    back: &Rollback<'_>,
+    reason: &str,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for place in places::all(&catalog.settings, &world.account) {
+        let name = scope(image.name.as_str(), &place, catalog);
+        if let Some(why) = places::unread(world, &place) {
+            let action = Action::Unread { why: why.to_owned() };
+            steps.extend(row(&name, &format!("{reason} in {place}"), Vec::new(), vec![("read", place, action)]));
+            continue;
+        }
+        let here = places::at(records, &place, &world.account);
+        let mut actions = Vec::new();
+        let returns = back.returns.iter().find(|r| r.place == place);
+        if let Some(returns) = returns {
+            let moves = vec![movement(catalog, world, env, returns)];
+            actions.push(("rollback", place.clone(), Action::MoveCurrent { moves }));
+        }
+        // A version is held everywhere, also where this environment does not point at it.
+        let taken: Vec<Version> = back.returns.iter().flat_map(|r| &r.from).map(|r| r.version).collect();
+        let moved: Vec<&Record<'_>> = returns.into_iter().flat_map(|r| &r.from).collect();
+        let others = here.iter().filter(|r| {
+            r.image == image.name
+                && r.arch == image.arch
+                && r.state == State::Released
+                && taken.contains(&r.version)
+                && moved.iter().all(|m| m.ami.id != r.ami.id)
+        });
+        let others: Vec<_> = others.map(|r| r.ami.id.clone()).collect();
+        if !others.is_empty() {
+            actions.push(("hold", place.clone(), super::hold::mark(others, State::Released, State::Held)));
+        }
+        let reason = if name == image.name.as_str() { reason.to_owned() } else { format!("{reason} in {place}") };
+        steps.extend(row(&name, &reason, Vec::new(), actions));
+    }
+    steps
+}
+
+fn movement(catalog: &Catalog, world: &World, env: &EnvName, back: &Return<'_>) -> Move {
+    let settings = &catalog.settings;
+    let mut now = back.to.current.clone();
+    now.insert(env.clone(), later(world.taken, back.from.iter().filter_map(|r| r.current.get(env).copied())));
+    Move {
+        env: env.clone(),
+        pointer: pointer_name(&settings.name, &back.to.image, env, back.to.arch),
+        to: AmiRef::Known(back.to.ami.id.clone()),
+        from: back.from.iter().map(|r| taken_back(catalog, r, env)).collect(),
+        before: before(&back.to, &settings.environment_key),
+        tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
+        untag: Vec::new(),
+    }
+}

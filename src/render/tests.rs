@@ -1,0 +1,229 @@
+//! Owns the proof that values stay values: through Packer's JSON, through a real shell, and within Slack's limits.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::packer::{RENDERED, RunValues, files};
+use super::slack::{Values, message};
+use super::{Language, render};
+use crate::adapters::{assets, system};
+use crate::catalog::{Catalog, load};
+use crate::model::{ImageName, Tags};
+use crate::provision::Provision;
+use crate::provision::ansible::Ansible;
+use crate::provision::puppet::Puppet;
+
+fn catalog() -> Catalog {
+    let shipped = assets::shipped_paths().into_iter();
+    let mut files: BTreeMap<String, Vec<u8>> =
+        shipped.filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned()))).collect();
+    files.insert("bakeline.yaml".to_owned(), b"name: acme\nregions: [eu-west-1]\n".to_vec());
+    files.insert("images/jdk.yaml".to_owned(), b"source: {owner: amazon, name: x-*}\npackages: [jdk]\n".to_vec());
+    let (catalog, findings) = load(&files);
+    catalog.unwrap_or_else(|| panic!("{findings:?}"))
+}
+
+/// Run values that all are this text.
+fn run_values(text: &str) -> RunValues {
+    let own = || text.to_owned();
+    RunValues {
+        region: own(),
+        base_ami: own(),
+        ami_name: own(),
+        tags: Tags::from([(own(), own())]),
+        run_tags: Tags::from([("k".to_owned(), own())]),
+        key_name: own(),
+        key_file: own(),
+        group: own(),
+        root_device: own(),
+        endpoint: Some(format!("http://{text}")),
+        poll_seconds: 1,
+        user_data: own(),
+        environment: BTreeMap::from([("NAME".to_owned(), own())]),
+        program: "/usr/bin/bakeline".to_owned(),
+        check_request: "/tmp/request".to_owned(),
+        packer: semver::Version::new(1, 11, 0),
+    }
+}
+
+/// What HCL makes of a string: `$${` and `%%{` are text; anything else of the kind would be an expression.
+fn hcl(text: &str) -> Option<String> {
+    let left = text.replace("$${", "").replace("%%{", "");
+    (!left.contains("${") && !left.contains("%{")).then(|| text.replace("$${", "${").replace("%%{", "%{"))
+}
+
+/// Texts full of what means something to somebody on the way.
+fn awkward() -> impl Strategy<Value = String> {
+    let parts = [
+        "$", "{", "}", "%", "\"", "\\", "'", "\n", "`id`", "$(id)", "{{", "@{", "}@", "@%", "<", "&", "ä", "a", " ",
+        "~", "\u{1}", "-",
+    ];
+    let pieces = prop::collection::vec(prop::sample::select(parts.to_vec()), 0..10).prop_map(|p| p.concat());
+    prop_oneof![3 => pieces, 1 => any::<String>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_text_travels_through_packers_template_unchanged_or_is_refused(text in awkward()) {
+        let catalog = catalog();
+        let rendered = files(&catalog, &catalog.images[&ImageName::from("jdk")], &run_values(&text));
+        let Ok(rendered) = rendered else {
+            prop_assert!(text.contains("{{") || text.contains('\0') || text.ends_with('{') || text.starts_with('{'), "refused for nothing: {text:?}");
+            return Ok(());
+        };
+        let json: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+        let source = &json["source"]["amazon-ebs"]["jdk"];
+        for key in ["region", "source_ami", "ami_name", "ssh_keypair_name", "ssh_private_key_file"] {
+            let got = source[key].as_str().unwrap_or_default();
+            prop_assert_eq!(hcl(got), Some(text.clone()), "{}: {:?}", key, got);
+            prop_assert!(!got.contains("{{"));
+        }
+        let (key, value) = source["tags"].as_object().and_then(|t| t.iter().next()).expect("a tag");
+        prop_assert_eq!((hcl(key), hcl(value.as_str().unwrap_or_default())), (Some(text.clone()), Some(text.clone())));
+        let group = source["security_group_ids"][0].as_str().unwrap_or_default();
+        prop_assert_eq!(hcl(group), Some(text));
+    }
+
+    #[test]
+    fn a_quoted_word_is_one_word_of_a_real_shell(text in awkward()) {
+        prop_assume!(!text.contains('\0'));
+        let mut catalog = catalog();
+        let template = b"printf '%s.' @{ image }@\nprintf '%s' @{ image }@ @% for x in list %@@{ x }@@% endfor %@".to_vec();
+        catalog.files.insert("t".to_owned(), template);
+        let values = serde_json::json!({"image": text, "list": [text]});
+        let script = render(&catalog, "t", Language::Shell, &values).expect("a script");
+        let out = system::local_shell(&script).expect("sh");
+        prop_assert_eq!(String::from_utf8_lossy(&out), format!("{text}.{text}{text}"));
+    }
+
+    #[test]
+    fn a_slack_message_stays_within_slacks_limits(text in awkward(), longest in 0..4000usize, lines in 0..200usize) {
+        let huge: String = text.chars().cycle().take(if text.is_empty() { 0 } else { longest }).collect();
+        let values = Values {
+            headline: huge.clone(),
+            lines: vec![huge.clone(); lines],
+            failures: vec![huge.clone(); lines],
+            footer: huge,
+        };
+        assert_slack(&message(&catalog(), &values).expect("a message"));
+    }
+}
+
+/// Block Kit reference: 50 blocks, 3,000 characters in a section, 150 in a header, 1 to 10 elements in a context; text
+/// objects hold 3,000.
+fn assert_slack(message: &Value) {
+    let blocks = message["blocks"].as_array().expect("blocks");
+    assert!((1..=50).contains(&blocks.len()), "{} blocks", blocks.len());
+    for block in blocks {
+        let kind = block["type"].as_str().unwrap_or_default();
+        let texts: Vec<&str> = match kind {
+            "context" => {
+                block["elements"].as_array().expect("elements").iter().filter_map(|e| e["text"].as_str()).collect()
+            }
+            _ => vec![block["text"]["text"].as_str().unwrap_or_default()],
+        };
+        for text in texts {
+            let limit = if kind == "header" { 150 } else { 3000 };
+            assert!(text.chars().count() <= limit, "{kind}: {} characters", text.chars().count());
+            let stray = text.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "");
+            assert!(!stray.contains(['<', '>', '&']), "{kind}: unescaped markup");
+        }
+    }
+}
+
+#[test]
+fn the_worst_texts_fit_into_a_slack_message() {
+    for (text, length) in [("&", 5000), ("ä", 5000), ("<", 500), ("a", 120), ("\n", 700)] {
+        let long = text.repeat(length);
+        for lines in [0, 1, 3, 1000] {
+            let values = Values {
+                headline: long.clone(),
+                lines: vec![long.clone(); lines],
+                failures: vec![long.clone(); lines],
+                footer: long.clone(),
+            };
+            assert_slack(&message(&catalog(), &values).expect("a message"));
+        }
+    }
+}
+
+#[test]
+fn a_template_that_uses_what_it_does_not_get_is_told_the_nearest_name() {
+    let mut catalog = catalog();
+    catalog.files.insert("t".to_owned(), b"@{ imgae }@".to_vec());
+    let error =
+        render(&catalog, "t", Language::Shell, &serde_json::json!({"image": "x"})).expect_err("unknown").to_string();
+    assert!(error.contains("`imgae`") && error.contains("did you mean `image`?"), "{error}");
+    let missing = render(&catalog, "none", Language::Shell, &serde_json::json!({})).expect_err("missing").to_string();
+    assert!(missing.contains("`none`"), "{missing}");
+}
+
+#[test]
+fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_packers_own() {
+    let mut catalog = catalog();
+    let awkward = "it's $(id) ${HOME} {% x %}";
+    let files = ["ansible/site.yaml", "puppet/modules/a/init.pp", "puppet/site.pp"];
+    catalog.files.extend(files.map(|f| (f.to_owned(), b"x".to_vec())));
+    let values = BTreeMap::from([("greeting".to_owned(), awkward.to_owned())]);
+    let image = catalog.images.get_mut(&ImageName::from("jdk")).expect("an image");
+    image.provision = vec![
+        Provision::Ansible(Ansible { playbook: files[0].into(), files: vec![files[0].into()], vars: values.clone() }),
+        Provision::Puppet(Puppet {
+            manifest: files[2].into(),
+            modules: Some("puppet/modules".into()),
+            files: files[1..].iter().map(|f| (*f).to_owned()).collect(),
+            facts: values,
+        }),
+    ];
+    let image = image.clone();
+    let rendered = files_of(&catalog, &image);
+    let names: Vec<&str> =
+        rendered.keys().map(String::as_str).filter(|n| n.contains("ansible") || n.contains("puppet")).collect();
+    assert_eq!(
+        names,
+        [
+            "01-ansible/ansible.cfg",
+            "01-ansible/files/ansible/site.yaml",
+            "01-ansible/job.json",
+            "01-ansible/vars.yaml",
+            "02-ansible.sh",
+            "03-puppet/puppet/modules/a/init.pp",
+            "03-puppet/puppet/site.pp",
+            "04-puppet.sh",
+        ]
+    );
+    let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+    let steps = packer["build"][0]["provisioner"].as_array().expect("provisioners");
+    let play = steps[1]["shell-local"]["inline"][0].as_str().expect("a command");
+    assert_eq!(play, "exec '/usr/bin/bakeline' play --folder 01-ansible --key 'key'");
+    assert_eq!(steps[4]["file"], serde_json::json!({"source": "03-puppet/", "destination": "/tmp/bakeline-03-puppet"}));
+    assert!(!packer.to_string().contains("greeting"), "{packer}");
+    let script = String::from_utf8_lossy(&rendered["04-puppet.sh"]).into_owned();
+    let export = script.lines().find(|l| l.starts_with("export FACTER_")).expect("the fact");
+    let out = system::local_shell(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
+    assert_eq!(String::from_utf8_lossy(&out), awkward);
+    let templates = |image| {
+        super::template_paths(image).into_iter().filter(|t| t.contains("puppet") || t.contains("ansible")).count()
+    };
+    assert_eq!(templates(&image), 2);
+    assert_eq!(templates(&crate::catalog::Image { provision: Vec::new(), ..image.clone() }), 0);
+}
+
+fn files_of(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String, Vec<u8>> {
+    files(catalog, image, &run_values("key")).expect("a build")
+}
+
+#[test]
+fn templates_reach_no_environment_clock_or_file() {
+    let mut catalog = catalog();
+    for code in ["get_env(name=\"HOME\")", "now()", "get_random(start=0, end=9)"] {
+        catalog.files.insert("t".to_owned(), format!("@{{ {code} }}@").into_bytes());
+        assert!(render(&catalog, "t", Language::Shell, &serde_json::json!({})).is_err(), "{code}");
+    }
+    catalog.files.insert("t".to_owned(), b"@% include \"/etc/passwd\" %@".to_vec());
+    assert!(render(&catalog, "t", Language::Shell, &serde_json::json!({})).is_err());
+}

@@ -1,0 +1,67 @@
+//! Owns what steps do with one AMI by its id: find it, tag it as candidate with all that is known, deregister it.
+
+use serde_json::{Value, json};
+
+use super::{Steps, resolve, text_of};
+use crate::engine::StepContext;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::tags;
+use crate::model::{Ami, AmiId, Tags};
+use crate::plan::{AmiRef, Step};
+use crate::ports::ImageQuery;
+
+/// One own AMI by id, or an error that names it.
+pub(super) async fn ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
+    find(steps, step, id)
+        .await?
+        .ok_or_else(|| Error::new(Kind::StepFailed, format!("AMI {id} is not in {} any more", step.region)))
+}
+
+/// One own AMI by id.
+pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
+    let query = ImageQuery { ids: vec![id.clone()], ..ImageQuery::default() };
+    match steps.at(step)?.images(&step.region, &query).await {
+        Ok(found) => Ok(found.into_iter().next()),
+        Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Deregisters an AMI with its snapshots; snapshots that stay need a person, who is told the commands.
+pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let left = steps.at(step)?.deregister(&step.region, ami).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let names = left.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
+    let command = |snapshot| format!("aws ec2 delete-snapshot --region {} --snapshot-id {snapshot}", step.region);
+    let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
+    let text = format!("{} is deregistered, but its snapshots are left in {}: {names}", ami.id, step.region);
+    Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
+}
+
+pub(super) async fn candidate(
+    steps: &Steps,
+    step: &Step,
+    ami_ref: &AmiRef,
+    wanted: &Tags,
+    context: &StepContext<'_>,
+) -> Result<Value> {
+    let id = resolve(ami_ref, &context.outputs)?;
+    let made = ami(steps, step, &id).await?;
+    let mut tags = wanted.clone();
+    tags.insert(tags::SELF.to_owned(), id.to_string());
+    if steps.keep_failed {
+        tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
+    }
+    if let AmiRef::MadeBy(build) = ami_ref {
+        tags.insert(tags::BASE.to_owned(), format!("{}:{}", step.region, text_of(&context.outputs, build, "base")?));
+    }
+    steps.at(step)?.tag(&step.region, &[id.to_string()], &tags).await?;
+    let snapshots: Vec<String> = made.snapshots.iter().map(ToString::to_string).collect();
+    if !snapshots.is_empty() {
+        tags.remove(tags::SELF);
+        steps.at(step)?.tag(&step.region, &snapshots, &tags).await?;
+    }
+    Ok(json!({ "ami": id, "snapshots": snapshots }))
+}

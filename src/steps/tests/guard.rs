@@ -1,0 +1,76 @@
+//! Owns what must hold at every moment of a run, and the strangers that nothing may touch.
+
+use super::{IMAGES, test_env};
+use crate::adapters::fake::{FakeWorld, MemoryWorkspace};
+use crate::checks::Outcome as Judged;
+use crate::lifecycle::{Record, lookup, tags};
+use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
+use crate::ports::Workspace as _;
+use crate::steps::check::CheckReport;
+
+/// Tags as `catalog` would set them on another AMI than the one that carries them.
+pub(super) fn foreign(catalog: &str) -> Tags {
+    [
+        (tags::SCHEMA, "1"),
+        (tags::CATALOG, catalog),
+        (tags::SELF, "ami-elsewhere"),
+        (tags::IMAGE, "base"),
+        (tags::VERSION, "20261231.1"),
+        (tags::ARCH, "x86_64"),
+        (tags::STATE, "released"),
+        (tags::CURRENT, "Test=2026-12-31T00:00:00Z"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
+}
+
+pub(super) fn latest(world: &FakeWorld, image: &str, env: &EnvName) -> (Option<String>, Option<AmiId>) {
+    let (own, image) = (world.own(), ImageName::from(image));
+    let records = Record::all(&own, &"acme".into());
+    let found = lookup::current(&records, &image, env, Arch::X86_64).map(|r| r.ami.id.clone());
+    let pointer = pointer_name(&"acme".into(), &image, env, Arch::X86_64);
+    (world.parameters.get(&pointer).cloned(), found)
+}
+
+/// What is wrong in the middle of a run: a lookup that finds an AMI without passed boot checks or loses the old one, a
+/// temporary thing without run and expiry, a touched AMI of somebody else.
+pub(super) fn guard(before: &FakeWorld, now: &FakeWorld, workspace: &MemoryWorkspace) -> Option<String> {
+    for (image, _) in IMAGES {
+        let (pointer, found) = latest(now, image, &test_env());
+        let old = latest(before, image, &test_env()).1;
+        if old.is_some() && (found.is_none() || pointer.is_none()) {
+            return Some(format!("no {image} is found any more"));
+        }
+        for ami in found.into_iter().chain(pointer.map(AmiId)) {
+            let passed = before.images.contains_key(&ami) || {
+                let report = workspace.read(&format!("{image}/checks-boot.json"));
+                let report = report.and_then(|bytes| serde_json::from_slice::<CheckReport>(&bytes).ok());
+                report.is_some_and(|r| !r.verdicts.is_empty() && r.verdicts.iter().all(|v| v.outcome == Judged::Passed))
+            };
+            if !passed {
+                return Some(format!("{ami} of {image} is found before its boot checks passed"));
+            }
+            if !now.images.contains_key(&ami) {
+                return Some(format!("{ami} of {image} is found but does not exist"));
+            }
+        }
+    }
+    let groups = now.groups.values().map(|g| &g.tags);
+    let instances = now.instances.values().map(|i| &i.tags);
+    if now
+        .key_pairs
+        .values()
+        .chain(groups)
+        .chain(instances)
+        .any(|t| !t.contains_key(tags::RUN) || !t.contains_key(tags::EXPIRES))
+    {
+        return Some("a temporary thing carries no run or no expiry".to_owned());
+    }
+    let ours = |ami: &&Ami| ami.tags.get(tags::SELF).is_some_and(|s| *s == ami.id.0);
+    before
+        .images
+        .values()
+        .filter(|a| !ours(a))
+        .find(|a| now.images.get(&a.id) != Some(*a))
+        .map(|a| format!("{} is not ours and was touched", a.id))
+}

@@ -1,0 +1,102 @@
+//! Owns the proof that what can't be taken back is said (exit 5), and that the rest is taken back all the same.
+
+use super::House;
+use super::faults::second;
+use crate::adapters::fake::{BuildMood, Fault, When};
+use crate::engine::outcome::{Outcome, ScopeEnd};
+use crate::error::Kind;
+use crate::lifecycle::tags;
+
+async fn failed_after_boot(undo: &'static str) -> (House, Outcome) {
+    let house = second().await;
+    *house.shell.deaf.lock().expect("no panic") = true;
+    house.cloud.fail(Fault::always(undo));
+    let outcome = house.release("run2").await;
+    (house, outcome)
+}
+
+fn left(outcome: &Outcome) -> String {
+    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+    left.join("\n")
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
+    // What can't be undone, what is said of it, and what is gone nevertheless.
+    for (undo, said, kept) in [
+        ("deregister", "base/build", "ami"),
+        ("delete_group", "base/group", "sg"),
+        ("delete_key_pair", "base/key", "key"),
+        ("terminate", "base/boot", "i"),
+    ] {
+        let (house, outcome) = failed_after_boot(undo).await;
+        assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
+        assert!(left(&outcome).contains(said), "{undo}: {}", left(&outcome));
+        house.cloud.world(|w| {
+            let candidates =
+                w.images.values().filter(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "candidate")).count();
+            let instances = w.instances.values().filter(|i| i.status != "terminated").count();
+            assert_eq!(candidates, usize::from(kept == "ami"), "{undo}: candidates");
+            assert_eq!(instances, usize::from(kept == "i"), "{undo}: instances");
+            // A group can't go before its instance.
+            assert_eq!(w.groups.len(), usize::from(kept == "sg" || kept == "i"), "{undo}: groups");
+            assert_eq!(w.key_pairs.len(), usize::from(kept == "key"), "{undo}: key pairs");
+            let sweepable =
+                w.groups.values().map(|g| &g.tags).chain(w.key_pairs.values()).all(|t| t.contains_key(tags::EXPIRES));
+            assert!(sweepable, "{undo}: what is left can be swept");
+        });
+        assert!(crate::engine::journal::read(&house.journal.text()).is_ok());
+        assert!(house.journal.text().contains("undo_failed"), "{undo}");
+    }
+}
+
+#[tokio::test]
+async fn a_candidate_that_is_left_is_never_found() {
+    let (house, outcome) = failed_after_boot("deregister").await;
+    assert_eq!(outcome.kind(), Some(Kind::Stuck));
+    let before = second().await;
+    assert_eq!(house.latest("base", "Test"), before.latest("base", "Test"));
+    let next = house.next(std::sync::Arc::clone(&house.catalog), "2026-11-23T13:00:00Z");
+    let plan = next.plan("run3", false);
+    assert_eq!(plan.decisions[0].version.map(|v| v.to_string()).as_deref(), Some("20261123.2"), "its version is taken");
+    assert_eq!(next.act(&plan).await.kind(), None);
+}
+
+#[tokio::test]
+async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
+    let house = second().await;
+    // Setting the tags works, publishing does not, and neither does anything afterwards.
+    house.cloud.fail(Fault { nth: 1, forever: true, ..Fault::always("put_parameter") });
+    house.cloud.fail(Fault { when: When::Before, ..Fault::always("delete_parameter") });
+    let outcome = house.release("run2").await;
+    assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
+    assert!(left(&outcome).contains("base/release"), "{}", left(&outcome));
+}
+
+#[tokio::test]
+async fn a_killed_packer_with_an_instance_that_stays_is_said() {
+    let house = second().await;
+    house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::Killed);
+    house.cloud.fail(Fault::always("terminate"));
+    let outcome = house.release("run2").await;
+    assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
+    assert!(left(&outcome).contains("base/build"), "{}", left(&outcome));
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_run_with_a_clean_world_and_a_readable_journal() {
+    let start = second().await;
+    let lines = {
+        let whole = start.next(std::sync::Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        assert_eq!(whole.release("run2").await.kind(), None);
+        whole.journal.text().lines().count()
+    };
+    for room in (0..lines).filter(|room| *room < lines / 4 || room % 7 == 0) {
+        let house = start.next(std::sync::Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        *house.journal.room.lock().expect("no panic") = Some(room);
+        house.stand_guard();
+        let outcome = house.release("run2").await;
+        assert!(matches!(outcome.kind(), Some(Kind::StepFailed)), "{room}: {outcome:?}");
+        house.assert_clean(&format!("room for {room} lines"));
+    }
+}

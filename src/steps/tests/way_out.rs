@@ -1,0 +1,278 @@
+//! Owns the way out and back, acted out on the fakes with a clock: the ladder, restore, retiring an image, forty nights.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{House, catalog_with, region, test_env};
+use crate::catalog::Catalog;
+use crate::error::Kind;
+use crate::lifecycle::{Record, tags};
+use crate::model::{Ami, AmiId, ImageName, State, Timestamp};
+use crate::plan::prune::saved::{Saved, facts, moved};
+use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
+use crate::ports::Store as _;
+
+/// A ladder that waits a day on each rung.
+const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
+
+fn waits() -> Arc<Catalog> {
+    catalog_with(WAITS, &[])
+}
+
+/// Two released versions of each image: the older one goes.
+async fn two() -> House {
+    let house = House::over(House::new().cloud.world(|w| w.clone()), waits(), "2026-11-22T12:00:00Z");
+    assert_eq!(house.release("r1").await.kind(), None);
+    let house = house.next(waits(), "2026-11-23T12:00:00Z");
+    assert_eq!(house.act(&house.plan("r2", true)).await.kind(), None);
+    house.next(waits(), "2026-11-24T12:00:00Z")
+}
+
+/// The first version of an image that no other is layered on.
+fn old(house: &House) -> AmiId {
+    house.cloud.world(|w| {
+        let own = w.own();
+        let records = Record::all(&own, &"acme".into());
+        records.iter().filter(|r| r.image.as_str() == "b").map(|r| r.ami.id.clone()).next_back().expect("two versions")
+    })
+}
+
+fn ami(house: &House, id: &AmiId) -> Option<Ami> {
+    house.cloud.world(|w| w.images.get(id).cloned())
+}
+
+fn tag(house: &House, id: &AmiId, key: &str) -> String {
+    ami(house, id).and_then(|a| a.tags.get(key).cloned()).unwrap_or_default()
+}
+
+async fn pruned(house: &House, run: &str, shared_ok: bool) {
+    let wish = Wish { keep: None, shared_ok };
+    let outcome = house.act(&plan(&house.catalog, &house.facts(), &wish, run.into()).1).await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+}
+
+async fn later(house: &House, now: &str, run: &str) -> House {
+    let mut next = house.next(Arc::clone(&house.catalog), now);
+    next.store = Arc::clone(&house.store);
+    pruned(&next, run, true).await;
+    next
+}
+
+#[tokio::test]
+async fn an_ami_goes_down_one_rung_a_day() {
+    let house = two().await;
+    let (id, before) = (old(&house), house.cloud.world(|w| w.snapshots.len()));
+    pruned(&house, "x1", false).await;
+    assert_eq!(tag(&house, &id, tags::STATE), "retiring");
+    assert_eq!(tag(&house, &id, tags::RETIRING), "deprecate=2026-11-24T12:00:00Z");
+    let at = house.cloud.world(|w| w.deprecations.get(&id).copied()).expect("it is deprecated");
+    let wait = at.as_second() - house.now.as_second();
+    assert!((60..=120).contains(&wait) && at.as_second() % 60 == 0, "EC2 takes minutes in the future: {wait}");
+
+    let house = later(&house, "2026-11-25T11:59:59Z", "x2").await;
+    assert_eq!(ami(&house, &id).expect("it").status, "available", "not a second too early");
+    let house = later(&house, "2026-11-25T12:00:00Z", "x3").await;
+    assert_eq!(ami(&house, &id).expect("it").status, "disabled");
+    assert_eq!(tag(&house, &id, tags::RETIRING), "deprecate=2026-11-24T12:00:00Z disable=2026-11-25T12:00:00Z");
+    let house = later(&house, "2026-11-26T11:59:59Z", "x4").await;
+    assert!(ami(&house, &id).is_some());
+    let house = later(&house, "2026-11-26T12:00:00Z", "x5").await;
+    assert!(ami(&house, &id).is_none());
+    let left = house.cloud.world(|w| (w.snapshots.len(), w.orphans().len()));
+    assert_eq!(left, (before - 4, 0), "the four old versions took their snapshots with them");
+}
+
+#[tokio::test]
+async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
+    let who: Vec<String> = (0..25).map(|n| format!("{}", 100_000_000_000_u64 + n)).collect();
+    for (shared, keep_store, lost) in [(0, true, 0), (3, false, 0), (25, true, 0), (25, false, 6)] {
+        for disabled in [false, true] {
+            let house = two().await;
+            let id = old(&house);
+            house.cloud.world(|w| {
+                if shared > 0 {
+                    w.permissions.insert(id.clone(), who[..shared].iter().cloned().collect());
+                }
+            });
+            let (was, permitted) = (ami(&house, &id), house.cloud.world(|w| w.permissions.clone()));
+            pruned(&house, "x1", true).await;
+            let mut house = if disabled { later(&house, "2026-11-25T12:00:00Z", "x2").await } else { house };
+            let context = format!("{shared} shared, store {keep_store}, disabled {disabled}");
+            assert_eq!(ami(&house, &id).expect("it").status == "disabled", disabled, "{context}");
+            if !keep_store {
+                house.store = Arc::default();
+            }
+            let found = ami(&house, &id).expect("it");
+            let outcome = house.act(&restore(&house.facts(), &found, "b1".into())).await;
+            assert_eq!(outcome.kind(), None, "{context}: {outcome:?}");
+            assert_eq!(ami(&house, &id), was, "{context}");
+            let now = house
+                .cloud
+                .world(|w| (w.permissions.get(&id).map_or(0, BTreeSet::len), w.deprecations.contains_key(&id)));
+            let missing = if disabled { lost } else { 0 };
+            assert_eq!(now, (permitted.get(&id).map_or(0, BTreeSet::len) - missing, false), "{context}");
+            let said = format!("{outcome:?}");
+            assert!(said.contains(&format!("\"lost\": Number({missing})")), "{context}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
+    let house = two().await;
+    let id = old(&house);
+    let who = (0..25).map(|n| format!("{}", 100_000_000_000_u64 + n)).collect();
+    house.cloud.world(|w| w.permissions.insert(id.clone(), who));
+    pruned(&house, "x1", true).await;
+    let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
+    house.store.read_only.store(true, std::sync::atomic::Ordering::SeqCst);
+    let wish = Wish { keep: None, shared_ok: true };
+    let outcome = house.act(&plan(&house.catalog, &house.facts(), &wish, "x2".into()).1).await;
+    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(ami(&house, &id).expect("it").status, "available");
+    assert_eq!(house.cloud.world(|w| w.permissions[&id].len()), 25);
+}
+
+#[tokio::test]
+async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
+    let house = two().await;
+    let id = old(&house);
+    pruned(&house, "x1", false).await;
+    let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
+    let decided = plan(&house.catalog, &house.facts(), &Wish::default(), "x2".into()).1;
+    house.cloud.world(|w| w.permissions.entry(id.clone()).or_default().insert("210987654321".to_owned()));
+    assert_eq!(house.act(&decided).await.kind(), Some(Kind::Refused));
+    assert_eq!(ami(&house, &id).expect("it").status, "available");
+    let again = plan(&house.catalog, &house.facts(), &Wish::default(), "x3".into());
+    let fate = again.0.iter().find(|f| f.ami == id).expect("it");
+    assert_eq!((fate.verb(), fate.next.len()), ("wait", 0), "{}", fate.reason());
+}
+
+#[tokio::test]
+async fn a_retiring_ami_is_neither_found_nor_built_upon() {
+    let house = two().await;
+    pruned(&house, "x1", false).await;
+    let own = house.cloud.world(|w| w.own());
+    let records = Record::all(&own, &"acme".into());
+    let on_the_way: Vec<&Record<'_>> = records.iter().filter(|r| r.state == State::Retiring).collect();
+    assert!(!on_the_way.is_empty() && on_the_way.iter().all(|r| !r.usable()));
+    let plan = house.plan("r3", true);
+    assert!(on_the_way.iter().all(|r| !serde_json::to_string(&plan).expect("JSON").contains(r.ami.id.as_str())));
+}
+
+#[tokio::test]
+async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
+    let house = two().await;
+    let without_b = {
+        let mut catalog = Catalog::clone(&house.catalog);
+        catalog.images.remove(&ImageName::from("b"));
+        Arc::new(catalog)
+    };
+    let (image, wish) = (ImageName::from("b"), Wish::default());
+    assert!(wanted(&house.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")), "it is in the catalog");
+    assert!(wanted(&without_b, &"a".into()).is_some() && wanted(&without_b, &image).is_none());
+    let mut parentless = Catalog::clone(&house.catalog);
+    parentless.images.remove(&ImageName::from("a"));
+    assert!(wanted(&parentless, &"a".into()).is_some_and(|why| why.contains("parent of `b`")));
+
+    let house = house.next(without_b, "2026-11-24T12:00:00Z");
+    let fates = plan(&house.catalog, &house.facts(), &wish, "x1".into()).0;
+    let orphans: Vec<_> = fates.iter().filter(|f| f.image == image).collect();
+    assert!(orphans.len() == 2 && orphans.iter().all(|f| f.reason().contains("not in the catalog: bakeline retire b")));
+
+    // One is in use and stays; the other, current one loses its pointer and goes.
+    let used = old(&house);
+    let (kind, by) = ("instance".to_owned(), "i-1".to_owned());
+    house.cloud.world(|w| w.references.push(crate::model::Reference { ami: used.clone(), kind, by }));
+    let (fates, plan_) = retire(&house.catalog, &house.facts(), &image, &wish, "t1".into());
+    assert_eq!(fates.iter().map(|f| f.retire).collect::<Vec<_>>(), [true, false], "{fates:?}");
+    assert_eq!(house.act(&plan_).await.kind(), None);
+    assert_eq!(house.latest("b", test_env().as_str()), (None, None));
+    assert_eq!(tag(&house, &used, tags::STATE), "released");
+    assert_eq!(tag(&house, &fates[0].ami, tags::STATE), "retiring");
+    // From there on it is like any other.
+    let house = later(&house, "2026-11-25T12:00:00Z", "x2").await;
+    assert_eq!(ami(&house, &fates[0].ami).expect("it").status, "disabled");
+}
+
+#[tokio::test]
+async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
+    let house = two().await;
+    let (fates, decided) = plan(&house.catalog, &house.facts(), &Wish::default(), "x1".into());
+    let saved = Saved::new(&house.catalog, &house.facts(), Wish::default(), fates.clone(), decided);
+    let text = serde_json::to_string(&saved).expect("JSON");
+    let saved: Saved = serde_json::from_str(&text).expect("it reads back");
+    assert_eq!(moved(&saved.facts, &facts(&house.catalog, &house.facts())), Vec::<String>::new());
+    let id = old(&house);
+    let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeWorld), words: &str| {
+        let other = house.next(Arc::clone(&house.catalog), "2026-11-24T13:00:00Z");
+        other.cloud.world(|w| act(w));
+        let said = moved(&saved.facts, &facts(&other.catalog, &other.facts()));
+        assert!(said.len() == 1 && said[0].contains(words) && said[0].contains(id.as_str()), "{words}: {said:?}");
+    };
+    change(&|w| drop(w.images.remove(&id)), "is gone");
+    change(&|w| w.images.get_mut(&id).expect("it").protected = true, "protected is \"true\", not \"false\"");
+    change(
+        &|w| drop(w.images.get_mut(&id).expect("it").tags.insert(tags::STATE.into(), "held".into())),
+        "tag `bakeline:state`",
+    );
+    change(
+        &|w| w.images.get_mut(&id).expect("it").last_launched = Some("2026-11-24T12:30:00Z".into()),
+        "last launched",
+    );
+    let share = |w: &mut crate::adapters::fake::FakeWorld| {
+        w.permissions.insert(id.clone(), BTreeSet::from(["all".to_owned()]));
+    };
+    change(&share, "shared-with all refers to it now");
+    let mut changed = Catalog::clone(&house.catalog);
+    changed.settings.environments[0].retention.keep = 2;
+    let said = moved(&saved.facts, &facts(&changed, &house.facts()));
+    assert!(said.len() == 1 && said[0].contains("retention of Test"), "{said:?}");
+
+    let brakes = |most, percent| braked(&crate::catalog::Brakes { most, percent }, &fates);
+    let going = u32::try_from(fates.iter().filter(|f| !f.next.is_empty()).count()).expect("few");
+    assert_eq!((going, fates.len()), (4, 8));
+    assert_eq!((brakes(4, 50), brakes(50, 100)), (None, None));
+    assert!(brakes(3, 100).is_some_and(|why| why.contains("4 of 8") && why.contains("--most 4")));
+    assert!(brakes(50, 49).is_some_and(|why| why.contains("--percent 50")));
+}
+
+/// Forty nights of building on the last good build, now and then a promotion, and a prune after each: what is left is
+/// exactly the newest five in Test and the reserve of two in Prod, and never more than seven of an image.
+#[tokio::test]
+async fn forty_nights_leave_what_the_rules_name() {
+    let settings =
+        "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
+    let catalog = catalog_with(settings, &[]);
+    let mut house = House::over(House::new().cloud.world(|w| w.clone()), Arc::clone(&catalog), "2026-10-01T01:00:00Z");
+    let night: Timestamp = "2026-10-01T01:00:00Z".parse().expect("time");
+    let (mut released, mut promoted) = (Vec::new(), Vec::new());
+    for day in 0..40 {
+        let now = night + jiff::SignedDuration::from_hours(24 * day);
+        house = house.next(Arc::clone(&catalog), &now.to_string());
+        assert_eq!(house.act(&house.plan(&format!("r{day}"), true)).await.kind(), None, "night {day}");
+        released.push(now.strftime("%Y%m%d.1").to_string());
+        if [3, 9, 10, 20, 31, 37].contains(&day) {
+            for image in ["base", "a", "b", "z"] {
+                assert_eq!(house.promote(&format!("p{day}{image}"), image).await.kind(), None, "night {day}");
+            }
+            promoted.push(released.last().expect("one").clone());
+        }
+        pruned(&house, &format!("x{day}"), false).await;
+        let own = house.cloud.world(|w| w.own());
+        for image in ["base", "a", "b", "z"] {
+            let left: BTreeSet<String> = Record::all(&own, &"acme".into())
+                .iter()
+                .filter(|r| r.image.as_str() == image)
+                .map(|r| r.version.to_string())
+                .collect();
+            let reserve = promoted.iter().rev().take(2);
+            let newest = released.iter().rev().filter(|v| !promoted.contains(v)).take(5);
+            let wanted: BTreeSet<String> = newest.chain(reserve).cloned().collect();
+            assert_eq!(left, wanted, "{image}, night {day}");
+            assert!(left.len() <= 7);
+        }
+    }
+    assert_eq!(house.cloud.world(|w| w.own().iter().filter(|a| a.region == region()).count()), 4 * 7 + 2);
+    assert!(house.store.list("acme").await.is_ok());
+}

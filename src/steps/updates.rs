@@ -1,0 +1,51 @@
+//! Owns asking a booted instance which updates are pending, and keeping the answer as a dated fact.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Steps, check, text_of};
+use crate::engine::StepContext;
+use crate::error::{Error, Kind, Result};
+use crate::evidence::keys;
+use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
+use crate::plan::StepId;
+
+/// How long a fresh instance may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+pub(super) async fn perform(
+    steps: &Steps,
+    image: &ImageName,
+    version: Version,
+    ami: &AmiId,
+    boot: &StepId,
+    context: &StepContext<'_>,
+) -> Result<Value> {
+    let known = steps.catalog.images.get(image).ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+    let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
+    let host = text_of(&context.outputs, boot, if ssm { "instance" } else { "address" })?;
+    let target = check::target(steps, known, &host, "probe");
+    let out = steps.shell.run(&target, &known.platform.pending_script(), PATIENCE, &context.cancel).await;
+    let kind = || if context.cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
+    let failed = || format!("`{image}` {version} could not be asked for its updates");
+    let out = out.map_err(|e| Error::new(kind(), failed()).because(e).hint(format!("instance {host}")))?;
+    let mut pending = known
+        .platform
+        .parse_pending(&String::from_utf8_lossy(&out))
+        .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
+    pending.sort();
+    let now = steps.clock.now();
+    let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let key = keys::probe(&steps.catalog.settings.name, image, known.arch);
+    let earlier = steps.store.get(&key).await?.and_then(|b| serde_json::from_slice::<Probe>(&b).ok());
+    let security = pending.iter().filter(|u| u.security).count();
+    let since = earlier.filter(|p| p.ami == *ami).and_then(|p| p.since).unwrap_or(at);
+    let (image, ami, schema) = (image.clone(), ami.clone(), EVIDENCE_SCHEMA);
+    let since = (security > 0).then_some(since);
+    let probe = Probe { schema, image, version, ami, at, since, pending };
+    let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
+    steps.store.put(&key, &text).await?;
+    let all = probe.pending.len();
+    Ok(json!({ "summary": format!("{security} security, {all} in all"), "probe": probe, "ami": probe.ami }))
+}

@@ -1,0 +1,91 @@
+//! Owns the live view of a run: one moving line for each image at a terminal, one printed line for each step elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::engine::event::{Event, Listener};
+use crate::engine::outcome::ScopeEnd;
+
+/// Shows events on stderr.
+pub struct Progress {
+    bars: Option<(MultiProgress, Mutex<BTreeMap<String, ProgressBar>>)>,
+}
+
+impl Progress {
+    /// A live view at a terminal, plain lines elsewhere.
+    #[must_use]
+    pub fn new(live: bool) -> Self {
+        Self { bars: live.then(|| (MultiProgress::new(), Mutex::new(BTreeMap::new()))) }
+    }
+
+    fn line(&self, scope: &str, text: &str) {
+        let line = format!("{scope:<24} {text}");
+        match &self.bars {
+            Some((all, _)) => drop(all.println(line)),
+            None => super::say(&line),
+        }
+    }
+
+    fn bar(&self, scope: &str, text: &str) {
+        let Some((all, bars)) = &self.bars else { return };
+        let mut bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = bars.entry(scope.to_owned()).or_insert_with(|| {
+            let bar = all.add(ProgressBar::new_spinner());
+            let style = ProgressStyle::with_template("{prefix:<24} {spinner} {elapsed:>4} {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_prefix(scope.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.set_message(text.to_owned());
+    }
+
+    fn done(&self, scope: &str) {
+        if let Some((_, bars)) = &self.bars {
+            let mut bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(bar) = bars.remove(scope) {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::RunStarted { run, scopes } => self.line("run", &format!("{run}, {scopes} to do")),
+            Event::StepStarted { scope, verb, .. } => self.bar(scope, verb),
+            Event::Note { scope, text } => self.bar(scope, &clean(text)),
+            Event::StepSucceeded { scope, step, elapsed } => {
+                let verb = step.0.rsplit('/').next().unwrap_or(&step.0);
+                self.line(scope, &format!("{verb:<12} done in {:.1} s", elapsed.as_secs_f64()));
+            }
+            Event::StepFailed { scope, verb, error, .. } => {
+                self.line(scope, &format!("failed to {verb}: {}", clean(error)))
+            }
+            Event::UndoFailed { scope, step, error } => {
+                self.line(scope, &format!("could not undo {step}: {}", clean(error)))
+            }
+            Event::ScopeFinished { scope, end } => {
+                self.done(scope);
+                match end {
+                    ScopeEnd::Cancelled { step } => self.line(scope, &format!("cancelled at {step}, cleaned up")),
+                    ScopeEnd::Failed { hints, .. } => {
+                        let left = |hint: &String| hint.starts_with("not taken back") || hint.starts_with("kept:");
+                        self.line(scope, if hints.iter().any(left) { "not cleaned up" } else { "cleaned up" });
+                    }
+                    _ => {}
+                }
+            }
+            Event::RunFinished { .. } => {}
+        }
+    }
+}
+
+/// One line without control characters: what a build says can't move the cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,6 @@
+# Put an uploaded file where it belongs.
+set -eu
+to=@{ destination }@
+mkdir -p -- "$(dirname -- "$to")"
+install -o @{ owner }@ -g @{ group }@ -m @{ mode }@ -- @{ uploaded }@ "$to"
+rm -f -- @{ uploaded }@

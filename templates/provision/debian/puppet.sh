@@ -1,0 +1,74 @@
+# Apply a Puppet manifest. Puppet itself is here for that only, unless the image has it.
+set -eu
+# Ruby takes facts for text of the locale.
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
+uploaded=@{ uploaded }@
+work=$(mktemp -d)
+cleanup() { rm -rf -- "$work" "$uploaded"; }
+trap cleanup EXIT
+
+brought=
+if ! command -v puppet >/dev/null; then
+    brought=puppet-agent
+    if getent passwd puppet >/dev/null; then : > "$work/user"; fi
+    # Its service must not start.
+    quiet=
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        quiet=/usr/sbin/policy-rc.d
+        printf '#!/bin/sh\nexit 101\n' > "$quiet"
+        chmod 0755 "$quiet"
+    fi
+    installed=0
+    apt-get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- "$brought" || installed=$?
+    rm -f -- ${quiet:+"$quiet"}
+    [ "$installed" = 0 ]
+fi
+
+modules=@{ modules }@
+mkdir -p "$work/conf" "$work/modules"
+cat > "$work/conf/puppet.conf" <<CONF
+[main]
+vardir = $work/var
+codedir = $work/code
+logdir = $work/log
+rundir = $work/run
+publicdir = $work/public
+basemodulepath = ${modules:+$uploaded/$modules:}/etc/puppet/modules:/usr/share/puppet/modules
+CONF
+hiera=@{ hiera }@
+if [ -n "$hiera" ]; then
+    printf 'hiera_config = %s\n' "$uploaded/$hiera" >> "$work/conf/puppet.conf"
+fi
+@% for fact in facts %@export FACTER_@{ fact.name | safe }@=@{ fact.value }@
+@% endfor %@
+# 0: as it should be already, 2: changed; anything else failed, at least in part (puppet-apply(8), --detailed-exitcodes).
+{
+    code=0
+    puppet apply --detailed-exitcodes --write-catalog-summary --color=false --confdir "$work/conf" "$uploaded/"@{ manifest }@ || code=$?
+    echo "$code" > "$work/code.txt"
+} 2>&1 | tee "$work/said"
+read -r code < "$work/code.txt"
+case $code in
+    0 | 2) ;;
+    *)
+        grep -a '^Error: ' "$work/said" | tail -n 3 >&2 || true
+        echo "puppet apply of "@{ manifest }@" failed, exit $code" >&2
+        exit 1
+        ;;
+esac
+
+if [ -n "$brought" ]; then
+    # What the manifest asks for stays, even where Puppet had brought it along.
+    sed -n 's/^package\[\(.*\)\]$/\1/p' "$work/var/state/resources.txt" 2>/dev/null | while read -r package; do
+        if dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
+            apt-mark -q manual "$package" >/dev/null
+            if [ "$package" = "$brought" ]; then : > "$work/wanted"; fi
+        fi
+    done
+    if [ ! -e "$work/wanted" ]; then
+        apt-get -q -y purge --autoremove -- "$brought"
+        # Debian leaves a package's user behind.
+        if [ ! -e "$work/user" ] && getent passwd puppet >/dev/null; then userdel puppet; fi
+        rm -rf /var/cache/puppet /var/lib/puppet /var/log/puppet /etc/puppet /var/cache/facter
+    fi
+fi

@@ -1,0 +1,301 @@
+"""The life of an image in two Regions and a second account, judged by an oracle after every transition, and after a
+SIGKILL at every line of the journal of a promotion, a rollback and a revocation followed by `doctor`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from judge.catalog import VENDOR, Catalog, tags
+from judge.sandbox import Sandbox
+from judge.state import OTHER, OWN, Eye, Place, Row, Table, View
+
+SECOND = "us-east-1"
+ROLE = f"arn:aws:iam::{OTHER}:role/bakeline"
+
+
+def make(box: Sandbox, at: Path, name: str) -> Catalog:
+    ladder = [{"name": "Test", "regions": [box.region]}, {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE}]
+    return Catalog(box, at, name, regions=[box.region, SECOND], environments=ladder)
+
+
+def fresh(box: Sandbox) -> Table:
+    home = (OWN, box.region)
+    prod: list[Place] = [home, (OWN, SECOND), (OTHER, box.region), (OTHER, SECOND)]
+    return Table({"Test": [home], "Prod": prod}, home)
+
+
+class Story:
+    """One image, what happened to it, and what the oracle makes of it."""
+
+    def __init__(self, box: Sandbox, catalog: Catalog, image: str) -> None:
+        self.catalog, self.image, self.table = catalog, image, fresh(box)
+        self.eye = Eye(box, catalog.name)
+
+    def release(self, *words: str) -> str:
+        version = str(self.catalog.release(self.image, *words)[self.image]["version"])
+        self.table.release(version)
+        return version
+
+    def do(self, *words: str, want: int = 0) -> None:
+        self.catalog.bakeline(*words, want=want)
+
+    def agree(self) -> None:
+        self.eye.agree(self.table, self.image)
+
+
+@pytest.fixture(scope="module")
+def story(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    catalog = make(box, tmp_path_factory.mktemp("life"), "life")
+    catalog.file("scripts/mark.sh", "echo life > /etc/life\n")
+    catalog.image("jdk", source=VENDOR, scripts=["scripts/mark.sh"])
+    yield Story(box, catalog, "jdk")
+
+
+def test_the_oracle_agrees_after_every_transition(box: Sandbox, story: Story) -> None:
+    one = story.release()
+    story.agree()
+    story.do("promote", "jdk", "--to", "Prod")
+    story.table.promote(one, "Prod")
+    story.agree()
+    copies = [story.eye.amis(place, "jdk") for place in story.table.ladder["Prod"][1:]]
+    assert [len(found) for found in copies] == [1, 1, 1], "there is a copy at every further place"
+    assert len({ami["ImageId"] for found in copies for ami in found}) == 3
+    two = story.release("--force")
+    story.agree()
+    story.do("promote", "jdk", "--to", "Prod")
+    story.table.promote(two, "Prod")
+    story.agree()
+    story.do("rollback", "jdk", "--env", "Prod")
+    story.table.rollback("Prod", one)
+    story.agree()
+    refused = story.catalog.bakeline("promote", "jdk", "--to", "Prod", want=7)
+    assert two in refused.err and "held" in refused.err, refused
+    story.agree()
+    story.do("hold", "jdk", two, "--release-hold")
+    story.table.hold(two, "released")
+    story.agree()
+    story.do("promote", "jdk", "--to", "Prod")
+    story.table.promote(two, "Prod")
+    story.agree()
+    story.do("revoke", "jdk", two)
+    story.table.revoke(two)
+    story.agree()
+    assert story.eye.view(story.table.home, "jdk").latest == {"Test": one, "Prod": one}
+    story.do("doctor")
+    nobody_may_copy(box, story)
+
+
+def nobody_may_copy(box: Sandbox, story: Story) -> None:
+    """The original is shared only while it is copied."""
+    ec2 = box.client("ec2")
+    for ami in story.eye.amis(story.table.home, story.image):
+        shown = ec2.describe_image_attribute(ImageId=ami["ImageId"], Attribute="launchPermission")
+        assert shown["LaunchPermissions"] == [], ami["ImageId"]
+
+
+def test_an_instance_of_a_copy_in_the_other_account_would_start_and_has_the_tags(story: Story) -> None:
+    place = (OTHER, SECOND)
+    [good] = [a for a in story.eye.amis(place, "jdk") if tags(a)["bakeline:state"] == "released"]
+    its = tags(good)
+    assert {"bakeline:recipe", "bakeline:checks", "bakeline:run", "bakeline:by", "Name"} <= its.keys(), its
+    assert "bakeline:expires" not in its
+    snapshots = [m["Ebs"]["SnapshotId"] for m in good["BlockDeviceMappings"] if "Ebs" in m]
+    [snapshot] = story.eye.client("ec2", place).describe_snapshots(SnapshotIds=snapshots)["Snapshots"]
+    assert tags(snapshot)["bakeline:state"] == "released"
+    assert "bakeline:expires" not in tags(snapshot)
+
+
+def test_a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes(box: Sandbox, story: Story) -> None:
+    three = story.release("--force")
+    box.control("copies", {"seconds": 1, "fail": "Client.InvalidKey: the key is gone", "region": SECOND, "times": 2})
+    said = story.catalog.bakeline("promote", "jdk", "--to", "Prod", want=4)
+    assert SECOND in said.err and "the key is gone" in said.err, said
+    before = story.table.copy()
+    story.table.promote(three, "Prod")
+    for place in story.table.cells:
+        wanted = before if place[1] == SECOND else story.table
+        assert story.eye.view(place, "jdk") == wanted.view(place), place
+        assert story.eye.halves(place, "jdk") == [], "a failed copy is taken away"
+    sick = story.catalog.bakeline("doctor", want=5)
+    assert SECOND in sick.out and "promote jdk --to Prod" in sick.out, sick
+    mark = box.mark()
+    story.do("promote", "jdk", "--to", "Prod")
+    copied = [call["region"] for call in box.api(mark) if call["action"] == "CopyImage"]
+    assert copied == [SECOND, SECOND], "what is there is left"
+    story.agree()
+    story.do("doctor")
+
+
+def test_a_promotion_that_may_not_be_changes_nothing(box: Sandbox, story: Story) -> None:
+    mark = box.mark()
+    for words, said in [
+        (["promote", "jdk", "--to", "Test"], "lowest rung"),
+        (["rollback", "jdk", "--env", "Prod", "--to", "20200101.1"], "no version 20200101.1"),
+        (["revoke", "jdk", "20200101.1"], "no version 20200101.1"),
+        (["hold", "jdk", "20200101.1"], "no version 20200101.1"),
+    ]:
+        done = story.catalog.bakeline(*words, want=7)
+        assert said in done.err, done
+    assert [c for c in box.changes(mark) if c != "AssumeRole"] == []
+    story.agree()
+
+
+ONE, TWO = "20260101.1", "20260102.1"
+
+
+class Torn:
+    """Images whose history is written straight into the cloud, one for each kill."""
+
+    def __init__(self, box: Sandbox, catalog: Catalog) -> None:
+        self.box, self.catalog, self.eye = box, catalog, Eye(box, catalog.name)
+        self.numbers = iter(range(10_000))
+
+    def image(self, promoted: bool) -> tuple[str, Table]:
+        """An image with version one in Prod and two in Test, or (`promoted`) in Prod as well."""
+        name = f"k{next(self.numbers)}"
+        self.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
+        table = fresh(self.box)
+        table.release(ONE)
+        table.promote(ONE, "Prod")
+        table.release(TWO)
+        if promoted:
+            table.promote(TWO, "Prod")
+        amis, pointers = [], []
+        originals = {version: f"ami-{hash((name, version)) & 0xFFFFFFFFFFFF:017x}" for version in (ONE, TWO)}
+        for place in table.cells:
+            for version, row in table.view(place).rows.items():
+                ident = originals[version]
+                if place != table.home:
+                    ident = f"ami-{hash((name, version, place)) & 0xFFFFFFFFFFFF:017x}"
+                its = self.tags(name, version, ident, row, originals[version] if place != table.home else None)
+                account, region = place
+                amis.append({"id": ident, "name": f"torn/{name}/x86_64/{version}-r", "region": region, "tags": its})
+                amis[-1].update(account=account, created=f"{version[:4]}-{version[4:6]}-{version[6:8]}T00:00:00Z")
+                pointers += [(place, env, ident) for env in row.current]
+        self.box.control("images", amis)  # type: ignore[arg-type]
+        for place, env, ident in pointers:
+            self.eye.client("ssm", place).put_parameter(
+                Name=f"/bakeline/torn/{name}/{env}/x86_64", Value=ident, Type="String", DataType="aws:ec2:image"
+            )
+        self.eye.agree(table, name)
+        return name, table
+
+    def tags(self, name: str, version: str, ident: str, row: Row, origin: str | None) -> dict[str, str]:
+        its = {"schema": "1", "catalog": "torn", "self": ident, "image": name, "version": version, "arch": "x86_64"}
+        its |= {"state": row.state, "run": "r", "base": f"{self.box.region}:ami-1", "recipe": "x", "checks": "x"}
+        day = f"{version[:4]}-{version[4:6]}-{version[6:8]}"
+        if row.current:
+            its["current"] = " ".join(f"{env}={day}T00:00:00Z" for env in sorted(row.current))
+        if origin:
+            its["origin"] = f"{self.box.region}:{origin}"
+        return {f"bakeline:{key}": value for key, value in its.items()} | {"Environment": row.environment}
+
+    def journal(self, before: set[Path]) -> Path | None:
+        new = [run / "journal.jsonl" for run in self.catalog.runs() if run not in before]
+        return new[0] if new and new[0].exists() else None
+
+    def let_go(self) -> None:
+        """Give back the locks of the dead, as the message to whoever finds them held says."""
+        for folder in (self.catalog.at / ".bakeline/store" / self.catalog.name / "locks").glob("*"):
+            generations = [key.stem for key in folder.glob("*.json") if "-" not in key.stem]
+            if generations:
+                (folder / f"{max(generations)}-end.json").touch()
+
+    def kill_at(self, lines: int, *words: str) -> bool:
+        """Start, and SIGKILL as soon as the journal has so many lines; whether it was killed in time."""
+        before = set(self.catalog.runs())
+        started: subprocess.Popen[bytes] = self.catalog.start(*words)
+        end = time.monotonic() + 60
+        try:
+            while started.poll() is None and time.monotonic() < end:
+                journal = self.journal(before)
+                if journal and journal.read_bytes().count(b"\n") >= lines:
+                    # At the boundary itself, and every second time somewhere in the calls that follow it.
+                    time.sleep(0.0 if lines % 2 else lines * 23 % 90 / 1000)
+                    started.kill()
+                    break
+        finally:
+            started.kill()
+            code = started.wait(timeout=10)
+        return code == -9
+
+
+@pytest.fixture(scope="module")
+def torn(box: Sandbox, story: Story, tmp_path_factory: pytest.TempPathFactory) -> Torn:
+    catalog = make(box, tmp_path_factory.mktemp("torn"), "torn")
+    catalog.file("scripts/mark.sh", "echo torn > /etc/torn\n")
+    return Torn(box, catalog)
+
+
+def deed(kind: str, image: str) -> tuple[list[str], list[str]]:
+    """What is killed, and what finishes it."""
+    words = {
+        "promote": ["promote", image, "--to", "Prod"],
+        "rollback": ["rollback", image, "--env", "Prod"],
+        "revoke": ["revoke", image, TWO],
+    }[kind]
+    return words, [*words, "--to", ONE] if kind == "rollback" else words
+
+
+def afterwards(kind: str, table: Table) -> Table:
+    after = table.copy()
+    if kind == "promote":
+        after.promote(TWO, "Prod")
+    elif kind == "rollback":
+        after.rollback("Prod", ONE)
+    else:
+        after.revoke(TWO)
+    return after
+
+
+def allowed(kind: str, place: Place, before: Table, after: Table) -> list[View]:
+    """A place is as it was or as it will be; a hold reaches all places first."""
+    views = [before.view(place), after.view(place)]
+    if kind == "rollback":
+        held = before.copy()
+        held.hold(TWO)
+        views.append(held.view(place))
+    return views
+
+
+@pytest.mark.parametrize("kind", ["promote", "rollback", "revoke"])
+def test_killed_at_any_line_of_the_journal_doctor_and_a_rerun_mend_it(torn: Torn, kind: str) -> None:
+    name, table = torn.image(promoted=kind != "promote")
+    before = set(torn.catalog.runs())
+    torn.catalog.bakeline(*deed(kind, name)[0], want=0)
+    torn.eye.agree(afterwards(kind, table), name)
+    journal = torn.journal(before)
+    assert journal
+    lines = journal.read_bytes().count(b"\n")
+    assert lines >= 8, journal.read_text()
+    killed, torn_apart = 0, 0
+    # A revocation has many small steps of few kinds: every third of its lines.
+    tried = range(1, lines + 1, 3 if kind == "revoke" else 1)
+    for line in tried:
+        name, table = torn.image(promoted=kind != "promote")
+        after = afterwards(kind, table)
+        words, again = deed(kind, name)
+        killed += torn.kill_at(line, *words)
+        shown = {place: torn.eye.view(place, name) for place in table.cells}
+        whole = all(shown[place] in (table.view(place), after.view(place)) for place in shown)
+        torn_apart += not whole
+        torn.let_go()
+        done = torn.catalog.bakeline("doctor", "--apply", "--json")
+        assert done.code in (0, 5), done
+        for place in table.cells:
+            view = torn.eye.view(place, name)
+            assert view in allowed(kind, place, table, after), f"{kind} killed at line {line}, {place}: {done}"
+            for half in torn.eye.halves(place, name):
+                assert "bakeline:expires" in tags(half), half
+        torn.catalog.bakeline(*again, want=0)
+        torn.eye.agree(after, name)
+        assert not [half for place in table.cells for half in torn.eye.halves(place, name)]
+        findings = json.loads(torn.catalog.bakeline("doctor", "--json", want=0).out)
+        assert findings == []
+    assert killed >= len(tried) - 2, f"only {killed} of {len(tried)} were killed in time"
+    assert torn_apart, "no kill ever left a place between two states: the doctor had nothing to do"

@@ -1,0 +1,134 @@
+//! What travels: hostile names, any bytes, secrets, big scripts, cut scripts, quoting.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bakeline::checks::{Outcome, parse, sh_quote};
+use proptest::prelude::*;
+
+use super::{NONCE, assert_lines, collect, controls, run, script, shells, verdicts, write};
+use std::io::Write as _;
+
+#[test]
+fn names_and_content_are_data() {
+    let dir = tempfile::tempdir().expect("dir");
+    let hostile =
+        ["a b", "q'uo\"te", "$(touch pwned)", "`touch pwned`", "-rf", "*", "semi;colon", "é\t\\n", "#x", "!y", "~"];
+    let fake = "x\nn0nce end 1\n\nn0nce file 2f 0 - 0 -\n\u{1}\r\n";
+    let mut yaml = String::new();
+    for name in hostile {
+        write(dir.path(), name, fake.as_bytes(), 0o640);
+        let path = serde_json::to_string(&format!("/{name}")).expect("json");
+        let content = serde_json::to_string(fake).expect("json");
+        yaml += &format!("- file: {{path: {path}, mode: \"0640\", content: {content}}}\n");
+    }
+    let controls = controls(&yaml);
+    for shell in shells() {
+        let facts = collect(&shell, &controls, Some(dir.path()));
+        for verdict in verdicts(&controls, &facts) {
+            assert_eq!(verdict.outcome, Outcome::Passed, "{shell:?}: {}", verdict.line());
+        }
+    }
+    assert!(!dir.path().join("pwned").exists() && !Path::new("pwned").exists());
+}
+
+#[test]
+fn bytes_arrive_as_they_are_up_to_the_cap() {
+    let dir = tempfile::tempdir().expect("dir");
+    let all: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    write(dir.path(), "all", &all, 0o644);
+    write(dir.path(), "empty", b"", 0o644);
+    write(dir.path(), "full", &vec![b'x'; 256 * 1024], 0o644);
+    write(dir.path(), "over", &vec![b'x'; 256 * 1024 + 1], 0o644);
+    let controls = controls(
+        "- file: {path: /all, content: {include: abc}}\n- file: {path: /empty, content: \"\"}\n- file: {path: /full, content: \
+         {match: \"\\\\Ax{9}\"}}\n- file: {path: /over, content: {include: x}}",
+    );
+    for shell in shells() {
+        let facts = collect(&shell, &controls, Some(dir.path()));
+        let expected = [
+            "passed  file:/all",
+            "passed  file:/empty",
+            "passed  file:/full",
+            "error   file:/over  content: there are more than 262144 bytes, too many to judge",
+        ];
+        assert_lines(&controls, &facts, &expected, &shell);
+        let kept = serde_json::to_value(&facts).expect("json");
+        let hex = kept["files"]["/all"]["content"]["present"]["hex"].as_str().expect("hex");
+        let back: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect();
+        assert_eq!(back, all);
+    }
+}
+
+#[test]
+fn hashes_of_passwords_stay_on_the_target() {
+    let dir = tempfile::tempdir().expect("dir");
+    let shadow = "root:$y$j9T$abcSALT$HASHHASH:19000:0\nlocked:!$6$SALT$HASHHASH:1\nold:abHASHHASHxy:1\nnone:*:1\nnew:!:1\n\
+        empty::1\n";
+    write(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
+    write(dir.path(), "key", b"-----BEGIN RSA PRIVATE KEY-----\nHASHHASH\n", 0o600);
+    let controls = controls(
+        r#"
+- file: {path: /etc/shadow, content: {match: "^root:\\$y\\$\\.\\.\\.:19000:0$"}}
+- file: {path: /etc/shadow, content: {match: "^locked:!\\$6\\$\\.\\.\\.:1$"}}
+- file: {path: /etc/shadow, content: {match: "^old:\\.\\.\\.:1$"}}
+- file: {path: /etc/shadow, content: {match: "^none:\\*:1\\nnew:!:1\\nempty::1$"}}
+- file: {path: /key, content: {include: nothing}}
+"#,
+    );
+    let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
+    for shell in shells() {
+        let output = run(&shell, &script(&controls[..4], Some(dir.path())));
+        assert!(!String::from_utf8_lossy(&output).contains(&hash), "{shell:?}");
+        let facts = collect(&shell, &controls, Some(dir.path()));
+        let found = verdicts(&controls, &facts);
+        assert!(found[..4].iter().all(|v| v.outcome == Outcome::Passed), "{found:?}");
+        assert_eq!(found[4].outcome, Outcome::Failed);
+        let kept = [serde_json::to_string(&facts).expect("json"), serde_json::to_string(&found).expect("json")];
+        assert!(kept.iter().all(|text| !text.contains("HASHHASH")), "{kept:?}");
+        assert!(!kept[0].contains("19000:"), "no line of the file is kept: {}", kept[0]);
+    }
+}
+
+#[test]
+fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
+    let dir = tempfile::tempdir().expect("dir");
+    let check = |i| format!("- file: {{path: /some/rather/long/path/number/{i}, exists: false}}\n");
+    let controls = controls(&(0..400).map(check).collect::<String>());
+    let script = script(&controls, Some(dir.path()));
+    assert!(script.len() > 40_000, "several buffers of any shell");
+    for shell in shells() {
+        let output = run(&shell, &script);
+        assert_eq!(parse(NONCE, &output).expect("facts").files.len(), 400);
+        assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the shell starts");
+        child.stdin.take().expect("stdin").write_all(&script.as_bytes()[..script.len() / 2]).expect("it reads");
+        let output = child.wait_with_output().expect("it ends").stdout;
+        assert!(parse(NONCE, &output).is_err());
+        assert!(!String::from_utf8_lossy(&output).contains(NONCE), "the group is read whole before any of it runs");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn quoting_survives_a_real_shell(text in "([^\\x00]|['\"$`\\\\!\n\r*~#;&|<> -]){0,60}") {
+        for shell in shells() {
+            let output = Command::new(shell[0])
+                .args(&shell[1..])
+                .arg("-c")
+                .arg(format!("printf %s {}", sh_quote(&text)))
+                .output()
+                .expect("the shell runs");
+            prop_assert_eq!(&String::from_utf8_lossy(&output.stdout), &text);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The one integration binary.
+
+mod architecture;
+mod checks_collector;
+mod cli;
+mod schemas;

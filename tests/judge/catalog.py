@@ -1,0 +1,94 @@
+"""Owns writing a small catalog and running bakeline in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .run import BAKELINE, Done, run
+from .sandbox import Sandbox
+
+VENDOR = {"owner": "136693071363", "name": "debian-12-amd64-*"}
+# Only what every build needs: a build of a script-only image spends half its time in apt otherwise.
+PREPARE = "set -eu\ncloud-init status --wait >/dev/null 2>&1 || true\n"
+
+
+class Catalog:
+    """A folder with bakeline.yaml and images/, which is also the working directory."""
+
+    def __init__(self, box: Sandbox, at: Path, name: str, quick: bool = True, **project: Any) -> None:
+        self.box, self.at, self.name = box, at, name
+        self.env: dict[str, str] = dict(box.env)
+        at.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "name": name,
+            "regions": [box.region],
+            "environments": [{"name": "Test"}, {"name": "Prod"}],
+            "notifiers": [{"slack": {"webhook_env": "BAKELINE_SLACK_WEBHOOK_URL"}}],
+            **project,
+        }
+        self.file("bakeline.yaml", json.dumps(settings, indent=2))
+        if quick:
+            self.file("templates/provision/debian/prepare.sh", PREPARE)
+
+    def file(self, path: str, text: str | bytes) -> Path:
+        where = self.at / path
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_bytes(text.encode() if isinstance(text, str) else text)
+        return where
+
+    def image(self, name: str, **keys: Any) -> None:
+        """Write images/NAME.yaml; JSON is YAML too."""
+        self.file(f"images/{name}.yaml", json.dumps(keys, indent=2))
+
+    def bakeline(
+        self, *words: str, env: Mapping[str, str] | None = None, want: int | None = None, timeout: float = 240
+    ) -> Done:
+        return run([BAKELINE, *words], self.at, {**self.env, **(env or {})}, timeout=timeout, want=want)
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start bakeline as a shell would: in a process group of its own."""
+        out = self.at / "out.log"
+        with out.open("wb") as to:
+            return subprocess.Popen(
+                [BAKELINE, *words], cwd=self.at, env=self.env, stdout=to, stderr=to, start_new_session=True
+            )
+
+    def runs(self) -> list[Path]:
+        return sorted((self.at / ".bakeline/runs").glob("*"), key=lambda run: run.stat().st_mtime_ns)
+
+    def release(self, *words: str, want: int = 0) -> dict[str, dict[str, Any]]:
+        """Release, and what result.json says of each image."""
+        before = set(self.runs())
+        self.last = self.bakeline("release", *words, want=want)
+        # A sweep at the end of a release is a run of its own, without a result.
+        new = [one for one in self.runs() if one not in before and (one / "result.json").exists()]
+        assert len(new) == 1, f"one run directory per run, not {new}: {self.last}"
+        self.run = new[0]
+        result = json.loads((self.run / "result.json").read_text())
+        return {image["image"]: image for image in result["images"]}
+
+    def latest(self, image: str, env: str = "Test") -> str:
+        """The id that `latest` prints: one line and nothing else."""
+        done = self.bakeline("latest", image, "--env", env, want=0)
+        assert done.out.endswith("\n") and done.out.count("\n") == 1, done
+        return done.out.strip()
+
+    def images(self) -> list[dict[str, Any]]:
+        """What EC2 holds of this catalog, oldest version first, copies included."""
+        filters = [{"Name": "tag:bakeline:catalog", "Values": [self.name]}]
+        found = self.box.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]
+        return sorted(found, key=lambda ami: (tags(ami).get("bakeline:version", ""), ami["ImageId"]))
+
+
+def tags(thing: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of an EC2 resource."""
+    return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", [])}
+
+
+def current(ami: Mapping[str, Any]) -> set[str]:
+    """The environments in which an AMI says that it is current."""
+    return {word.split("=")[0] for word in tags(ami).get("bakeline:current", "").split() if word}

@@ -1,0 +1,130 @@
+"""Owns the local EC2 that the tests run on: brought up once, reset between modules, taken down at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from .run import BAKELINE, REPO, run
+
+SHARED = Path("/var/lib/bakeline-sandbox")
+READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
+
+
+def clean_env() -> dict[str, str]:
+    """The environment without anybody's AWS settings."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BAKELINE", "PACKER", "PKR_"))}
+
+
+class Sandbox:
+    """One local EC2, below its own directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.dir = directory
+        self.status: dict[str, Any] = {}
+        self.env: dict[str, str] = {}
+
+    def command(self, *words: str, want: int | None = 0) -> str:
+        env = {**clean_env(), "BAKELINE_SANDBOX_DIR": str(self.dir)}
+        return run([BAKELINE, "sandbox", *words], REPO, env, timeout=600, want=want).out
+
+    def up(self) -> None:
+        """Start it; the vendor roots come from a cache that is there already, if one is."""
+        if not (self.dir / "cache").exists() and (SHARED / "cache").exists() and self.dir != SHARED:
+            self.dir.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-a", str(SHARED / "cache"), str(self.dir / "cache.part")], check=True)
+            (self.dir / "cache.part").rename(self.dir / "cache")
+        self.command("up")
+        self.read()
+
+    def read(self) -> None:
+        """Learn where everything is from the two forms of `status`."""
+        self.status = json.loads(self.command("status", "--json"))
+        words = shlex.split(self.command("status", "--env"))
+        exports = dict(word.split("=", 1) for word in words if "=" in word)
+        self.env = {**clean_env(), **exports, "BAKELINE_SANDBOX_DIR": str(self.dir)}
+
+    def down(self) -> None:
+        self.command("down")
+
+    def reset(self) -> None:
+        self.command("reset")
+        self.read()
+
+    @property
+    def region(self) -> str:
+        return self.env["AWS_REGION"]
+
+    def client(self, service: str, region: str | None = None, **more: Any) -> Any:
+        """A boto3 client that owes nothing to the environment."""
+        return boto3.client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+            **more,
+        )
+
+    def api(self, mark: int = 0) -> list[dict[str, Any]]:
+        """The API calls from the `mark`-th on."""
+        return _lines(Path(self.status["logs"]["api"]))[mark:]
+
+    def mark(self) -> int:
+        return len(self.api())
+
+    def changes(self, mark: int) -> list[str]:
+        """The calls since `mark` that change something, whoever made them."""
+        return [call["action"] for call in self.api(mark) if not str(call["action"]).startswith(READING)]
+
+    def slack(self) -> list[dict[str, Any]]:
+        return _lines(Path(self.status["logs"]["slack"]))
+
+    def control(self, verb: str, body: dict[str, Any]) -> None:
+        request = urllib.request.Request(
+            f"{self.env['AWS_ENDPOINT_URL']}/_bakeline/control/{verb}",
+            data=json.dumps(body).encode(),
+            headers={"X-Bakeline-Key": self.env["AWS_ACCESS_KEY_ID"], "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Shared:
+    """The one sandbox of a test session, whichever folder's conftest asks first; left up if it was up."""
+
+    box: Sandbox | None = None
+    users = 0
+    found_up = False
+
+    @classmethod
+    def take(cls) -> Sandbox:
+        if cls.box is None:
+            for tool in ("packer", "ssh"):
+                assert shutil.which(tool), f"{tool} is missing: run scripts/packages.sh"
+            box = Sandbox(Path(os.environ.get("BAKELINE_SANDBOX_DIR", "/var/lib/bakeline-sandbox-tests")))
+            cls.found_up = bool(json.loads(box.command("status", "--json", want=None) or "{}").get("up"))
+            box.up()
+            cls.box = box
+        cls.users += 1
+        return cls.box
+
+    @classmethod
+    def leave(cls) -> None:
+        cls.users -= 1
+        if cls.users == 0 and cls.box is not None:
+            if not cls.found_up:
+                cls.box.down()
+            cls.box = None

@@ -1,0 +1,167 @@
+"""An oracle of where every version of an image is in its life: written from the design's table of states, it reads AWS
+APIs only (tags, SSM) in every Region and account. It imports nothing of bakeline's and asks it nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import boto3
+
+from .catalog import tags
+from .sandbox import Sandbox
+
+OWN, OTHER = "123456789012", "222222222222"
+Place = tuple[str, str]
+"""Account and Region."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One version at one place."""
+
+    state: str = "released"
+    environment: str = ""
+    current: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class View:
+    """What a place shows: rows by version, and what each environment's pointer names."""
+
+    rows: dict[str, Row]
+    latest: dict[str, str]
+
+
+@dataclass
+class Table:
+    """The design's table for one image: the ladder with the places of each environment, and what happened so far."""
+
+    ladder: dict[str, list[Place]]
+    home: Place
+    cells: dict[Place, dict[str, Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for places in self.ladder.values():
+            for place in places:
+                self.cells.setdefault(place, {})
+
+    def copy(self) -> Table:
+        return Table(self.ladder, self.home, {place: dict(rows) for place, rows in self.cells.items()})
+
+    def rung(self, env: str) -> int:
+        return ["", *self.ladder].index(env)
+
+    def _arrive(self, version: str, env: str) -> None:
+        for place in self.ladder[env]:
+            rows = self.cells[place]
+            for other, row in rows.items():
+                rows[other] = replace(row, current=row.current - {env})
+            row = rows.get(version, Row())
+            reached = max(row.environment, env, key=self.rung)
+            rows[version] = replace(row, environment=reached, current=row.current | {env})
+
+    def release(self, version: str) -> None:
+        self._arrive(version, next(iter(self.ladder)))
+
+    def promote(self, version: str, env: str) -> None:
+        assert self.cells[self.home][version].state == "released"
+        self._arrive(version, env)
+
+    def rollback(self, env: str, to: str) -> None:
+        left = {v for rows in self.cells.values() for v, row in rows.items() if env in row.current and v != to}
+        below = ["", *self.ladder][self.rung(env) - 1]
+        for place, rows in self.cells.items():
+            for version in left & rows.keys():
+                rows[version] = replace(rows[version], state="held")
+                if place in self.ladder[env]:
+                    current = rows[version].current - {env}
+                    reached = max([below, *current], key=self.rung)
+                    rows[version] = replace(rows[version], environment=reached, current=current)
+        for place in self.ladder[env]:
+            row = self.cells[place][to]
+            self.cells[place][to] = replace(row, current=row.current | {env})
+
+    def revoke(self, version: str) -> None:
+        for rows in self.cells.values():
+            if version not in rows:
+                continue
+            lost, rows[version] = rows[version].current, Row("revoked")
+            for env in lost:
+                heirs = [
+                    v for v, r in rows.items() if r.state == "released" and self.rung(r.environment) >= self.rung(env)
+                ]
+                if heirs:
+                    heir = max(heirs, key=lambda v: (v.split(".")[0], int(v.split(".")[1])))
+                    rows[heir] = replace(rows[heir], current=rows[heir].current | {env})
+
+    def hold(self, version: str, state: str = "held") -> None:
+        for rows in self.cells.values():
+            if version in rows:
+                rows[version] = replace(rows[version], state=state)
+
+    def view(self, place: Place) -> View:
+        rows = self.cells[place]
+        return View(dict(rows), {env: version for version, row in rows.items() for env in row.current})
+
+
+class Eye:
+    """Looks at the places through boto3."""
+
+    def __init__(self, box: Sandbox, catalog: str, key: str = "Environment") -> None:
+        self.box, self.catalog, self.key = box, catalog, key
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def client(self, service: str, place: Place) -> Any:
+        account, region = place
+        if account == OWN:
+            return self.box.client(service, region)
+        known = (service, *place)
+        if known not in self._clients:
+            arn = f"arn:aws:iam::{account}:role/judge"
+            role = self.box.client("sts").assume_role(RoleArn=arn, RoleSessionName="judge")["Credentials"]
+            self._clients[known] = boto3.client(
+                service,
+                region_name=region,
+                endpoint_url=self.box.env["AWS_ENDPOINT_URL"],
+                aws_access_key_id=role["AccessKeyId"],
+                aws_secret_access_key=role["SecretAccessKey"],
+                aws_session_token=role["SessionToken"],
+            )
+        return self._clients[known]
+
+    def amis(self, place: Place, image: str | None = None) -> list[dict[str, Any]]:
+        """The catalog's AMIs at a place, whatever their state."""
+        filters = [{"Name": "tag:bakeline:catalog", "Values": [self.catalog]}]
+        if image:
+            filters.append({"Name": "tag:bakeline:image", "Values": [image]})
+        found = self.client("ec2", place).describe_images(Owners=["self"], Filters=filters, IncludeDisabled=True)
+        return list(found["Images"])
+
+    def view(self, place: Place, image: str) -> View:
+        """What the place shows: each finished AMI once, whole in itself, pointed at by what it says."""
+        rows, ids = {}, {}
+        for ami in self.amis(place, image):
+            its = tags(ami)
+            if its.get("bakeline:self") != ami["ImageId"] or its["bakeline:state"] == "candidate":
+                continue
+            version = its["bakeline:version"]
+            assert version not in rows, f"{version} twice in {place}"
+            current = frozenset(word.split("=")[0] for word in its.get("bakeline:current", "").split())
+            rows[version] = Row(its["bakeline:state"], its.get(self.key, ""), current)
+            ids[ami["ImageId"]] = version
+            if place[1] != self.box.region or place[0] != OWN:
+                assert its["bakeline:origin"].startswith(f"{self.box.region}:ami-"), its
+        path = f"/bakeline/{self.catalog}/{image}/"
+        found = self.client("ssm", place).get_parameters_by_path(Path=path, Recursive=True)["Parameters"]
+        pointers = {one["Name"].removeprefix(path).split("/")[0]: ids.get(one["Value"], one["Value"]) for one in found}
+        return View(rows, pointers)
+
+    def agree(self, table: Table, image: str) -> None:
+        """Every place shows what the table says."""
+        for place in table.cells:
+            assert self.view(place, image) == table.view(place), place
+
+    def halves(self, place: Place, image: str) -> list[dict[str, Any]]:
+        """AMIs that are not finished: they must be found by nobody and be swept some day."""
+        return [a for a in self.amis(place, image) if tags(a).get("bakeline:state") == "candidate"]
