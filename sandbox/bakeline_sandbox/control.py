@@ -10,7 +10,8 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from .guard import OWN, Fault
+from .faults import Fault, Faults
+from .guard import OWN
 from .webhook import Webhook
 
 MAX_BODY, MAX_OWN = 1 << 20, 64 << 20  # the webhook's, and ours
@@ -20,7 +21,7 @@ class Control:
     """WSGI application of our own endpoints; all but the webhook want the access key in `X-Bakeline-Key`."""
 
     def __init__(
-        self, key: str, webhook: Webhook, faults: list[Fault], reset: Callable[[], None], publish: Callable[[str], str]
+        self, key: str, webhook: Webhook, faults: Faults, reset: Callable[[], None], publish: Callable[[str], str]
     ) -> None:
         self.key, self.webhook, self.faults, self.reset, self.publish = key, webhook, faults, reset, publish
 
@@ -67,7 +68,7 @@ class Control:
     def post_reset(self, _: dict[str, Any]) -> dict[str, Any]:
         """Everything as it was after `up`."""
         self.reset()
-        self.faults.clear()
+        self.faults.plan([], anew=True)
         self.webhook.plan(0, 0, 0)
         return {"reset": True}
 
@@ -81,10 +82,13 @@ class Control:
         return {"planned": True}
 
     def post_faults(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Errors of the API to come: one more, or with `faults` the whole list."""
-        kept = [] if "faults" in asked else self.faults
-        self.faults[:] = [*kept, *(Fault(**one) for one in asked.get("faults", [asked]))]
-        return {"faults": len(self.faults)}
+        """Errors and stalls of the API to come: one more, or with `faults` the whole list, which lets go what waits."""
+        planned = [Fault(**one) for one in asked.get("faults", [asked])]
+        return {"faults": self.faults.plan(planned, anew="faults" in asked)}
+
+    def get_faults(self, _: dict[str, Any]) -> dict[str, Any]:
+        """The calls that are stalled at this moment."""
+        return {"held": self.faults.held()}
 
     def post_pending(self, asked: dict[str, Any]) -> dict[str, Any]:
         """How long a new AMI stays pending."""

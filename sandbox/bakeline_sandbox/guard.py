@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .call import SERVED, Call, JsonLines, parse
+from .faults import Faults
 
 LOG = logging.getLogger("bakeline_sandbox")
 DENIED = {
@@ -30,29 +30,6 @@ App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 @dataclass
-class Fault:
-    """An error to answer with, for tests of the caller."""
-
-    action: str
-    code: str
-    message: str = "injected by the sandbox's fault list"
-    status: int = 500
-    times: int = 1
-    service: str = ""
-    delay: float = 0.0
-    region: str = ""
-    account: str = ""  # the caller's
-    resource: str = ""  # an id or name that the call must mention
-    after: int = 0  # so many fitting calls go through first
-
-    def fits(self, call: Call, caller: str) -> bool:
-        """Whether this call is one to fail, times left to it aside."""
-        wanted = {"service": self.service or call.service, "region": self.region or call.region}
-        here = self.action == call.action and wanted == {"service": call.service, "region": call.region}
-        return here and self.account in caller and (not self.resource or self.resource in call.resources.values())
-
-
-@dataclass
 class Guard:
     """The WSGI application that everything comes in by."""
 
@@ -61,8 +38,7 @@ class Guard:
     key: str
     log: JsonLines
     principal: Callable[[str], tuple[str, bool] | None]
-    faults: list[Fault] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    faults: Faults = field(default_factory=Faults)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started, call = time.monotonic(), parse(environ)
@@ -74,6 +50,7 @@ class Guard:
             del response.headers[name]
         agent = environ.get("HTTP_USER_AGENT", "")
         self.log.record(call, self._name(call.key), agent, response, time.monotonic() - started)
+        self.faults.done(call)
         return response(environ, start_response)
 
     def _refuse_browser(self, environ: dict[str, Any], call: Call) -> Response | None:
@@ -105,19 +82,7 @@ class Guard:
         return None
 
     def _fault(self, call: Call) -> Response | None:
-        with self.lock:
-            caller = self._name(call.key) if self.faults else ""
-            fault = next((fault for fault in self.faults if fault.fits(call, caller)), None)
-            if fault is None:
-                return None
-            if fault.after > 0:
-                fault.after -= 1
-                return None
-            fault.times -= 1
-            if fault.times <= 0:
-                self.faults.remove(fault)
-        time.sleep(fault.delay)
-        return call.error(fault.code, fault.message, fault.status) if fault.code else None
+        return self.faults.answer(call, self._name(call.key)) if self.faults.listed else None
 
     def _ask(self, environ: dict[str, Any], call: Call) -> Response:
         """Moto's answer; where it has none but a page of HTML, an error of AWS's form."""

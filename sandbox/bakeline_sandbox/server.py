@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from .backends.base import Backend
 from .call import JsonLines
 from .control import Control
+from .faults import Faults
 from .guard import Guard
 from .webhook import Webhook
 
@@ -54,7 +54,7 @@ class Sandbox:
         self.publishing = threading.Lock()
         self.world = world.World(backend, pending)
         ec2.install(self.world)
-        faults: list[Any] = []
+        faults = Faults()
         own = Control(self.key, Webhook(self.token, run / "slack.jsonl"), faults, self.reset, self.publish)
         moto, log = DomainDispatcherApplication(create_backend_app), JsonLines(run / "api.jsonl")
         app = Guard(moto, own, self.key, log, others.principal, faults)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -232,3 +234,26 @@ def test_reset_and_status(api: Api) -> None:
     assert len(api.backend.dropped) == 1
     assert code(api.client("ssm").get_parameter, Name="/a") == "ParameterNotFound"
     api.run()
+
+
+def test_a_change_can_be_stalled_and_lost_or_made(api: Api) -> None:
+    ec2 = api.client("ec2")
+
+    def create(name: str) -> None:
+        with contextlib.suppress(ClientError):
+            ec2.create_key_pair(KeyName=name)
+
+    for fate, code_ in (("lost", "InternalError"), ("made", "")):
+        api.control("faults", {"action": "*", "code": code_, "after": 1, "delay": 60})
+        ec2.describe_key_pairs()
+        create(f"{fate}-before")
+        stalled = threading.Thread(target=create, args=[fate])
+        stalled.start()
+        api.until(lambda: api.control("faults")["held"])
+        assert api.control("faults")["held"][0]["action"] == "CreateKeyPair"
+        create(f"{fate}-meanwhile")
+        api.control("faults", {"faults": []})
+        stalled.join(timeout=20)
+        api.until(lambda: not api.control("faults")["held"])
+    names = {pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]}
+    assert names == {"lost-before", "lost-meanwhile", "made-before", "made-meanwhile", "made"}

@@ -88,14 +88,16 @@ class Sandbox:
     def slack(self) -> list[dict[str, Any]]:
         return _lines(Path(self.status["logs"]["slack"]))
 
-    def control(self, verb: str, body: dict[str, Any]) -> None:
+    def control(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Tell the sandbox what to do beside AWS's API, or (without a body) ask it."""
         request = urllib.request.Request(
             f"{self.env['AWS_ENDPOINT_URL']}/_bakeline/control/{verb}",
-            data=json.dumps(body).encode(),
+            data=None if body is None else json.dumps(body).encode(),
             headers={"X-Bakeline-Key": self.env["AWS_ACCESS_KEY_ID"], "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
+            return dict(json.load(answer))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
