@@ -1,20 +1,24 @@
 //! Owns the way from the entries under `checks:` to controls, and which of them an image adds to its ancestors'.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::codes;
 use super::de::from_node;
-use super::node::{Node, Value};
+use super::node::{Node, Span, Value};
 use super::source::Sink;
 use super::text::{Checker, shown};
-use crate::checks::{Control, Problem, RawCheck};
+use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Tree};
 use crate::diagnostic::Place;
 
 /// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed {
-    raw: RawCheck,
+    raw: Tree,
+    /// The profile's or image's name.
+    name: String,
     place: Place,
+    inputs: Arc<BTreeMap<String, Input>>,
 }
 
 /// One image of a lineage with the checks that its ancestors don't have: those of its profiles, then those of its file.
@@ -25,14 +29,15 @@ pub(crate) struct Generation<'d> {
 
 /// Lets the checks of one file through; what is wrong with one is reported at its entry. Those with a wrong key or type
 /// have been reported, and are looked at for what else is wrong.
-pub(crate) fn parse_checks(list: Option<&Node>, checker: &mut Checker<'_, '_>) -> Vec<Placed> {
+pub(crate) fn parse_checks(list: Option<&Node>, name: &str, checker: &mut Checker<'_, '_>) -> Vec<Placed> {
     let Some(Node { value: Value::List(entries), .. }) = list else { return Vec::new() };
     let mut out = Vec::new();
     let mut ids = Ids::default();
+    let inputs = Arc::new(BTreeMap::new());
     for entry in entries {
         let place = checker.source.place(entry.span.clone());
         let damaged = checker.sink.touched(&place);
-        let raw = match from_node::<RawCheck>(entry) {
+        let raw = match from_node::<Tree>(entry) {
             Ok(raw) => raw,
             Err(_) if damaged => continue,
             Err(misfit) => {
@@ -41,16 +46,17 @@ pub(crate) fn parse_checks(list: Option<&Node>, checker: &mut Checker<'_, '_>) -
                 continue;
             }
         };
-        match ids.add(&raw, &place, "of this file", checker.sink) {
-            Ok(_) if !damaged => out.push(Placed { raw, place }),
+        let placed = Placed { raw, name: name.to_owned(), place, inputs: Arc::clone(&inputs) };
+        match ids.add(&placed, "of this file", checker.sink) {
+            Ok(_) if !damaged => out.push(placed),
             Ok(_) => {}
             Err(problems) => {
-                let located = problems.into_iter().map(|p| (at_fault(entry, &p.0).span.clone(), p));
+                let located = problems.into_iter().map(|p| (at_fault(entry, &p), p));
                 // What is wrong with the rest of a damaged value follows from the damage.
                 let news: Vec<_> =
                     located.filter(|(span, _)| !checker.sink.touched(&checker.source.place(span.clone()))).collect();
-                for (span, (message, help)) in news {
-                    checker.error(codes::CHECK, &span, message).maybe_help(help);
+                for (span, problem) in news {
+                    checker.error(codes::CHECK, &span, problem.message).maybe_help(problem.help);
                 }
             }
         }
@@ -58,17 +64,26 @@ pub(crate) fn parse_checks(list: Option<&Node>, checker: &mut Checker<'_, '_>) -
     out
 }
 
-/// The innermost value that a problem can be about: that of the key which its message starts with, else the entry.
-fn at_fault<'n>(entry: &'n Node, message: &str) -> &'n Node {
-    let resource = entry.entries().first().map(|(_, resource)| resource);
-    let Some(mut node) = message.split_once(": ").and_then(|(key, _)| resource?.get(key)) else { return entry };
-    loop {
-        node = match &node.value {
-            Value::Map(entries) if entries.len() == 1 => &entries[0].1,
-            Value::List(items) if items.len() == 1 => &items[0],
-            _ => return node,
-        };
+/// Where a problem is: the innermost value that its path leads to, or the key.
+fn at_fault(entry: &Node, problem: &Problem) -> Span {
+    let (mut node, mut span) = (entry, entry.span.clone());
+    for (i, part) in problem.path.iter().enumerate() {
+        let last = i + 1 == problem.path.len();
+        match (part, &node.value) {
+            (Part::Key(key), Value::Map(entries)) => {
+                let Some((key, value)) = entries.iter().find(|(k, _)| k.text == *key) else { break };
+                span = if last && problem.key { key.span.clone() } else { value.span.clone() };
+                node = value;
+            }
+            (Part::Item(index), Value::List(items)) => {
+                let Some(item) = items.get(*index) else { break };
+                span = item.span.clone();
+                node = item;
+            }
+            _ => break,
+        }
     }
+    span
 }
 
 /// The controls that the youngest generation adds to those of its ancestors. Generations are ordered from the base image.
@@ -87,9 +102,9 @@ pub(crate) fn own_controls(generations: &[Generation<'_>], sink: &mut Sink) -> V
         let whose = format!("of the image `{image}`");
         own.clear();
         for placed in checks {
-            let Ok(control) = ids.add(&placed.raw, &placed.place, &whose, sink) else { continue };
+            let Ok(control) = ids.add(placed, &whose, sink) else { continue };
             match inherited.get(&control.id) {
-                Some((_, earlier, _)) if *earlier == control => {}
+                Some((_, earlier, _)) if same(earlier, &control) => {}
                 Some((ancestor, _, place)) => {
                     let message = format!(
                         "the check `{}` of `{image}` has the id of another one of its ancestor `{ancestor}`",
@@ -119,8 +134,10 @@ impl Ids {
     ///
     /// # Errors
     /// Whatever else is wrong with it, to be reported.
-    fn add(&mut self, raw: &RawCheck, place: &Place, whose: &str, sink: &mut Sink) -> Result<Control, Vec<Problem>> {
-        if let Some((id, earlier)) = raw.id().and_then(|id| self.places.get_key_value(id)) {
+    fn add(&mut self, placed: &Placed, whose: &str, sink: &mut Sink) -> Result<Control, Vec<Problem>> {
+        let Placed { raw, name, place, inputs } = placed;
+        let chosen = raw.get("id").and_then(Tree::text);
+        if let Some((id, earlier)) = chosen.and_then(|id| self.places.get_key_value(id)) {
             sink.error(
                 codes::CHECK,
                 place.clone(),
@@ -130,10 +147,17 @@ impl Ids {
             .related(earlier.clone(), "the other check");
             return Err(Vec::new());
         }
-        let control = raw.clone().into_control(&mut self.taken)?;
+        let (file, line, column) = (place.file.clone(), place.line, place.column);
+        let origin = Origin { name: name.clone(), file, line, column };
+        let control = checks::read(raw, Around { taken: &mut self.taken, inputs, origin })?;
         self.places.insert(control.id.clone(), place.clone());
         Ok(control)
     }
+}
+
+/// Whether two controls expect the same, wherever they are written.
+fn same(one: &Control, other: &Control) -> bool {
+    *one == Control { origin: one.origin.clone(), ..other.clone() }
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ fn profiles(texts: &BTreeMap<String, String>, sink: &mut Sink) -> BTreeMap<Strin
         if let Some(title) = &raw.title {
             c.line("a title", title, super::image::MAX_DESCRIPTION);
         }
-        out.insert(name.to_owned(), parse_checks(checks.as_ref(), &mut c));
+        out.insert(name.to_owned(), parse_checks(checks.as_ref(), name, &mut c));
     }
     out
 }
@@ -200,7 +200,7 @@ fn read_image<'a>(
     let mut c = Checker { source, sink };
     own_name(raw.name.as_ref(), stem, paths, &mut c);
     let alias = raw.name.as_ref().map(|n| n.value.clone()).filter(|n| n != stem);
-    let checks = parse_checks(checks.as_ref(), &mut c);
+    let checks = parse_checks(checks.as_ref(), stem, &mut c);
     Some((draft((raw, &lost), checks, known, files, named, &mut c), alias))
 }
 

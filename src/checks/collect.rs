@@ -1,8 +1,13 @@
 //! Owns the collector: one POSIX-sh script for all controls of a phase, sent on the standard input of `sh -s`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{Control, Phase, command, file, package, service};
+use super::control::Control;
+use super::kind::{Asked, Kind, Target};
+use super::resource::{self, BASE};
+use super::tree::Tree;
+use super::{Phase, expression, open};
 
 /// The functions that the requests call.
 const FUNCTIONS: &str = include_str!("collector.sh");
@@ -28,22 +33,70 @@ pub struct CollectOptions<'a> {
 #[must_use]
 pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
     let due: Vec<&Control> = controls.iter().copied().filter(|c| c.phases.contains(&options.phase)).collect();
+    let wanted = wanted(&due);
     let mut out = String::from("{\n");
     // Writing to a String can't fail.
     let _ = writeln!(out, "N={}\nR={}\nCAP={CAP}", sh_quote(options.nonce), sh_quote(&directory(options.root)));
     out.push_str(FUNCTIONS);
-    out.push_str("identity\n");
-    file::requests(&due, &mut out);
-    package::requests(&due, &mut out);
-    if options.root.is_none() && options.phase == Phase::Boot {
-        out.push_str("inventory\n");
+    let mut lines = Vec::new();
+    for kind in resource::KINDS {
+        let asked: Vec<Asked<'_>> = wanted
+            .iter()
+            .filter(|(target, _)| target.kind == kind.name)
+            .map(|(target, properties)| Asked { target, properties: properties.clone() })
+            .collect();
+        if asked.is_empty() || (options.root.is_some() && kind.not_in_directory.is_some()) {
+            continue;
+        }
+        out.push_str(kind.shell);
+        for line in (kind.requests)(&asked) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
     }
-    if options.root.is_none() {
-        service::requests(&due, &mut out);
-        command::requests(&due, &mut out);
+    for line in BASE.iter().map(|line| (*line).to_owned()).chain(lines) {
+        out.push_str(&line);
+        out.push('\n');
     }
     out.push_str("finish\nexit 0\n} </dev/null\n");
     out
+}
+
+/// Every target that controls and their conditions look at, with the properties: whatever the inputs turn out to be.
+fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
+    let mut out: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |target: Target, property: &str| {
+        out.entry(target).or_default().insert(property.to_owned());
+    };
+    for control in due {
+        let rows = open::rows(&control.for_each, &|tree| open::every(tree, &control.inputs));
+        for expectation in control.expectations() {
+            let presence = expectation.target.of().and_then(|kind: &Kind| kind.presence);
+            for target in rows.iter().filter_map(|row| pointed(&expectation.target, control, row)) {
+                let names = expectation.expect.keys().map(String::as_str).chain(presence);
+                names.for_each(|name| add(target.clone(), name));
+            }
+        }
+        let choices = control.inputs.values().flat_map(|i| &i.choices).filter_map(|(condition, _)| condition.as_deref());
+        for text in control.when.as_deref().into_iter().chain(choices) {
+            let Ok(condition) = expression::parse(text) else { continue };
+            let mut facts = Vec::new();
+            condition.facts(&mut facts);
+            facts.into_iter().for_each(|(target, property)| add(target.clone(), property));
+        }
+    }
+    out
+}
+
+/// A target with the values of one row of loops in it.
+fn pointed(target: &Target, control: &Control, row: &BTreeMap<String, Tree>) -> Option<Target> {
+    let first = |name: &str| {
+        let choice = control.inputs.get(name).and_then(|input| input.choices.first());
+        choice.map(|(_, value)| value.clone()).ok_or_else(|| "no such input".to_owned())
+    };
+    let subject = open::close(&Tree::Text(target.subject.clone()), &first, &|name| row.get(name).cloned()).ok()?;
+    Some(Target { subject: subject.spelled()?, ..target.clone() })
 }
 
 /// A directory that no command takes for an option and to which `/path` can be appended.

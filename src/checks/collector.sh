@@ -133,138 +133,89 @@ unhash() {
   sed -e 's/^\([^:]*:!*\$[^$:]*\$\)[^:]*/\1.../' -e t -e 's/^\([^:]*:!*\)[^:!*$][^:]*/\1.../'
 }
 
-# Names of accounts: `name:id` lines of passwd and group.
-names() {
+# Accounts: lines of passwd and group; of a password only whether it is `x`, `*`, `!`, nothing or something.
+accounts() {
   for table in passwd group; do
     if [ -z "$R" ] && rows=$(limit 10 getent "$table" 2>/dev/null) && [ -n "$rows" ]; then
       :
     elif place "/etc/$table" 1 && [ -f "$at" ]; then
-      rows=$(cat "$at" 2>/dev/null)
+      rows=$(cat "$at" 2>/dev/null) || { put "$table" - 2 'Permission denied' && continue; }
     else
-      rows=''
+      put "$table" - 1 ''
+      continue
     fi
-    put "$table" - 0 "$(printf '%s\n' "$rows" | cut -d: -f1,3)"
+    put "$table" - 0 "$(printf '%s\n' "$rows" | awk -F: -v OFS=: '$2 !~ /^(x|\*|!)?$/ { $2 = "hash" } { print }')"
   done
 }
 
-# names...: the names, an empty line, then `name<TAB>arch<TAB>status<TAB>version` of those dpkg knows.
-packages() {
-  if [ -z "$R" ]; then
-    command -v dpkg-query >/dev/null || { put packages - 3 'dpkg-query is not there' && return; }
-    # shellcheck disable=SC2016 # dpkg-query's own fields
-    rows=$(limit 60 dpkg-query -W -f='${Package}\t${Architecture}\t${Status}\t${Version}\n' -- "$@" 2>/dev/null)
-    rc=$?
-    # 1: at least one name is unknown.
-    [ "$rc" -le 1 ] || { put packages - 3 "dpkg-query ended with status $rc" && return; }
-  else
-    place /var/lib/dpkg/status 1 || at=/nonexistent
-    if [ ! -f "$at" ]; then
-      put packages - 3 'there is no /var/lib/dpkg/status'
+os_release() {
+  for path in /etc/os-release /usr/lib/os-release; do
+    if place "$path" 1 && [ -f "$at" ]; then
+      put os-release - 0 "$(head -c 8192 "$at" 2>/dev/null)"
       return
     fi
-    rows=$(awk -v want=" $* " '
-      function row() {
-        if (p != "" && index(want, " " p " ")) print p "\t" a "\t" s "\t" v
-        p = a = s = v = ""
-      }
-      /^Package: /      { p = substr($0, 10) }
-      /^Architecture: / { a = substr($0, 15) }
-      /^Status: /       { s = substr($0, 9) }
-      /^Version: /      { v = substr($0, 10) }
-      /^$/              { row() }
-      END               { row() }' "$at" 2>/dev/null) || {
-      put packages - 2 'it could not be read'
-      return
-    }
-  fi
-  put packages - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows")"
+  done
+  put os-release - 1 ''
 }
 
-# What there is of packages, unit files and accounts, whatever the controls ask for: what two versions differ in.
-inventory() {
-  # shellcheck disable=SC2016 # dpkg-query's own fields
-  form='${Package}\t${Architecture}\t${Status}\t${Version}\n'
-  if ! command -v dpkg-query >/dev/null; then
-    put all-packages - 3 'dpkg-query is not there'
-  elif rows=$(limit 60 dpkg-query -W -f="$form" 2>/dev/null); then
-    put all-packages - 0 "$rows"
-  else
-    put all-packages - 3 'dpkg-query failed'
-  fi
-  if ! command -v systemctl >/dev/null; then
-    put all-units - 3 'systemctl is not there'
-  elif rows=$(limit 30 systemctl list-unit-files --no-legend --no-pager --plain 2>/dev/null); then
-    put all-units - 0 "$rows"
-  else
-    put all-units - 3 'systemctl list-unit-files failed'
-  fi
-  if rows=$(cut -d: -f1,3 /etc/passwd 2>/dev/null); then put all-users - 0 "$rows"; else put all-users - 3 'unreadable'; fi
-}
-
-# units...: one call where a manager runs, else one per unit, which works in a chroot too.
-services() {
-  if ! command -v systemctl >/dev/null; then
-    put services - 3 'systemctl is not there'
+# Every package: `name<TAB>arch<TAB>status<TAB>version<TAB>source<TAB>source version`.
+all_packages() {
+  if [ -z "$R" ] && command -v dpkg-query >/dev/null; then
+    # shellcheck disable=SC2016 # dpkg-query's own fields
+    form='${Package}\t${Architecture}\t${Status}\t${Version}\t${source:Package}\t${source:Version}\n'
+    if rows=$(limit 60 dpkg-query -W -f="$form" 2>/dev/null); then
+      put packages - 0 "$rows"
+    else
+      put packages - 3 'dpkg-query failed'
+    fi
     return
   fi
-  if [ -d /run/systemd/system ]; then
-    rows=$(limit 30 systemctl show --no-pager --property=LoadState,ActiveState,UnitFileState -- "$@" 2>&1)
-  else
-    rows=$(for unit in "$@"; do
-      state=$(limit 20 systemctl is-enabled -- "$unit" 2>/dev/null)
-      if [ -z "$state" ]; then
-        why=$(limit 20 systemctl is-enabled -- "$unit" 2>&1)
-        case $why in
-        *'No such file or directory') state=not-found ;;
-        *) printf 'Problem=%s\n' "$(printf '%s' "$why" | tr '\n' ' ')" ;;
-        esac
-      fi
-      printf 'UnitFileState=%s\n\n' "$state"
-    done)
+  place /var/lib/dpkg/status 1 || at=/nonexistent
+  if [ ! -f "$at" ]; then
+    put packages - 3 'there is no /var/lib/dpkg/status'
+    return
   fi
-  put services - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows")"
+  rows=$(awk '
+    function row() {
+      if (p != "") print p "\t" a "\t" s "\t" v "\t" n "\t" m
+      p = a = s = v = n = m = ""
+    }
+    /^Package: /      { p = substr($0, 10) }
+    /^Architecture: / { a = substr($0, 15) }
+    /^Status: /       { s = substr($0, 9) }
+    /^Version: /      { v = substr($0, 10) }
+    /^Source: /       { n = $2; m = $3; gsub(/[()]/, "", m) }
+    /^$/              { row() }
+    END               { row() }' "$at" 2>/dev/null) || {
+    put packages - 2 'it could not be read'
+    return
+  }
+  put packages - 0 "$rows"
 }
 
-# label: what it reads, cut at CAP + 1 bytes; the rest is read too, so that no writer dies of it.
-grab() {
-  h=$(drain | { head -c "$((CAP + 1))" && cat >/dev/null; } | hex)
-  echo "$1:$h"
+unit_files() {
+  if [ -n "$R" ] || ! command -v systemctl >/dev/null; then
+    put unit-files - 1 ''
+  elif rows=$(limit 30 systemctl list-unit-files --no-legend --no-pager --plain 2>/dev/null); then
+    put unit-files - 0 "$rows"
+  else
+    put unit-files - 3 'systemctl list-unit-files failed'
+  fi
 }
 
-# key seconds text; a background process that keeps a pipe open is waited for a little. The lines come in the order r, l,
-# o, e: each reader ends after the writers before it.
-command_() {
-  late=$(($2 + 5))
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  got=$(
-    {
-      {
-        {
-          limit "$2" sh -c '(exec 3>&- 4>&-; exec sh -c "$0"); echo "r:$?" >&3' "$3" </dev/null 2>&4
-          echo "l:$?" >&3
-        } | grab o >&3
-      } 4>&1 | grab e >&3
-    } 3>&1 2>/dev/null
-  )
-  rc='' outer='' out='' err=''
-  for word in $got; do
-    case $word in
-    r:*) rc=${word#r:} ;;
-    l:*) outer=${word#l:} ;;
-    o:*) out=${word#o:} ;;
-    e:*) err=${word#e:} ;;
-    esac
-  done
-  if [ -n "$rc" ]; then
-    emit exit "$1" "$rc" - ''
-  else
-    case $outer in
-    124 | 137 | 143) emit exit "$1" 124 T '' ;;
-    *) emit exit "$1" 255 X '' ;;
-    esac
+# Sets `virtual`, and `owned`: whether the kernel is this system's own. Asking whether a parameter could be written changes
+# nothing, and the answer is no where another system keeps them from us; without root rights it says nothing.
+detect_kernel() {
+  virtual=none owned=no
+  [ -z "$R" ] || return 0
+  if command -v systemd-detect-virt >/dev/null; then
+    virtual=$(limit 10 systemd-detect-virt 2>/dev/null)
+    if limit 10 systemd-detect-virt -c >/dev/null 2>&1; then return 0; fi
+    if limit 10 systemd-detect-virt -r >/dev/null 2>&1; then virtual=chroot && return 0; fi
+  elif [ -n "$hint" ]; then
+    return 0
   fi
-  if [ "${#out}" -gt "$((CAP * 2))" ]; then emit out "$1" 0 t "$out"; else emit out "$1" 0 - "$out"; fi
-  if [ "${#err}" -gt "$((CAP * 2))" ]; then emit err "$1" 0 t "$err"; else emit err "$1" 0 - "$err"; fi
+  if [ "$(id -u)" != 0 ] || [ -w /proc/sys/kernel/printk ]; then owned=yes; fi
 }
 
 identity() {
@@ -279,11 +230,13 @@ identity() {
   hint=''
   if [ -r /run/systemd/container ]; then hint=$(head -c 64 /run/systemd/container); fi
   if [ -z "$hint" ] && [ -e /.dockerenv ]; then hint=docker; fi
+  detect_kernel
   boot=''
   if [ -r /proc/sys/kernel/random/boot_id ]; then boot=$(cat /proc/sys/kernel/random/boot_id); fi
   printf '\n'
   put identity - 0 "uid=$(id -u)${nl}boot_id=$boot${nl}machine_id=$machine${nl}kernel=$(uname -srm)${nl}\
-service_manager=$manager${nl}container=$hint${nl}clock=$(date -u +%Y-%m-%dT%H:%M:%SZ)${nl}directory=${R:+yes}"
+service_manager=$manager${nl}container=$hint${nl}virtualization=$virtual${nl}kernel_owned=$owned${nl}\
+clock=$(date -u +%Y-%m-%dT%H:%M:%SZ)${nl}directory=${R:+yes}"
 }
 
 finish() { printf '%s end %s\n' "$N" "$count"; }

@@ -2,203 +2,374 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::property::Property;
-use super::raw::{Problem, RawCheck, RawCommand, RawFile, RawPackage, RawService};
-use super::raw_expect::RawMatcher;
-use super::{Command, Control, File, Matcher, Package, Phase, Resource, Service};
-use crate::platform::Platform;
+use super::control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode, Origin};
+use super::kind::{Kind, Target};
+use super::open;
+use super::problem::Problem;
+use super::tree::Tree;
+use super::value::operand;
+use super::{Matcher, Phase, expression, resource};
 
-/// What every check may carry.
-pub(super) struct Common {
-    pub(super) id: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) impact: Option<f64>,
-    pub(super) phase: Option<Vec<Phase>>,
+/// The keys that any check may carry beside its resource.
+pub(crate) const COMMON: &[&str] =
+    &["id", "title", "desc", "impact", "tags", "refs", "phase", "when", "for_each", "manual", "if_absent"];
+/// The keys that hold several expectations.
+pub(crate) const GROUPS: &[(&str, Mode)] =
+    &[("checks", Mode::All), ("all_of", Mode::All), ("any_of", Mode::Any), ("none_of", Mode::None)];
+
+const LONGEST_LINE: usize = 200;
+
+/// What a check is read with.
+pub struct Around<'a> {
+    /// The ids that are in use; the new one is added.
+    pub taken: &'a mut BTreeSet<String>,
+    /// The inputs that it may name.
+    pub inputs: &'a BTreeMap<String, Input>,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
-/// A resource with its expectations, while problems are gathered.
-struct Draft {
-    resource: Resource,
-    default_id: String,
-    phases: &'static [Phase],
-    expect: BTreeMap<Property, Matcher>,
-    problems: Vec<Problem>,
+/// Checks what is written and fills in the defaults.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
+    let mut draft = Draft { problems: Vec::new(), inputs: around.inputs, loops: Vec::new(), shown: None };
+    let for_each = draft.for_each(check);
+    let manual = draft.line(check, "manual");
+    let body = draft.body(check, manual.is_some());
+    let default_phases = phases_of(&body);
+    let control = Control {
+        id: draft.line(check, "id").unwrap_or_default(),
+        title: draft.line(check, "title").unwrap_or_default(),
+        desc: check.get("desc").and_then(Tree::text).map(|t| t.trim().to_owned()),
+        impact: draft.impact(check),
+        tags: check.get("tags").map(|t| t.entries().iter().cloned().collect()).unwrap_or_default(),
+        refs: check.get("refs").into_iter().flat_map(Tree::items).filter_map(Tree::spelled).collect(),
+        phases: draft.phases(check, default_phases),
+        when: draft.when(check),
+        manual,
+        for_each,
+        inputs: BTreeMap::new(),
+        body,
+        origin: around.origin,
+    };
+    draft.finish(control, around.taken)
 }
 
-impl RawCheck {
-    /// Checks it and fills in the defaults. `taken` holds the ids that are in use and gets the new one.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, at once.
-    pub fn into_control(self, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
-        let (common, draft) = match self {
-            Self::File(raw) => (raw.common(), raw.draft()),
-            Self::Package(raw) => (raw.common(), raw.draft()),
-            Self::Service(raw) => (raw.common(), raw.draft()),
-            Self::Command(raw) => (raw.common(), raw.draft()),
-        };
-        draft.finish(common, taken)
-    }
-}
-
-impl RawFile {
-    fn draft(self) -> Draft {
-        let mut draft = Draft::new(format!("file:{}", self.path), Resource::File(File { path: self.path.clone() }));
-        draft.check_path(&self.path);
-        draft.expect_bool(Property::Exists, self.exists);
-        draft.expect(Property::Type, self.r#type.map(|e| e.0));
-        draft.expect(Property::Owner, self.owner.map(|e| e.0));
-        draft.expect(Property::Group, self.group.map(|e| e.0));
-        draft.expect(Property::Mode, self.mode.map(|e| e.0));
-        draft.expect(Property::Size, self.size.map(|e| e.0));
-        draft.expect(Property::LinkTarget, self.link_target.map(|e| e.0));
-        draft.expect(Property::Content, self.content.map(|e| e.0));
-        draft.nothing_of_what_is_absent(self.exists == Some(false), "exists: false");
-        draft.by_default(&[Property::Exists]);
-        draft
-    }
-}
-
-impl RawPackage {
-    fn draft(self) -> Draft {
-        let resource = Resource::Package(Package { name: self.name.clone() });
-        let mut draft = Draft::new(format!("package:{}", self.name), resource);
-        if self.name.contains('=') {
-            draft.problem("name: a version does not belong here", Some("write it as `version`"));
-        } else if let Err(wrong) = Platform::Debian.check_package(&self.name) {
-            draft.problem(&format!("name: {wrong}"), Some("use a package's name, such as `nginx` or `libc6:amd64`"));
-        }
-        draft.expect_bool(Property::Installed, self.installed);
-        draft.expect(Property::Version, self.version.map(|e| e.0));
-        draft.nothing_of_what_is_absent(self.installed == Some(false), "installed: false");
-        draft.by_default(&[Property::Installed]);
-        draft
-    }
-}
-
-impl RawService {
-    fn draft(self) -> Draft {
-        let resource = Resource::Service(Service { name: self.name.clone() });
-        let mut draft = Draft::new(format!("service:{}", self.name), resource);
-        draft.phases = &[Phase::Boot];
-        if let Err(wrong) = super::service::check_name(&self.name) {
-            draft.problem(&format!("name: {wrong}"), Some("use a unit's name, such as `nginx` or `apt-daily.timer`"));
-        }
-        draft.expect_bool(Property::Enabled, self.enabled);
-        draft.expect_bool(Property::Running, self.running);
-        draft.by_default(&[Property::Enabled, Property::Running]);
-        draft
-    }
-}
-
-impl RawCommand {
-    fn draft(self) -> Draft {
-        let timeout = self.timeout.unwrap_or(10);
-        let resource = Resource::Command(Command { run: self.run.clone(), timeout });
-        let mut draft = Draft::new(format!("command:{}", super::facts::brief(self.run.trim().as_bytes())), resource);
-        if self.run.trim().is_empty() {
-            draft.problem("run: there is no command", Some("write a command line for sh"));
-        }
-        if self.run.contains('\0') {
-            draft.problem("run: a NUL character can't be in a command", Some("remove it"));
-        }
-        if !(1..=600).contains(&timeout) {
-            draft.problem("timeout: it must be 1 to 600 seconds", Some("use a whole number from 1 to 600"));
-        }
-        draft.expect(Property::Stdout, self.stdout.map(|e| e.0));
-        draft.expect(Property::Stderr, self.stderr.map(|e| e.0));
-        draft.expect.insert(Property::ExitStatus, Matcher::Eq("0".to_owned()));
-        draft.expect(Property::ExitStatus, self.exit_status.map(|e| e.0));
-        draft
-    }
-}
-
-impl Draft {
-    fn new(default_id: String, resource: Resource) -> Self {
-        let phases = &[Phase::Build, Phase::Boot];
-        Self { resource, default_id, phases, expect: BTreeMap::new(), problems: Vec::new() }
-    }
-
-    fn problem(&mut self, message: &str, help: Option<&str>) {
-        self.problems.push((message.to_owned(), help.map(str::to_owned)));
-    }
-
-    fn expect_bool(&mut self, property: Property, expected: Option<bool>) {
-        if let Some(expected) = expected {
-            self.expect.insert(property, Matcher::bool(expected));
-        }
-    }
-
-    fn expect(&mut self, property: Property, raw: Option<RawMatcher>) {
-        let Some(raw) = raw else { return };
-        match Matcher::from_raw(raw, property.kind()) {
-            Ok(matcher) => drop(self.expect.insert(property, matcher)),
-            Err((message, help)) => self.problems.push((format!("{property}: {message}"), help)),
-        }
-    }
-
-    fn by_default(&mut self, properties: &[Property]) {
-        if self.expect.is_empty() {
-            self.expect.extend(properties.iter().map(|p| (*p, Matcher::bool(true))));
-        }
-    }
-
-    fn nothing_of_what_is_absent(&mut self, absent: bool, said: &str) {
-        if absent && self.expect.len() > 1 {
-            self.problem(
-                &format!("`{said}` and an expectation of what is there contradict each other"),
-                Some("remove one of them"),
-            );
-        }
-    }
-
-    fn check_path(&mut self, path: &str) {
-        if path.contains(['\0', '\n', '\r']) {
-            self.problem("path: NUL and line breaks can't be in it", Some("remove them"));
-        }
-        if !path.starts_with('/') {
-            self.problem("path: it must be absolute", Some("start it with `/`"));
-        } else if path != "/" && path[1..].split('/').any(|part| ["", ".", ".."].contains(&part)) {
-            self.problem(
-                "path: empty parts, `.` and `..` can't be in it",
-                Some("write the path itself, without a `/` at its end"),
-            );
-        }
-    }
-
-    fn finish(mut self, common: Common, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
-        let impact = common.impact.unwrap_or(0.5);
-        if !(0.0..=1.0).contains(&impact) {
-            self.problem("impact: it must be 0.0 to 1.0", Some("use a number from 0.0 to 1.0"));
-        }
-        let phases: BTreeSet<Phase> = common.phase.as_deref().unwrap_or(self.phases).iter().copied().collect();
-        if phases.is_empty() {
-            self.problem("phase: it would never be judged", Some("name build, boot or both"));
-        }
-        let line =
-            |text: &str| !text.trim().is_empty() && text.chars().count() <= 200 && !text.contains(char::is_control);
-        for (key, text) in [("id", &common.id), ("title", &common.title)] {
-            if text.as_deref().is_some_and(|text| !line(text)) {
-                self.problem(
-                    &format!("{key}: it must be one line of 1 to 200 characters"),
-                    Some("shorten it, or leave it out"),
-                );
+/// When the kinds of a body's resources are judged, unless the check says so.
+fn phases_of(body: &Group) -> BTreeSet<Phase> {
+    let control = |group: &Group| {
+        let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
+        let mut stack = vec![group.clone()];
+        while let Some(group) = stack.pop() {
+            for item in group.items {
+                match item {
+                    Item::Group(inner) => stack.push(inner),
+                    Item::Expect(e) => {
+                        let own = e.target.of().map_or(&[][..], |kind| kind.phases);
+                        out.retain(|phase| own.contains(phase));
+                    }
+                }
             }
         }
-        if let Some(id) = common.id.as_ref().filter(|id| taken.contains(*id)) {
-            self.problem(
-                &format!("id: `{}` is taken by another check", id.escape_debug()),
-                Some("choose another one, or leave it out"),
-            );
+        out
+    };
+    let found = control(body);
+    if found.is_empty() { BTreeSet::from([Phase::Boot]) } else { found }
+}
+
+struct Draft<'a> {
+    problems: Vec<Problem>,
+    inputs: &'a BTreeMap<String, Input>,
+    loops: Vec<String>,
+    /// The first resource, such as `file:/etc/motd`: what the id is made of.
+    shown: Option<String>,
+}
+
+impl Draft<'_> {
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// One line of text under a key.
+    fn line(&mut self, check: &Tree, key: &str) -> Option<String> {
+        let text = check.get(key)?.text()?;
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= LONGEST_LINE
+            && !text.contains(char::is_control);
+        if !fits {
+            let message = format!("{key}: it must be one line of 1 to {LONGEST_LINE} characters");
+            self.problem(Problem::new(message, "shorten it, or leave it out").under(key));
+        }
+        Some(text.to_owned())
+    }
+
+    fn impact(&mut self, check: &Tree) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are in range")]
+        let impact = match check.get("impact") {
+            Some(Tree::Float(v)) => *v,
+            Some(Tree::Int(v)) => *v as f64,
+            _ => return 0.5,
+        };
+        if !(0.0..=1.0).contains(&impact) {
+            let problem = Problem::new("impact: it must be 0.0 to 1.0", "use a number from 0.0 to 1.0");
+            self.problem(problem.under("impact"));
+        }
+        impact
+    }
+
+    fn phases(&mut self, check: &Tree, default: BTreeSet<Phase>) -> BTreeSet<Phase> {
+        let Some(list) = check.get("phase") else { return default };
+        let word = |tree: &Tree| match tree.text() {
+            Some("build") => Some(Phase::Build),
+            Some("boot") => Some(Phase::Boot),
+            _ => None,
+        };
+        let phases: BTreeSet<Phase> = list.items().iter().filter_map(word).collect();
+        if phases.is_empty() || phases.len() < list.items().len() {
+            let problem = Problem::new("phase: it would never be judged", "name build, boot or both");
+            self.problem(problem.under("phase"));
+        }
+        phases
+    }
+
+    fn when(&mut self, check: &Tree) -> Option<String> {
+        let text = check.get("when")?.text()?;
+        match expression::parse(text) {
+            Ok(condition) => {
+                let (mut inputs, mut variables) = (Vec::new(), Vec::new());
+                condition.names(&mut inputs, &mut variables);
+                for name in inputs.into_iter().filter(|name| !self.inputs.contains_key(*name)) {
+                    let problem = open::no_input(name, self.inputs);
+                    self.problems.push(problem.under("when"));
+                }
+                for name in variables {
+                    // A loop is inside the condition, not around it.
+                    let problem = Problem::new(format!("when: `{name}` means nothing here"), "quote a text");
+                    self.problems.push(problem.under("when"));
+                }
+            }
+            Err(why) => {
+                let help = "write one such as `os.name == \"debian\" and package(\"auditd\").installed`";
+                self.problem(Problem::new(format!("when: {why}"), help).under("when"));
+            }
+        }
+        Some(text.to_owned())
+    }
+
+    fn for_each(&mut self, check: &Tree) -> Vec<(String, Tree)> {
+        let Some(loops) = check.get("for_each") else { return Vec::new() };
+        for (name, values) in loops.entries() {
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+            if !plain || name == "inputs" || resource::kind(name).is_some() {
+                let message = format!("`{}` can't name a loop value", name.escape_debug());
+                let help = "use letters, digits and `_`, and no resource's name";
+                self.problem(Problem::new(message, help).at_key().under(name).under("for_each"));
+            }
+            for problem in open::check(values, &[], self.inputs) {
+                self.problem(problem.under(name).under("for_each"));
+            }
+            self.loops.push(name.clone());
+        }
+        loops.entries().to_vec()
+    }
+
+    fn body(&mut self, check: &Tree, manual: bool) -> Group {
+        let groups: Vec<_> = GROUPS.iter().filter(|(key, _)| check.get(key).is_some()).collect();
+        let kinds: Vec<&Kind> = resource::KINDS.iter().filter(|k| check.get(k.name).is_some()).copied().collect();
+        match (kinds.as_slice(), groups.as_slice()) {
+            ([kind], []) => {
+                let keys = COMMON.iter().copied();
+                let item = self.expectation(check, kind, &keys.collect::<Vec<_>>());
+                Group { mode: Mode::All, items: item.into_iter().map(Item::Expect).collect() }
+            }
+            ([], [(key, mode)]) => self.group(check, key, *mode),
+            ([], []) if manual => Group { mode: Mode::All, items: Vec::new() },
+            ([], []) => {
+                let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
+                self.problem(Problem::new("it says nothing to check", format!("name one of {}", names.join(", "))));
+                Group { mode: Mode::All, items: Vec::new() }
+            }
+            _ => {
+                let first = kinds.get(1).map(|k| k.name).or(groups.first().map(|(key, _)| *key)).unwrap_or_default();
+                let problem = Problem::new("one check is of one resource", "make an entry of its own for the other");
+                self.problem(problem.at_key().under(first));
+                Group { mode: Mode::All, items: Vec::new() }
+            }
+        }
+    }
+
+    fn group(&mut self, check: &Tree, key: &str, mode: Mode) -> Group {
+        let entries = check.get(key).map(Tree::items).unwrap_or_default();
+        let mut items = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            let before = self.problems.len();
+            let nested = GROUPS.iter().find(|(key, _)| entry.get(key).is_some());
+            let kind = resource::KINDS.iter().find(|k| entry.get(k.name).is_some());
+            match (kind, nested) {
+                (Some(kind), None) => items.extend(self.expectation(entry, kind, &["if_absent"]).map(Item::Expect)),
+                (None, Some((inner, mode))) => items.push(Item::Group(self.group(entry, inner, *mode))),
+                _ => {
+                    let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
+                    self.problem(Problem::new("it names no resource", format!("name one of {}", names.join(", "))));
+                }
+            }
+            for problem in &mut self.problems[before..] {
+                *problem = problem.clone().under_item(i).under(key);
+            }
+        }
+        if entries.is_empty() {
+            self.problem(Problem::new(format!("`{key}` is empty"), "name what is expected").under(key));
+        }
+        Group { mode, items }
+    }
+
+    fn expectation(&mut self, check: &Tree, kind: &'static Kind, besides: &[&str]) -> Option<Expectation> {
+        let subject = self.subject(check, kind)?;
+        let mut target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };
+        let mut expect = BTreeMap::new();
+        for (key, value) in check.entries() {
+            if key == kind.name || besides.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
+                match operand(value, parameter.of).and_then(|text| {
+                    (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
+                }) {
+                    Ok(text) => drop(target.parameters.insert(key.clone(), text)),
+                    Err((what, help)) => self.problem(Problem::maybe(format!("{key}: {what}"), help).under(key)),
+                }
+            } else if let Some((name, expected)) = self.property(kind, key, value) {
+                expect.insert(name, expected);
+            }
+        }
+        for (implied, unless) in kind.implied {
+            if !unless.iter().any(|name| check.get(name).is_some()) {
+                expect.insert((*implied).to_owned(), Expected::Fixed(Matcher::bool(true)));
+            }
+        }
+        if expect.is_empty() && self.problems.is_empty() {
+            expect = kind.by_default.iter().map(|p| ((*p).to_owned(), Expected::Fixed(Matcher::bool(true)))).collect();
+            if expect.is_empty() {
+                let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
+                let help = format!("add one of {}", names.join(", "));
+                self.problem(Problem::new(format!("nothing is expected of this {}", kind.name), help));
+            }
+        }
+        self.contradiction(kind, &expect);
+        self.shown.get_or_insert_with(|| {
+            format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes()))
+        });
+        let if_absent = match check.get("if_absent").and_then(Tree::text) {
+            Some("skip") => Some(IfAbsent::Skip),
+            Some("pass") => Some(IfAbsent::Pass),
+            Some("fail") => Some(IfAbsent::Fail),
+            _ => None,
+        };
+        Some(Expectation { target, expect, if_absent })
+    }
+
+    fn subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
+        let value = check.get(kind.name)?;
+        let Some(subject) = value.text() else {
+            let message = format!("{}: it must be text, not {}", kind.name, value.describe());
+            let help = format!("write its {} behind it: `{}: …`", kind.subject.name, kind.name);
+            self.problem(Problem::new(message, help).under(kind.name));
+            return None;
+        };
+        let words = kind.subject.words;
+        if !words.is_empty() && !words.contains(&subject) {
+            let help = format!("use {}", words.join(" or "));
+            let message = format!("{}: there is no `{}`", kind.name, subject.escape_debug());
+            self.problem(Problem::new(message, help).under(kind.name));
+            return None;
+        }
+        for sample in open::samples(subject, &self.loops, self.inputs, &check_loops(check)) {
+            if let Err((what, help)) = (kind.subject.check)(&sample) {
+                self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
+                return None;
+            }
+        }
+        if kind.name != "command" {
+            let problems = open::check(value, &self.loops, self.inputs);
+            self.problems.extend(problems.into_iter().map(|p| p.under(kind.name)));
+        }
+        Some(subject.to_owned())
+    }
+
+    fn property(&mut self, kind: &Kind, key: &str, value: &Tree) -> Option<(String, Expected)> {
+        let Some(property) = kind.property(key) else {
+            let names = kind.properties.iter().map(|p| p.name).chain(kind.parameters.iter().map(|p| p.name));
+            let help = match crate::diagnostic::nearest(key, names.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("a {} has {}", kind.name, names.collect::<Vec<_>>().join(", ")),
+            };
+            self.problem(Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key));
+            return None;
+        };
+        let name = if property.name.is_empty() { key.to_owned() } else { property.name.to_owned() };
+        let problems = open::check(value, &self.loops, self.inputs);
+        if open::refers(value, &self.loops) {
+            let fine = problems.is_empty();
+            self.problems.extend(problems.into_iter().map(|p| p.under(key)));
+            if fine {
+                for sample in open::sample_trees(value, &self.loops, self.inputs) {
+                    if let Err(problem) = Matcher::read(&sample, property.of) {
+                        self.named(key, problem);
+                        break;
+                    }
+                }
+            }
+            return Some((name, Expected::Open(value.clone())));
+        }
+        match Matcher::read(value, property.of) {
+            Ok(matcher) => Some((name, Expected::Fixed(matcher))),
+            Err(problem) => {
+                self.named(key, problem);
+                None
+            }
+        }
+    }
+
+    fn named(&mut self, key: &str, mut problem: Problem) {
+        problem.message = format!("{key}: {}", problem.message);
+        self.problem(problem.under(key));
+    }
+
+    fn contradiction(&mut self, kind: &Kind, expect: &BTreeMap<String, Expected>) {
+        let Some(presence) = kind.presence else { return };
+        let absent = expect.get(presence) == Some(&Expected::Fixed(Matcher::bool(false)));
+        if absent && expect.len() > 1 {
+            let message = format!("`{presence}: false` and an expectation of what is there contradict each other");
+            self.problem(Problem::new(message, "remove one of them"));
+        }
+    }
+
+    fn finish(mut self, mut control: Control, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
+        if taken.contains(&control.id) {
+            let message = format!("id: `{}` is taken by another check", control.id.escape_debug());
+            self.problem(Problem::new(message, "choose another one, or leave it out").under("id"));
         }
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
-        let id = common.id.unwrap_or_else(|| free(&self.default_id, taken));
-        taken.insert(id.clone());
-        let title = common.title.unwrap_or_else(|| title(&self.default_id, &self.expect));
-        Ok(Control { id, title, impact, phases, resource: self.resource, expect: self.expect })
+        let shown = self.shown.unwrap_or_else(|| "manual".to_owned());
+        if control.title.is_empty() {
+            control.title = title(&shown, &control);
+        }
+        if control.id.is_empty() {
+            control.id = free(&shown, taken);
+        }
+        taken.insert(control.id.clone());
+        control.inputs = open::named(&control, self.inputs);
+        Ok(control)
     }
+}
+
+/// The values of a check's loops as they are written.
+fn check_loops(check: &Tree) -> Vec<(String, Tree)> {
+    check.get("for_each").map(|loops| loops.entries().to_vec()).unwrap_or_default()
 }
 
 /// The id itself, or with `#2`, `#3`, … when it is taken.
@@ -208,9 +379,20 @@ fn free(id: &str, taken: &BTreeSet<String>) -> String {
 }
 
 /// Such as `file /etc/motd: mode "0644", owner "root"`.
-fn title(id: &str, expect: &BTreeMap<Property, Matcher>) -> String {
-    let all: Vec<String> = expect.iter().map(|(p, m)| format!("{p} {}", m.describe(p.kind()))).collect();
-    format!("{}: {}", id.replacen(':', " ", 1), all.join(", "))
+fn title(shown: &str, control: &Control) -> String {
+    let mut all = Vec::new();
+    for expectation in control.expectations() {
+        let kind = expectation.target.of();
+        for (name, expected) in &expectation.expect {
+            let of = kind.and_then(|k| k.property(name)).map_or(super::kind::Of::Text, |p| p.of);
+            all.push(match expected {
+                Expected::Fixed(matcher) => format!("{name} {}", matcher.describe(of)),
+                Expected::Open(_) => name.clone(),
+            });
+        }
+    }
+    let text = format!("{}: {}", shown.replacen(':', " ", 1), all.join(", "));
+    if text.chars().count() <= LONGEST_LINE { text } else { text.chars().take(LONGEST_LINE - 1).chain(['…']).collect() }
 }
 
 #[cfg(test)]

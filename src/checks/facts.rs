@@ -1,34 +1,64 @@
-//! Owns what was found on a target, as plain data that is kept as evidence.
+//! Owns what was found on a target, as plain data that is kept as evidence and can be judged again.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
-use super::file::TYPES;
-use super::inventory::Inventory;
+
+/// The form of [`Facts`]; it changes when older facts can't be judged by newer controls any more.
+pub const SCHEMA: u32 = 1;
 
 /// Everything one collector run found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
+    /// [`SCHEMA`] when they were collected.
+    pub schema: u32,
     /// What was looked at.
     pub identity: Identity,
-    /// Paths asked for.
-    pub files: BTreeMap<String, FileFact>,
-    /// User names by number, where a path was asked for.
-    pub users: BTreeMap<u32, String>,
-    /// Group names by number, where a path was asked for.
-    pub groups: BTreeMap<u32, String>,
-    /// Package names asked for (without architecture); no rows: dpkg knows nothing of it. Absent when none was asked for.
-    pub packages: Option<Read<BTreeMap<String, Vec<PackageRow>>>>,
-    /// Units asked for. Absent when none was asked for.
-    pub services: Option<Read<BTreeMap<String, Unit>>>,
-    /// Shell commands asked for.
-    pub commands: BTreeMap<String, CommandFact>,
-    /// What there is whatever was asked for. Absent in the build phase and for directories.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inventory: Option<Inventory>,
+    /// What the target answered: by kind of question (`file`, `packages`), then by what was asked for (a path, or nothing).
+    pub readings: BTreeMap<String, BTreeMap<String, Reading>>,
+}
+
+/// One answer of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// 0: it was read; 1: there is nothing; 2: permission denied; else: it could not be read, as the text says. Of a
+    /// command: its exit status.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rc: i32,
+    /// Marks of the collector, such as `T`: it took too long.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub flags: String,
+    /// What was read.
+    #[serde(flatten)]
+    pub body: Blob,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_zero(rc: &i32) -> bool {
+    *rc == 0
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { schema: SCHEMA, identity: Identity::default(), readings: BTreeMap::new() }
+    }
+}
+
+impl Facts {
+    /// One answer.
+    #[must_use]
+    pub fn reading(&self, kind: &str, key: &str) -> Option<&Reading> {
+        self.readings.get(kind)?.get(key)
+    }
+
+    /// Everything that was asked about by one kind of question.
+    pub(crate) fn asked(&self, kind: &str) -> impl Iterator<Item = &str> {
+        self.readings.get(kind).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    }
 }
 
 /// What was looked at, so that a report can prove it.
@@ -45,8 +75,14 @@ pub struct Identity {
     pub machine_id: String,
     /// `uname -srm`.
     pub kernel: String,
+    /// Whether the kernel is this system's own: neither a container's nor a chroot's, and its parameters can be written.
+    #[serde(default)]
+    pub kernel_owned: bool,
     /// Whether systemd is up as the service manager.
     pub service_manager: bool,
+    /// The kind of virtual machine or container as `systemd-detect-virt` names it; `chroot` in one.
+    #[serde(default)]
+    pub virtualization: String,
     /// The kind of container, as far as it shows.
     pub container: Option<String>,
     /// The target's clock, UTC.
@@ -63,93 +99,6 @@ pub enum Read<T> {
     Absent,
     /// There may be something, but it could not be read; why.
     Unreadable(String),
-}
-
-/// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileFact {
-    /// What is there, a link not followed.
-    pub entry: Read<Stat>,
-    /// What a link says.
-    pub link_target: Option<String>,
-    /// What a link leads to.
-    pub target: Option<Read<Stat>>,
-    /// The bytes, if they were asked for and it is a regular file.
-    pub content: Option<Read<Blob>>,
-}
-
-impl FileFact {
-    /// What is there in the end, links followed.
-    pub(crate) fn followed(&self) -> &Read<Stat> {
-        self.target.as_ref().unwrap_or(&self.entry)
-    }
-}
-
-/// The state of an inode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stat {
-    /// One of the words of the `type` property.
-    #[serde(rename = "type", deserialize_with = "known_type")]
-    pub kind: Word,
-    /// Permission bits with set-id and sticky bits.
-    pub mode: u32,
-    /// The owner's number.
-    pub uid: u32,
-    /// The group's number.
-    pub gid: u32,
-    /// Bytes; none for a device.
-    pub size: Option<u64>,
-}
-
-/// One of a fixed list. By another name, because serde takes a field that is a reference as borrowed from its input.
-type Word = &'static str;
-
-fn known_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
-    let word = String::deserialize(deserializer)?;
-    let known = TYPES.iter().find(|t| **t == word);
-    known.copied().ok_or_else(|| serde::de::Error::unknown_variant(&word, TYPES))
-}
-
-/// One line of dpkg's database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PackageRow {
-    /// `amd64`, `all`, …
-    pub arch: String,
-    /// The three words of dpkg's status, such as `install ok installed`.
-    pub status: String,
-    /// The version.
-    pub version: String,
-}
-
-/// One unit as systemd describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unit {
-    /// `LoadState`; empty when no service manager is up.
-    pub load: String,
-    /// `ActiveState`; empty when no service manager is up.
-    pub active: String,
-    /// `UnitFileState`, or `not-found`.
-    pub file: String,
-    /// Why it could not be told.
-    pub problem: Option<String>,
-}
-
-/// What a shell command answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandFact {
-    /// Its exit status; none if it did not end by itself.
-    pub exit_status: Option<i32>,
-    /// Whether it was ended because it took too long.
-    pub timed_out: bool,
-    /// What it wrote.
-    pub stdout: Option<Blob>,
-    /// What it wrote to standard error.
-    pub stderr: Option<Blob>,
 }
 
 /// At most 80 characters on one line, with control and invisible characters escaped, and the length if it was more.
@@ -184,31 +133,20 @@ mod tests {
 
     #[test]
     fn facts_are_read_back_as_they_were_written() {
-        let stat = Stat { kind: "file", mode: 0o644, uid: 0, gid: 0, size: Some(3) };
-        let file = FileFact {
-            entry: Read::Present(Stat { kind: "link", ..stat.clone() }),
-            link_target: Some("b".to_owned()),
-            target: Some(Read::Present(stat)),
-            content: Some(Read::Unreadable("permission denied".to_owned())),
-        };
-        let row = PackageRow { arch: "amd64".into(), status: "install ok installed".into(), version: "1".into() };
-        let command = CommandFact {
-            exit_status: Some(1),
-            stdout: Some(Blob::new(vec![0xff], true, false)),
-            ..CommandFact::default()
-        };
+        let reading = |rc, flags: &str, bytes: &[u8]| Reading { rc, flags: flags.to_owned(), body: Blob::new(bytes.to_vec(), false, false) };
+        let of = |key: &str, reading| [(key.to_owned(), reading)].into();
         let facts = Facts {
             identity: Identity { uid: Some(0), machine_id: "empty".into(), ..Identity::default() },
-            files: [("/a".to_owned(), file)].into(),
-            users: [(0, "root".to_owned())].into(),
-            groups: BTreeMap::new(),
-            packages: Some(Read::Present([("nginx".to_owned(), vec![row])].into())),
-            services: Some(Read::Absent),
-            commands: [("id".to_owned(), command)].into(),
-            inventory: Some(Inventory::default()),
+            readings: [
+                ("file".to_owned(), of("/a", reading(0, "", b"-rw-r--r-- 1 0 0 3 x"))),
+                ("body".to_owned(), of("/a", reading(2, "", b"Permission denied"))),
+                ("out".to_owned(), of("id", reading(0, "T", b"\xff"))),
+            ]
+            .into(),
+            ..Facts::default()
         };
         let json = serde_json::to_string(&facts).expect("json");
         assert_eq!(serde_json::from_str::<Facts>(&json).expect("facts"), facts);
-        assert!(serde_json::from_str::<Facts>(&json.replace("\"link\"", "\"chain\"")).is_err(), "no such type of file");
+        assert!(json.contains(r#""file":{"/a":{"text":"-rw-r--r-- 1 0 0 3 x"}}"#), "{json}");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::blob::Blob;
-use super::facts::{Facts, Identity, Read};
-use super::{command, file, inventory, package, service};
+use super::facts::{Facts, Identity, Reading};
+use super::resource::file;
 
 /// Why a collector's output can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,38 +21,29 @@ pub enum CollectError {
 }
 
 /// One line of the collector.
-pub(crate) struct Frame {
-    pub(crate) kind: String,
-    pub(crate) key: String,
-    pub(crate) rc: i32,
-    pub(crate) flags: String,
-    pub(crate) payload: Vec<u8>,
+struct Frame {
+    kind: String,
+    key: String,
+    rc: i32,
+    flags: String,
+    payload: Vec<u8>,
 }
 
 impl Frame {
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         String::from_utf8_lossy(&self.payload).into_owned()
     }
 
-    /// The payload as a three-state read.
-    pub(crate) fn read<T>(&self, present: impl FnOnce(&Self) -> Result<T, String>) -> Read<T> {
-        match self.rc {
-            0 => present(self).map_or_else(Read::Unreadable, Read::Present),
-            1 => Read::Absent,
-            2 => Read::Unreadable("permission denied".to_owned()),
-            _ => Read::Unreadable(super::facts::brief(&self.payload)),
-        }
-    }
-
-    /// The payload as bytes that may have been cut.
-    pub(crate) fn blob(&self, secret: bool) -> Blob {
+    fn reading(&self) -> Reading {
         let truncated = self.flags.contains('t');
         let mut bytes = self.payload.clone();
         if truncated {
             // One byte more than the cap was read, to know.
             bytes.pop();
         }
-        Blob::new(bytes, truncated, secret)
+        let secret = self.kind == "body" && file::secret(&self.key);
+        let flags = self.flags.chars().filter(|c| !matches!(c, '-' | 't')).collect();
+        Reading { rc: self.rc, flags, body: Blob::new(bytes, truncated, secret) }
     }
 }
 
@@ -114,16 +105,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 fn facts(frames: &[Frame]) -> Facts {
     let mut facts = Facts::default();
     for frame in frames {
-        match frame.kind.as_str() {
-            "identity" => facts.identity = identity(&frame.text()),
-            "passwd" => facts.users = names(&frame.text()),
-            "group" => facts.groups = names(&frame.text()),
-            "file" | "link" | "real" | "body" => file::absorb(&mut facts, frame),
-            "packages" => facts.packages = Some(package::absorb(frame)),
-            "services" => facts.services = Some(service::absorb(frame)),
-            "all-packages" | "all-units" | "all-users" => inventory::absorb(&mut facts, frame),
-            "exit" | "out" | "err" => command::absorb(&mut facts, frame),
-            _ => {}
+        if frame.kind == "identity" {
+            facts.identity = identity(&frame.text());
+        } else {
+            facts.readings.entry(frame.kind.clone()).or_default().insert(frame.key.clone(), frame.reading());
         }
     }
     facts
@@ -139,27 +124,12 @@ fn identity(text: &str) -> Identity {
         boot_id: some("boot_id"),
         machine_id: get("machine_id"),
         kernel: get("kernel"),
+        kernel_owned: get("kernel_owned") == "yes",
         service_manager: get("service_manager") == "yes",
+        virtualization: get("virtualization"),
         container: some("container"),
         clock: get("clock"),
     }
-}
-
-/// `name:id` lines; the first name of a number is its name, as for `getpwuid`.
-fn names(text: &str) -> BTreeMap<u32, String> {
-    let mut out = BTreeMap::new();
-    for (name, id) in text.lines().filter_map(|line| line.split_once(':')) {
-        if let Ok(id) = id.parse() {
-            out.entry(id).or_insert_with(|| name.to_owned());
-        }
-    }
-    out
-}
-
-/// Splits "what was asked, an empty line, the answer".
-pub(crate) fn asked_and_answer(text: &str) -> (Vec<&str>, &str) {
-    let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
-    (asked.lines().filter(|line| !line.is_empty()).collect(), answer)
 }
 
 #[cfg(test)]

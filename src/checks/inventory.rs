@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, Read};
-use super::frames::Frame;
+use super::facts::{Facts, Read, brief};
+use super::resource::package;
 
 /// What there is on a system, whatever its controls ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,34 +19,44 @@ pub struct Inventory {
     pub users: Read<BTreeMap<String, String>>,
 }
 
-impl Default for Inventory {
-    fn default() -> Self {
-        Self { packages: Read::Absent, units: Read::Absent, users: Read::Absent }
-    }
-}
-
-pub(crate) fn absorb(facts: &mut Facts, frame: &Frame) {
-    let inventory = facts.inventory.get_or_insert_default();
-    match frame.kind.as_str() {
-        "all-packages" => inventory.packages = frame.read(|f| packages(&f.text())),
-        "all-units" => inventory.units = frame.read(|f| Ok(units(&f.text()))),
-        _ => inventory.users = frame.read(|f| Ok(users(&f.text()))),
-    }
-}
-
-/// Lines of name, architecture, status and version; only what is installed counts.
-fn packages(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let mut out: BTreeMap<String, BTreeMap<&str, &str>> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        let words: Vec<&str> = line.split('\t').collect();
-        let [name, arch, status, version] = words.as_slice() else {
-            return Err(format!("dpkg's database has an unknown form: {}", super::facts::brief(line.as_bytes())));
-        };
-        if super::package::installed(status) {
-            out.entry((*name).to_owned()).or_default().insert(arch, version);
+impl Inventory {
+    /// The inventory that facts hold.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        Self {
+            packages: read(facts, "packages", packages),
+            units: read(facts, "unit-files", |text| Ok(units(text))),
+            users: read(facts, "passwd", |text| Ok(users(text))),
         }
     }
-    Ok(out.into_iter().flat_map(|(name, by_arch)| named(&name, &by_arch)).collect())
+
+    /// Whether nothing of it was collected.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        [&self.packages, &self.units, &self.users].iter().all(|read| **read == Read::Absent)
+    }
+}
+
+type Names = BTreeMap<String, String>;
+
+fn read(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>) -> Read<Names> {
+    let Some(reading) = facts.reading(kind, "") else { return Read::Absent };
+    match reading.rc {
+        0 => parse(&String::from_utf8_lossy(reading.body.bytes())).map_or_else(Read::Unreadable, Read::Present),
+        1 => Read::Absent,
+        _ => Read::Unreadable(brief(reading.body.bytes())),
+    }
+}
+
+/// Only what is installed counts.
+fn packages(text: &str) -> Result<Names, String> {
+    let mut out = Names::new();
+    for (name, rows) in package::rows(text)? {
+        let there = rows.iter().filter(|row| package::installed(&row.status));
+        let by_arch: BTreeMap<&str, &str> = there.map(|row| (row.arch.as_str(), row.version.as_str())).collect();
+        out.extend(named(&name, &by_arch));
+    }
+    Ok(out)
 }
 
 /// A package that is there for one architecture only is known by its name alone.
@@ -67,7 +77,11 @@ fn units(text: &str) -> BTreeMap<String, String> {
 }
 
 fn users(text: &str) -> BTreeMap<String, String> {
-    text.lines().filter_map(|line| line.split_once(':')).map(|(n, i)| (n.to_owned(), i.to_owned())).collect()
+    let pair = |line: &str| {
+        let mut parts = line.split(':');
+        Some((parts.next()?.to_owned(), parts.nth(1)?.to_owned()))
+    };
+    text.lines().filter_map(pair).collect()
 }
 
 #[cfg(test)]
@@ -76,8 +90,8 @@ mod tests {
 
     #[test]
     fn only_installed_packages_count_and_foreign_ones_say_so() {
-        let text = "curl\tamd64\tinstall ok installed\t8\nold\tall\tdeinstall ok config-files\t1\n\
-                    libc6\tamd64\tinstall ok installed\t2.36\nlibc6\ti386\tinstall ok installed\t2.35\n";
+        let text = "curl\tamd64\tinstall ok installed\t8\t\t\nold\tall\tdeinstall ok config-files\t1\t\t\n\
+                    libc6\tamd64\tinstall ok installed\t2.36\tglibc\t\nlibc6\ti386\tinstall ok installed\t2.35\tglibc\t\n";
         let found = packages(text).expect("packages");
         let expected = [("curl", "8"), ("libc6:amd64", "2.36"), ("libc6:i386", "2.35")];
         assert_eq!(found, expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into());

@@ -1,15 +1,16 @@
 //! Owns matchers: what they are once checked, and whether a value satisfies one.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::blob::Blob;
 use super::facts::brief;
-use super::property::Kind;
-use super::raw_expect::{RawMatcher, RawScalar};
-use crate::platform::debian::compare_versions;
+use super::kind::Of;
+use super::problem::{Problem, Wrong};
+use super::tree::Tree;
+use super::value::{Value, operand, quoted};
 
 /// What is expected of one property. Operands are kept as text in one spelling per kind (`true`, `42`, `0644`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,152 +18,319 @@ use crate::platform::debian::compare_versions;
 pub enum Matcher {
     /// Equal.
     Eq(String),
+    /// InSpec's `cmp`: equal without regard to case, numbers as numbers.
+    Cmp(String),
     /// The opposite.
     Not(Box<Matcher>),
+    /// Every one of these.
+    And(Vec<Matcher>),
+    /// At least one of these.
+    Or(Vec<Matcher>),
+    /// There is no value (`true`), or there is one (`false`).
+    Absent(bool),
     /// The regular expression is found; `^` and `$` match at line ends, classes are ASCII.
     Match(String),
-    /// The text is found.
+    /// The text is found; in a list: the text is one of its items.
     Include(String),
+    /// One line, or one item of a list, is just this.
+    Line(String),
     /// Equal to one of these.
     In(Vec<String>),
-    /// A number or version no greater; a mode with no other bits.
+    /// A number, version or duration no greater; a mode with no other bits.
     AtMost(String),
-    /// A number or version no less; a mode with at least these bits.
+    /// A number, version or duration no less; a mode with at least these bits.
     AtLeast(String),
+    /// No item but these.
+    SubsetOf(Vec<String>),
+    /// All of these items, perhaps more.
+    SupersetOf(Vec<String>),
+    /// These items, in any order.
+    SameSet(Vec<String>),
+    /// None of these items.
+    Disjoint(Vec<String>),
+    /// Whether there is nothing in it.
+    Empty(bool),
+    /// Whether an item is there twice.
+    Duplicates(bool),
+    /// The number of items.
+    Count(Box<Matcher>),
+    /// Every item; also where there is none.
+    Each(Box<Matcher>),
+    /// At least one item.
+    Any(Box<Matcher>),
 }
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// With how the target put it, such as `static` or `deinstall ok config-files`.
-    Bool(bool, String),
-    Number(i64),
-    Mode(u32),
-    Version(String),
-    /// `names_known`: the target's table of names could be read.
-    Owner {
-        name: Option<String>,
-        id: u32,
-        names_known: bool,
-    },
-    Type(&'static str),
-    Text(Blob),
-}
+/// The matchers' names, with what each is for: docs, schema and messages are made of it.
+pub(crate) const MATCHERS: &[(&str, &str)] = &[
+    ("eq", "equal; what a bare value means"),
+    ("cmp", "equal without regard to case, numbers as numbers"),
+    ("not", "the opposite of a value or another matcher"),
+    ("and", "every one of a list of matchers"),
+    ("or", "at least one of a list of matchers"),
+    ("absent", "true: there is no value; false: there is one"),
+    ("match", "a regular expression is found; ^ and $ match at line ends, classes are ASCII"),
+    ("include", "a text is found; in a list: it is one of the items"),
+    ("line", "one whole line is just this"),
+    ("in", "equal to one of a list"),
+    ("at_most", "no greater; a mode with no other bits; durations such as 1m are seconds"),
+    ("at_least", "no less; a mode with at least these bits"),
+    ("subset_of", "no item but these"),
+    ("superset_of", "all of these items, perhaps more"),
+    ("same_set", "just these items, in any order"),
+    ("disjoint", "none of these items"),
+    ("empty", "whether there is nothing in it"),
+    ("duplicates", "whether an item is there twice"),
+    ("count", "a matcher for the number of items"),
+    ("each", "a matcher for every item"),
+    ("any", "a matcher that at least one item satisfies"),
+];
+
+/// InSpec's words for them.
+const ALIASES: &[(&str, &str)] = &[
+    ("be_in", "in"),
+    ("be_empty", "empty"),
+    ("be_nil", "absent"),
+    ("contain_duplicates", "duplicates"),
+    ("be_more_permissive_than", "at_least"),
+];
 
 impl Matcher {
     pub(crate) fn bool(expected: bool) -> Self {
         Self::Eq(expected.to_string())
     }
 
-    /// Checks the operands for a property of this kind.
-    pub(crate) fn from_raw(raw: RawMatcher, kind: Kind) -> Result<Self, (String, Option<String>)> {
-        let only = |kinds: &[Kind], name: &str, instead: &str| {
-            if kinds.contains(&kind) {
-                Ok(())
-            } else {
-                Err((format!("`{name}` is not for this property"), Some(format!("use {instead}"))))
-            }
+    /// Reads a bare value (equality) or a map of matchers (all of which hold), for a property of this kind.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(crate) fn read(tree: &Tree, of: Of) -> Result<Self, Problem> {
+        let Tree::Map(entries) = tree else {
+            let of = if of == Of::List { Of::Text } else { of };
+            return Ok(Self::Eq(operand(tree, of).map_err(|(what, help)| Problem::maybe(what, help))?));
         };
-        Ok(match raw {
-            RawMatcher::Eq(scalar) => Self::Eq(operand(scalar, kind)?),
-            RawMatcher::Not(inner) => Self::Not(Box::new(Self::from_raw(*inner, kind)?)),
-            RawMatcher::In(scalars) if scalars.is_empty() => {
-                return Err(("`in` needs at least one value".to_owned(), Some("add one to the list".to_owned())));
-            }
-            RawMatcher::In(scalars) => {
-                Self::In(scalars.into_iter().map(|s| operand(s, kind)).collect::<Result<_, _>>()?)
-            }
-            RawMatcher::Match(scalar) => {
-                only(&[Kind::Text, Kind::Version, Kind::Owner], "match", "`eq` or `in`")?;
-                let pattern = operand(scalar, Kind::Text)?;
-                regex(&pattern)
-                    .map_err(|e| (e, Some("put a `\\` before a character that is meant as itself".to_owned())))?;
+        let mut all = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            all.push(Self::named(name, value, of).map_err(|p| p.under(name))?);
+        }
+        match all.len() {
+            0 => Err(Problem::new("an empty map expects nothing", "name one matcher, such as `eq`")),
+            1 => Ok(all.remove(0)),
+            _ => Ok(Self::And(all)),
+        }
+    }
+
+    fn named(name: &str, value: &Tree, of: Of) -> Result<Self, Problem> {
+        let known = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| known);
+        let item = if of == Of::List { Of::Text } else { of };
+        let one = |of| operand(value, of).map_err(|(what, help)| Problem::maybe(what, help));
+        let only = |kinds: &[Of], instead: &str| {
+            let fits = kinds.contains(&of);
+            if fits { Ok(()) } else { Err(Problem::new(format!("`{name}` is not for this property"), format!("use {instead}"))) }
+        };
+        Ok(match known {
+            "eq" => Self::Eq(one(item)?),
+            "cmp" => Self::Cmp(value.spelled().ok_or_else(|| Problem::new("it must be one value", "write a value"))?),
+            "not" => Self::Not(Box::new(Self::read(value, of)?)),
+            "and" => Self::And(Self::several(value, of)?),
+            "or" => Self::Or(Self::several(value, of)?),
+            "absent" => Self::Absent(truth(value)?),
+            "match" => {
+                only(&[Of::Text, Of::Version, Of::Account, Of::Setting, Of::List], "`eq` or `in`")?;
+                let pattern = one(Of::Text)?;
+                regex(&pattern).map_err(|e| Problem::new(e, "put a `\\` before a character that is meant as itself"))?;
                 Self::Match(pattern)
             }
-            RawMatcher::Include(scalar) => {
-                only(&[Kind::Text, Kind::Version], "include", "`eq` or `in`")?;
-                Self::Include(operand(scalar, Kind::Text)?)
+            "include" => {
+                only(&[Of::Text, Of::Version, Of::Setting, Of::List], "`eq` or `in`")?;
+                Self::Include(one(if of == Of::Setting { of } else { Of::Text })?)
             }
-            RawMatcher::AtMost(scalar) => {
-                only(&[Kind::Number, Kind::Mode, Kind::Version], "at_most", "`eq`, `match` or `include`")?;
-                Self::AtMost(operand(scalar, kind)?)
+            "line" => {
+                only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
+                Self::Line(one(Of::Text)?)
             }
-            RawMatcher::AtLeast(scalar) => {
-                only(&[Kind::Number, Kind::Mode, Kind::Version], "at_least", "`eq`, `match` or `include`")?;
-                Self::AtLeast(operand(scalar, kind)?)
+            "in" => Self::In(list(value, item)?),
+            "at_most" | "at_least" => {
+                only(&[Of::Number, Of::Mode, Of::Version, Of::Setting], "`eq`, `match` or `include`")?;
+                if of == Of::Setting && one(of).is_ok_and(|limit| super::value::quantity(&limit).is_none()) {
+                    return Err(Problem::new("it is neither a number nor a duration", "write one such as 300 or 5m"));
+                }
+                if known == "at_most" { Self::AtMost(one(of)?) } else { Self::AtLeast(one(of)?) }
+            }
+            "subset_of" | "superset_of" | "same_set" | "disjoint" => {
+                only(&[Of::List, Of::Setting], "`in`")?;
+                let items = list(value, if of == Of::Setting { of } else { Of::Text })?;
+                match known {
+                    "subset_of" => Self::SubsetOf(items),
+                    "superset_of" => Self::SupersetOf(items),
+                    "same_set" => Self::SameSet(items),
+                    _ => Self::Disjoint(items),
+                }
+            }
+            "empty" => {
+                only(&[Of::List, Of::Text, Of::Setting], "`eq`")?;
+                Self::Empty(truth(value)?)
+            }
+            "duplicates" => {
+                only(&[Of::List], "`eq`")?;
+                Self::Duplicates(truth(value)?)
+            }
+            "count" => {
+                only(&[Of::List, Of::Setting], "`eq`")?;
+                Self::Count(Box::new(Self::read(value, Of::Number)?))
+            }
+            "each" | "any" => {
+                only(&[Of::List, Of::Setting], "the matcher itself")?;
+                let inner = Box::new(Self::read(value, Of::Setting)?);
+                if known == "each" { Self::Each(inner) } else { Self::Any(inner) }
+            }
+            _ => {
+                let names: Vec<&str> = MATCHERS.iter().map(|(name, _)| *name).collect();
+                let help = match crate::diagnostic::nearest(name, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("use one of {}", names.join(", ")),
+                };
+                return Err(Problem::new(format!("there is no matcher `{}`", brief(name.as_bytes())), help).at_key());
             }
         })
     }
 
+    fn several(value: &Tree, of: Of) -> Result<Vec<Self>, Problem> {
+        let Tree::List(items) = value else {
+            return Err(Problem::new("it must be a list of matchers", "write it as a list: `- …`"));
+        };
+        if items.is_empty() {
+            return Err(Problem::new("it needs at least one matcher", "add one to the list"));
+        }
+        items.iter().enumerate().map(|(i, item)| Self::read(item, of).map_err(|p| p.under_item(i))).collect()
+    }
+
+    /// Whether it is satisfied by there being no value.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        match self {
+            Self::Absent(wanted) => *wanted,
+            Self::Or(several) => several.iter().any(Self::wants_nothing),
+            Self::And(several) => several.iter().all(Self::wants_nothing),
+            Self::Not(inner) => matches!(**inner, Self::Absent(false)),
+            _ => false,
+        }
+    }
+
     /// How it reads after "expected ".
-    pub(crate) fn describe(&self, kind: Kind) -> String {
-        let shown = |text: &str| match kind {
-            Kind::Bool | Kind::Number => text.to_owned(),
+    pub(crate) fn describe(&self, of: Of) -> String {
+        let shown = |text: &str| match of {
+            Of::Bool | Of::Number => text.to_owned(),
             _ => format!("\"{}\"", brief(text.as_bytes())),
         };
+        let join = |several: &[Self], word: &str| several.iter().map(|m| m.describe(of)).collect::<Vec<_>>().join(word);
         match self {
             Self::Eq(v) => shown(v),
-            Self::Not(inner) => format!("not {}", inner.describe(kind)),
+            Self::Cmp(v) => format!("{} or the like", shown(v)),
+            Self::Not(inner) => format!("not {}", inner.describe(of)),
+            Self::And(several) => join(several, " and "),
+            Self::Or(several) => join(several, " or "),
+            Self::Absent(true) => "no value".to_owned(),
+            Self::Absent(false) => "a value".to_owned(),
             Self::Match(v) => format!("a match of {}", shown(v)),
             Self::Include(v) => format!("something with {}", shown(v)),
+            Self::Line(v) => format!("a line {}", shown(v)),
             Self::In(list) => format!("one of {}", list.iter().map(|v| shown(v)).collect::<Vec<_>>().join(", ")),
             Self::AtMost(v) => format!("at most {}", shown(v)),
             Self::AtLeast(v) => format!("at least {}", shown(v)),
+            Self::SubsetOf(list) => format!("nothing but {}", quoted(list)),
+            Self::SupersetOf(list) => format!("all of {}", quoted(list)),
+            Self::SameSet(list) => format!("just {}", quoted(list)),
+            Self::Disjoint(list) => format!("none of {}", quoted(list)),
+            Self::Empty(true) => "nothing".to_owned(),
+            Self::Empty(false) => "something".to_owned(),
+            Self::Duplicates(true) => "duplicates".to_owned(),
+            Self::Duplicates(false) => "no duplicates".to_owned(),
+            Self::Count(inner) => format!("a count of {}", inner.describe(Of::Number)),
+            Self::Each(inner) => format!("every item {}", inner.describe(Of::Setting)),
+            Self::Any(inner) => format!("an item {}", inner.describe(Of::Setting)),
         }
     }
 
     /// Whether the value satisfies it.
     ///
     /// # Errors
-    /// An operand that isn't one for this value: a control that was not made by `into_control`.
+    /// A value that can't be compared with the operand.
     pub(crate) fn test(&self, value: &Value) -> Result<bool, String> {
+        let texts = || match value {
+            Value::Text(blob) => String::from_utf8_lossy(blob.bytes()).lines().map(str::to_owned).collect(),
+            Value::Setting(items) | Value::List(items) => items.clone(),
+            other => vec![String::from_utf8_lossy(&other.bytes()).into_owned()],
+        };
+        let set = |items: &[String]| items.iter().cloned().collect::<BTreeSet<String>>();
         Ok(match self {
             Self::Not(inner) => !inner.test(value)?,
-            Self::Eq(expected) => equal(expected, value)?,
-            Self::In(list) => {
-                let mut found = false;
-                for expected in list {
-                    found |= equal(expected, value)?;
+            Self::And(several) => all(several, |m| m.test(value))?,
+            Self::Or(several) => !all(several, |m| m.test(value).map(|fits| !fits))?,
+            Self::Absent(wanted) => !wanted,
+            Self::Eq(expected) => value.equals(expected)?,
+            Self::Cmp(expected) => value.loosely(expected)?,
+            Self::In(list) if value.list().is_some() => set(&texts()).is_subset(&set(list)),
+            Self::In(list) => !all(list, |expected| value.equals(expected).map(|same| !same))?,
+            Self::Match(pattern) => {
+                let regex = regex(pattern)?;
+                match value.list() {
+                    Some(items) => items.iter().any(|item| regex.is_match(item.as_bytes())),
+                    None => regex.is_match(value.bytes().as_ref()),
                 }
-                found
             }
-            Self::Match(pattern) => regex(pattern)?.is_match(value.bytes().as_ref()),
-            Self::Include(text) => contains(value.bytes().as_ref(), text.as_bytes()),
-            Self::AtMost(limit) => bounded(limit, value, Ordering::is_le, |mode, max| mode & !max == 0)?,
-            Self::AtLeast(limit) => bounded(limit, value, Ordering::is_ge, |mode, min| mode & min == min)?,
+            Self::Include(text) => match value.list() {
+                Some(items) => items.contains(text),
+                None => contains(value.bytes().as_ref(), text.as_bytes()),
+            },
+            Self::Line(line) => texts().contains(line),
+            Self::AtMost(limit) => value.within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?,
+            Self::AtLeast(limit) => value.within(limit, Ordering::is_ge, |mode, min| mode & min == min)?,
+            Self::SubsetOf(list) => set(&texts()).is_subset(&set(list)),
+            Self::SupersetOf(list) => set(&texts()).is_superset(&set(list)),
+            Self::SameSet(list) => set(&texts()) == set(list),
+            Self::Disjoint(list) => set(&texts()).is_disjoint(&set(list)),
+            Self::Empty(wanted) => {
+                value.list().map_or_else(|| value.bytes().is_empty(), <[String]>::is_empty) == *wanted
+            }
+            Self::Duplicates(wanted) => (set(&texts()).len() != texts().len()) == *wanted,
+            Self::Count(inner) => inner.test(&Value::Number(i64::try_from(texts().len()).unwrap_or(i64::MAX)))?,
+            Self::Each(inner) => all(&texts(), |item| inner.test(&Value::Setting(vec![item.clone()])))?,
+            Self::Any(inner) => !all(&texts(), |item| inner.test(&Value::Setting(vec![item.clone()])).map(|y| !y))?,
         })
     }
 }
 
-impl Value {
-    fn bytes(&self) -> std::borrow::Cow<'_, [u8]> {
-        match self {
-            Self::Text(blob) => blob.bytes().into(),
-            Self::Version(text) => text.as_bytes().into(),
-            Self::Type(text) => text.as_bytes().into(),
-            Self::Owner { name: Some(name), .. } => name.as_bytes().into(),
-            Self::Owner { id, .. } => id.to_string().into_bytes().into(),
-            Self::Number(n) => n.to_string().into_bytes().into(),
-            Self::Mode(mode) => mode_text(*mode).into_bytes().into(),
-            Self::Bool(v, _) => v.to_string().into_bytes().into(),
+fn all<T>(items: &[T], mut test: impl FnMut(&T) -> Result<bool, String>) -> Result<bool, String> {
+    for item in items {
+        if !test(item)? {
+            return Ok(false);
         }
     }
+    Ok(true)
+}
 
-    /// On one line, shortened, without secrets.
-    pub(crate) fn shown(&self) -> String {
-        match self {
-            Self::Bool(v, how) if how.is_empty() => v.to_string(),
-            Self::Bool(v, how) => format!("{v} ({})", brief(how.as_bytes())),
-            Self::Number(n) => n.to_string(),
-            Self::Owner { name: None, id, .. } => format!("{id} (no name)"),
-            Self::Text(blob) => blob.shown(),
-            other => format!("\"{}\"", brief(&other.bytes())),
-        }
+fn truth(value: &Tree) -> Result<bool, Problem> {
+    match value {
+        Tree::Bool(v) => Ok(*v),
+        _ => Err(Problem::new("it must be true or false", "write true or false")),
     }
 }
 
+fn list(value: &Tree, of: Of) -> Result<Vec<String>, Problem> {
+    let items = match value {
+        Tree::List(items) if items.is_empty() => {
+            return Err(Problem::new("it needs at least one value", "add one to the list"));
+        }
+        Tree::List(items) => items,
+        _ => return Err(Problem::new("it must be a list", "write it as a list: `- …`")),
+    };
+    let one = |(i, item): (usize, &Tree)| {
+        operand(item, of).map_err(|(what, help): Wrong| Problem::maybe(what, help).under_item(i))
+    };
+    items.iter().enumerate().map(one).collect()
+}
+
 /// The pattern compiled as every `match` is: linear time, bounded size.
-fn regex(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(pattern).multi_line(true).unicode(false).size_limit(1 << 20).build();
     // The crate's message draws the pattern on several lines; the last says what is wrong.
     built.map_err(|e| {
@@ -174,84 +342,6 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || haystack.windows(needle.len()).any(|w| w == needle)
-}
-
-/// Four octal digits, as `chmod` takes them.
-pub(crate) fn mode_text(mode: u32) -> String {
-    format!("{mode:04o}")
-}
-
-fn mode_bits(text: &str) -> Result<u32, String> {
-    let ok = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
-    ok.then(|| u32::from_str_radix(text, 8).ok())
-        .flatten()
-        .ok_or_else(|| format!("`{}` is not three or four octal digits", text.escape_default()))
-}
-
-fn number(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
-}
-
-fn equal(expected: &str, value: &Value) -> Result<bool, String> {
-    Ok(match value {
-        Value::Number(n) => *n == number(expected)?,
-        Value::Mode(mode) => *mode == mode_bits(expected)?,
-        Value::Version(version) => compare_versions(version, expected).is_eq(),
-        Value::Owner { name, id, names_known } => match expected.parse::<u32>() {
-            Ok(wanted) => *id == wanted,
-            Err(_) if !names_known => return Err("the names of users and groups could not be read".to_owned()),
-            Err(_) => name.as_deref() == Some(expected),
-        },
-        Value::Bool(..) | Value::Type(_) | Value::Text(_) => value.bytes().as_ref() == expected.as_bytes(),
-    })
-}
-
-fn bounded(limit: &str, value: &Value, fits: fn(Ordering) -> bool, bits: fn(u32, u32) -> bool) -> Result<bool, String> {
-    match value {
-        Value::Number(n) => Ok(fits(n.cmp(&number(limit)?))),
-        Value::Version(version) => Ok(fits(compare_versions(version, limit))),
-        Value::Mode(mode) => Ok(bits(*mode, mode_bits(limit)?)),
-        _ => Err("this property has no order".to_owned()),
-    }
-}
-
-/// An operand in the one spelling of its kind.
-fn operand(scalar: RawScalar, kind: Kind) -> Result<String, (String, Option<String>)> {
-    let quote = |what: &str, example: String| Err((what.to_owned(), Some(example)));
-    match (kind, scalar) {
-        (Kind::Bool, RawScalar::Bool(v)) => Ok(v.to_string()),
-        (Kind::Bool, _) => quote("it must be true or false", "write true or false".to_owned()),
-        (Kind::Number, RawScalar::Int(n)) => Ok(n.to_string()),
-        (Kind::Owner, RawScalar::Int(n)) if u32::try_from(n).is_ok() => Ok(n.to_string()),
-        (Kind::Number, _) => quote("it must be a whole number", "write it without quotes: 42".to_owned()),
-        (Kind::Mode, RawScalar::Text(text)) => match mode_bits(&text) {
-            Ok(bits) => Ok(mode_text(bits)),
-            Err(wrong) => quote(&wrong, "write a mode such as \"0644\"".to_owned()),
-        },
-        (Kind::Mode, _) => quote("a mode without quotes can be read as two numbers", "write it as \"0644\"".to_owned()),
-        (Kind::Type, RawScalar::Text(text)) if super::file::TYPES.contains(&text.as_str()) => Ok(text),
-        (Kind::Type, _) => {
-            quote("there is no such type of file", format!("use one of {}", super::file::TYPES.join(", ")))
-        }
-        (Kind::Version, RawScalar::Text(text)) => {
-            let plain = text.starts_with(|c: char| c.is_ascii_digit())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
-            if plain {
-                Ok(text)
-            } else {
-                quote(
-                    &format!("`{}` is not a version", text.escape_default()),
-                    "write one such as \"1.22.1-9\"".to_owned(),
-                )
-            }
-        }
-        (Kind::Text | Kind::Owner, RawScalar::Text(text)) => Ok(text),
-        (_, RawScalar::Int(n)) => quote("it is a text, and this is a number", format!("write it in quotes: \"{n}\"")),
-        (_, RawScalar::Float(n)) => quote("it is a text, and this is a number", format!("write it in quotes: \"{n}\"")),
-        (_, RawScalar::Bool(v)) => {
-            quote("it is a text, and this is true or false", format!("write it in quotes: \"{v}\""))
-        }
-    }
 }
 
 #[cfg(test)]

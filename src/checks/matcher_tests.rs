@@ -2,11 +2,18 @@
 
 use super::super::tests::controls;
 use super::*;
-use crate::checks::Property;
+use crate::checks::blob::Blob;
+use crate::checks::control::{Expected, Item};
 
 /// The matcher of one property, as read from YAML.
-fn matcher(check: &str, property: Property) -> Matcher {
-    controls(&format!("- {check}"))[0].expect[&property].clone()
+fn matcher(check: &str, property: &str) -> Matcher {
+    match &controls(&format!("- {check}"))[0].body.items[0] {
+        Item::Expect(expectation) => match &expectation.expect[property] {
+            Expected::Fixed(matcher) => matcher.clone(),
+            Expected::Open(tree) => panic!("{tree:?}"),
+        },
+        Item::Group(group) => panic!("{group:?}"),
+    }
 }
 
 #[test]
@@ -30,10 +37,10 @@ fn texts() {
         ("Hello", false),
     ];
     for (yaml, expected) in table {
-        let matcher = matcher(&format!("file: {{path: /a, content: {yaml}}}"), Property::Content);
+        let matcher = matcher(&format!("{{file: /a, content: {yaml}}}"), "content");
         assert_eq!(matcher.test(&motd), Ok(*expected), "{yaml}");
     }
-    let digits = matcher("file: {path: /a, content: {match: \"^\\\\d$\"}}", Property::Content);
+    let digits = matcher("{file: /a, content: {match: \"^\\\\d$\"}}", "content");
     let arabic = Value::Text(Blob::new("٣".as_bytes().to_vec(), false, false));
     assert_eq!(digits.test(&arabic), Ok(false), "classes are ASCII");
 }
@@ -56,14 +63,14 @@ fn modes_compare_as_bits() {
         ("{not: \"0777\"}", 0o777, false),
     ];
     for (yaml, mode, expected) in table {
-        let matcher = matcher(&format!("file: {{path: /a, mode: {yaml}}}"), Property::Mode);
+        let matcher = matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode");
         assert_eq!(matcher.test(&Value::Mode(*mode)), Ok(*expected), "{yaml} {mode:o}");
     }
 }
 
 #[test]
 fn versions_numbers_and_owners() {
-    let version = |yaml: &str| matcher(&format!("package: {{name: nginx, version: {yaml}}}"), Property::Version);
+    let version = |yaml: &str| matcher(&format!("{{package: nginx, version: {yaml}}}"), "version");
     let value = Value::Version("1.22.1-9+deb12u3".to_owned());
     for (yaml, expected) in [
         ("{at_least: \"1.22\"}", true),
@@ -76,13 +83,13 @@ fn versions_numbers_and_owners() {
     ] {
         assert_eq!(version(yaml).test(&value), Ok(expected), "{yaml}");
     }
-    let size = |yaml: &str| matcher(&format!("file: {{path: /a, size: {yaml}}}"), Property::Size);
+    let size = |yaml: &str| matcher(&format!("{{file: /a, size: {yaml}}}"), "size");
     for (yaml, expected) in [("9", false), ("{at_most: 10}", true), ("{at_least: 11}", false), ("{in: [1, 10]}", true)]
     {
         assert_eq!(size(yaml).test(&Value::Number(10)), Ok(expected), "{yaml}");
     }
-    let owner = |yaml: &str| matcher(&format!("file: {{path: /a, owner: {yaml}}}"), Property::Owner);
-    let root = |known: bool| Value::Owner { name: known.then(|| "root".to_owned()), id: 0, names_known: known };
+    let owner = |yaml: &str| matcher(&format!("{{file: /a, owner: {yaml}}}"), "owner");
+    let root = |known: bool| Value::Account { name: known.then(|| "root".to_owned()), id: 0, names_known: known };
     assert_eq!(owner("root").test(&root(true)), Ok(true));
     assert_eq!(owner("0").test(&root(true)), Ok(true));
     assert_eq!(owner("{not: root}").test(&root(true)), Ok(false));

@@ -2,39 +2,56 @@
 
 mod blob;
 mod collect;
-mod command;
+mod control;
 mod draft;
+mod expression;
 mod facts;
-mod file;
 mod frames;
 mod inventory;
+mod judge;
+mod kind;
 mod matcher;
-mod package;
-mod property;
-mod raw;
-mod raw_expect;
-mod service;
+mod observed;
+mod open;
+mod problem;
+mod resource;
+mod schema;
+mod tree;
+mod value;
 mod verdict;
+mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use blob::Blob;
 pub use collect::{CollectOptions, collector, sh_quote};
-pub use command::Command;
-pub use facts::{CommandFact, Facts, FileFact, Identity, PackageRow, Read, Stat, Unit};
-pub use file::File;
+pub use control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode, Origin};
+pub use draft::{Around, read};
+pub use facts::{Facts, Identity, Read, Reading};
 pub use frames::{CollectError, parse};
 pub use inventory::Inventory;
+pub use judge::judge;
+pub use kind::Target;
 pub use matcher::Matcher;
-pub use package::Package;
-pub use property::Property;
-pub use raw::{Problem, RawCheck, RawCommand, RawFile, RawPackage, RawService};
-pub use raw_expect::{RawExpect, RawMatcher, RawScalar};
-pub use service::Service;
-pub use verdict::{Finding, Outcome, Summary, Verdict, judge, summary};
+pub use problem::{Part, Problem};
+pub use resource::file::{FileFact, Stat};
+pub use schema::WrittenCheck;
+pub use tree::Tree;
+pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
+
+/// What facts say about the file at a path that was asked for.
+#[must_use]
+pub fn file_fact(facts: &Facts, path: &str) -> Option<FileFact> {
+    resource::file::fact(facts, path)
+}
+
+/// The paths that facts say something about.
+pub fn file_paths(facts: &Facts) -> impl Iterator<Item = &str> {
+    facts.asked("file")
+}
 
 /// When a control is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -55,40 +72,6 @@ impl Phase {
             Self::Boot => "boot",
         }
     }
-}
-
-/// One control: what is expected of one resource.
-///
-/// Its JSON is handed to other processes and digested, so it is part of the recorded shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Control {
-    /// Unique within an image's controls.
-    pub id: String,
-    /// One line for people.
-    pub title: String,
-    /// How bad it is when it fails, 0.0 to 1.0.
-    pub impact: f64,
-    /// When it is judged; never empty.
-    pub phases: BTreeSet<Phase>,
-    /// What is looked at.
-    pub resource: Resource,
-    /// What is expected of it; never empty.
-    pub expect: BTreeMap<Property, Matcher>,
-}
-
-/// What a control looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resource {
-    /// Anything at a path.
-    File(File),
-    /// A package of the platform's package manager.
-    Package(Package),
-    /// A unit of the service manager.
-    Service(Service),
-    /// What a shell command answers.
-    Command(Command),
 }
 
 /// The SHA-256, in hex, of the controls: of each one's id and digest, ordered by id.
@@ -121,7 +104,9 @@ pub fn combined(digests: &BTreeMap<String, String>) -> String {
 /// The SHA-256 of a control's canonical JSON: keys sorted, no white space.
 fn digest_of(control: &Control) -> String {
     // A control has no map with keys other than text and no number that JSON can't hold (impact is 0.0 to 1.0).
-    let value = serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
+    let mut value = serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
+    // A control that moved in its file is the same control.
+    value.as_object_mut().and_then(|map| map.remove("origin"));
     let mut text = String::new();
     canonical(&value, &mut text);
     format!("{:x}", Sha256::digest(text))

@@ -1,22 +1,28 @@
 //! Helpers for the tests of this layer, and the tests of what it is as a whole.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// Reads checks as a catalog does.
 pub(super) fn controls(yaml: &str) -> Vec<Control> {
     let mut taken = BTreeSet::new();
-    let raw: Vec<RawCheck> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
-    raw.into_iter().map(|r| r.into_control(&mut taken).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))).collect()
+    let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
+    let inputs = BTreeMap::new();
+    let around = |taken| Around { taken, inputs: &inputs, origin: Origin::default() };
+    raw.into_iter().map(|r| read(&r, around(&mut taken)).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))).collect()
 }
 
-/// What the user is told about one bad check, by the reader or by `into_control`.
+/// What the user is told about one bad check.
 pub(super) fn refusal(yaml: &str) -> String {
-    match serde_saphyr::from_str::<RawCheck>(yaml) {
-        Err(e) => e.to_string(),
-        Ok(raw) => match raw.into_control(&mut BTreeSet::new()) {
-            Err(problems) => problems.iter().map(|(m, h)| format!("{m} [{}]\n", h.as_deref().unwrap_or(""))).collect(),
-            Ok(control) => panic!("{yaml} was taken: {control:?}"),
-        },
+    let raw = match serde_saphyr::from_str::<Tree>(yaml) {
+        Err(e) => return e.to_string(),
+        Ok(raw) => raw,
+    };
+    let around = Around { taken: &mut BTreeSet::new(), inputs: &BTreeMap::new(), origin: Origin::default() };
+    match read(&raw, around) {
+        Err(all) => all.iter().map(|p| format!("{} [{}]\n", p.message, p.help.as_deref().unwrap_or(""))).collect(),
+        Ok(control) => panic!("{yaml} was taken: {control:?}"),
     }
 }
 
@@ -51,14 +57,14 @@ pub(super) const IDENTITY: (&str, &str, i32, &str, &str) =
     ("identity", "", 0, "-", "uid=0\nkernel=Linux 6.1 x86_64\nservice_manager=yes\nmachine_id=present\ndirectory=\n");
 
 const ALL: &str = r#"
-- package: {name: nginx}
-- package: {name: telnetd, installed: false}
-- package: {name: nginx, version: {at_least: "1.22"}}
-- service: {name: nginx, enabled: true, running: true}
-- file: {path: /etc/nginx/nginx.conf, owner: root, group: root, mode: "0644", type: file}
-- file: {path: /root/.ssh/authorized_keys, exists: false, phase: [boot]}
-- file: {path: /etc/motd, content: {include: hello}}
-- command: {run: "nginx -t", exit_status: 0, stderr: {match: "successful"}, timeout: 10}
+- {package: nginx}
+- {package: telnetd, installed: false}
+- {package: nginx, version: {at_least: "1.22"}}
+- {service: nginx, enabled: true, running: true}
+- {file: /etc/nginx/nginx.conf, owner: root, group: root, mode: "0644", type: file}
+- {file: /root/.ssh/authorized_keys, exists: false, phase: [boot]}
+- {file: /etc/motd, content: {include: hello}}
+- {command: "nginx -t", exit_status: 0, stderr: {match: "successful"}, timeout: 10}
 "#;
 
 #[test]
@@ -87,18 +93,18 @@ fn the_documented_surface_is_taken() {
 #[test]
 fn the_digest_is_of_the_meaning() {
     let of = |yaml: &str| digest(&controls(yaml).iter().collect::<Vec<_>>());
-    let base = of("- file: {path: /a, mode: \"0644\", owner: root}\n- package: {name: nginx}");
+    let base = of("- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx}");
     assert_eq!(base.len(), 64);
-    assert_eq!(base, of("- package: {name: nginx}\n- file: {owner: root, path: /a, mode: {eq: \"0644\"}}"));
-    assert_eq!(base, of("- file: {path: /a, mode: \"644\", owner: root}\n- package: {name: nginx}"));
+    assert_eq!(base, of("- {package: nginx}\n- file: {owner: root, path: /a, mode: {eq: \"0644\"}}"));
+    assert_eq!(base, of("- {file: /a, mode: \"644\", owner: root}\n- {package: nginx}"));
     let changed = [
-        "- file: {path: /a, mode: \"0640\", owner: root}\n- package: {name: nginx}",
-        "- file: {path: /a, mode: {not: \"0644\"}, owner: root}\n- package: {name: nginx}",
-        "- file: {path: /b, mode: \"0644\", owner: root}\n- package: {name: nginx}",
-        "- file: {path: /a, mode: \"0644\", owner: root}",
-        "- file: {path: /a, mode: \"0644\", owner: root, impact: 0.9}\n- package: {name: nginx}",
-        "- file: {path: /a, mode: \"0644\", owner: root, phase: [boot]}\n- package: {name: nginx}",
-        "- file: {path: /a, mode: \"0644\", owner: root}\n- package: {name: nginx, title: other}",
+        "- {file: /a, mode: \"0640\", owner: root}\n- {package: nginx}",
+        "- {file: /a, mode: {not: \"0644\"}, owner: root}\n- {package: nginx}",
+        "- {file: /b, mode: \"0644\", owner: root}\n- {package: nginx}",
+        "- {file: /a, mode: \"0644\", owner: root}",
+        "- {file: /a, mode: \"0644\", owner: root, impact: 0.9}\n- {package: nginx}",
+        "- {file: /a, mode: \"0644\", owner: root, phase: [boot]}\n- {package: nginx}",
+        "- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx, title: other}",
     ];
     let digests: BTreeSet<String> = changed.iter().map(|yaml| of(yaml)).chain([base]).collect();
     assert_eq!(digests.len(), changed.len() + 1, "each change shows");
@@ -106,10 +112,8 @@ fn the_digest_is_of_the_meaning() {
 
 #[test]
 fn the_schema_describes_what_editors_complete() {
-    let schema = serde_json::to_string(&schemars::schema_for!(Vec<RawCheck>)).expect("json");
-    for part in
-        ["at_most", "link_target", "exit_status", "additionalProperties", "ExpectMode", "Whether it is installed"]
-    {
+    let schema = serde_json::to_string(&schemars::schema_for!(Vec<WrittenCheck>)).expect("json");
+    for part in ["at_most", "link_target", "exit_status", "additionalProperties", "ExpectMode", "unpacked and configured"] {
         assert!(schema.contains(part), "{part} in {schema}");
     }
 }

@@ -7,17 +7,17 @@ use super::*;
 #[test]
 fn the_worst_finding_is_the_verdict() {
     assert!(
-        Outcome::Failed > Outcome::Error && Outcome::Error > Outcome::Skipped && Outcome::Skipped > Outcome::Passed
+        Outcome::Error > Outcome::Failed && Outcome::Failed > Outcome::Passed && Outcome::Passed > Outcome::Skipped
     );
     let frames = [IDENTITY, ("file", "/m", 0, "-", "-rw------- 1 0 0 5 x"), ("body", "/m", 2, "-", "")];
-    let told = lines("- file: {path: /m, mode: \"0644\", content: x}", &frames);
-    assert_eq!(told, ["failed  file:/m  mode: expected \"0644\", actual \"0600\""], "failed is certain");
-    assert!(lines("- file: {path: /m, mode: \"0600\", content: x}", &frames)[0].starts_with("error "));
+    let told = lines("- {file: /m, mode: \"0644\", content: x}", &frames);
+    assert_eq!(told, ["error   file:/m  content: permission denied"]);
+    assert_eq!(lines("- {file: /m, mode: \"0644\", size: 5}", &frames), ["failed  file:/m  mode: expected \"0644\", actual \"0600\""]);
 }
 
 #[test]
 fn only_the_phases_controls_are_judged_and_nothing_is_said_to_be_nothing() {
-    let controls = controls("- file: {path: /m, phase: [build]}");
+    let controls = controls("- {file: /m, phase: [build]}");
     let refs: Vec<&Control> = controls.iter().collect();
     let facts = parse("n0nce", &output(&[IDENTITY])).expect("facts");
     let verdicts = judge(&refs, &facts, Phase::Boot);
@@ -34,13 +34,13 @@ fn only_the_phases_controls_are_judged_and_nothing_is_said_to_be_nothing() {
 #[test]
 fn in_a_directory_services_and_commands_are_skipped() {
     let directory = ("identity", "", 0, "-", "uid=0\nservice_manager=no\ndirectory=yes");
-    let told = lines("- service: {name: a}\n- command: {run: id}", &[directory]);
+    let told = lines("- {service: a}\n- {command: id}", &[directory]);
     assert!(
         told[0].starts_with("skipped service:a") && told[0].contains("a directory has no service manager"),
         "{told:?}"
     );
-    assert_eq!(told[1], "skipped command:id  exit_status: commands can't be run in a directory");
-    let controls = controls("- command: {run: id}");
+    assert_eq!(told[1], "skipped command:id  succeeds: commands can't be run in a directory");
+    let controls = controls("- {command: id}");
     let facts = parse("n0nce", &output(&[directory])).expect("facts");
     let verdicts = judge(&[&controls[0]], &facts, Phase::Boot);
     assert_eq!(summary(&verdicts).line(), "no control was judged: all 1 were skipped");
@@ -48,7 +48,7 @@ fn in_a_directory_services_and_commands_are_skipped() {
 
 #[test]
 fn a_control_that_expects_nothing_cannot_pass() {
-    let mut control = controls("- file: {path: /m}").remove(0);
-    control.expect.clear();
+    let mut control = controls("- {file: /m}").remove(0);
+    control.body.items.clear();
     assert_eq!(judge(&[&control], &Facts::default(), Phase::Boot)[0].outcome, Outcome::Error);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::checks::{Facts, FileFact, Inventory, Read};
+use crate::checks::{Facts, FileFact, Inventory, Read, Reading, file_fact, file_paths};
 use crate::platform::Platform;
 
 /// How many packages a message names.
@@ -46,18 +46,18 @@ impl Diff {
     #[must_use]
     pub fn between(from: &Facts, to: &Facts, platform: Platform) -> Self {
         let mut out = Self::default();
-        match (&from.inventory, &to.inventory) {
-            (Some(from), Some(to)) => out.inventories(from, to, platform),
-            (from, to) => {
-                let which = match (from, to) {
-                    (None, None) => "both versions",
-                    (None, _) => "the older version",
-                    _ => "the newer version",
-                };
-                out.unknown.push(format!("the facts of {which} have no inventory"));
-            }
+        let (older, newer) = (Inventory::of(from), Inventory::of(to));
+        let which = match (older.is_absent(), newer.is_absent()) {
+            (true, true) => Some("both versions"),
+            (true, false) => Some("the older version"),
+            (false, true) => Some("the newer version"),
+            (false, false) => None,
+        };
+        match which {
+            None => out.inventories(&older, &newer, platform),
+            Some(which) => out.unknown.push(format!("the facts of {which} have no inventory")),
         }
-        out.files = both(&from.files, &to.files, described);
+        out.files = both(&files(from), &files(to), String::clone);
         out
     }
 
@@ -160,36 +160,46 @@ fn both<T: PartialEq>(
         .collect()
 }
 
+/// The files that controls looked at, each on one line.
+fn files(facts: &Facts) -> BTreeMap<String, String> {
+    let line = |path: &str| Some((path.to_owned(), described(&file_fact(facts, path)?, facts.reading("body", path))));
+    file_paths(facts).filter_map(line).collect()
+}
+
 /// A file on one line; of a content only its digest.
-fn described(file: &FileFact) -> String {
+fn described(file: &FileFact, content: Option<&Reading>) -> String {
     let entry = match &file.entry {
         Read::Absent => return "absent".to_owned(),
         Read::Unreadable(why) => return format!("unreadable: {why}"),
         Read::Present(stat) => format!("{} {:04o} {}:{}", stat.kind, stat.mode, stat.uid, stat.gid),
     };
     let link = file.link_target.as_ref().map_or_else(String::new, |to| format!(" -> {to}"));
-    let content = match &file.content {
-        Some(Read::Present(blob)) => format!(" {}", blob.fingerprint()),
-        _ => String::new(),
-    };
+    let content = content.filter(|reading| reading.rc == 0);
+    let content = content.map_or_else(String::new, |reading| format!(" {}", reading.body.fingerprint()));
     format!("{entry}{link}{content}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::Blob;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     fn facts(packages: &[(&str, &str)], units: &[(&str, &str)]) -> Facts {
-        let inventory = Inventory {
-            packages: Read::Present(map(packages)),
-            units: Read::Present(map(units)),
-            users: Read::Present(map(&[("root", "0")])),
-        };
-        Facts { inventory: Some(inventory), ..Facts::default() }
+        let packages = packages.iter().map(|(n, v)| format!("{n}\tamd64\tinstall ok installed\t{v}\t\t\n"));
+        let units = units.iter().map(|(n, state)| format!("{n} {state}\n"));
+        let mut facts = Facts::default();
+        for (kind, text) in
+            [("packages", packages.collect::<String>()), ("unit-files", units.collect()), ("passwd", "root:x:0:0\n".into())]
+        {
+            let body = Blob::new(text.into_bytes(), false, false);
+            let reading = Reading { rc: 0, flags: String::new(), body };
+            facts.readings.insert(kind.to_owned(), [(String::new(), reading)].into());
+        }
+        facts
     }
 
     #[test]
@@ -232,7 +242,9 @@ mod tests {
         let old = Diff::between(&Facts::default(), &one, Platform::Debian);
         assert_eq!((old.summary().as_str(), old.unknown.len()), ("not known", 1));
         let mut unread = one.clone();
-        unread.inventory.as_mut().expect("inventory").packages = Read::Unreadable("denied".to_owned());
+        let body = Blob::new(b"denied".to_vec(), false, false);
+        let reading = Reading { rc: 3, flags: String::new(), body };
+        unread.readings.insert("packages".to_owned(), [(String::new(), reading)].into());
         assert_eq!(Diff::between(&one, &unread, Platform::Debian).unknown, ["packages: denied"]);
     }
 }

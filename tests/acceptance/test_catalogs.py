@@ -21,7 +21,7 @@ def pair(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         at_once = {"disable_after": "0s", "deregister_after": "0s"}
         catalog = Catalog(box, tmp_path_factory.mktemp(name), name, retention=at_once, brakes={"percent": 100})
         catalog.file("scripts/web.sh", f"echo {name} > /etc/whose\n")
-        check = {"command": {"run": "cat /etc/whose", "stdout": f"{name}\n"}}
+        check = {"command": "cat /etc/whose", "stdout": f"{name}\n"}
         catalog.image("web", source=VENDOR, scripts=["scripts/web.sh"], checks=[check])
         made.append(catalog)
     with ThreadPoolExecutor() as pool:

@@ -28,7 +28,7 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def write(catalog: Catalog, script: str, checks: list[dict[str, Any]]) -> None:
     catalog.file("scripts/app.sh", script)
-    always = [{"command": {"run": "cat /etc/judged", "stdout": "good\n"}}]
+    always = [{"command": "cat /etc/judged", "stdout": "good\n"}]
     catalog.image("app", source=VENDOR, scripts=["scripts/app.sh"], checks=always + checks)
 
 
@@ -69,7 +69,7 @@ def fail(box: Sandbox, catalog: Catalog) -> Failed:
 
 def test_a_failing_build_check_exits_3_names_it_and_makes_no_ami(box: Sandbox, catalog: Catalog) -> None:
     first = catalog.latest("app")
-    check = {"command": {"run": "cat /etc/answer", "stdout": "forty-two\n", "title": "The answer is right"}}
+    check = {"command": "cat /etc/answer", "stdout": "forty-two\n", "title": "The answer is right"}
     write(catalog, GOOD + "echo fifty-four > /etc/answer\n", [check])
     failed = fail(box, catalog)
     said = catalog.last.err
@@ -91,7 +91,7 @@ def test_a_check_that_fails_only_at_boot_leaves_the_old_current_and_no_candidate
     [old] = catalog.images()
     assert current(old) == {"Test"} and tags(old)["bakeline:state"] == "released"
     # /run is emptied by a boot: the same check passes inside the build and fails on the finished image.
-    check = {"file": {"path": "/run/only-in-the-build", "content": "here\n", "phase": ["build", "boot"]}}
+    check = {"file": "/run/only-in-the-build", "content": "here\n", "phase": ["build", "boot"]}
     write(catalog, GOOD + "echo here > /run/only-in-the-build\n", [check])
     failed = fail(box, catalog)
     said = catalog.last.err
@@ -109,7 +109,7 @@ def test_a_check_that_fails_only_at_boot_leaves_the_old_current_and_no_candidate
 
 def test_a_check_of_the_boot_phase_alone_is_not_judged_in_the_build(box: Sandbox, catalog: Catalog) -> None:
     first = catalog.latest("app")
-    check = {"command": {"run": "cat /etc/judged", "stdout": "better\n", "phase": ["boot"], "id": "boot-only"}}
+    check = {"command": "cat /etc/judged", "stdout": "better\n", "phase": ["boot"], "id": "boot-only"}
     # Another script too, so that it is built: a new control alone is judged on a boot of what there is.
     write(catalog, GOOD + "true\n", [check])
     failed = fail(box, catalog)

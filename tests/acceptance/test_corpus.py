@@ -41,9 +41,9 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     checks: list[dict[str, Any]] = []
     for name, text in CORPUS.items():
         run = f"printf %s {shlex.quote(text)}"
-        checks.append({"command": {"run": run, "stdout": text, "title": text, "id": f"say-{name}"}})
+        checks.append({"command": run, "stdout": text, "title": text, "id": f"say-{name}"})
         checks.append(
-            {"file": {"path": "/etc/corpus.txt", "content": {"include": text}, "id": f"file-{name}", "title": text}}
+            {"file": "/etc/corpus.txt", "content": {"include": text}, "id": f"file-{name}", "title": text}
         )
     made.image(
         "app",
@@ -103,7 +103,7 @@ def test_checks_were_judged_on_the_text_itself(catalog: Catalog) -> None:
 
 def test_a_failing_check_tells_slack_the_text_without_calling_anybody(box: Sandbox, catalog: Catalog) -> None:
     evil = "<!channel> <!here> <https://x.invalid|click> & ok"
-    check = {"command": {"run": f"echo {shlex.quote(evil)}", "stdout": "nothing\n", "title": evil, "id": "evil"}}
+    check = {"command": f"echo {shlex.quote(evil)}", "stdout": "nothing\n", "title": evil, "id": "evil"}
     catalog.image("app", source=VENDOR, description=DESCRIPTION, checks=[check])
     told = len(box.slack())
     catalog.release("--force", want=3)

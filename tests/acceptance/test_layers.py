@@ -79,7 +79,7 @@ def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             f"cp /home/admin/.ssh/authorized_keys /etc/nonces/{layer}.builder\n"
             f"cp /etc/machine-id /etc/nonces/{layer}.machine\ncp /etc/ssh/ssh_host_ed25519_key.pub /etc/nonces/{layer}.host\n",
         )
-        check = {"command": {"run": f"cat /etc/nonces/{layer}", "stdout": nonces[layer] + "\n"}}
+        check = {"command": f"cat /etc/nonces/{layer}", "stdout": nonces[layer] + "\n"}
         origin = {"parent": parent} if parent else {"source": VENDOR}
         catalog.image(layer, scripts=[f"scripts/{layer}.sh"], checks=[check], **origin)
         parent = layer

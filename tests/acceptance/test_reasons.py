@@ -146,7 +146,7 @@ def test_since_looks_at_git(catalog: Catalog) -> None:
 def test_a_new_control_boots_what_there_is(catalog: Catalog, box: Sandbox) -> None:
     before = {image: catalog.latest(image) for image in IMAGES}
     old = {ami["ImageId"]: tags(ami) for ami in catalog.images()}
-    write(catalog, checks=[{"file": {"path": "/etc/ground-mark"}}])
+    write(catalog, checks=[{"file": "/etc/ground-mark"}])
     decided = plan(catalog)
     assert verdicts(decided) == dict.fromkeys(IMAGES, "recheck")
     assert all(d["reasons"] == ["control `file:/etc/ground-mark` added"] for d in decided.values()), decided
@@ -168,7 +168,7 @@ def test_a_new_control_boots_what_there_is(catalog: Catalog, box: Sandbox) -> No
 
 def test_a_control_that_fails_leaves_the_version_current_and_says_what_to_do(catalog: Catalog) -> None:
     before = {ami["ImageId"]: tags(ami) for ami in catalog.images()}
-    catalog.image("side", parent="ground", scripts=["scripts/side.sh"], checks=[{"file": {"path": "/etc/not-there"}}])
+    catalog.image("side", parent="ground", scripts=["scripts/side.sh"], checks=[{"file": "/etc/not-there"}])
     try:
         assert verdicts(plan(catalog)) == {**KEEP, "side": "recheck"}
         done = catalog.release(want=3)
@@ -177,7 +177,7 @@ def test_a_control_that_fails_leaves_the_version_current_and_says_what_to_do(cat
         assert {ami["ImageId"]: tags(ami) for ami in catalog.images()} == before
         assert verdicts(plan(catalog))["side"] == "recheck", "it is tried again"
     finally:
-        write(catalog, checks=[{"file": {"path": "/etc/ground-mark"}}])
+        write(catalog, checks=[{"file": "/etc/ground-mark"}])
 
 
 def test_a_probe_is_a_dated_fact_and_changes_nothing_else(catalog: Catalog, box: Sandbox) -> None:
@@ -231,7 +231,7 @@ def test_a_newer_vendor_ami_plans_all_and_a_reviewed_plan_is_executed_exactly(ca
     before = catalog.images()
     refused = catalog.bakeline("release", "--plan", str(saved), want=7)
     assert "ground: script scripts/ground.sh changed" in refused.err and catalog.images() == before, refused
-    write(catalog, checks=[{"file": {"path": "/etc/ground-mark"}}])
+    write(catalog, checks=[{"file": "/etc/ground-mark"}])
 
     done = catalog.release("--plan", str(saved))
     version = reviewed["plan"]["decisions"][0]["version"]

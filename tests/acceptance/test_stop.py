@@ -15,7 +15,7 @@ from judge.inventory import Watcher, cloud, difference
 from judge.run import run, until
 from judge.sandbox import Sandbox
 
-GOOD = [{"file": {"path": "/etc/base", "content": "right\n"}}]
+GOOD = [{"file": "/etc/base", "content": "right\n"}]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_continue_holds_back_only_the_descendants(box: Sandbox, catalog: Catalog
 
 @pytest.mark.parametrize("phase", ["build", "boot"])
 def test_keep_failed_leaves_the_instance_and_says_how_to_get_in(box: Sandbox, catalog: Catalog, phase: str) -> None:
-    wrong = [{"command": {"run": "cat /etc/base", "stdout": "better\n", "phase": [phase]}}]
+    wrong = [{"command": "cat /etc/base", "stdout": "better\n", "phase": [phase]}]
     catalog.file("scripts/base.sh", f"set -eu\necho {phase} > /etc/base\n")
     catalog.image("base", source=VENDOR, scripts=["scripts/base.sh"], checks=wrong)
     before = cloud(box)
@@ -126,7 +126,7 @@ def test_what_changed_between_two_versions_is_shown(box: Sandbox, catalog: Catal
     for script, checks in (("set -eu\necho one > /etc/base\n", []), (f"{add}echo two > /etc/base\n", [])):
         catalog.file("scripts/base.sh", script)
         catalog.image(
-            "base", source=VENDOR, scripts=["scripts/base.sh"], checks=[{"file": {"path": "/etc/base", "exists": True}}]
+            "base", source=VENDOR, scripts=["scripts/base.sh"], checks=[{"file": "/etc/base", "exists": True}]
         )
         catalog.release("base")
         assert checks == []

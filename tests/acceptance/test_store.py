@@ -26,7 +26,7 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "base",
         source=VENDOR,
         scripts=["scripts/motd.sh"],
-        checks=[{"file": {"path": "/etc/motd"}}],
+        checks=[{"file": "/etc/motd"}],
         tags={"team": "platform"},
     )
     yield made

@@ -100,32 +100,32 @@ fn awkward(root: &Path, outside: &Path) {
 }
 
 const IN_A_DIRECTORY: &[(&str, &str)] = &[
-    ("file: {path: /etc/motd, mode: \"4711\", type: file, size: 12, content: {match: \"^world$\"}}", "passed"),
-    ("file: {path: /absolute, type: link, link_target: /etc/motd, content: {include: Hello}}", "passed"),
-    ("file: {path: /absolute, mode: \"4711\"}", "passed"),
-    ("file: {path: /upward, content: {include: Hello}}", "passed"),
-    ("file: {path: /folder/motd, content: {include: Hello}, type: file}", "passed"),
+    ("{file: /etc/motd, mode: \"4711\", type: file, size: 12, content: {match: \"^world$\"}}", "passed"),
+    ("{file: /absolute, type: link, link_target: /etc/motd, content: {include: Hello}}", "passed"),
+    ("{file: /absolute, mode: \"4711\"}", "passed"),
+    ("{file: /upward, content: {include: Hello}}", "passed"),
+    ("{file: /folder/motd, content: {include: Hello}, type: file}", "passed"),
     (
-        "file: {path: /out, content: {include: outside}}",
+        "{file: /out, content: {include: outside}}",
         "failed  file:/out  content: expected something with \"outside\", but it is a link to",
     ),
-    ("file: {path: /outdir/secret, exists: false}", "passed"),
+    ("{file: /outdir/secret, exists: false}", "passed"),
     (
-        "file: {path: /outdir/secret, content: {include: outside}}",
+        "{file: /outdir/secret, content: {include: outside}}",
         "failed  file:/outdir/secret#2  content: expected something with \"outside\", but it does not exist",
     ),
-    ("file: {path: /loop}", "error   file:/loop  exists: too many levels of symbolic links"),
-    ("file: {path: /loop/x, exists: false}", "error   file:/loop/x  exists: too many levels of symbolic links"),
-    ("file: {path: /nowhere/x, exists: false}", "passed"),
-    ("file: {path: /etc/motd/x, exists: false}", "passed"),
-    ("file: {path: /, type: directory}", "passed"),
-    ("package: {name: nginx, version: {at_least: \"1.22\"}}", "passed"),
-    ("package: {name: gone, installed: false}", "passed"),
-    ("package: {name: last, version: {at_most: \"2\"}}", "passed"),
-    ("package: {name: never, installed: false}", "passed"),
-    ("service: {name: ssh, enabled: true}", "skipped service:ssh  enabled: a directory has no service manager"),
+    ("{file: /loop}", "error   file:/loop  exists: too many levels of symbolic links"),
+    ("{file: /loop/x, exists: false}", "error   file:/loop/x  exists: too many levels of symbolic links"),
+    ("{file: /nowhere/x, exists: false}", "passed"),
+    ("{file: /etc/motd/x, exists: false}", "passed"),
+    ("{file: /, type: directory}", "passed"),
+    ("{package: nginx, version: {at_least: \"1.22\"}}", "passed"),
+    ("{package: gone, installed: false}", "passed"),
+    ("{package: last, version: {at_most: \"2\"}}", "passed"),
+    ("{package: never, installed: false}", "passed"),
+    ("{service: ssh, enabled: true}", "skipped service:ssh  enabled: a directory has no service manager"),
     (
-        "command: {run: \"touch pwned\"}",
+        "{command: \"touch pwned\"}",
         "skipped command:touch pwned  exit_status: commands can't be run in a directory",
     ),
 ];
@@ -164,7 +164,7 @@ fn what_may_not_be_read_is_an_error() {
     let closed = dir.path().join("closed");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("mode");
     let controls =
-        controls("- file: {path: /closed/x, exists: false}\n- file: {path: /mute, content: {not: {include: other}}}");
+        controls("- {file: /closed/x, exists: false}\n- {file: /mute, content: {not: {include: other}}}");
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(dir.path()));
         for verdict in verdicts(&controls, &facts) {
@@ -178,12 +178,12 @@ fn what_may_not_be_read_is_an_error() {
 fn this_machine_can_be_asked_without_being_changed() {
     let controls = controls(
         r#"
-- file: {path: /etc/passwd, owner: root, type: file, mode: {at_most: "0644"}, content: {match: "^root:"}}
-- file: {path: /dev/null, type: char}
-- file: {path: /no/such/file, exists: false}
-- package: {name: no-such-package, installed: false}
-- package: {name: dpkg}
-- service: {name: no-such-unit, enabled: false, running: false}
+- {file: /etc/passwd, owner: root, type: file, mode: {at_most: "0644"}, content: {match: "^root:"}}
+- {file: /dev/null, type: char}
+- {file: /no/such/file, exists: false}
+- {package: no-such-package, installed: false}
+- {package: dpkg}
+- {service: no-such-unit, enabled: false, running: false}
 "#,
     );
     let has_dpkg = Path::new("/var/lib/dpkg/status").exists();

@@ -18,7 +18,7 @@ impl House {
         house.write("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n");
         house.write(
             "images/base.yaml",
-            "source: {owner: amazon, name: debian-*}\nchecks:\n  - file: {path: /etc/motd}\n",
+            "source: {owner: amazon, name: debian-*}\nchecks:\n  - {file: /etc/motd}\n",
         );
         house.write("images/jdk.yaml", "parent: base\npackages: [jdk]\n");
         house

@@ -57,67 +57,67 @@ const TABLE: &[(&str, &[&str])] = &[
     ("file:", &["CAT021 2:5 `file` has no value (give it a map, such as `{path: …}`)"]),
     ("file: {}", &["CAT022 2:11 the key `path` is missing (add `path: …`)"]),
     ("package:\n    name: nginx", &["CAT021 3:5 an entry of `checks` must have exactly one key (indent what belongs to `package` further than it)"]),
-    ("file: {path: /a}\n    package: {name: b}", &["CAT021 3:5 an entry of `checks` must have exactly one key (choose one of `file`, `package`, `service`, `command`)"]),
+    ("{file: /a}\n    {package: b}", &["CAT021 3:5 an entry of `checks` must have exactly one key (choose one of `file`, `package`, `service`, `command`)"]),
     // Which keys, of which types.
-    ("file: {path: /a, exits: true}", &["CAT020 2:22 the key `exits` is not known here (did you mean `exists`?)"]),
+    ("{file: /a, exits: true}", &["CAT020 2:22 the key `exits` is not known here (did you mean `exists`?)"]),
     ("file: {pth: /a}", &[
         "CAT022 2:11 the key `path` is missing (add `path: …`)",
         "CAT020 2:12 the key `pth` is not known here (did you mean `path`?)",
     ]),
-    ("file: {path: /a, exists: yes, colour: red}", &[
+    ("{file: /a, exists: yes, colour: red}", &[
         "CAT021 2:30 `exists` must be true or false, not text (write true)",
         "CAT020 2:35 the key `colour` is not known here (the keys here are `path`, `exists`, `type`, `owner`, `group`, `mode`, `size`, `link_target`, `content`, `id`, `title`, `impact`, `phase`)",
     ]),
-    ("file: {path: 1}", &["CAT021 2:18 `path` must be text, not the number 1 (quote it: \"1\")"]),
-    ("file: {path: /a, mode: 0644}", &["CAT021 2:28 `mode` must be text or a map, not the number 0644 (quote it: \"0644\")"]),
-    ("file: {path: /a, mode: [\"0644\"]}", &["CAT021 2:22 `mode` must be text or a map, not a list (give it text or a map)"]),
-    ("file: {path: /a, mode:}", &["CAT021 2:22 `mode` has no value (give it text or a map, or remove the key)"]),
-    ("file: {path: /a, owner: true}", &["CAT021 2:29 `owner` must be text or a whole number or a map, not the truth value true (quote it: \"true\")"]),
-    ("file: {path: /a, owner: 00}", &["CAT024 2:29 `owner` has a leading zero, which YAML versions read differently (write it without)"]),
-    ("file: {path: /a, size: 1.5}", &["CAT021 2:28 `size` must be a whole number or a map, not the number 1.5 (give it a whole number or a map)"]),
-    ("file: {path: /a, size: 99999999999999999999}", &["CAT024 2:28 `size` is out of range (use a whole number of at most 18 decimal digits)"]),
-    ("file: {path: /a, type: fiel}", &["CAT023 2:28 `type` can't be `fiel` (did you mean `file`?)"]),
-    ("file: {path: /a, type: {not: fifo}}", &["CAT023 2:34 `not` can't be `fifo` (did you mean `file`?)"]),
-    ("package: {name: nginx, version: 1.22}", &["CAT021 2:37 `version` must be text or a map, not the number 1.22 (quote it: \"1.22\")"]),
-    ("service: {name: nginx, phase: boot}", &["CAT021 2:35 `phase` must be a list, not text (write it as a list: `- …`)"]),
-    ("service: {name: nginx, phase: [bot]}", &["CAT023 2:36 an entry of `phase` can't be `bot` (did you mean `boot`?)"]),
-    ("file: {path: /a, impact: 1.5}", &["CAT024 2:30 `impact` is out of range (use a number from 0.0 to 1.0)"]),
-    ("file: {path: /a, impact: .nan}", &["CAT024 2:30 `impact` is out of range (use a number from 0.0 to 1.0)"]),
-    ("file: {path: /a, impact: high}", &["CAT021 2:30 `impact` must be a number, not text (give it a number)"]),
-    ("command: {run: id, timeout: 0}", &["CAT024 2:33 `timeout` is out of range (use a whole number from 1 to 600)"]),
-    ("command: {run: id, exit_status: \"0\"}", &["CAT021 2:37 `exit_status` must be a whole number or a map, not text (give it a whole number or a map)"]),
+    ("{file: 1}", &["CAT021 2:18 `path` must be text, not the number 1 (quote it: \"1\")"]),
+    ("{file: /a, mode: 0644}", &["CAT021 2:28 `mode` must be text or a map, not the number 0644 (quote it: \"0644\")"]),
+    ("{file: /a, mode: [\"0644\"]}", &["CAT021 2:22 `mode` must be text or a map, not a list (give it text or a map)"]),
+    ("{file: /a, mode:}", &["CAT021 2:22 `mode` has no value (give it text or a map, or remove the key)"]),
+    ("{file: /a, owner: true}", &["CAT021 2:29 `owner` must be text or a whole number or a map, not the truth value true (quote it: \"true\")"]),
+    ("{file: /a, owner: 00}", &["CAT024 2:29 `owner` has a leading zero, which YAML versions read differently (write it without)"]),
+    ("{file: /a, size: 1.5}", &["CAT021 2:28 `size` must be a whole number or a map, not the number 1.5 (give it a whole number or a map)"]),
+    ("{file: /a, size: 99999999999999999999}", &["CAT024 2:28 `size` is out of range (use a whole number of at most 18 decimal digits)"]),
+    ("{file: /a, type: fiel}", &["CAT023 2:28 `type` can't be `fiel` (did you mean `file`?)"]),
+    ("{file: /a, type: {not: fifo}}", &["CAT023 2:34 `not` can't be `fifo` (did you mean `file`?)"]),
+    ("{package: nginx, version: 1.22}", &["CAT021 2:37 `version` must be text or a map, not the number 1.22 (quote it: \"1.22\")"]),
+    ("{service: nginx, phase: boot}", &["CAT021 2:35 `phase` must be a list, not text (write it as a list: `- …`)"]),
+    ("{service: nginx, phase: [bot]}", &["CAT023 2:36 an entry of `phase` can't be `bot` (did you mean `boot`?)"]),
+    ("{file: /a, impact: 1.5}", &["CAT024 2:30 `impact` is out of range (use a number from 0.0 to 1.0)"]),
+    ("{file: /a, impact: .nan}", &["CAT024 2:30 `impact` is out of range (use a number from 0.0 to 1.0)"]),
+    ("{file: /a, impact: high}", &["CAT021 2:30 `impact` must be a number, not text (give it a number)"]),
+    ("{command: id, timeout: 0}", &["CAT024 2:33 `timeout` is out of range (use a whole number from 1 to 600)"]),
+    ("{command: id, exit_status: \"0\"}", &["CAT021 2:37 `exit_status` must be a whole number or a map, not text (give it a whole number or a map)"]),
     // Matchers.
-    ("file: {path: /a, mode: {at_mst: \"0644\"}}", &["CAT020 2:29 the key `at_mst` is not known here (did you mean `at_most`?)"]),
-    ("file: {path: /a, mode: {not: {at_mst: \"0644\"}}}", &["CAT020 2:35 the key `at_mst` is not known here (did you mean `at_most`?)"]),
-    ("file: {path: /a, mode: {in: [\"0644\", 0600]}}", &["CAT021 2:42 an entry of `in` must be text, not the number 0600 (quote it: \"0600\")"]),
-    ("file: {path: /a, owner: {in: []}}", &["CAT021 2:30 `in` is empty (give it at least one entry)"]),
-    ("file: {path: /a, content: {}}", &["CAT021 2:22 `content` is empty (give it one of `eq`, `not`, `match`, `include`, `in`, `at_most`, `at_least`)"]),
-    ("file: {path: /a, content: {match: a, include: b}}", &["CAT021 2:42 `content` must have exactly one key (keep one of `match`, `include`; what else is expected goes into another entry)"]),
-    ("file: {path: /a, content: {include: 42}}", &["CAT021 2:41 `include` must be text, not the number 42 (quote it: \"42\")"]),
+    ("{file: /a, mode: {at_mst: \"0644\"}}", &["CAT020 2:29 the key `at_mst` is not known here (did you mean `at_most`?)"]),
+    ("{file: /a, mode: {not: {at_mst: \"0644\"}}}", &["CAT020 2:35 the key `at_mst` is not known here (did you mean `at_most`?)"]),
+    ("{file: /a, mode: {in: [\"0644\", 0600]}}", &["CAT021 2:42 an entry of `in` must be text, not the number 0600 (quote it: \"0600\")"]),
+    ("{file: /a, owner: {in: []}}", &["CAT021 2:30 `in` is empty (give it at least one entry)"]),
+    ("{file: /a, content: {}}", &["CAT021 2:22 `content` is empty (give it one of `eq`, `not`, `match`, `include`, `in`, `at_most`, `at_least`)"]),
+    ("{file: /a, content: {match: a, include: b}}", &["CAT021 2:42 `content` must have exactly one key (keep one of `match`, `include`; what else is expected goes into another entry)"]),
+    ("{file: /a, content: {include: 42}}", &["CAT021 2:41 `include` must be text, not the number 42 (quote it: \"42\")"]),
     // What only the control can tell, at the value it is about.
-    ("file: {path: etc/motd}", &["CAT100 2:18 path: it must be absolute (start it with `/`)"]),
-    ("file: {path: /a, mode: \"0888\"}", &["CAT100 2:28 mode: `0888` is not three or four octal digits (write a mode such as \"0644\")"]),
-    ("file: {path: /a, mode: {match: \"6\"}}", &["CAT100 2:36 mode: `match` is not for this property (use `eq` or `in`)"]),
-    ("file: {path: /a, content: {not: {match: \"(\"}}}", &["CAT100 2:45 content: the pattern can't be used: unclosed group (put a `\\` before a character that is meant as itself)"]),
-    ("file: {path: /a, exists: false, mode: \"0644\"}", &["CAT100 2:5 `exists: false` and an expectation of what is there contradict each other (remove one of them)"]),
-    ("file: {path: /a, id: \"\", title: \"\"}", &[
+    ("{file: etc/motd}", &["CAT100 2:18 path: it must be absolute (start it with `/`)"]),
+    ("{file: /a, mode: \"0888\"}", &["CAT100 2:28 mode: `0888` is not three or four octal digits (write a mode such as \"0644\")"]),
+    ("{file: /a, mode: {match: \"6\"}}", &["CAT100 2:36 mode: `match` is not for this property (use `eq` or `in`)"]),
+    ("{file: /a, content: {not: {match: \"(\"}}}", &["CAT100 2:45 content: the pattern can't be used: unclosed group (put a `\\` before a character that is meant as itself)"]),
+    ("{file: /a, exists: false, mode: \"0644\"}", &["CAT100 2:5 `exists: false` and an expectation of what is there contradict each other (remove one of them)"]),
+    ("{file: /a, id: \"\", title: \"\"}", &[
         "CAT100 2:26 id: it must be one line of 1 to 200 characters (shorten it, or leave it out)",
         "CAT100 2:37 title: it must be one line of 1 to 200 characters (shorten it, or leave it out)",
     ]),
-    ("file: {path: /a, phase: []}", &["CAT100 2:29 phase: it would never be judged (name build, boot or both)"]),
-    ("package: {name: -y}", &["CAT100 2:21 name: a package can't start with `-`: it would be an option (use a package's name, such as `nginx` or `libc6:amd64`)"]),
-    ("package: {name: nginx, version: {at_least: latest}}", &["CAT100 2:48 version: `latest` is not a version (write one such as \"1.22.1-9\")"]),
-    ("service: {name: \"a b\"}", &["CAT100 2:21 name: ` ` can't be in a unit's name (use a unit's name, such as `nginx` or `apt-daily.timer`)"]),
-    ("command: {run: \" \"}", &["CAT100 2:20 run: there is no command (write a command line for sh)"]),
+    ("{file: /a, phase: []}", &["CAT100 2:29 phase: it would never be judged (name build, boot or both)"]),
+    ("{package: -y}", &["CAT100 2:21 name: a package can't start with `-`: it would be an option (use a package's name, such as `nginx` or `libc6:amd64`)"]),
+    ("{package: nginx, version: {at_least: latest}}", &["CAT100 2:48 version: `latest` is not a version (write one such as \"1.22.1-9\")"]),
+    ("{service: \"a b\"}", &["CAT100 2:21 name: ` ` can't be in a unit's name (use a unit's name, such as `nginx` or `apt-daily.timer`)"]),
+    ("{command: \" \"}", &["CAT100 2:20 run: there is no command (write a command line for sh)"]),
     // Everything at once.
-    ("file: {path: a, mdoe: \"0644\", mode: 644, exists: 1, impact: 2}", &[
+    ("{file: a, mdoe: \"0644\", mode: 644, exists: 1, impact: 2}", &[
         "CAT100 2:18 path: it must be absolute (start it with `/`)",
         "CAT020 2:21 the key `mdoe` is not known here (did you mean `mode`?)",
         "CAT021 2:41 `mode` must be text or a map, not the number 644 (quote it: \"644\")",
         "CAT021 2:54 `exists` must be true or false, not the number 1 (give it true or false)",
         "CAT024 2:65 `impact` is out of range (use a number from 0.0 to 1.0)",
     ]),
-    ("file: {path: /a}\n  - flie: {path: /b}\n  - package: {nam: x}", &[
+    ("{file: /a}\n  - flie: {path: /b}\n  - package: {nam: x}", &[
         "CAT020 3:5 the key `flie` is not known here (did you mean `file`?)",
         "CAT022 4:14 the key `name` is missing (add `name: …`)",
         "CAT020 4:15 the key `nam` is not known here (did you mean `name`?)",
@@ -141,17 +141,17 @@ const BASE: &str = "source: {ssm: /a}\n";
 
 #[test]
 fn ids_are_unique_within_an_image_and_its_profiles() {
-    let nginx = "checks:\n  - package: {name: nginx}\n";
-    let own = format!("{BASE}profiles: [a, b]\nchecks:\n  - package: {{name: nginx, version: \"1\"}}\n");
+    let nginx = "checks:\n  - {package: nginx}\n";
+    let own = format!("{BASE}profiles: [a, b]\nchecks:\n  - {{package: nginx, version: \"1\"}}\n");
     assert_eq!(
         ids(&[("a", nginx), ("b", nginx)], &[("base", &own)], "base").expect("sound"),
         ["package:nginx", "package:nginx#2", "package:nginx#3"]
     );
-    let mine = "checks:\n  - package: {name: nginx, id: mine}\n";
-    let twice = "checks:\n  - package: {name: nginx, id: mine}\n  - service: {name: nginx, id: mine}\n";
+    let mine = "checks:\n  - {package: nginx, id: mine}\n";
+    let twice = "checks:\n  - {package: nginx, id: mine}\n  - {service: nginx, id: mine}\n";
     let named = format!("{BASE}profiles: [a, b]\n");
-    let own = format!("{BASE}profiles: [a]\nchecks:\n  - file: {{path: /a, id: mine}}\n");
-    let default = format!("{BASE}profiles: [a]\nchecks:\n  - file: {{path: /a, id: \"package:nginx\"}}\n");
+    let own = format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a, id: mine}}\n");
+    let default = format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a, id: \"package:nginx\"}}\n");
     let of_base = "is taken by another check of the image `base` (choose another one, or leave it out)";
     let of_file = "is taken by another check of this file (choose another one, or leave it out)";
     for (a, b, base, expected) in [
@@ -167,13 +167,13 @@ fn ids_are_unique_within_an_image_and_its_profiles() {
 
 #[test]
 fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
-    let base = format!("{BASE}profiles: [a]\nchecks:\n  - file: {{path: /a}}\n");
-    let a = ("a", "checks:\n  - package: {name: nginx}\n");
+    let base = format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a}}\n");
+    let a = ("a", "checks:\n  - {package: nginx}\n");
     let of = |own: &str| {
         let kid = "parent: base\n";
         let grandkid = format!("parent: kid\n{own}");
         ids(
-            &[a, ("b", "checks:\n  - package: {name: nginx}\n")],
+            &[a, ("b", "checks:\n  - {package: nginx}\n")],
             &[("base", &base), ("kid", kid), ("zkid", &grandkid)],
             "zkid",
         )
@@ -183,17 +183,17 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
         ("profiles: [a]\n", vec![]),
         ("profiles: [b]\n", vec![]),
         ("checks: [{file: {exists: true, path: /a}}]\n", vec![]),
-        ("checks: [{file: {path: /a}}, {file: {path: /a}}]\n", vec!["file:/a#2"]),
-        ("checks: [{file: {path: /a, type: file, id: more}}]\n", vec!["more"]),
+        ("checks: [{{file: /a}}, {{file: /a}}]\n", vec!["file:/a#2"]),
+        ("checks: [{{file: /a, type: file, id: more}}]\n", vec!["more"]),
     ] {
         let expected: Vec<&str> = ["package:nginx", "file:/a"].into_iter().chain(expected).collect();
         assert_eq!(of(own).expect(own), expected, "{own}");
     }
     let said = "the check `file:/a` of `zkid` has the id of another one of its ancestor `base` (give it an `id` of its own: both are judged)";
     for (own, place) in [
-        ("checks:\n  - file: {path: /a, type: file}\n", "images/zkid.yaml:3:5"),
-        ("checks:\n  - file: {path: /a, phase: [boot]}\n", "images/zkid.yaml:3:5"),
-        ("checks:\n  - file: {path: /b}\n  - package: {name: nginx, id: \"file:/a\"}\n", "images/zkid.yaml:4:5"),
+        ("checks:\n  - {file: /a, type: file}\n", "images/zkid.yaml:3:5"),
+        ("checks:\n  - {file: /a, phase: [boot]}\n", "images/zkid.yaml:3:5"),
+        ("checks:\n  - {file: /b}\n  - {package: nginx, id: \"file:/a\"}\n", "images/zkid.yaml:4:5"),
     ] {
         assert_eq!(of(own).expect_err(own), [format!("CAT100 {place} {said}")], "{own}");
     }
@@ -201,8 +201,8 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
 
 #[test]
 fn a_clash_between_ancestors_is_reported_once() {
-    let kid = "parent: base\nchecks:\n  - file: {path: /a, type: file}\n";
-    let base = format!("{BASE}checks: [{{file: {{path: /a}}}}]\n");
+    let kid = "parent: base\nchecks:\n  - {file: /a, type: file}\n";
+    let base = format!("{BASE}checks: [{{{{file: /a}}}}]\n");
     let images = [("base", base.as_str()), ("kid", kid), ("zkid", "parent: kid\n")];
     let found = ids(&[], &images, "zkid").expect_err("a clash");
     assert_eq!(found.len(), 1, "{found:?}");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Text, TextMap};
 use crate::catalog::de::At;
 use crate::catalog::syntax;
-use crate::checks::RawCheck;
+use crate::checks::WrittenCheck;
 use crate::model::Arch;
 use crate::platform::Platform;
 
@@ -56,7 +56,7 @@ pub(crate) struct RawImage {
     /// Checks to pass, besides those of the profiles and of every ancestor.
     #[serde(default)]
     #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
-    pub(crate) checks: Vec<RawCheck>,
+    pub(crate) checks: Vec<WrittenCheck>,
     /// Extra tags on the AMI.
     #[serde(default)]
     pub(crate) tags: TextMap,
@@ -147,5 +147,5 @@ pub(crate) struct RawProfile {
     /// The checks.
     #[schemars(required)]
     #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
-    pub(crate) checks: Option<Vec<RawCheck>>,
+    pub(crate) checks: Option<Vec<WrittenCheck>>,
 }

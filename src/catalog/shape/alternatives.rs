@@ -6,6 +6,7 @@ use super::{Fitter, is_type, listed, place_of, types, words};
 use crate::catalog::codes;
 use crate::catalog::node::{Node, Scalar, Span, Value};
 use crate::catalog::source::Sink;
+use crate::diagnostic::nearest;
 
 impl<'a> Fitter<'a, '_> {
     /// One of several schemas: words, maps with one key that names the variant, or plain types.
@@ -21,6 +22,10 @@ impl<'a> Fitter<'a, '_> {
         let all_words: Vec<&str> = options.iter().flat_map(|o| words(o)).collect();
         if variants.len() + options.iter().filter(|o| !words(o).is_empty()).count() == options.len() {
             return self.tagged(&variants, &all_words, node, what, key);
+        }
+        let leading: Vec<(&str, &Json)> = options.iter().filter_map(|o| Some((leader(o)?, *o))).collect();
+        if leading.len() == options.len() {
+            return self.led(&leading, node, what, key);
         }
         let mut closest: Option<Sink> = None;
         for option in options.iter().copied() {
@@ -45,6 +50,36 @@ impl<'a> Fitter<'a, '_> {
                 self.wrong_type(&all, node, what, key);
             }
         }
+        false
+    }
+
+    /// Maps of which each has one key that no other has and that it can't do without.
+    fn led(&mut self, options: &[(&'a str, &'a Json)], node: &mut Node, what: &str, key: Option<&Span>) -> bool {
+        let names = || options.iter().map(|(name, _)| *name);
+        let Value::Map(entries) = &node.value else {
+            let span = place_of(node, key);
+            let help = format!("begin it with one of {}", listed(names()));
+            let message = format!("{what} must be a map, not {}", node.describe());
+            self.error(codes::WRONG_TYPE, span, message).help(help);
+            return false;
+        };
+        if let Some((name, schema)) = options.iter().find(|(name, _)| node.get(name).is_some()) {
+            let span = node.entries().iter().find(|(k, _)| k.text == *name).map(|(k, _)| k.span.clone());
+            return self.node(schema, node, what, span.as_ref().or(key));
+        }
+        // Perhaps one of its keys was meant to be the one.
+        let meant = entries.iter().find_map(|(k, _)| Some((k, nearest(&k.text, names())?)));
+        let (span, message, help) = match (meant, entries.first()) {
+            (Some((key, near)), _) => {
+                let message = format!("the key `{}` is not known here", crate::catalog::text::shown(&key.text));
+                (key.span.clone(), message, format!("did you mean `{near}`?"))
+            }
+            (None, first) => {
+                let span = first.map_or_else(|| place_of(node, key), |(k, _)| k.span.clone());
+                (span, format!("{what} names nothing to check"), format!("begin it with one of {}", listed(names())))
+            }
+        };
+        self.error(codes::UNKNOWN_KEY, span, message).help(help);
         false
     }
 
@@ -91,6 +126,15 @@ impl<'a> Fitter<'a, '_> {
                 false
             }
         }
+    }
+}
+
+/// The key that an object can't do without, where it has others beside it.
+fn leader(schema: &Json) -> Option<&str> {
+    let required = schema.get("required")?.as_array()?;
+    match required.as_slice() {
+        [one] => one.as_str(),
+        _ => None,
     }
 }
 

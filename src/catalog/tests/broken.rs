@@ -173,8 +173,8 @@ fn profiles_tags_disks_and_checks() {
         ("checks: [x]\n", vec!["CAT023 2:10"]),
         ("checks: [{pakage: {name: nginx}}]\n", vec!["CAT020 2:11"]),
         ("checks: [{package: {nam: nginx}}]\n", vec!["CAT022 2:20", "CAT020 2:21"]),
-        ("checks: [{package: {name: nginx, installed: yes}}]\n", vec!["CAT021 2:45"]),
-        ("checks: [{package: {name: -y}}, {file: {path: etc}}]\n", vec!["CAT100 2:27", "CAT100 2:47"]),
+        ("checks: [{{package: nginx, installed: yes}}]\n", vec!["CAT021 2:45"]),
+        ("checks: [{{package: -y}}, {{file: etc}}]\n", vec!["CAT100 2:27", "CAT100 2:47"]),
     ] {
         check_image(more, &expected);
     }
@@ -238,8 +238,8 @@ fn between_images() {
         ),
         (
             vec![
-                ("images/base.yaml", "source: {ssm: /a}\nchecks: [{package: {name: nginx}}]\n"),
-                kid("parent: base\nchecks: [{package: {name: nginx, version: \"1\"}}]\n"),
+                ("images/base.yaml", "source: {ssm: /a}\nchecks: [{{package: nginx}}]\n"),
+                kid("parent: base\nchecks: [{{package: nginx, version: \"1\"}}]\n"),
             ],
             vec!["CAT100 images/kid.yaml:2:10"],
         ),

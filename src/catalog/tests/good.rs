@@ -144,7 +144,7 @@ files:
 packages: [nginx, "curl=7.88.1-10"]
 profiles: [web]
 checks:
-  - service: {name: nginx}
+  - {service: nginx}
 tags: {Team: "Ünïcode & sons"}
 disk_gib: 20
 "#;

@@ -30,7 +30,7 @@ pub(super) fn repository(files: &[(&str, &str)]) -> Repository {
         ("files/deep/run.sh", "#!/bin/sh\n"),
         ("ansible/site.yaml", "- hosts: all\n"),
         ("puppet/site.pp", "notice('hello')\n"),
-        ("profiles/web.yaml", "checks:\n  - package: {name: nginx}\n"),
+        ("profiles/web.yaml", "checks:\n  - {package: nginx}\n"),
         ("templates/packer/build.pkr.hcl", "x\n"),
     ];
     for (path, text) in sound.iter().chain(files) {

@@ -147,7 +147,7 @@ fn what_moved_decides_what_is_built_and_on_what() {
     let file = catalog(&[("motd", "hello again\n")]);
     let checks = catalog(&[(
         "images/jdk.yaml",
-        "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\nchecks:\n  - package: {name: jdk}\n",
+        "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\nchecks:\n  - {package: jdk}\n",
     )]);
     let base = catalog(&[("images/base.yaml", "source: {owner: amazon, name: debian-*}\npackages: [curl]\n")]);
     let mut due = old(&c);

@@ -17,7 +17,7 @@ pub(super) async fn second() -> House {
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     first.assert_clean("first release");
     first.next(
-        catalog(&[("base", "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - file: {path: /etc/passwd}\n")]),
+        catalog(&[("base", "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n")]),
         "2026-11-23T12:00:00Z",
     )
 }
@@ -112,7 +112,7 @@ async fn a_failed_build_leaves_nothing_whatever_packer_left() {
 #[tokio::test]
 async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_version() {
     let start = second().await;
-    let strict = catalog(&[("z", "parent: base\nchecks:\n  - file: {path: /bakeline/no/such/file}\n")]);
+    let strict = catalog(&[("z", "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n")]);
     let house = start.next(strict, "2026-11-23T12:00:00Z");
     let before = house.cloud.world(|w| w.clone());
     house.stand_guard();

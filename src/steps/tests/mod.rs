@@ -35,9 +35,9 @@ use guard::{foreign, guard, latest};
 
 /// Lineage base <- a <- b and base <- z.
 const IMAGES: [(&str, &str); 4] = [
-    ("base", "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - file: {path: /etc/passwd}\n"),
+    ("base", "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n"),
     ("a", "parent: base\npackages: [curl]\n"),
-    ("b", "parent: a\nchecks:\n  - file: {path: /etc/group}\n"),
+    ("b", "parent: a\nchecks:\n  - {file: /etc/group}\n"),
     ("z", "parent: base\n"),
 ];
 

@@ -12,9 +12,9 @@ use crate::plan::step::Verdict;
 
 const GOOD: (&str, &str) = (
     "base",
-    "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - file: {path: /etc/passwd}\n  - file: {path: /etc/group, id: new}\n",
+    "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n  - {file: /etc/group, id: new}\n",
 );
-const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - file: {path: /not/there}\n");
+const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 
 /// A house in which everything is released, then with `changed` in its catalog.
 async fn moved(changed: (&str, &str)) -> House {

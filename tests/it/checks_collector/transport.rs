@@ -20,7 +20,7 @@ fn names_and_content_are_data() {
         write(dir.path(), name, fake.as_bytes(), 0o640);
         let path = serde_json::to_string(&format!("/{name}")).expect("json");
         let content = serde_json::to_string(fake).expect("json");
-        yaml += &format!("- file: {{path: {path}, mode: \"0640\", content: {content}}}\n");
+        yaml += &format!("- {{file: {path}, mode: \"0640\", content: {content}}}\n");
     }
     let controls = controls(&yaml);
     for shell in shells() {
@@ -41,8 +41,8 @@ fn bytes_arrive_as_they_are_up_to_the_cap() {
     write(dir.path(), "full", &vec![b'x'; 256 * 1024], 0o644);
     write(dir.path(), "over", &vec![b'x'; 256 * 1024 + 1], 0o644);
     let controls = controls(
-        "- file: {path: /all, content: {include: abc}}\n- file: {path: /empty, content: \"\"}\n- file: {path: /full, content: \
-         {match: \"\\\\Ax{9}\"}}\n- file: {path: /over, content: {include: x}}",
+        "- {file: /all, content: {include: abc}}\n- {file: /empty, content: \"\"}\n- {file: /full, content: \
+         {match: \"\\\\Ax{9}\"}}\n- {file: /over, content: {include: x}}",
     );
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(dir.path()));
@@ -70,11 +70,11 @@ fn hashes_of_passwords_stay_on_the_target() {
     write(dir.path(), "key", b"-----BEGIN RSA PRIVATE KEY-----\nHASHHASH\n", 0o600);
     let controls = controls(
         r#"
-- file: {path: /etc/shadow, content: {match: "^root:\\$y\\$\\.\\.\\.:19000:0$"}}
-- file: {path: /etc/shadow, content: {match: "^locked:!\\$6\\$\\.\\.\\.:1$"}}
-- file: {path: /etc/shadow, content: {match: "^old:\\.\\.\\.:1$"}}
-- file: {path: /etc/shadow, content: {match: "^none:\\*:1\\nnew:!:1\\nempty::1$"}}
-- file: {path: /key, content: {include: nothing}}
+- {file: /etc/shadow, content: {match: "^root:\\$y\\$\\.\\.\\.:19000:0$"}}
+- {file: /etc/shadow, content: {match: "^locked:!\\$6\\$\\.\\.\\.:1$"}}
+- {file: /etc/shadow, content: {match: "^old:\\.\\.\\.:1$"}}
+- {file: /etc/shadow, content: {match: "^none:\\*:1\\nnew:!:1\\nempty::1$"}}
+- {file: /key, content: {include: nothing}}
 "#,
     );
     let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
@@ -94,7 +94,7 @@ fn hashes_of_passwords_stay_on_the_target() {
 #[test]
 fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
     let dir = tempfile::tempdir().expect("dir");
-    let check = |i| format!("- file: {{path: /some/rather/long/path/number/{i}, exists: false}}\n");
+    let check = |i| format!("- {{file: /some/rather/long/path/number/{i}, exists: false}}\n");
     let controls = controls(&(0..400).map(check).collect::<String>());
     let script = script(&controls, Some(dir.path()));
     assert!(script.len() > 40_000, "several buffers of any shell");

@@ -85,7 +85,7 @@ fn an_edit_of_the_parent_names_the_input_there_and_the_parent_here() {
 #[test]
 fn a_new_control_rechecks_the_image_and_its_children_and_builds_nothing() {
     let c = catalog(&[]);
-    let edited = catalog(&[("images/base.yaml", &format!("{BASE}checks:\n  - file: {{path: /etc/motd}}\n"))]);
+    let edited = catalog(&[("images/base.yaml", &format!("{BASE}checks:\n  - {{file: /etc/motd}}\n"))]);
     let got = decided(&edited, &remembered(&c), &[], false);
     for (image, line) in ["base", "jdk"].iter().zip(&got) {
         let words = format!("{image}: recheck 20261101.1 because control `");
@@ -103,7 +103,7 @@ fn a_new_control_rechecks_the_image_and_its_children_and_builds_nothing() {
 #[test]
 fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
     let inside = |mode: &str| {
-        let check = format!("{BASE}checks:\n  - file: {{path: /etc/motd, phase: [build], mode: \"{mode}\"}}\n");
+        let check = format!("{BASE}checks:\n  - {{file: /etc/motd, phase: [build], mode: \"{mode}\"}}\n");
         catalog(&[("images/base.yaml", &check)])
     };
     let got = decided(&inside("0600"), &remembered(&inside("0644")), &["base"], false);

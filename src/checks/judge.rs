@@ -1,0 +1,233 @@
+//! Owns judging: controls and facts to verdicts, without asking anybody anything more.
+
+use std::collections::BTreeMap;
+
+use super::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
+use super::expression::{self, Scope};
+use super::facts::Facts;
+use super::kind::{Kind, Target};
+use super::matcher::Matcher;
+use super::observed::Observed;
+use super::tree::Tree;
+use super::value::Value;
+use super::verdict::{Finding, Outcome, Verdict};
+use super::view::View;
+use super::{Phase, open};
+
+/// Judges the controls of the phase, in their order; those of the other phase have no verdict.
+#[must_use]
+pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict> {
+    let view = View::new(facts);
+    controls.iter().filter(|c| c.phases.contains(&phase)).map(|c| verdict(c, &view)).collect()
+}
+
+fn verdict(control: &Control, view: &View<'_>) -> Verdict {
+    let results = results(control, view).unwrap_or_else(|finding| vec![finding]);
+    // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
+    let outcome = results.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Error);
+    Verdict { control: control.id.clone(), title: control.title.clone(), impact: control.impact, outcome, results }
+}
+
+/// A finding about the control as a whole.
+fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
+    let (resource, property) = (String::new(), what.to_owned());
+    Finding { resource, property, expected: String::new(), actual: None, outcome, message }
+}
+
+fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Finding> {
+    if let Some(reason) = &control.manual {
+        return Err(whole(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
+    }
+    let known = Known { control, view, row: BTreeMap::new() };
+    if let Some(text) = &control.when {
+        let held = expression::parse(text).and_then(|condition| condition.holds(&known));
+        match held {
+            Ok(true) => {}
+            Ok(false) => return Err(whole(Outcome::Skipped, "when", format!("it does not apply here: {text}"))),
+            Err(why) => {
+                return Err(whole(Outcome::Error, "when", format!("it can't be told whether it applies: {why}")));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for row in known.rows()? {
+        let known = Known { control, view, row };
+        out.extend(known.group(&control.body));
+    }
+    Ok(out)
+}
+
+/// A control while it is judged for one combination of its loops' values.
+struct Known<'a> {
+    control: &'a Control,
+    view: &'a View<'a>,
+    row: BTreeMap<String, Tree>,
+}
+
+impl Scope for Known<'_> {
+    fn observe(&self, target: &Target, property: &str) -> Observed {
+        observe(target, property, self.view)
+    }
+
+    fn input(&self, name: &str) -> Result<Tree, String> {
+        let input = self.control.inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
+        for (condition, value) in &input.choices {
+            let held = match condition {
+                Some(text) => expression::parse(text)?.holds(self)?,
+                None => true,
+            };
+            if held {
+                return Ok(value.clone());
+            }
+        }
+        Err(format!("the input `{name}` has no value for this target"))
+    }
+
+    fn variable(&self, name: &str) -> Option<Tree> {
+        self.row.get(name).cloned()
+    }
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let Some(kind) = target.of() else {
+        return Observed::Unknown(format!("this version knows no resource `{}`", target.kind));
+    };
+    match kind.not_in_directory {
+        Some(why) if view.identity().directory => Observed::Skipped(why.to_owned()),
+        _ => (kind.observe)(target, property, view),
+    }
+}
+
+impl Known<'_> {
+    /// The combinations of loop values, at least one.
+    fn rows(&self) -> Result<Vec<BTreeMap<String, Tree>>, Finding> {
+        let mut closed = Vec::new();
+        for (name, tree) in &self.control.for_each {
+            let values = open::close(tree, &|name| self.input(name), &|_| None)
+                .map_err(|why| whole(Outcome::Error, "for_each", why))?;
+            closed.push((name.clone(), values));
+        }
+        let rows = open::rows(&closed, &|tree| tree.items().to_vec());
+        if rows.is_empty() {
+            return Err(whole(Outcome::Skipped, "for_each", "there is nothing to check: the list is empty".to_owned()));
+        }
+        Ok(rows)
+    }
+
+    fn close(&self, tree: &Tree) -> Result<Tree, String> {
+        open::close(tree, &|name| self.input(name), &|name| self.row.get(name).cloned())
+    }
+
+    fn group(&self, group: &Group) -> Vec<Finding> {
+        let parts = || group.items.iter().map(|item| self.item(item));
+        match group.mode {
+            Mode::All => parts().flatten().collect(),
+            Mode::Any => vec![either(parts().collect(), true)],
+            Mode::None => vec![either(parts().collect(), false)],
+        }
+    }
+
+    fn item(&self, item: &Item) -> Vec<Finding> {
+        match item {
+            Item::Expect(expectation) => self.expectation(expectation),
+            Item::Group(group) => self.group(group),
+        }
+    }
+
+    fn expectation(&self, expectation: &Expectation) -> Vec<Finding> {
+        let mut target = expectation.target.clone();
+        let subject = self.close(&Tree::Text(target.subject.clone()));
+        match subject.and_then(|tree| tree.spelled().ok_or_else(|| "a list can't be looked at".to_owned())) {
+            Ok(subject) => target.subject = subject,
+            Err(why) => return vec![whole(Outcome::Error, "resource", why)],
+        }
+        let Some(kind) = target.of() else {
+            let why = format!("this version knows no resource `{}`", target.kind);
+            return vec![whole(Outcome::Error, "resource", why)];
+        };
+        if let Some(finding) = self.absent(expectation, kind, &target) {
+            return vec![finding];
+        }
+        expectation.expect.iter().map(|(name, expected)| self.finding(&target, kind, name, expected, expectation)).collect()
+    }
+
+    /// What `if_absent` makes of there being nothing.
+    fn absent(&self, expectation: &Expectation, kind: &Kind, target: &Target) -> Option<Finding> {
+        let (meaning, presence) = (expectation.if_absent?, kind.presence?);
+        let absent = matches!(observe(target, presence, self.view), Observed::Value(Value::Bool(false, _)));
+        (absent && meaning != IfAbsent::Fail).then(|| nothing(meaning, target, presence))
+    }
+
+    fn finding(&self, target: &Target, kind: &Kind, name: &str, expected: &Expected, of: &Expectation) -> Finding {
+        let kind_of = kind.property(name).map_or(super::kind::Of::Text, |p| p.of);
+        let matcher = match expected {
+            Expected::Fixed(matcher) => Ok(matcher.clone()),
+            Expected::Open(tree) => self.close(tree).and_then(|tree| {
+                Matcher::read(&tree, kind_of).map_err(|problem| problem.message)
+            }),
+        };
+        let observed = observe(target, name, self.view);
+        match (matcher, observed, of.if_absent) {
+            (Err(why), ..) => Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) },
+            (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
+                nothing(meaning, target, name)
+            }
+            (Ok(matcher), observed, _) => judged(target, name, &matcher, matcher.describe(kind_of), observed),
+        }
+    }
+}
+
+fn nothing(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
+    let outcome = if meaning == IfAbsent::Pass { Outcome::Passed } else { Outcome::Skipped };
+    Finding { resource: target.shown(), ..whole(outcome, property, format!("{property}: there is nothing to look at")) }
+}
+
+fn judged(target: &Target, property: &str, matcher: &Matcher, expected: String, observed: Observed) -> Finding {
+    let (outcome, actual, message) = match observed {
+        Observed::Missing(_) if matcher.wants_nothing() => {
+            (Outcome::Passed, None, format!("{property}: expected {expected}"))
+        }
+        Observed::Missing(why) => (Outcome::Failed, None, format!("{property}: expected {expected}, but it {why}")),
+        Observed::Unknown(why) => (Outcome::Error, None, format!("{property}: {why}")),
+        Observed::Skipped(why) => (Outcome::Skipped, None, format!("{property}: {why}")),
+        Observed::Value(value) => {
+            let actual = value.shown();
+            let (outcome, message) = match matcher.test(&value) {
+                Err(why) => (Outcome::Error, format!("{property}: {why}")),
+                Ok(fits) => (
+                    if fits { Outcome::Passed } else { Outcome::Failed },
+                    format!("{property}: expected {expected}, actual {actual}"),
+                ),
+            };
+            (outcome, Some(actual), message)
+        }
+    };
+    Finding { resource: target.shown(), property: property.to_owned(), expected, actual, outcome, message }
+}
+
+/// One result for alternatives (`wanted`: one must hold) or for what must not hold.
+fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
+    let worst = |part: &Vec<Finding>| part.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Skipped);
+    let outcomes: Vec<Outcome> = parts.iter().map(worst).collect();
+    let outcome = if outcomes.contains(&Outcome::Passed) {
+        if wanted { Outcome::Passed } else { Outcome::Failed }
+    } else if outcomes.contains(&Outcome::Error) {
+        Outcome::Error
+    } else if outcomes.contains(&Outcome::Failed) {
+        if wanted { Outcome::Failed } else { Outcome::Passed }
+    } else {
+        Outcome::Skipped
+    };
+    let told: Vec<String> = parts
+        .iter()
+        .zip(&outcomes)
+        .map(|(part, outcome)| {
+            let shown: Vec<String> =
+                part.iter().filter(|f| f.outcome == *outcome).map(|f| format!("{} {}", f.resource, f.message)).collect();
+            format!("({}: {})", outcome.as_str(), shown.join(", "))
+        })
+        .collect();
+    let (name, expected) = if wanted { ("any_of", "at least one to hold") } else { ("none_of", "none to hold") };
+    let message = format!("{name}: expected {expected}: {}", told.join(" "));
+    Finding { expected: expected.to_owned(), ..whole(outcome, name, message) }
+}

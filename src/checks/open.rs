@@ -1,0 +1,230 @@
+//! Owns what is written in place of a value that is known later: `$inputs.NAME` for a whole value, `${NAME}` of a loop and
+//! `${inputs.NAME}` within text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::control::{Control, Expected, Input};
+use super::problem::Problem;
+use super::tree::Tree;
+use super::expression;
+
+const WHOLE: &str = "$inputs.";
+
+/// One piece of a text: itself, or what stands for something.
+enum Piece<'t> {
+    Plain(&'t str),
+    Input(&'t str),
+    Loop(&'t str),
+}
+
+/// A text in pieces. `${…}` that names neither an input nor a loop value is itself.
+fn pieces<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
+    if let Some(name) = text.strip_prefix(WHOLE).filter(|n| is_name(n)) {
+        return vec![Piece::Input(name)];
+    }
+    let (mut out, mut rest, mut from) = (Vec::new(), text, 0);
+    while let Some(at) = rest[from..].find("${").map(|at| at + from) {
+        let Some(end) = rest[at..].find('}').map(|end| end + at) else { break };
+        let name = &rest[at + 2..end];
+        let piece = match name.strip_prefix("inputs.") {
+            Some(input) if is_name(input) => Piece::Input(input),
+            _ if is_name(name) && known(name) => Piece::Loop(name),
+            _ => {
+                from = at + 2;
+                continue;
+            }
+        };
+        out.push(Piece::Plain(&rest[..at]));
+        out.push(piece);
+        (rest, from) = (&rest[end + 1..], 0);
+    }
+    out.push(Piece::Plain(rest));
+    out
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether a value depends on inputs or loop values.
+pub(crate) fn refers(tree: &Tree, loops: &[String]) -> bool {
+    let mut found = false;
+    tree.texts(&mut |text| {
+        let pieces = pieces(text, &|name| loops.iter().any(|l| l == name));
+        found |= pieces.iter().any(|p| !matches!(p, Piece::Plain(_)));
+    });
+    found
+}
+
+/// The names that a value uses and nobody gives.
+pub(crate) fn check(tree: &Tree, loops: &[String], inputs: &BTreeMap<String, Input>) -> Vec<Problem> {
+    let mut out = Vec::new();
+    tree.texts(&mut |text| {
+        for piece in pieces(text, &|_| true) {
+            match piece {
+                Piece::Input(name) if !inputs.contains_key(name) => out.push(no_input(name, inputs)),
+                Piece::Loop(name) if !loops.is_empty() && !loops.iter().any(|l| l == name) => out.push(Problem::new(
+                    format!("`${{{name}}}` is no value of `for_each`"),
+                    format!("use one of {}", loops.join(", ")),
+                )),
+                _ => {}
+            }
+        }
+    });
+    out
+}
+
+/// That there is no such input.
+pub(crate) fn no_input(name: &str, inputs: &BTreeMap<String, Input>) -> Problem {
+    let help = match crate::diagnostic::nearest(name, inputs.keys().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "declare it under `inputs:`".to_owned(),
+    };
+    Problem::new(format!("there is no input `{name}`"), help)
+}
+
+/// A value with everything in it that was open replaced.
+///
+/// # Errors
+/// A name that has no value, or a list within text.
+pub(crate) fn close(
+    tree: &Tree,
+    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    loops: &dyn Fn(&str) -> Option<Tree>,
+) -> Result<Tree, String> {
+    tree.replaced(&mut |text| close_text(text, inputs, loops))
+}
+
+fn close_text(
+    text: &str,
+    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    loops: &dyn Fn(&str) -> Option<Tree>,
+) -> Result<Tree, String> {
+    let pieces = pieces(text, &|name| loops(name).is_some());
+    let value = |piece: &Piece<'_>| match piece {
+        Piece::Plain(text) => Ok(Tree::Text((*text).to_owned())),
+        Piece::Input(name) => inputs(name),
+        Piece::Loop(name) => loops(name).ok_or_else(|| format!("there is no `{name}`")),
+    };
+    // A value that stands alone keeps its type.
+    let filled: Vec<&Piece<'_>> = pieces.iter().filter(|p| !matches!(p, Piece::Plain(""))).collect();
+    if let [one] = filled.as_slice() {
+        return value(one);
+    }
+    let mut out = String::new();
+    for piece in &pieces {
+        let part = value(piece)?;
+        out += &part.spelled().ok_or_else(|| format!("{} can't be part of a text", part.describe()))?;
+    }
+    Ok(Tree::Text(out))
+}
+
+/// Every text that this one can become, as far as that is known without a target; at most a hundred.
+pub(crate) fn samples(
+    text: &str,
+    loops: &[String],
+    inputs: &BTreeMap<String, Input>,
+    values: &[(String, Tree)],
+) -> Vec<String> {
+    if !refers(&Tree::Text(text.to_owned()), loops) {
+        return vec![text.to_owned()];
+    }
+    let rows = rows(values, &|tree| every(tree, inputs));
+    let texts: BTreeSet<String> = rows
+        .iter()
+        .take(100)
+        .filter_map(|row| {
+            let first = |name: &str| inputs.get(name).and_then(|i| i.choices.first()).map(|(_, v)| v.clone());
+            close_text(text, &|n| first(n).ok_or_else(String::new), &|n| row.get(n).cloned()).ok()?.spelled()
+        })
+        .collect();
+    texts.into_iter().collect()
+}
+
+/// What a value becomes by each choice of the inputs that it names; loop values stay open.
+pub(crate) fn sample_trees(tree: &Tree, loops: &[String], inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
+    let mut has_loops = false;
+    tree.texts(&mut |text| {
+        let pieces = pieces(text, &|name| loops.iter().any(|l| l == name));
+        has_loops |= pieces.iter().any(|p| matches!(p, Piece::Loop(_)));
+    });
+    if has_loops {
+        return Vec::new();
+    }
+    let most = inputs.values().map(|i| i.choices.len()).max().unwrap_or(1);
+    (0..most)
+        .filter_map(|n| {
+            let choice = |name: &str| {
+                let choices = &inputs.get(name).ok_or_else(String::new)?.choices;
+                choices.get(n.min(choices.len() - 1)).map(|(_, v)| v.clone()).ok_or_else(String::new)
+            };
+            close(tree, &choice, &|_| None).ok()
+        })
+        .collect()
+}
+
+/// The values of loops, one row for each combination.
+pub(crate) fn rows(loops: &[(String, Tree)], values: &dyn Fn(&Tree) -> Vec<Tree>) -> Vec<BTreeMap<String, Tree>> {
+    let mut out = vec![BTreeMap::new()];
+    for (name, tree) in loops {
+        let items = values(tree);
+        out = out
+            .iter()
+            .flat_map(|row| {
+                items.iter().map(move |item| {
+                    let mut row = row.clone();
+                    row.insert(name.clone(), item.clone());
+                    row
+                })
+            })
+            .take(10_000)
+            .collect();
+    }
+    out
+}
+
+/// Every item that a loop's value can have, whatever the target says.
+pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
+    let named = tree.text().and_then(|t| t.strip_prefix(WHOLE)).and_then(|name| inputs.get(name));
+    match named {
+        Some(input) => {
+            let mut out: Vec<Tree> = Vec::new();
+            for item in input.choices.iter().flat_map(|(_, value)| value.items()) {
+                if !out.contains(item) {
+                    out.push(item.clone());
+                }
+            }
+            out
+        }
+        None => tree.items().to_vec(),
+    }
+}
+
+/// The inputs that a control names.
+pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTreeMap<String, Input> {
+    let mut names = BTreeSet::new();
+    let mut add = |tree: &Tree| {
+        tree.texts(&mut |text| {
+            names.extend(pieces(text, &|_| false).into_iter().filter_map(|p| match p {
+                Piece::Input(name) => Some(name.to_owned()),
+                _ => None,
+            }));
+        });
+    };
+    control.for_each.iter().for_each(|(_, tree)| add(tree));
+    for expectation in control.expectations() {
+        add(&Tree::Text(expectation.target.subject.clone()));
+        for expected in expectation.expect.values() {
+            if let Expected::Open(tree) = expected {
+                add(tree);
+            }
+        }
+    }
+    if let Some(Ok(condition)) = control.when.as_deref().map(expression::parse) {
+        let mut inputs = Vec::new();
+        condition.names(&mut inputs, &mut Vec::new());
+        names.extend(inputs.into_iter().map(str::to_owned));
+    }
+    let kept = |(name, input): (&String, &Input)| names.contains(name).then(|| (name.clone(), input.clone()));
+    inputs.iter().filter_map(kept).collect()
+}

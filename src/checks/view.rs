@@ -1,0 +1,107 @@
+//! Owns facts as resources read them: three-state, and each text parsed once however many controls ask.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::facts::{Facts, Identity, Reading, brief};
+use super::observed::Observed;
+
+type Memo = HashMap<(TypeId, String, String), Rc<dyn Any>>;
+
+/// Facts while they are judged.
+pub(crate) struct View<'f> {
+    facts: &'f Facts,
+    memo: RefCell<Memo>,
+}
+
+/// How an answer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen<T> {
+    /// It was read.
+    Present(T),
+    /// There is nothing.
+    Absent,
+    /// It could not be determined; why.
+    Unknown(String),
+}
+
+impl<'f> View<'f> {
+    pub(crate) fn new(facts: &'f Facts) -> Self {
+        Self { facts, memo: RefCell::default() }
+    }
+
+    pub(crate) fn identity(&self) -> &'f Identity {
+        &self.facts.identity
+    }
+
+    pub(crate) fn facts(&self) -> &'f Facts {
+        self.facts
+    }
+
+    /// An answer as it is: none if it was not asked for.
+    pub(crate) fn raw(&self, kind: &str, key: &str) -> Option<&'f Reading> {
+        self.facts.reading(kind, key)
+    }
+
+    /// An answer as text.
+    pub(crate) fn text(&self, kind: &str, key: &str) -> Seen<Rc<String>> {
+        self.parsed(kind, key, |text| Ok(text.to_owned()))
+    }
+
+    /// An answer that was parsed; parsing happens once.
+    pub(crate) fn parsed<T: 'static>(
+        &self,
+        kind: &str,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Seen<Rc<T>> {
+        let Some(reading) = self.facts.reading(kind, key) else {
+            return Seen::Unknown("it was not collected".to_owned());
+        };
+        match reading.rc {
+            0 if reading.body.withheld() => Seen::Unknown("it is secret and was not kept".to_owned()),
+            0 if reading.body.truncated => Seen::Unknown("there is too much of it to judge".to_owned()),
+            0 => self.memoized(kind, key, || parse(&String::from_utf8_lossy(reading.body.bytes()))),
+            1 => Seen::Absent,
+            2 => Seen::Unknown("permission denied".to_owned()),
+            _ => Seen::Unknown(brief(reading.body.bytes())),
+        }
+    }
+
+    /// Something made of several answers; made once.
+    pub(crate) fn memoized<T: 'static>(
+        &self,
+        kind: &str,
+        key: &str,
+        make: impl FnOnce() -> Result<T, String>,
+    ) -> Seen<Rc<T>> {
+        let at = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
+        let known = self.memo.borrow().get(&at).cloned();
+        let made = match known {
+            Some(made) => made,
+            None => {
+                let made: Rc<dyn Any> = Rc::new(make().map(Rc::new));
+                self.memo.borrow_mut().insert(at, Rc::clone(&made));
+                made
+            }
+        };
+        match made.downcast_ref::<Result<Rc<T>, String>>() {
+            Some(Ok(value)) => Seen::Present(Rc::clone(value)),
+            Some(Err(why)) => Seen::Unknown(why.clone()),
+            None => Seen::Unknown("it was read as something else".to_owned()),
+        }
+    }
+}
+
+impl<T> Seen<T> {
+    /// What is observed of it; `absent` says what is not there.
+    pub(crate) fn observe(self, absent: &str, present: impl FnOnce(T) -> Observed) -> Observed {
+        match self {
+            Self::Present(value) => present(value),
+            Self::Absent => Observed::Missing(absent.to_owned()),
+            Self::Unknown(why) => Observed::Unknown(why),
+        }
+    }
+}
