@@ -11,7 +11,7 @@ fn every_refusal_says_what_and_what_next() {
         ("{file: etc/motd}", "must be absolute"),
         ("{file: -x}", "must be absolute"),
         ("{file: /etc/../x}", "`..`"),
-        ("{file: /etc/}", "without a `/` at its end"),
+        ("{file: /etc/}", "plain path"),
         ("{file: \"/a\\nb\"}", "line breaks"),
         ("{file: \"/a\\0b\"}", "NUL"),
         ("{file: /a, mode: 644.5}", "\"0644\""),

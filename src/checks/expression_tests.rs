@@ -58,7 +58,7 @@ fn what_is_no_condition_is_refused_with_the_reason() {
         ("true and", "ends too early"),
         ("(true", "`)` is missing"),
         ("true true", "`true` was not expected"),
-        ("package(\"x\").instaled", "no property `instaled`"),
+        ("package(\"xz\").instaled", "no property `instaled`"),
         ("pakage(\"x\").installed", "did you mean `package`"),
         ("package.installed", "needs a name"),
         ("package(\"-y\").installed", "option"),

@@ -3,6 +3,7 @@
 use super::super::parse;
 use super::super::tests::{IDENTITY, controls, lines, output};
 use super::*;
+use crate::checks::{Control, Facts, Phase, judge};
 
 #[test]
 fn the_worst_finding_is_the_verdict() {

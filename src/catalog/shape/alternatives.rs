@@ -68,7 +68,9 @@ impl<'a> Fitter<'a, '_> {
             return self.node(schema, node, what, span.as_ref().or(key));
         }
         // Perhaps one of its keys was meant to be the one.
-        let meant = entries.iter().find_map(|(k, _)| Some((k, nearest(&k.text, names())?)));
+        let known = |key: &str| options.iter().any(|(_, o)| o.get("properties").is_some_and(|p| p.get(key).is_some()));
+        let strangers = entries.iter().filter(|(k, _)| !known(&k.text));
+        let meant = strangers.map(|(k, _)| k).find_map(|k| Some((k, nearest(&k.text, names())?)));
         let (span, message, help) = match (meant, entries.first()) {
             (Some((key, near)), _) => {
                 let message = format!("the key `{}` is not known here", crate::catalog::text::shown(&key.text));

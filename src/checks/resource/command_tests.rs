@@ -32,5 +32,5 @@ fn a_late_or_cut_answer_is_an_error() {
 
 #[test]
 fn an_answer_that_never_came_is_an_error() {
-    assert!(lines("- {command: y}", &[IDENTITY])[0].contains("it was not collected"));
+    assert!(lines("- {command: yy}", &[IDENTITY])[0].contains("it was not collected"));
 }
