@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode, Origin};
-use super::kind::{Kind, Target};
+use super::control::{Control, Expected, Group, Input, Item, Mode, Origin};
+use super::kind::Kind;
 use super::open;
 use super::problem::Problem;
 use super::tree::Tree;
-use super::value::operand;
-use super::{Matcher, Phase, expression, resource};
+use super::{Phase, expression, resource};
 
 /// The keys that any check may carry beside its resource.
 pub(crate) const COMMON: &[&str] =
@@ -79,16 +78,18 @@ fn phases_of(body: &Group) -> BTreeSet<Phase> {
     if found.is_empty() { BTreeSet::from([Phase::Boot]) } else { found }
 }
 
-struct Draft<'a> {
-    problems: Vec<Problem>,
-    inputs: &'a BTreeMap<String, Input>,
-    loops: Vec<String>,
+/// A check while it is read.
+pub(super) struct Draft<'a> {
+    pub(super) problems: Vec<Problem>,
+    pub(super) inputs: &'a BTreeMap<String, Input>,
+    /// The names of its loop values.
+    pub(super) loops: Vec<String>,
     /// The first resource, such as `file:/etc/motd`: what the id is made of.
-    shown: Option<String>,
+    pub(super) shown: Option<String>,
 }
 
 impl Draft<'_> {
-    fn problem(&mut self, problem: Problem) {
+    pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
@@ -182,7 +183,7 @@ impl Draft<'_> {
             ([kind], []) => {
                 let keys = COMMON.iter().copied();
                 let item = self.expectation(check, kind, &keys.collect::<Vec<_>>());
-                Group { mode: Mode::All, items: item.into_iter().map(Item::Expect).collect() }
+                Group { mode: Mode::All, items: vec![Item::Expect(item)] }
             }
             ([], [(key, mode)]) => self.group(check, key, *mode),
             ([], []) if manual => Group { mode: Mode::All, items: Vec::new() },
@@ -208,7 +209,7 @@ impl Draft<'_> {
             let nested = GROUPS.iter().find(|(key, _)| entry.get(key).is_some());
             let kind = resource::KINDS.iter().find(|k| entry.get(k.name).is_some());
             match (kind, nested) {
-                (Some(kind), None) => items.extend(self.expectation(entry, kind, &["if_absent"]).map(Item::Expect)),
+                (Some(kind), None) => items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"]))),
                 (None, Some((inner, mode))) => items.push(Item::Group(self.group(entry, inner, *mode))),
                 _ => {
                     let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
@@ -223,127 +224,6 @@ impl Draft<'_> {
             self.problem(Problem::new(format!("`{key}` is empty"), "name what is expected").under(key));
         }
         Group { mode, items }
-    }
-
-    fn expectation(&mut self, check: &Tree, kind: &'static Kind, besides: &[&str]) -> Option<Expectation> {
-        let subject = self.subject(check, kind)?;
-        let mut target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };
-        let mut expect = BTreeMap::new();
-        for (key, value) in check.entries() {
-            if key == kind.name || besides.contains(&key.as_str()) {
-                continue;
-            }
-            if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
-                match operand(value, parameter.of).and_then(|text| {
-                    (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
-                }) {
-                    Ok(text) => drop(target.parameters.insert(key.clone(), text)),
-                    Err((what, help)) => self.problem(Problem::maybe(format!("{key}: {what}"), help).under(key)),
-                }
-            } else if let Some((name, expected)) = self.property(kind, key, value) {
-                expect.insert(name, expected);
-            }
-        }
-        for (implied, unless) in kind.implied {
-            if !unless.iter().any(|name| check.get(name).is_some()) {
-                expect.insert((*implied).to_owned(), Expected::Fixed(Matcher::bool(true)));
-            }
-        }
-        if expect.is_empty() && self.problems.is_empty() {
-            expect = kind.by_default.iter().map(|p| ((*p).to_owned(), Expected::Fixed(Matcher::bool(true)))).collect();
-            if expect.is_empty() {
-                let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
-                let help = format!("add one of {}", names.join(", "));
-                self.problem(Problem::new(format!("nothing is expected of this {}", kind.name), help));
-            }
-        }
-        self.contradiction(kind, &expect);
-        self.shown.get_or_insert_with(|| {
-            format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes()))
-        });
-        let if_absent = match check.get("if_absent").and_then(Tree::text) {
-            Some("skip") => Some(IfAbsent::Skip),
-            Some("pass") => Some(IfAbsent::Pass),
-            Some("fail") => Some(IfAbsent::Fail),
-            _ => None,
-        };
-        Some(Expectation { target, expect, if_absent })
-    }
-
-    fn subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
-        let value = check.get(kind.name)?;
-        let Some(subject) = value.text() else {
-            let message = format!("{}: it must be text, not {}", kind.name, value.describe());
-            let help = format!("write its {} behind it: `{}: …`", kind.subject.name, kind.name);
-            self.problem(Problem::new(message, help).under(kind.name));
-            return None;
-        };
-        let words = kind.subject.words;
-        if !words.is_empty() && !words.contains(&subject) {
-            let help = format!("use {}", words.join(" or "));
-            let message = format!("{}: there is no `{}`", kind.name, subject.escape_debug());
-            self.problem(Problem::new(message, help).under(kind.name));
-            return None;
-        }
-        for sample in open::samples(subject, &self.loops, self.inputs, &check_loops(check)) {
-            if let Err((what, help)) = (kind.subject.check)(&sample) {
-                self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
-                return None;
-            }
-        }
-        if kind.name != "command" {
-            let problems = open::check(value, &self.loops, self.inputs);
-            self.problems.extend(problems.into_iter().map(|p| p.under(kind.name)));
-        }
-        Some(subject.to_owned())
-    }
-
-    fn property(&mut self, kind: &Kind, key: &str, value: &Tree) -> Option<(String, Expected)> {
-        let Some(property) = kind.property(key) else {
-            let names = kind.properties.iter().map(|p| p.name).chain(kind.parameters.iter().map(|p| p.name));
-            let help = match crate::diagnostic::nearest(key, names.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("a {} has {}", kind.name, names.collect::<Vec<_>>().join(", ")),
-            };
-            self.problem(Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key));
-            return None;
-        };
-        let name = if property.name.is_empty() { key.to_owned() } else { property.name.to_owned() };
-        let problems = open::check(value, &self.loops, self.inputs);
-        if open::refers(value, &self.loops) {
-            let fine = problems.is_empty();
-            self.problems.extend(problems.into_iter().map(|p| p.under(key)));
-            if fine {
-                for sample in open::sample_trees(value, &self.loops, self.inputs) {
-                    if let Err(problem) = Matcher::read(&sample, property.of) {
-                        self.named(key, problem);
-                        break;
-                    }
-                }
-            }
-            return Some((name, Expected::Open(value.clone())));
-        }
-        match Matcher::read(value, property.of) {
-            Ok(matcher) => Some((name, Expected::Fixed(matcher))),
-            Err(problem) => {
-                self.named(key, problem);
-                None
-            }
-        }
-    }
-
-    fn named(&mut self, key: &str, mut problem: Problem) {
-        problem.message = format!("{key}: {}", problem.message);
-        self.problem(problem.under(key));
-    }
-
-    fn contradiction(&mut self, kind: &Kind, expect: &BTreeMap<String, Expected>) {
-        let Some(presence) = kind.presence else { return };
-        let absent = expect.get(presence) == Some(&Expected::Fixed(Matcher::bool(false)));
-        if absent && expect.len() > 1 {
-            let message = format!("`{presence}: false` and an expectation of what is there contradict each other");
-            self.problem(Problem::new(message, "remove one of them"));
-        }
     }
 
     fn finish(mut self, mut control: Control, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
@@ -365,11 +245,6 @@ impl Draft<'_> {
         control.inputs = open::named(&control, self.inputs);
         Ok(control)
     }
-}
-
-/// The values of a check's loops as they are written.
-fn check_loops(check: &Tree) -> Vec<(String, Tree)> {
-    check.get("for_each").map(|loops| loops.entries().to_vec()).unwrap_or_default()
 }
 
 /// The id itself, or with `#2`, `#3`, … when it is taken.

@@ -4,9 +4,11 @@ mod blob;
 mod collect;
 mod control;
 mod draft;
+mod draft_expect;
 mod expression;
 mod facts;
 mod frames;
+mod grammar;
 mod inventory;
 mod judge;
 mod kind;
@@ -20,6 +22,7 @@ mod tree;
 mod value;
 mod verdict;
 mod view;
+mod wording;
 
 use std::collections::BTreeMap;
 

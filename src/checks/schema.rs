@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::kind::{Kind, Of, Property};
-use super::matcher::MATCHERS;
 use super::resource::KINDS;
 use super::tree::Tree;
+use super::wording::MATCHERS;
 
 /// A check as it is written, not yet looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,14 +2,16 @@
 
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test runs shells on files of its own")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bakeline::checks::{CollectOptions, Control, Facts, Outcome, Phase, RawCheck, Verdict, collector, judge, parse};
+use bakeline::checks::{
+    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Tree, Verdict, collector, judge, parse, read,
+};
 
 #[path = "checks_collector/commands.rs"]
 mod commands;
@@ -32,8 +34,10 @@ fn shells() -> Vec<Vec<&'static str>> {
 
 fn controls(yaml: &str) -> Vec<Control> {
     let mut taken = BTreeSet::new();
-    let raw: Vec<RawCheck> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
-    raw.into_iter().map(|r| r.into_control(&mut taken).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))).collect()
+    let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
+    let inputs = BTreeMap::new();
+    let mut one = |raw: &Tree| read(raw, Around { taken: &mut taken, inputs: &inputs, origin: Origin::default() });
+    raw.iter().map(|r| one(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))).collect()
 }
 
 fn script(controls: &[Control], root: Option<&Path>) -> String {
@@ -126,7 +130,7 @@ const IN_A_DIRECTORY: &[(&str, &str)] = &[
     ("{service: ssh, enabled: true}", "skipped service:ssh  enabled: a directory has no service manager"),
     (
         "{command: \"touch pwned\"}",
-        "skipped command:touch pwned  exit_status: commands can't be run in a directory",
+        "skipped command:touch pwned  succeeds: commands can't be run in a directory",
     ),
 ];
 
@@ -146,8 +150,10 @@ fn a_directory_is_judged_as_if_it_were_the_root() {
             assert!(line.starts_with(expected), "{shell:?} {check}: {line}");
         }
         assert!(facts.identity.directory && facts.identity.uid.is_some(), "{:?}", facts.identity);
-        assert_eq!(facts.users.get(&4242).map(String::as_str), Some("base"), "names are the directory's own");
-        assert_eq!(facts.groups.get(&4242).map(String::as_str), Some("wheel"));
+        for (table, row) in [("passwd", "base:x:4242:"), ("group", "wheel:x:4242:")] {
+            let kept = serde_json::to_string(&facts.reading(table, "")).expect("json");
+            assert!(kept.contains(row), "names are the directory's own: {kept}");
+        }
     }
     assert!(!Path::new("pwned").exists() && !root.join("pwned").exists());
 }
@@ -195,7 +201,8 @@ fn this_machine_can_be_asked_without_being_changed() {
         let packages = if has_dpkg { Outcome::Passed } else { Outcome::Error };
         assert_eq!(outcomes[3..5], [packages; 2], "{found:#?}");
         if !facts.identity.service_manager {
-            assert_ne!(outcomes[5], Outcome::Passed, "nothing runs here, so nothing is known to be stopped");
+            let running = &found[5].results[1];
+            assert_ne!(running.outcome, Outcome::Passed, "nothing runs here, so nothing is known to be stopped");
         }
         assert!(!facts.identity.directory && !facts.identity.kernel.is_empty() && facts.identity.clock.ends_with('Z'));
     }

@@ -170,11 +170,11 @@ fn profiles_tags_disks_and_checks() {
         ("disk_gib: -1\n", vec!["CAT024 2:11"]),
         ("disk_gib: big\n", vec!["CAT021 2:11"]),
         ("checks: {}\n", vec!["CAT021 2:1"]),
-        ("checks: [x]\n", vec!["CAT023 2:10"]),
-        ("checks: [{pakage: {name: nginx}}]\n", vec!["CAT020 2:11"]),
-        ("checks: [{package: {nam: nginx}}]\n", vec!["CAT022 2:20", "CAT020 2:21"]),
-        ("checks: [{{package: nginx, installed: yes}}]\n", vec!["CAT021 2:45"]),
-        ("checks: [{{package: -y}}, {{file: etc}}]\n", vec!["CAT100 2:27", "CAT100 2:47"]),
+        ("checks: [x]\n", vec!["CAT021 2:10"]),
+        ("checks: [{pakage: nginx}]\n", vec!["CAT020 2:11"]),
+        ("checks: [{package: {name: nginx}}]\n", vec!["CAT021 2:11"]),
+        ("checks: [{package: nginx, installed: yes}]\n", vec!["CAT021 2:38"]),
+        ("checks: [{package: -y}, {file: etc}]\n", vec!["CAT100 2:20", "CAT100 2:32"]),
     ] {
         check_image(more, &expected);
     }
@@ -238,8 +238,8 @@ fn between_images() {
         ),
         (
             vec![
-                ("images/base.yaml", "source: {ssm: /a}\nchecks: [{{package: nginx}}]\n"),
-                kid("parent: base\nchecks: [{{package: nginx, version: \"1\"}}]\n"),
+                ("images/base.yaml", "source: {ssm: /a}\nchecks: [{package: nginx}]\n"),
+                kid("parent: base\nchecks: [{package: nginx, version: \"1\"}]\n"),
             ],
             vec!["CAT100 images/kid.yaml:2:10"],
         ),

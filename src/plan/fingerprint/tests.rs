@@ -98,7 +98,7 @@ fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
     sections.extend(spec.disk_gib.map(|gib| format!("disk_gib: {gib}")));
     sections.extend(spec.playbook.as_ref().map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))));
     sections.extend(spec.manifest.as_ref().map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))));
-    let checks = spec.checks.iter().map(|path| format!("{{{{file: {path}}}}}")).collect();
+    let checks = spec.checks.iter().map(|path| format!("{{file: {path}}}")).collect();
     sections.push(format!("checks: [{}]", list(checks)));
     let mut settings = "name: acme\nregions: [eu-west-1]\n".to_owned();
     let mut out = BTreeMap::new();

@@ -85,8 +85,8 @@ fn with_neither_the_shell_still_ends_commands() {
 #[test]
 fn what_a_command_leaves_behind_does_not_hang_the_collector() {
     let controls = controls(
-        "- command: {id: child, run: \"sleep 20 & echo started\", timeout: 1, stdout: {include: started}}\n\
-         - command: {id: daemon, run: \"setsid sleep 21 & echo started\", timeout: 1, stdout: {include: started}}",
+        "- {id: child, command: \"sleep 20 & echo started\", timeout: 1, stdout: {include: started}}\n\
+         - {id: daemon, command: \"setsid sleep 21 & echo started\", timeout: 1, stdout: {include: started}}",
     );
     for shell in shells() {
         let start = Instant::now();

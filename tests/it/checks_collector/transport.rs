@@ -54,7 +54,7 @@ fn bytes_arrive_as_they_are_up_to_the_cap() {
         ];
         assert_lines(&controls, &facts, &expected, &shell);
         let kept = serde_json::to_value(&facts).expect("json");
-        let hex = kept["files"]["/all"]["content"]["present"]["hex"].as_str().expect("hex");
+        let hex = kept["readings"]["body"]["/all"]["hex"].as_str().expect("hex");
         let back: Vec<u8> =
             (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect();
         assert_eq!(back, all);
@@ -100,7 +100,7 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
     assert!(script.len() > 40_000, "several buffers of any shell");
     for shell in shells() {
         let output = run(&shell, &script);
-        assert_eq!(parse(NONCE, &output).expect("facts").files.len(), 400);
+        assert_eq!(parse(NONCE, &output).expect("facts").readings["file"].len(), 400);
         assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
         let mut child = Command::new(shell[0])
             .args(&shell[1..])

@@ -1,0 +1,139 @@
+//! Owns the way from one resource as written, with what is expected of it, to an [`Expectation`].
+
+use std::collections::BTreeMap;
+
+use super::control::{Expectation, Expected, IfAbsent};
+use super::draft::Draft;
+use super::kind::{Kind, Of, Target};
+use super::problem::Problem;
+use super::tree::Tree;
+use super::value::operand;
+use super::{Matcher, open};
+
+impl Draft<'_> {
+    pub(super) fn expectation(&mut self, check: &Tree, kind: &'static Kind, besides: &[&str]) -> Expectation {
+        let subject = self.subject(check, kind).unwrap_or_default();
+        let mut target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };
+        let mut expect = BTreeMap::new();
+        for (key, value) in check.entries() {
+            if key == kind.name || besides.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
+                match operand(value, parameter.of).and_then(|text| {
+                    (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
+                }) {
+                    Ok(text) => drop(target.parameters.insert(key.clone(), text)),
+                    Err((what, help)) => self.problem(Problem::maybe(format!("{key}: {what}"), help).under(key)),
+                }
+            } else if let Some((name, expected)) = self.property(kind, key, value) {
+                expect.insert(name, expected);
+            }
+        }
+        for (implied, unless) in kind.implied {
+            if !unless.iter().any(|name| check.get(name).is_some()) {
+                expect.insert((*implied).to_owned(), Expected::Fixed(Matcher::bool(true)));
+            }
+        }
+        if expect.is_empty() && self.problems.is_empty() {
+            expect = kind.by_default.iter().map(|p| ((*p).to_owned(), Expected::Fixed(Matcher::bool(true)))).collect();
+            if expect.is_empty() {
+                let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
+                let help = format!("add one of {}", names.join(", "));
+                self.problem(Problem::new(format!("nothing is expected of this {}", kind.name), help));
+            }
+        }
+        self.contradiction(kind, &expect);
+        self.shown.get_or_insert_with(|| {
+            format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes()))
+        });
+        let if_absent = match check.get("if_absent").and_then(Tree::text) {
+            Some("skip") => Some(IfAbsent::Skip),
+            Some("pass") => Some(IfAbsent::Pass),
+            Some("fail") => Some(IfAbsent::Fail),
+            _ => None,
+        };
+        Expectation { target, expect, if_absent }
+    }
+
+    fn subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
+        let value = check.get(kind.name)?;
+        let Some(subject) = value.text() else {
+            let message = format!("{}: it must be text, not {}", kind.name, value.describe());
+            let help = format!("write its {} behind it: `{}: …`", kind.subject.name, kind.name);
+            self.problem(Problem::new(message, help).under(kind.name));
+            return None;
+        };
+        let words = kind.subject.words;
+        if !words.is_empty() && !words.contains(&subject) {
+            let help = format!("use {}", words.join(" or "));
+            let message = format!("{}: there is no `{}`", kind.name, subject.escape_debug());
+            self.problem(Problem::new(message, help).under(kind.name));
+            return None;
+        }
+        for sample in open::samples(subject, &self.loops, self.inputs, &check_loops(check)) {
+            if let Err((what, help)) = (kind.subject.check)(&sample) {
+                self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
+                return None;
+            }
+        }
+        if kind.name != "command" {
+            let problems = open::check(value, &self.loops, self.inputs);
+            self.problems.extend(problems.into_iter().map(|p| p.under(kind.name)));
+        }
+        Some(subject.to_owned())
+    }
+
+    fn property(&mut self, kind: &Kind, key: &str, value: &Tree) -> Option<(String, Expected)> {
+        let Some(property) = kind.property(key) else {
+            let names = kind.properties.iter().map(|p| p.name).chain(kind.parameters.iter().map(|p| p.name));
+            let help = match crate::diagnostic::nearest(key, names.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("a {} has {}", kind.name, names.collect::<Vec<_>>().join(", ")),
+            };
+            self.problem(Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key));
+            return None;
+        };
+        let name = if property.name.is_empty() { key.to_owned() } else { property.name.to_owned() };
+        let problems = open::check(value, &self.loops, self.inputs);
+        if open::refers(value, &self.loops) {
+            let fine = problems.is_empty();
+            self.problems.extend(problems.into_iter().map(|p| p.under(key)));
+            if fine {
+                for sample in open::sample_trees(value, &self.loops, self.inputs) {
+                    if let Err(problem) = Matcher::read(&sample, property.of) {
+                        self.named(key, problem);
+                        break;
+                    }
+                }
+            }
+            return Some((name, Expected::Open(value.clone())));
+        }
+        match Matcher::read(value, property.of) {
+            Ok(matcher) => Some((name, Expected::Fixed(matcher))),
+            Err(problem) => {
+                self.named(key, problem);
+                None
+            }
+        }
+    }
+
+    fn named(&mut self, key: &str, mut problem: Problem) {
+        problem.message = format!("{key}: {}", problem.message);
+        self.problem(problem.under(key));
+    }
+
+    fn contradiction(&mut self, kind: &Kind, expect: &BTreeMap<String, Expected>) {
+        let Some(presence) = kind.presence else { return };
+        let absent = expect.get(presence) == Some(&Expected::Fixed(Matcher::bool(false)));
+        if absent && expect.len() > 1 {
+            let message = format!("`{presence}: false` and an expectation of what is there contradict each other");
+            self.problem(Problem::new(message, "remove one of them"));
+        }
+    }
+}
+
+/// The values of a check's loops as they are written.
+fn check_loops(check: &Tree) -> Vec<(String, Tree)> {
+    check.get("for_each").map(|loops| loops.entries().to_vec()).unwrap_or_default()
+}
