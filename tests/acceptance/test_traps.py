@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
+from judge.run import HANG
 from judge.sandbox import Sandbox
 
 SPOILS = {"retention": {"keep": 1, "disable_after": "0s", "deregister_after": "0s"}, "brakes": {"percent": 100}}
@@ -314,7 +315,7 @@ def test_cloud_custodian_would_remove_at_least_one_of_them(fleet: Fleet, tmp_pat
     file.write_text(json.dumps({"policies": [policy]}))
     assert CUSTODIAN
     command = [CUSTODIAN, "run", "--dryrun", "-s", str(tmp_path / "out"), "-r", fleet.box.region, str(file)]
-    ran = subprocess.run(command, env=fleet.box.env, capture_output=True, text=True, check=False, timeout=300)
+    ran = subprocess.run(command, env=fleet.box.env, capture_output=True, text=True, check=False, timeout=HANG)
     found = list((tmp_path / "out").rglob("resources.json"))
     assert found, ran.stderr
     would = {one["ImageId"] for one in json.loads(found[0].read_text())}
