@@ -71,6 +71,8 @@ BROKEN = [
     Bad("package -y", f"{SOURCE}packages: [-y]\n", 2, 12, ("-y", "package")),
     Bad("package --allow", f"{SOURCE}packages: ['--allow-downgrades']\n", 2, 12, ("--allow-downgrades",)),
     Bad("package with a shell in it", f"{SOURCE}packages: ['a;reboot']\n", 2, 12, ("a;reboot",)),
+    Bad("keeps nothing", f"{PROJECT}retention: {{keep: 0}}\n", 3, 19, ("keep", "1"), "bakeline.yaml"),
+    Bad("keeps no reserve", f"{PROJECT}retention: {{reserve: 0}}\n", 3, 22, ("reserve", "1"), "bakeline.yaml"),
     Bad("literal webhook", f"{SOURCE}description: tell {WEBHOOK}\n", 2, 14, ("webhook", "environment"), secret=WEBHOOK),
     Bad("literal token", f"{SOURCE}tags: {{a: {TOKEN}}}\n", 2, 11, ("token", "environment"), secret=TOKEN),
     Bad(
@@ -213,6 +215,7 @@ def test_an_image_that_is_not_in_the_catalog(sandbox: Sandbox, catalog: Catalog,
         (("release", "--nosuch"), 2, "--nosuch"),
         (("release", "--jobs", "0"), 2, "jobs"),
         (("prune", "--keep=-1"), 2, "keep"),
+        (("prune", "--keep", "0"), 2, "keep"),
     ],
 )
 def test_a_request_that_cannot_be(
