@@ -55,7 +55,7 @@ def test_create_image_running(api: Api) -> None:
         code(ec2.run_instances, ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro")
         == "InvalidAMIID.Unavailable"
     )
-    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     found = api.look(image)
     assert tags(found) == {"a": "1"}
     assert (found["RootDeviceName"], found["RootDeviceType"], found["SourceInstanceId"]) == (

@@ -167,7 +167,7 @@ def test_copies_by_hand_and_things_with_our_name_are_left_alone(fleet: Fleet) ->
     ec2, region = fleet.box.client("ec2"), fleet.box.region
     old = fleet.add("base", 10)
     copy = ec2.copy_image(Name="mine", SourceImageId=old, SourceRegion=region, CopyImageTags=True)["ImageId"]
-    ec2.get_waiter("image_available").wait(ImageIds=[copy], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("image_available").wait(ImageIds=[copy], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     named = fleet.add("base", 9, {"bakeline:self": "", "bakeline:catalog": "", "bakeline:schema": ""})
     assert tags(fleet.there()[copy])["bakeline:self"] == old
     before = fleet.there()
