@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bakeline_sandbox.backends import FirewallRule, InstanceSpec
@@ -13,6 +14,7 @@ from bakeline_sandbox.backends import FirewallRule, InstanceSpec
 STORE = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests"))
 SSH_RULE = FirewallRule(False, "tcp", 22, 22, "0.0.0.0/0")
 OUT_RULE = FirewallRule(True, "-1", None, None, "0.0.0.0/0")
+BOOT = "cat /proc/sys/kernel/random/boot_id"
 KEY_RESET = "sudo cloud-init clean --logs; sudo rm -f /etc/ssh/ssh_host_* ~/.ssh/authorized_keys"
 
 
@@ -59,12 +61,18 @@ class Key:
         assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def up(self, host: str, seconds: float = 90) -> None:
+    def up(self, host: str, seconds: float = 300) -> None:
         """Wait until ssh works."""
         end = time.monotonic() + seconds
         while (done := self.ssh(host, "true")).returncode:
             assert time.monotonic() < end, f"no ssh to {host}: {done.stderr}"
             time.sleep(0.1)
+
+    def reboots(self, host: str, reboot: Callable[[], object]) -> None:
+        """Reboot, and wait until ssh works in the next boot."""
+        boot = self.out(host, BOOT)
+        reboot()
+        until(lambda: (done := self.ssh(host, BOOT)).returncode == 0 and done.stdout != boot)
 
 
 def spec(number: int, image: tuple[str, ...], private_ip: str, key: Key, **more) -> InstanceSpec:
@@ -76,7 +84,7 @@ def spec(number: int, image: tuple[str, ...], private_ip: str, key: Key, **more)
     )  # fmt: skip
 
 
-def until(check, seconds: float = 60) -> None:
+def until(check, seconds: float = 300) -> None:
     """Wait for a condition."""
     end = time.monotonic() + seconds
     while not check():

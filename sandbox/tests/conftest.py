@@ -31,7 +31,7 @@ class Api:
         keys = keys or {"aws_access_key_id": self.sandbox.key, "aws_secret_access_key": self.sandbox.secret}
         name = (service, region, *keys.values())
         if name not in self.made:
-            config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=30)
+            config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=300)
             self.made[name] = boto3.client(
                 service, region_name=region, endpoint_url=self.sandbox.endpoint, config=config, **keys
             )
@@ -54,10 +54,10 @@ class Api:
         )
         if body is not None:
             request.data, request.method = json.dumps(body).encode(), "POST"
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
 
-    def until(self, check: Callable[[], Any], seconds: float = 5) -> Any:
+    def until(self, check: Callable[[], Any], seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
         while not (result := check()):
             assert time.monotonic() < deadline, "waited in vain"

@@ -30,7 +30,7 @@ class FakeBackend:
         with self.lock:
             self.calls.append((what, who))
         if what in self.gates:
-            self.gates[what].wait(10)
+            self.gates[what].wait(60)
         if what in self.fail:
             raise RuntimeError(f"{what} was told to fail")
 

@@ -19,7 +19,7 @@ from test_api_instances import code
 
 
 def raw(api: Api, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", api.sandbox.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", api.sandbox.port, timeout=60)
     connection.request(
         method, path, body=body.encode(), headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
@@ -253,7 +253,7 @@ def test_a_change_can_be_stalled_and_lost_or_made(api: Api) -> None:
         assert api.control("faults")["held"][0]["action"] == "CreateKeyPair"
         create(f"{fate}-meanwhile")
         api.control("faults", {"faults": []})
-        stalled.join(timeout=20)
+        stalled.join(timeout=60)
         api.until(lambda: not api.control("faults")["held"])
     names = {pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]}
     assert names == {"lost-before", "lost-meanwhile", "made-before", "made-meanwhile", "made"}

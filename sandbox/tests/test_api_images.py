@@ -42,7 +42,7 @@ def test_vendor_images(api: Api) -> None:
 
 
 def test_create_image_running(api: Api) -> None:
-    api.control("pending", {"seconds": 0.3})
+    api.control("pending", {"seconds": 2})
     ec2, instance = api.client("ec2"), api.run()
     image = ec2.create_image(
         InstanceId=instance, Name="one", TagSpecifications=[spec("image", a="1"), spec("snapshot", b="2")]
@@ -55,7 +55,7 @@ def test_create_image_running(api: Api) -> None:
         code(ec2.run_instances, ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro")
         == "InvalidAMIID.Unavailable"
     )
-    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     found = api.look(image)
     assert tags(found) == {"a": "1"}
     assert (found["RootDeviceName"], found["RootDeviceType"], found["SourceInstanceId"]) == (
@@ -181,7 +181,7 @@ def test_filters(api: Api) -> None:
 
 
 def test_copy(api: Api) -> None:
-    api.control("pending", {"seconds": 0.2})
+    api.control("pending", {"seconds": 2})
     image = api.image("one", Description="text", TagSpecifications=[spec("image", a="1", b="2")])
     there = api.client("ec2", "us-east-1")
     options = {

@@ -30,7 +30,9 @@ def test_pending_until_launched(api: Api) -> None:
     assert code(api.client("ec2").stop_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
     api.backend.gates["launch"].set()
     api.instance(instance, "running")
-    api.client("ec2").get_waiter("instance_status_ok").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+    api.client("ec2").get_waiter("instance_status_ok").wait(
+        InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300}
+    )
 
 
 def test_failed_launch_ends_terminated_with_reason(api: Api) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,7 +132,7 @@ def test_cooldown(api: Api) -> None:
 
 def test_slow_and_failing_copies(api: Api) -> None:
     there, (image,) = api.client("ec2", "us-east-1"), made(api, {"name": "one", "tags": {"a": "1"}})
-    api.control("copies", {"seconds": 0.4, "fail": "out of disks", "region": "us-east-1"})
+    api.control("copies", {"seconds": 2, "fail": "out of disks", "region": "us-east-1"})
     here = api.client("ec2").copy_image(Name="here", SourceImageId=image, SourceRegion=REGION)["ImageId"]
     options = {"SourceImageId": image, "SourceRegion": REGION, "ClientToken": "x"}
     late = there.copy_image(Name="late", **options)["ImageId"]
@@ -283,11 +282,12 @@ def test_accounts_are_worlds_apart(api: Api) -> None:
 
 def test_a_parameter_is_written_late(api: Api) -> None:
     ssm, (image,) = api.client("ssm"), made(api, {"name": "one"})
-    api.control("parameters", {"seconds": 0.2})
+    api.control("parameters", {"seconds": 2})
     put = {"Name": "/a", "Type": "String", "DataType": "aws:ec2:image"}
     assert ssm.put_parameter(**put, Value=image)["Version"] == 1
     assert code(ssm.get_parameter, Name="/a") == "ParameterNotFound"
-    time.sleep(0.3)
+    written = {"Key": "Name", "Option": "Equals", "Values": ["/a"]}
+    api.until(lambda: ssm.describe_parameters(ParameterFilters=[written])["Parameters"])
     assert ssm.get_parameter(Name="/a")["Parameter"]["Value"] == image
 
 
@@ -331,18 +331,13 @@ def test_five_thousand_images(api: Api) -> None:
         }
         for n in range(5000)
     ]
-    began = time.monotonic()
     ids = made(api, *many)
-    ec2, registered = api.client("ec2"), time.monotonic()
+    ec2 = api.client("ec2")
     assert len(ec2.describe_images(Owners=["self"])["Images"]) == 5000
-    whole = time.monotonic()
     pages = ec2.get_paginator("describe_images").paginate(
         Owners=["self"], Filters=[{"Name": "tag-key", "Values": ["bakeline:a"]}], PaginationConfig={"PageSize": 1000}
     )
     assert [image["ImageId"] for page in pages for image in page["Images"]] == ids
-    paged = time.monotonic()
-    print(f"made {registered - began:.1f} s, listed {whole - registered:.1f} s, paged {paged - whole:.1f} s")
-    assert paged - whole < 20
     assert len(ec2.describe_images(ImageIds=ids[:100])["Images"]) == 100
 
 

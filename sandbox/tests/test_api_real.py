@@ -17,13 +17,13 @@ import pytest
 
 pytestmark = pytest.mark.real
 STORE = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests-api"))
-FAST = {"Delay": 1, "MaxAttempts": 60}
+FAST = {"Delay": 1, "MaxAttempts": 300}
 
 
 def sandbox(*words: str) -> str:
     command = [sys.executable, "-m", "bakeline_sandbox", words[0], "--dir", str(STORE), *words[1:]]
     return subprocess.run(
-        command, cwd=Path(__file__).parent.parent, check=True, stdout=subprocess.PIPE, text=True, timeout=900
+        command, cwd=Path(__file__).parent.parent, check=True, stdout=subprocess.PIPE, text=True, timeout=3000
     ).stdout
 
 
@@ -98,7 +98,7 @@ def launched(ec2: Any, image: str, key: Path, command: str) -> str:
     ec2.get_waiter("instance_running").wait(InstanceIds=[run["InstanceId"]], WaiterConfig=FAST)
     words = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectionAttempts=20", "LogLevel=ERROR"]
     ssh = ["ssh", "-i", str(key), *(f"-o{word}" for word in words), f"admin@{run['PrivateIpAddress']}", command]
-    for _ in range(20):
+    for _ in range(100):
         done = subprocess.run(ssh, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def test_without_mounts_and_namespaces(image):
         ["capsh", "--drop=cap_sys_admin,cap_net_admin", "--", "-c", inner],
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3000,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -77,8 +76,9 @@ def scenario(backend, image, key, other, ended):
     key.out(host, f"{install} {JAVA[image]}")
     key.out(host, "java -version && sudo java -version && sudo systemctl enable nginx && sudo systemctl restart nginx")
     assert key.ssh(host, "sudo mount -t tmpfs none /mnt").returncode
+    before = backend.instances[first.instance_id].process
     key.ssh(host, "sudo reboot")
-    time.sleep(1)
+    until(lambda: backend.instances[first.instance_id].process is not before)
     key.up(host)
     assert not ended
     key.ssh(host, "sudo shutdown -h now")

@@ -152,7 +152,7 @@ def hand_copies(box: Sandbox, pair: tuple[Catalog, Catalog]) -> Iterator[list[st
     [original] = [ami for ami in beta.images() if ami["ImageId"] == source]
     later = {**tags(original), "bakeline:current": "Test=2099-01-01T00:00:00Z", "bakeline:version": "20990101.1"}
     ec2.create_tags(Resources=[two], Tags=[{"Key": key, "Value": value} for key, value in later.items()])
-    ec2.get_waiter("image_available").wait(ImageIds=[one, two], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    ec2.get_waiter("image_available").wait(ImageIds=[one, two], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     assert {one, two} < {ami["ImageId"] for ami in beta.images()}, "the copies carry the catalog's tag"
     yield [one, two]
     for image in (one, two):
@@ -215,13 +215,13 @@ def test_prune_keeps_what_others_refer_to_and_says_why(
     ssm.delete_parameter(Name="/theirs/ami")
 
     instance = ec2.run_instances(ImageId=older, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     kept(beta, older, instance)
     ec2.stop_instances(InstanceIds=[instance])
-    ec2.get_waiter("instance_stopped").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("instance_stopped").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     kept(beta, older, instance)
     ec2.terminate_instances(InstanceIds=[instance])
-    ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     assert [(ami["ImageId"], tags(ami)) for ami in alpha.images()] == bystander
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from judge.catalog import VENDOR, Catalog, current, tags
 from judge.inventory import Listing, Watcher, cloud, difference, host
-from judge.run import until
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
 
 SHARED_KINDS = ("namespaces", "links", "rules", "cgroups")
@@ -58,7 +58,7 @@ def fail(box: Sandbox, catalog: Catalog) -> Failed:
     }
     until(
         lambda: host(box, name) == host_before,
-        10,
+        HANG,
         f"the host as before, not {difference(host_before, host(box, name))}",
     )
     if name:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from judge.catalog import current, tags
-from judge.run import BAKELINE, REPO, Done, run
+from judge.run import BAKELINE, HANG, REPO, Done, run
 from judge.sandbox import SHARED, Sandbox
 
 IMAGES = {
@@ -87,9 +87,9 @@ def demo(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ):
         subprocess.run(["git", *words], cwd=at, check=True)
     env = {**sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    first = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=600, want=0)
+    first = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
     calls, messages = sandbox.api(mark), sandbox.slack()[told:]
-    again = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=600, want=0)
+    again = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
     yield Demo(sandbox, at, first, again, calls, sandbox.api(mark + len(calls)), messages)
 
 
@@ -105,10 +105,10 @@ def _make_demo(sandbox: Sandbox) -> Iterator[Demo]:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "BAKELINE"))}
     env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(box.dir)}
     try:
-        first = run(["make", "demo"], REPO, env, timeout=3000, want=0)
+        first = run(["make", "demo"], REPO, env, timeout=9 * HANG, want=0)
         box.read()
         calls, messages = box.api(), box.slack()
-        again = run(["make", "demo"], REPO, env, timeout=600, want=0)
+        again = run(["make", "demo"], REPO, env, timeout=3 * HANG, want=0)
         yield Demo(box, REPO, first, again, calls, box.api(len(calls)), messages)
     finally:
         box.down()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from judge.catalog import tags
-from judge.run import REPO, run
+from judge.run import HANG, REPO, run
 from judge.sandbox import SHARED, Sandbox
 
 REGION = "us-east-1"
@@ -32,7 +32,7 @@ def box(sandbox: Sandbox) -> Iterator[Sandbox]:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "BAKELINE"))}
     env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(box.dir)}
     try:
-        run([*DROP, "-c", "make demo"], REPO, env, timeout=1500, want=0)
+        run([*DROP, "-c", "make demo"], REPO, env, timeout=9 * HANG, want=0)
         box.read()
         yield box
     finally:

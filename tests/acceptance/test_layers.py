@@ -16,6 +16,7 @@ import pytest
 from judge.catalog import VENDOR, Catalog, tags
 from judge.guest import Guest, guest
 from judge.inventory import command_lines
+from judge.run import HANG
 from judge.sandbox import Sandbox
 
 LAYERS = ("ground", "middle", "roof")
@@ -91,7 +92,7 @@ def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         catalog.release()
     finally:
         spy.end.set()
-        thread.join(timeout=20)
+        thread.join(timeout=HANG)
     pairs = {call["resources"].get("KeyName", "") for call in box.api(mark) if "KeyPair" in call["action"]}
     yield Released(catalog, nonces, canary, spy, pairs)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
-from judge.run import until
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
 from judge.state import OTHER, OWN, Eye, Place, Row, Table, View
 
@@ -206,15 +206,15 @@ class Torn:
         """Start, and SIGKILL while the `nth` call that changes something is on its way: an odd one never arrives, an
         even one is performed and nobody hears of it. Whether it was killed in time."""
         lost = "InternalError" if nth % 2 else ""
-        self.box.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": 60}]})
+        self.box.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": HANG}]})
         started: subprocess.Popen[bytes] = self.catalog.start(*words)
         try:
-            until(lambda: self.held() or started.poll() is not None, 60, f"change {nth}", every=0.02)
+            until(lambda: self.held() or started.poll() is not None, HANG, f"change {nth}", every=0.02)
         finally:
             started.kill()
-            code = started.wait(timeout=10)
+            code = started.wait(timeout=HANG)
             self.box.control("faults", {"faults": []})
-        until(lambda: not self.held(), 10, "the last call's end", every=0.02)
+        until(lambda: not self.held(), HANG, "the last call's end", every=0.02)
         return code == -9
 
     def held(self) -> list[object]:

@@ -5,48 +5,31 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from judge.catalog import VENDOR, Catalog
 from judge.inventory import cloud, difference
-from judge.run import until
+from judge.midway import WAIT, begin, go_on, held, locks
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
 
-LEASE = 6
+LEASE = 15
 
 
 @pytest.fixture
 def catalog(box: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
     box.reset()
     made = Catalog(box, tmp_path / "lock", "lock", lease=f"{LEASE}s")
-    made.file("scripts/slow.sh", "echo the build is sleeping now\nsleep 12\n")
+    made.file("scripts/slow.sh", WAIT)
     made.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
     yield made
 
 
-def begin(catalog: Catalog) -> subprocess.Popen[bytes]:
-    """A release in the middle of its build."""
-    started = catalog.start("release")
-
-    def sleeping() -> bool:
-        assert started.poll() is None, (catalog.at / "out.log").read_text()
-        logs = [run / "slow/packer.log" for run in catalog.runs()]
-        return any(log.exists() and "the build is sleeping now" in log.read_text(errors="replace") for log in logs)
-
-    try:
-        until(sleeping, 90, "a build that sleeps")
-    except BaseException:
-        started.kill()
-        raise
-    return started
-
-
-def locks(catalog: Catalog, env: str = "Test") -> list[str]:
-    return sorted(path.name for path in (catalog.at / f".bakeline/store/lock/locks/{env}").glob("*.json"))
+def names_of(catalog: Catalog, env: str = "Test") -> list[str]:
+    return [one.name for one in locks(catalog, env)]
 
 
 def holder(catalog: Catalog, generation: int = 1) -> dict[str, object]:
@@ -57,53 +40,57 @@ def holder(catalog: Catalog, generation: int = 1) -> dict[str, object]:
 def test_of_two_releases_at_once_one_runs_and_the_other_is_told_who_holds_the_lock(
     box: Sandbox, catalog: Catalog
 ) -> None:
-    first = begin(catalog)
-    held = holder(catalog)
-    assert held["pid"] == first.pid
+    first, run = begin(catalog, "slow")
+    holds = holder(catalog)
+    assert holds["pid"] == first.pid
     mark = box.mark()
     second = catalog.bakeline("release", want=7)
-    for part in (held["run"], held["caller"], held["host"], str(held["pid"]), held["since"], "Test"):
+    for part in (holds["run"], holds["caller"], holds["host"], str(holds["pid"]), holds["since"], "Test"):
         assert str(part) in second.err, (part, second)
     assert catalog.bakeline("promote", "slow", "--to", "Prod", want=7)
-    assert not [one for one in catalog.runs() if one.name != held["run"]], "a refused run leaves no directory"
+    assert not [one for one in catalog.runs() if one != run], "a refused run leaves no directory"
     assert catalog.bakeline("plan", want=0), "looking needs no lock"
     assert catalog.bakeline("list", want=0)
-    assert not any(str(held["run"]) not in json.dumps(call) for call in box.api(mark) if call["action"] == "CreateTags")
+    assert not any(run.name not in json.dumps(call) for call in box.api(mark) if call["action"] == "CreateTags")
     # It outlives its first lease by its signs of life.
-    assert first.wait(timeout=120) == 0, (catalog.at / "out.log").read_text()
-    names = locks(catalog)
+    until(lambda: datetime.now(UTC) > datetime.fromisoformat(str(holds["expires"])), HANG, "the first lease's end")
+    assert held(catalog)
+    go_on(box, run, "slow")
+    assert first.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
+    names = names_of(catalog)
     assert "000001-end.json" in names and "000001-000002.json" in names, names
     catalog.bakeline("promote", "slow", "--to", "Prod", want=0)
-    assert "000002-end.json" in locks(catalog) and "000001-end.json" in locks(catalog, "Prod")
+    assert "000002-end.json" in names_of(catalog) and "000001-end.json" in names_of(catalog, "Prod")
 
 
 def test_a_killed_holder_is_taken_over_once_its_lease_is_over(box: Sandbox, catalog: Catalog) -> None:
-    first = begin(catalog)
-    held = holder(catalog)
+    first, run = begin(catalog, "slow")
     os.kill(first.pid, signal.SIGKILL)
-    first.wait(timeout=10)
+    first.wait(timeout=HANG)
     assert catalog.bakeline("release").code == 7, "it may be alive for all we know"
-    time.sleep(LEASE)
+    until(lambda: not held(catalog), HANG, "the end of its lease")
     catalog.file("scripts/slow.sh", "echo quick\n")
     done = catalog.bakeline("release", want=0)
-    assert "took over the lock of Test" in done.err and str(held["run"]) in done.err, done
-    assert holder(catalog, 2)["run"] != held["run"]
+    assert "took over the lock of Test" in done.err and run.name in done.err, done
+    assert holder(catalog, 2)["run"] != run.name
     [ami] = [one for one in catalog.images() if one["ImageId"] == catalog.latest("slow")]
     assert ami["State"] == "available"
 
 
 def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandbox, catalog: Catalog) -> None:
-    first = begin(catalog)
-    run = str(holder(catalog)["run"])
+    first, directory = begin(catalog, "slow")
+    run = directory.name
     os.kill(first.pid, signal.SIGSTOP)
     try:
+        go_on(box, directory, "slow")
+
         # Packer is a process of its own and comes to its end; the instance it built on is gone by then.
         def built() -> bool:
             return any(image["State"] == "available" and run in image["Name"] for image in named(box))
 
-        until(built, 60, "the AMI of the suspended run's Packer")
-        until(lambda: not running(box), 60, "Packer's instance gone", every=0.5)
-        time.sleep(LEASE)
+        until(built, HANG, "the AMI of the suspended run's Packer")
+        until(lambda: not running(box), HANG, "Packer's instance gone", every=0.5)
+        until(lambda: not held(catalog), HANG, "the end of its lease")
         catalog.file("scripts/slow.sh", "echo quick\n")
         second = catalog.bakeline("release", want=0)
         assert run in second.err and "took over" in second.err, second
@@ -111,7 +98,7 @@ def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandb
         before, mark = cloud(box), box.mark()
     finally:
         os.kill(first.pid, signal.SIGCONT)
-    code = first.wait(timeout=60)
+    code = first.wait(timeout=HANG)
     said = (catalog.at / "out.log").read_text()
     assert code == 7, said
     assert box.changes(mark) == [], said

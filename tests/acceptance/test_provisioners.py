@@ -13,7 +13,8 @@ import pytest
 from judge.catalog import VENDOR, Catalog
 from judge.guest import Guest, guest
 from judge.inventory import cloud, difference, everything
-from judge.run import until
+from judge.midway import begin
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
 
 AWKWARD = 'it\'s "quoted" $(id) `id` ${HOME} \\n %{ if } {% raw %} {# c #} ; a: b # é😀'
@@ -247,29 +248,23 @@ def test_a_runner_without_ansible_is_told_before_anything_changes(box: Sandbox, 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_playbook_ends_with_the_run_that_plays_it(box: Sandbox, tmp_path: Path, number: signal.Signals) -> None:
     catalog = Catalog(box, tmp_path / "halted", "halted")
-    task = "- name: Sleep now\n      ansible.builtin.command: {cmd: sleep 120}"
+    task = "- name: Sleep now\n      ansible.builtin.command: {cmd: sleep 6000}"
     catalog.file("ansible/site.yaml", f"- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
     before = cloud(box)
-    started = catalog.start("release")
 
     def playing() -> list[int]:
         place = str(catalog.at).encode()
         return [one.pid for one in everything() if "ansible" in " ".join(one.argv) and place in one.environ]
 
-    def sleeping() -> bool:
-        assert started.poll() is None, (catalog.at / "out.log").read_text()
-        logs = [run / "app/packer.log" for run in catalog.runs()]
-        return any(log.exists() and "TASK [Sleep now]" in log.read_text(errors="replace") for log in logs)
-
+    started, _ = begin(catalog, "app", says="TASK [Sleep now]")
     try:
-        until(sleeping, 90, "a playbook that sleeps")
         assert playing(), "no ansible-playbook was seen"
         started.send_signal(number)
-        code = started.wait(timeout=60)
+        code = started.wait(timeout=HANG)
     finally:
         started.kill()
-    until(lambda: not playing(), 30, "the playbook's end", every=0.5)
+    until(lambda: not playing(), HANG, "the playbook's end", every=0.5)
     if number == signal.SIGINT:
         assert code == 130, (catalog.at / "out.log").read_text()
         assert cloud(box) == before, difference(before, cloud(box))

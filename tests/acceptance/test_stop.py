@@ -7,12 +7,12 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
 from judge.inventory import Watcher, cloud, difference
-from judge.run import run, until
+from judge.midway import WAIT, WAITING, begin, go_on, packer_log
+from judge.run import HANG, run, until
 from judge.sandbox import Sandbox
 
 GOOD = [{"file": "/etc/base", "content": "right\n"}]
@@ -30,29 +30,24 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield made
 
 
-def log(run: Path, image: str) -> str:
-    path = run / image / "packer.log"
-    return path.read_text(errors="replace") if path.exists() else ""
-
-
 def test_a_failing_control_stops_the_line_cleanly(box: Sandbox, catalog: Catalog) -> None:
     catalog.release()
     old = {image: catalog.latest(image) for image in ("base", "side", "child")}
     before, heard = cloud(box), len(box.slack())
     marker = "the sibling is inside its provisioner"
-    catalog.file("scripts/side.sh", f"set -eu\necho {shlex.quote(marker)}\nsleep 60\necho side2 > /etc/side\n")
-    # The wrong edit: it waits for the sibling, so that the failure comes while that one is in its provisioner.
-    catalog.file("scripts/base.sh", "set -eu\nsleep 8\necho wrong > /etc/base\n")
-    runs = set(catalog.runs())
+    catalog.file("scripts/side.sh", f"set -eu\necho {shlex.quote(marker)}\nsleep 6000\necho side2 > /etc/side\n")
+    # The wrong edit: it waits, so that the failure comes while the sibling is in its provisioner.
+    catalog.file("scripts/base.sh", f"set -eu\n{WAIT}echo wrong > /etc/base\n")
     with Watcher(box) as watcher:
-        started = catalog.start("release", "--jobs", "2")
-        here = until(lambda: next((one for one in catalog.runs() if one not in runs), None), 30, "a run directory")
-        until(lambda: marker in log(here, "side"), 60, "the sibling's marker", every=0.05)
-        assert started.poll() is None
-        assert started.wait(timeout=90) == 3
+        started, here = begin(catalog, "side", "--jobs", "2", says=marker)
+        until(lambda: WAITING in packer_log(here, "base"), HANG, "the base's build")
+        go_on(box, here, "base")
+        assert started.wait(timeout=HANG) == 3
     said = (catalog.at / "out.log").read_text()
     assert "/etc/base" in said and "right" in said and "wrong" in said, said
-    assert "Cleanly cancelled builds after being interrupted" in log(here, "side"), log(here, "side")[-2000:]
+    assert "Cleanly cancelled builds after being interrupted" in packer_log(here, "side"), packer_log(here, "side")[
+        -2000:
+    ]
     watcher.saw_everything()
     assert cloud(box) == before, difference(before, cloud(box))
     result = {one["image"]: one for one in json.loads((here / "result.json").read_text())["images"]}
@@ -73,6 +68,7 @@ def test_a_failing_control_stops_the_line_cleanly(box: Sandbox, catalog: Catalog
 def test_continue_holds_back_only_the_descendants(box: Sandbox, catalog: Catalog) -> None:
     settings = json.loads((catalog.at / "bakeline.yaml").read_text())
     catalog.file("bakeline.yaml", json.dumps({**settings, "on_failure": "continue"}))
+    catalog.file("scripts/base.sh", "set -eu\necho wrong > /etc/base\n")
     catalog.file("scripts/side.sh", "set -eu\nsleep 6\necho side3 > /etc/side\n")
     old = {image: catalog.latest(image) for image in ("base", "side", "child")}
     results = catalog.release("--jobs", "2", want=3)
@@ -96,9 +92,9 @@ def test_keep_failed_leaves_the_instance_and_says_how_to_get_in(box: Sandbox, ca
     [line] = [line for line in catalog.last.err.splitlines() if "ssh -i" in line]
     words = shlex.split(line[line.index("ssh -i") :])
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    inside = run([*words, *options, "cat", "/etc/base"], catalog.at, box.env, timeout=30, want=0)
+    inside = run([*words, *options, "cat", "/etc/base"], catalog.at, box.env, timeout=HANG, want=0)
     assert inside.out == f"{phase}\n"
-    timers = run([*words, *options, "systemctl", "list-timers", "--no-pager"], catalog.at, box.env, timeout=30)
+    timers = run([*words, *options, "systemctl", "list-timers", "--no-pager"], catalog.at, box.env, timeout=HANG)
     if box.status["backend"] == "nspawn":
         assert "bakeline-deadline.timer" in timers.out, timers
     ec2 = box.client("ec2")
@@ -118,27 +114,7 @@ def test_keep_failed_leaves_the_instance_and_says_how_to_get_in(box: Sandbox, ca
     for client_call in things:
         ec2.create_tags(Resources=[client_call], Tags=[{"Key": "bakeline:expires", "Value": past}])
     catalog.bakeline("sweep", "--apply", want=0)
-    until(lambda: cloud(box) == before, 30, f"the world as before, not {difference(before, cloud(box))}")
-
-
-def test_what_changed_between_two_versions_is_shown(box: Sandbox, catalog: Catalog) -> None:
-    add = "set -eu\nuseradd --system newcomer\nprintf '[Service]\\nExecStart=/bin/true\\n' > /etc/systemd/system/x.service\n"
-    for script, checks in (("set -eu\necho one > /etc/base\n", []), (f"{add}echo two > /etc/base\n", [])):
-        catalog.file("scripts/base.sh", script)
-        catalog.image(
-            "base", source=VENDOR, scripts=["scripts/base.sh"], checks=[{"file": "/etc/base", "exists": True}]
-        )
-        catalog.release("base")
-        assert checks == []
-    done = catalog.bakeline("diff", "base", "--json", want=0)
-    diff = json.loads(done.out)["diff"]
-    assert list(diff["users"]) == ["newcomer"], diff
-    if box.status["backend"] == "nspawn":
-        assert list(diff["units"]) == ["x.service"], diff
-    assert not diff["added"] and not diff["removed"] and not diff["upgraded"], diff
-    table = catalog.bakeline("diff", "base", want=0)
-    assert "newcomer" in table.out
-    assert catalog.bakeline("diff", "base", "20200101.1").code == 6
+    until(lambda: cloud(box) == before, HANG, f"the world as before, not {difference(before, cloud(box))}")
 
 
 def test_no_process_of_a_stopped_line_is_left(box: Sandbox, catalog: Catalog) -> None:

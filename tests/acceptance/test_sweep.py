@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +11,11 @@ from typing import Any
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
-from judge.inventory import Listing, cloud, difference, everything
-from judge.run import until
+from judge.inventory import Listing, cloud, difference
+from judge.midway import WAIT, begin, expire, go_on, kill, new_run, packer_log
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
 
-LEASE = 4
 SEED = 20261122
 # What a run of one image goes through: key, group, build, candidate, boot, check, terminate, drop-group, drop-key, release.
 # Each step has two lines; Packer's own long step is cut at several places of its output.
@@ -28,38 +25,10 @@ WORDS = ["Launching a source AWS instance", "Connected to SSH", "sleeping", "Cre
 
 @pytest.fixture(scope="module")
 def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("swept"), "swept", lease=f"{LEASE}s")
+    made = Catalog(box, tmp_path_factory.mktemp("swept"), "swept", lease="10m")
     made.file("scripts/app.sh", "set -eu\necho sleeping\nsleep 1\necho it > /etc/it\n")
     made.image("app", source=VENDOR, scripts=["scripts/app.sh"])
     yield made
-
-
-def family(of: int) -> list[int]:
-    """A process and all below it."""
-    found, mine = everything(), {of}
-    while more := {one.pid for one in found if one.parent in mine} - mine:
-        mine |= more
-    return sorted(mine)
-
-
-def kill(started: subprocess.Popen[bytes]) -> None:
-    """End bakeline, its supervisor and Packer at once, so that nobody cleans up."""
-    pids = family(started.pid)
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGSTOP)
-        except ProcessLookupError:
-            continue
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    started.wait(timeout=10)
-
-
-def new_run(catalog: Catalog, before: set[Path]) -> Path:
-    return until(lambda: next((run for run in catalog.runs() if run not in before), None), 30, "a run directory")
 
 
 def reached(run: Path, point: int | str) -> bool:
@@ -67,8 +36,7 @@ def reached(run: Path, point: int | str) -> bool:
     if isinstance(point, int):
         journal = run / "journal.jsonl"
         return journal.exists() and len(journal.read_text().splitlines()) >= point
-    log = run / "app/packer.log"
-    return log.exists() and point in log.read_text(errors="replace")
+    return point in packer_log(run, "app")
 
 
 def points() -> list[int | str]:
@@ -86,8 +54,17 @@ def settled(box: Sandbox) -> Listing:
         pending = [ami for ami in ec2.describe_images(Owners=["self"])["Images"] if ami["State"] == "pending"]
         return not pending and not {"pending", "shutting-down", "stopping"} & set(states)
 
-    until(calm, 60, "a world at rest", every=0.2)
+    until(calm, HANG, "a world at rest", every=0.2)
     return cloud(box)
+
+
+def still(box: Sandbox) -> Listing:
+    """The same once a call that the dead had sent changes nothing any more."""
+    found, before = settled(box), None
+    while found != before:
+        time.sleep(1)
+        found, before = settled(box), found
+    return found
 
 
 def swept(catalog: Catalog, *words: str) -> list[dict[str, Any]]:
@@ -101,17 +78,15 @@ def test_killed_anywhere_the_sweep_brings_the_world_back(box: Sandbox, catalog: 
     before, runs = settled(box), set(catalog.runs())
     started = catalog.start("release", "--force")
     run = new_run(catalog, runs)
-    until(lambda: reached(run, point) or started.poll() is not None, 90, f"point {point}", every=0.02)
+    until(lambda: reached(run, point) or started.poll() is not None, HANG, f"point {point}", every=0.02)
     assert started.poll() is None, (catalog.at / "out.log").read_text()
     kill(started)
-    left = settled(box)
+    left = still(box)
     if point != 1:
         assert left != before, f"nothing was left at {point}, so nothing can be shown"
-    dead = time.monotonic()
     early = swept(catalog)
-    if time.monotonic() - dead < LEASE / 2:
-        assert not [one for one in early if one["remove"]], f"swept while its lock had not expired: {early}"
-    time.sleep(LEASE + 1)
+    assert not [one for one in early if one["remove"]], f"swept while its lock had not expired: {early}"
+    expire(catalog)
     assert settled(box) == left, "looking changes nothing"
     swept(catalog, "--apply")
     assert settled(box) == before, difference(before, settled(box))
@@ -119,18 +94,12 @@ def test_killed_anywhere_the_sweep_brings_the_world_back(box: Sandbox, catalog: 
 
 
 def test_a_live_run_keeps_everything_while_a_dead_ones_things_go(box: Sandbox, catalog: Catalog) -> None:
-    runs = set(catalog.runs())
-    dead = catalog.start("release", "--force")
-    first = new_run(catalog, runs)
-    until(lambda: reached(first, "sleeping"), 90, "the first build")
+    catalog.file("scripts/app.sh", f"set -eu\n{WAIT}echo other > /etc/it\n")
+    dead, first = begin(catalog, "app", "--force")
     kill(dead)
-    time.sleep(LEASE + 1)
-    runs = set(catalog.runs())
-    catalog.file("scripts/app.sh", "set -eu\necho sleeping\nsleep 12\necho other > /etc/it\n")
-    live = catalog.start("release", "--force")
-    second = new_run(catalog, runs)
+    expire(catalog)
+    live, second = begin(catalog, "app", "--force")
     try:
-        until(lambda: reached(second, "sleeping"), 90, "the second build")
         mine = owned(box, second.name)
         assert {"instance", "volume", "key", "group"} <= {kind for kind, _ in mine}, mine
         assert owned(box, first.name), "the dead run left nothing, so nothing can be shown"
@@ -138,7 +107,8 @@ def test_a_live_run_keeps_everything_while_a_dead_ones_things_go(box: Sandbox, c
         assert not owned(box, first.name)
         assert owned(box, second.name) == mine, "a live run's things were touched"
         assert live.poll() is None
-        assert live.wait(timeout=90) == 0, (catalog.at / "out.log").read_text()
+        go_on(box, second, "app")
+        assert live.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
     finally:
         if live.poll() is None:
             kill(live)

@@ -17,51 +17,11 @@ from typing import Any
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
+from judge.fleet import HERE, Fleet
+from judge.run import HANG
 from judge.sandbox import Sandbox
 
 SPOILS = {"retention": {"keep": 1, "disable_after": "0s", "deregister_after": "0s"}, "brakes": {"percent": 100}}
-HERE = "Test=2026-01-20T00:00:00Z"
-
-
-class Fleet:
-    """AMIs of one catalog, made at once."""
-
-    def __init__(self, box: Sandbox, catalog: Catalog) -> None:
-        self.box, self.catalog, self.made = box, catalog, 0
-
-    def add(self, image: str, day: int, more: dict[str, str] | None = None, **facts: Any) -> str:
-        """An AMI of January 2026; `more` are tags that differ."""
-        self.made += 1
-        ami = f"ami-{self.made:017x}"
-        own = {
-            "bakeline:schema": "1",
-            "bakeline:catalog": self.catalog.name,
-            "bakeline:self": ami,
-            "bakeline:image": image,
-            "bakeline:version": f"202601{day:02}.1",
-            "bakeline:arch": "x86_64",
-            "bakeline:state": "released",
-            "Environment": "Test",
-            **(more or {}),
-        }
-        name = f"{self.catalog.name}/{image}/x86_64/202601{day:02}.1-{self.made}"
-        created = f"2026-01-{day:02}T06:00:00Z"
-        region = self.box.region
-        self.box.control(
-            "images", [{"id": ami, "name": name, "region": region, "created": created, "tags": own, **facts}]
-        )
-        return ami
-
-    def there(self) -> dict[str, dict[str, Any]]:
-        found = self.box.client("ec2").describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
-        return {ami["ImageId"]: ami for ami in found}
-
-    def verdict(self, ami: str) -> tuple[str, str]:
-        """What prune does with an AMI, and the reasons that keep it."""
-        listed = json.loads(self.catalog.bakeline("prune", "--json", want=0).out)
-        [fate] = [one for one in listed if one["ami"] == ami]
-        keeps = "; ".join(answer["because"] for answer in fate["answers"] if answer["keeps"])
-        return ("goes" if fate["retire"] else "stays"), keeps
 
 
 @pytest.fixture
@@ -207,7 +167,7 @@ def test_copies_by_hand_and_things_with_our_name_are_left_alone(fleet: Fleet) ->
     ec2, region = fleet.box.client("ec2"), fleet.box.region
     old = fleet.add("base", 10)
     copy = ec2.copy_image(Name="mine", SourceImageId=old, SourceRegion=region, CopyImageTags=True)["ImageId"]
-    ec2.get_waiter("image_available").wait(ImageIds=[copy], WaiterConfig={"Delay": 1})
+    ec2.get_waiter("image_available").wait(ImageIds=[copy], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     named = fleet.add("base", 9, {"bakeline:self": "", "bakeline:catalog": "", "bakeline:schema": ""})
     assert tags(fleet.there()[copy])["bakeline:self"] == old
     before = fleet.there()
@@ -314,7 +274,7 @@ def test_cloud_custodian_would_remove_at_least_one_of_them(fleet: Fleet, tmp_pat
     file.write_text(json.dumps({"policies": [policy]}))
     assert CUSTODIAN
     command = [CUSTODIAN, "run", "--dryrun", "-s", str(tmp_path / "out"), "-r", fleet.box.region, str(file)]
-    ran = subprocess.run(command, env=fleet.box.env, capture_output=True, text=True, check=False, timeout=300)
+    ran = subprocess.run(command, env=fleet.box.env, capture_output=True, text=True, check=False, timeout=HANG)
     found = list((tmp_path / "out").rglob("resources.json"))
     assert found, ran.stderr
     would = {one["ImageId"] for one in json.loads(found[0].read_text())}

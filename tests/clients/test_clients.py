@@ -159,7 +159,7 @@ def test_pages_of_two_agree_with_one_answer(sandbox: Sandbox, catalog: Catalog, 
 
 def test_waiters_wait(sandbox: Sandbox, catalog: Catalog) -> None:
     ec2, image = sandbox.client("ec2"), catalog.latest("right")
-    quick = {"Delay": 1, "MaxAttempts": 60}
+    quick = {"Delay": 1, "MaxAttempts": 300}
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]
     assert instance["State"]["Name"] == "pending", "there is nothing to wait for"
     ids = [instance["InstanceId"]]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .run import BAKELINE, Done, run
+from .run import BAKELINE, HANG, Done, run
 from .sandbox import Sandbox
 
 VENDOR = {"owner": "136693071363", "name": "debian-12-amd64-*"}
@@ -45,7 +45,7 @@ class Catalog:
         self.file(f"images/{name}.yaml", json.dumps(keys, indent=2))
 
     def bakeline(
-        self, *words: str, env: Mapping[str, str] | None = None, want: int | None = None, timeout: float = 240
+        self, *words: str, env: Mapping[str, str] | None = None, want: int | None = None, timeout: float = HANG
     ) -> Done:
         return run([BAKELINE, *words], self.at, {**self.env, **(env or {})}, timeout=timeout, want=want)
 

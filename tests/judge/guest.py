@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .run import until
+from .run import HANG, until
 from .sandbox import Sandbox, clean_env
 
 SSH = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no"]
@@ -29,11 +29,11 @@ class Guest:
     def try_ssh(self, command: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
         line = [*SSH, "-i", str(key or self.key), f"admin@{self.address}", command]
         env = {k: v for k, v in clean_env().items() if k != "SSH_AUTH_SOCK"}
-        return subprocess.run(line, capture_output=True, text=True, timeout=30, env=env, check=False)
+        return subprocess.run(line, capture_output=True, text=True, timeout=HANG, env=env, check=False)
 
     def ssh(self, command: str) -> str:
         """Run it, as soon as the instance lets anybody in."""
-        end = time.monotonic() + 40
+        end = time.monotonic() + HANG
         while True:
             ended = self.try_ssh(command)
             if ended.returncode != 255 or time.monotonic() > end:
@@ -65,10 +65,12 @@ def guest(box: Sandbox, image: str, at: Path) -> Iterator[Guest]:
     )
     instance = started["Instances"][0]["InstanceId"]
     try:
-        yield Guest(until(lambda: _running(ec2, instance), 30, f"{instance} running"), key)
+        yield Guest(until(lambda: _running(ec2, instance), HANG, f"{instance} running"), key)
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
-        ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+        ec2.get_waiter("instance_terminated").wait(
+            InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300}
+        )
         ec2.delete_key_pair(KeyName=name)
         ec2.delete_security_group(GroupId=group)
 

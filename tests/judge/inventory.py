@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .catalog import tags
+from .run import HANG
 from .sandbox import Sandbox
 
 GONE = ("terminated",)
@@ -170,7 +171,7 @@ class Watcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end.set()
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=HANG)
         if error is None and self.failure is not None:
             raise self.failure
 

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
+HANG = 600.0
+"""So many seconds bound what may hang, on the slowest machine; no test judges how long a thing takes."""
 
 
 def _binary() -> str:
@@ -40,7 +42,7 @@ class Done:
         return f"{' '.join(self.args)}\n{said}"
 
 
-def run(args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float = 240, want: int | None = None) -> Done:
+def run(args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float = HANG, want: int | None = None) -> Done:
     """Run to its end; with `want`, any other exit code fails the test and shows everything."""
     begun = time.monotonic()
     ended = subprocess.run(args, cwd=cwd, env=dict(env), capture_output=True, timeout=timeout, check=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 
-from .run import BAKELINE, REPO, run
+from .run import BAKELINE, HANG, REPO, run
 
 SHARED = Path("/var/lib/bakeline-sandbox")
 READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
@@ -34,7 +34,7 @@ class Sandbox:
 
     def command(self, *words: str, want: int | None = 0) -> str:
         env = {**clean_env(), "BAKELINE_SANDBOX_DIR": str(self.dir)}
-        return run([BAKELINE, "sandbox", *words], REPO, env, timeout=600, want=want).out
+        return run([BAKELINE, "sandbox", *words], REPO, env, timeout=3 * HANG, want=want).out
 
     def up(self) -> None:
         """Start it; the vendor roots come from a cache that is there already, if one is."""
@@ -95,7 +95,7 @@ class Sandbox:
             data=None if body is None else json.dumps(body).encode(),
             headers={"X-Bakeline-Key": self.env["AWS_ACCESS_KEY_ID"], "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=HANG) as answer:
             assert answer.status == 200
             return dict(json.load(answer))
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{ami, retention::decisions, version};
+use super::retention::{decisions, decisions_with};
+use super::{ami, version};
 use crate::lifecycle::retain::Fate;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, Reference, State};
@@ -18,10 +19,12 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
         1..9u32,
         prop::sample::select(vec!["available", "available", "disabled"]),
         any::<(bool, bool)>(),
+        // Never, lately, and by our own check alone.
+        prop::sample::select(vec![None, None, Some("2026-11-20T00:00:00Z"), Some("2026-11-01T12:30:00Z")]),
     );
     prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|made| {
         made.into_iter()
-            .map(|((image, day), (state, current, env, parent, status, (rare, odd)))| {
+            .map(|((image, day), (state, current, env, parent, status, (rare, odd), launched))| {
                 let parent =
                     if image == 0 { String::new() } else { format!("{}@2026110{parent}.1", IMAGES[image - 1]) };
                 let more = [
@@ -31,9 +34,51 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
                     (tags::PARENT, parent.as_str()),
                 ];
                 let made = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
-                Ami { status: status.to_owned(), public: rare && odd, protected: rare && !odd, ..made }
+                let last_launched = launched.map(str::to_owned);
+                Ami { status: status.to_owned(), public: rare && odd, protected: rare && !odd, last_launched, ..made }
             })
             .collect()
+    })
+}
+
+/// All that a decision rests on.
+#[derive(Debug, Clone)]
+struct Facts {
+    amis: Vec<Ami>,
+    used: Vec<Reference>,
+    keep: u32,
+    /// What is younger stays; the versions are 13 to 21 days old.
+    days: u32,
+    /// The images that the catalog has.
+    wanted: Vec<&'static str>,
+}
+
+impl Facts {
+    fn decide(&self) -> Vec<Fate> {
+        decisions_with(&self.amis, self.keep, &self.used, |rules| {
+            rules.images.retain(|image| self.wanted.contains(&image.as_str()));
+            rules.otherwise.days = self.days;
+            rules.ladder.iter_mut().for_each(|(_, retention)| retention.days = self.days);
+        })
+    }
+
+    fn at(&self, decision: &Fate) -> usize {
+        self.amis.iter().position(|a| a.id == decision.ami).expect("it is there")
+    }
+
+    /// What is decided now about the AMI of an earlier decision.
+    fn again(&self, before: &Fate) -> Fate {
+        self.decide().into_iter().find(|d| d.ami == before.ami).expect("it is decided about")
+    }
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let wanted = vec![IMAGES.to_vec(), IMAGES.to_vec(), vec!["base", "top"], vec![]];
+    let used = prop::collection::vec(0..14usize, 0..3);
+    let days = prop::sample::select(vec![0, 0, 15, 18]);
+    (amis(), used, 1..4u32, days, prop::sample::select(wanted)).prop_map(|(amis, used, keep, days, wanted)| {
+        let used = used.iter().filter_map(|i| amis.get(*i)).map(refer).collect();
+        Facts { amis, used, keep, days, wanted }
     })
 }
 
@@ -41,53 +86,80 @@ fn refer(ami: &Ami) -> Reference {
     Reference { ami: ami.id.clone(), kind: "instance".to_owned(), by: "i-1".to_owned() }
 }
 
-/// The world without the facts that a decision states as its reasons.
-fn without(amis: &[Ami], used: &[Reference], decision: &Fate) -> (Vec<Ami>, Vec<Reference>) {
-    let (mut amis, mut used) = (amis.to_vec(), used.to_vec());
-    let at = amis.iter().position(|a| a.id == decision.ami).expect("it is there");
-    let set = |ami: &mut Ami, key: &str, value: &str| drop(ami.tags.insert(key.to_owned(), value.to_owned()));
+/// The facts without those that a decision states as its reasons.
+fn without(facts: &Facts, decision: &Fate) -> Facts {
+    let (mut out, at) = (facts.clone(), facts.at(decision));
     for answer in decision.answers.iter().filter(|a| a.keeps) {
-        let ami = &mut amis[at];
+        let ami = &mut out.amis[at];
         match answer.rule.as_str() {
             "current" => set(ami, tags::CURRENT, ""),
             // Neither counts a revoked version, and nothing else is asked of one that others are not.
             "newest" | "reserve" => set(ami, tags::STATE, "revoked"),
+            "young" => out.days = 0,
+            "orphaned" => out.wanted = IMAGES.to_vec(),
             "finished" => {
                 set(ami, tags::STATE, "revoked");
                 "available".clone_into(&mut ami.status);
             }
-            "referenced" => used.retain(|r| r.ami != decision.ami),
+            "referenced" => out.used.retain(|r| r.ami != decision.ami),
+            "launched" => ami.last_launched = None,
             "protected" => ami.protected = false,
             "parent" => {
                 let own = format!("{}@{}", decision.image, decision.version);
-                amis.iter_mut()
-                    .filter(|a| a.tags.get(tags::PARENT) == Some(&own))
-                    .for_each(|a| set(a, tags::PARENT, ""));
+                let children = out.amis.iter_mut().filter(|a| a.tags.get(tags::PARENT) == Some(&own));
+                children.for_each(|child| set(child, tags::PARENT, ""));
             }
             other => panic!("the worlds here have no {other}"),
         }
     }
-    (amis, used)
+    out
 }
 
-type Protect = fn(&mut Vec<Ami>, usize, &mut Vec<Reference>);
+fn set(ami: &mut Ami, key: &str, value: &str) {
+    ami.tags.insert(key.to_owned(), value.to_owned());
+}
 
-/// What keeps an AMI whatever else is true of it.
-const PROTECTIONS: [(&str, Protect); 6] = [
-    ("it is current", |amis, at, _| {
-        drop(amis[at].tags.insert(tags::CURRENT.to_owned(), "Prod=2026-11-20T00:00:00Z".to_owned()));
-    }),
-    ("it is protected", |amis, at, _| amis[at].protected = true),
-    ("an instance runs it", |amis, at, used| used.push(refer(&amis[at]))),
-    ("it was launched", |amis, at, _| amis[at].last_launched = Some("2026-11-20T00:00:00Z".to_owned())),
-    ("it is a candidate", |amis, at, _| drop(amis[at].tags.insert(tags::STATE.to_owned(), "candidate".to_owned()))),
-    ("a child of it stays", |amis, at, _| {
-        let of = amis[at].tags[tags::IMAGE].clone() + "@" + &amis[at].tags[tags::VERSION];
+type Protect = fn(&mut Facts, usize);
+
+/// What keeps an AMI whatever else is true of it; four need that it may be counted.
+const PROTECTIONS: [(&str, Protect); 10] = [
+    ("it is current", |facts, at| set(&mut facts.amis[at], tags::CURRENT, "Prod=2026-11-20T00:00:00Z")),
+    ("it is protected", |facts, at| facts.amis[at].protected = true),
+    ("an instance runs it", |facts, at| facts.used.push(refer(&facts.amis[at]))),
+    ("it was launched", |facts, at| facts.amis[at].last_launched = Some("2026-11-20T00:00:00Z".to_owned())),
+    ("it is a candidate", |facts, at| set(&mut facts.amis[at], tags::STATE, "candidate")),
+    ("a child of it stays", |facts, at| {
+        let of = facts.amis[at].tags[tags::IMAGE].clone() + "@" + &facts.amis[at].tags[tags::VERSION];
         let mut child = ami("jre", "20261109.1", &[(tags::PARENT, of.as_str())]);
         child.protected = true;
-        amis.push(child);
+        facts.amis.push(child);
+    }),
+    ("the catalog lacks its image", |facts, at| {
+        usable(facts, at);
+        facts.wanted.clear();
+    }),
+    ("it is young", |facts, at| {
+        usable(facts, at);
+        facts.days = 30;
+    }),
+    ("it is among the newest", |facts, at| {
+        usable(facts, at);
+        set(&mut facts.amis[at], "Environment", "Test");
+        facts.keep = 99;
+    }),
+    ("it is the newest that got to Prod", |facts, at| {
+        usable(facts, at);
+        set(&mut facts.amis[at], "Environment", "Prod");
+        let image = facts.amis[at].tags[tags::IMAGE].clone();
+        let others = facts.amis.iter_mut().enumerate().filter(|(n, a)| *n != at && a.tags[tags::IMAGE] == image);
+        others.for_each(|(_, other)| set(other, "Environment", "Test"));
     }),
 ];
+
+fn usable(facts: &mut Facts, at: usize) {
+    set(&mut facts.amis[at], tags::STATE, "released");
+    "available".clone_into(&mut facts.amis[at].status);
+}
 
 proptest! {
     #[test]
@@ -124,26 +196,20 @@ proptest! {
     }
 
     #[test]
-    fn without_its_reasons_everything_that_stays_would_go(amis in amis(), keep in 1..4u32, used in prop::collection::vec(0..14usize, 0..3)) {
-        let used: Vec<Reference> = used.iter().filter_map(|i| amis.get(*i)).map(refer).collect();
-        for decision in decisions(&amis, keep, &used).iter().filter(|d| !d.retire) {
-            let (amis, used) = without(&amis, &used, decision);
-            let all = decisions(&amis, keep, &used);
-            let now = all.iter().find(|d| d.ami == decision.ami).expect("it is decided about");
+    fn without_its_reasons_everything_that_stays_would_go(facts in facts()) {
+        for decision in facts.decide().iter().filter(|d| !d.retire) {
+            let now = without(&facts, decision).again(decision);
             prop_assert!(now.retire, "{} stayed because: {}; without that: {}", now.ami, decision.reason(), now.reason());
         }
     }
 
     #[test]
-    fn any_fact_that_protects_makes_what_goes_stay(amis in amis(), keep in 1..4u32) {
-        for decision in decisions(&amis, keep, &[]).iter().filter(|d| d.retire) {
+    fn any_fact_that_protects_makes_what_goes_stay(facts in facts()) {
+        for decision in facts.decide().iter().filter(|d| d.retire) {
             for (what, change) in PROTECTIONS {
-                let (mut amis, mut used) = (amis.clone(), Vec::new());
-                let at = amis.iter().position(|a| a.id == decision.ami).expect("it is there");
-                change(&mut amis, at, &mut used);
-                let all = decisions(&amis, keep, &used);
-                let now = all.iter().find(|d| d.ami == decision.ami).expect("it is decided about");
-                prop_assert!(!now.retire, "{} goes although {what}", now.ami);
+                let (mut facts, at) = (facts.clone(), facts.at(decision));
+                change(&mut facts, at);
+                prop_assert!(!facts.again(decision).retire, "{} goes although {what}", decision.ami);
             }
         }
     }
