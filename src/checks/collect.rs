@@ -78,7 +78,8 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
                 names.for_each(|name| add(target.clone(), name));
             }
         }
-        let choices = control.inputs.values().flat_map(|i| &i.choices).filter_map(|(condition, _)| condition.as_deref());
+        let choices =
+            control.inputs.values().flat_map(|i| &i.choices).filter_map(|(condition, _)| condition.as_deref());
         for text in control.when.as_deref().into_iter().chain(choices) {
             let Ok(condition) = expression::parse(text) else { continue };
             let mut facts = Vec::new();

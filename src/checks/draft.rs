@@ -96,9 +96,7 @@ impl Draft<'_> {
     /// One line of text under a key.
     fn line(&mut self, check: &Tree, key: &str) -> Option<String> {
         let text = check.get(key)?.text()?;
-        let fits = !text.trim().is_empty()
-            && text.chars().count() <= LONGEST_LINE
-            && !text.contains(char::is_control);
+        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_LINE && !text.contains(char::is_control);
         if !fits {
             let message = format!("{key}: it must be one line of 1 to {LONGEST_LINE} characters");
             self.problem(Problem::new(message, "shorten it, or leave it out").under(key));
@@ -267,7 +265,11 @@ fn title(shown: &str, control: &Control) -> String {
         }
     }
     let text = format!("{}: {}", shown.replacen(':', " ", 1), all.join(", "));
-    if text.chars().count() <= LONGEST_LINE { text } else { text.chars().take(LONGEST_LINE - 1).chain(['…']).collect() }
+    if text.chars().count() <= LONGEST_LINE {
+        text
+    } else {
+        text.chars().take(LONGEST_LINE - 1).chain(['…']).collect()
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::control::{Expectation, Expected, IfAbsent};
 use super::draft::Draft;
-use super::kind::{Kind, Of, Target};
+use super::kind::{Kind, Target};
 use super::problem::Problem;
 use super::tree::Tree;
 use super::value::operand;
@@ -44,9 +44,8 @@ impl Draft<'_> {
             }
         }
         self.contradiction(kind, &expect);
-        self.shown.get_or_insert_with(|| {
-            format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes()))
-        });
+        self.shown
+            .get_or_insert_with(|| format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes())));
         let if_absent = match check.get("if_absent").and_then(Tree::text) {
             Some("skip") => Some(IfAbsent::Skip),
             Some("pass") => Some(IfAbsent::Pass),
@@ -91,7 +90,9 @@ impl Draft<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("a {} has {}", kind.name, names.collect::<Vec<_>>().join(", ")),
             };
-            self.problem(Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key));
+            self.problem(
+                Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key),
+            );
             return None;
         };
         let name = if property.name.is_empty() { key.to_owned() } else { property.name.to_owned() };

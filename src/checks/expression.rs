@@ -82,9 +82,7 @@ impl Expression {
         match self {
             Self::Literal(tree) => Ok(Some(tree.clone())),
             Self::Input(name) => scope.input(name).map(Some),
-            Self::Variable(name) => {
-                scope.variable(name).map(Some).ok_or_else(|| format!("there is no `{name}` here"))
-            }
+            Self::Variable(name) => scope.variable(name).map(Some).ok_or_else(|| format!("there is no `{name}` here")),
             Self::Fact(target, property) => match scope.observe(target, property) {
                 Observed::Value(value) => Ok(Some(plain(&value))),
                 Observed::Missing(_) => Ok(None),
@@ -98,7 +96,9 @@ impl Expression {
                 let found: Result<Vec<_>, String> = items.iter().map(|i| i.found(scope)).collect();
                 Ok(Some(Tree::List(found?.into_iter().flatten().collect())))
             }
-            Self::Compare(operator, a, b) => truth(compare(operator, a.found(scope)?.as_ref(), b.found(scope)?.as_ref())?),
+            Self::Compare(operator, a, b) => {
+                truth(compare(operator, a.found(scope)?.as_ref(), b.found(scope)?.as_ref())?)
+            }
         }
     }
 }
@@ -138,7 +138,6 @@ fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>) -> Result<bool, S
         }
     })
 }
-
 
 #[cfg(test)]
 #[path = "expression_tests.rs"]

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::blob::Blob;
 
 /// The form of [`Facts`]; it changes when older facts can't be judged by newer controls any more.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// Everything one collector run found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    /// [`SCHEMA`] when they were collected.
+    /// The form of facts when they were collected.
     pub schema: u32,
     /// What was looked at.
     pub identity: Identity,
@@ -133,7 +133,11 @@ mod tests {
 
     #[test]
     fn facts_are_read_back_as_they_were_written() {
-        let reading = |rc, flags: &str, bytes: &[u8]| Reading { rc, flags: flags.to_owned(), body: Blob::new(bytes.to_vec(), false, false) };
+        let reading = |rc, flags: &str, bytes: &[u8]| Reading {
+            rc,
+            flags: flags.to_owned(),
+            body: Blob::new(bytes.to_vec(), false, false),
+        };
         let of = |key: &str, reading| [(key.to_owned(), reading)].into();
         let facts = Facts {
             identity: Identity { uid: Some(0), machine_id: "empty".into(), ..Identity::default() },

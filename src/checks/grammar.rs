@@ -68,7 +68,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             close + 2
         } else if c.is_ascii_digit() {
             let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number = rest[..end].parse().map_err(|_| format!("`{}` is not a number: quote a version", &rest[..end]))?;
+            let number =
+                rest[..end].parse().map_err(|_| format!("`{}` is not a number: quote a version", &rest[..end]))?;
             out.push(Token::Number(number));
             end
         } else if c.is_ascii_alphabetic() || c == '_' {
@@ -219,7 +220,8 @@ impl Parser {
             let first = kind.subject.words.first();
             (*first.ok_or_else(|| format!("`{word}` needs a {}: `{word}(\"…\")`", kind.subject.name))?).to_owned()
         };
-        (kind.subject.check)(&subject).map_err(|(what, _)| format!("{word}(\"{}\"): {what}", brief(subject.as_bytes())))?;
+        (kind.subject.check)(&subject)
+            .map_err(|(what, _)| format!("{word}(\"{}\"): {what}", brief(subject.as_bytes())))?;
         self.expect(".")?;
         let Token::Word(name) = self.next()? else { return Err(format!("a property of `{word}` is missing")) };
         let Some(property) = kind.property(&name) else {

@@ -22,7 +22,7 @@ pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict>
 }
 
 fn verdict(control: &Control, view: &View<'_>) -> Verdict {
-    let results = results(control, view).unwrap_or_else(|finding| vec![finding]);
+    let results = results(control, view).unwrap_or_else(|finding| vec![*finding]);
     // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
     let outcome = results.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Error);
     Verdict { control: control.id.clone(), title: control.title.clone(), impact: control.impact, outcome, results }
@@ -34,18 +34,23 @@ fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
     Finding { resource, property, expected: String::new(), actual: None, outcome, message }
 }
 
-fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Finding> {
+/// The same where it is the only one.
+fn alone(outcome: Outcome, what: &str, message: String) -> Box<Finding> {
+    Box::new(whole(outcome, what, message))
+}
+
+fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Box<Finding>> {
     if let Some(reason) = &control.manual {
-        return Err(whole(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
+        return Err(alone(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
     }
     let known = Known { control, view, row: BTreeMap::new() };
     if let Some(text) = &control.when {
         let held = expression::parse(text).and_then(|condition| condition.holds(&known));
         match held {
             Ok(true) => {}
-            Ok(false) => return Err(whole(Outcome::Skipped, "when", format!("it does not apply here: {text}"))),
+            Ok(false) => return Err(alone(Outcome::Skipped, "when", format!("it does not apply here: {text}"))),
             Err(why) => {
-                return Err(whole(Outcome::Error, "when", format!("it can't be told whether it applies: {why}")));
+                return Err(alone(Outcome::Error, "when", format!("it can't be told whether it applies: {why}")));
             }
         }
     }
@@ -100,16 +105,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 impl Known<'_> {
     /// The combinations of loop values, at least one.
-    fn rows(&self) -> Result<Vec<BTreeMap<String, Tree>>, Finding> {
+    fn rows(&self) -> Result<Vec<BTreeMap<String, Tree>>, Box<Finding>> {
         let mut closed = Vec::new();
         for (name, tree) in &self.control.for_each {
             let values = open::close(tree, &|name| self.input(name), &|_| None)
-                .map_err(|why| whole(Outcome::Error, "for_each", why))?;
+                .map_err(|why| alone(Outcome::Error, "for_each", why))?;
             closed.push((name.clone(), values));
         }
         let rows = open::rows(&closed, &|tree| tree.items().to_vec());
         if rows.is_empty() {
-            return Err(whole(Outcome::Skipped, "for_each", "there is nothing to check: the list is empty".to_owned()));
+            return Err(alone(Outcome::Skipped, "for_each", "there is nothing to check: the list is empty".to_owned()));
         }
         Ok(rows)
     }
@@ -148,7 +153,11 @@ impl Known<'_> {
         if let Some(finding) = self.absent(expectation, kind, &target) {
             return vec![finding];
         }
-        expectation.expect.iter().map(|(name, expected)| self.finding(&target, kind, name, expected, expectation)).collect()
+        expectation
+            .expect
+            .iter()
+            .map(|(name, expected)| self.finding(&target, kind, name, expected, expectation))
+            .collect()
     }
 
     /// What `if_absent` makes of there being nothing.
@@ -162,13 +171,15 @@ impl Known<'_> {
         let kind_of = kind.property(name).map_or(super::kind::Of::Text, |p| p.of);
         let matcher = match expected {
             Expected::Fixed(matcher) => Ok(matcher.clone()),
-            Expected::Open(tree) => self.close(tree).and_then(|tree| {
-                Matcher::read(&tree, kind_of).map_err(|problem| problem.message)
-            }),
+            Expected::Open(tree) => {
+                self.close(tree).and_then(|tree| Matcher::read(&tree, kind_of).map_err(|problem| problem.message))
+            }
         };
         let observed = observe(target, name, self.view);
         match (matcher, observed, of.if_absent) {
-            (Err(why), ..) => Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) },
+            (Err(why), ..) => {
+                Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) }
+            }
             (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
                 nothing(meaning, target, name)
             }
@@ -222,8 +233,11 @@ fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
         .iter()
         .zip(&outcomes)
         .map(|(part, outcome)| {
-            let shown: Vec<String> =
-                part.iter().filter(|f| f.outcome == *outcome).map(|f| format!("{} {}", f.resource, f.message)).collect();
+            let shown: Vec<String> = part
+                .iter()
+                .filter(|f| f.outcome == *outcome)
+                .map(|f| format!("{} {}", f.resource, f.message))
+                .collect();
             format!("({}: {})", outcome.as_str(), shown.join(", "))
         })
         .collect();

@@ -184,14 +184,3 @@ pub(crate) fn absolute(path: &str) -> Result<(), (String, &'static str)> {
     }
     Ok(())
 }
-
-/// Text on one line that no command takes for an option.
-pub(crate) fn plain_word(text: &str) -> Result<(), (String, &'static str)> {
-    if text.is_empty() || text.len() > 255 || text.starts_with('-') || text.chars().any(char::is_control) {
-        return Err((
-            "it has 1 to 255 characters on one line and can't start with `-`".to_owned(),
-            "write the plain name",
-        ));
-    }
-    Ok(())
-}

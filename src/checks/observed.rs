@@ -37,10 +37,6 @@ impl Observed {
         Self::Value(Value::List(items.into_iter().collect()))
     }
 
-    pub(crate) fn number(value: impl TryInto<i64>) -> Self {
-        Self::Value(Value::Number(value.try_into().unwrap_or(i64::MAX)))
-    }
-
     pub(crate) fn blob(blob: &Blob) -> Self {
         if blob.withheld() {
             return Self::Unknown("it is secret and was not kept".to_owned());

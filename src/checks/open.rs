@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::control::{Control, Expected, Input};
+use super::expression;
 use super::problem::Problem;
 use super::tree::Tree;
-use super::expression;
 
 const WHOLE: &str = "$inputs.";
 

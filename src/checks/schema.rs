@@ -66,7 +66,10 @@ fn define(generator: &mut SchemaGenerator) {
     all.insert(title("manual"), object("A check that a person has to make.", manual, "manual"));
     all.insert("Expectation".to_owned(), json!({"anyOf": nested}));
     for (name, scalar) in SCALARS {
-        all.insert(format!("Expect{name}"), matcher(&format!("Expect{name}"), &serde_json::from_str(scalar).unwrap_or_default()));
+        all.insert(
+            format!("Expect{name}"),
+            matcher(&format!("Expect{name}"), &serde_json::from_str(scalar).unwrap_or_default()),
+        );
     }
 }
 
@@ -183,7 +186,10 @@ fn group_of(key: &str, mut keys: Map<String, Json>) -> Json {
     };
     keys.remove("if_absent");
     keys.remove("manual");
-    keys.insert(key.to_owned(), json!({"type": "array", "items": reference("Expectation"), "minItems": 1, "description": doc}));
+    keys.insert(
+        key.to_owned(),
+        json!({"type": "array", "items": reference("Expectation"), "minItems": 1, "description": doc}),
+    );
     object(doc, keys, key)
 }
 

@@ -113,7 +113,9 @@ fn the_digest_is_of_the_meaning() {
 #[test]
 fn the_schema_describes_what_editors_complete() {
     let schema = serde_json::to_string(&schemars::schema_for!(Vec<WrittenCheck>)).expect("json");
-    for part in ["at_most", "link_target", "exit_status", "additionalProperties", "ExpectMode", "unpacked and configured"] {
+    for part in
+        ["at_most", "link_target", "exit_status", "additionalProperties", "ExpectMode", "unpacked and configured"]
+    {
         assert!(schema.contains(part), "{part} in {schema}");
     }
 }

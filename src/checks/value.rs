@@ -97,7 +97,8 @@ impl Value {
             return self.equals(expected);
         }
         let text = String::from_utf8_lossy(&self.bytes()).trim().to_owned();
-        let same_number = matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
+        let same_number =
+            matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
         Ok(same_number || text.eq_ignore_ascii_case(expected.trim()))
     }
 

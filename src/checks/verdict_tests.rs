@@ -13,7 +13,10 @@ fn the_worst_finding_is_the_verdict() {
     let frames = [IDENTITY, ("file", "/m", 0, "-", "-rw------- 1 0 0 5 x"), ("body", "/m", 2, "-", "")];
     let told = lines("- {file: /m, mode: \"0644\", content: x}", &frames);
     assert_eq!(told, ["error   file:/m  content: permission denied"]);
-    assert_eq!(lines("- {file: /m, mode: \"0644\", size: 5}", &frames), ["failed  file:/m  mode: expected \"0644\", actual \"0600\""]);
+    assert_eq!(
+        lines("- {file: /m, mode: \"0644\", size: 5}", &frames),
+        ["failed  file:/m  mode: expected \"0644\", actual \"0600\""]
+    );
 }
 
 #[test]

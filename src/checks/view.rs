@@ -45,11 +45,6 @@ impl<'f> View<'f> {
         self.facts.reading(kind, key)
     }
 
-    /// An answer as text.
-    pub(crate) fn text(&self, kind: &str, key: &str) -> Seen<Rc<String>> {
-        self.parsed(kind, key, |text| Ok(text.to_owned()))
-    }
-
     /// An answer that was parsed; parsing happens once.
     pub(crate) fn parsed<T: 'static>(
         &self,

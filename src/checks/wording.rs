@@ -68,7 +68,11 @@ impl Matcher {
         let one = |of| operand(value, of).map_err(|(what, help)| Problem::maybe(what, help));
         let only = |kinds: &[Of], instead: &str| {
             let fits = kinds.contains(&of);
-            if fits { Ok(()) } else { Err(Problem::new(format!("`{name}` is not for this property"), format!("use {instead}"))) }
+            if fits {
+                Ok(())
+            } else {
+                Err(Problem::new(format!("`{name}` is not for this property"), format!("use {instead}")))
+            }
         };
         Ok(match known {
             "eq" => Self::Eq(one(item)?),
@@ -80,7 +84,8 @@ impl Matcher {
             "match" => {
                 only(&[Of::Text, Of::Version, Of::Account, Of::Setting, Of::List], "`eq` or `in`")?;
                 let pattern = one(Of::Text)?;
-                regex(&pattern).map_err(|e| Problem::new(e, "put a `\\` before a character that is meant as itself"))?;
+                regex(&pattern)
+                    .map_err(|e| Problem::new(e, "put a `\\` before a character that is meant as itself"))?;
                 Self::Match(pattern)
             }
             "include" => {

@@ -192,9 +192,11 @@ mod tests {
         let packages = packages.iter().map(|(n, v)| format!("{n}\tamd64\tinstall ok installed\t{v}\t\t\n"));
         let units = units.iter().map(|(n, state)| format!("{n} {state}\n"));
         let mut facts = Facts::default();
-        for (kind, text) in
-            [("packages", packages.collect::<String>()), ("unit-files", units.collect()), ("passwd", "root:x:0:0\n".into())]
-        {
+        for (kind, text) in [
+            ("packages", packages.collect::<String>()),
+            ("unit-files", units.collect()),
+            ("passwd", "root:x:0:0\n".into()),
+        ] {
             let body = Blob::new(text.into_bytes(), false, false);
             let reading = Reading { rc: 0, flags: String::new(), body };
             facts.readings.insert(kind.to_owned(), [(String::new(), reading)].into());

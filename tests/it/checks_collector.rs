@@ -128,10 +128,7 @@ const IN_A_DIRECTORY: &[(&str, &str)] = &[
     ("{package: last, version: {at_most: \"2\"}}", "passed"),
     ("{package: never, installed: false}", "passed"),
     ("{service: ssh, enabled: true}", "skipped service:ssh  enabled: a directory has no service manager"),
-    (
-        "{command: \"touch pwned\"}",
-        "skipped command:touch pwned  succeeds: commands can't be run in a directory",
-    ),
+    ("{command: \"touch pwned\"}", "skipped command:touch pwned  succeeds: commands can't be run in a directory"),
 ];
 
 #[test]
@@ -169,8 +166,7 @@ fn what_may_not_be_read_is_an_error() {
     write(dir.path(), "mute", b"x", 0o000);
     let closed = dir.path().join("closed");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("mode");
-    let controls =
-        controls("- {file: /closed/x, exists: false}\n- {file: /mute, content: {not: {include: other}}}");
+    let controls = controls("- {file: /closed/x, exists: false}\n- {file: /mute, content: {not: {include: other}}}");
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(dir.path()));
         for verdict in verdicts(&controls, &facts) {

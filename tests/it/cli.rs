@@ -16,10 +16,7 @@ impl House {
     fn new() -> Self {
         let house = Self(TempDir::new().expect("a folder"));
         house.write("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n");
-        house.write(
-            "images/base.yaml",
-            "source: {owner: amazon, name: debian-*}\nchecks:\n  - {file: /etc/motd}\n",
-        );
+        house.write("images/base.yaml", "source: {owner: amazon, name: debian-*}\nchecks:\n  - {file: /etc/motd}\n");
         house.write("images/jdk.yaml", "parent: base\npackages: [jdk]\n");
         house
     }

@@ -101,7 +101,12 @@ fn siblings(schema: &Json, but: &str) -> serde_json::Map<String, Json> {
     };
     let list = |key: &str| match key {
         "regions" => Some(serde_json::json!(["eu-west-1"])),
-        "checks" if schema["properties"].get("title").is_none() || schema["properties"].get("checks").is_some_and(|c| c.get("minItems").is_none()) => Some(serde_json::json!([])),
+        "checks"
+            if schema["properties"].get("title").is_none()
+                || schema["properties"].get("checks").is_some_and(|c| c.get("minItems").is_none()) =>
+        {
+            Some(serde_json::json!([]))
+        }
         "checks" | "any_of" | "all_of" | "none_of" => Some(serde_json::json!([{"file": "/etc/motd"}])),
         _ => None,
     };

@@ -20,7 +20,11 @@ pub(crate) static KIND: Kind = Kind {
         check: check_timeout,
     }],
     properties: &[
-        Property::new("succeeds", Of::Bool, "Whether it ends with status 0; what is expected where nothing else is said."),
+        Property::new(
+            "succeeds",
+            Of::Bool,
+            "Whether it ends with status 0; what is expected where nothing else is said.",
+        ),
         Property::new("exit_status", Of::Number, "How it ends."),
         Property::new("stdout", Of::Text, "What it writes."),
         Property::new("stderr", Of::Text, "What it writes to standard error."),
@@ -70,7 +74,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let Some(exit) = view.raw("exit", run) else { return Observed::uncollected() };
     match exit.flags.as_str() {
         "" => {}
-        "T" => return Observed::Unknown(format!("it was ended after {} s", target.parameter("timeout", DEFAULT_TIMEOUT))),
+        "T" => {
+            return Observed::Unknown(format!("it was ended after {} s", target.parameter("timeout", DEFAULT_TIMEOUT)));
+        }
         _ => return Observed::Unknown("it did not end by itself".to_owned()),
     }
     let blob = match property {

@@ -16,8 +16,7 @@ fn commands_are_judged_by_status_and_output() {
     assert_eq!(ok("{command: x, stderr: \"\"}"), "failed  command:x  stderr: expected \"\", actual \"fine\"");
     assert_eq!(ok("{command: x, exit_status: {not: 0}}"), "failed  command:x  exit_status: expected not 0, actual 0");
     let missing = told("{command: x, stdout: {include: b}}", (127, "-"), ("-", ""), "");
-    let line =
-        "failed  command:x  stdout: expected something with \"b\", actual \"\"; succeeds: expected true, actual false (exit status 127)";
+    let line = "failed  command:x  stdout: expected something with \"b\", actual \"\"; succeeds: expected true, actual false (exit status 127)";
     assert_eq!(missing, line);
 }
 

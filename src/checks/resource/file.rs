@@ -21,13 +21,27 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[],
     properties: &[
         Property::new("exists", Of::Bool, "Whether there is anything.").or(&["exist"]),
-        Property::new("type", Of::Word(TYPES), "What it is: file, directory, link, socket, pipe, char or block. A link is not followed."),
-        Property::new("owner", Of::Account, "The owner's name or number, links followed.").or(&["owned_by", "be_owned_by"]),
-        Property::new("group", Of::Account, "The group's name or number, links followed.").or(&["grouped_into", "be_grouped_into"]),
-        Property::new("mode", Of::Mode, "The octal permission bits in quotes, such as \"0644\"; at_most: none but these bits."),
+        Property::new(
+            "type",
+            Of::Word(TYPES),
+            "What it is: file, directory, link, socket, pipe, char or block. A link is not followed.",
+        ),
+        Property::new("owner", Of::Account, "The owner's name or number, links followed.")
+            .or(&["owned_by", "be_owned_by"]),
+        Property::new("group", Of::Account, "The group's name or number, links followed.")
+            .or(&["grouped_into", "be_grouped_into"]),
+        Property::new(
+            "mode",
+            Of::Mode,
+            "The octal permission bits in quotes, such as \"0644\"; at_most: none but these bits.",
+        ),
         Property::new("size", Of::Number, "The size in bytes, links followed."),
         Property::new("link_target", Of::Text, "What a link says.").or(&["link_path"]),
-        Property::new("content", Of::Text, "The content of a regular file, links followed. Password hashes in shadow files are seen as their kind only."),
+        Property::new(
+            "content",
+            Of::Text,
+            "The content of a regular file, links followed. Password hashes in shadow files are seen as their kind only.",
+        ),
     ],
     open: None,
     by_default: &["exists"],
@@ -98,7 +112,8 @@ pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
         let reading = facts.reading(kind, path)?;
         let text = String::from_utf8_lossy(reading.body.bytes());
         Some(match reading.rc {
-            0 => stat(&text).map_or_else(|| Read::Unreadable("`ls` answered in an unknown form".to_owned()), Read::Present),
+            0 => stat(&text)
+                .map_or_else(|| Read::Unreadable("`ls` answered in an unknown form".to_owned()), Read::Present),
             1 => Read::Absent,
             2 => Read::Unreadable("permission denied".to_owned()),
             _ => Read::Unreadable(brief(reading.body.bytes())),
@@ -148,7 +163,8 @@ fn mode(letters: &str) -> Option<u32> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = &target.subject;
-    let made = view.memoized("file", path, || fact(view.facts(), path).ok_or_else(|| "it was not collected".to_owned()));
+    let made =
+        view.memoized("file", path, || fact(view.facts(), path).ok_or_else(|| "it was not collected".to_owned()));
     let fact: Rc<FileFact> = match made {
         Seen::Present(fact) => fact,
         Seen::Unknown(why) => return Observed::Unknown(why),
@@ -204,7 +220,9 @@ fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observe
 /// A user's or group's number with its name, by the target's own table.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
     match view.parsed(table, "", |text| Ok(names(text))) {
-        Seen::Present(names) => Observed::Value(Value::Account { name: names.get(&id).cloned(), id, names_known: !names.is_empty() }),
+        Seen::Present(names) => {
+            Observed::Value(Value::Account { name: names.get(&id).cloned(), id, names_known: !names.is_empty() })
+        }
         _ => Observed::Value(Value::Account { name: None, id, names_known: false }),
     }
 }

@@ -1,7 +1,7 @@
 //! Tests: files judged by recorded frames.
 
-use crate::checks::tests::{IDENTITY, lines};
 use super::*;
+use crate::checks::tests::{IDENTITY, lines};
 
 #[test]
 fn lines_of_ls() {

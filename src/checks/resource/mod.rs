@@ -2,13 +2,26 @@
 
 mod command;
 pub(crate) mod file;
+mod mount;
+mod os;
 pub(crate) mod package;
+mod passwd;
 mod service;
+mod virtualization;
 
 use super::kind::Kind;
 
 /// Every kind of resource, in the order in which help texts and docs show them.
-pub(crate) const KINDS: &[&Kind] = &[&file::KIND, &package::KIND, &service::KIND, &command::KIND];
+pub(crate) const KINDS: &[&Kind] = &[
+    &file::KIND,
+    &package::KIND,
+    &service::KIND,
+    &command::KIND,
+    &mount::KIND,
+    &passwd::KIND,
+    &os::KIND,
+    &virtualization::KIND,
+];
 
 /// What is collected whatever is asked for: calls of the collector.
 pub(crate) const BASE: &[&str] = &["identity", "accounts", "os_release", "all_packages", "unit_files"];

@@ -53,34 +53,31 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
 
 /// One line of the package manager's database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// `amd64`, `all`, …
-    pub arch: String,
+    pub(crate) arch: String,
     /// The three words of dpkg's status, such as `install ok installed`.
-    pub status: String,
+    pub(crate) status: String,
     /// The version.
-    pub version: String,
+    pub(crate) version: String,
     /// The source package.
-    pub source: String,
-    /// Its version.
-    pub source_version: String,
+    pub(crate) source: String,
 }
 
 /// Every package by its name.
-pub type Rows = BTreeMap<String, Vec<Row>>;
+pub(crate) type Rows = BTreeMap<String, Vec<Row>>;
 
 /// Lines of name, architecture, status, version, source and its version, with tabs between.
 pub(crate) fn rows(text: &str) -> Result<Rows, String> {
     let mut out = Rows::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
-        let [name, arch, status, version, source, source_version] = words.as_slice() else {
+        let [name, arch, status, version, source, _] = words.as_slice() else {
             return Err(format!("dpkg's database has an unknown form: {}", brief(line.as_bytes())));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();
-        let source_version = if source_version.is_empty() { &version } else { *source_version }.to_owned();
-        out.entry((*name).to_owned()).or_default().push(Row { arch, status, version, source, source_version });
+        out.entry((*name).to_owned()).or_default().push(Row { arch, status, version, source });
     }
     Ok(out)
 }
@@ -93,7 +90,8 @@ pub(crate) fn installed(status: &str) -> bool {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let (name, arch) = target.subject.split_once(':').map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
+    let (name, arch) =
+        target.subject.split_once(':').map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
     view.parsed("packages", "", rows).observe("has no package database", |rows| {
         let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
         let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");

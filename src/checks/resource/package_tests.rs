@@ -21,7 +21,10 @@ fn packages_are_judged_by_dpkgs_status() {
         ("{package: pending}", "passed  package:pending"),
         ("{package: kept}", "failed  package:kept  installed: expected true, actual false (deinstall ok config-files)"),
         ("{package: kept, installed: false}", "passed  package:kept"),
-        ("{package: unpacked}", "failed  package:unpacked  installed: expected true, actual false (install ok unpacked)"),
+        (
+            "{package: unpacked}",
+            "failed  package:unpacked  installed: expected true, actual false (install ok unpacked)",
+        ),
         ("{package: absent}", "failed  package:absent  installed: expected true, actual false"),
         ("{package: absent, installed: false}", "passed  package:absent"),
         ("{package: libc6}", "passed  package:libc6"),
@@ -44,9 +47,7 @@ fn packages_are_judged_by_dpkgs_status() {
 
 #[test]
 fn no_database_is_an_error_even_for_absence() {
-    for frame in
-        [("packages", "", 3, "-", "dpkg-query is not there"), ("packages", "", 0, "-", "what is this")]
-    {
+    for frame in [("packages", "", 3, "-", "dpkg-query is not there"), ("packages", "", 0, "-", "what is this")] {
         let line = lines("- {package: nginx, installed: false}", &[IDENTITY, frame]).join("");
         assert!(line.starts_with("error "), "{line}");
     }

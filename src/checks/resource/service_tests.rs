@@ -1,7 +1,7 @@
 //! Tests: services judged by recorded frames.
 
-use crate::checks::tests::{IDENTITY, lines};
 use super::*;
+use crate::checks::tests::{IDENTITY, lines};
 
 const CHROOT: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nservice_manager=no\n");
 

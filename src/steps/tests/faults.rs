@@ -17,7 +17,10 @@ pub(super) async fn second() -> House {
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     first.assert_clean("first release");
     first.next(
-        catalog(&[("base", "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n")]),
+        catalog(&[(
+            "base",
+            "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
+        )]),
         "2026-11-23T12:00:00Z",
     )
 }
