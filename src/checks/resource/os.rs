@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::checks::Phase;
 use crate::checks::kind::{Asked, Kind, Of, Property, Target, words};
 use crate::checks::observed::Observed;
+use crate::checks::value::Value;
 use crate::checks::view::View;
 
 pub(crate) static KIND: Kind = Kind {
@@ -15,7 +16,7 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new("name", Of::Setting, "`ID` of os-release, such as debian."),
         Property::new("family", Of::List, "The name and those that it is like, such as ubuntu and debian."),
-        Property::new("version", Of::Setting, "`VERSION_ID`, such as 12; absent in a version that is in the making.")
+        Property::new("version", Of::Version, "`VERSION_ID`, such as 12; absent in a version that is in the making.")
             .or(&["release"]),
         Property::new("codename", Of::Setting, "`VERSION_CODENAME`, such as bookworm."),
     ],
@@ -53,7 +54,10 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         };
         match property {
             "name" => field("ID"),
-            "version" => field("VERSION_ID"),
+            "version" => match fields.get("VERSION_ID") {
+                Some(version) => Observed::Value(Value::Version(version.clone())),
+                None => field("VERSION_ID"),
+            },
             "codename" => field("VERSION_CODENAME"),
             _ => {
                 let words = [fields.get("ID"), fields.get("ID_LIKE")].into_iter().flatten();
