@@ -29,11 +29,16 @@ pub(crate) struct Generation<'d> {
 
 /// Lets the checks of one file through; what is wrong with one is reported at its entry. Those with a wrong key or type
 /// have been reported, and are looked at for what else is wrong.
-pub(crate) fn parse_checks(list: Option<&Node>, name: &str, checker: &mut Checker<'_, '_>) -> Vec<Placed> {
+pub(crate) fn parse_checks(
+    list: Option<&Node>,
+    name: &str,
+    inputs: BTreeMap<String, Input>,
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Placed> {
     let Some(Node { value: Value::List(entries), .. }) = list else { return Vec::new() };
     let mut out = Vec::new();
     let mut ids = Ids::default();
-    let inputs = Arc::new(BTreeMap::new());
+    let inputs = Arc::new(inputs);
     for entry in entries {
         let place = checker.source.place(entry.span.clone());
         let damaged = checker.sink.touched(&place);
@@ -62,6 +67,20 @@ pub(crate) fn parse_checks(list: Option<&Node>, name: &str, checker: &mut Checke
         }
     }
     out
+}
+
+/// Lets the inputs of a profile through; what is wrong with one is reported at its place.
+pub(crate) fn parse_inputs(map: Option<&Node>, checker: &mut Checker<'_, '_>) -> BTreeMap<String, Input> {
+    let Some(node) = map else { return BTreeMap::new() };
+    let Ok(tree) = from_node::<Tree>(node) else { return BTreeMap::new() };
+    let (inputs, problems) = checks::inputs(&tree);
+    for problem in problems {
+        let span = at_fault(node, &problem);
+        if !checker.sink.touched(&checker.source.place(span.clone())) {
+            checker.error(codes::CHECK, &span, problem.message).maybe_help(problem.help);
+        }
+    }
+    inputs
 }
 
 /// Where a problem is: the innermost value that its path leads to, or the key.

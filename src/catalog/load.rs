@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checks::{Placed, parse_checks};
+use super::checks::{Placed, parse_checks, parse_inputs};
 use super::de::from_node;
 use super::files::{Files, Lookup};
 use super::image::{Draft, draft, own_name};
@@ -173,12 +173,13 @@ fn profiles(texts: &BTreeMap<String, String>, sink: &mut Sink) -> BTreeMap<Strin
         let mut c = Checker { source, sink };
         own_name(None, name, &[], &mut c);
         let Some(Tree { mut node, .. }) = tree(source, &schema::PROFILE, c.sink) else { continue };
-        let checks = node.take("checks");
+        let (checks, inputs) = (node.take("checks"), node.take("inputs"));
+        let inputs = parse_inputs(inputs.as_ref(), &mut c);
         let Some(raw) = typed::<RawProfile>(&node, source, c.sink) else { continue };
         if let Some(title) = &raw.title {
             c.line("a title", title, super::image::MAX_DESCRIPTION);
         }
-        out.insert(name.to_owned(), parse_checks(checks.as_ref(), name, &mut c));
+        out.insert(name.to_owned(), parse_checks(checks.as_ref(), name, inputs, &mut c));
     }
     out
 }
@@ -200,7 +201,7 @@ fn read_image<'a>(
     let mut c = Checker { source, sink };
     own_name(raw.name.as_ref(), stem, paths, &mut c);
     let alias = raw.name.as_ref().map(|n| n.value.clone()).filter(|n| n != stem);
-    let checks = parse_checks(checks.as_ref(), stem, &mut c);
+    let checks = parse_checks(checks.as_ref(), stem, BTreeMap::new(), &mut c);
     Some((draft((raw, &lost), checks, known, files, named, &mut c), alias))
 }
 

@@ -144,19 +144,19 @@ pub struct Input {
 impl Control {
     /// Every expectation of it, in order.
     pub(crate) fn expectations(&self) -> Vec<&Expectation> {
-        let mut out = Vec::new();
-        self.body.collect(&mut out);
-        out
+        self.body.expectations()
     }
 }
 
 impl Group {
-    fn collect<'g>(&'g self, out: &mut Vec<&'g Expectation>) {
-        for item in &self.items {
+    /// Every expectation of it and of the groups within, in order.
+    pub(crate) fn expectations(&self) -> Vec<&Expectation> {
+        fn each(item: &Item) -> Vec<&Expectation> {
             match item {
-                Item::Expect(expectation) => out.push(expectation),
-                Item::Group(group) => group.collect(out),
+                Item::Expect(expectation) => vec![expectation],
+                Item::Group(group) => group.expectations(),
             }
         }
+        self.items.iter().flat_map(each).collect()
     }
 }

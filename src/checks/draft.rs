@@ -58,24 +58,12 @@ pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
 
 /// When the kinds of a body's resources are judged, unless the check says so.
 fn phases_of(body: &Group) -> BTreeSet<Phase> {
-    let control = |group: &Group| {
-        let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
-        let mut stack = vec![group.clone()];
-        while let Some(group) = stack.pop() {
-            for item in group.items {
-                match item {
-                    Item::Group(inner) => stack.push(inner),
-                    Item::Expect(e) => {
-                        let own = e.target.of().map_or(&[][..], |kind| kind.phases);
-                        out.retain(|phase| own.contains(phase));
-                    }
-                }
-            }
-        }
-        out
-    };
-    let found = control(body);
-    if found.is_empty() { BTreeSet::from([Phase::Boot]) } else { found }
+    let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
+    for expectation in body.expectations() {
+        let own = expectation.target.of().map_or(&[][..], |kind| kind.phases);
+        out.retain(|phase| own.contains(phase));
+    }
+    if out.is_empty() { BTreeSet::from([Phase::Boot]) } else { out }
 }
 
 /// A check while it is read.

@@ -245,3 +245,7 @@ fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
     let message = format!("{name}: expected {expected}: {}", told.join(" "));
     Finding { expected: expected.to_owned(), ..whole(outcome, name, message) }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

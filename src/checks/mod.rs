@@ -9,6 +9,7 @@ mod expression;
 mod facts;
 mod frames;
 mod grammar;
+mod input;
 mod inventory;
 mod judge;
 mod kind;
@@ -36,6 +37,7 @@ pub use control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, 
 pub use draft::{Around, read};
 pub use facts::{Facts, Identity, Read, Reading};
 pub use frames::{CollectError, parse};
+pub use input::{WrittenInput, inputs};
 pub use inventory::Inventory;
 pub use judge::judge;
 pub use kind::Target;

@@ -1,12 +1,14 @@
 //! Owns the shape of `images/*.yaml` and `profiles/*.yaml`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Text, TextMap};
 use crate::catalog::de::At;
 use crate::catalog::syntax;
-use crate::checks::WrittenCheck;
+use crate::checks::{WrittenCheck, WrittenInput};
 use crate::model::Arch;
 use crate::platform::Platform;
 
@@ -144,6 +146,10 @@ pub(crate) struct RawProfile {
     /// One line for people.
     #[schemars(length(max = 255))]
     pub(crate) title: Option<Text>,
+    /// Values that the checks name as `$inputs.NAME`, and that may depend on the system they are judged on.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read entry by entry, as the checks are")]
+    pub(crate) inputs: BTreeMap<String, WrittenInput>,
     /// The checks.
     #[schemars(required)]
     #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
