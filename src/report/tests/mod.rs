@@ -1,0 +1,1 @@
+//! Owns the tests of the writers: one sample and hostile content through all of them.
