@@ -17,13 +17,24 @@ static BUT_LINES: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("[{HIDD
 /// One line: line breaks are spelt out, too.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
     ANY.replace_all(text, spelt)
 }
 
 /// Any number of lines; tabs stay as well.
 #[must_use]
 pub fn block(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| plain(b) || b"\n\t".contains(&b)) {
+        return Cow::Borrowed(text);
+    }
     BUT_LINES.replace_all(text, spelt)
+}
+
+/// The usual case needs no search.
+fn plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
 fn spelt(found: &Captures<'_>) -> String {

@@ -39,7 +39,7 @@ struct Section<'a> {
     file: &'a str,
     sha256: &'a str,
     counts: String,
-    inputs: Vec<(&'a str, String)>,
+    inputs: Vec<Pair<'a>>,
     groups: Vec<Group<'a>>,
 }
 
@@ -61,9 +61,15 @@ struct Shown<'a> {
     place: String,
     code: &'a str,
     waiver: String,
-    tags: Vec<(&'a str, String)>,
+    tags: Vec<Pair<'a>>,
     refs: Vec<Link<'a>>,
     results: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    name: &'a str,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -95,7 +101,7 @@ pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
         platform: format!("{} {} {}", platform.name, platform.release, platform.arch),
         tool: &report.tool,
         started: report.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        seconds: format!("{:.1}", super::status::seconds(report.seconds)),
+        seconds: format!("{:.1}", report.seconds),
         summary: counts.line(),
         without_impact: report.without_impact(),
         counts: Status::ALL.iter().map(|s| Count { status: s.as_str(), number: counts.get(*s) }).collect(),
@@ -119,7 +125,7 @@ fn section(profile: &Profile) -> Section<'_> {
         file: &profile.file,
         sha256: &profile.sha256,
         counts: Counts::of(&profile.controls).line(),
-        inputs: profile.inputs.iter().map(|i| (i.name(), i.value().to_string())).collect(),
+        inputs: profile.inputs.iter().map(|i| Pair { name: i.name(), value: i.value().to_string() }).collect(),
         groups: Status::ALL.into_iter().map(group).filter(|g| g.number > 0).collect(),
     }
 }
@@ -129,11 +135,11 @@ fn shown(control: &Control) -> Shown<'_> {
         id: &control.id,
         title: &control.title,
         desc: control.desc.as_deref().unwrap_or_default(),
-        impact: format!("{:.1}", control.impact()),
+        impact: format!("{:.1}", control.impact),
         place: format!("{}:{}", control.place.file, control.place.line),
         code: &control.code,
         waiver: control.waiver.as_ref().map(super::model::Waiver::line).unwrap_or_default(),
-        tags: control.tags.iter().map(|(name, tag)| (name.as_str(), tag.text())).collect(),
+        tags: control.tags.iter().map(|(name, tag)| Pair { name, value: tag.text() }).collect(),
         refs: control.refs.iter().map(link).collect(),
         results: rows(&control.evidence()),
     }

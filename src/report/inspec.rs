@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
-use super::status::{Status, seconds};
+use super::status::Status;
 
 /// Tags that inspecjs takes for one text; it throws at a list.
 const ONE_TEXT: [&str; 2] = ["severity", "severityoverride"];
@@ -16,7 +16,7 @@ pub fn write(report: &Report) -> String {
     super::pretty(&json!({
         "platform": { "name": platform.name, "release": platform.release, "target_id": report.target },
         "profiles": profiles,
-        "statistics": { "duration": seconds(report.seconds) },
+        "statistics": { "duration": report.seconds },
         "version": report.tool,
         "passthrough": { "bakeline": { "target": report.target, "phase": report.phase, "arch": platform.arch } },
     }))
@@ -62,7 +62,7 @@ fn control(control: &Control, report: &Report) -> Value {
         "title": control.title,
         "desc": desc,
         "descriptions": descriptions,
-        "impact": control.impact(),
+        "impact": control.impact,
         "refs": control.refs.iter().map(reference).collect::<Vec<_>>(),
         "tags": tags(control),
         "code": control.code,
@@ -100,7 +100,7 @@ fn waiver(control: &Control) -> Value {
 fn result(finding: &Finding, control: &Control, report: &Report) -> Value {
     let mut out = json!({
         "code_desc": format!("{}: expected {}", finding.subject(), finding.expected),
-        "run_time": seconds(finding.seconds),
+        "run_time": finding.seconds,
         "start_time": report.started,
         "resource": finding.resource,
         "resource_class": finding.resource,

@@ -1,13 +1,14 @@
 //! Owns JUnit XML as GitLab reads it: a suite for each profile, a case for each result.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::model::{Control, Finding, Profile, Report, Verdict};
-use super::status::{Status, seconds};
+use super::number::Seconds;
+use super::status::Status;
 use crate::render::visible::{block, line};
 
 /// The most characters of an attribute.
@@ -30,7 +31,7 @@ pub fn write(report: &Report) -> String {
 
 fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let mut names = BTreeSet::new();
+    let mut names = Names::default();
     let suites = xml.create_element("testsuites");
     suites.write_inner_content(|xml| {
         report.profiles.iter().enumerate().try_for_each(|(at, p)| suite(xml, at, p, report, &mut names))
@@ -43,7 +44,7 @@ struct Case {
     class: String,
     name: String,
     file: String,
-    seconds: f64,
+    seconds: Seconds,
     kind: Kind,
     message: String,
     body: String,
@@ -68,16 +69,10 @@ impl Kind {
     }
 }
 
-fn suite(
-    xml: &mut Xml,
-    at: usize,
-    profile: &Profile,
-    report: &Report,
-    names: &mut BTreeSet<(String, String)>,
-) -> io::Result<()> {
+fn suite(xml: &mut Xml, at: usize, profile: &Profile, report: &Report, names: &mut Names) -> io::Result<()> {
     let cases: Vec<Case> = profile.controls.iter().flat_map(|c| of_control(c, profile, report, names)).collect();
     let count = |kind| cases.iter().filter(|c| c.kind == kind).count().to_string();
-    let took: f64 = cases.iter().map(|c| c.seconds).sum();
+    let took: f64 = cases.iter().map(|c| f64::from(c.seconds)).sum();
     let name = token(&profile.name, "profile");
     let attributes = [
         ("name", name.clone()),
@@ -120,22 +115,17 @@ fn properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<(
     Ok(())
 }
 
-fn of_control(
-    control: &Control,
-    profile: &Profile,
-    report: &Report,
-    names: &mut BTreeSet<(String, String)>,
-) -> Vec<Case> {
+fn of_control(control: &Control, profile: &Profile, report: &Report, names: &mut Names) -> Vec<Case> {
     let class = token(&format!("{}.{}", profile.name, control.id), "control");
     let make = |finding: &Finding| {
         let (kind, message) = kind(finding, control);
         // A job has many targets and both phases, and GitLab drops a case that it has seen.
         let name = format!("{} ({}, {})", finding.subject(), report.target, report.phase.as_str());
         Case {
-            name: unique(&class, token(&name, "result"), names),
+            name: names.unique(&class, token(&name, "result")),
             class: class.clone(),
             file: line(&control.place.file).into_owned(),
-            seconds: seconds(finding.seconds),
+            seconds: finding.seconds,
             kind,
             message: shorten(&line(&message)),
             body: body(finding, control, &message),
@@ -194,15 +184,29 @@ fn borrowed<'a, const N: usize>(attributes: &'a [(&'a str, String); N]) -> [(&'a
     attributes.each_ref().map(|(name, value)| (*name, value.as_str()))
 }
 
-/// A name that no other case of the class has.
-fn unique(class: &str, name: String, names: &mut BTreeSet<(String, String)>) -> String {
-    let mut out = name.clone();
-    let mut n = 1;
-    while !names.insert((class.to_owned(), out.clone())) {
-        n += 1;
-        out = format!("{name} #{n}");
+/// The cases there are, by class and name, and the last number that was put behind each.
+#[derive(Default)]
+struct Names(BTreeMap<(String, String), usize>);
+
+impl Names {
+    /// A name that no other case of the class has.
+    fn unique(&mut self, class: &str, name: String) -> String {
+        let first = (class.to_owned(), name.clone());
+        let Some(mut n) = self.0.get(&first).copied() else {
+            self.0.insert(first, 1);
+            return name;
+        };
+        loop {
+            n += 1;
+            let numbered = format!("{name} #{n}");
+            let key = (class.to_owned(), numbered.clone());
+            if !self.0.contains_key(&key) {
+                self.0.insert(key, 1);
+                self.0.insert(first, n);
+                return numbered;
+            }
+        }
     }
-    out
 }
 
 /// What XML Schema calls a token: one line, single spaces; never empty.

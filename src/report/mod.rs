@@ -8,6 +8,7 @@ pub mod inspec;
 pub mod json;
 pub mod junit;
 pub mod model;
+pub mod number;
 pub mod status;
 pub mod terminal;
 #[cfg(test)]

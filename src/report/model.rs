@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::number::{Impact, Seconds};
 use super::text::Text;
 pub use crate::checks::{Outcome, Phase};
 use crate::model::Timestamp;
@@ -21,7 +22,7 @@ pub struct Report {
     /// When it began.
     pub started: Timestamp,
     /// How long it took.
-    pub seconds: f64,
+    pub seconds: Seconds,
     /// The system that was inspected.
     pub platform: Platform,
     /// What its packages belong to.
@@ -139,7 +140,7 @@ pub struct Control {
     /// Why, and what to do about it.
     pub desc: Option<String>,
     /// How bad it is when it fails, 0.0 to 1.0.
-    pub impact: f64,
+    pub impact: Impact,
     /// Numbers in standards, and what else its author noted.
     pub tags: BTreeMap<String, Tag>,
     /// Where to read more.
@@ -228,7 +229,7 @@ pub struct Finding {
     #[serde(flatten)]
     pub verdict: Verdict,
     /// How long that took.
-    pub seconds: f64,
+    pub seconds: Seconds,
 }
 
 /// How one expectation came out; what was not judged always says why.

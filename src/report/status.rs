@@ -82,15 +82,9 @@ impl Control {
             actual: None,
             message: why.as_str().into(),
             verdict: Verdict::Error { reason: why.into() },
-            seconds: 0.0,
+            seconds: 0.0.into(),
         });
         Cow::Owned(out)
-    }
-
-    /// Its impact, in bounds; what is no number counts in full.
-    #[must_use]
-    pub fn impact(&self) -> f64 {
-        if self.impact.is_nan() { 1.0 } else { self.impact.clamp(0.0, 1.0) }
     }
 
     fn waived(&self) -> bool {
@@ -188,12 +182,6 @@ impl Report {
     /// How many fail that readers of exec-json take for not applicable, because their impact is 0.
     #[must_use]
     pub fn without_impact(&self) -> usize {
-        self.controls().filter(|c| c.status() == Status::Failed && c.impact() == 0.0).count()
+        self.controls().filter(|c| c.status() == Status::Failed && c.impact.is_none()).count()
     }
-}
-
-/// A number of seconds that every format can hold.
-#[must_use]
-pub(super) fn seconds(seconds: f64) -> f64 {
-    if seconds.is_finite() { seconds.max(0.0) } else { 0.0 }
 }

@@ -21,7 +21,7 @@ pub fn write(report: &Report, options: Options) -> String {
     let mut out = String::new();
     let Report { tool, target, phase, platform: p, .. } = report;
     let system = [&p.name, &p.release, &p.arch].map(|t| line(t)).join(" ");
-    let took = super::status::seconds(report.seconds);
+    let took = report.seconds;
     let phase = phase.as_str();
     let _ = writeln!(out, "{}, {phase} phase: {system} (bakeline {}, {took:.1} s)", line(target), line(tool));
     for profile in &report.profiles {
@@ -54,9 +54,8 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
 }
 
 fn write_control(out: &mut String, control: &Control, status: Status, colour: bool) {
-    let Control { id, title, place, .. } = control;
+    let Control { id, title, impact, place, .. } = control;
     let at = format!("{}:{}", line(&place.file), place.line);
-    let impact = control.impact();
     let _ = writeln!(out, "  {}  {}  {}  (impact {impact:.1}, {at})", word(status, colour), line(id), line(title));
     if let Some(waiver) = control.waiver.as_ref().filter(|w| status == Status::Waived || w.expired) {
         let _ = writeln!(out, "           {}", line(&waiver.line()));
