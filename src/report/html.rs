@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::model::{Control, Finding, Outcome, Profile, Reference, Report};
-use super::status::{Counts, Status};
+use super::model::{Control, Finding, Profile, Reference, Report};
+use super::status::{Counts, Status, worst_first};
 use crate::render::{Language, RenderError, render_text};
 
 /// The template; a catalog may have its own.
@@ -141,7 +141,7 @@ fn shown(control: &Control) -> Shown<'_> {
         waiver: control.waiver.as_ref().map(super::model::Waiver::line).unwrap_or_default(),
         tags: control.tags.iter().map(|(name, tag)| Pair { name, value: tag.text() }).collect(),
         refs: control.refs.iter().map(link).collect(),
-        results: rows(&control.evidence()),
+        results: worst_first(&control.evidence()).into_iter().map(row).collect(),
     }
 }
 
@@ -150,18 +150,6 @@ fn link(reference: &Reference) -> Link<'_> {
         Reference::Text(text) => Link { text, web: false },
         Reference::Url(text) => Link { text, web: text.starts_with("https://") || text.starts_with("http://") },
     }
-}
-
-/// What is not as expected comes first.
-fn rows(findings: &[Finding]) -> Vec<Row> {
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|f| match f.verdict.outcome() {
-        Outcome::Error => 0,
-        Outcome::Failed => 1,
-        Outcome::Skipped => 2,
-        Outcome::Passed => 3,
-    });
-    sorted.into_iter().map(row).collect()
 }
 
 fn row(finding: &Finding) -> Row {

@@ -185,3 +185,15 @@ impl Report {
         self.controls().filter(|c| c.status() == Status::Failed && c.impact.is_none()).count()
     }
 }
+
+/// Results in the order of reports.
+pub(super) fn worst_first(findings: &[Finding]) -> Vec<&Finding> {
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|f| match f.verdict.outcome() {
+        Outcome::Error => Status::Error,
+        Outcome::Failed => Status::Failed,
+        Outcome::Skipped => Status::Skipped,
+        Outcome::Passed => Status::Passed,
+    });
+    sorted
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::model::{Control, Finding, Outcome, Profile, Report, Verdict};
-use super::status::{Counts, Status};
+use super::status::{Counts, Status, worst_first};
 use crate::render::visible::line;
 
 /// How much is shown.
@@ -60,8 +60,7 @@ fn write_control(out: &mut String, control: &Control, status: Status, colour: bo
     if let Some(waiver) = control.waiver.as_ref().filter(|w| status == Status::Waived || w.expired) {
         let _ = writeln!(out, "           {}", line(&waiver.line()));
     }
-    let evidence = control.evidence();
-    for finding in evidence.iter().filter(|f| f.verdict.outcome() != Outcome::Passed) {
+    for finding in worst_first(&control.evidence()).into_iter().filter(|f| f.verdict.outcome() != Outcome::Passed) {
         write_finding(out, finding);
     }
 }

@@ -211,7 +211,8 @@ def test_cyclonedx_takes_the_packages(ours: Any, reports: Path) -> None:
     listed = [one for one in bom["components"] if one["type"] == "library"]
     installed = {(one["name"], one["version"], one["arch"]) for one in ours["packages"]}
     purls = [PackageURL.from_string(one["purl"]) for one in listed]
-    assert [purl.to_string() for purl in purls] == [one["purl"] for one in listed], "as purl's own library writes it"
+    # The library leaves the slash in a name, which would make two of it when it is read again.
+    assert [purl.to_string() for purl in purls] == [one["purl"].replace("%2F", "/") for one in listed]
     assert {(purl.name, purl.version or "", purl.qualifiers["arch"]) for purl in purls} == installed
     assert {(purl.type, purl.namespace, purl.qualifiers["distro"]) for purl in purls} == {
         ("deb", "debian", "debian-12")
