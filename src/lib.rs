@@ -19,6 +19,7 @@ pub mod plan;
 pub mod platform;
 pub mod provision;
 pub mod render;
+pub mod report;
 
 // Contracts.
 pub mod ports;

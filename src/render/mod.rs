@@ -6,6 +6,7 @@ pub mod quote;
 pub mod slack;
 #[cfg(test)]
 mod tests;
+pub mod visible;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ pub enum Language {
     Shell,
     /// Slack's JSON with mrkdwn texts.
     Slack,
+    /// Text and quoted attributes of an HTML page.
+    Html,
 }
 
 impl Language {
@@ -32,6 +35,7 @@ impl Language {
             Self::Packer => "packer",
             Self::Shell => "shell",
             Self::Slack => "slack",
+            Self::Html => "html",
         }
     }
 }
@@ -69,6 +73,15 @@ pub fn render(
     let wrong = |message: String| RenderError { at: None, template: path.to_owned(), message };
     let text = catalog.files.get(path).ok_or_else(|| wrong("it does not exist".to_owned()))?;
     let text = std::str::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+    render_text(path, text, language, values)
+}
+
+/// Renders the text of a template; `path` is its name in messages.
+///
+/// # Errors
+/// The template is wrong, uses a variable it does not get, or a value can't be quoted.
+pub fn render_text(path: &str, text: &str, language: Language, values: &impl Serialize) -> Result<String, RenderError> {
+    let wrong = |message: String| RenderError { at: None, template: path.to_owned(), message };
     let parsed = parsed(path, text, language).map_err(|e| wrong(e.to_string()))?;
     let context = tera::Context::from_serialize(values).map_err(|e| wrong(e.to_string()))?;
     if let Some(name) = parsed.used.iter().find(|name| !context.contains_key(name)) {
@@ -144,6 +157,7 @@ fn engine(path: &str, text: &str, language: Language) -> Result<tera::Tera, tera
         Language::Packer => quote::packer,
         Language::Shell => quote::shell,
         Language::Slack => quote::slack,
+        Language::Html => quote::html,
     });
     tera.add_raw_template(path, text)?;
     Ok(tera)

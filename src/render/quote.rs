@@ -28,6 +28,24 @@ pub(super) fn slack(value: &str, out: &mut dyn Write) -> Result<()> {
     json(&value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"), out)
 }
 
+/// Text of an HTML page, or the inside of a quoted attribute. Nothing from a target is markup, and nothing hides in it.
+pub(super) fn html(value: &str, out: &mut dyn Write) -> Result<()> {
+    let visible = super::visible::block(value);
+    let mut rest = &*visible;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let entity = match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        };
+        write!(out, "{}{entity}", &rest[..at])?;
+        rest = &rest[at + 1..];
+    }
+    write!(out, "{rest}")
+}
+
 fn json(value: &str, out: &mut dyn Write) -> Result<()> {
     serde_json::to_writer(out, value).map_err(Error::other)
 }
@@ -52,6 +70,10 @@ mod tests {
         assert_eq!(text(packer, "a\0b"), None);
         assert_eq!(text(shell, "it's $(id) `id`").as_deref(), Some(r"'it'\''s $(id) `id`'"));
         assert_eq!(text(shell, "a\0b"), None);
+        assert_eq!(
+            text(html, "</script><img src='x' onerror=\"y()\">&\u{1b}[1m\0\n").as_deref(),
+            Some("&lt;/script&gt;&lt;img src=&#39;x&#39; onerror=&quot;y()&quot;&gt;&amp;\\u{1b}[1m\\u{0}\n")
+        );
         assert_eq!(text(slack, "<!channel> & \"x\"").as_deref(), Some(r#""&lt;!channel&gt; &amp; \"x\"""#));
     }
 }

@@ -3,4 +3,5 @@
 mod architecture;
 mod checks_collector;
 mod cli;
+mod sample_reports;
 mod schemas;

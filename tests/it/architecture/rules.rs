@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::Source;
 
 /// The modules that may reach neither runtime, clock, environment, network nor files (DESIGN, "Shape of the code").
-pub(super) const PURE: [&str; 9] =
-    ["model", "diagnostic", "catalog", "platform", "checks", "provision", "render", "plan", "lifecycle"];
+pub(super) const PURE: [&str; 10] =
+    ["model", "diagnostic", "catalog", "platform", "checks", "provision", "render", "report", "plan", "lifecycle"];
 /// What a pure module may not name.
 const EFFECTS: [&str; 14] = [
     "tokio",

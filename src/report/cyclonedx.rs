@@ -1,0 +1,134 @@
+//! Owns the bill of materials: the packages of a target as CycloneDX 1.5 JSON, the same bytes for the same packages.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::model::{Os, Package, Report};
+
+/// What the document's own references begin with.
+const ROOT: &str = "target";
+const SYSTEM: &str = "os";
+
+/// The document. Its serial number follows from all of it but the time.
+#[must_use]
+pub fn write(report: &Report) -> String {
+    let os = &report.os;
+    // By purl, which is sorted, and of which each is listed once.
+    let packages: BTreeMap<String, &Package> = report.packages.iter().map(|p| (purl(p, os), p)).collect();
+    let mut components = vec![system(os)];
+    components.extend(packages.iter().map(|(purl, package)| component(purl, package)));
+    let names: Vec<&String> = packages.keys().collect();
+    let mut out = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "serialNumber": "",
+        "version": 1,
+        "metadata": {
+            "tools": { "components": [{ "type": "application", "name": "bakeline", "version": report.tool }] },
+            "component": { "type": "operating-system", "bom-ref": ROOT, "name": report.target },
+            "properties": [{ "name": "bakeline:phase", "value": report.phase }],
+        },
+        "components": components,
+        "dependencies": [
+            { "ref": ROOT, "dependsOn": [SYSTEM] },
+            { "ref": SYSTEM, "dependsOn": names },
+        ],
+    });
+    out["serialNumber"] = json!(serial(&out));
+    out["metadata"]["timestamp"] = json!(report.started);
+    super::pretty(&out)
+}
+
+fn system(os: &Os) -> Value {
+    let mut out = json!({ "type": "operating-system", "bom-ref": SYSTEM, "name": os.id });
+    if !os.version.is_empty() {
+        out["version"] = json!(os.version);
+    }
+    out
+}
+
+fn component(purl: &str, package: &Package) -> Value {
+    let Package { name, version, arch, .. } = package;
+    let (source, source_version) = source(package);
+    let mut properties = vec![json!({ "name": "bakeline:arch", "value": arch })];
+    properties.extend([("bakeline:source", source), ("bakeline:source-version", source_version)].map(property));
+    json!({
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+        "properties": properties,
+    })
+}
+
+fn property((name, value): (&str, &str)) -> Value {
+    json!({ "name": name, "value": value })
+}
+
+/// The source package and its version; a package that names none was built from one that is called like itself.
+fn source(package: &Package) -> (&str, &str) {
+    let own = (&package.name, &package.version);
+    (package.source.as_ref().unwrap_or(own.0), package.source_version.as_ref().unwrap_or(own.1))
+}
+
+/// Such as `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`; qualifiers are in
+/// the order of their names (<https://github.com/package-url/purl-spec>).
+fn purl(package: &Package, os: &Os) -> String {
+    let mut out = format!("pkg:{}/{}/{}", kind(&os.id), quoted(&os.id.to_lowercase()), quoted(&package.name));
+    if !package.version.is_empty() {
+        let _ = write!(out, "@{}", quoted(&package.version));
+    }
+    let distro = format!("{}-{}", os.id, os.version);
+    let (name, version) = source(package);
+    let upstream = match (name == package.name, version == package.version) {
+        (true, true) => String::new(),
+        (_, true) => name.to_owned(),
+        _ => format!("{name}@{version}"),
+    };
+    let known = [("arch", package.arch.as_str()), ("distro", distro.trim_end_matches('-')), ("upstream", &upstream)];
+    let some = known.iter().filter(|(_, value)| !value.is_empty());
+    let told: Vec<String> = some.map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+    if !told.is_empty() {
+        let _ = write!(out, "?{}", told.join("&"));
+    }
+    out
+}
+
+/// The purl type of a distribution's packages.
+fn kind(os: &str) -> &'static str {
+    match os {
+        "debian" | "ubuntu" => "deb",
+        "alpine" => "apk",
+        "arch" => "alpm",
+        _ => "rpm",
+    }
+}
+
+/// Percent-encoded as purl wants it: all but letters, digits, `.-_~` and the colon.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// A UUID of version 8 (RFC 9562, 5.8): the first 122 free bits of the SHA-256 of the document.
+fn serial(document: &Value) -> String {
+    let mut bytes: [u8; 32] = Sha256::digest(document.to_string()).into();
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    format!("urn:uuid:{}", parts.join("-"))
+}

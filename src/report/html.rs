@@ -1,0 +1,169 @@
+//! Owns the HTML page: the values that its template gets.
+
+use serde::Serialize;
+
+use super::model::{Control, Finding, Profile, Reference, Report};
+use super::status::{Counts, Status, worst_first};
+use crate::render::{Language, RenderError, render_text};
+
+/// The template; a catalog may have its own.
+pub const TEMPLATE: &str = "templates/report/checks.html";
+
+#[derive(Serialize)]
+struct Page<'a> {
+    target: &'a str,
+    phase: &'a str,
+    platform: String,
+    tool: &'a str,
+    started: String,
+    seconds: String,
+    summary: String,
+    without_impact: usize,
+    counts: Vec<Count>,
+    profiles: Vec<Section<'a>>,
+    packages: usize,
+}
+
+#[derive(Serialize)]
+struct Count {
+    status: &'static str,
+    number: usize,
+}
+
+#[derive(Serialize)]
+struct Section<'a> {
+    name: &'a str,
+    title: &'a str,
+    version: &'a str,
+    summary: &'a str,
+    file: &'a str,
+    sha256: &'a str,
+    counts: String,
+    inputs: Vec<Pair<'a>>,
+    groups: Vec<Group<'a>>,
+}
+
+/// The controls of one status.
+#[derive(Serialize)]
+struct Group<'a> {
+    status: &'static str,
+    number: usize,
+    open: bool,
+    controls: Vec<Shown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    title: &'a str,
+    desc: &'a str,
+    impact: String,
+    place: String,
+    code: &'a str,
+    waiver: String,
+    tags: Vec<Pair<'a>>,
+    refs: Vec<Link<'a>>,
+    results: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    name: &'a str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    text: &'a str,
+    /// Only what a browser may open without harm.
+    web: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    subject: String,
+    outcome: &'static str,
+    expected: String,
+    actual: String,
+    why: String,
+}
+
+/// The page, from the text of its template.
+///
+/// # Errors
+/// The template is wrong, or uses a value that it does not get.
+pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
+    let platform = &report.platform;
+    let counts = report.counts();
+    let page = Page {
+        target: &report.target,
+        phase: report.phase.as_str(),
+        platform: format!("{} {} {}", platform.name, platform.release, platform.arch),
+        tool: &report.tool,
+        started: report.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        seconds: format!("{:.1}", report.seconds),
+        summary: counts.line(),
+        without_impact: report.without_impact(),
+        counts: Status::ALL.iter().map(|s| Count { status: s.as_str(), number: counts.get(*s) }).collect(),
+        profiles: report.profiles.iter().map(section).collect(),
+        packages: report.packages.len(),
+    };
+    render_text(TEMPLATE, template, Language::Html, &page)
+}
+
+fn section(profile: &Profile) -> Section<'_> {
+    let group = |status: Status| {
+        let controls: Vec<_> = profile.controls.iter().filter(|c| c.status() == status).map(shown).collect();
+        let open = matches!(status, Status::Error | Status::Failed);
+        Group { status: status.as_str(), number: controls.len(), open, controls }
+    };
+    Section {
+        name: &profile.name,
+        title: profile.title.as_deref().unwrap_or_default(),
+        version: profile.version.as_deref().unwrap_or_default(),
+        summary: profile.summary.as_deref().unwrap_or_default(),
+        file: &profile.file,
+        sha256: &profile.sha256,
+        counts: Counts::of(&profile.controls).line(),
+        inputs: profile.inputs.iter().map(|i| Pair { name: i.name(), value: i.value().to_string() }).collect(),
+        groups: Status::ALL.into_iter().map(group).filter(|g| g.number > 0).collect(),
+    }
+}
+
+fn shown(control: &Control) -> Shown<'_> {
+    Shown {
+        id: &control.id,
+        title: &control.title,
+        desc: control.desc.as_deref().unwrap_or_default(),
+        impact: format!("{:.1}", control.impact),
+        place: format!("{}:{}", control.place.file, control.place.line),
+        code: &control.code,
+        waiver: control.waiver.as_ref().map(super::model::Waiver::line).unwrap_or_default(),
+        tags: control.tags.iter().map(|(name, tag)| Pair { name, value: tag.text() }).collect(),
+        refs: control.refs.iter().map(link).collect(),
+        results: worst_first(&control.evidence()).into_iter().map(row).collect(),
+    }
+}
+
+fn link(reference: &Reference) -> Link<'_> {
+    match reference {
+        Reference::Text(text) => Link { text, web: false },
+        Reference::Url(text) => Link { text, web: text.starts_with("https://") || text.starts_with("http://") },
+    }
+}
+
+fn row(finding: &Finding) -> Row {
+    let actual = finding.actual.as_deref().unwrap_or_default();
+    let why = match finding.verdict.reason() {
+        Some(reason) => reason.to_string(),
+        None if actual.is_empty() => finding.message.to_string(),
+        None => String::new(),
+    };
+    Row {
+        subject: finding.subject(),
+        outcome: finding.verdict.outcome().as_str(),
+        expected: finding.expected.to_string(),
+        actual: actual.to_owned(),
+        why,
+    }
+}

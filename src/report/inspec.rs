@@ -1,0 +1,138 @@
+//! Owns InSpec's exec-json: what its schemas allow, and so that its readers see the status we mean (docs/reports.md).
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
+use super::status::Status;
+
+/// Tags that inspecjs takes for one text; it throws at a list.
+const ONE_TEXT: [&str; 2] = ["severity", "severityoverride"];
+
+/// The document: one profile each, everything it extends already in it.
+#[must_use]
+pub fn write(report: &Report) -> String {
+    let platform = &report.platform;
+    let profiles: Vec<Value> = report.profiles.iter().map(|p| profile(p, report)).collect();
+    super::pretty(&json!({
+        "platform": { "name": platform.name, "release": platform.release, "target_id": report.target },
+        "profiles": profiles,
+        "statistics": { "duration": report.seconds },
+        "version": report.tool,
+        "passthrough": { "bakeline": { "target": report.target, "phase": report.phase, "arch": platform.arch } },
+    }))
+}
+
+fn profile(profile: &Profile, report: &Report) -> Value {
+    let ids: Vec<&String> = profile.controls.iter().map(|c| &c.id).collect();
+    let controls: Vec<Value> = profile.controls.iter().map(|c| control(c, report)).collect();
+    let mut out = json!({
+        "name": profile.name,
+        "sha256": profile.sha256,
+        "supports": [],
+        "attributes": profile.inputs.iter().map(attribute).collect::<Vec<_>>(),
+        "groups": [{ "id": profile.file, "controls": ids }],
+        "controls": controls,
+        "status": "loaded",
+    });
+    let Profile { title, version, summary, license, maintainer, .. } = profile;
+    let known = [
+        ("title", title),
+        ("version", version),
+        ("summary", summary),
+        ("license", license),
+        ("maintainer", maintainer),
+    ];
+    for (key, value) in known {
+        if let Some(value) = value {
+            out[key] = json!(value);
+        }
+    }
+    out
+}
+
+fn attribute(input: &Input) -> Value {
+    json!({ "name": input.name(), "options": { "value": input.value(), "sensitive": input.sensitive() } })
+}
+
+fn control(control: &Control, report: &Report) -> Value {
+    let desc = control.desc.as_deref();
+    let descriptions: Vec<Value> = desc.iter().map(|d| json!({ "label": "default", "data": d })).collect();
+    json!({
+        "id": control.id,
+        "title": control.title,
+        "desc": desc,
+        "descriptions": descriptions,
+        "impact": control.impact,
+        "refs": control.refs.iter().map(reference).collect::<Vec<_>>(),
+        "tags": tags(control),
+        "code": control.code,
+        "source_location": { "ref": control.place.file, "line": control.place.line },
+        "waiver_data": waiver(control),
+        "results": control.evidence().iter().map(|f| result(f, control, report)).collect::<Vec<_>>(),
+    })
+}
+
+fn reference(reference: &Reference) -> Value {
+    match reference {
+        Reference::Text(text) => json!({ "ref": text }),
+        Reference::Url(url) => json!({ "url": url }),
+    }
+}
+
+fn tags(control: &Control) -> Map<String, Value> {
+    let value = |name: &str, tag: &Tag| if ONE_TEXT.contains(&name) { json!(tag.text()) } else { json!(tag) };
+    control.tags.iter().map(|(name, tag)| (name.clone(), value(name, tag))).collect()
+}
+
+/// Everything is judged in spite of a waiver; `skipped_due_to_waiver` is what takes a failure out of the count.
+fn waiver(control: &Control) -> Value {
+    let Some(waiver) = &control.waiver else { return json!({}) };
+    json!({
+        "justification": waiver.justification,
+        "owner": waiver.owner,
+        "expiration_date": waiver.expires,
+        "run": true,
+        "skipped_due_to_waiver": control.status() == Status::Waived,
+        "message": if waiver.expired { waiver.line() } else { String::new() },
+    })
+}
+
+fn result(finding: &Finding, control: &Control, report: &Report) -> Value {
+    let mut out = json!({
+        "code_desc": format!("{}: expected {}", finding.subject(), finding.expected),
+        "run_time": finding.seconds,
+        "start_time": report.started,
+        "resource": finding.resource,
+        "resource_class": finding.resource,
+        "resource_params": "[]",
+        "resource_id": finding.shown,
+    });
+    let more = match &finding.verdict {
+        // Readers count a control with one passed result as passed.
+        Verdict::Passed if control.outcome() == Outcome::Skipped => {
+            json!({ "status": "skipped", "skip_message": "as expected, but the rest of the control was not judged" })
+        }
+        Verdict::Passed => json!({ "status": "passed" }),
+        Verdict::Failed => json!({ "status": "failed", "message": finding.message }),
+        Verdict::Skipped { reason } => json!({ "status": "skipped", "skip_message": reason }),
+        Verdict::Error { reason } => error(reason, finding, control),
+    };
+    if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
+        out.extend(more);
+    }
+    out
+}
+
+/// The backtrace is what makes the whole control an error to readers, so a control that failed otherwise has none.
+fn error(reason: &str, finding: &Finding, control: &Control) -> Value {
+    let mut out = json!({
+        "status": "failed",
+        "message": format!("could not be determined: {reason}"),
+        "exception": "Bakeline::Undetermined",
+    });
+    if control.outcome() == Outcome::Error {
+        let place = format!("{}:{}", control.place.file, control.place.line);
+        out["backtrace"] = json!([place, finding.subject()]);
+    }
+    out
+}

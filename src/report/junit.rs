@@ -1,0 +1,226 @@
+//! Owns JUnit XML as GitLab reads it: a suite for each profile, a case for each result.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+use super::model::{Control, Finding, Profile, Report, Verdict};
+use super::number::Seconds;
+use super::status::Status;
+use crate::render::visible::{block, line};
+
+/// The most characters of an attribute.
+const ATTRIBUTE: usize = 300;
+/// GitLab takes 30 MB; from here on cases have no bodies.
+const ENOUGH: usize = 20 << 20;
+
+type Xml = Writer<Vec<u8>>;
+
+/// The document. A text has no character that XML forbids: whatever is hidden is spelt out.
+#[must_use]
+pub fn write(report: &Report) -> String {
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Writing to memory does not fail.
+    let _written = document(&mut xml, report);
+    let mut out = String::from_utf8(xml.into_inner()).unwrap_or_default();
+    out.push('\n');
+    out
+}
+
+fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let mut names = Names::default();
+    let suites = xml.create_element("testsuites");
+    suites.write_inner_content(|xml| {
+        report.profiles.iter().enumerate().try_for_each(|(at, p)| suite(xml, at, p, report, &mut names))
+    })?;
+    Ok(())
+}
+
+/// A result of a control on its way to be a case.
+struct Case {
+    class: String,
+    name: String,
+    file: String,
+    seconds: Seconds,
+    kind: Kind,
+    message: String,
+    body: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Passed,
+    Failure,
+    Error,
+    Skipped,
+}
+
+impl Kind {
+    fn element(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failure => "failure",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+fn suite(xml: &mut Xml, at: usize, profile: &Profile, report: &Report, names: &mut Names) -> io::Result<()> {
+    let cases: Vec<Case> = profile.controls.iter().flat_map(|c| of_control(c, profile, report, names)).collect();
+    let count = |kind| cases.iter().filter(|c| c.kind == kind).count().to_string();
+    let took: f64 = cases.iter().map(|c| f64::from(c.seconds)).sum();
+    let name = token(&profile.name, "profile");
+    let attributes = [
+        ("name", name.clone()),
+        ("package", name),
+        ("id", at.to_string()),
+        ("timestamp", report.started.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
+        ("hostname", token(&report.target, "localhost")),
+        ("tests", cases.len().to_string()),
+        ("failures", count(Kind::Failure)),
+        ("errors", count(Kind::Error)),
+        ("skipped", count(Kind::Skipped)),
+        ("time", format!("{took:.6}")),
+    ];
+    xml.create_element("testsuite").with_attributes(borrowed(&attributes)).write_inner_content(|xml| {
+        properties(xml, profile, report)?;
+        cases.iter().try_for_each(|c| case(xml, c))?;
+        xml.create_element("system-out").write_empty()?;
+        xml.create_element("system-err").write_empty()?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<()> {
+    let platform = &report.platform;
+    let known = [
+        ("target", line(&report.target).into_owned()),
+        ("phase", report.phase.as_str().to_owned()),
+        ("platform", [&platform.name, &platform.release, &platform.arch].map(|t| line(t)).join(" ")),
+        ("profile-version", line(profile.version.as_deref().unwrap_or_default()).into_owned()),
+        ("profile-sha256", line(&profile.sha256).into_owned()),
+        ("bakeline", line(&report.tool).into_owned()),
+    ];
+    xml.create_element("properties").write_inner_content(|xml| {
+        known.iter().try_for_each(|(name, value)| {
+            let attributes = [("name", *name), ("value", value.as_str())];
+            xml.create_element("property").with_attributes(attributes).write_empty().map(drop)
+        })
+    })?;
+    Ok(())
+}
+
+fn of_control(control: &Control, profile: &Profile, report: &Report, names: &mut Names) -> Vec<Case> {
+    let class = token(&format!("{}.{}", profile.name, control.id), "control");
+    let make = |finding: &Finding| {
+        let (kind, message) = kind(finding, control);
+        // A job has many targets and both phases, and GitLab drops a case that it has seen.
+        let name = format!("{} ({}, {})", finding.subject(), report.target, report.phase.as_str());
+        Case {
+            name: names.unique(&class, token(&name, "result")),
+            class: class.clone(),
+            file: line(&control.place.file).into_owned(),
+            seconds: finding.seconds,
+            kind,
+            message: shorten(&line(&message)),
+            body: body(finding, control, &message),
+        }
+    };
+    control.evidence().iter().map(make).collect()
+}
+
+fn kind(finding: &Finding, control: &Control) -> (Kind, String) {
+    match &finding.verdict {
+        Verdict::Passed => (Kind::Passed, String::new()),
+        Verdict::Skipped { reason } => (Kind::Skipped, reason.to_string()),
+        Verdict::Error { reason } => (Kind::Error, reason.to_string()),
+        Verdict::Failed => match control.waiver.as_ref().filter(|_| control.status() == Status::Waived) {
+            Some(waiver) => (Kind::Skipped, waiver.line()),
+            None => (Kind::Failure, finding.message.to_string()),
+        },
+    }
+}
+
+/// What GitLab shows of a case; it shows no attribute.
+fn body(finding: &Finding, control: &Control, message: &str) -> String {
+    let Control { id, title, place, .. } = control;
+    let mut rows = vec![format!("{id}: {title}"), format!("{}:{}", place.file, place.line), finding.subject()];
+    rows.push(format!("expected: {}", finding.expected));
+    rows.extend(finding.actual.as_ref().map(|actual| format!("actual: {actual}")));
+    rows.push(message.to_owned());
+    rows.extend(control.waiver.as_ref().filter(|w| w.expired).map(|w| w.line()));
+    rows.iter().map(|row| line(row)).collect::<Vec<_>>().join("\n")
+}
+
+fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
+    let attributes = [
+        ("classname", case.class.clone()),
+        ("name", case.name.clone()),
+        ("file", case.file.clone()),
+        ("time", format!("{:.6}", case.seconds)),
+    ];
+    let enough = xml.get_ref().len() > ENOUGH;
+    let element = xml.create_element("testcase").with_attributes(borrowed(&attributes));
+    if case.kind == Kind::Passed {
+        return element.write_empty().map(drop);
+    }
+    let body = if enough { "left out: this report is long enough; see the others" } else { case.body.as_str() };
+    element.write_inner_content(|xml| {
+        let mut child = xml.create_element(case.kind.element()).with_attribute(("message", case.message.as_str()));
+        if case.kind != Kind::Skipped {
+            child = child.with_attribute(("type", case.kind.element()));
+        }
+        child.write_text_content(BytesText::new(&block(body))).map(drop)
+    })?;
+    Ok(())
+}
+
+fn borrowed<'a, const N: usize>(attributes: &'a [(&'a str, String); N]) -> [(&'a str, &'a str); N] {
+    attributes.each_ref().map(|(name, value)| (*name, value.as_str()))
+}
+
+/// The cases there are, by class and name, and the last number that was put behind each.
+#[derive(Default)]
+struct Names(BTreeMap<(String, String), usize>);
+
+impl Names {
+    /// A name that no other case of the class has.
+    fn unique(&mut self, class: &str, name: String) -> String {
+        let first = (class.to_owned(), name.clone());
+        let Some(mut n) = self.0.get(&first).copied() else {
+            self.0.insert(first, 1);
+            return name;
+        };
+        loop {
+            n += 1;
+            let numbered = format!("{name} #{n}");
+            let key = (class.to_owned(), numbered.clone());
+            if !self.0.contains_key(&key) {
+                self.0.insert(key, 1);
+                self.0.insert(first, n);
+                return numbered;
+            }
+        }
+    }
+}
+
+/// What XML Schema calls a token: one line, single spaces; never empty.
+fn token(text: &str, otherwise: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match shorten(&line(&words.join(" "))) {
+        empty if empty.is_empty() => otherwise.to_owned(),
+        token => token,
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(ATTRIBUTE) {
+        Some((at, _)) => format!("{}…", text[..at].trim_end()),
+        None => text.to_owned(),
+    }
+}

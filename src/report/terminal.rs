@@ -1,0 +1,98 @@
+//! Owns the report for a terminal: the worst first; nothing that comes from a target moves the cursor.
+
+use std::fmt::Write as _;
+
+use super::model::{Control, Finding, Outcome, Profile, Report, Verdict};
+use super::status::{Counts, Status, worst_first};
+use crate::render::visible::line;
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Escape codes of our own.
+    pub colour: bool,
+    /// Passed controls one by one, not only their number.
+    pub passed: bool,
+}
+
+/// The report, with a line feed at its end.
+#[must_use]
+pub fn write(report: &Report, options: Options) -> String {
+    let mut out = String::new();
+    let Report { tool, target, phase, platform: p, .. } = report;
+    let system = [&p.name, &p.release, &p.arch].map(|t| line(t)).join(" ");
+    let took = report.seconds;
+    let phase = phase.as_str();
+    let _ = writeln!(out, "{}, {phase} phase: {system} (bakeline {}, {took:.1} s)", line(target), line(tool));
+    for profile in &report.profiles {
+        write_profile(&mut out, profile, options);
+    }
+    let _ = writeln!(out, "\n{}", report.counts().line());
+    match report.without_impact() {
+        0 => {}
+        n => {
+            let _ = writeln!(out, "note: {n} of the failed have impact 0, which other tools show as not applicable");
+        }
+    }
+    out
+}
+
+fn write_profile(out: &mut String, profile: &Profile, options: Options) {
+    let words = [Some(&profile.name), profile.version.as_ref(), profile.title.as_ref()];
+    let words: Vec<_> = words.into_iter().flatten().map(|t| line(t)).collect();
+    let _ = writeln!(out, "\n{}", words.join("  "));
+    for status in Status::ALL {
+        let shown = profile.controls.iter().filter(|c| c.status() == status);
+        if status != Status::Passed || options.passed {
+            shown.for_each(|c| write_control(out, c, status, options.colour));
+        }
+    }
+    let passed = Counts::of(&profile.controls).passed;
+    if !options.passed && passed > 0 {
+        let _ = writeln!(out, "  {}  {passed} controls", word(Status::Passed, options.colour));
+    }
+}
+
+fn write_control(out: &mut String, control: &Control, status: Status, colour: bool) {
+    let Control { id, title, impact, place, .. } = control;
+    let at = format!("{}:{}", line(&place.file), place.line);
+    let _ = writeln!(out, "  {}  {}  {}  (impact {impact:.1}, {at})", word(status, colour), line(id), line(title));
+    if let Some(waiver) = control.waiver.as_ref().filter(|w| status == Status::Waived || w.expired) {
+        let _ = writeln!(out, "           {}", line(&waiver.line()));
+    }
+    for finding in worst_first(&control.evidence()).into_iter().filter(|f| f.verdict.outcome() != Outcome::Passed) {
+        write_finding(out, finding);
+    }
+}
+
+fn write_finding(out: &mut String, finding: &Finding) {
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(out, "             {name:<8}  {}", line(value));
+    };
+    match &finding.verdict {
+        Verdict::Passed => return,
+        Verdict::Skipped { reason } => return row("skipped", &format!("{}: {reason}", finding.subject())),
+        Verdict::Failed => row("failed", &finding.subject()),
+        Verdict::Error { .. } => row("error", &finding.subject()),
+    }
+    row("expected", &finding.expected);
+    match (&finding.verdict, &finding.actual) {
+        (Verdict::Error { reason }, _) => row("because", reason),
+        (_, Some(actual)) => row("actual", actual),
+        (_, None) => row("because", &finding.message),
+    }
+}
+
+/// The word in seven columns, perhaps in colour.
+fn word(status: Status, colour: bool) -> String {
+    let code = match status {
+        Status::Error => 35,
+        Status::Failed => 31,
+        Status::Waived | Status::Skipped => 33,
+        Status::Passed => 32,
+    };
+    match colour {
+        true => format!("\u{1b}[{code}m{:<7}\u{1b}[0m", status.as_str()),
+        false => format!("{:<7}", status.as_str()),
+    }
+}

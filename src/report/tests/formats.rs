@@ -1,0 +1,193 @@
+//! Owns the tests of what each format says of the sample.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::report::{Format, cyclonedx, html, inspec, json, junit, terminal, write};
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+/// A control of exec-json.
+fn inspected(id: &str) -> Value {
+    document(&inspec::write(&only(id)))["profiles"][0]["controls"][0].clone()
+}
+
+#[test]
+fn names_of_formats_and_files_are_distinct() {
+    let names: std::collections::BTreeSet<String> = Format::ALL.iter().map(|f| f.file_name(Phase::Boot)).collect();
+    assert_eq!(names.len(), Format::ALL.len());
+    assert_eq!(Format::Junit.file_name(Phase::Build), "checks-build.junit.xml");
+}
+
+#[test]
+fn the_terminal_shows_the_worst_first_with_place_and_values() {
+    let text = terminal::write(&sample(), terminal::Options::default());
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in\n{text}"));
+    assert!(at("os-05") < at("os-02") && at("os-02") < at("os-11") && at("os-11") < at("os-07"));
+    assert!(text.contains(
+        "  failed   os-02  Failed  (impact 1.0, profiles/linux-baseline.yaml:22)\n             \
+         failed    file /etc/shadow mode\n             expected  at most 0640\n             actual    0644\n"
+    ));
+    assert!(text.contains("error     file /etc/login.defs UMASK\n             expected  \"027\"\n             because   permission denied\n"));
+    assert!(text.contains("waiver of platform team until 2027-03-31: the vendor ships it so"));
+    assert!(text.contains("expired on 2026-01-31 and no longer counts"));
+    assert!(text.contains("  passed   4 controls\n") && !text.contains("os-12"));
+    assert!(
+        text.ends_with("5 passed\nnote: 1 of the failed have impact 0, which other tools show as not applicable\n")
+    );
+    assert!(terminal::write(&sample(), terminal::Options { passed: true, colour: false }).contains("os-12"));
+}
+
+#[test]
+fn colour_is_only_ours() {
+    let plain = terminal::write(&sample(), terminal::Options::default());
+    let colour = terminal::write(&sample(), terminal::Options { colour: true, passed: false });
+    assert!(!plain.contains('\u{1b}'));
+    let own = regex::Regex::new("\u{1b}\\[(3[1235])?m|\u{1b}\\[0m").expect("a pattern");
+    assert_ne!(colour, plain);
+    assert_eq!(own.replace_all(&colour, ""), plain);
+}
+
+#[test]
+fn exec_json_has_what_its_readers_throw_without() {
+    let out = document(&inspec::write(&sample()));
+    assert_eq!(out["platform"], json!({"name": "debian", "release": "12.7", "target_id": "debian-12"}));
+    for profile in out["profiles"].as_array().expect("profiles") {
+        assert_eq!(profile["sha256"].as_str().map(str::len), Some(64));
+        for control in profile["controls"].as_array().expect("controls") {
+            assert!(control["results"].as_array().is_some_and(|r| !r.is_empty()), "{control}");
+        }
+    }
+    assert_eq!(inspected("os-01")["tags"]["severity"], "high, reviewed");
+    assert_eq!(inspected("os-01")["tags"]["nist"], json!(["AC-6", "CM-6 b"]));
+}
+
+#[test]
+fn exec_json_makes_readers_see_our_status() {
+    let error = &inspected("os-05")["results"][1];
+    assert_eq!(error["status"], "failed");
+    assert!(error["exception"].is_string() && error["backtrace"].as_array().is_some_and(|b| !b.is_empty()));
+    assert!(inspected("os-04")["results"].as_array().expect("results").iter().all(|r| r["backtrace"].is_null()));
+    assert_eq!(inspected("os-08")["results"][0]["status"], "skipped", "half a judgement is none");
+    assert_eq!(inspected("os-09")["results"][0]["status"], "passed");
+    for (id, waived) in [("os-11", true), ("os-12", false), ("os-13", false), ("os-14", false), ("os-15", false)] {
+        assert_eq!(inspected(id)["waiver_data"]["skipped_due_to_waiver"], waived, "{id}");
+    }
+    assert_eq!(inspected("os-01")["waiver_data"], json!({}));
+}
+
+#[test]
+fn junit_names_are_unique_and_bodies_are_texts() {
+    let text = junit::write(&only("os-02"));
+    let class = "classname=\"linux-baseline.os-02\"";
+    assert_eq!(text.matches(class).count(), 3, "{text}");
+    assert!(text.contains(&format!("{class} name=\"file /etc/shadow mode (debian-12, boot)\" file=\"profiles/linux-baseline.yaml\" time=\"0.000012\"")));
+    assert!(text.contains("name=\"file /etc/shadow mode (debian-12, boot) #2\""));
+    assert!(text.contains("failures=\"2\" errors=\"0\" skipped=\"0\" time=\"0.000036\""));
+    assert!(text.contains("timestamp=\"2026-11-24T02:03:04\""));
+    assert!(text.contains("expected: at most 0640\nactual: 0644\n"));
+    let waived = junit::write(&only("os-11"));
+    assert!(
+        waived.contains("<skipped message=\"waiver of platform team until 2027-03-31") && !waived.contains("<failure")
+    );
+    assert!(junit::write(&only("os-13")).contains("<error message=\"permission denied\" type=\"error\">"));
+}
+
+#[test]
+fn a_long_junit_report_ends_without_bodies() {
+    let long = Finding { actual: Some("x".repeat(4000).into()), ..finding(Verdict::Failed) };
+    let text = junit::write(&made(Outcome::Failed, vec![long; 6000]));
+    assert!(text.len() < 30_000_000 && text.contains("left out: this report"), "{}", text.len());
+    assert_eq!(text.matches("<failure ").count(), 6000);
+}
+
+#[test]
+fn the_page_opens_what_failed_and_loads_nothing() {
+    let page = html::write(&sample(), PAGE).expect("a page");
+    assert!(page.contains("<details open>\n<summary><span class=\"status error\">7 error"), "{page}");
+    assert!(page.contains("<details>\n<summary><span class=\"status passed\">"));
+    assert!(page.contains("<a href=\"https://www.debian.org/"));
+    for never in ["<script", "<img", "<link", "href=\"javascript", "@import", "url(", " style=", " onerror=alert(1)>"] {
+        assert!(!page.contains(never), "{never}");
+    }
+}
+
+/// The policy names the page's one style by its digest, so that no other is applied.
+#[test]
+fn the_policy_fits_the_style() {
+    use sha2::Digest as _;
+    let style = PAGE.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
+    let digits: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
+    let mut bits: String = sha2::Sha256::digest(style).iter().map(|b| format!("{b:08b}")).collect();
+    bits.push_str("00");
+    let value = |six: &[u8]| six.iter().fold(0, |n, b| n * 2 + usize::from(b - b'0'));
+    let base64: String = bits.as_bytes().chunks(6).map(|six| digits[value(six)]).collect();
+    assert!(PAGE.contains(&format!("style-src 'sha256-{base64}='")), "the style changed: 'sha256-{base64}='");
+}
+
+#[test]
+fn a_wrong_page_is_named() {
+    let error = html::write(&sample(), "@{ targe }@").expect_err("a misspelt value").to_string();
+    assert!(error.contains("templates/report/checks.html") && error.contains("did you mean `target`?"), "{error}");
+}
+
+#[test]
+fn our_json_is_the_report() {
+    let text = json::write(&sample());
+    let back: Report = serde_json::from_str(&text).expect("a report");
+    assert_eq!(json::write(&back), text);
+    let out = document(&text);
+    assert_eq!((&out["schema"], &out["counts"]["waived"]), (&json!(1), &json!(1)));
+    assert_eq!(out["profiles"][0]["controls"][10]["status"], "waived");
+    assert_eq!(out["profiles"][0]["controls"][18]["outcome"], "error");
+}
+
+#[test]
+fn packages_are_sorted_listed_once_and_named_as_purl_asks() {
+    let out = document(&cyclonedx::write(&sample()));
+    let purls: Vec<&str> =
+        out["components"].as_array().expect("components").iter().filter_map(|c| c["purl"].as_str()).collect();
+    assert_eq!(
+        purls,
+        [
+            "pkg:deb/debian/base-files@12.4%2Bdeb12u7?arch=amd64&distro=debian-12",
+            "pkg:deb/debian/dmsetup@2:1.02.185-2?arch=amd64&distro=debian-12&upstream=lvm2%402.03.16-2",
+            "pkg:deb/debian/hostile%22%3C%2Fscript%3E@1.0~%1B%5B31m%2F..%2F%C3%A4%20%40%3F%23%25?arch=amd64&distro=debian-12",
+            "pkg:deb/debian/libc6@2.36-9%2Bdeb12u8?arch=amd64&distro=debian-12&upstream=glibc",
+            "pkg:deb/debian/libc6@2.36-9%2Bdeb12u8?arch=i386&distro=debian-12&upstream=glibc",
+            "pkg:deb/debian/liblvm2cmd2.03@2.03.16-2?arch=amd64&distro=debian-12&upstream=lvm2",
+            "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64&distro=debian-12&upstream=gcc-12",
+            "pkg:deb/debian/noversion?arch=all&distro=debian-12",
+            "pkg:deb/debian/openssh-server@1:9.2p1-2%2Bdeb12u3?arch=amd64&distro=debian-12&upstream=openssh",
+        ]
+    );
+}
+
+#[test]
+fn the_serial_number_follows_from_the_packages() {
+    let serial =
+        |report: &Report| document(&cyclonedx::write(report))["serialNumber"].as_str().expect("a text").to_owned();
+    let mut report = sample();
+    let first = serial(&report);
+    assert!(
+        regex::Regex::new("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+            .expect("a pattern")
+            .is_match(&first)
+    );
+    report.packages.reverse();
+    report.started += jiff::SignedDuration::from_hours(1);
+    assert_eq!(serial(&report), first, "neither the order nor the time");
+    report.packages[3].version.push('1');
+    assert_ne!(serial(&report), first);
+}
+
+#[test]
+fn what_is_sensitive_is_in_no_report() {
+    for format in Format::ALL {
+        let text = write(&sample(), format, PAGE).expect("a report");
+        assert!(!text.contains("hunter2"), "{format:?}");
+    }
+    assert_eq!(sample().profiles[0].inputs[2].value(), "***");
+}
