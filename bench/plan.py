@@ -40,7 +40,7 @@ def catalog(at: pathlib.Path, size: int) -> None:
     for folder in ("images", "profiles", "scripts", "files"):
         (at / folder).mkdir(parents=True)
     (at / "bakeline.yaml").write_text("name: bench\nregions: [eu-west-1]\n")
-    checks = "".join(f"  - file: {{path: /etc/file-{n}, mode: '0644'}}\n" for n in range(20))
+    checks = "".join(f"  - {{file: /etc/file-{n}, mode: '0644'}}\n" for n in range(20))
     (at / "profiles/common.yaml").write_text(f"checks:\n{checks}")
     for number in range(size):
         lines = [f"description: image number {number}", f"packages: [curl, pkg{number % 97}]"]

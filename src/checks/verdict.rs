@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a control or one of its expectations came out, from what says least to what says most about the whole: the order
-/// in which Heimdall looks at results, too.
+/// How a control or one of its expectations came out. The highest of its expectations is a control's: half a judgement is
+/// none, so one that could not be made here keeps the whole from passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It can't be judged in this place, by its nature; the reason is said.
-    Skipped,
     /// As expected.
     Passed,
+    /// It can't be judged in this place, by its nature; the reason is said.
+    Skipped,
     /// Not as expected.
     Failed,
     /// It could not be determined: permission denied, truncated, timed out. As bad as failed.

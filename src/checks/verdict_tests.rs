@@ -8,7 +8,7 @@ use crate::checks::{Control, Facts, Phase, judge};
 #[test]
 fn the_worst_finding_is_the_verdict() {
     assert!(
-        Outcome::Error > Outcome::Failed && Outcome::Failed > Outcome::Passed && Outcome::Passed > Outcome::Skipped
+        Outcome::Error > Outcome::Failed && Outcome::Failed > Outcome::Skipped && Outcome::Skipped > Outcome::Passed
     );
     let frames = [IDENTITY, ("file", "/m", 0, "-", "-rw------- 1 0 0 5 x"), ("body", "/m", 2, "-", "")];
     let told = lines("- {file: /m, mode: \"0644\", content: x}", &frames);

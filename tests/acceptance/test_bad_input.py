@@ -39,9 +39,9 @@ PROJECT = "name: bad\nregions: [eu-central-1]\n"
 BROKEN = [
     Bad("unknown key", f"{SOURCE}pakages: [curl]\n", 2, 1, ("pakages", "`packages`")),
     Bad("unknown key of the project", f"{PROJECT}regoins: [x]\n", 3, 1, ("regoins", "`regions`"), "bakeline.yaml"),
-    Bad("unknown key in a check", f"{SOURCE}checks:\n  - file: {{path: /x, ower: root}}\n", 3, 22, ("ower", "owner")),
+    Bad("unknown key in a check", f"{SOURCE}checks:\n  - {{file: /x, ower: root}}\n", 3, 16, ("ower", "owner")),
     Bad("duplicate key", f"{SOURCE}description: a\ndescription: b\n", 3, 1, ("description", "twice", ":2:1")),
-    Bad("tab", f"{SOURCE}checks:\n\t- command: {{run: x}}\n", 3, 1, ("tab", "spaces")),
+    Bad("tab", f"{SOURCE}checks:\n\t- command: x\n", 3, 1, ("tab", "spaces")),
     Bad("YAML bomb", f"{BOMB}packages: *i\n{SOURCE}", 0, 0, ("alias",)),
     Bad("unknown parent", "parent: bse\n", 1, 9, ("bse", "base")),
     Bad("its own parent", "parent: app\n", 1, 9, ("app -> app", "source")),
@@ -90,7 +90,7 @@ BROKEN = [
     Bad("profile missing", f"{SOURCE}profiles: [nosuch]\n", 2, 12, ("nosuch",)),
     Bad(
         "broken regular expression",
-        f"{SOURCE}checks:\n  - command: {{run: x, stdout: {{match: '['}}}}\n",
+        f"{SOURCE}checks:\n  - {{command: x, stdout: {{match: '['}}}}\n",
         3,
         39,
         ("[",),
@@ -101,7 +101,7 @@ BROKEN = [
     Bad("newline in a tag", f'{SOURCE}tags: {{a: "b\\nc"}}\n', 2, 11, ("line",)),
     Bad("NUL in a description", f'{SOURCE}description: "a\\0b"\n', 2, 14, ("control character",)),
     Bad("NUL in a tag", f'{SOURCE}tags: {{a: "b\\0c"}}\n', 2, 11, ("control character",)),
-    Bad("NUL in a check", f'{SOURCE}checks:\n  - command: {{run: "a\\0b"}}\n', 3, 20, ("control character",)),
+    Bad("NUL in a check", f'{SOURCE}checks:\n  - {{command: "a\\0b"}}\n', 3, 15, ("control character",)),
     Bad("neither source nor parent", "description: nothing\n", 1, 1, ("source", "parent")),
     Bad("both source and parent", f"{SOURCE}parent: base\n", 2, 9, ("source", "parent")),
 ]
