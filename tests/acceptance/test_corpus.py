@@ -42,9 +42,7 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for name, text in CORPUS.items():
         run = f"printf %s {shlex.quote(text)}"
         checks.append({"command": run, "stdout": text, "title": text, "id": f"say-{name}"})
-        checks.append(
-            {"file": "/etc/corpus.txt", "content": {"include": text}, "id": f"file-{name}", "title": text}
-        )
+        checks.append({"file": "/etc/corpus.txt", "content": {"include": text}, "id": f"file-{name}", "title": text})
     made.image(
         "app",
         source=VENDOR,
