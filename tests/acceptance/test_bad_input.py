@@ -92,7 +92,7 @@ BROKEN = [
         "broken regular expression",
         f"{SOURCE}checks:\n  - {{command: x, stdout: {{match: '['}}}}\n",
         3,
-        39,
+        34,
         ("[",),
     ),
     Bad("{{env}} in a description", f"{SOURCE}description: 'a {{{{env}}}}'\n", 2, 14, ("{{", "template")),
