@@ -1,5 +1,7 @@
 # The collector's functions; N (nonce), R (directory or empty) and CAP (bytes) are set before, the requests follow.
 # POSIX sh; writes nothing on the target, not even by here-documents; every child reads /dev/null.
+# shellcheck disable=SC2034 # what the transport gave, for those who ask
+given=${PATH-}
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH

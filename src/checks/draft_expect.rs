@@ -20,7 +20,7 @@ impl Draft<'_> {
                 continue;
             }
             if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
-                match operand(value, parameter.of).and_then(|text| {
+                match written(value, parameter.of).and_then(|text| {
                     (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
                 }) {
                     Ok(text) => drop(target.parameters.insert(key.clone(), text)),
@@ -143,6 +143,17 @@ fn by_default(kind: &Kind, written: &str) -> (String, Expected) {
         _ => Matcher::bool(wanted),
     };
     (name.to_owned(), Expected::Fixed(matcher))
+}
+
+/// A parameter's value; of a list each item is a line.
+fn written(value: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
+    match value {
+        Tree::List(items) if of == Of::List => {
+            let items: Result<Vec<String>, _> = items.iter().map(|item| operand(item, Of::Text)).collect();
+            Ok(items?.join("\n"))
+        }
+        _ => operand(value, of),
+    }
 }
 
 /// The values of a check's loops as they are written.

@@ -107,6 +107,10 @@ fn facts(frames: &[Frame]) -> Facts {
     for frame in frames {
         if frame.kind == "identity" {
             facts.identity = identity(&frame.text());
+        } else if frame.kind == "stats" {
+            for (kind, path, reading) in file::unpack(&frame.text()) {
+                facts.readings.entry(kind.to_owned()).or_default().insert(path, reading);
+            }
         } else {
             facts.readings.entry(frame.kind.clone()).or_default().insert(frame.key.clone(), frame.reading());
         }

@@ -163,8 +163,17 @@ fn of_kind(kind: &Kind, whole: bool) -> Json {
         }
     }
     for parameter in kind.parameters {
-        let of = if parameter.of == Of::Number { "integer" } else { "string" };
-        keys.insert(parameter.name.to_owned(), json!({"type": of, "description": parameter.doc}));
+        let mut rule = match parameter.of {
+            Of::Number => json!({"type": "integer"}),
+            Of::Bool => json!({"type": "boolean"}),
+            Of::Word(words) => json!({"enum": words}),
+            Of::List => {
+                json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+            }
+            _ => json!({"type": "string"}),
+        };
+        rule["description"] = json!(parameter.doc);
+        keys.insert(parameter.name.to_owned(), rule);
     }
     if whole {
         keys.append(&mut common());

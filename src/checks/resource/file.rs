@@ -1,18 +1,25 @@
 //! The `file` resource: anything at a path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::acl;
 use crate::checks::Phase;
 use crate::checks::collect::{hex, sh_quote};
-use crate::checks::facts::{Facts, Read, brief};
+use crate::checks::facts::{Read, brief};
 use crate::checks::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
 use crate::checks::observed::Observed;
 use crate::checks::value::Value;
 use crate::checks::view::{Seen, View};
 
+pub use super::file_state::{FileFact, Stat};
+pub(crate) use super::file_state::{fact, unpack};
+
 /// What can be at a path, in the words of the `type` property.
 pub(crate) const TYPES: &[&str] = &["file", "directory", "link", "socket", "pipe", "char", "block"];
+
+/// The collector's functions about files.
+pub(super) const FUNCTIONS: &str = include_str!("file.sh");
 
 pub(crate) static KIND: Kind = Kind {
     name: "file",
@@ -35,6 +42,24 @@ pub(crate) static KIND: Kind = Kind {
             Of::Mode,
             "The octal permission bits in quotes, such as \"0644\"; at_most: none but these bits.",
         ),
+        Property::new("uid", Of::Number, "The owner's number, links followed."),
+        Property::new("gid", Of::Number, "The group's number, links followed."),
+        Property::new("readable", Of::List, "Which of owner, group and other may read it, by its permission bits.")
+            .or(&["be_readable"]),
+        Property::new("writable", Of::List, "Which of owner, group and other may write it, by its permission bits.")
+            .or(&["be_writable"]),
+        Property::new(
+            "executable",
+            Of::List,
+            "Which of owner, group and other may execute it, by its permission bits.",
+        )
+        .or(&["be_executable"]),
+        Property::new("suid", Of::Bool, "Whether it runs as its owner.").or(&["setuid", "be_setuid"]),
+        Property::new("sgid", Of::Bool, "Whether it runs as its group, or hands its group on.")
+            .or(&["setgid", "be_setgid"]),
+        Property::new("sticky", Of::Bool, "Whether only owners may remove what is in it.").or(&["be_sticky"]),
+        Property::new("immutable", Of::Bool, "Whether chattr(1) made it unchangeable.").or(&["be_immutable"]),
+        Property::new("acl", Of::List, "The entries of its POSIX ACL beside owner, group and other: `user:bob:rw-`."),
         Property::new("size", Of::Number, "The size in bytes, links followed."),
         Property::new("link_target", Of::Text, "What a link says.").or(&["link_path"]),
         Property::new(
@@ -42,6 +67,7 @@ pub(crate) static KIND: Kind = Kind {
             Of::Text,
             "The content of a regular file, links followed. Password hashes in shadow files are seen as their kind only.",
         ),
+        Property::new("sha256", Of::Text, "The SHA-256 of a regular file in hex, links followed.").or(&["sha256sum"]),
     ],
     open: None,
     by_default: &["exists"],
@@ -49,7 +75,7 @@ pub(crate) static KIND: Kind = Kind {
     presence: Some("exists"),
     phases: &[Phase::Build, Phase::Boot],
     not_in_directory: None,
-    shell: "",
+    shell: FUNCTIONS,
     requests,
     observe,
 };
@@ -59,106 +85,27 @@ pub(crate) fn secret(path: &str) -> bool {
     ["/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-"].contains(&path)
 }
 
+/// How many paths go into one call.
+const CHUNK: usize = 200;
+
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let mut wanted: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in asked {
-        *wanted.entry(&one.target.subject).or_default() |= one.properties.contains("content");
+        wanted.entry(&one.target.subject).or_default().extend(one.properties.iter().map(String::as_str));
     }
-    wanted.into_iter().map(|(path, content)| request(path, content)).collect()
-}
-
-/// The collector's call for a path, with its content or without.
-pub(crate) fn request(path: &str, content: bool) -> String {
-    let filter = if secret(path) { "unhash" } else { "plain" };
-    format!("file {} {} {} {filter}", hex(path.as_bytes()), sh_quote(path), u8::from(content))
-}
-
-/// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFact {
-    /// What is there, a link not followed.
-    pub entry: Read<Stat>,
-    /// What a link says.
-    pub link_target: Option<String>,
-    /// What a link leads to.
-    pub target: Option<Read<Stat>>,
-}
-
-impl FileFact {
-    /// What is there in the end, links followed.
-    pub(crate) fn followed(&self) -> &Read<Stat> {
-        self.target.as_ref().unwrap_or(&self.entry)
+    let paths: Vec<&str> = wanted.keys().copied().collect();
+    let states =
+        |chunk: &[&str]| format!("states stats {}", chunk.iter().map(|p| sh_quote(p)).collect::<Vec<_>>().join(" "));
+    let mut out: Vec<String> = paths.chunks(CHUNK).map(states).collect();
+    for (path, properties) in wanted {
+        let call = |function: &str| format!("{function} {} {}", hex(path.as_bytes()), sh_quote(path));
+        let more = [("sha256", "digest"), ("immutable", "attributes"), ("acl", "acl")];
+        out.extend(more.iter().filter(|(p, _)| properties.contains(p)).map(|(_, function)| call(function)));
+        if properties.contains("content") {
+            out.push(format!("{} {}", call("content"), if secret(path) { "unhash" } else { "plain" }));
+        }
     }
-}
-
-/// The state of an inode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stat {
-    /// One of the words of the `type` property.
-    pub kind: &'static str,
-    /// Permission bits with set-id and sticky bits.
-    pub mode: u32,
-    /// The owner's number.
-    pub uid: u32,
-    /// The group's number.
-    pub gid: u32,
-    /// Bytes; none for a device.
-    pub size: Option<u64>,
-}
-
-/// Everything that facts say about a path; none if it was not asked for.
-pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
-    let read = |kind: &str| {
-        let reading = facts.reading(kind, path)?;
-        let text = String::from_utf8_lossy(reading.body.bytes());
-        Some(match reading.rc {
-            0 => stat(&text)
-                .map_or_else(|| Read::Unreadable("`ls` answered in an unknown form".to_owned()), Read::Present),
-            1 => Read::Absent,
-            2 => Read::Unreadable("permission denied".to_owned()),
-            _ => Read::Unreadable(brief(reading.body.bytes())),
-        })
-    };
-    let link = facts.reading("link", path).map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
-    Some(FileFact { entry: read("file")?, link_target: link, target: read("real") })
-}
-
-/// A line of `ls -ldn`: `-rwsr-xr-x 1 0 0 1234 date path`; POSIX fixes these columns and lets one character follow the
-/// permissions. A device has `major, minor` for its size.
-fn stat(line: &str) -> Option<Stat> {
-    let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
-    let [perms, _links, uid, gid, size] = words.as_slice() else { return None };
-    let kind = match perms.chars().next()? {
-        '-' => "file",
-        'd' => "directory",
-        'l' => "link",
-        's' => "socket",
-        'p' => "pipe",
-        'c' => "char",
-        'b' => "block",
-        _ => return None,
-    };
-    let mode = mode(perms.get(1..10)?)?;
-    let size = if matches!(kind, "char" | "block") { None } else { Some(size.parse().ok()?) };
-    Some(Stat { kind, mode, uid: uid.parse().ok()?, gid: gid.parse().ok()?, size })
-}
-
-fn mode(letters: &str) -> Option<u32> {
-    let mut bits = 0;
-    for (i, c) in letters.chars().enumerate() {
-        let plain = 0o400 >> i;
-        let special = 0o4000 >> (i / 3);
-        bits |= match (i % 3, c) {
-            (_, '-') => 0,
-            (0, 'r') | (1, 'w') | (2, 'x') => plain,
-            (2, 's') if i < 8 => plain | special,
-            (2, 'S') if i < 8 => special,
-            (2, 't') if i == 8 => plain | special,
-            (2, 'T') if i == 8 => special,
-            _ => return None,
-        };
-    }
-    Some(bits)
+    out
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
@@ -198,6 +145,28 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observed {
     match property {
         "mode" => Observed::Value(Value::Mode(stat.mode)),
+        "uid" => Observed::Value(Value::Number(i64::from(stat.uid))),
+        "gid" => Observed::Value(Value::Number(i64::from(stat.gid))),
+        "readable" => classes(stat.mode, 0o4),
+        "writable" => classes(stat.mode, 0o2),
+        "executable" => classes(stat.mode, 0o1),
+        "suid" => Observed::bool(stat.mode & 0o4000 != 0),
+        "sgid" => Observed::bool(stat.mode & 0o2000 != 0),
+        "sticky" => Observed::bool(stat.mode & 0o1000 != 0),
+        "acl" => acl::extra(view, path),
+        "immutable" => view
+            .parsed("attributes", path, |letters| Ok(letters.contains('i')))
+            .observe("is on a file system without such attributes", |set| Observed::bool(*set)),
+        "sha256" if stat.kind != "file" => Observed::Missing(format!("is a {}, which has no content", stat.kind)),
+        "sha256" => view
+            .parsed("sha256", path, |text| {
+                if text.len() == 64 {
+                    Ok(text.to_owned())
+                } else {
+                    Err("sha256sum answered in an unknown form".to_owned())
+                }
+            })
+            .observe("went away", |sum| Observed::text(sum.as_bytes())),
         "owner" => account(view, "passwd", stat.uid),
         "group" => account(view, "group", stat.gid),
         "size" => match stat.size.and_then(|s| i64::try_from(s).ok()) {
@@ -217,6 +186,13 @@ fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observe
     }
 }
 
+/// Who of owner, group and other has a permission bit. What root may do beside that is not asked, and an ACL's mask stands
+/// where the group's bits do.
+fn classes(mode: u32, bit: u32) -> Observed {
+    let all = [("owner", 6), ("group", 3), ("other", 0)];
+    Observed::list(all.iter().filter(|(_, shift)| mode >> shift & bit != 0).map(|(name, _)| (*name).to_owned()))
+}
+
 /// A user's or group's number with its name, by the target's own table.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
     match view.parsed(table, "", |text| Ok(names(text))) {
@@ -228,7 +204,7 @@ pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
 }
 
 /// `name:…:id:…` lines; the first name of a number is its name, as for `getpwuid`.
-fn names(text: &str) -> BTreeMap<u32, String> {
+pub(super) fn names(text: &str) -> BTreeMap<u32, String> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
         let mut parts = line.split(':');

@@ -1,30 +1,6 @@
 //! Tests: files judged by recorded frames.
 
-use super::*;
 use crate::checks::tests::{IDENTITY, lines};
-
-#[test]
-fn lines_of_ls() {
-    type Known = (&'static str, u32, Option<u64>);
-    let table: &[(&str, Option<Known>)] = &[
-        ("-rw-r--r-- 1 0 0 286 Nov 22 12:19 /etc/motd", Some(("file", 0o644, Some(286)))),
-        ("-rwsr-xr-x. 1 0 0 1 Nov 22 12:19 /usr/bin/su", Some(("file", 0o4755, Some(1)))),
-        ("-rwSr-Sr-T+ 1 0 0 1 Nov 22 12:19 /x", Some(("file", 0o7644, Some(1)))),
-        ("drwxrwxrwt  9 0 0 4096 Nov 22 12:19 /tmp", Some(("directory", 0o1777, Some(4096)))),
-        ("lrwxrwxrwx 1 0 0 7 Nov 22 12:19 /bin -> usr/bin", Some(("link", 0o777, Some(7)))),
-        ("crw-rw-rw- 1 0 0 1, 3 Nov 22 12:19 /dev/null", Some(("char", 0o666, None))),
-        ("srw-rw-rw-  1 0 0 0 Nov 22 12:19 /run/s", Some(("socket", 0o666, Some(0)))),
-        ("prw-rw----  1 0 0 0 Nov 22 12:19 /run/p", Some(("pipe", 0o660, Some(0)))),
-        ("?rw-r--r-- 1 0 0 1 x", None),
-        ("-rw-r--r-- 1 root root 1 x", None),
-        ("-rw", None),
-        ("", None),
-    ];
-    for (line, expected) in table {
-        let found = stat(line).map(|s| (s.kind, s.mode, s.size));
-        assert_eq!(found, *expected, "{line}");
-    }
-}
 
 const ACCOUNTS: [(&str, &str, i32, &str, &str); 2] =
     [("passwd", "", 0, "-", "root:x:0\ntoor:x:0\nwww-data:x:33"), ("group", "", 0, "-", "root:x:0\nshadow:x:42\n")];

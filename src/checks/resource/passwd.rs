@@ -1,33 +1,45 @@
-//! The `passwd` resource: the table of accounts as a whole.
+//! The `passwd` resource: the table of accounts, or one account of it.
 
+use super::etc_group::{account_name, number};
 use crate::checks::Phase;
 use crate::checks::facts::brief;
-use crate::checks::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::checks::kind::{Asked, Kind, Of, Property, Subject, Target};
 use crate::checks::observed::Observed;
 use crate::checks::view::View;
 
 pub(crate) static KIND: Kind = Kind {
     name: "passwd",
-    doc: "The table of accounts as a whole.",
-    subject: words("table", "All accounts: `all`.", &["all"]),
+    doc: "The table of accounts, or one account; with nothing else: there is such an account.",
+    subject: Subject { name: "user", doc: "A user's name, or `all` for the table.", words: &[], check: account_name },
     parameters: &[],
     properties: &[
-        Property::new("users", Of::List, "The names."),
-        Property::new("uids", Of::List, "The numbers."),
-        Property::new("gids", Of::List, "The numbers of the accounts' own groups."),
-        Property::new("homes", Of::List, "The home directories."),
-        Property::new("shells", Of::List, "The login shells."),
+        Property::new("exists", Of::Bool, "Of a user: whether there is one.").or(&["exist"]),
+        Property::new("uid", Of::Number, "Of a user: the number."),
+        Property::new("gid", Of::Number, "Of a user: the number of the own group."),
+        Property::new("home", Of::Text, "Of a user: the home directory."),
+        Property::new("shell", Of::Text, "Of a user: the login shell."),
+        Property::new("users", Of::List, "Of `all`: the names."),
+        Property::new("uids", Of::List, "Of `all`: the numbers."),
+        Property::new("gids", Of::List, "Of `all`: the numbers of the accounts' own groups."),
+        Property::new("homes", Of::List, "Of `all`: the home directories."),
+        Property::new("shells", Of::List, "Of `all`: the login shells."),
         Property::new(
             "passwords",
             Of::List,
-            "What stands for the passwords: x, *, !, nothing, or `hash` for one that is there itself.",
+            "Of `all`: what stands for the passwords: x, *, !, nothing, or `hash` for one that is there itself.",
         ),
-        Property::new("roots", Of::List, "The names of the accounts with the number 0."),
+        Property::new("roots", Of::List, "Of `all`: the names of the accounts with the number 0."),
+        Property::new("logins", Of::List, "Of `all`: the names of the accounts whose shell lets them log in."),
+        Property::new(
+            "system_logins",
+            Of::List,
+            "Of `all`: the names of those of them, other than root, whose number is below 1000.",
+        ),
     ],
     open: None,
-    by_default: &[],
+    by_default: &["exists"],
     implied: &[],
-    presence: None,
+    presence: Some("exists"),
     phases: &[Phase::Build, Phase::Boot],
     not_in_directory: None,
     shell: "",
@@ -51,19 +63,53 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
     text.lines().filter(|line| !line.is_empty()).map(row).collect()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("passwd", "", rows).observe("has no table of accounts", |rows| {
-        let column = |n: usize| Observed::list(rows.iter().map(|row| row[n].clone()));
-        match property {
-            "users" => column(0),
-            "passwords" => column(1),
-            "uids" => column(2),
-            "gids" => column(3),
-            "homes" => column(5),
-            "shells" => column(6),
-            _ => Observed::list(rows.iter().filter(|row| row[2].parse() == Ok(0_u32)).map(|row| row[0].clone())),
+        if target.subject == "all" {
+            return table(&rows, property);
+        }
+        match (property, rows.iter().find(|row| row[0] == target.subject)) {
+            ("exists", row) => Observed::bool(row.is_some()),
+            ("uid" | "gid" | "home" | "shell", None) => Observed::Missing("does not exist".to_owned()),
+            ("uid", Some(row)) => number(&row[2]),
+            ("gid", Some(row)) => number(&row[3]),
+            ("home", Some(row)) => Observed::text(row[5].as_bytes()),
+            ("shell", Some(row)) => Observed::text(shell(row).as_bytes()),
+            _ => Observed::Unknown(format!("`{property}` is of `all`, not of one user")),
         }
     })
+}
+
+fn table(rows: &[Row], property: &str) -> Observed {
+    let column = |n: usize| Observed::list(rows.iter().map(|row| row[n].clone()));
+    let names = |fits: &dyn Fn(&Row) -> bool| Observed::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()));
+    let uid = |row: &Row| row[2].parse::<u32>();
+    match property {
+        "users" => column(0),
+        "passwords" => column(1),
+        "uids" => column(2),
+        "gids" => column(3),
+        "homes" => column(5),
+        "shells" => column(6),
+        "roots" => names(&|row| uid(row) == Ok(0)),
+        "logins" => names(&logs_in),
+        "system_logins" => names(&|row| logs_in(row) && uid(row).is_ok_and(|uid| uid > 0 && uid < SYSTEM)),
+        _ => Observed::Unknown(format!("`{property}` is of one user, not of `all`")),
+    }
+}
+
+/// Where the numbers of people begin: UID_MIN of login.defs as every distribution that we know ships it.
+const SYSTEM: u32 = 1000;
+
+/// passwd(5): nothing means /bin/sh.
+fn shell(row: &Row) -> &str {
+    if row[6].is_empty() { "/bin/sh" } else { &row[6] }
+}
+
+/// Whether the shell is one: neither of those that say no, nor one of the commands that old accounts have in its place.
+fn logs_in(row: &Row) -> bool {
+    let name = shell(row).rsplit('/').next().unwrap_or_default();
+    !matches!(name, "nologin" | "false" | "true" | "sync" | "shutdown" | "halt")
 }
 
 #[cfg(test)]
@@ -83,9 +129,20 @@ mod tests {
             ("{passwd: all, roots: {same_set: [root]}}", "failed"),
             ("{passwd: all, shells: {each: {match: \"^/\"}, count: 3}}", "passed"),
             ("{passwd: all, homes: {any: /var/www, disjoint: [/]}}", "passed"),
+            ("{passwd: all, logins: {same_set: [root, toor]}}", "passed"),
+            ("{passwd: all, system_logins: {empty: true}}", "passed"),
+            ("{passwd: web}", "passed"),
+            ("{passwd: web, uid: 33, gid: 33, home: /var/www, shell: {match: nologin}}", "passed"),
+            ("{passwd: web, uid: 34}", "failed"),
+            ("{passwd: nobody, exists: false}", "passed"),
+            ("{passwd: nobody, shell: {not: {match: sh}}}", "failed"),
+            ("{passwd: nobody, shell: {not: {match: sh}}, if_absent: pass}", "passed"),
+            ("{passwd: web, roots: {empty: true}}", "error"),
         ] {
             assert!(told(yaml, text).starts_with(outcome), "{yaml}: {}", told(yaml, text));
         }
+        let open = "svc:x:100:100::/:\nbob:x:1000:1000::/:/bin/bash\n";
+        assert!(told("{passwd: all, system_logins: {same_set: [svc]}}", open).starts_with("passed"));
         assert!(
             told("{passwd: all, roots: {same_set: [root]}}", "root:x:0:0:root:/root:/bin/bash\nodd\n")
                 .starts_with("error")
