@@ -47,10 +47,12 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         });
     }
     let named = |line: &str| line.trim_start_matches("./").replacen(':', ": ", 1);
-    view.parsed("cpu-vulnerabilities", "", |text| Ok(text.lines().map(named).collect::<Vec<_>>()))
-        .observe("has no vulnerabilities", |all| {
+    view.parsed("cpu-vulnerabilities", "", |text| Ok(text.lines().map(named).collect::<Vec<_>>())).observe(
+        "has no vulnerabilities",
+        |all| {
             if all.is_empty() { none("vulnerabilities") } else { Observed::list(all.iter().cloned()) }
-        })
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tests: searches judged by recorded frames.
 
 use super::*;
+use crate::checks::kind::Asked;
 use crate::checks::tests::{IDENTITY, controls, lines, refusal};
 
 fn call(yaml: &[&str]) -> Vec<String> {
@@ -82,7 +83,7 @@ fn parameters_are_looked_at() {
         ("{files: /, max_depth: 0}", "1 to 1000"),
         ("{files: /, nouser: 1}", "true or false"),
         ("{files: /, exclude: [tmp]}", "absolute"),
-        ("{files: /, exclude: {a: b}}", "list"),
+        ("{files: /, exclude: {a: b}}", "map"),
     ] {
         assert!(refusal(yaml).contains(part), "{yaml}: {}", refusal(yaml));
     }

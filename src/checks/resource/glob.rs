@@ -55,7 +55,7 @@ mod tests {
             ("a[!b-d]c", "acc", false),
             ("a[!b]c", "a/c", false),
             ("a[]x]c", "a]c", true),
-            ("a[.c", "a[.c", false),
+            ("a[.c", "a[.c", true),
             ("a[.c*", "a[.cc", true),
             ("a.c*", "abc", false),
             ("abc", "abc", false),

@@ -22,17 +22,18 @@ mod search_path;
 mod service;
 mod shadow;
 mod virtualization;
+mod walk;
 
 use super::kind::Kind;
 
 /// Every kind of resource, in the order in which help texts and docs show them.
 pub(crate) const KINDS: &[&Kind] = &[
     &file::KIND,
-    &files::KIND,
-    &acl::KIND,
     &package::KIND,
     &service::KIND,
     &command::KIND,
+    &files::KIND,
+    &acl::KIND,
     &kernel_parameter::KIND,
     &kernel_module::KIND,
     &mount::KIND,
