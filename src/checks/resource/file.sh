@@ -2,7 +2,7 @@
 # many links; `n`: it is not there, or can't be asked for; `>` and what a link says, `)` where it leads to in R; then what
 # `stat` said. What does not fit into lines goes the long way.
 states() {
-  kind=$1 table='' gone='' links='' inner=''
+  kind=$1 table='' gone='' ends='' inner=''
   shift
   if ! command -v stat >/dev/null; then
     for path in "$@"; do file "$(printf '%s' "$path" | hex)" "$path" 0 plain; done
@@ -37,17 +37,17 @@ states() {
     [ -z "$gone" ] || stat -c %f -- $gone 2>&1 >/dev/null
     echo =there
     # shellcheck disable=SC2086 # one word for each line
-    [ -z "$links" ] || stat -L -c '%f %u %g %s %n' -- $links 2>/dev/null
+    [ -z "$ends" ] || stat -L -c '%f %u %g %s %n' -- $ends 2>/dev/null
   )"
 }
 
-# path, which is a link at `at`: adds what it says to `table` and where it leads to to `links`. One that leads nowhere, or
+# path, which is a link at `at`: adds what it says to `table` and where it leads to to `ends`. One that leads nowhere, or
 # says more than a line, goes the long way.
 leads() {
   here=$at
-  to=$(readlink "${R:+$R/}$at" && echo x)
-  to=${to%"$nl"x}
-  case $to in *"$nl"*) here='' ;; esac
+  says=$(readlink "${R:+$R/}$at" && echo x)
+  says=${says%"$nl"x}
+  case $says in *"$nl"*) here='' ;; esac
   if [ -n "$here" ] && place "$1" 1 && [ -e "$at" ]; then
     [ -z "$R" ] || at=.${at#"$R"}
     case $at in *"$nl"*) here='' ;; esac
@@ -58,9 +58,9 @@ leads() {
     [ "$kind" != stats ] || file "$(printf '%s' "$1" | hex)" "$1" 0 plain
     return 1
   fi
-  table="$table> $to$nl"
+  table="$table> $says$nl"
   [ -z "$R" ] || table="$table) $at$nl"
-  links=$links$at$nl
+  ends=$ends$at$nl
   at=$here
 }
 

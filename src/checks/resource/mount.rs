@@ -35,7 +35,8 @@ pub(crate) static KIND: Kind = Kind {
     open: None,
     by_default: &["mounted"],
     implied: &[],
-    presence: Some("mounted"),
+    // What is configured may be there while nothing is mounted, and the other way round: each property says what it misses.
+    presence: None,
     phases: &[Phase::Build, Phase::Boot],
     not_in_directory: None,
     shell: FUNCTIONS,

@@ -1,7 +1,7 @@
 # Configuration in drop-in directories, the kernel, mounts, accounts, search paths.
 
 # path: adds a line about a file to `table`, and to `texts` where it is, if something is in it: `-` absent, `m` nothing in
-# it, `d` a link to nothing, `u` unreadable, `f` and `@` where.
+# it (/dev/null need not be there in a directory), `d` a link to nothing, `u` unreadable, `f` and `@` where.
 one() {
   case $1 in *"$nl"*) table="${table}u ${1%%"$nl"*}?$nl" && return ;; esac
   place "$1" 1 || at=$R/nonexistent/nonexistent
@@ -13,7 +13,7 @@ one() {
     else
       table="${table}u $1$nl"
     fi
-  elif [ -e "$at" ]; then
+  elif [ -e "$at" ] || [ "$at" = "$R/dev/null" ]; then
     table="${table}m $1$nl"
   elif place "$1" 0 && [ -L "$at" ]; then
     table="${table}d $1$nl"

@@ -352,15 +352,15 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
 #[test]
 fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let forward = read("/proc/sys/net/ipv4/ip_forward");
+    let memory = read("/proc/sys/vm/overcommit_memory");
     let pid_max = read("/proc/sys/kernel/threads-max");
     let printk = read("/proc/sys/kernel/printk").replace('\t', " ");
     let yaml = format!(
-        "- {{kernel_parameter: net.ipv4.ip_forward, running: {forward}}}\n- {{kernel_parameter: kernel.threads-max, running: {pid_max}}}\n\
+        "- {{kernel_parameter: vm.overcommit_memory, running: {memory}}}\n- {{kernel_parameter: kernel.threads-max, running: {pid_max}}}\n\
          - {{kernel_parameter: kernel.printk, running: {printk}}}\n- {{kernel_parameter: kernel.no_such, running: {{absent: true}}}}\n\
          - {{kernel_parameter: kernel.no_such, running: {{not: 1}}}}\n- {{kernel_parameter: net.ipv4.route.flush, running: {{not: 1}}}}\n\
          - {{mount: /proc, fstype: proc}}\n- {{mount: /no/such, mounted: false}}\n- {{kernel_module: no_such, loaded: false}}\n\
-         - {{kernel_parameter: net/ipv4/ip_forward, running: {{not: {forward}}}}}\n"
+         - {{kernel_parameter: vm/overcommit_memory, running: {{not: {memory}}}}}\n"
     );
     let controls = controls(&yaml);
     let expected = ["passed", "passed", "passed", "passed", "failed", "error", "passed", "passed", "", "failed"];

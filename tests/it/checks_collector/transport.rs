@@ -95,12 +95,12 @@ fn hashes_of_passwords_stay_on_the_target() {
 fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
     let dir = tempfile::tempdir().expect("dir");
     let check = |i| format!("- {{file: /some/rather/long/path/number/{i}, exists: false}}\n");
-    let controls = controls(&(0..400).map(check).collect::<String>());
+    let controls = controls(&(0..900).map(check).collect::<String>());
     let script = script(&controls, Some(dir.path()));
     assert!(script.len() > 40_000, "several buffers of any shell");
     for shell in shells() {
         let output = run(&shell, &script);
-        assert_eq!(parse(NONCE, &output).expect("facts").readings["file"].len(), 400);
+        assert_eq!(parse(NONCE, &output).expect("facts").readings["file"].len(), 900);
         assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
