@@ -15,6 +15,8 @@ use bakeline::checks::{
 
 #[path = "checks_collector/commands.rs"]
 mod commands;
+#[path = "checks_collector/config.rs"]
+mod config;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 
