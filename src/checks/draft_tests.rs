@@ -91,3 +91,14 @@ fn a_mode_without_quotes_is_refused_however_it_is_written() {
         assert!(said.contains("write it as \"0644\""), "{plain}: {said}");
     }
 }
+
+#[test]
+fn a_later_key_that_is_a_property_is_no_second_resource() {
+    let control = controls("- {sshd_config: file, mount: \"no\", service: 1}").remove(0);
+    let expectation = control.expectations()[0];
+    assert_eq!((expectation.target.kind.as_str(), expectation.target.subject.as_str()), ("sshd_config", "file"));
+    assert_eq!(expectation.expect.keys().collect::<Vec<_>>(), ["mount", "service"]);
+    for yaml in ["{file: /a, sshd_config: file}", "{any_of: [{file: /a, sshd_config: file}]}"] {
+        assert!(refusal(yaml).contains("of one resource"), "{yaml}");
+    }
+}

@@ -119,6 +119,13 @@ impl Matcher {
             Value::Setting(items) | Value::List(items) => items.clone(),
             other => vec![String::from_utf8_lossy(&other.bytes()).into_owned()],
         };
+        // One setting with commas is a list of its parts for the matchers of items.
+        let items = || match value {
+            Value::Setting(values) if values.len() == 1 => {
+                values[0].split(',').map(|part| part.trim().to_owned()).collect()
+            }
+            _ => texts(),
+        };
         let set = |items: &[String]| items.iter().cloned().collect::<BTreeSet<String>>();
         Ok(match self {
             Self::Not(inner) => !inner.test(value)?,
@@ -143,17 +150,17 @@ impl Matcher {
             Self::Line(line) => texts().contains(line),
             Self::AtMost(limit) => value.within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?,
             Self::AtLeast(limit) => value.within(limit, Ordering::is_ge, |mode, min| mode & min == min)?,
-            Self::SubsetOf(list) => set(&texts()).is_subset(&set(list)),
-            Self::SupersetOf(list) => set(&texts()).is_superset(&set(list)),
-            Self::SameSet(list) => set(&texts()) == set(list),
-            Self::Disjoint(list) => set(&texts()).is_disjoint(&set(list)),
+            Self::SubsetOf(list) => set(&items()).is_subset(&set(list)),
+            Self::SupersetOf(list) => set(&items()).is_superset(&set(list)),
+            Self::SameSet(list) => set(&items()) == set(list),
+            Self::Disjoint(list) => set(&items()).is_disjoint(&set(list)),
             Self::Empty(wanted) => {
                 value.list().map_or_else(|| value.bytes().is_empty(), <[String]>::is_empty) == *wanted
             }
-            Self::Duplicates(wanted) => (set(&texts()).len() != texts().len()) == *wanted,
-            Self::Count(inner) => inner.test(&Value::Number(i64::try_from(texts().len()).unwrap_or(i64::MAX)))?,
-            Self::Each(inner) => all(&texts(), |item| inner.test(&Value::Setting(vec![item.clone()])))?,
-            Self::Any(inner) => !all(&texts(), |item| inner.test(&Value::Setting(vec![item.clone()])).map(|y| !y))?,
+            Self::Duplicates(wanted) => (set(&items()).len() != items().len()) == *wanted,
+            Self::Count(inner) => inner.test(&Value::Number(i64::try_from(items().len()).unwrap_or(i64::MAX)))?,
+            Self::Each(inner) => all(&items(), |item| inner.test(&Value::Setting(vec![item.clone()])))?,
+            Self::Any(inner) => !all(&items(), |item| inner.test(&Value::Setting(vec![item.clone()])).map(|y| !y))?,
         })
     }
 }

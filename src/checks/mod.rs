@@ -49,6 +49,15 @@ pub use schema::WrittenCheck;
 pub use tree::Tree;
 pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
 
+/// Doors for fuzzing.
+#[doc(hidden)]
+pub mod fuzz {
+    /// Reads any text as a configuration of the SSH server that every `Include` of it includes again.
+    pub fn sshd_config(text: &str) {
+        super::resource::sshd_config_fuzz(text);
+    }
+}
+
 /// What facts say about the file at a path that was asked for.
 #[must_use]
 pub fn file_fact(facts: &Facts, path: &str) -> Option<FileFact> {

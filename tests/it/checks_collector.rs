@@ -17,6 +17,8 @@ use bakeline::checks::{
 mod commands;
 #[path = "checks_collector/system.rs"]
 mod system;
+#[path = "checks_collector/config.rs"]
+mod config;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 

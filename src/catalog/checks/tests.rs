@@ -194,3 +194,12 @@ fn a_clash_between_ancestors_is_reported_once() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("CAT100 images/kid.yaml:3:5 "), "{found:?}");
 }
+
+#[test]
+fn a_later_key_that_is_a_property_of_the_first_is_no_second_resource() {
+    let all = "checks:\n  - {sshd_config: file, mount: \"no\", service: 1}\n  - {manual: a person looks, file: /a}\n  - {owner: root, file: /b}\n";
+    let base = format!("{BASE}{all}");
+    assert_eq!(ids(&[], &[("base", &base)], "base").expect("sound"), ["sshd_config:file", "file:/a", "file:/b"]);
+    let base = format!("{BASE}checks:\n  - {{file: /a, sshd_config: file}}\n");
+    assert!(ids(&[], &[("base", &base)], "base").expect_err("two")[0].contains("`sshd_config` is not known here"));
+}

@@ -1,7 +1,10 @@
 //! Owns the table of resources: what can be looked at. To add one: a file here, a line in [`KINDS`], a test beside it.
 
 mod acl;
+mod auditd_conf;
 mod command;
+mod config_file;
+mod config_file_formats;
 mod cpu;
 mod drop_in;
 mod etc_group;
@@ -13,14 +16,21 @@ mod fstab_rows;
 mod glob;
 mod kernel_module;
 mod kernel_parameter;
+mod login_defs;
 mod mount;
 mod os;
 pub(crate) mod package;
 mod passwd;
+mod processes;
 mod profile;
 mod search_path;
 mod service;
 mod shadow;
+mod ssh_config;
+mod sshd_config;
+mod sshd_config_merge;
+mod sshd_config_parse;
+mod sshd_config_view;
 mod virtualization;
 mod walk;
 
@@ -43,6 +53,12 @@ pub(crate) const KINDS: &[&Kind] = &[
     &shadow::KIND,
     &search_path::KIND,
     &cpu::KIND,
+    &sshd_config::KIND,
+    &ssh_config::KIND,
+    &config_file::KIND,
+    &login_defs::KIND,
+    &auditd_conf::KIND,
+    &processes::KIND,
     &os::KIND,
     &virtualization::KIND,
 ];
@@ -53,6 +69,8 @@ pub(crate) const BASE: &[&str] =
 
 /// The functions of those of these calls that collector.sh has not.
 pub(crate) const BASE_SHELL: &[&str] = &[drop_in::FUNCTIONS];
+
+pub(crate) use sshd_config::read_alone as sshd_config_fuzz;
 
 /// A kind by its name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
