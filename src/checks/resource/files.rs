@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{TYPES, names};
-use super::walk::{requests, search, walk};
+use super::find_walk::{requests, search, walk};
 use crate::checks::Phase;
 use crate::checks::kind::{Kind, Of, Parameter, Property, Subject, Target, absolute, anything};
 use crate::checks::observed::Observed;

@@ -32,7 +32,7 @@ mod sshd_config_merge;
 mod sshd_config_parse;
 mod sshd_config_view;
 mod virtualization;
-mod walk;
+mod find_walk;
 
 use super::kind::Kind;
 
