@@ -15,6 +15,8 @@ use bakeline::checks::{
 
 #[path = "checks_collector/commands.rs"]
 mod commands;
+#[path = "checks_collector/image.rs"]
+mod image;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 

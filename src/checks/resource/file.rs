@@ -125,7 +125,7 @@ pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
 
 /// A line of `ls -ldn`: `-rwsr-xr-x 1 0 0 1234 date path`; POSIX fixes these columns and lets one character follow the
 /// permissions. A device has `major, minor` for its size.
-fn stat(line: &str) -> Option<Stat> {
+pub(super) fn stat(line: &str) -> Option<Stat> {
     let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
     let [perms, _links, uid, gid, size] = words.as_slice() else { return None };
     let kind = match perms.chars().next()? {

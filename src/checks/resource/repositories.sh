@@ -1,0 +1,10 @@
+# Where packages come from, `path<TAB>line`: configuration of apt and dnf without comments; what logs in stays here.
+repositories() {
+  from /etc/apt/sources.list /etc/apt/sources.list.d /etc/yum.repos.d
+  through=without_logins
+  walked repositories 1 '(' -name '*.list' -o -name '*.sources' -o -name '*.repo' ')' ! -type d \
+    -exec awk '!/^[ \t]*[#;]/ && (!/^ [^ ]/ || /:\/\//) { print FILENAME "\t" $0 }' '{}' +
+}
+
+without_logins() { sed -e 's#://[^/@ ]*@#://...@#g' -e 's/\(password *=\).*/\1.../'; }
+
