@@ -17,6 +17,8 @@ use bakeline::checks::{
 mod commands;
 #[path = "checks_collector/image.rs"]
 mod image;
+#[path = "checks_collector/running.rs"]
+mod running;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 

@@ -58,6 +58,9 @@ const UNITS: &[&str] = &[
     "cloud-final.service",
 ];
 
+/// How many of them a run can't do without.
+const FIRST: usize = 3;
+
 const STATE: &str = "/var/lib/cloud";
 
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
@@ -73,10 +76,14 @@ fn enabled(found: &[Entry]) -> (bool, String) {
         return (false, "/etc/cloud/cloud-init.disabled is there".to_owned());
     }
     let states: Vec<(&str, Enablement)> = UNITS.iter().map(|unit| (*unit, enablement(found, unit))).collect();
-    let bad = states.iter().find(|(_, state)| matches!(state, Enablement::Masked | Enablement::Disabled));
-    match bad {
+    if let Some((unit, state)) = states.iter().find(|(_, state)| *state == Enablement::Masked) {
+        return (false, format!("{unit} is {}", state.word()));
+    }
+    // The first ones are those that look for a data source; which of them there are differs between versions.
+    let first = || states.iter().take(FIRST).filter(|(_, state)| *state != Enablement::Absent);
+    match first().find(|(_, state)| *state == Enablement::Enabled).or(first().next()) {
+        Some((_, Enablement::Enabled)) => (true, String::new()),
         Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
-        None if states.iter().any(|(_, state)| *state == Enablement::Enabled) => (true, String::new()),
         None => (false, "it has no unit".to_owned()),
     }
 }

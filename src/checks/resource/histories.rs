@@ -10,8 +10,8 @@ use super::walk;
 pub(crate) static KIND: Kind = Kind {
     name: "histories",
     doc: "Histories of shells, editors, pagers and clients in the home directories of all accounts; with nothing else: there \
-          are none. A login of a person makes new ones, checks don't, so both phases can judge it; seal.sh, which comes after \
-          the checks of the build, removes bash's and less's.",
+          are none. A login of a person makes new ones, checks don't, so both phases can judge it; seal.sh removes \
+          those of root and of /home after the checks of the build.",
     subject: words("scope", "All accounts: `all`.", &["all"]),
     parameters: &[],
     properties: &[Property::new(

@@ -10,8 +10,8 @@ use super::walk::{self, Entry};
 pub(crate) static KIND: Kind = Kind {
     name: "leftovers",
     doc: "What work on a system leaves behind and no image needs; with nothing else: `files` is empty. cleanup.sh comes before \
-          the checks of the build, so both phases can judge it; a booted system has made seeds and leases of its own, so \
-          `instance` is for directories.",
+          the checks of the build, seal.sh, which removes package lists, after them: a boot can judge all of it. A booted \
+          system has made seeds and leases of its own, so `instance` is for directories.",
     subject: words("scope", "Everything of the kind: `all`.", &["all"]),
     parameters: &[],
     properties: &[

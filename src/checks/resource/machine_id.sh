@@ -1,11 +1,11 @@
 # Whether D-Bus has an id of its own beside /etc/machine-id: absent, link, same or different; never the ids.
 machine_id() {
   at='' theirs=''
-  if resolve /var/lib/dbus/machine-id 0; then theirs=$R$real; fi
+  if resolve /var/lib/dbus/machine-id 0 && there "$real"; then theirs=$R$real; fi
   place /etc/machine-id 1 || at=''
   if [ -L "$theirs" ]; then
     put dbus_id - 0 link
-  elif [ ! -e "$theirs" ]; then
+  elif [ -z "$theirs" ]; then
     put dbus_id - 0 absent
   elif [ ! -r "$theirs" ] || { [ -e "$at" ] && [ ! -r "$at" ]; }; then
     put dbus_id - 2 'Permission denied'

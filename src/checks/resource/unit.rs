@@ -107,13 +107,13 @@ mod tests {
 
     #[test]
     fn properties_of_several_units_come_in_one_answer() {
-        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=x\nExecStart=y\n\n\
+        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=one\nExecStart=two\n\n\
             Id=b.timer\nLoadState=loaded\nProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
         let told = |yaml: &str, text: &str| {
             lines(&format!("- {{unit: {yaml}}}"), &[IDENTITY, ("unit_properties", "", 0, "-", text)]).join("")
         };
         assert_eq!(told("a, ProtectSystem: strict", text), "passed  unit:a");
-        assert_eq!(told("a, ExecStart: {superset_of: [x, y]}", text), "passed  unit:a");
+        assert_eq!(told("a, ExecStart: {superset_of: [one, two]}", text), "passed  unit:a");
         assert_eq!(
             told("b.timer, ProtectSystem: strict", text),
             "failed  unit:b.timer  ProtectSystem: expected \"strict\", actual \"\""

@@ -12,8 +12,8 @@ use crate::platform::Platform;
 pub(crate) static KIND: Kind = Kind {
     name: "updates",
     doc: "Updates that apt would install by the package lists on the target; with nothing else: there are none. Nothing is \
-          fetched: without lists, as after cleanup.sh, it is an error, so judge it in a build that keeps its lists, or ask \
-          `bakeline probe`, which refreshes them.",
+          fetched: without lists, as on an instance of a sealed image, it is an error, and `bakeline probe`, which refreshes \
+          them, the way to ask. Judged in phase build unless `phase` says more.",
     subject: words(
         "which",
         "`security`: those from an archive of security updates (origin Debian-Security, or a suite that ends in -security); `all`.",
@@ -29,7 +29,7 @@ pub(crate) static KIND: Kind = Kind {
     by_default: &["!names"],
     implied: &[],
     presence: None,
-    phases: &[Phase::Build, Phase::Boot],
+    phases: &[Phase::Build],
     not_in_directory: Some("apt can't be asked about a directory"),
     shell: include_str!("updates.sh"),
     requests,
@@ -67,7 +67,7 @@ mod tests {
             Inst curl [8.5-2] (8.5-3 Ubuntu:24.04/noble-security [amd64])\n";
         let told = |yaml: &str, rc, text: &str| {
             lines(
-                &format!("- {{updates: {yaml}}}"),
+                &format!("- {{phase: [boot], updates: {yaml}}}"),
                 &[IDENTITY, ("updates", "", rc, "-", text), ("lists_age", "", 0, "-", "3")],
             )
             .join("")
@@ -79,7 +79,8 @@ mod tests {
         assert!(told("security", 0, "Inst nonsense\n").starts_with("error"));
         assert!(told("security", 3, "there are no lists").starts_with("error"));
         assert!(
-            lines("- {updates: all}", &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")])[0].starts_with("skipped")
+            lines("- {phase: [boot], updates: all}", &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")])[0]
+                .starts_with("skipped")
         );
     }
 }

@@ -146,8 +146,7 @@ fn good(root: &Path, outside: &Path) {
     write(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
     write(root, "var/log/auth.log", b"x\n", 0o640);
     write(root, "var/log/a b.log", b"x\n", 0o644);
-    write(root, "tmp/.X11-unix/keep", b"", 0o644);
-    fs::remove_dir_all(root.join("tmp/.X11-unix")).expect("only the directory above stays");
+    fs::create_dir(root.join("tmp")).expect("directory");
     write(
         root,
         "var/lib/dpkg/status",
@@ -162,8 +161,6 @@ fn good(root: &Path, outside: &Path) {
     );
     write(root, "etc/cron.d/x", b"# SECRET\n5 * * * *\troot  x --password SECRET\n", 0o644);
     write(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
-    write(root, "etc/c.pem", format!("-----BEGIN PRIVATE KEY-----\nSECRET\n{CERTIFICATE}").as_bytes(), 0o600);
-    fs::remove_file(root.join("etc/c.pem")).expect("it would be one more private key");
     write(root, "etc/c.pem", CERTIFICATE.as_bytes(), 0o644);
 }
 
@@ -201,7 +198,7 @@ fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
         for secret in ["SECRET", "AAAAKEY", "0123456789abcdef0123456789abcdef"] {
             assert!(!kept.contains(secret), "{shell:?}: {secret} was kept");
         }
-        assert!(kept.contains("id_") || kept.contains("/home/admin/.ssh/id"), "what is looked for could be seen");
+        assert!(kept.contains("/home/admin/.ssh/id"), "paths are kept");
     }
 }
 
@@ -231,7 +228,7 @@ const ABSENT: &[(&str, Outcome)] = &[
     ("{port: 22}", Outcome::Skipped),
     ("{unit: ssh, ProtectSystem: strict}", Outcome::Skipped),
     ("{failed_units: all}", Outcome::Skipped),
-    ("{updates: security}", Outcome::Skipped),
+    ("{updates: security, phase: [boot]}", Outcome::Skipped),
 ];
 
 fn assert_outcomes(table: &[(&str, Outcome)], root: &Path, prefix: &[&'static str]) {
@@ -257,6 +254,7 @@ fn an_empty_root_has_nothing_of_it() {
 const UNREADABLE: &[(&str, Outcome)] = &[
     ("{authorized_keys: all, count: 0}", Outcome::Error),
     ("{host_keys: all, files: {empty: true}}", Outcome::Error),
+    ("{machine_id: this, dbus: absent}", Outcome::Error),
     ("{cloud_init: this, state: {empty: true}}", Outcome::Error),
     ("{histories: all}", Outcome::Error),
     ("{logs: all, files: {empty: true}}", Outcome::Error),
@@ -273,7 +271,18 @@ fn what_may_not_be_looked_into_is_an_error() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     write(root, "etc/passwd", b"root:x:0:0::/root:/bin/sh\nbob:x:5:5::/home/bob:/x\n", 0o644);
-    let closed = ["etc/ssh", "etc/cron.d", "etc/apt", "etc/systemd", "var/lib/cloud", "var/log", "tmp", "home", "root"];
+    let closed = [
+        "etc/ssh",
+        "etc/cron.d",
+        "etc/apt",
+        "etc/systemd",
+        "var/lib/cloud",
+        "var/lib/dbus",
+        "var/log",
+        "tmp",
+        "home",
+        "root",
+    ];
     for path in closed {
         fs::create_dir_all(root.join(path)).expect("directory");
         chmod(root, path, 0o000);
