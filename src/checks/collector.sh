@@ -135,8 +135,9 @@ unhash() {
   sed -e 's/^\([^:]*:!*\$[^$:]*\$\)[^:]*/\1.../' -e t -e 's/^\([^:]*:!*\)[^:!*$][^:]*/\1.../'
 }
 
-# Accounts: lines of passwd and group; of a password only whether it is `x`, `*`, `!`, nothing or something.
+# Accounts: lines of passwd (also in `people`) and group; of a password only whether it is `x`, `*`, `!`, nothing or something.
 accounts() {
+  people=''
   for table in passwd group; do
     if [ -z "$R" ] && rows=$(limit 10 getent "$table" 2>/dev/null) && [ -n "$rows" ]; then
       :
@@ -146,6 +147,7 @@ accounts() {
       put "$table" - 1 ''
       continue
     fi
+    [ "$table" = group ] || people=$rows
     put "$table" - 0 "$(printf '%s\n' "$rows" | awk -F: -v OFS=: '$2 !~ /^(x|\*|!)?$/ { $2 = "hash" } { print }')"
   done
 }

@@ -57,7 +57,11 @@ impl Draft<'_> {
 
     fn subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
         let value = check.get(kind.name)?;
-        let Some(subject) = value.text() else {
+        let number = match value {
+            Tree::Int(n) if kind.subject.name == "number" => Some(n.to_string()),
+            _ => None,
+        };
+        let Some(subject) = number.as_deref().or_else(|| value.text()) else {
             let message = format!("{}: it must be text, not {}", kind.name, value.describe());
             let help = format!("write its {} behind it: `{}: …`", kind.subject.name, kind.name);
             self.problem(Problem::new(message, help).under(kind.name));

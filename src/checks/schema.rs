@@ -150,6 +150,9 @@ fn matcher_of_words(words: &[&str], doc: &str) -> Json {
 fn of_kind(kind: &Kind, whole: bool) -> Json {
     let mut keys = Map::new();
     let mut subject = json!({"type": "string", "description": kind.subject.doc});
+    if kind.subject.name == "number" {
+        subject["type"] = json!(["string", "integer"]);
+    }
     if !kind.subject.words.is_empty() {
         subject = json!({"enum": kind.subject.words, "description": kind.subject.doc});
     }

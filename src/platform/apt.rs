@@ -30,6 +30,11 @@ pub(super) fn parse(out: &str) -> Result<Vec<Update>, NameError> {
     }
     let (_, rest) = out.split_once(BEGIN).ok_or_else(|| NameError("it did not answer".to_owned()))?;
     let (list, _) = rest.split_once(END).ok_or_else(|| NameError("its answer is cut off".to_owned()))?;
+    upgrade(list)
+}
+
+/// Reads the `Inst` lines of a simulated upgrade.
+pub(super) fn upgrade(list: &str) -> Result<Vec<Update>, NameError> {
     let lines = list.lines().map(str::trim).filter(|l| l.starts_with("Inst "));
     lines.map(|l| line(l).ok_or_else(|| NameError(format!("apt said something unknown: {l:?}")))).collect()
 }

@@ -78,4 +78,14 @@ impl Platform {
             Self::Debian => apt::parse(out),
         }
     }
+
+    /// Reads what a simulated upgrade says it would install.
+    ///
+    /// # Errors
+    /// It says something unknown.
+    pub fn parse_upgrade(self, out: &str) -> Result<Vec<Update>, NameError> {
+        match self {
+            Self::Debian => apt::upgrade(out),
+        }
+    }
 }

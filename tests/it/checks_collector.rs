@@ -19,6 +19,10 @@ mod commands;
 mod system;
 #[path = "checks_collector/config.rs"]
 mod config;
+#[path = "checks_collector/image.rs"]
+mod image;
+#[path = "checks_collector/running.rs"]
+mod running;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 

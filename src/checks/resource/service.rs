@@ -47,7 +47,7 @@ const SUFFIXES: &[&str] =
     &[".service", ".socket", ".timer", ".target", ".mount", ".path", ".slice", ".automount", ".swap"];
 
 /// systemd.unit(5): what a unit name is made of. A glob is none, and a leading `-` would be an option.
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     let help = "use a unit's name, such as `nginx` or `apt-daily.timer`";
     if name.is_empty() || name.len() > 255 || name.starts_with('-') {
         return Err(("a unit's name has 1 to 255 characters and can't start with `-`".to_owned(), help));
@@ -58,7 +58,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-fn unit(name: &str) -> String {
+pub(super) fn unit(name: &str) -> String {
     if SUFFIXES.iter().any(|s| name.ends_with(s)) { name.to_owned() } else { format!("{name}.service") }
 }
 

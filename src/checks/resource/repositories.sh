@@ -1,0 +1,14 @@
+# Where packages come from, `path<TAB>line`: configuration of apt and dnf without comments and blocks of keys; what logs in
+# stays here.
+repositories() {
+  from /etc/apt/sources.list /etc/apt/sources.list.d /etc/yum.repos.d
+  through=without_logins
+  walked repositories 1 '(' -name '*.list' -o -name '*.sources' -o -name '*.repo' ')' ! -type d -exec awk '
+    FNR == 1 { key = 0 }
+    /-----BEGIN PGP/ { key = 1; print FILENAME "\t -----BEGIN" }
+    !key && !/^[ \t]*[#;]/ { print FILENAME "\t" $0 }
+    /-----END PGP/ { key = 0 }' '{}' +
+}
+
+without_logins() { sed -e 's#://[^/@ ]*@#://...@#g' -e 's/\(password *=\).*/\1.../'; }
+

@@ -1,0 +1,312 @@
+//! What an image must not carry, and its services, on real roots: right, then changed so that each verdict flips, then absent,
+//! then unreadable.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+
+use bakeline::checks::{Facts, Outcome};
+
+use super::{collect, controls, shells, verdicts, write};
+
+/// Each passes on [`good`]'s root and fails after its change.
+const CHECKS: &[(&str, fn(&Path))] = &[
+    ("{authorized_keys: all, users: {same_set: [admin]}, count: 2, comments: {include: bob@desk}}", |root| {
+        append(root, "home/admin/.ssh/authorized_keys", "ssh-rsa AAAAKEY late\n");
+    }),
+    ("{authorized_keys: admin, files: {subset_of: [/home/admin/.ssh/authorized_keys]}}", |root| {
+        write(root, "etc/ssh/keys/admin", b"ssh-rsa AAAAKEY hidden\n", 0o600);
+    }),
+    ("{authorized_keys: all, unsafe: {empty: true}, options: {same_set: [\"command,no-pty\"]}}", |root| {
+        chmod(root, "home/admin/.ssh", 0o770);
+    }),
+    ("{host_keys: all, modes: {same_set: [\"0600\"]}, types: {same_set: [ed25519]}}", |root| {
+        chmod(root, "etc/ssh/ssh_host_ed25519_key", 0o640);
+    }),
+    ("{machine_id: this, state: empty}", |root| {
+        write(root, "etc/machine-id", b"0123456789abcdef0123456789abcdef\n", 0o444)
+    }),
+    ("{machine_id: this, dbus: same}", |root| write(root, "var/lib/dbus/machine-id", b"ffff\n", 0o444)),
+    ("{cloud_init: this, enabled: true}", |root| write(root, "etc/cloud/cloud-init.disabled", b"", 0o644)),
+    ("{cloud_init: this, state: {empty: true}}", |root| write(root, "var/lib/cloud/data/instance-id", b"i-1\n", 0o644)),
+    ("{cloud_init: this, earlier: {empty: true}}", |root| write(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)),
+    ("{histories: all, files: {disjoint: [/root/.python_history]}}", |root| {
+        write(root, "root/.python_history", b"x\n", 0o600)
+    }),
+    ("{histories: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}", |root| {
+        write(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
+    }),
+    ("{histories: all}", |root| append(root, "home/admin/.bash_history", "ls\n")),
+    ("{logs: all, files: {same_set: [/var/log/auth.log, \"/var/log/a b.log\"]}, rotated: {empty: true}}", |root| {
+        write(root, "var/log/apt/term.log.1.gz", b"x", 0o640);
+    }),
+    ("{logs: all}", |root| chmod(root, "var/log/auth.log", 0o644)),
+    ("{logs: all, journals: {empty: true}}", |root| {
+        write(root, "var/log/journal/fedcba9876543210fedcba9876543210/system.journal", b"x", 0o640);
+    }),
+    ("{leftovers: all, temporary: {empty: true}}", |root| write(root, "tmp/-rf * 'x'", b"", 0o644)),
+    ("{leftovers: all, configuration: {empty: true}}", |root| write(root, "etc/a/x.conf.dpkg-old", b"", 0o644)),
+    ("{leftovers: all, packages: {empty: true}}", |root| write(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)),
+    ("{leftovers: all, tools: {empty: true}}", |root| write(root, "home/admin/.ansible/tmp/x", b"", 0o644)),
+    ("{private_keys: all, files: {same_set: [/home/admin/.ssh/id]}}", |root| {
+        write(root, "etc/app/x y.pem", b"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\n", 0o600);
+    }),
+    ("{private_keys: all}", |root| chmod(root, "home/admin/.ssh/id", 0o604)),
+    ("{packages: \"telnet*\", names: {empty: true}}", |root| {
+        append(
+            root,
+            "var/lib/dpkg/status",
+            "\nPackage: telnetd\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
+        );
+    }),
+    ("{time_sync: this, services: {same_set: [chrony]}, servers: {same_set: [169.254.169.123]}}", |root| {
+        fs::remove_file(root.join("etc/systemd/system/multi-user.target.wants/chrony.service")).expect("the link");
+    }),
+    ("{apparmor: this, profiles_on_disk: {same_set: [usr.sbin.x]}, enabled: true}", |root| {
+        write(root, "etc/default/grub.d/x.cfg", b"GRUB_CMDLINE_LINUX=\"apparmor=0\"\n", 0o644);
+    }),
+    ("{repositories: all, suites: {same_set: [bookworm]}, insecure: {empty: true}}", |root| {
+        write(
+            root,
+            "etc/apt/sources.list.d/x.sources",
+            b"Types: deb\nURIs: https://u:SECRET@x/\nSuites: y\nTrusted: yes\n",
+            0o644,
+        );
+    }),
+    ("{cron: system, entries: {same_set: [\"5 * * * * root x --password ...\"]}, denied: {absent: true}}", |root| {
+        write(root, "etc/cron.d/y", b"@reboot root y\n", 0o644);
+    }),
+    ("{cron: admin, entries: {empty: true}}", |root| {
+        write(root, "var/spool/cron/crontabs/admin", b"@daily z\n", 0o600)
+    }),
+    ("{firewall: nft, files: {same_set: [/etc/nftables.conf]}}", |root| write(root, "etc/nftables.conf", b"", 0o644)),
+    ("{certificate: /etc/c.pem, subject: CN=example.org, key_bits: 256, days_left: {at_least: 1}}", |root| {
+        write(root, "etc/c.pem", b"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\n", 0o600);
+    }),
+];
+
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBFzCBv6ADAgECAgEHMAoGCCqGSM49BAMCMBYxFDASBgNVBAMMC2V4YW1wbGUu
+b3JnMB4XDTI2MDEwMTAwMDAwMFoXDTM2MDEwMTAwMDAwMFowFjEUMBIGA1UEAwwL
+ZXhhbXBsZS5vcmcwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASOyjHI7CJ+OUIu
+71Qig4F+I8+Sx+GN06g1iStudfjkQCfSeHaj37uV+Q+2ORHVuJyVv2l/unOPuV9q
+KkVk9KbjMAoGCCqGSM49BAMCA0cAMEQCICmqJou50hBBlu/ZGAVJnioZaRGsUd0L
+yjdO8IIXYDn9AiACPY15Wfw613I+Ko4MbXMRpEn6Biv66EKjD8oi1MqRXw==
+-----END CERTIFICATE-----
+";
+
+fn chmod(root: &Path, path: &str, mode: u32) {
+    fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).expect("mode");
+}
+
+fn append(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    let old = fs::read_to_string(&path).expect("there is a file");
+    fs::write(path, old + text).expect("file");
+}
+
+fn link(root: &Path, to: &str, at: &str) {
+    let at = root.join(at);
+    fs::create_dir_all(at.parent().expect("a parent")).expect("directory");
+    symlink(to, at).expect("link");
+}
+
+/// A root file system as a build should leave it, of which one home leads out.
+fn good(root: &Path, outside: &Path) {
+    let uid = fs::metadata(root).expect("own").uid();
+    let passwd = format!("root:x:0:0::/root:/bin/sh\nadmin:x:{uid}:1::/home/admin:/bin/sh\neve:x:7:7::/home/eve:/x\n");
+    write(root, "etc/passwd", passwd.as_bytes(), 0o644);
+    write(outside, ".bash_history", b"ls\n", 0o600);
+    link(root, outside.to_str().expect("UTF-8"), "home/eve");
+    let keys = "# bob\n\nssh-ed25519 AAAAKEY bob@desk\ncommand=\"a \\\" SECRET\",no-pty ssh-rsa AAAAKEY\n";
+    write(root, "home/admin/.ssh/authorized_keys", keys.as_bytes(), 0o600);
+    for (path, mode) in [("home/admin/.ssh", 0o700), ("home/admin", 0o755)] {
+        chmod(root, path, mode);
+    }
+    write(root, "etc/ssh/sshd_config.d/k.conf", b"AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n", 0o644);
+    let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n";
+    write(root, "etc/ssh/ssh_host_ed25519_key", key, 0o600);
+    write(root, "home/admin/.ssh/id", key, 0o600);
+    for path in ["etc/machine-id", "var/lib/dbus/machine-id", "home/admin/.bash_history", "var/log/dpkg.log"] {
+        write(root, path, b"", 0o644);
+    }
+    link(root, "/dev/null", "root/.lesshst");
+    write(root, "usr/bin/cloud-init", b"#!", 0o755);
+    for unit in ["cloud-init", "chrony", "apparmor"] {
+        write(root, &format!("usr/lib/systemd/system/{unit}.service"), b"[Unit]\n", 0o644);
+        let target = if unit == "cloud-init" { unit } else { "multi-user" };
+        link(
+            root,
+            &format!("/lib/systemd/system/{unit}.service"),
+            &format!("etc/systemd/system/{target}.target.wants/{unit}.service"),
+        );
+    }
+    write(root, "etc/chrony/sources.d/x.sources", b"server 169.254.169.123 prefer iburst\n", 0o644);
+    write(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
+    write(root, "var/log/auth.log", b"x\n", 0o640);
+    write(root, "var/log/a b.log", b"x\n", 0o644);
+    fs::create_dir(root.join("tmp")).expect("directory");
+    write(
+        root,
+        "var/lib/dpkg/status",
+        b"Package: nginx\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
+        0o644,
+    );
+    write(
+        root,
+        "etc/apt/sources.list",
+        b"deb [signed-by=/k.gpg] http://u:SECRET@deb.debian.org/debian bookworm main\n",
+        0o644,
+    );
+    write(root, "etc/cron.d/x", b"# SECRET\n5 * * * *\troot  x --password SECRET\n", 0o644);
+    write(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
+    write(root, "etc/c.pem", CERTIFICATE.as_bytes(), 0o644);
+}
+
+fn yaml() -> String {
+    CHECKS.iter().map(|(check, _)| format!("- {check}\n")).collect()
+}
+
+fn assert_all(facts: &Facts, outcome: Outcome, shell: &[&str]) {
+    for (verdict, (check, _)) in verdicts(&controls(&yaml()), facts).iter().zip(CHECKS) {
+        // What is changed into nothing can't be judged either.
+        let fits = verdict.outcome == outcome
+            || (outcome == Outcome::Failed && verdict.outcome == Outcome::Error && check.contains("certificate"));
+        assert!(fits, "{shell:?} {check}: {}", verdict.line());
+    }
+}
+
+#[test]
+fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
+    let controls = controls(&yaml());
+    for shell in shells() {
+        let (outside, dir) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+        let root = dir.path().join("a 'root' $(x)");
+        fs::create_dir(&root).expect("directory");
+        good(&root, outside.path());
+        let facts = collect(&shell, &controls, Some(&root));
+        assert_all(&facts, Outcome::Passed, &shell);
+        CHECKS.iter().for_each(|(_, change)| change(&root));
+        let changed = collect(&shell, &controls, Some(&root));
+        assert_all(&changed, Outcome::Failed, &shell);
+        let kept = format!(
+            "{}{}",
+            serde_json::to_string(&facts).expect("json"),
+            serde_json::to_string(&changed).expect("json")
+        );
+        for secret in ["SECRET", "AAAAKEY", "0123456789abcdef0123456789abcdef"] {
+            assert!(!kept.contains(secret), "{shell:?}: {secret} was kept");
+        }
+        assert!(kept.contains("/home/admin/.ssh/id"), "paths are kept");
+    }
+}
+
+/// What each says of a root with accounts and nothing else.
+const ABSENT: &[(&str, Outcome)] = &[
+    ("{authorized_keys: all, count: 0, files: {empty: true}, unsafe: {empty: true}}", Outcome::Passed),
+    ("{authorized_keys: nobody, count: 0}", Outcome::Failed),
+    ("{host_keys: all, files: {empty: true}}", Outcome::Passed),
+    ("{machine_id: this, state: absent, dbus: absent}", Outcome::Passed),
+    ("{cloud_init: this, installed: false}", Outcome::Passed),
+    ("{cloud_init: this, enabled: true}", Outcome::Failed),
+    ("{histories: all}", Outcome::Passed),
+    ("{logs: all, files: {empty: true}}", Outcome::Passed),
+    ("{logs: all, stale: {empty: true}}", Outcome::Skipped),
+    ("{leftovers: all}", Outcome::Passed),
+    ("{private_keys: all, files: {empty: true}}", Outcome::Passed),
+    ("{packages: x, names: {empty: true}}", Outcome::Error),
+    ("{time_sync: this}", Outcome::Failed),
+    ("{time_sync: this, synchronised: true}", Outcome::Skipped),
+    ("{apparmor: this}", Outcome::Failed),
+    ("{repositories: all, uris: {empty: true}}", Outcome::Passed),
+    ("{cron: system, entries: {empty: true}}", Outcome::Passed),
+    ("{cron: system, allowed: {include: root}}", Outcome::Failed),
+    ("{firewall: iptables, files: {empty: true}}", Outcome::Passed),
+    ("{firewall: iptables, rules: {empty: true}}", Outcome::Skipped),
+    ("{certificate: /c.pem, days_left: {at_least: 1}}", Outcome::Failed),
+    ("{port: 22}", Outcome::Skipped),
+    ("{unit: ssh, ProtectSystem: strict}", Outcome::Skipped),
+    ("{failed_units: all}", Outcome::Skipped),
+    ("{updates: security, phase: [boot]}", Outcome::Skipped),
+];
+
+fn assert_outcomes(table: &[(&str, Outcome)], root: &Path, prefix: &[&'static str]) {
+    let yaml: String = table.iter().map(|(check, _)| format!("- {check}\n")).collect();
+    let controls = controls(&yaml);
+    for shell in shells() {
+        let shell: Vec<&str> = prefix.iter().copied().chain(shell).collect();
+        let facts = collect(&shell, &controls, Some(root));
+        for (verdict, (check, outcome)) in verdicts(&controls, &facts).iter().zip(table) {
+            assert_eq!(verdict.outcome, *outcome, "{shell:?} {check}: {}", verdict.line());
+        }
+    }
+}
+
+#[test]
+fn an_empty_root_has_nothing_of_it() {
+    let dir = tempfile::tempdir().expect("dir");
+    write(dir.path(), "etc/passwd", b"root:x:0:0::/root:/bin/sh\nx:x:1:1::/nowhere/x:/x\n", 0o644);
+    assert_outcomes(ABSENT, dir.path(), &[]);
+}
+
+/// What rests on the table of accounts, or on what is looked into below.
+const UNREADABLE: &[(&str, Outcome)] = &[
+    ("{authorized_keys: all, count: 0}", Outcome::Error),
+    ("{host_keys: all, files: {empty: true}}", Outcome::Error),
+    ("{machine_id: this, dbus: absent}", Outcome::Error),
+    ("{cloud_init: this, state: {empty: true}}", Outcome::Error),
+    ("{histories: all}", Outcome::Error),
+    ("{logs: all, files: {empty: true}}", Outcome::Error),
+    ("{leftovers: all}", Outcome::Error),
+    ("{private_keys: all, files: {empty: true}}", Outcome::Error),
+    ("{time_sync: this}", Outcome::Error),
+    ("{repositories: all, uris: {empty: true}}", Outcome::Error),
+    ("{cron: system, entries: {empty: true}}", Outcome::Error),
+    ("{certificate: /etc/ssh/c.pem, days_left: {at_least: 1}}", Outcome::Error),
+];
+
+#[test]
+fn what_may_not_be_looked_into_is_an_error() {
+    let dir = tempfile::tempdir().expect("dir");
+    let root = dir.path();
+    write(root, "etc/passwd", b"root:x:0:0::/root:/bin/sh\nbob:x:5:5::/home/bob:/x\n", 0o644);
+    let closed = [
+        "etc/ssh",
+        "etc/cron.d",
+        "etc/apt",
+        "etc/systemd",
+        "var/lib/cloud",
+        "var/lib/dbus",
+        "var/log",
+        "tmp",
+        "home",
+        "root",
+    ];
+    for path in closed {
+        fs::create_dir_all(root.join(path)).expect("directory");
+        chmod(root, path, 0o000);
+    }
+    chmod(root, "", 0o755);
+    // Root looks into everything: another user is asked then.
+    let other: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let prefix = if fs::metadata(root).expect("own").uid() == 0 { other } else { &[] };
+    assert_outcomes(UNREADABLE, root, prefix);
+    closed.iter().for_each(|path| chmod(root, path, 0o755));
+}
+
+#[test]
+fn without_accounts_nothing_is_said_of_homes() {
+    let dir = tempfile::tempdir().expect("dir");
+    write(dir.path(), "root/.bash_history", b"x", 0o600);
+    let table = ["{histories: all}", "{authorized_keys: all, count: 0}", "{leftovers: all}", "{private_keys: all}"];
+    assert_outcomes(&table.map(|check| (check, Outcome::Error)), dir.path(), &[]);
+}
+
+#[test]
+fn names_that_would_forge_lines_are_an_error() {
+    let dir = tempfile::tempdir().expect("dir");
+    write(dir.path(), "etc/passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644);
+    write(dir.path(), "tmp/x\n-rw------- 1 0 0 0 Jan  1 12:00 .", b"", 0o644);
+    assert_outcomes(&[("{leftovers: all}", Outcome::Error), ("{histories: all}", Outcome::Passed)], dir.path(), &[]);
+}
