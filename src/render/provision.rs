@@ -17,7 +17,7 @@ struct Scripts {
     file: &'static str,
     ansible: &'static str,
     puppet: &'static str,
-    harden: &'static str,
+    harden: &'static [&'static str],
     cleanup: &'static str,
     seal: &'static str,
 }
@@ -30,7 +30,14 @@ fn scripts(platform: Platform) -> Scripts {
             file: "templates/provision/debian/file.sh",
             ansible: "templates/provision/debian/ansible.sh",
             puppet: "templates/provision/debian/puppet.sh",
-            harden: "templates/provision/debian/harden.sh",
+            harden: &[
+                "templates/provision/debian/harden.sh",
+                "templates/provision/debian/harden-audit.sh",
+                "templates/provision/debian/harden-kernel.sh",
+                "templates/provision/debian/harden-login.sh",
+                "templates/provision/debian/harden-files.sh",
+                "templates/provision/debian/harden-ssh.sh",
+            ],
             cleanup: "templates/provision/debian/cleanup.sh",
             seal: "templates/provision/debian/seal.sh",
         },
@@ -46,7 +53,9 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
     out.extend(uses(|p| matches!(p, Provision::Ansible(_))).then_some(ansible));
     out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
-    out.extend(image.parent().is_none().then_some(harden));
+    if image.parent().is_none() {
+        out.extend(harden);
+    }
     out
 }
 
@@ -134,7 +143,9 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         build.lower(provision)?;
     }
     if image.parent().is_none() {
-        build.script(harden, &base)?;
+        for path in harden {
+            build.script(path, &base)?;
+        }
     }
     build.script(cleanup, &base)?;
     build.out.push(Block::Check);

@@ -1,8 +1,13 @@
-# Leave nothing of the build behind that the next instance would inherit.
+# Leave nothing of the build behind that the next instance would inherit. What the checks still need goes in seal.sh.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+rm -f /etc/sudoers.d/zz-bakeline-build
 apt-get -q -y autoremove --purge
 apt-get -q clean
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 find /var/log -xdev -type f \( -name '*.gz' -o -name '*.[0-9]' \) -delete
 find /tmp /var/tmp -xdev -mindepth 1 -maxdepth 1 ! -name 'script_*.sh' ! -name 'systemd-private-*' ! -name '.*-unix' -exec rm -rf -- {} +
+# What package managers set aside: the old of a configuration, the new that was not taken, backups of their own databases.
+find /etc -xdev -type f \( -name '*.dpkg-old' -o -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.dpkg-tmp' \
+    -o -name '*.ucf-old' -o -name '*.ucf-dist' -o -name '*.ucf-new' \) -delete
+rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/backups/*
+rm -f /core /core.[0-9]* /root/core /var/lib/systemd/coredump/*

@@ -1,5 +1,6 @@
 # Put an uploaded file where it belongs.
 set -eu
+umask 022
 to=@{ destination }@
 mkdir -p -- "$(dirname -- "$to")"
 install -o @{ owner }@ -g @{ group }@ -m @{ mode }@ -- @{ uploaded }@ "$to"

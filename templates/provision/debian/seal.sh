@@ -5,10 +5,17 @@ if command -v cloud-init >/dev/null; then
 fi
 rm -f /etc/ssh/ssh_host_*
 for home in /root /home/*; do
-    rm -f -- "$home/.ssh/authorized_keys" "$home/.ssh/known_hosts" "$home/.bash_history" "$home/.lesshst"
+    rm -f -- "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2" "$home/.ssh/known_hosts" "$home/.ssh/known_hosts.old"
+    rm -f -- "$home/.bash_history" "$home/.ash_history" "$home/.sh_history" "$home/.zsh_history" "$home/.python_history" \
+        "$home/.lesshst" "$home/.viminfo" "$home/.wget-hsts" "$home/.mysql_history" "$home/.psql_history" \
+        "$home/.sudo_as_admin_successful"
+    rm -rf -- "$home/.cache"
 done
+# Packages as of the build are no news for an instance; the check for pending updates was the last to read them.
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 rm -rf /var/log/journal/*
 find /var/log -xdev -type f -exec truncate -s 0 {} +
 : > /etc/machine-id
-rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed
+rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
 sync

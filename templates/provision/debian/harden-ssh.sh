@@ -1,0 +1,100 @@
+# Harden a base image: sshd and ssh, by drop-ins, so that Debian's own files stay as the package brings them.
+set -eu
+umask 022
+mkdir -p /etc/ssh/sshd_config.d /etc/ssh/ssh_config.d
+
+# Strongest first. What a Go client of 2020 (Packer 1.6.6) has in common with it: curve25519-sha256@libssh.org,
+# aes128-gcm@openssh.com, hmac-sha2-256-etm@openssh.com. Post-quantum exchanges as far as this OpenSSH has them.
+supported=$(ssh -Q kex)
+kex=
+for one in mlkem768x25519-sha256 sntrup761x25519-sha512 sntrup761x25519-sha512@openssh.com curve25519-sha256 \
+    curve25519-sha256@libssh.org diffie-hellman-group-exchange-sha256; do
+    if printf '%s\n' "$supported" | grep -qxF "$one"; then kex=${kex:+$kex,}$one; fi
+done
+ciphers=chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr
+macs=hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-512,hmac-sha2-256
+
+# Of each option the first value counts, and the folder is read before the rest (sshd_config(5)). Numbers in comments are
+# those of dev-sec ssh-baseline.
+cat > /etc/ssh/sshd_config.d/10-bakeline.conf <<CONF
+# sshd-01 to 03
+Ciphers $ciphers
+KexAlgorithms $kex
+MACs $macs
+# sshd-06 to 09
+PermitRootLogin no
+AddressFamily any
+ListenAddress 0.0.0.0
+ListenAddress ::
+# sshd-11 to 13
+StrictModes yes
+SyslogFacility AUTH
+LogLevel VERBOSE
+# sshd-17 to 21
+PermitUserEnvironment no
+LoginGraceTime 30
+MaxAuthTries 2
+MaxSessions 10
+MaxStartups 10:30:60
+# sshd-22 to 29: by key and in no other way
+PubkeyAuthentication yes
+IgnoreRhosts yes
+IgnoreUserKnownHosts yes
+HostbasedAuthentication no
+PasswordAuthentication no
+PermitEmptyPasswords no
+KbdInteractiveAuthentication no
+# sshd-33, 34
+GSSAPIAuthentication no
+GSSAPICleanupCredentials yes
+# sshd-35 to 37: who is gone is noticed inside the encrypted channel
+TCPKeepAlive no
+ClientAliveInterval 300
+ClientAliveCountMax 3
+# sshd-38 to 43: no ways through
+PermitTunnel no
+AllowTcpForwarding no
+AllowAgentForwarding no
+GatewayPorts no
+X11Forwarding no
+X11UseLocalhost yes
+# sshd-44 to 47
+PrintMotd no
+PrintLastLog no
+Banner none
+DebianBanner no
+CONF
+chmod 0600 /etc/ssh/sshd_config.d/10-bakeline.conf
+
+cat > /etc/ssh/ssh_config.d/10-bakeline.conf <<CONF
+Host *
+    AddressFamily any
+    Port 22
+    BatchMode no
+    CheckHostIP yes
+    StrictHostKeyChecking ask
+    Ciphers $ciphers
+    KexAlgorithms $kex
+    MACs $macs
+    ForwardAgent no
+    ForwardX11 no
+    HostbasedAuthentication no
+    PasswordAuthentication no
+    GSSAPIAuthentication no
+    GSSAPIDelegateCredentials no
+    Tunnel no
+    PermitLocalCommand no
+CONF
+chmod 0644 /etc/ssh/ssh_config.d/10-bakeline.conf /etc/ssh/ssh_config
+
+chown root:root /etc/ssh /etc/ssh/sshd_config /etc/ssh/ssh_config
+chmod 0755 /etc/ssh
+chmod 0600 /etc/ssh/sshd_config
+# sshd-48: no group below 2048 bits; the fifth field of moduli(5) is the size less one.
+if awk '$1 !~ /^#/ && $5 < 2047 { found = 1 } END { exit !found }' /etc/ssh/moduli; then
+    awk '$1 ~ /^#/ || $5 >= 2047' /etc/ssh/moduli > /etc/ssh/moduli.bakeline
+    cat /etc/ssh/moduli.bakeline > /etc/ssh/moduli
+    rm -f /etc/ssh/moduli.bakeline
+fi
+mkdir -p /run/sshd
+sshd -t
