@@ -37,6 +37,7 @@ fn scripts(platform: Platform) -> Scripts {
                 "templates/provision/debian/harden-login.sh",
                 "templates/provision/debian/harden-files.sh",
                 "templates/provision/debian/harden-ssh.sh",
+                "templates/provision/debian/harden-apply.sh",
             ],
             cleanup: "templates/provision/debian/cleanup.sh",
             seal: "templates/provision/debian/seal.sh",

@@ -6,6 +6,14 @@ apt-get -q -y autoremove --purge
 apt-get -q clean
 find /var/log -xdev -type f \( -name '*.gz' -o -name '*.[0-9]' \) -delete
 find /tmp /var/tmp -xdev -mindepth 1 -maxdepth 1 ! -name 'script_*.sh' ! -name 'systemd-private-*' ! -name '.*-unix' -exec rm -rf -- {} +
+# Where /tmp is a file system of its own, there is a /tmp below it that travels with the image.
+if mountpoint -q /tmp; then
+    below=$(mktemp -d /run/bakeline.XXXXXX)
+    mount --bind / "$below"
+    find "$below/tmp" -xdev -mindepth 1 -delete
+    umount "$below"
+    rmdir "$below"
+fi
 # What package managers set aside: the old of a configuration, the new that was not taken, backups of their own databases.
 find /etc -xdev -type f \( -name '*.dpkg-old' -o -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.dpkg-tmp' \
     -o -name '*.ucf-old' -o -name '*.ucf-dist' -o -name '*.ucf-new' \) -delete

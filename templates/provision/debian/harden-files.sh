@@ -45,7 +45,4 @@ mount_at_boot() {
 mount_at_boot devtmpfs /dev devtmpfs rw,nosuid,noexec,mode=0755
 mount_at_boot tmpfs /dev/shm tmpfs rw,nosuid,nodev,noexec
 mount_at_boot tmpfs /tmp tmpfs rw,nosuid,nodev,noexec,mode=1777,size=50%
-# dpkg-preconfigure runs what it unpacks: not in /tmp, where nothing can be run (apt-extracttemplates(1)).
-mkdir -p /etc/apt/apt.conf.d
-echo 'APT::ExtractTemplates::TempDir "/var/cache/debconf";' > /etc/apt/apt.conf.d/60-bakeline-noexec
-chmod 0644 /etc/apt/apt.conf.d/60-bakeline-noexec
+# dpkg-preconfigure unpacks what it runs to /var/cache/debconf/tmp.ci, so a noexec /tmp does not disturb it.

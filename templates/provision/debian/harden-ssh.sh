@@ -44,7 +44,10 @@ HostbasedAuthentication no
 PasswordAuthentication no
 PermitEmptyPasswords no
 KbdInteractiveAuthentication no
-# sshd-33, 34
+# sshd-30 to 34
+KerberosAuthentication no
+KerberosOrLocalPasswd no
+KerberosTicketCleanup yes
 GSSAPIAuthentication no
 GSSAPICleanupCredentials yes
 # sshd-35 to 37: who is gone is noticed inside the encrypted channel
