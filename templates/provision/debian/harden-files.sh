@@ -28,7 +28,9 @@ for path in /etc/shadow- /etc/gshadow-; do if [ -e "$path" ]; then chmod 0600 "$
 chmod 0755 /var/log
 chmod 0700 /root
 # Rights beyond the mode bits hide from who looks at modes only.
-setfacl -b /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /etc/ssh/sshd_config
+if command -v setfacl >/dev/null; then
+    setfacl -b /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /etc/ssh/sshd_config
+fi
 # os-01, os-09
 rm -f /etc/hosts.equiv /etc/shosts.equiv /root/.rhosts /root/.shosts /root/.netrc
 
