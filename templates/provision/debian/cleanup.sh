@@ -4,7 +4,12 @@ export DEBIAN_FRONTEND=noninteractive
 rm -f /etc/sudoers.d/zz-bakeline-build
 apt-get -q -y autoremove --purge
 apt-get -q clean
-find /var/log -xdev -type f \( -name '*.gz' -o -name '*.[0-9]' \) -delete
+# Rotated logs, and apt's notes for whoever debugs its solver.
+find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
+# What cloud-init logs can have secrets of user data in it; Debian 12's is made readable for everybody.
+for log in /var/log/cloud-init.log /var/log/cloud-init-output.log; do
+    if [ -e "$log" ]; then chmod 0640 "$log"; fi
+done
 find /tmp /var/tmp -xdev -mindepth 1 -maxdepth 1 ! -name 'script_*.sh' ! -name 'systemd-private-*' ! -name '.*-unix' -exec rm -rf -- {} +
 # Where /tmp is a file system of its own, there is a /tmp below it that travels with the image.
 if mountpoint -q /tmp; then

@@ -14,6 +14,14 @@ done
 # Packages as of the build are no news for an instance; the check for pending updates was the last to read them.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 rm -rf /var/log/journal/*
+if command -v cloud-init >/dev/null; then
+    # It keeps the mode of a log that is there, and gives a new one 0644.
+    for log in /var/log/cloud-init.log /var/log/cloud-init-output.log; do
+        : >> "$log"
+        chown root:adm "$log"
+        chmod 0640 "$log"
+    done
+fi
 find /var/log -xdev -type f -exec truncate -s 0 {} +
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
