@@ -66,19 +66,21 @@ fn now(steps: &Steps) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Tags first: from then on no lookup and no build uses it, and a run that is cut here is taken up by the next prune.
+/// The state first: from then on no lookup and no build uses it. The time last: a run that is cut in between is taken up by
+/// the next prune, which finds no time and does it again.
 pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<Value> {
     let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Shared::Allowed).await?;
     let cloud = steps.at(step)?;
     let now = now(steps);
     let was = marks.was.or((!matches!(was, State::Released | State::Retiring)).then_some(was));
-    let text = Marks { deprecated: Some(now), disabled: None, was }.format();
-    let wanted =
-        Tags::from([(tags::STATE.to_owned(), State::Retiring.as_str().to_owned()), (tags::RETIRING.to_owned(), text)]);
-    cloud.tag(&step.region, &[id.to_string()], &wanted).await?;
+    let text = |deprecated| Marks { deprecated, disabled: None, was }.format();
+    let state = (tags::STATE.to_owned(), State::Retiring.as_str().to_owned());
+    let ids = [id.to_string()];
+    cloud.tag(&step.region, &ids, &Tags::from([state, (tags::RETIRING.to_owned(), text(None))])).await?;
     let at = now.checked_add(SOON).unwrap_or(now);
     let at = Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
     cloud.deprecate(&step.region, id, at).await?;
+    cloud.tag(&step.region, &ids, &Tags::from([(tags::RETIRING.to_owned(), text(Some(now)))])).await?;
     Ok(json!({ "deprecated": id, "from": at }))
 }
 
