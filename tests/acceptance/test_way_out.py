@@ -126,4 +126,4 @@ def test_the_oracle_agrees_at_every_rung_down_and_after_every_restore(box: Sandb
     mark = box.mark()
     late = ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=6)
     assert "deregistered can't be restored" in late.err, late
-    assert box.changes(mark) == []
+    assert [action for action in box.changes(mark) if action != "AssumeRole"] == []
