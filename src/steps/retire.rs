@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Steps, permissions, tag};
+use super::{Steps, current, permissions, tag};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -115,7 +115,7 @@ pub(super) async fn disable(steps: &Steps, step: &Step, id: &AmiId, shared_ok: b
     let cloud = steps.at(step)?;
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
-        recorded = permissions::record(steps, step, id).await?;
+        recorded = permissions::record(steps, step, &ami).await?;
         cloud.disable(&step.region, id).await?;
     }
     marks.disabled = Some(now(steps));
@@ -163,10 +163,9 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
     };
     cloud.cancel_deprecation(&step.region, id).await?;
     let state = crate::plan::prune::state_before(&marks);
-    let ids = [id.to_string()];
-    let wanted = Tags::from([(tags::STATE.to_owned(), state.as_str().to_owned())]);
-    cloud.tag(&step.region, &ids, &wanted).await?;
-    cloud.untag(&step.region, &ids, &[tags::RETIRING.to_owned(), tags::PERMISSIONS.to_owned()]).await?;
+    let wanted = [(tags::STATE, state.as_str()), (tags::RETIRING, ""), (tags::PERMISSIONS, "")];
+    let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
     Ok(json!({ "restored": id, "state": state, "permissions": back.given, "lost": back.lost }))
 }
 

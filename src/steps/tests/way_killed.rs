@@ -27,8 +27,8 @@ impl Deed {
                 vec![plan(&house.catalog, &world, &wish, "x".into()).1]
             }
             Self::Restore => {
-                let out = world.images.iter().filter(|a| a.tags.contains_key(tags::RETIRING));
-                out.map(|ami| restore(&world, ami, "x".into())).collect()
+                let out = |a: &&crate::model::Ami| a.tags.get(tags::STATE).is_some_and(|s| s == "retiring");
+                world.images.iter().filter(out).map(|ami| restore(&world, ami, "x".into())).collect()
             }
         }
     }
@@ -71,10 +71,11 @@ async fn two() -> House {
     house
 }
 
-/// All that counts: times are those of the day, whichever attempt wrote them.
+/// All that counts; an empty tag is none.
 fn lasting(house: &House) -> FakeWorld {
     let mut world = house.cloud.world(|w| w.clone());
     world.given = 0;
+    world.images.values_mut().for_each(|ami| ami.tags.retain(|_, value| !value.is_empty()));
     world
 }
 
@@ -105,5 +106,22 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
         }
     }
     let gone = before.cloud.world(|w| w.own().len());
-    assert_eq!(gone, 4 + 1, "the old versions are gone, the hand copy stays");
+    assert_eq!(gone, 4 + 2, "the old versions are gone, a hand copy and another catalog's AMI stay");
+}
+
+#[tokio::test]
+async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them() {
+    let house = two().await;
+    house.cloud.world(|w| {
+        for id in std::mem::take(&mut w.permissions).into_keys() {
+            w.images.get_mut(&id).expect("it").tags.insert(tags::PERMISSIONS.to_owned(), "1 333333333333".to_owned());
+        }
+    });
+    let mut now = house;
+    for (day, deed) in [("24", Deed::Prune), ("25", Deed::Prune), ("25", Deed::Restore)] {
+        now = on(&now, &format!("2026-11-{day}T12:00:00Z"));
+        deed.act(&now).await;
+    }
+    let given = now.cloud.world(|w| w.permissions.clone());
+    assert!(given.values().all(std::collections::BTreeSet::is_empty), "{given:?}");
 }
