@@ -12,10 +12,11 @@ use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
 use crate::plan::{Step, fingerprint};
 
-/// Writes both. They explain and decide nothing, so what the store does not take is said, and the release goes on.
+/// Writes both, of an original: a copy is of a version that has them, and may be made long after the catalog moved on.
+/// They explain and decide nothing, so what the store does not take is said, and the release goes on.
 pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepContext<'_>) {
     let catalog = &steps.catalog.settings.name;
-    let Some(record) = Record::read(ami, catalog) else { return };
+    let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else { return };
     let Some(image) = steps.catalog.images.get(&record.image) else { return };
     let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
     let mut made = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::House;
+use super::life::{Deed, on, start};
 use crate::evidence::{keys, manifest};
 use crate::model::{Inventory, Manifest};
 use crate::plan::step::{Action, Plan};
@@ -89,4 +90,19 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
             assert_eq!(objects(&house), left, "{key}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() {
+    let house = on(&start(), 22);
+    let request = release::Request { images: vec!["base".into()], force: false, run: "r1".into() };
+    assert_eq!(house.act(&release::plan(&house.catalog, &house.facts(), &request)).await.kind(), None);
+    let evidence = |house: &House| {
+        let kept = |key: &&String| key.starts_with("acme/images/");
+        objects(house).keys().filter(kept).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(evidence(&house).len(), 2);
+    let promoted = Deed::Promote(&["base"]).done(&house, 23).await;
+    assert!(promoted.cloud.elsewhere().len() >= 3, "it was copied");
+    assert_eq!(evidence(&promoted), Vec::<String>::new(), "the store of that run was empty before");
 }
