@@ -57,7 +57,7 @@ pub enum Command {
     Hold(Hold),
     /// Withdraw a version and everything layered on it; what pointed at them goes back.
     Revoke(Revoke),
-    /// Compare tags and pointers of all places, and repair what differs with --apply.
+    /// Compare tags, pointers and store, and repair what differs with --apply.
     Doctor(Doctor),
     /// Print the id of the current AMI of an image, and nothing else.
     Latest(Latest),

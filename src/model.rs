@@ -12,7 +12,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, Update};
+pub use evidence::{EVIDENCE_SCHEMA, Evidence, Inventory, Manifest, Past, Probe, Update};
 pub use jiff::Timestamp;
 pub use temporary::{Temporary, TemporaryKind};
 pub use world::{Ami, Commit, Place, Pointer, Reference, Tags, WORLD_SCHEMA, World};

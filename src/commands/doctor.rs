@@ -1,4 +1,4 @@
-//! Owns `bakeline doctor`: what is wrong with the tags and pointers of all places, repaired with --apply.
+//! Owns `bakeline doctor`: what is wrong with the tags, pointers and evidence of all places, repaired with --apply.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use super::{context, gather, lock, report, run};
 use crate::cli::Doctor;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::doctor::Finding;
+use crate::model::World;
 use crate::plan::doctor::plan;
 use crate::ui;
 
@@ -16,14 +17,15 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     let loaded = context::load(dir)?;
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
     let world = gather::world(&loaded, &args.world, gather::Need::Pointers).await?;
-    let (findings, plan) = plan(&loaded.catalog.settings, &world, run);
+    let (findings, plan) = plan(&loaded.catalog, &world, run);
     if args.json {
         ui::json(&findings);
     } else {
         show(&findings);
     }
-    if findings.is_empty() {
-        ui::say("tags and pointers agree at all places");
+    let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
+    if wrong.is_empty() {
+        ui::say(agreement(&world));
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
@@ -31,14 +33,14 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         report::end(&ran)?;
         ui::say(&format!("{} repaired", plan.steps.len()));
     }
-    let left: Vec<&Finding> = findings.iter().filter(|f| f.by_hand.is_some()).collect();
+    let left: Vec<&Finding> = wrong.iter().filter(|f| f.by_hand.is_some()).copied().collect();
     if args.apply && left.is_empty() {
         return Ok(0);
     }
     let mut error = if args.apply {
         Error::new(Kind::Stuck, format!("{} finding(s) can't be repaired by tags alone", left.len()))
     } else {
-        let error = Error::new(Kind::Stuck, format!("{} finding(s); nothing was changed", findings.len()));
+        let error = Error::new(Kind::Stuck, format!("{} finding(s); nothing was changed", wrong.len()));
         if plan.steps.is_empty() { error } else { error.hint("run `bakeline doctor --apply` to repair") }
     };
     for finding in left {
@@ -49,8 +51,20 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     Err(error)
 }
 
+/// What agrees, as far as it was looked at.
+fn agreement(world: &World) -> &'static str {
+    match world.evidence.store {
+        Some(_) => "tags, pointers and store agree at all places",
+        None => "tags and pointers agree at all places; the recorded world says nothing of the store",
+    }
+}
+
 fn show(findings: &[Finding]) {
-    let repair = |f: &Finding| f.by_hand.clone().unwrap_or_else(|| "doctor --apply".to_owned());
+    let repair = |f: &Finding| match &f.by_hand {
+        _ if f.lost => "none: it can't be made again".to_owned(),
+        Some(by_hand) => by_hand.clone(),
+        None => "doctor --apply".to_owned(),
+    };
     let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![f.place.clone(), f.what.clone(), repair(f)]).collect();
     if !rows.is_empty() {
         ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));

@@ -21,7 +21,7 @@ pub(super) enum Need {
     Manifests,
     /// What refers to each AMI.
     References,
-    /// The SSM parameters that publish what is current.
+    /// The SSM parameters that publish what is current, and what the store holds: all that is compared with tags.
     Pointers,
     /// None of them.
     Images,
@@ -113,6 +113,9 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         world.evidence = super::memory::gather(loaded, &world, need == Need::Manifests).await?;
+    }
+    if need == Need::Pointers {
+        world.evidence.store = Some(super::inventory::take(loaded, &world).await?);
     }
     Ok(world)
 }

@@ -58,7 +58,7 @@ async fn read(loaded: &Loaded, world: &World, store: &dyn Store, all: bool) -> R
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
     let history = history::past(&reports(store, &keys::runs(name)).await?);
-    Ok(Evidence { manifests, probes, history })
+    Ok(Evidence { manifests, probes, history, store: None })
 }
 
 /// The newest reports, newest first: run ids sort by time.
@@ -79,7 +79,7 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
 }
 
 /// Those of the keys that exist, read side by side.
-async fn fetch<T: Send>(store: &dyn Store, keys: Vec<(T, String)>) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
+pub(super) async fn fetch<T: Send>(store: &dyn Store, keys: Vec<(T, String)>) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
     let reads = keys.into_iter().map(|(what, key)| async move { (what, store.get(&key).await) });
     let all: Vec<(T, StoreResult<_>)> = stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
     let mut out = Vec::new();

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod gather;
 mod hold;
+mod inventory;
 mod ladder;
 mod latest;
 mod list;

@@ -32,6 +32,7 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     }
     if plan.steps.is_empty() {
         report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        sweep::after(&loaded, &world).await;
         return Ok(0);
     }
     notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));

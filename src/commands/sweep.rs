@@ -10,7 +10,7 @@ use super::{lock, report, run};
 use crate::adapters::system::{SystemClock, new_run_id};
 use crate::cli::Sweep as Args;
 use crate::engine::lock::Locks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence::keys;
 use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
 use crate::lifecycle::{places, tags};
@@ -71,8 +71,16 @@ async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool
     };
     let mut things: Vec<Temporary> = Vec::new();
     for place in places::all(settings, &world.account) {
-        let found = clouds.at(&place)?.temporaries(&place.region, &query).await.map_err(gather::unreachable)?;
-        things.extend(found.into_iter().map(|thing| Temporary { account: place.account.clone(), ..thing }));
+        match clouds.at(&place)?.temporaries(&place.region, &query).await {
+            Ok(found) => {
+                things.extend(found.into_iter().map(|thing| Temporary { account: place.account.clone(), ..thing }));
+            }
+            Err(e) if place == places::home(settings) => return Err(gather::unreachable(e)),
+            // The next sweep looks there again; things expire meanwhile, and instances end themselves.
+            Err(e) => {
+                ui::say(&format!("warning: what dead runs left in {place} is not known: {}", Error::from(e).one_line()))
+            }
+        }
     }
     let store = context::store(settings).await?;
     let runs = runs(loaded, &store).await?;
@@ -84,18 +92,18 @@ async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool
 async fn runs(loaded: &Loaded, store: &Arc<dyn Store>) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
     let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
+    let mut plans: Vec<(RunId, String)> = Vec::new();
     for key in store.list(&keys::runs(&settings.name)).await? {
         let Some(run) = keys::run_in(&key) else { continue };
-        let facts = out.entry(run.clone()).or_default();
-        if key == keys::plan(&settings.name, &run)
-            && let Some(bytes) = store.get(&key).await?
-            && let Ok(plan) = serde_json::from_slice::<Plan>(&bytes)
-        {
-            facts.amis.extend(plan.steps.iter().filter_map(|step| match &step.action {
-                Action::Build { ami_name, .. } => Some(ami_name.clone()),
-                _ => None,
-            }));
-        }
+        out.entry(run.clone()).or_default();
+        plans.extend((key == keys::plan(&settings.name, &run)).then_some((run, key)));
+    }
+    for (run, bytes) in super::memory::fetch(&**store, plans).await? {
+        let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else { continue };
+        out.entry(run).or_default().amis.extend(plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Build { ami_name, .. } => Some(ami_name.clone()),
+            _ => None,
+        }));
     }
     let (catalog, lease) = (settings.name.clone(), settings.lease);
     let locks = Locks { store: Arc::clone(store), clock: Arc::new(SystemClock), catalog, lease };

@@ -16,6 +16,18 @@ pub fn image(catalog: &CatalogName, image: &ImageName, arch: Arch) -> String {
     format!("{catalog}/images/{image}/{arch}")
 }
 
+/// Everything about all images.
+#[must_use]
+pub fn images(catalog: &CatalogName) -> String {
+    format!("{catalog}/images")
+}
+
+/// All recorded launch permissions.
+#[must_use]
+pub fn all_permissions(catalog: &CatalogName) -> String {
+    format!("{catalog}/permissions")
+}
+
 /// The version that a key below [`image`] is about.
 #[must_use]
 pub fn version_in(key: &str) -> Option<Version> {

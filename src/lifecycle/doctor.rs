@@ -20,6 +20,9 @@ pub struct Finding {
     pub what: String,
     /// What a person does about it; none is repaired by `doctor --apply`.
     pub by_hand: Option<String>,
+    /// Whether it can't be made good any more, by anybody: worth knowing, nothing to do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// One effect that mends something.
@@ -90,7 +93,7 @@ fn strictness(state: State) -> u8 {
 
 impl<'w> Doctor<'_, 'w> {
     fn find(&mut self, place: &Place, what: String, by_hand: Option<String>) {
-        self.findings.insert(Finding { place: place.to_string(), what, by_hand });
+        self.findings.insert(Finding { place: place.to_string(), what, by_hand, lost: false });
     }
 
     /// The strictest state of a version's copies holds for all, and a revoked version's children are revoked.

@@ -1,6 +1,6 @@
 //! Owns what the store remembers of builds, as plain data: recipe manifests, pending updates, how past runs ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,4 +103,27 @@ pub struct Evidence {
     /// How past runs went.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub history: BTreeMap<ImageName, Past>,
+    /// What the store holds, where that was asked: by the doctor only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Inventory>,
+}
+
+/// What the store holds of the versions that exist, for comparing it with their tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    /// Where it is, for people.
+    pub place: String,
+    /// Why it could not be read; then the rest is empty and means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// Every key about images and launch permissions, and the result of every run.
+    #[serde(default)]
+    pub keys: BTreeSet<String>,
+    /// By key, the recipes that can be read of the versions that exist.
+    #[serde(default)]
+    pub recipes: BTreeMap<String, Manifest>,
+    /// By key, what a run directory of this machine has of what the store lacks.
+    #[serde(default)]
+    pub found: BTreeMap<String, String>,
 }

@@ -1,9 +1,11 @@
 //! Owns the plan of a doctor's repairs: each a scope of its own, tags before the pointers that say the same.
 
+mod store;
+
 use std::collections::BTreeMap;
 
 use super::publish::row;
-use crate::catalog::Settings;
+use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Finding, Repair, examine};
 use crate::model::{ImageName, Place, RunId, World};
 use crate::plan::release::PLAN_SCHEMA;
@@ -11,8 +13,8 @@ use crate::plan::step::{Action, Plan, StepId};
 
 /// What is wrong, and the plan that mends what can be mended.
 #[must_use]
-pub fn plan(settings: &Settings, world: &World, run: RunId) -> (Vec<Finding>, Plan) {
-    let diagnosis = examine(settings, world);
+pub fn plan(catalog: &Catalog, world: &World, run: RunId) -> (Vec<Finding>, Plan) {
+    let mut diagnosis = examine(&catalog.settings, world);
     let mut marked: BTreeMap<(Place, ImageName), Vec<StepId>> = BTreeMap::new();
     let mut steps = Vec::new();
     for repair in diagnosis.repairs {
@@ -40,6 +42,9 @@ pub fn plan(settings: &Settings, world: &World, run: RunId) -> (Vec<Finding>, Pl
         };
         steps.extend(made);
     }
+    let (findings, mut mended) = store::compare(catalog, world);
+    diagnosis.findings.extend(findings);
+    steps.append(&mut mended);
     (diagnosis.findings, Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: Vec::new(), steps })
 }
 

@@ -127,6 +127,10 @@ pub enum Action {
     Publish { pointer: String, ami: AmiId },
     /// Delete the SSM parameter: nothing is current any more.
     Unpublish { pointer: String },
+    /// Write an object into the store, or again.
+    Remember { key: String, text: String },
+    /// Remove an object of the store that says what is not so.
+    Forget { key: String },
     /// Nothing can be done at a place that could not be read.
     Unread { why: String },
 }
@@ -163,6 +167,8 @@ impl Action {
             Self::Mark { .. } => "tag",
             Self::Publish { .. } => "publish",
             Self::Unpublish { .. } => "unpublish",
+            Self::Remember { .. } => "write to the store",
+            Self::Forget { .. } => "remove from the store",
             Self::Unread { .. } => "read",
         }
     }

@@ -86,6 +86,8 @@ impl Effects for Steps {
             | Action::Mark { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
+            | Action::Remember { .. }
+            | Action::Forget { .. }
             | Action::Unread { .. }
             | Action::TagCandidate { .. }
             | Action::CreateKeyPair { .. }
@@ -140,6 +142,8 @@ impl Effects for Steps {
             Action::Probe { image, version, ami, instance } => {
                 updates::perform(self, image, *version, ami, instance, context).await
             }
+            Action::Remember { key, text } => evidence::remember(self, step, key, text).await,
+            Action::Forget { key } => evidence::forget(self, step, key).await,
             Action::Unread { why } => {
                 Err(Error::new(Kind::StepFailed, why.clone())
                     .hint("nothing was changed there; run again when it answers"))
@@ -171,6 +175,8 @@ impl Effects for Steps {
             | Action::Launchable { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
+            | Action::Remember { .. }
+            | Action::Forget { .. }
             | Action::Unread { .. }
             | Action::TagCandidate { .. }
             | Action::CheckBoot { .. }

@@ -8,7 +8,7 @@ use super::{Steps, tag, wait};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
-use crate::model::{AmiId, Region, Tags, Timestamp};
+use crate::model::{Ami, AmiId, Region, Tags, Timestamp};
 use crate::plan::Step;
 
 /// The version of [`Permissions`]' shape.
@@ -35,11 +35,14 @@ pub(super) struct Back {
     pub(super) lost: usize,
 }
 
-/// Records who may launch an AMI, in the store and, as far as they fit, in a tag.
-pub(super) async fn record(steps: &Steps, step: &Step, id: &AmiId) -> Result<Vec<String>> {
-    let cloud = steps.at(step)?;
+/// Records who may launch an AMI, in the store and, as far as they fit, in a tag; what an earlier record says is over.
+pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<String>> {
+    let (cloud, id) = (steps.at(step)?, &ami.id);
     let who = cloud.permissions(&step.region, id).await?;
     if who.is_empty() {
+        if ami.tags.contains_key(tags::PERMISSIONS) {
+            cloud.untag(&step.region, &[id.to_string()], &[tags::PERMISSIONS.to_owned()]).await?;
+        }
         return Ok(who);
     }
     let text = as_tag(&who);

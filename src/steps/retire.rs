@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Steps, permissions, tag};
+use super::{Steps, current, permissions, tag};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -66,19 +66,21 @@ fn now(steps: &Steps) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Tags first: from then on no lookup and no build uses it, and a run that is cut here is taken up by the next prune.
+/// The state first: from then on no lookup and no build uses it. The time last: a run that is cut in between is taken up by
+/// the next prune, which finds no time and does it again.
 pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<Value> {
     let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Shared::Allowed).await?;
     let cloud = steps.at(step)?;
     let now = now(steps);
     let was = marks.was.or((!matches!(was, State::Released | State::Retiring)).then_some(was));
-    let text = Marks { deprecated: Some(now), disabled: None, was }.format();
-    let wanted =
-        Tags::from([(tags::STATE.to_owned(), State::Retiring.as_str().to_owned()), (tags::RETIRING.to_owned(), text)]);
-    cloud.tag(&step.region, &[id.to_string()], &wanted).await?;
+    let text = |deprecated| Marks { deprecated, disabled: None, was }.format();
+    let state = (tags::STATE.to_owned(), State::Retiring.as_str().to_owned());
+    let ids = [id.to_string()];
+    cloud.tag(&step.region, &ids, &Tags::from([state, (tags::RETIRING.to_owned(), text(None))])).await?;
     let at = now.checked_add(SOON).unwrap_or(now);
     let at = Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
     cloud.deprecate(&step.region, id, at).await?;
+    cloud.tag(&step.region, &ids, &Tags::from([(tags::RETIRING.to_owned(), text(Some(now)))])).await?;
     Ok(json!({ "deprecated": id, "from": at }))
 }
 
@@ -113,7 +115,7 @@ pub(super) async fn disable(steps: &Steps, step: &Step, id: &AmiId, shared_ok: b
     let cloud = steps.at(step)?;
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
-        recorded = permissions::record(steps, step, id).await?;
+        recorded = permissions::record(steps, step, &ami).await?;
         cloud.disable(&step.region, id).await?;
     }
     marks.disabled = Some(now(steps));
@@ -161,10 +163,9 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
     };
     cloud.cancel_deprecation(&step.region, id).await?;
     let state = crate::plan::prune::state_before(&marks);
-    let ids = [id.to_string()];
-    let wanted = Tags::from([(tags::STATE.to_owned(), state.as_str().to_owned())]);
-    cloud.tag(&step.region, &ids, &wanted).await?;
-    cloud.untag(&step.region, &ids, &[tags::RETIRING.to_owned(), tags::PERMISSIONS.to_owned()]).await?;
+    let wanted = [(tags::STATE, state.as_str()), (tags::RETIRING, ""), (tags::PERMISSIONS, "")];
+    let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
     Ok(json!({ "restored": id, "state": state, "permissions": back.given, "lost": back.lost }))
 }
 

@@ -6,27 +6,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
 from judge.run import HANG, until
 from judge.sandbox import Sandbox
-from judge.state import OTHER, OWN, Eye, Place, Row, Table, View
-
-SECOND = "us-east-1"
-ROLE = f"arn:aws:iam::{OTHER}:role/bakeline"
-
-
-def make(box: Sandbox, at: Path, name: str) -> Catalog:
-    ladder = [{"name": "Test", "regions": [box.region]}, {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE}]
-    return Catalog(box, at, name, regions=[box.region, SECOND], environments=ladder)
-
-
-def fresh(box: Sandbox) -> Table:
-    home = (OWN, box.region)
-    prod: list[Place] = [home, (OWN, SECOND), (OTHER, box.region), (OTHER, SECOND)]
-    return Table({"Test": [home], "Prod": prod}, home)
+from judge.state import OTHER, Eye, Place, Table, View
+from judge.written import ONE, SECOND, TWO, Written, fresh, make
 
 
 class Story:
@@ -47,11 +33,15 @@ class Story:
     def agree(self) -> None:
         self.eye.agree(self.table, self.image)
 
+    def ids(self, version: str) -> list[str]:
+        """The AMI of a version at each place, with the Region's name."""
+        found = [(a, place) for place in self.table.cells for a in self.eye.amis(place, self.image)]
+        return [word for a, p in found if tags(a)["bakeline:version"] == version for word in (a["ImageId"], p[1])]
+
 
 @pytest.fixture(scope="module")
 def story(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     catalog = make(box, tmp_path_factory.mktemp("life"), "life")
-    catalog.file("scripts/mark.sh", "echo life > /etc/life\n")
     catalog.image("jdk", source=VENDOR, scripts=["scripts/mark.sh"])
     yield Story(box, catalog, "jdk")
 
@@ -62,6 +52,7 @@ def test_the_oracle_agrees_after_every_transition(box: Sandbox, story: Story) ->
     story.do("promote", "jdk", "--to", "Prod")
     story.table.promote(one, "Prod")
     story.agree()
+    told(box, "promoted", "Prod", *story.ids(one))
     copies = [story.eye.amis(place, "jdk") for place in story.table.ladder["Prod"][1:]]
     assert [len(found) for found in copies] == [1, 1, 1], "there is a copy at every further place"
     assert len({ami["ImageId"] for found in copies for ami in found}) == 3
@@ -73,6 +64,7 @@ def test_the_oracle_agrees_after_every_transition(box: Sandbox, story: Story) ->
     story.do("rollback", "jdk", "--env", "Prod")
     story.table.rollback("Prod", one)
     story.agree()
+    told(box, "rolled back", "Prod", *story.ids(one))
     refused = story.catalog.bakeline("promote", "jdk", "--to", "Prod", want=7)
     assert two in refused.err and "held" in refused.err, refused
     story.agree()
@@ -85,9 +77,26 @@ def test_the_oracle_agrees_after_every_transition(box: Sandbox, story: Story) ->
     story.do("revoke", "jdk", two)
     story.table.revoke(two)
     story.agree()
+    told(box, "revoked", two)
     assert story.eye.view(story.table.home, "jdk").latest == {"Test": one, "Prod": one}
     story.do("doctor")
+    story.do("prune", "--apply")
+    for place in story.table.cells:
+        story.table.retire(two, place, "deprecate")
+    story.agree()
+    [gone] = [a for a in story.eye.amis(story.table.home, "jdk") if tags(a)["bakeline:version"] == two]
+    story.do("restore", gone["ImageId"])
+    story.table.restore(two, story.table.home)
+    assert story.table.cells[story.table.home][two].state == "revoked", "restored is not released"
+    story.agree()
+    story.do("doctor")
     nobody_may_copy(box, story)
+
+
+def told(box: Sandbox, *words: str) -> None:
+    """Slack's last message has these words."""
+    message = json.dumps(box.slack()[-1])
+    assert all(word in message for word in words), (words, message)
 
 
 def nobody_may_copy(box: Sandbox, story: Story) -> None:
@@ -145,55 +154,8 @@ def test_a_promotion_that_may_not_be_changes_nothing(box: Sandbox, story: Story)
     story.agree()
 
 
-ONE, TWO = "20260101.1", "20260102.1"
-
-
-class Torn:
+class Torn(Written):
     """Images whose history is written straight into the cloud, one for each kill."""
-
-    def __init__(self, box: Sandbox, catalog: Catalog) -> None:
-        self.box, self.catalog, self.eye = box, catalog, Eye(box, catalog.name)
-        self.numbers = iter(range(10_000))
-
-    def image(self, promoted: bool) -> tuple[str, Table]:
-        """An image with version one in Prod and two in Test, or (`promoted`) in Prod as well."""
-        name = f"k{next(self.numbers)}"
-        self.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
-        table = fresh(self.box)
-        table.release(ONE)
-        table.promote(ONE, "Prod")
-        table.release(TWO)
-        if promoted:
-            table.promote(TWO, "Prod")
-        amis, pointers = [], []
-        originals = {version: f"ami-{hash((name, version)) & 0xFFFFFFFFFFFF:017x}" for version in (ONE, TWO)}
-        for place in table.cells:
-            for version, row in table.view(place).rows.items():
-                ident = originals[version]
-                if place != table.home:
-                    ident = f"ami-{hash((name, version, place)) & 0xFFFFFFFFFFFF:017x}"
-                its = self.tags(name, version, ident, row, originals[version] if place != table.home else None)
-                account, region = place
-                amis.append({"id": ident, "name": f"torn/{name}/x86_64/{version}-r", "region": region, "tags": its})
-                amis[-1].update(account=account, created=f"{version[:4]}-{version[4:6]}-{version[6:8]}T00:00:00Z")
-                pointers += [(place, env, ident) for env in row.current]
-        self.box.control("images", amis)  # type: ignore[arg-type]
-        for place, env, ident in pointers:
-            self.eye.client("ssm", place).put_parameter(
-                Name=f"/bakeline/torn/{name}/{env}/x86_64", Value=ident, Type="String", DataType="aws:ec2:image"
-            )
-        self.eye.agree(table, name)
-        return name, table
-
-    def tags(self, name: str, version: str, ident: str, row: Row, origin: str | None) -> dict[str, str]:
-        its = {"schema": "1", "catalog": "torn", "self": ident, "image": name, "version": version, "arch": "x86_64"}
-        its |= {"state": row.state, "run": "r", "base": f"{self.box.region}:ami-1", "recipe": "x", "checks": "x"}
-        day = f"{version[:4]}-{version[4:6]}-{version[6:8]}"
-        if row.current:
-            its["current"] = " ".join(f"{env}={day}T00:00:00Z" for env in sorted(row.current))
-        if origin:
-            its["origin"] = f"{self.box.region}:{origin}"
-        return {f"bakeline:{key}": value for key, value in its.items()} | {"Environment": row.environment}
 
     def let_go(self) -> None:
         """Give back the locks of the dead, as the message to whoever finds them held says."""
@@ -223,9 +185,7 @@ class Torn:
 
 @pytest.fixture(scope="module")
 def torn(box: Sandbox, story: Story, tmp_path_factory: pytest.TempPathFactory) -> Torn:
-    catalog = make(box, tmp_path_factory.mktemp("torn"), "torn")
-    catalog.file("scripts/mark.sh", "echo torn > /etc/torn\n")
-    return Torn(box, catalog)
+    return Torn(box, make(box, tmp_path_factory.mktemp("torn"), "torn"))
 
 
 def deed(kind: str, image: str) -> tuple[list[str], list[str]]:
@@ -288,5 +248,5 @@ def test_killed_in_the_middle_of_any_change_doctor_and_a_rerun_mend_it(torn: Tor
         torn.eye.agree(after, name)
         assert not [half for place in table.cells for half in torn.eye.halves(place, name)]
         findings = json.loads(torn.catalog.bakeline("doctor", "--json", want=0).out)
-        assert findings == []
+        assert [one for one in findings if not one.get("lost")] == [], "nobody has evidence of what nobody built"
     assert torn_apart, "no kill ever left a place between two states: the doctor had nothing to do"

@@ -83,6 +83,52 @@ def test_a_lock_in_the_bucket_keeps_another_machine_out(box: Sandbox, catalog: C
     catalog.bakeline("release", want=0)
 
 
+def test_the_doctor_makes_again_what_the_store_lost_removes_what_is_not_so_and_says_what_is_gone(
+    box: Sandbox, catalog: Catalog
+) -> None:
+    s3, whole = box.client("s3"), objects(box)
+    its = tags(catalog.images()[0])
+    below = f"{PREFIX}/stored/images/base/x86_64/{its['bakeline:version']}"
+    recipe, facts = f"{below}/recipe.json", f"{below}/facts.json"
+    result = f"{PREFIX}/stored/runs/{its['bakeline:run']}/result.json"
+    assert {recipe, facts, result} <= whole.keys()
+    catalog.bakeline("doctor", want=0)
+
+    def lose(*keys: str) -> None:
+        for key in keys:
+            s3.delete_object(Bucket=BUCKET, Key=key)
+
+    def as_it_was(found: dict[str, bytes]) -> None:
+        assert (found[facts], found[result]) == (whole[facts], whole[result])
+        lost = {"reasons": []}
+        assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "why it was built is no tag"
+
+    def another() -> None:
+        other = {**json.loads(whole[recipe]), "recipe": "0" * 64}
+        s3.put_object(Bucket=BUCKET, Key=recipe, Body=json.dumps(other).encode())
+
+    lose(recipe, facts, result)
+    said = catalog.bakeline("doctor", want=5)
+    assert all(word in said.out for word in ("the recipe of base", "the facts of base", "the result of run")), said
+    assert not {recipe, facts, result} & objects(box).keys(), "it only looks"
+    catalog.bakeline("doctor", "--apply", want=0)
+    as_it_was(objects(box))
+    another()
+    assert "of another build" in catalog.bakeline("doctor", want=5).out
+    catalog.bakeline("doctor", "--apply", want=0)
+    as_it_was(objects(box))
+    # The catalog moved on and the runs were on another machine: nobody can make them again.
+    catalog.file("scripts/motd.sh", "echo good bye > /etc/motd\n")
+    runs = catalog.at / ".bakeline/runs"
+    runs.rename(catalog.at / "elsewhere")
+    another()
+    lose(facts, result)
+    catalog.bakeline("doctor", "--apply", want=0)
+    assert not {recipe, facts, result} & objects(box).keys()
+    gone = catalog.bakeline("doctor", want=0)
+    assert all(word in gone.out for word in ("no recipe of base", "no facts of base", "no result of the run")), gone
+
+
 def test_a_bucket_that_is_not_there_or_not_allowed_is_named_before_anything_changes(
     box: Sandbox, catalog: Catalog
 ) -> None:

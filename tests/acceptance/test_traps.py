@@ -97,6 +97,14 @@ def parameter(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     return "/team/ami", lambda: ssm.delete_parameter(Name="/team/ami")
 
 
+def listed(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+    """Among others in a parameter that holds a list, and in one of JSON."""
+    ssm = box.client("ssm")
+    ssm.put_parameter(Name="/team/amis", Value=f"ami-00000000000000009,{ami}", Type="StringList")
+    ssm.put_parameter(Name="/team/map", Value=json.dumps({box.region: {"web": ami}}), Type="String")
+    return "/team/amis, parameter /team/map", lambda: ssm.delete_parameters(Names=["/team/amis", "/team/map"])
+
+
 def protected(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ec2 = box.client("ec2")
     ec2.enable_image_deregistration_protection(ImageId=ami)
@@ -128,7 +136,9 @@ def child(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize(
-    "trap", [template, group, configuration, parameter, protected, disabled, launched, child], ids=lambda t: t.__name__
+    "trap",
+    [template, group, configuration, parameter, listed, protected, disabled, launched, child],
+    ids=lambda t: t.__name__,
 )
 def test_a_trap_keeps_and_without_it_the_ami_goes(fleet: Fleet, trap: Trap) -> None:
     old = fleet.add("base", 10)

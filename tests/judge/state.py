@@ -23,6 +23,8 @@ class Row:
     state: str = "released"
     environment: str = ""
     current: frozenset[str] = frozenset()
+    deprecated: bool = False
+    disabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Table:
     ladder: dict[str, list[Place]]
     home: Place
     cells: dict[Place, dict[str, Row]] = field(default_factory=dict)
+    launchers: dict[tuple[Place, str], frozenset[str]] = field(default_factory=dict)
+    """The other accounts that may launch a version at a place."""
+    before: dict[tuple[Place, str], Row] = field(default_factory=dict)
+    """What a version on the way out was."""
 
     def __post_init__(self) -> None:
         for places in self.ladder.values():
@@ -47,7 +53,8 @@ class Table:
                 self.cells.setdefault(place, {})
 
     def copy(self) -> Table:
-        return Table(self.ladder, self.home, {place: dict(rows) for place, rows in self.cells.items()})
+        cells = {place: dict(rows) for place, rows in self.cells.items()}
+        return Table(self.ladder, self.home, cells, dict(self.launchers), dict(self.before))
 
     def rung(self, env: str) -> int:
         return ["", *self.ladder].index(env)
@@ -100,6 +107,31 @@ class Table:
             if version in rows:
                 rows[version] = replace(rows[version], state=state)
 
+    def retire(self, version: str, place: Place, rung: str) -> None:
+        """One rung further down: nothing on the way out is current anywhere; what is deregistered is gone."""
+        rows = self.cells[place]
+        row = rows[version]
+        assert not row.current
+        if rung == "deprecate":
+            self.before[place, version] = row
+            rows[version] = replace(row, state="retiring", deprecated=True)
+        elif rung == "disable":
+            assert row.deprecated
+            rows[version] = replace(row, disabled=True)
+        else:
+            assert rung == "deregister" and row.disabled
+            del rows[version]
+
+    def restore(self, version: str, place: Place) -> None:
+        """Back up to what it was, launchable by whom it was."""
+        assert self.cells[place][version].state == "retiring"
+        self.cells[place][version] = self.before.pop((place, version))
+
+    def launchable(self, place: Place) -> dict[str, frozenset[str]]:
+        """By version, the other accounts that may launch it now: what is disabled nobody may."""
+        rows = self.cells[place].items()
+        return {v: frozenset() if row.disabled else self.launchers.get((place, v), frozenset()) for v, row in rows}
+
     def view(self, place: Place) -> View:
         rows = self.cells[place]
         return View(dict(rows), {env: version for version, row in rows.items() for env in row.current})
@@ -148,7 +180,9 @@ class Eye:
             version = its["bakeline:version"]
             assert version not in rows, f"{version} twice in {place}"
             current = frozenset(word.split("=")[0] for word in its.get("bakeline:current", "").split())
-            rows[version] = Row(its["bakeline:state"], its.get(self.key, ""), current)
+            out = "DeprecationTime" in ami, ami["State"] == "disabled"
+            assert out[1] or ami["State"] == "available", ami
+            rows[version] = Row(its["bakeline:state"], its.get(self.key, ""), current, *out)
             ids[ami["ImageId"]] = version
             if place[1] != self.box.region or place[0] != OWN:
                 assert its["bakeline:origin"].startswith(f"{self.box.region}:ami-"), its
@@ -161,6 +195,20 @@ class Eye:
         """Every place shows what the table says."""
         for place in table.cells:
             assert self.view(place, image) == table.view(place), place
+
+    def launchable(self, place: Place, image: str) -> dict[str, frozenset[str]]:
+        """By version, the other accounts that may launch it."""
+        ec2, out = self.client("ec2", place), {}
+        for ami in self.amis(place, image):
+            shown = ec2.describe_image_attribute(ImageId=ami["ImageId"], Attribute="launchPermission")
+            out[tags(ami)["bakeline:version"]] = frozenset(one["UserId"] for one in shown["LaunchPermissions"])
+        return out
+
+    def snapshots(self, place: Place, image: str) -> set[str]:
+        """The snapshots that say they are the image's."""
+        only = [{"Name": "tag:bakeline:image", "Values": [image]}]
+        found = self.client("ec2", place).describe_snapshots(OwnerIds=["self"], Filters=only)["Snapshots"]
+        return {one["SnapshotId"] for one in found}
 
     def halves(self, place: Place, image: str) -> list[dict[str, Any]]:
         """AMIs that are not finished: they must be found by nobody and be swept some day."""

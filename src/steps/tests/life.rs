@@ -83,7 +83,7 @@ impl Deed {
             Self::Hold(version, off) => {
                 hold::plan(catalog, &world, &catalog.images[&name("base")], *version, *off, run)
             }
-            Self::Doctor => doctor::plan(&catalog.settings, &world, run).1,
+            Self::Doctor => doctor::plan(catalog, &world, run).1,
         }
     }
 

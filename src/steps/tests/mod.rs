@@ -2,6 +2,7 @@
 
 mod again;
 mod cancel;
+mod evidence;
 mod faults;
 mod fenced;
 mod guard;
@@ -9,6 +10,7 @@ mod ladder;
 mod life;
 mod stuck;
 mod visits;
+mod way_killed;
 mod way_out;
 
 use std::collections::BTreeMap;
