@@ -3,5 +3,6 @@
 mod architecture;
 mod checks_collector;
 mod cli;
+mod fuzz_corpus;
 mod sample_reports;
 mod schemas;
