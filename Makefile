@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test clients core bench lint readme clean
+.PHONY: help demo tour test clients core bench fuzz lint readme clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -24,6 +24,9 @@ core: ## the everyday loop: Rust tests without the AWS SDK
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh
+
+fuzz: ## hostile bytes into every parser of what others write (SECONDS=60 for each)
+	@FUZZ_SECONDS=$(or $(SECONDS),60) scripts/fuzz.sh
 
 lint: ## formatting, clippy, ruff, mypy, generated files
 	@scripts/lint.sh

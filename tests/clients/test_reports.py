@@ -1,5 +1,5 @@
-"""Third-party readers of our reports: schema validators, inspecjs, junitparser, cyclonedx-python-lib. Each accepts ours and
-refuses a broken one."""
+"""Third-party readers of our reports: schema validators, inspecjs, junitparser, cyclonedx-python-lib. Each accepts ours, of a
+sample that has everything and of a real run on a stock root, and refuses a broken one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import sys
 import uuid
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import pytest
 import xmlschema
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from judge.checking import Checker
 from judge.run import REPO, run
+from judge.stock import cached_root, fresh, server
 from junitparser import Error, Failure, JUnitXml, Skipped
 from packageurl import PackageURL
 
@@ -52,15 +55,40 @@ def shared(name: str) -> Path:
     return DATA / name
 
 
+@pytest.fixture(scope="module", params=["sample", "real"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sample in every format: BAKELINE_SAMPLE_REPORTS, or written now."""
+def reports(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the reports in every format."""
+    return sample(tmp_path_factory) if kind == "sample" else real(tmp_path_factory)
+
+
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What BAKELINE_SAMPLE_REPORTS names, or written now."""
     if given := os.environ.get("BAKELINE_SAMPLE_REPORTS"):
         return Path(given)
     folder = tmp_path_factory.mktemp("reports")
     words = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it", "--", "sample_reports"]
     done = run(words, REPO, {**os.environ, "BAKELINE_SAMPLE_REPORTS": str(folder)}, timeout=1800, want=0)
     assert "1 passed" in done.out, done
+    return folder
+
+
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all shipped profiles on a stock root, over SSH, with content that readers may stumble over."""
+    folder, profiles = tmp_path_factory.mktemp("real"), sorted(path.stem for path in (REPO / "profiles").glob("*.yaml"))
+    judged = Checker(
+        tmp_path_factory.mktemp("catalog"), [{"file": "/etc/motd", "content": "plain\n"}], "odd", *profiles
+    )
+    for name in profiles:
+        (judged.at / f"profiles/{name}.yaml").write_text((REPO / f"profiles/{name}.yaml").read_text())
+    with fresh(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as target:
+        (root / "etc/motd").write_bytes(b"<b>]]>\x1b[31m&amp;\0\xff\n")
+        done = judged.run(*judged.words(target), "--output", str(folder))
+    assert done.code == 3 and len(list(folder.iterdir())) == 6, done
     return folder
 
 
@@ -106,8 +134,12 @@ def shown(control: Any) -> str:
     return HEIMDALL[control["status"]]
 
 
-def test_the_sample_has_every_status(ours: Any) -> None:
+def test_every_status_is_there_to_be_seen(kind: str, ours: Any) -> None:
     counted = [control["status"] for _, control in controls(ours)]
+    if kind == "real":
+        assert {"passed", "failed", "skipped"} <= set(counted) and len(counted) > 130
+        assert {name: count for name, count in ours["counts"].items() if count} == Counter(counted)
+        return
     assert set(counted) == set(HEIMDALL) and ours["counts"] == {name: counted.count(name) for name in HEIMDALL}
     assert {control["status"] for _, control in controls(ours) if control["impact"] == 0} == {
         "passed",
@@ -141,8 +173,13 @@ def test_inspecjs_computes_our_statuses(ours: Any, inspec: Any, statuses: Callab
     assert all(control["results"] for _, control in controls(inspec))
 
 
-def test_inspecjs_sees_what_is_broken(inspec: Any, statuses: Callable[[Any], list[list[str]]]) -> None:
+def test_inspecjs_sees_what_is_broken(kind: str, inspec: Any, statuses: Callable[[Any], list[list[str]]]) -> None:
     right = statuses(inspec)
+    if kind == "real":
+        first = inspec["profiles"][0]["controls"][0]["results"][0]
+        first.update(status="failed", exception="x", backtrace=["x"])
+        assert statuses(inspec)[0][2] == "Profile Error" != right[0][2]
+        return
     forgotten = copy.deepcopy(inspec)
     for _, control in controls(forgotten):
         for result in control["results"]:
@@ -197,6 +234,7 @@ def test_junitparser_reads_what_we_say(ours: Any, reports: Path, tmp_path: Path)
         assert [suite.failures, suite.errors, suite.skipped, suite.tests] == [*counted, len(wanted)]
     names = [(case.classname, case.name) for suite in suites for case in suite]
     assert len(names) == len(set(names)) and len(names) > 30, "GitLab drops the second of a name"
+    assert r"\u{0}" in path.read_text(), "there was one to be seen"
     (tmp_path / "broken.xml").write_text(path.read_text().replace(r"\u{0}", "\0"))
     with pytest.raises(Exception, match="(?i)invalid|well-formed"):
         JUnitXml.fromfile(str(tmp_path / "broken.xml"))

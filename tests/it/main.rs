@@ -4,5 +4,6 @@ mod architecture;
 mod baselines;
 mod checks_collector;
 mod cli;
+mod fuzz_corpus;
 mod sample_reports;
 mod schemas;
