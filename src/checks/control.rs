@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::gate::Waiver;
+use super::input::InputRules;
 use super::kind::Target;
 use super::tree::Tree;
 use super::{Matcher, Phase};
@@ -149,6 +150,9 @@ pub struct Input {
     /// Whether it is left out of reports.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensitive: bool,
+    /// What it may be; known where it is given a value only.
+    #[serde(skip)]
+    pub rules: InputRules,
 }
 
 impl Control {

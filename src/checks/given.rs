@@ -1,13 +1,16 @@
-//! Owns what the inputs of a profile came to on a target, for reports.
+//! Owns what is told and kept of the inputs of profiles: what they came to on a target, and nothing of the sensitive ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::control::Input;
+use super::blob::Blob;
+use super::control::{Control, Input};
 use super::expression::Scope;
 use super::facts::Facts;
 use super::judge::{chosen, observe};
 use super::kind::Target;
+use super::matcher::contains;
 use super::observed::Observed;
+use super::pattern::Patterns;
 use super::tree::Tree;
 use super::view::View;
 
@@ -33,7 +36,7 @@ pub fn given(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<Given> {
         name: name.clone(),
         value: match input.sensitive {
             true => Some(Tree::Text(HIDDEN.to_owned())),
-            false => chosen(inputs, name, &scope).ok(),
+            false => chosen(inputs, name, &scope, &scope.view).ok(),
         },
         sensitive: input.sensitive,
     };
@@ -51,10 +54,36 @@ impl Scope for Inputs<'_> {
     }
 
     fn input(&self, name: &str) -> Result<Tree, String> {
-        chosen(self.inputs, name, self)
+        chosen(self.inputs, name, self, &self.view)
     }
 
     fn variable(&self, _: &str) -> Option<Tree> {
         None
+    }
+
+    fn patterns(&self) -> &Patterns {
+        self.view.patterns()
+    }
+}
+
+/// Kinds of readings that evidence is compared by: a word that a secret happens to be does not hide them.
+const OPEN_KINDS: &[&str] = &["identity", "os-release", "packages"];
+
+/// Marks every fact that holds the value of a sensitive input as a secret: it is judged, and neither shown nor kept.
+/// Values of fewer than four bytes are too common to look for.
+pub fn conceal(facts: &mut Facts, controls: &[&Control]) {
+    let choices = controls.iter().flat_map(|c| c.inputs.values()).filter(|i| i.sensitive).flat_map(|i| &i.choices);
+    let words: BTreeSet<String> =
+        choices.flat_map(|(_, value)| value.items()).filter_map(Tree::spelled).filter(|word| word.len() >= 4).collect();
+    if words.is_empty() {
+        return;
+    }
+    for (_, readings) in facts.readings.iter_mut().filter(|(kind, _)| !OPEN_KINDS.contains(&kind.as_str())) {
+        for reading in readings.values_mut() {
+            let body = &reading.body;
+            if words.iter().any(|word| contains(body.bytes(), word.as_bytes())) {
+                reading.body = Blob::new(body.bytes().to_vec(), body.truncated, true);
+            }
+        }
     }
 }
