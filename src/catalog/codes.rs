@@ -63,6 +63,10 @@ codes! {
     TIME = "CAT092", "not a time such as `7d`";
     STORE = "CAT093", "where the store is: `path` or `s3`";
     CHECK = "CAT100", "a check that makes no sense";
+    EXTENDS = "CAT101", "profiles that extend each other, or bring one check in two ways";
+    INPUT = "CAT102", "an input that nobody declares, or a value that does not fit it";
+    UNKNOWN_CONTROL = "CAT103", "a control that does not exist";
+    WAIVER = "CAT104", "a waiver without a reason, an owner or a day, or of nothing";
 }
 
 #[cfg(test)]

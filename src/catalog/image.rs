@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::{Changes, Use};
 use super::checks::Placed;
 use super::configuration;
 use super::files::{Files, destination, read_named};
@@ -9,6 +10,7 @@ use super::raw::{RawFile, RawImage, RawSource, Text};
 use super::settings::{Known, first_time};
 use super::source::Source as Origin;
 use super::text::{Checker, shown};
+use super::waivers::Waived;
 use super::{codes, defaults, syntax};
 use crate::catalog::Source;
 use crate::catalog::de::At;
@@ -30,12 +32,22 @@ pub(super) struct Draft<'a> {
     pub(super) environment: Option<Text>,
     pub(super) packages: Vec<Text>,
     pub(super) provision: Vec<Provision>,
-    pub(super) profiles: Vec<Text>,
+    pub(super) profiles: Vec<Use>,
     pub(super) checks: Vec<Placed>,
+    pub(super) changes: Changes,
+    pub(super) waivers: Vec<Waived<'a>>,
     pub(super) tags: Tags,
     pub(super) disk_gib: Option<At<u32>>,
     pub(super) max_age: Option<jiff::SignedDuration>,
     pub(super) rebase_after: u32,
+}
+
+/// What an image's file says about how it is judged.
+pub(super) struct Judged<'a> {
+    pub(super) profiles: Vec<Use>,
+    pub(super) checks: Vec<Placed>,
+    pub(super) changes: Changes,
+    pub(super) waivers: Vec<Waived<'a>>,
 }
 
 /// The longest description, in characters; EC2's limit for an AMI's.
@@ -44,7 +56,7 @@ pub(super) const MAX_DESCRIPTION: usize = 255;
 /// Checks one image; the files it names are put into `named`. `lost` are the keys whose values were no use at all.
 pub(super) fn draft<'a>(
     (raw, lost): (RawImage, &[String]),
-    checks: Vec<Placed>,
+    Judged { profiles, checks, changes, waivers }: Judged<'a>,
     known: &Known,
     files: &dyn Files,
     named: &mut BTreeMap<String, Vec<u8>>,
@@ -67,7 +79,6 @@ pub(super) fn draft<'a>(
     };
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let packages = unique(raw.packages, codes::DUPLICATE_PACKAGE, "the package", c);
-    let profiles = unique(raw.profiles, codes::DUPLICATE_ENTRY, "the profile", c);
     Draft {
         origin: c.source,
         description: description.unwrap_or_default(),
@@ -80,6 +91,8 @@ pub(super) fn draft<'a>(
         provision,
         profiles,
         checks,
+        changes,
+        waivers,
         tags: c.tags(&raw.tags, &known.environment_key),
         disk_gib: raw.disk_gib,
         max_age: raw.max_age.as_ref().and_then(|t| c.time(t)).or(known.max_age),

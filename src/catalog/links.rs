@@ -1,15 +1,15 @@
 //! Owns what holds between images: parents, cycles, and what a child inherits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::checks::{Generation, Placed, own_controls};
 use super::codes;
 use super::image::Draft;
+use super::lineage::{Sources, State, check_waivers};
 use super::settings::{Known, known_environment};
 use super::source::Sink;
 use super::text::{Checker, shown};
 use super::types::{Image, Origin};
-use crate::checks::Control;
 use crate::diagnostic::nearest;
 use crate::model::{Arch, EnvName, ImageName, RunId, Version, ami_name};
 use crate::provision::Provision;
@@ -20,8 +20,10 @@ pub(super) struct Linker<'a, 'd, 's> {
     pub(super) drafts: &'d BTreeMap<String, Draft<'a>>,
     /// Names that exist although their files are broken.
     pub(super) broken: &'d BTreeSet<String>,
-    /// The controls of each profile; none where the profile is broken.
-    pub(super) profiles: &'d BTreeMap<String, Vec<Placed>>,
+    /// What controls are made of.
+    pub(super) sources: Sources<'a, 'd>,
+    /// The controls of images that were looked at.
+    pub(super) states: BTreeMap<String, Arc<State>>,
     pub(super) known: &'d Known,
     pub(super) sink: &'s mut Sink,
 }
@@ -45,6 +47,8 @@ impl<'a> Linker<'a, '_, '_> {
                 out.insert(ImageName(name.clone()), image);
             }
         }
+        let images = drafts.keys().chain(self.broken).map(String::as_str).collect();
+        check_waivers(self.sources.waivers, &self.states, &images, self.sink);
         out
     }
 
@@ -125,7 +129,7 @@ impl<'a> Linker<'a, '_, '_> {
             let names = draft.packages.iter().map(|p| p.value.clone()).collect();
             provision.insert(0, Provision::Packages(Packages { names }));
         }
-        let controls = self.controls(name, draft, lineage);
+        let state = self.state(name, draft, lineage);
         let origin = match (&draft.source, &draft.parent) {
             (Some(source), None) => Origin::Source(source.clone()),
             (None, Some(parent)) => Origin::Parent(ImageName(parent.value.clone())),
@@ -139,7 +143,8 @@ impl<'a> Linker<'a, '_, '_> {
             arch,
             environment: environment?,
             provision,
-            controls,
+            controls: state.entries.iter().map(|entry| Arc::clone(&entry.control)).collect(),
+            profiles: state.profiles.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,
@@ -202,16 +207,18 @@ impl<'a> Linker<'a, '_, '_> {
         }
     }
 
-    /// The image's own controls: those of its profiles that no ancestor has named, then those of its file.
-    fn controls(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Vec<Control> {
-        let mut named = BTreeSet::new();
-        let mut generations = Vec::new();
+    /// The controls of the image and its ancestors; each image is looked at once.
+    fn state(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Arc<State> {
+        let mut above: Option<Arc<State>> = None;
         for (image, draft) in lineage.ancestors.iter().copied().rev().chain([(name, draft)]) {
-            let new = draft.profiles.iter().filter(|p| named.insert(p.value.as_str()));
-            let profiles = new.filter_map(|p| self.profiles.get(&p.value)).flatten();
-            generations.push(Generation { image, checks: profiles.chain(&draft.checks).collect() });
+            let state = match self.states.get(image) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(self.sources.state(image, draft, above.as_deref(), self.sink)),
+            };
+            self.states.insert(image.to_owned(), Arc::clone(&state));
+            above = Some(state);
         }
-        own_controls(&generations, self.sink)
+        above.unwrap_or_default()
     }
 }
 

@@ -1,19 +1,24 @@
 //! Owns the order of loading: read every text, check each by itself, then all of them together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::checks::{Placed, parse_checks, parse_inputs};
+use super::changes::{Changes, parse_uses};
+use super::checks::{Ids, parse_checks};
 use super::de::from_node;
 use super::files::{Files, Lookup};
-use super::image::{Draft, draft, own_name};
+use super::image::{Draft, Judged, draft, own_name};
+use super::lineage::Sources;
 use super::links::Linker;
 use super::node::Node;
-use super::raw::{RawImage, RawProfile, RawSettings};
+use super::profiles::{Written, about, flatten, no_profile};
+use super::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
 use super::settings::{Known, settings};
 use super::source::{Sink, Source};
 use super::text::{Checker, shown};
+use super::waivers::{WAIVERS_FILE, Waived, own_waivers, waivers};
 use super::{Catalog, codes, defaults, schema, secrets, shape, yaml};
-use crate::diagnostic::{Diagnostic, Place, nearest};
+use crate::diagnostic::{Diagnostic, Place};
 
 /// The name of the settings' file.
 pub const SETTINGS_FILE: &str = "bakeline.yaml";
@@ -30,7 +35,10 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
     let source = |file: &str| texts.get_key_value(file).map(|(file, text)| Source { file, text });
 
     let (settings, known) = read_settings(source(SETTINGS_FILE), &mut sink);
-    let profiles = profiles(&texts, &mut sink);
+    let shipped: Vec<String> = files.list("profiles");
+    let names: Vec<String> = shipped.iter().filter_map(|p| stem(p, "profiles")).map(str::to_owned).collect();
+    let profiles = flatten(&profiles(&texts, &mut sink), &names, &mut sink);
+    let waivers = read_waivers(source(WAIVERS_FILE), &mut sink);
     let mut named = templates(files, &mut sink);
     let paths: Vec<String> = texts.keys().filter(|p| stem(p, "images").is_some()).cloned().collect();
     let (mut drafts, mut broken) = (BTreeMap::new(), BTreeSet::new());
@@ -47,9 +55,13 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
         }
     }
     for draft in drafts.values() {
-        known_profiles(draft, &texts, files, &mut sink);
+        for used in &draft.profiles {
+            no_profile(&used.name.value, draft.origin.place(used.name.span.clone()), &names, &mut sink);
+        }
     }
-    let linker = Linker { drafts: &drafts, broken: &broken, profiles: &profiles, known: &known, sink: &mut sink };
+    let sources = Sources { profiles: &profiles, waivers: &waivers };
+    let states = BTreeMap::new();
+    let linker = Linker { drafts: &drafts, broken: &broken, sources, states, known: &known, sink: &mut sink };
     let images = linker.link();
     let clean = sink.errors() == 0;
     let catalog = settings.filter(|_| clean).map(|settings| Catalog { settings, images, files: named });
@@ -74,7 +86,9 @@ fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, String> {
         }
     }
     let folder = |folder: &'static str| files.list(folder).into_iter().filter(move |p| stem(p, folder).is_some());
-    for path in [SETTINGS_FILE.to_owned()].into_iter().chain(folder("images")).chain(folder("profiles")) {
+    let waivers = [WAIVERS_FILE.to_owned()].into_iter().filter(|path| files.get(path) != Lookup::Missing);
+    for path in [SETTINGS_FILE.to_owned()].into_iter().chain(waivers).chain(folder("images")).chain(folder("profiles"))
+    {
         if let Some(text) = text(&path, files, sink) {
             out.insert(path, text);
         }
@@ -165,23 +179,36 @@ fn read_settings(source: Option<Source<'_>>, sink: &mut Sink) -> (Option<super::
 }
 
 /// Every profile by name, also those that no image names: a mistake in one should not wait for its first user.
-fn profiles(texts: &BTreeMap<String, String>, sink: &mut Sink) -> BTreeMap<String, Vec<Placed>> {
+fn profiles<'a>(texts: &'a BTreeMap<String, String>, sink: &mut Sink) -> BTreeMap<String, Written<'a>> {
     let mut out = BTreeMap::new();
     for (file, text) in texts {
         let Some(name) = stem(file, "profiles") else { continue };
         let source = Source { file, text };
         let mut c = Checker { source, sink };
         own_name(None, name, &[], &mut c);
-        let Some(Tree { mut node, .. }) = tree(source, &schema::PROFILE, c.sink) else { continue };
-        let (checks, inputs) = (node.take("checks"), node.take("inputs"));
-        let inputs = parse_inputs(inputs.as_ref(), &mut c);
-        let Some(raw) = typed::<RawProfile>(&node, source, c.sink) else { continue };
-        if let Some(title) = &raw.title {
-            c.line("a title", title, super::image::MAX_DESCRIPTION);
+        let Some(Tree { mut node, lost }) = tree(source, &schema::PROFILE, c.sink) else { continue };
+        let keys = ["checks", "controls", "extends"];
+        if !keys.iter().any(|key| node.get(key).is_some() || lost.iter().any(|lost| lost == key)) {
+            let start = node.span.start;
+            c.error(codes::MISSING_KEY, &(start..start), "the key `checks` is missing")
+                .help("add `checks: …`, or `extends: …`");
         }
-        out.insert(name.to_owned(), parse_checks(checks.as_ref(), name, inputs, &mut c));
+        let mut written = Written::take(source, super::Profile::default(), &mut node, c.sink);
+        let Some(raw) = typed::<RawProfile>(&node, source, c.sink) else { continue };
+        written.about = about(name, &raw, &mut Checker { source, sink });
+        out.insert(name.to_owned(), written);
     }
     out
+}
+
+/// The waivers of the whole catalog.
+fn read_waivers<'a>(source: Option<Source<'a>>, sink: &mut Sink) -> Vec<Waived<'a>> {
+    let read = source.and_then(|source| {
+        let Tree { node, .. } = tree(source, &schema::WAIVERS, sink)?;
+        let raw = typed::<RawWaivers>(&node, source, sink)?;
+        Some(waivers(raw.waivers.unwrap_or_default(), &mut Checker { source, sink }))
+    });
+    read.unwrap_or_default()
 }
 
 /// A draft, and the other name by which the file may be known to others.
@@ -196,30 +223,18 @@ fn read_image<'a>(
     sink: &mut Sink,
 ) -> Option<Read<'a>> {
     let Tree { mut node, lost } = tree(source, &schema::IMAGE, sink)?;
-    let checks = node.take("checks");
+    let (checks, waivers) = (node.take("checks"), node.take("waivers"));
+    let profiles = parse_uses(node.take("profiles").as_ref(), &mut Checker { source, sink });
+    let changes = Changes::take(&mut node);
     let raw = typed::<RawImage>(&node, source, sink)?;
+    let own: Vec<RawOwnWaiver> = waivers.and_then(|node| typed(&node, source, sink)).unwrap_or_default();
     let mut c = Checker { source, sink };
     own_name(raw.name.as_ref(), stem, paths, &mut c);
     let alias = raw.name.as_ref().map(|n| n.value.clone()).filter(|n| n != stem);
-    let checks = parse_checks(checks.as_ref(), stem, BTreeMap::new(), &mut c);
-    Some((draft((raw, &lost), checks, known, files, named, &mut c), alias))
-}
-
-fn known_profiles(draft: &Draft<'_>, texts: &BTreeMap<String, String>, files: &dyn Files, sink: &mut Sink) {
-    let all: Vec<String> = files.list("profiles");
-    let names = || all.iter().filter_map(|p| stem(p, "profiles"));
-    for profile in &draft.profiles {
-        if names().any(|n| n == profile.value) || texts.contains_key(&format!("profiles/{}.yaml", profile.value)) {
-            continue;
-        }
-        let help = match nearest(&profile.value, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("add profiles/{}.yaml", shown(&profile.value)),
-        };
-        let message = format!("there is no profile `{}`", shown(&profile.value));
-        let place = draft.origin.place(profile.span.clone());
-        sink.error(codes::UNKNOWN_PROFILE, place, message).help(help);
-    }
+    let checks = parse_checks(checks.as_ref(), &Arc::default(), &mut Ids::default(), &mut c);
+    let waivers = own_waivers(own, &mut c);
+    let judged = Judged { profiles, checks, changes, waivers };
+    Some((draft((raw, &lost), judged, known, files, named, &mut c), alias))
 }
 
 /// Every template of the catalog.
@@ -240,4 +255,18 @@ fn templates(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Vec<u8>> {
         sink.error(problem.0, Place::file(path), problem.1).help("put a readable file of the repository there");
     }
     out
+}
+
+/// What the loader says of any text as a profile: the door for a fuzzer.
+#[doc(hidden)]
+#[must_use]
+pub fn profile_findings(text: &str) -> Vec<Diagnostic> {
+    let texts = [
+        (SETTINGS_FILE, "name: fuzz\nregions: [eu-west-1]\n"),
+        ("images/base.yaml", "source: {ssm: /a}\nprofiles: [fuzz]\n"),
+        ("profiles/fuzz.yaml", text),
+    ];
+    let files: BTreeMap<String, Vec<u8>> =
+        texts.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    load(&files).1
 }

@@ -4,6 +4,7 @@
 //! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
 //! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
 
+mod changes;
 mod checks;
 pub mod codes;
 mod configuration;
@@ -13,9 +14,12 @@ pub mod defaults;
 mod files;
 mod image;
 mod keeping;
+mod lineage;
 mod links;
 mod load;
 mod node;
+mod profile;
+mod profiles;
 mod raw;
 mod schema;
 mod secrets;
@@ -27,9 +31,10 @@ mod syntax;
 mod tests;
 mod text;
 mod types;
+mod waivers;
 mod yaml;
 
 pub use files::{Files, Lookup};
-pub use load::{SETTINGS_FILE, load, load_settings};
+pub use load::{SETTINGS_FILE, load, load_settings, profile_findings};
 pub use schema::schemas;
 pub use types::*;

@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
-use super::raw::{RawImage, RawProfile, RawSettings};
+use super::raw::{RawImage, RawProfile, RawSettings, RawWaivers};
 
 /// The shape of `bakeline.yaml`.
 pub(crate) static SETTINGS: LazyLock<Json> = LazyLock::new(shape::<RawSettings>);
@@ -15,6 +15,11 @@ pub(crate) static SETTINGS: LazyLock<Json> = LazyLock::new(shape::<RawSettings>)
 pub(crate) static IMAGE: LazyLock<Json> = LazyLock::new(shape::<RawImage>);
 /// The shape of `profiles/*.yaml`.
 pub(crate) static PROFILE: LazyLock<Json> = LazyLock::new(shape::<RawProfile>);
+/// The shape of `waivers.yaml`.
+pub(crate) static WAIVERS: LazyLock<Json> = LazyLock::new(shape::<RawWaivers>);
+
+/// What a text begins with that stands for a value of another type.
+pub(crate) const OPEN: &str = "^\\$";
 
 /// The schemas to commit: repository-relative path and text.
 #[must_use]
@@ -24,6 +29,7 @@ pub fn schemas() -> Vec<(&'static str, String)> {
         ("schema/bakeline.schema.json", text(&SETTINGS)),
         ("schema/image.schema.json", text(&IMAGE)),
         ("schema/profile.schema.json", text(&PROFILE)),
+        ("schema/waivers.schema.json", text(&WAIVERS)),
     ]
 }
 

@@ -59,7 +59,12 @@ impl<'a> Fitter<'a, '_> {
         if rules.contains_key("enum") || rules.contains_key("const") {
             return self.word(&words(schema), node, what, key);
         }
-        let Some(types) = types(rules) else { return true };
+        let Some(mut types) = types(rules) else { return true };
+        // A text in place of another value stands for one that is known later.
+        if rules.get("pattern").and_then(Json::as_str) == Some(super::schema::OPEN) {
+            let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
+            types.retain(|t| open || *t != "string");
+        }
         if !types.iter().any(|t| is_type(node, t)) {
             let last = self.wrong_type(&types, node, what, key);
             if let (["object"], Value::Scalar { .. }, [needed, ..]) = (&*types, &node.value, &*required(rules)) {
@@ -94,7 +99,7 @@ impl<'a> Fitter<'a, '_> {
             match property {
                 None | Some(Json::Bool(true)) => true,
                 Some(Json::Bool(false)) => {
-                    self.unknown_key(key, known.unwrap_or(&none).keys().map(String::as_str));
+                    self.unknown_key(key, named(known.unwrap_or(&none)));
                     false
                 }
                 Some(schema) => {
@@ -231,6 +236,11 @@ fn yes_or_no(text: &str) -> Option<bool> {
         "no" | "off" | "n" | "false" => Some(false),
         _ => None,
     }
+}
+
+/// The keys that are told of: all but those that are there for readers of another language.
+fn named(known: &Map<String, Json>) -> impl Iterator<Item = &str> + Clone {
+    known.iter().filter(|(_, rule)| rule.get("deprecated").is_none()).map(|(key, _)| key.as_str())
 }
 
 fn listed<'k>(words: impl Iterator<Item = &'k str>) -> String {

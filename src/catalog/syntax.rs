@@ -64,6 +64,7 @@ syntaxes! {
     DURATION = r"^[1-9][0-9]{0,4}[smhdw]$", "a time such as `90s`, `15m`, `36h`, `7d` or `2w`";
     /// A time that may be none at all.
     WAIT = r"^(0s|[1-9][0-9]{0,4}[smhdw])$", "a time such as `7d` or `2w`, or `0s` for none";
+    DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a day such as 2030-12-31";
     /// S3: general purpose bucket naming rules.
     BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "a bucket's name: 3 to 63 of a-z, 0-9, `.` and `-`";
     /// Facter: names of facts are lower-case.
@@ -177,6 +178,7 @@ mod tests {
             ("MODE", &["644", "0644", "4755"], &["", "0o644", "888", "rw", "00644", "64"]),
             ("DURATION", &["90s", "15m", "36h", "7d", "2w"], &["", "7", "d", "07d", "1.5h", "-1d", "7 d", "100000d"]),
             ("WAIT", &["0s", "90s", "7d", "2w"], &["", "0", "0d", "00s", "07d", "-1d"]),
+            ("DATE", &["2030-12-31"], &["", "20301231", "2030-1-1", "31.12.2030"]),
             ("BUCKET", &["abc", "my.bucket-1"], &["ab", "-ab", "Abc", "a_b", "s3://abc"]),
             ("FACT", &["a", "team_1"], &["", "Team", "1a", "a-b", "a b", "_a"]),
             ("VARIABLE", &["A", "_a1", "SLACK_URL"], &["", "1A", "A-B", "$A", "https://x"]),

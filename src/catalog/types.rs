@@ -1,10 +1,12 @@
 //! Owns the catalog as decisions see it: checked, with defaults filled in and every named file read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::checks::Control;
+pub use super::profile::Profile;
+use crate::checks::{Control, Gate};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 
 /// A whole, valid catalog. The images' parents exist and form no cycle.
@@ -45,6 +47,8 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// Who is told.
     pub notifiers: Vec<Notifier>,
+    /// Which failed checks keep an image from being released.
+    pub gate: Gate,
 }
 
 impl Settings {
@@ -192,8 +196,11 @@ pub struct Image {
     pub environment: EnvName,
     /// What makes it, in order.
     pub provision: Vec<crate::provision::Provision>,
-    /// Its own controls followed by nothing: parents' are added by [`Catalog::controls`].
-    pub controls: Vec<Control>,
+    /// Every control that it must pass: its ancestors' first, as they are in this image.
+    pub controls: Vec<Arc<Control>>,
+    /// What its controls are reported under: its ancestors' profiles and its own, then the checks of image files.
+    /// Without digests: ask [`Catalog::profiles`].
+    pub profiles: Vec<Arc<Profile>>,
     /// Extra tags on the AMI.
     pub tags: Tags,
     /// Its root volume's size in GiB, if larger than the parent's is wanted.
@@ -265,7 +272,18 @@ impl Catalog {
     /// Every control the image must pass: its ancestors' first, because a child must still pass them.
     #[must_use]
     pub fn controls(&self, name: &ImageName) -> Vec<&Control> {
-        self.lineage(name).into_iter().rev().flat_map(|i| &i.controls).collect()
+        self.images.get(name).into_iter().flat_map(|image| &image.controls).map(|control| &**control).collect()
+    }
+
+    /// What the image's controls are reported under, in the order of the controls.
+    #[must_use]
+    pub fn profiles(&self, name: &ImageName) -> Vec<Profile> {
+        let Some(image) = self.images.get(name) else { return Vec::new() };
+        let digested = |profile: &Arc<Profile>| {
+            let own = image.controls.iter().map(|c| &**c).filter(|c| c.origin.name == profile.name);
+            Profile { sha256: profile.said(&own.collect::<Vec<_>>()), ..(**profile).clone() }
+        };
+        image.profiles.iter().map(digested).collect()
     }
 
     /// Every image with its parents before it, otherwise by name.

@@ -32,7 +32,8 @@ pub struct CollectOptions<'a> {
 /// after its first buffer with status 0. It must arrive on standard input; as an argument it can be too long for the kernel.
 #[must_use]
 pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
-    let due: Vec<&Control> = controls.iter().copied().filter(|c| c.phases.contains(&options.phase)).collect();
+    let due: Vec<&Control> =
+        controls.iter().copied().filter(|c| c.disabled.is_none() && c.phases.contains(&options.phase)).collect();
     let wanted = wanted(&due);
     let mut out = String::from("{\n");
     // Writing to a String can't fail.

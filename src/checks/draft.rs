@@ -51,6 +51,8 @@ pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
         for_each,
         inputs: BTreeMap::new(),
         body,
+        disabled: None,
+        waiver: None,
         origin: around.origin,
     };
     draft.finish(control, around.taken)
@@ -131,6 +133,13 @@ impl Draft<'_> {
                     let problem = open::no_input(name, self.inputs);
                     self.problems.push(problem.under("when"));
                 }
+                if let Some(held) = condition.constant() {
+                    let message =
+                        format!("when: it {} holds, whatever is found", if held { "always" } else { "never" });
+                    let help =
+                        if held { "leave it out" } else { "use `disable` with a reason, or a condition on facts" };
+                    self.problems.push(Problem::new(message, help).under("when"));
+                }
                 for name in variables {
                     // A loop is inside the condition, not around it.
                     let problem = Problem::new(format!("when: `{name}` means nothing here"), "quote a text");
@@ -157,7 +166,14 @@ impl Draft<'_> {
             for problem in open::check(values, &[], self.inputs) {
                 self.problem(problem.under(name).under("for_each"));
             }
+            if let Some(problem) = open::exposed(values, self.inputs) {
+                self.problem(problem.under(name).under("for_each"));
+            }
             self.loops.push(name.clone());
+        }
+        if open::rows(loops.entries(), &|tree| open::every(tree, self.inputs)).len() > open::MOST_ROWS {
+            let message = format!("for_each: it has more than {} combinations", open::MOST_ROWS);
+            self.problem(Problem::new(message, "make several checks of it").under("for_each"));
         }
         loops.entries().to_vec()
     }

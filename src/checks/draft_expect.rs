@@ -20,6 +20,9 @@ impl Draft<'_> {
                 continue;
             }
             if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
+                if let Some(problem) = open::exposed(value, self.inputs) {
+                    self.problem(problem.under(key));
+                }
                 match written(value, parameter.of).and_then(|text| {
                     (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
                 }) {
@@ -80,6 +83,9 @@ impl Draft<'_> {
                 return None;
             }
         }
+        if let Some(problem) = open::exposed(value, self.inputs) {
+            self.problem(problem.under(kind.name));
+        }
         if kind.name != "command" {
             let problems = open::check(value, &self.loops, self.inputs);
             self.problems.extend(problems.into_iter().map(|p| p.under(kind.name)));
@@ -106,7 +112,12 @@ impl Draft<'_> {
             self.problems.extend(problems.into_iter().map(|p| p.under(key)));
             if fine {
                 for sample in open::sample_trees(value, &self.loops, self.inputs) {
-                    if let Err(problem) = Matcher::read(&sample, property.of) {
+                    if let Err(mut problem) = Matcher::read(&sample, property.of) {
+                        let given = |name: &&str| self.inputs.get(*name).is_some_and(|input| input.sensitive);
+                        if let Some(name) = open::inputs_in(value).iter().find(|name| given(name)) {
+                            "it does not fit here".clone_into(&mut problem.message);
+                            problem.help = Some(format!("look at the sensitive input `{name}`"));
+                        }
                         self.named(key, problem);
                         break;
                     }

@@ -2,8 +2,8 @@
 
 pub(crate) use super::grammar::parse;
 use super::kind::Target;
-use super::matcher::regex;
 use super::observed::Observed;
+use super::pattern::Patterns;
 use super::tree::Tree;
 use super::value::Value;
 use crate::platform::debian::compare_versions;
@@ -30,6 +30,8 @@ pub(crate) trait Scope {
     fn input(&self, name: &str) -> Result<Tree, String>;
     /// A loop value.
     fn variable(&self, name: &str) -> Option<Tree>;
+    /// Patterns that were compiled already.
+    fn patterns(&self) -> &Patterns;
 }
 
 /// A value while a condition is evaluated; none: there is no value.
@@ -65,6 +67,39 @@ impl Expression {
         }
     }
 
+    /// Whether it holds everywhere or nowhere, whatever is found.
+    pub(crate) fn constant(&self) -> Option<bool> {
+        match self {
+            Self::Literal(Tree::Bool(held)) => Some(*held),
+            Self::Not(inner) => inner.constant().map(|held| !held),
+            Self::And(a, b) => match (a.constant(), b.constant()) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), other) | (other, Some(true)) => other,
+                (None, None) => None,
+            },
+            Self::Or(a, b) => match (a.constant(), b.constant()) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), other) | (other, Some(false)) => other,
+                (None, None) => None,
+            },
+            Self::Compare(operator, a, b) => match (a.literal(), b.literal()) {
+                (Some(a), Some(b)) => compare(operator, Some(&a), Some(&b), &Patterns::default()).ok(),
+                (_, Some(Tree::List(none))) if none.is_empty() && *operator == "in" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What it is, where it says so itself.
+    fn literal(&self) -> Option<Tree> {
+        match self {
+            Self::Literal(tree) => Some(tree.clone()),
+            Self::List(items) => items.iter().map(Self::literal).collect::<Option<_>>().map(Tree::List),
+            _ => None,
+        }
+    }
+
     /// Whether it holds.
     ///
     /// # Errors
@@ -97,7 +132,7 @@ impl Expression {
                 Ok(Some(Tree::List(found?.into_iter().flatten().collect())))
             }
             Self::Compare(operator, a, b) => {
-                truth(compare(operator, a.found(scope)?.as_ref(), b.found(scope)?.as_ref())?)
+                truth(compare(operator, a.found(scope)?.as_ref(), b.found(scope)?.as_ref(), scope.patterns())?)
             }
         }
     }
@@ -112,7 +147,7 @@ fn plain(value: &Value) -> Tree {
     }
 }
 
-fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>) -> Result<bool, String> {
+fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>, patterns: &Patterns) -> Result<bool, String> {
     let (Some(a), Some(b)) = (a, b) else {
         // What is not there is equal to nothing, and in no order.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
@@ -120,7 +155,7 @@ fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>) -> Result<bool, S
     let spelled = |tree: &Tree| tree.spelled().ok_or_else(|| format!("{} can't be compared", tree.describe()));
     Ok(match operator {
         "in" => b.items().iter().any(|item| item.spelled() == a.spelled()),
-        "matches" => regex(&spelled(b)?)?.is_match(spelled(a)?.as_bytes()),
+        "matches" => patterns.found(&spelled(b)?, spelled(a)?.as_bytes())?,
         "==" => a.spelled() == b.spelled() && a.items().len() == b.items().len(),
         "!=" => a.spelled() != b.spelled(),
         _ => {

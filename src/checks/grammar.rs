@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::expression::Expression;
 use super::facts::brief;
 use super::kind::Target;
-use super::matcher::regex;
+use super::pattern::Pattern;
 use super::resource;
 use super::tree::Tree;
 
@@ -158,7 +158,7 @@ impl Parser {
         self.at += 1;
         let right = self.value()?;
         if let ("matches", Expression::Literal(Tree::Text(pattern))) = (operator, &right) {
-            regex(pattern)?;
+            Pattern::new(pattern)?;
         }
         Ok(Expression::Compare(operator, Box::new(left), Box::new(right)))
     }
@@ -226,7 +226,10 @@ impl Parser {
         let Token::Word(name) = self.next()? else { return Err(format!("a property of `{word}` is missing")) };
         let Some(property) = kind.property(&name) else {
             let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
-            return Err(format!("`{word}` has no property `{name}`: use one of {}", names.join(", ")));
+            return Err(match crate::diagnostic::nearest(&name, names.iter().copied()) {
+                Some(near) => format!("`{word}` has no property `{name}`: did you mean `{near}`?"),
+                None => format!("`{word}` has no property `{name}`: use one of {}", names.join(", ")),
+            });
         };
         let name = if property.name.is_empty() { name } else { property.name.to_owned() };
         let target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Input;
 use super::expression;
+use super::pattern::Pattern;
 use super::problem::Problem;
 use super::tree::Tree;
 
@@ -22,8 +23,7 @@ impl JsonSchema for WrittenInput {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let one = serde_json::json!({"type": ["string", "integer", "number", "boolean"]});
-        let value = serde_json::json!({"anyOf": [one, {"type": "array", "items": one}]});
+        let value = given_schema();
         json_schema!({
             "type": "object",
             "additionalProperties": false,
@@ -38,10 +38,104 @@ impl JsonSchema for WrittenInput {
                     "type": "object", "minProperties": 2, "additionalProperties": value,
                     "description": "Values by a version: `of: package(\"openssh-server\").version` and keys such as \">=9.2\", of which the first that holds counts.",
                 },
-                "sensitive": {"type": "boolean", "description": "Whether reports leave the value out."},
+                "type": {"enum": TYPES.iter().map(|(word, ..)| *word).collect::<Vec<_>>(), "description": "What its values are; that of its first value when absent."},
+                "required": {"type": "boolean", "description": "Whether whoever uses the profile has to give it a value; it has none of its own then."},
+                "pattern": {"type": "string", "description": "A regular expression that the whole value matches, or each item of a list."},
+                "sensitive": {"type": "boolean", "description": "Whether the value is kept out of messages, reports, evidence and digests."},
             },
         })
     }
+}
+
+/// The values that an input can have.
+pub(super) fn given_schema() -> serde_json::Value {
+    let one = serde_json::json!({"type": ["string", "integer", "number", "boolean"]});
+    serde_json::json!({"anyOf": [one, {"type": "array", "items": one}]})
+}
+
+/// What an input's values may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputRules {
+    of: Option<Type>,
+    pattern: Option<String>,
+    /// Whoever uses the profile has to give it a value.
+    pub required: bool,
+}
+
+/// The type of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Text,
+    Number,
+    Bool,
+    List,
+}
+
+const TYPES: &[(&str, Type, &str)] = &[
+    ("text", Type::Text, "text"),
+    ("number", Type::Number, "a number"),
+    ("bool", Type::Bool, "true or false"),
+    ("list", Type::List, "a list"),
+];
+
+impl Type {
+    fn of(value: &Tree) -> Option<Self> {
+        Some(match value {
+            Tree::Text(_) => Self::Text,
+            Tree::Int(_) | Tree::Float(_) => Self::Number,
+            Tree::Bool(_) => Self::Bool,
+            Tree::List(_) => Self::List,
+            Tree::Map(_) => return None,
+        })
+    }
+
+    fn shown(self) -> &'static str {
+        TYPES.iter().find(|(_, of, _)| *of == self).map_or("", |(.., shown)| shown)
+    }
+}
+
+impl InputRules {
+    /// What is wrong with a value; the value itself is not shown, it may be a secret.
+    fn check(&self, value: &Tree) -> Result<(), Problem> {
+        if let Some(of) = self.of.filter(|of| Type::of(value) != Some(*of)) {
+            let help = match (of, value) {
+                (Type::List, _) => "write it as a list: `[…]`",
+                (Type::Text, Tree::Int(_) | Tree::Float(_) | Tree::Bool(_)) => "write it in quotes",
+                _ => "change the value, or the input's `type`",
+            };
+            let message = format!("it must be {}, not {}", of.shown(), value.describe());
+            return Err(Problem::new(message, help));
+        }
+        let Some(pattern) = &self.pattern else { return Ok(()) };
+        let whole =
+            Pattern::new(&format!(r"\A(?:{pattern})\z")).map_err(|why| Problem::new(why, "see docs/checks.md"))?;
+        for text in value.items().iter().filter_map(Tree::spelled) {
+            if !whole.is_match(text.as_bytes()).map_err(|why| Problem::new(why, "use a simpler pattern"))? {
+                return Err(Problem::new(
+                    format!("it does not match `{pattern}`"),
+                    "change it so that all of it matches",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    /// The same with this value, whatever the target is.
+    ///
+    /// # Errors
+    /// The value does not fit what is declared.
+    pub fn set(&self, value: &Tree) -> Result<Self, Problem> {
+        self.rules.check(value)?;
+        Ok(Self { choices: vec![(None, value.clone())], ..self.clone() })
+    }
+}
+
+/// That there is no such input; `inputs` are those there are.
+#[must_use]
+pub fn no_input(name: &str, inputs: &BTreeMap<String, Input>) -> Problem {
+    super::open::no_input(name, inputs)
 }
 
 /// The inputs of a map, and what is wrong with the others.
@@ -68,15 +162,53 @@ fn input(name: &str, written: &Tree) -> Result<Input, Problem> {
     }
     for (condition, _) in &choices {
         let text = condition.as_deref().unwrap_or_default();
-        expression::parse(text)
-            .map_err(|why| Problem::new(format!("`{text}` is no condition: {why}"), "see docs/checks.md"))?;
+        let wrong = |why: String| Problem::new(format!("`{text}` is no condition: {why}"), "see docs/checks.md");
+        let (mut inputs, mut variables) = (Vec::new(), Vec::new());
+        let parsed = expression::parse(text).map_err(wrong)?;
+        parsed.names(&mut inputs, &mut variables);
+        if let Some(other) = inputs.first().or(variables.first()) {
+            return Err(wrong(format!("`{other}` is no fact")));
+        }
     }
     choices.extend(written.get("default").map(|value| (None, value.clone())));
-    if choices.is_empty() {
-        return Err(Problem::new(format!("the input `{name}` has no value"), "give it a `default`"));
+    let rules = rules(written, &choices)?;
+    for (key, value) in written.entries() {
+        match key.as_str() {
+            "default" => rules.check(value).map_err(|problem| problem.under(key))?,
+            "by_os" | "by_version" => {
+                for (choice, value) in value.entries().iter().filter(|(choice, _)| choice != "of") {
+                    rules.check(value).map_err(|problem| problem.under(choice).under(key))?;
+                }
+            }
+            _ => {}
+        }
+    }
+    if choices.is_empty() && !rules.required {
+        return Err(Problem::new(
+            format!("the input `{name}` has no value"),
+            "give it a `default`, or `required: true`",
+        ));
     }
     let sensitive = written.get("sensitive") == Some(&Tree::Bool(true));
-    Ok(Input { choices, sensitive })
+    Ok(Input { choices, sensitive, rules })
+}
+
+/// What is declared, or follows from the first value.
+fn rules(written: &Tree, choices: &[(Option<String>, Tree)]) -> Result<InputRules, Problem> {
+    let named = written.get("type").and_then(Tree::text);
+    let of = named.and_then(|name| TYPES.iter().find(|(word, ..)| *word == name)).map(|(_, of, _)| *of);
+    let of = of.or_else(|| choices.first().and_then(|(_, value)| Type::of(value)));
+    let pattern = written.get("pattern").and_then(Tree::text).map(str::to_owned);
+    if let Some(pattern) = &pattern {
+        let help = "put a `\\` before a character that is meant as itself";
+        Pattern::new(pattern).map_err(|why| Problem::new(why, help).under("pattern"))?;
+    }
+    let required = written.get("required") == Some(&Tree::Bool(true));
+    if required && !choices.is_empty() {
+        let problem = Problem::new("an input with a value need not be given one", "remove `required`, or its values");
+        return Err(problem.under("required"));
+    }
+    Ok(InputRules { of, pattern, required })
 }
 
 /// Conditions for names of systems, those with a version first.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
-use super::expression::{self, Scope};
+use super::control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode};
+use super::expression::Scope;
 use super::facts::Facts;
+use super::finding::{alone, either, hidden, judged, nothing, whole};
 use super::kind::{Kind, Target};
 use super::matcher::Matcher;
 use super::observed::Observed;
+use super::pattern::Patterns;
 use super::tree::Tree;
 use super::value::Value;
 use super::verdict::{Finding, Outcome, Verdict};
@@ -25,28 +27,21 @@ fn verdict(control: &Control, view: &View<'_>) -> Verdict {
     let results = results(control, view).unwrap_or_else(|finding| vec![*finding]);
     // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
     let outcome = results.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Error);
-    Verdict { control: control.id.clone(), title: control.title.clone(), impact: control.impact, outcome, results }
-}
-
-/// A finding about the control as a whole.
-fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
-    let (resource, property) = (String::new(), what.to_owned());
-    Finding { resource, property, expected: String::new(), actual: None, outcome, message }
-}
-
-/// The same where it is the only one.
-fn alone(outcome: Outcome, what: &str, message: String) -> Box<Finding> {
-    Box::new(whole(outcome, what, message))
+    let Control { id, title, impact, waiver, .. } = control;
+    Verdict { control: id.clone(), title: title.clone(), impact: *impact, outcome, results, waiver: waiver.clone() }
 }
 
 fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Box<Finding>> {
+    if let Some(reason) = &control.disabled {
+        return Err(alone(Outcome::Skipped, "disable", format!("it is switched off: {reason}")));
+    }
     if let Some(reason) = &control.manual {
         return Err(alone(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
     }
     let known = Known { control, view, row: BTreeMap::new() };
     if let Some(text) = &control.when {
-        let held = expression::parse(text).and_then(|condition| condition.holds(&known));
-        match held {
+        let condition = view.condition(text);
+        match condition.as_ref().as_ref().map_err(Clone::clone).and_then(|condition| condition.holds(&known)) {
             Ok(true) => {}
             Ok(false) => return Err(alone(Outcome::Skipped, "when", format!("it does not apply here: {text}"))),
             Err(why) => {
@@ -75,25 +70,39 @@ impl Scope for Known<'_> {
     }
 
     fn input(&self, name: &str) -> Result<Tree, String> {
-        let input = self.control.inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
-        for (condition, value) in &input.choices {
-            let held = match condition {
-                Some(text) => expression::parse(text)?.holds(self)?,
-                None => true,
-            };
-            if held {
-                return Ok(value.clone());
-            }
-        }
-        Err(format!("the input `{name}` has no value for this target"))
+        chosen(&self.control.inputs, name, self, self.view)
     }
 
     fn variable(&self, name: &str) -> Option<Tree> {
         self.row.get(name).cloned()
     }
+
+    fn patterns(&self) -> &Patterns {
+        self.view.patterns()
+    }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+/// The value of an input on this target.
+pub(super) fn chosen(
+    inputs: &BTreeMap<String, Input>,
+    name: &str,
+    scope: &dyn Scope,
+    view: &View<'_>,
+) -> Result<Tree, String> {
+    let input = inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
+    for (condition, value) in &input.choices {
+        let held = match condition {
+            Some(text) => view.condition(text).as_ref().as_ref().map_err(Clone::clone)?.holds(scope)?,
+            None => true,
+        };
+        if held {
+            return Ok(value.clone());
+        }
+    }
+    Err(format!("the input `{name}` has no value for this target"))
+}
+
+pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let Some(kind) = target.of() else {
         return Observed::Unknown(format!("this version knows no resource `{}`", target.kind));
     };
@@ -113,6 +122,10 @@ impl Known<'_> {
             closed.push((name.clone(), values));
         }
         let rows = open::rows(&closed, &|tree| tree.items().to_vec());
+        if rows.len() > open::MOST_ROWS {
+            let why = format!("there are more than {} values to check", open::MOST_ROWS);
+            return Err(alone(Outcome::Error, "for_each", why));
+        }
         if rows.is_empty() {
             return Err(alone(Outcome::Skipped, "for_each", "there is nothing to check: the list is empty".to_owned()));
         }
@@ -169,83 +182,41 @@ impl Known<'_> {
 
     fn finding(&self, target: &Target, kind: &Kind, name: &str, expected: &Expected, of: &Expectation) -> Finding {
         let kind_of = kind.property(name).map_or(super::kind::Of::Text, |p| p.of);
+        let read;
         let matcher = match expected {
-            Expected::Fixed(matcher) => Ok(matcher.clone()),
+            Expected::Fixed(matcher) => Ok(matcher),
             Expected::Open(tree) => {
-                self.close(tree).and_then(|tree| Matcher::read(&tree, kind_of).map_err(|problem| problem.message))
+                read =
+                    self.close(tree).and_then(|tree| Matcher::read(&tree, kind_of).map_err(|problem| problem.message));
+                read.as_ref()
             }
         };
         let observed = observe(target, name, self.view);
-        match (matcher, observed, of.if_absent) {
+        let finding = match (matcher, observed, of.if_absent) {
             (Err(why), ..) => {
                 Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) }
             }
             (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
                 nothing(meaning, target, name)
             }
-            (Ok(matcher), observed, _) => judged(target, name, &matcher, matcher.describe(kind_of), observed),
-        }
+            (Ok(matcher), observed, _) => {
+                judged(target, name, matcher, matcher.describe(kind_of), observed, self.view.patterns())
+            }
+        };
+        if self.sensitive(expected) { hidden(finding) } else { finding }
     }
-}
 
-fn nothing(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
-    let outcome = if meaning == IfAbsent::Pass { Outcome::Passed } else { Outcome::Skipped };
-    Finding { resource: target.shown(), ..whole(outcome, property, format!("{property}: there is nothing to look at")) }
-}
-
-fn judged(target: &Target, property: &str, matcher: &Matcher, expected: String, observed: Observed) -> Finding {
-    let (outcome, actual, message) = match observed {
-        Observed::Missing(_) if matcher.wants_nothing() => {
-            (Outcome::Passed, None, format!("{property}: expected {expected}"))
-        }
-        Observed::Missing(why) => (Outcome::Failed, None, format!("{property}: expected {expected}, but it {why}")),
-        Observed::Unknown(why) => (Outcome::Error, None, format!("{property}: {why}")),
-        Observed::Skipped(why) => (Outcome::Skipped, None, format!("{property}: {why}")),
-        Observed::Value(value) => {
-            let actual = value.shown();
-            let (outcome, message) = match matcher.test(&value) {
-                Err(why) => (Outcome::Error, format!("{property}: {why}")),
-                Ok(fits) => (
-                    if fits { Outcome::Passed } else { Outcome::Failed },
-                    format!("{property}: expected {expected}, actual {actual}"),
-                ),
-            };
-            (outcome, Some(actual), message)
-        }
-    };
-    Finding { resource: target.shown(), property: property.to_owned(), expected, actual, outcome, message }
-}
-
-/// One result for alternatives (`wanted`: one must hold) or for what must not hold.
-fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
-    let worst = |part: &Vec<Finding>| part.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Skipped);
-    let outcomes: Vec<Outcome> = parts.iter().map(worst).collect();
-    let outcome = if outcomes.contains(&Outcome::Passed) {
-        if wanted { Outcome::Passed } else { Outcome::Failed }
-    } else if outcomes.contains(&Outcome::Error) {
-        Outcome::Error
-    } else if outcomes.contains(&Outcome::Failed) {
-        if wanted { Outcome::Failed } else { Outcome::Passed }
-    } else {
-        Outcome::Skipped
-    };
-    let told: Vec<String> = parts
-        .iter()
-        .zip(&outcomes)
-        .map(|(part, outcome)| {
-            let shown: Vec<String> = part
-                .iter()
-                .filter(|f| f.outcome == *outcome)
-                .map(|f| format!("{} {}", f.resource, f.message))
-                .collect();
-            format!("({}: {})", outcome.as_str(), shown.join(", "))
-        })
-        .collect();
-    let (name, expected) = if wanted { ("any_of", "at least one to hold") } else { ("none_of", "none to hold") };
-    let message = format!("{name}: expected {expected}: {}", told.join(" "));
-    Finding { expected: expected.to_owned(), ..whole(outcome, name, message) }
+    /// Whether what is expected is a value to be kept to itself.
+    fn sensitive(&self, expected: &Expected) -> bool {
+        let Expected::Open(tree) = expected else { return false };
+        open::inputs_in(tree).iter().any(|name| self.control.inputs.get(*name).is_some_and(|input| input.sensitive))
+    }
 }
 
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "judge_secret_tests.rs"]
+mod secret_tests;

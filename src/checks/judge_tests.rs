@@ -4,20 +4,20 @@ use super::*;
 use crate::checks::tests::{IDENTITY, output};
 use crate::checks::{Around, CollectOptions, Origin, collector, inputs, parse, read};
 
-const PACKAGES: (&str, &str, i32, &str, &str) = (
+pub(super) const PACKAGES: (&str, &str, i32, &str, &str) = (
     "packages",
     "",
     0,
     "-",
     "chrony\tamd64\tinstall ok installed\t4.3\t\t\nssh\tamd64\tinstall ok installed\t1:9.2\t\t\n",
 );
-const DEBIAN: (&str, &str, i32, &str, &str) = ("os-release", "", 0, "-", "ID=debian\nVERSION_ID=12\n");
+pub(super) const DEBIAN: (&str, &str, i32, &str, &str) = ("os-release", "", 0, "-", "ID=debian\nVERSION_ID=12\n");
 
-fn tree(yaml: &str) -> Tree {
+pub(super) fn tree(yaml: &str) -> Tree {
     serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"))
 }
 
-fn control(yaml: &str, given: &str) -> Control {
+pub(super) fn control(yaml: &str, given: &str) -> Control {
     let (inputs, problems) = inputs(&tree(given));
     assert_eq!(problems, []);
     let mut taken = std::collections::BTreeSet::new();

@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::facts::brief;
 use super::kind::Of;
-use super::value::{Value, quoted};
+use super::pattern::Patterns;
+use super::pointed;
+use super::value::{Value, quantity, quoted};
 
 /// What is expected of one property. Operands are kept as text in one spelling per kind (`true`, `42`, `0644`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +57,30 @@ pub enum Matcher {
     Each(Box<Matcher>),
     /// At least one item.
     Any(Box<Matcher>),
+    /// The text as a version, in the package manager's order.
+    Version(Box<Matcher>),
+    /// The text as a duration, in seconds.
+    Duration(Box<Matcher>),
+    /// What the text, read as JSON, has at each of these pointers (RFC 6901).
+    Json(Vec<(String, Matcher)>),
 }
+
+/// Why a value neither satisfies a matcher nor does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// There is nothing to compare, which fails a negated expectation, too.
+    Missing(String),
+    /// It can't be compared with the operand.
+    Error(String),
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Error(why)
+    }
+}
+
+type Fits = Result<bool, Unfit>;
 
 impl Matcher {
     pub(crate) fn bool(expected: bool) -> Self {
@@ -106,86 +130,126 @@ impl Matcher {
             Self::Count(inner) => format!("a count of {}", inner.describe(Of::Number)),
             Self::Each(inner) => format!("every item {}", inner.describe(Of::Setting)),
             Self::Any(inner) => format!("an item {}", inner.describe(Of::Setting)),
+            Self::Version(inner) => format!("a version {}", inner.describe(Of::Version)),
+            Self::Duration(inner) => format!("a duration of {} seconds", inner.describe(Of::Number)),
+            Self::Json(each) => {
+                let each = each.iter().map(|(at, m)| format!("at {at} {}", m.describe(Of::Setting)));
+                format!("JSON that has {}", each.collect::<Vec<_>>().join(" and "))
+            }
         }
     }
 
     /// Whether the value satisfies it.
     ///
     /// # Errors
-    /// A value that can't be compared with the operand.
-    pub(crate) fn test(&self, value: &Value) -> Result<bool, String> {
-        let texts = || match value {
-            Value::Text(blob) => String::from_utf8_lossy(blob.bytes()).lines().map(str::to_owned).collect(),
-            Value::Setting(items) | Value::List(items) => items.clone(),
-            other => vec![String::from_utf8_lossy(&other.bytes()).into_owned()],
-        };
-        // One setting with commas is a list of its parts for the matchers of items.
-        let items = || match value {
-            Value::Setting(values) if values.len() == 1 => {
-                values[0].split(',').map(|part| part.trim().to_owned()).collect()
-            }
-            _ => texts(),
-        };
+    /// There is nothing to compare, or what there is can't be compared with the operand.
+    pub(crate) fn fits(&self, value: &Value, patterns: &Patterns) -> Fits {
         let set = |items: &[String]| items.iter().cloned().collect::<BTreeSet<String>>();
         Ok(match self {
-            Self::Not(inner) => !inner.test(value)?,
-            Self::And(several) => all(several, |m| m.test(value))?,
-            Self::Or(several) => !all(several, |m| m.test(value).map(|fits| !fits))?,
+            Self::Not(inner) => !inner.fits(value, patterns)?,
+            Self::And(several) => all(several, |m| m.fits(value, patterns))?,
+            Self::Or(several) => any(several, |m| m.fits(value, patterns))?,
             Self::Absent(wanted) => !wanted,
             Self::Eq(expected) => value.equals(expected)?,
             Self::Cmp(expected) => value.loosely(expected)?,
-            Self::In(list) if value.list().is_some() => set(&texts()).is_subset(&set(list)),
-            Self::In(list) => !all(list, |expected| value.equals(expected).map(|same| !same))?,
-            Self::Match(pattern) => {
-                let regex = regex(pattern)?;
-                match value.list() {
-                    Some(items) => items.iter().any(|item| regex.is_match(item.as_bytes())),
-                    None => regex.is_match(value.bytes().as_ref()),
-                }
-            }
+            Self::In(list) if value.list().is_some() => set(&texts(value)).is_subset(&set(list)),
+            Self::In(list) => any(list, |expected| Ok(value.equals(expected)?))?,
+            Self::Match(pattern) => match value.list() {
+                Some(items) => any(items, |item| Ok(patterns.found(pattern, item.as_bytes())?))?,
+                None => patterns.found(pattern, value.bytes().as_ref())?,
+            },
             Self::Include(text) => match value.list() {
                 Some(items) => items.contains(text),
                 None => contains(value.bytes().as_ref(), text.as_bytes()),
             },
-            Self::Line(line) => texts().contains(line),
+            Self::Line(line) => texts(value).contains(line),
             Self::AtMost(limit) => value.within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?,
             Self::AtLeast(limit) => value.within(limit, Ordering::is_ge, |mode, min| mode & min == min)?,
-            Self::SubsetOf(list) => set(&items()).is_subset(&set(list)),
-            Self::SupersetOf(list) => set(&items()).is_superset(&set(list)),
-            Self::SameSet(list) => set(&items()) == set(list),
-            Self::Disjoint(list) => set(&items()).is_disjoint(&set(list)),
+            Self::SubsetOf(list) => set(&items(value)).is_subset(&set(list)),
+            Self::SupersetOf(list) => set(&items(value)).is_superset(&set(list)),
+            Self::SameSet(list) => set(&items(value)) == set(list),
+            Self::Disjoint(list) => set(&items(value)).is_disjoint(&set(list)),
             Self::Empty(wanted) => {
                 value.list().map_or_else(|| value.bytes().is_empty(), <[String]>::is_empty) == *wanted
             }
-            Self::Duplicates(wanted) => (set(&items()).len() != items().len()) == *wanted,
-            Self::Count(inner) => inner.test(&Value::Number(i64::try_from(items().len()).unwrap_or(i64::MAX)))?,
-            Self::Each(inner) => all(&items(), |item| inner.test(&Value::Setting(vec![item.clone()])))?,
-            Self::Any(inner) => !all(&items(), |item| inner.test(&Value::Setting(vec![item.clone()])).map(|y| !y))?,
+            Self::Duplicates(wanted) => {
+                let items = items(value);
+                (set(&items).len() != items.len()) == *wanted
+            }
+            Self::Count(inner) => {
+                let count = i64::try_from(items(value).len()).unwrap_or(i64::MAX);
+                inner.fits(&Value::Number(count), patterns)?
+            }
+            Self::Each(inner) => all(&items(value), |item| inner.fits(&one(item), patterns))?,
+            Self::Any(inner) => any(&items(value), |item| inner.fits(&one(item), patterns))?,
+            Self::Version(inner) => inner.fits(&Value::Version(plain(value)?), patterns)?,
+            Self::Duration(inner) => {
+                let text = plain(value)?;
+                let seconds = quantity(&text).ok_or_else(|| format!("`{}` is no duration", brief(text.as_bytes())))?;
+                inner.fits(&Value::Number(seconds), patterns)?
+            }
+            Self::Json(each) => pointed::fits(each, value, patterns)?,
         })
     }
+
+    /// The same without anything known beforehand.
+    #[cfg(test)]
+    pub(crate) fn test(&self, value: &Value) -> Fits {
+        self.fits(value, &Patterns::default())
+    }
 }
 
-fn all<T>(items: &[T], mut test: impl FnMut(&T) -> Result<bool, String>) -> Result<bool, String> {
+/// The lines of a text, the items of a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Text(blob) => String::from_utf8_lossy(blob.bytes()).lines().map(str::to_owned).collect(),
+        Value::Setting(items) | Value::List(items) => items.clone(),
+        other => vec![String::from_utf8_lossy(&other.bytes()).into_owned()],
+    }
+}
+
+/// The same for the matchers of items: one setting with commas is a list of its parts.
+fn items(value: &Value) -> Vec<String> {
+    match value {
+        Value::Setting(values) if values.len() == 1 => values[0].split(',').map(|part| part.trim().to_owned()).collect(),
+        _ => texts(value),
+    }
+}
+
+/// One item.
+fn one(item: &str) -> Value {
+    Value::Setting(vec![item.to_owned()])
+}
+
+/// One value without white space around it.
+fn plain(value: &Value) -> Result<String, String> {
+    match value.list() {
+        Some(items) => Err(format!("it has {} values, which have no order", items.len())),
+        None => Ok(String::from_utf8_lossy(&value.bytes()).trim().to_owned()),
+    }
+}
+
+/// Every one; what is known to be wrong decides before what is missing.
+fn all<T>(items: &[T], mut fits: impl FnMut(&T) -> Fits) -> Fits {
+    any(items, |item| fits(item).map(|yes| !yes)).map(|wrong| !wrong)
+}
+
+/// At least one; one that fits decides, however little is there for the others.
+fn any<T>(items: &[T], mut fits: impl FnMut(&T) -> Fits) -> Fits {
+    let mut missing = None;
     for item in items {
-        if !test(item)? {
-            return Ok(false);
+        match fits(item) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(Unfit::Missing(why)) => missing = missing.or(Some(why)),
+            Err(error) => return Err(error),
         }
     }
-    Ok(true)
+    missing.map_or(Ok(false), |why| Err(Unfit::Missing(why)))
 }
 
-/// The pattern compiled as every `match` is: linear time, bounded size.
-pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).multi_line(true).unicode(false).size_limit(1 << 20).build();
-    // The crate's message draws the pattern on several lines; the last says what is wrong.
-    built.map_err(|e| {
-        let text = e.to_string();
-        let last = text.lines().last().unwrap_or_default().trim();
-        format!("the pattern can't be used: {}", last.strip_prefix("error: ").unwrap_or(last))
-    })
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+/// Whether bytes are found in others.
+pub(super) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || haystack.windows(needle.len()).any(|w| w == needle)
 }
 

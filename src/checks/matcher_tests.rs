@@ -96,3 +96,64 @@ fn versions_numbers_and_owners() {
     assert_eq!(owner("0").test(&root(false)), Ok(true));
     assert!(owner("{not: www-data}").test(&root(false)).is_err(), "unknown names never pass");
 }
+
+#[test]
+fn what_else_a_text_can_be() {
+    let out = |yaml: &str| matcher(&format!("{{command: x, stdout: {yaml}}}"), "stdout");
+    let text = |text: &str| Value::Text(Blob::new(text.as_bytes().to_vec(), false, false));
+    for (yaml, value, expected) in [
+        ("{version: {at_least: \"9.2\"}}", "9.10\n", Ok(true)),
+        ("{version: {at_least: \"1:1\"}}", "9.10", Ok(false)),
+        ("{version: \"2\"}", "2", Ok(true)),
+        ("{duration: {at_most: 1m}}", "60s\n", Ok(true)),
+        ("{duration: {at_most: 60}}", "1m1s", Ok(false)),
+        ("{duration: 2m}", "120", Ok(true)),
+        ("{duration: {between: [1m, 1h]}}", "30s", Ok(false)),
+        ("{duration: {at_most: 1m}}", "for ever", Err("is no duration")),
+        ("{lines_include: [a, c]}", "a\nb\nc", Ok(true)),
+        ("{lines_include: [a, c]}", "a\nbc", Ok(false)),
+        (
+            "{json: {/a/0/b: ok, /n: {at_most: 3}, /l: {superset_of: [x]}}}",
+            "{\"a\": [{\"b\": \"ok\"}], \"n\": 3, \"l\": [\"x\", 1]}",
+            Ok(true),
+        ),
+        ("{json: {/a: true}}", "{\"a\": false}", Ok(false)),
+        ("{json: {/a: {absent: true}}}", "{\"a\": null}", Ok(true)),
+        ("{json: {/b: 1}}", "{\"a\": 1}", Err("has nothing at /b")),
+        ("{not: {json: {/b: 1}}}", "{\"a\": 1}", Err("has nothing at /b")),
+        ("{or: [{json: {/b: 1}}, {json: {/a: 1}}]}", "{\"a\": 1}", Ok(true)),
+        ("{json: {/a: 1}}", "no json", Err("is no JSON")),
+        ("{match: \"^((?=a)a+)+$\"}", &format!("{}b", "a".repeat(60)), Err("steps on this text")),
+    ] {
+        match (out(yaml).test(&text(value)), expected) {
+            (Ok(fits), Ok(expected)) => assert_eq!(fits, expected, "{yaml}"),
+            (Err(Unfit::Missing(why) | Unfit::Error(why)), Err(part)) => assert!(why.contains(part), "{yaml}: {why}"),
+            (said, _) => panic!("{yaml}: {said:?}"),
+        }
+    }
+}
+
+#[test]
+fn inspecs_words_mean_what_they_mean_there() {
+    let mode = |yaml: &str, mode: u32| matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode").test(&Value::Mode(mode));
+    // 0604 has none of the bits 0040, and still more than 0640 allows.
+    for (bits, more) in [(0o640, false), (0o600, false), (0o604, true), (0o644, true), (0o4640, true)] {
+        assert_eq!(mode("{be_more_permissive_than: \"0640\"}", bits), Ok(more), "{bits:o}");
+        assert_eq!(mode("{not: {be_more_permissive_than: \"0640\"}}", bits), Ok(!more), "{bits:o}");
+    }
+    let users = |yaml: &str| {
+        let list = Value::List(vec!["root".to_owned(), "bin".to_owned()]);
+        matcher(&format!("{{passwd: all, users: {yaml}}}"), "users").test(&list)
+    };
+    for (yaml, expected) in [
+        ("{match_array: [bin, root]}", true),
+        ("{be_in: [bin, root, x]}", true),
+        ("{contain_duplicates: true}", false),
+        ("{none: {match: \"^adm\"}}", true),
+        ("{none: {match: \"^root$\"}}", false),
+        ("{count: {between: [1, 2]}}", true),
+        ("{count: {\">=\": 3}}", false),
+    ] {
+        assert_eq!(users(yaml), Ok(expected), "{yaml}");
+    }
+}

@@ -7,7 +7,10 @@ mod draft;
 mod draft_expect;
 mod expression;
 mod facts;
+mod finding;
 mod frames;
+mod gate;
+mod given;
 mod grammar;
 mod input;
 mod inventory;
@@ -16,6 +19,8 @@ mod kind;
 mod matcher;
 mod observed;
 mod open;
+mod pattern;
+mod pointed;
 mod problem;
 mod reference;
 mod resource;
@@ -37,7 +42,9 @@ pub use control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, 
 pub use draft::{Around, read};
 pub use facts::{Facts, Identity, Read, Reading};
 pub use frames::{CollectError, parse};
-pub use input::{WrittenInput, inputs};
+pub use gate::{Counts, Gate, Status, Waiver};
+pub use given::{Given, conceal, given};
+pub use input::{InputRules, WrittenInput, inputs, no_input};
 pub use inventory::Inventory;
 pub use judge::judge;
 pub use kind::Target;
@@ -45,7 +52,7 @@ pub use matcher::Matcher;
 pub use problem::{Part, Problem};
 pub use reference::reference;
 pub use resource::file::{FileFact, Stat};
-pub use schema::WrittenCheck;
+pub use schema::{WrittenCheck, WrittenOverride, WrittenUse};
 pub use tree::Tree;
 pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
 
@@ -100,8 +107,8 @@ pub fn digest(controls: &[&Control]) -> String {
 
 /// Each control's id with its own digest.
 #[must_use]
-pub fn digests(controls: &[Control]) -> BTreeMap<String, String> {
-    controls.iter().map(|c| (c.id.clone(), digest_of(c))).collect()
+pub fn digests<'a>(controls: impl IntoIterator<Item = &'a Control>) -> BTreeMap<String, String> {
+    controls.into_iter().map(|c| (c.id.clone(), digest_of(c))).collect()
 }
 
 /// One digest out of those of [`digests`].
@@ -121,8 +128,12 @@ pub fn combined(digests: &BTreeMap<String, String>) -> String {
 fn digest_of(control: &Control) -> String {
     // A control has no map with keys other than text and no number that JSON can't hold (impact is 0.0 to 1.0).
     let mut value = serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
-    // A control that moved in its file is the same control.
-    value.as_object_mut().and_then(|map| map.remove("origin"));
+    // A control that moved in its file, or whose failure somebody answers for, is the same control.
+    value.as_object_mut().map(|map| (map.remove("origin"), map.remove("waiver")));
+    // Nor is a secret to be guessed from a digest.
+    for (name, input) in control.inputs.iter().filter(|(_, input)| input.sensitive) {
+        value["inputs"][name] = serde_json::json!({"sensitive": true, "choices": input.choices.len()});
+    }
     let mut text = String::new();
     canonical(&value, &mut text);
     format!("{:x}", Sha256::digest(text))

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::control::{Control, Expected, Input};
 use super::expression;
+use super::input::InputRules;
 use super::problem::Problem;
 use super::tree::Tree;
 
 const WHOLE: &str = "$inputs.";
+/// The most combinations of loop values that are judged.
+pub(crate) const MOST_ROWS: usize = 10_000;
 
 /// One piece of a text: itself, or what stands for something.
 enum Piece<'t> {
@@ -156,11 +159,30 @@ pub(crate) fn sample_trees(tree: &Tree, loops: &[String], inputs: &BTreeMap<Stri
         .filter_map(|n| {
             let choice = |name: &str| {
                 let choices = &inputs.get(name).ok_or_else(String::new)?.choices;
-                choices.get(n.min(choices.len() - 1)).map(|(_, v)| v.clone()).ok_or_else(String::new)
+                choices.get(n.min(choices.len().saturating_sub(1))).map(|(_, v)| v.clone()).ok_or_else(String::new)
             };
             close(tree, &choice, &|_| None).ok()
         })
         .collect()
+}
+
+/// The inputs that a value names.
+pub(crate) fn inputs_in(tree: &Tree) -> Vec<&str> {
+    let mut out = Vec::new();
+    tree.texts(&mut |text| {
+        out.extend(pieces(text, &|_| false).into_iter().filter_map(|p| match p {
+            Piece::Input(name) => Some(name),
+            _ => None,
+        }));
+    });
+    out
+}
+
+/// The sensitive inputs that a value names where it must not: what is looked at is part of the facts, which are kept.
+pub(crate) fn exposed(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Option<Problem> {
+    let name = inputs_in(tree).into_iter().find(|name| inputs.get(*name).is_some_and(|input| input.sensitive))?;
+    let message = format!("the sensitive input `{name}` can't say what to look at");
+    Some(Problem::new(message, "name it in what is expected: what is looked at is part of the facts that are kept"))
 }
 
 /// The values of loops, one row for each combination.
@@ -177,7 +199,7 @@ pub(crate) fn rows(loops: &[(String, Tree)], values: &dyn Fn(&Tree) -> Vec<Tree>
                     row
                 })
             })
-            .take(10_000)
+            .take(MOST_ROWS + 1)
             .collect();
     }
     out
@@ -203,14 +225,7 @@ pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> 
 /// The inputs that a control names.
 pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTreeMap<String, Input> {
     let mut names = BTreeSet::new();
-    let mut add = |tree: &Tree| {
-        tree.texts(&mut |text| {
-            names.extend(pieces(text, &|_| false).into_iter().filter_map(|p| match p {
-                Piece::Input(name) => Some(name.to_owned()),
-                _ => None,
-            }));
-        });
-    };
+    let mut add = |tree: &Tree| names.extend(inputs_in(tree).into_iter().map(str::to_owned));
     control.for_each.iter().for_each(|(_, tree)| add(tree));
     for expectation in control.expectations() {
         add(&Tree::Text(expectation.target.subject.clone()));
@@ -225,6 +240,9 @@ pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTre
         condition.names(&mut inputs, &mut Vec::new());
         names.extend(inputs.into_iter().map(str::to_owned));
     }
-    let kept = |(name, input): (&String, &Input)| names.contains(name).then(|| (name.clone(), input.clone()));
+    let kept = |(name, input): (&String, &Input)| {
+        let input = || Input { rules: InputRules::default(), ..input.clone() };
+        names.contains(name).then(|| (name.clone(), input()))
+    };
     inputs.iter().filter_map(kept).collect()
 }

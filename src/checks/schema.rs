@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::kind::{Kind, Of, Property};
 use super::resource::KINDS;
 use super::tree::Tree;
-use super::wording::MATCHERS;
+use super::wording::{ALIASES, MATCHERS};
 
 /// A check as it is written, not yet looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,50 @@ impl JsonSchema for WrittenCheck {
         let groups = ["checks", "any_of", "all_of", "none_of", "manual"].map(|key| reference(&title(key)));
         schema(json!({"anyOf": kinds.chain(groups).collect::<Vec<_>>()}))
     }
+}
+
+/// A change of a control that a profile or an image has from another, as it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WrittenOverride(pub Tree);
+
+impl JsonSchema for WrittenOverride {
+    fn schema_name() -> Cow<'static, str> {
+        "Override".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut keys = common();
+        for key in ["id", "refs", "for_each", "manual", "if_absent"] {
+            keys.remove(key);
+        }
+        keys.insert("inputs".to_owned(), given_inputs("Other values of the inputs that the control names."));
+        schema(json!({"type": "object", "minProperties": 1, "additionalProperties": false, "properties": keys}))
+    }
+}
+
+/// A profile that an image or another profile names, perhaps with values for its inputs, as it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WrittenUse(pub Tree);
+
+impl JsonSchema for WrittenUse {
+    fn schema_name() -> Cow<'static, str> {
+        "Use".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name = json!({"type": "string", "description": "`NAME` means `profiles/NAME.yaml`."});
+        let inputs = given_inputs("Values for its inputs.");
+        schema(json!({"anyOf": [
+            {"type": "string", "description": "`NAME` means `profiles/NAME.yaml`."},
+            {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {"name": name, "inputs": inputs}},
+        ]}))
+    }
+}
+
+fn given_inputs(doc: &str) -> Json {
+    json!({"type": "object", "minProperties": 1, "additionalProperties": super::input::given_schema(), "description": doc})
 }
 
 fn schema(json: Json) -> Schema {
@@ -74,8 +118,8 @@ fn define(generator: &mut SchemaGenerator) {
 }
 
 const SCALARS: &[(&str, &str)] = &[
-    ("Bool", r#"{"type": "boolean"}"#),
-    ("Number", r#"{"type": "integer"}"#),
+    ("Bool", r#"{"type": ["boolean", "string"], "pattern": "^\\$"}"#),
+    ("Number", r#"{"type": ["integer", "string"], "pattern": "^\\$"}"#),
     ("Mode", r#"{"type": "string", "pattern": "^([0-7]{3,4}|\\$.*)$"}"#),
     ("Version", r#"{"type": "string"}"#),
     ("Account", r#"{"type": ["string", "integer"]}"#),
@@ -97,11 +141,18 @@ fn matcher(own: &str, scalar: &Json) -> Json {
         "absent" | "empty" | "duplicates" => json!({"type": "boolean"}),
         "in" | "subset_of" | "superset_of" | "same_set" | "disjoint" => open.clone(),
         "at_most" | "at_least" => scalar.clone(),
+        "lines_include" => {
+            json!({"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "string"}]})
+        }
+        "between" => json!({"type": "array", "items": scalar, "minItems": 2, "maxItems": 2}),
+        "version" => reference("ExpectVersion"),
+        "duration" => reference("ExpectSetting"),
+        "json" => json!({"type": "object", "minProperties": 1, "additionalProperties": reference("ExpectSetting")}),
         "count" => reference("ExpectNumber"),
-        "each" | "any" => reference("ExpectSetting"),
+        "each" | "any" | "none" => reference("ExpectSetting"),
         _ => json!({"type": "string"}),
     };
-    let properties: Map<String, Json> = MATCHERS
+    let mut properties: Map<String, Json> = MATCHERS
         .iter()
         .map(|(name, doc)| {
             let mut rule = rules(name);
@@ -111,6 +162,15 @@ fn matcher(own: &str, scalar: &Json) -> Json {
             ((*name).to_owned(), rule)
         })
         .collect();
+    for (alias, name) in ALIASES {
+        let mut rule = rules(name);
+        // Helps and messages name our own words only.
+        rule["deprecated"] = json!(true);
+        if rule.get("$ref").is_none() {
+            rule["description"] = json!(format!("InSpec's word; see `{name}`."));
+        }
+        properties.insert((*alias).to_owned(), rule);
+    }
     let map = json!({
         "type": "object",
         "description": "matchers, all of which hold",

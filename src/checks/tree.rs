@@ -99,7 +99,7 @@ impl Tree {
     }
 
     /// Calls `visit` with every text.
-    pub(crate) fn texts(&self, visit: &mut dyn FnMut(&str)) {
+    pub(crate) fn texts<'t>(&'t self, visit: &mut dyn FnMut(&'t str)) {
         match self {
             Self::Text(text) => visit(text),
             Self::List(items) => items.iter().for_each(|i| i.texts(visit)),

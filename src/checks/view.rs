@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::expression::{self, Expression};
 use super::facts::{Facts, Identity, Reading, brief};
 use super::observed::Observed;
+use super::pattern::Patterns;
 
 type Memo = HashMap<(TypeId, String, String), Rc<dyn Any>>;
 
@@ -14,7 +16,12 @@ type Memo = HashMap<(TypeId, String, String), Rc<dyn Any>>;
 pub(crate) struct View<'f> {
     facts: &'f Facts,
     memo: RefCell<Memo>,
+    conditions: RefCell<HashMap<String, Condition>>,
+    patterns: Patterns,
 }
+
+/// A condition that was read.
+type Condition = Rc<Result<Expression, String>>;
 
 /// How an answer reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +36,22 @@ pub(crate) enum Seen<T> {
 
 impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
-        Self { facts, memo: RefCell::default() }
+        Self { facts, memo: RefCell::default(), conditions: RefCell::default(), patterns: Patterns::default() }
+    }
+
+    /// Patterns that were compiled already.
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    /// A condition, read at its first use.
+    pub(crate) fn condition(&self, text: &str) -> Condition {
+        if let Some(known) = self.conditions.borrow().get(text) {
+            return Rc::clone(known);
+        }
+        let read = Rc::new(expression::parse(text));
+        self.conditions.borrow_mut().insert(text.to_owned(), Rc::clone(&read));
+        read
     }
 
     pub(crate) fn identity(&self) -> &'f Identity {

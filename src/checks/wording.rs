@@ -2,7 +2,9 @@
 
 use super::facts::brief;
 use super::kind::Of;
-use super::matcher::{Matcher, regex};
+use super::matcher::Matcher;
+use super::pattern::Pattern;
+use super::pointed;
 use super::problem::{Problem, Wrong};
 use super::tree::Tree;
 use super::value::{operand, quantity};
@@ -15,12 +17,20 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("and", "every one of a list of matchers"),
     ("or", "at least one of a list of matchers"),
     ("absent", "true: there is no value; false: there is one"),
-    ("match", "a regular expression is found; ^ and $ match at line ends, classes are ASCII"),
+    (
+        "match",
+        "a regular expression is found; ^ and $ match at line ends, classes are ASCII; with lookaround it is bounded in steps",
+    ),
     ("include", "a text is found; in a list: it is one of the items"),
     ("line", "one whole line is just this"),
+    ("lines_include", "each text of a list is one whole line"),
     ("in", "equal to one of a list"),
     ("at_most", "no greater; a mode with no other bits; durations such as 1m are seconds"),
     ("at_least", "no less; a mode with at least these bits"),
+    ("between", "no less than the first and no greater than the second of a list of two"),
+    ("version", "a matcher for the text as a version, in the package manager's order"),
+    ("duration", "a matcher for the text as a duration: 90, 1m and 1h30m are numbers of seconds"),
+    ("json", "the text is JSON: matchers for what is at JSON pointers, such as `/a/0/b`"),
     ("subset_of", "no item but these"),
     ("superset_of", "all of these items, perhaps more"),
     ("same_set", "just these items, in any order"),
@@ -30,15 +40,31 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("count", "a matcher for the number of items"),
     ("each", "a matcher for every item"),
     ("any", "a matcher that at least one item satisfies"),
+    ("none", "a matcher that no item satisfies"),
 ];
 
+/// The one that means the opposite of what it stands for: more than at most.
+const MORE_PERMISSIVE: &str = "be_more_permissive_than";
+
 /// InSpec's words for them.
-const ALIASES: &[(&str, &str)] = &[
+pub(crate) const ALIASES: &[(&str, &str)] = &[
     ("be_in", "in"),
     ("be_empty", "empty"),
     ("be_nil", "absent"),
     ("contain_duplicates", "duplicates"),
-    ("be_more_permissive_than", "at_least"),
+    (MORE_PERMISSIVE, "at_most"),
+    ("be", "eq"),
+    ("be_eq", "eq"),
+    ("be_cmp", "cmp"),
+    ("be_between", "between"),
+    ("contain", "include"),
+    ("have_rule", "include"),
+    ("have_line", "line"),
+    ("match_array", "same_set"),
+    ("contain_exactly", "same_set"),
+    ("all_match", "each"),
+    ("<=", "at_most"),
+    (">=", "at_least"),
 ];
 
 impl Matcher {
@@ -63,6 +89,9 @@ impl Matcher {
     }
 
     fn named(name: &str, value: &Tree, of: Of) -> Result<Self, Problem> {
+        if name == MORE_PERMISSIVE {
+            return Ok(Self::Not(Box::new(Self::named("at_most", value, of)?)));
+        }
         let known = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| known);
         let item = if of == Of::List { Of::Text } else { of };
         let one = |of| operand(value, of).map_err(|(what, help)| Problem::maybe(what, help));
@@ -84,13 +113,27 @@ impl Matcher {
             "match" => {
                 only(&[Of::Text, Of::Version, Of::Account, Of::Setting, Of::List], "`eq` or `in`")?;
                 let pattern = one(Of::Text)?;
-                regex(&pattern)
+                Pattern::new(&pattern)
                     .map_err(|e| Problem::new(e, "put a `\\` before a character that is meant as itself"))?;
                 Self::Match(pattern)
             }
             "include" => {
                 only(&[Of::Text, Of::Version, Of::Setting, Of::List], "`eq` or `in`")?;
                 Self::Include(one(if of == Of::Setting { of } else { Of::Text })?)
+            }
+            "lines_include" => {
+                only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
+                Self::And(list(value, Of::Text)?.into_iter().map(Self::Line).collect())
+            }
+            "between" => {
+                let Tree::List(limits) = value else { return Err(two()) };
+                let [low, high] = limits.as_slice() else { return Err(two()) };
+                let low = Self::named("at_least", low, of).map_err(|p| p.under_item(0))?;
+                Self::And(vec![low, Self::named("at_most", high, of).map_err(|p| p.under_item(1))?])
+            }
+            "version" | "duration" | "json" => {
+                only(&[Of::Text, Of::Setting], "a matcher for such a value")?;
+                Self::of_text(known, value)?
             }
             "line" => {
                 only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
@@ -108,7 +151,8 @@ impl Matcher {
                 only(&[Of::List, Of::Text, Of::Setting], "`eq`")?;
                 Self::Empty(truth(value)?)
             }
-            "subset_of" | "superset_of" | "same_set" | "disjoint" | "duplicates" | "count" | "each" | "any" => {
+            "subset_of" | "superset_of" | "same_set" | "disjoint" | "duplicates" | "count" | "each" | "any"
+            | "none" => {
                 only(&[Of::List, Of::Setting], "a matcher for one value")?;
                 Self::of_items(known, value, of)?
             }
@@ -134,7 +178,36 @@ impl Matcher {
             "duplicates" => Self::Duplicates(truth(value)?),
             "count" => Self::Count(Box::new(Self::read(value, Of::Number)?)),
             "each" => Self::Each(Box::new(Self::read(value, Of::Setting)?)),
+            "none" => Self::Not(Box::new(Self::Any(Box::new(Self::read(value, Of::Setting)?)))),
             _ => Self::Any(Box::new(Self::read(value, Of::Setting)?)),
+        })
+    }
+
+    /// What is expected of a text that is read as something else.
+    fn of_text(name: &str, value: &Tree) -> Result<Self, Problem> {
+        Ok(match name {
+            "version" => Self::Version(Box::new(Self::read(value, Of::Version)?)),
+            "duration" => Self::Duration(Box::new(Self::read(&seconds(value)?, Of::Number)?)),
+            _ => {
+                let mut each = Vec::new();
+                for (at, inner) in value.entries() {
+                    if !pointed::is_pointer(at) {
+                        let problem =
+                            Problem::new(format!("`{}` is no JSON pointer", at.escape_debug()), "begin it with `/`");
+                        return Err(problem.at_key().under(at));
+                    }
+                    let of = if matches!(inner, Tree::Map(_)) { Of::List } else { Of::Setting };
+                    let read = Self::read(inner, Of::Setting).or_else(|p| Self::read(inner, of).map_err(|_| p));
+                    each.push((at.clone(), read.map_err(|p| p.under(at))?));
+                }
+                if each.is_empty() {
+                    return Err(Problem::new(
+                        "it must be a map of JSON pointers",
+                        "write one such as `{\"/status\": ok}`",
+                    ));
+                }
+                Self::Json(each)
+            }
         })
     }
 
@@ -147,6 +220,19 @@ impl Matcher {
         }
         items.iter().enumerate().map(|(i, item)| Self::read(item, of).map_err(|p| p.under_item(i))).collect()
     }
+}
+
+fn two() -> Problem {
+    Problem::new("it must be a list of two limits", "write it as `[LOW, HIGH]`")
+}
+
+/// The same with every duration as a number of seconds.
+fn seconds(value: &Tree) -> Result<Tree, Problem> {
+    value.replaced(&mut |text| {
+        let known = quantity(text).map(Tree::Int);
+        known
+            .ok_or_else(|| Problem::new(format!("`{}` is no duration", brief(text.as_bytes())), "write one such as 5m"))
+    })
 }
 
 fn truth(value: &Tree) -> Result<bool, Problem> {

@@ -134,18 +134,28 @@ impl<'c> Fingerprints<'c> {
         self.judged(image).map_or_else(|| crate::checks::combined(&BTreeMap::new()), |known| known.1.clone())
     }
 
-    /// Both; an image that adds no control shares its parent's.
+    /// Both; an image with just its parent's controls shares them, and only those that differ are digested.
     fn judged(&self, image: &ImageName) -> Option<Arc<Judged>> {
         let (name, image) = self.catalog.images.get_key_value(image)?;
         if let Some(known) = self.controls.borrow().get(name) {
             return Some(Arc::clone(known));
         }
-        let above = image.parent().and_then(|p| self.judged(p));
+        let parent = image.parent().and_then(|p| self.catalog.images.get(p));
+        let above = parent.and_then(|p| self.judged(&p.name));
+        // A parent's controls come first, in its order.
+        let theirs = parent.map(|p| p.controls.as_slice()).unwrap_or_default();
+        let news: Vec<&crate::checks::Control> = image
+            .controls
+            .iter()
+            .enumerate()
+            .filter(|(at, control)| theirs.get(*at).is_none_or(|known| !Arc::ptr_eq(known, control)))
+            .map(|(_, control)| &**control)
+            .collect();
         let made = match above {
-            Some(above) if image.controls.is_empty() => above,
+            Some(above) if news.is_empty() => above,
             above => {
                 let mut all = above.map(|a| a.0.clone()).unwrap_or_default();
-                all.extend(crate::checks::digests(&image.controls));
+                all.extend(crate::checks::digests(news));
                 let digest = crate::checks::combined(&all);
                 Arc::new((all, digest))
             }

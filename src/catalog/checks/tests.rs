@@ -84,7 +84,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("{file: /a, mode: {not: {at_mst: \"0644\"}}}", &["CAT020 2:29 the key `at_mst` is not known here (did you mean `at_most`?)"]),
     ("{file: /a, mode: {in: [\"0644\", 0600]}}", &["CAT021 2:36 an entry of `in` must be text, not the number 0600 (quote it: \"0600\")"]),
     ("{file: /a, owner: {in: []}}", &["CAT021 2:24 `in` is empty (give it at least one entry)"]),
-    ("{file: /a, content: {}}", &["CAT021 2:16 `content` is empty (give it one of `eq`, `cmp`, `not`, `and`, `or`, `absent`, `match`, `include`, `line`, `in`, `at_most`, `at_least`, `subset_of`, `superset_of`, `same_set`, `disjoint`, `empty`, `duplicates`, `count`, `each`, `any`)"]),
+    ("{file: /a, content: {}}", &["CAT021 2:16 `content` is empty (give it one of `eq`, `cmp`, `not`, `and`, `or`, `absent`, `match`, `include`, `line`, `lines_include`, `in`, `at_most`, `at_least`, `between`, `version`, `duration`, `json`, `subset_of`, `superset_of`, `same_set`, `disjoint`, `empty`, `duplicates`, `count`, `each`, `any`, `none`)"]),
     ("{file: /a, content: {include: 42}}", &["CAT021 2:35 `include` must be text, not the number 42 (quote it: \"42\")"]),
     ("{file: etc/motd}", &["CAT100 2:12 file: it must be absolute (start it with `/`)"]),
     ("{file: /a, mode: \"0888\"}", &["CAT100 2:22 mode: `0888` is not three or four octal digits (write a mode such as \"0644\")"]),

@@ -1,14 +1,14 @@
-//! Owns the shape of `images/*.yaml` and `profiles/*.yaml`.
+//! Owns the shape of `images/*.yaml`.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Text, TextMap};
+use super::{RawOwnWaiver, Text, TextMap};
 use crate::catalog::de::At;
 use crate::catalog::syntax;
-use crate::checks::{WrittenCheck, WrittenInput};
+use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};
 use crate::model::Arch;
 use crate::platform::Platform;
 
@@ -51,14 +51,26 @@ pub(crate) struct RawImage {
     #[serde(default)]
     #[schemars(inner(regex(pattern = syntax::PATH.pattern)))]
     pub(crate) scripts: Vec<Text>,
-    /// Check profiles to pass: `NAME` means `profiles/NAME.yaml`.
+    /// Check profiles to pass: `NAME` means `profiles/NAME.yaml`, `{name: NAME, inputs: {…}}` gives its inputs values.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::NAME.pattern)))]
-    pub(crate) profiles: Vec<Text>,
+    #[expect(dead_code, reason = "read entry by entry")]
+    pub(crate) profiles: Vec<WrittenUse>,
     /// Checks to pass, besides those of the profiles and of every ancestor.
     #[serde(default)]
     #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
     pub(crate) checks: Vec<WrittenCheck>,
+    /// What is different about controls of its profiles and ancestors, by their ids: here and in the images built on it.
+    #[serde(default, rename = "override")]
+    #[expect(dead_code, reason = "read entry by entry")]
+    pub(crate) overrides: BTreeMap<String, WrittenOverride>,
+    /// Controls that are not judged here and in the images built on it, with the reason.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read entry by entry")]
+    pub(crate) disable: BTreeMap<String, String>,
+    /// Failures that somebody answers for, until a day.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) waivers: Vec<RawOwnWaiver>,
     /// Extra tags on the AMI.
     #[serde(default)]
     pub(crate) tags: TextMap,
@@ -136,22 +148,4 @@ pub(crate) struct RawPuppet {
     /// Facts for the manifest, as in `$facts['name']`. Their values are text.
     #[serde(default)]
     pub(crate) facts: TextMap,
-}
-
-/// profiles/NAME.yaml: checks that images name together.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "A bakeline check profile")]
-pub(crate) struct RawProfile {
-    /// One line for people.
-    #[schemars(length(max = 255))]
-    pub(crate) title: Option<Text>,
-    /// Values that the checks name as `$inputs.NAME`, and that may depend on the system they are judged on.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read entry by entry, as the checks are")]
-    pub(crate) inputs: BTreeMap<String, WrittenInput>,
-    /// The checks.
-    #[schemars(required)]
-    #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
-    pub(crate) checks: Option<Vec<WrittenCheck>>,
 }

@@ -4,9 +4,11 @@
 //! here even where the schema says `required`: a file with one wrong key is still read for the rest of its problems.
 
 mod image;
+mod profile;
 mod settings;
 
 pub(crate) use image::*;
+pub(crate) use profile::*;
 pub(crate) use settings::*;
 
 use std::collections::BTreeMap;

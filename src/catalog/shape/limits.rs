@@ -51,7 +51,7 @@ impl Fitter<'_, '_> {
         let entries = node.entries();
         if limit("minProperties").is_some_and(|min| entries.len() < min) {
             let known = rules.get("properties").and_then(Json::as_object);
-            let names = listed(known.into_iter().flat_map(|k| k.keys().map(String::as_str)));
+            let names = listed(known.into_iter().flat_map(super::named));
             self.error(codes::WRONG_TYPE, place_of(node, key), format!("{what} is empty"))
                 .help(format!("give it one of {names}"));
             return false;

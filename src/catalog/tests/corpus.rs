@@ -158,14 +158,26 @@ fn one(file: &str, field: &Json, awkward: &str) {
         Some(catalog) => {
             let kept = format!("{catalog:?}").contains(format!("{awkward:?}").trim_matches('"'));
             // A profile's title is for its readers alone, and an input that no check names is for nobody.
-            let unread = text.contains("\"title\"") || text.contains("\"inputs\"");
+            let unread = ["title", "inputs", "override", "disable", "extends"]
+                .iter()
+                .any(|key| text.contains(&format!("\"{key}\"")));
             assert!(kept || unread, "{text} was accepted but not kept");
             assert!(!awkward.contains("{{") || text.contains("\"checks\""), "{text} was accepted");
             assert!(!awkward.contains('\0'), "{text} was accepted");
         }
         None => {
             // A check's problem is about a property, whose value may hold the text deep inside.
-            let checks = text.contains("\"checks\":[{") || text.contains("\"inputs\":{");
+            let checks = [
+                "checks\":[{",
+                "controls\":[{",
+                "inputs\":{",
+                "override\":{",
+                "disable\":{",
+                "waivers\":[{",
+                "profiles\":[{",
+            ]
+            .iter()
+            .any(|key| text.contains(&format!("\"{key}")));
             let there = found.iter().any(|d| d.place.file == file && (inside.contains(&d.place.span.start) || checks));
             assert!(there, "{text} was refused elsewhere: {found:#?}");
         }
@@ -177,9 +189,9 @@ fn with_unknown_keys(json: &Json) -> Vec<Json> {
     let mut out = Vec::new();
     match json {
         Json::Object(map) => {
-            for (key, value) in
-                map.iter().filter(|(key, _)| !matches!(key.as_str(), "tags" | "vars" | "facts" | "checks"))
-            {
+            for (key, value) in map.iter().filter(|(key, _)| {
+                !matches!(key.as_str(), "tags" | "vars" | "facts" | "checks" | "inputs" | "override" | "disable")
+            }) {
                 for inner in with_unknown_keys(value) {
                     out.push(Json::Object(
                         map.iter()

@@ -1,11 +1,13 @@
 //! Owns the tests of loading: broken catalogs with their findings, the corpus of awkward texts, and arbitrary bytes.
 
 mod broken;
+mod broken_profiles;
 mod configuration;
 mod corpus;
 mod good;
 mod linked;
 mod messages;
+mod profiles;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,226 @@
+//! Owns the controls of an image: those of its parent, those that it adds, and what it changes about any of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::changes::{Given, Use, unknown};
+use super::checks::{Entry, Ids, same};
+use super::codes;
+use super::image::Draft;
+use super::profiles::{Flat, unfit};
+use super::source::Sink;
+use super::text::{Checker, shown};
+use super::types::Profile;
+use super::waivers::Waived;
+use crate::checks::{Control, Problem};
+
+/// What an image and its ancestors are checked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) profiles: Vec<Arc<Profile>>,
+    /// Whether everything is known that it should have: nothing that it is made of is broken.
+    pub(super) whole: bool,
+}
+
+/// What the controls of all images are made of.
+pub(super) struct Sources<'a, 'd> {
+    /// Profiles that make sense.
+    pub(super) profiles: &'d BTreeMap<String, Flat>,
+    /// The waivers of the whole catalog.
+    pub(super) waivers: &'d [Waived<'a>],
+}
+
+impl<'a> Sources<'a, '_> {
+    /// An image's controls on top of its parent's; `above` is none where the parent is broken.
+    pub(super) fn state(&self, name: &str, draft: &Draft<'a>, above: Option<&State>, sink: &mut Sink) -> State {
+        let orphan = draft.parent.is_some() && above.is_none();
+        let mut state = above.cloned().unwrap_or(State { whole: !orphan, ..State::default() });
+        let mut adding = Adding { name, image: name.into(), ids: Ids::default(), own: Vec::new(), sink };
+        for used in &draft.profiles {
+            self.uses(used, draft, &mut state, &mut adding);
+        }
+        self.own(name, draft, &mut state, &mut adding);
+        state.entries.append(&mut adding.own);
+        let mut checker = Checker { source: draft.origin, sink };
+        draft.changes.apply(&mut state.entries, state.whole, &mut checker);
+        self.waive(name, draft, &mut state, sink);
+        state
+    }
+
+    /// A profile that the image names: a new one, or other values for the inputs of one that its parent has.
+    fn uses(&self, used: &Use, draft: &Draft<'a>, state: &mut State, adding: &mut Adding<'_, '_>) {
+        let given = Given { values: &used.inputs, source: draft.origin };
+        let at = state.profiles.iter().position(|p| p.name == used.name.value);
+        let Some(flat) = self.profiles.get(&used.name.value) else {
+            state.whole = false;
+            return;
+        };
+        if let Some(at) = at {
+            given.declared(&state.profiles[at].inputs, adding.sink);
+            let mut about = (*state.profiles[at]).clone();
+            given.give(&mut about.inputs, adding.sink);
+            state.profiles[at] = Arc::new(about);
+            regiven(given, used, draft, &mut state.entries, adding.sink);
+            return;
+        }
+        let mut flat = flat.clone();
+        given.declared(&flat.about.inputs, adding.sink);
+        given.give(&mut flat.about.inputs, adding.sink);
+        given.rescope(&mut flat.checks, adding.sink);
+        for (input, _) in flat.about.inputs.iter().filter(|(_, i)| i.rules.required && i.choices.is_empty()) {
+            let message = format!("the profile `{}` needs a value for its input `{input}`", used.name.value);
+            let place = draft.origin.place(used.name.span.clone());
+            let help = format!("name it as `{{name: {}, inputs: {{{input}: …}}}}`", used.name.value);
+            adding.sink.error(codes::INPUT, place, message).help(help);
+        }
+        let owner: Arc<str> = used.name.value.as_str().into();
+        for placed in &flat.checks {
+            if let Err(problems) = adding.add(placed, &owner, &state.entries) {
+                let mut checker = Checker { source: draft.origin, sink: adding.sink };
+                unfit(problems, placed, std::slice::from_ref(used), &mut checker);
+            }
+        }
+        state.profiles.push(Arc::new(flat.about));
+    }
+
+    /// The checks of the image's own file.
+    fn own(&self, name: &str, draft: &Draft<'a>, state: &mut State, adding: &mut Adding<'_, '_>) {
+        if draft.checks.is_empty() {
+            return;
+        }
+        let clash = self.profiles.contains_key(name);
+        let owner: Arc<str> = if clash { format!("{name}.image").into() } else { name.into() };
+        let before = adding.own.len();
+        for placed in &draft.checks {
+            // What is wrong with it has been said where its file was read.
+            drop(adding.add(placed, &owner, &state.entries));
+        }
+        if adding.own.len() > before {
+            let title = Some(draft.description.clone()).filter(|text| !text.is_empty());
+            state.profiles.push(Arc::new(Profile {
+                name: owner.to_string(),
+                title,
+                version: None,
+                summary: None,
+                license: None,
+                maintainer: None,
+                sha256: String::new(),
+                file: draft.origin.file.to_owned(),
+                inputs: BTreeMap::new(),
+            }));
+        }
+    }
+
+    /// Waivers: what is said closest to an image counts.
+    fn waive(&self, name: &str, draft: &Draft<'a>, state: &mut State, sink: &mut Sink) {
+        if self.waivers.is_empty() && draft.waivers.is_empty() {
+            return;
+        }
+        let index: BTreeMap<String, usize> =
+            state.entries.iter().enumerate().map(|(at, entry)| (entry.control.id.clone(), at)).collect();
+        let named = |w: &Waived<'_>| w.images.iter().any(|image| image.value == name);
+        let general = self.waivers.iter().filter(|w| w.images.is_empty()).map(|w| (1, w));
+        let for_it = self.waivers.iter().filter(|w| named(w)).map(|w| (2, w));
+        for (rank, waived) in general.chain(for_it).chain(draft.waivers.iter().map(|w| (3, w))) {
+            match index.get(&waived.control.value) {
+                Some(at) if rank > 1 && rank >= state.entries[*at].rank || state.entries[*at].rank == 0 => {
+                    state.entries[*at] = Arc::new(state.entries[*at].waived(&waived.waiver, rank));
+                }
+                Some(_) => {}
+                None if rank == 1 || !state.whole => {}
+                None => {
+                    let place = waived.source.place(waived.control.span.clone());
+                    unknown(&waived.control.value, place, index.keys(), sink);
+                }
+            }
+        }
+    }
+}
+
+/// Gives inherited controls of a profile other values.
+fn regiven(given: Given<'_, '_>, used: &Use, draft: &Draft<'_>, entries: &mut [Arc<Entry>], sink: &mut Sink) {
+    let of_it: Vec<usize> = (0..entries.len()).filter(|at| *entries[*at].owner == *used.name.value).collect();
+    let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].placed.clone()).collect();
+    given.rescope(&mut checks, sink);
+    for (at, placed) in of_it.into_iter().zip(checks) {
+        if Arc::ptr_eq(&placed.inputs, &entries[at].placed.inputs) {
+            continue;
+        }
+        let known = placed.clone();
+        match entries[at].changed(placed) {
+            Ok(entry) if same(&entry.control, &entries[at].control) => {}
+            Ok(entry) => entries[at] = Arc::new(entry),
+            Err(problems) => {
+                let mut checker = Checker { source: draft.origin, sink };
+                unfit(problems, &known, std::slice::from_ref(used), &mut checker);
+            }
+        }
+    }
+}
+
+/// The controls that an image adds to those of its ancestors.
+struct Adding<'n, 's> {
+    name: &'n str,
+    image: Arc<str>,
+    ids: Ids,
+    own: Vec<Arc<Entry>>,
+    sink: &'s mut Sink,
+}
+
+impl Adding<'_, '_> {
+    /// Two checks with one id would make evidence ambiguous: the second is reported, unless it says just what an
+    /// ancestor's does, which the image must pass anyway.
+    fn add(
+        &mut self,
+        placed: &super::checks::Placed,
+        owner: &Arc<str>,
+        inherited: &[Arc<Entry>],
+    ) -> Result<(), Vec<Problem>> {
+        let whose = format!("of the image `{}`", self.name);
+        let control: Control = self.ids.add(placed, owner, &whose, self.sink)?;
+        match inherited.iter().find(|entry| entry.control.id == control.id) {
+            Some(entry) if same(&entry.control, &control) => {}
+            Some(entry) => {
+                let message = format!(
+                    "the check `{}` of `{}` has the id of another one of its ancestor `{}`",
+                    shown(&control.id),
+                    self.name,
+                    entry.image
+                );
+                self.sink
+                    .error(codes::CHECK, placed.place.clone(), message)
+                    .help("give it an `id` of its own: both are judged")
+                    .related(entry.placed.place.clone(), "the ancestor's check");
+            }
+            None => self.own.push(Arc::new(Entry::new(placed, control, owner, &self.image))),
+        }
+        Ok(())
+    }
+}
+
+/// Reports waivers of the whole catalog that waive nothing: of images that don't exist, and of controls that none has.
+pub(super) fn check_waivers(
+    waivers: &[Waived<'_>],
+    states: &BTreeMap<String, Arc<State>>,
+    images: &BTreeSet<&str>,
+    sink: &mut Sink,
+) {
+    let whole = states.len() == images.len() && states.values().all(|state| state.whole);
+    for waived in waivers {
+        for image in waived.images.iter().filter(|image| !images.contains(image.value.as_str())) {
+            let help = match crate::diagnostic::nearest(&image.value, images.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "name images of this catalog".to_owned(),
+            };
+            let place = waived.source.place(image.span.clone());
+            sink.error(codes::WAIVER, place, format!("there is no image `{}`", shown(&image.value))).help(help);
+        }
+        let has = |state: &State| state.entries.iter().any(|entry| entry.control.id == waived.control.value);
+        if waived.images.is_empty() && whole && !states.values().any(|state| has(state)) {
+            let ids: BTreeSet<&String> = states.values().flat_map(|s| &s.entries).map(|e| &e.control.id).collect();
+            let place = waived.source.place(waived.control.span.clone());
+            unknown(&waived.control.value, place, ids.into_iter(), sink);
+        }
+    }
+}

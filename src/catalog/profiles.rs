@@ -1,0 +1,215 @@
+//! Owns profiles: each file by itself, then with everything that it extends in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::changes::{Changes, Given, Use, parse_uses};
+use super::checks::{Entry, Ids, Placed, parse_checks, parse_inputs};
+use super::codes;
+use super::node::Node;
+use super::source::{Sink, Source};
+use super::text::{Checker, shown};
+use super::types::Profile;
+use crate::checks::{Input, Problem};
+use crate::diagnostic::nearest;
+
+/// The longest chain of profiles that extend each other.
+const LONGEST_CHAIN: usize = 32;
+
+/// A profile's file.
+pub(super) struct Written<'a> {
+    pub(super) source: Source<'a>,
+    /// What it says about itself.
+    pub(super) about: Profile,
+    pub(super) extends: Vec<Use>,
+    pub(super) inputs: Option<Node>,
+    pub(super) checks: Vec<Node>,
+    pub(super) changes: Changes,
+}
+
+/// A profile with everything that it extends in it.
+#[derive(Clone)]
+pub(super) struct Flat {
+    /// With the inputs of all of it.
+    pub(super) about: Profile,
+    pub(super) checks: Vec<Placed>,
+}
+
+impl<'a> Written<'a> {
+    /// Takes apart what `raw` leaves in a file.
+    pub(super) fn take(source: Source<'a>, about: Profile, file: &mut Node, sink: &mut Sink) -> Self {
+        let extends = parse_uses(file.take("extends").as_ref(), &mut Checker { source, sink });
+        let inputs = file.take("inputs");
+        let checks = ["checks", "controls"].iter().filter_map(|key| file.take(key)).collect();
+        Self { source, about, extends, inputs, checks, changes: Changes::take(file) }
+    }
+}
+
+/// Every profile that makes sense; `all` are the names of profiles whose files exist.
+pub(super) fn flatten(
+    written: &BTreeMap<String, Written<'_>>,
+    all: &[String],
+    sink: &mut Sink,
+) -> BTreeMap<String, Flat> {
+    let mut flattener = Flattener { written, all, done: BTreeMap::new(), sink };
+    for name in written.keys() {
+        flattener.visit(name, &mut Vec::new());
+    }
+    flattener.done.into_iter().filter_map(|(name, flat)| Some((name, flat?))).collect()
+}
+
+struct Flattener<'w, 'a, 's> {
+    written: &'w BTreeMap<String, Written<'a>>,
+    all: &'w [String],
+    done: BTreeMap<String, Option<Flat>>,
+    sink: &'s mut Sink,
+}
+
+impl<'w> Flattener<'w, '_, '_> {
+    /// A profile; none where it, or what it extends, is broken. `path` is the way to it.
+    fn visit(&mut self, name: &'w str, path: &mut Vec<&'w str>) -> Option<Flat> {
+        if let Some(known) = self.done.get(name) {
+            return known.clone();
+        }
+        let written = self.written.get(name)?;
+        path.push(name);
+        let mut parts = Some(Vec::new());
+        for used in &written.extends {
+            let part = self.extended(written, used, path);
+            parts = parts.zip(part).map(|(mut parts, part)| {
+                parts.push(part);
+                parts
+            });
+        }
+        path.pop();
+        let flat = parts.map(|parts| self.joined(name, written, parts));
+        self.done.insert(name.to_owned(), flat.clone());
+        flat
+    }
+
+    /// One profile that another extends, with the values that it gives.
+    fn extended(&mut self, by: &Written<'_>, used: &'w Use, path: &mut Vec<&'w str>) -> Option<Flat> {
+        let name = used.name.value.as_str();
+        let place = by.source.place(used.name.span.clone());
+        if let Some(at) = path.iter().position(|p| *p == name) {
+            let ring = path[at..].iter().chain([&name]).copied().collect::<Vec<_>>().join(" -> ");
+            let first = self
+                .written
+                .get(name)
+                .and_then(|w| Some((w, w.extends.iter().find(|u| path.get(at + 1) == Some(&u.name.value.as_str()))?)));
+            let error = self.sink.error(codes::EXTENDS, place, format!("profiles extend each other: {ring}"));
+            let error = error.help("one of them must do without another");
+            if let Some((first, used)) = first {
+                error.related(first.source.place(used.name.span.clone()), "the cycle begins here");
+            }
+            return None;
+        }
+        if path.len() > LONGEST_CHAIN {
+            let message = format!("more than {LONGEST_CHAIN} profiles extend each other in a row");
+            self.sink.error(codes::EXTENDS, place, message).help("extend fewer, or several at once");
+            return None;
+        }
+        if !self.written.contains_key(name) {
+            no_profile(name, place, self.all, self.sink);
+            return None;
+        }
+        let mut flat = self.visit(name, path)?;
+        let given = Given { values: &used.inputs, source: by.source };
+        given.declared(&flat.about.inputs, self.sink);
+        given.give(&mut flat.about.inputs, self.sink);
+        given.rescope(&mut flat.checks, self.sink);
+        Some(flat)
+    }
+
+    /// A profile of its parts and its own checks, with its changes.
+    fn joined(&mut self, name: &str, written: &Written<'_>, parts: Vec<Flat>) -> Flat {
+        let mut checker = Checker { source: written.source, sink: self.sink };
+        let mut inputs = BTreeMap::<String, Input>::new();
+        let mut checks: Vec<Placed> = Vec::new();
+        for part in parts {
+            inputs.extend(part.about.inputs);
+            for placed in part.checks {
+                match checks.iter().find(|known| known.place == placed.place) {
+                    None => checks.push(placed),
+                    Some(known) if alike(known, &placed) => {}
+                    Some(known) => {
+                        let message = "two of the profiles that it extends bring this check, and differ in it";
+                        checker
+                            .error(codes::EXTENDS, &(0..0), message)
+                            .help("extend only one of them, or `override` it here")
+                            .related(known.place.clone(), "the check");
+                    }
+                }
+            }
+        }
+        inputs.extend(parse_inputs(written.inputs.as_ref(), &mut checker));
+        let scope = Arc::new(inputs.clone());
+        let mut own = Ids::default();
+        for list in &written.checks {
+            checks.extend(parse_checks(Some(list), &scope, &mut own, &mut checker));
+        }
+        let (owner, image): (Arc<str>, Arc<str>) = (name.into(), "".into());
+        let mut ids = Ids::default();
+        let mut entries = Vec::new();
+        for placed in &checks {
+            let inherited = placed.place.file != written.source.file;
+            match ids.add(placed, name, "of this profile", checker.sink) {
+                Ok(control) => entries.push(Arc::new(Entry::new(placed, control, &owner, &image))),
+                Err(problems) if inherited => unfit(problems, placed, &written.extends, &mut checker),
+                Err(_) => {}
+            }
+        }
+        let sound = entries.len() == checks.len();
+        written.changes.apply(&mut entries, sound, &mut checker);
+        let checks = entries.iter().map(|entry| entry.placed.clone()).collect();
+        Flat { about: Profile { inputs, ..written.about.clone() }, checks }
+    }
+}
+
+/// Reports checks of a profile that make no sense with the inputs that it was given, where it was given them.
+pub(super) fn unfit(problems: Vec<Problem>, placed: &Placed, uses: &[Use], checker: &mut Checker<'_, '_>) {
+    let given = uses.iter().find(|used| !used.inputs.is_empty()).or(uses.first());
+    let Some(used) = given else { return };
+    for problem in problems {
+        let message = format!("with these inputs, a check makes no sense: {}", problem.message);
+        checker
+            .error(codes::INPUT, &used.name.span, message)
+            .maybe_help(problem.help)
+            .related(placed.place.clone(), "the check");
+    }
+}
+
+/// Whether one check came by two ways without a difference.
+fn alike(one: &Placed, other: &Placed) -> bool {
+    one.raw == other.raw && one.inputs == other.inputs && one.disabled == other.disabled
+}
+
+/// Reports a profile that does not exist.
+pub(super) fn no_profile(name: &str, place: crate::diagnostic::Place, all: &[String], sink: &mut Sink) {
+    if all.iter().any(|known| known == name) {
+        return;
+    }
+    let help = match nearest(name, all.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add profiles/{}.yaml", shown(name)),
+    };
+    sink.error(codes::UNKNOWN_PROFILE, place, format!("there is no profile `{}`", shown(name))).help(help);
+}
+
+/// What a profile says about itself, as far as it is right.
+pub(super) fn about(name: &str, raw: &super::raw::RawProfile, c: &mut Checker<'_, '_>) -> Profile {
+    let mut line = |what: &str, text: &Option<super::raw::Text>| {
+        text.as_ref().and_then(|text| c.line(what, text, super::image::MAX_DESCRIPTION))
+    };
+    Profile {
+        name: name.to_owned(),
+        title: line("a title", &raw.title),
+        version: line("a version", &raw.version),
+        summary: line("a summary", &raw.summary),
+        license: line("a licence", &raw.license),
+        maintainer: line("a maintainer", &raw.maintainer),
+        sha256: String::new(),
+        file: c.source.file.to_owned(),
+        inputs: BTreeMap::new(),
+    }
+}

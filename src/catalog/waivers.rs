@@ -1,0 +1,74 @@
+//! Owns waivers as they are written: in `waivers.yaml` and in the files of images.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::raw::{RawOwnWaiver, RawWaiver, Text};
+use super::settings::first_time;
+use super::source::Source;
+use super::syntax;
+use super::text::{Checker, shown};
+use crate::checks::Waiver;
+
+/// The name of the file of waivers.
+pub(super) const WAIVERS_FILE: &str = "waivers.yaml";
+
+/// A waiver, what it is for, and where it is written.
+#[derive(Debug)]
+pub(super) struct Waived<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) control: Text,
+    /// The images that it names; empty: all that have the control, or the one in whose file it stands.
+    pub(super) images: Vec<Text>,
+    pub(super) waiver: Waiver,
+}
+
+/// Lets the waivers of one file through. What lacks a key has been reported.
+pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<Waived<'a>> {
+    let mut seen = BTreeMap::new();
+    list.into_iter().filter_map(|raw| waived(raw, &mut seen, c)).collect()
+}
+
+/// The same of an image's file.
+pub(super) fn own_waivers<'a>(list: Vec<RawOwnWaiver>, c: &mut Checker<'a, '_>) -> Vec<Waived<'a>> {
+    waivers(list.into_iter().map(RawWaiver::from).collect(), c)
+}
+
+fn waived<'a>(
+    raw: RawWaiver,
+    seen: &mut BTreeMap<String, std::ops::Range<usize>>,
+    c: &mut Checker<'a, '_>,
+) -> Option<Waived<'a>> {
+    let RawWaiver { control, images, justification, owner, expires } = raw;
+    let control = control?;
+    let images = images.unwrap_or_default();
+    let everywhere = [Text { value: String::new(), span: control.span.clone() }];
+    for image in if images.is_empty() { &everywhere[..] } else { &images } {
+        let what = format!("{} {}", control.value, image.value).trim_end().to_owned();
+        let text = Text { value: what, span: image.span.clone() };
+        first_time(seen, &text, (codes::WAIVER, "the waiver of"), c);
+    }
+    let mut line = |what: &str, text: Option<Text>| {
+        let text = text?;
+        if text.value.trim().is_empty() {
+            c.error(codes::WAIVER, &text.span, format!("a waiver needs {what}")).help("a waiver explains itself");
+            return None;
+        }
+        c.line(what, &text, super::image::MAX_DESCRIPTION)
+    };
+    let justification = line("a justification", justification);
+    let owner = line("an owner", owner);
+    let expires = expires.and_then(|text| date(&text, c));
+    let waiver = Waiver { justification: justification?, owner: owner?, expires: expires? };
+    Some(Waived { source: c.source, control, images, waiver })
+}
+
+/// A day of the calendar.
+fn date(text: &Text, c: &mut Checker<'_, '_>) -> Option<jiff::civil::Date> {
+    let day = text.value.parse().ok().filter(|_| syntax::DATE.allows(&text.value));
+    if day.is_none() {
+        c.error(codes::WAIVER, &text.span, format!("`{}` is no day", shown(&text.value)))
+            .help(format!("use {}", syntax::DATE.says));
+    }
+    day
+}
