@@ -18,6 +18,7 @@ pub(crate) struct Placed {
     /// The profile's or image's name.
     name: String,
     place: Place,
+    code: String,
     inputs: Arc<BTreeMap<String, Input>>,
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn parse_checks(
                 continue;
             }
         };
-        let placed = Placed { raw, name: name.to_owned(), place, inputs: Arc::clone(&inputs) };
+        let code = written(checker.source.text, &entry.span);
+        let placed = Placed { raw, name: name.to_owned(), place, code, inputs: Arc::clone(&inputs) };
         match ids.add(&placed, "of this file", checker.sink) {
             Ok(_) if !damaged => out.push(placed),
             Ok(_) => {}
@@ -154,7 +156,7 @@ impl Ids {
     /// # Errors
     /// Whatever else is wrong with it, to be reported.
     fn add(&mut self, placed: &Placed, whose: &str, sink: &mut Sink) -> Result<Control, Vec<Problem>> {
-        let Placed { raw, name, place, inputs } = placed;
+        let Placed { raw, name, place, code, inputs } = placed;
         let chosen = raw.get("id").and_then(Tree::text);
         if let Some((id, earlier)) = chosen.and_then(|id| self.places.get_key_value(id)) {
             sink.error(
@@ -167,11 +169,24 @@ impl Ids {
             return Err(Vec::new());
         }
         let (file, line, column) = (place.file.clone(), place.line, place.column);
-        let origin = Origin { name: name.clone(), file, line, column };
+        let origin = Origin { name: name.clone(), file, line, column, code: code.clone() };
         let control = checks::read(raw, Around { taken: &mut self.taken, inputs, origin })?;
         self.places.insert(control.id.clone(), place.clone());
         Ok(control)
     }
+}
+
+/// An entry as it stands in the text, its further lines as far left as its first.
+fn written(text: &str, span: &Span) -> String {
+    let before = text.get(..span.start).unwrap_or_default();
+    let indent = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+    let moved = |line: &str| {
+        let spaces = line.len() - line.trim_start_matches(' ').len();
+        line[spaces.min(indent)..].trim_end().to_owned()
+    };
+    let mut lines = text.get(span.clone()).unwrap_or_default().trim_end().lines();
+    let first = lines.next().map(|line| line.trim_end().to_owned());
+    first.into_iter().chain(lines.map(moved)).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether two controls expect the same, wherever they are written.

@@ -140,6 +140,7 @@ impl<'a> Linker<'a, '_, '_> {
             environment: environment?,
             provision,
             controls,
+            profiles: Vec::new(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,

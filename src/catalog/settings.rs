@@ -9,6 +9,7 @@ use super::text::{Checker, shown};
 use super::{codes, defaults, syntax};
 use crate::catalog::de::At;
 use crate::catalog::{Access, Builder, Environment, Notifier, OnFailure, Retention, Settings};
+use crate::checks::Gate;
 use crate::diagnostic::nearest;
 use crate::model::{CatalogName, EnvName, Region};
 
@@ -76,6 +77,7 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         lease,
         on_failure,
         notifiers,
+        gate: Gate { fail_from_impact: raw.checks.and_then(|g| g.fail_from_impact).unwrap_or_default() },
     });
     (settings, known)
 }

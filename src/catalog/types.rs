@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::checks::Control;
+use crate::checks::{Control, Gate, Input};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 
 /// A whole, valid catalog. The images' parents exist and form no cycle.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// Who is told.
     pub notifiers: Vec<Notifier>,
+    /// Which failed checks keep an image from being released.
+    pub gate: Gate,
 }
 
 impl Settings {
@@ -194,6 +196,8 @@ pub struct Image {
     pub provision: Vec<crate::provision::Provision>,
     /// Its own controls followed by nothing: parents' are added by [`Catalog::controls`].
     pub controls: Vec<Control>,
+    /// What its controls are reported under: its ancestors' profiles and its own, then the checks of image files.
+    pub profiles: Vec<Profile>,
     /// Extra tags on the AMI.
     pub tags: Tags,
     /// Its root volume's size in GiB, if larger than the parent's is wanted.
@@ -204,6 +208,30 @@ pub struct Image {
     pub rebase_after: u32,
     /// The file it was read from.
     pub file: String,
+}
+
+/// What some of an image's controls are reported under: a profile with everything that it extends already in it, or the
+/// checks that stand in an image's own file. [`crate::checks::Origin::name`] says which controls are its.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Unique among those of an image.
+    pub name: String,
+    /// One line for people.
+    pub title: Option<String>,
+    /// Its own version.
+    pub version: Option<String>,
+    /// What it is for.
+    pub summary: Option<String>,
+    /// Such as `Apache-2.0`.
+    pub license: Option<String>,
+    /// Who keeps it.
+    pub maintainer: Option<String>,
+    /// Of what it says here, in hex: its metadata, inputs and controls, without the values of sensitive inputs.
+    pub sha256: String,
+    /// Its file in the repository.
+    pub file: String,
+    /// Its inputs with what the image gives them; what they come to on a target is for [`crate::checks::given`] to say.
+    pub inputs: BTreeMap<String, Input>,
 }
 
 /// What an image starts from.
@@ -266,6 +294,12 @@ impl Catalog {
     #[must_use]
     pub fn controls(&self, name: &ImageName) -> Vec<&Control> {
         self.lineage(name).into_iter().rev().flat_map(|i| &i.controls).collect()
+    }
+
+    /// What the image's controls are reported under, in the order of the controls.
+    #[must_use]
+    pub fn profiles(&self, name: &ImageName) -> &[Profile] {
+        self.images.get(name).map(|i| i.profiles.as_slice()).unwrap_or_default()
     }
 
     /// Every image with its parents before it, otherwise by name.

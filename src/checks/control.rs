@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::Waiver;
 use super::kind::Target;
 use super::tree::Tree;
 use super::{Matcher, Phase};
@@ -44,6 +45,12 @@ pub struct Control {
     pub inputs: BTreeMap<String, Input>,
     /// What is expected.
     pub body: Group,
+    /// Why it is not judged, where a profile or image switched it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<String>,
+    /// Who answers for its failure; not part of its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
     /// Where it is written; not part of its digest.
     #[serde(default)]
     pub origin: Origin,
@@ -53,7 +60,7 @@ pub struct Control {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// The profile's or image's name.
+    /// The name of the profile that it is reported under; see [`crate::catalog::Profile`].
     pub name: String,
     /// The file, relative to the repository's root.
     pub file: String,
@@ -61,6 +68,9 @@ pub struct Origin {
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
+    /// The YAML itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
 }
 
 /// Expectations that belong together.

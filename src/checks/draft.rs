@@ -51,6 +51,8 @@ pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
         for_each,
         inputs: BTreeMap::new(),
         body,
+        disabled: None,
+        waiver: None,
         origin: around.origin,
     };
     draft.finish(control, around.taken)

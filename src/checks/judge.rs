@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
+use super::control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode};
 use super::expression::{self, Scope};
 use super::facts::Facts;
 use super::kind::{Kind, Target};
@@ -25,7 +25,8 @@ fn verdict(control: &Control, view: &View<'_>) -> Verdict {
     let results = results(control, view).unwrap_or_else(|finding| vec![*finding]);
     // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
     let outcome = results.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Error);
-    Verdict { control: control.id.clone(), title: control.title.clone(), impact: control.impact, outcome, results }
+    let Control { id, title, impact, waiver, .. } = control;
+    Verdict { control: id.clone(), title: title.clone(), impact: *impact, outcome, results, waiver: waiver.clone() }
 }
 
 /// A finding about the control as a whole.
@@ -40,6 +41,9 @@ fn alone(outcome: Outcome, what: &str, message: String) -> Box<Finding> {
 }
 
 fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Box<Finding>> {
+    if let Some(reason) = &control.disabled {
+        return Err(alone(Outcome::Skipped, "disable", format!("it is switched off: {reason}")));
+    }
     if let Some(reason) = &control.manual {
         return Err(alone(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
     }
@@ -75,17 +79,7 @@ impl Scope for Known<'_> {
     }
 
     fn input(&self, name: &str) -> Result<Tree, String> {
-        let input = self.control.inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
-        for (condition, value) in &input.choices {
-            let held = match condition {
-                Some(text) => expression::parse(text)?.holds(self)?,
-                None => true,
-            };
-            if held {
-                return Ok(value.clone());
-            }
-        }
-        Err(format!("the input `{name}` has no value for this target"))
+        chosen(&self.control.inputs, name, self)
     }
 
     fn variable(&self, name: &str) -> Option<Tree> {
@@ -93,7 +87,22 @@ impl Scope for Known<'_> {
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+/// The value of an input on this target.
+pub(super) fn chosen(inputs: &BTreeMap<String, Input>, name: &str, scope: &dyn Scope) -> Result<Tree, String> {
+    let input = inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
+    for (condition, value) in &input.choices {
+        let held = match condition {
+            Some(text) => expression::parse(text)?.holds(scope)?,
+            None => true,
+        };
+        if held {
+            return Ok(value.clone());
+        }
+    }
+    Err(format!("the input `{name}` has no value for this target"))
+}
+
+pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let Some(kind) = target.of() else {
         return Observed::Unknown(format!("this version knows no resource `{}`", target.kind));
     };

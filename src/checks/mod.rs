@@ -8,6 +8,8 @@ mod draft_expect;
 mod expression;
 mod facts;
 mod frames;
+mod gate;
+mod given;
 mod grammar;
 mod input;
 mod inventory;
@@ -37,6 +39,8 @@ pub use control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, 
 pub use draft::{Around, read};
 pub use facts::{Facts, Identity, Read, Reading};
 pub use frames::{CollectError, parse};
+pub use gate::{Counts, Gate, Status, Waiver};
+pub use given::{Given, given};
 pub use input::{WrittenInput, inputs};
 pub use inventory::Inventory;
 pub use judge::judge;
@@ -121,8 +125,8 @@ pub fn combined(digests: &BTreeMap<String, String>) -> String {
 fn digest_of(control: &Control) -> String {
     // A control has no map with keys other than text and no number that JSON can't hold (impact is 0.0 to 1.0).
     let mut value = serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
-    // A control that moved in its file is the same control.
-    value.as_object_mut().and_then(|map| map.remove("origin"));
+    // A control that moved in its file, or whose failure somebody answers for, is the same control.
+    value.as_object_mut().map(|map| (map.remove("origin"), map.remove("waiver")));
     let mut text = String::new();
     canonical(&value, &mut text);
     format!("{:x}", Sha256::digest(text))

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::Waiver;
+
 /// How a control or one of its expectations came out. The highest of its expectations is a control's: half a judgement is
 /// none, so one that could not be made here keeps the whole from passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// One per expectation.
     pub results: Vec<Finding>,
+    /// Who answers for its failure; whether that still counts is for [`super::Gate`] to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
 }
 
 impl Verdict {

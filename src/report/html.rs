@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::model::{Control, Finding, Profile, Reference, Report};
-use super::status::{Counts, Status, worst_first};
+use super::status::{Status, counts, worst_first};
 use crate::render::{Language, RenderError, render_text};
 
 /// The template; a catalog may have its own.
@@ -124,7 +124,7 @@ fn section(profile: &Profile) -> Section<'_> {
         summary: profile.summary.as_deref().unwrap_or_default(),
         file: &profile.file,
         sha256: &profile.sha256,
-        counts: Counts::of(&profile.controls).line(),
+        counts: counts(&profile.controls).line(),
         inputs: profile.inputs.iter().map(|i| Pair { name: i.name(), value: i.value().to_string() }).collect(),
         groups: Status::ALL.into_iter().map(group).filter(|g| g.number > 0).collect(),
     }

@@ -139,9 +139,10 @@ fn kind(finding: &Finding, control: &Control) -> (Kind, String) {
         Verdict::Passed => (Kind::Passed, String::new()),
         Verdict::Skipped { reason } => (Kind::Skipped, reason.to_string()),
         Verdict::Error { reason } => (Kind::Error, reason.to_string()),
-        Verdict::Failed => match control.waiver.as_ref().filter(|_| control.status() == Status::Waived) {
-            Some(waiver) => (Kind::Skipped, waiver.line()),
-            None => (Kind::Failure, finding.message.to_string()),
+        Verdict::Failed => match (control.status(), &control.waiver) {
+            (Status::Waived, Some(waiver)) => (Kind::Skipped, waiver.line()),
+            (Status::Tolerated, _) => (Kind::Skipped, format!("tolerated for its small impact: {}", finding.message)),
+            _ => (Kind::Failure, finding.message.to_string()),
         },
     }
 }

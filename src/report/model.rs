@@ -151,6 +151,9 @@ pub struct Control {
     pub place: Place,
     /// Why its failure is borne with.
     pub waiver: Option<Waiver>,
+    /// Its impact is below what the gate counts, see [`crate::checks::Gate::tolerates`].
+    #[serde(default)]
+    pub tolerated: bool,
     /// What the judge said; ask [`Control::outcome`].
     pub outcome: Outcome,
     /// What it was made of.

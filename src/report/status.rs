@@ -1,65 +1,26 @@
-//! Owns what a control counts as: its outcome, believed only as far as its results bear it out, and its waiver.
+//! Owns what a report's control counts as: the decision of [`Status::of`] on what the model says, and its evidence.
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
 use super::model::{Control, Finding, Outcome, Report, Verdict, Waiver};
-
-/// What a control counts as, in the order of reports: the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// It could not be determined. No waiver covers that.
-    Error,
-    /// Not as expected.
-    Failed,
-    /// Not as expected, and somebody answers for it.
-    Waived,
-    /// It was not judged, and says why.
-    Skipped,
-    /// As expected.
-    Passed,
-}
-
-impl Status {
-    /// All, the worst first.
-    pub const ALL: [Self; 5] = [Self::Error, Self::Failed, Self::Waived, Self::Skipped, Self::Passed];
-
-    /// The word in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Failed => "failed",
-            Self::Waived => "waived",
-            Self::Skipped => "skipped",
-            Self::Passed => "passed",
-        }
-    }
-}
+pub use crate::checks::{Counts, Status};
 
 impl Control {
-    /// How it came out. What its results contradict is an error: an outcome that none of them has, and passed or skipped
-    /// beside one that is worse.
+    /// How it came out, as far as its results bear that out; else an error.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let has = |outcome| self.results.iter().any(|r| r.verdict.outcome() == outcome);
-        let good = matches!(self.outcome, Outcome::Passed | Outcome::Skipped);
-        let contradicted = good && (has(Outcome::Failed) || has(Outcome::Error));
-        if has(self.outcome) && !contradicted { self.outcome } else { Outcome::Error }
+        self.outcome.borne_out(&self.outcomes())
     }
 
     /// What it counts as.
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.outcome() {
-            Outcome::Error => Status::Error,
-            Outcome::Failed if self.waived() => Status::Waived,
-            Outcome::Failed => Status::Failed,
-            Outcome::Skipped => Status::Skipped,
-            Outcome::Passed => Status::Passed,
-        }
+        let waived = self.waiver.as_ref().is_some_and(|w| !w.expired);
+        Status::of(self.outcome, &self.outcomes(), waived, self.tolerated)
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.results.iter().map(|r| r.verdict.outcome()).collect()
     }
 
     /// Its results, and where none says why it is an error, one that does. Never empty.
@@ -86,11 +47,6 @@ impl Control {
         });
         Cow::Owned(out)
     }
-
-    fn waived(&self) -> bool {
-        let valid = self.waiver.as_ref().is_some_and(|w| !w.expired);
-        valid && self.results.iter().all(|r| r.verdict.outcome() != Outcome::Error)
-    }
 }
 
 impl Waiver {
@@ -106,65 +62,8 @@ impl Waiver {
 }
 
 /// How many controls count as what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Could not be determined.
-    pub error: usize,
-    /// Not as expected.
-    pub failed: usize,
-    /// Not as expected, and borne with.
-    pub waived: usize,
-    /// Not judged.
-    pub skipped: usize,
-    /// As expected.
-    pub passed: usize,
-}
-
-impl Counts {
-    /// Counts controls.
-    pub fn of<'a>(controls: impl IntoIterator<Item = &'a Control>) -> Self {
-        let mut out = Self::default();
-        for control in controls {
-            *match control.status() {
-                Status::Error => &mut out.error,
-                Status::Failed => &mut out.failed,
-                Status::Waived => &mut out.waived,
-                Status::Skipped => &mut out.skipped,
-                Status::Passed => &mut out.passed,
-            } += 1;
-        }
-        out
-    }
-
-    /// How many count as that.
-    #[must_use]
-    pub fn get(&self, status: Status) -> usize {
-        match status {
-            Status::Error => self.error,
-            Status::Failed => self.failed,
-            Status::Waived => self.waived,
-            Status::Skipped => self.skipped,
-            Status::Passed => self.passed,
-        }
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        Status::ALL.iter().map(|s| self.get(*s)).sum()
-    }
-
-    /// One line, the worst first, without what there is none of.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let some = Status::ALL.iter().filter(|s| self.get(**s) > 0);
-        let told: Vec<String> = some.map(|s| format!("{} {}", self.get(*s), s.as_str())).collect();
-        match self.total() {
-            0 => "no control was judged".to_owned(),
-            1 => format!("1 control: {}", told.join(", ")),
-            total => format!("{total} controls: {}", told.join(", ")),
-        }
-    }
+pub(super) fn counts<'a>(controls: impl IntoIterator<Item = &'a Control>) -> Counts {
+    controls.into_iter().map(Control::status).collect()
 }
 
 impl Report {
@@ -176,7 +75,7 @@ impl Report {
     /// How many controls count as what.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::of(self.controls())
+        counts(self.controls())
     }
 
     /// How many fail that readers of exec-json take for not applicable, because their impact is 0.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::model::{Control, Finding, Outcome, Profile, Report, Verdict};
-use super::status::{Counts, Status, worst_first};
+use super::status::{Status, counts, worst_first};
 use crate::render::visible::line;
 
 /// How much is shown.
@@ -47,7 +47,7 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
             shown.for_each(|c| write_control(out, c, status, options.colour));
         }
     }
-    let passed = Counts::of(&profile.controls).passed;
+    let passed = counts(&profile.controls).passed;
     if !options.passed && passed > 0 {
         let _ = writeln!(out, "  {}  {passed} controls", word(Status::Passed, options.colour));
     }
@@ -83,16 +83,16 @@ fn write_finding(out: &mut String, finding: &Finding) {
     }
 }
 
-/// The word in seven columns, perhaps in colour.
+/// The word in nine columns, perhaps in colour.
 fn word(status: Status, colour: bool) -> String {
     let code = match status {
         Status::Error => 35,
         Status::Failed => 31,
-        Status::Waived | Status::Skipped => 33,
+        Status::Waived | Status::Tolerated | Status::Skipped => 33,
         Status::Passed => 32,
     };
     match colour {
-        true => format!("\u{1b}[{code}m{:<7}\u{1b}[0m", status.as_str()),
-        false => format!("{:<7}", status.as_str()),
+        true => format!("\u{1b}[{code}m{:<9}\u{1b}[0m", status.as_str()),
+        false => format!("{:<9}", status.as_str()),
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct RawSettings {
     pub(crate) lease: Option<Text>,
     /// What a failed image does to the others; `stop` when absent.
     pub(crate) on_failure: Option<RawOnFailure>,
+    /// Which failed checks keep an image from being released; all of them when absent.
+    pub(crate) checks: Option<RawGate>,
     /// Who is told about a run.
     #[serde(default)]
     pub(crate) notifiers: Vec<RawNotifier>,
@@ -141,6 +143,16 @@ pub(crate) struct RawRetention {
     /// How long an AMI stays disabled before it is deregistered; `7d` when absent, `0s` for no time at all.
     #[schemars(regex(pattern = syntax::WAIT.pattern))]
     pub(crate) deregister_after: Option<Text>,
+}
+
+/// Which failed checks keep an image from being released. An error always does.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Gate")]
+pub(crate) struct RawGate {
+    /// The impact from which a failure counts; those below it are reported as tolerated. 0.0 when absent: each counts.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) fail_from_impact: Option<f64>,
 }
 
 /// What stops a prune that would remove too much.
