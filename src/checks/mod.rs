@@ -22,6 +22,7 @@ mod problem;
 mod reference;
 mod resource;
 mod schema;
+mod system;
 mod tree;
 mod value;
 mod verdict;
@@ -50,6 +51,7 @@ pub use problem::{Part, Problem};
 pub use reference::reference;
 pub use resource::file::{FileFact, Stat};
 pub use schema::WrittenCheck;
+pub use system::{Installed, System};
 pub use tree::Tree;
 pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
 
