@@ -5,3 +5,4 @@ mod checks_collector;
 mod cli;
 mod sample_reports;
 mod schemas;
+mod targets;
