@@ -1,6 +1,7 @@
 //! Owns the command line: what can be typed and what it means in help texts; no behaviour.
 
 mod ask;
+mod check;
 mod inner;
 mod life;
 mod plan;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::model::Arch;
 
 pub use ask::{Diff, Explain, Sweep};
+pub use check::Check;
 pub use inner::{CheckBuild, Play, Supervise};
 pub use life::{Doctor, Hold, Revoke, Rollback};
 pub use plan::{Format, Plan, Probe, Release, Why};
@@ -75,8 +77,8 @@ pub enum Command {
     Diff(Diff),
     /// Show the temporary things that dead runs left, and remove them with --apply.
     Sweep(Sweep),
-    /// Run an image's checks against an unpacked root file system, without any cloud.
-    Check(Check),
+    /// Judge a machine, an instance, an AMI or an unpacked root file system by an image's checks or by profiles.
+    Check(Box<Check>),
     /// Run the local EC2: real Packer, real boots, no cloud account.
     Sandbox(Sandbox),
     /// Write the JSON Schemas of bakeline.yaml and images/*.yaml for editors.
@@ -166,22 +168,6 @@ pub struct List {
     /// Which catalog, where.
     #[command(flatten)]
     pub place: Where,
-}
-
-/// `check`.
-#[derive(Debug, Args)]
-pub struct Check {
-    /// The image whose checks (and its parents') are run.
-    pub image: String,
-    /// The root file system's folder.
-    #[arg(long, value_name = "ROOT")]
-    pub root: PathBuf,
-    /// `build` or `boot`.
-    #[arg(long, default_value = "build", value_parser = ["build", "boot"])]
-    pub phase: String,
-    /// Print the verdicts as JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `sandbox`.

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod ladder;
+mod shell;
 mod store;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use cloud::{
 };
 
 pub use ladder::Ladder;
+pub use shell::{Answer, Bounds, HostKey, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
 pub use store::{Store, StoreError, StoreErrorKind, StoreResult};
 
 /// A text that must never be shown: `Debug` and `Display` mask it.
@@ -106,44 +108,6 @@ pub trait ImageBuilder: Send + Sync {
         cancel: &CancellationToken,
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError>;
-}
-
-/// Where and as whom to run a script.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Address or, through SSM, the instance's id.
-    pub host: String,
-    /// The SSH port.
-    pub port: u16,
-    /// The login user; scripts run as root through `sudo -n`.
-    pub user: String,
-    /// The private key's file.
-    pub key: PathBuf,
-    /// The known-hosts file of this run.
-    pub known_hosts: PathBuf,
-    /// Whether to go through an SSM session.
-    pub ssm: bool,
-}
-
-/// Why a script did not run to its end.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct ShellError {
-    /// What is wrong, with what ssh said last.
-    pub message: String,
-}
-
-/// A root shell on an instance.
-#[async_trait]
-pub trait Shell: Send + Sync {
-    /// Waits until the target lets us in (at most `patience`), runs the script once, returns its standard output.
-    async fn run(
-        &self,
-        target: &Target,
-        script: &str,
-        patience: Duration,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<u8>, ShellError>;
 }
 
 /// The run directory: everything a run leaves for people.

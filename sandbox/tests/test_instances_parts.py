@@ -12,6 +12,7 @@ import pytest
 from bakeline_sandbox import aptsource, dns, metadata
 from bakeline_sandbox.backends import FirewallRule, InstanceSpec
 from bakeline_sandbox.backends.network import _rule_line
+from bakeline_sandbox.backends.userdata import host_keys, parts
 from bakeline_sandbox.roots import RootError, Roots
 
 SPEC = InstanceSpec(
@@ -38,6 +39,35 @@ def test_metadata_tree():
     assert get("/latest").splitlines() == ["meta-data/", "dynamic/", "user-data"]
     for path in ("/latest/meta-data/public-ipv4", "/latest/meta-data/iam/", "/nonsense", "/latest/meta-data/ami-id/x"):
         assert get(path) is None
+
+
+MIME = b"""Content-Type: multipart/mixed; boundary="=b="
+MIME-Version: 1.0
+
+--=b=
+Content-Type: text/cloud-config; charset="us-ascii"
+
+#cloud-config
+{"ssh_keys": {"ed25519_private": "secret\\n", "ed25519_public": "ssh-ed25519 AAAA"}}
+
+--=b=
+Content-Type: text/x-shellscript; charset="us-ascii"
+
+#!/bin/sh
+true
+
+--=b=--
+"""
+
+
+def test_user_data_is_read_in_each_of_its_forms():
+    kinds = [kind for kind, _ in parts(MIME)]
+    assert kinds == ["text/cloud-config", "text/x-shellscript"]
+    assert dict(parts(MIME))["text/x-shellscript"].startswith(b"#!/bin/sh\ntrue\n")
+    assert host_keys(MIME) == {"ssh_host_ed25519_key": "secret\n", "ssh_host_ed25519_key.pub": "ssh-ed25519 AAAA"}
+    assert parts(b"#!/bin/sh\n") == [("text/x-shellscript", b"#!/bin/sh\n")] and not host_keys(b"#!/bin/sh\n")
+    assert parts(b"words") == [("text/plain", b"words")] and parts(b"") == []
+    assert not host_keys(b"#cloud-config\nruncmd: [touch /x]\n")
 
 
 def test_apt_sources(monkeypatch):

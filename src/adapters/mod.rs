@@ -5,6 +5,7 @@
 
 pub mod ansible;
 pub mod assets;
+mod bounded;
 #[cfg(feature = "live")]
 pub mod aws;
 pub mod catalog_files;
@@ -16,6 +17,7 @@ pub mod git;
 pub mod http;
 #[cfg(not(feature = "live"))]
 pub mod offline;
+pub mod local;
 pub mod packer;
 mod process;
 pub mod sandbox;

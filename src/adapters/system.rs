@@ -217,25 +217,3 @@ pub fn folder(path: &Path) -> io::Result<String> {
     }
     real.to_str().map(str::to_owned).ok_or_else(|| named(path, &io::Error::other("its name is not UTF-8")))
 }
-
-/// Runs a script with this machine's `sh`, as we are, and returns its standard output.
-///
-/// # Errors
-/// What the system said.
-pub fn local_shell(script: &str) -> io::Result<Vec<u8>> {
-    use std::process::{Command, Stdio};
-    let mut command = Command::new("sh");
-    command.arg("-s").env_clear().envs(super::process::environment(&[]));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut input = child.stdin.take();
-    let script = script.to_owned();
-    let feed = std::thread::spawn(move || {
-        if let Some(pipe) = input.as_mut() {
-            // A closed pipe means that sh ended; its output says how far it came.
-            let _fed = pipe.write_all(script.as_bytes());
-        }
-    });
-    let out = child.wait_with_output()?;
-    let _joined = feed.join();
-    Ok(out.stdout)
-}

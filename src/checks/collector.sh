@@ -15,6 +15,17 @@ nl='
 
 hex() { od -An -v -tx1 | tr -d ' \t\n'; }
 
+# Without these nothing could be believed: what can't be read would look like an empty answer.
+lacks=''
+for tool in awk cat date head id ls od readlink sed tr uname; do
+  command -v "$tool" >/dev/null 2>&1 || lacks="$lacks $tool"
+done
+if [ -z "$lacks" ] && [ "$(printf 'A\n' | hex)" != 410a ]; then lacks=' od'; fi
+if [ -n "$lacks" ]; then
+  printf '\n%s lacks%s\n' "$N" "$lacks"
+  exit 0
+fi
+
 # kind key rc flags hex: one fact, one line.
 emit() {
   count=$((count + 1))
@@ -96,6 +107,10 @@ look() {
     *': Permission denied') state=2 ;;
     *) state=3 ;;
     esac
+  fi
+  # Where the directory lies is nothing about what is in it.
+  if [ -n "$R" ]; then
+    case $line in *"$4"*) line=${line%%"$4"*}${4#"$R"}${line#*"$4"} ;; esac
   fi
   put "$1" "$2" "$state" "$line"
 }
@@ -181,7 +196,7 @@ all_packages() {
   fi
   rows=$(awk '
     function row() {
-      if (p != "") print p "\t" a "\t" s "\t" v "\t" n "\t" m
+      if (p != "") print p "\t" a "\t" s "\t" v "\t" (n == "" ? p : n) "\t" (m == "" ? v : m)
       p = a = s = v = n = m = ""
     }
     /^Package: /      { p = substr($0, 10) }
@@ -212,6 +227,10 @@ unit_files() {
 detect_kernel() {
   virtual=none owned=no
   [ -z "$R" ] || return 0
+  # The root of a whole system is a mount; one that is none is a chroot, also where nobody may look at /proc/1/root.
+  if [ -r /proc/self/mounts ] && ! awk '$2 == "/" { root = 1 } END { exit !root }' /proc/self/mounts; then
+    virtual=chroot && return 0
+  fi
   if command -v systemd-detect-virt >/dev/null; then
     virtual=$(limit 10 systemd-detect-virt 2>/dev/null)
     if limit 10 systemd-detect-virt -c >/dev/null 2>&1; then return 0; fi

@@ -12,6 +12,9 @@ pub enum CollectError {
     /// There was not one frame.
     #[error("the collector answered nothing{}", if .0.is_empty() { String::new() } else { format!("; the target said: {}", .0) })]
     Silent(String),
+    /// The target has not what every collection needs.
+    #[error("the target lacks what a collection needs: {0}")]
+    Lacking(String),
     /// It ended before its last frame.
     #[error("the collector was cut off after {0} facts: its end is missing")]
     CutOff(usize),
@@ -58,6 +61,9 @@ pub fn parse(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
         let line = String::from_utf8_lossy(line);
         let Some(words) = words_after(nonce, &line) else { continue };
         match words.as_slice() {
+            ["lacks", tools @ ..] if frames.is_empty() && !tools.is_empty() => {
+                return Err(CollectError::Lacking(super::facts::brief(tools.join(", ").as_bytes())));
+            }
             ["end", count] => end = count.parse::<usize>().ok(),
             [kind, key, rc, flags, len, payload] => frames.extend(frame(kind, key, rc, flags, len, payload)),
             _ => {}

@@ -25,6 +25,7 @@ mod problem;
 mod reference;
 mod resource;
 mod schema;
+mod system;
 mod tree;
 mod value;
 mod verdict;

@@ -27,7 +27,7 @@ async fn of(
 ) -> Option<String> {
     let image = catalog.images.get(name)?;
     let old = before(catalog, store, world, image).await?;
-    let bytes = workspace.read(&evidence_file(name, Phase::Boot))?;
+    let bytes = workspace.read(&evidence_file(name.as_str(), Phase::Boot))?;
     let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
     let new: Facts = serde_json::from_value(report.facts).ok()?;
     Some(Diff::between(&old, &new, image.platform).headline())

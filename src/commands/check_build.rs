@@ -4,11 +4,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::context;
 use crate::adapters::ssh::OpenSsh;
-use crate::adapters::system;
-use crate::checks;
+use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
 use crate::error::{Error, Kind, Result};
 use crate::steps::check::{CheckRequest, run as collect_and_judge};
+use crate::ports::Clock as _;
 use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
@@ -19,8 +19,9 @@ pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let written = system::write_atomically(&request.evidence, &text, 0o644);
     written.map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
-    ui::say(&checks::summary(&report.verdicts).line());
-    let bad: Vec<String> = report.bad().map(checks::Verdict::line).collect();
+    let now = SystemClock.now();
+    ui::say(&report.line(request.gate, now));
+    let bad = report.bad(request.gate, now);
     if bad.is_empty() {
         return Ok(0);
     }

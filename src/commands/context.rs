@@ -54,14 +54,22 @@ pub(super) fn load(dir: &Path) -> Result<Loaded> {
         let error = Error::input(format!("there is no bakeline.yaml in {}", files.root().display()));
         return Err(error.hint("run bakeline in the catalog's folder, or name it with -C DIR"));
     }
-    let (catalog, findings) = catalog::load(&files);
+    let catalog = checked(&files, &files)?;
+    Ok(loaded(catalog, files))
+}
+
+/// A catalog and where it lies, without any lock.
+pub(super) fn loaded(catalog: Catalog, files: CatalogFiles) -> Loaded {
+    Loaded { catalog: Arc::new(catalog), files, lock: OnceLock::new() }
+}
+
+/// The catalog that files hold; every problem is shown, with the texts that are `on_disk`, before the error is returned.
+pub(super) fn checked(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
+    let (catalog, findings) = catalog::load(files);
     if !findings.is_empty() {
-        ui::say(&ui::snippet::render(&findings, &texts(&files, &findings), ui::fancy()));
+        ui::say(&ui::snippet::render(&findings, &texts(on_disk, &findings), ui::fancy()));
     }
-    match catalog {
-        Some(catalog) => Ok(Loaded { catalog: Arc::new(catalog), files, lock: OnceLock::new() }),
-        None => Err(invalid(&findings)),
-    }
+    catalog.ok_or_else(|| invalid(&findings))
 }
 
 /// The one-line error behind the findings.
@@ -96,7 +104,7 @@ pub(super) fn environment(known: &[EnvName], name: &str) -> Result<EnvName> {
     Err(unknown("environment", name, &known))
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
     let error = Error::input(format!("there is no {what} `{name}` in this catalog"));
     match crate::diagnostic::nearest(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),

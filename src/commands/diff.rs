@@ -59,11 +59,11 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     let world = gather::world(loaded, &from, gather::Need::Sources).await?;
     let plan = plan::release::scratch(&loaded.catalog, &world, image, run)
         .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
-    let manner = run::Manner { jobs: 1, on_failure: OnFailure::Stop, keep_failed: false };
+    let manner = run::Manner { jobs: 1, on_failure: OnFailure::Stop, keep_failed: false, throwaway: false };
     let ran = run::act(loaded, &world, &plan, manner).await?;
     report::end(&ran)?;
     let failed = || Error::new(Kind::StepFailed, "the fresh build left no facts");
-    let bytes = ran.directory.read(&evidence_file(&image.name, Phase::Boot)).ok_or_else(failed)?;
+    let bytes = ran.directory.read(&evidence_file(image.name.as_str(), Phase::Boot)).ok_or_else(failed)?;
     let report: CheckReport = serde_json::from_slice(&bytes).map_err(|e| failed().because(e))?;
     serde_json::from_value(report.facts).map_err(|e| failed().because(e))
 }
@@ -116,7 +116,7 @@ fn choose(versions: &[Version], args: &Args, image: &Image, place: &str) -> Resu
 
 /// What the boot checks of a version collected.
 pub(super) async fn facts(store: &dyn Store, catalog: &Catalog, image: &Image, version: Version) -> Result<Facts> {
-    let key = keys::facts(&catalog.settings.name, &image.name, image.arch, version);
+    let key = keys::facts(&catalog.settings.name, &image.name, image.arch, version, Phase::Boot);
     let bytes = store.get(&key).await?.ok_or_else(|| {
         Error::new(Kind::NotFound, format!("the store has no facts of `{}` {version}", image.name))
             .hint(format!("the store is {}", store.place()))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::{self, Loaded};
 use super::uses;
 use crate::catalog::{Catalog, Settings};
-use crate::checks::summary;
+use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, WorldArgs};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
@@ -115,7 +115,7 @@ async fn story(
     let (image, arch, version) = (&record.image, record.arch, record.version);
     let manifest = read(store, &keys::manifest(&settings.name, image, arch, version)).await?;
     let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::read(&bytes));
-    let report = read(store, &keys::facts(&settings.name, image, arch, version)).await?;
+    let report = read(store, &keys::facts(&settings.name, image, arch, version, Phase::Boot)).await?;
     let report: Option<CheckReport> = report.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let probe = read(store, &keys::probe(&settings.name, image, arch)).await?;
     let probe: Option<Probe> = probe.and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -90,7 +90,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Explain(args) => Box::pin(explain::run(&dir, &args)).await,
         Command::Sweep(args) => Box::pin(sweep::run(&dir, &args)).await,
         Command::Diff(args) => Box::pin(diff::run(&dir, &args)).await,
-        Command::Check(args) => check::run(&dir, &args),
+        Command::Check(args) => Box::pin(check::run(&dir, &args)).await,
         Command::Sandbox(args) => sandbox::run(&args.arguments, &|text| ui::say(text)),
         Command::Schema(args) => schema::run(&dir, &args),
         Command::CheckBuild(args) => Box::pin(check_build::run(&args)).await,

@@ -17,8 +17,8 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::World;
-use crate::plan::{Action, Plan, Step};
-use crate::ports::{Cloud, ImageBuilder, Store, Workspace as _};
+use crate::plan::{self, Action, Plan, Step};
+use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::OLDEST;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::{Shares, Steps};
@@ -43,11 +43,14 @@ pub(super) struct Manner {
     pub(super) on_failure: OnFailure,
     /// Whether what fails is left for a person to look at.
     pub(super) keep_failed: bool,
+    /// It works without a lock on things of its own that stay for an hour or two at most. A sweep must not take them while it
+    /// lives, and knows no run of it: so it is not in the store, and its things go when they expire.
+    pub(super) throwaway: bool,
 }
 
 impl Manner {
     /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
-    pub(super) const INDEPENDENT: Self = Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false };
+    pub(super) const INDEPENDENT: Self = Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false, throwaway: false };
 }
 
 /// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
@@ -63,15 +66,21 @@ pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Man
     let lock = lock::of(loaded, Rungs::All).await?;
     let (store, guard) = (Arc::clone(&lock.store), lock.held.clone().map(|held| held as Arc<dyn Guard>));
     let settings = &loaded.catalog.settings;
-    // A sweep reads what a dead run set out to make: Packer tags an AMI last.
-    store.put(&crate::evidence::keys::plan(&settings.name, &plan.run), &saved).await?;
-    let mirror = Mirror::start(Arc::new(journal), Arc::clone(&store), settings.name.clone(), plan.run.clone());
-    let mirror = Arc::new(mirror);
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    let mirror = match manner.throwaway {
+        true => None,
+        false => {
+            // A sweep reads what a dead run set out to make: Packer tags an AMI last.
+            store.put(&crate::evidence::keys::plan(&settings.name, &plan.run), &saved).await?;
+            let (catalog, run) = (settings.name.clone(), plan.run.clone());
+            Some(Arc::new(Mirror::start(Arc::clone(&journal), Arc::clone(&store), catalog, run)))
+        }
+    };
     let clouds = context::clouds(settings).await?;
     let steps = Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
-        expires: world.taken + crate::plan::release::EXPIRES,
+        expires: world.taken + if manner.throwaway { plan::inspect::EXPIRES } else { plan::release::EXPIRES },
         cloud: fenced(clouds.home, guard.as_ref()),
         others: clouds.others.into_iter().map(|(account, cloud)| (account, fenced(cloud, guard.as_ref()))).collect(),
         builder: builder(guard.as_ref()),
@@ -91,14 +100,16 @@ pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Man
             Some(guard) => Arc::new(Fenced { inner: steps, guard }),
             None => Arc::new(steps) as Arc<dyn Effects>,
         },
-        journal: Arc::clone(&mirror) as _,
+        journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
         listener: Arc::new(Both(Progress::new(crate::ui::fancy()), EventLog, Arc::clone(&timer))),
     };
-    let Manner { jobs, on_failure, keep_failed } = manner;
+    let Manner { jobs, on_failure, keep_failed, .. } = manner;
     let options = Options { jobs, on_failure, keep_failed, interrupt: lock.interrupt.clone() };
     let outcome = engine.run(plan, &options).await;
-    if let Some(missing) = mirror.finish(&SystemClock).await {
+    if let Some(mirror) = mirror
+        && let Some(missing) = mirror.finish(&SystemClock).await
+    {
         crate::ui::say(&format!("warning: {missing}"));
     }
     Ok(Ran { outcome, directory, seconds: timer.seconds(), store })

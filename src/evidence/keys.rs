@@ -2,6 +2,7 @@
 //!
 //! All keys are below the catalog's name, so that several catalogs can share a bucket.
 
+use crate::checks::Phase;
 use crate::model::{AmiId, Arch, CatalogName, EnvName, ImageName, Region, RunId, Version};
 
 /// Says which shape the store has: `{"schema": 1}`.
@@ -40,10 +41,14 @@ pub fn manifest(catalog: &CatalogName, image: &ImageName, arch: Arch, version: V
     format!("{catalog}/images/{image}/{arch}/{version}/recipe.json")
 }
 
-/// The facts that the boot checks of one version collected, with the verdicts.
+/// The facts that the checks of one version collected in a phase, with the verdicts.
 #[must_use]
-pub fn facts(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version) -> String {
-    format!("{catalog}/images/{image}/{arch}/{version}/facts.json")
+pub fn facts(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version, phase: Phase) -> String {
+    let name = match phase {
+        Phase::Boot => "facts.json",
+        Phase::Build => "facts-build.json",
+    };
+    format!("{catalog}/images/{image}/{arch}/{version}/{name}")
 }
 
 /// The pending updates last found on an image.

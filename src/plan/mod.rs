@@ -4,6 +4,7 @@ pub mod change;
 pub mod doctor;
 pub mod fingerprint;
 pub mod hold;
+pub mod inspect;
 pub mod probe;
 pub mod promote;
 pub mod prune;

@@ -109,6 +109,8 @@ pub enum Action {
     Retag { image: ImageName, version: Version, ami: AmiId, before: String, after: String, checked: Timestamp },
     /// Ask a booted instance of a released version for pending updates, and store the answer.
     Probe { image: ImageName, version: Version, ami: AmiId, instance: StepId },
+    /// Collect from a booted instance what the controls of an image need, and judge nothing.
+    Inspect { image: ImageName, instance: StepId },
     /// Throw away the AMI of this name that this run built.
     Discard { ami_name: String },
     /// Remove a temporary thing that a dead run left.
@@ -158,6 +160,7 @@ impl Action {
             Self::CheckAgain { .. } => "run boot checks again",
             Self::Retag { .. } => "write down the checks",
             Self::Probe { .. } => "ask for updates",
+            Self::Inspect { .. } => "collect facts",
             Self::Sweep { .. } => "remove",
             Self::Discard { .. } => "throw away",
             Self::Share { .. } => "share",

@@ -13,6 +13,29 @@ pub(super) fn deadline(hours: i64) -> String {
     format!("#!/bin/sh\nexec systemd-run --unit=bakeline-deadline --on-active={hours}h systemctl poweroff\n")
 }
 
+/// The parts of MIME user data are told apart by this line, which neither a key nor a script of ours contains.
+const BOUNDARY: &str = "=bakeline=";
+
+/// Two parts, so that nothing of the image's own cloud-init configuration is replaced but the host keys (cloud-init's docs,
+/// "User-data formats" and module `ssh`: with `ssh_keys` it writes those and makes none).
+pub(super) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
+    let mut map = serde_json::Map::new();
+    for (kind, private, public) in keys {
+        map.insert(format!("{kind}_private"), serde_json::Value::from(*private));
+        map.insert(format!("{kind}_public"), serde_json::Value::from(*public));
+    }
+    // JSON is YAML.
+    let config = serde_json::json!({ "ssh_keys": map });
+    let part = |kind: &str, text: &str| {
+        format!("--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\n\n{text}\n")
+    };
+    format!(
+        "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n{}{}--{BOUNDARY}--\n",
+        part("cloud-config", &format!("#cloud-config\n{config}")),
+        part("x-shellscript", &deadline(hours)),
+    )
+}
+
 /// `name`, `name:arch` or either with `=version`; never something apt could read as an option, a pattern or a removal.
 pub(super) fn check_package(text: &str) -> Result<(), NameError> {
     let wrong = |what: String| Err(NameError(what));
@@ -125,6 +148,20 @@ mod tests {
         for (a, b) in [("0:1", "1"), ("1.0", "1.00"), ("1-0", "1"), ("1.001", "1.1"), ("1.0-0", "1.0-00")] {
             assert!(compare_versions(a, b).is_eq() && compare_versions(b, a).is_eq(), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_first_boot_gets_its_host_keys_beside_its_deadline() {
+        let text = super::first_boot(12, &[("ed25519", "-----BEGIN\nx\n", "ssh-ed25519 AAAA")]);
+        let parts: Vec<&str> = text.split("--=bakeline=").collect();
+        assert!(parts[0].starts_with("Content-Type: multipart/mixed;") && parts.len() == 4, "{text}");
+        let body = |part: &str| part.split_once("\n\n").expect("a header").1.trim().to_owned();
+        let config: serde_json::Value =
+            serde_json::from_str(body(parts[1]).strip_prefix("#cloud-config\n").expect("its mark")).expect("JSON");
+        let keys = serde_json::json!({"ed25519_private": "-----BEGIN\nx\n", "ed25519_public": "ssh-ed25519 AAAA"});
+        assert_eq!(config, serde_json::json!({ "ssh_keys": keys }), "and nothing else of the image's is replaced");
+        assert_eq!(body(parts[2]), super::deadline(12).trim());
+        assert!(text.is_ascii() && text.len() < 1000);
     }
 
     #[test]

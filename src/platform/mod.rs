@@ -43,6 +43,15 @@ impl Platform {
         }
     }
 
+    /// The user data of an instance that is checked: the [deadline](Platform::deadline), and the keys that it is to prove
+    /// itself with: kind (`ed25519`), private and public half of each.
+    #[must_use]
+    pub fn first_boot(self, hours: i64, host_keys: &[(&str, &str, &str)]) -> String {
+        match self {
+            Self::Debian => debian::first_boot(hours, host_keys),
+        }
+    }
+
     /// Checks a package as it is written in the catalog.
     ///
     /// # Errors

@@ -106,8 +106,8 @@ pub struct LaunchRequest {
     pub instance_profile: Option<String>,
     /// Whether it gets a public address.
     pub public_address: bool,
-    /// Runs at first boot.
-    pub user_data: Option<String>,
+    /// What the instance is told at its first boot; it may hold secrets of that instance.
+    pub user_data: Option<Secret>,
     /// Tags of the instance and its volumes, set in the call that creates them.
     pub tags: Tags,
     /// Makes a repeated call harmless.

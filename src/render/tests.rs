@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::packer::{RENDERED, RunValues, files};
 use super::slack::{Values, message};
 use super::{Language, render};
-use crate::adapters::{assets, system};
+use crate::adapters::{assets, local};
 use crate::catalog::{Catalog, load};
 use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
@@ -96,7 +96,7 @@ proptest! {
         catalog.files.insert("t".to_owned(), template);
         let values = serde_json::json!({"image": text, "list": [text]});
         let script = render(&catalog, "t", Language::Shell, &values).expect("a script");
-        let out = system::local_shell(&script).expect("sh");
+        let out = local::answer(&script).expect("sh");
         prop_assert_eq!(String::from_utf8_lossy(&out), format!("{text}.{text}{text}"));
     }
 
@@ -204,7 +204,7 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
     assert!(!packer.to_string().contains("greeting"), "{packer}");
     let script = String::from_utf8_lossy(&rendered["04-puppet.sh"]).into_owned();
     let export = script.lines().find(|l| l.starts_with("export FACTER_")).expect("the fact");
-    let out = system::local_shell(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
+    let out = local::answer(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
     assert_eq!(String::from_utf8_lossy(&out), awkward);
     let templates = |image| {
         super::template_paths(image).into_iter().filter(|t| t.contains("puppet") || t.contains("ansible")).count()

@@ -3,6 +3,7 @@
 //! Nothing here decides: what failed and what counts is in the [`model`]. docs/reports.md has the tables.
 
 pub mod cyclonedx;
+pub mod fill;
 pub mod html;
 pub mod inspec;
 pub mod json;

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::wait::until;
-use super::{Steps, resolve, text_of};
+use super::{Steps, host_key, resolve, text_of};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId};
-use crate::ports::{Instance, LaunchRequest};
+use crate::ports::{Instance, LaunchRequest, Secret};
 
 /// EC2 starts and ends an instance within minutes; ten are plenty.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -25,6 +25,7 @@ pub(super) async fn perform(
 ) -> Result<Value> {
     let builder = &steps.catalog.settings.builder;
     let platform = steps.catalog.images.get(image).map(|i| i.platform).unwrap_or_default();
+    let keys = host_key::made(steps, &step.scope).await?;
     let request = LaunchRequest {
         ami: resolve(ami, &context.outputs)?,
         instance_type: builder.instance_type.clone(),
@@ -33,7 +34,7 @@ pub(super) async fn perform(
         subnet: builder.subnet.clone(),
         instance_profile: builder.instance_profile.clone(),
         public_address: builder.public_address,
-        user_data: Some(platform.deadline(crate::plan::release::EXPIRES.as_hours())),
+        user_data: Some(Secret::new(platform.first_boot(crate::plan::release::EXPIRES.as_hours(), &host_key::told(&keys)))),
         tags: steps.temporary_tags(&step.scope),
         token: format!("bakeline-{}-{image}", steps.run).chars().take(64).collect(),
     };
@@ -58,6 +59,7 @@ pub(super) async fn perform(
             format!("instance {id} has no {} address", if builder.public_address { "public" } else { "private" }),
         ));
     };
+    host_key::expect(steps, &step.scope, &keys, &[id.as_str(), &address])?;
     Ok(json!({ "instance": id, "address": address, "ami": request.ami }))
 }
 
@@ -76,6 +78,7 @@ async fn running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Opti
 pub(super) async fn terminate(steps: &Steps, step: &Step, boot: &StepId, context: &StepContext<'_>) -> Result<Value> {
     let id = InstanceId(text_of(&context.outputs, boot, "instance")?);
     end(steps, &step.region, &id).await?;
+    host_key::forget(steps, &step.scope);
     Ok(json!({ "terminated": id }))
 }
 
@@ -93,6 +96,7 @@ pub(super) async fn undo(steps: &Steps, step: &Step, image: &ImageName, output: 
     for id in ids {
         end(steps, &step.region, &id).await?;
     }
+    host_key::forget(steps, &step.scope);
     Ok(())
 }
 

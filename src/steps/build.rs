@@ -53,6 +53,7 @@ pub(super) async fn perform(steps: &Steps, step: &Step, context: &StepContext<'_
     let job = prepare(steps, step, &order, &base, context).await?;
     steps.builder.validate(&job).await.map_err(|e| unusable(e, &job))?;
     let outcome = steps.builder.build(&job, &context.cancel, context.note).await.map_err(|e| unusable(e, &job))?;
+    super::reports::write(steps, &step.scope, order.image, Phase::Build, context);
     if outcome.cancelled {
         return Err(Error::new(Kind::Interrupted, "cancelled; Packer cleaned up"));
     }

@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Steps, text_of};
+use super::collect::{collect, from_booted};
+use super::{Steps, reports};
 use crate::catalog::{Access, Image};
-use crate::checks::{self, CollectOptions, Control, Outcome, Phase, Verdict};
+use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
-use crate::model::ImageName;
+use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
-use crate::ports::{Shell, Target};
-
-/// How long a fresh instance may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(300);
+use crate::ports::{Bounds, Shell, SshConfig, Target, Trust};
 
 /// What another process of ours needs to check an instance that Packer is building.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +36,8 @@ pub struct CheckRequest {
     pub ssm: bool,
     /// Where the evidence goes.
     pub evidence: PathBuf,
+    /// Which failures count.
+    pub gate: Gate,
 }
 
 /// What was found, and what it means; the evidence file.
@@ -48,17 +47,33 @@ pub struct CheckReport {
     pub image: ImageName,
     /// The phase.
     pub phase: Phase,
+    /// How long the collection took.
+    #[serde(default)]
+    pub seconds: f64,
     /// One verdict for each control of the phase.
     pub verdicts: Vec<Verdict>,
     /// What they were judged from.
-    pub facts: serde_json::Value,
+    pub facts: Value,
 }
 
 impl CheckReport {
-    /// The verdicts that keep the image from being released.
-    pub fn bad(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(|v| matches!(v.outcome, Outcome::Failed | Outcome::Error))
+    /// The verdicts that keep the image from being released, one line each; waivers are as good as they are on that day.
+    #[must_use]
+    pub fn bad(&self, gate: Gate, now: Timestamp) -> Vec<String> {
+        let counts = |v: &&Verdict| gate.status(v, day(now)).counts();
+        self.verdicts.iter().filter(counts).map(Verdict::line).collect()
     }
+
+    /// How many verdicts count as what, in one line.
+    #[must_use]
+    pub fn line(&self, gate: Gate, now: Timestamp) -> String {
+        gate.counts(&self.verdicts, day(now)).line()
+    }
+}
+
+/// The day in UTC, on which waivers end.
+fn day(now: Timestamp) -> jiff::civil::Date {
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// Writes the request for the build-phase checks of one image and returns its path.
@@ -72,7 +87,8 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
         key: root.join(super::access::key_file(image.name.as_str())),
         known_hosts: root.join(format!("{}/known_hosts.{}", image.name, phase.as_str())),
         ssm: steps.catalog.settings.builder.access == Access::Ssm,
-        evidence: root.join(evidence_file(&image.name, phase)),
+        evidence: root.join(evidence_file(image.name.as_str(), phase)),
+        gate: steps.catalog.settings.gate,
     };
     let text = serde_json::to_vec_pretty(&request)
         .map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))?;
@@ -80,29 +96,16 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
     path.map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))
 }
 
-/// An instance of this run by its address or, through SSM, its id.
-pub(super) fn target(steps: &Steps, image: &Image, host: &str, what: &str) -> Target {
-    let root = steps.workspace.root();
-    Target {
-        host: host.to_owned(),
-        port: 22,
-        user: image.platform.login_user().to_owned(),
-        key: root.join(super::access::key_file(image.name.as_str())),
-        known_hosts: root.join(format!("{}/known_hosts.{what}", image.name)),
-        ssm: steps.catalog.settings.builder.access == Access::Ssm,
-    }
-}
-
-/// The evidence of a phase in the run directory.
+/// The facts of a phase, with the verdicts, in the run directory.
 #[must_use]
-pub fn evidence_file(image: &ImageName, phase: Phase) -> String {
-    format!("{image}/checks-{}.json", phase.as_str())
+pub fn evidence_file(scope: &str, phase: Phase) -> String {
+    format!("{scope}/facts-{}.json", phase.as_str())
 }
 
-/// Collects and judges: the one way, inside a build and on a booted instance.
+/// Collects and judges inside a build, where Packer has logged in before: the key that the host shows first must stay.
 ///
 /// # Errors
-/// The machine can't be reached, or the collection came back incomplete.
+/// As [`collect`].
 pub async fn run(
     shell: &dyn Shell,
     request: &CheckRequest,
@@ -112,33 +115,29 @@ pub async fn run(
 ) -> Result<CheckReport> {
     let target = Target {
         host: host.to_owned(),
-        port,
-        user: request.user.clone(),
-        key: request.key.clone(),
-        known_hosts: request.known_hosts.clone(),
+        port: Some(port),
+        user: Some(request.user.clone()),
+        key: Some(request.key.clone()),
+        known_hosts: Some(request.known_hosts.clone()),
+        trust: Trust::FirstUse,
+        config: SshConfig::Ours,
         ssm: request.ssm,
     };
-    let nonce = nonce(&target, request);
     let controls: Vec<&Control> = request.controls.iter().collect();
-    let script = checks::collector(&controls, CollectOptions { nonce: &nonce, root: None, phase: request.phase });
-    let out = shell.run(&target, &script, PATIENCE, cancel).await;
-    let kind = || if cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
-    let out = out.map_err(|e| {
-        Error::new(kind(), format!("the {} checks of `{}` could not run", request.phase.as_str(), request.image))
-            .because(e)
-    })?;
-    let facts = checks::parse(&nonce, &out).map_err(|e| {
-        Error::new(Kind::StepFailed, format!("the facts of `{}` are incomplete", request.image)).because(e)
-    })?;
-    let verdicts = checks::judge(&controls, &facts, request.phase);
-    let facts = serde_json::to_value(&facts).unwrap_or_default();
-    Ok(CheckReport { image: request.image.clone(), phase: request.phase, verdicts, facts })
+    let collected = collect(shell, &target, (&controls, request.phase), Bounds::FRESH, cancel).await;
+    let (facts, took) = collected.map_err(|e| could_not(e, request.phase, &request.image, cancel))?;
+    Ok(judged(&request.image, request.phase, &controls, &facts, took))
 }
 
-/// Tells our frames from whatever else a login prints; unguessable enough for mistakes, which is what checks catch.
-fn nonce(target: &Target, request: &CheckRequest) -> String {
-    let text = format!("{} {} {:?} {}", target.host, target.port, request.evidence, std::process::id());
-    format!("{:x}", Sha256::digest(text.as_bytes())).chars().take(16).collect()
+fn judged(image: &ImageName, phase: Phase, controls: &[&Control], facts: &Facts, took: Duration) -> CheckReport {
+    let verdicts = checks::judge(controls, facts, phase);
+    let facts = serde_json::to_value(facts).unwrap_or_default();
+    CheckReport { image: image.clone(), phase, seconds: took.as_secs_f64(), verdicts, facts }
+}
+
+fn could_not(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
+    let kind = if cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
+    Error::new(kind, format!("the {} checks of `{image}` could not run", phase.as_str())).because(error)
 }
 
 pub(super) async fn perform(
@@ -149,35 +148,37 @@ pub(super) async fn perform(
     context: &StepContext<'_>,
 ) -> Result<Value> {
     let known = steps.catalog.images.get(image).ok_or_else(|| Error::input(format!("no image `{image}`")))?;
-    let path = request(steps, known, Phase::Boot)?;
-    let request: CheckRequest = steps
-        .workspace
-        .read(&format!("{image}/check-boot.request.json"))
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| Error::new(Kind::StepFailed, format!("{} can't be read back", path.display())))?;
-    let key = if request.ssm { "instance" } else { "address" };
-    let host = text_of(&context.outputs, boot, key)?;
-    let report = run(&*steps.shell, &request, &host, 22, &context.cancel)
+    let controls = steps.catalog.controls(image);
+    let (facts, took, host) = from_booted(steps, step, known.platform.login_user(), &controls, boot, context)
         .await
-        .map_err(|e| e.hint(format!("instance {} of {}", host, step.region)))?;
-    save(steps, &report)?;
+        .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
+    let report = judged(image, Phase::Boot, &controls, &facts, took);
+    save(steps, image.as_str(), &report)?;
+    reports::write(steps, &step.scope, image, Phase::Boot, context);
     match failed(steps, image, Phase::Boot) {
-        Some(error) => Err(error),
-        None => Ok(json!({ "summary": checks::summary(&report.verdicts).line(), "evidence": request.evidence })),
+        Some(error) => Err(error.hint(format!("instance {host} of {}", step.region))),
+        None => {
+            let evidence = steps.workspace.root().join(evidence_file(image.as_str(), Phase::Boot));
+            Ok(json!({ "summary": report.line(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }))
+        }
     }
 }
 
-fn save(steps: &Steps, report: &CheckReport) -> Result<()> {
+fn save(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
-    let written = steps.workspace.write(&evidence_file(&report.image, report.phase), &text, false);
+    let written = steps.workspace.write(&evidence_file(scope, report.phase), &text, false);
     written.map(drop).map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))
+}
+
+/// What a phase left in the run directory.
+pub(super) fn evidence(steps: &Steps, scope: &str, phase: Phase) -> Option<CheckReport> {
+    serde_json::from_slice(&steps.workspace.read(&evidence_file(scope, phase))?).ok()
 }
 
 /// The failed controls in the evidence of a phase, as an error with expected and actual.
 pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<Error> {
-    let bytes = steps.workspace.read(&evidence_file(image, phase))?;
-    let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
-    let lines: Vec<String> = report.bad().map(Verdict::line).collect();
+    let report = evidence(steps, image.as_str(), phase)?;
+    let lines = report.bad(steps.catalog.settings.gate, steps.clock.now());
     if lines.is_empty() {
         return None;
     }
@@ -188,6 +189,6 @@ pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<E
         phase.as_str(),
         lines.join("; ")
     );
-    let hint = format!("the evidence is {}", steps.workspace.root().join(evidence_file(image, phase)).display());
-    Some(Error::new(Kind::ChecksFailed, text).hint(hint))
+    let file = steps.workspace.root().join(reports::file(image.as_str(), crate::report::Format::Json, phase));
+    Some(Error::new(Kind::ChecksFailed, text).hint(format!("the evidence is {}", file.display())))
 }

@@ -12,8 +12,8 @@ use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
 use crate::plan::{Step, fingerprint};
 
-/// Writes both, of an original: a copy is of a version that has them, and may be made long after the catalog moved on.
-/// They explain and decide nothing, so what the store does not take is said, and the release goes on.
+/// Writes all of it, of an original: a copy is of a version that has it, and may be made long after the catalog moved on.
+/// It explains and decides nothing, so what the store does not take is said, and the release goes on.
 pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepContext<'_>) {
     let catalog = &steps.catalog.settings.name;
     let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else { return };
@@ -26,8 +26,11 @@ pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepCo
     made.reasons = vec![step.reason.clone()];
     let mut objects =
         vec![(keys::manifest(catalog, &record.image, record.arch, record.version), manifest::write(&made))];
-    if let Some(facts) = steps.workspace.read(&super::check::evidence_file(&record.image, Phase::Boot)) {
-        objects.push((keys::facts(catalog, &record.image, record.arch, record.version), facts));
+    for phase in [Phase::Build, Phase::Boot] {
+        let file = super::check::evidence_file(record.image.as_str(), phase);
+        if let Some(facts) = steps.workspace.read(&file) {
+            objects.push((keys::facts(catalog, &record.image, record.arch, record.version, phase), facts));
+        }
     }
     for (key, content) in objects {
         if let Err(error) = steps.store.put(&key, &content).await {

@@ -5,13 +5,17 @@ mod again;
 mod boot;
 pub mod build;
 pub mod check;
+pub mod collect;
 mod copy;
 mod current;
 mod evidence;
 pub mod fence;
+mod host_key;
+mod inspect;
 mod keep;
 mod mark;
 mod permissions;
+pub mod reports;
 mod retire;
 mod sweep;
 mod tag;
@@ -101,6 +105,7 @@ impl Effects for Steps {
             | Action::CheckAgain { .. }
             | Action::Retag { .. }
             | Action::Probe { .. }
+            | Action::Inspect { .. }
             | Action::Deprecate { .. }
             | Action::Disable { .. }
             | Action::Restore { .. }
@@ -144,6 +149,7 @@ impl Effects for Steps {
             }
             Action::Remember { key, text } => evidence::remember(self, step, key, text).await,
             Action::Forget { key } => evidence::forget(self, step, key).await,
+            Action::Inspect { image, instance } => inspect::perform(self, step, image, instance, context).await,
             Action::Unread { why } => {
                 Err(Error::new(Kind::StepFailed, why.clone())
                     .hint("nothing was changed there; run again when it answers"))
@@ -188,6 +194,7 @@ impl Effects for Steps {
             | Action::Deregister { .. }
             | Action::Restore { .. }
             | Action::CheckAgain { .. }
+            | Action::Inspect { .. }
             | Action::Probe { .. } => Ok(()),
         }
     }

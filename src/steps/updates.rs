@@ -1,18 +1,14 @@
 //! Owns asking a booted instance which updates are pending, and keeping the answer as a dated fact.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::{Steps, check, text_of};
+use super::{Steps, collect, text_of};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::StepId;
-
-/// How long a fresh instance may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(300);
+use crate::ports::Bounds;
 
 pub(super) async fn perform(
     steps: &Steps,
@@ -25,14 +21,14 @@ pub(super) async fn perform(
     let known = steps.catalog.images.get(image).ok_or_else(|| Error::input(format!("no image `{image}`")))?;
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
     let host = text_of(&context.outputs, boot, if ssm { "instance" } else { "address" })?;
-    let target = check::target(steps, known, &host, "probe");
-    let out = steps.shell.run(&target, &known.platform.pending_script(), PATIENCE, &context.cancel).await;
+    let target = collect::booted(steps, image.as_str(), known.platform.login_user(), &host);
+    let out = steps.shell.run(&target, &known.platform.pending_script(), Bounds::FRESH, &context.cancel).await;
     let kind = || if context.cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
     let failed = || format!("`{image}` {version} could not be asked for its updates");
     let out = out.map_err(|e| Error::new(kind(), failed()).because(e).hint(format!("instance {host}")))?;
     let mut pending = known
         .platform
-        .parse_pending(&String::from_utf8_lossy(&out))
+        .parse_pending(&String::from_utf8_lossy(&out.out))
         .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
     pending.sort();
     let now = steps.clock.now();

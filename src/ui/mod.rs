@@ -40,6 +40,12 @@ pub fn error(error: &Error) {
     }
 }
 
+/// Whether colours make sense on stdout.
+#[must_use]
+pub fn colours() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// Whether colours and moving lines make sense on stderr.
 #[must_use]
 pub fn fancy() -> bool {

@@ -7,3 +7,4 @@ mod cli;
 mod fuzz_corpus;
 mod sample_reports;
 mod schemas;
+mod targets;

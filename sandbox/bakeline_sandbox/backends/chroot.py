@@ -1,7 +1,7 @@
 """Instances as chroots with an ssh server, for places without mounts and namespaces.
 
-The limits: no init (what needs a service manager doesn't run), no firewall, no metadata service, no cloud-init (a key
-and a `#!` user-data script are put in from outside), and no /proc but a few static files: what reads its own
+The limits: no init (what needs a service manager doesn't run), no firewall, no metadata service, no cloud-init (a key,
+host keys and `#!` scripts of user data are put in from outside), and no /proc but a few static files: what reads its own
 /proc/self or a live /proc/PID (ps, some runtimes finding their own libraries) sees nothing there.
 """
 
@@ -21,6 +21,7 @@ from . import Ended, FirewallRule, InstanceSpec, needs
 from .base import Backend, Machine
 from .dress import JAVA, dress, make_new, undress
 from .system import kill, kill_all, pids, run, wait_until
+from .userdata import host_keys, parts
 
 # Nothing inside may touch the host's network, mounts, modules, clock or power.
 DROPPED = "-net_admin,-sys_module,-sys_rawio,-sys_admin,-sys_boot,-sys_time,-syslog"
@@ -101,15 +102,19 @@ class ChrootBackend(Backend):
         return [pid for pid in pids() if f"{_root_of(pid)}/".startswith(f"{self.instances_dir / only}/")]
 
     def _user_data(self, machine: Machine) -> None:
-        """Run user data that is a script; anything else needs cloud-init, which needs a booted system."""
-        text = machine.spec.user_data or b""
-        if text.startswith(b"#!"):
-            path = machine.root / "run/user-data"
-            path.write_bytes(text)
-            path.chmod(0o700)
-            _inside(machine, ["/run/user-data"]).wait()
-        elif text:
-            machine.note("user data other than #! scripts needs the nspawn backend: ignored")
+        """Run the scripts of user data; most else needs cloud-init, which needs a booted system."""
+        data = machine.spec.user_data or b""
+        others = set()
+        for kind, text in parts(data):
+            if kind == "text/x-shellscript":
+                path = machine.root / "run/user-data"
+                path.write_bytes(text.lstrip())
+                path.chmod(0o700)
+                _inside(machine, ["/run/user-data"]).wait()
+            elif kind != "text/cloud-config" or not host_keys(data):
+                others.add(kind)
+        if others:
+            machine.note("user data other than #! scripts and host keys needs the nspawn backend: ignored")
 
 
 def _inside(machine: Machine, command: Sequence[str]) -> subprocess.Popen[bytes]:

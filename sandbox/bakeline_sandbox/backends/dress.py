@@ -9,6 +9,7 @@ from ..aptsource import RELAY
 from ..roots import LOGINS
 from . import InstanceSpec
 from .system import remove_tree, run
+from .userdata import host_keys
 
 PROC_FILES = ("cpuinfo", "meminfo", "stat", "uptime", "version", "loadavg", "filesystems", "cmdline")
 MOUNTINFO = "1 0 8:1 / / rw - ext4 /dev/root rw\n2 1 0:4 / /proc rw - proc proc rw\n"
@@ -28,7 +29,13 @@ def make_new(root: Path, spec: InstanceSpec) -> None:
     """What cloud-init does on a new machine: host keys, hostname, user and key."""
     for path in (root / "etc/ssh").glob("ssh_host_*"):
         path.unlink()
-    run("chroot", root, "ssh-keygen", "-A")
+    given = host_keys(spec.user_data or b"")
+    for name, text in given.items():
+        path = root / "etc/ssh" / name
+        path.touch(mode=0o644 if name.endswith(".pub") else 0o600)
+        path.write_text(text if text.endswith("\n") else f"{text}\n")
+    if not given:
+        run("chroot", root, "ssh-keygen", "-A")
     (root / "etc/machine-id").write_text(f"{spec.instance_id.removeprefix('i-'):0<32}\n"[:33])
     (root / "etc/hostname").write_text(f"ip-{spec.private_ip.replace('.', '-')}\n")
     if not any(line.startswith("admin:") for line in (root / "etc/passwd").read_text().splitlines()):

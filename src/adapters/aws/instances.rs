@@ -31,7 +31,7 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
         .key_name(&request.key_name)
         .network_interfaces(interface)
         .set_iam_instance_profile(profile)
-        .set_user_data(request.user_data.as_ref().map(aws_smithy_types::base64::encode))
+        .set_user_data(request.user_data.as_ref().map(|text| aws_smithy_types::base64::encode(text.reveal())))
         .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
         .metadata_options(InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build())
         .tag_specifications(specification(ResourceType::Instance, &request.tags))

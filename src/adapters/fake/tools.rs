@@ -14,7 +14,8 @@ use super::FakeCloud;
 use super::world::{ACCOUNT, FakeInstance};
 use crate::model::{AmiId, InstanceId, Region, Tags, Timestamp};
 use crate::ports::{
-    BuildJob, BuildOutcome, BuilderError, Clock, ImageBuilder, Journal, OnLine, Shell, ShellError, Target, Workspace,
+    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Secret, Shell, ShellError, ShellErrorKind,
+    Target, Workspace,
 };
 
 /// How the next builds go.
@@ -143,7 +144,7 @@ pub struct LocalShell {
     pub begun: tokio::sync::Notify,
 }
 
-static ANSWERS: LazyLock<Mutex<BTreeMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
+static ANSWERS: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(Mutex::default);
 
 #[async_trait]
 impl Shell for LocalShell {
@@ -151,28 +152,42 @@ impl Shell for LocalShell {
         &self,
         _: &Target,
         script: &str,
-        _: Duration,
+        bounds: Bounds,
         cancel: &CancellationToken,
-    ) -> Result<Vec<u8>, ShellError> {
+    ) -> Result<Answer, ShellError> {
         self.begun.notify_one();
         tokio::task::yield_now().await;
         let silent = *self.silent.lock().expect("no panic");
         if silent {
             cancel.cancelled().await;
         }
+        let refused = |kind, message: &str| Err(ShellError { kind, message: message.to_owned() });
         if *self.deaf.lock().expect("no panic") {
-            return Err(ShellError { message: "connection refused".to_owned() });
+            return refused(ShellErrorKind::Unreachable, "connection refused");
         }
         if cancel.is_cancelled() {
-            return Err(ShellError { message: "cancelled".to_owned() });
+            return refused(ShellErrorKind::Cancelled, "cancelled");
         }
-        let mut answers = ANSWERS.lock().expect("no panic");
-        if let Some(answer) = answers.get(script) {
-            return Ok(answer.clone());
-        }
-        let answer = crate::adapters::system::local_shell(script).map_err(|e| ShellError { message: e.to_string() })?;
-        answers.insert(script.to_owned(), answer.clone());
-        Ok(answer)
+        // Only the nonce differs between two scripts that ask the same.
+        let nonce = script.lines().find_map(|line| line.strip_prefix("N=")).map(|word| word.trim_matches('\''));
+        let (from, to) = (nonce.unwrap_or("NONCE"), "NONCE");
+        let same = script.replace(from, to);
+        let known = ANSWERS.lock().expect("no panic").get(&same).cloned();
+        let text = match known {
+            Some(text) => text,
+            None => {
+                let answer = crate::adapters::local::run(script, false, bounds, cancel).await?;
+                let text = String::from_utf8_lossy(&answer.out).replace(from, to);
+                ANSWERS.lock().expect("no panic").insert(same, text.clone());
+                text
+            }
+        };
+        Ok(Answer { out: text.replace(to, from).into_bytes(), took: Duration::from_secs(1) })
+    }
+
+    async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
+        let (kind, public) = ("ed25519".to_owned(), "ssh-ed25519 AAAA".to_owned());
+        Ok(vec![HostKey { kind, private: Secret::new("-----BEGIN FAKE KEY-----"), public }])
     }
 }
 

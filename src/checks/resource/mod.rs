@@ -31,7 +31,7 @@ mod login_defs;
 mod logs;
 mod machine_id;
 mod mount;
-mod os;
+pub(crate) mod os;
 pub(crate) mod package;
 mod packages;
 mod passwd;

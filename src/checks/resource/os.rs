@@ -37,7 +37,7 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 /// `KEY=value` lines with or without quotes.
-fn fields(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let (key, value) = line.trim().split_once('=')?;
         let plain = value.trim_matches(|c| c == '"' || c == '\'');

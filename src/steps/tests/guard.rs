@@ -43,7 +43,7 @@ pub(super) fn guard(before: &FakeWorld, now: &FakeWorld, workspace: &MemoryWorks
         }
         for ami in found.into_iter().chain(pointer.map(AmiId)) {
             let passed = before.images.contains_key(&ami) || {
-                let report = workspace.read(&format!("{image}/checks-boot.json"));
+                let report = workspace.read(&format!("{image}/facts-boot.json"));
                 let report = report.and_then(|bytes| serde_json::from_slice::<CheckReport>(&bytes).ok());
                 report.is_some_and(|r| !r.verdicts.is_empty() && r.verdicts.iter().all(|v| v.outcome == Judged::Passed))
             };

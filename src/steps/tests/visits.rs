@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use super::{House, catalog};
+use super::{House, catalog, region};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Arch, ImageName, Tags};
+use crate::plan::inspect;
 use crate::plan::step::Verdict;
+use crate::ports::Workspace as _;
+use crate::steps::check::CheckReport;
 
 const GOOD: (&str, &str) = (
     "base",
@@ -99,4 +102,69 @@ async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
     assert!(!house.store.objects.lock().expect("no panic").contains_key(&key));
     assert_eq!(all_tags(&house), before);
     house.assert_clean("after a failed probe");
+}
+
+/// No file of the run directory holds a private key.
+fn assert_no_secret(house: &House) {
+    let files = house.workspace.files.lock().expect("no panic");
+    for (path, content) in &*files {
+        assert!(!String::from_utf8_lossy(content).contains("FAKE KEY"), "{path}");
+    }
+    assert!(files.contains_key("base/known_hosts.boot"), "the host was not known beforehand");
+}
+
+#[tokio::test]
+async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
+    let house = moved(GOOD).await;
+    let before = all_tags(&house);
+    let ami = house.latest("base", "Test").1.expect("a current base");
+    let plan = inspect::plan(&ImageName::from("base"), &ami, &region(), "run2".into(), house.now);
+    let outcome = house.act(&plan).await;
+    assert_eq!((outcome.kind(), done(&outcome)), (None, 1), "{outcome:?}");
+    house.assert_clean("after a check by hand");
+    let kept = house.workspace.read("base/facts-boot.json").expect("facts");
+    let kept: CheckReport = serde_json::from_slice(&kept).expect("facts");
+    assert!(kept.verdicts.is_empty() && kept.facts["readings"]["file"]["/etc/group"].is_object(), "{:?}", kept.facts);
+    assert_no_secret(&house);
+    let known = house.workspace.read("base/known_hosts.boot").expect("known hosts");
+    let known = String::from_utf8(known).expect("text");
+    assert!(known.starts_with("i-") && known.ends_with(" ssh-ed25519 AAAA\n"), "{known}");
+    assert_eq!(all_tags(&house), before);
+    assert!(house.store.objects.lock().expect("no panic").keys().all(|key| !key.contains("/run2/facts")));
+}
+
+#[tokio::test]
+async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
+    let house = moved(GOOD).await;
+    let ami = house.latest("base", "Test").1.expect("a current base");
+    let plan = inspect::plan(&ImageName::from("base"), &ami, &region(), "run2".into(), house.now);
+    *house.shell.deaf.lock().expect("no panic") = true;
+    let outcome = house.act(&plan).await;
+    assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(4));
+    house.assert_clean("after a check by hand that failed");
+    assert_no_secret(&house);
+}
+
+#[tokio::test]
+async fn a_release_leaves_every_report_and_none_can_fail_it() {
+    let house = moved(GOOD).await;
+    let outcome = house.act(&house.plan("run2", false)).await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+    for name in ["txt", "json", "inspec.json", "junit.xml", "html"] {
+        assert!(house.workspace.read(&format!("base/checks-boot.{name}")).is_some(), "{name}");
+    }
+    assert!(house.workspace.read("base/packages-boot.cdx.json").is_some());
+    let report = house.workspace.read("base/checks-boot.json").expect("a report");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
+    assert_eq!((&report["image"], &report["counts"]["passed"]), (&"base".into(), &2.into()), "{report}");
+    assert_eq!(report["verdicts"].as_array().map(Vec::len), Some(2));
+    // A template of the catalog's own that is wrong costs the page and nothing else.
+    let mut broken = moved(GOOD).await;
+    let mut catalog = (*broken.catalog).clone();
+    catalog.files.insert(crate::report::html::TEMPLATE.to_owned(), b"@{ no.such.thing }@".to_vec());
+    broken.catalog = std::sync::Arc::new(catalog);
+    let outcome = broken.act(&broken.plan("run2", false)).await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+    assert!(broken.workspace.read("base/checks-boot.html").is_none());
+    assert!(broken.workspace.read("base/checks-boot.txt").is_some());
 }

@@ -1,0 +1,136 @@
+//! Owns what a target on the command line means; nothing is asked of it yet.
+
+use crate::error::{Error, Kind, Result};
+use crate::model::{AmiId, InstanceId};
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The machine that bakeline runs on.
+    Local,
+    /// A machine that OpenSSH reaches.
+    Ssh { user: Option<String>, host: String, port: Option<u16> },
+    /// An unpacked root file system.
+    Directory(String),
+    /// A running instance.
+    Instance(InstanceId),
+    /// An AMI, to be booted for this.
+    Ami(AmiId),
+}
+
+impl Target {
+    /// Reads a target.
+    ///
+    /// # Errors
+    /// It is none; in particular it could be an option to `ssh`.
+    pub(super) fn read(text: &str) -> Result<Self> {
+        if let Some(rest) = text.strip_prefix("ssh://") {
+            return ssh(rest).map_err(|why| {
+                Error::new(Kind::Usage, format!("`{}` is no target: {why}", text.escape_debug()))
+                    .hint("write it as ssh://[USER@]HOST[:PORT]")
+            });
+        }
+        let id = |prefix: &str| {
+            let digits = text.strip_prefix(prefix).unwrap_or_default();
+            [8, 17].contains(&digits.len()) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        Ok(match text {
+            "local" => Self::Local,
+            _ if id("i-") => Self::Instance(InstanceId::from(text)),
+            _ if id("ami-") => Self::Ami(AmiId::from(text)),
+            _ if text.contains("://") => {
+                let message = format!("`{}` is no target: only ssh:// is known", text.escape_debug());
+                return Err(Error::new(Kind::Usage, message));
+            }
+            _ => Self::Directory(text.to_owned()),
+        })
+    }
+}
+
+fn ssh(rest: &str) -> std::result::Result<Target, String> {
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((user, place)) => (Some(word("user", user)?), place),
+        None => (None, rest),
+    };
+    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, after)) => (address, after.strip_prefix(':').or((!after.is_empty()).then_some(after))),
+        None => match place.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            Some(_) => return Err("an IPv6 address stands in brackets".to_owned()),
+            None => (place, None),
+        },
+    };
+    let port = match port {
+        Some(text) => {
+            let read = text.parse::<u16>().ok().filter(|port| *port > 0);
+            Some(read.ok_or_else(|| format!("`{}` is no port", text.escape_debug()))?)
+        }
+        None => None,
+    };
+    Ok(Target::Ssh { user, host: word("host", host)?, port })
+}
+
+/// A name that neither `ssh` nor a shell takes for anything else (OpenSSH 9.6 and later refuse most of these, too).
+fn word(what: &str, text: &str) -> std::result::Result<String, String> {
+    let plain = |c: char| c.is_alphanumeric() || "-._:%+".contains(c);
+    match text {
+        "" => Err(format!("it has no {what}")),
+        _ if text.starts_with('-') => Err(format!("a {what} can't start with `-`: it would be an option")),
+        _ => match text.chars().find(|c| !plain(*c)) {
+            Some(c) => Err(format!("a {what} can't have `{}` in it", c.escape_debug())),
+            None => Ok(text.to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_target_is_told_by_its_form() {
+        let ssh = |user: Option<&str>, host: &str, port| Target::Ssh {
+            user: user.map(str::to_owned),
+            host: host.to_owned(),
+            port,
+        };
+        for (text, target) in [
+            ("local", Target::Local),
+            ("./local", Target::Directory("./local".to_owned())),
+            ("i-0123456789abcdef0", Target::Instance(InstanceId::from("i-0123456789abcdef0"))),
+            ("ami-01234567", Target::Ami(AmiId::from("ami-01234567"))),
+            ("ami-else", Target::Directory("ami-else".to_owned())),
+            ("ssh://web1", ssh(None, "web1", None)),
+            ("ssh://admin@10.0.0.7:2222", ssh(Some("admin"), "10.0.0.7", Some(2222))),
+            ("ssh://admin@[fe80::1%eth0]:22/", ssh(Some("admin"), "fe80::1%eth0", Some(22))),
+            ("ssh://a@[::1]", ssh(Some("a"), "::1", None)),
+        ] {
+            assert_eq!(Target::read(text).expect(text), target);
+        }
+    }
+
+    #[test]
+    fn what_could_be_an_option_or_a_command_is_refused() {
+        for text in [
+            "ssh://-oProxyCommand=id",
+            "ssh://-l@host",
+            "ssh://user@-host",
+            "ssh://host;id",
+            "ssh://$(id)@host",
+            "ssh://a b",
+            "ssh://",
+            "ssh://user@",
+            "ssh://host:0",
+            "ssh://host:ssh",
+            "ssh://host:99999",
+            "ssh://[::1]22",
+            "ssh://::1",
+            "ssh://h\nx",
+            "http://host",
+        ] {
+            let error = Target::read(text).expect_err(text);
+            assert_eq!(error.kind, Kind::Usage, "{text}");
+        }
+    }
+}
