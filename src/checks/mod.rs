@@ -54,6 +54,7 @@ pub use problem::{Part, Problem};
 pub use reference::reference;
 pub use resource::file::{FileFact, Stat};
 pub use schema::{WrittenCheck, WrittenOverride, WrittenUse};
+pub use system::{Installed, System};
 pub use tree::Tree;
 pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
 

@@ -49,7 +49,7 @@ fn shipped() -> BTreeMap<String, Vec<Control>> {
     let files = CatalogFiles::open(root()).expect("the repository");
     let (catalog, problems) = bakeline::catalog::load(&files);
     let catalog = catalog.unwrap_or_else(|| panic!("{problems:?}"));
-    let name: ImageName = "base-debian-13".parse().expect("a name");
+    let name = ImageName::from("base-debian-13");
     let mut out: BTreeMap<String, Vec<Control>> = BTreeMap::new();
     for control in catalog.controls(&name) {
         out.entry(control.origin.name.clone()).or_default().push(control.clone());

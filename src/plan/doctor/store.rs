@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::Phase;
 use crate::catalog::Catalog;
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::doctor::Finding;
@@ -139,7 +140,7 @@ impl Clerk<'_> {
     }
 
     fn facts(&mut self, record: &Record<'_>) {
-        let key = keys::facts(&self.catalog.settings.name, &record.image, record.arch, record.version);
+        let key = keys::facts(&self.catalog.settings.name, &record.image, record.arch, record.version, Phase::Boot);
         let what = format!("the facts of {} {} ({}) are missing", record.image, record.version, record.arch);
         self.found(record, key, what, "no facts");
     }
