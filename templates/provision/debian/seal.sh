@@ -13,6 +13,8 @@ for home in /root /home/*; do
 done
 # Packages as of the build are no news for an instance; the check for pending updates was the last to read them.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+# From here on journald writes to /run: else its last words would be a journal of this machine in the image.
+if [ -d /run/systemd/system ]; then journalctl --relinquish-var || true; fi
 rm -rf /var/log/journal/*
 if command -v cloud-init >/dev/null; then
     # It keeps the mode of a log that is there, and gives a new one 0644.
