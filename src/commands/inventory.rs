@@ -59,11 +59,13 @@ fn found(here: &Path, name: &CatalogName, records: &[Record<'_>], held: &BTreeSe
             continue;
         }
         let directory = here.join(".bakeline/runs").join(run.as_str());
-        let facts = keys::facts(name, &record.image, record.arch, record.version, Phase::Boot);
-        if !held.contains(&facts) && !out.contains_key(&facts) {
-            let text = text(&directory.join(evidence_file(record.image.as_str(), Phase::Boot)));
-            let its = |t: &String| serde_json::from_str::<CheckReport>(t).is_ok_and(|r| r.image == record.image);
-            out.extend(text.filter(its).map(|text| (facts, text)));
+        for phase in [Phase::Build, Phase::Boot] {
+            let facts = keys::facts(name, &record.image, record.arch, record.version, phase);
+            if !held.contains(&facts) && !out.contains_key(&facts) {
+                let text = text(&directory.join(evidence_file(record.image.as_str(), phase)));
+                let its = |t: &String| serde_json::from_str::<CheckReport>(t).is_ok_and(|r| r.image == record.image);
+                out.extend(text.filter(its).map(|text| (facts, text)));
+            }
         }
         let result = keys::report(name, &run);
         if !held.contains(&result) && !out.contains_key(&result) {

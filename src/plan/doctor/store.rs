@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checks::Phase;
 use crate::catalog::Catalog;
+use crate::checks::Phase;
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::doctor::Finding;
 use crate::lifecycle::{Record, places, tags};
@@ -140,9 +140,12 @@ impl Clerk<'_> {
     }
 
     fn facts(&mut self, record: &Record<'_>) {
-        let key = keys::facts(&self.catalog.settings.name, &record.image, record.arch, record.version, Phase::Boot);
-        let what = format!("the facts of {} {} ({}) are missing", record.image, record.version, record.arch);
-        self.found(record, key, what, "no facts");
+        for (phase, lost) in [(Phase::Build, "no facts of the build"), (Phase::Boot, "no facts")] {
+            let key = keys::facts(&self.catalog.settings.name, &record.image, record.arch, record.version, phase);
+            let of = format!("{} {} ({})", record.image, record.version, record.arch);
+            let what = format!("the facts of {of} from its {} checks are missing", phase.as_str());
+            self.found(record, key, what, lost);
+        }
     }
 
     fn result(&mut self, record: &Record<'_>) {

@@ -12,6 +12,7 @@ use crate::plan::step::Action;
 
 const RECIPE: &str = "acme/images/jdk/x86_64/20261101.1/recipe.json";
 const FACTS: &str = "acme/images/jdk/x86_64/20261101.1/facts.json";
+const BUILT: &str = "acme/images/jdk/x86_64/20261101.1/facts-build.json";
 const RESULT: &str = "acme/runs/r1/result.json";
 
 fn catalog(checks: &str) -> Catalog {
@@ -68,7 +69,7 @@ fn whole(catalog: &Catalog) -> Inventory {
     Inventory {
         place: "here".to_owned(),
         unread: None,
-        keys: BTreeSet::from([RECIPE, FACTS, RESULT].map(str::to_owned)),
+        keys: BTreeSet::from([RECIPE, FACTS, BUILT, RESULT].map(str::to_owned)),
         recipes: BTreeMap::from([(RECIPE.to_owned(), made)]),
         found: BTreeMap::new(),
     }
@@ -184,7 +185,7 @@ fn a_recipe_of_another_build_is_replaced_or_removed_and_other_checks_are_brought
 #[test]
 fn facts_and_results_come_from_the_run_directory_or_are_lost() {
     let acme = catalog("");
-    for (key, lost) in [(FACTS, "no facts"), (RESULT, "no result of the run")] {
+    for (key, lost) in [(FACTS, "no facts"), (BUILT, "no facts of the build"), (RESULT, "no result of the run")] {
         let mut store = whole(&acme);
         store.keys.remove(key);
         let said = healed(&acme, ami(&acme, &[]), store.clone());
