@@ -26,8 +26,7 @@ impl Pattern {
     /// # Errors
     /// It is no pattern, or too large a one.
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
-        let built = RegexBuilder::new(pattern).multi_line(true).unicode(false).size_limit(SIZE).build();
-        let error = match built {
+        let error = match built(pattern) {
             Ok(regex) => return Ok(Self::Plain(regex)),
             Err(error) => error.to_string(),
         };
@@ -55,6 +54,18 @@ impl Pattern {
             }
         }
     }
+}
+
+fn built(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).multi_line(true).unicode(false).size_limit(SIZE).build()
+}
+
+/// A pattern that does not look around, for what needs its groups.
+///
+/// # Errors
+/// It is none, or too large a one.
+pub(crate) fn plain(pattern: &str) -> Result<Regex, String> {
+    built(pattern).map_err(|e| refusal(&e.to_string()))
 }
 
 /// The crate's message draws the pattern on several lines; the last says what is wrong.

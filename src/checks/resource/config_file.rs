@@ -4,8 +4,8 @@ use super::config_file_formats::{FORMATS, Settings, parse};
 use super::login_defs::{directory, readable, requests};
 use crate::checks::Phase;
 use crate::checks::kind::{Kind, Of, Parameter, Property, Subject, Target, anything};
-use crate::checks::matcher::regex;
 use crate::checks::observed::Observed;
+use crate::checks::pattern::plain;
 use crate::checks::value::Value;
 use crate::checks::view::{Seen, View};
 
@@ -49,7 +49,7 @@ pub(crate) static KIND: Kind = Kind {
 
 fn check_assignment(pattern: &str) -> Result<(), (String, &'static str)> {
     let help = "write one such as `^\\s*(\\w+)\\s+(.*)$`";
-    match regex(pattern) {
+    match plain(pattern) {
         Ok(regex) if regex.captures_len() == 3 => Ok(()),
         Ok(_) => Err(("it needs two groups: the name and the value".to_owned(), help)),
         Err(why) => Err((why, help)),

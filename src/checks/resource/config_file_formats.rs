@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::checks::Tree;
 use crate::checks::facts::brief;
-use crate::checks::matcher::regex;
+use crate::checks::pattern::plain;
 
 /// The formats, in the words of the `format` parameter.
 pub(crate) const FORMATS: &[&str] = &["key_value", "space", "ini", "json", "yaml", "toml"];
@@ -77,7 +77,7 @@ fn unquoted<'t>(value: &'t str, comment: &str) -> &'t str {
 }
 
 fn matching(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
-    let (regex, mut out) = (regex(assignment)?, Settings::new());
+    let (regex, mut out) = (plain(assignment)?, Settings::new());
     for (_, line) in telling(comment, text) {
         let Some(found) = regex.captures(line.as_bytes()) else { continue };
         let group =

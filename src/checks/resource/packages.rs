@@ -2,8 +2,8 @@
 
 use crate::checks::Phase;
 use crate::checks::kind::{Asked, Kind, Of, Property, Subject, Target};
-use crate::checks::matcher::regex;
 use crate::checks::observed::Observed;
+use crate::checks::pattern::plain;
 use crate::checks::view::View;
 
 use super::package;
@@ -43,7 +43,7 @@ fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
     if pattern.is_empty() || pattern.contains(char::is_whitespace) {
         return Err(("a pattern for names is not empty and has no blanks".to_owned(), help));
     }
-    regex(&expression(pattern)).map(drop).map_err(|why| (why, help))
+    plain(&expression(pattern)).map(drop).map_err(|why| (why, help))
 }
 
 /// The pattern as a regular expression: all of it, between the ends of a name.
@@ -75,7 +75,7 @@ fn expression(pattern: &str) -> String {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let pattern = match regex(&expression(&target.subject)) {
+    let pattern = match plain(&expression(&target.subject)) {
         Ok(pattern) => pattern,
         Err(why) => return Observed::Unknown(why),
     };
