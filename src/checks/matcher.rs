@@ -211,7 +211,9 @@ fn texts(value: &Value) -> Vec<String> {
 /// The same for the matchers of items: one setting with commas is a list of its parts.
 fn items(value: &Value) -> Vec<String> {
     match value {
-        Value::Setting(values) if values.len() == 1 => values[0].split(',').map(|part| part.trim().to_owned()).collect(),
+        Value::Setting(values) if values.len() == 1 => {
+            values[0].split(',').map(|part| part.trim().to_owned()).collect()
+        }
         _ => texts(value),
     }
 }

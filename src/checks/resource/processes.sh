@@ -40,21 +40,3 @@ processes() {
 
 tab=$(printf '\t')
 
-# Takes out what follows a word such as password, token, secret or key, and the password of an address.
-redact() {
-  sed -e 's,\(://[^:/@ ]*:\)[^@ ]*@,\1...@,g' | awk '{
-    hide = 0
-    for (i = 1; i <= NF; i++) {
-      low = tolower($i)
-      if (hide) {
-        $i = "..."
-        hide = 0
-      } else if (match(low, /(pass|pwd|token|secret|key|credential)[a-z_-]*[=:]/)) {
-        $i = substr($i, 1, RSTART + RLENGTH - 1) "..."
-        hide = RSTART + RLENGTH > length(low)
-      } else if (low ~ /^-.*(pass|pwd|token|secret|key|credential)[a-z_-]*$/ || low ~ /^(bearer|basic)$/) hide = 1
-    }
-    print
-  }'
-}
-
