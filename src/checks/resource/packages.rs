@@ -1,8 +1,9 @@
 //! The `packages` resource: the installed packages whose names a pattern fits.
 
+use regex::Regex;
+
 use crate::checks::Phase;
 use crate::checks::kind::{Asked, Kind, Of, Property, Subject, Target};
-use crate::checks::matcher::regex;
 use crate::checks::observed::Observed;
 use crate::checks::view::View;
 
@@ -43,7 +44,7 @@ fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
     if pattern.is_empty() || pattern.contains(char::is_whitespace) {
         return Err(("a pattern for names is not empty and has no blanks".to_owned(), help));
     }
-    regex(&expression(pattern)).map(drop).map_err(|why| (why, help))
+    Regex::new(&expression(pattern)).map(drop).map_err(|_| ("the pattern has a bad `[…]`".to_owned(), help))
 }
 
 /// The pattern as a regular expression: all of it, between the ends of a name.
@@ -75,12 +76,12 @@ fn expression(pattern: &str) -> String {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let pattern = match regex(&expression(&target.subject)) {
+    let pattern = match Regex::new(&expression(&target.subject)) {
         Ok(pattern) => pattern,
-        Err(why) => return Observed::Unknown(why),
+        Err(_) => return Observed::Unknown("the pattern has a bad `[…]`".to_owned()),
     };
     view.parsed("packages", "", package::rows).observe("has no package database", |rows| {
-        let fitting = rows.iter().filter(|(name, _)| pattern.is_match(name.as_bytes()));
+        let fitting = rows.iter().filter(|(name, _)| pattern.is_match(name));
         let mut names = Vec::new();
         let mut versions = Vec::new();
         for (name, rows) in fitting {
