@@ -19,6 +19,8 @@ mod commands;
 mod config;
 #[path = "checks_collector/image.rs"]
 mod image;
+#[path = "checks_collector/nothing.rs"]
+mod nothing;
 #[path = "checks_collector/running.rs"]
 mod running;
 #[path = "checks_collector/system.rs"]
