@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::control::Control;
 use super::kind::{Asked, Kind, Target};
-use super::resource::{self, BASE};
+use super::resource::{self, BASE, BASE_SHELL};
 use super::tree::Tree;
 use super::{Phase, expression, open};
 
@@ -39,6 +39,7 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
     // Writing to a String can't fail.
     let _ = writeln!(out, "N={}\nR={}\nCAP={CAP}", sh_quote(options.nonce), sh_quote(&directory(options.root)));
     out.push_str(FUNCTIONS);
+    let mut functions: Vec<&str> = BASE_SHELL.to_vec();
     let mut lines = Vec::new();
     for kind in resource::KINDS {
         let asked: Vec<Asked<'_>> = wanted
@@ -49,13 +50,17 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
         if asked.is_empty() || (options.root.is_some() && kind.not_in_directory.is_some()) {
             continue;
         }
-        out.push_str(kind.shell);
+        // Kinds that collect alike have the same functions.
+        if !functions.contains(&kind.shell) {
+            functions.push(kind.shell);
+        }
         for line in (kind.requests)(&asked) {
             if !lines.contains(&line) {
                 lines.push(line);
             }
         }
     }
+    out.extend(functions);
     for line in BASE.iter().map(|line| (*line).to_owned()).chain(lines) {
         out.push_str(&line);
         out.push('\n');

@@ -3,7 +3,7 @@
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
-unset CDPATH ENV BASH_ENV GREP_OPTIONS BLOCK_SIZE LS_BLOCK_SIZE BLOCKSIZE
+unset CDPATH ENV BASH_ENV GREP_OPTIONS BLOCK_SIZE LS_BLOCK_SIZE BLOCKSIZE TIME_STYLE QUOTING_STYLE
 umask 077
 set -f
 [ -n "$R" ] || cd /

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::control::{Expectation, Expected, IfAbsent};
 use super::draft::Draft;
-use super::kind::{Kind, Target};
+use super::kind::{Kind, Of, Target};
 use super::problem::Problem;
 use super::tree::Tree;
 use super::value::operand;
@@ -39,7 +39,7 @@ impl Draft<'_> {
             }
         }
         if expect.is_empty() && self.problems.is_empty() {
-            expect = kind.by_default.iter().map(|p| ((*p).to_owned(), Expected::Fixed(Matcher::bool(true)))).collect();
+            expect = kind.by_default.iter().map(|property| by_default(kind, property)).collect();
             if expect.is_empty() {
                 let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
                 let help = format!("add one of {}", names.join(", "));
@@ -143,6 +143,17 @@ impl Draft<'_> {
             self.problem(Problem::new(message, "remove one of them"));
         }
     }
+}
+
+/// One expectation of [`Kind::by_default`].
+fn by_default(kind: &Kind, written: &str) -> (String, Expected) {
+    let name = written.trim_start_matches('!');
+    let wanted = name == written;
+    let matcher = match kind.property(name).map(|p| p.of) {
+        Some(Of::List) => Matcher::Empty(!wanted),
+        _ => Matcher::bool(wanted),
+    };
+    (name.to_owned(), Expected::Fixed(matcher))
 }
 
 /// The values of a check's loops as they are written.

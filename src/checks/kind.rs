@@ -24,7 +24,8 @@ pub(crate) struct Kind {
     pub(crate) properties: &'static [Property],
     /// What every other key is, where the resource has keys of its own (an option of a configuration file).
     pub(crate) open: Option<Property>,
-    /// What is expected where nothing is said: properties that are to be `true`.
+    /// What is expected where nothing is said: properties that are to be `true`, of a list: to have something in it; with
+    /// a `!` before the name: to be `false`, of a list: to be empty.
     pub(crate) by_default: &'static [&'static str],
     /// Properties that are to be `true` unless one of the named ones is spoken of.
     pub(crate) implied: &'static [(&'static str, &'static [&'static str])],

@@ -26,6 +26,9 @@ pub(crate) const KINDS: &[&Kind] = &[
 /// What is collected whatever is asked for: calls of the collector.
 pub(crate) const BASE: &[&str] = &["identity", "accounts", "os_release", "all_packages", "unit_files"];
 
+/// The functions of those of these calls that collector.sh has not.
+pub(crate) const BASE_SHELL: &[&str] = &[];
+
 /// A kind by its name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
