@@ -180,7 +180,7 @@ impl Draft<'_> {
 
     fn body(&mut self, check: &Tree, manual: bool) -> Group {
         let groups: Vec<_> = GROUPS.iter().filter(|(key, _)| check.get(key).is_some()).collect();
-        let kinds: Vec<&Kind> = resource::KINDS.iter().filter(|k| check.get(k.name).is_some()).copied().collect();
+        let kinds = kinds(check);
         match (kinds.as_slice(), groups.as_slice()) {
             ([kind], []) => {
                 let keys = COMMON.iter().copied();
@@ -196,8 +196,7 @@ impl Draft<'_> {
             }
             _ => {
                 let first = kinds.get(1).map(|k| k.name).or(groups.first().map(|(key, _)| *key)).unwrap_or_default();
-                let problem = Problem::new("one check is of one resource", "make an entry of its own for the other");
-                self.problem(problem.at_key().under(first));
+                self.problem(several(first));
                 Group { mode: Mode::All, items: Vec::new() }
             }
         }
@@ -209,10 +208,11 @@ impl Draft<'_> {
         for (i, entry) in entries.iter().enumerate() {
             let before = self.problems.len();
             let nested = GROUPS.iter().find(|(key, _)| entry.get(key).is_some());
-            let kind = resource::KINDS.iter().find(|k| entry.get(k.name).is_some());
-            match (kind, nested) {
-                (Some(kind), None) => items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"]))),
-                (None, Some((inner, mode))) => items.push(Item::Group(self.group(entry, inner, *mode))),
+            let kinds = kinds(entry);
+            match (kinds.as_slice(), nested) {
+                ([kind], None) => items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"]))),
+                ([], Some((inner, mode))) => items.push(Item::Group(self.group(entry, inner, *mode))),
+                ([_, second, ..], None) => self.problem(several(second.name)),
                 _ => {
                     let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
                     self.problem(Problem::new("it names no resource", format!("name one of {}", names.join(", "))));
@@ -247,6 +247,19 @@ impl Draft<'_> {
         control.inputs = open::named(&control, self.inputs);
         Ok(control)
     }
+}
+
+/// The resources that an entry names: the first key that is a resource's name, and the later ones that are none of its
+/// properties.
+fn kinds(entry: &Tree) -> Vec<&'static Kind> {
+    let mut all = entry.entries().iter().filter_map(|(key, _)| resource::kind(key));
+    let Some(first) = all.next() else { return Vec::new() };
+    let known = |name: &str| first.property(name).is_some() || first.parameters.iter().any(|p| p.name == name);
+    std::iter::once(first).chain(all.filter(|kind| !known(kind.name))).collect()
+}
+
+fn several(other: &str) -> Problem {
+    Problem::new("one check is of one resource", "make an entry of its own for the other").at_key().under(other)
 }
 
 /// The id itself, or with `#2`, `#3`, … when it is taken.

@@ -40,6 +40,9 @@ fn of_kind(kind: &Kind, out: &mut String) {
     for property in kind.properties {
         of_property(property, out);
     }
+    if let Some(property) = &kind.open {
+        let _ = writeln!(out, "| any other key | {} | {} |", value(property.of), cell(property.doc));
+    }
     if let Some(why) = kind.not_in_directory {
         let _ = writeln!(out, "\nSkipped in a directory: {why}.");
     }

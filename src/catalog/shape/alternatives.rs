@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Fitter, is_type, listed, place_of, types, words};
 use crate::catalog::codes;
-use crate::catalog::node::{Node, Scalar, Span, Value};
+use crate::catalog::node::{Key, Node, Scalar, Span, Value};
 use crate::catalog::source::Sink;
 use crate::diagnostic::nearest;
 
@@ -63,9 +63,14 @@ impl<'a> Fitter<'a, '_> {
             self.error(codes::WRONG_TYPE, span, message).help(help);
             return false;
         };
-        if let Some((name, schema)) = options.iter().find(|(name, _)| node.get(name).is_some()) {
-            let span = node.entries().iter().find(|(k, _)| k.text == *name).map(|(k, _)| k.span.clone());
-            return self.node(schema, node, what, span.as_ref().or(key));
+        // The first of its keys that can be the one, and is not just a property of another that can.
+        let option = |k: &Key| options.iter().find(|(name, _)| *name == k.text);
+        let present: Vec<_> = entries.iter().filter_map(|(k, _)| Some((k, option(k)?))).collect();
+        let within = |k: &Key, schema: &Json| schema.get("properties").is_some_and(|p| p.get(&k.text).is_some());
+        let free = |k: &Key| !present.iter().any(|(other, (_, schema))| other.text != k.text && within(k, schema));
+        if let Some((k, (_, schema))) = present.iter().find(|(k, _)| free(k)).or(present.first()) {
+            let span = k.span.clone();
+            return self.node(schema, node, what, Some(&span));
         }
         // Perhaps one of its keys was meant to be the one.
         let known = |key: &str| options.iter().any(|(_, o)| o.get("properties").is_some_and(|p| p.get(key).is_some()));
