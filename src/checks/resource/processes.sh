@@ -34,7 +34,7 @@ processes() {
       line=$({ tr '\000\n' '  ' <"/proc/${row%%"$tab"*}/cmdline"; } 2>/dev/null) || continue
       told=$told$line$nl
     done
-    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | redact)"
+    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | without_secrets)"
   done
 }
 
