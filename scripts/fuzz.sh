@@ -2,7 +2,7 @@
 # Fuzzes each target for FUZZ_SECONDS with libFuzzer, on stable Rust, from the committed corpus; what breaks one is kept and said.
 . "$(dirname "$0")/common.sh"
 seconds=${FUZZ_SECONDS:-60}
-targets=${*:-frames profile}
+targets=${*:-frames profile sshd_config}
 work=$TARGET/fuzz
 
 # Only our own crates are instrumented: what they are built on is compiled once, for all builds.

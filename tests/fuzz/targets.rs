@@ -10,7 +10,8 @@ use bakeline::model::ImageName;
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub(crate) const TARGETS: [(&str, Target); 2] = [("frames", frames), ("profile", profile)];
+pub(crate) const TARGETS: [(&str, Target); 3] =
+    [("frames", frames), ("profile", profile), ("sshd_config", sshd_config)];
 
 /// The mark of the runs whose output is read: what mutates the corpus keeps it now and then.
 const NONCE: &str = "n0nce";
@@ -43,4 +44,9 @@ fn profile(bytes: &[u8]) {
         assert!(script.starts_with("{\n") && script.ends_with("} </dev/null\n"), "one group");
         drop(checks::judge(&controls, &Facts::default(), phase));
     }
+}
+
+/// What may stand in `sshd_config`, where each `Include` leads to the text itself.
+fn sshd_config(bytes: &[u8]) {
+    checks::fuzz::sshd_config(&String::from_utf8_lossy(bytes));
 }
