@@ -20,8 +20,10 @@ PROFILES = ("linux-baseline", "ssh-baseline")
 # Each trap: what InSpec does, then for each pair of verdicts (theirs, ours) the controls that it explains on a stock root.
 TRAPS: list[tuple[str, dict[tuple[str, str], str]]] = [
     (
-        "InSpec judges the kernel that happens to run, whoever's it is; we judge what the image configures, and what runs only "
-        "where the kernel is the image's own, which a root with its host's kernel does not have",
+        (
+            "InSpec judges the kernel that happens to run, whoever's it is; we judge what the image configures, and what runs only "
+            "where the kernel is the image's own, which a root with its host's kernel does not have"
+        ),
         {
             ("passed", "failed"): "sysctl-01 sysctl-03 sysctl-04 sysctl-11 sysctl-12 sysctl-19 sysctl-31a sysctl-32",
             ("failed", "skipped"): "sysctl-29 sysctl-34",
@@ -42,8 +44,10 @@ TRAPS: list[tuple[str, dict[tuple[str, str], str]]] = [
         {("passed", "failed"): "os-06"},
     ),
     (
-        "InSpec reads sshd_config or ssh_config alone and takes what is not written there for absent (and compares lists as one "
-        "text); we judge what is in force, with OpenSSH's defaults",
+        (
+            "InSpec reads sshd_config or ssh_config alone and takes what is not written there for absent (and compares lists as one "
+            "text); we judge what is in force, with OpenSSH's defaults"
+        ),
         {
             ("failed", "passed"): "ssh-02 ssh-03 ssh-05 ssh-07 ssh-08 ssh-11 ssh-12 ssh-13 ssh-18 ssh-19 ssh-20 "
             "sshd-01 sshd-06 sshd-07 sshd-08 sshd-11 sshd-12 sshd-14 sshd-17 sshd-20 sshd-22 sshd-23 sshd-25 sshd-28 "
