@@ -20,12 +20,47 @@ PROFILES = ("linux-baseline", "ssh-baseline")
 # Each trap: what InSpec does, then for each pair of verdicts (theirs, ours) the controls that it explains on a stock root.
 TRAPS: list[tuple[str, dict[tuple[str, str], str]]] = [
     (
-        "InSpec judges the kernel that happens to run, a machine's default or its host's; we judge what the image configures",
-        {("passed", "failed"): "sysctl-01 sysctl-03 sysctl-04 sysctl-11 sysctl-12 sysctl-19"},
+        (
+            "InSpec judges the kernel that happens to run, whoever's it is; we judge what the image configures, and what runs only "
+            "where the kernel is the image's own, which a root with its host's kernel does not have"
+        ),
+        {
+            ("passed", "failed"): "sysctl-01 sysctl-03 sysctl-04 sysctl-11 sysctl-12 sysctl-19 sysctl-31a sysctl-32",
+            ("failed", "skipped"): "sysctl-29 sysctl-34",
+            ("passed", "skipped"): "sysctl-33",
+            ("empty", "skipped"): "os-12",
+        },
     ),
     (
-        "InSpec reads sshd_config or ssh_config alone and takes what is not written there for absent; we judge what is in force",
-        {("failed", "passed"): "ssh-02 ssh-03 ssh-05"},
+        "the profile compares a kernel parameter that is not there with a number, and raises an exception",
+        {("error", "failed"): "sysctl-35"},
+    ),
+    (
+        "a loop over nothing (none of these is mounted at the moment) gives no result; we ask what is configured",
+        {("empty", "failed"): "os-16"},
+    ),
+    (
+        "find -perm 4000 finds files that have setuid and no other bit at all; we find every setuid and setgid file",
+        {("passed", "failed"): "os-06"},
+    ),
+    (
+        (
+            "InSpec reads sshd_config or ssh_config alone and takes what is not written there for absent (and compares lists as one "
+            "text); we judge what is in force, with OpenSSH's defaults"
+        ),
+        {
+            ("failed", "passed"): "ssh-02 ssh-03 ssh-05 ssh-07 ssh-08 ssh-11 ssh-12 ssh-13 ssh-18 ssh-19 ssh-20 "
+            "sshd-01 sshd-06 sshd-07 sshd-08 sshd-11 sshd-12 sshd-14 sshd-17 sshd-20 sshd-22 sshd-23 sshd-25 sshd-28 "
+            "sshd-30 sshd-32 sshd-33 sshd-34 sshd-37 sshd-38 sshd-41 sshd-43 sshd-46"
+        },
+    ),
+    (
+        "the option has another name since OpenSSH 8.7, which the profile does not know",
+        {("failed", "passed"): "sshd-29"},
+    ),
+    (
+        "the profile asks whether the key can be read where InSpec runs, and not on the target, so over SSH it never judges it",
+        {("skipped", "passed"): "sshd-50"},
     ),
 ]
 EXPLAINED = {control: pair for _, pairs in TRAPS for pair, controls in pairs.items() for control in controls.split()}

@@ -55,8 +55,9 @@ impl Texts {
             }
         }
         for (index, place) in places {
-            let lines = contents.get(place).ok_or_else(|| format!("{} was not read", out.files[index].0))?;
-            out.files[index].1 = Text::Lines(lines.clone());
+            let Some((path, text)) = out.files.get_mut(index) else { continue };
+            let lines = contents.get(place).ok_or_else(|| format!("{path} was not read"))?;
+            *text = Text::Lines(lines.clone());
         }
         Ok(out)
     }
@@ -150,6 +151,7 @@ mod tests {
         assert!(merged("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
         assert!(merged("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
         assert!(merged("surprise\n").is_err());
+        assert_eq!(merged("@ ./a\n").as_deref(), Ok(""));
     }
 
     #[test]

@@ -4,7 +4,12 @@ use regex::Regex;
 
 /// Whether a pattern is this path: neither `*` nor `?` is a slash. A text without wild cards is no pattern.
 pub(super) fn fits(pattern: &str, path: &str) -> bool {
-    pattern.contains(['*', '?', '[']) && Regex::new(&expression(pattern)).is_ok_and(|regex| regex.is_match(path))
+    compiled(pattern).is_some_and(|regex| regex.is_match(path))
+}
+
+/// What matches a pattern's paths; none of a text without wild cards.
+pub(super) fn compiled(pattern: &str) -> Option<Regex> {
+    pattern.contains(['*', '?', '[']).then(|| Regex::new(&expression(pattern)).ok()).flatten()
 }
 
 fn expression(pattern: &str) -> String {

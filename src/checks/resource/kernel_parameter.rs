@@ -1,6 +1,8 @@
 //! The `kernel_parameter` resource: what a sysctl is configured to be, and what it is now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use regex::Regex;
 
 use super::drop_in::{FUNCTIONS, Text, Texts};
 use super::glob;
@@ -131,8 +133,13 @@ struct Setting {
 }
 
 /// What is set at boot, in the order in which it is.
-#[derive(Debug, Default)]
-struct Merged(Vec<Setting>);
+#[derive(Default)]
+struct Merged {
+    /// None: a later one took its place.
+    settings: Vec<Option<Setting>>,
+    by_key: HashMap<String, usize>,
+    patterns: Vec<(Regex, usize)>,
+}
 
 impl Merged {
     /// As systemd-sysctl reads it (src/sysctl/sysctl.c): a later line for the same key takes the place of an earlier one,
@@ -151,6 +158,9 @@ impl Merged {
             Some(Text::Lines(lines)) => lines.iter().for_each(|line| out.add(line, CONF)),
             _ => {}
         }
+        let set = out.settings.iter().enumerate().filter_map(|(at, s)| Some((at, s.as_ref()?)));
+        let patterns = set.filter(|(_, s)| s.value.is_some()).filter_map(|(at, s)| Some((glob::compiled(&s.key)?, at)));
+        out.patterns = patterns.collect();
         Ok(out)
     }
 
@@ -167,19 +177,20 @@ impl Merged {
             None => return,
         };
         let key = normalized(key.trim());
-        if let Some(at) = self.0.iter().position(|s| s.key == key) {
-            if self.0[at].value == value {
+        if let Some(known) = self.by_key.get(&key).and_then(|at| self.settings.get_mut(*at)) {
+            if known.as_ref().is_some_and(|s| s.value == value) {
                 return;
             }
-            self.0.remove(at);
+            *known = None;
         }
-        self.0.push(Setting { key, value, file: file.to_owned() });
+        self.by_key.insert(key.clone(), self.settings.len());
+        self.settings.push(Some(Setting { key, value, file: file.to_owned() }));
     }
 
     /// What a parameter is set to: by its own line wherever that stands, else by the last pattern that fits.
     fn of(&self, path: &str) -> Option<&Setting> {
-        let own = self.0.iter().find(|s| s.key == path);
-        own.or_else(|| self.0.iter().rev().find(|s| s.value.is_some() && glob::fits(&s.key, path)))
+        let pattern = || self.patterns.iter().rev().find(|(pattern, _)| pattern.is_match(path)).map(|(_, at)| at);
+        self.settings.get(*self.by_key.get(path).or_else(pattern)?)?.as_ref()
     }
 }
 
