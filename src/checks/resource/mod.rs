@@ -119,9 +119,6 @@ pub(crate) const BASE_SHELL: &[&str] = &[drop_in::FUNCTIONS, walk::SHELL, port::
 
 pub(crate) use sshd_config::read_alone as sshd_config_fuzz;
 
-/// The functions of those of these calls that collector.sh has not.
-pub(crate) const BASE_SHELL: &[&str] = &[];
-
 /// A kind by its name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
