@@ -11,12 +11,7 @@ use crate::ports::{Answer, Bounds, ShellError, ShellErrorKind};
 ///
 /// # Errors
 /// There is no `sh` or no right to be root, or a bound was reached.
-pub async fn run(
-    script: &str,
-    root: bool,
-    bounds: Bounds,
-    cancel: &CancellationToken,
-) -> Result<Answer, ShellError> {
+pub async fn run(script: &str, root: bool, bounds: Bounds, cancel: &CancellationToken) -> Result<Answer, ShellError> {
     let sudo = root && !rustix::process::geteuid().is_root();
     let mut command = Command::new(if sudo { "sudo" } else { "sh" });
     command.args(if sudo { ["-n", "--", "sh", "-s"].as_slice() } else { &["-s"] });
@@ -56,9 +51,10 @@ pub(super) fn bound(broken: &Broken, bounds: Bounds) -> ShellError {
         Broken::TooLong => {
             (ShellErrorKind::TooLong, format!("the script did not end within {} s", bounds.time.as_secs()))
         }
-        Broken::TooMuch => {
-            (ShellErrorKind::TooMuch, format!("it answered more than {} MiB, which nothing asked for", bounds.bytes >> 20))
-        }
+        Broken::TooMuch => (
+            ShellErrorKind::TooMuch,
+            format!("it answered more than {} MiB, which nothing asked for", bounds.bytes >> 20),
+        ),
         Broken::Cancelled => (ShellErrorKind::Cancelled, "cancelled".to_owned()),
         Broken::Unstartable(error) => (ShellErrorKind::Here, error.to_string()),
     };

@@ -5,9 +5,9 @@
 
 pub mod ansible;
 pub mod assets;
-mod bounded;
 #[cfg(feature = "live")]
 pub mod aws;
+mod bounded;
 pub mod catalog_files;
 #[cfg(test)]
 pub mod fake;
@@ -15,9 +15,9 @@ pub mod fake;
 pub mod git;
 #[cfg(feature = "live")]
 pub mod http;
+pub mod local;
 #[cfg(not(feature = "live"))]
 pub mod offline;
-pub mod local;
 pub mod packer;
 mod process;
 pub mod sandbox;

@@ -86,7 +86,10 @@ fn words(target: &Target) -> Vec<String> {
     }
     if target.ssm {
         // AWS Systems Manager user guide, "Allow and control permissions for SSH connections through Session Manager".
-        add(&["-o", "ProxyCommand=aws ssm start-session --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p"]);
+        add(&[
+            "-o",
+            "ProxyCommand=aws ssm start-session --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p",
+        ]);
     }
     if let Some(user) = &target.user {
         add(&["-l", user]);

@@ -39,8 +39,7 @@ fn a_run_knows_the_key_of_its_machines_and_asks_nobody() {
 
 #[test]
 fn a_target_of_the_users_is_entered_as_they_would() {
-    let users =
-        Target { port: None, user: None, key: None, known_hosts: None, config: SshConfig::Users, ..target() };
+    let users = Target { port: None, user: None, key: None, known_hosts: None, config: SshConfig::Users, ..target() };
     let line = line(&users);
     for part in ["-F ", "IdentityAgent", "GlobalKnownHostsFile", "UserKnownHostsFile", "-l ", "-p ", "-i "] {
         assert!(!line.contains(part), "{part}: {line}");

@@ -7,8 +7,8 @@ use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
 use crate::error::{Error, Kind, Result};
-use crate::steps::check::{CheckRequest, run as collect_and_judge};
 use crate::ports::Clock as _;
+use crate::steps::check::{CheckRequest, run as collect_and_judge};
 use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {

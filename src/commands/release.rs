@@ -37,7 +37,8 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     }
     notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
     let on_failure = loaded.catalog.settings.on_failure;
-    let manner = run::Manner { jobs: usize::from(args.jobs), on_failure, keep_failed: args.keep_failed, throwaway: false };
+    let manner =
+        run::Manner { jobs: usize::from(args.jobs), on_failure, keep_failed: args.keep_failed, throwaway: false };
     let ran = run::act(&loaded, &world, &plan, manner).await?;
     let mut report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).timed(&ran);
     changes::add(&mut report, &loaded.catalog, &world, &ran).await;

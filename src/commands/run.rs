@@ -50,7 +50,8 @@ pub(super) struct Manner {
 
 impl Manner {
     /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
-    pub(super) const INDEPENDENT: Self = Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false, throwaway: false };
+    pub(super) const INDEPENDENT: Self =
+        Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false, throwaway: false };
 }
 
 /// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.

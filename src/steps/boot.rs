@@ -34,7 +34,9 @@ pub(super) async fn perform(
         subnet: builder.subnet.clone(),
         instance_profile: builder.instance_profile.clone(),
         public_address: builder.public_address,
-        user_data: Some(Secret::new(platform.first_boot(crate::plan::release::EXPIRES.as_hours(), &host_key::told(&keys)))),
+        user_data: Some(Secret::new(
+            platform.first_boot(crate::plan::release::EXPIRES.as_hours(), &host_key::told(&keys)),
+        )),
         tags: steps.temporary_tags(&step.scope),
         token: format!("bakeline-{}-{image}", steps.run).chars().take(64).collect(),
     };

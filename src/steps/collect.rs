@@ -80,9 +80,9 @@ impl From<ShellError> for Error {
                  file that has it with --known-hosts",
             ),
             ShellErrorKind::Login => Some("give the right user, and its key by --identity or an agent"),
-            ShellErrorKind::Sudo => {
-                Some("log in as root, or let the user run everything without a password: `USER ALL=(ALL) NOPASSWD: ALL`")
-            }
+            ShellErrorKind::Sudo => Some(
+                "log in as root, or let the user run everything without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
+            ),
             ShellErrorKind::NoShell => Some("a target needs a POSIX `sh`; its files can be checked as a directory"),
             ShellErrorKind::TooLong => Some("look at what hangs there, or give it more time with --max-seconds"),
             ShellErrorKind::TooMuch => Some("look at what its login prints, or allow more with --max-mebibytes"),

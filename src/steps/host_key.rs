@@ -34,12 +34,10 @@ pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
         return Ok(kept.into_iter().map(back).collect());
     }
     let keys = steps.shell.new_host_keys().await;
-    let keys = keys.map_err(|e| Error::new(Kind::StepFailed, "the test instance can't be given host keys").because(e))?;
-    let keep = |k: &HostKey| Kept {
-        kind: k.kind.clone(),
-        private: k.private.reveal().to_owned(),
-        public: k.public.clone(),
-    };
+    let keys =
+        keys.map_err(|e| Error::new(Kind::StepFailed, "the test instance can't be given host keys").because(e))?;
+    let keep =
+        |k: &HostKey| Kept { kind: k.kind.clone(), private: k.private.reveal().to_owned(), public: k.public.clone() };
     let text = serde_json::to_vec(&keys.iter().map(keep).collect::<Vec<_>>()).unwrap_or_default();
     let written = steps.workspace.write(&file(scope), &text, true);
     written.map_err(|e| Error::new(Kind::StepFailed, "the host keys can't be written").because(e))?;

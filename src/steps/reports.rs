@@ -22,8 +22,7 @@ pub fn file(scope: &str, format: Format, phase: Phase) -> String {
 #[must_use]
 pub fn report(catalog: &Catalog, evidence: &CheckReport, facts: &Facts, target: &str, judged: Timestamp) -> Report {
     let image = &evidence.image;
-    let about =
-        About { target, phase: evidence.phase, judged, seconds: evidence.seconds, gate: catalog.settings.gate };
+    let about = About { target, phase: evidence.phase, judged, seconds: evidence.seconds, gate: catalog.settings.gate };
     let profiles = catalog.profiles(image).iter().map(|p| profile(p, facts)).collect();
     fill(&about, profiles, &catalog.controls(image), &evidence.verdicts, facts)
 }

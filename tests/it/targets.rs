@@ -1,6 +1,10 @@
 //! `bakeline check` on targets that behave and on targets that don't: a script stands in for `ssh`, or a real sshd answers.
 
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test makes targets of its own and runs the program")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test makes targets of its own and runs the program"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -14,8 +14,8 @@ use super::FakeCloud;
 use super::world::{ACCOUNT, FakeInstance};
 use crate::model::{AmiId, InstanceId, Region, Tags, Timestamp};
 use crate::ports::{
-    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Secret, Shell, ShellError, ShellErrorKind,
-    Target, Workspace,
+    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Secret, Shell,
+    ShellError, ShellErrorKind, Target, Workspace,
 };
 
 /// How the next builds go.

@@ -169,7 +169,9 @@ pub(super) fn kept(file: &Path) -> Result<Found> {
             let error = named(format!("these facts have the schema {schema}, and this bakeline judges {ours}"));
             return Err(error.hint("judge them by the bakeline that collected them, or collect again"));
         }
-        None => return Err(named("these are no facts".to_owned()).hint("`bakeline check --save-facts FILE` writes some")),
+        None => {
+            return Err(named("these are no facts".to_owned()).hint("`bakeline check --save-facts FILE` writes some"));
+        }
     }
     let facts = serde_json::from_value(facts).map_err(|e| named("these are no facts".to_owned()).because(e))?;
     let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();

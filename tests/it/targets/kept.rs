@@ -19,7 +19,8 @@ fn rooted() -> House {
 #[test]
 fn a_directory_is_a_target_however_it_is_named() {
     let house = rooted();
-    for words in [["web", "root", "--json"].as_slice(), &["web", "--root", "root", "--json"], &["web", "./root", "--json"]]
+    for words in
+        [["web", "root", "--json"].as_slice(), &["web", "--root", "root", "--json"], &["web", "./root", "--json"]]
     {
         let report = house.check(words).passes().json();
         assert_eq!((&report["phase"], &report["os"]["id"]), (&"build".into(), &"debian".into()), "{report}");
