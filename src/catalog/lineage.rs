@@ -68,7 +68,9 @@ impl<'a> Sources<'a, '_> {
         given.declared(&flat.about.inputs, adding.sink);
         given.give(&mut flat.about.inputs, adding.sink);
         given.rescope(&mut flat.checks, adding.sink);
-        for (input, _) in flat.about.inputs.iter().filter(|(_, i)| i.rules.required && i.choices.is_empty()) {
+        let given = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
+        let empty = flat.about.inputs.iter().filter(|(_, i)| i.rules.required && i.choices.is_empty());
+        for (input, _) in empty.filter(|(name, _)| !given(name)) {
             let message = format!("the profile `{}` needs a value for its input `{input}`", used.name.value);
             let place = draft.origin.place(used.name.span.clone());
             let help = format!("name it as `{{name: {}, inputs: {{{input}: …}}}}`", used.name.value);

@@ -59,12 +59,7 @@ impl<'a> Fitter<'a, '_> {
         if rules.contains_key("enum") || rules.contains_key("const") {
             return self.word(&words(schema), node, what, key);
         }
-        let Some(mut types) = types(rules) else { return true };
-        // A text in place of another value stands for one that is known later.
-        if rules.get("pattern").and_then(Json::as_str) == Some(super::schema::OPEN) {
-            let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
-            types.retain(|t| open || *t != "string");
-        }
+        let Some(types) = types(rules, node) else { return true };
         if !types.iter().any(|t| is_type(node, t)) {
             let last = self.wrong_type(&types, node, what, key);
             if let (["object"], Value::Scalar { .. }, [needed, ..]) = (&*types, &node.value, &*required(rules)) {
@@ -194,12 +189,18 @@ fn words(schema: &Json) -> Vec<&str> {
     one.into_iter().chain(many).collect()
 }
 
-fn types(rules: &Map<String, Json>) -> Option<Vec<&str>> {
-    match rules.get("type")? {
-        Json::String(one) => Some(vec![one]),
-        Json::Array(several) => Some(several.iter().filter_map(Json::as_str).collect()),
-        _ => None,
+/// The types that a node may have. A text in place of another value is one that stands for what is known later.
+fn types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'r str>> {
+    let mut types: Vec<&str> = match rules.get("type")? {
+        Json::String(one) => vec![one],
+        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
+        _ => return None,
+    };
+    if rules.get("pattern").and_then(Json::as_str) == Some(super::schema::OPEN) {
+        let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
+        types.retain(|t| open || *t != "string");
     }
+    Some(types)
 }
 
 fn is_type(node: &Node, wanted: &str) -> bool {

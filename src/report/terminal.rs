@@ -83,7 +83,7 @@ fn write_finding(out: &mut String, finding: &Finding) {
     }
 }
 
-/// The word in nine columns, perhaps in colour.
+/// The word in seven columns, or more where it is longer, perhaps in colour.
 fn word(status: Status, colour: bool) -> String {
     let code = match status {
         Status::Error => 35,
@@ -92,7 +92,7 @@ fn word(status: Status, colour: bool) -> String {
         Status::Passed => 32,
     };
     match colour {
-        true => format!("\u{1b}[{code}m{:<9}\u{1b}[0m", status.as_str()),
-        false => format!("{:<9}", status.as_str()),
+        true => format!("\u{1b}[{code}m{:<7}\u{1b}[0m", status.as_str()),
+        false => format!("{:<7}", status.as_str()),
     }
 }

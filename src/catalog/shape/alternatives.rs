@@ -35,7 +35,7 @@ impl<'a> Fitter<'a, '_> {
                 *node = trial;
                 return true;
             }
-            let fits = match option.as_object().and_then(types) {
+            let fits = match option.as_object().and_then(|rules| types(rules, node)) {
                 Some(types) => types.iter().any(|t| is_type(node, t)),
                 None => words(option).is_empty() || matches!(node.value, Value::Scalar { .. }),
             };
@@ -46,7 +46,7 @@ impl<'a> Fitter<'a, '_> {
         match closest {
             Some(sink) => self.sink.absorb(sink),
             None => {
-                let all: Vec<&str> = options.iter().filter_map(|o| types(o.as_object()?)).flatten().collect();
+                let all: Vec<&str> = options.iter().filter_map(|o| types(o.as_object()?, node)).flatten().collect();
                 self.wrong_type(&all, node, what, key);
             }
         }

@@ -149,6 +149,9 @@ fn one(file: &str, field: &Json, awkward: &str) {
     if file.starts_with("images") && !top.contains_key("source") && !top.contains_key("parent") {
         top.insert("source".to_owned(), serde_json::json!({"ssm": "/a"}));
     }
+    if file.starts_with("profiles") && !top.contains_key("checks") {
+        top.insert("checks".to_owned(), serde_json::json!([]));
+    }
     let text = format!("{}\n", field.to_string().replace(&format!("\"{MARK}\""), &quoted(awkward)));
     let at = field.to_string().find(&format!("\"{MARK}\"")).expect("the marker");
     let inside = at..at + quoted(awkward).len();
