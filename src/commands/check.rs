@@ -29,7 +29,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             if matches!(target, Target::Ami(_)) && chosen == Some(Phase::Build) {
                 return Err(Error::new(Kind::Usage, "an AMI is booted, so its checks are those of the phase boot"));
             }
-            (facts::of(dir, args, &subject, target, chosen.unwrap_or(usual)).await?, shown.clone())
+            (Box::pin(facts::of(dir, args, &subject, target, chosen.unwrap_or(usual))).await?, shown.clone())
         }
         On::Facts => {
             let file = args.facts.as_deref().unwrap_or(Path::new(""));

@@ -53,7 +53,7 @@ pub(super) async fn of(dir: &Path, args: &Args, subject: &Subject, target: &Targ
         }
         Target::Ami(id) => {
             subject::own(dir)?;
-            return booted(args, subject, id).await;
+            return Box::pin(booted(args, subject, id)).await;
         }
     };
     Ok(Found { facts, phase: Some(phase), took })
@@ -144,7 +144,8 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
     let bytes = ran.directory.read(&evidence_file(subject.image.as_str(), Phase::Boot)).ok_or_else(lost)?;
     let evidence: CheckReport = serde_json::from_slice(&bytes).map_err(|e| lost().because(e))?;
     let facts = serde_json::from_value(evidence.facts).map_err(|e| lost().because(e))?;
-    Ok(Found { facts, phase: Some(evidence.phase), took: Duration::from_secs_f64(evidence.seconds) })
+    let took = Duration::try_from_secs_f64(evidence.seconds).unwrap_or_default();
+    Ok(Found { facts, phase: Some(evidence.phase), took })
 }
 
 /// Facts that were kept: by `--save-facts`, in a run's directory, or in the store.

@@ -62,7 +62,7 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
         // Said of the user's image before anything is said of ours.
         let path = format!("images/{parent}.yaml");
         if !bare && matches!(with.get(&path), Lookup::Missing) {
-            context::image(&*context::load(dir)?.catalog, parent)?;
+            context::image(&context::load(dir)?.catalog, parent)?;
         }
     }
     let catalog = context::checked(&with, &files)?;
