@@ -4,6 +4,8 @@ if command -v cloud-init >/dev/null; then
     cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instances /var/lib/cloud/instance /var/lib/cloud/data /var/lib/cloud/sem
 fi
 rm -f /etc/ssh/ssh_host_*
+# cloud-init writes it anew at the first boot; that of Debian 12 would add its line to the builder's.
+rm -f /etc/sudoers.d/90-cloud-init-users
 for home in /root /home/*; do
     rm -f -- "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2" "$home/.ssh/known_hosts" "$home/.ssh/known_hosts.old"
     rm -f -- "$home/.bash_history" "$home/.ash_history" "$home/.sh_history" "$home/.zsh_history" "$home/.python_history" \
