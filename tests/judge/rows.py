@@ -51,9 +51,6 @@ NEWER = (
     f"cd {REPO}; v=$(dpkg-query -W -f='${{Version}}' cron); sed \"s/^Version: .*/Version: $v+1/\" one > Packages;"
     " apt-get -qq update"
 )
-CERTIFICATE = (
-    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN={} -days {}"
-)
 LISTENER = (
     "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalAddr=>q(127.0.0.1),LocalPort=>7777,Listen=>1); sleep'"
 )
@@ -123,7 +120,7 @@ ACCOUNTS = [
     Row("shadow: all", {"shadow": "all", "without_password": {"empty": True}}, "passwd -q -d bin"),
     Row("login_defs", {"login_defs": "/etc/login.defs", "UMASK": "022"}, "echo UMASK 000 >> /etc/login.defs"),
     Row("search_path", {"search_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
-    Row("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "chmod 0666 /root/.ssh/authorized_keys"),
+    Row("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
     Row("histories", {"histories": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
     Row("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put("/etc/cron.d/r", "* * * * * root /r-evil")),
 ]  # fmt: skip
@@ -142,7 +139,7 @@ PACKAGES = [
         oracle=lambda host: not host.package("telnetd").is_installed,
     ),
     Row("packages", {"packages": "openssh-sftp*", "names": {"count": 1}}, "sed -i '/^Package: openssh-sftp-server$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' /var/lib/dpkg/status"),
-    Row("repositories", {"repositories": "all", "insecure": {"empty": True}}, put("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
+    Row("repositories", {"repositories": "all", "insecure": {"each": {"not": {"include": "r.invalid"}}}}, put("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
     Row(
         "updates",
         {"updates": "all", "names": {"empty": True}},
@@ -151,7 +148,6 @@ PACKAGES = [
         f" {{ cat one; echo 'Filename: ./cron.deb'; echo 'Size: 1'; echo; }} > two; mv two one; cp one Packages;"
         f" echo 'deb [trusted=yes] file:{REPO} ./' > /etc/apt/sources.list.d/repo.list; apt-get -qq update",
     ),
-    Row("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),
 ]  # fmt: skip
 KERNEL = [
     Row("kernel_parameter: configured", {"kernel_parameter": "net.ipv4.ip_forward", "configured": 0}, put("/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=1"), put("/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 0")),
@@ -165,15 +161,14 @@ KERNEL = [
     ),
     Row("kernel_module: disabled", {"kernel_module": "cramfs", "disabled": True}, "rm /etc/modprobe.d/r.conf", put("/etc/modprobe.d/r.conf", "install cramfs /bin/true")),
     Row("kernel_module: blacklisted", {"kernel_module": "usb_storage", "blacklisted": True}, "sed -i 's/^/#/' /etc/modprobe.d/r2.conf", put("/etc/modprobe.d/r2.conf", "blacklist usb-storage")),
-    Row("kernel_module: loaded", {"kernel_module": "squashfs", "loaded": False}, "echo 'squashfs 1 0 - Live 0x0' > /opt/modules; mount --bind /opt/modules /proc/modules", place="own"),
     Row("cpu", {"cpu": "this", "flags": {"include": "nx"}}, "sed 's/ nx / /' /proc/cpuinfo > /opt/cpu; mount --bind /opt/cpu /proc/cpuinfo", place="own"),
     Row("mount", {"mount": "/mnt", "fstype": "tmpfs", "options": {"include": "noexec"}}, "mount -o remount,exec /mnt", "mount -t tmpfs -o noexec r /mnt", "own"),
     Row("mount: configured", {"mount": "/var/tmp", "configured_options": {"include": "nosuid"}}, "sed -i s/nosuid,// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
     Row("fstab", {"fstab": "/var/tmp", "fstype": "tmpfs", "options": {"superset_of": ["nosuid", "nodev"]}}, "sed -i s/,nodev// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
     Row("os", {"os": "this", "version": "12"}, "sed -i 's/^VERSION_ID=.*/VERSION_ID=\"13\"/' /usr/lib/os-release"),
     Row("virtualization", {"virtualization": "this", "container": False}, "mkdir -p /run/systemd; echo docker > /run/systemd/container", place="own"),
-    Row("processes", {"processes": "r-daemon", "running": True, "users": ["root"]}, "pkill -f r-daemon", "cp /bin/sleep /opt/r-daemon; setsid /opt/r-daemon 3600 >/dev/null 2>&1 &", "own"),
-    Row("port", {"port": "tcp/7777", "listening": True}, "pkill -f 7777", f"setsid {LISTENER} >/dev/null 2>&1 &", "own"),
+    Row("processes", {"processes": "r-daemon", "running": True, "users": {"same_set": ["root"]}}, "pkill -f '[r]-daemon'", "cp /bin/sleep /opt/r-daemon; setsid /opt/r-daemon 3600 >/dev/null 2>&1 &", "own"),
+    Row("port", {"port": "tcp/7777", "listening": True}, "pkill -f '[7]777'", f"setsid {LISTENER} >/dev/null 2>&1 &", "own"),
     Row("firewall", {"firewall": "nft", "rules": {"any": {"include": "dport 22"}}}, "nft flush ruleset", "nft add table inet r; nft add chain inet r in '{ type filter hook input priority 0; }'; nft add rule inet r in tcp dport 22 accept", "own"),
 ]  # fmt: skip
 SERVICES = [
@@ -194,13 +189,13 @@ SSH = [
     Row("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
     Row("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
     Row("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
-    Row("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_ed25519_key"),
+    Row("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),
     Row("private_keys", {"private_keys": "all", "files": {"empty": True}}, "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_r"),
 ]  # fmt: skip
 LEFT = [
     Row("machine_id", {"machine_id": "this", "state": "present"}, "> /etc/machine-id", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id"),
-    Row("logs", {"logs": "all", "files": {"empty": True}}, "echo x > /var/log/r.log", "find /var/log -type f -delete"),
-    Row("leftovers", {"leftovers": "all", "files": {"empty": True}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
+    Row("logs", {"logs": "all", "files": {"empty": True}}, "echo x > /var/log/r.log", "find /var/log ! -type d -delete"),
+    Row("leftovers", {"leftovers": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
 ]  # fmt: skip
 BOOTED = [
     Row("service: running", {"service": "cron", "running": True}, "systemctl stop cron", place="booted", oracle=lambda host: host.service("cron").is_running),
