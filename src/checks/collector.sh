@@ -32,8 +32,26 @@ emit() {
   printf '%s %s %s %s %s %s %s\n' "$N" "$1" "$2" "$3" "$4" "$((${#5} / 2))" "${5:--}"
 }
 
+# Takes the white space out of `h`, by itself where it is short: a process costs more.
+squeeze() {
+  if [ "${#h}" -gt 40000 ]; then
+    h=$(printf '%s' "$h" | tr -d ' \t\n')
+    return
+  fi
+  outer_ifs=$IFS IFS=" $nl"
+  # shellcheck disable=SC2086 # words are what it is about
+  set -- $h
+  IFS=''
+  h=$*
+  IFS=$outer_ifs
+}
+
 # kind key rc text
-put() { emit "$1" "$2" "$3" - "$(printf '%s' "$4" | hex)"; }
+put() {
+  h=$(printf '%s' "$4" | od -An -v -tx1)
+  squeeze
+  emit "$1" "$2" "$3" - "$h"
+}
 
 # limit seconds command...: its status, or 124, 137 or 143 when it took longer. In a session of its own everything it
 # started ends with it; `timeout` leaves a child that ignores SIGTERM, and what outlives its parent.

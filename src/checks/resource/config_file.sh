@@ -33,12 +33,11 @@ config() {
     put config "$1" 3 'it is no regular file'
   elif [ ! -r "$at" ]; then
     put config "$1" 2 'Permission denied'
+  elif h=$(od -An -v -tx1 -N "$((CAP + 1))" <"$at" 2>/dev/null); then
+    squeeze
+    if [ "${#h}" -gt "$((CAP * 2))" ]; then emit config "$1" 0 t "$h"; else taken=1 && emit config "$1" 0 - "$h"; fi
   else
-    h=$({ { head -c "$((CAP + 1))" <"$at" || echo '!' >&3; } 2>/dev/null | hex; } 3>&1)
-    case $h in
-    *!*) put config "$1" 3 'it could not be read to its end' ;;
-    *) if [ "${#h}" -gt "$((CAP * 2))" ]; then emit config "$1" 0 t "$h"; else taken=1 && emit config "$1" 0 - "$h"; fi ;;
-    esac
+    put config "$1" 3 'it could not be read to its end'
   fi
   configs="$configs$1:$taken "
 }
@@ -126,7 +125,13 @@ ssh_files() {
       path=${level%%"$nl"*} level=${level#*"$nl"}
       case $walked in *"$nl$path$nl"*) continue ;; esac
       walked=$walked$path$nl left=$((left - 1))
-      if [ "$left" = 199 ]; then key=$main; else key=$(hexed "$path"); fi
+      if [ "$left" = 199 ]; then
+        key=$main
+      else
+        h=$(printf %s "$path" | od -An -v -tx1)
+        squeeze
+        key=$h
+      fi
       config "$key" "$path"
       if [ "$taken" = 1 ] && place "$path" 1; then set -- "$@" "$at"; fi
     done
@@ -140,11 +145,6 @@ ssh_files() {
     done
   done
   put include "$main" 0 "$log"
-}
-
-# text: itself in hex, with one process.
-hexed() {
-  for byte in $(printf %s "$1" | od -An -v -tx1); do printf %s "$byte"; done
 }
 
 # kind: what the program that was tried last says about why it does not tell its options.
