@@ -136,6 +136,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_function_of_the_shell_takes_the_place_of_another() {
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        let shells = resource::KINDS.iter().map(|kind| kind.shell).chain(BASE_SHELL.iter().copied());
+        for shell in shells.chain([FUNCTIONS]) {
+            for (start, line) in shell.match_indices('\n').map(|(i, _)| (i + 1, shell[i + 1..].lines().next())) {
+                let Some((name, rest)) = line.and_then(|line| line.split_once("() ")) else { continue };
+                if name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                    let end = if rest.ends_with('}') { shell[start..].find('\n') } else { shell[start..].find("\n}") };
+                    let body = &shell[start..start + end.unwrap_or_default()];
+                    assert_eq!(*known.entry(name).or_insert(body), body, "{name} is there twice");
+                }
+            }
+        }
+        assert!(known.len() > 30 && known["put"].contains("emit"), "{known:?}");
+    }
+
+    #[test]
     fn quoting_leaves_nothing_to_expand() {
         for (text, word) in [("", "''"), ("a b", "'a b'"), ("$(id)`id`\"\\", "'$(id)`id`\"\\'"), ("it's", r"'it'\''s'")]
         {

@@ -34,14 +34,14 @@ processes() {
       line=$({ tr '\000\n' '  ' <"/proc/${row%%"$tab"*}/cmdline"; } 2>/dev/null) || continue
       told=$told$line$nl
     done
-    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | redact)"
+    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | without_secrets)"
   done
 }
 
 tab=$(printf '\t')
 
 # Takes out what follows a word such as password, token, secret or key, and the password of an address.
-redact() {
+without_secrets() {
   sed -e 's,\(://[^:/@ ]*:\)[^@ ]*@,\1...@,g' | awk '{
     hide = 0
     for (i = 1; i <= NF; i++) {
