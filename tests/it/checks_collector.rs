@@ -15,14 +15,14 @@ use bakeline::checks::{
 
 #[path = "checks_collector/commands.rs"]
 mod commands;
-#[path = "checks_collector/system.rs"]
-mod system;
 #[path = "checks_collector/config.rs"]
 mod config;
 #[path = "checks_collector/image.rs"]
 mod image;
 #[path = "checks_collector/running.rs"]
 mod running;
+#[path = "checks_collector/system.rs"]
+mod system;
 #[path = "checks_collector/transport.rs"]
 mod transport;
 

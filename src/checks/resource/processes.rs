@@ -38,7 +38,7 @@ pub(crate) static KIND: Kind = Kind {
     presence: Some("running"),
     phases: &[Phase::Boot],
     not_in_directory: Some("nothing runs in a directory"),
-    shell: include_str!("processes.sh"),
+    shell: concat!(include_str!("redact.sh"), include_str!("processes.sh")),
     requests,
     observe,
 };
@@ -96,7 +96,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             _ if users.is_empty() => Observed::Missing("does not run".to_owned()),
             "users" => Observed::list(users.iter().map(|uid| name(view, *uid)).collect::<BTreeSet<_>>()),
             _ => view
-                .parsed("arguments", &target.subject, |text| Ok(text.lines().map(str::to_owned).collect::<Vec<_>>()))
+                .parsed("arguments", &target.subject, |text| {
+                    Ok(text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>())
+                })
                 .observe("does not run", |all| Observed::list(all.to_vec())),
         }
     })

@@ -34,27 +34,9 @@ processes() {
       line=$({ tr '\000\n' '  ' <"/proc/${row%%"$tab"*}/cmdline"; } 2>/dev/null) || continue
       told=$told$line$nl
     done
-    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | without_secrets)"
+    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | redact)"
   done
 }
 
 tab=$(printf '\t')
-
-# Takes out what follows a word such as password, token, secret or key, and the password of an address.
-without_secrets() {
-  sed -e 's,\(://[^:/@ ]*:\)[^@ ]*@,\1...@,g' | awk '{
-    hide = 0
-    for (i = 1; i <= NF; i++) {
-      low = tolower($i)
-      if (hide) {
-        $i = "..."
-        hide = 0
-      } else if (match(low, /(pass|pwd|token|secret|key|credential)[a-z_-]*[=:]/)) {
-        $i = substr($i, 1, RSTART + RLENGTH - 1) "..."
-        hide = RSTART + RLENGTH > length(low)
-      } else if (low ~ /^-.*(pass|pwd|token|secret|key|credential)[a-z_-]*$/ || low ~ /^(bearer|basic)$/) hide = 1
-    }
-    print
-  }'
-}
 

@@ -210,7 +210,7 @@ fn processes_are_seen_without_their_secrets() {
     let name =
         fs::read_to_string(format!("/proc/{}/comm", child.id())).map(|n| n.trim().to_owned()).unwrap_or_default();
     let controls = controls(&format!(
-        "- {{id: own, processes: \"{name}\", count: {{at_least: 1}}, arguments: {{any: {{match: \"bakeline --password \\\\.\\\\.\\\\. API_TOKEN=\\\\.\\\\.\\\\. -u http://u:\\\\.\\\\.\\\\.@h/\"}}}}}}\n\
+        "- {{id: own, processes: \"{name}\", count: {{at_least: 1}}, arguments: {{any: {{match: \"bakeline --password \\\\.\\\\.\\\\. API_TOKEN=\\\\.\\\\.\\\\. -u http://\\\\.\\\\.\\\\.@h/\"}}}}}}\n\
          - {{id: none, processes: no-such-program, running: false}}"
     ));
     let found: Vec<_> = shells().iter().map(|shell| (collect(shell, &controls, None), shell.clone())).collect();
