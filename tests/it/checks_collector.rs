@@ -21,6 +21,8 @@ mod system;
 mod config;
 #[path = "checks_collector/image.rs"]
 mod image;
+#[path = "checks_collector/nothing.rs"]
+mod nothing;
 #[path = "checks_collector/running.rs"]
 mod running;
 #[path = "checks_collector/transport.rs"]
