@@ -156,4 +156,21 @@ mod tests {
             assert_eq!(directory(root), shown, "{root:?}");
         }
     }
+
+    #[test]
+    fn no_function_of_the_collector_takes_the_name_of_another() {
+        let kinds = resource::KINDS.iter().map(|kind| kind.shell);
+        let mut bodies: BTreeMap<&str, &str> = BTreeMap::new();
+        for text in BASE_SHELL.iter().copied().chain(kinds).chain([FUNCTIONS]) {
+            for function in text.split("\n").filter(|line| line.contains("() {")) {
+                let name = function.split("()").next().unwrap_or_default();
+                let body = &text[text.find(function).unwrap_or_default()..];
+                let body =
+                    if function.ends_with('}') { function } else { body.split("\n}\n").next().unwrap_or_default() };
+                let other = bodies.insert(name, body);
+                assert!(other.is_none_or(|other| other == body), "{name} is there twice");
+            }
+        }
+        assert!(bodies.len() > 20, "{bodies:?}");
+    }
 }

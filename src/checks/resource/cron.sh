@@ -2,7 +2,7 @@
 cron() {
   lines='!/^[ \t]*(#|$)/ { print FILENAME "\t" $0 }'
   from /etc/crontab /etc/cron.d /var/spool/cron/crontabs /var/spool/cron
-  through=redact
+  through=without_secrets
   walked cron_tables 1 -type f ! -name '.*' -exec awk "$lines" '{}' +
   from /etc/cron.allow /etc/cron.deny
   walked cron_access 0 -type f -exec awk "$lines" '{}' +

@@ -4,7 +4,7 @@ unit_properties() {
   asked=$1
   shift
   if rows=$(limit 30 systemctl show --no-pager --property="$asked" -- "$@" 2>&1); then
-    put unit_properties - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows" | redact)"
+    put unit_properties - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows" | without_secrets '/^Exec/')"
   else
     put unit_properties - 3 "$rows"
   fi
