@@ -13,6 +13,8 @@ use bakeline::checks::{
     Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Tree, Verdict, collector, judge, parse, read,
 };
 
+#[path = "checks_collector/certificate.rs"]
+mod certificate;
 #[path = "checks_collector/commands.rs"]
 mod commands;
 #[path = "checks_collector/config.rs"]

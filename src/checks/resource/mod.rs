@@ -4,6 +4,7 @@ mod acl;
 mod apparmor;
 mod auditd_conf;
 mod authorized_keys;
+mod certificate;
 mod cloud_init;
 mod command;
 mod config_file;
@@ -97,6 +98,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &repositories::KIND,
     &cron::KIND,
     &firewall::KIND,
+    &certificate::KIND,
     &os::KIND,
     &virtualization::KIND,
 ];

@@ -2,8 +2,8 @@
 
 use crate::checks::Phase;
 use crate::checks::kind::{Asked, Kind, Of, Property, Subject, Target};
-use crate::checks::pattern;
 use crate::checks::observed::Observed;
+use crate::checks::pattern;
 use crate::checks::view::View;
 
 use super::package;

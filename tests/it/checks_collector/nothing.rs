@@ -31,7 +31,6 @@ const ABSENT: &[(&str, Outcome)] = &[
     ("{cron: system, allowed: {include: root}}", Outcome::Failed),
     ("{firewall: iptables, files: {empty: true}}", Outcome::Passed),
     ("{firewall: iptables, rules: {empty: true}}", Outcome::Skipped),
-    ("{certificate: /c.pem, days_left: {at_least: 1}}", Outcome::Failed),
     ("{port: 22}", Outcome::Skipped),
     ("{unit: ssh, ProtectSystem: strict}", Outcome::Skipped),
     ("{failed_units: all}", Outcome::Skipped),
@@ -70,7 +69,6 @@ const UNREADABLE: &[(&str, Outcome)] = &[
     ("{time_sync: this}", Outcome::Error),
     ("{repositories: all, uris: {empty: true}}", Outcome::Error),
     ("{cron: system, entries: {empty: true}}", Outcome::Error),
-    ("{certificate: /etc/ssh/c.pem, days_left: {at_least: 1}}", Outcome::Error),
 ];
 
 #[test]

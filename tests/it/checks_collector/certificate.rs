@@ -1,0 +1,38 @@
+//! Certificates in a root: one that is right, one that is not to be read, none.
+
+use bakeline::checks::Outcome;
+
+use super::{collect, controls, shells, verdicts, write};
+
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBFzCBv6ADAgECAgEHMAoGCCqGSM49BAMCMBYxFDASBgNVBAMMC2V4YW1wbGUu
+b3JnMB4XDTI2MDEwMTAwMDAwMFoXDTM2MDEwMTAwMDAwMFowFjEUMBIGA1UEAwwL
+ZXhhbXBsZS5vcmcwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASOyjHI7CJ+OUIu
+71Qig4F+I8+Sx+GN06g1iStudfjkQCfSeHaj37uV+Q+2ORHVuJyVv2l/unOPuV9q
+KkVk9KbjMAoGCCqGSM49BAMCA0cAMEQCICmqJou50hBBlu/ZGAVJnioZaRGsUd0L
+yjdO8IIXYDn9AiACPY15Wfw613I+Ko4MbXMRpEn6Biv66EKjD8oi1MqRXw==
+-----END CERTIFICATE-----
+";
+
+const CHECK: &str = "- {certificate: /etc/c.pem, subject: CN=example.org, key_bits: 256, days_left: {at_least: 1}}";
+
+#[test]
+fn a_certificate_is_read_and_nothing_beside_it() {
+    let controls = controls(CHECK);
+    let key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n";
+    for shell in shells() {
+        let dir = tempfile::tempdir().expect("dir");
+        let told = |content: Option<&str>| {
+            if let Some(content) = content {
+                write(dir.path(), "etc/c.pem", content.as_bytes(), 0o600);
+            }
+            let facts = collect(&shell, &controls, Some(dir.path()));
+            assert!(!serde_json::to_string(&facts).expect("json").contains("SECRET"), "{shell:?}");
+            verdicts(&controls, &facts)[0].outcome
+        };
+        assert_eq!(told(None), Outcome::Failed, "{shell:?}: there is none");
+        assert_eq!(told(Some(&format!("{key}{CERTIFICATE}"))), Outcome::Passed, "{shell:?}");
+        assert_eq!(told(Some(key)), Outcome::Error, "{shell:?}: there is no certificate in it");
+    }
+}
