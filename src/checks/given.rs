@@ -6,6 +6,7 @@ use super::blob::Blob;
 use super::control::{Control, Input};
 use super::expression::Scope;
 use super::facts::Facts;
+use super::frames::{CollectError, parse};
 use super::judge::{chosen, observe};
 use super::kind::Target;
 use super::matcher::contains;
@@ -69,9 +70,19 @@ impl Scope for Inputs<'_> {
 /// Kinds of readings that evidence is compared by: a word that a secret happens to be does not hide them.
 const OPEN_KINDS: &[&str] = &["identity", "os-release", "packages"];
 
+/// The facts of a collector's answer, without what these controls keep secret.
+///
+/// # Errors
+/// The answer is incomplete or forged.
+pub fn collected(nonce: &str, answer: &[u8], controls: &[&Control]) -> Result<Facts, CollectError> {
+    let mut facts = parse(nonce, answer)?;
+    conceal(&mut facts, controls);
+    Ok(facts)
+}
+
 /// Marks every fact that holds the value of a sensitive input as a secret: it is judged, and neither shown nor kept.
 /// Values of fewer than four bytes are too common to look for.
-pub fn conceal(facts: &mut Facts, controls: &[&Control]) {
+pub(crate) fn conceal(facts: &mut Facts, controls: &[&Control]) {
     let choices = controls.iter().flat_map(|c| c.inputs.values()).filter(|i| i.sensitive).flat_map(|i| &i.choices);
     let words: BTreeSet<String> =
         choices.flat_map(|(_, value)| value.items()).filter_map(Tree::spelled).filter(|word| word.len() >= 4).collect();

@@ -57,7 +57,7 @@ fn facts_that_hold_a_sensitive_value_are_judged_and_not_kept() {
         parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN, ("command", "x", 0, "-", &command)])).expect("facts");
     let made =
         control("{id: t, os: this, name: {not: $inputs.a}}", &format!("{{a: {{default: {SECRET}, sensitive: true}}}}"));
-    crate::checks::conceal(&mut facts, &[&made]);
+    crate::checks::given::conceal(&mut facts, &[&made]);
     assert_eq!(facts.reading("command", "x").expect("it").body.bytes(), command.as_bytes());
     let kept = serde_json::to_string(&facts).expect("json");
     assert!(!kept.contains(SECRET) && kept.contains("chrony"), "{kept}");

@@ -44,7 +44,7 @@ pub use draft::{Around, read};
 pub use facts::{Facts, Identity, Read, Reading};
 pub use frames::{CollectError, parse};
 pub use gate::{Counts, Gate, Status, Waiver};
-pub use given::{Given, conceal, given};
+pub use given::{Given, collected, given};
 pub use input::{InputRules, WrittenInput, inputs, no_input};
 pub use inventory::Inventory;
 pub use judge::judge;

@@ -92,7 +92,7 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
     };
     let text = serde_json::to_vec_pretty(&request)
         .map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))?;
-    let path = steps.workspace.write(&format!("{}/check-{}.request.json", image.name, phase.as_str()), &text, false);
+    let path = steps.workspace.write(&format!("{}/check-{}.request.json", image.name, phase.as_str()), &text, true);
     path.map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))
 }
 

@@ -4,8 +4,8 @@ use super::config_file_formats::{FORMATS, Settings, parse};
 use super::login_defs::{directory, readable, requests};
 use crate::checks::Phase;
 use crate::checks::kind::{Kind, Of, Parameter, Property, Subject, Target, anything};
-use crate::checks::pattern;
 use crate::checks::observed::Observed;
+use crate::checks::pattern;
 use crate::checks::value::Value;
 use crate::checks::view::{Seen, View};
 
