@@ -94,22 +94,33 @@ impl Matcher {
         }
         let known = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| known);
         let item = if of == Of::List { Of::Text } else { of };
-        let one = |of| operand(value, of).map_err(|(what, help)| Problem::maybe(what, help));
-        let only = |kinds: &[Of], instead: &str| {
-            let fits = kinds.contains(&of);
-            if fits {
-                Ok(())
-            } else {
-                Err(Problem::new(format!("`{name}` is not for this property"), format!("use {instead}")))
-            }
-        };
+        let one = || operand(value, item).map_err(|(what, help)| Problem::maybe(what, help));
         Ok(match known {
-            "eq" => Self::Eq(one(item)?),
+            "eq" => Self::Eq(one()?),
             "cmp" => Self::Cmp(value.spelled().ok_or_else(|| Problem::new("it must be one value", "write a value"))?),
             "not" => Self::Not(Box::new(Self::read(value, of)?)),
             "and" => Self::And(Self::several(value, of)?),
             "or" => Self::Or(Self::several(value, of)?),
             "absent" => Self::Absent(truth(value)?),
+            "in" => Self::In(list(value, item)?),
+            "between" => {
+                let Tree::List(limits) = value else { return Err(two()) };
+                let [low, high] = limits.as_slice() else { return Err(two()) };
+                let low = Self::named("at_least", low, of).map_err(|p| p.under_item(0))?;
+                Self::And(vec![low, Self::named("at_most", high, of).map_err(|p| p.under_item(1))?])
+            }
+            _ => return Self::of_kind(name, known, value, of),
+        })
+    }
+
+    /// What only some kinds of values can be asked.
+    fn of_kind(name: &str, known: &str, value: &Tree, of: Of) -> Result<Self, Problem> {
+        let one = |of| operand(value, of).map_err(|(what, help)| Problem::maybe(what, help));
+        let only = |kinds: &[Of], instead: &str| match kinds.contains(&of) {
+            true => Ok(()),
+            false => Err(Problem::new(format!("`{name}` is not for this property"), format!("use {instead}"))),
+        };
+        Ok(match known {
             "match" => {
                 only(&[Of::Text, Of::Version, Of::Account, Of::Setting, Of::List], "`eq` or `in`")?;
                 let pattern = one(Of::Text)?;
@@ -125,12 +136,6 @@ impl Matcher {
                 only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
                 Self::And(list(value, Of::Text)?.into_iter().map(Self::Line).collect())
             }
-            "between" => {
-                let Tree::List(limits) = value else { return Err(two()) };
-                let [low, high] = limits.as_slice() else { return Err(two()) };
-                let low = Self::named("at_least", low, of).map_err(|p| p.under_item(0))?;
-                Self::And(vec![low, Self::named("at_most", high, of).map_err(|p| p.under_item(1))?])
-            }
             "version" | "duration" | "json" => {
                 only(&[Of::Text, Of::Setting], "a matcher for such a value")?;
                 Self::of_text(known, value)?
@@ -139,7 +144,6 @@ impl Matcher {
                 only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
                 Self::Line(one(Of::Text)?)
             }
-            "in" => Self::In(list(value, item)?),
             "at_most" | "at_least" => {
                 only(&[Of::Number, Of::Mode, Of::Version, Of::Setting], "`eq`, `match` or `include`")?;
                 if of == Of::Setting && one(of).is_ok_and(|limit| quantity(&limit).is_none()) {
@@ -156,14 +160,7 @@ impl Matcher {
                 only(&[Of::List, Of::Setting], "a matcher for one value")?;
                 Self::of_items(known, value, of)?
             }
-            _ => {
-                let names: Vec<&str> = MATCHERS.iter().map(|(name, _)| *name).collect();
-                let help = match crate::diagnostic::nearest(name, names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("use one of {}", names.join(", ")),
-                };
-                return Err(Problem::new(format!("there is no matcher `{}`", brief(name.as_bytes())), help).at_key());
-            }
+            _ => return Err(unknown(name)),
         })
     }
 
@@ -220,6 +217,16 @@ impl Matcher {
         }
         items.iter().enumerate().map(|(i, item)| Self::read(item, of).map_err(|p| p.under_item(i))).collect()
     }
+}
+
+/// That there is no such matcher.
+fn unknown(name: &str) -> Problem {
+    let names: Vec<&str> = MATCHERS.iter().map(|(name, _)| *name).collect();
+    let help = match crate::diagnostic::nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("use one of {}", names.join(", ")),
+    };
+    Problem::new(format!("there is no matcher `{}`", brief(name.as_bytes())), help).at_key()
 }
 
 fn two() -> Problem {

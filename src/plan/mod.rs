@@ -16,6 +16,7 @@ pub mod saved;
 pub mod since;
 pub mod step;
 pub mod sweep;
+mod verdict;
 pub mod waves;
 
 pub use step::{Action, AmiRef, Plan, Step, StepId};

@@ -279,10 +279,15 @@ fn check_judges_a_root_file_system_by_the_images_and_its_parents_controls() {
     house.write("root/etc/hostname", "x\n");
     let failed = house.run(&["check", "jdk", "--root", "root", "--json"]);
     assert_eq!(failed.code, 3, "{}", failed.err);
-    assert_eq!(failed.json()[0]["outcome"], "failed");
+    assert_eq!(failed.json()["profiles"][0]["controls"][0]["outcome"], "failed");
     house.write("root/etc/motd", "hello\n");
     let passed = house.run(&["check", "jdk", "--root", "root", "--json"]);
-    assert_eq!((passed.code, &passed.json()[0]["outcome"]), (0, &json!("passed")), "{}", passed.err);
+    assert_eq!(
+        (passed.code, &passed.json()["profiles"][0]["controls"][0]["outcome"]),
+        (0, &json!("passed")),
+        "{}",
+        passed.err
+    );
     assert!(house.run(&["check", "jdk", "--root", "root"]).out.contains("/etc/motd"));
     house.run(&["check", "jdk", "--root", "nowhere"]).refuses(1, &["nowhere"]);
     house.run(&["check", "jdk", "--root", "bakeline.yaml"]).refuses(1, &["not a folder"]);

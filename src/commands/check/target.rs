@@ -54,7 +54,11 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
         None => (None, rest),
     };
     let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((address, after)) => (address, after.strip_prefix(':').or((!after.is_empty()).then_some(after))),
+        Some((address, "")) => (address, None),
+        Some((address, after)) => match after.strip_prefix(':') {
+            Some(port) => (address, Some(port)),
+            None => return Err("a port stands behind a colon".to_owned()),
+        },
         None => match place.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') => (host, Some(port)),
             Some(_) => return Err("an IPv6 address stands in brackets".to_owned()),

@@ -207,6 +207,14 @@ fn processes_are_seen_without_their_secrets() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("sh");
+    // Until it is the program, its name is that of the thread that made it.
+    let started = || fs::read(format!("/proc/{}/cmdline", child.id())).is_ok_and(|line| line.starts_with(b"sh\0-c"));
+    for _ in 0..1000 {
+        if started() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     let name =
         fs::read_to_string(format!("/proc/{}/comm", child.id())).map(|n| n.trim().to_owned()).unwrap_or_default();
     let controls = controls(&format!(
