@@ -72,7 +72,8 @@ impl Given<'_, '_> {
 
     /// Gives the values to every check that may name such an input; checks that share their inputs still do.
     pub(super) fn rescope(&self, checks: &mut [Placed], sink: &mut Sink) {
-        let mut known: Vec<(Arc<BTreeMap<String, Input>>, Arc<BTreeMap<String, Input>>)> = Vec::new();
+        type Shared = Arc<BTreeMap<String, Input>>;
+        let mut known: Vec<(Shared, Shared)> = Vec::new();
         for placed in checks.iter_mut().filter(|_| !self.values.is_empty()) {
             if let Some((_, new)) = known.iter().find(|(old, _)| Arc::ptr_eq(old, &placed.inputs)) {
                 placed.inputs = Arc::clone(new);

@@ -16,8 +16,11 @@ pub(super) fn search(target: &Target) -> String {
     ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"].map(|name| target.parameter(name, "")).join("\t")
 }
 
+/// The searches of one walk, each with the target that asks for it and whether states are wanted, too.
+type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
+
 pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let mut walks: BTreeMap<String, (&Target, BTreeMap<String, (&Target, bool)>)> = BTreeMap::new();
+    let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
     for one in asked {
         let (_, searches) = walks.entry(walk(one.target)).or_insert_with(|| (one.target, BTreeMap::new()));
         let (_, states) = searches.entry(search(one.target)).or_insert((one.target, false));

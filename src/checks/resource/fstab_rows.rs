@@ -161,10 +161,10 @@ fn options(lines: &[String]) -> Option<Vec<String>> {
         let line = line.trim();
         if line.starts_with('[') {
             inside = line == "[Mount]";
-        } else if let (true, Some((key, value))) = (inside, line.split_once('=')) {
-            if key.trim() == "Options" {
-                out = Some(settled(value.split(',').map(str::to_owned)));
-            }
+        } else if let (true, Some((key, value))) = (inside, line.split_once('='))
+            && key.trim() == "Options"
+        {
+            out = Some(settled(value.split(',').map(str::to_owned)));
         }
     }
     out

@@ -55,7 +55,8 @@ fn what_is_mounted_at_boot() {
     let lib = "/usr/lib/systemd/system/tmp.mount";
     let drop_in = "/etc/systemd/system/tmp.mount.d/a.conf";
     let fstab = ("/etc/fstab", Some(FSTAB));
-    let table: &[(&str, &[(&str, Option<&str>)], &[&str], &str)] = &[
+    type File<'a> = (&'a str, Option<&'a str>);
+    let table: &[(&str, &[File<'_>], &[&str], &str)] = &[
         ("/tmp", &[fstab], &[], "true rw,nosuid,noexec (/etc/fstab)"),
         ("/mnt", &[fstab], &[], "false noauto (noauto in /etc/fstab)"),
         ("/other", &[fstab], &[], "nothing"),

@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn modules_are_disabled_by_a_command_that_does_nothing() {
         let own = "/etc/modprobe.d/a.conf";
-        let table: &[(&[(&str, Option<&str>)], &str)] = &[
+        type File<'a> = (&'a str, Option<&'a str>);
+        let table: &[(&[File<'_>], &str)] = &[
             (&[(own, Some("install usb-storage /bin/true"))], "passed"),
             (&[(own, Some("install usb_storage /usr/bin/false\n"))], "passed"),
             (&[(own, Some("install \\\n usb-storage /bin/false\n"))], "passed"),

@@ -30,7 +30,8 @@ fn configured(name: &str, written: &[(&str, &str)]) -> String {
 
 #[test]
 fn files_are_merged_as_systemd_does() {
-    let table: &[(&str, &[(&str, &str)], &str)] = &[
+    type File<'a> = (&'a str, &'a str);
+    let table: &[(&str, &[File<'_>], &str)] = &[
         ("a.b", &[("/etc/sysctl.d/1.conf", "a.b=1"), ("/usr/lib/sysctl.d/2.conf", "a.b=2")], "2"),
         ("a.b", &[("/etc/sysctl.d/9.conf", "a.b=1"), ("/usr/lib/sysctl.d/2.conf", "a.b=2")], "1"),
         ("a.b", &[("/etc/sysctl.d/9.conf", "x=1"), ("/run/sysctl.d/9.conf", "a.b=2")], "unset"),

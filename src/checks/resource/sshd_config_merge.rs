@@ -32,10 +32,13 @@ impl Dialect {
     }
 }
 
+/// What a file says, or why that is not known.
+pub(crate) type Said = Result<Rc<Vec<Directive>>, String>;
+
 /// Where files come from.
 pub(crate) struct Source<'s> {
     /// The directives of the file at a path.
-    pub(crate) read: &'s dyn Fn(&str) -> Result<Rc<Vec<Directive>>, String>,
+    pub(crate) read: &'s dyn Fn(&str) -> Said,
     /// The paths that match an absolute pattern, in order.
     pub(crate) matching: &'s dyn Fn(&str) -> Result<Vec<String>, String>,
 }

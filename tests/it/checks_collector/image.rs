@@ -8,8 +8,11 @@ use bakeline::checks::{Facts, Outcome};
 
 use super::{collect, controls, shells, verdicts, write};
 
+/// What is done to a root.
+type Change = fn(&Path);
+
 /// Each passes on [`good`]'s root and fails after its change.
-const CHECKS: &[(&str, fn(&Path))] = &[
+const CHECKS: &[(&str, Change)] = &[
     ("{authorized_keys: all, users: {same_set: [admin]}, count: 2, comments: {include: bob@desk}}", |root| {
         append(root, "home/admin/.ssh/authorized_keys", "ssh-rsa AAAAKEY late\n");
     }),
