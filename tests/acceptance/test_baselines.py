@@ -4,7 +4,6 @@ want of a kernel is just what docs/baselines.md lists. What the checks say is al
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judge.guest import guest
 from judge.run import BAKELINE, HANG, REPO, Done, run
 from judge.sandbox import Sandbox
 
@@ -162,40 +162,13 @@ def test_a_child_that_undoes_the_hardening_is_not_built(
 
 def test_an_instance_of_the_hardened_base_is_as_it_says(released: Released, tmp_path: Path) -> None:
     """By ssh's and the kernel's own words, without any of our checks."""
-    box = released.box
-    ec2 = box.client("ec2", REGION)
-    key = tmp_path / "key"
-    key.write_text(ec2.create_key_pair(KeyName="baselines", KeyType="ed25519")["KeyMaterial"])
-    key.chmod(0o600)
-    ami = run(
-        [BAKELINE, "latest", "base-debian-13", "--env", "Test"], released.at, {**box.env, "AWS_REGION": REGION}, want=0
-    )
-    [instance] = ec2.run_instances(ImageId=ami.out.strip(), MinCount=1, MaxCount=1, KeyName="baselines")["Instances"]
-    try:
-        ec2.get_waiter("instance_running").wait(InstanceIds=[instance["InstanceId"]], WaiterConfig={"Delay": 1})
-        [found] = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])["Reservations"][0]["Instances"]
-        options = ["-i", str(key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
-        options += ["-o", f"UserKnownHostsFile={os.devnull}", "-o", "ConnectionAttempts=60"]
-        ask = "findmnt -no OPTIONS /tmp; sudo cat /proc/sys/net/ipv4/conf/all/rp_filter; sudo chage -l admin; cloud-init status --wait"
-        said = subprocess.run(
-            ["ssh", *options, f"admin@{found['PrivateIpAddress']}", ask],
-            capture_output=True,
-            text=True,
-            timeout=HANG,
-            check=False,
-        )
-        assert said.returncode == 0, said
-        assert "noexec" in said.stdout and "nosuid" in said.stdout and "\n1\n" in said.stdout, said.stdout
-        assert re.search(r"Password expires\s*: never", said.stdout), said.stdout
-        assert "status: done" in said.stdout
-        refused = subprocess.run(
-            ["ssh", *options, f"root@{found['PrivateIpAddress']}", "true"],
-            capture_output=True,
-            text=True,
-            timeout=HANG,
-            check=False,
-        )
+    env = {**released.box.env, "AWS_REGION": REGION}
+    ami = run([BAKELINE, "latest", "base-debian-13", "--env", "Test"], released.at, env, want=0).out.strip()
+    with guest(released.box, ami, tmp_path, REGION) as instance:
+        assert "status: done" in instance.ssh("cloud-init status --wait")
+        mounted = instance.ssh("findmnt -no OPTIONS /tmp")
+        assert "noexec" in mounted and "nosuid" in mounted, mounted
+        assert instance.ssh("sudo cat /proc/sys/net/ipv4/conf/all/rp_filter") == "1\n"
+        assert re.search(r"Password expires\s*: never", instance.ssh("sudo chage -l admin"))
+        refused = instance.try_ssh("true", user="root")
         assert refused.returncode == 255 and "denied" in refused.stderr, refused
-    finally:
-        ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
-        ec2.delete_key_pair(KeyName="baselines")

@@ -22,6 +22,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import yaml
 
 reference = pytest.importorskip("prune_reference", reason="tests/acceptance/prune_reference.py is not written yet")
 
@@ -209,6 +210,21 @@ def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) ->
     assert total["goes"] >= LEAST
     rare = {rule: total[rule] for rule in RULES if total[rule] < LEAST}
     assert not rare, f"these rules decided alone fewer than {LEAST} times: {rare}"
+
+
+def test_forty_nights_end_at_what_the_reference_names() -> None:
+    """The last of forty nights as the engine left it (src/steps/tests/forty_nights.rs keeps the file up to date)."""
+    ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-nights.json").read_text())
+    settings, world, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
+    kept = settings["retention"]
+    assert (kept["keep"], kept["reserve"]) == (5, 2)
+    tags = {ami["id"]: ami["tags"] for ami in world["images"]}
+    gone = reference.goes(settings, sorted({its["bakeline:image"] for its in tags.values()}), world)
+    assert gone, "the last night let something go"
+    assert left == tags.keys() - gone
+    # A copy made by hand is nobody's version; it stays, and does not count.
+    own = [tags[ami]["bakeline:image"] for ami in left if tags[ami]["bakeline:self"] == ami]
+    assert set(collections.Counter(own).values()) == {7}
 
 
 def test_a_fact_that_protects_makes_what_goes_stay(tmp_path: pathlib.Path) -> None:

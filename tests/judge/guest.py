@@ -26,8 +26,8 @@ class Guest:
         self.id: str = facts["InstanceId"]
         self.address: str = facts["PrivateIpAddress"]
 
-    def try_ssh(self, command: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
-        line = [*SSH, "-i", str(key or self.key), f"admin@{self.address}", command]
+    def try_ssh(self, command: str, key: Path | None = None, user: str = "admin") -> subprocess.CompletedProcess[str]:
+        line = [*SSH, "-i", str(key or self.key), f"{user}@{self.address}", command]
         env = {k: v for k, v in clean_env().items() if k != "SSH_AUTH_SOCK"}
         return subprocess.run(line, capture_output=True, text=True, timeout=HANG, env=env, check=False)
 
@@ -49,9 +49,9 @@ class Guest:
 
 
 @contextmanager
-def guest(box: Sandbox, image: str, at: Path) -> Iterator[Guest]:
+def guest(box: Sandbox, image: str, at: Path, region: str | None = None) -> Iterator[Guest]:
     """An instance of an AMI, with a key pair and a group that boto3 makes and removes."""
-    ec2 = box.client("ec2")
+    ec2 = box.client("ec2", region)
     name = f"judge-{uuid.uuid4().hex[:8]}"
     key = at / name
     pair = ec2.create_key_pair(KeyName=name, KeyType="ed25519")

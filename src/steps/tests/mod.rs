@@ -5,6 +5,7 @@ mod cancel;
 mod evidence;
 mod faults;
 mod fenced;
+mod forty_nights;
 mod guard;
 mod ladder;
 mod life;

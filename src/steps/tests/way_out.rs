@@ -1,16 +1,15 @@
-//! Owns the way out and back, acted out on the fakes with a clock: the ladder, restore, retiring an image, forty nights.
+//! Owns the way out and back, acted out on the fakes with a clock: the ladder, restore, retiring an image.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{House, catalog_with, region, test_env};
+use super::{House, catalog_with, test_env};
 use crate::catalog::Catalog;
 use crate::error::Kind;
 use crate::lifecycle::{Record, tags};
-use crate::model::{Ami, AmiId, ImageName, State, Timestamp};
+use crate::model::{Ami, AmiId, ImageName, State};
 use crate::plan::prune::saved::{Saved, facts, moved};
 use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
-use crate::ports::Store as _;
 
 /// A ladder that waits a day on each rung.
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
@@ -45,7 +44,7 @@ fn tag(house: &House, id: &AmiId, key: &str) -> String {
     ami(house, id).and_then(|a| a.tags.get(key).cloned()).unwrap_or_default()
 }
 
-async fn pruned(house: &House, run: &str, shared_ok: bool) {
+pub(super) async fn pruned(house: &House, run: &str, shared_ok: bool) {
     let wish = Wish { keep: None, shared_ok };
     let outcome = house.act(&plan(&house.catalog, &house.facts(), &wish, run.into()).1).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
@@ -235,44 +234,4 @@ async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
     assert_eq!((brakes(4, 50), brakes(50, 100)), (None, None));
     assert!(brakes(3, 100).is_some_and(|why| why.contains("4 of 8") && why.contains("--most 4")));
     assert!(brakes(50, 49).is_some_and(|why| why.contains("--percent 50")));
-}
-
-/// Forty nights of building on the last good build, now and then a promotion, and a prune after each: what is left is
-/// exactly the newest five in Test and the reserve of two in Prod, and never more than seven of an image.
-#[tokio::test]
-async fn forty_nights_leave_what_the_rules_name() {
-    let settings =
-        "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
-    let catalog = catalog_with(settings, &[]);
-    let mut house = House::over(House::new().cloud.world(|w| w.clone()), Arc::clone(&catalog), "2026-10-01T01:00:00Z");
-    let night: Timestamp = "2026-10-01T01:00:00Z".parse().expect("time");
-    let (mut released, mut promoted) = (Vec::new(), Vec::new());
-    for day in 0..40 {
-        let now = night + jiff::SignedDuration::from_hours(24 * day);
-        house = house.next(Arc::clone(&catalog), &now.to_string());
-        assert_eq!(house.act(&house.plan(&format!("r{day}"), true)).await.kind(), None, "night {day}");
-        released.push(now.strftime("%Y%m%d.1").to_string());
-        if [3, 9, 10, 20, 31, 37].contains(&day) {
-            for image in ["base", "a", "b", "z"] {
-                assert_eq!(house.promote(&format!("p{day}{image}"), image).await.kind(), None, "night {day}");
-            }
-            promoted.push(released.last().expect("one").clone());
-        }
-        pruned(&house, &format!("x{day}"), false).await;
-        let own = house.cloud.world(|w| w.own());
-        for image in ["base", "a", "b", "z"] {
-            let left: BTreeSet<String> = Record::all(&own, &"acme".into())
-                .iter()
-                .filter(|r| r.image.as_str() == image)
-                .map(|r| r.version.to_string())
-                .collect();
-            let reserve = promoted.iter().rev().take(2);
-            let newest = released.iter().rev().filter(|v| !promoted.contains(v)).take(5);
-            let wanted: BTreeSet<String> = newest.chain(reserve).cloned().collect();
-            assert_eq!(left, wanted, "{image}, night {day}");
-            assert!(left.len() <= 7);
-        }
-    }
-    assert_eq!(house.cloud.world(|w| w.own().iter().filter(|a| a.region == region()).count()), 4 * 7 + 2);
-    assert!(house.store.list("acme").await.is_ok());
 }
