@@ -20,10 +20,11 @@ pub struct Options {
 pub fn write(report: &Report, options: Options) -> String {
     let mut out = String::new();
     let Report { tool, target, phase, platform: p, .. } = report;
-    let system = [&p.name, &p.release, &p.arch].map(|t| line(t)).join(" ");
+    let known = [&p.name, &p.release, &p.arch].into_iter().map(|t| line(t)).filter(|t| !t.is_empty());
+    let system = known.map(|t| format!(" {t}")).collect::<String>();
     let took = report.seconds;
     let phase = phase.as_str();
-    let _ = writeln!(out, "{}, {phase} phase: {system} (bakeline {}, {took:.1} s)", line(target), line(tool));
+    let _ = writeln!(out, "{}, {phase} phase:{system} (bakeline {}, {took:.1} s)", line(target), line(tool));
     for profile in &report.profiles {
         write_profile(&mut out, profile, options);
     }
@@ -49,7 +50,8 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
     }
     let passed = counts(&profile.controls).passed;
     if !options.passed && passed > 0 {
-        let _ = writeln!(out, "  {}  {passed} controls", word(Status::Passed, options.colour));
+        let plural = if passed == 1 { "" } else { "s" };
+        let _ = writeln!(out, "  {}  {passed} control{plural}", word(Status::Passed, options.colour));
     }
 }
 
