@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from judge.catalog import VENDOR, Catalog, tags
 from judge.inventory import cloud
-from judge.run import BAKELINE
+from judge.run import BAKELINE, run
 from judge.sandbox import Sandbox
 
 IMAGES = ("ground", "middle", "roof", "side")
@@ -76,6 +76,18 @@ def test_nothing_moved_and_nothing_around_it_matters(catalog: Catalog, tmp_path:
         )
         assert done.returncode == 0, done
         assert {d["image"]: d["verdict"] for d in json.loads(done.stdout)["decisions"]} == KEEP
+
+
+def test_another_version_of_the_tool_plans_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    """The same program that calls itself another version, wherever it says so."""
+    told = catalog.bakeline("--version", want=0).out.split()[1]
+    other = "9" + told[1:]
+    program = tmp_path / "bakeline"
+    program.write_bytes(Path(BAKELINE).read_bytes().replace(told.encode(), other.encode()))
+    program.chmod(0o755)
+    assert run([str(program), "--version"], catalog.at, catalog.env, want=0).out.split()[1] == other
+    done = run([str(program), "plan", "--format", "json"], catalog.at, catalog.env, want=0)
+    assert {d["image"]: d["verdict"] for d in json.loads(done.out)["decisions"]} == KEEP
 
 
 def test_one_line_of_one_script_plans_that_image_and_its_descendants_and_names_the_file(catalog: Catalog) -> None:
