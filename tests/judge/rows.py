@@ -55,6 +55,10 @@ LISTENER = (
     "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalAddr=>q(127.0.0.1),LocalPort=>7777,Listen=>1); sleep'"
 )
 
+CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN={} -days {}"
+)
+
 FILES = [
     Row(
         "file: mode",
@@ -198,9 +202,14 @@ LEFT = [
     Row("leftovers", {"leftovers": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
 ]  # fmt: skip
 BOOTED = [
-    Row("service: running", {"service": "cron", "running": True}, "systemctl stop cron", place="booted", oracle=lambda host: host.service("cron").is_running),
-    Row("unit", {"unit": "cron.service", "ProtectSystem": "no"}, "mkdir -p /run/systemd/system/cron.service.d; printf '[Service]\\nProtectSystem=full\\n' > /run/systemd/system/cron.service.d/r.conf; systemctl daemon-reload", place="booted"),
+    Row("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),
+    Row("service: running", {"service": "systemd-logind", "running": True}, "systemctl stop systemd-logind", place="booted", oracle=lambda host: host.service("systemd-logind").is_running),
+    Row("unit", {"unit": "systemd-logind.service", "ProtectSystem": "strict"}, "mkdir -p /run/systemd/system/systemd-logind.service.d; printf '[Service]\\nProtectSystem=full\\n' > /run/systemd/system/systemd-logind.service.d/r.conf; systemctl daemon-reload", place="booted"),
     Row("failed_units", {"failed_units": "all", "names": {"empty": True}}, "systemd-run -q --unit=r-fails false; sleep 1", place="booted"),
     Row("cloud_init", {"cloud_init": "this", "enabled": True, "installed": True}, "touch /etc/cloud/cloud-init.disabled", place="booted"),
 ]  # fmt: skip
+CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN={} -days {}"
+)
+
 ROWS = [*FILES, *ACCOUNTS, *PACKAGES, *KERNEL, *SERVICES, *SSH, *LEFT, *BOOTED]
