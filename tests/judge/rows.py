@@ -203,13 +203,10 @@ LEFT = [
 ]  # fmt: skip
 BOOTED = [
     Row("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),
-    Row("service: running", {"service": "systemd-logind", "running": True}, "systemctl stop systemd-logind", place="booted", oracle=lambda host: host.service("systemd-logind").is_running),
+    Row("service: running", {"service": "cloud-final", "running": True}, "systemctl stop cloud-final", place="booted", oracle=lambda host: host.service("cloud-final").is_running),
     Row("unit", {"unit": "systemd-logind.service", "ProtectSystem": "strict"}, "mkdir -p /run/systemd/system/systemd-logind.service.d; printf '[Service]\\nProtectSystem=full\\n' > /run/systemd/system/systemd-logind.service.d/r.conf; systemctl daemon-reload", place="booted"),
     Row("failed_units", {"failed_units": "all", "names": {"empty": True}}, "systemd-run -q --unit=r-fails false; sleep 1", place="booted"),
     Row("cloud_init", {"cloud_init": "this", "enabled": True, "installed": True}, "touch /etc/cloud/cloud-init.disabled", place="booted"),
 ]  # fmt: skip
-CERTIFICATE = (
-    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN={} -days {}"
-)
 
 ROWS = [*FILES, *ACCOUNTS, *PACKAGES, *KERNEL, *SERVICES, *SSH, *LEFT, *BOOTED]
