@@ -70,7 +70,19 @@ class ChrootBackend(Backend):
         dress(machine.root)
         addresses = [address for address in (machine.spec.private_ip, machine.spec.public_ip) if address]
         options = [f"-oListenAddress={address}:22" for address in addresses]
-        command = ["/usr/sbin/sshd", "-D", "-e", "-oPidFile=none", f"-oSetEnv=LD_LIBRARY_PATH={JAVA}", *options]
+        (machine.root / "run/sshd/config").write_text(
+            "\n".join(sshd_config(machine.root, "etc/ssh/sshd_config")) + "\n"
+        )
+        command = [
+            "/usr/sbin/sshd",
+            "-D",
+            "-e",
+            "-f",
+            "/run/sshd/config",
+            "-oPidFile=none",
+            f"-oSetEnv=LD_LIBRARY_PATH={JAVA}",
+            *options,
+        ]
         return _inside(machine, command)
 
     def _is_up(self, machine: Machine) -> bool:
@@ -115,6 +127,21 @@ class ChrootBackend(Backend):
                 others.add(kind)
         if others:
             machine.note("user data other than #! scripts and host keys needs the nspawn backend: ignored")
+
+
+def sshd_config(root: Path, path: str) -> list[str]:
+    """The image's own lines, with what they include, but for the addresses to listen on: those are the host's here, and
+    what is named on the command line would only come on top."""
+    out: list[str] = []
+    for line in (root / path).read_text().splitlines():
+        word, _, rest = line.strip().partition(" ")
+        if word.lower() == "include":
+            patterns = [name.lstrip("/") if name.startswith("/") else f"etc/ssh/{name}" for name in rest.split()]
+            for found in (one for pattern in patterns for one in sorted(root.glob(pattern))):
+                out += sshd_config(root, str(found.relative_to(root)))
+        elif word.lower() != "listenaddress":
+            out.append(line)
+    return out
 
 
 def _inside(machine: Machine, command: Sequence[str]) -> subprocess.Popen[bytes]:
