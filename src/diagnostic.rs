@@ -15,7 +15,7 @@ pub enum Severity {
 }
 
 /// A place in one of the texts that were read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Place {
     /// The path relative to the catalog's root, with `/`.
     pub file: String,
@@ -37,15 +37,17 @@ impl Place {
     /// A byte range of `text`, the content of `file`.
     #[must_use]
     pub fn of(file: impl Into<String>, text: &str, span: Range<usize>) -> Self {
+        let before = text.get(..span.start.min(text.len())).unwrap_or("");
+        let begins = before.rfind('\n').map_or(0, |i| i + 1);
+        Self::in_line(file, text, (before.matches('\n').count() + 1, begins), span)
+    }
+
+    /// The same where it is known in which line the range starts (from 1), and at which byte that begins.
+    #[must_use]
+    pub fn in_line(file: impl Into<String>, text: &str, (line, begins): (usize, usize), span: Range<usize>) -> Self {
         let start = span.start.min(text.len());
-        let before = text.get(..start).unwrap_or("");
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Self {
-            file: file.into(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            span: start..span.end.min(text.len()).max(start),
-        }
+        let column = text.get(begins..start).map_or(0, |before| before.chars().count()) + 1;
+        Self { file: file.into(), line, column, span: start..span.end.min(text.len()).max(start) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Owns the way from the entries under `checks:` to controls, and the ids they get.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::codes;
@@ -8,7 +8,7 @@ use super::de::from_node;
 use super::node::{Node, Span, Value};
 use super::source::Sink;
 use super::text::{Checker, shown};
-use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Tree, Waiver};
+use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Taken, Tree, Waiver};
 use crate::diagnostic::Place;
 
 /// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
@@ -110,7 +110,7 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
 
 impl Placed {
     /// The control that it is.
-    fn control(&self, owner: &str, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
+    fn control(&self, owner: &str, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
         let Self { raw, place, code, inputs, disabled } = self;
         let (name, file, code) = (owner.to_owned(), place.file.clone(), code.clone());
         let origin = Origin { name, file, line: place.line, column: place.column, code };
@@ -132,7 +132,7 @@ impl Entry {
     /// # Errors
     /// What is wrong with the check.
     pub(super) fn changed(&self, placed: Placed) -> Result<Self, Vec<Problem>> {
-        let mut control = placed.control(&self.owner, &mut BTreeSet::new())?;
+        let mut control = placed.control(&self.owner, &mut Taken::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
         Ok(Self { placed, control: Arc::new(control), ..self.clone() })
@@ -148,7 +148,7 @@ impl Entry {
 /// The ids that are in use, and where.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    taken: BTreeSet<String>,
+    taken: Taken,
     places: BTreeMap<String, Place>,
 }
 

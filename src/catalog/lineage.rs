@@ -1,6 +1,6 @@
 //! Owns the controls of an image: those of its parent, those that it adds, and what it changes about any of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::changes::{Given, Use, unknown};
@@ -36,7 +36,9 @@ impl<'a> Sources<'a, '_> {
     pub(super) fn state(&self, name: &str, draft: &Draft<'a>, above: Option<&State>, sink: &mut Sink) -> State {
         let orphan = draft.parent.is_some() && above.is_none();
         let mut state = above.cloned().unwrap_or(State { whole: !orphan, ..State::default() });
-        let mut adding = Adding { name, image: name.into(), ids: Ids::default(), own: Vec::new(), sink };
+        let adds = !draft.profiles.is_empty() || !draft.checks.is_empty();
+        let inherited = if adds { places(&state.entries) } else { HashMap::new() };
+        let mut adding = Adding { name, image: name.into(), inherited, ids: Ids::default(), own: Vec::new(), sink };
         for used in &draft.profiles {
             self.uses(used, draft, &mut state, &mut adding);
         }
@@ -119,8 +121,7 @@ impl<'a> Sources<'a, '_> {
         if self.waivers.is_empty() && draft.waivers.is_empty() {
             return;
         }
-        let index: BTreeMap<String, usize> =
-            state.entries.iter().enumerate().map(|(at, entry)| (entry.control.id.clone(), at)).collect();
+        let index: BTreeMap<String, usize> = places(&state.entries).into_iter().collect();
         let named = |w: &Waived<'_>| w.images.iter().any(|image| image.value == name);
         let general = self.waivers.iter().filter(|w| w.images.is_empty()).map(|w| (1, w));
         let for_it = self.waivers.iter().filter(|w| named(w)).map(|w| (2, w));
@@ -138,6 +139,11 @@ impl<'a> Sources<'a, '_> {
             }
         }
     }
+}
+
+/// Where each id is.
+fn places(entries: &[Arc<Entry>]) -> HashMap<String, usize> {
+    entries.iter().enumerate().map(|(at, entry)| (entry.control.id.clone(), at)).collect()
 }
 
 /// Gives inherited controls of a profile other values.
@@ -165,6 +171,8 @@ fn regiven(given: Given<'_, '_>, used: &Use, draft: &Draft<'_>, entries: &mut [A
 struct Adding<'n, 's> {
     name: &'n str,
     image: Arc<str>,
+    /// Where among its ancestors' controls each id is.
+    inherited: HashMap<String, usize>,
     ids: Ids,
     own: Vec<Arc<Entry>>,
     sink: &'s mut Sink,
@@ -181,7 +189,7 @@ impl Adding<'_, '_> {
     ) -> Result<(), Vec<Problem>> {
         let whose = format!("of the image `{}`", self.name);
         let control: Control = self.ids.add(placed, owner, &whose, self.sink)?;
-        match inherited.iter().find(|entry| entry.control.id == control.id) {
+        match self.inherited.get(&control.id).and_then(|at| inherited.get(*at)) {
             Some(entry) if same(&entry.control, &control) => {}
             Some(entry) => {
                 let message = format!(

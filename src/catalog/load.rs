@@ -14,7 +14,7 @@ use super::node::Node;
 use super::profiles::{Written, about, flatten, no_profile};
 use super::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
 use super::settings::{Known, settings};
-use super::source::{Sink, Source};
+use super::source::{Sink, Source, Text};
 use super::text::{Checker, shown};
 use super::waivers::{WAIVERS_FILE, Waived, own_waivers, waivers};
 use super::{Catalog, codes, defaults, schema, secrets, shape, yaml};
@@ -32,7 +32,7 @@ pub const SETTINGS_FILE: &str = "bakeline.yaml";
 pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
     let mut sink = Sink::default();
     let texts = texts(files, &mut sink);
-    let source = |file: &str| texts.get_key_value(file).map(|(file, text)| Source { file, text });
+    let source = |file: &str| texts.get_key_value(file).map(|(file, text)| Source::new(file, text));
 
     let (settings, known) = read_settings(source(SETTINGS_FILE), &mut sink);
     let shipped: Vec<String> = files.list("profiles");
@@ -75,7 +75,7 @@ fn stem<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 }
 
 /// Every YAML text of the catalog; those that can't be read are reported.
-fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, String> {
+fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Text> {
     let mut out = BTreeMap::new();
     for path in files.list("images").into_iter().filter(|p| stem(p, "images").is_none()) {
         let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
@@ -96,12 +96,12 @@ fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, String> {
     out
 }
 
-fn text(path: &str, files: &dyn Files, sink: &mut Sink) -> Option<String> {
+fn text(path: &str, files: &dyn Files, sink: &mut Sink) -> Option<Text> {
     let place = || Place::file(path);
     let problem = match files.get(path) {
         Lookup::Found(bytes) if bytes.len() > yaml::MAX_BYTES => "is larger than 1 MiB".to_owned(),
         Lookup::Found(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return Some(text),
+            Ok(text) => return Some(Text::new(text)),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes());
@@ -156,7 +156,7 @@ fn typed<'n, T: serde::Deserialize<'n>>(node: &'n Node, source: Source<'_>, sink
 pub fn load_settings(files: &dyn Files) -> (Option<super::Settings>, Vec<Diagnostic>) {
     let mut sink = Sink::default();
     let text = text(SETTINGS_FILE, files, &mut sink);
-    let source = text.as_deref().map(|text| Source { file: SETTINGS_FILE, text });
+    let source = text.as_ref().map(|text| Source::new(SETTINGS_FILE, text));
     let (settings, _) = read_settings(source, &mut sink);
     let settings = settings.filter(|_| sink.errors() == 0);
     (settings, sink.finish())
@@ -179,11 +179,11 @@ fn read_settings(source: Option<Source<'_>>, sink: &mut Sink) -> (Option<super::
 }
 
 /// Every profile by name, also those that no image names: a mistake in one should not wait for its first user.
-fn profiles<'a>(texts: &'a BTreeMap<String, String>, sink: &mut Sink) -> BTreeMap<String, Written<'a>> {
+fn profiles<'a>(texts: &'a BTreeMap<String, Text>, sink: &mut Sink) -> BTreeMap<String, Written<'a>> {
     let mut out = BTreeMap::new();
     for (file, text) in texts {
         let Some(name) = stem(file, "profiles") else { continue };
-        let source = Source { file, text };
+        let source = Source::new(file, text);
         let mut c = Checker { source, sink };
         own_name(None, name, &[], &mut c);
         let Some(Tree { mut node, lost }) = tree(source, &schema::PROFILE, c.sink) else { continue };

@@ -1,6 +1,6 @@
 //! Owns profiles: each file by itself, then with everything that it extends in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::changes::{Changes, Given, Use, parse_uses};
@@ -126,10 +126,12 @@ impl<'w> Flattener<'w, '_, '_> {
         let mut checker = Checker { source: written.source, sink: self.sink };
         let mut inputs = BTreeMap::<String, Input>::new();
         let mut checks: Vec<Placed> = Vec::new();
+        let mut places = HashMap::new();
         for part in parts {
             inputs.extend(part.about.inputs);
             for placed in part.checks {
-                match checks.iter().find(|known| known.place == placed.place) {
+                let at = *places.entry(placed.place.clone()).or_insert(checks.len());
+                match checks.get(at) {
                     None => checks.push(placed),
                     Some(known) if alike(known, &placed) => {}
                     Some(known) => {

@@ -12,16 +12,18 @@ use super::codes;
 use super::node::{Key, Node, Scalar, Span, Value};
 use super::source::{Sink, Source};
 use crate::diagnostic::nearest;
+use alternatives::Choices;
 
 /// Reports everything in `node` that does not fit `schema` and takes it out; false when nothing usable is left.
 pub(crate) fn fit(schema: &Json, node: &mut Node, source: &Source<'_>, sink: &mut Sink) -> bool {
-    Fitter { root: schema, source, sink }.node(schema, node, "the file", None)
+    Fitter { root: schema, source, sink, choices: &Choices::default() }.node(schema, node, "the file", None)
 }
 
 struct Fitter<'a, 'b> {
     root: &'a Json,
     source: &'a Source<'a>,
     sink: &'b mut Sink,
+    choices: &'b Choices<'a>,
 }
 
 impl<'a> Fitter<'a, '_> {

@@ -4,6 +4,20 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
 
+/// A text, and where its lines begin.
+#[derive(Debug)]
+pub(crate) struct Text {
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Text {
+    pub(crate) fn new(text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, lines }
+    }
+}
+
 /// One of the catalog's texts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -11,12 +25,19 @@ pub(crate) struct Source<'a> {
     pub(crate) file: &'a str,
     /// Its content.
     pub(crate) text: &'a str,
+    lines: &'a [usize],
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a Text) -> Self {
+        Self { file, text: &text.text, lines: &text.lines }
+    }
+
     /// The place of a byte range.
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
-        Place::of(self.file, self.text, span)
+        let line = self.lines.partition_point(|begins| *begins <= span.start.min(self.text.len())).max(1);
+        let begins = self.lines.get(line - 1).copied().unwrap_or_default();
+        Place::in_line(self.file, self.text, (line, begins), span)
     }
 
     /// Where a tab is in the indentation of the line that `at` is in.

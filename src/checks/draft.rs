@@ -6,6 +6,7 @@ use super::control::{Control, Expected, Group, Input, Item, Mode, Origin};
 use super::kind::Kind;
 use super::open;
 use super::problem::Problem;
+use super::taken::Taken;
 use super::tree::Tree;
 use super::{Phase, expression, resource};
 
@@ -21,7 +22,7 @@ const LONGEST_LINE: usize = 200;
 /// What a check is read with.
 pub struct Around<'a> {
     /// The ids that are in use; the new one is added.
-    pub taken: &'a mut BTreeSet<String>,
+    pub taken: &'a mut Taken,
     /// The inputs that it may name.
     pub inputs: &'a BTreeMap<String, Input>,
     /// Where it is written.
@@ -228,7 +229,7 @@ impl Draft<'_> {
         Group { mode, items }
     }
 
-    fn finish(mut self, mut control: Control, taken: &mut BTreeSet<String>) -> Result<Control, Vec<Problem>> {
+    fn finish(mut self, mut control: Control, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
         if taken.contains(&control.id) {
             let message = format!("id: `{}` is taken by another check", control.id.escape_debug());
             self.problem(Problem::new(message, "choose another one, or leave it out").under("id"));
@@ -241,7 +242,7 @@ impl Draft<'_> {
             control.title = title(&shown, &control);
         }
         if control.id.is_empty() {
-            control.id = free(&shown, taken);
+            control.id = taken.free(&shown);
         }
         taken.insert(control.id.clone());
         control.inputs = open::named(&control, self.inputs);
@@ -260,12 +261,6 @@ fn kinds(entry: &Tree) -> Vec<&'static Kind> {
 
 fn several(other: &str) -> Problem {
     Problem::new("one check is of one resource", "make an entry of its own for the other").at_key().under(other)
-}
-
-/// The id itself, or with `#2`, `#3`, … when it is taken.
-fn free(id: &str, taken: &BTreeSet<String>) -> String {
-    let numbered = (2_u32..).map(|n| format!("{id}#{n}"));
-    std::iter::once(id.to_owned()).chain(numbered).find(|id| !taken.contains(id)).unwrap_or_default()
 }
 
 /// Such as `file /etc/motd: mode "0644", owner "root"`.

@@ -1,7 +1,5 @@
 //! Tests: refusals, ids and defaults.
 
-use std::collections::BTreeSet;
-
 use super::super::tests::{controls, refusal};
 use super::*;
 
@@ -59,13 +57,18 @@ fn all_problems_of_a_check_come_at_once() {
 
 #[test]
 fn ids_are_unique_and_an_explicit_one_is_never_renamed() {
-    let mut taken = BTreeSet::from(["package:nginx".to_owned(), "mine".to_owned()]);
+    let mut taken = Taken::default();
+    for id in ["package:nginx", "mine"] {
+        taken.insert(id.to_owned());
+    }
     let mut of = |yaml: &str| {
         let raw = serde_saphyr::from_str::<Tree>(yaml).expect(yaml);
         read(&raw, Around { taken: &mut taken, inputs: &BTreeMap::new(), origin: Origin::default() })
     };
     assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#2");
     assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#3");
+    assert_eq!(of("{package: nginx, id: \"package:nginx#4\"}").expect("ok").id, "package:nginx#4");
+    assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#5");
     let problems = of("{package: nginx, id: mine}").expect_err("taken");
     assert!(problems[0].message.contains("taken"), "{problems:?}");
 }

@@ -20,7 +20,7 @@ pub(super) fn tree(yaml: &str) -> Tree {
 pub(super) fn control(yaml: &str, given: &str) -> Control {
     let (inputs, problems) = inputs(&tree(given));
     assert_eq!(problems, []);
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = crate::checks::Taken::default();
     let around = Around { taken: &mut taken, inputs: &inputs, origin: Origin::default() };
     read(&tree(yaml), around).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))
 }

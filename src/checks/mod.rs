@@ -26,6 +26,7 @@ mod reference;
 mod resource;
 mod schema;
 mod system;
+mod taken;
 mod tree;
 mod value;
 mod verdict;
@@ -55,6 +56,7 @@ pub use reference::reference;
 pub use resource::file::{FileFact, Stat};
 pub use schema::{WrittenCheck, WrittenOverride, WrittenUse};
 pub use system::{Installed, System};
+pub use taken::Taken;
 pub use tree::Tree;
 pub use verdict::{Finding, Outcome, Summary, Verdict, summary};
 

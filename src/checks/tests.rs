@@ -6,7 +6,7 @@ use super::*;
 
 /// Reads checks as a catalog does.
 pub(super) fn controls(yaml: &str) -> Vec<Control> {
-    let mut taken = BTreeSet::new();
+    let mut taken = Taken::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
     let mut one = |raw: &Tree| read(raw, Around { taken: &mut taken, inputs: &inputs, origin: Origin::default() });
@@ -19,7 +19,7 @@ pub(super) fn refusal(yaml: &str) -> String {
         Err(e) => return e.to_string(),
         Ok(raw) => raw,
     };
-    let around = Around { taken: &mut BTreeSet::new(), inputs: &BTreeMap::new(), origin: Origin::default() };
+    let around = Around { taken: &mut Taken::default(), inputs: &BTreeMap::new(), origin: Origin::default() };
     match read(&raw, around) {
         Err(all) => all.iter().map(|p| format!("{} [{}]\n", p.message, p.help.as_deref().unwrap_or(""))).collect(),
         Ok(control) => panic!("{yaml} was taken: {control:?}"),

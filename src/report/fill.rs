@@ -1,5 +1,7 @@
 //! Owns the way from controls, verdicts and facts to the model of a report: what was judged, of what, and what it was given.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 
 use super::model::{
@@ -36,8 +38,9 @@ pub fn fill(
     let system = System::of(facts);
     let today = about.judged.to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut profiles = profiles;
+    let by_id: HashMap<&str, &checks::Control> = controls.iter().map(|c| (c.id.as_str(), *c)).collect();
     for verdict in verdicts {
-        let Some(control) = controls.iter().find(|c| c.id == verdict.control) else { continue };
+        let Some(control) = by_id.get(verdict.control.as_str()).copied() else { continue };
         let made = made(control, verdict, about.gate, today);
         place(&mut profiles, control).controls.push(made);
     }

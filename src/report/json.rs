@@ -1,30 +1,74 @@
 //! Owns our own JSON: the whole of a report, with what each control counts as.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::model::Report;
+use serde::{Serialize, Serializer};
+
+use super::model::{Control, Finding, Outcome, Place, Reference, Report, Tag, Waiver};
+use super::number::Impact;
+use super::status::{Counts, Status};
 
 /// Counts the shapes of the document.
 pub const SCHEMA: u32 = 1;
 
 /// The document. A [`Report`] can be read back from it.
-#[must_use]
-pub fn write(report: &Report) -> String {
-    let mut out = json!({ "schema": SCHEMA, "counts": report.counts() });
-    merge(&mut out, serde_json::to_value(report).unwrap_or_default());
-    for (at, profile) in report.profiles.iter().enumerate() {
-        for (index, control) in profile.controls.iter().enumerate() {
-            let shown = &mut out["profiles"][at]["controls"][index];
-            shown["outcome"] = json!(control.outcome());
-            shown["status"] = json!(control.status());
-            shown["results"] = json!(control.evidence());
-        }
-    }
-    super::pretty(&out)
+#[derive(Debug, Serialize)]
+pub struct Document<'r> {
+    schema: u32,
+    counts: Counts,
+    #[serde(flatten)]
+    report: &'r Report,
 }
 
-fn merge(out: &mut Value, more: Value) {
-    if let (Value::Object(out), Value::Object(more)) = (out, more) {
-        out.extend(more);
+impl<'r> Document<'r> {
+    /// The document of a report.
+    #[must_use]
+    pub fn new(report: &'r Report) -> Self {
+        Self { schema: SCHEMA, counts: report.counts(), report }
+    }
+}
+
+/// The document as a text.
+#[must_use]
+pub fn write(report: &Report) -> String {
+    super::pretty(&Document::new(report))
+}
+
+/// A control with what its evidence bears out.
+#[derive(Serialize)]
+struct Shown<'c> {
+    id: &'c str,
+    title: &'c str,
+    desc: Option<&'c str>,
+    impact: Impact,
+    tags: &'c BTreeMap<String, Tag>,
+    refs: &'c [Reference],
+    code: &'c str,
+    place: &'c Place,
+    waiver: Option<&'c Waiver>,
+    tolerated: bool,
+    outcome: Outcome,
+    status: Status,
+    results: &'c [Finding],
+}
+
+impl Serialize for Control {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = Shown {
+            id: &self.id,
+            title: &self.title,
+            desc: self.desc.as_deref(),
+            impact: self.impact,
+            tags: &self.tags,
+            refs: &self.refs,
+            code: &self.code,
+            place: &self.place,
+            waiver: self.waiver.as_ref(),
+            tolerated: self.tolerated,
+            outcome: self.outcome(),
+            status: self.status(),
+            results: &self.evidence(),
+        };
+        shown.serialize(serializer)
     }
 }

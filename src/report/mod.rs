@@ -92,7 +92,8 @@ impl Finding {
 }
 
 /// Indented, with a line feed at its end.
-fn pretty(value: &serde_json::Value) -> String {
+#[must_use]
+pub fn pretty(value: &impl serde::Serialize) -> String {
     let mut out = serde_json::to_string_pretty(value).unwrap_or_default();
     out.push('\n');
     out

@@ -130,8 +130,8 @@ impl Input {
     }
 }
 
-/// A control and how it came out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A control and how it came out. It is written with what it counts as, see [`super::json`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Control {
     /// Unique in a profile.
     pub id: String,

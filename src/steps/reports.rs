@@ -1,5 +1,6 @@
 //! Owns the reports that a run leaves of each phase: every format, in the run directory. None of them can fail a run.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Steps;
@@ -10,7 +11,7 @@ use crate::engine::StepContext;
 use crate::model::{ImageName, Timestamp};
 use crate::report::fill::{About, fill};
 use crate::report::model::{Input, Profile, Report};
-use crate::report::{self, Format, html};
+use crate::report::{self, Format, html, json};
 
 /// The file of a report in the run directory.
 #[must_use]
@@ -46,22 +47,26 @@ fn profile(of: &catalog::Profile, facts: &Facts) -> Profile {
     }
 }
 
+/// Our own JSON with the verdicts as the judge said them.
+#[derive(Serialize)]
+struct Whole<'r> {
+    #[serde(flatten)]
+    document: json::Document<'r>,
+    image: &'r ImageName,
+    verdicts: &'r [checks::Verdict],
+}
+
 /// A report as a text; our own JSON also has each control's verdict as the judge said it, in one list.
 ///
 /// # Errors
 /// The catalog's template of the page is wrong.
 pub fn text(catalog: &Catalog, evidence: &CheckReport, report: &Report, format: Format) -> Result<String, String> {
-    let page = catalog.files.get(html::TEMPLATE).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let written = report::write(report, format, &page.unwrap_or_default()).map_err(|e| e.to_string())?;
-    if format != Format::Json {
-        return Ok(written);
+    if format == Format::Json {
+        let CheckReport { image, verdicts, .. } = evidence;
+        return Ok(report::pretty(&Whole { document: json::Document::new(report), image, verdicts }));
     }
-    let mut whole: Value = serde_json::from_str(&written).map_err(|e| e.to_string())?;
-    whole["image"] = json!(evidence.image);
-    whole["verdicts"] = json!(evidence.verdicts);
-    let mut out = serde_json::to_string_pretty(&whole).map_err(|e| e.to_string())?;
-    out.push('\n');
-    Ok(out)
+    let page = catalog.files.get(html::TEMPLATE).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    report::write(report, format, &page.unwrap_or_default()).map_err(|e| e.to_string())
 }
 
 /// Writes all of them, of the phase's evidence if there is any; what can't be written is said, and that is all.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test runs shells on files of its own")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bakeline::checks::{
-    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Tree, Verdict, collector, judge, parse, read,
+    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Taken, Tree, Verdict, collector, judge, parse, read,
 };
 
 #[path = "checks_collector/certificate.rs"]
@@ -45,7 +45,7 @@ fn shells() -> Vec<Vec<&'static str>> {
 }
 
 fn controls(yaml: &str) -> Vec<Control> {
-    let mut taken = BTreeSet::new();
+    let mut taken = Taken::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
     let mut one = |raw: &Tree| read(raw, Around { taken: &mut taken, inputs: &inputs, origin: Origin::default() });

@@ -16,12 +16,19 @@ import boto3
 from .run import BAKELINE, HANG, REPO, run
 
 SHARED = Path("/var/lib/bakeline-sandbox")
+FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", "/var/lib/bakeline-sandbox-tests"))
 READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
 
 
 def clean_env() -> dict[str, str]:
     """The environment without anybody's AWS settings."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BAKELINE", "PACKER", "PKR_"))}
+
+
+def own_directory() -> Path:
+    """Where this process keeps its sandbox: each worker of pytest-xdist has one, and no name begins with another's."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return FIRST if worker == "gw0" else FIRST.with_name(f"{worker}-{FIRST.name}")
 
 
 class Sandbox:
@@ -38,9 +45,10 @@ class Sandbox:
 
     def up(self) -> None:
         """Start it; the vendor roots come from a cache that is there already, if one is."""
-        if not (self.dir / "cache").exists() and (SHARED / "cache").exists() and self.dir != SHARED:
+        there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir and (at / "cache").exists()]
+        if there and not (self.dir / "cache").exists():
             self.dir.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", str(SHARED / "cache"), str(self.dir / "cache.part")], check=True)
+            subprocess.run(["cp", "-a", str(there[0]), str(self.dir / "cache.part")], check=True)
             (self.dir / "cache.part").rename(self.dir / "cache")
         self.command("up")
         self.read()
@@ -116,7 +124,7 @@ class Shared:
         if cls.box is None:
             for tool in ("packer", "ssh"):
                 assert shutil.which(tool), f"{tool} is missing: run scripts/packages.sh"
-            box = Sandbox(Path(os.environ.get("BAKELINE_SANDBOX_DIR", "/var/lib/bakeline-sandbox-tests")))
+            box = Sandbox(own_directory())
             cls.found_up = bool(json.loads(box.command("status", "--json", want=None) or "{}").get("up"))
             box.up()
             cls.box = box

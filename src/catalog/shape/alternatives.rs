@@ -1,5 +1,9 @@
 //! Owns the choice between several schemas: words, externally tagged variants, or plain types.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use serde_json::Value as Json;
 
 use super::{Fitter, is_type, listed, place_of, types, words};
@@ -8,7 +12,34 @@ use crate::catalog::node::{Key, Node, Scalar, Span, Value};
 use crate::catalog::source::Sink;
 use crate::diagnostic::nearest;
 
+/// A choice between schemas, worked out.
+pub(super) struct Choice<'a> {
+    options: Vec<&'a Json>,
+    /// Maps with one key that names the variant.
+    variants: Vec<(&'a str, &'a Json)>,
+    words: Vec<&'a str>,
+    /// There is nothing but variants and words.
+    tagged: bool,
+    /// Those that have a key of their own to tell them by.
+    leading: Vec<(&'a str, &'a Json)>,
+}
+
+/// What was worked out already, by where the choice stands in the schema: lists have the same one for each of their items.
+pub(super) type Choices<'a> = RefCell<HashMap<*const Json, Rc<Choice<'a>>>>;
+
 impl<'a> Fitter<'a, '_> {
+    fn choice(&self, options: &'a [Json]) -> Rc<Choice<'a>> {
+        let mut known = self.choices.borrow_mut();
+        Rc::clone(known.entry(options.as_ptr()).or_insert_with(|| {
+            let options: Vec<&'a Json> = options.iter().map(|o| self.resolve(o)).collect();
+            let variants: Vec<_> = options.iter().filter_map(|o| variant(o)).collect();
+            let tagged = variants.len() + options.iter().filter(|o| !words(o).is_empty()).count() == options.len();
+            let all_words = options.iter().flat_map(|o| words(o)).collect();
+            let leading = options.iter().filter_map(|o| Some((leader(o)?, *o))).collect();
+            Rc::new(Choice { options, variants, words: all_words, tagged, leading })
+        }))
+    }
+
     /// One of several schemas: words, maps with one key that names the variant, or plain types.
     pub(super) fn alternatives(
         &mut self,
@@ -17,31 +48,30 @@ impl<'a> Fitter<'a, '_> {
         what: &str,
         key: Option<&Span>,
     ) -> bool {
-        let options: Vec<&Json> = options.iter().map(|o| self.resolve(o)).collect();
-        let variants: Vec<(&str, &Json)> = options.iter().filter_map(|o| variant(o)).collect();
-        let all_words: Vec<&str> = options.iter().flat_map(|o| words(o)).collect();
-        if variants.len() + options.iter().filter(|o| !words(o).is_empty()).count() == options.len() {
-            return self.tagged(&variants, &all_words, node, what, key);
+        let choice = self.choice(options);
+        let options = &choice.options;
+        if choice.tagged {
+            return self.tagged(&choice.variants, &choice.words, node, what, key);
         }
-        let leading: Vec<(&str, &Json)> = options.iter().filter_map(|o| Some((leader(o)?, *o))).collect();
-        if leading.len() == options.len() {
-            return self.led(&leading, node, what, key);
+        if choice.leading.len() == options.len() {
+            return self.led(&choice.leading, node, what, key);
         }
         let mut closest: Option<Sink> = None;
         for option in options.iter().copied() {
-            let (mut trial, mut sink) = (node.clone(), Sink::default());
-            let mut fitter = Fitter { root: self.root, source: self.source, sink: &mut sink };
-            if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
-                *node = trial;
-                return true;
-            }
             let fits = match option.as_object().and_then(|rules| types(rules, node)) {
                 Some(types) => types.iter().any(|t| is_type(node, t)),
                 None => words(option).is_empty() || matches!(node.value, Value::Scalar { .. }),
             };
-            if fits && closest.is_none() {
-                closest = Some(sink);
+            if !fits {
+                continue;
             }
+            let (mut trial, mut sink) = (node.clone(), Sink::default());
+            let mut fitter = Fitter { sink: &mut sink, ..*self };
+            if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
+                *node = trial;
+                return true;
+            }
+            closest.get_or_insert(sink);
         }
         match closest {
             Some(sink) => self.sink.absorb(sink),

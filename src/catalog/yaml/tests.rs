@@ -1,12 +1,13 @@
 //! Owns the table of texts that are not plain YAML, and the places they are refused at.
 
 use super::parse;
-use crate::catalog::source::{Sink, Source};
+use crate::catalog::source::{Sink, Source, Text};
 
 /// The findings as `CODE line:column`.
 fn findings(text: &str) -> Vec<String> {
     let mut sink = Sink::default();
-    let source = Source { file: "x.yaml", text };
+    let text = Text::new(text.to_owned());
+    let source = Source::new("x.yaml", &text);
     parse(&source, &mut sink);
     sink.finish().iter().map(|d| format!("{} {}:{}", d.code, d.place.line, d.place.column)).collect()
 }
