@@ -29,6 +29,7 @@ sys.path.insert(0, str(REPO / "tests"))
 from judge.guest import guest
 from judge.sandbox import Sandbox, clean_env
 from judge.stock import EQUIPMENT, cached_root, fresh, server
+from measured import measured
 
 BAKELINE = os.environ["BAKELINE"]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -237,30 +238,26 @@ class Bench:
         shutil.copytree(self.catalog / "profiles", reading / "profiles")
         image = {"source": {"owner": "self", "name": "any"}, "profiles": many}
         (reading / "images/many.yaml").write_text(json.dumps(image))
-        judging = [BAKELINE, "check", "--facts", str(facts), "--json", *(w for name in many for w in ("--profile", name))]
-        whole, parts, peak = [], [], 0.0
+        judging = [
+            BAKELINE,
+            "check",
+            "--facts",
+            str(facts),
+            "--json",
+            *(w for name in many for w in ("--profile", name)),
+        ]
+        whole, parts = [], []
         for _ in range(ROUNDS):
-            took, _ = self.measured([BAKELINE, "validate"], reading)
-            parts.append(took)
-            took, megabytes = self.measured(judging, self.catalog)
-            whole.append(took)
-            peak = max(peak, megabytes)
-            judged = len(controls((self.at / "out").read_text()))
+            parts.append(measured([BAKELINE, "validate"], reading, self.env))
+            whole.append(measured(judging, self.catalog, self.env, codes=(0, 3)))
+            judged = len(controls(whole[-1].out.decode()))
             assert judged == CONTROLS, f"{judged} controls were judged"
-        all_of_it, read = statistics.median(whole), statistics.median(parts)
+        all_of_it, read = (statistics.median(used.seconds for used in runs) for runs in (whole, parts))
+        peak = max(used.megabytes for used in whole)
         print(
             f"{CONTROLS} controls on recorded facts, read, judged and reported: {all_of_it * 1000:.0f} ms, {peak:.0f} MB (aim: {AIM_JUDGE_MB:.0f} MB); "
             f"read alone: {read * 1000:.0f} ms; so judged and reported: {(all_of_it - read) * 1000:.0f} ms (aim: {AIM_JUDGE_SECONDS * 1000:.0f} ms)"
         )
-
-    def measured(self, words: list[str], cwd: Path) -> tuple[float, float]:
-        """Seconds and peak megabytes of a program whose answer goes to a file."""
-        begun = time.monotonic()
-        with (self.at / "out").open("wb") as out:
-            child = subprocess.Popen(words, cwd=cwd, env=self.env, stdout=out)
-            _, status, usage = os.wait4(child.pid, 0)
-        assert os.waitstatus_to_exitcode(status) in (0, 3), f"{' '.join(words)} failed"
-        return time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
 def controls(said: str) -> list[dict[str, list[dict[str, str]]]]:

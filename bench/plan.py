@@ -8,12 +8,12 @@ scripts and files of their own, a shared profile; two versions of each image, of
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from measured import measured
 
 BAKELINE = os.environ["BAKELINE"]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -113,20 +113,8 @@ def world(at: pathlib.Path, size: int) -> None:
 
 def timed(words: list[str], at: pathlib.Path) -> tuple[float, float]:
     """Seconds and MB of peak memory of one run; it must succeed."""
-    begun = time.monotonic()
-    child = subprocess.Popen([BAKELINE, *words], cwd=at, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert child.stderr
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    took = time.monotonic() - begun
-    if status != 0:
-        sys.exit(f"{words} failed: {said.decode()[-2000:]}")
-    return took, resource_mb(usage)
-
-
-def resource_mb(usage: resource.struct_rusage) -> float:
-    """Linux counts kilobytes."""
-    return usage.ru_maxrss / 1024
+    used = measured([BAKELINE, *words], at)
+    return used.seconds, used.megabytes
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
-import time
 import urllib.request
+
+from measured import measured
 
 BAKELINE, CUSTODIAN = os.environ["BAKELINE"], os.environ.get("CUSTODIAN", "custodian")
 AMIS = int(os.environ.get("AMIS", "5000"))
@@ -60,17 +60,11 @@ def calls(log: pathlib.Path) -> int:
         return sum(1 for _ in lines)
 
 
-def measured(command: list[str], cwd: str, log: pathlib.Path) -> tuple[float, float, float, int]:
+def cost(command: list[str], cwd: str, log: pathlib.Path) -> tuple[float, float, float, int]:
     """Seconds by the clock, CPU seconds, MiB at most, API calls."""
-    before, begun = calls(log), time.monotonic()
-    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert child.stderr
-    said = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f"{command} failed: {said.decode()[-2000:]}")
-    took = time.monotonic() - begun
-    return took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, calls(log) - before
+    before = calls(log)
+    used = measured(command, cwd)
+    return used.seconds, used.cpu, used.megabytes, calls(log) - before
 
 
 def main() -> None:
@@ -107,7 +101,7 @@ def main() -> None:
             f"{home}/policy.json",
         ]
         for name, command in (("bakeline prune", ours), ("cloud-custodian", theirs)):
-            best = min(measured(command, folder, log) for _ in range(3))
+            best = min(cost(command, folder, log) for _ in range(3))
             took, cpu, memory, asked = best
             print(
                 f"{name}: {took:.2f} s by the clock, {cpu:.2f} s of CPU, {memory:.0f} MiB, {asked} API calls, {AMIS} AMIs"

@@ -11,8 +11,8 @@ clippy_full() {
 
 python_lint() {
     scripts/venv.sh
-    .venv/bin/ruff check sandbox tests scripts
-    .venv/bin/ruff format --check sandbox tests scripts
+    .venv/bin/ruff check sandbox tests scripts bench
+    .venv/bin/ruff format --check sandbox tests scripts bench
     (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
 }
 

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judge.fixtures import box, sandbox  # noqa: F401
 
-
 LONGEST = ("test_life.py", "test_provisioners.py", "test_demo_chroot.py", "test_baselines.py", "test_targets.py")
 
 
