@@ -82,6 +82,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same as something that keeps nothing from going on.
+    #[must_use]
+    pub fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// Adds a second place.
     #[must_use]
     pub fn related(mut self, place: Place, why: impl Into<String>) -> Self {

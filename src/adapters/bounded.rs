@@ -26,8 +26,12 @@ pub(super) struct Ended {
 impl Ended {
     /// Its last words.
     pub(super) fn last(&self) -> &str {
-        self.said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word").trim()
+        last(&self.said).unwrap_or("no word")
     }
+}
+
+fn last(said: &str) -> Option<&str> {
+    said.lines().map(str::trim).rfind(|line| !line.is_empty())
 }
 
 /// Why a child was not let come to its end.
@@ -78,7 +82,8 @@ pub(super) async fn run(
     let work = async {
         let ((), out, said) = tokio::try_join!(feed, all(out, bounds.bytes), end(err))?;
         let status = child.wait().await.map_err(Broken::Unstartable)?;
-        Ok(Ended { code: status.code(), answer: Answer { out, took: begun.elapsed() }, said })
+        let last = last(&said).unwrap_or_default().to_owned();
+        Ok(Ended { code: status.code(), answer: Answer { out, last, took: begun.elapsed() }, said })
     };
     let ended = tokio::select! {
         ended = tokio::time::timeout(bounds.time, work) => ended.unwrap_or(Err(Broken::TooLong)),

@@ -66,7 +66,7 @@ codes! {
     EXTENDS = "CAT101", "profiles that extend each other, or bring one check in two ways";
     INPUT = "CAT102", "an input that nobody declares, or a value that does not fit it";
     UNKNOWN_CONTROL = "CAT103", "a control that does not exist";
-    WAIVER = "CAT104", "a waiver without a reason, an owner or a day, or of nothing";
+    WAIVER = "CAT104", "a waiver without a reason, an owner or a day, of nothing, or that has expired";
 }
 
 #[cfg(test)]

@@ -63,8 +63,10 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
     let states = BTreeMap::new();
     let linker = Linker { drafts: &drafts, broken: &broken, sources, states, known: &known, sink: &mut sink };
     let images = linker.link();
+    let written = waivers.iter().chain(drafts.values().flat_map(|d| &d.waivers)).map(Waived::written).collect();
     let clean = sink.errors() == 0;
-    let catalog = settings.filter(|_| clean).map(|settings| Catalog { settings, images, files: named });
+    let catalog =
+        settings.filter(|_| clean).map(|settings| Catalog { settings, images, files: named, waivers: written });
     (catalog, sink.finish())
 }
 

@@ -38,3 +38,4 @@ pub use files::{Files, Lookup};
 pub use load::{SETTINGS_FILE, load, load_settings, profile_findings};
 pub use schema::schemas;
 pub use types::*;
+pub use waivers::WrittenWaiver;

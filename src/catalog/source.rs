@@ -88,7 +88,7 @@ impl Sink {
 
     /// Adds a warning.
     pub(crate) fn warn(&mut self, code: &'static str, place: Place, message: impl Into<String>) -> Last<'_> {
-        self.found.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, place, message) });
+        self.found.push(Diagnostic::error(code, place, message).warning());
         let last = self.found.len() - 1;
         Last(&mut self.found[last])
     }

@@ -18,6 +18,8 @@ pub struct Catalog {
     pub images: BTreeMap<ImageName, Image>,
     /// Every template and every file that an image or template names: repository-relative path to content.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Every waiver, of the whole catalog and of single images, as it is written.
+    pub waivers: Vec<super::WrittenWaiver>,
 }
 
 /// The project's settings.

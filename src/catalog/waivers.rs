@@ -9,9 +9,21 @@ use super::source::Source;
 use super::syntax;
 use super::text::{Checker, shown};
 use crate::checks::Waiver;
+use crate::diagnostic::Place;
 
 /// The name of the file of waivers.
 pub(super) const WAIVERS_FILE: &str = "waivers.yaml";
+
+/// A waiver and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenWaiver {
+    /// The control whose failure it bears with.
+    pub control: String,
+    /// What it says.
+    pub waiver: Waiver,
+    /// Where.
+    pub place: Place,
+}
 
 /// A waiver, what it is for, and where it is written.
 #[derive(Debug)]
@@ -21,6 +33,13 @@ pub(super) struct Waived<'a> {
     /// The images that it names; empty: all that have the control, or the one in whose file it stands.
     pub(super) images: Vec<Text>,
     pub(super) waiver: Waiver,
+}
+
+impl Waived<'_> {
+    pub(super) fn written(&self) -> WrittenWaiver {
+        let place = self.source.place(self.control.span.clone());
+        WrittenWaiver { control: self.control.value.clone(), waiver: self.waiver.clone(), place }
+    }
 }
 
 /// Lets the waivers of one file through. What lacks a key has been reported.

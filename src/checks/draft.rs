@@ -34,7 +34,8 @@ pub struct Around<'a> {
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
-    let mut draft = Draft { problems: Vec::new(), inputs: around.inputs, loops: Vec::new(), shown: None };
+    let mut draft =
+        Draft { problems: Vec::new(), inputs: around.inputs, loops: Vec::new(), for_each: Vec::new(), shown: None };
     let for_each = draft.for_each(check);
     let manual = draft.line(check, "manual");
     let body = draft.body(check, manual.is_some());
@@ -75,6 +76,8 @@ pub(super) struct Draft<'a> {
     pub(super) inputs: &'a BTreeMap<String, Input>,
     /// The names of its loop values.
     pub(super) loops: Vec<String>,
+    /// Those with their values as they are written.
+    pub(super) for_each: Vec<(String, Tree)>,
     /// The first resource, such as `file:/etc/motd`: what the id is made of.
     pub(super) shown: Option<String>,
 }
@@ -172,11 +175,12 @@ impl Draft<'_> {
             }
             self.loops.push(name.clone());
         }
+        self.for_each = loops.entries().to_vec();
         if open::rows(loops.entries(), &|tree| open::every(tree, self.inputs)).len() > open::MOST_ROWS {
             let message = format!("for_each: it has more than {} combinations", open::MOST_ROWS);
             self.problem(Problem::new(message, "make several checks of it").under("for_each"));
         }
-        loops.entries().to_vec()
+        self.for_each.clone()
     }
 
     fn body(&mut self, check: &Tree, manual: bool) -> Group {

@@ -77,7 +77,7 @@ impl Draft<'_> {
             self.problem(Problem::new(message, help).under(kind.name));
             return None;
         }
-        for sample in open::samples(subject, &self.loops, self.inputs, &check_loops(check)) {
+        for sample in open::samples(subject, &self.loops, self.inputs, &self.for_each) {
             if let Err((what, help)) = (kind.subject.check)(&sample) {
                 self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
                 return None;
@@ -169,9 +169,4 @@ fn written(value: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
         }
         _ => operand(value, of),
     }
-}
-
-/// The values of a check's loops as they are written.
-fn check_loops(check: &Tree) -> Vec<(String, Tree)> {
-    check.get("for_each").map(|loops| loops.entries().to_vec()).unwrap_or_default()
 }

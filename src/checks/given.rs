@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blob::Blob;
 use super::control::{Control, Input};
 use super::expression::Scope;
-use super::facts::Facts;
+use super::facts::{Facts, brief};
 use super::frames::{CollectError, parse};
 use super::judge::{chosen, observe};
 use super::kind::Target;
@@ -70,12 +70,15 @@ impl Scope for Inputs<'_> {
 /// Kinds of readings that evidence is compared by: a word that a secret happens to be does not hide them.
 const OPEN_KINDS: &[&str] = &["identity", "os-release", "packages"];
 
-/// The facts of a collector's answer, without what these controls keep secret.
+/// The facts of a collector's answer, without what these controls keep secret; `last` is what the target said last beside it.
 ///
 /// # Errors
 /// The answer is incomplete or forged.
-pub fn collected(nonce: &str, answer: &[u8], controls: &[&Control]) -> Result<Facts, CollectError> {
-    let mut facts = parse(nonce, answer)?;
+pub fn collected(nonce: &str, answer: &[u8], last: &str, controls: &[&Control]) -> Result<Facts, CollectError> {
+    let mut facts = parse(nonce, answer).map_err(|error| match error {
+        CollectError::Silent(said) if said.is_empty() => CollectError::Silent(brief(last.as_bytes())),
+        error => error,
+    })?;
     conceal(&mut facts, controls);
     Ok(facts)
 }

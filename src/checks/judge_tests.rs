@@ -59,6 +59,8 @@ fn loops_have_a_result_for_each_value_and_nothing_to_loop_over_is_skipped() {
     let outcomes: Vec<Outcome> = verdict.results.iter().map(|f| f.outcome).collect();
     assert_eq!((verdict.outcome, outcomes), (Outcome::Failed, vec![Outcome::Passed, Outcome::Failed]));
     assert_eq!(verdict.line(), "failed  t  package ntp installed: expected true, actual false");
+    let inside = "{id: t, checks: [{package: \"${p}\"}, {any_of: [{file: \"/${p}\"}, {package: chrony}]}], for_each: {p: [ssh, chrony]}}";
+    assert_eq!(verdict_on(inside, "{}").line(), "passed  t", "a loop counts for all that is inside");
     let empty = verdict_on("{id: t, package: \"${p}\", for_each: {p: $inputs.none}}", "{none: {default: []}}");
     assert_eq!(empty.line(), "skipped t  there is nothing to check: the list is empty");
 }

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::context;
-use crate::catalog::{self, Catalog, Image};
+use crate::adapters::system::SystemClock;
+use crate::catalog::{self, Catalog, Image, codes};
 use crate::cli::Validate;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::error::{Error, Result};
 use crate::model::Tags;
 use crate::plan::Plan;
 use crate::plan::step::Verdict;
+use crate::ports::Clock as _;
 use crate::render::RenderError;
 use crate::render::packer::{RunValues, files};
 use crate::ui;
@@ -20,6 +25,7 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     let (catalog, mut findings) = catalog::load(&opened);
     if let Some(catalog) = &catalog {
         findings.extend(templates(catalog, catalog.images.values()));
+        findings.extend(expired(catalog, SystemClock.now().to_zoned(TimeZone::UTC).date()));
     }
     let errors = findings.iter().any(|f| f.severity == crate::diagnostic::Severity::Error);
     if args.json {
@@ -38,6 +44,15 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
         }
         _ => Err(context::invalid(&findings)),
     }
+}
+
+/// Waivers whose last day has passed: what they bore with counts again, and better here than after a build.
+fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
+    catalog.waivers.iter().filter(move |written| written.waiver.expired(today)).map(|written| {
+        let message = format!("this waiver of `{}` expired on {}", written.control, written.waiver.expires);
+        let help = format!("mend what it is about, ask {} for a later day, or remove it", written.waiver.owner);
+        Diagnostic::error(codes::WAIVER, written.place.clone(), message).help(help).warning()
+    })
 }
 
 /// Renders every image with stand-ins for what only a run knows: a template's mistake is found here, not after an hour.

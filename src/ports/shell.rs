@@ -109,6 +109,8 @@ pub struct ShellError {
 pub struct Answer {
     /// Its standard output.
     pub out: Vec<u8>,
+    /// The last line of its standard error; empty when there is none.
+    pub last: String,
     /// From login to last byte.
     pub took: Duration,
 }

@@ -9,6 +9,8 @@ use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod validate;
+
 /// A catalog of a base image and a child, in a folder of its own.
 struct House(TempDir);
 
@@ -131,36 +133,6 @@ fn help_names_every_command_and_exit_code_and_usage_errors_are_2() {
     house.run(&["prune", "--keep", "0"]).refuses(2, &["keep"]);
     house.run(&["promote", "jdk"]).refuses(2, &["--to"]);
     house.run(&["promote", "--to", "Prod"]).refuses(2, &["IMAGES"]);
-}
-
-#[test]
-fn validate_answers_with_every_finding() {
-    let house = House::new();
-    let good = house.run(&["validate"]);
-    assert_eq!((good.code, good.out.as_str(), good.err.as_str()), (0, "", "acme: 2 images, all valid\n"));
-    assert_eq!(house.run(&["validate", "--json"]).json(), json!([]));
-    house.write("images/jdk.yaml", "parent: bse\npackges: [jdk]\n");
-    let bad = house.run(&["validate", "--json"]);
-    assert_eq!(bad.code, 1);
-    let found = bad.json();
-    let at = |i: usize| (found[i]["place"]["file"].clone(), found[i]["place"]["line"].clone());
-    assert_eq!(
-        (at(0), at(1)),
-        ((json!("images/jdk.yaml"), json!(1)), (json!("images/jdk.yaml"), json!(2))),
-        "{found:#}"
-    );
-    house.run(&["validate"]).refuses(1, &["images/jdk.yaml:1:", "`base`", "`packages`", "2 errors"]);
-    house.run(&["-C", "images", "validate"]).refuses(1, &["bakeline.yaml"]);
-    house.run(&["-C", "nowhere", "validate"]).refuses(1, &["nowhere"]);
-}
-
-#[test]
-fn a_template_that_does_not_render_is_found_by_validate_and_by_plan() {
-    let house = House::new();
-    house.write("templates/provision/debian/cleanup.sh", "echo @{ imgae }@\n");
-    house.run(&["validate"]).refuses(1, &["TPL001", "templates/provision/debian/cleanup.sh", "did you mean `image`?"]);
-    let world = house.world(&[]);
-    house.run(&["plan", "--world", world]).refuses(1, &["imgae"]);
 }
 
 #[test]

@@ -182,7 +182,7 @@ impl Shell for LocalShell {
                 text
             }
         };
-        Ok(Answer { out: text.replace(to, from).into_bytes(), took: Duration::from_secs(1) })
+        Ok(Answer { out: text.replace(to, from).into_bytes(), last: String::new(), took: Duration::from_secs(1) })
     }
 
     async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {

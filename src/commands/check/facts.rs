@@ -74,7 +74,7 @@ async fn here(
     let nonce = nonce();
     let script = checks::collector(controls, CollectOptions { nonce: &nonce, root, phase });
     let answer = local::run(&script, root.is_none(), bounds, cancel).await.map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, controls)
+    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls)
         .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
     Ok((facts, answer.took))
 }

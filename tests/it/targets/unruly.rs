@@ -55,6 +55,8 @@ fn a_collection_that_was_cut_off_is_an_error() {
     house.check(&["web", TO]).fails(4, &["incomplete", "cut off after"]);
     let house = House::with_ssh("exit 0\n");
     house.check(&["web", TO]).fails(4, &["incomplete", "answered nothing"]);
+    let house = House::with_ssh("echo 'This account is closed.' >&2\nexit 1\n");
+    house.check(&["web", TO]).fails(4, &["incomplete", "the target said: This account is closed."]);
 }
 
 #[test]
