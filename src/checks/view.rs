@@ -113,6 +113,15 @@ impl<'f> View<'f> {
 }
 
 impl<T> Seen<T> {
+    /// What follows from what is there.
+    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Seen<U>) -> Seen<U> {
+        match self {
+            Self::Present(value) => next(value),
+            Self::Absent => Seen::Absent,
+            Self::Unknown(why) => Seen::Unknown(why),
+        }
+    }
+
     /// What is observed of it; `absent` says what is not there.
     pub(crate) fn observe(self, absent: &str, present: impl FnOnce(T) -> Observed) -> Observed {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::login_defs::{directory, readable, requests};
+use super::login_defs::{readable, requests, setting};
 use crate::checks::Phase;
 use crate::checks::kind::{Kind, Of, Property, Subject, Target};
 use crate::checks::observed::Observed;
@@ -44,14 +44,7 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    directory(target, view).unwrap_or_else(|| {
-        view.parsed("config", &target.subject, settings).observe("does not exist", |settings| {
-            settings.get(&property.to_ascii_lowercase()).map_or_else(
-                || Observed::Missing(format!("is not set in {}", target.subject)),
-                |value| Observed::setting(value.clone()),
-            )
-        })
-    })
+    setting(target, &property.to_ascii_lowercase(), view, settings)
 }
 
 #[cfg(test)]

@@ -82,12 +82,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if let Some(observed) = directory(target, view) {
         return observed;
     }
-    let settings = match view.parsed("config", path, |text| Ok(text.to_owned())) {
-        Seen::Absent => return Observed::Missing("does not exist".to_owned()),
-        Seen::Unknown(why) => return Observed::Unknown(why),
-        Seen::Present(text) => read(target, &text, view),
-    };
-    settings.observe("does not exist", |settings| match settings.get(property) {
+    let text = view.parsed("config", path, |text| Ok(text.to_owned()));
+    text.and_then(|text| read(target, &text, view)).observe("does not exist", |settings| match settings.get(property) {
         Some(values) => Observed::Value(Value::Setting(values.clone())),
         None => Observed::Missing(format!("is not set in {path}")),
     })

@@ -57,10 +57,22 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    setting(target, property, view, settings)
+}
+
+/// What a file says of a setting. Each resource reads one and the same file in its own way, so what is kept is kept apart.
+pub(crate) fn setting(
+    target: &Target,
+    name: &str,
+    view: &View<'_>,
+    read: fn(&str) -> Result<BTreeMap<String, String>, String>,
+) -> Observed {
+    let path = &target.subject;
     directory(target, view).unwrap_or_else(|| {
-        view.parsed("config", &target.subject, settings).observe("does not exist", |settings| {
-            settings.get(property).map_or_else(
-                || Observed::Missing(format!("is not set in {}", target.subject)),
+        let text = view.parsed("config", path, |text| Ok(text.to_owned()));
+        text.and_then(|text| view.memoized(&target.kind, path, || read(&text))).observe("does not exist", |settings| {
+            settings.get(name).map_or_else(
+                || Observed::Missing(format!("is not set in {path}")),
                 |value| Observed::setting(value.clone()),
             )
         })
@@ -108,5 +120,12 @@ mod tests {
         assert!(told("UMASK: {not: \"022\"}", 1, "").ends_with("but it does not exist"));
         assert!(told("UMASK: {absent: true}", 2, "ls").starts_with("error"));
         assert!(refusal("{login_defs: /etc/shadow, x: y}").contains("hashes"));
+    }
+
+    #[test]
+    fn one_file_that_two_resources_read_is_read_by_each_in_its_own_way() {
+        let both = "- {login_defs: /x, umask: = 027}\n- {auditd_conf: /x, umask: \"027\"}\n- {login_defs: /x, UMASK: {absent: true}}";
+        let said = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
+        assert!(said.iter().all(|line| line.starts_with("passed")), "{said:?}");
     }
 }
