@@ -20,16 +20,21 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// Bytes; `secret` if their origin makes them so. A private key is one wherever it comes from.
+    /// Bytes; `secret` if their origin makes them so. Private keys and tables of password hashes are, wherever they come from.
     #[must_use]
     pub fn new(bytes: Vec<u8>, truncated: bool, secret: bool) -> Self {
         const MARK: &[u8] = b"PRIVATE KEY-----";
-        let secret = secret || bytes.windows(MARK.len()).any(|w| w == MARK);
+        let secret = secret || bytes.windows(MARK.len()).any(|w| w == MARK) || hashes(&bytes);
         Self { bytes, truncated, secret, kept: None }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether the bytes are a secret.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// Whether the bytes are a secret that was left out when this was written down.
@@ -103,6 +108,19 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// Whether a line has a password's hash as crypt(5) writes them, in the second field of a table with colons, and not yet
+/// shortened to its kind.
+fn hashes(bytes: &[u8]) -> bool {
+    let hash = |field: &[u8]| {
+        let field = &field[field.iter().take_while(|b| **b == b'!').count()..];
+        let mut parts = field.split(|b| *b == b'$');
+        let begins = parts.next().is_some_and(<[u8]>::is_empty);
+        let kind = parts.next().is_some_and(|kind| !kind.is_empty() && kind.len() < 12);
+        begins && kind && parts.any(|part| part.len() >= 8)
+    };
+    bytes.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b':').nth(1)).any(hash)
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: &u8| char::from(*b).to_digit(16);
     let pair = |p: &[u8]| u8::try_from(digit(p.first()?)? * 16 + digit(p.get(1)?)?).ok();
@@ -118,7 +136,8 @@ mod tests {
     fn secrets_are_neither_shown_nor_kept() {
         let shadow = Blob::new(b"root:$y$...:1".to_vec(), false, true);
         let key = Blob::new(b"-----BEGIN OPENSSH PRIVATE KEY-----\nabc".to_vec(), false, false);
-        for blob in [shadow, key] {
+        let copied = Blob::new(b"# x\nroot:!$6$c0ffee$abcdefgh:1:\n".to_vec(), false, false);
+        for blob in [shadow, key, copied] {
             let kept = serde_json::to_string(&blob).expect("json");
             for text in [kept, blob.shown()] {
                 assert!(text.contains("secret") && !text.contains("root") && !text.contains("abc"), "{text}");

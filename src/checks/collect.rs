@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use super::control::Control;
 use super::kind::{Asked, Kind, Target};
 use super::resource::{self, BASE, BASE_SHELL};
-use super::tree::Tree;
 use super::{Phase, expression, open};
 
 /// The functions that the requests call.
@@ -76,10 +75,9 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
         out.entry(target).or_default().insert(property.to_owned());
     };
     for control in due {
-        let rows = open::rows(&control.for_each, &|tree| open::every(tree, &control.inputs));
         for expectation in control.expectations() {
             let presence = expectation.target.of().and_then(|kind: &Kind| kind.presence);
-            for target in rows.iter().filter_map(|row| pointed(&expectation.target, control, row)) {
+            for target in open::targets(&expectation.target, &control.for_each, &control.inputs) {
                 let names = expectation.expect.keys().map(String::as_str).chain(presence);
                 names.for_each(|name| add(target.clone(), name));
             }
@@ -94,16 +92,6 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
         }
     }
     out
-}
-
-/// A target with the values of one row of loops in it.
-fn pointed(target: &Target, control: &Control, row: &BTreeMap<String, Tree>) -> Option<Target> {
-    let first = |name: &str| {
-        let choice = control.inputs.get(name).and_then(|input| input.choices.first());
-        choice.map(|(_, value)| value.clone()).ok_or_else(|| "no such input".to_owned())
-    };
-    let subject = open::close(&Tree::Text(target.subject.clone()), &first, &|name| row.get(name).cloned()).ok()?;
-    Some(Target { subject: subject.spelled()?, ..target.clone() })
 }
 
 /// A directory that no command takes for an option and to which `/path` can be appended.

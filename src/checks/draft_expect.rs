@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::control::{Expectation, Expected, IfAbsent};
 use super::draft::Draft;
-use super::kind::{Kind, Of, Target};
+use super::kind::{Kind, Of, Parameter, Target};
 use super::problem::Problem;
 use super::tree::Tree;
 use super::value::operand;
@@ -20,14 +20,8 @@ impl Draft<'_> {
                 continue;
             }
             if let Some(parameter) = kind.parameters.iter().find(|p| p.name == key) {
-                if let Some(problem) = open::exposed(value, self.inputs) {
-                    self.problem(problem.under(key));
-                }
-                match written(value, parameter.of).and_then(|text| {
-                    (parameter.check)(&text).map(|()| text).map_err(|(what, help)| (what, Some(help.to_owned())))
-                }) {
-                    Ok(text) => drop(target.parameters.insert(key.clone(), text)),
-                    Err((what, help)) => self.problem(Problem::maybe(format!("{key}: {what}"), help).under(key)),
+                if let Some(text) = self.parameter(parameter, value) {
+                    target.parameters.insert(key.clone(), text);
                 }
             } else if let Some((name, expected)) = self.property(kind, key, value) {
                 expect.insert(name, expected);
@@ -58,6 +52,25 @@ impl Draft<'_> {
         Expectation { target, expect, if_absent }
     }
 
+    /// How to look: a value that fits, whatever its loops and inputs turn out to be.
+    fn parameter(&mut self, parameter: &Parameter, value: &Tree) -> Option<String> {
+        let key = parameter.name;
+        let mut problems = open::check(value, &self.loops, self.inputs);
+        problems.extend(open::exposed(value, self.inputs));
+        let wrong = |what: &str, help: Option<String>| Problem::maybe(format!("{key}: {what}"), help);
+        let text = written(value, parameter.of).map_err(|(what, help)| problems.push(wrong(&what, help))).ok();
+        if let Some(text) = text.as_ref().filter(|_| problems.is_empty()) {
+            let parameters = BTreeMap::from([(key.to_owned(), text.clone())]);
+            let alone = Target { kind: String::new(), subject: String::new(), parameters };
+            let all = open::targets(&alone, &self.for_each, self.inputs);
+            let bad = all.iter().find_map(|target| (parameter.check)(target.parameter(key, "")).err());
+            problems.extend(bad.map(|(what, help)| wrong(&what, Some(help.to_owned()))));
+        }
+        let fine = problems.is_empty();
+        self.problems.extend(problems.into_iter().map(|p| p.under(key)));
+        text.filter(|_| fine)
+    }
+
     fn subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
         let value = check.get(kind.name)?;
         let number = match value {
@@ -77,8 +90,9 @@ impl Draft<'_> {
             self.problem(Problem::new(message, help).under(kind.name));
             return None;
         }
-        for sample in open::samples(subject, &self.loops, self.inputs, &self.for_each) {
-            if let Err((what, help)) = (kind.subject.check)(&sample) {
+        let alone = Target { kind: kind.name.to_owned(), subject: subject.to_owned(), parameters: BTreeMap::new() };
+        for sample in open::targets(&alone, &self.for_each, self.inputs) {
+            if let Err((what, help)) = (kind.subject.check)(&sample.subject) {
                 self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
                 return None;
             }

@@ -1,7 +1,7 @@
 //! Owns the meaning of `when:`: comparisons of facts, inputs and loop values with `and`, `or`, `not`, `in` and `matches`.
 
 pub(crate) use super::grammar::parse;
-use super::kind::Target;
+use super::kind::{Of, Target};
 use super::observed::Observed;
 use super::pattern::Patterns;
 use super::tree::Tree;
@@ -83,7 +83,7 @@ impl Expression {
                 (None, None) => None,
             },
             Self::Compare(operator, a, b) => match (a.literal(), b.literal()) {
-                (Some(a), Some(b)) => compare(operator, Some(&a), Some(&b), &Patterns::default()).ok(),
+                (Some(a), Some(b)) => compare((operator, false), Some(&a), Some(&b), &Patterns::default()).ok(),
                 (_, Some(Tree::List(none))) if none.is_empty() && *operator == "in" => Some(false),
                 _ => None,
             },
@@ -98,6 +98,12 @@ impl Expression {
             Self::List(items) => items.iter().map(Self::literal).collect::<Option<_>>().map(Tree::List),
             _ => None,
         }
+    }
+
+    /// Whether it is a fact that is in the order of versions.
+    fn is_version(&self) -> bool {
+        let Self::Fact(target, property) = self else { return false };
+        target.of().and_then(|kind| kind.property(property)).is_some_and(|property| property.of == Of::Version)
     }
 
     /// Whether it holds.
@@ -132,22 +138,32 @@ impl Expression {
                 Ok(Some(Tree::List(found?.into_iter().flatten().collect())))
             }
             Self::Compare(operator, a, b) => {
-                truth(compare(operator, a.found(scope)?.as_ref(), b.found(scope)?.as_ref(), scope.patterns())?)
+                let (left, right) = (a.found(scope)?, b.found(scope)?);
+                let versions = a.is_version() || b.is_version();
+                truth(compare((operator, versions), left.as_ref(), right.as_ref(), scope.patterns())?)
             }
         }
     }
 }
 
 fn plain(value: &Value) -> Tree {
+    let list = |items: &[String]| Tree::List(items.iter().cloned().map(Tree::Text).collect());
     match value {
         Value::Bool(v, _) => Tree::Bool(*v),
         Value::Number(n) => Tree::Int(*n),
-        Value::List(items) => Tree::List(items.iter().cloned().map(Tree::Text).collect()),
+        Value::List(items) => list(items),
+        Value::Setting(values) if values.len() != 1 => list(values),
         other => Tree::Text(String::from_utf8_lossy(&other.bytes()).into_owned()),
     }
 }
 
-fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>, patterns: &Patterns) -> Result<bool, String> {
+/// Two texts are in the order of versions, as is what is compared with a version; with a number, in that of numbers.
+fn compare(
+    (operator, versions): (&str, bool),
+    a: Option<&Tree>,
+    b: Option<&Tree>,
+    patterns: &Patterns,
+) -> Result<bool, String> {
     let (Some(a), Some(b)) = (a, b) else {
         // What is not there is equal to nothing, and in no order.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
@@ -159,9 +175,11 @@ fn compare(operator: &str, a: Option<&Tree>, b: Option<&Tree>, patterns: &Patter
         "==" => a.spelled() == b.spelled() && a.items().len() == b.items().len(),
         "!=" => a.spelled() != b.spelled(),
         _ => {
+            let number = |tree: &Tree| matches!(tree, Tree::Int(_) | Tree::Float(_));
+            let numbers = !versions && (number(a) || number(b));
             let (a, b) = (spelled(a)?, spelled(b)?);
             let order = match (a.parse::<f64>(), b.parse::<f64>()) {
-                (Ok(a), Ok(b)) => a.total_cmp(&b),
+                (Ok(a), Ok(b)) if numbers => a.total_cmp(&b),
                 _ => compare_versions(&a, &b),
             };
             match operator {

@@ -11,6 +11,9 @@ impl Scope for World {
         match (target.subject.as_str(), property) {
             ("auditd", "installed") => Observed::bool(true),
             ("auditd", "version") => Observed::Value(Value::Version("1:3.0.9".to_owned())),
+            ("this", "version") => Observed::Value(Value::Version("8.10".to_owned())),
+            ("/numbers", "ratio") => Observed::Value(Value::Setting(vec!["0.25".to_owned()])),
+            ("file", "AllowUsers") => Observed::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()])),
             ("gone", "version") => Observed::Missing("is not installed".to_owned()),
             _ => Observed::Unknown("it was not collected".to_owned()),
         }
@@ -41,6 +44,11 @@ fn conditions_hold_or_not() {
         ("not not true and (false or true)", Ok(true)),
         ("package('auditd').version >= \"1:3\"", Ok(true)),
         ("package('auditd').version < \"1:3\"", Ok(false)),
+        ("os.version >= \"8.9\" and os.version > 8.9 and os.version < 9", Ok(true)),
+        ("\"3.134\" > \"3.20\" and 0.5 < 3", Ok(true)),
+        ("config_file(\"/numbers\").ratio < 0.3", Ok(true)),
+        ("\"bob\" in sshd_config(\"file\").AllowUsers", Ok(true)),
+        ("\"eve\" in sshd_config(\"file\").AllowUsers", Ok(false)),
         ("package('gone').version == \"1\"", Ok(false)),
         ("package('gone').version != \"1\"", Ok(true)),
         ("inputs.level >= 2 and inputs.level < 10", Ok(true)),

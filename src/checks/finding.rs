@@ -72,18 +72,34 @@ pub(super) fn hidden(finding: Finding) -> Finding {
     Finding { expected: HIDDEN.to_owned(), actual, message, ..finding }
 }
 
+/// The same finding without what was found, which is part of a secret.
+pub(super) fn unseen(finding: Finding) -> Finding {
+    let Some(actual) = &finding.actual else { return finding };
+    // Whoever keeps a secret as such says so already.
+    if actual.starts_with("(secret") {
+        return finding;
+    }
+    let Finding { property, expected, .. } = &finding;
+    let message = match finding.outcome {
+        Outcome::Error => format!("{property}: what is there can't be compared"),
+        _ => format!("{property}: expected {expected}, actual {HIDDEN}"),
+    };
+    Finding { actual: Some(HIDDEN.to_owned()), message, ..finding }
+}
+
 /// One result for alternatives (`wanted`: one must hold) or for what must not hold.
 pub(super) fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
     let worst = |part: &Vec<Finding>| part.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Skipped);
     let outcomes: Vec<Outcome> = parts.iter().map(worst).collect();
-    let outcome = if outcomes.contains(&Outcome::Passed) {
-        if wanted { Outcome::Passed } else { Outcome::Failed }
-    } else if outcomes.contains(&Outcome::Error) {
-        Outcome::Error
-    } else if outcomes.contains(&Outcome::Failed) {
-        if wanted { Outcome::Failed } else { Outcome::Passed }
-    } else {
-        Outcome::Skipped
+    let any = |outcome| outcomes.contains(&outcome);
+    let outcome = match (wanted, any(Outcome::Passed), any(Outcome::Error)) {
+        (true, true, _) => Outcome::Passed,
+        (false, true, _) => Outcome::Failed,
+        (_, false, true) => Outcome::Error,
+        (true, false, false) if any(Outcome::Failed) => Outcome::Failed,
+        // What could not be judged may hold.
+        (false, false, false) if !any(Outcome::Skipped) => Outcome::Passed,
+        _ => Outcome::Skipped,
     };
     let told: Vec<String> = parts
         .iter()

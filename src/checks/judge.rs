@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::control::{Control, Expectation, Expected, Group, IfAbsent, Input, Item, Mode};
 use super::expression::Scope;
 use super::facts::Facts;
-use super::finding::{alone, either, hidden, judged, nothing, whole};
+use super::finding::{alone, either, hidden, judged, nothing, unseen, whole};
 use super::kind::{Kind, Target};
 use super::matcher::Matcher;
 use super::observed::Observed;
@@ -153,12 +153,11 @@ impl Known<'_> {
     }
 
     fn expectation(&self, expectation: &Expectation) -> Vec<Finding> {
-        let mut target = expectation.target.clone();
-        let subject = self.close(&Tree::Text(target.subject.clone()));
-        match subject.and_then(|tree| tree.spelled().ok_or_else(|| "a list can't be looked at".to_owned())) {
-            Ok(subject) => target.subject = subject,
+        let (input, value) = (|name: &str| self.input(name), |name: &str| self.row.get(name).cloned());
+        let target = match open::close_target(&expectation.target, &input, &value) {
+            Ok(target) => target,
             Err(why) => return vec![whole(Outcome::Error, "resource", why)],
-        }
+        };
         let Some(kind) = target.of() else {
             let why = format!("this version knows no resource `{}`", target.kind);
             return vec![whole(Outcome::Error, "resource", why)];
@@ -191,7 +190,9 @@ impl Known<'_> {
                 read.as_ref()
             }
         };
+        self.view.fresh();
         let observed = observe(target, name, self.view);
+        let secret = self.view.read_secret();
         let finding = match (matcher, observed, of.if_absent) {
             (Err(why), ..) => {
                 Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) }
@@ -203,7 +204,11 @@ impl Known<'_> {
                 judged(target, name, matcher, matcher.describe(kind_of), observed, self.view.patterns())
             }
         };
-        if self.sensitive(expected) { hidden(finding) } else { finding }
+        match (self.sensitive(expected), secret) {
+            (true, _) => hidden(finding),
+            (false, true) => unseen(finding),
+            (false, false) => finding,
+        }
     }
 
     /// Whether what is expected is a value to be kept to itself.

@@ -8,6 +8,28 @@ use crate::checks::{given, inputs, parse};
 const SECRET: &str = "hunter2";
 
 #[test]
+fn what_is_read_from_a_secret_is_in_no_finding() {
+    let key = "[tls]\nkey = -----BEGIN PRIVATE KEY-----MIIEvQ\nport = 443\n";
+    let frames = [IDENTITY, ("config", "/x.ini", 0, "-", key), ("body", "/b", 0, "-", "bob:$6$c0ffee$abcdefgh:1::\n")];
+    let facts = parse("n0nce", &output(&frames)).expect("facts");
+    for (check, outcome) in [
+        ("config_file: /x.ini, tls.key: {absent: true}", Outcome::Failed),
+        ("config_file: /x.ini, tls.key: {match: PRIVATE}", Outcome::Passed),
+        ("config_file: /x.ini, tls.port: \"443\"", Outcome::Passed),
+        ("file: /b, content: {match: bob}", Outcome::Error),
+    ] {
+        let controls = [control(&format!("{{id: a, {check}}}"), "{}"), control(&format!("{{id: b, {check}}}"), "{}")];
+        for verdict in judge(&[&controls[0], &controls[1]], &facts, Phase::Boot) {
+            assert_eq!(verdict.outcome, outcome, "{check}: {verdict:?}");
+            let kept = serde_json::to_string(&verdict).expect("json");
+            assert!(!kept.contains("MIIE") && !kept.contains("ffee"), "{check}: {kept}");
+        }
+    }
+    let kept = serde_json::to_string(&facts).expect("json");
+    assert!(!kept.contains("MIIE") && !kept.contains("ffee"), "{kept}");
+}
+
+#[test]
 fn a_sensitive_value_is_in_no_finding_whatever_comes_of_it() {
     let facts = parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
     let given_inputs = format!(

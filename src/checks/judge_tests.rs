@@ -48,6 +48,9 @@ fn alternatives_have_one_result_that_tells_of_all() {
     assert!(told("{id: t, any_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"), "unknown is not no");
     assert!(told("{id: t, any_of: [{package: chrony}, {file: /x}]}").starts_with("passed"), "one is enough");
     assert!(told("{id: t, none_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"));
+    let unjudged = "{package: tftpd, version: {at_least: \"1\"}, if_absent: skip}";
+    assert!(told(&format!("{{id: t, none_of: [{{package: ntp}}, {unjudged}]}}")).starts_with("skipped t"));
+    assert!(told(&format!("{{id: t, none_of: [{{package: ssh}}, {unjudged}]}}")).starts_with("failed  t"));
     let nested =
         "{id: t, checks: [{package: ssh}, {any_of: [{all_of: [{package: ntp}, {package: ssh}]}, {package: chrony}]}]}";
     assert_eq!(told(nested), "passed  t");
@@ -104,5 +107,26 @@ fn everything_that_may_be_asked_is_collected() {
     let script = collector(&[&looped], CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
     for path in ["/a", "/b", "/c", "/d"] {
         assert!(script.contains(&format!(" '{path}'")), "{path} in {script}");
+    }
+}
+
+#[test]
+fn loops_and_inputs_reach_parameters() {
+    let given = "{patterns: {default: [\"*.a\"], by_os: {debian: [\"*.b\", \"*.c\"]}}, left: {default: [/x], by_os: {debian: [/y]}}}";
+    let yaml = "{id: t, files: /, name: \"${p}\", exclude: $inputs.left, for_each: {p: $inputs.patterns}}";
+    let control = control(yaml, given);
+    let script = collector(&[&control], CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
+    for word in ["'*.a'", "'*.b'", "'*.c'", "'./x'", "'./y'"] {
+        assert!(script.contains(word), "{word} in {script}");
+    }
+    assert!(!script.contains("${p}") && !script.contains("$inputs"), "{script}");
+    for (yaml, part) in [
+        ("{files: /, name: $inputs.none}", "there is no input `none`"),
+        ("{files: /, name: \"${q}\", for_each: {p: [a]}}", "is no value of `for_each`"),
+        ("{files: /, name: \"${p}\", for_each: {p: [a, b/c]}}", "pattern"),
+        ("{files: /, exclude: [\"${p}\"], for_each: {p: [/a, b]}}", "absolute"),
+    ] {
+        let said = crate::checks::tests::refusal(yaml);
+        assert!(said.contains(part), "{yaml}: {said}");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::control::{Control, Expected, Input};
 use super::expression;
 use super::input::InputRules;
+use super::kind::Target;
 use super::problem::Problem;
 use super::tree::Tree;
 
@@ -122,26 +123,54 @@ fn close_text(
     Ok(Tree::Text(out))
 }
 
-/// Every text that this one can become, as far as that is known without a target; at most a hundred.
-pub(crate) fn samples(
-    text: &str,
-    loops: &[String],
-    inputs: &BTreeMap<String, Input>,
-    values: &[(String, Tree)],
-) -> Vec<String> {
-    if !refers(&Tree::Text(text.to_owned()), loops) {
-        return vec![text.to_owned()];
+/// A target with everything in it that was open replaced.
+///
+/// # Errors
+/// A name that has no value, or a list where there is room for one text only.
+pub(crate) fn close_target(
+    target: &Target,
+    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    loops: &dyn Fn(&str) -> Option<Tree>,
+) -> Result<Target, String> {
+    let spelled = |tree: &Tree| tree.spelled().ok_or_else(|| "a list can't be looked at".to_owned());
+    let mut parameters = BTreeMap::new();
+    for (name, value) in &target.parameters {
+        // A parameter that is a list has an item on each line.
+        let mut lines = Vec::new();
+        for line in value.split('\n') {
+            for item in close_text(line, inputs, loops)?.items() {
+                lines.push(spelled(item)?);
+            }
+        }
+        parameters.insert(name.clone(), lines.join("\n"));
     }
-    let rows = rows(values, &|tree| every(tree, inputs));
-    let texts: BTreeSet<String> = rows
+    let subject = spelled(&close_text(&target.subject, inputs, loops)?)?;
+    Ok(Target { kind: target.kind.clone(), subject, parameters })
+}
+
+/// Every target that this one can become, whatever its loops and inputs turn out to be.
+pub(crate) fn targets(target: &Target, loops: &[(String, Tree)], inputs: &BTreeMap<String, Input>) -> BTreeSet<Target> {
+    let texts = Tree::List(texts(target).map(|text| Tree::Text(text.to_owned())).collect());
+    let mut open: Vec<(String, Tree)> =
+        loops.iter().map(|(name, tree)| (name.clone(), Tree::List(every(tree, inputs)))).collect();
+    for (name, input) in inputs_in(&texts).into_iter().filter_map(|name| inputs.get_key_value(name)) {
+        let choices = input.choices.iter().map(|(_, value)| value.clone()).collect();
+        // No loop has a name with a dot.
+        open.push((format!("inputs.{name}"), Tree::List(choices)));
+    }
+    let input = |row: &BTreeMap<String, Tree>, name: &str| row.get(&format!("inputs.{name}")).cloned();
+    rows(&open, &|tree| tree.items().to_vec())
         .iter()
-        .take(100)
         .filter_map(|row| {
-            let first = |name: &str| inputs.get(name).and_then(|i| i.choices.first()).map(|(_, v)| v.clone());
-            close_text(text, &|n| first(n).ok_or_else(String::new), &|n| row.get(n).cloned()).ok()?.spelled()
+            let given = |name: &str| input(row, name).ok_or_else(|| format!("there is no input `{name}`"));
+            close_target(target, &given, &|name| row.get(name).cloned()).ok()
         })
-        .collect();
-    texts.into_iter().collect()
+        .collect()
+}
+
+/// What of a target may be open.
+fn texts(target: &Target) -> impl Iterator<Item = &str> {
+    std::iter::once(target.subject.as_str()).chain(target.parameters.values().flat_map(|value| value.split('\n')))
 }
 
 /// What a value becomes by each choice of the inputs that it names; loop values stay open.
@@ -228,7 +257,7 @@ pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTre
     let mut add = |tree: &Tree| names.extend(inputs_in(tree).into_iter().map(str::to_owned));
     control.for_each.iter().for_each(|(_, tree)| add(tree));
     for expectation in control.expectations() {
-        add(&Tree::Text(expectation.target.subject.clone()));
+        texts(&expectation.target).for_each(|text| add(&Tree::Text(text.to_owned())));
         for expected in expectation.expect.values() {
             if let Expected::Open(tree) = expected {
                 add(tree);

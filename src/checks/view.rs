@@ -1,7 +1,7 @@
 //! Owns facts as resources read them: three-state, and each text parsed once however many controls ask.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -10,7 +10,8 @@ use super::facts::{Facts, Identity, Reading, brief};
 use super::observed::Observed;
 use super::pattern::Patterns;
 
-type Memo = HashMap<(TypeId, String, String), Rc<dyn Any>>;
+/// With whether a secret was read for it.
+type Memo = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
 
 /// Facts while they are judged.
 pub(crate) struct View<'f> {
@@ -18,6 +19,8 @@ pub(crate) struct View<'f> {
     memo: RefCell<Memo>,
     conditions: RefCell<HashMap<String, Condition>>,
     patterns: Patterns,
+    /// Whether anything that was read since [`View::fresh`] is a secret.
+    secret: Cell<bool>,
 }
 
 /// A condition that was read.
@@ -36,7 +39,18 @@ pub(crate) enum Seen<T> {
 
 impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
-        Self { facts, memo: RefCell::default(), conditions: RefCell::default(), patterns: Patterns::default() }
+        let (memo, conditions) = (RefCell::default(), RefCell::default());
+        Self { facts, memo, conditions, patterns: Patterns::default(), secret: Cell::new(false) }
+    }
+
+    /// Begins to look anew at whether what is read is secret.
+    pub(crate) fn fresh(&self) {
+        self.secret.set(false);
+    }
+
+    /// Whether anything that was read since then is.
+    pub(crate) fn read_secret(&self) -> bool {
+        self.secret.get()
     }
 
     /// Patterns that were compiled already.
@@ -77,6 +91,7 @@ impl<'f> View<'f> {
         let Some(reading) = self.facts.reading(kind, key) else {
             return Seen::Unknown("it was not collected".to_owned());
         };
+        self.secret.set(self.secret.get() || reading.body.is_secret());
         match reading.rc {
             0 if reading.body.withheld() => Seen::Unknown("it is secret and was not kept".to_owned()),
             0 if reading.body.truncated => Seen::Unknown("there is too much of it to judge".to_owned()),
@@ -97,10 +112,15 @@ impl<'f> View<'f> {
         let at = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
         let known = self.memo.borrow().get(&at).cloned();
         let made = match known {
-            Some(made) => made,
+            Some((made, secret)) => {
+                self.secret.set(self.secret.get() || secret);
+                made
+            }
             None => {
+                let before = self.secret.replace(false);
                 let made: Rc<dyn Any> = Rc::new(make().map(Rc::new));
-                self.memo.borrow_mut().insert(at, Rc::clone(&made));
+                self.memo.borrow_mut().insert(at, (Rc::clone(&made), self.secret.get()));
+                self.secret.set(self.secret.get() || before);
                 made
             }
         };

@@ -45,9 +45,11 @@ class Spy:
 
 
 def private_lines(text: str) -> list[str]:
-    """The full lines of every private key in a file, be it the key's own or one that quotes it (user data does)."""
+    """Full lines of every private key in a file, be it the key's own or one that quotes it (user data does): the last
+    quarter, because before it a key has its public half."""
     blocks = re.findall(r"BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END", text.replace("\\n", "\n"), re.DOTALL)
-    return [line.strip() for block in blocks for line in block.split("\n") if len(line.strip()) >= 64]
+    full = [[line.strip() for line in block.split("\n") if len(line.strip()) >= 64] for block in blocks]
+    return [line for lines in full for line in lines[-max(1, len(lines) // 4) :]]
 
 
 @dataclass

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod validate;
+mod verdicts;
 
 /// A catalog of a base image and a child, in a folder of its own.
 struct House(TempDir);

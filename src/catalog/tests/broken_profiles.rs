@@ -32,6 +32,7 @@ fn broken_profiles_and_images_are_told_where() {
         ("waivers.yaml", "waivers:\n  - {control: c-1, justification: x, owner: y, expires: 2030-01-01}\n", &["CAT103 waivers.yaml:2:15 there is no control `c-1` (did you mean `c-01`?)"]),
         ("waivers.yaml", "waivers:\n  - &a {control: c-01, justification: x, owner: y, expires: 2030-01-01}\n  - *a\n", &["CAT104 waivers.yaml:2:18 the waiver of `c-01` is given twice (keep one of them)"]),
         ("profiles/x.yaml", "title: x\n", &["CAT022 profiles/x.yaml:1:1 the key `checks` is missing (add `checks: …`, or `extends: …`)"]),
+        ("profiles/x.yaml", "extends: [{name: many, inputs: {must: 1}}]\ninputs: {word: {default: y}}\n", &["CAT102 profiles/x.yaml:2:10 the input `word` is one of a profile that this one extends (give it a value there: `extends: [{name: …, inputs: {…}}]`, or choose another name)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: text, default: 1}}\n", &["CAT100 profiles/x.yaml:2:35 it must be text, not a number (write it in quotes)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: txt, default: a}}\n", &["CAT023 profiles/x.yaml:2:20 `type` can't be `txt` (did you mean `text`?)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, by_os: {debian: [a]}}}\n", &["CAT100 profiles/x.yaml:2:23 it must be a list, not text (write it as a list: `[…]`)"]),

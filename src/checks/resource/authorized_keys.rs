@@ -26,7 +26,11 @@ pub(crate) static KIND: Kind = Kind {
         Property::new("count", Of::Number, "The number of keys."),
         Property::new("types", Of::List, "The types of the keys, such as ssh-ed25519."),
         Property::new("comments", Of::List, "The comments of the keys, `` where there is none."),
-        Property::new("options", Of::List, "The options of the keys by name, such as command,no-pty."),
+        Property::new(
+            "options",
+            Of::List,
+            "The options of the keys by name, such as command,no-pty, `` where there are none.",
+        ),
         Property::new(
             "unsafe",
             Of::List,
@@ -129,7 +133,7 @@ fn of_keys(property: &str, rows: &[&Row], view: &View<'_>) -> Observed {
         "users" => unique(filled().map(|(row, _)| row.user.clone()).collect()),
         "count" => Observed::Value(Value::Number(i64::try_from(valid.len()).unwrap_or(i64::MAX))),
         "types" => unique(valid.iter().map(|[kind, ..]| kind.clone()).collect()),
-        "options" => unique(valid.iter().map(|[_, options, _]| options.clone()).filter(|o| !o.is_empty()).collect()),
+        "options" => unique(valid.iter().map(|[_, options, _]| options.clone()).collect()),
         _ => Observed::list(valid.iter().map(|[.., comment]| comment.clone())),
     }
 }

@@ -2,13 +2,14 @@
 # its options and its comment are told, not the key.
 authorized_keys() {
   from /etc/ssh/sshd_config /etc/ssh/sshd_config.d
+  follow '*.conf'
   old=$IFS
   IFS=$nl
   named='' unread=''
   # shellcheck disable=SC2086 # one a line
   [ -z "$walk" ] || named=$(cd "$R/." && set -- $walk && limit 20 find "$@" -maxdepth 1 \
-    '(' -name '*.conf' -o -name sshd_config ')' -type f -exec awk 'tolower($1) ~ /^authorizedkeysfile(=|$)/ {
-      sub(/^[ \t]*[A-Za-z]+[ \t=]*/, ""); n = split($0, word); for (i = 1; i <= n; i++) print word[i] }' '{}' + 2>/dev/null) || unread=yes
+    '(' -name '*.conf' -o -name sshd_config $leads ')' -type f \
+    -exec awk "$argv"'tolower($0) ~ /^[ \t\r]*"?authorizedkeysfile"?[ \t=]/ { argv($0) }' '{}' + 2>/dev/null) || unread=yes
   rows='' walk='' seen=$nl
   for user in $(printf '%s\n' "$people" | cut -d: -f1,3,6); do
     home=${user#*:*:} uid=${user#*:}

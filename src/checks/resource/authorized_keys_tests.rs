@@ -38,7 +38,7 @@ fn keys_are_known_by_account_type_and_comment() {
         ("web", "files: {empty: true}"),
         ("admin", "types: {same_set: [ssh-ed25519, ssh-rsa]}"),
         ("admin", "comments: {include: bob@desk}"),
-        ("admin", "options: {same_set: [\"command,no-pty\"]}"),
+        ("admin", "options: {same_set: [\"\", \"command,no-pty\"]}"),
     ] {
         assert_eq!(
             told(subject, &format!(", {yaml}"), STATS, (0, "")),

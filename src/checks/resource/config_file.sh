@@ -42,36 +42,8 @@ config() {
   configs="$configs$1:$taken "
 }
 
-# The words of Include lines, one a line, as argv_split of OpenSSH's misc.c has them.
 # shellcheck disable=SC2016 # awk's own names
-includes='tolower($0) ~ /^[ \t\r]*"?include"?[ \t=]/ {
-  sub(/^[ \t\r]*"?[A-Za-z]+"?[ \t]*=?[ \t]*/, "")
-  sub(/[ \t\r\f]+$/, "")
-  n = length($0)
-  word = quote = ""
-  begun = 0
-  for (i = 1; i <= n; i++) {
-    c = substr($0, i, 1)
-    if (!begun && (c == " " || c == "\t")) continue
-    if (!begun && c == "#") break
-    begun = 1
-    if (c == "\\") {
-      d = substr($0, i + 1, 1)
-      if (d == "\"" || d == "\047" || d == "\\" || (quote == "" && d == " ")) {
-        i++
-        c = d
-      }
-      word = word c
-    } else if (quote == "" && (c == " " || c == "\t")) {
-      print word
-      word = ""
-      begun = 0
-    } else if (quote == "" && (c == "\"" || c == "\047")) quote = c
-    else if (c == quote) quote = ""
-    else word = word c
-  }
-  if (begun) print word
-}'
+includes=$argv'tolower($0) ~ /^[ \t\r]*"?include"?[ \t=]/ { argv($0) }'
 
 # pattern, absolute: adds to `log` what it is, `?`, and the paths that match in the order of glob(3), `=`, or why there is no
 # telling, `!`; and the paths to `next`.

@@ -10,7 +10,7 @@ pub(crate) static KIND: Kind = Kind {
     name: "machine_id",
     doc: "The id in /etc/machine-id, which each instance makes at its first boot where the image has none; the id itself \
           stays on the target. A system that runs has one, and seal.sh empties it after the checks of the build: a boot shows \
-          that it was made, and only a directory that the image has none. Judged in phase boot unless `phase` says more.",
+          that there is one, and only a directory that the image has none. Judged in phase boot unless `phase` says more.",
     subject: words("name", "The system itself: `this`.", &["this"]),
     parameters: &[],
     properties: &[

@@ -1,4 +1,4 @@
-# Files that hold a private key, by their first words or, where those are binary, by their names; never their content.
+# Files that hold a private key, by their first words, also where they are indented or quoted, or, where those are binary, by their names; never their content.
 private_keys() {
   below_homes .ssh .gnupg
   keys=$walk
@@ -6,7 +6,8 @@ private_keys() {
   walk=$walk$keys
   through=keys_found
   walked private_keys 64 -type f '(' -path '*/private-keys-v1.d/*' -o -name '*.p12' -o -name '*.pfx' -o -name '*.jks' ')' -print \
-    -o -type f -size -129 ! -name 'ssh_host_*_key' -exec grep -l -E -e '^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----' \
+    -o -type f -size -129 ! -path './etc/ssh/ssh_host_*_key' \
+    -exec grep -l -E -e '^[[:space:]]*([[:alnum:]_]+:[[:space:]]*)?["'\''|]*-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----' \
     -e '^PuTTY-User-Key-File-' -e '^AGE-SECRET-KEY-1' -- '{}' +
 }
 

@@ -2,12 +2,16 @@
 # stays here.
 repositories() {
   from /etc/apt/sources.list /etc/apt/sources.list.d /etc/yum.repos.d
-  through=without_logins
-  walked repositories 1 '(' -name '*.list' -o -name '*.sources' -o -name '*.repo' ')' ! -type d -exec awk '
+  follow '*.list' '*.sources' '*.repo'
+  through=without_logins before=$IFS
+  IFS=$nl
+  # shellcheck disable=SC2086 # one word a line
+  walked repositories 1 -type f '(' -name '*.list' -o -name '*.sources' -o -name '*.repo' $leads ')' -exec awk '
     FNR == 1 { key = 0 }
     /-----BEGIN PGP/ { key = 1; print FILENAME "\t -----BEGIN" }
     !key && !/^[ \t]*[#;]/ { print FILENAME "\t" $0 }
     /-----END PGP/ { key = 0 }' '{}' +
+  IFS=$before
 }
 
 without_logins() { sed -e 's#://[^/@ ]*@#://...@#g' -e 's/\(password *=\).*/\1.../'; }

@@ -141,7 +141,7 @@ mounts() {
   fi
 }
 
-# fstab(5), and systemd's mount units with their drop-ins, and which of them other units want.
+# fstab(5), and systemd's mount units with their drop-ins, and which of them other units want; passwords stay here.
 mount_files() {
   table='' texts=''
   one /etc/fstab
@@ -163,7 +163,9 @@ mount_files() {
       if [ ! -L "${entry%/*}" ] && { [ -e "$entry" ] || [ -L "$entry" ]; }; then table="${table}w ${entry##*/}$nl"; fi
     done
   done
-  send mount-files - '!/^[ \t]*#/ && NF'
+  send mount-files - '{ gsub(/,(password2?|passwd|pass)=[^, \t]*/, ",password=...") }
+    { gsub(/=(password2?|passwd|pass)=[^, \t]*/, "=password=...") }
+    { gsub(/[ \t](password2?|passwd|pass)=[^, \t]*/, "\tpassword=...") } !/^[ \t]*#/ && NF'
 }
 
 # shadow(5): of a password only its kind, which is all that leaves this machine.

@@ -1,4 +1,4 @@
-# The updates that apt would make by the lists that are there: nothing is fetched, installed or written, not even apt's
+# The updates that apt would make by the lists that are there, also of what is held back: nothing is fetched, installed or written, not even apt's
 # caches and the log of what it planned.
 pending_updates() {
   if ! command -v apt-get >/dev/null; then
@@ -18,7 +18,7 @@ pending_updates() {
     return
   fi
   if rows=$(limit 60 apt-get -s -q -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= \
-    -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner= -o Dir::Log::Solver= dist-upgrade 2>&1); then
+    -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner= -o Dir::Log::Solver= --ignore-hold dist-upgrade 2>&1); then
     put updates - 0 "$(printf '%s\n' "$rows" | grep '^Inst ')"
   else
     put updates - 3 "$(printf '%s\n' "$rows" | tail -n 1)"

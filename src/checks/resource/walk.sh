@@ -1,6 +1,38 @@
 # Walks that several resources make. Paths are told from R on, as `./etc`, wherever R is. `lost` says why a walk can't be made.
 homes='' lost=''
 
+# For awk: prints the words behind a line's keyword, one a line, as argv_split of OpenSSH's misc.c has them.
+# shellcheck disable=SC2016 # awk's own names
+argv='function argv(text,   n, i, c, d, word, quote, begun) {
+  sub(/^[ \t\r]*"?[A-Za-z]+"?[ \t]*=?[ \t]*/, "", text)
+  sub(/[ \t\r\f]+$/, "", text)
+  n = length(text)
+  word = quote = ""
+  begun = 0
+  for (i = 1; i <= n; i++) {
+    c = substr(text, i, 1)
+    if (!begun && (c == " " || c == "\t")) continue
+    if (!begun && c == "#") break
+    begun = 1
+    if (c == "\\") {
+      d = substr(text, i + 1, 1)
+      if (d == "\"" || d == "\047" || d == "\\" || (quote == "" && d == " ")) {
+        i++
+        c = d
+      }
+      word = word c
+    } else if (quote == "" && (c == " " || c == "\t")) {
+      print word
+      word = ""
+      begun = 0
+    } else if (quote == "" && (c == "\"" || c == "\047")) quote = c
+    else if (c == quote) quote = ""
+    else word = word c
+  }
+  if (begun) print word
+}
+'
+
 # path: whether the last directory on the way to it that can be seen can't be looked into.
 hidden() {
   way=${1%/*}
@@ -17,6 +49,26 @@ from() {
   for path in "$@"; do
     if resolve "$path" 1 && there "$real"; then walk=$walk.$real$nl; fi
   done
+}
+
+# patterns...: sets `leads`, words of find one a line, to where links in the directories of `walk` lead that have such names,
+# and adds these files to `walk`; links are followed without leaving R.
+follow() {
+  leads='' before=$IFS
+  IFS=$nl
+  for place in $walk; do
+    for pattern in "$@"; do
+      set +f
+      for entry in "$R${place#.}"/$pattern; do
+        set -f
+        [ -L "$entry" ] && resolve "${entry#"$R"}" 1 && [ -f "$R$real" ] || continue
+        case $real in *"$nl"*) continue ;; esac
+        walk=$walk.$real$nl leads=$leads-o$nl-path$nl.$real$nl
+      done
+      set -f
+    done
+  done
+  IFS=$before
 }
 
 # Sets `homes` and `walk`: the home directories of all accounts, each once.

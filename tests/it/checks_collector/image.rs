@@ -19,7 +19,7 @@ const CHECKS: &[(&str, Change)] = &[
     ("{authorized_keys: admin, files: {subset_of: [/home/admin/.ssh/authorized_keys]}}", |root| {
         write(root, "etc/ssh/keys/admin", b"ssh-rsa AAAAKEY hidden\n", 0o600);
     }),
-    ("{authorized_keys: all, unsafe: {empty: true}, options: {same_set: [\"command,no-pty\"]}}", |root| {
+    ("{authorized_keys: all, unsafe: {empty: true}, options: {same_set: [\"\", \"command,no-pty\"]}}", |root| {
         chmod(root, "home/admin/.ssh", 0o770);
     }),
     ("{host_keys: all, modes: {same_set: [\"0600\"]}, types: {same_set: [ed25519]}}", |root| {
