@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -37,19 +38,29 @@ class Spy:
             self.lines |= command_lines()
             for path in (self.at / ".bakeline").rglob("*"):
                 try:
-                    if path.is_file() and private_lines(text := path.read_text(errors="replace")):
+                    if path.is_file() and private_keys(text := path.read_text(errors="replace")):
                         self.keys[str(path)] = (path.stat().st_mode & 0o777, text)
                 except OSError:
                     continue
             time.sleep(0.05)
 
 
-def private_lines(text: str) -> list[str]:
-    """Full lines of every private key in a file, be it the key's own or one that quotes it (user data does): the last
-    quarter, because before it a key has its public half."""
-    blocks = re.findall(r"BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END", text.replace("\\n", "\n"), re.DOTALL)
-    full = [[line.strip() for line in block.split("\n") if len(line.strip()) >= 64] for block in blocks]
-    return [line for lines in full for line in lines[-max(1, len(lines) // 4) :]]
+def private_keys(text: str) -> list[str]:
+    """Every private key in a file, be it the key's own or one that quotes it (user data does)."""
+    whole = r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n.*?-----END [A-Z ]*PRIVATE KEY-----"
+    return re.findall(whole, text.replace("\\n", "\n"), re.DOTALL)
+
+
+def private_lines(key: str, at: Path) -> list[str]:
+    """The full lines of a private key that its public half, which anybody may see, has not."""
+    at.unlink(missing_ok=True)
+    at.touch(mode=0o600)
+    at.write_text("\n".join(line.strip() for line in key.split("\n")) + "\n")
+    told = subprocess.run(["ssh-keygen", "-y", "-f", str(at)], capture_output=True, text=True, check=True).stdout
+    full = [line.strip() for line in key.split("\n")[1:-1] if len(line.strip()) >= 64]
+    lines = [line for line in full if line not in told]
+    assert lines, "a key without a private line"
+    return lines
 
 
 @dataclass
@@ -169,12 +180,13 @@ def test_temporary_key_pairs_and_files_are_gone(box: Sandbox, released: Released
     assert not left & released.key_pairs
 
 
-def test_no_secret_is_written_printed_or_passed_as_an_argument(released: Released) -> None:
+def test_no_secret_is_written_printed_or_passed_as_an_argument(released: Released, tmp_path: Path) -> None:
     programs = {Path(line.split("\0")[0]).name for line in released.spy.lines}
     assert {"packer", "ssh"} <= programs, programs
     wanted = {name: value.encode() for name, value in released.secrets.items()}
     for path, (_, text) in released.spy.keys.items():
-        wanted |= {f"line {at} of a key in {path}": line.encode() for at, line in enumerate(private_lines(text))}
+        lines = [line for key in private_keys(text) for line in private_lines(key, tmp_path / "key")]
+        wanted |= {f"private line {at} of {path}": line.encode() for at, line in enumerate(lines)}
     written = [path for path in released.catalog.at.rglob("*") if path.is_file()]
     assert released.catalog.run / "result.json" in written
     for name, value in wanted.items():
