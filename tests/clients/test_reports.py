@@ -236,7 +236,7 @@ def test_junitparser_reads_what_we_say(kind: str, ours: Any, reports: Path, tmp_
     assert len(names) == len(set(names)) and len(names) > 30, "GitLab drops the second of a name"
     control = r"\u{0}" if kind == "sample" else r"\u{1b}"
     assert control in path.read_text(), "there was one to be seen"
-    (tmp_path / "broken.xml").write_text(path.read_text().replace(r"\u{0}", "\0"))
+    (tmp_path / "broken.xml").write_text(path.read_text().replace(control, "\0"))
     with pytest.raises(Exception, match="(?i)invalid|well-formed"):
         JUnitXml.fromfile(str(tmp_path / "broken.xml"))
 
