@@ -47,7 +47,7 @@ impl Cloud for FakeCloud {
                 .cloned()
                 .collect();
             world.copies_go_on(&found);
-            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(found) }
+            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(world.aged(found)) }
         })
         .await
     }
@@ -156,6 +156,7 @@ impl Cloud for FakeCloud {
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
         self.call(("tag", ids.first().map_or("", String::as_str), true), region, |world| {
             for id in ids {
+                world.lags(id);
                 let Some(now) = world.tags_of(id) else { return not_found(id) };
                 now.extend(tags.clone());
             }

@@ -56,6 +56,10 @@ pub struct FakeWorld {
     pub tokens: BTreeMap<String, AmiId>,
     /// Whether copies fail late.
     pub copies_fail: bool,
+    /// How many looks at an AMI after its tags were set still see what was before.
+    pub lag: u32,
+    /// The tags that are still seen, and how often.
+    pub seen: BTreeMap<AmiId, (u32, Tags)>,
     /// How many ids were given out.
     pub given: u32,
 }
@@ -123,6 +127,27 @@ impl FakeWorld {
             who.iter().map(move |by| Reference { ami: ami.clone(), kind: kind(), by: by.clone() })
         });
         self.referring(&ids).into_iter().chain(shared).collect()
+    }
+
+    /// Remembers what those see for a while who look at an AMI whose tags are about to be set.
+    pub fn lags(&mut self, id: &str) {
+        let id = AmiId::from(id);
+        if let Some(ami) = self.images.get(&id).filter(|_| self.lag > 0) {
+            self.seen.entry(id).or_insert((self.lag, ami.tags.clone()));
+        }
+    }
+
+    /// Makes an answer as old as it would be.
+    pub fn aged(&mut self, mut answer: Vec<Ami>) -> Vec<Ami> {
+        for ami in &mut answer {
+            let Some((left, tags)) = self.seen.get_mut(&ami.id) else { continue };
+            ami.tags.clone_from(tags);
+            *left -= 1;
+            if *left == 0 {
+                self.seen.remove(&ami.id);
+            }
+        }
+        answer
     }
 
     /// Looking at a pending copy moves it on: to available, or to failed.
