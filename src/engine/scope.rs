@@ -109,10 +109,16 @@ async fn unwind(shared: &Shared, failed: &Step, error: Error, done: Vec<(&Step, 
     ScopeEnd::Failed { step, verb, kind, error, hints }
 }
 
+/// Whether a step is of those that leave something to look at: a build, a boot, or a check. What fails later has begun to be
+/// found, and half of that is left to nobody.
+fn looked_at(action: &Action) -> bool {
+    matches!(action, Action::Build { .. } | Action::Boot { .. } | Action::CheckBoot { .. } | Action::CheckAgain { .. })
+}
+
 /// Leaves what failed for a person to look at, where that was asked for and there is something.
 async fn keep(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
     let wanted = shared.keep_failed && matches!(error.kind, Kind::ChecksFailed | Kind::StepFailed);
-    if !wanted || shared.cancel.is_cancelled() {
+    if !wanted || !looked_at(&failed.action) || shared.cancel.is_cancelled() {
         return None;
     }
     let kept = shared.engine.effects.keep(&failed.scope).await;

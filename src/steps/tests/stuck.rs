@@ -79,6 +79,25 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
 }
 
 #[tokio::test]
+async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
+    let mut house = second().await;
+    house.options.keep_failed = true;
+    let before = house.latest("base", "Test");
+    house.cloud.fail(Fault { forever: false, ..Fault::always("put_parameter") });
+    let outcome = house.release("run2").await;
+    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(house.latest("base", "Test"), before);
+    house.assert_clean("the move failed");
+    let mut house = second().await;
+    house.options.keep_failed = true;
+    *house.shell.deaf.lock().expect("no panic") = true;
+    let outcome = house.release("run2").await;
+    let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+    let kept = |what: &str| hints.iter().any(|h| h.contains(what));
+    assert!(kept("kept: instance i-") && kept("kept: candidate ami-"), "{hints:?}");
+}
+
+#[tokio::test]
 async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_back() {
     for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
         let house = second().await;
