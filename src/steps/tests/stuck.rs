@@ -80,14 +80,16 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
 
 #[tokio::test]
 async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
-    let mut house = second().await;
-    house.options.keep_failed = true;
-    let before = house.latest("base", "Test");
-    house.cloud.fail(Fault { forever: false, ..Fault::always("put_parameter") });
-    let outcome = house.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
-    assert_eq!(house.latest("base", "Test"), before);
-    house.assert_clean("the move failed");
+    for late in ["put_parameter", "delete_group"] {
+        let mut house = second().await;
+        house.options.keep_failed = true;
+        let before = house.latest("base", "Test");
+        house.cloud.fail(Fault { forever: false, ..Fault::always(late) });
+        let outcome = house.release("run2").await;
+        assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{late}: {outcome:?}");
+        assert_eq!(house.latest("base", "Test"), before, "{late}");
+        house.assert_clean(late);
+    }
     let mut house = second().await;
     house.options.keep_failed = true;
     *house.shell.deaf.lock().expect("no panic") = true;
