@@ -1,7 +1,5 @@
-//! Owns copies in other Regions and accounts: sharing the original for as long as it takes, copying, trying a launch.
+//! Owns copies in other Regions and accounts: copying, waiting, trying a launch.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,27 +16,8 @@ use crate::ports::{CopyRequest, ImageQuery};
 /// Copies of large AMIs between Regions take long; EC2 promises nothing.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-/// Which scopes copy an AMI to an account just now: the last one ends the sharing.
-#[derive(Debug, Default)]
-pub struct Shares(Mutex<BTreeMap<(AmiId, String), BTreeSet<String>>>);
-
-impl Shares {
-    fn begin(&self, ami: &AmiId, account: &str, scope: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry((ami.clone(), account.to_owned())).or_default().insert(scope.to_owned());
-    }
-
-    /// Whether nobody copies any more.
-    fn end(&self, ami: &AmiId, account: &str, scope: &str) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let users = all.entry((ami.clone(), account.to_owned())).or_default();
-        users.remove(scope);
-        users.is_empty()
-    }
-}
-
 /// The original, at home, still ours.
-async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
+pub(super) async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
     let query = ImageQuery { ids: vec![id.clone()], ..ImageQuery::default() };
     let found = steps.cloud.images(region, &query).await?.into_iter().next();
     let ours =
@@ -47,35 +26,6 @@ async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
         let text = format!("{id} in {region} is no released AMI of this catalog any more");
         Error::new(Kind::Refused, text).hint("run `bakeline list` to see what it is now")
     })
-}
-
-pub(super) async fn share(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    account: &str,
-    context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
-    steps.shares.begin(&id, account, &step.scope);
-    let ami = original(steps, &step.region, &id).await?;
-    steps.cloud.share(&step.region, &ami, account, true).await?;
-    Ok(json!({ "shared": ami.id, "with": account }))
-}
-
-pub(super) async fn unshare(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    account: &str,
-    context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
-    let last = steps.shares.end(&id, account, &step.scope);
-    if last && let Some(ami) = super::tag::find(steps, step, &id).await? {
-        steps.cloud.share(&step.region, &ami, account, false).await?;
-    }
-    Ok(json!({ "original": id, "ended": last }))
 }
 
 /// Our own AMI of this name at the step's place, whatever its state.
@@ -131,7 +81,7 @@ async fn start(steps: &Steps, step: &Step, original: &Ami, origin: &str, name: &
     let mut wanted: Tags = original
         .tags
         .iter()
-        .filter(|(k, _)| !personal.contains(&k.as_str()))
+        .filter(|(k, _)| !personal.contains(&k.as_str()) && !k.starts_with(tags::SHARING))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
     for (key, value) in [

@@ -7,7 +7,7 @@ use super::world::{ACCOUNT, FakeGroup, FakeInstance};
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
 use crate::ports::{
     Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
-    Secret, TemporaryQuery,
+    Secret, Sharing, TemporaryQuery,
 };
 
 pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
@@ -234,9 +234,7 @@ impl Cloud for FakeCloud {
         let source = {
             let mut inner = self.inner.lock().expect("no panic");
             let world = inner.at(ACCOUNT, &request.source_region);
-            let shared = |r: &Reference| r.ami == request.source && r.kind == "shared-with" && r.by == account;
-            let open = mine || world.references.iter().any(shared);
-            world.images.get(&request.source).filter(|_| open).cloned()
+            world.images.get(&request.source).filter(|ami| mine || world.open_to(ami, account)).cloned()
         };
         self.call(("copy_image", request.source.as_str(), true), region, |world| {
             if let Some(id) = world.tokens.get(&request.token) {
@@ -263,12 +261,18 @@ impl Cloud for FakeCloud {
             .await
     }
 
-    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
-        self.call(("share", ami.id.as_str(), true), region, |world| {
-            let (kind, by) = ("shared-with".to_owned(), account.to_owned());
-            let reference = Reference { ami: ami.id.clone(), kind, by };
-            world.references.retain(|r| *r != reference);
-            world.references.extend(on.then_some(reference));
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        self.call(("sharing", ami.id.as_str(), false), region, |world| {
+            let open = |s: &&SnapshotId| world.volume_permissions.contains(&((*s).clone(), account.to_owned()));
+            let image = world.permissions.get(&ami.id).is_some_and(|who| who.contains(account));
+            Ok(Sharing { image, snapshots: ami.snapshots.iter().filter(open).cloned().collect() })
+        })
+        .await
+    }
+
+    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+        self.call(("share", ami.as_str(), true), region, |world| {
+            world.share(ami, what, account, on);
             Ok(())
         })
         .await
