@@ -227,6 +227,9 @@ async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> 
         return Ok(Some(format!("its tags say that it is {state:?} and current in {current:?}")));
     }
     let settings = &steps.catalog.settings;
+    if tag(tags::IMAGE).is_empty() {
+        return Ok(None); // No pointer can be named after it.
+    }
     let (image, arch) = (ImageName::from(tag(tags::IMAGE)), tag(tags::ARCH).parse().unwrap_or_default());
     for env in &settings.environments {
         let pointer = pointer_name(&settings.name, &image, &env.name, arch);

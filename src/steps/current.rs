@@ -101,7 +101,13 @@ pub(super) async fn publish(
 }
 
 /// Waits until an AMI's tags read as they were written: for a while EC2 may answer what was before.
-async fn read_back(steps: &Steps, step: &Step, wanted: &Tags, id: &AmiId, context: &StepContext<'_>) -> Result<()> {
+pub(super) async fn read_back(
+    steps: &Steps,
+    step: &Step,
+    wanted: &Tags,
+    id: &AmiId,
+    context: &StepContext<'_>,
+) -> Result<()> {
     let what = format!("the tags of {id} in {} to read back", step.region);
     let same = super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
         let now = super::tag::ami(steps, step, id).await?.tags;

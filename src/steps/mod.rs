@@ -144,7 +144,7 @@ impl Effects for Steps {
             Action::CheckAgain { image, version, instance } => {
                 again::check(self, step, image, *version, instance, context).await
             }
-            Action::Retag { .. } => again::retag(self, step).await,
+            Action::Retag { .. } => again::retag(self, step, context).await,
             Action::Probe { image, version, ami, instance } => {
                 updates::perform(self, image, *version, ami, instance, context).await
             }
