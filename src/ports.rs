@@ -16,7 +16,7 @@ use crate::model::{AmiId, Commit, Region, Timestamp};
 
 pub use cloud::{
     Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, TemporaryQuery,
+    LaunchRequest, Sharing, TemporaryQuery,
 };
 
 pub use ladder::Ladder;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::context::{self, Loaded};
-use super::uses;
+use super::{unread, uses};
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, WorldArgs};
@@ -69,8 +69,9 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let unsaved = WorldArgs { world: None, save_world: None };
     let fates = |world: &World| fates(&loaded.catalog, world);
     let world = uses::world(&loaded, &unsaved, fates).await?;
+    unread::warn(&world);
     let records = Record::all(&world.images, &loaded.catalog.settings.name);
-    let found = find(&loaded.catalog, &records, &args.what)?;
+    let found = find(&loaded.catalog, &world, &records, &args.what)?;
     let store = context::store(&loaded.catalog.settings).await?;
     let story = story(&loaded, &world, &records, found, &*store).await?;
     if args.json {
@@ -86,8 +87,9 @@ fn fates(catalog: &Catalog, world: &World) -> Vec<Fate> {
 }
 
 /// The record of an AMI's id, of `image@version`, or of what is current of an image on the lowest rung.
-fn find<'r, 'w>(catalog: &Catalog, records: &'r [Record<'w>], what: &str) -> Result<&'r Record<'w>> {
-    let missing = |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+fn find<'r, 'w>(catalog: &Catalog, world: &World, records: &'r [Record<'w>], what: &str) -> Result<&'r Record<'w>> {
+    let none = |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+    let missing = |text: String| unread::missing(world, none(text));
     if what.starts_with("ami-") {
         let found = records.iter().find(|r| r.ami.id.as_str() == what);
         return found.ok_or_else(|| missing(format!("catalog `{}` has no AMI {what}", catalog.settings.name)));

@@ -31,6 +31,7 @@ mod schema;
 mod since;
 mod sweep;
 mod timer;
+mod unread;
 mod uses;
 mod validate;
 mod why;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::context::{self, Loaded};
-use super::{ladder, lock, run, uses};
+use super::{ladder, lock, run, unread, uses};
 use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::error::{Error, Kind, Result};
@@ -26,6 +26,7 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     let wish = reviewed.as_ref().map_or(given, |(_, saved)| saved.wish.clone());
     let decide = |world: &World| plan(&loaded.catalog, world, &wish, run.clone());
     let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
+    unread::warn(&world);
     let (fates, plan) = match reviewed {
         Some((file, saved)) => unmoved(&loaded, &world, file, saved, run.clone())?,
         None => decide(&world),
@@ -55,10 +56,10 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         return Err(Error::new(Kind::Refused, why).hint("nothing was changed; look at `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
-        return Ok(0);
+        return unread::ended(&world, Ok(0));
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    ladder::end(&loaded, &fates, &ran)
+    unread::ended(&world, ladder::end(&loaded, &fates, &ran))
 }
 
 fn refuse_mixtures(args: &Prune) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, report, run, unread};
 use crate::cli::{Restore, WorldArgs};
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
@@ -20,11 +20,13 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     let run = lock::take(&loaded, lock::Rungs::All).await?;
     let from = WorldArgs { world: None, save_world: None };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
+    unread::warn(&world);
     let wanted = |r: &&crate::model::Ami| args.region.as_ref().is_none_or(|region| r.region.as_str() == region);
     let Some(ami) = world.images.iter().filter(|a| a.id.as_str() == args.ami).find(wanted) else {
         let place = args.region.as_ref().map_or_else(String::new, |r| format!(" in {r}"));
-        return Err(Error::new(Kind::NotFound, format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami))
-            .hint("`bakeline list` shows what exists; what is deregistered can't be restored"));
+        let none = Error::new(Kind::NotFound, format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami))
+            .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
+        return Err(unread::missing(&world, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {

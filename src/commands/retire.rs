@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{context, ladder, lock, run, uses};
+use super::{context, ladder, lock, run, unread, uses};
 use crate::cli::Retire;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, World, check_name};
@@ -21,10 +21,12 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let wish = Wish { keep: None, shared_ok: args.shared_ok };
     let decide = |world: &World| retire(&loaded.catalog, world, &image, &wish, run.clone());
     let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
+    unread::warn(&world);
     let (fates, plan) = decide(&world);
     if fates.is_empty() {
         let text = format!("catalog `{}` has no AMI of `{image}`", loaded.catalog.settings.name);
-        return Err(Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"));
+        let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+        return Err(unread::missing(&world, none));
     }
     ladder::show(&fates, args.json);
     if !args.apply {
@@ -38,7 +40,7 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         return Err(Error::new(Kind::Usage, "--apply can't act on a recorded world").hint("leave out --world"));
     }
     if plan.steps.is_empty() {
-        return Ok(0);
+        return unread::ended(&world, Ok(0));
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
     let ended = ladder::end(&loaded, &fates, &ran);
@@ -50,5 +52,5 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
             fate.reason()
         ));
     }
-    ended
+    unread::ended(&world, ended)
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use super::context::{self, Clouds, Loaded};
 use super::gather::{self, Need};
-use super::{lock, report, run};
+use super::{lock, memory, report, run};
 use crate::adapters::system::{SystemClock, new_run_id};
 use crate::cli::Sweep as Args;
 use crate::engine::lock::Locks;
+use crate::engine::unfinished;
 use crate::error::{Error, Result};
 use crate::evidence::keys;
 use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
 use crate::lifecycle::{places, tags};
-use crate::model::{RunId, Temporary, World};
-use crate::plan::{Action, Plan};
+use crate::model::{AmiId, CatalogName, RunId, Temporary, TemporaryKind, World};
+use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
 use crate::ui;
 
@@ -83,27 +84,27 @@ async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool
         }
     }
     let store = context::store(settings).await?;
-    let runs = runs(loaded, &store).await?;
-    let now = SystemClock.now();
-    Ok(Sweep { catalog: &settings.name, now, runs: &runs, packer }.decide(&things))
+    let runs = runs(loaded, &store, &things).await?;
+    let referred = referred(loaded, clouds, &things, &runs).await;
+    let (now, home) = (SystemClock.now(), settings.home());
+    Ok(Sweep { catalog: &settings.name, home, now, runs: &runs, referred: &referred, packer }.decide(&things))
 }
 
 /// What the store knows of past and present runs.
-async fn runs(loaded: &Loaded, store: &Arc<dyn Store>) -> Result<BTreeMap<RunId, RunFacts>> {
+async fn runs(loaded: &Loaded, store: &Arc<dyn Store>, things: &[Temporary]) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
     let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
-    let mut plans: Vec<(RunId, String)> = Vec::new();
+    let mut keys: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
     for key in store.list(&keys::runs(&settings.name)).await? {
         let Some(run) = keys::run_in(&key) else { continue };
         out.entry(run.clone()).or_default();
-        plans.extend((key == keys::plan(&settings.name, &run)).then_some((run, key)));
+        keys.entry(run).or_default().push(key);
     }
-    for (run, bytes) in super::memory::fetch(&**store, plans).await? {
-        let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else { continue };
-        out.entry(run).or_default().amis.extend(plan.steps.iter().filter_map(|step| match &step.action {
-            Action::Build { ami_name, .. } => Some(ami_name.clone()),
-            _ => None,
-        }));
+    let bare: Vec<&str> = things.iter().filter(|t| bare(t)).map(|t| t.name.as_str()).collect();
+    if !bare.is_empty() {
+        for (run, amis) in built(&settings.name, &**store, &keys, &bare).await? {
+            out.entry(run).or_default().amis = amis;
+        }
     }
     let (catalog, lease) = (settings.name.clone(), settings.lease);
     let locks = Locks { store: Arc::clone(store), clock: Arc::new(SystemClock), catalog, lease };
@@ -112,6 +113,74 @@ async fn runs(loaded: &Loaded, store: &Arc<dyn Store>) -> Result<BTreeMap<RunId,
         out.entry(holder.run).or_default().alive = true;
     }
     Ok(out)
+}
+
+/// An AMI that only its name tells of.
+fn bare(thing: &Temporary) -> bool {
+    thing.kind == TemporaryKind::Image && thing.tags.is_empty()
+}
+
+/// What the records of the runs that set out to build AMIs of these names say of them; few are read, because few are bare.
+async fn built(
+    catalog: &CatalogName,
+    store: &dyn Store,
+    keys: &BTreeMap<RunId, Vec<String>>,
+    bare: &[&str],
+) -> Result<BTreeMap<RunId, BTreeMap<String, Option<String>>>> {
+    let plan = |(run, keys): (&RunId, &Vec<String>)| {
+        let key = keys::plan(catalog, run);
+        keys.contains(&key).then(|| (run.clone(), key))
+    };
+    let mut out = BTreeMap::new();
+    for (run, bytes) in memory::fetch(store, keys.iter().filter_map(plan).collect()).await? {
+        let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else { continue };
+        if !unfinished::names(&plan).iter().any(|name| bare.contains(name)) {
+            continue;
+        }
+        let all = keys.get(&run).map_or(&[][..], Vec::as_slice);
+        let record = record(catalog, store, &run, all).await;
+        out.insert(run, unfinished::stays(&plan, &record));
+    }
+    Ok(out)
+}
+
+/// The journal of a run as far as it is in the store, and its report.
+async fn record(
+    catalog: &CatalogName,
+    store: &dyn Store,
+    run: &RunId,
+    keys: &[String],
+) -> Result<(String, Option<Vec<u8>>)> {
+    let journal = format!("{}/{run}/journal/", keys::runs(catalog));
+    let lines = keys.iter().filter(|key| key.starts_with(&journal)).map(|key| (key.clone(), key.clone())).collect();
+    let mut lines = memory::fetch(store, lines).await?;
+    lines.sort();
+    let journal = lines.iter().map(|(_, line)| String::from_utf8_lossy(line)).collect();
+    Ok((journal, store.get(&keys::report(catalog, run)).await?))
+}
+
+/// What refers to the AMIs without tags that would go; what can't be asked protects.
+async fn referred(
+    loaded: &Loaded,
+    clouds: &Clouds,
+    things: &[Temporary],
+    runs: &BTreeMap<RunId, RunFacts>,
+) -> BTreeMap<String, String> {
+    let home = loaded.catalog.settings.home();
+    let goes = |t: &&Temporary| {
+        bare(t) && t.account.is_none() && t.region == *home && runs.values().any(|r| r.amis.contains_key(&t.name))
+    };
+    let ids: Vec<AmiId> = things.iter().filter(goes).map(|t| AmiId(t.id.clone())).collect();
+    if ids.is_empty() {
+        return BTreeMap::new();
+    }
+    match clouds.home.references(home, &ids).await {
+        Ok(found) => found.into_iter().map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by))).collect(),
+        Err(e) => {
+            let why = format!("what refers to it is not known: {}", Error::from(e).one_line());
+            ids.into_iter().map(|id| (id.0, why.clone())).collect()
+        }
+    }
 }
 
 fn show(leftovers: &[Leftover], as_json: bool) {
@@ -131,4 +200,68 @@ fn show(leftovers: &[Leftover], as_json: bool) {
         })
         .collect();
     ui::data(&ui::table::columns(&["KIND", "ID", "REGION", "RUN", "DO", "BECAUSE"], &rows));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::adapters::fake::MemoryStore;
+    use crate::engine::journal::{Phase, Recorder};
+    use crate::model::{AmiId, Region, Timestamp};
+    use crate::plan::release::PLAN_SCHEMA;
+    use crate::plan::step::{Action, AmiRef, Step, StepId};
+
+    /// The run of a plan with one build whose journal has these phases, in a store.
+    async fn stored(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
+        let (store, catalog, run) = (MemoryStore::default(), CatalogName::from("acme"), RunId::from("r1"));
+        let id = StepId("jdk/build".to_owned());
+        let action = Action::Build {
+            image: "jdk".into(),
+            version: "20261122.1".parse().expect("a version"),
+            ami_name: "acme/jdk".to_owned(),
+            base: AmiRef::Known(AmiId::from("ami-1")),
+            tags: BTreeMap::new(),
+        };
+        let (scope, region) = ("jdk".to_owned(), Region::from("eu-west-1"));
+        let (account, needs, reason) = (None, Vec::new(), String::new());
+        let steps = vec![Step { id: id.clone(), scope, region, account, needs, reason, action }];
+        let made = Timestamp::UNIX_EPOCH;
+        let plan = Plan { schema: PLAN_SCHEMA, run: run.clone(), made, decisions: Vec::new(), steps };
+        store.put(&keys::plan(&catalog, &run), &serde_json::to_vec(&plan).expect("JSON")).await.expect("stored");
+        let (mut recorder, mut lines) = (Recorder::default(), Vec::new());
+        for phase in phases {
+            let write = |line: &str| {
+                lines.push(format!("{line}\n"));
+                Ok(())
+            };
+            recorder.record((made, &id, *phase), &Value::Null, write).expect("legal");
+        }
+        for (seq, line) in (1..).zip(&lines) {
+            store.put(&keys::journal(&catalog, &run, seq), line.as_bytes()).await.expect("stored");
+        }
+        (store, catalog, run)
+    }
+
+    /// Why the AMI stays, by the store: nothing known, no reason, or a reason.
+    async fn stays(store: &MemoryStore, catalog: &CatalogName, run: &RunId) -> Option<Option<String>> {
+        let all = store.list(&keys::runs(catalog)).await.expect("listed");
+        let keys = BTreeMap::from([(run.clone(), all)]);
+        built(catalog, store, &keys, &["acme/jdk"]).await.expect("read").remove(run)?.remove("acme/jdk")
+    }
+
+    #[tokio::test]
+    async fn a_runs_record_in_the_store_says_whether_its_build_finished() {
+        let (store, catalog, run) = stored(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
+        assert_eq!(stays(&store, &catalog, &run).await, Some(None), "it never finished");
+        store.delete(&keys::journal(&catalog, &run, 2)).await.expect("deleted");
+        let why = stays(&store, &catalog, &run).await.flatten().expect("a reason");
+        assert!(why.contains("can't be read"), "a line is missing: {why}");
+        let (store, catalog, run) = stored(&[Phase::Started, Phase::Succeeded]).await;
+        assert!(stays(&store, &catalog, &run).await.flatten().is_some_and(|why| why.contains("finished")));
+        let (store, catalog, run) = stored(&[]).await;
+        assert!(stays(&store, &catalog, &run).await.flatten().is_some_and(|why| why.contains("no record")));
+        assert_eq!(stays(&MemoryStore::default(), &catalog, &run).await, None, "nobody built it");
+    }
 }

@@ -9,6 +9,7 @@ pub mod outcome;
 mod scope;
 #[cfg(test)]
 mod tests;
+pub mod unfinished;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

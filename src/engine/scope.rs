@@ -11,7 +11,7 @@ use super::journal::Phase;
 use super::outcome::ScopeEnd;
 use super::{Shared, StepContext, rounded};
 use crate::error::{Error, Kind, Result};
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 
 /// Runs the steps; on failure undoes, newest first, what was done.
 pub(super) async fn run(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
@@ -109,10 +109,16 @@ async fn unwind(shared: &Shared, failed: &Step, error: Error, done: Vec<(&Step, 
     ScopeEnd::Failed { step, verb, kind, error, hints }
 }
 
+/// Whether a step is of those that leave something to look at: a build, a boot, or a check. What fails later has begun to be
+/// found, and half of that is left to nobody.
+fn looked_at(action: &Action) -> bool {
+    matches!(action, Action::Build { .. } | Action::Boot { .. } | Action::CheckBoot { .. } | Action::CheckAgain { .. })
+}
+
 /// Leaves what failed for a person to look at, where that was asked for and there is something.
 async fn keep(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
     let wanted = shared.keep_failed && matches!(error.kind, Kind::ChecksFailed | Kind::StepFailed);
-    if !wanted || shared.cancel.is_cancelled() {
+    if !wanted || !looked_at(&failed.action) || shared.cancel.is_cancelled() {
         return None;
     }
     let kept = shared.engine.effects.keep(&failed.scope).await;
@@ -128,16 +134,23 @@ async fn keep(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd>
 /// Undoes every step; what could not be undone, and what was left for want of the lock.
 async fn take_back(shared: &Shared, done: &[(&Step, Option<Value>)]) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
+    let mut moved: Option<&Step> = None;
     for (step, output) in done.iter().rev() {
         let lost = || shared.engine.effects.lost().is_some();
         if lost() {
             left.push(step.id.to_string());
             continue;
         }
+        if let Some(moved) = moved.filter(|_| matches!(step.action, Action::Build { .. } | Action::Copy { .. })) {
+            // What may still be current must not go.
+            stuck.push(format!("{}: left as it is, because {} could not be taken back", step.id, moved.id));
+            continue;
+        }
         match undo(shared, step, output.as_ref()).await {
             Ok(()) => {}
             Err(_) if lost() => left.push(step.id.to_string()),
             Err(e) => {
+                moved = moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(*step));
                 let error = e.one_line();
                 hear(shared, Event::UndoFailed { scope: step.scope.clone(), step: step.id.clone(), error });
                 let hints: String = e.hints().iter().map(|h| format!("; {h}")).collect();

@@ -14,7 +14,7 @@ use crate::adapters::fake::{FakeClock, MemoryJournal};
 use crate::catalog::OnFailure;
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, Region, RunId, Timestamp};
-use crate::plan::{Action, Plan, Step, StepId};
+use crate::plan::{Action, AmiRef, Plan, Step, StepId};
 
 /// What the effects do instead of their work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +170,19 @@ async fn an_undo_that_fails_is_stuck_with_its_hint_and_the_worst_of_all() {
     assert_eq!(left, &["a/y: can't; do it by hand"]);
     assert_eq!(error, "as told");
     assert!(done.contains(&"undo a/x".to_owned()), "{done:?}");
+}
+
+#[tokio::test]
+async fn what_a_move_may_still_point_at_is_not_taken_back() {
+    let mut plan = plan(&["a/key", "a/build", "a/release", "a/after"], &[]);
+    plan.steps[1].action =
+        Action::Copy { source: AmiRef::Known("ami-1".into()), from: "r".into(), name: String::new() };
+    plan.steps[2].action = Action::MoveCurrent { moves: Vec::new() };
+    let tricks = [("a/release", Trick::FailUndo), ("a/after", Trick::Fail(Kind::StepFailed))];
+    let (outcome, done, _) = run(&plan, &tricks, 1, OnFailure::Stop).await;
+    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["a"] else { panic!("{outcome:?}") };
+    assert!(left[1].contains("a/build: left as it is, because a/release could not be taken back"), "{left:?}");
+    assert!(!done.contains(&"undo a/build".to_owned()) && done.contains(&"undo a/key".to_owned()), "{done:?}");
 }
 
 #[tokio::test]

@@ -1,19 +1,20 @@
 //! Owns what a sweep may remove: temporary things past their expiry or of a dead run, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::lifecycle::tags;
-use crate::model::{CatalogName, RunId, State, Temporary, TemporaryKind, Timestamp};
+use crate::model::{CatalogName, Region, RunId, State, Temporary, TemporaryKind, Timestamp};
 
 /// What is known of a run from the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFacts {
     /// Whether it holds a lock that has not expired.
     pub alive: bool,
-    /// The names of the AMIs it set out to build: Packer tags an AMI last, so that one may be left without tags.
-    pub amis: BTreeSet<String>,
+    /// The names of the AMIs it set out to build, with why one that has no tags must stay. Packer tags an AMI last, so that
+    /// a build which began and never finished may have left one without tags: only then is there no reason.
+    pub amis: BTreeMap<String, Option<String>>,
 }
 
 /// What is known and wished when deciding.
@@ -21,10 +22,14 @@ pub struct RunFacts {
 pub struct Sweep<'a> {
     /// Whose things.
     pub catalog: &'a CatalogName,
+    /// The Region where builds make their AMIs, in the builder's own account.
+    pub home: &'a Region,
     /// Now.
     pub now: Timestamp,
     /// The runs the store knows.
     pub runs: &'a BTreeMap<RunId, RunFacts>,
+    /// By the id of an AMI without tags, what refers to it, or why that is not known.
+    pub referred: &'a BTreeMap<String, String>,
     /// Whether to take what old Packer versions leave without tags: only its name and age say what it is.
     pub packer: bool,
 }
@@ -96,9 +101,7 @@ impl Sweep<'_> {
 
     fn untagged(&self, thing: &Temporary) -> Option<(bool, String)> {
         if thing.kind == TemporaryKind::Image {
-            let (run, facts) = self.runs.iter().find(|(_, facts)| facts.amis.contains(&thing.name))?;
-            let taken = (true, format!("run {run} was building it when it died, so it has no tags"));
-            return Some(if facts.alive { (false, format!("run {run} is alive")) } else { taken });
+            return self.bare(thing);
         }
         let made = packer_time(&thing.name)
             .filter(|_| matches!(thing.kind, TemporaryKind::KeyPair | TemporaryKind::SecurityGroup))?;
@@ -111,6 +114,27 @@ impl Sweep<'_> {
             (true, format!("Packer's, by its name, made {} days ago and not in use", hours / 24))
         } else {
             (false, format!("Packer's, by its name, made {} days ago: --packer-leftovers takes it", hours / 24))
+        })
+    }
+}
+
+impl Sweep<'_> {
+    /// An AMI without any tag, known by its name alone. Only what its own build left may go, and that is at one place; anybody
+    /// can give a copy elsewhere the same name, or take the tags of a good AMI away.
+    fn bare(&self, thing: &Temporary) -> Option<(bool, String)> {
+        if !thing.tags.is_empty() || thing.account.is_some() || thing.region != *self.home {
+            return None;
+        }
+        let (run, facts, why) =
+            self.runs.iter().find_map(|(run, facts)| facts.amis.get(&thing.name).map(|why| (run, facts, why)))?;
+        Some(if facts.alive {
+            (false, format!("run {run} is alive"))
+        } else if let Some(why) = why {
+            (false, format!("it has no tags, but {why}"))
+        } else if let Some(used) = self.referred.get(&thing.id) {
+            (false, format!("it has no tags, but {used}"))
+        } else {
+            (true, format!("run {run} was building it when it died, so it has no tags"))
         })
     }
 }

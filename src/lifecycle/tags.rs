@@ -48,6 +48,8 @@ pub const KEPT: &str = "bakeline:kept";
 pub const RETIRING: &str = "bakeline:retiring";
 /// The launch permissions it had before it was disabled: how many, then as many as fit.
 pub const PERMISSIONS: &str = "bakeline:permissions";
+/// With an account's number behind it: what of this AMI that account may use only while a copy is made.
+pub const SHARING: &str = "bakeline:sharing:";
 /// EC2's display name.
 pub const NAME: &str = "Name";
 

@@ -154,16 +154,20 @@ pub(super) fn before(record: &Record<'_>, environment_key: &str) -> Tags {
     keys.into_iter().map(|key| (key.to_owned(), record.tag(key).to_owned())).collect()
 }
 
-/// What a version says after it was taken back from `env`: held, current there no more, fallen to the rung below.
+/// What a version says after it was taken back from `env`: held, current there no more, fallen to the rung below. What was
+/// neither released nor held keeps its state, which is stricter, and loses only its claims.
 pub(super) fn taken_back(catalog: &Catalog, record: &Record<'_>, env: &EnvName) -> Holder {
     let settings = &catalog.settings;
     let mut left = record.current.clone();
     left.remove(env);
-    let fallen = settings.rung(env).and_then(|r| rung::fallen(settings, record, r));
-    let after = Tags::from([
-        (tags::STATE.to_owned(), State::Held.as_str().to_owned()),
+    let good = matches!(record.state, State::Released | State::Held);
+    let fallen = settings.rung(env).filter(|_| good).and_then(|r| rung::fallen(settings, record, r));
+    let mut after = Tags::from([
         (tags::CURRENT.to_owned(), current::format(&left)),
         (settings.environment_key.clone(), rung::value(settings, fallen)),
     ]);
+    if good {
+        after.insert(tags::STATE.to_owned(), State::Held.as_str().to_owned());
+    }
     Holder { ami: record.ami.id.clone(), before: before(record, &settings.environment_key), after }
 }

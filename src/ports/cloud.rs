@@ -1,5 +1,7 @@
 //! Owns the contract with the cloud: what can be asked of EC2, SSM and STS, and what kinds of answers there are.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::Secret;
@@ -129,6 +131,15 @@ pub struct CopyRequest {
     pub token: String,
 }
 
+/// What of an AMI another account may use: the AMI itself, and the snapshots behind it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// The AMI.
+    pub image: bool,
+    /// The snapshots.
+    pub snapshots: BTreeSet<SnapshotId>,
+}
+
 /// An instance as the cloud describes it.
 #[derive(Debug, Clone)]
 pub struct Instance {
@@ -196,8 +207,10 @@ pub trait Cloud: super::Ladder + Send + Sync {
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId>;
     /// Why EC2 says that an AMI failed, where it says.
     async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
-    /// Lets (`on`) another account launch and copy an AMI, or no longer; twice is fine.
-    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()>;
+    /// What of an AMI another account may use by its own number.
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
+    /// Lets (`on`) another account use this of an AMI, or no longer; twice is fine.
+    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()>;
     /// Asks whether an instance of the AMI would start, and starts none.
     async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()>;
 }

@@ -21,6 +21,6 @@ pub trait Ladder: Send + Sync {
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>>;
     /// Lets these launch it too.
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()>;
-    /// What EC2 itself says refers to these AMIs; none where it does not know the question or the caller may not ask it.
+    /// What EC2 itself says refers to these AMIs; none where it does not know the question. Who may not ask it gets an error.
     async fn reported(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Option<Vec<Reference>>>;
 }

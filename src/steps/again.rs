@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Steps, check, tag};
+use super::{Steps, check, current, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
@@ -48,7 +48,7 @@ fn order(step: &Step) -> Result<Order<'_>> {
     }
 }
 
-pub(super) async fn retag(steps: &Steps, step: &Step) -> Result<Value> {
+pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>) -> Result<Value> {
     let order = order(step)?;
     let now = tag::ami(steps, step, order.ami).await?;
     let seen = now.tags.get(tags::CHECKS).map_or("", String::as_str);
@@ -62,11 +62,7 @@ pub(super) async fn retag(steps: &Steps, step: &Step) -> Result<Value> {
         (tags::CHECKED.to_owned(), order.checked.to_string()),
     ]);
     steps.at(step)?.tag(&step.region, &[order.ami.to_string()], &wanted).await?;
-    let read = tag::ami(steps, step, order.ami).await?;
-    if read.tags.get(tags::CHECKS).map(String::as_str) != Some(order.after) {
-        let text = format!("tag `{}` of {} in {} does not read back", tags::CHECKS, order.ami, step.region);
-        return Err(Error::new(Kind::StepFailed, text).hint("another writer may be at work; run again"));
-    }
+    current::read_back(steps, step, &wanted, order.ami, context).await?;
     Ok(json!({ "ami": order.ami, "checks": order.after }))
 }
 

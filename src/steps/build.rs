@@ -8,9 +8,10 @@ use super::{Steps, boot, resolve, text_of};
 use crate::checks::Phase;
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Ami, AmiId, ImageName, Tags, Version};
+use crate::lifecycle::tags;
+use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
 use crate::plan::{Action, AmiRef, Step, StepId};
-use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
+use crate::ports::{BuildJob, BuildOutcome, BuilderError, CloudErrorKind, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 
 /// Where a program that Packer calls says what failed: in the build folder, in words for people.
@@ -206,5 +207,40 @@ pub(super) async fn throw_away(steps: &Steps, step: &Step, ami_name: &str) -> Re
 
 async fn discard(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
     let Some(ami) = made(steps, step, ami_name).await? else { return Ok(()) };
+    if let Some(why) = found(steps, step, &ami).await? {
+        let text = format!("{} in {} is not thrown away: {why}", ami.id, step.region);
+        return Err(Error::new(Kind::Stuck, text).hint(
+            "`bakeline doctor` shows what points where; then release again, or withdraw it with `bakeline revoke`",
+        ));
+    }
     super::tag::deregister(steps, step, &ami).await
+}
+
+/// Why an AMI may be found by somebody, if so: only what is a candidate by its tags, or has none yet, was never to be found.
+async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
+    if ami.tags.is_empty() {
+        return Ok(None);
+    }
+    let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
+    if tag(tags::STATE) != State::Candidate.as_str() || !tag(tags::CURRENT).is_empty() {
+        let (state, current) = (tag(tags::STATE), tag(tags::CURRENT));
+        return Ok(Some(format!("its tags say that it is {state:?} and current in {current:?}")));
+    }
+    let settings = &steps.catalog.settings;
+    if tag(tags::IMAGE).is_empty() {
+        return Ok(None); // No pointer can be named after it.
+    }
+    let (image, arch) = (ImageName::from(tag(tags::IMAGE)), tag(tags::ARCH).parse().unwrap_or_default());
+    for env in &settings.environments {
+        let pointer = pointer_name(&settings.name, &image, &env.name, arch);
+        match steps.cloud.parameter(&step.region, &pointer).await {
+            Ok(value) if value.as_deref() == Some(ami.id.as_str()) => {
+                return Ok(Some(format!("SSM parameter {pointer} says it")));
+            }
+            // Who may not read pointers publishes none either.
+            Err(e) if e.kind != CloudErrorKind::Denied => return Err(e.into()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
 }

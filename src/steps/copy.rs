@@ -1,7 +1,6 @@
-//! Owns copies in other Regions and accounts: sharing the original for as long as it takes, copying, trying a launch.
+//! Owns copies in other Regions and accounts: copying, waiting, trying a launch.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,27 +17,8 @@ use crate::ports::{CopyRequest, ImageQuery};
 /// Copies of large AMIs between Regions take long; EC2 promises nothing.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-/// Which scopes copy an AMI to an account just now: the last one ends the sharing.
-#[derive(Debug, Default)]
-pub struct Shares(Mutex<BTreeMap<(AmiId, String), BTreeSet<String>>>);
-
-impl Shares {
-    fn begin(&self, ami: &AmiId, account: &str, scope: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry((ami.clone(), account.to_owned())).or_default().insert(scope.to_owned());
-    }
-
-    /// Whether nobody copies any more.
-    fn end(&self, ami: &AmiId, account: &str, scope: &str) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let users = all.entry((ami.clone(), account.to_owned())).or_default();
-        users.remove(scope);
-        users.is_empty()
-    }
-}
-
 /// The original, at home, still ours.
-async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
+pub(super) async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
     let query = ImageQuery { ids: vec![id.clone()], ..ImageQuery::default() };
     let found = steps.cloud.images(region, &query).await?.into_iter().next();
     let ours =
@@ -47,35 +27,6 @@ async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Result<Ami> {
         let text = format!("{id} in {region} is no released AMI of this catalog any more");
         Error::new(Kind::Refused, text).hint("run `bakeline list` to see what it is now")
     })
-}
-
-pub(super) async fn share(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    account: &str,
-    context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
-    steps.shares.begin(&id, account, &step.scope);
-    let ami = original(steps, &step.region, &id).await?;
-    steps.cloud.share(&step.region, &ami, account, true).await?;
-    Ok(json!({ "shared": ami.id, "with": account }))
-}
-
-pub(super) async fn unshare(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    account: &str,
-    context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
-    let last = steps.shares.end(&id, account, &step.scope);
-    if last && let Some(ami) = super::tag::find(steps, step, &id).await? {
-        steps.cloud.share(&step.region, &ami, account, false).await?;
-    }
-    Ok(json!({ "original": id, "ended": last }))
 }
 
 /// Our own AMI of this name at the step's place, whatever its state.
@@ -100,7 +51,7 @@ pub(super) async fn perform(
 ) -> Result<Value> {
     let original = original(steps, from, &resolve(source, &context.outputs)?).await?;
     let origin = format!("{from}:{}", original.id);
-    let id = match made(steps, step, name).await? {
+    let (id, adopted) = match made(steps, step, name).await? {
         Some(ami) if !half(steps, &ami, &origin) => {
             let text =
                 format!("{} in {} has the name `{name}` and is no half-made copy of {origin}", ami.id, step.region);
@@ -110,19 +61,30 @@ pub(super) async fn perform(
         }
         Some(ami) if ami.status == "failed" => {
             super::tag::deregister(steps, step, &ami).await?;
-            start(steps, step, &original, &origin, name).await?
+            (start(steps, step, &original, &origin, name).await?, false)
         }
-        Some(ami) => ami.id,
-        None => start(steps, step, &original, &origin, name).await?,
+        Some(ami) => (adopt(steps, step, &ami).await?, true),
+        None => (start(steps, step, &original, &origin, name).await?, false),
     };
     (context.note)(&format!("copy {id} of {origin} in {}", step.region));
+    let seen = AtomicBool::new(adopted);
     let ami = super::wait::until(steps, LIMIT, &context.cancel, &format!("copy {id} in {}", step.region), || async {
-        finished(steps, step, &id).await
+        finished(steps, step, &id, &seen).await
     })
     .await?;
     let myself = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
     steps.at(step)?.tag(&step.region, &[id.to_string()], &myself).await?;
     Ok(json!({ "ami": id, "origin": origin, "snapshots": ami.snapshots }))
+}
+
+/// Makes a half-made copy of a dead run this run's own before anything else: a sweep beside it takes what is a dead run's.
+async fn adopt(steps: &Steps, step: &Step, ami: &Ami) -> Result<AmiId> {
+    let ids: Vec<String> =
+        [ami.id.to_string()].into_iter().chain(ami.snapshots.iter().map(ToString::to_string)).collect();
+    let mine = [(tags::RUN, steps.run.to_string()), (tags::EXPIRES, steps.expires.to_string())];
+    let mine: Tags = mine.map(|(key, value)| (key.to_owned(), value)).into();
+    steps.at(step)?.tag(&step.region, &ids, &mine).await?;
+    Ok(ami.id.clone())
 }
 
 async fn start(steps: &Steps, step: &Step, original: &Ami, origin: &str, name: &str) -> Result<AmiId> {
@@ -131,7 +93,7 @@ async fn start(steps: &Steps, step: &Step, original: &Ami, origin: &str, name: &
     let mut wanted: Tags = original
         .tags
         .iter()
-        .filter(|(k, _)| !personal.contains(&k.as_str()))
+        .filter(|(k, _)| !personal.contains(&k.as_str()) && !k.starts_with(tags::SHARING))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
     for (key, value) in [
@@ -154,9 +116,16 @@ async fn start(steps: &Steps, step: &Step, original: &Ami, origin: &str, name: &
     Ok(steps.at(step)?.copy_image(&step.region, &request).await?)
 }
 
-async fn finished(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
-    // Right after the call EC2 may not know it yet.
-    let Some(ami) = super::tag::find(steps, step, id).await? else { return Ok(None) };
+async fn finished(steps: &Steps, step: &Step, id: &AmiId, seen: &AtomicBool) -> Result<Option<Ami>> {
+    let Some(ami) = super::tag::find(steps, step, id).await? else {
+        // Right after the call EC2 may not know it yet; what was there and is gone does not come back.
+        if !seen.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let text = format!("copy {id} in {} was there and is gone: somebody deregistered it", step.region);
+        return Err(Error::new(Kind::StepFailed, text).hint("run again: it is copied anew"));
+    };
+    seen.store(true, Ordering::Relaxed);
     match ami.status.as_str() {
         "available" => Ok(Some(ami)),
         "pending" => Ok(None),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Steps, resolve};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::tags;
+use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
 use crate::plan::Step;
 use crate::plan::step::Move;
@@ -35,7 +35,7 @@ pub(super) async fn perform(steps: &Steps, step: &Step, moves: &[Move], context:
         wanted.extend(movement.untag.iter().map(|key| (key.clone(), String::new())));
         set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
         publish(steps, step, &movement.pointer, &to, context).await?;
-        read_back(steps, step, movement, &to).await?;
+        read_back(steps, step, &movement.tags, &to, context).await?;
         for (holder, after) in holders {
             set(steps, step, std::slice::from_ref(&holder), after).await?;
         }
@@ -100,44 +100,69 @@ pub(super) async fn publish(
     .await
 }
 
-async fn read_back(steps: &Steps, step: &Step, movement: &Move, to: &AmiId) -> Result<()> {
-    let now = super::tag::ami(steps, step, to).await?.tags;
-    for (key, value) in &movement.tags {
-        if now.get(key).map_or("", String::as_str) != value {
-            let text = format!("tag `{key}` of {to} in {} does not read back as {value:?}", step.region);
-            return Err(Error::new(Kind::StepFailed, text).hint("another writer may be at work; run again"));
-        }
-    }
-    Ok(())
+/// Waits until an AMI's tags read as they were written: for a while EC2 may answer what was before.
+pub(super) async fn read_back(
+    steps: &Steps,
+    step: &Step,
+    wanted: &Tags,
+    id: &AmiId,
+    context: &StepContext<'_>,
+) -> Result<()> {
+    let what = format!("the tags of {id} in {} to read back", step.region);
+    let same = super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
+        let now = super::tag::ami(steps, step, id).await?.tags;
+        let differs = wanted.iter().any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
+        Ok((!differs).then_some(()))
+    });
+    same.await.map_err(|e| match e.kind {
+        Kind::StepFailed => e.hint("another writer may be at work; run again"),
+        _ => e,
+    })
 }
 
-/// Puts the old back first, so that there is always one, then takes the new away.
+/// Puts the old back first, so that there is always one, then takes the new away. Somebody else's state is not taken back.
 pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &StepContext<'_>) -> Result<()> {
     for movement in moves {
         let to = resolve(&movement.to, &context.outputs)?;
-        let Some(now) = super::tag::find(steps, step, &to).await? else { continue };
-        let ours = movement.tags.get(tags::CURRENT);
-        if ours.is_none() || now.tags.get(tags::CURRENT) != ours {
-            continue; // Not moved by us: somebody else's state is not taken back.
-        }
+        let now = super::tag::find(steps, step, &to).await?;
+        let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
+        let ours = movement.tags.get(tags::CURRENT).filter(|ours| seen == Some(*ours));
+        let (Some(now), Some(_)) = (&now, ours) else {
+            let others = seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
+            if !others && says(steps, step, &movement.pointer, &to).await? {
+                // The tags may read as they were before; nobody must be sent to what goes.
+                point_back(steps, step, movement).await?;
+            }
+            continue;
+        };
         for holder in &movement.from {
             let ami = super::tag::ami(steps, step, &holder.ami).await?;
             set(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
         }
-        match movement.from.first() {
-            Some(holder) => {
-                let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
-                steps.at(step)?.put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog).await?;
-            }
-            None => steps.at(step)?.delete_parameter(&step.region, &movement.pointer).await?,
-        }
+        point_back(steps, step, movement).await?;
         let mut old: Tags = movement.tags.keys().map(|key| (key.clone(), String::new())).collect();
         old.extend(movement.before.clone());
         if movement.untag.iter().any(|key| key == tags::EXPIRES) {
             // It is temporary again, in case that the undo of its making fails.
             old.insert(tags::EXPIRES.to_owned(), steps.expires.to_string());
         }
-        set(steps, step, std::slice::from_ref(&now), &old).await?;
+        set(steps, step, std::slice::from_ref(now), &old).await?;
+        read_back(steps, step, &old, &to, context).await?;
     }
     Ok(())
+}
+
+/// Whether a pointer says this AMI.
+async fn says(steps: &Steps, step: &Step, pointer: &str, id: &AmiId) -> Result<bool> {
+    Ok(steps.at(step)?.parameter(&step.region, pointer).await?.as_deref() == Some(id.as_str()))
+}
+
+/// Makes the pointer of a move say what it said before.
+async fn point_back(steps: &Steps, step: &Step, movement: &Move) -> Result<()> {
+    let cloud = steps.at(step)?;
+    let Some(holder) = movement.from.first() else {
+        return Ok(cloud.delete_parameter(&step.region, &movement.pointer).await?);
+    };
+    let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
+    Ok(cloud.put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog).await?)
 }

@@ -13,7 +13,7 @@ use crate::engine::fence::Guard;
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
 use crate::ports::{
     BuildJob, BuildOutcome, BuilderError, Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest,
-    Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine, Secret, TemporaryQuery,
+    Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine, Secret, Sharing, TemporaryQuery,
 };
 
 /// A cloud that changes nothing without the lock.
@@ -131,9 +131,13 @@ impl Cloud for FencedCloud {
         self.inner.why_failed(region, ami).await
     }
 
-    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        self.inner.sharing(region, ami, account).await
+    }
+
+    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
         self.may("ModifyImageAttribute", region).await?;
-        self.inner.share(region, ami, account, on).await
+        self.inner.share(region, ami, what, account, on).await
     }
 
     async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()> {

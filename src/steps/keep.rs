@@ -3,7 +3,8 @@
 use super::Steps;
 use crate::catalog::Access;
 use crate::error::Result;
-use crate::model::ImageName;
+use crate::lifecycle::tags;
+use crate::model::{ImageName, State};
 use crate::ports::ImageQuery;
 
 pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String>> {
@@ -21,7 +22,8 @@ pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String
         };
         out.push(format!("kept: instance {} in {home} until {}: {way}", instance.id, steps.expires));
     }
-    let query = ImageQuery { tags: mine, ..ImageQuery::default() };
+    let candidate = (tags::STATE.to_owned(), State::Candidate.as_str().to_owned());
+    let query = ImageQuery { tags: mine.into_iter().chain([candidate]).collect(), ..ImageQuery::default() };
     for ami in steps.cloud.images(home, &query).await? {
         out.push(format!("kept: candidate {} in {home} until {}; no lookup returns it", ami.id, steps.expires));
     }

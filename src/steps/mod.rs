@@ -17,6 +17,7 @@ mod mark;
 mod permissions;
 pub mod reports;
 mod retire;
+mod share;
 mod sweep;
 mod tag;
 #[cfg(test)]
@@ -40,7 +41,7 @@ use crate::plan::{Action, AmiRef, Step, StepId};
 use crate::ports::{
     Clock, Cloud, CloudError, CloudErrorKind, ImageBuilder, Shell, Store, StoreError, StoreErrorKind, Workspace,
 };
-pub use copy::Shares;
+pub use share::Shares;
 
 /// The ports and settings that the steps of one run share.
 pub struct Steps {
@@ -133,8 +134,8 @@ impl Effects for Steps {
             Action::Unpoint { ami, current, pointers } => retire::unpoint(self, step, ami, current, pointers).await,
             Action::Discard { ami_name } => build::throw_away(self, step, ami_name).await,
             Action::Sweep { thing } => sweep::perform(self, step, thing, context).await,
-            Action::Share { ami, account } => copy::share(self, step, ami, account, context).await,
-            Action::Unshare { ami, account } => copy::unshare(self, step, ami, account, context).await,
+            Action::Share { ami, account } => share::share(self, step, ami, account, context).await,
+            Action::Unshare { ami, account } => share::unshare(self, step, ami, account, context).await,
             Action::Copy { source, from, name } => copy::perform(self, step, (source, from, name), context).await,
             Action::Launchable { ami } => copy::launchable(self, step, ami, context).await,
             Action::Mark { amis, before, tags } => mark::perform(self, step, amis, before, tags).await,
@@ -143,7 +144,7 @@ impl Effects for Steps {
             Action::CheckAgain { image, version, instance } => {
                 again::check(self, step, image, *version, instance, context).await
             }
-            Action::Retag { .. } => again::retag(self, step).await,
+            Action::Retag { .. } => again::retag(self, step, context).await,
             Action::Probe { image, version, ami, instance } => {
                 updates::perform(self, image, *version, ami, instance, context).await
             }
@@ -174,7 +175,7 @@ impl Effects for Steps {
             Action::Unpoint { ami, current, pointers } => {
                 retire::undo_unpoint(self, step, ami, current, pointers).await
             }
-            Action::Share { ami, account } => copy::unshare(self, step, ami, account, context).await.map(drop),
+            Action::Share { ami, account } => share::unshare(self, step, ami, account, context).await.map(drop),
             Action::Copy { source, from, name } => copy::undo(self, step, (source, from, name), context).await,
             Action::Mark { amis, before, tags } => mark::undo(self, step, amis, before, tags).await,
             Action::Unshare { .. }

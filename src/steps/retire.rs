@@ -44,12 +44,7 @@ async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], sha
         return Err(refused("it is protected from deregistration since the decision"));
     }
     let cloud = steps.at(step)?;
-    let ids = std::slice::from_ref(id);
-    let used = match cloud.reported(&step.region, ids).await? {
-        Some(reported) => reported,
-        None => cloud.references(&step.region, ids).await?,
-    };
-    if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
+    if let Some(used) = tag::references(steps, step, id).await?.iter().find(|used| used.kind != SHARED) {
         return Err(refused(&format!("{} {} refers to it since the decision", used.kind, used.by)));
     }
     if shared == Shared::Refused

@@ -9,7 +9,7 @@ use super::{Steps, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
-use crate::model::{AmiId, InstanceId, Temporary, TemporaryKind};
+use crate::model::{Ami, AmiId, InstanceId, Temporary, TemporaryKind};
 use crate::plan::Step;
 
 /// EC2 ends an instance, and lets go of what it held, within minutes.
@@ -46,5 +46,23 @@ async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()>
         let text = format!("{} in {}: tag `{key}` changed since the decision", thing.id, step.region);
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
     }
+    if thing.tags.is_empty() {
+        bare(steps, step, &ami).await?;
+    }
     tag::deregister(steps, step, &ami).await
+}
+
+/// An AMI that only its name tells of must still have no tag at all, and nothing may have begun to use it.
+async fn bare(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let refused = |why: &str| {
+        let text = format!("{} in {}: {why} since the decision", ami.id, step.region);
+        Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"))
+    };
+    if let Some(key) = ami.tags.keys().next() {
+        return refused(&format!("it got the tag `{key}`"));
+    }
+    match tag::references(steps, step, &ami.id).await?.first() {
+        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.by)),
+        None => Ok(()),
+    }
 }

@@ -220,6 +220,27 @@ fn prune_and_plan_from_a_recorded_world() {
 }
 
 #[test]
+fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
+    let house = House::new();
+    let mut world = json!({
+        "schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": [],
+        "unread": [[{"account": "222222222222", "region": "us-east-1"}, "no answer"]],
+    });
+    house.write("w.json", &world.to_string());
+    let prune = house.run(&["prune", "--world", "w.json"]);
+    assert!(
+        prune.code == 0 && prune.err.contains("warning: 222222222222.us-east-1 could not be read"),
+        "{}",
+        prune.err
+    );
+    let gone = ["retire", "gone", "--world", "w.json"];
+    house.run(&gone).refuses(4, &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"]);
+    world["unread"] = json!([]);
+    house.write("w.json", &world.to_string());
+    house.run(&gone).refuses(6, &["no AMI of `gone`"]);
+}
+
+#[test]
 fn a_world_that_is_none_is_refused_with_its_place() {
     let house = House::new();
     house.write("w.json", "{\n  \"schema\": 1,\n  \"tkaen\": 1\n}\n");

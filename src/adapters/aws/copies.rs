@@ -1,12 +1,15 @@
 //! Owns copies at AWS: CopyImage, sharing for it, and the question whether an AMI would launch.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::types::{
-    InstanceType, LaunchPermission, LaunchPermissionModifications, OperationType, ResourceType, SnapshotAttributeName,
+    ImageAttributeName, InstanceType, LaunchPermission, LaunchPermissionModifications, OperationType, ResourceType,
+    SnapshotAttributeName,
 };
 
 use super::{Clients, failed, specification};
 use crate::model::{Ami, AmiId};
-use crate::ports::{CloudErrorKind, CloudResult, CopyRequest};
+use crate::ports::{CloudErrorKind, CloudResult, CopyRequest, Sharing};
 
 /// CopyImage runs in the Region of the copy; the client token makes a repeated call answer the same id.
 pub(super) async fn copy(clients: &Clients, request: &CopyRequest) -> CloudResult<AmiId> {
@@ -30,14 +33,36 @@ pub(super) async fn why_failed(clients: &Clients, ami: &AmiId) -> CloudResult<Op
     Ok(answer.images.unwrap_or_default().into_iter().find_map(|i| i.state_reason).and_then(|r| r.message))
 }
 
-/// Copying from another account needs the snapshots too (EC2 user guide, "Cross-account copying").
-pub(super) async fn share(clients: &Clients, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
-    let launch = LaunchPermission::builder().user_id(account).build();
-    let change = LaunchPermissionModifications::builder();
-    let change = if on { change.add(launch) } else { change.remove(launch) };
-    let call = clients.ec2.modify_image_attribute().image_id(ami.id.as_str()).launch_permission(change.build());
-    call.send().await.map_err(|e| failed("ModifyImageAttribute", &clients.region, &e))?;
+/// Only what names the account: what everybody or an organisation may use is neither given nor taken here.
+pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+    let call = clients.ec2.describe_image_attribute().image_id(ami.id.as_str());
+    let answer = call.attribute(ImageAttributeName::LaunchPermission).send().await;
+    let answer = answer.map_err(|e| failed("DescribeImageAttribute", &clients.region, &e))?;
+    let launch = answer.launch_permissions.unwrap_or_default();
+    let image = launch.iter().any(|p| p.user_id.as_deref() == Some(account));
+    let mut snapshots = BTreeSet::new();
     for snapshot in &ami.snapshots {
+        let call = clients.ec2.describe_snapshot_attribute().snapshot_id(snapshot.as_str());
+        let answer = call.attribute(SnapshotAttributeName::CreateVolumePermission).send().await;
+        let answer = answer.map_err(|e| failed("DescribeSnapshotAttribute", &clients.region, &e))?;
+        let volumes = answer.create_volume_permissions.unwrap_or_default();
+        if volumes.iter().any(|p| p.user_id.as_deref() == Some(account)) {
+            snapshots.insert(snapshot.clone());
+        }
+    }
+    Ok(Sharing { image, snapshots })
+}
+
+/// Copying from another account needs the snapshots too (EC2 user guide, "Cross-account copying").
+pub(super) async fn share(clients: &Clients, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+    if what.image {
+        let launch = LaunchPermission::builder().user_id(account).build();
+        let change = LaunchPermissionModifications::builder();
+        let change = if on { change.add(launch) } else { change.remove(launch) };
+        let call = clients.ec2.modify_image_attribute().image_id(ami.as_str()).launch_permission(change.build());
+        call.send().await.map_err(|e| failed("ModifyImageAttribute", &clients.region, &e))?;
+    }
+    for snapshot in &what.snapshots {
         let call = clients
             .ec2
             .modify_snapshot_attribute()

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{
 
 use super::{Aws, failed};
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudErrorKind, CloudResult, Ladder};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, Ladder};
 
 /// AMIs in one question (EC2, DescribeImageReferences).
 const CHUNK: usize = 10;
@@ -75,7 +75,7 @@ impl Ladder for Aws {
             let mut pages = call.set_resource_types(Some(everything())).into_paginator().send();
             while let Some(page) = pages.next().await {
                 let page = match page.map_err(|e| failed("DescribeImageReferences", region, &e)) {
-                    Err(e) if unknown(&e.message) || e.kind == CloudErrorKind::Denied => return Ok(None),
+                    Err(e) if unknown(&e) => return Ok(None),
                     other => other?,
                 };
                 out.extend(page.image_references.unwrap_or_default().into_iter().filter_map(read));
@@ -97,9 +97,11 @@ fn permission(who: &str) -> LaunchPermission {
     .build()
 }
 
-/// What an endpoint answers that does not know an action (EC2 error codes; moto).
-fn unknown(message: &str) -> bool {
-    ["InvalidAction", "UnsupportedOperation", "NotImplemented", "UnknownOperation"].iter().any(|c| message.contains(c))
+/// What an endpoint answers that does not know an action (EC2 error codes; moto). Who may not ask knows nothing, which is
+/// no such answer: what refers to an AMI might be there.
+fn unknown(error: &CloudError) -> bool {
+    let codes = ["InvalidAction", "UnsupportedOperation", "NotImplemented", "UnknownOperation"];
+    error.kind != CloudErrorKind::Denied && codes.iter().any(|code| error.message.contains(code))
 }
 
 /// Every kind of resource; instances in every state but terminated, launch templates in all versions.
@@ -136,4 +138,20 @@ fn read(found: aws_sdk_ec2::types::ImageReference) -> Option<Reference> {
         _ => arn.rsplit('/').next().unwrap_or(&arn),
     };
     Some(Reference { ami: AmiId(found.image_id?), kind: kind.to_owned(), by: by.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_endpoint_that_does_not_know_the_question_has_no_answer() {
+        let said = |kind, message: &str| {
+            let (action, region) = ("DescribeImageReferences", "eu-west-1".to_owned());
+            unknown(&CloudError { kind, action, region, message: message.to_owned() })
+        };
+        assert!(said(CloudErrorKind::Other, "InvalidAction: The action is not valid for this endpoint"));
+        assert!(!said(CloudErrorKind::Denied, "UnauthorizedOperation: You are not authorized: UnknownOperation"));
+        assert!(!said(CloudErrorKind::Throttled, "RequestLimitExceeded: wait"));
+    }
 }

@@ -24,7 +24,7 @@ use aws_sdk_ec2::error::SdkError;
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
 use crate::ports::{
     Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, Secret, TemporaryQuery,
+    LaunchRequest, Secret, Sharing, TemporaryQuery,
 };
 
 /// One call, all tries together; the SDK sets no such limit by itself.
@@ -262,8 +262,12 @@ impl Cloud for Aws {
         copies::why_failed(&self.clients(region), ami).await
     }
 
-    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
-        copies::share(&self.clients(region), ami, account, on).await
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        copies::sharing(&self.clients(region), ami, account).await
+    }
+
+    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+        copies::share(&self.clients(region), ami, what, account, on).await
     }
 
     async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()> {

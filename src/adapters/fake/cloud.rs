@@ -7,7 +7,7 @@ use super::world::{ACCOUNT, FakeGroup, FakeInstance};
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
 use crate::ports::{
     Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
-    Secret, TemporaryQuery,
+    Secret, Sharing, TemporaryQuery,
 };
 
 pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
@@ -47,7 +47,7 @@ impl Cloud for FakeCloud {
                 .cloned()
                 .collect();
             world.copies_go_on(&found);
-            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(found) }
+            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(world.aged(found)) }
         })
         .await
     }
@@ -156,6 +156,7 @@ impl Cloud for FakeCloud {
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
         self.call(("tag", ids.first().map_or("", String::as_str), true), region, |world| {
             for id in ids {
+                world.lags(id);
                 let Some(now) = world.tags_of(id) else { return not_found(id) };
                 now.extend(tags.clone());
             }
@@ -233,9 +234,7 @@ impl Cloud for FakeCloud {
         let source = {
             let mut inner = self.inner.lock().expect("no panic");
             let world = inner.at(ACCOUNT, &request.source_region);
-            let shared = |r: &Reference| r.ami == request.source && r.kind == "shared-with" && r.by == account;
-            let open = mine || world.references.iter().any(shared);
-            world.images.get(&request.source).filter(|_| open).cloned()
+            world.images.get(&request.source).filter(|ami| mine || world.open_to(ami, account)).cloned()
         };
         self.call(("copy_image", request.source.as_str(), true), region, |world| {
             if let Some(id) = world.tokens.get(&request.token) {
@@ -262,12 +261,18 @@ impl Cloud for FakeCloud {
             .await
     }
 
-    async fn share(&self, region: &Region, ami: &Ami, account: &str, on: bool) -> CloudResult<()> {
-        self.call(("share", ami.id.as_str(), true), region, |world| {
-            let (kind, by) = ("shared-with".to_owned(), account.to_owned());
-            let reference = Reference { ami: ami.id.clone(), kind, by };
-            world.references.retain(|r| *r != reference);
-            world.references.extend(on.then_some(reference));
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        self.call(("sharing", ami.id.as_str(), false), region, |world| {
+            let open = |s: &&SnapshotId| world.volume_permissions.contains(&((*s).clone(), account.to_owned()));
+            let image = world.permissions.get(&ami.id).is_some_and(|who| who.contains(account));
+            Ok(Sharing { image, snapshots: ami.snapshots.iter().filter(open).cloned().collect() })
+        })
+        .await
+    }
+
+    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+        self.call(("share", ami.as_str(), true), region, |world| {
+            world.share(ami, what, account, on);
             Ok(())
         })
         .await

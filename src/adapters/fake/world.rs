@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp};
-use crate::ports::{Instance, TemporaryQuery};
+use crate::ports::{Instance, Sharing, TemporaryQuery};
 
 /// A security group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +50,18 @@ pub struct FakeWorld {
     pub deprecations: BTreeMap<AmiId, Timestamp>,
     /// Who may launch an AMI beside its owner.
     pub permissions: BTreeMap<AmiId, BTreeSet<String>>,
+    /// Which accounts may use a snapshot beside its owner.
+    pub volume_permissions: BTreeSet<(SnapshotId, String)>,
     /// Whether the cloud itself can say what refers to an AMI.
     pub reports: bool,
     /// What copies were begun with which client token.
     pub tokens: BTreeMap<String, AmiId>,
     /// Whether copies fail late.
     pub copies_fail: bool,
+    /// How many looks at an AMI after its tags were set still see what was before.
+    pub lag: u32,
+    /// The tags that are still seen, and how often.
+    pub seen: BTreeMap<AmiId, (u32, Tags)>,
     /// How many ids were given out.
     pub given: u32,
 }
@@ -123,6 +129,47 @@ impl FakeWorld {
             who.iter().map(move |by| Reference { ami: ami.clone(), kind: kind(), by: by.clone() })
         });
         self.referring(&ids).into_iter().chain(shared).collect()
+    }
+
+    /// Lets an account use this of an AMI, or no longer.
+    pub fn share(&mut self, ami: &AmiId, what: &Sharing, account: &str, on: bool) {
+        if what.image {
+            let who = self.permissions.entry(ami.clone()).or_default();
+            let _known = if on { who.insert(account.to_owned()) } else { who.remove(account) };
+            self.permissions.retain(|_, who| !who.is_empty());
+        }
+        let snapshots = what.snapshots.iter().map(|snapshot| (snapshot.clone(), account.to_owned()));
+        for one in snapshots {
+            let _known = if on { self.volume_permissions.insert(one) } else { self.volume_permissions.remove(&one) };
+        }
+    }
+
+    /// Whether an account may copy an AMI.
+    #[must_use]
+    pub fn open_to(&self, ami: &Ami, account: &str) -> bool {
+        let snapshot = |s: &SnapshotId| self.volume_permissions.contains(&(s.clone(), account.to_owned()));
+        self.permissions.get(&ami.id).is_some_and(|who| who.contains(account)) && ami.snapshots.iter().all(snapshot)
+    }
+
+    /// Remembers what those see for a while who look at an AMI whose tags are about to be set.
+    pub fn lags(&mut self, id: &str) {
+        let id = AmiId::from(id);
+        if let Some(ami) = self.images.get(&id).filter(|_| self.lag > 0) {
+            self.seen.entry(id).or_insert((self.lag, ami.tags.clone()));
+        }
+    }
+
+    /// Makes an answer as old as it would be.
+    pub fn aged(&mut self, mut answer: Vec<Ami>) -> Vec<Ami> {
+        for ami in &mut answer {
+            let Some((left, tags)) = self.seen.get_mut(&ami.id) else { continue };
+            ami.tags.clone_from(tags);
+            *left -= 1;
+            if *left == 0 {
+                self.seen.remove(&ami.id);
+            }
+        }
+        answer
     }
 
     /// Looking at a pending copy moves it on: to available, or to failed.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Doctor, Heights, Patient, Repair};
 use crate::catalog::Environment;
 use crate::lifecycle::{current, places, rung, tags};
-use crate::model::{Arch, ImageName, Place, Tags, Version, pointer_name};
+use crate::model::{Arch, EnvName, ImageName, Place, Pointer, Tags, Version, pointer_name};
 
 impl Doctor<'_, '_> {
     /// One call for each AMI whose tags should be others.
@@ -63,11 +63,41 @@ impl Doctor<'_, '_> {
             }
         }
         for pointer in self.world.parameters.iter().filter(|p| !known.contains(&(p.place.clone(), p.name.clone()))) {
+            let Some((image, env, arch)) = self.named(&pointer.name) else {
+                self.strange(pointer, "is no pointer that this catalog names");
+                continue;
+            };
+            if self.settings.rung(&env).is_none() {
+                // Another checkout may name the environment: what the tags bear out is right, the rest is a person's.
+                if self.holder(&pointer.place, &image, arch, &env).is_none() {
+                    self.strange(pointer, &format!("is of `{env}`, an environment that this checkout does not name"));
+                }
+                continue;
+            }
             let what = format!("pointer {} says {}, but nothing is current there", pointer.name, pointer.value);
             self.find(&pointer.place, what, None);
             out.push(Repair::Unpublish { place: pointer.place.clone(), pointer: pointer.name.clone() });
         }
         out
+    }
+
+    /// The image, environment and architecture in a pointer's name.
+    fn named(&self, name: &str) -> Option<(ImageName, EnvName, Arch)> {
+        let rest = name.strip_prefix(&format!("/bakeline/{}/", self.settings.name))?;
+        let [image, env, arch] = rest.split('/').collect::<Vec<_>>()[..] else { return None };
+        let arch: Arch = arch.parse().ok()?;
+        let (image, env) = (ImageName::from(image), EnvName::from(env));
+        (pointer_name(&self.settings.name, &image, &env, arch) == name).then_some((image, env, arch))
+    }
+
+    /// A pointer that nothing here accounts for; what it is there for is not ours to know, so it is never deleted.
+    fn strange(&mut self, pointer: &Pointer, why: &str) {
+        let what = format!("pointer {} says {}, but {why}", pointer.name, pointer.value);
+        let by_hand = format!(
+            "name its environment in bakeline.yaml, or delete it: aws ssm delete-parameter --region {} --name {}",
+            pointer.place.region, pointer.name
+        );
+        self.find(&pointer.place, what, Some(by_hand));
     }
 
     /// An environment points at the same version at all its places.

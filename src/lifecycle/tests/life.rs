@@ -244,3 +244,20 @@ fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_sai
     assert_eq!(finding.place, "us-east-1");
     assert!(finding.by_hand.as_deref().is_some_and(|h| h.contains("promote jdk --to Prod")), "{finding:?}");
 }
+
+#[test]
+fn a_pointer_of_an_environment_that_this_checkout_does_not_name_is_never_deleted() {
+    let settings = catalog("environments:\n  - {name: Test, regions: [eu-west-1]}\n").settings;
+    let one = ami("jdk", "20261101.1", &[(tags::CURRENT, "Stage=2026-11-05T00:00:00Z")]);
+    let found = |amis: &[Ami], name: &str| {
+        let diagnosis = examine(&settings, &world(amis.to_vec(), &[(name, "ami-jdk-20261101.1")]));
+        assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
+        diagnosis.findings
+    };
+    assert_eq!(found(std::slice::from_ref(&one), "jdk/Stage"), [], "the tags bear it out");
+    let revoked = ami("jdk", "20261101.1", &[(tags::STATE, "revoked"), ("Environment", "")]);
+    for (amis, name) in [(vec![], "jdk/Stage"), (vec![revoked], "jdk/Stage"), (vec![one], "jdk/Stage/blue")] {
+        let [finding] = &found(&amis, name)[..] else { panic!("{name}") };
+        assert!(finding.by_hand.as_deref().is_some_and(|h| h.contains("aws ssm delete-parameter")), "{finding:?}");
+    }
+}

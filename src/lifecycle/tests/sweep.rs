@@ -21,10 +21,15 @@ fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
 
 /// Whether each thing goes; none where it is not even listed.
 fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
-    let run = |alive| RunFacts { alive, amis: [format!("acme/jdk/{alive}")].into() };
+    let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
+    let finished = || Some("run dead finished building it".to_owned());
+    let amis = |alive| [(name(alive, ""), None), (name(alive, "-finished"), finished())].into();
+    let run = |alive| RunFacts { alive, amis: amis(alive) };
     let runs = BTreeMap::from([(RunId::from("live"), run(true)), (RunId::from("dead"), run(false))]);
     let catalog = CatalogName::from("acme");
-    let sweep = Sweep { catalog: &catalog, now: NOW.parse::<Timestamp>().expect("time"), runs: &runs, packer };
+    let (now, home) = (NOW.parse::<Timestamp>().expect("time"), Region::from("eu-west-1"));
+    let referred = BTreeMap::from([("ami-used".to_owned(), "instance i-1 refers to it".to_owned())]);
+    let sweep = Sweep { catalog: &catalog, home: &home, now, runs: &runs, referred: &referred, packer };
     let one = |thing: &Temporary| sweep.decide(std::slice::from_ref(thing)).first().map(|l| l.remove);
     things.iter().map(one).collect()
 }
@@ -79,6 +84,22 @@ fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
     let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
     let things = [named("acme/jdk/false"), named("acme/jdk/true"), named("acme/jdk/by-hand")];
     assert_eq!(decide(&things, true), [Some(true), Some(false), None]);
+}
+
+#[test]
+fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_something_uses_it() {
+    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
+    let dead = || named("acme/jdk/false");
+    let things = [
+        (Temporary { region: Region::from("us-east-1"), ..dead() }, None),
+        (Temporary { account: Some("222222222222".to_owned()), ..dead() }, None),
+        (thing(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]), None),
+        (named("acme/jdk/false-finished"), Some(false)),
+        (Temporary { id: "ami-used".to_owned(), ..dead() }, Some(false)),
+    ];
+    for (thing, expected) in &things {
+        assert_eq!(decide(std::slice::from_ref(thing), true), [*expected], "{thing:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! before every call with the doctor after it, and done again.
 
 mod places;
+mod shared;
 mod torn;
 
 use std::collections::BTreeMap;

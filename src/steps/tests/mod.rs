@@ -10,6 +10,7 @@ mod guard;
 mod ladder;
 mod life;
 mod stuck;
+mod sweep;
 mod visits;
 mod way_killed;
 mod way_out;

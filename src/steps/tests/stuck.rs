@@ -71,6 +71,82 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
     assert!(left(&outcome).contains("base/release"), "{}", left(&outcome));
+    assert!(left(&outcome).contains("base/build: left as it is, because base/release"), "{}", left(&outcome));
+    let current = house.latest("base", "Test").1.expect("one is found");
+    house
+        .cloud
+        .world(|w| assert!(w.snapshots.contains_key(&w.images[&current].snapshots[0]), "with what it is made of"));
+}
+
+#[tokio::test]
+async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
+    for late in ["put_parameter", "delete_group"] {
+        let mut house = second().await;
+        house.options.keep_failed = true;
+        let before = house.latest("base", "Test");
+        house.cloud.fail(Fault { forever: false, ..Fault::always(late) });
+        let outcome = house.release("run2").await;
+        assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{late}: {outcome:?}");
+        assert_eq!(house.latest("base", "Test"), before, "{late}");
+        house.assert_clean(late);
+    }
+    let mut house = second().await;
+    house.options.keep_failed = true;
+    *house.shell.deaf.lock().expect("no panic") = true;
+    let outcome = house.release("run2").await;
+    let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+    let kept = |what: &str| hints.iter().any(|h| h.contains(what));
+    assert!(kept("kept: instance i-") && kept("kept: candidate ami-"), "{hints:?}");
+}
+
+#[tokio::test]
+async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_back() {
+    for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
+        let house = second().await;
+        let before = house.latest("base", "Test");
+        house.cloud.world(|w| w.lag = lag);
+        let outcome = house.release("run2").await;
+        assert_eq!(outcome.kind(), ends, "{outcome:?}");
+        let now = house.latest("base", "Test");
+        assert_eq!(now.0.as_deref(), now.1.as_ref().map(crate::model::AmiId::as_str), "pointer and tags agree");
+        assert_eq!(now == before, ends.is_some(), "{outcome:?}");
+        house.assert_clean(&format!("{lag}"));
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_may_find_is_never_thrown_away() {
+    let throw = |house: &House, id: &crate::model::AmiId| {
+        let mut plan = house.plan("run3", true);
+        plan.steps.truncate(1);
+        let ami_name = house.cloud.world(|w| w.images[id].name.clone());
+        plan.steps[0].action = crate::plan::Action::Discard { ami_name };
+        plan
+    };
+    let pointer = "/bakeline/acme/base/Test/x86_64".to_owned();
+    // Its state, whether it is current by its tags, and whether the pointer says it.
+    for (state, current, said, goes) in [
+        ("released", false, false, false),
+        ("candidate", true, false, false),
+        ("candidate", false, true, false),
+        ("candidate", false, false, true),
+    ] {
+        let house = second().await;
+        let id = house.latest("base", "Test").1.expect("current");
+        house.cloud.world(|w| {
+            let tags = &mut w.images.get_mut(&id).expect("there").tags;
+            tags.insert(tags::STATE.to_owned(), state.to_owned());
+            if !current {
+                tags.remove(tags::CURRENT);
+            }
+            if !said {
+                w.parameters.remove(&pointer);
+            }
+        });
+        let outcome = house.act(&throw(&house, &id)).await;
+        assert_eq!(outcome.kind(), (!goes).then_some(Kind::Stuck), "{state} {current} {said}: {outcome:?}");
+        assert_eq!(house.cloud.world(|w| w.images.contains_key(&id)), !goes, "{state} {current} {said}");
+    }
 }
 
 #[tokio::test]

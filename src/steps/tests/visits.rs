@@ -40,6 +40,8 @@ fn done(outcome: &Outcome) -> usize {
 async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
     let house = moved(GOOD).await;
     let (before, plan) = (all_tags(&house), house.plan("run2", false));
+    // What is written reads late.
+    house.cloud.world(|w| w.lag = 2);
     assert!(plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck), "{:?}", plan.decisions);
     house.stand_guard();
     let outcome = house.act(&plan).await;

@@ -4,10 +4,12 @@ use super::{
     Deed, HOME, PROD, V, assert_consistent, assert_no_halves, assert_rows, name, on, released, start, table,
     two_promoted, two_versions, v,
 };
-use crate::adapters::fake::ACCOUNT;
+use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::engine::outcome::ScopeEnd;
+use crate::lifecycle::tags;
 use crate::model::{Place, Region};
 use crate::plan::{release, revoke, rollback};
+use crate::ports::CloudErrorKind;
 use crate::steps::tests::{OTHER, catalog_with};
 
 #[tokio::test]
@@ -77,5 +79,45 @@ async fn a_place_that_can_not_be_read_fails_alone() {
         };
         assert_eq!(prod(PROD[2]).as_deref(), Some(V[0]));
         assert_eq!(prod("us-east-1").as_deref(), Some(V[1]));
+    }
+}
+
+#[tokio::test]
+async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
+    for vanishes in [false, true] {
+        let house = on(&two_versions().await, 25);
+        let mut original =
+            house.facts().images.into_iter().find(|a| a.tags.get(tags::VERSION).is_some_and(|v| v == V[1]));
+        let original = original.take().expect("the newest");
+        let mut half = original.tags.clone();
+        for key in [tags::SELF, tags::CURRENT, "Environment"] {
+            half.remove(key);
+        }
+        let origin = format!("{HOME}:{}", original.id);
+        for (key, value) in
+            [(tags::STATE, "candidate"), (tags::ORIGIN, &origin), (tags::RUN, "dead"), (tags::EXPIRES, "past")]
+        {
+            half.insert(key.to_owned(), value.to_owned());
+        }
+        let there: Region = "us-east-1".into();
+        let id = house.cloud.world_at(ACCOUNT, &there, |w| w.register(&there, &original.name, ACCOUNT, &half));
+        if vanishes {
+            let (about, kind) = (Some(id.0.clone()), CloudErrorKind::NotFound);
+            house.cloud.fail(Fault { about, kind, ..Fault::always("images") });
+        }
+        let plan = Deed::Promote(&["base"]).plan(&house);
+        let outcome = house.act(&plan).await;
+        let first = house.cloud.calls().into_iter().find(|c| c.about == id.0).expect("a call about it");
+        assert_eq!(first.action, "tag", "before it is waited for");
+        if vanishes {
+            let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else { panic!("{outcome:?}") };
+            assert!(error.contains("was there and is gone"), "{error}");
+            continue;
+        }
+        assert_eq!(outcome.kind(), None, "{outcome:?}");
+        let now = house.cloud.world_at(ACCOUNT, &there, |w| (w.images[&id].clone(), w.snapshots.clone()));
+        assert_eq!(now.0.tags[tags::RUN], plan.run.0);
+        assert_eq!(now.1[&now.0.snapshots[0]][tags::RUN], plan.run.0);
+        assert_rows(&house, PROD[1], "base", &[("released", "Prod", ""), ("released", "Prod", "Prod")], (0, 2));
     }
 }

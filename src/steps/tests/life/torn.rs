@@ -1,7 +1,8 @@
 //! Owns the proof that an error or a kill at any call of a promotion, a rollback or a revocation can be mended.
 
 use super::{
-    Deed, assert_consistent, assert_no_halves, assert_points, on, released, start, table, two_promoted, two_versions, v,
+    Deed, HOME, PROD, assert_consistent, assert_no_halves, assert_points, assert_rows, on, released, start, table,
+    two_promoted, two_versions, v,
 };
 use crate::adapters::fake::{Fault, When};
 use crate::lifecycle::tags;
@@ -85,5 +86,21 @@ async fn killed_before_any_call_the_doctor_makes_it_consistent_and_done_again_it
             assert_no_halves(&again, &context);
         }
         assert!(torn > 3, "{deed:?}: the doctor had something to do only {torn} times");
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_never_makes_a_revoked_or_retiring_version_milder() {
+    for state in ["revoked", "retiring"] {
+        let house = two_promoted().await;
+        // A revocation or a prune that was cut right after the state, at home.
+        house.cloud.world(|w| {
+            let current = |a: &&mut crate::model::Ami| a.tags.get(tags::CURRENT).is_some_and(|c| c.contains("Prod"));
+            let ami = w.images.values_mut().filter(|a| a.name.starts_with("acme/")).find(current).expect("current");
+            ami.tags.insert(tags::STATE.to_owned(), state.to_owned());
+        });
+        let house = Deed::Rollback(v(1)).done(&house, 26).await;
+        assert_rows(&house, HOME, "base", &[("released", "Prod", "Prod"), (state, "", "Test")], (2, 1));
+        assert_rows(&house, PROD[1], "base", &[("released", "Prod", "Prod"), ("held", "Test", "")], (0, 1));
     }
 }
