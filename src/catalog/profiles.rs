@@ -147,7 +147,7 @@ impl<'w> Flattener<'w, '_, '_> {
         for (input, declared) in parse_inputs(written.inputs.as_ref(), &mut checker) {
             if inputs.contains_key(&input) {
                 let keys = written.inputs.iter().flat_map(Node::entries).map(|(key, _)| key);
-                let span = keys.filter(|key| key.text == input).map(|key| key.span.clone()).last().unwrap_or(0..0);
+                let span = keys.filter(|key| key.text == input).map(|key| key.span.clone()).next_back().unwrap_or(0..0);
                 let message = format!("the input `{}` is one of a profile that this one extends", shown(&input));
                 let help = "give it a value there: `extends: [{name: …, inputs: {…}}]`, or choose another name";
                 checker.error(codes::INPUT, &span, message).help(help);
