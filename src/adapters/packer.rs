@@ -105,24 +105,33 @@ impl ImageBuilder for Packer {
             return Err(broken("Packer's output can't be read".to_owned()));
         };
         let mut log = File::create(&job.log).await.map_err(|e| broken(format!("{}: {e}", job.log.display())))?;
-        let (mut lines, mut noise) = (BufReader::new(out).lines(), BufReader::new(err).lines());
+        // By bytes: what a build prints need not be UTF-8.
+        let (mut lines, mut noise) = (BufReader::new(out).split(b'\n'), BufReader::new(err).split(b'\n'));
         let mut outcome = BuildOutcome { code: None, artifacts: Vec::new(), errors: Vec::new(), cancelled: false };
         let (mut open, mut asked) = (true, false);
         while open {
             tokio::select! {
-                line = lines.next_line() => match line {
-                    Ok(Some(raw)) => note(&mut outcome, &mut log, &mask(&raw, &secrets), on_line).await,
+                line = lines.next_segment() => match line {
+                    Ok(Some(raw)) => note(&mut outcome, &mut log, &mask(&text(&raw), &secrets), on_line).await,
                     _ => open = false,
                 },
-                Ok(Some(raw)) = noise.next_line() => write(&mut log, &mask(&raw, &secrets)).await,
+                Ok(Some(raw)) = noise.next_segment() => write(&mut log, &mask(&text(&raw), &secrets)).await,
                 () = cancel.cancelled(), if !asked => {
                     asked = true;
-                    on_line("cancelling; Packer cleans up");
-                    super::system::terminate(child.id());
+                    stop(&child, on_line);
                 }
             }
         }
-        let status = child.wait().await.map_err(|e| broken(format!("Packer can't be waited for: {e}")))?;
+        let ended = loop {
+            tokio::select! {
+                ended = child.wait() => break ended,
+                () = cancel.cancelled(), if !asked => {
+                    asked = true;
+                    stop(&child, on_line);
+                }
+            }
+        };
+        let status = ended.map_err(|e| broken(format!("Packer can't be waited for: {e}")))?;
         drop(held);
         let _flushed = log.flush().await;
         outcome.code = status.code();
@@ -144,6 +153,17 @@ fn start(job: &BuildJob) -> Result<Child, BuilderError> {
     supervised.env_clear().envs(command.as_std_mut().get_envs().filter_map(|(k, v)| Some((k, v?))));
     supervised.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     supervised.current_dir(&job.dir).spawn().map_err(|e| broken(format!("Packer's supervisor can't be started: {e}")))
+}
+
+/// Lets Packer clean up and end.
+fn stop(child: &Child, on_line: OnLine<'_>) {
+    on_line("cancelling; Packer cleans up");
+    super::system::terminate(child.id());
+}
+
+/// A line of output in UTF-8, whatever it was.
+fn text(raw: &[u8]) -> String {
+    String::from_utf8_lossy(raw.strip_suffix(b"\r").unwrap_or(raw)).into_owned()
 }
 
 fn all(job: &BuildJob) -> Vec<String> {

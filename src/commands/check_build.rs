@@ -17,7 +17,7 @@ pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
         .map_err(|e| Error::input(format!("{} is not a check request", args.request.display())).because(e))?;
     let report = collect_and_judge(&OpenSsh, &request, &args.host, args.port, &CancellationToken::new()).await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
-    let written = system::write_atomically(&request.evidence, &text, 0o644);
+    let written = system::write_atomically(&request.evidence, &text, 0o600);
     written.map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
     let now = SystemClock.now();
     ui::say(&report.line(request.gate, now));

@@ -166,7 +166,7 @@ pub(super) async fn perform(
 
 fn save(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
-    let written = steps.workspace.write(&evidence_file(scope, report.phase), &text, false);
+    let written = steps.workspace.write(&evidence_file(scope, report.phase), &text, true);
     written.map(drop).map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))
 }
 

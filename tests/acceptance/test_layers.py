@@ -96,7 +96,7 @@ def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         # The key pair's public half, as it is during the build, is kept to prove later that it is gone.
         catalog.file(
             f"scripts/{layer}.sh",
-            f"set -eu\nmkdir -p /etc/nonces\necho {nonces[layer]} > /etc/nonces/{layer}\n"
+            f"set -eu\nprintf 'caf\\351: not UTF-8\\n'\nmkdir -p /etc/nonces\necho {nonces[layer]} > /etc/nonces/{layer}\n"
             f"cp /home/admin/.ssh/authorized_keys /etc/nonces/{layer}.builder\n"
             f"cp /etc/machine-id /etc/nonces/{layer}.machine\ncp /etc/ssh/ssh_host_ed25519_key.pub /etc/nonces/{layer}.host\n",
         )

@@ -3,5 +3,5 @@ set -eu
 umask 022
 to=@{ destination }@
 mkdir -p -- "$(dirname -- "$to")"
-install -o @{ owner }@ -g @{ group }@ -m @{ mode }@ -- @{ uploaded }@ "$to"
+install -T -o @{ owner }@ -g @{ group }@ -m @{ mode }@ -- @{ uploaded }@ "$to"
 rm -f -- @{ uploaded }@

@@ -12,6 +12,7 @@ if [ -d /etc/sudoers.d ]; then
     printf 'Defaults umask=0022, umask_override\n' > /etc/sudoers.d/zz-bakeline-build
     chmod 0440 /etc/sudoers.d/zz-bakeline-build
 fi
-apt-get -q update
+# A list that can't be had is an error: by the others alone nothing would be out of date.
+apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 -o APT::Update::Error-Mode=any update
 # dist-upgrade, because a fix may need a new package: a kernel's name has its ABI in it.
-apt-get -q -y -o Dpkg::Options::=--force-confold dist-upgrade
+apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold dist-upgrade

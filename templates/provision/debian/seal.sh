@@ -28,6 +28,13 @@ if command -v cloud-init >/dev/null; then
 fi
 find /var/log -xdev -type f -exec truncate -s 0 {} +
 : > /etc/machine-id
+# Services that save their state when the machine stops would bring it back.
+if [ -d /run/systemd/system ]; then
+    mkdir -p /run/systemd/system/systemd-random-seed.service.d
+    printf '[Service]\nExecStop=\n' > /run/systemd/system/systemd-random-seed.service.d/bakeline.conf
+    systemctl daemon-reload || true
+    systemctl stop chrony.service 2>/dev/null || true
+fi
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
 rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
 # When a timer last ran is the builder's time, too: what was missed since would be made up for at once.
