@@ -11,7 +11,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judge.fixtures import box, sandbox  # noqa: F401
 
-LONGEST = ("test_life.py", "test_provisioners.py", "test_demo_chroot.py", "test_baselines.py", "test_targets.py")
+LONGEST = (
+    "test_life.py",
+    "test_prune_reference.py",
+    "test_provisioners.py",
+    "test_demo_chroot.py",
+    "test_baselines.py",
+    "test_targets.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
