@@ -68,7 +68,9 @@ def target(at: Path) -> Iterator[tuple[Path, bool]]:
     vendor = box.client("ec2").describe_images(Filters=[{"Name": "name", "Values": ["debian-12-amd64-*"]}])["Images"]
     newest = max(vendor, key=lambda image: str(image["CreationDate"]))
     with guest(box, newest["ImageId"], at) as machine:
-        machine.ssh("cloud-init status --wait >/dev/null 2>&1; sudo sh -c 'apt-get -qq update && apt-get -qq install -y cron' >/dev/null 2>&1")
+        machine.ssh(
+            "cloud-init status --wait >/dev/null 2>&1; sudo sh -c 'apt-get -qq update && apt-get -qq install -y cron' >/dev/null 2>&1"
+        )
         (at / "known_hosts").write_text(f"{machine.address} ssh-ed25519 {machine.host_key()}\n")
         lines = {"HostName": machine.address, "User": "admin", "IdentityFile": machine.key, "IdentitiesOnly": "yes"}
         lines |= {"IdentityAgent": "none", "UserKnownHostsFile": at / "known_hosts", "StrictHostKeyChecking": "yes"}
