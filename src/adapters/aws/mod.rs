@@ -35,10 +35,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The clients of one Region.
 #[derive(Clone)]
 struct Clients {
+    autoscaling: aws_sdk_autoscaling::Client,
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
-    config: SdkConfig,
     region: Region,
 }
 
@@ -81,10 +81,10 @@ impl Aws {
             .or_insert_with(|| {
                 let config = self.config.to_builder().region(aws_config::Region::new(region.to_string())).build();
                 Clients {
+                    autoscaling: aws_sdk_autoscaling::Client::new(&config),
                     ec2: aws_sdk_ec2::Client::new(&config),
                     ssm: aws_sdk_ssm::Client::new(&config),
                     sts: aws_sdk_sts::Client::new(&config),
-                    config,
                     region: region.clone(),
                 }
             })
