@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import boto3
 from .run import BAKELINE, HANG, REPO, run
 
 SHARED = Path("/var/lib/bakeline-sandbox")
-FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", "/var/lib/bakeline-sandbox-tests"))
+# Each checkout has a directory of its own, so that tests of two checkouts do not reset each other's sandbox.
+CHECKOUT = f"/var/lib/{zlib.crc32(bytes(REPO)):08x}-bakeline-sandbox-tests"
+FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", CHECKOUT))
 READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
 
 
