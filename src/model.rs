@@ -84,6 +84,14 @@ text_newtype! {
     RunId
 }
 
+impl AmiId {
+    /// Returns the words of a text that look like AMI IDs.
+    pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words.filter(|word| word.starts_with("ami-")).map(Self::from)
+    }
+}
+
 /// Checks a catalog or image name: 1 to 40 of `a-z 0-9 -`, starting with a letter, not ending in `-`.
 ///
 /// Narrower than EC2 (AMI names: 3 to 128 characters) and Packer (build names: `[A-Za-z0-9_-]`, because the target

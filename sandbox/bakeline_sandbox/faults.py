@@ -17,10 +17,10 @@ READING = ("Assume", "Describe", "Get", "Head", "List", "Lookup", "Search", "GET
 
 @dataclass
 class Fault:
-    """A stall (`delay`, in seconds), then an error to answer with (`code`), or moto's own answer where there is none."""
+    """A stall (`delay`, in seconds), then an error (`code`), an answer (`body`), or moto's own answer where both are empty."""
 
     action: str
-    code: str
+    code: str = ""
     message: str = "injected by the sandbox's fault list"
     status: int = 500
     times: int = 1
@@ -30,6 +30,8 @@ class Fault:
     account: str = ""  # the caller's
     resource: str = ""  # an id or name that the call must mention
     after: int = 0  # so many fitting calls go through first
+    body: str | None = None  # the answer, with `status` and `content_type`, as a proxy could give it
+    content_type: str = "text/html"
 
     def fits(self, call: Call, caller: str) -> bool:
         """Whether this call is one to fail, times left to it aside."""
@@ -76,6 +78,8 @@ class Faults:
             if fault.times <= 0:
                 self.listed.remove(fault)
             self._stall(call, fault.delay)
+        if fault.body is not None:
+            return Response(fault.body, status=fault.status, content_type=fault.content_type)
         return call.error(fault.code, fault.message, fault.status) if fault.code else None
 
     def _stall(self, call: Call, seconds: float) -> None:

@@ -19,8 +19,6 @@ pub(super) enum Need {
     Sources,
     /// The same, and what every last release was made from, whether it moved or not.
     Manifests,
-    /// What refers to each AMI.
-    References,
     /// The SSM parameters that publish what is current, and what the store holds: all that is compared with tags.
     Pointers,
     /// None of them.
@@ -84,18 +82,12 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
     }
     images.append(&mut elsewhere.images);
     let mut sources = BTreeMap::new();
-    let mut references = Vec::new();
     if matches!(need, Need::Sources | Need::Manifests) {
         for image in loaded.catalog.images.values() {
             if let Origin::Source(source) = &image.origin {
                 sources.insert(image.name.clone(), newest(cloud, home, image, source).await?);
             }
         }
-    }
-    if need == Need::References {
-        let ids: Vec<AmiId> =
-            images.iter().filter(|a| a.region == *home && a.owner == identity.account).map(|a| a.id.clone()).collect();
-        references = cloud.references(home, &ids).await?;
     }
     let taken = SystemClock.now();
     let mut world = World {
@@ -106,7 +98,7 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         commit: context::commit(loaded.files.root()),
         images,
         sources,
-        references,
+        references: Vec::new(),
         evidence: Evidence::default(),
         parameters: elsewhere.parameters,
         unread: elsewhere.unread,

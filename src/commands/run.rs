@@ -21,6 +21,7 @@ use crate::plan::{self, Action, Plan, Step};
 use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::OLDEST;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
+use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;
 
@@ -77,24 +78,8 @@ pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Man
             Some(Arc::new(Mirror::start(Arc::clone(&journal), Arc::clone(&store), catalog, run)))
         }
     };
-    let clouds = context::clouds(settings).await?;
-    let steps = Steps {
-        catalog: Arc::clone(&loaded.catalog),
-        run: plan.run.clone(),
-        expires: world.taken + if manner.throwaway { plan::inspect::EXPIRES } else { plan::release::EXPIRES },
-        cloud: fenced(clouds.home, guard.as_ref()),
-        others: clouds.others.into_iter().map(|(account, cloud)| (account, fenced(cloud, guard.as_ref()))).collect(),
-        builder: builder(guard.as_ref()),
-        shell: Arc::new(OpenSsh),
-        workspace: Arc::clone(&directory) as _,
-        store: Arc::clone(&store),
-        clock: Arc::new(SystemClock),
-        endpoint: context::endpoint(),
-        program: program().map_err(|e| failed("bakeline's own program can't be found", e))?,
-        keep_failed: manner.keep_failed,
-        commit: world.commit.as_ref().map(|c| c.id.clone()),
-        shares: Shares::default(),
-    };
+    let files = (Arc::clone(&directory), Arc::clone(&store));
+    let steps = steps(loaded, world, plan, manner, files, guard.as_ref()).await?;
     let timer = Arc::new(super::timer::Timer::default());
     let engine = Engine {
         effects: match guard {
@@ -114,6 +99,38 @@ pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Man
         crate::ui::say(&format!("warning: {missing}"));
     }
     Ok(Ran { outcome, directory, seconds: timer.seconds(), store })
+}
+
+/// Returns the steps of a plan with everything they act on, behind the fence where there is one.
+async fn steps(
+    loaded: &Loaded,
+    world: &World,
+    plan: &Plan,
+    manner: Manner,
+    (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
+    guard: Option<&Arc<dyn Guard>>,
+) -> Result<Steps> {
+    let clouds = context::clouds(&loaded.catalog.settings).await?;
+    let program = program();
+    Ok(Steps {
+        catalog: Arc::clone(&loaded.catalog),
+        run: plan.run.clone(),
+        expires: world.taken + if manner.throwaway { plan::inspect::EXPIRES } else { plan::release::EXPIRES },
+        cloud: fenced(clouds.home, guard),
+        others: clouds.others.into_iter().map(|(account, cloud)| (account, fenced(cloud, guard))).collect(),
+        builder: builder(guard),
+        shell: Arc::new(OpenSsh),
+        workspace: directory,
+        store,
+        clock: Arc::new(SystemClock),
+        endpoint: context::endpoint(),
+        program: program
+            .map_err(|e| Error::new(Kind::StepFailed, "cannot find the path of the bakeline program").because(e))?,
+        keep_failed: manner.keep_failed,
+        commit: world.commit.as_ref().map(|c| c.id.clone()),
+        shares: Shares::default(),
+        parameter_references: ParameterReferences::default(),
+    })
 }
 
 /// A cloud behind the fence, where there is one.

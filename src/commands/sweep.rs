@@ -15,9 +15,10 @@ use crate::error::{Error, Result};
 use crate::evidence::keys;
 use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
 use crate::lifecycle::{places, tags};
-use crate::model::{AmiId, CatalogName, RunId, Temporary, TemporaryKind, World};
+use crate::model::{AmiId, CatalogName, Reference, Region, RunId, Temporary, TemporaryKind, World};
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
+use crate::steps::references::located;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -174,13 +175,22 @@ async fn referred(
     if ids.is_empty() {
         return BTreeMap::new();
     }
-    match clouds.home.references(home, &ids).await {
+    match references(loaded, clouds, home, &ids).await {
         Ok(found) => found.into_iter().map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by))).collect(),
         Err(e) => {
-            let why = format!("what refers to it is not known: {}", Error::from(e).one_line());
+            let why = format!("what refers to it is not known: {}", e.one_line());
             ids.into_iter().map(|id| (id.0, why.clone())).collect()
         }
     }
+}
+
+/// Lists what refers to AMIs at home, and the SSM parameters of every location.
+async fn references(loaded: &Loaded, clouds: &Clouds, home: &Region, ids: &[AmiId]) -> Result<Vec<Reference>> {
+    let mut out = clouds.home.references(home, ids).await?;
+    for place in places::all(&loaded.catalog.settings, "") {
+        out.extend(located(clouds.at(&place)?.parameter_references(&place.region).await?, &place));
+    }
+    Ok(out)
 }
 
 fn show(leftovers: &[Leftover], as_json: bool) {

@@ -1,5 +1,5 @@
-//! Owns asking what uses AMIs before they are moved down the ladder: all that can be listed, and for those that nothing else
-//! keeps also what EC2 itself reports and with whom they are shared.
+//! Collects what refers to AMIs before prune decides: everything that can be listed, the SSM parameters of all locations,
+//! and for AMIs that nothing else keeps also what EC2 reports and with whom they are shared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,12 @@ use super::gather;
 use crate::cli::WorldArgs;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Rung;
+use crate::lifecycle::places as locations;
 use crate::lifecycle::retain::Fate;
 use crate::lifecycle::rules::SHARED;
-use crate::model::{AmiId, Reference, Region, World};
+use crate::model::{AmiId, Place, Reference, Region, World};
 use crate::ports::{Cloud, CloudResult};
+use crate::steps::references::located;
 
 /// How many AMIs are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -22,23 +24,24 @@ const AT_ONCE: usize = 8;
 /// The world with everything that may keep an AMI; `decide` says what would go, as far as it is known.
 pub(super) async fn world(loaded: &Loaded, args: &WorldArgs, decide: impl Fn(&World) -> Vec<Fate>) -> Result<World> {
     if args.world.is_some() {
-        return gather::world(loaded, args, gather::Need::References).await;
+        return gather::world(loaded, args, gather::Need::Images).await;
     }
-    let home = loaded.catalog.settings.home();
     let clouds = context::clouds(&loaded.catalog.settings).await?;
     let unsaved = WorldArgs { world: None, save_world: None };
-    let mut world = gather::world(loaded, &unsaved, gather::Need::References).await?;
-    let mut found: BTreeSet<Reference> = world.references.iter().cloned().collect();
+    let mut world = gather::world(loaded, &unsaved, gather::Need::Images).await?;
+    let mut found: BTreeSet<Reference> = BTreeSet::new();
     for ((owner, region), ids) in places(world.images.iter().map(|a| (&a.owner, &a.region, &a.id))) {
-        if region != *home || owner != world.account {
-            found.extend(of(&clouds, &world, &owner)?.references(&region, &ids).await?);
-        }
+        found.extend(of(&clouds, &world, &owner)?.references(&region, &ids).await?);
     }
+    found.extend(parameters(loaded, &clouds, &mut world).await);
     world.references = found.iter().cloned().collect();
     let going = decide(&world);
     let going = going.iter().filter(|f| f.retire);
     for ((owner, region), ids) in places(going.clone().map(|f| (&f.owner, &f.region, &f.ami))) {
-        found.extend(reported(of(&clouds, &world, &owner)?, &region, &ids).await?);
+        let place = Place { account: (owner != world.account).then(|| owner.clone()), region: region.clone() };
+        let listed = reported(of(&clouds, &world, &owner)?, &region, &ids).await?;
+        let (parameters, others) = listed.into_iter().partition(|reference| reference.kind == "parameter");
+        found.extend(located(parameters, &place).chain::<Vec<Reference>>(others));
     }
     // Deprecation harms nobody with whom an AMI is shared; only what goes further is asked about.
     let further = going.filter(|f| f.next.contains(&Rung::Disable));
@@ -50,6 +53,25 @@ pub(super) async fn world(loaded: &Loaded, args: &WorldArgs, decide: impl Fn(&Wo
         context::write(file, &world)?;
     }
     Ok(world)
+}
+
+/// Returns the SSM parameters of every location that contain the ID of one of the world's AMIs. A location whose
+/// parameters cannot be read is added to `world.unread`: while there is one, no AMI goes beyond deprecation.
+async fn parameters(loaded: &Loaded, clouds: &Clouds, world: &mut World) -> Vec<Reference> {
+    let known: BTreeSet<AmiId> = world.images.iter().map(|ami| ami.id.clone()).collect();
+    let mut out = Vec::new();
+    for place in locations::all(&loaded.catalog.settings, &world.account) {
+        let read = match clouds.at(&place) {
+            Ok(cloud) => cloud.parameter_references(&place.region).await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(found) => out.extend(located(found, &place).filter(|reference| known.contains(&reference.ami))),
+            Err(error) if locations::unread(world, &place).is_none() => world.unread.push((place, error.one_line())),
+            Err(_) => {}
+        }
+    }
+    out
 }
 
 type Places = BTreeMap<(String, Region), Vec<AmiId>>;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Retention};
-use crate::lifecycle::ladder::{Rung, way};
+use crate::lifecycle::ladder::{Rung, Way, way};
 use crate::lifecycle::{Record, rules};
 use crate::model::{AmiId, Arch, CatalogName, ImageName, Reference, Region, State, Timestamp, Version, World};
 
@@ -26,6 +26,9 @@ pub struct Rules<'a> {
     pub environment_key: &'a str,
     /// What refers to our AMIs.
     pub references: &'a [Reference],
+    /// Locations that could not be read. Their SSM parameters may contain the ID of any AMI, so none goes beyond
+    /// deprecation while there are any.
+    pub unread: Vec<String>,
     /// Whether what is shared with others may go beyond deprecation.
     pub shared_ok: bool,
     /// An image that is taken out of service: neither its place in the catalog nor retention keeps it.
@@ -45,6 +48,7 @@ impl<'a> Rules<'a> {
             otherwise: settings.retention.clone(),
             environment_key: &settings.environment_key,
             references: &world.references,
+            unread: world.unread.iter().map(|(place, _)| place.to_string()).collect(),
             shared_ok: false,
             leaving: None,
         }
@@ -167,7 +171,7 @@ fn fate(record: &Record<'_>, rules: &Rules<'_>, mut answers: Vec<Answer>, refere
     let shared = rules::shared(record, references);
     let shared_with = shared.is_some();
     let stops = shared_with && !rules.shared_ok;
-    let way = if retire { way(record, rules.retention(record), stops, rules.now) } else { Default::default() };
+    let mut way = if retire { way(record, rules.retention(record), stops, rules.now) } else { Default::default() };
     let because = match (shared, stops) {
         (None, _) => "not shared".to_owned(),
         (Some(with), false) => format!("shared with {with}, which is allowed"),
@@ -176,6 +180,11 @@ fn fate(record: &Record<'_>, rules: &Rules<'_>, mut answers: Vec<Answer>, refere
     // With whom it is shared is asked only of what goes beyond deprecation.
     if shared_with || way.next.contains(&Rung::Disable) {
         answers.push(Answer { rule: "shared".to_owned(), keeps: false, because });
+    }
+    if !rules.unread.is_empty() && way.next.iter().any(|rung| *rung != Rung::Deprecate) {
+        way = Way { next: way.next.into_iter().filter(|rung| *rung == Rung::Deprecate).collect(), then: None };
+        let because = format!("not beyond deprecation while {} cannot be read", rules.unread.join(", "));
+        answers.push(Answer { rule: "locations".to_owned(), keeps: false, because });
     }
     if let Some((rung, due)) = way.then.filter(|_| way.next.is_empty()) {
         let because = format!("{} is due {due}", rung.as_str());

@@ -26,6 +26,8 @@ pub enum CloudErrorKind {
     InUse,
     /// Not asked: the run lost its lock and may not change anything any more.
     Fenced,
+    /// Something answered, but not with what the API answers: a proxy's page, an empty body.
+    Malformed,
     /// Anything else.
     Other,
 }
@@ -162,8 +164,11 @@ pub trait Cloud: super::Ladder + Send + Sync {
     async fn identity(&self, region: &Region) -> CloudResult<Identity>;
     /// All matching AMIs, every page, disabled and deprecated ones included.
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>>;
-    /// What refers to these AMIs: instances not terminated, launch templates, SSM parameters, other accounts.
+    /// Lists what refers to these AMIs in a Region: instances that are not terminated, launch templates, launch
+    /// configurations.
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>>;
+    /// Lists every AMI ID that an SSM parameter of a Region contains, whether an AMI of that ID exists or not.
+    async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>>;
     /// Makes an ed25519 key pair and returns its private half.
     async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret>;
     /// Deletes a key pair; one that does not exist is fine.

@@ -47,6 +47,10 @@ impl Cloud for FencedCloud {
         self.inner.references(region, amis).await
     }
 
+    async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
+        self.inner.parameter_references(region).await
+    }
+
     async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
         self.may("CreateKeyPair", region).await?;
         self.inner.create_key_pair(region, name, tags).await

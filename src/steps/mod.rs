@@ -8,6 +8,7 @@ pub mod check;
 pub mod collect;
 mod copy;
 mod current;
+mod errors;
 mod evidence;
 pub mod fence;
 mod host_key;
@@ -15,6 +16,7 @@ mod inspect;
 mod keep;
 mod mark;
 mod permissions;
+pub mod references;
 pub mod reports;
 mod retire;
 mod share;
@@ -38,9 +40,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, RunId, Tags, Timestamp};
 use crate::plan::{Action, AmiRef, Step, StepId};
-use crate::ports::{
-    Clock, Cloud, CloudError, CloudErrorKind, ImageBuilder, Shell, Store, StoreError, StoreErrorKind, Workspace,
-};
+use crate::ports::{Clock, Cloud, ImageBuilder, Shell, Store, Workspace};
 pub use share::Shares;
 
 /// The ports and settings that the steps of one run share.
@@ -75,6 +75,8 @@ pub struct Steps {
     pub commit: Option<String>,
     /// The copies under way to other accounts.
     pub shares: Shares,
+    /// SSM parameters that contain AMI IDs.
+    pub parameter_references: references::ParameterReferences,
 }
 
 #[async_trait]
@@ -204,10 +206,15 @@ impl Effects for Steps {
 impl Steps {
     /// The cloud a step acts on: that of its account.
     fn at(&self, step: &Step) -> Result<&dyn Cloud> {
-        let Some(account) = &step.account else { return Ok(&*self.cloud) };
+        self.cloud_of(step.account.as_deref())
+    }
+
+    /// Returns the cloud of an account; none is the builder's own.
+    fn cloud_of(&self, account: Option<&str>) -> Result<&dyn Cloud> {
+        let Some(account) = account else { return Ok(&*self.cloud) };
         let known = self.others.get(account).map(|cloud| &**cloud);
         known.ok_or_else(|| {
-            Error::input(format!("step {} acts in account {account}, which no environment names", step.id))
+            Error::input(format!("account {account} is in no environment of bakeline.yaml"))
                 .hint("add the account and its role to the environment in bakeline.yaml")
         })
     }
@@ -254,46 +261,4 @@ fn text_of(outputs: &Outputs, step: &StepId, key: &str) -> Result<String> {
     value
         .map(str::to_owned)
         .ok_or_else(|| Error::new(Kind::StepFailed, format!("a defect: step {step} left no `{key}`")))
-}
-
-impl From<CloudError> for Error {
-    fn from(error: CloudError) -> Self {
-        let hint = match error.kind {
-            CloudErrorKind::Credentials => Some("give AWS credentials: a profile, environment variables, or a role"),
-            CloudErrorKind::Denied => Some("grant the action to the caller, or use another role"),
-            CloudErrorKind::Unreachable => {
-                Some("check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`")
-            }
-            CloudErrorKind::Throttled => Some("wait a moment and run again, or lower --jobs"),
-            _ => None,
-        };
-        let kind = match error.kind {
-            CloudErrorKind::Credentials => Kind::Input,
-            CloudErrorKind::Fenced => Kind::Refused,
-            _ => Kind::StepFailed,
-        };
-        let made = Self::new(kind, error.to_string());
-        match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
-        }
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        let hint = match error.kind {
-            StoreErrorKind::Unreachable => {
-                "check `store` in bakeline.yaml and what is there; for S3 also the credentials and AWS_ENDPOINT_URL"
-            }
-            StoreErrorKind::Unwritable => "make it writable, or name another `store` in bakeline.yaml",
-            StoreErrorKind::Newer => "use a newer bakeline, or name another `store` in bakeline.yaml",
-            StoreErrorKind::Other => "look at what is there, or name another `store` in bakeline.yaml",
-        };
-        let kind = match error.kind {
-            StoreErrorKind::Other => Kind::StepFailed,
-            _ => Kind::Input,
-        };
-        Self::new(kind, error.to_string()).hint(hint)
-    }
 }

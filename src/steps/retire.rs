@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Steps, current, permissions, tag};
+use super::{Steps, current, permissions, references, tag};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -14,11 +14,13 @@ use crate::plan::Step;
 /// From when an AMI is deprecated: EC2 keeps whole minutes and refuses the past.
 const SOON: SignedDuration = SignedDuration::from_mins(2);
 
-/// Whether an AMI that is shared with others may be acted on.
+/// How far an AMI is about to go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shared {
-    Allowed,
-    Refused,
+enum Stage {
+    /// Its users are not affected, so users in other locations need not be known.
+    Deprecate,
+    /// Disable or deregister: its users could no longer launch it.
+    Beyond { shared_ok: bool },
 }
 
 /// Something changed since the decision.
@@ -28,7 +30,7 @@ fn refused(step: &Step, id: &AmiId, why: &str) -> Error {
 }
 
 /// Reads an AMI and all that would keep it; what was decided on must still hold.
-async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], shared: Shared) -> Result<(Ami, Marks)> {
+async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], stage: Stage) -> Result<(Ami, Marks)> {
     let ami = tag::ami(steps, step, id).await?;
     let refused = |why: &str| refused(step, id, why);
     let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
@@ -44,10 +46,14 @@ async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], sha
         return Err(refused("it is protected from deregistration since the decision"));
     }
     let cloud = steps.at(step)?;
-    if let Some(used) = tag::references(steps, step, id).await?.iter().find(|used| used.kind != SHARED) {
+    let used = match stage {
+        Stage::Deprecate => references::in_region(steps, step, id).await?,
+        Stage::Beyond { .. } => references::everywhere(steps, step, id).await?,
+    };
+    if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
         return Err(refused(&format!("{} {} refers to it since the decision", used.kind, used.by)));
     }
-    if shared == Shared::Refused
+    if stage == (Stage::Beyond { shared_ok: false })
         && let Some(with) = cloud.permissions(&step.region, id).await?.first()
     {
         return Err(refused(&format!("it is shared with {with} since the decision")));
@@ -64,7 +70,7 @@ fn now(steps: &Steps) -> Timestamp {
 /// The state first: from then on no lookup and no build uses it. The time last: a run that is cut in between is taken up by
 /// the next prune, which finds no time and does it again.
 pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<Value> {
-    let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Shared::Allowed).await?;
+    let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Stage::Deprecate).await?;
     let cloud = steps.at(step)?;
     let now = now(steps);
     let was = marks.was.or((!matches!(was, State::Released | State::Retiring)).then_some(was));
@@ -100,13 +106,9 @@ async fn on_the_ladder(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<
     Ok(marks.map(|marks| (ami, marks)))
 }
 
-fn shared(shared_ok: bool) -> Shared {
-    if shared_ok { Shared::Allowed } else { Shared::Refused }
-}
-
 /// Records who may launch it, disables it, then marks it: a run that is cut in between repeats the step.
 pub(super) async fn disable(steps: &Steps, step: &Step, id: &AmiId, shared_ok: bool) -> Result<Value> {
-    let (ami, mut marks) = unchanged(steps, step, id, &[State::Retiring], shared(shared_ok)).await?;
+    let (ami, mut marks) = unchanged(steps, step, id, &[State::Retiring], Stage::Beyond { shared_ok }).await?;
     let cloud = steps.at(step)?;
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
@@ -136,7 +138,7 @@ pub(super) async fn probe_deregister(steps: &Steps, step: &Step, id: &AmiId) -> 
 }
 
 pub(super) async fn deregister(steps: &Steps, step: &Step, id: &AmiId, shared_ok: bool) -> Result<Value> {
-    let (ami, _) = unchanged(steps, step, id, &[State::Retiring], shared(shared_ok)).await?;
+    let (ami, _) = unchanged(steps, step, id, &[State::Retiring], Stage::Beyond { shared_ok }).await?;
     if ami.status != "disabled" {
         return Err(refused(step, id, &format!("it is {} since the decision", ami.status)));
     }

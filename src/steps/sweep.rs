@@ -61,7 +61,7 @@ async fn bare(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     if let Some(key) = ami.tags.keys().next() {
         return refused(&format!("it got the tag `{key}`"));
     }
-    match tag::references(steps, step, &ami.id).await?.first() {
+    match super::references::everywhere(steps, step, &ami.id).await?.first() {
         Some(used) => refused(&format!("{} {} refers to it", used.kind, used.by)),
         None => Ok(()),
     }

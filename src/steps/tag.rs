@@ -6,7 +6,7 @@ use super::{Steps, resolve, text_of};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, Reference, Tags};
+use crate::model::{Ami, AmiId, Tags};
 use crate::plan::{AmiRef, Step};
 use crate::ports::ImageQuery;
 
@@ -25,15 +25,6 @@ pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Optio
         Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => Ok(None),
         Err(e) => Err(e.into()),
     }
-}
-
-/// What refers to an AMI right now: as EC2 itself reports it, or as it can be listed where EC2 doesn't.
-pub(super) async fn references(steps: &Steps, step: &Step, id: &AmiId) -> Result<Vec<Reference>> {
-    let (cloud, ids) = (steps.at(step)?, std::slice::from_ref(id));
-    Ok(match cloud.reported(&step.region, ids).await? {
-        Some(reported) => reported,
-        None => cloud.references(&step.region, ids).await?,
-    })
 }
 
 /// Deregisters an AMI with its snapshots; snapshots that stay need a person, who is told the commands.

@@ -106,10 +106,23 @@ where
     let kind = match error {
         SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => CloudErrorKind::Credentials,
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CloudErrorKind::Unreachable,
+        SdkError::ResponseError(_) => CloudErrorKind::Malformed,
         SdkError::ConstructionFailure(_) if message.contains("credentials") => CloudErrorKind::Credentials,
         _ => kind_of(code),
     };
     CloudError { kind, action, region: region.to_string(), message }
+}
+
+/// Returns the part of an answer that the API always sends, also when it is empty. The JSON protocol reads an empty body
+/// as an answer without any part, which must not count as "nothing exists".
+fn required<T>(part: Option<T>, name: &str, action: &'static str, region: &Region) -> CloudResult<T> {
+    let message = || format!("the answer has no `{name}`, so it did not come from AWS");
+    part.ok_or_else(|| CloudError {
+        kind: CloudErrorKind::Malformed,
+        action,
+        region: region.to_string(),
+        message: message(),
+    })
 }
 
 /// EC2's and SSM's error codes (EC2 API Reference, "Error codes"; SSM API Reference, each action's errors).
@@ -172,6 +185,10 @@ impl Cloud for Aws {
 
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
         references::find(&self.clients(region), amis).await
+    }
+
+    async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
+        parameters::references(&self.clients(region)).await
     }
 
     async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {

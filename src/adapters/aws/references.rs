@@ -1,10 +1,9 @@
-//! Owns finding what refers to AMIs: instances, launch templates and launch configurations (and through them Auto Scaling
-//! groups), SSM parameters.
+//! Finds what refers to AMIs in one Region: instances, launch templates, and launch configurations with the Auto Scaling
+//! groups that use them. SSM parameters are read by `parameters`.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::Filter;
-use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
 
 use super::{Clients, failed};
 use crate::model::{AmiId, Reference};
@@ -24,7 +23,6 @@ pub(super) async fn find(clients: &Clients, amis: &[AmiId]) -> CloudResult<Vec<R
     let wanted: BTreeSet<&str> = amis.iter().map(AmiId::as_str).collect();
     launch_templates(clients, &wanted, &mut out).await?;
     super::scaling::find(clients, &wanted, &mut out).await?;
-    parameters(clients, &wanted, &mut out).await?;
     Ok(out.into_iter().collect())
 }
 
@@ -72,49 +70,4 @@ async fn launch_templates(
         }
     }
     Ok(())
-}
-
-/// Parameters of strings that name one of the ids, alone, in a list or within a text such as JSON: bakeline's own pointers
-/// and everybody else's.
-async fn parameters(clients: &Clients, wanted: &BTreeSet<&str>, out: &mut BTreeSet<Reference>) -> CloudResult<()> {
-    let types = [ParameterType::String, ParameterType::StringList].map(|t| t.as_str().to_owned()).to_vec();
-    let strings = ParameterStringFilter::builder().key("Type").option("Equals").set_values(Some(types)).build();
-    let Ok(strings) = strings else { return Ok(()) };
-    let mut pages = clients.ssm.describe_parameters().parameter_filters(strings).into_paginator().send();
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeParameters", &clients.region, &e))?;
-        names.extend(page.parameters.unwrap_or_default().into_iter().filter_map(|p| p.name));
-    }
-    // GetParameters takes ten names (SSM API Reference).
-    for chunk in names.chunks(10) {
-        let answer = clients.ssm.get_parameters().set_names(Some(chunk.to_vec())).send().await;
-        let answer = answer.map_err(|e| failed("GetParameters", &clients.region, &e))?;
-        for parameter in answer.parameters.unwrap_or_default() {
-            let (Some(value), Some(by)) = (parameter.value, parameter.name) else { continue };
-            for ami in named(&value).filter(|id| wanted.contains(id)) {
-                out.insert(Reference { ami: AmiId::from(ami), kind: "parameter".to_owned(), by: by.clone() });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The words of a text that may be ids of AMIs.
-fn named(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| word.starts_with("ami-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::named;
-
-    #[test]
-    fn an_ami_is_found_alone_in_a_list_and_within_json() {
-        let found = |text: &str| named(text).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(found("ami-0a"), ["ami-0a"]);
-        assert_eq!(found("ami-0a,ami-0b"), ["ami-0a", "ami-0b"]);
-        assert_eq!(found(r#"{"eu-west-1": {"web":"ami-0a"}, "n": 1}"#), ["ami-0a"]);
-        assert_eq!(found("resolve:ssm:/x/y, xami-0a"), Vec::<String>::new());
-    }
 }

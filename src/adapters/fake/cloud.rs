@@ -56,6 +56,10 @@ impl Cloud for FakeCloud {
         self.call(("references", &amis[0].0, false), region, |world| Ok(world.referring(amis))).await
     }
 
+    async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
+        self.call(("parameter_references", "", false), region, |world| Ok(world.parameter_references())).await
+    }
+
     async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
         self.call(("create_key_pair", name, true), region, |world| {
             if world.key_pairs.contains_key(name) {

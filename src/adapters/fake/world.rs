@@ -105,7 +105,15 @@ impl FakeWorld {
         self.images.values().filter(|a| a.owner == ACCOUNT).cloned().collect()
     }
 
-    /// What refers to AMIs: live instances, parameters, and what a test says.
+    /// Returns the AMI IDs in parameters.
+    #[must_use]
+    pub fn parameter_references(&self) -> Vec<Reference> {
+        let reference = |name: &String, ami| Reference { ami, kind: "parameter".to_owned(), by: name.clone() };
+        let all = self.parameters.iter();
+        all.flat_map(|(name, value)| AmiId::find_all(value).map(move |ami| reference(name, ami))).collect()
+    }
+
+    /// What refers to AMIs: live instances, and what a test says.
     #[must_use]
     pub fn referring(&self, amis: &[AmiId]) -> Vec<Reference> {
         let refer = |ami: &AmiId, kind: &str, by: &str| Reference {
@@ -115,8 +123,7 @@ impl FakeWorld {
         };
         let live = self.instances.iter().filter(|(_, i)| i.status != "terminated");
         let live = live.map(|(id, i)| refer(&i.ami, "instance", id.as_str()));
-        let told = self.parameters.iter().map(|(name, value)| refer(&AmiId(value.clone()), "parameter", name));
-        let all = live.chain(told).chain(self.references.iter().cloned());
+        let all = live.chain(self.references.iter().cloned());
         all.filter(|r| amis.contains(&r.ami)).collect()
     }
 
@@ -128,7 +135,8 @@ impl FakeWorld {
             let kind = || "shared-with".to_owned();
             who.iter().map(move |by| Reference { ami: ami.clone(), kind: kind(), by: by.clone() })
         });
-        self.referring(&ids).into_iter().chain(shared).collect()
+        let parameters = self.parameter_references();
+        self.referring(&ids).into_iter().chain(parameters).chain(shared).collect()
     }
 
     /// Lets an account use this of an AMI, or no longer.

@@ -67,6 +67,9 @@ pub fn facts(catalog: &Catalog, world: &World) -> Facts {
         about.insert(format!("retention of {}", env.name), shown(&env.retention));
     }
     out.insert("the catalog".to_owned(), about);
+    for (place, _) in &world.unread {
+        out.insert(format!("unreadable location {place}"), BTreeMap::new());
+    }
     for record in Record::all(&world.images, &settings.name) {
         out.insert(format!("{} in {}", record.ami.id, record.ami.region), of(&record, &settings.environment_key));
     }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::House;
+use super::guard::foreign;
+use super::{House, region};
+use crate::adapters::fake::{ACCOUNT, FakeWorld};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{AmiId, EnvName};
+use crate::plan::Action;
 use crate::plan::prune::Wish;
 
 /// `Environment` and where it is current, of one image's versions, oldest first.
@@ -137,6 +140,36 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
         assert_eq!(outcome.kind(), Some(crate::error::Kind::Refused), "{outcome:?}");
         house.cloud.world(|w| assert_eq!(w.images, before));
     }
+}
+
+#[tokio::test]
+async fn disable_refuses_ami_in_parameter_of_another_region() {
+    let regions = "regions: [eu-west-1, us-east-1]\nretention: {keep: 1, disable_after: 0s, deregister_after: 0s}";
+    let catalog = super::catalog_with(&format!("name: acme\n{regions}\n"), &[]);
+    let house = House::over(FakeWorld::default(), catalog, "2026-11-22T12:00:00Z");
+    let elsewhere = "us-east-1".into();
+    house.cloud.open(ACCOUNT, &elsewhere, FakeWorld::default());
+    let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&house, version));
+    let wish = Wish { keep: Some(1), shared_ok: false };
+    let plan = crate::plan::prune::plan(&house.catalog, &house.facts(), &wish, "x1".into()).1;
+    assert!(plan.steps.iter().any(|step| matches!(step.action, Action::Deregister { .. })), "{plan:?}");
+    let map = format!("{{\"eu-west-1\": \"{old}\"}}");
+    house.cloud.world_at(ACCOUNT, &elsewhere, |w| w.parameters.insert("/central/amis".to_owned(), map));
+    let outcome = format!("{:?}", house.act(&plan).await);
+    assert!(outcome.contains("parameter /central/amis in us-east-1 refers to it since the decision"), "{outcome}");
+    assert!(house.cloud.world(|w| w.images.get(&old).is_some_and(|ami| ami.status == "available")));
+}
+
+/// Adds a released AMI of `base` that is current nowhere.
+fn register(house: &House, version: &str) -> AmiId {
+    let mut own = foreign("acme");
+    own.remove(tags::CURRENT);
+    own.insert(tags::VERSION.to_owned(), version.to_owned());
+    house.cloud.world(|w| {
+        let id = w.register(&region(), &format!("acme/base/x86_64/{version}-r1"), ACCOUNT, &own);
+        w.images.get_mut(&id).expect("it").tags.insert(tags::SELF.to_owned(), id.to_string());
+        id
+    })
 }
 
 #[tokio::test]

@@ -196,6 +196,7 @@ impl House {
             program: "/usr/bin/bakeline".into(),
             commit: None,
             shares: super::Shares::default(),
+            parameter_references: super::references::ParameterReferences::default(),
         }
     }
 
