@@ -1,8 +1,8 @@
-//! Owns `bakeline latest`: one id on stdout and nothing else; one SSM read, tags as fallback, no checkout needed.
+//! Implements `bakeline latest`: prints one AMI ID on stdout and nothing else. No checkout is needed.
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context;
 use crate::adapters::system;
@@ -10,7 +10,7 @@ use crate::catalog::{self, Settings};
 use crate::cli::{Latest, Where};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup, tags};
-use crate::model::{CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
+use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::ui;
 
@@ -58,44 +58,51 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     let image = ImageName::from(args.image.as_str());
     check_name(&args.image)
         .map_err(|e| Error::new(Kind::Usage, format!("`{}` is not an image name", args.image)).because(e))?;
-    let cloud = context::cloud(&place.region).await?;
-    let pointer = pointer_name(&place.catalog, &image, &env, args.arch);
-    let published = match cloud.parameter(&place.region, &pointer).await {
-        Ok(value) => value,
-        Err(e) if e.kind == CloudErrorKind::Denied => None,
-        Err(e) => return Err(super::gather::unreachable(e)),
-    };
-    if let (Some(id), false) = (&published, args.json) {
-        ui::data(id);
-        return Ok(0);
-    }
-    let wanted = Tags::from([
-        (tags::CATALOG.to_owned(), place.catalog.to_string()),
-        (tags::IMAGE.to_owned(), image.to_string()),
-    ]);
-    let found = cloud.images(&place.region, &ImageQuery { tags: wanted, ..ImageQuery::default() }).await?;
-    let records = Record::all(&found, &place.catalog);
-    let current = match &published {
-        Some(id) => records.iter().find(|r| r.ami.id.as_str() == id),
-        None => lookup::current(&records, &image, &env, args.arch),
-    };
-    let Some(record) = current else {
-        let text = format!(
-            "no `{image}` ({}) is current in `{env}` of catalog `{}` in {}",
-            args.arch, place.catalog, place.region
-        );
-        return Err(Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"));
-    };
+    let found = find(&place, &image, &env, args.arch).await?;
     if args.json {
-        let since = record.current.get(&env).map(ToString::to_string);
-        ui::json(&json!({
-            "ami": record.ami.id, "image": image, "version": record.version, "arch": args.arch, "environment": env,
-            "region": place.region, "since": since, "name": record.ami.name,
-        }));
+        ui::json(&found);
     } else {
-        ui::data(record.ami.id.as_str());
+        ui::data(found["ami"].as_str().unwrap_or_default());
     }
     Ok(0)
+}
+
+/// Reads the parameter and the AMIs at the same time, so that the verification costs no second round trip.
+async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
+    let cloud = context::cloud(&place.region).await?;
+    let pointer = pointer_name(&place.catalog, image, env, arch);
+    let tags =
+        [(tags::CATALOG, place.catalog.as_str()), (tags::IMAGE, image.as_str())].map(|(k, v)| (k.into(), v.into()));
+    let query = ImageQuery { tags: Tags::from(tags), ..ImageQuery::default() };
+    let (published, images) =
+        tokio::join!(cloud.parameter(&place.region, &pointer), cloud.images(&place.region, &query));
+    let published = match published {
+        Err(e) if e.kind == CloudErrorKind::Denied => None,
+        other => other.map_err(super::gather::unreachable)?,
+    };
+    let images = images.map_err(super::gather::unreachable)?;
+    let records = Record::all(&images, &place.catalog);
+    let found = lookup::published(&records, published.as_deref(), image, env, arch);
+    let defect = found.unusable.map(|why| {
+        format!("SSM parameter {pointer} in {} names {}, which {why}", place.region, published.unwrap_or_default())
+    });
+    let Some(record) = found.record else {
+        let text =
+            format!("no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}", place.catalog, place.region);
+        return Err(match defect {
+            Some(defect) => Error::new(Kind::NotFound, format!("{text}: {defect}"))
+                .hint("run `bakeline doctor` to see what is wrong"),
+            None => Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"),
+        });
+    };
+    if let Some(defect) = defect {
+        ui::say(&format!("warning: {defect}; the tags name {}; run `bakeline doctor`", record.ami.id));
+    }
+    let since = record.current.get(env).map(ToString::to_string);
+    Ok(json!({
+        "ami": record.ami.id, "image": image, "version": record.version, "arch": arch, "environment": env,
+        "region": place.region, "since": since, "name": record.ami.name,
+    }))
 }
 
 fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {

@@ -1,9 +1,49 @@
-//! Owns the question "which AMI is current": answered from tags alone.
+//! Finds the AMI that is current: from the SSM parameter that publishes it, verified with the AMI's tags, or from tags alone.
 
 use crate::lifecycle::Record;
-use crate::model::{Arch, EnvName, ImageName};
+use crate::model::{Arch, EnvName, ImageName, State};
 
-/// The AMI that an environment points at. Two that both say so (a move was cut in the middle): the later `since` wins.
+/// Result of a lookup by SSM parameter and tags.
+#[derive(Debug)]
+pub struct Lookup<'r, 'a> {
+    /// The AMI that may be used.
+    pub record: Option<&'r Record<'a>>,
+    /// Reason why the AMI that the parameter names may not be used, for example "is revoked".
+    pub unusable: Option<String>,
+}
+
+/// Returns the AMI that an environment points at. `published` is the value of the SSM parameter. An AMI that is gone,
+/// disabled, revoked or not released is never returned; the tags of the other AMIs decide then.
+#[must_use]
+pub fn published<'r, 'a>(
+    records: &'r [Record<'a>],
+    published: Option<&str>,
+    image: &ImageName,
+    env: &EnvName,
+    arch: Arch,
+) -> Lookup<'r, 'a> {
+    let Some(id) = published else {
+        return Lookup { record: current(records, image, env, arch), unusable: None };
+    };
+    let named = records.iter().find(|r| r.ami.id.as_str() == id && r.image == *image && r.arch == arch);
+    match named {
+        Some(record) if record.usable() => Lookup { record: Some(record), unusable: None },
+        other => Lookup { record: current(records, image, env, arch), unusable: Some(defect(other)) },
+    }
+}
+
+fn defect(named: Option<&Record<'_>>) -> String {
+    match named {
+        None => "does not exist or was not made by this catalog".to_owned(),
+        Some(record) if !matches!(record.state, State::Released | State::Held) => {
+            format!("is {}", record.state.as_str())
+        }
+        Some(record) => format!("is {}", record.ami.status),
+    }
+}
+
+/// Returns the AMI that an environment points at, from tags alone. If two are tagged as current because a move was
+/// interrupted, the one with the later time wins.
 #[must_use]
 pub fn current<'r, 'a>(
     records: &'r [Record<'a>],

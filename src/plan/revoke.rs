@@ -1,5 +1,4 @@
-//! Owns the plan of a revocation: first the state everywhere, then each environment goes back, last the tags that say
-//! where the revoked ones were. Nothing of it is taken back when a later step fails: run again, it goes on.
+//! Plans a revocation: one step per location. A step that fails is not undone; running the command again continues it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::lifecycle::{Record, current, places, revoke, tags};
 use crate::model::{AmiId, EnvName, ImageName, Place, RunId, State, Tags, Version, World, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, StepId, Verdict};
+use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 
 /// Decides the revocation of a version and of everything layered on it.
 #[must_use]
@@ -62,62 +61,62 @@ fn decision(
     }
 }
 
-/// What is said about an image beside its decision.
+/// Notes about an image, shown with its decision.
 type Warnings = BTreeMap<ImageName, BTreeSet<String>>;
 
-/// The steps that withdraw these versions wherever they are and are not withdrawn yet.
-pub(super) fn withdraw(
+/// Returns one step per location that withdraws these versions there, and notes for each image. State and pointers of a
+/// location change in the same step: a killed run leaves pointers at revoked AMIs only where it was at work.
+fn withdraw(
     catalog: &Catalog,
     world: &World,
     records: &[Record<'_>],
     family: &[(ImageName, Version)],
     reason: &str,
 ) -> (Vec<Step>, Warnings) {
-    let (mut first, mut then) = (Vec::new(), Vec::new());
+    let mut steps = Vec::new();
     let mut warnings = Warnings::new();
     for place in places::all(&catalog.settings, &world.account) {
         let scope = format!("revoke@{place}");
         if let Some(why) = places::unread(world, &place) {
             let action = Action::Unread { why: why.to_owned() };
-            first.extend(row(&scope, reason, Vec::new(), vec![("read", place, action)]));
+            steps.extend(row(&scope, reason, Vec::new(), vec![("read", place, action)]));
             continue;
         }
         let here = places::at(records, &place, &world.account);
         let doomed = |r: &Record<'_>| family.iter().any(|(i, v)| *i == r.image && *v == r.version);
         let gone: Vec<&Record<'_>> = here.iter().filter(|r| doomed(r)).collect();
-        let fresh: Vec<AmiId> = gone.iter().filter(|r| r.state != State::Revoked).map(|r| r.ami.id.clone()).collect();
-        let mut needs = Vec::new();
-        if !fresh.is_empty() {
-            needs.push(StepId(format!("{scope}/withdraw")));
-            let state = Tags::from([(tags::STATE.to_owned(), State::Revoked.as_str().to_owned())]);
-            let action = Action::Mark { amis: fresh, before: Tags::new(), tags: state };
-            first.extend(row(&scope, reason, Vec::new(), vec![("withdraw", place.clone(), action)]));
+        let key = &catalog.settings.environment_key;
+        let unfinished =
+            |r: &&&Record<'_>| r.state != State::Revoked || !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty();
+        let amis: Vec<AmiId> = gone.iter().filter(unfinished).map(|r| r.ami.id.clone()).collect();
+        if amis.is_empty() {
+            continue;
         }
-        let ctx = At { catalog, world, here: &here, place: &place, reason };
-        then.extend(ctx.after(&gone, &doomed, &needs, &mut warnings));
+        let (moves, unpublish) =
+            Location { catalog, world, here: &here, place: &place }.replace(&gone, &doomed, &mut warnings);
+        let action = Action::Withdraw { amis, moves, unpublish };
+        steps.extend(row(&scope, reason, Vec::new(), vec![("withdraw", place.clone(), action)]));
     }
-    first.extend(then);
-    (first, warnings)
+    (steps, warnings)
 }
 
-struct At<'p> {
+/// One location of a revocation.
+struct Location<'p> {
     catalog: &'p Catalog,
     world: &'p World,
     here: &'p [Record<'p>],
     place: &'p Place,
-    reason: &'p str,
 }
 
-impl At<'_> {
-    /// The moves of one place, each a scope of its own, and the end of the revoked ones' claims.
-    fn after(
+impl Location<'_> {
+    /// Returns the moves to the versions that become current instead, and the pointers for which no version is left.
+    fn replace(
         &self,
         gone: &[&Record<'_>],
         doomed: &dyn Fn(&Record<'_>) -> bool,
-        withdrawn: &[StepId],
         warnings: &mut Warnings,
-    ) -> Vec<Step> {
-        let (mut steps, mut needs) = (Vec::new(), withdrawn.to_vec());
+    ) -> (Vec<Move>, Vec<String>) {
+        let mut unpublish = Vec::new();
         let mut back: BTreeMap<&AmiId, (&Record<'_>, BTreeSet<&EnvName>)> = BTreeMap::new();
         let mut seen: BTreeSet<(&ImageName, &str, &EnvName)> = BTreeSet::new();
         for (record, env) in gone.iter().flat_map(|r| r.current.keys().map(move |env| (*r, env))) {
@@ -131,37 +130,17 @@ impl At<'_> {
                     format!("`{env}` goes back to {} in {}", to.version, self.place)
                 }
                 None => {
-                    let words = format!("nothing is left for `{env}` in {}: its pointer is deleted", self.place);
-                    let pointer = pointer_name(&self.catalog.settings.name, name, env, record.arch);
-                    let action = ("unpublish", self.place.clone(), Action::Unpublish { pointer });
-                    let scope = format!("{name}.{env}@{}", self.place);
-                    steps.extend(row(&scope, &format!("{}: {words}", self.reason), withdrawn.to_vec(), vec![action]));
-                    words
+                    unpublish.push(pointer_name(&self.catalog.settings.name, name, env, record.arch));
+                    format!("no version is left for `{env}` in {}: its pointer is deleted", self.place)
                 }
             };
             warnings.entry(name.clone()).or_default().insert(words);
         }
-        for (to, envs) in back.into_values() {
-            let scope = format!("{}.{}@{}", to.image, to.version, self.place);
-            let action = ("back", self.place.clone(), self.go_back(to, &envs));
-            let reason = format!("{}: {} is current again", self.reason, to.version);
-            steps.extend(row(&scope, &reason, withdrawn.to_vec(), vec![action]));
-        }
-        needs.extend(steps.iter().map(|s| s.id.clone()));
-        let key = &self.catalog.settings.environment_key;
-        let claims = |r: &&&Record<'_>| !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty();
-        let amis: Vec<AmiId> = gone.iter().filter(claims).map(|r| r.ami.id.clone()).collect();
-        if !amis.is_empty() {
-            let empty = [tags::CURRENT.to_owned(), key.clone()].map(|k| (k, String::new()));
-            let action = Action::Mark { amis, before: Tags::new(), tags: Tags::from(empty) };
-            let scope = format!("cleared@{}", self.place);
-            steps.extend(row(&scope, self.reason, needs, vec![("clear", self.place.clone(), action)]));
-        }
-        steps
+        (back.into_values().flat_map(|(to, envs)| self.go_back(to, &envs)).collect(), unpublish)
     }
 
-    /// One AMI becomes current in these environments: its tag says all of them at once.
-    fn go_back(&self, to: &Record<'_>, envs: &BTreeSet<&EnvName>) -> Action {
+    /// Returns the moves that make one AMI current in these environments; all of them set the same tag.
+    fn go_back(&self, to: &Record<'_>, envs: &BTreeSet<&EnvName>) -> Vec<Move> {
         let settings = &self.catalog.settings;
         let others = || self.here.iter().filter(|r| r.image == to.image && r.arch == to.arch && r.ami.id != to.ami.id);
         let mut now = to.current.clone();
@@ -178,6 +157,6 @@ impl At<'_> {
             tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
             untag: Vec::new(),
         };
-        Action::MoveCurrent { moves: envs.iter().map(movement).collect() }
+        envs.iter().map(movement).collect()
     }
 }

@@ -126,6 +126,9 @@ pub enum Action {
     Launchable { ami: AmiRef },
     /// Set tags of AMIs in one call (an empty value removes one); refuses when `before` holds no longer.
     Mark { amis: Vec<AmiId>, before: Tags, tags: Tags },
+    /// Withdraw AMIs in one location: mark them as revoked, make other AMIs current, and delete the pointers for which no
+    /// version is left.
+    Withdraw { amis: Vec<AmiId>, moves: Vec<Move>, unpublish: Vec<String> },
     /// Make the SSM parameter say what the tags say.
     Publish { pointer: String, ami: AmiId },
     /// Delete the SSM parameter: nothing is current any more.
@@ -169,6 +172,7 @@ impl Action {
             Self::Copy { .. } => "copy",
             Self::Launchable { .. } => "try a launch",
             Self::Mark { .. } => "tag",
+            Self::Withdraw { .. } => "withdraw",
             Self::Publish { .. } => "publish",
             Self::Unpublish { .. } => "unpublish",
             Self::Remember { .. } => "write to the store",

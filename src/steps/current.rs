@@ -11,6 +11,7 @@ use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
 use crate::plan::Step;
 use crate::plan::step::Move;
+use crate::ports::CloudErrorKind;
 
 /// How long a published pointer may take to read back: AWS validates `aws:ec2:image` after the call.
 const READ_BACK: Duration = Duration::from_secs(60);
@@ -18,30 +19,42 @@ const READ_BACK: Duration = Duration::from_secs(60);
 pub(super) async fn perform(steps: &Steps, step: &Step, moves: &[Move], context: &StepContext<'_>) -> Result<Value> {
     let mut done = Vec::new();
     for movement in moves {
-        let to = resolve(&movement.to, &context.outputs)?;
-        let ami = super::tag::ami(steps, step, &to).await?;
-        unmoved(&ami.tags, &movement.before, &movement.tags, &to, &step.region)?;
-        let mut holders = Vec::new();
-        for holder in &movement.from {
-            let now = super::tag::ami(steps, step, &holder.ami).await?;
-            unmoved(&now.tags, &holder.before, &holder.after, &holder.ami, &step.region)?;
-            holders.push((now, &holder.after));
-        }
-        // A candidate that becomes current was released just now: its evidence is there before anybody finds it.
-        if movement.before.get(tags::STATE).is_some_and(|s| s == crate::model::State::Candidate.as_str()) {
-            super::evidence::keep(steps, step, &ami, context).await;
-        }
-        let mut wanted = movement.tags.clone();
-        wanted.extend(movement.untag.iter().map(|key| (key.clone(), String::new())));
-        set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
-        publish(steps, step, &movement.pointer, &to, context).await?;
-        read_back(steps, step, &movement.tags, &to, context).await?;
-        for (holder, after) in holders {
-            set(steps, step, std::slice::from_ref(&holder), after).await?;
-        }
-        done.push(json!({ "env": movement.env, "ami": to, "region": step.region, "before": movement.before }));
+        let ami = make_current(steps, step, movement, context).await?;
+        done.push(json!({ "env": movement.env, "ami": ami, "region": step.region, "before": movement.before }));
     }
     Ok(json!({ "moves": done, "ami": done.last().and_then(|d| d.get("ami")).cloned() }))
+}
+
+/// Makes one AMI current in one environment and returns its ID: sets its tags, publishes it, reads both back, then updates
+/// the AMIs that were current before.
+pub(super) async fn make_current(
+    steps: &Steps,
+    step: &Step,
+    movement: &Move,
+    context: &StepContext<'_>,
+) -> Result<AmiId> {
+    let to = resolve(&movement.to, &context.outputs)?;
+    let ami = super::tag::ami(steps, step, &to).await?;
+    unmoved(&ami.tags, &movement.before, &movement.tags, &to, &step.region)?;
+    let mut holders = Vec::new();
+    for holder in &movement.from {
+        let now = super::tag::ami(steps, step, &holder.ami).await?;
+        unmoved(&now.tags, &holder.before, &holder.after, &holder.ami, &step.region)?;
+        holders.push((now, &holder.after));
+    }
+    // A candidate that becomes current was released just now: its evidence is there before anybody finds it.
+    if movement.before.get(tags::STATE).is_some_and(|s| s == crate::model::State::Candidate.as_str()) {
+        super::evidence::keep(steps, step, &ami, context).await;
+    }
+    let mut wanted = movement.tags.clone();
+    wanted.extend(movement.untag.iter().map(|key| (key.clone(), String::new())));
+    set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    publish(steps, step, &movement.pointer, &to, context).await?;
+    read_back(steps, step, &movement.tags, &to, context).await?;
+    for (holder, after) in holders {
+        set(steps, step, std::slice::from_ref(&holder), after).await?;
+    }
+    Ok(to)
 }
 
 /// Refuses when the tags a decision rests on have changed since, unless by this very step: it may be done twice.
@@ -129,9 +142,9 @@ pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &S
         let ours = movement.tags.get(tags::CURRENT).filter(|ours| seen == Some(*ours));
         let (Some(now), Some(_)) = (&now, ours) else {
             let others = seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
-            if !others && says(steps, step, &movement.pointer, &to).await? {
-                // The tags may read as they were before; nobody must be sent to what goes.
-                point_back(steps, step, movement).await?;
+            if !others {
+                // The tags may read as they were before, so the pointer may name the AMI all the same.
+                restore_pointer(steps, step, movement, &to).await?;
             }
             continue;
         };
@@ -139,7 +152,7 @@ pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &S
             let ami = super::tag::ami(steps, step, &holder.ami).await?;
             set(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
         }
-        point_back(steps, step, movement).await?;
+        restore_pointer(steps, step, movement, &to).await?;
         let mut old: Tags = movement.tags.keys().map(|key| (key.clone(), String::new())).collect();
         old.extend(movement.before.clone());
         if movement.untag.iter().any(|key| key == tags::EXPIRES) {
@@ -152,17 +165,24 @@ pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &S
     Ok(())
 }
 
-/// Whether a pointer says this AMI.
-async fn says(steps: &Steps, step: &Step, pointer: &str, id: &AmiId) -> Result<bool> {
-    Ok(steps.at(step)?.parameter(&step.region, pointer).await?.as_deref() == Some(id.as_str()))
-}
-
-/// Makes the pointer of a move say what it said before.
-async fn point_back(steps: &Steps, step: &Step, movement: &Move) -> Result<()> {
+/// Makes the pointer of a move name the AMI that it named before. A pointer that does not name the new AMI was not
+/// written, so there is nothing to undo. AWS validates a value after the call, though, so a write may still be under way:
+/// the old value is written all the same, and it is no failure if that is not possible.
+async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
     let cloud = steps.at(step)?;
-    let Some(holder) = movement.from.first() else {
-        return Ok(cloud.delete_parameter(&step.region, &movement.pointer).await?);
+    let written = cloud.parameter(&step.region, &movement.pointer).await?.as_deref() == Some(new.as_str());
+    let restored = match movement.from.first() {
+        None => cloud.delete_parameter(&step.region, &movement.pointer).await,
+        Some(holder) => {
+            let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
+            cloud.put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog).await
+        }
     };
-    let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
-    Ok(cloud.put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog).await?)
+    match restored {
+        Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
+            tracing::debug!(%error, pointer = movement.pointer, "pointer was not written and stays as it is");
+            Ok(())
+        }
+        other => Ok(other?),
+    }
 }

@@ -26,6 +26,7 @@ mod tag;
 mod tests;
 mod updates;
 mod wait;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -91,6 +92,7 @@ impl Effects for Steps {
             | Action::Copy { .. }
             | Action::Launchable { .. }
             | Action::Mark { .. }
+            | Action::Withdraw { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
             | Action::Remember { .. }
@@ -141,6 +143,9 @@ impl Effects for Steps {
             Action::Copy { source, from, name } => copy::perform(self, step, (source, from, name), context).await,
             Action::Launchable { ami } => copy::launchable(self, step, ami, context).await,
             Action::Mark { amis, before, tags } => mark::perform(self, step, amis, before, tags).await,
+            Action::Withdraw { amis, moves, unpublish } => {
+                withdraw::perform(self, step, amis, (moves, unpublish), context).await
+            }
             Action::Publish { pointer, ami } => mark::publish(self, step, pointer, ami, context).await,
             Action::Unpublish { pointer } => mark::unpublish(self, step, pointer).await,
             Action::CheckAgain { image, version, instance } => {
@@ -182,6 +187,7 @@ impl Effects for Steps {
             Action::Mark { amis, before, tags } => mark::undo(self, step, amis, before, tags).await,
             Action::Unshare { .. }
             | Action::Launchable { .. }
+            | Action::Withdraw { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
             | Action::Remember { .. }

@@ -26,7 +26,7 @@ pub(super) fn places(outcome: &Outcome, decision: &Decision, done: &'static str)
     let of = |scope: &str| {
         let (image, place) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
-        let shared = decision.verdict == Verdict::Revoke && matches!(image, "revoke" | "cleared");
+        let shared = decision.verdict == Verdict::Revoke && image == "revoke";
         (own || shared).then(|| place.to_owned())
     };
     let all = outcome.scopes.iter().filter_map(|(scope, end)| Some((of(scope)?, end)));

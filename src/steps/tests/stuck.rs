@@ -65,8 +65,9 @@ async fn a_candidate_that_is_left_is_never_found() {
 #[tokio::test]
 async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
     let house = second().await;
-    // Setting the tags works, publishing does not, and neither does anything afterwards.
-    house.cloud.fail(Fault { nth: 1, forever: true, ..Fault::always("put_parameter") });
+    // The pointer is written but the answer is lost, and nothing can be written afterwards.
+    house.cloud.fail(Fault { forever: false, when: When::After, ..Fault::always("put_parameter") });
+    house.cloud.fail(Fault { nth: 2, ..Fault::always("put_parameter") });
     house.cloud.fail(Fault { when: When::Before, ..Fault::always("delete_parameter") });
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
@@ -76,6 +77,17 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
     house
         .cloud
         .world(|w| assert!(w.snapshots.contains_key(&w.images[&current].snapshots[0]), "with what it is made of"));
+}
+
+#[tokio::test]
+async fn failing_put_parameter_leaves_one_current_ami() {
+    let house = second().await;
+    let before = house.latest("base", "Test");
+    house.cloud.fail(Fault::always("put_parameter"));
+    let outcome = house.release("run2").await;
+    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(house.latest("base", "Test"), before);
+    house.assert_clean("no pointer was written");
 }
 
 #[tokio::test]
