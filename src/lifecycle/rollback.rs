@@ -1,7 +1,7 @@
-//! Owns what a rollback means: which version an environment goes back to, at every one of its places.
+//! Decides a rollback: the version that an environment goes back to, in all of its locations.
 
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::{Record, lookup, places, rung};
+use crate::lifecycle::{Record, current, lookup, places, rung, tags};
 use crate::model::{EnvName, Place, State, Version, World};
 
 /// What happens at one place.
@@ -26,19 +26,28 @@ pub struct Rollback<'a> {
     pub returns: Vec<Return<'a>>,
 }
 
+/// What a rollback does.
+#[derive(Debug, Clone)]
+pub enum Choice<'a> {
+    /// Locations move to another version.
+    Move(Rollback<'a>),
+    /// This version is and stays current, with the reason.
+    Keep(Version, String),
+}
+
 /// Decides a rollback of `image` in `env`: to `wanted`, or to the newest released version before the current one that
-/// got there and exists at every place. Where a rollback or a promotion was cut, so that places differ, the default is
-/// the oldest version that is current at any of them: done again, a rollback goes no further.
+/// reached `env` and exists in every location. A repeated rollback never goes further back: if an earlier one was
+/// interrupted, it is completed, and if it was completed, nothing changes.
 ///
 /// # Errors
-/// Why there is nothing to go back to.
+/// The reason why there is no version to go back to.
 pub fn rollback<'a>(
     catalog: &Catalog,
     world: &World,
     records: &[Record<'a>],
     (image, env): (&Image, &EnvName),
     wanted: Option<Version>,
-) -> Result<Option<Rollback<'a>>, String> {
+) -> Result<Choice<'a>, String> {
     let settings = &catalog.settings;
     let Some((rung, at)) = settings.rung(env).zip(settings.environments.iter().find(|e| e.name == *env)) else {
         return Err(format!("there is no environment `{env}`"));
@@ -53,7 +62,7 @@ pub fn rollback<'a>(
         .iter()
         .filter_map(|p| lookup::current(&here(p), &image.name, env, image.arch).map(|r| r.version))
         .collect();
-    let Some((newest, oldest)) = now.iter().max().zip(now.iter().min()) else {
+    let Some((&newest, &oldest)) = now.iter().max().zip(now.iter().min()) else {
         return Err(format!("nothing of `{}` is current in `{env}`", image.name));
     };
     let got_there = |r: &&Record<'_>| rung::reached(settings, r).is_some_and(|reached| reached >= rung);
@@ -61,10 +70,14 @@ pub fn rollback<'a>(
         |v: Version| everywhere.iter().all(|p| here(p).iter().filter(got_there).any(|r| r.version == v && r.usable()));
     let to = match wanted {
         Some(version) => asked(&own, image, env, version, everywhere_is(version))?,
-        None if oldest != newest && everywhere_is(*oldest) => *oldest,
+        None if (oldest != newest || is_interrupted(&own, env, oldest)) && everywhere_is(oldest) => oldest,
         None => {
             let home = places::at(&own, &places::home(settings), &world.account);
-            let before = home.iter().filter(|r| r.version < *newest && r.state == State::Released).filter(got_there);
+            if let Some(from) = rolled_back_from(&home, env, oldest) {
+                let why = format!("`{env}` was rolled back from {from} already; name an earlier version with --to");
+                return Ok(Choice::Keep(oldest, why));
+            }
+            let before = home.iter().filter(|r| r.version < newest && r.state == State::Released).filter(got_there);
             let found = before.map(|r| r.version).filter(|v| everywhere_is(*v)).max();
             found.ok_or_else(|| {
                 format!("no released version of `{}` before {newest} reached `{env}` at all its places", image.name)
@@ -82,7 +95,23 @@ pub fn rollback<'a>(
             (!done).then(|| Return { place: place.clone(), to: target, from })
         })
         .collect();
-    Ok((!returns.is_empty()).then_some(Rollback { to, from: *newest, returns }))
+    let from = returns.iter().flat_map(|r| &r.from).map(|r| r.version).max().unwrap_or(newest);
+    Ok(match returns.is_empty() {
+        true => Choice::Keep(to, format!("already current in `{env}`")),
+        false => Choice::Move(Rollback { to, from, returns }),
+    })
+}
+
+/// Returns whether a newer version is still tagged as current: a rollback to `version` was interrupted.
+fn is_interrupted(own: &[Record<'_>], env: &EnvName, version: Version) -> bool {
+    own.iter().any(|r| r.version > version && r.current.contains_key(env))
+}
+
+/// Returns the version that `env` was rolled back from when `version` became current.
+fn rolled_back_from(home: &[Record<'_>], env: &EnvName, version: Version) -> Option<Version> {
+    let since = home.iter().find(|r| r.version == version)?.current.get(env)?;
+    let left = |r: &&Record<'_>| current::parse(r.tag(tags::ROLLED_BACK)).get(env) == Some(since);
+    home.iter().filter(left).map(|r| r.version).max()
 }
 
 fn asked(own: &[Record<'_>], image: &Image, env: &EnvName, version: Version, ok: bool) -> Result<Version, String> {

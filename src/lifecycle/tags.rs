@@ -18,6 +18,8 @@ pub const ARCH: &str = "bakeline:arch";
 pub const STATE: &str = "bakeline:state";
 /// The environments where it is current, with since.
 pub const CURRENT: &str = "bakeline:current";
+/// The environments that were rolled back from this version, each with the time at which the version before became current.
+pub const ROLLED_BACK: &str = "bakeline:rolled-back";
 /// `image@version` it is layered on.
 pub const PARENT: &str = "bakeline:parent";
 /// `region:ami` it was really built from; provenance only.

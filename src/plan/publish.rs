@@ -154,20 +154,26 @@ pub(super) fn before(record: &Record<'_>, environment_key: &str) -> Tags {
     keys.into_iter().map(|key| (key.to_owned(), record.tag(key).to_owned())).collect()
 }
 
-/// What a version says after it was taken back from `env`: held, current there no more, fallen to the rung below. What was
-/// neither released nor held keeps its state, which is stricter, and loses only its claims.
-pub(super) fn taken_back(catalog: &Catalog, record: &Record<'_>, env: &EnvName) -> Holder {
+/// Returns the tags of a version after `env` was rolled back from it: held, not current there, and lowered to the
+/// environment below. A version that is neither released nor held keeps its state, which is stricter. `since` is the time
+/// at which the version before became current: a repeated rollback recognizes itself by it.
+pub(super) fn rolled_back(catalog: &Catalog, record: &Record<'_>, env: &EnvName, since: Timestamp) -> Holder {
     let settings = &catalog.settings;
+    let mut marks = current::parse(record.tag(tags::ROLLED_BACK));
+    marks.insert(env.clone(), since);
     let mut left = record.current.clone();
     left.remove(env);
     let good = matches!(record.state, State::Released | State::Held);
     let fallen = settings.rung(env).filter(|_| good).and_then(|r| rung::fallen(settings, record, r));
+    let mut before = before(record, &settings.environment_key);
+    before.insert(tags::ROLLED_BACK.to_owned(), record.tag(tags::ROLLED_BACK).to_owned());
     let mut after = Tags::from([
+        (tags::ROLLED_BACK.to_owned(), current::format(&marks)),
         (tags::CURRENT.to_owned(), current::format(&left)),
         (settings.environment_key.clone(), rung::value(settings, fallen)),
     ]);
     if good {
         after.insert(tags::STATE.to_owned(), State::Held.as_str().to_owned());
     }
-    Holder { ami: record.ami.id.clone(), before: before(record, &settings.environment_key), after }
+    Holder { ami: record.ami.id.clone(), before, after }
 }

@@ -1,8 +1,8 @@
 //! Owns the plan of a rollback: at each place the old becomes current, then what was current is held and falls.
 
-use super::publish::{before, later, row, scope, taken_back};
+use super::publish::{before, later, rolled_back, row, scope};
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::rollback::{Return, Rollback, rollback};
+use crate::lifecycle::rollback::{Choice, Return, Rollback, rollback};
 use crate::lifecycle::{Record, current, places, tags};
 use crate::model::{EnvName, RunId, State, Tags, Version, World, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
@@ -23,8 +23,8 @@ pub fn plan(catalog: &Catalog, world: &World, image: &Image, env: &EnvName, to: 
     };
     let (decided, steps) = match rollback(catalog, world, &records, (image, env), to) {
         Err(why) => (decision(Verdict::Blocked, why, None), Vec::new()),
-        Ok(None) => (decision(Verdict::Keep, format!("already current in `{env}`"), to), Vec::new()),
-        Ok(Some(back)) => {
+        Ok(Choice::Keep(version, why)) => (decision(Verdict::Keep, why, Some(version)), Vec::new()),
+        Ok(Choice::Move(back)) => {
             let reason = format!("`{env}` goes back from {} to {}", back.from, back.to);
             let steps = steps(catalog, world, &records, image, env, &back, &reason);
             let mut decided = decision(Verdict::Rollback, reason, Some(back.to));
@@ -83,12 +83,13 @@ fn steps(
 fn movement(catalog: &Catalog, world: &World, env: &EnvName, back: &Return<'_>) -> Move {
     let settings = &catalog.settings;
     let mut now = back.to.current.clone();
-    now.insert(env.clone(), later(world.taken, back.from.iter().filter_map(|r| r.current.get(env).copied())));
+    let since = later(world.taken, back.from.iter().filter_map(|r| r.current.get(env).copied()));
+    now.insert(env.clone(), since);
     Move {
         env: env.clone(),
         pointer: pointer_name(&settings.name, &back.to.image, env, back.to.arch),
         to: AmiRef::Known(back.to.ami.id.clone()),
-        from: back.from.iter().map(|r| taken_back(catalog, r, env)).collect(),
+        from: back.from.iter().map(|r| rolled_back(catalog, r, env, since)).collect(),
         before: before(&back.to, &settings.environment_key),
         tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
         untag: Vec::new(),

@@ -89,7 +89,7 @@ async fn adopt(steps: &Steps, step: &Step, ami: &Ami) -> Result<AmiId> {
 
 async fn start(steps: &Steps, step: &Step, original: &Ami, origin: &str, name: &str) -> Result<AmiId> {
     let environment = steps.catalog.settings.environment_key.as_str();
-    let personal = [tags::SELF, tags::CURRENT, tags::STATE, tags::EXPIRES, tags::RUN, environment];
+    let personal = [tags::SELF, tags::CURRENT, tags::ROLLED_BACK, tags::STATE, tags::EXPIRES, tags::RUN, environment];
     let mut wanted: Tags = original
         .tags
         .iter()

@@ -188,14 +188,13 @@ def torn(box: Sandbox, story: Story, tmp_path_factory: pytest.TempPathFactory) -
     return Torn(box, make(box, tmp_path_factory.mktemp("torn"), "torn"))
 
 
-def deed(kind: str, image: str) -> tuple[list[str], list[str]]:
-    """What is killed, and what finishes it."""
-    words = {
+def command(kind: str, image: str) -> list[str]:
+    """The command that is killed, and that completes the work when it is run again."""
+    return {
         "promote": ["promote", image, "--to", "Prod"],
         "rollback": ["rollback", image, "--env", "Prod"],
         "revoke": ["revoke", image, TWO],
     }[kind]
-    return words, [*words, "--to", ONE] if kind == "rollback" else words
 
 
 def afterwards(kind: str, table: Table) -> Table:
@@ -223,7 +222,7 @@ def allowed(kind: str, place: Place, before: Table, after: Table) -> list[View]:
 def test_killed_in_the_middle_of_any_change_doctor_and_a_rerun_mend_it(torn: Torn, kind: str) -> None:
     name, table = torn.image(promoted=kind != "promote")
     mark = torn.box.mark()
-    torn.catalog.bakeline(*deed(kind, name)[0], want=0)
+    torn.catalog.bakeline(*command(kind, name), want=0)
     torn.eye.agree(afterwards(kind, table), name)
     changes = len([action for action in torn.box.changes(mark) if action != "AssumeRole"])
     assert changes >= 8
@@ -232,7 +231,7 @@ def test_killed_in_the_middle_of_any_change_doctor_and_a_rerun_mend_it(torn: Tor
     for nth in range(1, changes + 1, 3 if kind == "revoke" else 1):
         name, table = torn.image(promoted=kind != "promote")
         after = afterwards(kind, table)
-        words, again = deed(kind, name)
+        words = command(kind, name)
         assert torn.kill_at(nth, *words), f"{kind} ended before its change {nth} of {changes}"
         shown = {place: torn.eye.view(place, name) for place in table.cells}
         torn_apart += not all(shown[place] in (table.view(place), after.view(place)) for place in shown)
@@ -244,7 +243,7 @@ def test_killed_in_the_middle_of_any_change_doctor_and_a_rerun_mend_it(torn: Tor
             assert view in allowed(kind, place, table, after), f"{kind} killed at change {nth}, {place}: {done}"
             for half in torn.eye.halves(place, name):
                 assert "bakeline:expires" in tags(half), half
-        torn.catalog.bakeline(*again, want=0)
+        torn.catalog.bakeline(*words, want=0)
         torn.eye.agree(after, name)
         assert not [half for place in table.cells for half in torn.eye.halves(place, name)]
         findings = json.loads(torn.catalog.bakeline("doctor", "--json", want=0).out)

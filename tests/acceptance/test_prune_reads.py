@@ -39,6 +39,7 @@ def fleet(box: Sandbox, tmp_path: Path) -> Iterator[Fleet]:
     fleet = Fleet(box, catalog)
     fleet.add("base", 20, {"bakeline:current": HERE})
     yield fleet
+    box.control("faults", {"faults": []})
 
 
 @pytest.mark.parametrize("body", ["", PAGE], ids=["empty", "proxy page"])

@@ -1,0 +1,83 @@
+"""Promotions and rollbacks that fail or are repeated, in four locations of two accounts. The oracle reads tags and SSM parameters
+with boto3 in every location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from judge.catalog import tags
+from judge.sandbox import Sandbox
+from judge.written import ONE, TWO, Written, make
+
+
+@pytest.fixture(scope="module")
+def written(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    at: Path = tmp_path_factory.mktemp("moves")
+    return Written(box, make(box, at, "moves"))
+
+
+@pytest.fixture(autouse=True)
+def no_faults(box: Sandbox) -> Iterator[None]:
+    yield
+    box.control("faults", {"faults": []})
+
+
+FAULTS = {
+    "denied": {"code": "AccessDeniedException", "status": 400},
+    "throttled": {"code": "ThrottlingException", "status": 400},
+    "outage": {"code": "InternalServerError", "status": 500},
+    "proxy page": {"status": 503, "body": "<html>try again</html>"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_failing_put_parameter_leaves_every_location_as_it_was(written: Written, command: str, fault: str) -> None:
+    image, table = written.image(promoted=command == "rollback")
+    words = {"promote": ["promote", image, "--to", "Prod"], "rollback": ["rollback", image, "--env", "Prod"]}[command]
+    written.box.control("faults", {"faults": [{"action": "PutParameter", "times": 10_000, **FAULTS[fault]}]})
+    mark = written.box.mark()
+    done = written.catalog.bakeline(*words, want=4)
+    assert "PutParameter" in done.err, done
+    assert [call for call in written.box.api(mark) if call["action"] == "PutParameter"], "the fault took effect"
+    written.box.control("faults", {"faults": []})
+    written.eye.agree(table, image)
+    written.catalog.bakeline("doctor", "--apply", want=0)
+    written.eye.agree(table, image)
+    written.catalog.bakeline(*words, want=0)
+    table.promote(TWO, "Prod") if command == "promote" else table.rollback("Prod", ONE)
+    written.eye.agree(table, image)
+
+
+def test_repeated_rollback_changes_nothing(written: Written) -> None:
+    image, table = written.image(promoted=True)
+    words = ("rollback", image, "--env", "Prod")
+    written.catalog.bakeline(*words, want=0)
+    table.rollback("Prod", ONE)
+    written.eye.agree(table, image)
+    for _ in range(2):
+        mark = written.box.mark()
+        done = written.catalog.bakeline(*words, want=0)
+        assert f"rolled back from {TWO} already" in done.err and "--to" in done.err, done
+        assert [action for action in written.box.changes(mark) if action != "AssumeRole"] == [], done
+        written.eye.agree(table, image)
+
+
+def test_rollback_after_a_new_promotion_goes_back_again(written: Written) -> None:
+    image, table = written.image(promoted=True)
+    written.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    written.catalog.bakeline("hold", image, TWO, "--release-hold", want=0)
+    written.catalog.bakeline("promote", image, "--to", "Prod", want=0)
+    table.rollback("Prod", ONE)
+    table.hold(TWO, "released")
+    table.promote(TWO, "Prod")
+    written.eye.agree(table, image)
+    written.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    table.rollback("Prod", ONE)
+    written.eye.agree(table, image)
+    for place in table.cells:
+        for ami in written.eye.amis(place, image):
+            version, marked = tags(ami)["bakeline:version"], "bakeline:rolled-back" in tags(ami)
+            assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
