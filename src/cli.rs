@@ -17,7 +17,7 @@ use crate::model::Arch;
 pub use ask::{Diff, Explain, Sweep};
 pub use check::Check;
 pub use inner::{CheckBuild, Play, Supervise};
-pub use life::{Doctor, Hold, Revoke, Rollback};
+pub use life::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use plan::{Format, Plan, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
 
@@ -61,6 +61,8 @@ pub enum Command {
     Revoke(Revoke),
     /// Compare tags, pointers and store, and repair what differs with --apply.
     Doctor(Doctor),
+    /// Show who holds the locks of the environments, and release those of dead runs.
+    Unlock(Unlock),
     /// Print the id of the current AMI of an image, and nothing else.
     Latest(Latest),
     /// List what exists: each image's versions and where they are current.

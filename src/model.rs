@@ -1,6 +1,7 @@
 //! Owns the nouns of the domain: names, ids, versions, and the facts about AMIs that everything else speaks of.
 
 mod evidence;
+mod process;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use evidence::{EVIDENCE_SCHEMA, Evidence, Inventory, Manifest, Past, Probe, Update};
 pub use jiff::Timestamp;
+pub use process::ProcessIdentity;
 pub use temporary::{Temporary, TemporaryKind};
-pub use world::{Ami, Commit, Place, Pointer, Reference, Tags, WORLD_SCHEMA, World};
+pub use world::{Ami, Commit, Place, Pointer, Reference, Sharing, Tags, WORLD_SCHEMA, World};
 
 /// Why a text is not a name of the kind asked for; reads after "is not a valid …: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

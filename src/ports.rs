@@ -12,11 +12,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{AmiId, Commit, Region, Timestamp};
+use crate::model::{AmiId, Commit, ProcessIdentity, Region, Timestamp};
 
 pub use cloud::{
     Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, Sharing, TemporaryQuery,
+    LaunchRequest, TemporaryQuery,
 };
 
 pub use ladder::Ladder;
@@ -158,6 +158,14 @@ pub trait Http: Send + Sync {
     async fn post_json(&self, url: &Secret, body: &serde_json::Value) -> Result<HttpAnswer, String>;
     /// Waits before another try.
     async fn pause(&self, time: Duration);
+}
+
+/// The processes of this machine.
+pub trait Processes: Send + Sync {
+    /// Returns the identity of this process, where the machine can tell it.
+    fn own(&self) -> Option<ProcessIdentity>;
+    /// Returns whether it is certain that a process has ended. What cannot be known is false.
+    fn has_ended(&self, process: &ProcessIdentity) -> bool;
 }
 
 /// The clock.

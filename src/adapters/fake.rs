@@ -9,7 +9,7 @@ mod world;
 
 pub use calls::FakeCloud;
 pub use store::MemoryStore;
-pub use tools::{BuildMood, FakeBuilder, FakeClock, LocalShell, MemoryJournal, MemoryWorkspace};
+pub use tools::{BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace};
 pub use world::{ACCOUNT, FakeGroup, FakeInstance, FakeWorld};
 
 use crate::ports::CloudErrorKind;

@@ -20,6 +20,7 @@ pub mod local;
 pub mod offline;
 pub mod packer;
 mod process;
+pub mod processes;
 pub mod sandbox;
 pub mod ssh;
 pub mod store;

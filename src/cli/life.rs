@@ -37,6 +37,20 @@ pub struct Hold {
     pub json: bool,
 }
 
+/// `unlock`.
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// The environment; may be given several times. All environments by default.
+    #[arg(long, value_name = "ENV")]
+    pub env: Vec<String>,
+    /// Release the lock also if the holder may still be at work. It stops before its next change.
+    #[arg(long)]
+    pub force: bool,
+    /// Print the holders as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {

@@ -6,12 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{self, Loaded};
 use super::gather;
+use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
 use crate::catalog::Settings;
 use crate::engine::lock::{Held, Locks, Who};
 use crate::error::{Error, Kind, Result};
 use crate::model::{EnvName, RunId};
-use crate::ports::{Clock as _, Store};
+use crate::ports::{Clock as _, Processes as _, Store};
 use crate::ui;
 
 /// Whose locks a command needs.
@@ -79,10 +80,10 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
             caller: identity.arn,
             host: host(),
             pid: std::process::id(),
+            process: SystemProcesses.own(),
             job: variable("CI_JOB_URL"),
         };
-        let (catalog, lease) = (settings.name.clone(), settings.lease);
-        let locks = Locks { store, clock: Arc::new(SystemClock), catalog, lease };
+        let locks = locks(settings, store);
         let held = Arc::new(locks.acquire(&envs, &who, &|text| ui::say(&format!("note: {text}"))).await?);
         let (kept, stop) = (Arc::clone(&held), lock.stop.clone());
         tokio::spawn(async move { kept.keep_alive(&stop).await });
@@ -90,6 +91,12 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     }
     let _first = loaded.lock.set(lock);
     Ok(run)
+}
+
+/// Returns the locks of a catalog's environments.
+pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
+    let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
+    Locks { store, clock, processes, catalog: settings.name.clone(), lease: settings.lease }
 }
 
 /// Takes the locks if the command will act (`--apply`); what only looks needs none.

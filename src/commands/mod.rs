@@ -31,6 +31,7 @@ mod schema;
 mod since;
 mod sweep;
 mod timer;
+mod unlock;
 mod unread;
 mod uses;
 mod validate;
@@ -82,6 +83,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Rollback(args) => Box::pin(rollback::run(&dir, &args)).await,
         Command::Hold(args) => Box::pin(hold::run(&dir, &args)).await,
         Command::Revoke(args) => Box::pin(revoke::run(&dir, &args)).await,
+        Command::Unlock(args) => unlock::run(&dir, &args).await,
         Command::Doctor(args) => Box::pin(doctor::run(&dir, &args)).await,
         Command::Latest(args) => Box::pin(latest::run(&dir, &args)).await,
         Command::List(args) => Box::pin(list::run(&dir, &args)).await,

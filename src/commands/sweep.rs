@@ -9,12 +9,11 @@ use super::gather::{self, Need};
 use super::{lock, memory, report, run};
 use crate::adapters::system::{SystemClock, new_run_id};
 use crate::cli::Sweep as Args;
-use crate::engine::lock::Locks;
 use crate::engine::unfinished;
 use crate::error::{Error, Result};
 use crate::evidence::keys;
 use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
-use crate::lifecycle::{places, tags};
+use crate::lifecycle::{places, sharing, tags};
 use crate::model::{AmiId, CatalogName, Reference, Region, RunId, Temporary, TemporaryKind, World};
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
@@ -84,6 +83,8 @@ async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool
             }
         }
     }
+    let images: Vec<Temporary> = things.iter().filter(|t| t.kind == TemporaryKind::Image).cloned().collect();
+    things.extend(images.iter().flat_map(sharing::temporaries));
     let store = context::store(settings).await?;
     let runs = runs(loaded, &store, &things).await?;
     let referred = referred(loaded, clouds, &things, &runs).await;
@@ -107,8 +108,7 @@ async fn runs(loaded: &Loaded, store: &Arc<dyn Store>, things: &[Temporary]) -> 
             out.entry(run).or_default().amis = amis;
         }
     }
-    let (catalog, lease) = (settings.name.clone(), settings.lease);
-    let locks = Locks { store: Arc::clone(store), clock: Arc::new(SystemClock), catalog, lease };
+    let locks = lock::locks(settings, Arc::clone(store));
     let envs: Vec<_> = settings.environments.iter().map(|e| e.name.clone()).collect();
     for holder in locks.holders(&envs).await? {
         out.entry(holder.run).or_default().alive = true;

@@ -3,6 +3,7 @@
 mod held;
 #[cfg(test)]
 mod tests;
+mod unlock;
 
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use jiff::SignedDuration;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::lock::{self, Holder, Latest, Renewal};
-use crate::model::{CatalogName, EnvName, RunId, Timestamp};
-use crate::ports::{Clock, Store};
+use crate::model::{CatalogName, EnvName, ProcessIdentity, RunId, Timestamp};
+use crate::ports::{Clock, Processes, Store, StoreResult};
 pub use held::Held;
 use held::Mine;
+pub use unlock::{LockState, Released};
 
 /// How often taking is tried again when others take and give back meanwhile.
 const TRIES: usize = 5;
@@ -30,6 +32,8 @@ pub struct Who {
     pub host: String,
     /// This process.
     pub pid: u32,
+    /// The identity of this process, where the machine can tell it.
+    pub process: Option<ProcessIdentity>,
     /// The CI job's page.
     pub job: Option<String>,
 }
@@ -41,6 +45,8 @@ pub struct Locks {
     pub store: Arc<dyn Store>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The processes of this machine: a holder among them that has ended holds nothing.
+    pub processes: Arc<dyn Processes>,
     /// Whose locks.
     pub catalog: CatalogName,
     /// For how long one is held without a sign of life.
@@ -76,9 +82,15 @@ impl Locks {
             let prefix = keys::locks(&self.catalog, env);
             let latest = lock::latest(&self.store.list(&prefix).await?).filter(|l| !l.ended);
             let Some(latest) = latest else { continue };
-            out.extend(self.holder(&prefix, latest).await?.filter(|holder| self.clock.now() < holder.expires));
+            let holder = self.holder(&prefix, latest).await?;
+            out.extend(holder.filter(|holder| self.clock.now() < holder.expires && !self.has_ended(holder)));
         }
         Ok(out)
+    }
+
+    /// Returns whether the holder is certain to be dead: its process ran on this machine and has ended.
+    fn has_ended(&self, holder: &Holder) -> bool {
+        holder.process.as_ref().is_some_and(|process| self.processes.has_ended(process))
     }
 
     fn expiry(&self) -> Timestamp {
@@ -97,8 +109,8 @@ impl Locks {
                 Some(latest) => match self.holder(&prefix, latest).await? {
                     // Removed while we read: others are at work, look again.
                     None => continue,
-                    Some(holder) if now < holder.expires => {
-                        return Err(self.held_by(env, &prefix, &holder));
+                    Some(holder) if now < holder.expires && !self.has_ended(&holder) => {
+                        return Err(self.held_by(env, &holder));
                     }
                     Some(holder) => Some(holder),
                 },
@@ -106,14 +118,14 @@ impl Locks {
             let generation = before.map_or(0, |l| l.generation) + 1;
             let Some(expires) = self.create(&prefix, generation, who).await? else { continue };
             if let Some(gone) = gone {
-                say(&format!(
-                    "took over the lock of {env} from {}, which gave no sign of life until {}",
-                    gone.who(),
-                    gone.expires
-                ));
+                let why = match self.has_ended(&gone) {
+                    true => "whose process has ended".to_owned(),
+                    false => format!("which gave no sign of life until {}", gone.expires),
+                };
+                say(&format!("took over the lock of {env} from {}, {why}", gone.who()));
             }
             self.clean(&prefix).await;
-            return Ok((Mine { env: env.clone(), prefix, generation, renewals: 0 }, expires));
+            return Ok((Mine { env: env.clone(), prefix, generation, run: who.run.clone(), renewals: 0 }, expires));
         }
         Err(Error::new(Kind::Refused, format!("the lock of {env} changes hands too quickly to be taken"))
             .hint("nothing was changed; run again"))
@@ -122,8 +134,8 @@ impl Locks {
     /// Creates a generation; its expiry, or none when somebody else was quicker.
     async fn create(&self, prefix: &str, generation: u64, who: &Who) -> Result<Option<Timestamp>> {
         let (since, expires) = (self.clock.now(), self.expiry());
-        let Who { run, caller, host, pid, job } = who.clone();
-        let text = json(&Holder { generation, run, caller, host, pid, job, since, expires });
+        let Who { run, caller, host, pid, process, job } = who.clone();
+        let text = json(&Holder { generation, run, caller, host, pid, process, job, since, expires });
         let key = lock::taken_key(prefix, generation);
         // A create whose answer got lost is repeated and then finds its own object.
         if !self.store.create(&key, &text).await? && self.store.get(&key).await?.as_ref() != Some(&text) {
@@ -132,6 +144,12 @@ impl Locks {
         // Who was suspended between looking and creating may have created what is long past, and was cleaned away.
         let now = lock::latest(&self.store.list(prefix).await?);
         Ok(now.filter(|l| l.generation == generation && !l.ended).map(|_| expires))
+    }
+
+    /// Returns the run that took a generation, if its object is there and can be read.
+    async fn taken(&self, prefix: &str, generation: u64) -> StoreResult<Option<Holder>> {
+        let bytes = self.store.get(&lock::taken_key(prefix, generation)).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// The holder of a generation with its last expiry; none when its object is gone.
@@ -152,7 +170,7 @@ impl Locks {
         Ok(Some(holder))
     }
 
-    fn held_by(&self, env: &EnvName, prefix: &str, holder: &Holder) -> Error {
+    fn held_by(&self, env: &EnvName, holder: &Holder) -> Error {
         let text = format!(
             "the lock of {env} in catalog `{}` is held since {} until {} by {}",
             self.catalog,
@@ -160,12 +178,9 @@ impl Locks {
             holder.expires,
             holder.who()
         );
-        let end = lock::ended_key(prefix, holder.generation);
         Error::new(Kind::Refused, text)
-            .hint(
-                "nothing was changed; wait for that run to end; if it is dead, its lock is taken over once it expires",
-            )
-            .hint(format!("if you know that it is dead and can't wait, create an object {}/{end}", self.store.place()))
+            .hint("nothing was changed; wait for that run to end; if it is dead, its lock expires at the time above")
+            .hint(format!("if you know that it is dead, release its lock with `bakeline unlock --env {env} --force`"))
     }
 
     /// Removes what is long past; a store that will not is no reason to stop.

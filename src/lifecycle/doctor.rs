@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::catalog::{Environment, Settings};
 use crate::lifecycle::current::Current;
-use crate::lifecycle::{Record, places, revoke, rung};
-use crate::model::{AmiId, Arch, EnvName, ImageName, Place, State, Tags, Version, World};
+use crate::lifecycle::{Record, current, places, revoke, rung, tags};
+use crate::model::{AmiId, Arch, EnvName, ImageName, Place, State, Tags, Temporary, Version, World};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,6 +32,8 @@ pub enum Repair {
     Mark { place: Place, ami: AmiId, image: ImageName, before: Tags, tags: Tags },
     /// Make the pointer say what the tags say.
     Publish { place: Place, image: ImageName, pointer: String, ami: AmiId },
+    /// Remove the permission to copy an AMI that a run gave to another account and never removed.
+    Unshare { place: Place, permission: Temporary },
     /// Delete a pointer that has nothing to point at.
     Unpublish { place: Place, pointer: String },
 }
@@ -50,6 +52,8 @@ pub struct Diagnosis {
 struct Patient<'a> {
     record: Record<'a>,
     place: Place,
+    /// Environments that are found to be rolled back from it, with the time of the rollback.
+    rolled_back: Current,
 }
 
 /// Examines all places. Two that say they are current: the later wins; a loser that is newer was being rolled back, one
@@ -57,7 +61,11 @@ struct Patient<'a> {
 #[must_use]
 pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
     let records = Record::all(&world.images, &settings.name);
-    let patients = records.iter().map(|r| Patient { record: r.clone(), place: places::of_ami(r.ami, &world.account) });
+    let patients = records.iter().map(|r| Patient {
+        record: r.clone(),
+        place: places::of_ami(r.ami, &world.account),
+        rolled_back: current::parse(r.tag(tags::ROLLED_BACK)),
+    });
     let mut doctor = Doctor { settings, world, patients: patients.collect(), findings: BTreeSet::new() };
     doctor.states();
     let heights: Vec<Option<usize>> = doctor.patients.iter().map(|p| rung::reached(settings, &p.record)).collect();
@@ -70,6 +78,7 @@ pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
     doctor.too_low(&mut heights);
     let mut repairs = doctor.marks(&heights);
     repairs.extend(doctor.pointers());
+    repairs.extend(doctor.copy_permissions());
     doctor.places();
     Diagnosis { findings: doctor.findings.into_iter().collect(), repairs }
 }
@@ -142,7 +151,7 @@ impl<'w> Doctor<'_, 'w> {
     /// A revoked version is nowhere current and on no rung; what it was current for goes back.
     fn withdrawn(&mut self, heights: &mut Heights) {
         for index in 0..self.patients.len() {
-            let Patient { record, place } = self.patients[index].clone();
+            let Patient { record, place, .. } = self.patients[index].clone();
             let height = heights.get(&record.ami.id).copied().flatten();
             if record.state != State::Revoked || (record.current.is_empty() && height.is_none()) {
                 continue;
@@ -182,13 +191,13 @@ impl<'w> Doctor<'_, 'w> {
     fn rivals(&mut self, heights: &mut Heights) {
         for Environment { name: env, .. } in &self.settings.environments {
             for index in 0..self.patients.len() {
-                let Patient { record, place } = self.patients[index].clone();
+                let Patient { record, place, .. } = self.patients[index].clone();
                 if !record.usable() || !record.current.contains_key(env) {
                     continue;
                 }
-                let winner =
-                    self.holder(&place, &record.image, record.arch, env).map(|w| (w.ami.id.clone(), w.version));
-                let Some((id, version)) = winner.filter(|(id, _)| *id != record.ami.id) else { continue };
+                let winner = self.holder(&place, &record.image, record.arch, env);
+                let winner = winner.and_then(|w| Some((w.ami.id.clone(), w.version, *w.current.get(env)?)));
+                let Some((id, version, since)) = winner.filter(|(id, ..)| *id != record.ami.id) else { continue };
                 let back = record.version > version;
                 let cut = if back { "rollback" } else { "move" };
                 let what = format!(
@@ -203,6 +212,8 @@ impl<'w> Doctor<'_, 'w> {
                     let below = rung.and_then(|r| r.checked_sub(1)).and_then(|b| height.map(|h| h.min(b)));
                     heights.insert(record.ami.id.clone(), rung::highest(self.settings, &falling.current).max(below));
                     self.patients[index].record.state = State::Held;
+                    // A repeated rollback recognizes by it that this one is complete.
+                    self.patients[index].rolled_back.insert(env.clone(), since);
                 }
                 self.patients[index].record.current.remove(env);
                 self.find(&place, what, None);
@@ -213,7 +224,7 @@ impl<'w> Doctor<'_, 'w> {
     /// The environment tag names at least the highest rung where the version is current.
     fn too_low(&mut self, heights: &mut Heights) {
         for index in 0..self.patients.len() {
-            let Patient { record, place } = self.patients[index].clone();
+            let Patient { record, place, .. } = self.patients[index].clone();
             let wanted = rung::highest(self.settings, &record.current);
             let height = heights.get(&record.ami.id).copied().flatten();
             if wanted > height {

@@ -8,7 +8,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RunId, Timestamp};
+use crate::model::{ProcessIdentity, RunId, Timestamp};
 
 /// So many generations before the latest stay, for people who ask what happened.
 const KEPT: u64 = 5;
@@ -26,6 +26,9 @@ pub struct Holder {
     pub host: String,
     /// Its process there.
     pub pid: u32,
+    /// The process, where the machine can identify it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessIdentity>,
     /// The CI job's page, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,

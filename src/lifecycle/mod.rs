@@ -13,6 +13,7 @@ pub mod revoke;
 pub mod rollback;
 pub mod rules;
 pub mod rung;
+pub mod sharing;
 pub mod sweep;
 pub mod tags;
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum TemporaryKind {
     SecurityGroup,
     /// A key pair.
     KeyPair,
+    /// The permission of another account to copy an AMI; `id` is the AMI and `name` the account.
+    CopyPermission,
 }
 
 impl TemporaryKind {
@@ -33,6 +35,7 @@ impl TemporaryKind {
             Self::Volume => "volume",
             Self::SecurityGroup => "security group",
             Self::KeyPair => "key pair",
+            Self::CopyPermission => "copy permission",
         }
     }
 }
@@ -45,7 +48,7 @@ pub struct Temporary {
     pub kind: TemporaryKind,
     /// Its id.
     pub id: String,
-    /// Its name, where it has one: of a key pair, a group, an AMI.
+    /// Its name, where it has one: of a key pair, a group, an AMI. Of a copy permission it is the account.
     #[serde(default)]
     pub name: String,
     /// The Region it is in.
@@ -58,4 +61,15 @@ pub struct Temporary {
     /// Whether something that lives uses it: an instance the group or key, an AMI the snapshot, an instance the volume.
     #[serde(default)]
     pub used: bool,
+}
+
+impl Temporary {
+    /// Returns a name that no other temporary thing has: one AMI may be shared with several accounts.
+    #[must_use]
+    pub fn unique_name(&self) -> String {
+        match self.kind {
+            TemporaryKind::CopyPermission => format!("{}.{}", self.id, self.name),
+            _ => self.id.clone(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Owns the facts gathered from outside, as plain data: AMIs, what refers to them, the commit, the whole world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,15 @@ pub struct Reference {
     pub kind: String,
     /// Its id or name.
     pub by: String,
+}
+
+/// Permissions to copy an AMI that another account has by its own account ID.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// Launch permission of the AMI.
+    pub image: bool,
+    /// Snapshots with a volume permission.
+    pub snapshots: BTreeSet<SnapshotId>,
 }
 
 /// Where AMIs live: a Region of an account.

@@ -34,6 +34,11 @@ pub fn plan(catalog: &Catalog, world: &World, run: RunId) -> (Vec<Finding>, Plan
                 let scope = format!("{}@{place}", scope(&pointer));
                 row(&scope, &reason, needs, vec![("publish", place, Action::Publish { pointer, ami })])
             }
+            Repair::Unshare { place, permission } => {
+                let reason = format!("account {} may still copy {}", permission.name, permission.id);
+                let scope = format!("{}@{place}", permission.unique_name());
+                row(&scope, &reason, Vec::new(), vec![("unshare", place, Action::Sweep { thing: permission })])
+            }
             Repair::Unpublish { place, pointer } => {
                 let reason = format!("{pointer} in {place} has nothing to point at");
                 let scope = format!("{}@{place}", scope(&pointer));

@@ -9,7 +9,7 @@ use crate::plan::step::{Action, Plan, Step, StepId};
 #[must_use]
 pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
     let going = || leftovers.iter().filter(|l| l.remove);
-    let id = |l: &Leftover| StepId(format!("{}/sweep", l.thing.id));
+    let id = |l: &Leftover| StepId(format!("{}/sweep", l.thing.unique_name()));
     let steps = going()
         .map(|leftover| {
             let thing = &leftover.thing;
@@ -21,7 +21,7 @@ pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
             let waits = matches!(thing.kind, TemporaryKind::SecurityGroup | TemporaryKind::Volume);
             Step {
                 id: id(leftover),
-                scope: thing.id.clone(),
+                scope: thing.unique_name(),
                 region: thing.region.clone(),
                 account: thing.account.clone(),
                 needs: if waits { going().filter(holds).map(id).collect() } else { Vec::new() },

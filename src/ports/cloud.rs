@@ -1,11 +1,9 @@
 //! Owns the contract with the cloud: what can be asked of EC2, SSM and STS, and what kinds of answers there are.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 
 use super::Secret;
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
 
 /// What kind of answer a failed cloud call is, so that callers can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,15 +129,6 @@ pub struct CopyRequest {
     pub tags: Tags,
     /// Makes a repeated call harmless.
     pub token: String,
-}
-
-/// What of an AMI another account may use: the AMI itself, and the snapshots behind it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sharing {
-    /// The AMI.
-    pub image: bool,
-    /// The snapshots.
-    pub snapshots: BTreeSet<SnapshotId>,
 }
 
 /// An instance as the cloud describes it.

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::fence::Guard;
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
 use crate::ports::{
     BuildJob, BuildOutcome, BuilderError, Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest,
-    Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine, Secret, Sharing, TemporaryQuery,
+    Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine, Secret, TemporaryQuery,
 };
 
 /// A cloud that changes nothing without the lock.

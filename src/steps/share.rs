@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use super::{Steps, copy, resolve, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, SnapshotId, Tags};
+use crate::lifecycle::{sharing, tags};
+use crate::model::{Ami, AmiId, Sharing, Tags, Temporary};
 use crate::plan::{AmiRef, Step};
-use crate::ports::Sharing;
 
 /// Which scopes copy an AMI to an account just now, and what the account was given for it: the last one takes it back.
 #[derive(Debug, Default)]
@@ -59,36 +58,6 @@ fn nothing(what: &Sharing) -> bool {
     *what == Sharing::default()
 }
 
-/// The tag that says what of an AMI was given to an account for a copy: a run that dies in the middle leaves it to the next.
-fn mark(account: &str) -> String {
-    format!("{}{account}", tags::SHARING)
-}
-
-/// Everything that an account needs to copy an AMI.
-fn everything(ami: &Ami) -> Sharing {
-    Sharing { image: true, snapshots: ami.snapshots.iter().cloned().collect() }
-}
-
-/// The tag's text: `all`, or `ami` and the snapshots, as far as they were given.
-fn text(ami: &Ami, given: &Sharing) -> String {
-    if *given == everything(ami) {
-        return "all".to_owned();
-    }
-    let snapshots = given.snapshots.iter().map(SnapshotId::as_str);
-    given.image.then_some("ami").into_iter().chain(snapshots).collect::<Vec<_>>().join(" ")
-}
-
-/// What the tag says, of what the AMI has.
-fn marked(ami: &Ami, account: &str) -> Sharing {
-    let text = ami.tags.get(&mark(account)).map_or("", String::as_str);
-    if text == "all" {
-        return everything(ami);
-    }
-    let has = |what: &str| text.split_whitespace().any(|word| word == what);
-    let snapshots = ami.snapshots.iter().filter(|s| has(s.as_str())).cloned().collect();
-    Sharing { image: has("ami"), snapshots }
-}
-
 pub(super) async fn share(
     steps: &Steps,
     step: &Step,
@@ -100,18 +69,22 @@ pub(super) async fn share(
     steps.shares.begin(&id, account, &step.scope);
     let ami = copy::original(steps, &step.region, &id).await?;
     let has = steps.cloud.sharing(&step.region, &ami, account).await?;
-    let mut lacks = everything(&ami);
+    let mut lacks = sharing::everything(&ami);
     lacks.image &= !has.image;
     lacks.snapshots.retain(|snapshot| !has.snapshots.contains(snapshot));
-    let given = steps.shares.give(&id, account, both(lacks.clone(), marked(&ami, account)));
-    let words = text(&ami, &given);
+    let given = steps.shares.give(&id, account, both(lacks.clone(), sharing::parse(&ami, account)));
+    let words = sharing::format(&ami, &given, &steps.run, steps.expires);
     if words.chars().count() > tags::MAX_VALUE {
         let text = format!("account {account} may use some of the {} snapshots of {id} already", ami.snapshots.len());
-        return Err(Error::new(Kind::StepFailed, format!("{text}, and which it gets does not fit into a tag"))
-            .hint("share all of them with it, or none"));
+        return Err(Error::new(
+            Kind::StepFailed,
+            format!("{text}, and the list of the others does not fit into a tag"),
+        )
+        .hint("share all of them with it, or none"));
     }
-    if given != marked(&ami, account) {
-        let note = Tags::from([(mark(account), words.clone())]);
+    let key = sharing::key(account);
+    if !nothing(&given) && ami.tags.get(&key) != Some(&words) {
+        let note = Tags::from([(key, words.clone())]);
         steps.cloud.tag(&step.region, &[id.to_string()], &note).await?;
     }
     if !nothing(&lacks) {
@@ -120,7 +93,7 @@ pub(super) async fn share(
     Ok(json!({ "shared": id, "with": account, "given": words }))
 }
 
-/// Takes back what was given, once no copy to the account is under way; what it had before stays.
+/// Removes what was given, once no copy to the account is under way; permissions from before stay.
 pub(super) async fn unshare(
     steps: &Steps,
     step: &Step,
@@ -134,11 +107,29 @@ pub(super) async fn unshare(
     if let Some(given) = given
         && let Some(ami) = tag::find(steps, step, &id).await?
     {
-        let given = both(given, marked(&ami, account));
-        if !nothing(&given) {
-            steps.cloud.share(&step.region, &id, &given, account, false).await?;
-            steps.cloud.untag(&step.region, &[id.to_string()], &[mark(account)]).await?;
-        }
+        remove(steps, step, &ami, account, both(given, sharing::parse(&ami, account))).await?;
     }
     Ok(json!({ "original": id, "ended": last }))
+}
+
+/// Removes a copy permission that a dead run left. If another run took it over since the decision, nothing is changed.
+pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
+    let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
+    let Some(ami) = tag::find(steps, step, &id).await? else { return Ok(()) };
+    let key = sharing::key(account);
+    if ami.tags.get(&key) != thing.tags.get(&key) {
+        let text = format!("{id} in {}: tag `{key}` changed since the decision", step.region);
+        return Err(Error::new(Kind::Refused, text).hint("run the command again"));
+    }
+    remove(steps, step, &ami, account, sharing::parse(&ami, account)).await
+}
+
+/// Removes permissions, and last the tag that records them.
+async fn remove(steps: &Steps, step: &Step, ami: &Ami, account: &str, given: Sharing) -> Result<()> {
+    if nothing(&given) {
+        return Ok(());
+    }
+    let cloud = steps.at(step)?;
+    cloud.share(&step.region, &ami.id, &given, account, false).await?;
+    Ok(cloud.untag(&step.region, &[ami.id.to_string()], &[sharing::key(account)]).await?)
 }

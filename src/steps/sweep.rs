@@ -23,6 +23,7 @@ pub(super) async fn perform(steps: &Steps, step: &Step, thing: &Temporary, conte
         TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
         TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
         TemporaryKind::SecurityGroup => super::access::free_group(steps, step, &thing.id).await?,
+        TemporaryKind::CopyPermission => super::share::sweep(steps, step, thing).await?,
         TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
     }
     Ok(json!({ "removed": thing.id, "kind": thing.kind }))

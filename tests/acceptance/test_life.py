@@ -157,13 +157,6 @@ def test_a_promotion_that_may_not_be_changes_nothing(box: Sandbox, story: Story)
 class Torn(Written):
     """Images whose history is written straight into the cloud, one for each kill."""
 
-    def let_go(self) -> None:
-        """Give back the locks of the dead, as the message to whoever finds them held says."""
-        for folder in (self.catalog.at / ".bakeline/store" / self.catalog.name / "locks").glob("*"):
-            generations = [key.stem for key in folder.glob("*.json") if "-" not in key.stem]
-            if generations:
-                (folder / f"{max(generations)}-end.json").touch()
-
     def kill_at(self, nth: int, *words: str) -> bool:
         """Start, and SIGKILL while the `nth` call that changes something is on its way: an odd one never arrives, an
         even one is performed and nobody hears of it. Whether it was killed in time."""
@@ -235,7 +228,6 @@ def test_killed_in_the_middle_of_any_change_doctor_and_a_rerun_mend_it(torn: Tor
         assert torn.kill_at(nth, *words), f"{kind} ended before its change {nth} of {changes}"
         shown = {place: torn.eye.view(place, name) for place in table.cells}
         torn_apart += not all(shown[place] in (table.view(place), after.view(place)) for place in shown)
-        torn.let_go()
         done = torn.catalog.bakeline("doctor", "--apply", "--json")
         assert done.code in (0, 5), done
         for place in table.cells:

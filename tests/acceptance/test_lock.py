@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from judge.catalog import VENDOR, Catalog
 from judge.inventory import cloud, difference
-from judge.midway import WAIT, begin, go_on, held, locks
+from judge.midway import WAIT, begin, go_on, held, locks, move_holder
 from judge.run import HANG, until
 from judge.sandbox import Sandbox
 
@@ -63,18 +64,79 @@ def test_of_two_releases_at_once_one_runs_and_the_other_is_told_who_holds_the_lo
     assert "000002-end.json" in names_of(catalog) and "000001-end.json" in names_of(catalog, "Prod")
 
 
-def test_a_killed_holder_is_taken_over_once_its_lease_is_over(box: Sandbox, catalog: Catalog) -> None:
+def killed(catalog: Catalog) -> Path:
+    """The directory of a release that was killed while it held the lock."""
     first, run = begin(catalog, "slow")
     os.kill(first.pid, signal.SIGKILL)
     first.wait(timeout=HANG)
-    assert catalog.bakeline("release").code == 7, "it may be alive for all we know"
+    assert held(catalog), "its lease goes on"
+    return run
+
+
+def test_lock_of_a_killed_run_is_taken_over_immediately(catalog: Catalog) -> None:
+    run = killed(catalog)
+    catalog.file("scripts/slow.sh", "echo quick\n")
+    done = catalog.bakeline("release", want=0)
+    assert "took over the lock of Test" in done.err and "whose process has ended" in done.err, done
+    assert run.name in done.err and holder(catalog, 2)["run"] != run.name
+    [ami] = [one for one in catalog.images() if one["ImageId"] == catalog.latest("slow")]
+    assert ami["State"] == "available"
+
+
+def test_lock_of_a_run_on_another_machine_is_taken_over_after_its_lease(catalog: Catalog) -> None:
+    run = killed(catalog)
+    move_holder(catalog)
+    assert catalog.bakeline("release").code == 7, "it may be alive"
     until(lambda: not held(catalog), HANG, "the end of its lease")
     catalog.file("scripts/slow.sh", "echo quick\n")
     done = catalog.bakeline("release", want=0)
     assert "took over the lock of Test" in done.err and run.name in done.err, done
-    assert holder(catalog, 2)["run"] != run.name
-    [ami] = [one for one in catalog.images() if one["ImageId"] == catalog.latest("slow")]
-    assert ami["State"] == "available"
+
+
+def test_unlock_releases_a_dead_holder_and_another_only_by_force(catalog: Catalog) -> None:
+    assert "free" in catalog.bakeline("unlock", want=0).out
+    first, run = begin(catalog, "slow")
+    refused = catalog.bakeline("unlock", "--env", "Test", want=7)
+    assert run.name in refused.out and str(first.pid) in refused.out and "--force" in refused.err, refused
+    assert "000001-end.json" not in names_of(catalog)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(timeout=HANG)
+    shown = json.loads(catalog.bakeline("unlock", "--json", want=0).out)
+    assert [(row["environment"], row["state"], row["released"]) for row in shown] == [
+        ("Test", "dead", True),
+        ("Prod", "free", False),
+    ]
+    assert shown[0]["holder"]["run"] == run.name and "000001-end.json" in names_of(catalog)
+    catalog.bakeline("unlock", "--env", "Moon", want=1)
+
+
+def test_forced_unlock_stops_a_live_run_before_its_next_change(box: Sandbox, catalog: Catalog) -> None:
+    first, run = begin(catalog, "slow")
+    move_holder(catalog)
+    catalog.bakeline("unlock", want=7)
+    catalog.bakeline("unlock", "--force", want=0)
+    mark = box.mark()
+    go_on(box, run, "slow")
+    assert first.wait(timeout=HANG) == 7
+    said = (catalog.at / "out.log").read_text()
+    assert "released from outside" in said, said
+    assert [call for call in box.api(mark) if call["action"] in ("CreateTags", "PutParameter")] == [], said
+
+
+def test_emptied_store_never_gives_the_lock_to_two_runs(box: Sandbox, catalog: Catalog) -> None:
+    first, run = begin(catalog, "slow")
+    shutil.rmtree(catalog.at / ".bakeline/store")
+    second, other = begin(catalog, "slow")
+    assert holder(catalog)["run"] == other.name, "the same generation, another run"
+    assert first.wait(timeout=HANG) == 7
+    named = [image for image in named_images(box) if run.name in str(image["Name"])]
+    assert named == [], "the first run stopped before it made an AMI"
+    assert "000001-end.json" not in names_of(catalog), "the lock is still the second run's"
+    go_on(box, other, "slow")
+    assert second.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
+    assert other.name in str(
+        [image["Name"] for image in named_images(box) if image["ImageId"] == catalog.latest("slow")]
+    )
 
 
 def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandbox, catalog: Catalog) -> None:
@@ -86,7 +148,7 @@ def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandb
 
         # Packer is a process of its own and comes to its end; the instance it built on is gone by then.
         def built() -> bool:
-            return any(image["State"] == "available" and run in image["Name"] for image in named(box))
+            return any(image["State"] == "available" and run in image["Name"] for image in named_images(box))
 
         until(built, HANG, "the AMI of the suspended run's Packer")
         until(lambda: not running(box), HANG, "Packer's instance gone", every=0.5)
@@ -110,7 +172,7 @@ def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandb
     assert result["images"][0]["status"] == "failed" and taker in result["images"][0]["failure"], result
 
 
-def named(box: Sandbox) -> list[dict[str, object]]:
+def named_images(box: Sandbox) -> list[dict[str, object]]:
     found = box.client("ec2").describe_images(Owners=["self"])["Images"]
     return [dict(image) for image in found]
 

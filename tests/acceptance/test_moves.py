@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from judge.catalog import tags
+from judge.run import HANG, until
 from judge.sandbox import Sandbox
+from judge.state import OTHER, OWN
 from judge.written import ONE, TWO, Written, make
 
 
@@ -81,3 +83,38 @@ def test_rollback_after_a_new_promotion_goes_back_again(written: Written) -> Non
         for ami in written.eye.amis(place, image):
             version, marked = tags(ami)["bakeline:version"], "bakeline:rolled-back" in tags(ami)
             assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
+
+
+def shared(written: Written, image: str) -> dict[str, object]:
+    """The permissions of the other account on the original, and the tag that records them."""
+    home = (OWN, written.box.region)
+    [ami] = [a for a in written.eye.amis(home, image) if tags(a)["bakeline:version"] == TWO]
+    ec2, snapshot = written.box.client("ec2"), ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    launch = ec2.describe_image_attribute(ImageId=ami["ImageId"], Attribute="launchPermission")["LaunchPermissions"]
+    asked = {"SnapshotId": snapshot, "Attribute": "createVolumePermission"}
+    volume = ec2.describe_snapshot_attribute(**asked)["CreateVolumePermissions"]
+    found = {"image": launch, "snapshot": volume, "tag": tags(ami).get(f"bakeline:sharing:{OTHER}")}
+    return {kind: what for kind, what in found.items() if what}
+
+
+@pytest.mark.parametrize("repair", [("sweep", "--apply"), ("doctor", "--apply")], ids=" ".join)
+def test_copy_permission_of_a_killed_promotion_is_removed(written: Written, repair: tuple[str, ...]) -> None:
+    image, _ = written.image(promoted=False)
+    assert shared(written, image) == {}
+    written.box.control("copies", {"seconds": HANG, "times": 3})
+    started = written.catalog.start("promote", image, "--to", "Prod")
+    try:
+        copying = lambda: [c for c in written.box.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
+        until(lambda: copying() and len(shared(written, image)) == 3, HANG, "the original shared")
+        listed = written.catalog.bakeline("sweep", "--json", want=0).out
+        assert '"copy-permission"' in listed and "is alive" in listed, "a live run keeps it"
+        written.catalog.bakeline("sweep", "--apply", want=0)
+        assert len(shared(written, image)) == 3
+    finally:
+        started.kill()
+        started.wait(timeout=HANG)
+    if repair[0] == "doctor":
+        said = written.catalog.bakeline("doctor", want=5)
+        assert f"account {OTHER} may still copy" in said.out, said
+    written.catalog.bakeline(*repair)
+    assert shared(written, image) == {}

@@ -8,8 +8,8 @@ use aws_sdk_ec2::types::{
 };
 
 use super::{Clients, failed, specification};
-use crate::model::{Ami, AmiId};
-use crate::ports::{CloudErrorKind, CloudResult, CopyRequest, Sharing};
+use crate::model::{Ami, AmiId, Sharing};
+use crate::ports::{CloudErrorKind, CloudResult, CopyRequest};
 
 /// CopyImage runs in the Region of the copy; the client token makes a repeated call answer the same id.
 pub(super) async fn copy(clients: &Clients, request: &CopyRequest) -> CloudResult<AmiId> {

@@ -21,10 +21,10 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::error::SdkError;
 
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
 use crate::ports::{
     Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, Secret, Sharing, TemporaryQuery,
+    LaunchRequest, Secret, TemporaryQuery,
 };
 
 /// One call, all tries together; the SDK sets no such limit by itself.

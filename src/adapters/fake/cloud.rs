@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::world::{ACCOUNT, FakeGroup, FakeInstance};
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary};
+use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
 use crate::ports::{
     Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
-    Secret, Sharing, TemporaryQuery,
+    Secret, TemporaryQuery,
 };
 
 pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {

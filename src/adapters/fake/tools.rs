@@ -1,6 +1,6 @@
 //! Owns the fakes beside the cloud: builder, shell, run directory, journal, clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::FakeCloud;
 use super::world::{ACCOUNT, FakeInstance};
-use crate::model::{AmiId, InstanceId, Region, Tags, Timestamp};
+use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags, Timestamp};
 use crate::ports::{
-    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Secret, Shell,
-    ShellError, ShellErrorKind, Target, Workspace,
+    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Processes,
+    Secret, Shell, ShellError, ShellErrorKind, Target, Workspace,
 };
 
 /// How the next builds go.
@@ -242,6 +242,20 @@ impl Journal for MemoryJournal {
         }
         lines.push(line.to_owned());
         Ok(())
+    }
+}
+
+/// Processes of which those in the set have ended.
+#[derive(Debug, Default)]
+pub struct FakeProcesses(pub Mutex<BTreeSet<u32>>);
+
+impl Processes for FakeProcesses {
+    fn own(&self) -> Option<ProcessIdentity> {
+        None
+    }
+
+    fn has_ended(&self, process: &ProcessIdentity) -> bool {
+        self.0.lock().expect("no panic").contains(&process.pid)
     }
 }
 

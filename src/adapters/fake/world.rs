@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp};
-use crate::ports::{Instance, Sharing, TemporaryQuery};
+use crate::model::{
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp,
+};
+use crate::ports::{Instance, TemporaryQuery};
 
 /// A security group.
 #[derive(Debug, Clone, PartialEq, Eq)]

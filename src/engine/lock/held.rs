@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Locks, json};
 use crate::engine::fence::Guard;
 use crate::lifecycle::lock::{self, Renewal};
-use crate::model::{EnvName, Timestamp};
+use crate::model::{EnvName, RunId, Timestamp};
 use crate::ports::StoreError;
 
 /// One environment's lock that this run holds.
@@ -18,6 +18,7 @@ pub(super) struct Mine {
     pub(super) env: EnvName,
     pub(super) prefix: String,
     pub(super) generation: u64,
+    pub(super) run: RunId,
     pub(super) renewals: u64,
 }
 
@@ -102,9 +103,13 @@ impl Held {
             (state.mine.clone(), state.expires)
         };
         if self.locks.clock.now() >= until - lock::margin(self.locks.lease) {
-            // Who was suspended is told who took over, where that can be read, rather than that its time is up.
-            let _told = self.still_latest().await;
+            // A run that was suspended reports who took over, if that can be read, rather than that its time is up.
+            let _reported = self.still_latest().await;
             let _lost = self.in_time(until);
+            return Ok(());
+        }
+        // A sign of life next to another run's generation would prolong that run's lease.
+        if !self.still_latest().await? {
             return Ok(());
         }
         let expires = self.locks.expiry();
@@ -137,22 +142,25 @@ impl Held {
         )))
     }
 
-    /// Whether every lock's latest generation is this run's.
+    /// Returns whether every lock's latest generation is this run's. The generation alone does not tell: if the store was
+    /// emptied, another run may have taken the same one.
     async fn still_latest(&self) -> Result<bool, StoreError> {
         let mine = self.state().mine.clone();
         for one in mine {
             let latest = lock::latest(&self.locks.store.list(&one.prefix).await?);
-            if latest.is_some_and(|l| l.generation == one.generation && !l.ended) {
-                continue;
-            }
-            let holder = match latest.filter(|l| l.generation != one.generation) {
-                Some(latest) => self.locks.holder(&one.prefix, latest).await.ok().flatten(),
+            let holder = match latest {
+                Some(latest) => self.locks.taken(&one.prefix, latest.generation).await?,
                 None => None,
             };
-            let how = holder.map_or_else(
-                || "it was ended from outside".to_owned(),
-                |h| format!("it was taken over at {} by {}", h.since, h.who()),
-            );
+            let how = match (latest, holder) {
+                (Some(latest), Some(holder)) if holder.run == one.run && !latest.ended => continue,
+                (Some(_), Some(holder)) if holder.run == one.run => {
+                    "it was released from outside, for example by `bakeline unlock`".to_owned()
+                }
+                (_, Some(holder)) => format!("it was taken over at {} by {}", holder.since, holder.who()),
+                (Some(_), None) => "its object cannot be read".to_owned(),
+                (None, None) => "its objects were removed from the store".to_owned(),
+            };
             self.lose(format!("the lock of {} is lost: {how}", one.env));
             return Ok(false);
         }
@@ -164,6 +172,10 @@ impl Held {
         let _one = self.writing.lock().await;
         let mine = std::mem::take(&mut self.state().mine);
         for one in mine.into_iter().rev() {
+            let taken = self.locks.taken(&one.prefix, one.generation).await;
+            if taken.is_ok_and(|holder| holder.is_none_or(|holder| holder.run != one.run)) {
+                continue; // Another run's, or nothing.
+            }
             let key = lock::ended_key(&one.prefix, one.generation);
             let text = format!("{{\"ended\": \"{}\"}}\n", self.locks.clock.now());
             if let Err(error) = self.locks.store.create(&key, text.as_bytes()).await {

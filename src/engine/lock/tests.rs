@@ -2,16 +2,17 @@
 
 mod faulty;
 mod fencing;
+mod unlocking;
 
 use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 
 use super::{Held, Locks, Who};
-use crate::adapters::fake::{FakeClock, MemoryStore, When};
+use crate::adapters::fake::{FakeClock, FakeProcesses, MemoryStore, When};
 use crate::engine::fence::Guard as _;
 use crate::error::{Error, Kind};
-use crate::model::{EnvName, RunId};
+use crate::model::{EnvName, ProcessIdentity, RunId};
 use crate::ports::{Clock, Store};
 use faulty::Flaky;
 
@@ -26,12 +27,24 @@ fn pass(clock: &FakeClock, time: SignedDuration) {
 }
 
 fn locks(store: &Arc<impl Store + 'static>, clock: &Arc<impl Clock + 'static>) -> Locks {
-    Locks { store: Arc::clone(store) as _, clock: Arc::clone(clock) as _, catalog: "acme".into(), lease: LEASE }
+    let processes = Arc::new(FakeProcesses::default());
+    locks_with(store, clock, &processes)
+}
+
+fn locks_with(
+    store: &Arc<impl Store + 'static>,
+    clock: &Arc<impl Clock + 'static>,
+    processes: &Arc<FakeProcesses>,
+) -> Locks {
+    let (store, clock, processes) = (Arc::clone(store) as _, Arc::clone(clock) as _, Arc::clone(processes) as _);
+    Locks { store, clock, processes, catalog: "acme".into(), lease: LEASE }
 }
 
 fn who(run: &str) -> Who {
     let (caller, host) = ("arn:aws:iam::123456789012:role/ci".to_owned(), "runner-7".to_owned());
-    Who { run: RunId::from(run), caller, host, pid: 4711, job: Some("https://ci/jobs/1".to_owned()) }
+    let (boot, namespace) = ("b".to_owned(), "n".to_owned());
+    let process = Some(ProcessIdentity { boot, namespace, pid: 4711, started: 1 });
+    Who { run: RunId::from(run), caller, host, pid: 4711, process, job: Some("https://ci/jobs/1".to_owned()) }
 }
 
 fn test_env() -> Vec<EnvName> {
@@ -67,7 +80,7 @@ async fn a_held_lock_is_refused_with_who_since_when_until_when_and_what_to_do() 
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(error.hints().join(" ").contains("memory/acme/locks/Test/000001-end.json"), "{:?}", error.hints());
+    assert!(error.hints().join(" ").contains("bakeline unlock --env Test --force"), "{:?}", error.hints());
     held.check().await.expect_err("a minute before the end is within the margin");
     held.release(&|_| ()).await;
     acquire(&locks, &test_env(), "run2").await.expect("given back");
@@ -120,7 +133,7 @@ async fn an_end_from_outside_stops_the_holder() {
     let locks = locks(&store, &clock);
     let (held, _) = acquire(&locks, &test_env(), "run1").await.expect("free");
     store.put("acme/locks/Test/000001-end.json", b"").await.expect("by hand");
-    assert!(held.check().await.expect_err("ended").contains("ended from outside"));
+    assert!(held.check().await.expect_err("ended").contains("released from outside"));
     assert_eq!(refused_or_taken(&locks).await, "taken");
 }
 

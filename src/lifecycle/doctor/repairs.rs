@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use super::{Doctor, Heights, Patient, Repair};
 use crate::catalog::Environment;
-use crate::lifecycle::{current, places, rung, tags};
-use crate::model::{Arch, EnvName, ImageName, Place, Pointer, Tags, Version, pointer_name};
+use crate::lifecycle::{current, places, rung, sharing, tags};
+use crate::model::{Arch, EnvName, ImageName, Place, Pointer, Tags, Temporary, TemporaryKind, Version, pointer_name};
 
 impl Doctor<'_, '_> {
     /// One call for each AMI whose tags should be others.
     pub(super) fn marks(&mut self, heights: &Heights) -> Vec<Repair> {
         let key = &self.settings.environment_key;
         let mut out = Vec::new();
-        for Patient { record, place } in self.patients.clone() {
+        for Patient { record, place, rolled_back } in self.patients.clone() {
             let mut wanted = Tags::from([
+                (tags::ROLLED_BACK.to_owned(), current::format(&rolled_back)),
                 (tags::STATE.to_owned(), record.state.as_str().to_owned()),
                 (tags::CURRENT.to_owned(), current::format(&record.current)),
                 (key.clone(), rung::value(self.settings, heights.get(&record.ami.id).copied().flatten())),
@@ -27,9 +28,11 @@ impl Doctor<'_, '_> {
                 );
                 self.find(&place, what, None);
             }
-            // What the tag says in other words is no finding.
-            let said = current::format(&current::parse(record.tag(tags::CURRENT)));
-            let seen = |k: &str| if k == tags::CURRENT { said.clone() } else { record.tag(k).to_owned() };
+            // A tag that means the same in other words is not a finding.
+            let seen = |k: &str| match k {
+                tags::CURRENT | tags::ROLLED_BACK => current::format(&current::parse(record.tag(k))),
+                _ => record.tag(k).to_owned(),
+            };
             let rungless = rung::reached(self.settings, &record).is_none();
             wanted.retain(|k, v| k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && rungless));
             if wanted.is_empty() {
@@ -77,6 +80,31 @@ impl Doctor<'_, '_> {
             let what = format!("pointer {} says {}, but nothing is current there", pointer.name, pointer.value);
             self.find(&pointer.place, what, None);
             out.push(Repair::Unpublish { place: pointer.place.clone(), pointer: pointer.name.clone() });
+        }
+        out
+    }
+
+    /// Permissions that were given for a copy. A run removes them as soon as its copies are made, and `doctor --apply` holds
+    /// every lock, so no run needs them.
+    pub(super) fn copy_permissions(&mut self) -> Vec<Repair> {
+        let mut out = Vec::new();
+        for Patient { record, place, .. } in self.patients.clone() {
+            let ami = record.ami;
+            let image = Temporary {
+                kind: TemporaryKind::Image,
+                id: ami.id.to_string(),
+                name: ami.name.clone(),
+                region: ami.region.clone(),
+                account: place.account.clone(),
+                tags: ami.tags.clone(),
+                used: false,
+            };
+            for permission in sharing::temporaries(&image) {
+                let run = permission.tags.get(tags::RUN).map_or("an unknown run", String::as_str);
+                let what = format!("account {} may still copy {}: {run} did not remove it", permission.name, ami.id);
+                self.find(&place, what, None);
+                out.push(Repair::Unshare { place: place.clone(), permission });
+            }
         }
         out
     }

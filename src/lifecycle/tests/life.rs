@@ -193,6 +193,7 @@ fn healed(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
             let tags: Vec<String> = tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
             format!("{ami}: {}", tags.join(", "))
         }
+        Repair::Unshare { permission, .. } => format!("unshare {}", permission.unique_name()),
         Repair::Publish { pointer, ami, .. } => format!("{pointer} -> {ami}"),
         Repair::Unpublish { pointer, .. } => format!("{pointer} -> nothing"),
     };
@@ -228,7 +229,9 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
     );
     assert_eq!(
         healed(vec![holder(one, &late), holder(two, &early)], &[prod]),
-        ["ami-jdk-20261102.1: Environment=Test, bakeline:current=, bakeline:state=held"]
+        [
+            "ami-jdk-20261102.1: Environment=Test, bakeline:current=, bakeline:rolled-back=Prod=2026-11-06T00:00:00Z, bakeline:state=held"
+        ]
     );
     // Revoked, but current: what got there before takes over.
     let revoked = ami("jdk", two, &[("Environment", "Prod"), (tags::CURRENT, &late), (tags::STATE, "revoked")]);

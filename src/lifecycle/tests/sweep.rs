@@ -113,3 +113,27 @@ fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
     assert_eq!(decide(&things[..4], true), [Some(true), Some(false), Some(false), None]);
     assert_eq!(decide(&things[4..], false), [Some(false)]);
 }
+
+#[test]
+fn copy_permission_of_a_dead_run_goes() {
+    let ami = |own: &str, text: &str| {
+        let tags = [("bakeline:catalog", "acme"), ("bakeline:self", own), ("bakeline:sharing:222222222222", text)];
+        let tags = [&tags[..], &[("bakeline:state", "released")]].concat();
+        Temporary { id: "ami-1".to_owned(), ..thing(TemporaryKind::Image, "acme/jdk", &tags) }
+    };
+    let permissions =
+        |own: &str, text: &str| crate::lifecycle::sharing::temporaries(&ami(own, text)).collect::<Vec<_>>();
+    for (run, expires, goes) in [
+        ("dead", LATER, Some(true)),
+        ("live", LATER, Some(false)),
+        ("unknown", LATER, Some(false)),
+        ("unknown", EARLIER, Some(true)),
+    ] {
+        let found = permissions("ami-1", &format!("all run={run} expires={expires}"));
+        assert_eq!(found[0].unique_name(), "ami-1.222222222222");
+        assert_eq!(decide(&found, false), [goes], "{run} {expires}");
+    }
+    let old = permissions("ami-1", "all");
+    assert_eq!(decide(&old, false), [None], "without a run only the doctor, which holds every lock, removes it");
+    assert_eq!(permissions("ami-0", "all run=dead expires=x"), [], "of a copy made by hand");
+}

@@ -112,8 +112,7 @@ fn play(moves: &[Move], skews: [i32; 3]) -> Vec<(usize, u64)> {
     let mut actors: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for (number, skew) in skews.into_iter().enumerate() {
         let wrong = Wrong { truth: Arc::clone(&truth), by: margin(LEASE) * skew / 200 };
-        let (clock, store) = (Arc::new(wrong), Arc::clone(&store));
-        let locks = Locks { store, clock, catalog: "acme".into(), lease: LEASE };
+        let locks = locks(&store, &Arc::new(wrong));
         actors.push(Box::pin(actor(number, locks, Arc::clone(&allowed))));
     }
     let mut context = Context::from_waker(Waker::noop());

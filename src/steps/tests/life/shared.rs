@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::{Deed, OTHER, on, two_versions};
 use crate::adapters::fake::{FakeWorld, Fault};
 use crate::lifecycle::tags;
-use crate::model::{AmiId, SnapshotId};
-use crate::ports::Sharing;
+use crate::model::{AmiId, Sharing, SnapshotId};
 use crate::steps::tests::House;
 
 /// The newest version at home, which is promoted, with a second snapshot.
@@ -62,4 +61,25 @@ async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
     assert_eq!(Deed::Promote(&["base"]).act(&house).await.kind(), None);
     let left = (BTreeSet::new(), BTreeSet::from([snapshots[1].clone()]));
     assert_eq!(house.cloud.world(|w| shared(w)), left, "the second snapshot was shared by somebody else");
+}
+
+#[tokio::test]
+async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
+    let clean = Deed::Promote(&["base"]).done(&two_versions().await, 25).await;
+    let mut shares = 0;
+    for at in 1..=clean.cloud.calls().len() {
+        let house = on(&two_versions().await, 25);
+        let halted = house.cloud.halt_before(at);
+        tokio::select! {
+            outcome = Deed::Promote(&["base"]).act(&house) => panic!("{outcome:?}"),
+            () = halted.notified() => {}
+        }
+        let house = on(&house, 25);
+        shares += usize::from(house.cloud.world(|w| shared(w)) != Default::default());
+        let house = Deed::Doctor.done(&house, 25).await;
+        assert_eq!(house.cloud.world(|w| shared(w)), Default::default(), "killed before call {at}");
+        let left = house.facts().images.into_iter().flat_map(|a| a.tags).filter(|(k, _)| k.starts_with(tags::SHARING));
+        assert_eq!(left.collect::<Vec<_>>(), [], "killed before call {at}");
+    }
+    assert!(shares > 3, "only {shares} kills left a permission");
 }
