@@ -15,6 +15,7 @@ struct Scripts {
     prepare: &'static str,
     packages: &'static str,
     file: &'static str,
+    ansible_prepare: &'static str,
     ansible: &'static str,
     puppet: &'static str,
     harden: &'static [&'static str],
@@ -28,6 +29,7 @@ fn scripts(platform: Platform) -> Scripts {
             prepare: "templates/provision/debian/prepare.sh",
             packages: "templates/provision/debian/packages.sh",
             file: "templates/provision/debian/file.sh",
+            ansible_prepare: "templates/provision/debian/ansible-prepare.sh",
             ansible: "templates/provision/debian/ansible.sh",
             puppet: "templates/provision/debian/puppet.sh",
             harden: &[
@@ -47,12 +49,15 @@ fn scripts(platform: Platform) -> Scripts {
 
 /// Those of them that this image's build uses: what it does not use can't change it.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let Scripts { prepare, packages, file, ansible, puppet, harden, cleanup, seal } = scripts(image.platform);
+    let Scripts { prepare, packages, file, ansible_prepare, ansible, puppet, harden, cleanup, seal } =
+        scripts(image.platform);
     let uses = |wanted: fn(&Provision) -> bool| image.provision.iter().any(wanted);
     let mut out = vec![prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
-    out.extend(uses(|p| matches!(p, Provision::Ansible(_))).then_some(ansible));
+    if uses(|p| matches!(p, Provision::Ansible(_))) {
+        out.extend([ansible_prepare, ansible]);
+    }
     out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
     if image.parent().is_none() {
         out.extend(harden);
@@ -96,7 +101,7 @@ pub struct ScriptValues<'v> {
     pub mode: &'v str,
     /// The login user.
     pub login_user: &'v str,
-    /// Ansible's temporary folder in the image; used by `ansible.sh`.
+    /// Ansible's temporary folder in the image; used by `ansible-prepare.sh` and `ansible.sh`.
     pub remote_temp: &'v str,
     /// The Puppet manifest below `uploaded`; used by `puppet.sh`, as are those that follow.
     pub manifest: &'v str,
@@ -197,6 +202,7 @@ impl Build<'_> {
                 self.script(scripts.file, &ScriptValues { uploaded, destination, owner, group, mode, ..base })
             }
             Provision::Ansible(a) => {
+                self.script(scripts.ansible_prepare, &base)?;
                 let name = self.named("ansible");
                 let files = ansible::folder(a, base.image, base.login_user, &self.catalog.files);
                 self.out.push(Block::Playbook { name, files });
