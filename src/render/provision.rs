@@ -12,6 +12,7 @@ use crate::provision::{Provision, ansible};
 
 /// The scripts of a platform.
 struct Scripts {
+    apt: &'static str,
     prepare: &'static str,
     packages: &'static str,
     file: &'static str,
@@ -26,6 +27,7 @@ struct Scripts {
 fn scripts(platform: Platform) -> Scripts {
     match platform {
         Platform::Debian => Scripts {
+            apt: "templates/provision/debian/apt.sh",
             prepare: "templates/provision/debian/prepare.sh",
             packages: "templates/provision/debian/packages.sh",
             file: "templates/provision/debian/file.sh",
@@ -49,10 +51,10 @@ fn scripts(platform: Platform) -> Scripts {
 
 /// Those of them that this image's build uses: what it does not use can't change it.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let Scripts { prepare, packages, file, ansible_prepare, ansible, puppet, harden, cleanup, seal } =
+    let Scripts { apt, prepare, packages, file, ansible_prepare, ansible, puppet, harden, cleanup, seal } =
         scripts(image.platform);
     let uses = |wanted: fn(&Provision) -> bool| image.provision.iter().any(wanted);
-    let mut out = vec![prepare, cleanup, seal];
+    let mut out = vec![apt, prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
     if uses(|p| matches!(p, Provision::Ansible(_))) {
@@ -85,6 +87,8 @@ pub enum Block {
 pub struct ScriptValues<'v> {
     /// The image's name.
     pub image: &'v str,
+    /// The rendered `apt.sh`, with the function `apt_get` for scripts that install or remove packages.
+    pub apt: &'v str,
     /// Whether it is a base image.
     pub is_base: bool,
     /// Packages to install; used by `packages.sh`.
@@ -126,9 +130,11 @@ pub struct Fact<'v> {
 /// # Errors
 /// A template or a file is missing or wrong.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
-    let Scripts { prepare, harden, cleanup, seal, .. } = scripts(image.platform);
+    let Scripts { apt, prepare, harden, cleanup, seal, .. } = scripts(image.platform);
+    let apt = render(catalog, apt, Language::Shell, &BTreeMap::<String, String>::new())?;
     let base = ScriptValues {
         image: image.name.as_str(),
+        apt: &apt,
         is_base: image.parent().is_none(),
         packages: &[],
         uploaded: "",
