@@ -5,15 +5,18 @@ use crate::model::{NameError, Update};
 const BEGIN: &str = "bakeline-updates-begin";
 const END: &str = "bakeline-updates-end";
 const FAILED: &str = "bakeline-updates-failed";
+/// The text of the function `apt_get`, which waits for locks. Builds render it from the template.
+const LOCKS: &str = include_str!("../../templates/provision/debian/apt.sh");
 
 /// Refreshes the lists of this throwaway instance and simulates an upgrade; `dist-upgrade`, because a new kernel is a new
 /// package. Nothing is installed.
 pub(super) fn script() -> String {
     format!(
         "export LC_ALL=C DEBIAN_FRONTEND=noninteractive\n\
+         {LOCKS}\
          command -v cloud-init >/dev/null 2>&1 && cloud-init status --wait >/dev/null 2>&1\n\
          fail() {{ echo \"{FAILED} $1\"; exit 0; }}\n\
-         said=$(apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 -o APT::Update::Error-Mode=any update 2>&1) ||\n\
+         said=$(apt_get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update 2>&1) ||\n\
            fail \"apt-get update: $(echo \"$said\" | grep '^[EW]:' | tail -n 1)\"\n\
          list=$(apt-get -s -q -o Debug::NoLocking=1 dist-upgrade 2>&1) || fail \"apt-get dist-upgrade: $(echo \"$list\" | tail -n 1)\"\n\
          echo {BEGIN}\n\

@@ -66,6 +66,9 @@ pub fn folder(
         out.insert(CONFIG.to_owned(), Vec::new());
     }
     out.insert(VARS.to_owned(), variables(&ansible.vars).into_bytes());
+    for host in RUNNER {
+        out.insert(format!("host_vars/{host}.json"), br#"{"ansible_become": false}"#.to_vec());
+    }
     out.insert(JOB.to_owned(), serde_json::to_vec_pretty(&job).unwrap_or_default());
     out
 }
@@ -89,21 +92,25 @@ fn variables(vars: &BTreeMap<String, String>) -> String {
     out
 }
 
-/// The inventory: this one host. Only it is entered as root, so that what a playbook delegates to the runner is not.
+/// The names of the runner, for which Ansible adds a host that is not in the inventory.
+const RUNNER: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// The inventory: this one host. It does not set `ansible_become`: a variable would override the keyword `become` of a task.
 #[must_use]
 pub fn inventory(job: &Job, host: &str, port: u16, key: &Path) -> Vec<u8> {
     let facts = serde_json::json!({
         "ansible_host": host, "ansible_port": port, "ansible_user": job.user, "ansible_ssh_private_key_file": key,
-        "ansible_become": true, "ansible_become_method": "sudo",
+        "ansible_become_method": "sudo",
     });
     serde_json::to_vec_pretty(&serde_json::json!({ "all": { "hosts": { &job.image: facts } } })).unwrap_or_default()
 }
 
-/// What `ansible-playbook` is given, for a start in the job's folder.
+/// The arguments of `ansible-playbook`, for a start in the job's folder. `--become` is the default of tasks without the
+/// keyword; tasks that a playbook delegates to the runner never become another user, by the variables in [`folder`].
 #[must_use]
 pub fn arguments(job: &Job) -> Vec<String> {
     let playbook = format!("{FILES}/{}", job.playbook);
-    ["-i", INVENTORY, "-e", &format!("@{VARS}"), &playbook].map(str::to_owned).to_vec()
+    ["-i", INVENTORY, "--become", "-e", &format!("@{VARS}"), &playbook].map(str::to_owned).to_vec()
 }
 
 /// Its environment, which takes precedence over any `ansible.cfg`: nothing of the runner's own Ansible, nothing of the
@@ -131,6 +138,8 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
         ("ANSIBLE_HOME", folder.join(".ansible").display().to_string()),
         ("ANSIBLE_CONFIG", folder.join(&job.config).display().to_string()),
         ("ANSIBLE_REMOTE_TEMP", text(REMOTE_TEMP)),
+        // Else files for an unprivileged `become_user` go to the first of Ansible's own list.
+        ("ANSIBLE_SYSTEM_TMPDIRS", text(REMOTE_TEMP)),
         ("ANSIBLE_SSH_ARGS", ssh),
         ("ANSIBLE_HOST_KEY_CHECKING", text("True")),
         ("ANSIBLE_PIPELINING", text("True")),
@@ -145,8 +154,9 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
     ]
 }
 
-/// Ansible's temporary files in the instance.
-pub const REMOTE_TEMP: &str = "/tmp/.bakeline-ansible";
+/// The folder of Ansible's temporary files in the instance. `ansible-prepare.sh` creates it with mode 1777 before a play,
+/// `ansible.sh` removes it.
+pub const REMOTE_TEMP: &str = "/var/tmp/.bakeline-ansible";
 /// The longest text of a task that is repeated in an error, in characters.
 const LONGEST: usize = 600;
 

@@ -77,8 +77,18 @@ fn the_folder_holds_the_files_the_variables_and_an_empty_configuration_unless_th
     let names: Vec<&str> = made.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["ansible.cfg", "files/ansible/roles/web/tasks/main.yaml", "files/ansible/site.yaml", "job.json", "vars.yaml"]
+        [
+            "ansible.cfg",
+            "files/ansible/roles/web/tasks/main.yaml",
+            "files/ansible/site.yaml",
+            "host_vars/127.0.0.1.json",
+            "host_vars/::1.json",
+            "host_vars/localhost.json",
+            "job.json",
+            "vars.yaml"
+        ]
     );
+    assert_eq!(String::from_utf8_lossy(&made["host_vars/localhost.json"]), r#"{"ansible_become": false}"#);
     let text = String::from_utf8_lossy(&made["vars.yaml"]);
     let expected = r#""greeting": !unsafe "{% x %} \"\U000000E9\\\U0000000A\U0000007F'","#;
     assert!(text.contains(expected), "{text}");
@@ -88,13 +98,14 @@ fn the_folder_holds_the_files_the_variables_and_an_empty_configuration_unless_th
 }
 
 #[test]
-fn nothing_of_the_users_is_an_argument_and_only_the_instance_is_entered_as_root() {
-    assert_eq!(arguments(&job()), ["-i", "inventory.json", "-e", "@vars.yaml", "files/ansible/site.yaml"]);
+fn arguments_have_nothing_of_the_user_and_tasks_can_override_become() {
+    let expected = ["-i", "inventory.json", "--become", "-e", "@vars.yaml", "files/ansible/site.yaml"];
+    assert_eq!(arguments(&job()), expected);
     let inventory: serde_json::Value =
         serde_json::from_slice(&inventory(&job(), "10.0.0.7", 2222, Path::new("/run/a key"))).expect("JSON");
     let host = &inventory["all"]["hosts"]["web"];
     assert_eq!((host["ansible_host"].as_str(), host["ansible_port"].as_u64()), (Some("10.0.0.7"), Some(2222)));
-    assert_eq!(host["ansible_become"], true);
+    assert!(host.get("ansible_become").is_none(), "a variable overrides the keyword of a task");
     let variables = environment(&job(), Path::new("/w"), "/it's");
     assert!(variables.iter().all(|(name, _)| *name != "ANSIBLE_BECOME"));
     let ssh = &variables.iter().find(|(name, _)| *name == "ANSIBLE_SSH_ARGS").expect("options").1;

@@ -12,9 +12,11 @@ use crate::provision::{Provision, ansible};
 
 /// The scripts of a platform.
 struct Scripts {
+    apt: &'static str,
     prepare: &'static str,
     packages: &'static str,
     file: &'static str,
+    ansible_prepare: &'static str,
     ansible: &'static str,
     puppet: &'static str,
     harden: &'static [&'static str],
@@ -25,9 +27,11 @@ struct Scripts {
 fn scripts(platform: Platform) -> Scripts {
     match platform {
         Platform::Debian => Scripts {
+            apt: "templates/provision/debian/apt.sh",
             prepare: "templates/provision/debian/prepare.sh",
             packages: "templates/provision/debian/packages.sh",
             file: "templates/provision/debian/file.sh",
+            ansible_prepare: "templates/provision/debian/ansible-prepare.sh",
             ansible: "templates/provision/debian/ansible.sh",
             puppet: "templates/provision/debian/puppet.sh",
             harden: &[
@@ -47,12 +51,15 @@ fn scripts(platform: Platform) -> Scripts {
 
 /// Those of them that this image's build uses: what it does not use can't change it.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let Scripts { prepare, packages, file, ansible, puppet, harden, cleanup, seal } = scripts(image.platform);
+    let Scripts { apt, prepare, packages, file, ansible_prepare, ansible, puppet, harden, cleanup, seal } =
+        scripts(image.platform);
     let uses = |wanted: fn(&Provision) -> bool| image.provision.iter().any(wanted);
-    let mut out = vec![prepare, cleanup, seal];
+    let mut out = vec![apt, prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
-    out.extend(uses(|p| matches!(p, Provision::Ansible(_))).then_some(ansible));
+    if uses(|p| matches!(p, Provision::Ansible(_))) {
+        out.extend([ansible_prepare, ansible]);
+    }
     out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
     if image.parent().is_none() {
         out.extend(harden);
@@ -80,6 +87,8 @@ pub enum Block {
 pub struct ScriptValues<'v> {
     /// The image's name.
     pub image: &'v str,
+    /// The rendered `apt.sh`, with the function `apt_get` for scripts that install or remove packages.
+    pub apt: &'v str,
     /// Whether it is a base image.
     pub is_base: bool,
     /// Packages to install; used by `packages.sh`.
@@ -96,7 +105,7 @@ pub struct ScriptValues<'v> {
     pub mode: &'v str,
     /// The login user.
     pub login_user: &'v str,
-    /// Ansible's temporary folder in the image; used by `ansible.sh`.
+    /// Ansible's temporary folder in the image; used by `ansible-prepare.sh` and `ansible.sh`.
     pub remote_temp: &'v str,
     /// The Puppet manifest below `uploaded`; used by `puppet.sh`, as are those that follow.
     pub manifest: &'v str,
@@ -121,9 +130,11 @@ pub struct Fact<'v> {
 /// # Errors
 /// A template or a file is missing or wrong.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
-    let Scripts { prepare, harden, cleanup, seal, .. } = scripts(image.platform);
+    let Scripts { apt, prepare, harden, cleanup, seal, .. } = scripts(image.platform);
+    let apt = render(catalog, apt, Language::Shell, &BTreeMap::<String, String>::new())?;
     let base = ScriptValues {
         image: image.name.as_str(),
+        apt: &apt,
         is_base: image.parent().is_none(),
         packages: &[],
         uploaded: "",
@@ -197,6 +208,7 @@ impl Build<'_> {
                 self.script(scripts.file, &ScriptValues { uploaded, destination, owner, group, mode, ..base })
             }
             Provision::Ansible(a) => {
+                self.script(scripts.ansible_prepare, &base)?;
                 let name = self.named("ansible");
                 let files = ansible::folder(a, base.image, base.login_user, &self.catalog.files);
                 self.out.push(Block::Playbook { name, files });

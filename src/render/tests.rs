@@ -186,30 +186,34 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
     assert_eq!(
         names,
         [
-            "01-ansible/ansible.cfg",
-            "01-ansible/files/ansible/site.yaml",
-            "01-ansible/job.json",
-            "01-ansible/vars.yaml",
-            "02-ansible.sh",
-            "03-puppet/puppet/modules/a/init.pp",
-            "03-puppet/puppet/site.pp",
-            "04-puppet.sh",
+            "01-ansible-prepare.sh",
+            "02-ansible/ansible.cfg",
+            "02-ansible/files/ansible/site.yaml",
+            "02-ansible/host_vars/127.0.0.1.json",
+            "02-ansible/host_vars/::1.json",
+            "02-ansible/host_vars/localhost.json",
+            "02-ansible/job.json",
+            "02-ansible/vars.yaml",
+            "03-ansible.sh",
+            "04-puppet/puppet/modules/a/init.pp",
+            "04-puppet/puppet/site.pp",
+            "05-puppet.sh",
         ]
     );
     let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
     let steps = packer["build"][0]["provisioner"].as_array().expect("provisioners");
-    let play = steps[1]["shell-local"]["inline"][0].as_str().expect("a command");
-    assert_eq!(play, "exec '/usr/bin/bakeline' play --folder 01-ansible --key 'key'");
-    assert_eq!(steps[4]["file"], serde_json::json!({"source": "03-puppet/", "destination": "/tmp/bakeline-03-puppet"}));
+    let play = steps[2]["shell-local"]["inline"][0].as_str().expect("a command");
+    assert_eq!(play, "exec '/usr/bin/bakeline' play --folder 02-ansible --key 'key'");
+    assert_eq!(steps[5]["file"], serde_json::json!({"source": "04-puppet/", "destination": "/tmp/bakeline-04-puppet"}));
     assert!(!packer.to_string().contains("greeting"), "{packer}");
-    let script = String::from_utf8_lossy(&rendered["04-puppet.sh"]).into_owned();
+    let script = String::from_utf8_lossy(&rendered["05-puppet.sh"]).into_owned();
     let export = script.lines().find(|l| l.starts_with("export FACTER_")).expect("the fact");
     let out = local::answer(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
     assert_eq!(String::from_utf8_lossy(&out), awkward);
     let templates = |image| {
         super::template_paths(image).into_iter().filter(|t| t.contains("puppet") || t.contains("ansible")).count()
     };
-    assert_eq!(templates(&image), 2);
+    assert_eq!(templates(&image), 3);
     assert_eq!(templates(&crate::catalog::Image { provision: Vec::new(), ..image.clone() }), 0);
 }
 

@@ -1,5 +1,7 @@
 //! Owns asking a booted instance which updates are pending, and keeping the answer as a dated fact.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Steps, collect, text_of};
@@ -9,6 +11,9 @@ use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::StepId;
 use crate::ports::Bounds;
+
+/// The bounds of a fresh instance, with time to wait for a job of the first boot that holds apt's locks (ten minutes, apt.sh).
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(600 + 300), ..Bounds::FRESH };
 
 pub(super) async fn perform(
     steps: &Steps,
@@ -22,7 +27,7 @@ pub(super) async fn perform(
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
     let host = text_of(&context.outputs, boot, if ssm { "instance" } else { "address" })?;
     let target = collect::booted(steps, image.as_str(), known.platform.login_user(), &host);
-    let out = steps.shell.run(&target, &known.platform.pending_script(), Bounds::FRESH, &context.cancel).await;
+    let out = steps.shell.run(&target, &known.platform.pending_script(), BOUNDS, &context.cancel).await;
     let kind = || if context.cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
     let failed = || format!("`{image}` {version} could not be asked for its updates");
     let out = out.map_err(|e| Error::new(kind(), failed()).because(e).hint(format!("instance {host}")))?;

@@ -33,7 +33,7 @@ mod transport;
 const NONCE: &str = "n0nce";
 
 /// The shells of this machine that the script is promised to: dash, bash in POSIX mode, busybox's ash.
-fn shells() -> Vec<Vec<&'static str>> {
+pub(crate) fn shells() -> Vec<Vec<&'static str>> {
     let all: [Vec<&str>; 3] = [vec!["dash"], vec!["bash", "--posix"], vec!["busybox", "ash"]];
     let works = |shell: &&Vec<&str>| {
         let status = Command::new(shell[0]).args(&shell[1..]).args(["-c", "exit 0"]).status();

@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod apt_locks;
 mod architecture;
 mod baselines;
 mod checks_collector;

@@ -14,7 +14,7 @@ from .sandbox import Sandbox
 VENDOR = {"owner": "136693071363", "name": "debian-12-amd64-*"}
 # What every build begins with, but for apt: a build of a script-only image spends half its time in it otherwise.
 SHIPPED = (REPO / "templates/provision/debian/prepare.sh").read_text()
-PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line.startswith("apt-get"))
+PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line.startswith("apt_get"))
 
 
 class Catalog:

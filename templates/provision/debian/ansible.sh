@@ -1,7 +1,11 @@
-# Remove what Ansible leaves in the instance.
+# Remove what Ansible and ansible-prepare.sh leave in the instance.
 set -eu
 rm -rf -- @{ remote_temp }@
-for home in /root ~@{ login_user | safe }@; do
+# A playbook may have replaced the program with one of its own, which stays.
+if grep -qs "bakeline's setfacl for Ansible" /usr/local/bin/setfacl; then rm -f /usr/local/bin/setfacl; fi
+# Tasks with `async` write to the home directory of their user.
+getent passwd | cut -d: -f6 | sort -u | while IFS= read -r home; do
+    [ -d "$home/.ansible" ] || [ -d "$home/.ansible_async" ] || continue
     rm -rf -- "$home/.ansible/tmp" "$home/.ansible_async"
     rmdir -- "$home/.ansible" 2>/dev/null || true
 done

@@ -1,9 +1,10 @@
 # Leave nothing of the build behind that the next instance would inherit. What the checks still need goes in seal.sh.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+@{ apt | safe }@
 rm -f /etc/sudoers.d/zz-bakeline-build
-apt-get -q -y autoremove --purge
-apt-get -q clean
+apt_get -q -y autoremove --purge
+apt_get -q clean
 # Rotated logs, and apt's notes for whoever debugs its solver.
 find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
 # What cloud-init logs can have secrets of user data in it; Debian 12's is made readable for everybody.

@@ -2,6 +2,7 @@
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive
+@{ apt | safe }@
 
 # Services that show passwords on the wire, and what undoes randomised addresses (dev-sec package-01 to package-09).
 needless='telnet telnetd inetutils-telnet inetutils-telnetd rsh-client rsh-server rsh-redone-client rsh-redone-server
@@ -13,7 +14,7 @@ for package in $needless; do
     case $state in '' | not-installed) ;; *) found="$found $package" ;; esac
 done
 # shellcheck disable=SC2086 # names of packages
-if [ -n "$found" ]; then apt-get -q -y purge --autoremove -- $found; fi
+if [ -n "$found" ]; then apt_get -q -y purge --autoremove -- $found; fi
 
 # auditd needs the one kernel audit system, which no container has. The condition is there before the package, so that
 # its first start is skipped there and not a failed unit. It makes no difference on a machine.
@@ -27,7 +28,7 @@ mkdir -p /etc/systemd/system/audit-rules.service.d
 cp /etc/systemd/system/auditd.service.d/bakeline.conf /etc/systemd/system/audit-rules.service.d/bakeline.conf
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
-apt-get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- acl auditd chrony kmod libpam-runtime
+apt_get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- acl auditd chrony kmod libpam-runtime
 
 # Time: the Amazon Time Sync Service answers at this address in every VPC (Amazon EC2 User Guide, "Set the time
 # reference"); Debian's own pool stays as the second choice.

@@ -2,6 +2,7 @@
 set -eu
 # Ruby takes facts for text of the locale.
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
+@{ apt | safe }@
 uploaded=@{ uploaded }@
 work=$(mktemp -d)
 cleanup() { rm -rf -- "$work" "$uploaded"; }
@@ -19,7 +20,7 @@ if ! command -v puppet >/dev/null; then
         chmod 0755 "$quiet"
     fi
     installed=0
-    apt-get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- "$brought" || installed=$?
+    apt_get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- "$brought" || installed=$?
     rm -f -- ${quiet:+"$quiet"}
     [ "$installed" = 0 ]
 fi
@@ -66,7 +67,7 @@ if [ -n "$brought" ]; then
         fi
     done
     if [ ! -e "$work/wanted" ]; then
-        apt-get -q -y purge --autoremove -- "$brought"
+        apt_get -q -y purge --autoremove -- "$brought"
         # Debian leaves a package's user behind.
         if [ ! -e "$work/user" ] && getent passwd puppet >/dev/null; then userdel puppet; fi
         rm -rf /var/cache/puppet /var/lib/puppet /var/log/puppet /etc/puppet /var/cache/facter
