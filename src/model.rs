@@ -221,6 +221,9 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+/// Versions of packer-plugin-amazon that builds accept, in the syntax that Packer and Cargo share.
+pub const AMAZON_PLUGIN_VERSIONS: &str = ">= 1.2.0, < 2.0.0";
+
 /// The catalog name of an AMI: `<catalog>/<image>/<arch>/<version>-<run>`.
 #[must_use]
 pub fn ami_name(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version, run: &RunId) -> String {

@@ -97,8 +97,10 @@ pub type OnLine<'a> = &'a (dyn Fn(&str) + Send + Sync);
 /// The image builder: Packer.
 #[async_trait]
 pub trait ImageBuilder: Send + Sync {
-    /// Its version, checked against the oldest that works.
+    /// Returns its version, checked against the oldest that works.
     async fn version(&self) -> Result<semver::Version, BuilderError>;
+    /// Checks that everything a build needs on this machine is installed, plugins included.
+    async fn check(&self) -> Result<(), BuilderError>;
     /// Checks a job without touching the cloud's state.
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError>;
     /// Runs a job; cancelling lets it clean up.

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::process::{environment, mask, secrets};
-use crate::model::{AmiId, Region};
+use crate::model::{AMAZON_PLUGIN_VERSIONS, AmiId, Region};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 
 /// The oldest Packer that works: Debian 12's. Older ones know no HCL2-JSON `build` blocks as we write them.
@@ -33,6 +33,8 @@ impl Packer {
                 "PACKER_PLUGIN",
                 "PACKER_CONFIG",
                 "PACKER_CACHE",
+                "XDG_CONFIG_HOME",
+                "XDG_CACHE_HOME",
                 "BAKELINE_SSH_CONFIG",
                 "ANSIBLE_VAULT",
             ]))
@@ -44,6 +46,42 @@ impl Packer {
             .kill_on_drop(true);
         command
     }
+}
+
+/// The first version with the command `packer plugins` (Packer's CHANGELOG). From 1.10 on, no plugin is bundled.
+const LISTS_PLUGINS: semver::Version = semver::Version::new(1, 8, 0);
+
+/// Returns the versions of packer-plugin-amazon in the output of `packer plugins installed`: one path per line, ending in
+/// `packer-plugin-amazon_v1.8.2_x5.0_linux_amd64`.
+fn amazon_plugins(installed: &str) -> Vec<semver::Version> {
+    let names =
+        installed.lines().filter_map(|line| line.trim().rsplit('/').next()?.strip_prefix("packer-plugin-amazon_v"));
+    let versions = names.filter_map(|name| semver::Version::parse(name.split('_').next()?).ok());
+    versions.collect()
+}
+
+/// Checks that a plugin in the supported range is among the installed ones.
+fn check_plugin(found: &[semver::Version]) -> Result<(), BuilderError> {
+    let supported = semver::VersionReq::parse(AMAZON_PLUGIN_VERSIONS).is_ok_and(|r| found.iter().any(|v| r.matches(v)));
+    if supported {
+        return Ok(());
+    }
+    let found = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let found = if found.is_empty() { "none is installed".to_owned() } else { format!("found {found}") };
+    let hint = "run `packer plugins install github.com/hashicorp/amazon`; offline, download it from \
+                https://releases.hashicorp.com/packer-plugin-amazon, unpack it, and run \
+                `packer plugins install --path FILE github.com/hashicorp/amazon`";
+    Err(BuilderError {
+        message: format!("Packer's plugin `amazon` {AMAZON_PLUGIN_VERSIONS} is needed: {found}"),
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// Returns the last line that a command wrote, from stderr if there is any.
+fn last_words(out: &std::process::Output) -> String {
+    let said = if out.stderr.is_empty() { &out.stdout } else { &out.stderr };
+    let said = String::from_utf8_lossy(said).trim().to_owned();
+    if said.is_empty() { "no output".to_owned() } else { said }
 }
 
 fn missing(error: &std::io::Error) -> BuilderError {
@@ -69,7 +107,7 @@ impl ImageBuilder for Packer {
         let text = String::from_utf8_lossy(&out.stdout);
         let field = text.lines().find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
-        let found = found.ok_or_else(|| broken(format!("`packer version` says nothing understandable: {text:?}")))?;
+        let found = found.ok_or_else(|| broken(format!("`packer version` failed: {}", last_words(&out))))?;
         if found < OLDEST {
             let hint = Some("install a newer one (see README, \"Packer\")".to_owned());
             return Err(BuilderError {
@@ -78,6 +116,17 @@ impl ImageBuilder for Packer {
             });
         }
         Ok(self.version.get_or_init(|| found).clone())
+    }
+
+    async fn check(&self) -> Result<(), BuilderError> {
+        if self.version().await? < LISTS_PLUGINS {
+            return Ok(());
+        }
+        let out = Self::command(&["plugins", "installed"]).output().await.map_err(|e| missing(&e))?;
+        if !out.status.success() {
+            return Err(broken(format!("`packer plugins installed` failed: {}", last_words(&out))));
+        }
+        check_plugin(&amazon_plugins(&String::from_utf8_lossy(&out.stdout)))
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
@@ -248,6 +297,23 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plugin_outside_the_range_is_reported_with_what_is_installed() {
+        let path = |version: &str| {
+            format!(
+                "/root/.config/packer/plugins/github.com/hashicorp/amazon/packer-plugin-amazon_v{version}_x5.0_linux_amd64\n"
+            )
+        };
+        let check = |installed: &str| check_plugin(&amazon_plugins(installed)).map_err(|e| e.message);
+        assert_eq!(check(&path("1.8.2")), Ok(()));
+        assert_eq!(check(&(path("1.1.6") + &path("1.3.7"))), Ok(()), "one of them is enough");
+        let needed = "Packer's plugin `amazon` >= 1.2.0, < 2.0.0 is needed";
+        assert_eq!(check(""), Err(format!("{needed}: none is installed")));
+        let others = "/p/github.com/hashicorp/ansible/packer-plugin-ansible_v1.8.2_x5.0_linux_amd64\n";
+        assert_eq!(check(others), Err(format!("{needed}: none is installed")));
+        assert_eq!(check(&(path("1.1.6") + &path("2.0.0"))), Err(format!("{needed}: found 1.1.6, 2.0.0")));
+    }
 
     #[test]
     fn machine_readable_lines_are_understood() {

@@ -53,7 +53,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 /// The facts of a build from the source or parent as they are now; nothing of it stays.
 async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     validate::ready(&loaded.catalog)?;
-    run::packer().await?;
+    run::check_packer().await?;
     let run = lock::take(loaded, lock::Rungs::Lowest).await?;
     let from = WorldArgs { world: None, save_world: None };
     let world = gather::world(loaded, &from, gather::Need::Sources).await?;

@@ -17,7 +17,7 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     let loaded = context::load(dir)?;
     let images = context::images(&loaded.catalog, &args.images)?;
     validate::ready(&loaded.catalog)?;
-    run::packer().await?;
+    run::check_packer().await?;
     let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
     let from = WorldArgs { world: None, save_world: args.save_world.clone() };
     let world = gather::world(&loaded, &from, gather::Need::Sources).await?;

@@ -186,9 +186,9 @@ impl Listener for EventLog {
     }
 }
 
-/// Packer is there and new enough; said before anything is changed.
-pub(super) async fn packer() -> Result<()> {
-    match Packer::default().version().await {
+/// Checks Packer and its plugin before anything is changed.
+pub(super) async fn check_packer() -> Result<()> {
+    match Packer::default().check().await {
         Ok(_) => Ok(()),
         Err(e) => {
             let error = Error::input(e.message);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::provision::{Block, blocks};
 use super::{Language, RenderError, render};
 use crate::catalog::{Access, Catalog, Image};
-use crate::model::Tags;
+use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
 
 /// The template.
 pub const TEMPLATE: &str = "templates/packer/amazon-ebs.pkr.json";
@@ -84,7 +84,7 @@ struct Values<'v> {
     check_request: String,
     key_word: String,
     manifest: &'v str,
-    plugins: bool,
+    plugin_versions: &'v str,
     imds_v2: bool,
 }
 
@@ -146,7 +146,7 @@ pub fn files(catalog: &Catalog, image: &Image, run: &RunValues) -> Result<BTreeM
         check_request: shell_word(&run.check_request)?,
         key_word: shell_word(&run.key_file)?,
         manifest: MANIFEST,
-        plugins: newer,
+        plugin_versions: if newer { AMAZON_PLUGIN_VERSIONS } else { "" },
         imds_v2: newer,
     };
     let text = render(catalog, TEMPLATE, Language::Packer, &values)?;

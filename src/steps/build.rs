@@ -216,12 +216,15 @@ async fn discard(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
     super::tag::deregister(steps, step, &ami).await
 }
 
-/// Why an AMI may be found by somebody, if so: only what is a candidate by its tags, or has none yet, was never to be found.
+/// Returns why an AMI may be in use, if so. An AMI that is a candidate, or that its build has not finished, never was. An
+/// unfinished one has no tags, or those of the build's temporary resources: packer-plugin-amazon sets `run_tags` on the AMI
+/// in CreateImage from version 1.1.0 on, and the AMI's own tags last.
 async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
-    if ami.tags.is_empty() {
+    let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
+    let unfinished = tag(tags::STATE).is_empty() && tag(tags::CURRENT).is_empty();
+    if ami.tags.is_empty() || unfinished && tag(tags::RUN) == steps.run.as_str() {
         return Ok(None);
     }
-    let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
     if tag(tags::STATE) != State::Candidate.as_str() || !tag(tags::CURRENT).is_empty() {
         let (state, current) = (tag(tags::STATE), tag(tags::CURRENT));
         return Ok(Some(format!("its tags say that it is {state:?} and current in {current:?}")));

@@ -177,6 +177,10 @@ impl ImageBuilder for FencedBuilder {
         self.inner.version().await
     }
 
+    async fn check(&self) -> Result<(), BuilderError> {
+        self.inner.check().await
+    }
+
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
         self.inner.validate(job).await
     }

@@ -8,7 +8,10 @@ use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Tags};
 use crate::plan::{AmiRef, Step};
-use crate::ports::ImageQuery;
+use crate::ports::{CloudErrorKind, ImageQuery};
+
+/// An AMI that is pending may not be deregistered yet.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// One own AMI by id, or an error that names it.
 pub(super) async fn ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
@@ -22,14 +25,23 @@ pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Optio
     let query = ImageQuery { ids: vec![id.clone()], ..ImageQuery::default() };
     match steps.at(step)?.images(&step.region, &query).await {
         Ok(found) => Ok(found.into_iter().next()),
-        Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
         Err(e) => Err(e.into()),
     }
 }
 
 /// Deregisters an AMI with its snapshots; snapshots that stay need a person, who is told the commands.
 pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
-    let left = steps.at(step)?.deregister(&step.region, ami).await?;
+    let (cloud, never) = (steps.at(step)?, tokio_util::sync::CancellationToken::new());
+    let what = format!("AMI {} in {} to be in a state in which it can be deregistered", ami.id, step.region);
+    let left = super::wait::until(steps, BUSY, &never, &what, || async {
+        match cloud.deregister(&step.region, ami).await {
+            Ok(left) => Ok(Some(left)),
+            Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    })
+    .await?;
     if left.is_empty() {
         return Ok(());
     }

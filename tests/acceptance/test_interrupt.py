@@ -42,6 +42,25 @@ def test_asked_to_stop_it_exits_130_and_leaves_the_world_as_it_was(
     assert catalog.bakeline("latest", "slow", "--env", "Test").code == 6
 
 
+def test_interrupt_while_the_ami_is_pending_leaves_nothing(box: Sandbox, catalog: Catalog) -> None:
+    """Newer plugins tag the AMI in CreateImage and leave it to the caller; Packer 1.6.6 deregisters it."""
+    before = cloud(box)
+    catalog.file("scripts/slow.sh", "echo quick > /etc/quick\n")
+    box.control("pending", {"seconds": HANG})
+    started = catalog.start("release")
+    pending = lambda: [ami for ami in box.client("ec2").describe_images(Owners=["self"])["Images"]]
+    try:
+        until(lambda: pending() or started.poll() is not None, HANG, "a pending AMI")
+        assert [ami["State"] for ami in pending()] == ["pending"], (catalog.at / "out.log").read_text()
+        started.send_signal(signal.SIGINT)
+        code = started.wait(timeout=HANG)
+    finally:
+        box.control("pending", {"seconds": 0})
+        catalog.file("scripts/slow.sh", WAIT)
+    assert code == 130, (catalog.at / "out.log").read_text()
+    assert cloud(box) == before, difference(before, cloud(box))
+
+
 def test_killed_its_build_ends_with_it(box: Sandbox, catalog: Catalog) -> None:
     ec2 = box.client("ec2")
     before = {key: value for key, value in cloud(box).items() if key not in ("keys", "groups")}

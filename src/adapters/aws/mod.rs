@@ -141,7 +141,9 @@ fn kind_of(code: &str) -> CloudErrorKind {
         | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "IncompleteSignature" => CloudErrorKind::Credentials,
-        c if c.ends_with(".NotFound") || c.ends_with(".Unavailable") => CloudErrorKind::NotFound,
+        // The thing exists, but not in a state for the call: a pending or disabled AMI.
+        c if c.ends_with(".Unavailable") => CloudErrorKind::InUse,
+        c if c.ends_with(".NotFound") => CloudErrorKind::NotFound,
         c if c.ends_with(".Duplicate") => CloudErrorKind::Duplicate,
         c if c.contains("Throttl") || c.contains("LimitExceeded") => CloudErrorKind::Throttled,
         _ => CloudErrorKind::Other,

@@ -27,6 +27,8 @@ pub enum BuildMood {
     Fails,
     /// Packer exits 1 after it made the AMI.
     FailsLate,
+    /// Packer exits 1 while the AMI is pending: the AMI is left, with the tags of the run, as by current plugins.
+    FailsPending,
     /// Packer is killed: its instance is left.
     Killed,
     /// It goes on until it is cancelled.
@@ -65,6 +67,10 @@ impl FakeBuilder {
 impl ImageBuilder for FakeBuilder {
     async fn version(&self) -> Result<semver::Version, BuilderError> {
         Ok(semver::Version::new(1, 11, 0))
+    }
+
+    async fn check(&self) -> Result<(), BuilderError> {
+        Ok(())
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
@@ -120,6 +126,10 @@ impl ImageBuilder for FakeBuilder {
         }
         self.cloud.world(|world| {
             "terminated".clone_into(&mut world.instances.get_mut(&id).expect("just made").status);
+            if mood == BuildMood::FailsPending {
+                let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
+                "pending".clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
+            }
             if matches!(mood, BuildMood::Good | BuildMood::FailsLate) {
                 let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
                 outcome.artifacts.push((region.clone(), ami));

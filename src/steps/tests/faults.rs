@@ -100,7 +100,7 @@ async fn on_failure_decides_about_the_others() {
 
 #[tokio::test]
 async fn a_failed_build_leaves_nothing_whatever_packer_left() {
-    for mood in [BuildMood::Fails, BuildMood::FailsLate, BuildMood::Killed] {
+    for mood in [BuildMood::Fails, BuildMood::FailsLate, BuildMood::FailsPending, BuildMood::Killed] {
         let house = second().await;
         let before = house.cloud.world(|w| w.clone());
         house.stand_guard();
