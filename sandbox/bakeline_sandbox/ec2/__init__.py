@@ -7,7 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
-from . import imaging, instances, network, others, references, scaling, vendor  # noqa: F401
+from . import imaging, instances, network, others, references, scaling, templates, vendor  # noqa: F401
 from .world import World, here, on, refuse, use
 
 _call = EC2Response.call_action
