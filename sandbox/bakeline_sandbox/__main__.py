@@ -16,9 +16,8 @@ from typing import Any
 from .backends import Problem
 from .backends.system import BackendError
 from .preflight import become_root, problems
-from .store import CommandError, Store, is_server
+from .store import CommandError, Store, default_dir, is_server
 
-DEFAULT_DIR = "/var/lib/bakeline-sandbox"
 START_SECONDS, STOP_SECONDS, WAIT_SECONDS = 120, 30, 900
 _began = time.monotonic()
 
@@ -45,8 +44,7 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    folder = os.environ.get("BAKELINE_SANDBOX_DIR") or DEFAULT_DIR
-    common.add_argument("--dir", default=folder, help="state directory (default: %(default)s)")
+    common.add_argument("--dir", default=default_dir(), help="state directory (default: %(default)s)")
     common.add_argument("--json", action="store_true", help="print JSON")
     about = "A local EC2 whose instances are real booted Debian systems."
     parser = argparse.ArgumentParser(prog="bakeline sandbox", description=about)
@@ -85,7 +83,7 @@ def up(store: Store, args: argparse.Namespace, argv: list[str]) -> int:
             if time.monotonic() > deadline:
                 role, pid = store.holder()
                 text = f"the {role} with pid {pid} holds {store.path} and doesn't answer"
-                raise CommandError(f"{text}: `bakeline sandbox down` ends it")
+                raise CommandError(f"{text}: `{store.command('down')}` ends it")
             lock = store.lock(0.5)
         if lock is not None:
             return _show(store, _start(store, args, lock), args.json)
@@ -157,7 +155,7 @@ def _show(store: Store, state: dict[str, Any], as_json: bool) -> int:
         lines.append(("instances", f"{region}: {listed}"))
     lines += [("image", "{id} {region} {state} {name}".format(**image)) for image in facts.get("images", [])]
     lines += [("vendor AMI", image["name"]) for image in facts.get("vendor", [])]
-    lines.append(("environment", f'{state["env"]}: eval "$(bakeline sandbox status --env)"'))
+    lines.append(("environment", f'{state["env"]}: eval "$({store.command("status --env")})"'))
     lines += [(f"{name} log", path) for name, path in state["logs"].items()]
     lines += [("note", facts["note"])] if "note" in facts else []
     for name, text in lines:
@@ -169,7 +167,7 @@ def status(store: Store, args: argparse.Namespace, _: list[str]) -> int:
     """Say whether it is up and what runs in it."""
     state = store.up()
     if state is None:
-        swept = ", and it ended without `down`: `bakeline sandbox up` or `down` sweeps" if store.run.exists() else ""
+        swept = f", and it ended without `down`: `{store.command('up')}` or `down` sweeps" if store.run.exists() else ""
         if args.json:
             print(json.dumps({"up": False}))
         print(f"the sandbox is not up{swept}", file=sys.stderr)

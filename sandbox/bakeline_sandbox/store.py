@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 import time
 import urllib.error
@@ -12,6 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+DEFAULT_DIR = "/var/lib/bakeline-sandbox"
 LOCK_POLL = 0.1
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the environment is not for loopback
 
@@ -20,12 +22,22 @@ class CommandError(Exception):
     """A command can't do its work; the text names the cause and the fix."""
 
 
+def default_dir() -> str:
+    """Returns the state directory of commands without `--dir`."""
+    return os.environ.get("BAKELINE_SANDBOX_DIR") or DEFAULT_DIR
+
+
 class Store:
     """One state directory."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.run, self.cache = path, path / "run", path / "cache"
         self._lock = -1
+
+    def command(self, words: str) -> str:
+        """Returns a command line for this sandbox, with `--dir` unless its directory is the default."""
+        named = "" if self.path == Path(default_dir()).absolute() else f" --dir {shlex.quote(str(self.path))}"
+        return f"bakeline sandbox {words}{named}"
 
     def state(self) -> dict[str, Any] | None:
         """What the server wrote about itself, if it did."""
@@ -42,7 +54,7 @@ class Store:
             text = f"{self.run / 'env'} belongs to who started the sandbox: use that user, or sudo"
             raise CommandError(text) from None
         except OSError:
-            raise CommandError("the sandbox is not up: start it with `bakeline sandbox up`") from None
+            raise CommandError(f"the sandbox is not up: start it with `{self.command('up')}`") from None
         return dict(line.partition("=")[::2] for line in lines)
 
     def up(self) -> dict[str, Any] | None:
@@ -70,7 +82,7 @@ class Store:
         except urllib.error.HTTPError as error:
             raise CommandError(json.loads(error.read() or b"{}").get("error", str(error))) from None
         except OSError as error:
-            text = f"the sandbox doesn't answer ({error}): `bakeline sandbox up` starts it anew, its state is lost"
+            text = f"the sandbox doesn't answer ({error}): `{self.command('up')}` starts it again without its state"
             raise CommandError(text) from None
 
     def lock(self, seconds: float = 0) -> int | None:

@@ -14,7 +14,7 @@ import pytest
 from bakeline_sandbox import __main__ as cli
 from bakeline_sandbox import preflight, server
 from bakeline_sandbox.backends import Problem
-from bakeline_sandbox.store import Store, is_server
+from bakeline_sandbox.store import DEFAULT_DIR, Store, is_server
 
 
 def run(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -30,7 +30,7 @@ def test_when_down(tmp_path: Path) -> None:
     assert (down.returncode, down.stdout) == (0, "the sandbox is down\n")
     status = run(store, "status", "--json")
     assert (status.returncode, json.loads(status.stdout)) == (1, {"up": False})
-    assert "bakeline sandbox up" in run(store, "reset").stderr
+    assert f"bakeline sandbox up --dir {store}" in run(store, "reset").stderr
     assert not store.exists()
     assert run(store, "publish", "debian-11").returncode == 2
 
@@ -81,3 +81,29 @@ def test_private_files(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     server.write_private(tmp_path / "run" / "env", "A=b=c\nD=e\n")
     assert Store(tmp_path).env() == {"A": "b=c", "D": "e"}
+
+
+def test_status_names_the_directory_that_it_was_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = {
+        "endpoint": "http://127.0.0.1:1", "region": "eu-central-1", "pid": 1, "started": "now", "backend": "nspawn", "why": "",
+        "env": "/x/env", "logs": {},
+    }  # fmt: skip
+    monkeypatch.setattr(Store, "up", lambda _: state)
+    monkeypatch.setattr(Store, "ask", lambda *_: {})
+    monkeypatch.delenv("BAKELINE_SANDBOX_DIR", raising=False)
+
+    def line(*words: str) -> str:
+        assert cli.main(["status", *words]) == 0
+        return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("environment"))
+
+    assert line().endswith('eval "$(bakeline sandbox status --env)"')
+    place = tmp_path / "my sandbox"
+    named = f"eval \"$(bakeline sandbox status --env --dir '{place}')\""
+    assert line("--dir", str(place)).endswith(named)
+    monkeypatch.chdir(tmp_path)
+    assert line("--dir", "my sandbox").endswith(named), "the line works in every directory"
+    monkeypatch.setenv("BAKELINE_SANDBOX_DIR", str(place))
+    assert line().endswith('eval "$(bakeline sandbox status --env)"')
+    assert line("--dir", DEFAULT_DIR).endswith(f'--dir {DEFAULT_DIR})"')

@@ -18,6 +18,7 @@ pub mod http;
 pub mod local;
 #[cfg(not(feature = "live"))]
 pub mod offline;
+mod once;
 pub mod packer;
 mod process;
 pub mod processes;

@@ -1,13 +1,12 @@
-//! Owns starting the local EC2: unpacking its Python package, making its virtual environment on first use, running it.
+//! Owns starting the local EC2: unpacking its Python package, creating its virtual environment on first use, running it.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{assets, system};
+use super::{assets, once, system};
 use crate::error::{Error, Kind, Result};
 
 /// Where the package and its virtual environment live: the user's cache, one folder for each content.
@@ -22,8 +21,7 @@ fn home() -> PathBuf {
 /// # Errors
 /// Python or its venv module is missing, or the packages can't be installed.
 pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
-    let package =
-        unpack().map_err(|e| Error::new(Kind::StepFailed, "the sandbox's package can't be unpacked").because(e))?;
+    let package = package(say)?;
     let python = environment(&package, say)?;
     let status = Command::new(&python)
         .arg("-m")
@@ -37,8 +35,8 @@ pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
     Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(130))
 }
 
-/// Writes the embedded package below the cache, once for each content.
-fn unpack() -> io::Result<PathBuf> {
+/// Writes the embedded package below the cache, once for each content, and returns its directory.
+fn package(say: &dyn Fn(&str)) -> Result<PathBuf> {
     let files = assets::sandbox_files();
     let mut hasher = Sha256::new();
     for (path, content) in &files {
@@ -46,51 +44,67 @@ fn unpack() -> io::Result<PathBuf> {
         hasher.update([0]);
         hasher.update(content);
     }
-    let digest: String = format!("{:x}", hasher.finalize()).chars().take(12).collect();
-    let target = home().join(format!("package-{digest}"));
-    if !target.join("complete").exists() {
-        for (path, content) in &files {
-            system::write_atomically(&target.join(path), content, 0o644)?;
-        }
-        system::write_atomically(&target.join("complete"), b"", 0o644)?;
-    }
+    let target = home().join(format!("package-{}", short(&hasher.finalize())));
+    once::create(&target, "the sandbox's package", say, |part| {
+        files.iter().try_for_each(|(path, content)| {
+            system::write_atomically(&part.join(path), content, 0o644)
+                .map_err(|e| Error::new(Kind::StepFailed, "the sandbox's package can't be unpacked").because(e))
+        })
+    })?;
     Ok(target)
 }
 
-/// The virtual environment's Python, made on first use and again when the pinned packages change.
+/// Returns the virtual environment's Python. The environment is created on first use and when the pinned packages change.
 fn environment(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
-    let pins = std::fs::read(package.join("requirements.txt")).unwrap_or_default();
-    let digest: String = format!("{:x}", Sha256::digest(&pins)).chars().take(12).collect();
-    let venv = home().join(format!("venv-{digest}"));
-    let python = venv.join("bin").join("python");
-    if venv.join("complete").exists() {
-        return Ok(python);
-    }
-    say("making the sandbox's virtual environment (first use; about a minute)");
-    let _old = std::fs::remove_dir_all(&venv);
-    let made = quietly(Command::new("python3").arg("-m").arg("venv").arg(&venv));
-    made.map_err(|why| failure("a virtual environment can't be made", &why, "apt install python3-venv"))?;
     let list = package.join("requirements.txt");
-    let pip = quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(list));
-    pip.map_err(|why| {
-        failure("the sandbox's Python packages can't be installed", &why, "check that pip reaches its package index")
+    let pins = std::fs::read(&list).unwrap_or_default();
+    let venv = home().join(format!("venv-{}", short(&Sha256::digest(&pins))));
+    once::create(&venv, "the sandbox's virtual environment", say, |part| {
+        say("creating the sandbox's virtual environment (first use; about a minute)");
+        quietly(Command::new("python3").arg("-m").arg("venv").arg(part)).map_err(|said| no_venv(&said))?;
+        // Only `bin/python` is used: scripts beside it name the directory as it was before it was put into place.
+        let mut pip = Command::new(part.join("bin").join("python"));
+        quietly(pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&list)).map_err(|said| {
+            Error::new(Kind::StepFailed, "the sandbox's Python packages can't be installed")
+                .because(last_lines(&said))
+                .hint("check that pip reaches its package index")
+        })
     })?;
-    let done = system::write_atomically(&venv.join("complete"), b"", 0o644);
-    done.map_err(|e| Error::new(Kind::StepFailed, "the virtual environment can't be finished").because(e))?;
-    Ok(python)
+    Ok(venv.join("bin").join("python"))
 }
 
-fn failure(what: &str, why: &str, hint: &str) -> Error {
-    Error::new(Kind::StepFailed, format!("{what}: {why}")).hint(hint)
+/// The first characters of a digest, enough to tell contents apart.
+fn short(digest: &[u8]) -> String {
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs a command; what it said last is the error.
+/// Explains why there is no virtual environment. Python itself says when its modules for that are not installed.
+fn no_venv(said: &str) -> Error {
+    let error = Error::new(Kind::StepFailed, "the sandbox's virtual environment can't be created");
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "");
+    let missing = ["ensurepip is not available", "No module named venv", "No module named ensurepip"];
+    match missing.iter().find(|text| words.contains(*text)) {
+        Some(text) => error.because(format!("Python says: {text}")).hint("apt install python3-venv"),
+        None => error.because(last_lines(said)),
+    }
+}
+
+/// Returns the last lines of what a program said; the cause is among them.
+fn last_lines(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return "it failed without a message".to_owned();
+    }
+    lines[lines.len().saturating_sub(4)..].join("\n    ")
+}
+
+/// Runs a command; what it said is the error.
 fn quietly(command: &mut Command) -> std::result::Result<(), String> {
-    let out = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let out = command.stdin(Stdio::null()).output().map_err(|e| format!("{program} can't be started: {e}"))?;
     if out.status.success() {
         return Ok(());
     }
-    let said = [out.stderr, out.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    Err(said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("no word").to_owned())
+    // Python's own messages are on standard output, tracebacks on standard error.
+    Err(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
 }

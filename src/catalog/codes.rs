@@ -58,6 +58,7 @@ codes! {
     TEMPLATE = "CAT082", "`{{`, which Packer or Ansible would expand";
     TEXT = "CAT083", "free text that must be one line, or is too long";
     VARIABLE = "CAT084", "not the name of a variable or fact, or one that is not the user's";
+    ASCII = "CAT085", "a character beyond ASCII in a text for which EC2 accepts ASCII only";
     AWS_SYNTAX = "CAT090", "not an account, Region, role, network, instance type, subnet or parameter name as AWS writes them";
     OPEN_ACCESS = "CAT091", "an address range that lets everybody in";
     TIME = "CAT092", "not a time such as `7d`";

@@ -62,7 +62,7 @@ pub(super) fn draft<'a>(
     named: &mut BTreeMap<String, Vec<u8>>,
     c: &mut Checker<'a, '_>,
 ) -> Draft<'a> {
-    let description = raw.description.as_ref().and_then(|d| c.line("a description", d, MAX_DESCRIPTION));
+    let description = raw.description.as_ref().and_then(|d| c.ascii_line("a description", d, MAX_DESCRIPTION));
     origin(&raw, lost, c);
     let mut provision = put_files(&raw.files, files, named, c);
     configuration::put(&raw, files, named, &mut provision, c);

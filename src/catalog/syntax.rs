@@ -69,6 +69,8 @@ syntaxes! {
     BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "a bucket's name: 3 to 63 of a-z, 0-9, `.` and `-`";
     /// Facter: names of facts are lower-case.
     FACT = r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 of a-z, 0-9 and `_`, starting with a letter";
+    /// One line that EC2 accepts as a description: its API takes no character beyond ASCII there.
+    ASCII = r"^[ -~]*$", "ASCII characters";
     /// POSIX, 8.1: the names of environment variables.
     VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", "the name of an environment variable such as `BAKELINE_SLACK_WEBHOOK_URL`";
 }
@@ -128,6 +130,11 @@ pub(crate) fn reserved_tag(key: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn judge(name: &str, syntax: &Syntax, good: &[&str], bad: &[&str]) {
+        assert!(good.iter().all(|g| syntax.allows(g) && !syntax.allows(&format!("{g}\n"))), "{name} {good:?}");
+        assert!(!bad.iter().any(|b| syntax.allows(b)), "{name} {bad:?}");
+    }
+
     #[test]
     fn each_syntax_lets_in_what_it_should_and_nothing_else() {
         let long = "a".repeat(41);
@@ -181,13 +188,11 @@ mod tests {
             ("DATE", &["2030-12-31"], &["", "20301231", "2030-1-1", "31.12.2030"]),
             ("BUCKET", &["abc", "my.bucket-1"], &["ab", "-ab", "Abc", "a_b", "s3://abc"]),
             ("FACT", &["a", "team_1"], &["", "Team", "1a", "a-b", "a b", "_a"]),
+            ("ASCII", &["", "a b ~ {}"], &["ä", "–", "a\tb", "\u{7f}"]),
             ("VARIABLE", &["A", "_a1", "SLACK_URL"], &["", "1A", "A-B", "$A", "https://x"]),
         ];
         assert_eq!(table.iter().map(|t| t.0).collect::<Vec<_>>(), ALL.iter().map(|a| a.0).collect::<Vec<_>>());
-        for ((name, good, bad), (_, syntax)) in table.iter().zip(ALL) {
-            assert!(good.iter().all(|g| syntax.allows(g) && !syntax.allows(&format!("{g}\n"))), "{name} {good:?}");
-            assert!(!bad.iter().any(|b| syntax.allows(b)), "{name} {bad:?}");
-        }
+        table.iter().zip(ALL).for_each(|((name, good, bad), (_, syntax))| judge(name, syntax, good, bad));
     }
 
     #[test]

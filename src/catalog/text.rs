@@ -68,6 +68,27 @@ impl Checker<'_, '_> {
         (self.sink.errors() == before).then(|| text.value.clone())
     }
 
+    /// Accepts one line of free text that goes into an EC2 field for ASCII only, such as an AMI's description. EC2
+    /// answers `Character sets beyond ASCII are not supported`, and only when the build is done.
+    pub(crate) fn ascii_line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+        let before = self.sink.errors();
+        if let Some(c) = text.value.chars().find(|c| !c.is_ascii()) {
+            // An escape does not show the character; then the whole text is the place.
+            let written = self.source.text.get(text.span.clone()).unwrap_or_default();
+            let at = written.find(|w: char| !w.is_ascii()).filter(|at| written[*at..].starts_with(c));
+            let span = at.map_or(text.span.clone(), |at| text.span.start + at..text.span.start + at + c.len_utf8());
+            let shown = c.escape_debug();
+            self.error(
+                codes::ASCII,
+                &span,
+                format!("{what} must be ASCII, and `{shown}` (U+{:04X}) is not", u32::from(c)),
+            )
+            .help(format!("{}; EC2 accepts ASCII only here, and any character in tags", replacement(c)));
+        }
+        self.line(what, text, max);
+        (self.sink.errors() == before).then(|| text.value.clone())
+    }
+
     /// Lets free text of any number of lines through. `{{` is a template to Packer and to Ansible, never data.
     pub(crate) fn value(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
         let before = self.sink.errors();
@@ -137,6 +158,26 @@ impl Checker<'_, '_> {
         }
         self.line("a tag's key", key, MAX_KEY).is_some()
     }
+}
+
+/// Advice on how to write a character in ASCII.
+fn replacement(c: char) -> String {
+    let ascii = match c {
+        'ä' | 'æ' => "ae",
+        'ö' | 'ø' | 'œ' => "oe",
+        'ü' => "ue",
+        'Ä' | 'Æ' => "Ae",
+        'Ö' | 'Ø' | 'Œ' => "Oe",
+        'Ü' => "Ue",
+        'ß' => "ss",
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => "-",
+        '\u{2018}'..='\u{201b}' => "'",
+        '\u{201c}'..='\u{201f}' | '«' | '»' => "\"",
+        '…' => "...",
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => return "write a space instead".to_owned(),
+        _ => return "remove it".to_owned(),
+    };
+    format!("write `{ascii}` instead")
 }
 
 /// A user's text for a message: short, on one line.

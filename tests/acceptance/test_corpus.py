@@ -133,3 +133,21 @@ def test_what_cannot_travel_is_refused_with_a_place(sandbox: Sandbox, tmp_path: 
     done = made.bakeline("release")
     assert done.code == 1 and re.search(r"images/app\.yaml:\d+:\d+", done.err) and REFUSED[text] in done.err, done
     assert sandbox.changes(mark) == []
+
+
+@pytest.mark.parametrize("command", ["validate", "release"])
+@pytest.mark.parametrize(
+    ("text", "column", "shown"),
+    [("gehärtet", 17, "ä"), ("ACME\N{RIGHT SINGLE QUOTATION MARK}s", 18, "U+2019"), ("1 \N{EN DASH} 2", 16, "U+2013"), ("a 😀", 16, "😀")],
+)  # fmt: skip
+def test_description_beyond_ascii_is_refused_before_a_build(
+    sandbox: Sandbox, tmp_path: Any, command: str, text: str, column: int, shown: str
+) -> None:
+    made = Catalog(sandbox, tmp_path, "refused")
+    made.file("images/app.yaml", f"source: {json.dumps(VENDOR)}\ndescription: {text}\ntags: {{note: {text}}}\n")
+    mark = sandbox.mark()
+    done = made.bakeline(command)
+    assert done.code == 1 and f"images/app.yaml:2:{column}" in done.err, done
+    assert shown in done.err and "EC2 accepts ASCII only" in done.err, done
+    assert "images/app.yaml:3" not in done.err, "a tag may have any character"
+    assert sandbox.changes(mark) == []

@@ -7,5 +7,6 @@ mod checks_collector;
 mod cli;
 mod fuzz_corpus;
 mod sample_reports;
+mod sandbox;
 mod schemas;
 mod targets;

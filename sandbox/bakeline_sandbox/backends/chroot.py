@@ -17,9 +17,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import Ended, FirewallRule, InstanceSpec, needs
+from . import Ended, FirewallRule, InstanceSpec, identity, needs
 from .base import Backend, Machine
-from .dress import JAVA, dress, make_new, undress
+from .dress import JAVA, dress, undress
 from .system import kill, kill_all, pids, run, wait_until
 from .userdata import host_keys, parts
 
@@ -54,7 +54,7 @@ class ChrootBackend(Backend):
 
     def _make(self, machine: Machine) -> None:
         self._mount(machine)
-        make_new(machine.root, machine.spec)
+        identity.complete(machine.root, machine.spec)
 
     def _mount(self, machine: Machine) -> None:
         source = self._layer(machine.layers[0])

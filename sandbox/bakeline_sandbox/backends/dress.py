@@ -1,4 +1,4 @@
-"""What turns a copied root into an instance that lives in a chroot: keys and user, devices, a few files of /proc, names."""
+"""The devices, names and few files of /proc that a root needs to live in a chroot; all of it is transient."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 
 from ..aptsource import RELAY
 from ..roots import LOGINS
-from . import InstanceSpec
-from .system import remove_tree, run
-from .userdata import host_keys
+from .system import remove_tree
 
 PROC_FILES = ("cpuinfo", "meminfo", "stat", "uptime", "version", "loadavg", "filesystems", "cmdline")
 MOUNTINFO = "1 0 8:1 / / rw - ext4 /dev/root rw\n2 1 0:4 / /proc rw - proc proc rw\n"
@@ -23,27 +21,6 @@ POWER = {
     f"usr/local/sbin/{name}": f'#!/bin/sh\nSYSTEMD_IGNORE_CHROOT=1 exec /usr/sbin/{name} "$@"\n'
     for name in ("shutdown", "poweroff", "halt", "reboot")
 }
-
-
-def make_new(root: Path, spec: InstanceSpec) -> None:
-    """What cloud-init does on a new machine: host keys, hostname, user and key."""
-    for path in (root / "etc/ssh").glob("ssh_host_*"):
-        path.unlink()
-    given = host_keys(spec.user_data or b"")
-    for name, text in given.items():
-        path = root / "etc/ssh" / name
-        path.touch(mode=0o644 if name.endswith(".pub") else 0o600)
-        path.write_text(text if text.endswith("\n") else f"{text}\n")
-    if not given:
-        run("chroot", root, "ssh-keygen", "-A")
-    (root / "etc/machine-id").write_text(f"{spec.instance_id.removeprefix('i-'):0<32}\n"[:33])
-    (root / "etc/hostname").write_text(f"ip-{spec.private_ip.replace('.', '-')}\n")
-    if not any(line.startswith("admin:") for line in (root / "etc/passwd").read_text().splitlines()):
-        run("chroot", root, "useradd", "-m", "-s", "/bin/bash", "-G", "adm,sudo", "-p", "*", "admin")
-    if spec.public_key:
-        line = spec.public_key.strip()
-        script = 'umask 077; mkdir -p ~/.ssh; touch ~/.ssh/authorized_keys; grep -qxF "$0" ~/.ssh/authorized_keys || printf "%s\\n" "$0" >> ~/.ssh/authorized_keys'
-        run("chroot", "--userspec=admin:admin", root, "env", "HOME=/home/admin", "sh", "-c", script, line)
 
 
 def dress(root: Path) -> None:

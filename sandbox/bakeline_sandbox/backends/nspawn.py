@@ -85,11 +85,13 @@ class NspawnBackend(Backend):
         super()._clean()
 
     def _make(self, machine: Machine) -> None:
-        """Host keys, hostname and users are cloud-init's business, as on EC2."""
+        """Attaches the network and mounts the image as it is.
+
+        The guest's own first boot makes its identity, as on EC2: systemd fills an empty machine ID and keeps any other,
+        cloud-init makes host keys, host name and users. systemd-nspawn passes an ID on only if the image has none.
+        """
         self.network.attach(machine.spec)
         self._mount(machine)
-        (machine.root / "etc/machine-id").write_text("")
-        (machine.root / "etc/hostname").write_text("localhost\n")
 
     def _mount(self, machine: Machine) -> None:
         for layer in machine.layers:

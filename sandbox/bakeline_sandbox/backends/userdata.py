@@ -1,10 +1,12 @@
-"""Owns reading user data where no cloud-init does: its parts, and the host keys of a cloud-config that is JSON."""
+"""Owns reading user data where no cloud-init does: its parts, and a cloud-config that is JSON with its host keys."""
 
 from __future__ import annotations
 
+import contextlib
 import email
 import json
 from email.message import Message
+from typing import Any
 
 
 def parts(data: bytes) -> list[tuple[str, bytes]]:
@@ -20,17 +22,20 @@ def parts(data: bytes) -> list[tuple[str, bytes]]:
     return [(part.get_content_type(), bytes(part.get_payload(decode=True) or b"")) for part in leaves]
 
 
-def host_keys(data: bytes) -> dict[str, str]:
-    """`ssh_keys` of a cloud-config: file name in /etc/ssh and content. YAML that is not JSON is not read here."""
-    out: dict[str, str] = {}
+def cloud_config(data: bytes) -> dict[str, Any]:
+    """Returns the merged cloud-configs of user data that are JSON. YAML that is not JSON is not read here."""
+    out: dict[str, Any] = {}
     for kind, text in parts(data):
-        if kind != "text/cloud-config":
-            continue
-        try:
-            config = json.loads(text.removeprefix(b"#cloud-config"))
-        except ValueError:
-            continue
-        for name, key in config.get("ssh_keys", {}).items():
-            algorithm, _, half = name.partition("_")
-            out[f"ssh_host_{algorithm}_key" + (".pub" if half == "public" else "")] = key
+        if kind == "text/cloud-config":
+            with contextlib.suppress(ValueError):
+                out |= json.loads(text.removeprefix(b"#cloud-config"))
+    return out
+
+
+def host_keys(data: bytes) -> dict[str, str]:
+    """Returns `ssh_keys` of the cloud-config: file name in /etc/ssh and content."""
+    out: dict[str, str] = {}
+    for name, key in cloud_config(data).get("ssh_keys", {}).items():
+        algorithm, _, half = name.partition("_")
+        out[f"ssh_host_{algorithm}_key" + (".pub" if half == "public" else "")] = key
     return out

@@ -68,20 +68,26 @@ def select(items: list[Any], filters: Mapping[str, Any] | None, known: Collectio
     return items
 
 
-def page(call: Any, items: list[Any], moment: str, least: int, ids: bool) -> tuple[list[Any], str | None]:
-    """One page of the items, oldest first, as the call asks for it; a token names the next page's first item."""
+def page(
+    call: Any, items: list[Any], moment: str, least: int, ids: bool, most: int = 1000, default: int | None = None
+) -> tuple[list[Any], str | None]:
+    """Returns one page of the items, oldest first, and the token of the next page, which names its first item.
+
+    `least` and `most` bound MaxResults; without MaxResults a page has `default` items, or all.
+    """
     limit, token = call._get_param("MaxResults"), call._get_param("NextToken")
-    if ids and limit:
+    if ids and limit is not None:
         raise refuse("InvalidParameterCombination", "MaxResults can't be used together with a list of ids.")
-    if limit and not least <= int(limit) <= 1000:
-        raise refuse("InvalidParameterValue", f"MaxResults must be from {least} to 1000, and not {limit}.")
-    ordered = sorted(([iso(getattr(item, moment)), item.id], item) for item in items)
+    if limit is not None and not least <= int(limit) <= most:
+        raise refuse("InvalidParameterValue", f"MaxResults must be from {least} to {most}, and not {limit}.")
+    ordered = sorted((([iso(getattr(item, moment)), item.id], item) for item in items), key=lambda entry: entry[0])
     if token:
         try:
             start = json.loads(base64.urlsafe_b64decode(token))
         except ValueError:
             raise refuse("InvalidParameterValue", "NextToken is not one that this API gave out.") from None
         ordered = [entry for entry in ordered if entry[0] >= start]
-    following = ordered[int(limit) : int(limit) + 1] if limit else []
-    shown = [item for _, item in (ordered[: int(limit)] if limit else ordered)]
+    size = int(limit) if limit is not None else len(ordered) if default is None else default
+    following = ordered[size : size + 1]
+    shown = [item for _, item in ordered[:size]]
     return shown, base64.urlsafe_b64encode(json.dumps(following[0][0]).encode()).decode() if following else None

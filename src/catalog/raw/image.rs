@@ -20,8 +20,8 @@ pub(crate) struct RawImage {
     /// Its name; the file's name without `.yaml` when absent, and never another.
     #[schemars(regex(pattern = syntax::NAME.pattern))]
     pub(crate) name: Option<Text>,
-    /// One line for people.
-    #[schemars(length(max = 255))]
+    /// One line for people, in ASCII: EC2 accepts nothing else as an AMI's description.
+    #[schemars(length(max = 255), regex(pattern = syntax::ASCII.pattern))]
     pub(crate) description: Option<Text>,
     /// For a base image: how the vendor's AMI is found.
     pub(crate) source: Option<At<RawSource>>,

@@ -1,5 +1,6 @@
 //! Owns the tests of loading: broken catalogs with their findings, the corpus of awkward texts, and arbitrary bytes.
 
+mod ascii;
 mod broken;
 mod broken_profiles;
 mod configuration;

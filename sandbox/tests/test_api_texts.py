@@ -1,0 +1,90 @@
+"""Names and descriptions beyond ASCII, which EC2 refuses, and tags, which may have any character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import REGION, Api
+
+BEYOND = "gehärtet \N{EN DASH} 😀"
+ASCII_REASON = "Character sets beyond ASCII are not supported."
+RULE_REASON = "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set"
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    error = caught.value.response["Error"]
+    assert error["Code"] == "InvalidParameterValue", error
+    return str(error["Message"])
+
+
+def test_description_beyond_ascii_is_refused(api: Api) -> None:
+    ec2, image = api.client("ec2"), api.image("one", Description="ascii ~")
+    instance = api.run()
+    volume = api.instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    snapshot = api.look(image)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    disk = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}]
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (ec2.create_image, {"InstanceId": instance, "Name": "two"}),
+        (ec2.copy_image, {"SourceImageId": image, "SourceRegion": REGION, "Name": "two"}),
+        (ec2.register_image, {"Name": "two", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": disk}),
+        (ec2.create_snapshot, {"VolumeId": volume}),
+        (ec2.create_snapshots, {"InstanceSpecification": {"InstanceId": instance}}),
+        (ec2.copy_snapshot, {"SourceSnapshotId": snapshot, "SourceRegion": REGION}),
+    ]
+    for call, arguments in calls:
+        message = refused(call, Description=BEYOND, **arguments)
+        assert message == f"Value ({BEYOND}) for parameter Description is invalid. {ASCII_REASON}"
+    for how in ({"Description": {"Value": BEYOND}}, {"Attribute": "description", "Value": BEYOND}):
+        assert ASCII_REASON in refused(ec2.modify_image_attribute, ImageId=image, **how)
+    assert api.look(image)["Description"] == "ascii ~"
+    assert len(ec2.describe_images(Owners=["self"])["Images"]) == 1
+    assert len(ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]) == 1
+
+
+def test_security_group_text_outside_ec2s_characters_is_refused(api: Api) -> None:
+    ec2 = api.client("ec2")
+    message = refused(ec2.create_security_group, GroupName="g", Description=BEYOND)
+    assert message == f"Value ({BEYOND}) for parameter GroupDescription is invalid. {ASCII_REASON}"
+    assert "GroupName" in refused(ec2.create_security_group, GroupName="grün", Description="d")
+    for text in ("it's", "a -> b", "x" * 256):
+        assert "Invalid security group description." in refused(
+            ec2.create_security_group, GroupName="g", Description=text
+        )
+    assert "KeyName" in refused(ec2.create_key_pair, KeyName="grün", KeyType="ed25519")
+    assert not [g for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
+    assert not ec2.describe_key_pairs()["KeyPairs"]
+
+
+def test_security_group_rule_text_outside_ec2s_characters_is_refused(api: Api) -> None:
+    ec2 = api.client("ec2")
+    group = ec2.create_security_group(GroupName="g", Description="a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")["GroupId"]
+    for peers in (
+        {"IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+        {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
+        {"UserIdGroupPairs": [{"GroupId": group}]},
+    ):
+        port = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+        [(kind, [peer])] = peers.items()
+        for call in (ec2.authorize_security_group_ingress, ec2.authorize_security_group_egress):
+            for text in (BEYOND, "it's"):
+                wrong = [{**port, kind: [{**peer, "Description": text}]}]
+                assert RULE_REASON in refused(call, GroupId=group, IpPermissions=wrong)
+    [found] = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert found["IpPermissions"] == [] and len(found["IpPermissionsEgress"]) == 1
+    right = [{**port, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "ssh (office)"}]}]
+    rule = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=right)["SecurityGroupRules"][0]
+    change = {"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "Description": BEYOND}
+    right[0]["IpRanges"][0]["Description"] = BEYOND
+    update = ec2.update_security_group_rule_descriptions_ingress
+    assert RULE_REASON in refused(update, GroupId=group, IpPermissions=right)
+    assert RULE_REASON in refused(update, GroupId=group, SecurityGroupRuleDescriptions=[change])
+
+
+def test_tags_may_have_any_character(api: Api) -> None:
+    tags = [{"Key": "Größe", "Value": BEYOND}]
+    image = api.image("one", TagSpecifications=[{"ResourceType": "image", "Tags": tags}])
+    assert api.look(image)["Tags"] == tags
