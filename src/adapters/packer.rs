@@ -1,5 +1,7 @@
 //! Owns driving Packer: finding it, its version, its machine-readable output, cancelling, and masking what it prints.
 
+mod plugin;
+
 use std::process::Stdio;
 use std::sync::OnceLock;
 
@@ -10,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::process::{environment, mask, secrets};
-use crate::model::{AMAZON_PLUGIN_VERSIONS, AmiId, Region};
+use crate::model::{AmiId, Region};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 
 /// The oldest Packer that works: Debian 12's. Older ones know no HCL2-JSON `build` blocks as we write them.
@@ -50,32 +52,6 @@ impl Packer {
 
 /// The first version with the command `packer plugins` (Packer's CHANGELOG). From 1.10 on, no plugin is bundled.
 const LISTS_PLUGINS: semver::Version = semver::Version::new(1, 8, 0);
-
-/// Returns the versions of packer-plugin-amazon in the output of `packer plugins installed`: one path per line, ending in
-/// `packer-plugin-amazon_v1.8.2_x5.0_linux_amd64`.
-fn amazon_plugins(installed: &str) -> Vec<semver::Version> {
-    let names =
-        installed.lines().filter_map(|line| line.trim().rsplit('/').next()?.strip_prefix("packer-plugin-amazon_v"));
-    let versions = names.filter_map(|name| semver::Version::parse(name.split('_').next()?).ok());
-    versions.collect()
-}
-
-/// Checks that a plugin in the supported range is among the installed ones.
-fn check_plugin(found: &[semver::Version]) -> Result<(), BuilderError> {
-    let supported = semver::VersionReq::parse(AMAZON_PLUGIN_VERSIONS).is_ok_and(|r| found.iter().any(|v| r.matches(v)));
-    if supported {
-        return Ok(());
-    }
-    let found = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let found = if found.is_empty() { "none is installed".to_owned() } else { format!("found {found}") };
-    let hint = "run `packer plugins install github.com/hashicorp/amazon`; offline, download it from \
-                https://releases.hashicorp.com/packer-plugin-amazon, unpack it, and run \
-                `packer plugins install --path FILE github.com/hashicorp/amazon`";
-    Err(BuilderError {
-        message: format!("Packer's plugin `amazon` {AMAZON_PLUGIN_VERSIONS} is needed: {found}"),
-        hint: Some(hint.to_owned()),
-    })
-}
 
 /// Returns the last line that a command wrote, from stderr if there is any.
 fn last_words(out: &std::process::Output) -> String {
@@ -126,7 +102,7 @@ impl ImageBuilder for Packer {
         if !out.status.success() {
             return Err(broken(format!("`packer plugins installed` failed: {}", last_words(&out))));
         }
-        check_plugin(&amazon_plugins(&String::from_utf8_lossy(&out.stdout)))
+        plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(&out.stdout)))
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
@@ -297,23 +273,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plugin_outside_the_range_is_reported_with_what_is_installed() {
-        let path = |version: &str| {
-            format!(
-                "/root/.config/packer/plugins/github.com/hashicorp/amazon/packer-plugin-amazon_v{version}_x5.0_linux_amd64\n"
-            )
-        };
-        let check = |installed: &str| check_plugin(&amazon_plugins(installed)).map_err(|e| e.message);
-        assert_eq!(check(&path("1.8.2")), Ok(()));
-        assert_eq!(check(&(path("1.1.6") + &path("1.3.7"))), Ok(()), "one of them is enough");
-        let needed = "Packer's plugin `amazon` >= 1.2.0, < 2.0.0 is needed";
-        assert_eq!(check(""), Err(format!("{needed}: none is installed")));
-        let others = "/p/github.com/hashicorp/ansible/packer-plugin-ansible_v1.8.2_x5.0_linux_amd64\n";
-        assert_eq!(check(others), Err(format!("{needed}: none is installed")));
-        assert_eq!(check(&(path("1.1.6") + &path("2.0.0"))), Err(format!("{needed}: found 1.1.6, 2.0.0")));
-    }
 
     #[test]
     fn machine_readable_lines_are_understood() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::control::Control;
 use super::kind::{Asked, Kind, Target};
 use super::resource::{self, BASE, BASE_SHELL};
-use super::{Phase, expression, open};
+use super::{Phase, expression, open, seal};
 
 /// The functions that the requests call.
 const FUNCTIONS: &str = include_str!("collector.sh");
@@ -23,6 +23,8 @@ pub struct CollectOptions<'a> {
     pub root: Option<&'a str>,
     /// Whose controls are collected for.
     pub phase: Phase,
+    /// Also collects what [`super::unsealed`] compares.
+    pub seal: bool,
 }
 
 /// The script that collects what the phase's controls need; each fact once, however many controls ask for it.
@@ -58,6 +60,10 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
                 lines.push(line);
             }
         }
+    }
+    if options.seal && options.root.is_none() {
+        functions.push(seal::SHELL);
+        lines.push(seal::CALL.to_owned());
     }
     out.extend(functions);
     for line in BASE.iter().map(|line| (*line).to_owned()).chain(lines) {

@@ -92,10 +92,14 @@ fn a_control_that_is_switched_off_says_why() {
     let verdict = judge(&[&off], &facts, Phase::Boot).remove(0);
     assert_eq!((verdict.outcome, verdict.results.len()), (Outcome::Skipped, 1));
     assert_eq!(verdict.line(), "skipped t  it is switched off: we have another");
-    let script =
-        crate::checks::collector(&[&off], crate::checks::CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
-    let none =
-        crate::checks::collector(&[], crate::checks::CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
+    let script = crate::checks::collector(
+        &[&off],
+        crate::checks::CollectOptions { nonce: "n", root: None, phase: Phase::Boot, seal: false },
+    );
+    let none = crate::checks::collector(
+        &[],
+        crate::checks::CollectOptions { nonce: "n", root: None, phase: Phase::Boot, seal: false },
+    );
     assert_eq!(script, none, "nothing is collected for it");
 }
 

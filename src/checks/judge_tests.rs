@@ -104,7 +104,7 @@ fn conditions_skip_and_what_cannot_be_told_is_an_error() {
 fn everything_that_may_be_asked_is_collected() {
     let given = "paths: {default: [/a], by_os: {debian: [/b, /c]}}".replace("paths", "{paths") + "}";
     let looped = control("{id: t, file: \"${p}\", for_each: {p: $inputs.paths}, when: file(\"/d\").exists}", &given);
-    let script = collector(&[&looped], CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
+    let script = collector(&[&looped], CollectOptions { nonce: "n", root: None, phase: Phase::Boot, seal: false });
     for path in ["/a", "/b", "/c", "/d"] {
         assert!(script.contains(&format!(" '{path}'")), "{path} in {script}");
     }
@@ -115,7 +115,7 @@ fn loops_and_inputs_reach_parameters() {
     let given = "{patterns: {default: [\"*.a\"], by_os: {debian: [\"*.b\", \"*.c\"]}}, left: {default: [/x], by_os: {debian: [/y]}}}";
     let yaml = "{id: t, files: /, name: \"${p}\", exclude: $inputs.left, for_each: {p: $inputs.patterns}}";
     let control = control(yaml, given);
-    let script = collector(&[&control], CollectOptions { nonce: "n", root: None, phase: Phase::Boot });
+    let script = collector(&[&control], CollectOptions { nonce: "n", root: None, phase: Phase::Boot, seal: false });
     for word in ["'*.a'", "'*.b'", "'*.c'", "'./x'", "'./y'"] {
         assert!(script.contains(word), "{word} in {script}");
     }

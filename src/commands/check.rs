@@ -50,6 +50,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         seconds,
         verdicts,
         facts: serde_json::to_value(&facts).unwrap_or_default(),
+        unsealed: Vec::new(),
     };
     let now = SystemClock.now();
     let report = reports::report(catalog, &evidence, &facts, &format!("{} on {on}", subject.shown), now);

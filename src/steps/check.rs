@@ -54,6 +54,10 @@ pub struct CheckReport {
     pub verdicts: Vec<Verdict>,
     /// What they were judged from.
     pub facts: Value,
+    /// Parts of the builder's identity that the instance still has, one line each. They fail the image whatever its
+    /// profiles say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsealed: Vec<String>,
 }
 
 impl CheckReport {
@@ -61,7 +65,7 @@ impl CheckReport {
     #[must_use]
     pub fn bad(&self, gate: Gate, now: Timestamp) -> Vec<String> {
         let counts = |v: &&Verdict| gate.status(v, day(now)).counts();
-        self.verdicts.iter().filter(counts).map(Verdict::line).collect()
+        self.verdicts.iter().filter(counts).map(Verdict::line).chain(self.unsealed.iter().cloned()).collect()
     }
 
     /// How many verdicts count as what, in one line.
@@ -132,7 +136,7 @@ pub async fn run(
 fn judged(image: &ImageName, phase: Phase, controls: &[&Control], facts: &Facts, took: Duration) -> CheckReport {
     let verdicts = checks::judge(controls, facts, phase);
     let facts = serde_json::to_value(facts).unwrap_or_default();
-    CheckReport { image: image.clone(), phase, seconds: took.as_secs_f64(), verdicts, facts }
+    CheckReport { image: image.clone(), phase, seconds: took.as_secs_f64(), verdicts, facts, unsealed: Vec::new() }
 }
 
 fn could_not(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
@@ -152,7 +156,8 @@ pub(super) async fn perform(
     let (facts, took, host) = from_booted(steps, step, known.platform.login_user(), &controls, boot, context)
         .await
         .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
-    let report = judged(image, Phase::Boot, &controls, &facts, took);
+    let mut report = judged(image, Phase::Boot, &controls, &facts, took);
+    report.unsealed = build_facts(steps, image).map(|build| checks::unsealed(&build, &facts)).unwrap_or_default();
     save(steps, image.as_str(), &report)?;
     reports::write(steps, &step.scope, image, Phase::Boot, context);
     match failed(steps, image, Phase::Boot) {
@@ -162,6 +167,11 @@ pub(super) async fn perform(
             Ok(json!({ "summary": report.line(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }))
         }
     }
+}
+
+/// Returns the facts of the builder, if this run built the image.
+fn build_facts(steps: &Steps, image: &ImageName) -> Option<Facts> {
+    serde_json::from_value(evidence(steps, image.as_str(), Phase::Build)?.facts).ok()
 }
 
 fn save(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
@@ -181,6 +191,11 @@ pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<E
     let lines = report.bad(steps.catalog.settings.gate, steps.clock.now());
     if lines.is_empty() {
         return None;
+    }
+    if !report.unsealed.is_empty() && lines.len() == report.unsealed.len() {
+        let text = format!("the AMI of `{image}` is not sealed: {}", lines.join("; "));
+        let hint = "seal.sh of its platform must remove or empty these files; compare a template that overrides it";
+        return Some(Error::new(Kind::ChecksFailed, text).hint(hint));
     }
     let text = format!(
         "{} of {} {} checks of `{image}` failed: {}",

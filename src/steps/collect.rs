@@ -41,7 +41,7 @@ pub async fn collect(
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
-    let script = checks::collector(controls, CollectOptions { nonce: &nonce, root: None, phase });
+    let script = checks::collector(controls, CollectOptions { nonce: &nonce, root: None, phase, seal: true });
     let answer = shell.run(target, &script, bounds, cancel).await.map_err(Error::from)?;
     let facts = checks::collected(&nonce, &answer.out, &answer.last, controls)
         .map_err(|e| Error::new(Kind::StepFailed, format!("the facts of {} are incomplete", target.host)).because(e))?;

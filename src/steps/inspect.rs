@@ -30,6 +30,7 @@ pub(super) async fn perform(
         seconds: took.as_secs_f64(),
         verdicts: Vec::new(),
         facts: serde_json::to_value(&facts).unwrap_or_default(),
+        unsealed: Vec::new(),
     };
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let file = evidence_file(&step.scope, Phase::Boot);

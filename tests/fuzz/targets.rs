@@ -40,7 +40,7 @@ fn profile(bytes: &[u8]) {
     };
     let controls = catalog.controls(&ImageName::from("base"));
     for phase in [Phase::Build, Phase::Boot] {
-        let script = checks::collector(&controls, CollectOptions { nonce: NONCE, root: None, phase });
+        let script = checks::collector(&controls, CollectOptions { nonce: NONCE, root: None, phase, seal: false });
         assert!(script.starts_with("{\n") && script.ends_with("} </dev/null\n"), "one group");
         drop(checks::judge(&controls, &Facts::default(), phase));
     }

@@ -55,7 +55,7 @@ fn controls(yaml: &str) -> Vec<Control> {
 fn script(controls: &[Control], root: Option<&Path>) -> String {
     let refs: Vec<&Control> = controls.iter().collect();
     let root = root.map(|r| r.to_str().expect("a path in UTF-8"));
-    collector(&refs, CollectOptions { nonce: NONCE, root, phase: Phase::Boot })
+    collector(&refs, CollectOptions { nonce: NONCE, root, phase: Phase::Boot, seal: true })
 }
 
 /// Sends a script on standard input, as over SSH.

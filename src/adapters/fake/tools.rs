@@ -54,6 +54,15 @@ impl FakeBuilder {
         Self { cloud, workspace, moods: Mutex::default(), begun: tokio::sync::Notify::new() }
     }
 
+    fn launch(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
+        let instance = FakeInstance { ami, status: "running".to_owned(), group, token: String::new(), tags };
+        self.cloud.world(|world| {
+            let id = InstanceId(world.id("i"));
+            world.instances.insert(id.clone(), instance);
+            id
+        })
+    }
+
     fn template(&self, job: &BuildJob) -> Result<Value, BuilderError> {
         let wrong = |message: String| BuilderError { message, hint: None };
         let path = job.dir.join(&job.template);
@@ -102,18 +111,7 @@ impl ImageBuilder for FakeBuilder {
             outcome.errors.push("the base, the key or the group is missing, or the name is taken".to_owned());
             return Ok(outcome);
         }
-        let instance = FakeInstance {
-            ami: base,
-            status: "running".to_owned(),
-            group,
-            token: String::new(),
-            tags: tags("run_tags"),
-        };
-        let id = self.cloud.world(|world| {
-            let id = InstanceId(world.id("i"));
-            world.instances.insert(id.clone(), instance);
-            id
-        });
+        let id = self.launch(base, group, tags("run_tags"));
         self.begun.notify_one();
         tokio::task::yield_now().await;
         if mood == BuildMood::Endless {
@@ -126,13 +124,16 @@ impl ImageBuilder for FakeBuilder {
         }
         self.cloud.world(|world| {
             "terminated".clone_into(&mut world.instances.get_mut(&id).expect("just made").status);
-            if mood == BuildMood::FailsPending {
-                let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
-                "pending".clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
-            }
-            if matches!(mood, BuildMood::Good | BuildMood::FailsLate) {
-                let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
-                outcome.artifacts.push((region.clone(), ami));
+            match mood {
+                BuildMood::FailsPending => {
+                    let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
+                    "pending".clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
+                }
+                BuildMood::Good | BuildMood::FailsLate => {
+                    let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
+                    outcome.artifacts.push((region.clone(), ami));
+                }
+                _ => {}
             }
         });
         match mood {

@@ -3,7 +3,9 @@
 mod life;
 mod properties;
 mod retention;
+mod rollback;
 mod sweep;
+mod unread;
 
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, Region, SnapshotId, Tags, Version};

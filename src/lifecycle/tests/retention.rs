@@ -59,18 +59,22 @@ fn goes(decisions: &[Fate]) -> Vec<String> {
 }
 
 /// The oldest of three, of which one is kept; `change` makes it special.
-fn oldest(change: impl Fn(&mut Ami), references: &[Reference]) -> Fate {
+pub(super) fn oldest(change: impl Fn(&mut Ami), references: &[Reference]) -> Fate {
     oldest_with(change, references, |_| {})
 }
 
-fn oldest_with(change: impl Fn(&mut Ami), references: &[Reference], rules: impl FnOnce(&mut Rules<'_>)) -> Fate {
+pub(super) fn oldest_with(
+    change: impl Fn(&mut Ami),
+    references: &[Reference],
+    rules: impl FnOnce(&mut Rules<'_>),
+) -> Fate {
     let mut amis = vec![ami("jdk", "20261101.1", &[]), ami("jdk", "20261102.1", &[]), ami("jdk", "20261103.1", &[])];
     change(&mut amis[0]);
     let mut all = decisions_with(&amis, 1, references, rules);
     all.remove(all.iter().position(|d| d.ami == amis[0].id).expect("it is decided about"))
 }
 
-fn tag(key: &'static str, value: &'static str) -> impl Fn(&mut Ami) {
+pub(super) fn tag(key: &'static str, value: &'static str) -> impl Fn(&mut Ami) {
     move |a: &mut Ami| drop(a.tags.insert(key.to_owned(), value.to_owned()))
 }
 
@@ -208,28 +212,6 @@ fn launches_long_ago_and_our_own_check_do_not_keep() {
         a.last_launched = Some("2026-11-22T09:59:00Z".to_owned());
     };
     assert!(!oldest(unknown, &[]).retire, "whose launch it was can't be told");
-}
-
-#[test]
-fn unreadable_location_stops_retirement_at_deprecation() {
-    let unread = |rules: &mut Rules<'_>| rules.unread = vec!["us-east-1".to_owned()];
-    let fresh = oldest_with(|_| {}, &[], unread);
-    assert_eq!((fresh.retire, fresh.next.as_slice()), (true, &[Rung::Deprecate][..]));
-    let deprecated = |a: &mut Ami| {
-        tag(tags::STATE, "retiring")(a);
-        tag(tags::RETIRING, "deprecate=2026-01-01T00:00:00Z")(a);
-    };
-    let disabled = |a: &mut Ami| {
-        tag(tags::STATE, "retiring")(a);
-        tag(tags::RETIRING, "deprecate=2026-01-01T00:00:00Z disable=2026-02-01T00:00:00Z")(a);
-        "disabled".clone_into(&mut a.status);
-    };
-    let due = [oldest(deprecated, &[]), oldest(disabled, &[])].map(|fate| fate.next);
-    assert_eq!(due, [[Rung::Disable], [Rung::Deregister]], "due when every location was read");
-    for stopped in [oldest_with(deprecated, &[], unread), oldest_with(disabled, &[], unread)] {
-        assert_eq!((stopped.retire, stopped.next.as_slice()), (true, &[][..]));
-        assert!(stopped.reason().contains("not beyond deprecation while us-east-1 cannot be read"), "{stopped:?}");
-    }
 }
 
 #[test]
