@@ -64,6 +64,7 @@ pub struct Error {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
+    transient: bool,
 }
 
 /// The result of everything that can fail on the way to an exit code.
@@ -73,13 +74,26 @@ impl Error {
     /// An error with a message of its own.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, hints: Vec::new() }
+        Self { kind, message: message.into(), source: None, hints: Vec::new(), transient: false }
     }
 
     /// Shorthand for the commonest kind.
     #[must_use]
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Kind::Input, message)
+    }
+
+    /// Marks an error after which the same call may succeed.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
+    }
+
+    /// Returns whether the same call may succeed a moment later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.transient
     }
 
     /// Adds the cause; `message` must not repeat it.

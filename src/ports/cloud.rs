@@ -20,7 +20,9 @@ pub enum CloudErrorKind {
     Unreachable,
     /// Too many calls, or a quota.
     Throttled,
-    /// Something still depends on it.
+    /// The service failed to answer, for now.
+    Unavailable,
+    /// Something still depends on it, or its state does not allow the call yet.
     InUse,
     /// Not asked: the run lost its lock and may not change anything any more.
     Fenced,
@@ -42,6 +44,14 @@ pub struct CloudError {
     pub region: String,
     /// The cloud's code and message.
     pub message: String,
+}
+
+impl CloudErrorKind {
+    /// Returns whether the same call may succeed a moment later, and says nothing about what it is about.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Throttled | Self::Unavailable | Self::Malformed)
+    }
 }
 
 /// The result of a cloud call.

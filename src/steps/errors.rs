@@ -22,7 +22,10 @@ impl From<CloudError> for Error {
             CloudErrorKind::Fenced => Kind::Refused,
             _ => Kind::StepFailed,
         };
-        let made = Self::new(kind, error.to_string());
+        let mut made = Self::new(kind, error.to_string());
+        if error.kind.is_transient() {
+            made = made.transient();
+        }
         match hint {
             Some(hint) => made.hint(hint),
             None => made,

@@ -1,4 +1,4 @@
-//! Owns waiting for a state of the cloud: quick looks first, slower ones later, a limit, and a cancel.
+//! Waits for a state of the cloud: quick looks first, slower ones later, with a limit, cancellable.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,7 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::Steps;
 use crate::error::{Error, Kind, Result};
 
-/// Looks until `look` finds something. `what` completes "gave up waiting for …".
+/// Calls `look` until it finds something. `what` completes "gave up waiting for …". An error that may pass, such as
+/// throttling or a connection that broke, means "not yet" until `limit`: what is waited for goes on meanwhile.
+///
+/// # Errors
+/// The limit is reached, the wait is cancelled, or `look` fails for good.
 pub(super) async fn until<T, F>(
     steps: &Steps,
     limit: Duration,
@@ -20,22 +24,28 @@ where
     F: Future<Output = Result<Option<T>>> + Send,
 {
     let slowest = Duration::from_secs(if steps.endpoint.is_some() { 1 } else { 5 });
-    let (mut pause, mut waited) = (Duration::from_millis(200), Duration::ZERO);
+    let (mut pause, begun) = (Duration::from_millis(200), steps.clock.now());
     loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
+        let last = match look().await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => None,
+            Err(error) if error.is_transient() => Some(error),
+            Err(error) => return Err(error),
+        };
+        // The calls themselves may take long when they fail.
+        let waited = Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
         if waited >= limit {
-            return Err(Error::new(
-                Kind::StepFailed,
-                format!("gave up waiting for {what} after {} s", limit.as_secs()),
-            ));
+            let text = format!("gave up waiting for {what} after {} s", waited.as_secs());
+            let error = Error::new(Kind::StepFailed, text);
+            return Err(last.into_iter().fold(error, Error::because));
+        }
+        if let Some(error) = last {
+            tracing::warn!("still waiting for {what}: {}", error.one_line());
         }
         tokio::select! {
             () = cancel.cancelled() => return Err(Error::new(Kind::Interrupted, format!("cancelled while waiting for {what}"))),
             () = steps.clock.sleep(pause) => {}
         }
-        waited += pause;
         pause = (pause * 3 / 2).min(slowest);
     }
 }

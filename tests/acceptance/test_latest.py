@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from judge.catalog import VENDOR, Catalog
 from judge.fleet import HERE, Fleet
-from judge.run import HANG, Done, until
+from judge.run import HANG, REPO, Done, until
 from judge.sandbox import Sandbox
 
 LATER = "Test=2026-01-21T00:00:00Z"
@@ -97,3 +99,30 @@ def test_parameter_and_amis_are_read_at_the_same_time(fleet: Fleet) -> None:
         assert started.wait(timeout=HANG) == 0
     assert (fleet.catalog.at / "out.log").read_text() == f"{ami}\n"
     assert sorted(call["action"] for call in fleet.box.api(mark)) == ["DescribeImages", "GetParameter"]
+
+
+def documented(fleet: Fleet, env: str) -> list[str]:
+    """What the commands for other tools in the README print, each run by awscli in a shell."""
+    [block] = re.findall(r"```sh\n(aws ssm get-parameter .*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+    block = block.replace("CATALOG", fleet.catalog.name).replace("IMAGE", "base").replace("ENV", env)
+    commands = block.replace("\\\n", " ").strip().splitlines()
+    assert len(commands) == 2, commands
+    path = {"PATH": f"{REPO / '.venv/bin'}:{fleet.box.env['PATH']}"}
+    run = lambda command: subprocess.run(
+        ["sh", "-c", command], env={**fleet.box.env, **path}, capture_output=True, text=True, check=False
+    )
+    return [run(command).stdout.strip() for command in commands]
+
+
+def test_documented_lookups_find_the_current_ami(fleet: Fleet) -> None:
+    """After a promotion of the newer version, the older one still has the tag Environment."""
+    fleet.add("base", 18, {"Environment": "Prod"})
+    ami = fleet.add("base", 19, {"Environment": "Prod", "bakeline:current": "Prod=2026-01-20T00:00:00Z " + LATER})
+    fleet.add("other", 19, {"bakeline:current": HERE})
+    ssm = fleet.box.client("ssm")
+    for env in ("Test", "Prod"):
+        ssm.put_parameter(Name=f"/bakeline/{fleet.catalog.name}/base/{env}/x86_64", Value=ami, Type="String")
+        assert documented(fleet, env) == [ami, ami], env
+    assert documented(fleet, "Stage") == ["", ""]
+    fleet.box.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": "bakeline:state", "Value": "revoked"}])
+    assert documented(fleet, "Prod")[1] == ""

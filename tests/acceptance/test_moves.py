@@ -118,3 +118,33 @@ def test_copy_permission_of_a_killed_promotion_is_removed(written: Written, repa
         assert f"account {OTHER} may still copy" in said.out, said
     written.catalog.bakeline(*repair)
     assert shared(written, image) == {}
+
+
+@pytest.mark.parametrize("fault", ["throttled", "outage", "proxy page"])
+def test_failing_reads_while_copies_are_pending_keep_the_copies(written: Written, fault: str) -> None:
+    """Eight reads in a row fail: two rounds of the four tries that the SDK makes."""
+    image, table = written.image(promoted=False)
+    written.box.control("copies", {"seconds": 8, "times": 3})
+    mark, started = written.box.mark(), written.catalog.start("promote", image, "--to", "Prod")
+    copied = lambda: [call for call in written.box.api(mark) if call["action"] == "CopyImage"]
+    until(lambda: len(copied()) == 3 or started.poll() is not None, HANG, "three copies", every=0.02)
+    code = {"code": "RequestLimitExceeded", "status": 503} if fault == "throttled" else FAULTS[fault]
+    reads = {"action": "DescribeImages", "account": OTHER, "times": 8, **code}
+    written.box.control("faults", {"faults": [reads]})
+    since = written.box.mark()
+    assert started.wait(timeout=HANG) == 0, (written.catalog.at / "out.log").read_text()
+    failed = [call for call in written.box.api(since) if call["action"] == "DescribeImages" and call["status"] >= 400]
+    assert len(failed) == 8, "the fault took effect"
+    assert len(copied()) == 3, "no copy was made again"
+    table.promote(TWO, "Prod")
+    written.eye.agree(table, image)
+
+
+@pytest.mark.parametrize("tries", [None, 2, 7])
+def test_number_of_tries_comes_from_the_environment(written: Written, tries: int | None) -> None:
+    written.box.control("faults", {"action": "DescribeImages", "code": "InternalError", "times": 100})
+    env = {"AWS_MAX_ATTEMPTS": str(tries)} if tries else {}
+    mark = written.box.mark()
+    done = written.catalog.bakeline("list", env=env)
+    assert done.code != 0 and "DescribeImages" in done.err, done
+    assert len([call for call in written.box.api(mark) if call["action"] == "DescribeImages"]) == (tries or 4)

@@ -2,6 +2,7 @@
 
 mod access;
 mod copies;
+mod errors;
 mod images;
 mod instances;
 mod ladder;
@@ -18,17 +19,19 @@ use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_ec2::error::ProvideErrorMetadata;
-use aws_sdk_ec2::error::SdkError;
 
 use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
 use crate::ports::{
-    Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, Secret, TemporaryQuery,
+    Cloud, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest, Secret,
+    TemporaryQuery,
 };
+
+use errors::{failed, required};
 
 /// One call, all tries together; the SDK sets no such limit by itself.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// Tries of one call, unless environment or profile set another number.
+const ATTEMPTS: u32 = 4;
 /// Connecting; a local endpoint that does not answer should be said soon.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -49,17 +52,19 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Loads profile, environment and endpoint the way every AWS tool does; talks to nobody yet.
+    /// Loads profile, environment and endpoint like every AWS tool, without a call.
     pub async fn load(region: &Region) -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(aws_config::Region::new(region.to_string()))
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(
                 TimeoutConfig::builder().operation_timeout(CALL_LIMIT).connect_timeout(CONNECT_LIMIT).build(),
-            )
-            .load()
-            .await;
-        Self { config, clients: Mutex::new(BTreeMap::new()) }
+            );
+        let configured = aws_config::default_provider::retry_config::default_provider().retry_config().await;
+        // Environment and profile take precedence; what they do not set reads as the SDK's default.
+        if configured == RetryConfig::standard() {
+            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+        }
+        Self { config: loader.load().await, clients: Mutex::new(BTreeMap::new()) }
     }
 
     /// The same with the credentials of a role, which are asked for with the first call and renewed in time.
@@ -90,75 +95,6 @@ impl Aws {
             })
             .clone()
     }
-}
-
-/// Turns an SDK error into ours: the kind one can act on, and the cloud's own words.
-fn failed<E>(action: &'static str, region: &Region, error: &SdkError<E>) -> CloudError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let code = error.code().unwrap_or("");
-    let message = match (error.code(), error.message()) {
-        (Some(code), Some(text)) => format!("{code}: {text}"),
-        (Some(code), None) => code.to_owned(),
-        _ => words(error),
-    };
-    let kind = match error {
-        SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => CloudErrorKind::Credentials,
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CloudErrorKind::Unreachable,
-        SdkError::ResponseError(_) => CloudErrorKind::Malformed,
-        SdkError::ConstructionFailure(_) if message.contains("credentials") => CloudErrorKind::Credentials,
-        _ => kind_of(code),
-    };
-    CloudError { kind, action, region: region.to_string(), message }
-}
-
-/// Returns the part of an answer that the API always sends, also when it is empty. The JSON protocol reads an empty body
-/// as an answer without any part, which must not count as "nothing exists".
-fn required<T>(part: Option<T>, name: &str, action: &'static str, region: &Region) -> CloudResult<T> {
-    let message = || format!("the answer has no `{name}`, so it did not come from AWS");
-    part.ok_or_else(|| CloudError {
-        kind: CloudErrorKind::Malformed,
-        action,
-        region: region.to_string(),
-        message: message(),
-    })
-}
-
-/// EC2's and SSM's error codes (EC2 API Reference, "Error codes"; SSM API Reference, each action's errors).
-fn kind_of(code: &str) -> CloudErrorKind {
-    match code {
-        "ParameterNotFound" => CloudErrorKind::NotFound,
-        "DependencyViolation" | "InvalidGroup.InUse" | "InvalidSnapshot.InUse" | "ResourceInUse" => {
-            CloudErrorKind::InUse
-        }
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => CloudErrorKind::Denied,
-        "AuthFailure"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "RequestExpired"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature" => CloudErrorKind::Credentials,
-        // The thing exists, but not in a state for the call: a pending or disabled AMI.
-        c if c.ends_with(".Unavailable") => CloudErrorKind::InUse,
-        c if c.ends_with(".NotFound") => CloudErrorKind::NotFound,
-        c if c.ends_with(".Duplicate") => CloudErrorKind::Duplicate,
-        c if c.contains("Throttl") || c.contains("LimitExceeded") => CloudErrorKind::Throttled,
-        _ => CloudErrorKind::Other,
-    }
-}
-
-/// The innermost words of an error without a code: the outer ones only say that a call failed.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        out = format!("{out}: {inner}");
-        cause = inner.source();
-    }
-    out
 }
 
 fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {

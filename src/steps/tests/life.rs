@@ -88,7 +88,7 @@ impl Deed {
         }
     }
 
-    async fn act(&self, house: &House) -> Outcome {
+    pub(super) async fn act(&self, house: &House) -> Outcome {
         house.act(&self.plan(house)).await
     }
 
@@ -197,7 +197,7 @@ fn assert_no_halves(house: &House, context: &str) {
     assert!(shared.is_empty(), "{context}: {shared:?}");
 }
 
-async fn two_versions() -> House {
+pub(super) async fn two_versions() -> House {
     let house = released(&start(), &["base"], 22).await;
     let house = Deed::Promote(&["base"]).done(&house, 23).await;
     released(&house, &["base"], 24).await

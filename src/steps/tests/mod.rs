@@ -12,6 +12,7 @@ mod life;
 mod stuck;
 mod sweep;
 mod visits;
+mod waits;
 mod way_killed;
 mod way_out;
 
