@@ -23,7 +23,12 @@ pub use prune::{Prune, Restore, Retire};
 
 /// Release operating-system base images: build with Packer, check, promote, look up, prune.
 #[derive(Debug, Parser)]
-#[command(name = "bakeline", version, max_term_width = 110, propagate_version = true)]
+#[command(
+    name = "bakeline",
+    version,
+    max_term_width = 110,
+    propagate_version = true
+)]
 #[command(
     after_help = "Exit codes: 0 done, 1 input wrong, 2 usage, 3 checks failed, 4 a build or cloud step failed (world clean), \
 5 stuck (a person is needed), 6 not found, 7 refused (nothing changed), 130 interrupted (world clean).\n\
@@ -31,7 +36,13 @@ Set BAKELINE_LOG=debug to see what goes on inside."
 )]
 pub struct Cli {
     /// The folder with bakeline.yaml.
-    #[arg(short = 'C', long, global = true, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "."
+    )]
     pub dir: PathBuf,
     /// What to do.
     #[command(subcommand)]
@@ -177,7 +188,11 @@ pub struct List {
 #[command(disable_help_flag = true, disable_version_flag = true)]
 pub struct Sandbox {
     /// up, status, reset, publish or down, with their options (`bakeline sandbox --help`).
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ACTION")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ACTION"
+    )]
     pub arguments: Vec<OsString>,
 }
 

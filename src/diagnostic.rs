@@ -31,7 +31,12 @@ impl Place {
     /// A place that is a whole file.
     #[must_use]
     pub fn file(file: impl Into<String>) -> Self {
-        Self { file: file.into(), span: 0..0, line: 0, column: 0 }
+        Self {
+            file: file.into(),
+            span: 0..0,
+            line: 0,
+            column: 0,
+        }
     }
 
     /// A byte range of `text`, the content of `file`.
@@ -44,10 +49,23 @@ impl Place {
 
     /// The same where it is known in which line the range starts (from 1), and at which byte that begins.
     #[must_use]
-    pub fn in_line(file: impl Into<String>, text: &str, (line, begins): (usize, usize), span: Range<usize>) -> Self {
+    pub fn in_line(
+        file: impl Into<String>,
+        text: &str,
+        (line, begins): (usize, usize),
+        span: Range<usize>,
+    ) -> Self {
         let start = span.start.min(text.len());
-        let column = text.get(begins..start).map_or(0, |before| before.chars().count()) + 1;
-        Self { file: file.into(), line, column, span: start..span.end.min(text.len()).max(start) }
+        let column = text
+            .get(begins..start)
+            .map_or(0, |before| before.chars().count())
+            + 1;
+        Self {
+            file: file.into(),
+            line,
+            column,
+            span: start..span.end.min(text.len()).max(start),
+        }
     }
 }
 
@@ -72,7 +90,14 @@ impl Diagnostic {
     /// An error at a place.
     #[must_use]
     pub fn error(code: &'static str, place: Place, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, place, message: message.into(), help: None, related: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            place,
+            message: message.into(),
+            help: None,
+            related: None,
+        }
     }
 
     /// Adds the next thing to do.
@@ -85,7 +110,10 @@ impl Diagnostic {
     /// The same as something that keeps nothing from going on.
     #[must_use]
     pub fn warning(self) -> Self {
-        Self { severity: Severity::Warning, ..self }
+        Self {
+            severity: Severity::Warning,
+            ..self
+        }
     }
 
     /// Adds a second place.
@@ -101,7 +129,12 @@ impl Diagnostic {
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| {
+            (
+                strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()),
+                k,
+            )
+        })
         .filter(|(d, k)| *d <= 1 + k.len().max(word.len()) / 4)
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)

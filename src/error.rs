@@ -74,7 +74,13 @@ impl Error {
     /// An error with a message of its own.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, hints: Vec::new(), transient: false }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+            hints: Vec::new(),
+            transient: false,
+        }
     }
 
     /// Shorthand for the commonest kind.

@@ -90,7 +90,9 @@ impl AmiId {
     /// Returns the words of a text that look like AMI IDs.
     pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words.filter(|word| word.starts_with("ami-")).map(Self::from)
+        words
+            .filter(|word| word.starts_with("ami-"))
+            .map(Self::from)
     }
 }
 
@@ -112,14 +114,33 @@ pub fn check_name(text: &str) -> Result<(), NameError> {
     if text.ends_with('-') {
         return wrong("it must not end with `-`");
     }
-    if let Some(c) = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
-        return Err(NameError(format!("`{}` is not one of a-z, 0-9 and `-`", c.escape_default())));
+    if let Some(c) = text
+        .chars()
+        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
+    {
+        return Err(NameError(format!(
+            "`{}` is not one of a-z, 0-9 and `-`",
+            c.escape_default()
+        )));
     }
     Ok(())
 }
 
 /// A processor architecture as EC2 spells it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Arch {
     /// 64-bit Intel and AMD.
@@ -181,10 +202,17 @@ impl Version {
             + u32::from(date.day().unsigned_abs());
         let newest = existing.into_iter().max();
         match newest {
-            Some(v) if v.day >= today => {
-                v.number.checked_add(1).map_or(Self { day: v.day + 1, number: 1 }, |number| Self { day: v.day, number })
-            }
-            _ => Self { day: today, number: 1 },
+            Some(v) if v.day >= today => v.number.checked_add(1).map_or(
+                Self {
+                    day: v.day + 1,
+                    number: 1,
+                },
+                |number| Self { day: v.day, number },
+            ),
+            _ => Self {
+                day: today,
+                number: 1,
+            },
         }
     }
 }
@@ -202,7 +230,12 @@ impl FromStr for Version {
         let parsed = text.split_once('.').and_then(|(day, number)| {
             let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
             (day.len() == 8 && digits(day) && digits(number) && !number.starts_with('0'))
-                .then(|| Some(Self { day: day.parse().ok()?, number: number.parse().ok()? }))
+                .then(|| {
+                    Some(Self {
+                        day: day.parse().ok()?,
+                        number: number.parse().ok()?,
+                    })
+                })
                 .flatten()
         });
         parsed.ok_or_else(|| NameError("a version looks like 20261122.1".to_owned()))
@@ -217,7 +250,9 @@ impl Serialize for Version {
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -226,7 +261,13 @@ pub const AMAZON_PLUGIN_VERSIONS: &str = ">= 1.2.0, < 2.0.0";
 
 /// The catalog name of an AMI: `<catalog>/<image>/<arch>/<version>-<run>`.
 #[must_use]
-pub fn ami_name(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version, run: &RunId) -> String {
+pub fn ami_name(
+    catalog: &CatalogName,
+    image: &ImageName,
+    arch: Arch,
+    version: Version,
+    run: &RunId,
+) -> String {
     format!("{catalog}/{image}/{arch}/{version}-{run}")
 }
 
@@ -270,9 +311,15 @@ impl FromStr for State {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        [Self::Candidate, Self::Released, Self::Held, Self::Revoked, Self::Retiring]
-            .into_iter()
-            .find(|s| s.as_str() == text)
-            .ok_or_else(|| NameError(format!("`{text}` is not a state")))
+        [
+            Self::Candidate,
+            Self::Released,
+            Self::Held,
+            Self::Revoked,
+            Self::Retiring,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == text)
+        .ok_or_else(|| NameError(format!("`{text}` is not a state")))
     }
 }

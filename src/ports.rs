@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{AmiId, Commit, ProcessIdentity, Region, Timestamp};
 
 pub use cloud::{
-    Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, TemporaryQuery,
+    Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity,
+    ImageQuery, Instance, LaunchRequest, TemporaryQuery,
 };
 
 pub use ladder::Ladder;
-pub use shell::{Answer, Bounds, HostKey, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
+pub use shell::{
+    Answer, Bounds, HostKey, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust,
+};
 pub use store::{Store, StoreError, StoreErrorKind, StoreResult};
 
 /// A text that must never be shown: `Debug` and `Display` mask it.
@@ -157,7 +159,8 @@ pub struct HttpAnswer {
 #[async_trait]
 pub trait Http: Send + Sync {
     /// Posts `body`; the error never contains the URL.
-    async fn post_json(&self, url: &Secret, body: &serde_json::Value) -> Result<HttpAnswer, String>;
+    async fn post_json(&self, url: &Secret, body: &serde_json::Value)
+    -> Result<HttpAnswer, String>;
     /// Waits before another try.
     async fn pause(&self, time: Duration);
 }

@@ -17,7 +17,10 @@ const PROGRAM: &str = "ansible-playbook";
 /// There is none, it says nothing understandable, or it is older than `oldest`.
 pub async fn version(oldest: &semver::Version) -> Result<semver::Version, BuilderError> {
     let hint = "install ansible-core: `apt install ansible-core` on Debian, elsewhere `pipx install ansible-core`";
-    let broken = |message: String| BuilderError { message, hint: Some(hint.to_owned()) };
+    let broken = |message: String| BuilderError {
+        message,
+        hint: Some(hint.to_owned()),
+    };
     let asked = Command::new(PROGRAM)
         .arg("--version")
         .env_clear()
@@ -37,18 +40,30 @@ pub async fn version(oldest: &semver::Version) -> Result<semver::Version, Builde
     let text = String::from_utf8_lossy(&out.stdout);
     let Some(found) = read_version(&text) else {
         let first = text.lines().next().unwrap_or_default();
-        return Err(broken(format!("`{PROGRAM} --version` says nothing understandable: {first:?}")));
+        return Err(broken(format!(
+            "`{PROGRAM} --version` says nothing understandable: {first:?}"
+        )));
     };
     if found < *oldest {
-        return Err(broken(format!("ansible-core {found} is too old: {oldest} or newer is needed")));
+        return Err(broken(format!(
+            "ansible-core {found} is too old: {oldest} or newer is needed"
+        )));
     }
     Ok(found)
 }
 
 /// `ansible-playbook [core 2.14.18]`, or `ansible-playbook 2.9.27` before there was a core.
 fn read_version(text: &str) -> Option<semver::Version> {
-    let word = text.lines().next()?.trim_end_matches(']').rsplit(' ').next()?;
-    let plain: String = word.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let word = text
+        .lines()
+        .next()?
+        .trim_end_matches(']')
+        .rsplit(' ')
+        .next()?;
+    let plain: String = word
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
     semver::Version::parse(&plain).ok()
 }
 
@@ -85,7 +100,10 @@ pub async fn play(
     let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(std::io::Error::other("its output can't be read"));
     };
-    let (mut lines, mut noise) = (BufReader::new(out).split(b'\n'), BufReader::new(err).split(b'\n'));
+    let (mut lines, mut noise) = (
+        BufReader::new(out).split(b'\n'),
+        BufReader::new(err).split(b'\n'),
+    );
     let (mut open, mut noisy) = (true, true);
     while open || noisy {
         tokio::select! {
@@ -111,11 +129,18 @@ mod tests {
     #[test]
     fn versions_are_read_from_every_kind_of_first_line() {
         for (line, version) in [
-            ("ansible-playbook [core 2.14.18]\n  config file = None\n", "2.14.18"),
+            (
+                "ansible-playbook [core 2.14.18]\n  config file = None\n",
+                "2.14.18",
+            ),
             ("ansible-playbook [core 2.19.0b1]", "2.19.0"),
             ("ansible-playbook 2.9.27", "2.9.27"),
         ] {
-            assert_eq!(read_version(line).map(|v| v.to_string()).as_deref(), Some(version), "{line}");
+            assert_eq!(
+                read_version(line).map(|v| v.to_string()).as_deref(),
+                Some(version),
+                "{line}"
+            );
         }
         assert_eq!(read_version("nothing"), None);
     }

@@ -27,13 +27,18 @@ struct Sandbox;
 /// A shipped template or profile by its repository-relative path.
 #[must_use]
 pub fn shipped(path: &str) -> Option<Cow<'static, [u8]>> {
-    Templates::get(path).or_else(|| Profiles::get(path)).map(|f| f.data)
+    Templates::get(path)
+        .or_else(|| Profiles::get(path))
+        .map(|f| f.data)
 }
 
 /// The paths of all shipped templates and profiles, sorted.
 #[must_use]
 pub fn shipped_paths() -> Vec<String> {
-    let mut paths: Vec<String> = Templates::iter().chain(Profiles::iter()).map(Cow::into_owned).collect();
+    let mut paths: Vec<String> = Templates::iter()
+        .chain(Profiles::iter())
+        .map(Cow::into_owned)
+        .collect();
     paths.sort();
     paths
 }
@@ -43,5 +48,8 @@ pub fn shipped_paths() -> Vec<String> {
 pub fn sandbox_files() -> Vec<(String, Cow<'static, [u8]>)> {
     let mut paths: Vec<String> = Sandbox::iter().map(Cow::into_owned).collect();
     paths.sort();
-    paths.into_iter().filter_map(|p| Sandbox::get(&p).map(|f| (p, f.data))).collect()
+    paths
+        .into_iter()
+        .filter_map(|p| Sandbox::get(&p).map(|f| (p, f.data)))
+        .collect()
 }

@@ -64,10 +64,17 @@ pub(super) async fn run(
     bounds: Bounds,
     cancel: &CancellationToken,
 ) -> Result<Ended, Broken> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .process_group(0);
     let begun = Instant::now();
     let mut child = command.spawn().map_err(Broken::Unstartable)?;
-    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = child
+        .id()
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let mut group = Group(pid);
     let (mut stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let input = input.as_bytes().to_vec();
@@ -83,7 +90,15 @@ pub(super) async fn run(
         let ((), out, said) = tokio::try_join!(feed, all(out, bounds.bytes), end(err))?;
         let status = child.wait().await.map_err(Broken::Unstartable)?;
         let last = last(&said).unwrap_or_default().to_owned();
-        Ok(Ended { code: status.code(), answer: Answer { out, last, took: begun.elapsed() }, said })
+        Ok(Ended {
+            code: status.code(),
+            answer: Answer {
+                out,
+                last,
+                took: begun.elapsed(),
+            },
+            said,
+        })
     };
     let ended = tokio::select! {
         ended = tokio::time::timeout(bounds.time, work) => ended.unwrap_or(Err(Broken::TooLong)),
@@ -113,7 +128,9 @@ async fn all(pipe: Option<impl AsyncRead + Unpin>, most: usize) -> Result<Vec<u8
 /// The end; the rest is read and forgotten.
 async fn end(pipe: Option<impl AsyncRead + Unpin>) -> Result<String, Broken> {
     let mut out = Vec::new();
-    let Some(mut pipe) = pipe else { return Ok(String::new()) };
+    let Some(mut pipe) = pipe else {
+        return Ok(String::new());
+    };
     let mut part = vec![0; 8 << 10];
     while let Ok(read) = pipe.read(&mut part).await {
         if read == 0 {

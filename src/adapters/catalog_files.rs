@@ -38,7 +38,12 @@ impl CatalogFiles {
     fn look(&self, path: &str) -> io::Result<Lookup> {
         let real = match std::fs::canonicalize(self.root.join(path)) {
             Ok(real) => real,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(Lookup::Missing);
             }
             Err(e) => return Err(e),
@@ -57,12 +62,18 @@ impl CatalogFiles {
     }
 
     fn walk(&self, folder: &Path, below: &str, depth: usize, out: &mut BTreeSet<String>) {
-        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return;
+        };
         for entry in entries.flatten() {
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
             let path = format!("{below}/{name}");
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < 16 => self.walk(&entry.path(), &path, depth + 1, out),
+                Ok(kind) if kind.is_dir() && depth < 16 => {
+                    self.walk(&entry.path(), &path, depth + 1, out)
+                }
                 Ok(kind) if kind.is_dir() => {}
                 _ => drop(out.insert(path)),
             }
@@ -73,9 +84,8 @@ impl CatalogFiles {
 impl Files for CatalogFiles {
     fn get(&self, path: &str) -> Lookup {
         match self.look(path) {
-            Ok(Lookup::Missing) => {
-                assets::shipped(path).map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned()))
-            }
+            Ok(Lookup::Missing) => assets::shipped(path)
+                .map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned())),
             Ok(found) => found,
             Err(error) => Lookup::Unreadable(error.to_string()),
         }
@@ -85,7 +95,11 @@ impl Files for CatalogFiles {
         let mut out = BTreeSet::new();
         self.walk(&self.root.join(folder), folder, 0, &mut out);
         let prefix = format!("{folder}/");
-        out.extend(assets::shipped_paths().into_iter().filter(|p| p.starts_with(&prefix)));
+        out.extend(
+            assets::shipped_paths()
+                .into_iter()
+                .filter(|p| p.starts_with(&prefix)),
+        );
         out.into_iter().collect()
     }
 }

@@ -9,7 +9,9 @@ mod world;
 
 pub use calls::FakeCloud;
 pub use store::MemoryStore;
-pub use tools::{BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace};
+pub use tools::{
+    BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
+};
 pub use world::{ACCOUNT, FakeGroup, FakeInstance, FakeWorld};
 
 use crate::ports::CloudErrorKind;
@@ -44,7 +46,14 @@ impl Fault {
     /// The `nth` call of all fails once.
     #[must_use]
     pub fn call(nth: usize, when: When) -> Self {
-        Self { action: None, about: None, nth, forever: false, when, kind: CloudErrorKind::Other }
+        Self {
+            action: None,
+            about: None,
+            nth,
+            forever: false,
+            when,
+            kind: CloudErrorKind::Other,
+        }
     }
 
     /// Every call of an action fails.

@@ -19,17 +19,27 @@ impl Git {
     /// Looks at `root` and the directories above it.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 }
 
 impl Vcs for Git {
     fn commit(&self) -> Option<Commit> {
         let repository = Repository::discover(&self.root).ok()?;
-        let id = repository.head().ok()?.peel_to_commit().ok()?.id().to_string();
+        let id = repository
+            .head()
+            .ok()?
+            .peel_to_commit()
+            .ok()?
+            .id()
+            .to_string();
         let mut options = StatusOptions::new();
         options.include_untracked(true).exclude_submodules(true);
-        let dirty = repository.statuses(Some(&mut options)).is_ok_and(|s| !s.is_empty());
+        let dirty = repository
+            .statuses(Some(&mut options))
+            .is_ok_and(|s| !s.is_empty());
         Some(Commit { id, dirty })
     }
 }
@@ -51,10 +61,15 @@ impl Tree {
     pub fn at(root: &Path, revision: &str) -> Result<Self, git2::Error> {
         let repository = Repository::discover(root)?;
         let other = |text: &str| git2::Error::from_str(text);
-        let top = repository.workdir().ok_or_else(|| other("the repository has no work tree"))?;
+        let top = repository
+            .workdir()
+            .ok_or_else(|| other("the repository has no work tree"))?;
         let top = std::fs::canonicalize(top).map_err(|e| other(&e.to_string()))?;
         let root = std::fs::canonicalize(root).map_err(|e| other(&e.to_string()))?;
-        let below = root.strip_prefix(&top).map_err(|e| other(&e.to_string()))?.to_owned();
+        let below = root
+            .strip_prefix(&top)
+            .map_err(|e| other(&e.to_string()))?
+            .to_owned();
         let mut blobs = std::collections::BTreeMap::new();
         {
             let mut tree = repository.revparse_single(revision)?.peel_to_tree()?;
@@ -83,10 +98,20 @@ impl Tree {
     fn look(&self, path: &str, hops: u8) -> Lookup {
         let Some((id, mode)) = self.blobs.get(path) else {
             let below = format!("{path}/");
-            let folder = self.blobs.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below));
-            return if folder { Lookup::NotAFile } else { Lookup::Missing };
+            let folder = self
+                .blobs
+                .range(below.clone()..)
+                .next()
+                .is_some_and(|(p, _)| p.starts_with(&below));
+            return if folder {
+                Lookup::NotAFile
+            } else {
+                Lookup::Missing
+            };
         };
-        let Lookup::Found(target) = self.blob(*id) else { return self.blob(*id) };
+        let Lookup::Found(target) = self.blob(*id) else {
+            return self.blob(*id);
+        };
         if *mode != LINK {
             return Lookup::Found(target);
         }
@@ -118,16 +143,25 @@ fn resolved(folder: &str, to: &str) -> Option<String> {
 impl Files for Tree {
     fn get(&self, path: &str) -> Lookup {
         match self.look(path, 8) {
-            Lookup::Missing => assets::shipped(path).map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned())),
+            Lookup::Missing => assets::shipped(path)
+                .map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned())),
             found => found,
         }
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
         let prefix = format!("{folder}/");
-        let mut out: std::collections::BTreeSet<String> =
-            self.blobs.keys().filter(|p| p.starts_with(&prefix)).cloned().collect();
-        out.extend(assets::shipped_paths().into_iter().filter(|p| p.starts_with(&prefix)));
+        let mut out: std::collections::BTreeSet<String> = self
+            .blobs
+            .keys()
+            .filter(|p| p.starts_with(&prefix))
+            .cloned()
+            .collect();
+        out.extend(
+            assets::shipped_paths()
+                .into_iter()
+                .filter(|p| p.starts_with(&prefix)),
+        );
         out.into_iter().collect()
     }
 }

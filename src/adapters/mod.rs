@@ -1,7 +1,10 @@
 //! Owns everything outside: the only modules that may start processes, read the clock, the environment or files, or name
 //! an SDK.
 
-#![expect(clippy::disallowed_methods, reason = "this is the place they are kept to")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the place they are kept to"
+)]
 
 pub mod ansible;
 pub mod assets;

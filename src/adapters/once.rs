@@ -24,8 +24,13 @@ pub(super) fn create(
     if target.join(COMPLETE).exists() {
         return Ok(());
     }
-    let broken =
-        |e: io::Error| Error::new(Kind::StepFailed, format!("{} can't be created", target.display())).because(e);
+    let broken = |e: io::Error| {
+        Error::new(
+            Kind::StepFailed,
+            format!("{} can't be created", target.display()),
+        )
+        .because(e)
+    };
     let _lock = lock(target, what, say).map_err(broken)?;
     if target.join(COMPLETE).exists() {
         return Ok(());
@@ -35,7 +40,9 @@ pub(super) fn create(
         std::fs::remove_dir_all(&left).map_err(broken)?;
     }
     let part = sibling(target, &format!("{}.part", std::process::id()));
-    let created = std::fs::create_dir_all(&part).map_err(broken).and_then(|()| create(&part));
+    let created = std::fs::create_dir_all(&part)
+        .map_err(broken)
+        .and_then(|()| create(&part));
     let placed = created.and_then(|()| place(&part, target).map_err(broken));
     if placed.is_err() {
         let _gone = std::fs::remove_dir_all(&part);
@@ -48,7 +55,11 @@ fn lock(target: &Path, what: &str, say: &dyn Fn(&str)) -> io::Result<File> {
     if let Some(parent) = target.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(sibling(target, "lock"))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(sibling(target, "lock"))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -78,7 +89,10 @@ fn sibling(target: &Path, more: &str) -> PathBuf {
 /// Parts of a directory that were never put into place.
 fn parts(target: &Path) -> io::Result<Vec<PathBuf>> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let (begin, parent) = (format!(".{name}."), target.parent().unwrap_or(Path::new(".")));
+    let (begin, parent) = (
+        format!(".{name}."),
+        target.parent().unwrap_or(Path::new(".")),
+    );
     let mut out = Vec::new();
     for entry in std::fs::read_dir(parent)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

@@ -55,9 +55,17 @@ const LISTS_PLUGINS: semver::Version = semver::Version::new(1, 8, 0);
 
 /// Returns the last line that a command wrote, from stderr if there is any.
 fn last_words(out: &std::process::Output) -> String {
-    let said = if out.stderr.is_empty() { &out.stdout } else { &out.stderr };
+    let said = if out.stderr.is_empty() {
+        &out.stdout
+    } else {
+        &out.stderr
+    };
     let said = String::from_utf8_lossy(said).trim().to_owned();
-    if said.is_empty() { "no output".to_owned() } else { said }
+    if said.is_empty() {
+        "no output".to_owned()
+    } else {
+        said
+    }
 }
 
 fn missing(error: &std::io::Error) -> BuilderError {
@@ -66,11 +74,17 @@ fn missing(error: &std::io::Error) -> BuilderError {
         _ => format!("`packer` can't be started: {error}"),
     };
     let hint = "install it: `apt install packer` on Debian 12, elsewhere HashiCorp's package (see README, \"Packer\")";
-    BuilderError { message, hint: Some(hint.to_owned()) }
+    BuilderError {
+        message,
+        hint: Some(hint.to_owned()),
+    }
 }
 
 fn broken(message: String) -> BuilderError {
-    BuilderError { message, hint: None }
+    BuilderError {
+        message,
+        hint: None,
+    }
 }
 
 #[async_trait]
@@ -79,11 +93,17 @@ impl ImageBuilder for Packer {
         if let Some(known) = self.version.get() {
             return Ok(known.clone());
         }
-        let out = Self::command(&["-machine-readable", "version"]).output().await.map_err(|e| missing(&e))?;
+        let out = Self::command(&["-machine-readable", "version"])
+            .output()
+            .await
+            .map_err(|e| missing(&e))?;
         let text = String::from_utf8_lossy(&out.stdout);
-        let field = text.lines().find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
+        let field = text
+            .lines()
+            .find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
-        let found = found.ok_or_else(|| broken(format!("`packer version` failed: {}", last_words(&out))))?;
+        let found = found
+            .ok_or_else(|| broken(format!("`packer version` failed: {}", last_words(&out))))?;
         if found < OLDEST {
             let hint = Some("install a newer one (see README, \"Packer\")".to_owned());
             return Err(BuilderError {
@@ -98,23 +118,42 @@ impl ImageBuilder for Packer {
         if self.version().await? < LISTS_PLUGINS {
             return Ok(());
         }
-        let out = Self::command(&["plugins", "installed"]).output().await.map_err(|e| missing(&e))?;
+        let out = Self::command(&["plugins", "installed"])
+            .output()
+            .await
+            .map_err(|e| missing(&e))?;
         if !out.status.success() {
-            return Err(broken(format!("`packer plugins installed` failed: {}", last_words(&out))));
+            return Err(broken(format!(
+                "`packer plugins installed` failed: {}",
+                last_words(&out)
+            )));
         }
-        plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(&out.stdout)))
+        plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(
+            &out.stdout,
+        )))
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
         let mut command = Self::command(&["-machine-readable", "validate", &job.template]);
-        let out = command.current_dir(&job.dir).output().await.map_err(|e| missing(&e))?;
+        let out = command
+            .current_dir(&job.dir)
+            .output()
+            .await
+            .map_err(|e| missing(&e))?;
         if out.status.success() {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&out.stdout);
-        let said: Vec<String> = text.lines().filter_map(Line::read).filter_map(Line::error).collect();
+        let said: Vec<String> = text
+            .lines()
+            .filter_map(Line::read)
+            .filter_map(Line::error)
+            .collect();
         let words = said.join(" ");
-        Err(broken(format!("packer validate refuses the rendered build: {}", mask(words.trim(), &all(job)))))
+        Err(broken(format!(
+            "packer validate refuses the rendered build: {}",
+            mask(words.trim(), &all(job))
+        )))
     }
 
     async fn build(
@@ -129,10 +168,20 @@ impl ImageBuilder for Packer {
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(broken("Packer's output can't be read".to_owned()));
         };
-        let mut log = File::create(&job.log).await.map_err(|e| broken(format!("{}: {e}", job.log.display())))?;
+        let mut log = File::create(&job.log)
+            .await
+            .map_err(|e| broken(format!("{}: {e}", job.log.display())))?;
         // By bytes: what a build prints need not be UTF-8.
-        let (mut lines, mut noise) = (BufReader::new(out).split(b'\n'), BufReader::new(err).split(b'\n'));
-        let mut outcome = BuildOutcome { code: None, artifacts: Vec::new(), errors: Vec::new(), cancelled: false };
+        let (mut lines, mut noise) = (
+            BufReader::new(out).split(b'\n'),
+            BufReader::new(err).split(b'\n'),
+        );
+        let mut outcome = BuildOutcome {
+            code: None,
+            artifacts: Vec::new(),
+            errors: Vec::new(),
+            cancelled: false,
+        };
         let (mut open, mut asked) = (true, false);
         while open {
             tokio::select! {
@@ -169,15 +218,39 @@ impl ImageBuilder for Packer {
 
 /// Starts `packer build` under our supervisor, in a process group of its own so that ^C at a terminal reaches only us.
 fn start(job: &BuildJob) -> Result<Child, BuilderError> {
-    let program =
-        super::system::program().map_err(|e| broken(format!("bakeline's own program can't be found: {e}")))?;
-    let on_error = if job.keep_failed { "-on-error=abort" } else { "-on-error=cleanup" };
+    let program = super::system::program()
+        .map_err(|e| broken(format!("bakeline's own program can't be found: {e}")))?;
+    let on_error = if job.keep_failed {
+        "-on-error=abort"
+    } else {
+        "-on-error=cleanup"
+    };
     let mut command = Packer::command(&[]);
     let mut supervised = Command::new(program);
-    supervised.args(["supervise", "--", "packer", "-machine-readable", "build", on_error, &job.template]);
-    supervised.env_clear().envs(command.as_std_mut().get_envs().filter_map(|(k, v)| Some((k, v?))));
-    supervised.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    supervised.current_dir(&job.dir).spawn().map_err(|e| broken(format!("Packer's supervisor can't be started: {e}")))
+    supervised.args([
+        "supervise",
+        "--",
+        "packer",
+        "-machine-readable",
+        "build",
+        on_error,
+        &job.template,
+    ]);
+    supervised.env_clear().envs(
+        command
+            .as_std_mut()
+            .get_envs()
+            .filter_map(|(k, v)| Some((k, v?))),
+    );
+    supervised
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    supervised
+        .current_dir(&job.dir)
+        .spawn()
+        .map_err(|e| broken(format!("Packer's supervisor can't be started: {e}")))
 }
 
 /// Lets Packer clean up and end.
@@ -198,7 +271,9 @@ fn all(job: &BuildJob) -> Vec<String> {
 }
 
 async fn note(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_line: OnLine<'_>) {
-    let Some(line) = Line::read(raw) else { return write(log, raw).await };
+    let Some(line) = Line::read(raw) else {
+        return write(log, raw).await;
+    };
     if let Some(text) = line.said() {
         for part in text.split('\n') {
             write(log, part).await;
@@ -237,13 +312,22 @@ impl Line {
         fields.next()?.parse::<u64>().ok()?;
         let _target = fields.next()?;
         let kind = fields.next()?.to_owned();
-        let plain = |f: &str| f.replace("%!(PACKER_COMMA)", ",").replace("\\r", "").replace("\\n", "\n");
-        Some(Self { kind, data: fields.map(plain).collect() })
+        let plain = |f: &str| {
+            f.replace("%!(PACKER_COMMA)", ",")
+                .replace("\\r", "")
+                .replace("\\n", "\n")
+        };
+        Some(Self {
+            kind,
+            data: fields.map(plain).collect(),
+        })
     }
 
     /// What Packer says to people; newer versions changed `message` into `say`.
     fn said(&self) -> Option<&str> {
-        (self.kind == "ui").then(|| self.data.get(1).map(String::as_str)).flatten()
+        (self.kind == "ui")
+            .then(|| self.data.get(1).map(String::as_str))
+            .flatten()
     }
 
     /// `artifact,0,id,us-east-1:ami-1,eu-west-1:ami-2`.
@@ -277,12 +361,27 @@ mod tests {
     #[test]
     fn machine_readable_lines_are_understood() {
         let line = |raw: &str| Line::read(raw).expect(raw);
-        let ids = line("1,jdk,artifact,0,id,us-east-1:ami-1%!(PACKER_COMMA)us-west-2:ami-2").artifacts();
-        assert_eq!(ids, [("us-east-1".into(), "ami-1".into()), ("us-west-2".into(), "ami-2".into())]);
-        assert_eq!(line("1,,ui,error,==> x: no\\nway").error().as_deref(), Some("==> x: no way"));
-        assert_eq!(line("1,jdk,error,it broke").error().as_deref(), Some("it broke"));
+        let ids =
+            line("1,jdk,artifact,0,id,us-east-1:ami-1%!(PACKER_COMMA)us-west-2:ami-2").artifacts();
         assert_eq!(
-            line("1,,ui,say,==> amazon-ebs.jdk: hello%!(PACKER_COMMA) you").said().map(strip),
+            ids,
+            [
+                ("us-east-1".into(), "ami-1".into()),
+                ("us-west-2".into(), "ami-2".into())
+            ]
+        );
+        assert_eq!(
+            line("1,,ui,error,==> x: no\\nway").error().as_deref(),
+            Some("==> x: no way")
+        );
+        assert_eq!(
+            line("1,jdk,error,it broke").error().as_deref(),
+            Some("it broke")
+        );
+        assert_eq!(
+            line("1,,ui,say,==> amazon-ebs.jdk: hello%!(PACKER_COMMA) you")
+                .said()
+                .map(strip),
             Some("hello, you")
         );
         assert!(Line::read("some noise, with commas, here").is_none());

@@ -36,15 +36,24 @@ pub(super) fn environment(prefixes: &[&str]) -> Vec<(OsString, OsString)> {
 pub(super) fn secrets() -> Vec<String> {
     let secret = |name: &str| {
         let name = name.to_ascii_uppercase();
-        ["SECRET", "TOKEN", "PASSWORD", "WEBHOOK"].iter().any(|word| name.contains(word))
+        ["SECRET", "TOKEN", "PASSWORD", "WEBHOOK"]
+            .iter()
+            .any(|word| name.contains(word))
     };
-    std::env::vars().filter(|(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| value).collect()
+    std::env::vars()
+        .filter(|(name, value)| secret(name) && value.len() >= 8)
+        .map(|(_, value)| value)
+        .collect()
 }
 
 /// Masks secrets in a line. A secret of several lines (a private key) is masked line by line, its marker lines too.
 pub(super) fn mask(line: &str, secrets: &[String]) -> String {
     let mut out = line.to_owned();
-    for part in secrets.iter().flat_map(|s| s.lines()).filter(|p| p.trim().len() >= 8) {
+    for part in secrets
+        .iter()
+        .flat_map(|s| s.lines())
+        .filter(|p| p.trim().len() >= 8)
+    {
         if out.contains(part.trim()) {
             out = out.replace(part.trim(), "***");
         }
@@ -61,7 +70,13 @@ mod tests {
         let key =
             "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAA\nshort\n-----END OPENSSH PRIVATE KEY-----"
                 .to_owned();
-        assert_eq!(mask("got b3BlbnNzaC1rZXktdjEAAA here", std::slice::from_ref(&key)), "got *** here");
+        assert_eq!(
+            mask(
+                "got b3BlbnNzaC1rZXktdjEAAA here",
+                std::slice::from_ref(&key)
+            ),
+            "got *** here"
+        );
         assert_eq!(mask("a short line", &[key]), "a short line");
     }
 }

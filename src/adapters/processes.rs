@@ -16,15 +16,24 @@ impl Processes for SystemProcesses {
     fn own(&self) -> Option<ProcessIdentity> {
         let pid = std::process::id();
         let Status { started, .. } = status(pid)?;
-        Some(ProcessIdentity { boot: boot()?, namespace: namespace()?, pid, started })
+        Some(ProcessIdentity {
+            boot: boot()?,
+            namespace: namespace()?,
+            pid,
+            started,
+        })
     }
 
     fn has_ended(&self, process: &ProcessIdentity) -> bool {
         // Process IDs mean something only within one boot and one PID namespace, such as a container.
-        if boot().as_ref() != Some(&process.boot) || namespace().as_ref() != Some(&process.namespace) {
+        if boot().as_ref() != Some(&process.boot)
+            || namespace().as_ref() != Some(&process.namespace)
+        {
             return false;
         }
-        let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return false };
+        let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
+            return false;
+        };
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
@@ -47,7 +56,10 @@ fn status(pid: u32) -> Option<Status> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let over = matches!(*fields.first()?, "Z" | "X");
-    Some(Status { started: fields.get(19)?.parse().ok()?, over })
+    Some(Status {
+        started: fields.get(19)?.parse().ok()?,
+        over,
+    })
 }
 
 /// Returns an ID that the kernel chose when it started (random(4)).
@@ -58,7 +70,11 @@ fn boot() -> Option<String> {
 
 /// Returns the name of the PID namespace of this process (pid_namespaces(7)).
 fn namespace() -> Option<String> {
-    fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()
+    fs::read_link("/proc/self/ns/pid")
+        .ok()?
+        .into_os_string()
+        .into_string()
+        .ok()
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -69,7 +85,11 @@ mod tests {
 
     fn identity(pid: u32) -> ProcessIdentity {
         let own = SystemProcesses.own().expect("Linux");
-        ProcessIdentity { pid, started: status(pid).expect("it runs").started, ..own }
+        ProcessIdentity {
+            pid,
+            started: status(pid).expect("it runs").started,
+            ..own
+        }
     }
 
     #[test]
@@ -78,13 +98,22 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
         let process = identity(child.id());
         assert!(!SystemProcesses.has_ended(&process));
-        let reused = ProcessIdentity { started: process.started - 1, ..process.clone() };
-        assert!(SystemProcesses.has_ended(&reused), "the ID belongs to a younger process");
+        let reused = ProcessIdentity {
+            started: process.started - 1,
+            ..process.clone()
+        };
+        assert!(
+            SystemProcesses.has_ended(&reused),
+            "the ID belongs to a younger process"
+        );
         child.kill().expect("killed");
         while !status(process.pid).is_some_and(|s| s.over) {
             std::thread::yield_now();
         }
-        assert!(SystemProcesses.has_ended(&process), "its parent has not waited for it");
+        assert!(
+            SystemProcesses.has_ended(&process),
+            "its parent has not waited for it"
+        );
         child.wait().expect("waited");
         assert!(SystemProcesses.has_ended(&process));
     }
@@ -92,9 +121,18 @@ mod tests {
     #[test]
     fn process_of_another_machine_or_container_is_never_proven_dead() {
         let own = SystemProcesses.own().expect("Linux");
-        let gone = ProcessIdentity { pid: 0x7fff_fff0, ..own };
+        let gone = ProcessIdentity {
+            pid: 0x7fff_fff0,
+            ..own
+        };
         assert!(SystemProcesses.has_ended(&gone));
-        assert!(!SystemProcesses.has_ended(&ProcessIdentity { boot: "other".to_owned(), ..gone.clone() }));
-        assert!(!SystemProcesses.has_ended(&ProcessIdentity { namespace: "pid:[1]".to_owned(), ..gone }));
+        assert!(!SystemProcesses.has_ended(&ProcessIdentity {
+            boot: "other".to_owned(),
+            ..gone.clone()
+        }));
+        assert!(!SystemProcesses.has_ended(&ProcessIdentity {
+            namespace: "pid:[1]".to_owned(),
+            ..gone
+        }));
     }
 }

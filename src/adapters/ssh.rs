@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::bounded::{self, Broken, Ended};
 use super::local::{bound, refusal};
 use super::process::environment;
-use crate::ports::{Answer, Bounds, HostKey, Secret, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
+use crate::ports::{
+    Answer, Bounds, HostKey, Secret, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust,
+};
 
 /// Between tries while the machine does not let us in yet.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -49,7 +51,10 @@ impl OpenSsh {
             },
             Err(Broken::Unstartable(error)) => {
                 let message = format!("`ssh` can't be started: {error}; install openssh-client");
-                Err(ShellError { kind: ShellErrorKind::Here, message })
+                Err(ShellError {
+                    kind: ShellErrorKind::Here,
+                    message,
+                })
             }
             Err(broken) => Err(bound(&broken, bounds)),
         }
@@ -62,13 +67,37 @@ fn words(target: &Target) -> Vec<String> {
     let mut add = |words: &[&str]| out.extend(words.iter().map(|w| (*w).to_owned()));
     let ours = std::env::var("BAKELINE_SSH_CONFIG").unwrap_or_else(|_| "/dev/null".to_owned());
     match &target.config {
-        SshConfig::Ours => add(&["-F", &ours, "-o", "IdentityAgent=none", "-o", "GlobalKnownHostsFile=/dev/null"]),
+        SshConfig::Ours => add(&[
+            "-F",
+            &ours,
+            "-o",
+            "IdentityAgent=none",
+            "-o",
+            "GlobalKnownHostsFile=/dev/null",
+        ]),
         SshConfig::File(path) => add(&["-F", &path.display().to_string()]),
         SshConfig::Users => {}
     }
     // What a configuration may ask for that would get in the way of one command and its output.
-    add(&["-T", "-o", "RemoteCommand=none", "-o", "PermitLocalCommand=no", "-o", "ClearAllForwardings=yes"]);
-    add(&["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=10"]);
+    add(&[
+        "-T",
+        "-o",
+        "RemoteCommand=none",
+        "-o",
+        "PermitLocalCommand=no",
+        "-o",
+        "ClearAllForwardings=yes",
+    ]);
+    add(&[
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "LogLevel=ERROR",
+        "-o",
+        "ConnectTimeout=5",
+        "-o",
+        "ServerAliveInterval=10",
+    ]);
     if let Some(port) = target.port {
         add(&["-p", &port.to_string()]);
     }
@@ -114,7 +143,10 @@ impl Shell for OpenSsh {
                 Err(error) => error,
             };
             if !again(error.kind) || begun.elapsed() >= bounds.patience {
-                return Err(ShellError { message: format!("{}: {}", shown(target), error.message), ..error });
+                return Err(ShellError {
+                    message: format!("{}: {}", shown(target), error.message),
+                    ..error
+                });
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
@@ -133,7 +165,9 @@ impl Shell for OpenSsh {
         for kind in KINDS {
             let file = folder.path().join(kind);
             let mut command = Command::new("ssh-keygen");
-            command.args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]).arg(&file);
+            command
+                .args(["-q", "-t", kind, "-N", "", "-C", "", "-f"])
+                .arg(&file);
             command.env_clear().envs(environment(&[]));
             match bounded::run(command, "", Bounds::UP, &CancellationToken::new()).await {
                 Ok(ended) if ended.code == Some(0) => {}
@@ -142,21 +176,37 @@ impl Shell for OpenSsh {
             }
             let read = |path| std::fs::read_to_string(path).map_err(|e| failed(e.to_string()));
             let public = read(file.with_extension("pub"))?.trim().to_owned();
-            out.push(HostKey { kind: kind.to_owned(), private: Secret::new(read(file)?), public });
+            out.push(HostKey {
+                kind: kind.to_owned(),
+                private: Secret::new(read(file)?),
+                public,
+            });
         }
         Ok(out)
     }
 }
 
 fn shown(target: &Target) -> String {
-    let user = target.user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-    let port = target.port.filter(|port| *port != 22).map_or_else(String::new, |port| format!(":{port}"));
+    let user = target
+        .user
+        .as_ref()
+        .map_or_else(String::new, |user| format!("{user}@"));
+    let port = target
+        .port
+        .filter(|port| *port != 22)
+        .map_or_else(String::new, |port| format!(":{port}"));
     format!("{user}{}{port}", target.host)
 }
 
 /// Whether a machine that is still booting may have changed its mind a moment later.
 fn again(kind: ShellErrorKind) -> bool {
-    matches!(kind, ShellErrorKind::Unreachable | ShellErrorKind::Login | ShellErrorKind::Sudo | ShellErrorKind::NoShell)
+    matches!(
+        kind,
+        ShellErrorKind::Unreachable
+            | ShellErrorKind::Login
+            | ShellErrorKind::Sudo
+            | ShellErrorKind::NoShell
+    )
 }
 
 /// What kept the script from running; what ran is judged by its output.
@@ -166,7 +216,10 @@ fn refused(ended: &Ended) -> Option<ShellError> {
     }
     let says = |words: &str| ended.said.contains(words);
     let (kind, what) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-        (ShellErrorKind::HostKey, "its host key is not the one that is known: it may be another machine")
+        (
+            ShellErrorKind::HostKey,
+            "its host key is not the one that is known: it may be another machine",
+        )
     } else if says("host key is known for") || says("Host key verification failed") {
         (ShellErrorKind::HostKey, "its host key is not known")
     } else if says("Permission denied") {
@@ -174,7 +227,10 @@ fn refused(ended: &Ended) -> Option<ShellError> {
     } else {
         (ShellErrorKind::Unreachable, "it can't be reached")
     };
-    Some(ShellError { kind, message: format!("{what}: {}", ended.last()) })
+    Some(ShellError {
+        kind,
+        message: format!("{what}: {}", ended.last()),
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{Error as Failure, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{
+    Error as Failure, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+};
 
 use crate::catalog::{Settings, StoreSettings};
 use crate::error::Result;
@@ -29,17 +31,31 @@ use versioned::Versioned;
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let schema = crate::evidence::keys::schema(&settings.name);
     Ok(match &settings.store {
-        StoreSettings::Path(path) => Arc::new(Versioned::new(Objects::local(Path::new(path)), schema)),
-        StoreSettings::S3 { bucket, prefix, region } => {
-            Arc::new(Versioned::new(bucket_of(bucket, prefix, region).await?, schema))
+        StoreSettings::Path(path) => {
+            Arc::new(Versioned::new(Objects::local(Path::new(path)), schema))
         }
+        StoreSettings::S3 {
+            bucket,
+            prefix,
+            region,
+        } => Arc::new(Versioned::new(
+            bucket_of(bucket, prefix, region).await?,
+            schema,
+        )),
     })
 }
 
 #[cfg(feature = "live")]
 async fn bucket_of(bucket: &str, prefix: &str, region: &crate::model::Region) -> Result<Objects> {
-    let (remote, place) = (s3::client(bucket, region).await?, format!("s3://{bucket}/{prefix}"));
-    Ok(Objects { base: Base::Remote(remote), prefix: prefix.to_owned(), place })
+    let (remote, place) = (
+        s3::client(bucket, region).await?,
+        format!("s3://{bucket}/{prefix}"),
+    );
+    Ok(Objects {
+        base: Base::Remote(remote),
+        prefix: prefix.to_owned(),
+        place,
+    })
 }
 
 #[cfg(not(feature = "live"))]
@@ -50,9 +66,15 @@ async fn bucket_of(_: &str, _: &str, _: &crate::model::Region) -> Result<Objects
 /// Where objects are.
 enum Base {
     /// A folder, made by the first write.
-    Local { root: PathBuf, open: OnceLock<Arc<LocalFileSystem>> },
+    Local {
+        root: PathBuf,
+        open: OnceLock<Arc<LocalFileSystem>>,
+    },
     /// A bucket.
-    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "a bucket needs the feature `live`"))]
+    #[cfg_attr(
+        not(feature = "live"),
+        expect(dead_code, reason = "a bucket needs the feature `live`")
+    )]
     Remote(Arc<dyn ObjectStore>),
 }
 
@@ -66,14 +88,23 @@ struct Objects {
 impl Objects {
     fn local(root: &Path) -> Self {
         let place = root.display().to_string();
-        Self { base: Base::Local { root: root.to_owned(), open: OnceLock::new() }, prefix: String::new(), place }
+        Self {
+            base: Base::Local {
+                root: root.to_owned(),
+                open: OnceLock::new(),
+            },
+            prefix: String::new(),
+            place,
+        }
     }
 
     /// The objects for reading; none where there is no folder yet.
     fn reading(&self, call: &Call<'_>) -> StoreResult<Option<Arc<dyn ObjectStore>>> {
         match &self.base {
             Base::Remote(remote) => Ok(Some(Arc::clone(remote))),
-            Base::Local { open, .. } if open.get().is_some() => Ok(open.get().map(|o| Arc::clone(o) as _)),
+            Base::Local { open, .. } if open.get().is_some() => {
+                Ok(open.get().map(|o| Arc::clone(o) as _))
+            }
             Base::Local { root, .. } if !root.exists() => Ok(None),
             Base::Local { root, open } => enter(root, open, call).map(Some),
         }
@@ -84,14 +115,19 @@ impl Objects {
         match &self.base {
             Base::Remote(remote) => Ok(Arc::clone(remote)),
             Base::Local { root, open } => {
-                std::fs::create_dir_all(root).map_err(|e| call.failed(StoreErrorKind::Unwritable, e.to_string()))?;
+                std::fs::create_dir_all(root)
+                    .map_err(|e| call.failed(StoreErrorKind::Unwritable, e.to_string()))?;
                 enter(root, open, call)
             }
         }
     }
 
     fn key(&self, call: &Call<'_>) -> StoreResult<Key> {
-        let full = if self.prefix.is_empty() { call.key.to_owned() } else { format!("{}/{}", self.prefix, call.key) };
+        let full = if self.prefix.is_empty() {
+            call.key.to_owned()
+        } else {
+            format!("{}/{}", self.prefix, call.key)
+        };
         Key::parse(&full).map_err(|e| call.failed(StoreErrorKind::Other, e.to_string()))
     }
 
@@ -99,7 +135,17 @@ impl Objects {
         let key = self.key(&call)?;
         let objects = self.writing(&call)?;
         let payload = PutPayload::from(content.to_vec());
-        match objects.put_opts(&key, payload, PutOptions { mode, ..PutOptions::default() }).await {
+        match objects
+            .put_opts(
+                &key,
+                payload,
+                PutOptions {
+                    mode,
+                    ..PutOptions::default()
+                },
+            )
+            .await
+        {
             Ok(_) => Ok(true),
             Err(Failure::AlreadyExists { .. }) => Ok(false),
             Err(e) => Err(call.because(&e)),
@@ -108,11 +154,17 @@ impl Objects {
 }
 
 /// Opens the folder; each file and its folder are on disk before a write is answered.
-fn enter(root: &Path, open: &OnceLock<Arc<LocalFileSystem>>, call: &Call<'_>) -> StoreResult<Arc<dyn ObjectStore>> {
+fn enter(
+    root: &Path,
+    open: &OnceLock<Arc<LocalFileSystem>>,
+    call: &Call<'_>,
+) -> StoreResult<Arc<dyn ObjectStore>> {
     if let Some(known) = open.get() {
         return Ok(Arc::clone(known) as _);
     }
-    let made = LocalFileSystem::new_with_prefix(root).map_err(|e| call.because(&e))?.with_fsync(true);
+    let made = LocalFileSystem::new_with_prefix(root)
+        .map_err(|e| call.because(&e))?
+        .with_fsync(true);
     Ok(Arc::clone(open.get_or_init(|| Arc::new(made))) as _)
 }
 
@@ -125,7 +177,12 @@ struct Call<'c> {
 
 impl Call<'_> {
     fn failed(&self, kind: StoreErrorKind, message: String) -> StoreError {
-        StoreError { kind, action: self.action, key: format!("{}/{}", self.store.place, self.key), message }
+        StoreError {
+            kind,
+            action: self.action,
+            key: format!("{}/{}", self.store.place, self.key),
+            message,
+        }
     }
 
     fn because(&self, failure: &Failure) -> StoreError {
@@ -150,47 +207,104 @@ fn innermost(failure: &Failure) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    cause
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[async_trait]
 impl Store for Objects {
     async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
-        let call = Call { action: "read", key, store: self };
+        let call = Call {
+            action: "read",
+            key,
+            store: self,
+        };
         let at = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else { return Ok(None) };
+        let Some(objects) = self.reading(&call)? else {
+            return Ok(None);
+        };
         let found = match objects.get(&at).await {
             Ok(found) => found,
-            Err(e @ Failure::NotFound { .. }) if !e.to_string().contains("NoSuchBucket") => return Ok(None),
+            Err(e @ Failure::NotFound { .. }) if !e.to_string().contains("NoSuchBucket") => {
+                return Ok(None);
+            }
             Err(e) => return Err(call.because(&e)),
         };
-        found.bytes().await.map(|bytes| Some(bytes.to_vec())).map_err(|e| call.because(&e))
+        found
+            .bytes()
+            .await
+            .map(|bytes| Some(bytes.to_vec()))
+            .map_err(|e| call.because(&e))
     }
 
     async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()> {
-        self.write(Call { action: "write", key, store: self }, content, PutMode::Overwrite).await.map(drop)
+        self.write(
+            Call {
+                action: "write",
+                key,
+                store: self,
+            },
+            content,
+            PutMode::Overwrite,
+        )
+        .await
+        .map(drop)
     }
 
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
-        self.write(Call { action: "create", key, store: self }, content, PutMode::Create).await
+        self.write(
+            Call {
+                action: "create",
+                key,
+                store: self,
+            },
+            content,
+            PutMode::Create,
+        )
+        .await
     }
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
-        let call = Call { action: "list", key: prefix, store: self };
+        let call = Call {
+            action: "list",
+            key: prefix,
+            store: self,
+        };
         let below = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else { return Ok(Vec::new()) };
-        let found: Vec<_> = objects.list(Some(&below)).try_collect().await.map_err(|e| call.because(&e))?;
-        let start = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
-        let mut keys: Vec<String> =
-            found.iter().filter_map(|o| o.location.as_ref().get(start..).map(str::to_owned)).collect();
+        let Some(objects) = self.reading(&call)? else {
+            return Ok(Vec::new());
+        };
+        let found: Vec<_> = objects
+            .list(Some(&below))
+            .try_collect()
+            .await
+            .map_err(|e| call.because(&e))?;
+        let start = if self.prefix.is_empty() {
+            0
+        } else {
+            self.prefix.len() + 1
+        };
+        let mut keys: Vec<String> = found
+            .iter()
+            .filter_map(|o| o.location.as_ref().get(start..).map(str::to_owned))
+            .collect();
         keys.sort();
         Ok(keys)
     }
 
     async fn delete(&self, key: &str) -> StoreResult<()> {
-        let call = Call { action: "delete", key, store: self };
+        let call = Call {
+            action: "delete",
+            key,
+            store: self,
+        };
         let at = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else { return Ok(()) };
+        let Some(objects) = self.reading(&call)? else {
+            return Ok(());
+        };
         match objects.delete(&at).await {
             Ok(()) | Err(Failure::NotFound { .. }) => Ok(()),
             Err(e) => Err(call.because(&e)),

@@ -25,8 +25,15 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// # Errors
 /// The command can't be started.
 pub async fn run(command: &[OsString]) -> std::io::Result<u8> {
-    let Some((program, arguments)) = command.split_first() else { return Ok(2) };
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let Some((program, arguments)) = command.split_first() else {
+        return Ok(2);
+    };
+    let signals = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -56,7 +63,9 @@ async fn watch(child: &mut Child, signals: [std::io::Result<Listener>; 3]) -> st
         _ = int.recv() => {}
         _ = hup.recv() => {}
     }
-    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = child
+        .id()
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     if let Some(pid) = pid {
         let _sent = kill_process(pid, Signal::TERM);
     }
@@ -79,5 +88,8 @@ async fn relay(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
 }
 
 fn code(status: std::process::ExitStatus) -> u8 {
-    status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(137)
+    status
+        .code()
+        .and_then(|c| u8::try_from(c).ok())
+        .unwrap_or(137)
 }

@@ -43,15 +43,22 @@ pub fn variable(name: &str) -> Option<String> {
 /// What the system said.
 pub fn program() -> io::Result<PathBuf> {
     let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    if running.exists() { Ok(running) } else { std::env::current_exe() }
+    if running.exists() {
+        Ok(running)
+    } else {
+        std::env::current_exe()
+    }
 }
 
 /// This machine's name, for people.
 #[must_use]
 pub fn host() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = kernel.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    name.or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "an unnamed host".to_owned())
+    let name = kernel
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty());
+    name.or_else(|| variable("HOSTNAME"))
+        .unwrap_or_else(|| "an unnamed host".to_owned())
 }
 
 /// The working directory.
@@ -65,9 +72,16 @@ pub fn working_directory() -> io::Result<PathBuf> {
 /// A new run's id: its UTC start to the second and four characters that tell apart two that start together.
 #[must_use]
 pub fn new_run_id(now: Timestamp) -> RunId {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-    let mixed = (u64::from(nanos) ^ (u64::from(std::process::id()) << 20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    RunId(format!("{}-{:04x}", now.strftime("%Y%m%dt%H%M%Sz"), (mixed >> 48) & 0xffff))
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.subsec_nanos());
+    let mixed = (u64::from(nanos) ^ (u64::from(std::process::id()) << 20))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    RunId(format!(
+        "{}-{:04x}",
+        now.strftime("%Y%m%dt%H%M%Sz"),
+        (mixed >> 48) & 0xffff
+    ))
 }
 
 /// Asks a process to end.
@@ -83,7 +97,10 @@ pub fn interrupt() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let token = CancellationToken::new();
     let ours = token.clone();
-    if let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+    if let (Ok(mut int), Ok(mut term)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
         tokio::spawn(async move {
             tokio::select! { _ = int.recv() => {} _ = term.recv() => {} }
             ours.cancel();
@@ -172,16 +189,27 @@ impl JournalFile {
     /// The path and what the system said.
     pub fn open(root: &Path) -> io::Result<Self> {
         let path = root.join("journal.jsonl");
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| named(&path, &e))?;
-        Ok(Self { file: Mutex::new(file) })
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|e| named(&path, &e))?;
+        Ok(Self {
+            file: Mutex::new(file),
+        })
     }
 }
 
 impl Journal for JournalFile {
     fn append(&self, line: &str) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut file = self
+            .file
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let length = file.metadata()?.len();
-        let written = file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_data());
+        let written = file
+            .write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a line would spoil the next one.
             let _shorter = file.set_len(length);
@@ -203,7 +231,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The path and what the system said.
 pub fn reader(path: &Path) -> io::Result<impl io::Read> {
-    File::open(path).map(|f| io::BufReader::with_capacity(1 << 20, f)).map_err(|e| named(path, &e))
+    File::open(path)
+        .map(|f| io::BufReader::with_capacity(1 << 20, f))
+        .map_err(|e| named(path, &e))
 }
 
 /// A folder with all links resolved, as text.
@@ -215,5 +245,7 @@ pub fn folder(path: &Path) -> io::Result<String> {
     if !real.is_dir() {
         return Err(named(path, &io::Error::other("it is not a folder")));
     }
-    real.to_str().map(str::to_owned).ok_or_else(|| named(path, &io::Error::other("its name is not UTF-8")))
+    real.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| named(path, &io::Error::other("its name is not UTF-8")))
 }

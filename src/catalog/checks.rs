@@ -43,7 +43,13 @@ pub(super) fn parse_checks(
     ids: &mut Ids,
     checker: &mut Checker<'_, '_>,
 ) -> Vec<Placed> {
-    let Some(Node { value: Value::List(entries), .. }) = list else { return Vec::new() };
+    let Some(Node {
+        value: Value::List(entries),
+        ..
+    }) = list
+    else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     for entry in entries {
         let place = checker.source.place(entry.span.clone());
@@ -58,7 +64,13 @@ pub(super) fn parse_checks(
             }
         };
         let code = written(checker.source.text, &entry.span);
-        let placed = Placed { raw, place, code, inputs: Arc::clone(inputs), disabled: None };
+        let placed = Placed {
+            raw,
+            place,
+            code,
+            inputs: Arc::clone(inputs),
+            disabled: None,
+        };
         match ids.add(&placed, "", "of this file", checker.sink) {
             Ok(_) if !damaged => out.push(placed),
             Ok(_) => {}
@@ -71,16 +83,27 @@ pub(super) fn parse_checks(
 /// Reports problems of an entry at their places. What is wrong with the rest of a damaged value follows from the damage.
 pub(super) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
     let located = problems.into_iter().map(|p| (at_fault(entry, &p), p));
-    let news: Vec<_> = located.filter(|(span, _)| !checker.sink.touched(&checker.source.place(span.clone()))).collect();
+    let news: Vec<_> = located
+        .filter(|(span, _)| !checker.sink.touched(&checker.source.place(span.clone())))
+        .collect();
     for (span, problem) in news {
-        checker.error(codes::CHECK, &span, problem.message).maybe_help(problem.help);
+        checker
+            .error(codes::CHECK, &span, problem.message)
+            .maybe_help(problem.help);
     }
 }
 
 /// Lets the inputs of a profile through; what is wrong with one is reported at its place.
-pub(super) fn parse_inputs(map: Option<&Node>, checker: &mut Checker<'_, '_>) -> BTreeMap<String, Input> {
-    let Some(node) = map else { return BTreeMap::new() };
-    let Ok(tree) = from_node::<Tree>(node) else { return BTreeMap::new() };
+pub(super) fn parse_inputs(
+    map: Option<&Node>,
+    checker: &mut Checker<'_, '_>,
+) -> BTreeMap<String, Input> {
+    let Some(node) = map else {
+        return BTreeMap::new();
+    };
+    let Ok(tree) = from_node::<Tree>(node) else {
+        return BTreeMap::new();
+    };
     let (inputs, problems) = checks::inputs(&tree);
     report(problems, node, checker);
     inputs
@@ -93,8 +116,14 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
         let last = i + 1 == problem.path.len();
         match (part, &node.value) {
             (Part::Key(key), Value::Map(entries)) => {
-                let Some((key, value)) = entries.iter().find(|(k, _)| k.text == *key) else { break };
-                span = if last && problem.key { key.span.clone() } else { value.span.clone() };
+                let Some((key, value)) = entries.iter().find(|(k, _)| k.text == *key) else {
+                    break;
+                };
+                span = if last && problem.key {
+                    key.span.clone()
+                } else {
+                    value.span.clone()
+                };
                 node = value;
             }
             (Part::Item(index), Value::List(items)) => {
@@ -111,10 +140,29 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
 impl Placed {
     /// The control that it is.
     fn control(&self, owner: &str, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
-        let Self { raw, place, code, inputs, disabled } = self;
+        let Self {
+            raw,
+            place,
+            code,
+            inputs,
+            disabled,
+        } = self;
         let (name, file, code) = (owner.to_owned(), place.file.clone(), code.clone());
-        let origin = Origin { name, file, line: place.line, column: place.column, code };
-        let mut control = checks::read(raw, Around { taken, inputs, origin })?;
+        let origin = Origin {
+            name,
+            file,
+            line: place.line,
+            column: place.column,
+            code,
+        };
+        let mut control = checks::read(
+            raw,
+            Around {
+                taken,
+                inputs,
+                origin,
+            },
+        )?;
         control.disabled.clone_from(disabled);
         Ok(control)
     }
@@ -122,9 +170,20 @@ impl Placed {
 
 impl Entry {
     /// A check with an id of its own.
-    pub(super) fn new(placed: &Placed, control: Control, owner: &Arc<str>, image: &Arc<str>) -> Self {
+    pub(super) fn new(
+        placed: &Placed,
+        control: Control,
+        owner: &Arc<str>,
+        image: &Arc<str>,
+    ) -> Self {
         let (owner, image) = (Arc::clone(owner), Arc::clone(image));
-        Self { placed: placed.clone(), control: Arc::new(control), owner, image, rank: 0 }
+        Self {
+            placed: placed.clone(),
+            control: Arc::new(control),
+            owner,
+            image,
+            rank: 0,
+        }
     }
 
     /// The same control where its check is another: its id and waiver stay.
@@ -135,13 +194,24 @@ impl Entry {
         let mut control = placed.control(&self.owner, &mut Taken::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
-        Ok(Self { placed, control: Arc::new(control), ..self.clone() })
+        Ok(Self {
+            placed,
+            control: Arc::new(control),
+            ..self.clone()
+        })
     }
 
     /// The same control with a waiver.
     pub(super) fn waived(&self, waiver: &Waiver, rank: u8) -> Self {
-        let control = Control { waiver: Some(waiver.clone()), ..(*self.control).clone() };
-        Self { control: Arc::new(control), rank, ..self.clone() }
+        let control = Control {
+            waiver: Some(waiver.clone()),
+            ..(*self.control).clone()
+        };
+        Self {
+            control: Arc::new(control),
+            rank,
+            ..self.clone()
+        }
     }
 }
 
@@ -186,14 +256,26 @@ fn written(text: &str, span: &Span) -> String {
         let spaces = line.len() - line.trim_start_matches(' ').len();
         line[spaces.min(indent)..].trim_end().to_owned()
     };
-    let mut lines = text.get(span.clone()).unwrap_or_default().trim_end().lines();
+    let mut lines = text
+        .get(span.clone())
+        .unwrap_or_default()
+        .trim_end()
+        .lines();
     let first = lines.next().map(|line| line.trim_end().to_owned());
-    first.into_iter().chain(lines.map(moved)).collect::<Vec<_>>().join("\n")
+    first
+        .into_iter()
+        .chain(lines.map(moved))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Whether two controls expect the same, wherever they are written and whoever answers for them.
 pub(super) fn same(one: &Control, other: &Control) -> bool {
-    *one == Control { origin: one.origin.clone(), waiver: one.waiver.clone(), ..other.clone() }
+    *one == Control {
+        origin: one.origin.clone(),
+        waiver: one.waiver.clone(),
+        ..other.clone()
+    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,9 @@ mod tests {
     #[test]
     fn codes_are_unique_and_in_order() {
         assert!(ALL.windows(2).all(|w| w[0].0 < w[1].0));
-        assert!(ALL.iter().all(|(code, doc)| code.len() == 6 && !doc.ends_with('.')));
+        assert!(
+            ALL.iter()
+                .all(|(code, doc)| code.len() == 6 && !doc.ends_with('.'))
+        );
     }
 }

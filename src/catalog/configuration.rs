@@ -17,7 +17,14 @@ const MOST_FILES: usize = 5000;
 /// The longest value, in characters.
 const LONGEST: usize = 4096;
 /// What tools leave in such folders; it must not move a recipe.
-const LITTER: [&str; 6] = [".git", ".svn", "__pycache__", ".DS_Store", ".bakeline", ".vagrant"];
+const LITTER: [&str; 6] = [
+    ".git",
+    ".svn",
+    "__pycache__",
+    ".DS_Store",
+    ".bakeline",
+    ".vagrant",
+];
 const LITTER_ENDS: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
 
 /// Everything that a check of this needs beside the image's own text.
@@ -36,8 +43,18 @@ pub(super) fn put(
     c: &mut Checker<'_, '_>,
 ) {
     let mut reader = Reader { files, named, c };
-    out.extend(raw.ansible.iter().filter_map(|one| reader.ansible(one)).map(Provision::Ansible));
-    out.extend(raw.puppet.iter().filter_map(|one| reader.puppet(one)).map(Provision::Puppet));
+    out.extend(
+        raw.ansible
+            .iter()
+            .filter_map(|one| reader.ansible(one))
+            .map(Provision::Ansible),
+    );
+    out.extend(
+        raw.puppet
+            .iter()
+            .filter_map(|one| reader.puppet(one))
+            .map(Provision::Puppet),
+    );
 }
 
 impl Reader<'_, '_, '_, '_, '_> {
@@ -45,7 +62,12 @@ impl Reader<'_, '_, '_, '_, '_> {
         let vars = self.values(&raw.vars, "variable", &syntax::VARIABLE);
         let files = self.beside(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
         let playbook = raw.playbook.as_ref()?.value.clone();
-        self.small(raw.playbook.as_ref()?, &files).then_some(Ansible { playbook, files: sorted(files), vars })
+        self.small(raw.playbook.as_ref()?, &files)
+            .then_some(Ansible {
+                playbook,
+                files: sorted(files),
+                vars,
+            })
     }
 
     fn puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
@@ -59,10 +81,18 @@ impl Reader<'_, '_, '_, '_, '_> {
                 files.extend(self.below(&named.value, named)?);
                 Some(named.value.clone())
             }
-            None => files.iter().any(|path| path.starts_with(&format!("{beside}/"))).then_some(beside),
+            None => files
+                .iter()
+                .any(|path| path.starts_with(&format!("{beside}/")))
+                .then_some(beside),
         };
         let manifest_path = manifest.value.clone();
-        self.small(manifest, &files).then(|| Puppet { manifest: manifest_path, modules, files: sorted(files), facts })
+        self.small(manifest, &files).then(|| Puppet {
+            manifest: manifest_path,
+            modules,
+            files: sorted(files),
+            facts,
+        })
     }
 
     /// Every file of the folder that `path` lies in; the folder is part of the recipe, so it can't be the whole repository.
@@ -70,7 +100,10 @@ impl Reader<'_, '_, '_, '_, '_> {
         let content = read_named(self.c, self.files, path)?;
         let beside = folder_of(&path.value);
         if beside.is_empty() {
-            let message = format!("the {what} `{}` is in the repository's root", shown(&path.value));
+            let message = format!(
+                "the {what} `{}` is in the repository's root",
+                shown(&path.value)
+            );
             self.c.error(codes::PATH, &path.span, message).help(format!(
                 "move it to a folder of its own, such as `{such}`: every file there belongs to the recipe"
             ));
@@ -87,10 +120,19 @@ impl Reader<'_, '_, '_, '_, '_> {
         let before = self.c.sink.errors();
         let mut out = BTreeSet::new();
         let all = self.files.list(folder);
-        for path in all.into_iter().filter(|path| !litter(&path[folder.len()..])).take(MOST_FILES + 1) {
+        for path in all
+            .into_iter()
+            .filter(|path| !litter(&path[folder.len()..]))
+            .take(MOST_FILES + 1)
+        {
             if path.chars().any(char::is_control) {
-                let message = format!("the file `{}` has a control character in its name", shown(&path));
-                self.c.error(codes::PATH, &at.span, message).help("rename it");
+                let message = format!(
+                    "the file `{}` has a control character in its name",
+                    shown(&path)
+                );
+                self.c
+                    .error(codes::PATH, &at.span, message)
+                    .help("rename it");
             } else if !self.named.contains_key(&path) {
                 match self.files.get(&path) {
                     Lookup::Found(content) => drop(self.named.insert(path.clone(), content)),
@@ -103,15 +145,27 @@ impl Reader<'_, '_, '_, '_, '_> {
     }
 
     fn small(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
-        let bytes: usize = files.iter().filter_map(|path| self.named.get(path)).map(Vec::len).sum();
+        let bytes: usize = files
+            .iter()
+            .filter_map(|path| self.named.get(path))
+            .map(Vec::len)
+            .sum();
         let told = if files.len() > MOST_FILES {
-            format!("the folder of `{}` has more than {MOST_FILES} files", shown(&at.value))
+            format!(
+                "the folder of `{}` has more than {MOST_FILES} files",
+                shown(&at.value)
+            )
         } else if bytes > MOST_BYTES {
-            format!("the files of `{}` have {bytes} bytes, more than {MOST_BYTES}", shown(&at.value))
+            format!(
+                "the files of `{}` have {bytes} bytes, more than {MOST_BYTES}",
+                shown(&at.value)
+            )
         } else {
             return true;
         };
-        self.c.error(codes::PATH_KIND, &at.span, told).help("keep in its folder only what it needs");
+        self.c
+            .error(codes::PATH_KIND, &at.span, told)
+            .help("keep in its folder only what it needs");
         false
     }
 
@@ -119,12 +173,20 @@ impl Reader<'_, '_, '_, '_, '_> {
     fn values(&mut self, map: &TextMap, what: &str, names: &Syntax) -> BTreeMap<String, String> {
         let mut out = BTreeMap::new();
         for (name, value) in map {
-            let known = self.c.name(codes::VARIABLE, &format!("a {what}'s name"), name, names);
+            let known = self
+                .c
+                .name(codes::VARIABLE, &format!("a {what}'s name"), name, names);
             if known.as_ref().is_some_and(|n| n.starts_with("ansible_")) {
                 self.c
-                    .error(codes::VARIABLE, &name.span, format!("the {what} `{}` is Ansible's own", shown(&name.value)))
+                    .error(
+                        codes::VARIABLE,
+                        &name.span,
+                        format!("the {what} `{}` is Ansible's own", shown(&name.value)),
+                    )
                     .help("choose a name that does not begin with `ansible_`");
-            } else if let (Some(name), Some(value)) = (known, self.c.value(&format!("a {what}"), value, LONGEST)) {
+            } else if let (Some(name), Some(value)) =
+                (known, self.c.value(&format!("a {what}"), value, LONGEST))
+            {
                 out.insert(name, value);
             }
         }
@@ -137,5 +199,6 @@ fn sorted(files: BTreeSet<String>) -> Vec<String> {
 }
 
 fn litter(path: &str) -> bool {
-    path.split('/').any(|part| LITTER.contains(&part)) || LITTER_ENDS.iter().any(|end| path.ends_with(end))
+    path.split('/').any(|part| LITTER.contains(&part))
+        || LITTER_ENDS.iter().any(|end| path.ends_with(end))
 }

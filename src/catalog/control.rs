@@ -7,7 +7,8 @@ use super::source::{Sink, Source};
 /// What text may contain besides letters: line feed and tab. Direction marks can make a text look like another
 /// (CVE-2021-42574), so they count as control characters.
 fn is_control(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a text is free of them as it stands; each of the first few is reported.
@@ -21,7 +22,10 @@ pub(crate) fn plain_text(source: &Source<'_>, sink: &mut Sink) -> bool {
         sink.error(
             codes::CONTROL,
             source.place(at..at + c.len_utf8()),
-            format!("the control character {} is not allowed", c.escape_unicode()),
+            format!(
+                "the control character {} is not allowed",
+                c.escape_unicode()
+            ),
         )
         .help("remove it, then save the file as plain UTF-8 text");
         if sink.errors() >= before + 5 {
@@ -38,7 +42,10 @@ pub(crate) fn visible_values(source: &Source<'_>, root: &Node, sink: &mut Sink) 
             sink.error(
                 codes::CONTROL,
                 source.place(span.clone()),
-                format!("the control character {} is not allowed", c.escape_unicode()),
+                format!(
+                    "the control character {} is not allowed",
+                    c.escape_unicode()
+                ),
             )
             .help("remove the escape sequence");
         }

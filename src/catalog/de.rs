@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::value::SeqDeserializer;
-use serde::de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
+use serde::de::{
+    self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor,
+};
 
 use super::node::{Key, Node, Scalar, Span, Value};
 
@@ -42,7 +44,10 @@ impl std::error::Error for Misfit {}
 
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { span: None, message: message.to_string() }
+        Self {
+            span: None,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -67,7 +72,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
                 let missing = || de::Error::custom("a place is missing");
                 let (start, value) = map.next_entry::<usize, T>()?.ok_or_else(missing)?;
                 let end = map.next_key::<usize>()?.ok_or_else(missing)?;
-                Ok(At { value, span: start..end })
+                Ok(At {
+                    value,
+                    span: start..end,
+                })
             }
         }
         deserializer.deserialize_newtype_struct(AT, AtVisitor(std::marker::PhantomData))
@@ -94,7 +102,11 @@ impl PartialOrd for At<String> {
 
 impl Ord for At<String> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.value, self.span.start, self.span.end).cmp(&(&other.value, other.span.start, other.span.end))
+        (&self.value, self.span.start, self.span.end).cmp(&(
+            &other.value,
+            other.span.start,
+            other.span.end,
+        ))
     }
 }
 
@@ -106,14 +118,23 @@ struct AtParts<D> {
 
 impl<D> AtParts<D> {
     fn new(inner: D, span: &Span) -> Self {
-        Self { inner: Some(inner), keys: [span.start, span.end].into_iter() }
+        Self {
+            inner: Some(inner),
+            keys: [span.start, span.end].into_iter(),
+        }
     }
 }
 
 impl<'de, D: serde::Deserializer<'de, Error = Misfit>> MapAccess<'de> for AtParts<D> {
     type Error = Misfit;
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
-        self.keys.next().map(|at| seed.deserialize(at.into_deserializer())).transpose()
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
+        self.keys
+            .next()
+            .map(|at| seed.deserialize(at.into_deserializer()))
+            .transpose()
     }
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         match self.inner.take() {
@@ -149,7 +170,10 @@ impl<'de> Reader<'de> {
                 seq.end()?;
                 Ok(out)
             }
-            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
+            Value::Map(entries) => visitor.visit_map(Entries {
+                entries: entries.iter(),
+                value: None,
+            }),
         }
     }
 }
@@ -178,13 +202,19 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let span = &self.0.span;
         match &self.0.value {
-            Value::Scalar { kind: Scalar::Null, .. } => visitor.visit_none(),
+            Value::Scalar {
+                kind: Scalar::Null, ..
+            } => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
         .map_err(|e: Misfit| e.at(span))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         let node = self.0;
         if name == AT {
             visitor.visit_map(AtParts::new(Reader(node), &node.span))
@@ -202,9 +232,15 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, Misfit> {
         let node = self.0;
         match &node.value {
-            Value::Scalar { text, kind: Scalar::Text } => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Scalar {
+                text,
+                kind: Scalar::Text,
+            } => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Map(entries) if entries.len() == 1 => visitor.visit_enum(Variant(&entries[0])),
-            _ => Err(de::Error::custom(format!("expected one word or one key, found {}", node.describe()))),
+            _ => Err(de::Error::custom(format!(
+                "expected one word or one key, found {}",
+                node.describe()
+            ))),
         }
         .map_err(|e: Misfit| e.at(&node.span))
     }
@@ -222,8 +258,13 @@ struct Entries<'de> {
 
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Misfit;
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
-        let Some(entry) = self.entries.next() else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
+        let Some(entry) = self.entries.next() else {
+            return Ok(None);
+        };
         self.value = Some(entry);
         seed.deserialize(KeyReader(&entry.0)).map(Some)
     }
@@ -240,9 +281,15 @@ struct KeyReader<'de>(&'de Key);
 impl<'de> serde::Deserializer<'de> for KeyReader<'de> {
     type Error = Misfit;
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_borrowed_str(&self.0.text).map_err(|e: Misfit| e.at(&self.0.span))
+        visitor
+            .visit_borrowed_str(&self.0.text)
+            .map_err(|e: Misfit| e.at(&self.0.span))
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         if name == AT {
             let span = &self.0.span;
             visitor.visit_map(AtParts::new(self, span))
@@ -261,7 +308,10 @@ struct Variant<'de>(&'de (Key, Node));
 impl<'de> EnumAccess<'de> for Variant<'de> {
     type Error = Misfit;
     type Variant = Reader<'de>;
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Reader<'de>), Misfit> {
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Reader<'de>), Misfit> {
         let (key, node) = self.0;
         Ok((seed.deserialize(KeyReader(key))?, Reader(node)))
     }
@@ -278,7 +328,11 @@ impl<'de> VariantAccess<'de> for Reader<'de> {
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
         serde::Deserializer::deserialize_any(self, visitor)
     }
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value, Misfit> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         serde::Deserializer::deserialize_any(self, visitor)
     }
 }

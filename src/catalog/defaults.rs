@@ -18,9 +18,15 @@ pub const RETENTION: Retention = Retention {
     deregister_after: SignedDuration::from_hours(7 * 24),
 };
 /// What one prune may move down the ladder.
-pub const BRAKES: Brakes = Brakes { most: 50, percent: 50 };
+pub const BRAKES: Brakes = Brakes {
+    most: 50,
+    percent: 50,
+};
 /// A version is promoted as soon as its parent is there.
-pub const GATES: Gates = Gates { soak: SignedDuration::ZERO, parent: true };
+pub const GATES: Gates = Gates {
+    soak: SignedDuration::ZERO,
+    parent: true,
+};
 /// After how many builds on itself an image starts from its origin again.
 pub const REBASE_AFTER: u32 = 10;
 /// For how long a lock is held without a sign of life.

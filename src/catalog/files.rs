@@ -45,12 +45,19 @@ impl Files for BTreeMap<String, Vec<u8>> {
 
     fn list(&self, folder: &str) -> Vec<String> {
         let prefix = format!("{folder}/");
-        self.keys().filter(|path| path.starts_with(&prefix)).cloned().collect()
+        self.keys()
+            .filter(|path| path.starts_with(&prefix))
+            .cloned()
+            .collect()
     }
 }
 
 /// Reads a file that the user names; what is wrong with its path is reported.
-pub(super) fn read_named(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Text) -> Option<Vec<u8>> {
+pub(super) fn read_named(
+    checker: &mut Checker<'_, '_>,
+    files: &dyn Files,
+    path: &Text,
+) -> Option<Vec<u8>> {
     if !repository_path(checker, path) {
         return None;
     }
@@ -63,25 +70,43 @@ pub(super) fn read_named(checker: &mut Checker<'_, '_>, files: &dyn Files, path:
 }
 
 /// Reports what is at a path instead of a file; `span` is where the user named it.
-pub(super) fn misplaced(checker: &mut Checker<'_, '_>, span: &Range<usize>, path: &str, is: Lookup) {
+pub(super) fn misplaced(
+    checker: &mut Checker<'_, '_>,
+    span: &Range<usize>,
+    path: &str,
+    is: Lookup,
+) {
     let name = shown(path);
     let (code, message, help) = match is {
         Lookup::Found(_) => return,
-        Lookup::Missing => (codes::PATH_MISSING, format!("the file `{name}` is gone"), "put it back"),
+        Lookup::Missing => (
+            codes::PATH_MISSING,
+            format!("the file `{name}` is gone"),
+            "put it back",
+        ),
         Lookup::Escapes(to) => (
             codes::PATH_ESCAPES,
-            format!("`{name}` is a link to `{}`, outside the repository", shown(&to)),
+            format!(
+                "`{name}` is a link to `{}`, outside the repository",
+                shown(&to)
+            ),
             "put the file itself into the repository",
         ),
-        Lookup::NotAFile => (codes::PATH_KIND, format!("`{name}` is not a file"), "name each file by itself"),
+        Lookup::NotAFile => (
+            codes::PATH_KIND,
+            format!("`{name}` is not a file"),
+            "name each file by itself",
+        ),
         Lookup::TooLarge(size) => (
             codes::PATH_KIND,
             format!("`{name}` has {size} bytes, which is too large"),
             "let a script or a package fetch what is large",
         ),
-        Lookup::Unreadable(why) => {
-            (codes::PATH_KIND, format!("`{name}` can't be read: {}", shown(&why)), "look at its permissions")
-        }
+        Lookup::Unreadable(why) => (
+            codes::PATH_KIND,
+            format!("`{name}` can't be read: {}", shown(&why)),
+            "look at its permissions",
+        ),
     };
     checker.error(code, span, message).help(help);
 }
@@ -93,7 +118,10 @@ pub(super) fn folder(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Te
     }
     let there = !files.list(&path.value).is_empty();
     if !there {
-        let message = format!("there is no folder `{}` with files in it", shown(&path.value));
+        let message = format!(
+            "there is no folder `{}` with files in it",
+            shown(&path.value)
+        );
         checker
             .error(codes::PATH_MISSING, &path.span, message)
             .help("paths are relative to the folder of bakeline.yaml");
@@ -103,12 +131,22 @@ pub(super) fn folder(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Te
 
 fn missing(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Text) -> Option<Vec<u8>> {
     let folder = path.value.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let there = if folder.is_empty() { Vec::new() } else { files.list(folder) };
+    let there = if folder.is_empty() {
+        Vec::new()
+    } else {
+        files.list(folder)
+    };
     let help = match crate::diagnostic::nearest(&path.value, there.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "paths are relative to the folder of bakeline.yaml".to_owned(),
     };
-    checker.error(codes::PATH_MISSING, &path.span, format!("there is no file `{}`", shown(&path.value))).help(help);
+    checker
+        .error(
+            codes::PATH_MISSING,
+            &path.span,
+            format!("there is no file `{}`", shown(&path.value)),
+        )
+        .help(help);
     None
 }
 
@@ -116,7 +154,10 @@ fn missing(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Text) -> Opt
 fn repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
     let text = &path.value;
     let message = if text.starts_with('/') || text.starts_with('~') || text.get(1..2) == Some(":") {
-        format!("the path `{}` is not relative to the repository", shown(text))
+        format!(
+            "the path `{}` is not relative to the repository",
+            shown(text)
+        )
     } else if dotted(text) {
         format!("the path `{}` has `.` or `..` in it", shown(text))
     } else if !syntax::PATH.allows(text) {
@@ -124,7 +165,9 @@ fn repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
     } else {
         return true;
     };
-    checker.error(codes::PATH, &path.span, message).help(format!("use {}", syntax::PATH.says));
+    checker
+        .error(codes::PATH, &path.span, message)
+        .help(format!("use {}", syntax::PATH.says));
     false
 }
 
@@ -132,11 +175,20 @@ fn repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
 pub(super) fn destination(checker: &mut Checker<'_, '_>, path: &Text) -> Option<String> {
     if dotted(&path.value) {
         checker
-            .error(codes::DESTINATION, &path.span, format!("the path `{}` has `.` or `..` in it", shown(&path.value)))
+            .error(
+                codes::DESTINATION,
+                &path.span,
+                format!("the path `{}` has `.` or `..` in it", shown(&path.value)),
+            )
             .help(format!("use {}", syntax::DESTINATION.says));
         return None;
     }
-    checker.name(codes::DESTINATION, "a file's place in the image", path, &syntax::DESTINATION)
+    checker.name(
+        codes::DESTINATION,
+        "a file's place in the image",
+        path,
+        &syntax::DESTINATION,
+    )
 }
 
 fn dotted(path: &str) -> bool {

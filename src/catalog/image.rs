@@ -56,26 +56,38 @@ pub(super) const MAX_DESCRIPTION: usize = 255;
 /// Checks one image; the files it names are put into `named`. `lost` are the keys whose values were no use at all.
 pub(super) fn draft<'a>(
     (raw, lost): (RawImage, &[String]),
-    Judged { profiles, checks, changes, waivers }: Judged<'a>,
+    Judged {
+        profiles,
+        checks,
+        changes,
+        waivers,
+    }: Judged<'a>,
     known: &Known,
     files: &dyn Files,
     named: &mut BTreeMap<String, Vec<u8>>,
     c: &mut Checker<'a, '_>,
 ) -> Draft<'a> {
-    let description = raw.description.as_ref().and_then(|d| c.ascii_line("a description", d, MAX_DESCRIPTION));
+    let description = raw
+        .description
+        .as_ref()
+        .and_then(|d| c.ascii_line("a description", d, MAX_DESCRIPTION));
     origin(&raw, lost, c);
     let mut provision = put_files(&raw.files, files, named, c);
     configuration::put(&raw, files, named, &mut provision, c);
     for script in &raw.scripts {
         if let Some(bytes) = read_named(c, files, script) {
             named.insert(script.value.clone(), bytes);
-            provision.push(Provision::Script(Script { path: script.value.clone() }));
+            provision.push(Provision::Script(Script {
+                path: script.value.clone(),
+            }));
         }
     }
     let mut seen = BTreeMap::new();
     let mut unique = |list: Vec<Text>, code, what, c: &mut Checker<'_, '_>| {
         seen.clear();
-        list.into_iter().filter(|t| first_time(&mut seen, t, (code, what), c).is_some()).collect::<Vec<_>>()
+        list.into_iter()
+            .filter(|t| first_time(&mut seen, t, (code, what), c).is_some())
+            .collect::<Vec<_>>()
     };
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let packages = unique(raw.packages, codes::DUPLICATE_PACKAGE, "the package", c);
@@ -95,7 +107,11 @@ pub(super) fn draft<'a>(
         waivers,
         tags: c.tags(&raw.tags, &known.environment_key),
         disk_gib: raw.disk_gib,
-        max_age: raw.max_age.as_ref().and_then(|t| c.time(t)).or(known.max_age),
+        max_age: raw
+            .max_age
+            .as_ref()
+            .and_then(|t| c.time(t))
+            .or(known.max_age),
         rebase_after: raw.rebase_after.unwrap_or(known.rebase_after),
     }
 }
@@ -105,11 +121,18 @@ fn origin(raw: &RawImage, lost: &[String], c: &mut Checker<'_, '_>) {
     match (&raw.source, &raw.parent) {
         (Some(source), Some(parent)) => {
             let other = c.source.place(source.span.start..source.span.start);
-            c.error(codes::ORIGIN, &parent.span, "an image has either `source` or `parent`, not both")
-                .help("a base image has `source`, a custom image has `parent`; remove one")
-                .related(other, "the source is given here");
+            c.error(
+                codes::ORIGIN,
+                &parent.span,
+                "an image has either `source` or `parent`, not both",
+            )
+            .help("a base image has `source`, a custom image has `parent`; remove one")
+            .related(other, "the source is given here");
         }
-        (None, None) if lost.iter().any(|key| matches!(key.as_str(), "source" | "parent")) => {}
+        (None, None)
+            if lost
+                .iter()
+                .any(|key| matches!(key.as_str(), "source" | "parent")) => {}
         (None, None) => {
             c.error(codes::ORIGIN, &(0..0), "the image has neither `source` nor `parent`")
                 .help("add `parent: NAME` to build on another image, or `source:` to start from a vendor's AMI");
@@ -118,8 +141,12 @@ fn origin(raw: &RawImage, lost: &[String], c: &mut Checker<'_, '_>) {
             let platform = raw.platform.as_ref().map(|p| ("platform", &p.span));
             let arch = raw.arch.as_ref().map(|a| ("arch", &a.span));
             for (key, span) in [platform, arch].into_iter().flatten() {
-                c.error(codes::INHERITED, span, format!("`{key}` comes from the base image"))
-                    .help("remove the key here");
+                c.error(
+                    codes::INHERITED,
+                    span,
+                    format!("`{key}` comes from the base image"),
+                )
+                .help("remove the key here");
             }
         }
         (Some(_), None) => {}
@@ -127,20 +154,30 @@ fn origin(raw: &RawImage, lost: &[String], c: &mut Checker<'_, '_>) {
 }
 
 fn vendor(raw: &At<RawSource>, c: &mut Checker<'_, '_>) -> Option<Source> {
-    let At { value: RawSource { owner, name, ssm }, span } = raw;
+    let At {
+        value: RawSource { owner, name, ssm },
+        span,
+    } = raw;
     match (owner, name, ssm) {
-        (None, None, Some(ssm)) => {
-            c.aws("an SSM parameter's name", Some(ssm), &syntax::PARAMETER).map(Source::Parameter)
-        }
+        (None, None, Some(ssm)) => c
+            .aws("an SSM parameter's name", Some(ssm), &syntax::PARAMETER)
+            .map(Source::Parameter),
         (Some(owner), Some(name), None) => {
             let owner = c.aws("an image owner", Some(owner), &syntax::IMAGE_OWNER);
             let name = c.aws("an AMI's name pattern", Some(name), &syntax::IMAGE_PATTERN);
-            Some(Source::Filter { owner: owner?, name: name? })
+            Some(Source::Filter {
+                owner: owner?,
+                name: name?,
+            })
         }
         _ if c.sink.touched(&c.source.place(span.clone())) => None,
         _ => {
-            c.error(codes::SOURCE, &(span.start..span.start), "a source is either `owner` and `name`, or `ssm`")
-                .help("such as `source: {owner: \"136693071363\", name: \"debian-12-amd64-*\"}`");
+            c.error(
+                codes::SOURCE,
+                &(span.start..span.start),
+                "a source is either `owner` and `name`, or `ssm`",
+            )
+            .help("such as `source: {owner: \"136693071363\", name: \"debian-12-amd64-*\"}`");
             None
         }
     }
@@ -155,44 +192,81 @@ fn put_files(
     let mut taken = BTreeMap::new();
     let mut out = Vec::new();
     for raw in list {
-        let content = raw.source.as_ref().and_then(|source| read_named(c, files, source).map(|b| (source, b)));
+        let content = raw
+            .source
+            .as_ref()
+            .and_then(|source| read_named(c, files, source).map(|b| (source, b)));
         let destination = raw.destination.as_ref().and_then(|d| destination(c, d));
-        let owner = raw.owner.as_ref().map(|o| c.name(codes::OWNER, "an owner", o, &syntax::OWNER));
-        let mode = raw.mode.as_ref().map(|m| c.name(codes::MODE, "an octal mode", m, &syntax::MODE));
+        let owner = raw
+            .owner
+            .as_ref()
+            .map(|o| c.name(codes::OWNER, "an owner", o, &syntax::OWNER));
+        let mode = raw
+            .mode
+            .as_ref()
+            .map(|m| c.name(codes::MODE, "an octal mode", m, &syntax::MODE));
         let owner = owner.unwrap_or(Some(defaults::OWNER.to_owned()));
-        let mode = mode.unwrap_or(Some(defaults::MODE.to_owned())).map(|m| format!("{m:0>4}"));
+        let mode = mode
+            .unwrap_or(Some(defaults::MODE.to_owned()))
+            .map(|m| format!("{m:0>4}"));
         if let Some(text) = raw.destination.as_ref().filter(|_| destination.is_some()) {
             first_time(&mut taken, text, (codes::DESTINATION, "the destination"), c);
         }
-        if let (Some((source, bytes)), Some(destination), Some(owner), Some(mode)) = (content, destination, owner, mode)
+        if let (Some((source, bytes)), Some(destination), Some(owner), Some(mode)) =
+            (content, destination, owner, mode)
         {
             named.insert(source.value.clone(), bytes);
-            out.push(Provision::File(File { source: source.value.clone(), destination, owner, mode }));
+            out.push(Provision::File(File {
+                source: source.value.clone(),
+                destination,
+                owner,
+                mode,
+            }));
         }
     }
     out
 }
 
 /// Whether the name in the file is the file's own; the catalog knows an image by its file.
-pub(super) fn own_name(given: Option<&Text>, stem: &str, others: &[String], c: &mut Checker<'_, '_>) {
+pub(super) fn own_name(
+    given: Option<&Text>,
+    stem: &str,
+    others: &[String],
+    c: &mut Checker<'_, '_>,
+) {
     let Some(text) = given else {
         if let Err(error) = crate::model::check_name(stem) {
-            c.error(codes::NAME, &(0..0), format!("`{}` is not an image's name: {error}", shown(stem)))
-                .help("rename the file: its name without `.yaml` is the image's");
+            c.error(
+                codes::NAME,
+                &(0..0),
+                format!("`{}` is not an image's name: {error}", shown(stem)),
+            )
+            .help("rename the file: its name without `.yaml` is the image's");
         }
         return;
     };
-    if c.name(codes::NAME, "an image's name", text, &syntax::NAME).is_none() || text.value == stem {
+    if c.name(codes::NAME, "an image's name", text, &syntax::NAME)
+        .is_none()
+        || text.value == stem
+    {
         return;
     }
     let other = format!("images/{}.yaml", text.value);
     if others.contains(&other) {
         let place = crate::diagnostic::Place::file(other);
-        c.error(codes::DUPLICATE_IMAGE, &text.span, format!("the image `{}` is defined twice", text.value))
-            .help("remove one, or remove `name` here to call this one by its file's name")
-            .related(place, "also defined by this file");
+        c.error(
+            codes::DUPLICATE_IMAGE,
+            &text.span,
+            format!("the image `{}` is defined twice", text.value),
+        )
+        .help("remove one, or remove `name` here to call this one by its file's name")
+        .related(place, "also defined by this file");
     } else {
-        c.error(codes::NAME_IS_NOT_STEM, &text.span, format!("the name `{}` is not the file's", text.value))
-            .help(format!("rename the file to `{other}`, or remove `name`"));
+        c.error(
+            codes::NAME_IS_NOT_STEM,
+            &text.span,
+            format!("the name `{}` is not the file's", text.value),
+        )
+        .help(format!("rename the file to `{other}`, or remove `name`"));
     }
 }

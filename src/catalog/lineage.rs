@@ -33,27 +33,58 @@ pub(super) struct Sources<'a, 'd> {
 
 impl<'a> Sources<'a, '_> {
     /// An image's controls on top of its parent's; `above` is none where the parent is broken.
-    pub(super) fn state(&self, name: &str, draft: &Draft<'a>, above: Option<&State>, sink: &mut Sink) -> State {
+    pub(super) fn state(
+        &self,
+        name: &str,
+        draft: &Draft<'a>,
+        above: Option<&State>,
+        sink: &mut Sink,
+    ) -> State {
         let orphan = draft.parent.is_some() && above.is_none();
-        let mut state = above.cloned().unwrap_or(State { whole: !orphan, ..State::default() });
+        let mut state = above.cloned().unwrap_or(State {
+            whole: !orphan,
+            ..State::default()
+        });
         let adds = !draft.profiles.is_empty() || !draft.checks.is_empty();
-        let inherited = if adds { places(&state.entries) } else { HashMap::new() };
-        let mut adding = Adding { name, image: name.into(), inherited, ids: Ids::default(), own: Vec::new(), sink };
+        let inherited = if adds {
+            places(&state.entries)
+        } else {
+            HashMap::new()
+        };
+        let mut adding = Adding {
+            name,
+            image: name.into(),
+            inherited,
+            ids: Ids::default(),
+            own: Vec::new(),
+            sink,
+        };
         for used in &draft.profiles {
             self.uses(used, draft, &mut state, &mut adding);
         }
         self.own(name, draft, &mut state, &mut adding);
         state.entries.append(&mut adding.own);
-        let mut checker = Checker { source: draft.origin, sink };
-        draft.changes.apply(&mut state.entries, state.whole, &mut checker);
+        let mut checker = Checker {
+            source: draft.origin,
+            sink,
+        };
+        draft
+            .changes
+            .apply(&mut state.entries, state.whole, &mut checker);
         self.waive(name, draft, &mut state, sink);
         state
     }
 
     /// A profile that the image names: a new one, or other values for the inputs of one that its parent has.
     fn uses(&self, used: &Use, draft: &Draft<'a>, state: &mut State, adding: &mut Adding<'_, '_>) {
-        let given = Given { values: &used.inputs, source: draft.origin };
-        let at = state.profiles.iter().position(|p| p.name == used.name.value);
+        let given = Given {
+            values: &used.inputs,
+            source: draft.origin,
+        };
+        let at = state
+            .profiles
+            .iter()
+            .position(|p| p.name == used.name.value);
         let Some(flat) = self.profiles.get(&used.name.value) else {
             state.whole = false;
             return;
@@ -71,17 +102,30 @@ impl<'a> Sources<'a, '_> {
         given.give(&mut flat.about.inputs, adding.sink);
         given.rescope(&mut flat.checks, adding.sink);
         let given = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
-        let empty = flat.about.inputs.iter().filter(|(_, i)| i.rules.required && i.choices.is_empty());
+        let empty = flat
+            .about
+            .inputs
+            .iter()
+            .filter(|(_, i)| i.rules.required && i.choices.is_empty());
         for (input, _) in empty.filter(|(name, _)| !given(name)) {
-            let message = format!("the profile `{}` needs a value for its input `{input}`", used.name.value);
+            let message = format!(
+                "the profile `{}` needs a value for its input `{input}`",
+                used.name.value
+            );
             let place = draft.origin.place(used.name.span.clone());
-            let help = format!("name it as `{{name: {}, inputs: {{{input}: …}}}}`", used.name.value);
+            let help = format!(
+                "name it as `{{name: {}, inputs: {{{input}: …}}}}`",
+                used.name.value
+            );
             adding.sink.error(codes::INPUT, place, message).help(help);
         }
         let owner: Arc<str> = used.name.value.as_str().into();
         for placed in &flat.checks {
             if let Err(problems) = adding.add(placed, &owner, &state.entries) {
-                let mut checker = Checker { source: draft.origin, sink: adding.sink };
+                let mut checker = Checker {
+                    source: draft.origin,
+                    sink: adding.sink,
+                };
                 unfit(problems, placed, std::slice::from_ref(used), &mut checker);
             }
         }
@@ -94,7 +138,11 @@ impl<'a> Sources<'a, '_> {
             return;
         }
         let clash = self.profiles.contains_key(name);
-        let owner: Arc<str> = if clash { format!("{name}.image").into() } else { name.into() };
+        let owner: Arc<str> = if clash {
+            format!("{name}.image").into()
+        } else {
+            name.into()
+        };
         let before = adding.own.len();
         for placed in &draft.checks {
             // What is wrong with it has been said where its file was read.
@@ -123,11 +171,21 @@ impl<'a> Sources<'a, '_> {
         }
         let index: BTreeMap<String, usize> = places(&state.entries).into_iter().collect();
         let named = |w: &Waived<'_>| w.images.iter().any(|image| image.value == name);
-        let general = self.waivers.iter().filter(|w| w.images.is_empty()).map(|w| (1, w));
+        let general = self
+            .waivers
+            .iter()
+            .filter(|w| w.images.is_empty())
+            .map(|w| (1, w));
         let for_it = self.waivers.iter().filter(|w| named(w)).map(|w| (2, w));
-        for (rank, waived) in general.chain(for_it).chain(draft.waivers.iter().map(|w| (3, w))) {
+        for (rank, waived) in general
+            .chain(for_it)
+            .chain(draft.waivers.iter().map(|w| (3, w)))
+        {
             match index.get(&waived.control.value) {
-                Some(at) if rank > 1 && rank >= state.entries[*at].rank || state.entries[*at].rank == 0 => {
+                Some(at)
+                    if rank > 1 && rank >= state.entries[*at].rank
+                        || state.entries[*at].rank == 0 =>
+                {
                     state.entries[*at] = Arc::new(state.entries[*at].waived(&waived.waiver, rank));
                 }
                 Some(_) => {}
@@ -143,12 +201,24 @@ impl<'a> Sources<'a, '_> {
 
 /// Where each id is.
 fn places(entries: &[Arc<Entry>]) -> HashMap<String, usize> {
-    entries.iter().enumerate().map(|(at, entry)| (entry.control.id.clone(), at)).collect()
+    entries
+        .iter()
+        .enumerate()
+        .map(|(at, entry)| (entry.control.id.clone(), at))
+        .collect()
 }
 
 /// Gives inherited controls of a profile other values.
-fn regiven(given: Given<'_, '_>, used: &Use, draft: &Draft<'_>, entries: &mut [Arc<Entry>], sink: &mut Sink) {
-    let of_it: Vec<usize> = (0..entries.len()).filter(|at| *entries[*at].owner == *used.name.value).collect();
+fn regiven(
+    given: Given<'_, '_>,
+    used: &Use,
+    draft: &Draft<'_>,
+    entries: &mut [Arc<Entry>],
+    sink: &mut Sink,
+) {
+    let of_it: Vec<usize> = (0..entries.len())
+        .filter(|at| *entries[*at].owner == *used.name.value)
+        .collect();
     let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].placed.clone()).collect();
     given.rescope(&mut checks, sink);
     for (at, placed) in of_it.into_iter().zip(checks) {
@@ -160,7 +230,10 @@ fn regiven(given: Given<'_, '_>, used: &Use, draft: &Draft<'_>, entries: &mut [A
             Ok(entry) if same(&entry.control, &entries[at].control) => {}
             Ok(entry) => entries[at] = Arc::new(entry),
             Err(problems) => {
-                let mut checker = Checker { source: draft.origin, sink };
+                let mut checker = Checker {
+                    source: draft.origin,
+                    sink,
+                };
                 unfit(problems, &known, std::slice::from_ref(used), &mut checker);
             }
         }
@@ -189,7 +262,11 @@ impl Adding<'_, '_> {
     ) -> Result<(), Vec<Problem>> {
         let whose = format!("of the image `{}`", self.name);
         let control: Control = self.ids.add(placed, owner, &whose, self.sink)?;
-        match self.inherited.get(&control.id).and_then(|at| inherited.get(*at)) {
+        match self
+            .inherited
+            .get(&control.id)
+            .and_then(|at| inherited.get(*at))
+        {
             Some(entry) if same(&entry.control, &control) => {}
             Some(entry) => {
                 let message = format!(
@@ -203,7 +280,9 @@ impl Adding<'_, '_> {
                     .help("give it an `id` of its own: both are judged")
                     .related(entry.placed.place.clone(), "the ancestor's check");
             }
-            None => self.own.push(Arc::new(Entry::new(placed, control, owner, &self.image))),
+            None => self
+                .own
+                .push(Arc::new(Entry::new(placed, control, owner, &self.image))),
         }
         Ok(())
     }
@@ -218,17 +297,35 @@ pub(super) fn check_waivers(
 ) {
     let whole = states.len() == images.len() && states.values().all(|state| state.whole);
     for waived in waivers {
-        for image in waived.images.iter().filter(|image| !images.contains(image.value.as_str())) {
+        for image in waived
+            .images
+            .iter()
+            .filter(|image| !images.contains(image.value.as_str()))
+        {
             let help = match crate::diagnostic::nearest(&image.value, images.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name images of this catalog".to_owned(),
             };
             let place = waived.source.place(image.span.clone());
-            sink.error(codes::WAIVER, place, format!("there is no image `{}`", shown(&image.value))).help(help);
+            sink.error(
+                codes::WAIVER,
+                place,
+                format!("there is no image `{}`", shown(&image.value)),
+            )
+            .help(help);
         }
-        let has = |state: &State| state.entries.iter().any(|entry| entry.control.id == waived.control.value);
+        let has = |state: &State| {
+            state
+                .entries
+                .iter()
+                .any(|entry| entry.control.id == waived.control.value)
+        };
         if waived.images.is_empty() && whole && !states.values().any(|state| has(state)) {
-            let ids: BTreeSet<&String> = states.values().flat_map(|s| &s.entries).map(|e| &e.control.id).collect();
+            let ids: BTreeSet<&String> = states
+                .values()
+                .flat_map(|s| &s.entries)
+                .map(|e| &e.control.id)
+                .collect();
             let place = waived.source.place(waived.control.span.clone());
             unknown(&waived.control.value, place, ids.into_iter(), sink);
         }

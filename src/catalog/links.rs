@@ -29,7 +29,10 @@ pub(super) struct Linker<'a, 'd, 's> {
 }
 
 /// The longest version and run that a name must have room for.
-const LONGEST_VERSION: Version = Version { day: 99_991_231, number: 999 };
+const LONGEST_VERSION: Version = Version {
+    day: 99_991_231,
+    number: 999,
+};
 const LONGEST_RUN: usize = 32;
 /// EC2, CreateImage: the longest AMI name.
 const MAX_AMI_NAME: usize = 128;
@@ -47,13 +50,20 @@ impl<'a> Linker<'a, '_, '_> {
                 out.insert(ImageName(name.clone()), image);
             }
         }
-        let images = drafts.keys().chain(self.broken).map(String::as_str).collect();
+        let images = drafts
+            .keys()
+            .chain(self.broken)
+            .map(String::as_str)
+            .collect();
         check_waivers(self.sources.waivers, &self.states, &images, self.sink);
         out
     }
 
     fn at<'x>(sink: &'x mut Sink, draft: &Draft<'a>) -> Checker<'a, 'x> {
-        Checker { source: draft.origin, sink }
+        Checker {
+            source: draft.origin,
+            sink,
+        }
     }
 
     fn parent_exists(&mut self, name: &str, draft: &Draft<'a>) {
@@ -61,13 +71,23 @@ impl<'a> Linker<'a, '_, '_> {
         if self.drafts.contains_key(&parent.value) || self.broken.contains(&parent.value) {
             return;
         }
-        let known = self.drafts.keys().chain(self.broken).map(String::as_str).filter(|k| *k != name);
+        let known = self
+            .drafts
+            .keys()
+            .chain(self.broken)
+            .map(String::as_str)
+            .filter(|k| *k != name);
         let help = match nearest(&parent.value, known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("add images/{}.yaml, or name an image that exists", shown(&parent.value)),
+            None => format!(
+                "add images/{}.yaml, or name an image that exists",
+                shown(&parent.value)
+            ),
         };
         let message = format!("there is no image `{}`", shown(&parent.value));
-        Self::at(self.sink, draft).error(codes::UNKNOWN_PARENT, &parent.span, message).help(help);
+        Self::at(self.sink, draft)
+            .error(codes::UNKNOWN_PARENT, &parent.span, message)
+            .help(help);
     }
 
     /// Reports each cycle once, at the image whose name comes first, and returns every image that never reaches a base.
@@ -85,7 +105,11 @@ impl<'a> Linker<'a, '_, '_> {
                     break;
                 }
                 path.push(name);
-                next = self.drafts.get(name).and_then(|d| d.parent.as_ref()).map(|p| p.value.as_str());
+                next = self
+                    .drafts
+                    .get(name)
+                    .and_then(|d| d.parent.as_ref())
+                    .map(|p| p.value.as_str());
             }
         }
         cyclic
@@ -94,7 +118,12 @@ impl<'a> Linker<'a, '_, '_> {
     fn report_cycle(&mut self, ring: &[&str]) {
         let first = &self.drafts[ring[0]];
         let Some(parent) = &first.parent else { return };
-        let shape = ring.iter().chain([&ring[0]]).copied().collect::<Vec<_>>().join(" -> ");
+        let shape = ring
+            .iter()
+            .chain([&ring[0]])
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" -> ");
         let last = ring.last().and_then(|l| self.drafts.get(*l));
         let back = last.and_then(|d| Some(d.origin.place(d.parent.as_ref()?.span.clone())));
         let found = Self::at(self.sink, first)
@@ -121,7 +150,8 @@ impl<'a> Linker<'a, '_, '_> {
         for package in &draft.packages {
             if let Err(error) = platform.check_package(&package.value) {
                 let message = format!("`{}` is not a package: {error}", shown(&package.value));
-                c.error(codes::PACKAGE, &package.span, message).help("use a package's name, or `name=version`");
+                c.error(codes::PACKAGE, &package.span, message)
+                    .help("use a package's name, or `name=version`");
             }
         }
         let mut provision = draft.provision.clone();
@@ -143,7 +173,11 @@ impl<'a> Linker<'a, '_, '_> {
             arch,
             environment: environment?,
             provision,
-            controls: state.entries.iter().map(|entry| Arc::clone(&entry.control)).collect(),
+            controls: state
+                .entries
+                .iter()
+                .map(|entry| Arc::clone(&entry.control))
+                .collect(),
             profiles: state.profiles.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
@@ -154,24 +188,39 @@ impl<'a> Linker<'a, '_, '_> {
     }
 
     fn ami_name_fits(&mut self, name: &str, draft: &Draft<'a>, arch: Arch) {
-        let Some(catalog) = &self.known.name else { return };
+        let Some(catalog) = &self.known.name else {
+            return;
+        };
         let run = RunId("r".repeat(LONGEST_RUN));
         let longest = ami_name(catalog, &ImageName::from(name), arch, LONGEST_VERSION, &run);
         if longest.len() > MAX_AMI_NAME {
             let over = longest.len() - MAX_AMI_NAME;
             Self::at(self.sink, draft)
-                .error(codes::AMI_NAME, &(0..0), format!("the AMI's name could be {over} characters too long for EC2"))
-                .help(format!("shorten the names `{catalog}` and `{name}` by {over} together"));
+                .error(
+                    codes::AMI_NAME,
+                    &(0..0),
+                    format!("the AMI's name could be {over} characters too long for EC2"),
+                )
+                .help(format!(
+                    "shorten the names `{catalog}` and `{name}` by {over} together"
+                ));
         }
     }
 
     fn disk(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) {
         let Some(own) = &draft.disk_gib else { return };
-        let larger = lineage.ancestors.iter().find_map(|(name, d)| d.disk_gib.as_ref().map(|g| (name, d, g)));
+        let larger = lineage
+            .ancestors
+            .iter()
+            .find_map(|(name, d)| d.disk_gib.as_ref().map(|g| (name, d, g)));
         if let Some((name, parent, size)) = larger.filter(|(_, _, size)| size.value > own.value) {
             let place = parent.origin.place(size.span.clone());
             Self::at(self.sink, draft)
-                .error(codes::DISK, &own.span, format!("the root volume is smaller than that of `{name}`"))
+                .error(
+                    codes::DISK,
+                    &own.span,
+                    format!("the root volume is smaller than that of `{name}`"),
+                )
                 .help(format!("use {} or more, or remove the key", size.value))
                 .related(place, "the larger size");
         }
@@ -181,23 +230,39 @@ impl<'a> Linker<'a, '_, '_> {
     fn environment(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Option<EnvName> {
         let ladder = self.known.ladder.as_ref()?;
         let own = match &draft.environment {
-            Some(text) => Some(known_environment(text, ladder, &mut Self::at(self.sink, draft))?),
+            Some(text) => Some(known_environment(
+                text,
+                ladder,
+                &mut Self::at(self.sink, draft),
+            )?),
             None => None,
         };
         let rung = |text: &str| ladder.iter().position(|e| e.as_str() == text);
         let limit = lineage
             .ancestors
             .iter()
-            .filter_map(|(name, d)| d.environment.as_ref().and_then(|e| Some((rung(&e.value)?, e, *name, *d))))
+            .filter_map(|(name, d)| {
+                d.environment
+                    .as_ref()
+                    .and_then(|e| Some((rung(&e.value)?, e, *name, *d)))
+            })
             .min_by_key(|(rung, ..)| *rung);
         match (own, limit) {
-            (Some(own), Some((lowest, text, name, parent))) if rung(own.as_str()) > Some(lowest) => {
+            (Some(own), Some((lowest, text, name, parent)))
+                if rung(own.as_str()) > Some(lowest) =>
+            {
                 let place = parent.origin.place(text.span.clone());
                 let span = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
-                let message = format!("the image may reach `{own}`, but `{name}` below it only `{}`", text.value);
+                let message = format!(
+                    "the image may reach `{own}`, but `{name}` below it only `{}`",
+                    text.value
+                );
                 Self::at(self.sink, draft)
                     .error(codes::LADDER, &span, message)
-                    .help(format!("use `{}` or lower here, or raise `{name}`", text.value))
+                    .help(format!(
+                        "use `{}` or lower here, or raise `{name}`",
+                        text.value
+                    ))
                     .related(place, "the limit");
                 None
             }
@@ -210,10 +275,19 @@ impl<'a> Linker<'a, '_, '_> {
     /// The controls of the image and its ancestors; each image is looked at once.
     fn state(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Arc<State> {
         let mut above: Option<Arc<State>> = None;
-        for (image, draft) in lineage.ancestors.iter().copied().rev().chain([(name, draft)]) {
+        for (image, draft) in lineage
+            .ancestors
+            .iter()
+            .copied()
+            .rev()
+            .chain([(name, draft)])
+        {
             let state = match self.states.get(image) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(self.sources.state(image, draft, above.as_deref(), self.sink)),
+                None => Arc::new(
+                    self.sources
+                        .state(image, draft, above.as_deref(), self.sink),
+                ),
             };
             self.states.insert(image.to_owned(), Arc::clone(&state));
             above = Some(state);
@@ -227,9 +301,16 @@ struct Lineage<'d, 'a> {
     ancestors: Vec<(&'d str, &'d Draft<'a>)>,
 }
 
-fn lineage<'d, 'a>(drafts: &'d BTreeMap<String, Draft<'a>>, name: &str, cyclic: &BTreeSet<String>) -> Lineage<'d, 'a> {
+fn lineage<'d, 'a>(
+    drafts: &'d BTreeMap<String, Draft<'a>>,
+    name: &str,
+    cyclic: &BTreeSet<String>,
+) -> Lineage<'d, 'a> {
     let mut ancestors = Vec::new();
-    let mut next = drafts.get(name).and_then(|d| d.parent.as_ref()).filter(|_| !cyclic.contains(name));
+    let mut next = drafts
+        .get(name)
+        .and_then(|d| d.parent.as_ref())
+        .filter(|_| !cyclic.contains(name));
     while let Some((parent, draft)) = next.and_then(|p| drafts.get_key_value(&p.value)) {
         ancestors.push((parent.as_str(), draft));
         next = draft.parent.as_ref();

@@ -50,7 +50,12 @@ impl Node {
             Value::List(items) => totals(items.iter()),
             Value::Map(entries) => totals(entries.iter().map(|(_, node)| node)),
         };
-        Self { span, value, size, depth }
+        Self {
+            span,
+            value,
+            size,
+            depth,
+        }
     }
 
     /// The entries, if it is a map.
@@ -63,17 +68,28 @@ impl Node {
 
     /// Whether nothing is written there, or `null`.
     pub(crate) fn is_null(&self) -> bool {
-        matches!(self.value, Value::Scalar { kind: Scalar::Null, .. })
+        matches!(
+            self.value,
+            Value::Scalar {
+                kind: Scalar::Null,
+                ..
+            }
+        )
     }
 
     /// The value of a key, if it is a map that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        self.entries().iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
+        self.entries()
+            .iter()
+            .find(|(k, _)| k.text == key)
+            .map(|(_, node)| node)
     }
 
     /// Takes a key's value out of a map.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
-        let Value::Map(entries) = &mut self.value else { return None };
+        let Value::Map(entries) = &mut self.value else {
+            return None;
+        };
         let at = entries.iter().position(|(k, _)| k.text == key)?;
         Some(entries.remove(at).1)
     }
@@ -108,7 +124,9 @@ impl Node {
 }
 
 fn totals<'a>(children: impl Iterator<Item = &'a Node>) -> (usize, usize) {
-    children.fold((1, 1), |(size, depth), n| (size + n.size, depth.max(n.depth + 1)))
+    children.fold((1, 1), |(size, depth), n| {
+        (size + n.size, depth.max(n.depth + 1))
+    })
 }
 
 /// What a plain scalar is: YAML 1.2.2, section 10.3.2, with leading zeros kept as integers.
@@ -123,9 +141,13 @@ pub(crate) fn resolve(text: &str) -> Scalar {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     let radix = |prefix: &str, ok: fn(u8) -> bool| {
-        text.strip_prefix(prefix).is_some_and(|d| !d.is_empty() && d.bytes().all(ok))
+        text.strip_prefix(prefix)
+            .is_some_and(|d| !d.is_empty() && d.bytes().all(ok))
     };
-    if digits(unsigned) || radix("0x", |b| b.is_ascii_hexdigit()) || radix("0o", |b| (b'0'..=b'7').contains(&b)) {
+    if digits(unsigned)
+        || radix("0x", |b| b.is_ascii_hexdigit())
+        || radix("0o", |b| (b'0'..=b'7').contains(&b))
+    {
         return Scalar::Integer;
     }
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
@@ -135,13 +157,19 @@ pub(crate) fn resolve(text: &str) -> Scalar {
         Some((m, e)) => (m, Some(e.strip_prefix(['-', '+']).unwrap_or(e))),
         None => (unsigned, None),
     };
-    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = mantissa
+        .split_once('.')
+        .map_or((mantissa, None), |(w, f)| (w, Some(f)));
     let number = match fraction {
         None => digits(whole),
         Some("") => digits(whole),
         Some(f) => digits(f) && (whole.is_empty() || digits(whole)),
     };
-    if number && exponent.is_none_or(digits) { Scalar::Float } else { Scalar::Text }
+    if number && exponent.is_none_or(digits) {
+        Scalar::Float
+    } else {
+        Scalar::Text
+    }
 }
 
 #[cfg(test)]

@@ -31,13 +31,29 @@ pub struct Profile {
 impl Profile {
     /// The digest of what it says with these controls, without the values of sensitive inputs.
     pub(super) fn said(&self, controls: &[&crate::checks::Control]) -> String {
-        let words = [&self.title, &self.version, &self.summary, &self.license, &self.maintainer];
-        let named = ["title", "version", "summary", "license", "maintainer"].into_iter().zip(words);
-        let mut said: BTreeMap<String, String> =
-            named.filter_map(|(name, word)| Some((name.to_owned(), word.clone()?))).collect();
+        let words = [
+            &self.title,
+            &self.version,
+            &self.summary,
+            &self.license,
+            &self.maintainer,
+        ];
+        let named = ["title", "version", "summary", "license", "maintainer"]
+            .into_iter()
+            .zip(words);
+        let mut said: BTreeMap<String, String> = named
+            .filter_map(|(name, word)| Some((name.to_owned(), word.clone()?)))
+            .collect();
         for (name, input) in &self.inputs {
             let choices = serde_json::to_string(&input.choices).unwrap_or_default();
-            said.insert(format!("input {name}"), if input.sensitive { String::new() } else { choices });
+            said.insert(
+                format!("input {name}"),
+                if input.sensitive {
+                    String::new()
+                } else {
+                    choices
+                },
+            );
         }
         said.insert("controls".to_owned(), crate::checks::digest(controls));
         crate::checks::combined(&said)

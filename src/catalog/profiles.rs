@@ -37,11 +37,26 @@ pub(super) struct Flat {
 
 impl<'a> Written<'a> {
     /// Takes apart what `raw` leaves in a file.
-    pub(super) fn take(source: Source<'a>, about: Profile, file: &mut Node, sink: &mut Sink) -> Self {
+    pub(super) fn take(
+        source: Source<'a>,
+        about: Profile,
+        file: &mut Node,
+        sink: &mut Sink,
+    ) -> Self {
         let extends = parse_uses(file.take("extends").as_ref(), &mut Checker { source, sink });
         let inputs = file.take("inputs");
-        let checks = ["checks", "controls"].iter().filter_map(|key| file.take(key)).collect();
-        Self { source, about, extends, inputs, checks, changes: Changes::take(file) }
+        let checks = ["checks", "controls"]
+            .iter()
+            .filter_map(|key| file.take(key))
+            .collect();
+        Self {
+            source,
+            about,
+            extends,
+            inputs,
+            checks,
+            changes: Changes::take(file),
+        }
     }
 }
 
@@ -51,11 +66,20 @@ pub(super) fn flatten(
     all: &[String],
     sink: &mut Sink,
 ) -> BTreeMap<String, Flat> {
-    let mut flattener = Flattener { written, all, done: BTreeMap::new(), sink };
+    let mut flattener = Flattener {
+        written,
+        all,
+        done: BTreeMap::new(),
+        sink,
+    };
     for name in written.keys() {
         flattener.visit(name, &mut Vec::new());
     }
-    flattener.done.into_iter().filter_map(|(name, flat)| Some((name, flat?))).collect()
+    flattener
+        .done
+        .into_iter()
+        .filter_map(|(name, flat)| Some((name, flat?)))
+        .collect()
 }
 
 struct Flattener<'w, 'a, 's> {
@@ -88,25 +112,48 @@ impl<'w> Flattener<'w, '_, '_> {
     }
 
     /// One profile that another extends, with the values that it gives.
-    fn extended(&mut self, by: &Written<'_>, used: &'w Use, path: &mut Vec<&'w str>) -> Option<Flat> {
+    fn extended(
+        &mut self,
+        by: &Written<'_>,
+        used: &'w Use,
+        path: &mut Vec<&'w str>,
+    ) -> Option<Flat> {
         let name = used.name.value.as_str();
         let place = by.source.place(used.name.span.clone());
         if let Some(at) = path.iter().position(|p| *p == name) {
-            let ring = path[at..].iter().chain([&name]).copied().collect::<Vec<_>>().join(" -> ");
-            let first = self
-                .written
-                .get(name)
-                .and_then(|w| Some((w, w.extends.iter().find(|u| path.get(at + 1) == Some(&u.name.value.as_str()))?)));
-            let error = self.sink.error(codes::EXTENDS, place, format!("profiles extend each other: {ring}"));
+            let ring = path[at..]
+                .iter()
+                .chain([&name])
+                .copied()
+                .collect::<Vec<_>>()
+                .join(" -> ");
+            let first = self.written.get(name).and_then(|w| {
+                Some((
+                    w,
+                    w.extends
+                        .iter()
+                        .find(|u| path.get(at + 1) == Some(&u.name.value.as_str()))?,
+                ))
+            });
+            let error = self.sink.error(
+                codes::EXTENDS,
+                place,
+                format!("profiles extend each other: {ring}"),
+            );
             let error = error.help("one of them must do without another");
             if let Some((first, used)) = first {
-                error.related(first.source.place(used.name.span.clone()), "the cycle begins here");
+                error.related(
+                    first.source.place(used.name.span.clone()),
+                    "the cycle begins here",
+                );
             }
             return None;
         }
         if path.len() > LONGEST_CHAIN {
             let message = format!("more than {LONGEST_CHAIN} profiles extend each other in a row");
-            self.sink.error(codes::EXTENDS, place, message).help("extend fewer, or several at once");
+            self.sink
+                .error(codes::EXTENDS, place, message)
+                .help("extend fewer, or several at once");
             return None;
         }
         if !self.written.contains_key(name) {
@@ -114,7 +161,10 @@ impl<'w> Flattener<'w, '_, '_> {
             return None;
         }
         let mut flat = self.visit(name, path)?;
-        let given = Given { values: &used.inputs, source: by.source };
+        let given = Given {
+            values: &used.inputs,
+            source: by.source,
+        };
         given.declared(&flat.about.inputs, self.sink);
         given.give(&mut flat.about.inputs, self.sink);
         given.rescope(&mut flat.checks, self.sink);
@@ -123,7 +173,10 @@ impl<'w> Flattener<'w, '_, '_> {
 
     /// A profile of its parts and its own checks, with its changes.
     fn joined(&mut self, name: &str, written: &Written<'_>, parts: Vec<Flat>) -> Flat {
-        let mut checker = Checker { source: written.source, sink: self.sink };
+        let mut checker = Checker {
+            source: written.source,
+            sink: self.sink,
+        };
         let mut inputs = BTreeMap::<String, Input>::new();
         let mut checks: Vec<Placed> = Vec::new();
         let mut places = HashMap::new();
@@ -146,9 +199,20 @@ impl<'w> Flattener<'w, '_, '_> {
         }
         for (input, declared) in parse_inputs(written.inputs.as_ref(), &mut checker) {
             if inputs.contains_key(&input) {
-                let keys = written.inputs.iter().flat_map(Node::entries).map(|(key, _)| key);
-                let span = keys.filter(|key| key.text == input).map(|key| key.span.clone()).next_back().unwrap_or(0..0);
-                let message = format!("the input `{}` is one of a profile that this one extends", shown(&input));
+                let keys = written
+                    .inputs
+                    .iter()
+                    .flat_map(Node::entries)
+                    .map(|(key, _)| key);
+                let span = keys
+                    .filter(|key| key.text == input)
+                    .map(|key| key.span.clone())
+                    .next_back()
+                    .unwrap_or(0..0);
+                let message = format!(
+                    "the input `{}` is one of a profile that this one extends",
+                    shown(&input)
+                );
                 let help = "give it a value there: `extends: [{name: …, inputs: {…}}]`, or choose another name";
                 checker.error(codes::INPUT, &span, message).help(help);
             }
@@ -166,23 +230,42 @@ impl<'w> Flattener<'w, '_, '_> {
             let inherited = placed.place.file != written.source.file;
             match ids.add(placed, name, "of this profile", checker.sink) {
                 Ok(control) => entries.push(Arc::new(Entry::new(placed, control, &owner, &image))),
-                Err(problems) if inherited => unfit(problems, placed, &written.extends, &mut checker),
+                Err(problems) if inherited => {
+                    unfit(problems, placed, &written.extends, &mut checker)
+                }
                 Err(_) => {}
             }
         }
         let sound = entries.len() == checks.len();
         written.changes.apply(&mut entries, sound, &mut checker);
         let checks = entries.iter().map(|entry| entry.placed.clone()).collect();
-        Flat { about: Profile { inputs, ..written.about.clone() }, checks }
+        Flat {
+            about: Profile {
+                inputs,
+                ..written.about.clone()
+            },
+            checks,
+        }
     }
 }
 
 /// Reports checks of a profile that make no sense with the inputs that it was given, where it was given them.
-pub(super) fn unfit(problems: Vec<Problem>, placed: &Placed, uses: &[Use], checker: &mut Checker<'_, '_>) {
-    let given = uses.iter().find(|used| !used.inputs.is_empty()).or(uses.first());
+pub(super) fn unfit(
+    problems: Vec<Problem>,
+    placed: &Placed,
+    uses: &[Use],
+    checker: &mut Checker<'_, '_>,
+) {
+    let given = uses
+        .iter()
+        .find(|used| !used.inputs.is_empty())
+        .or(uses.first());
     let Some(used) = given else { return };
     for problem in problems {
-        let message = format!("with these inputs, a check makes no sense: {}", problem.message);
+        let message = format!(
+            "with these inputs, a check makes no sense: {}",
+            problem.message
+        );
         checker
             .error(codes::INPUT, &used.name.span, message)
             .maybe_help(problem.help)
@@ -196,7 +279,12 @@ fn alike(one: &Placed, other: &Placed) -> bool {
 }
 
 /// Reports a profile that does not exist.
-pub(super) fn no_profile(name: &str, place: crate::diagnostic::Place, all: &[String], sink: &mut Sink) {
+pub(super) fn no_profile(
+    name: &str,
+    place: crate::diagnostic::Place,
+    all: &[String],
+    sink: &mut Sink,
+) {
     if all.iter().any(|known| known == name) {
         return;
     }
@@ -204,13 +292,19 @@ pub(super) fn no_profile(name: &str, place: crate::diagnostic::Place, all: &[Str
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add profiles/{}.yaml", shown(name)),
     };
-    sink.error(codes::UNKNOWN_PROFILE, place, format!("there is no profile `{}`", shown(name))).help(help);
+    sink.error(
+        codes::UNKNOWN_PROFILE,
+        place,
+        format!("there is no profile `{}`", shown(name)),
+    )
+    .help(help);
 }
 
 /// What a profile says about itself, as far as it is right.
 pub(super) fn about(name: &str, raw: &super::raw::RawProfile, c: &mut Checker<'_, '_>) -> Profile {
     let mut line = |what: &str, text: &Option<super::raw::Text>| {
-        text.as_ref().and_then(|text| c.line(what, text, super::image::MAX_DESCRIPTION))
+        text.as_ref()
+            .and_then(|text| c.line(what, text, super::image::MAX_DESCRIPTION))
     };
     Profile {
         name: name.to_owned(),

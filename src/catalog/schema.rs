@@ -36,12 +36,17 @@ pub fn schemas() -> Vec<(&'static str, String)> {
 /// Draft 7, which the YAML language server understands best.
 fn shape<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// What may be absent may not be `null`: a key without a value is a mistake to be told about.
 fn without_null(schema: &mut Schema) {
-    let Some(rules) = schema.as_object_mut() else { return };
+    let Some(rules) = schema.as_object_mut() else {
+        return;
+    };
     if let Some(Json::Array(types)) = rules.get_mut("type") {
         types.retain(|t| t != "null");
         if let [one] = types.as_slice() {

@@ -12,15 +12,33 @@ use super::source::{Sink, Source};
 const KINDS: &[(&str, &str)] = &[
     (r"(?i)hooks\.slack(-gov)?\.com", "a Slack webhook's address"),
     (r"\b(AKIA|ASIA)[A-Z2-7]{16}\b", "an AWS access key id"),
-    (r"\bxox[a-z]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}", "a Slack token"),
-    (r"\bgl(pat|ptt|dt|rt|cbt|ft|soat)-[A-Za-z0-9_.-]{16,}", "a GitLab token"),
-    (r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{22,}", "a GitHub token"),
-    (r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----", "a private key"),
-    (r"\b[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", "an address with a password"),
+    (
+        r"\bxox[a-z]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}",
+        "a Slack token",
+    ),
+    (
+        r"\bgl(pat|ptt|dt|rt|cbt|ft|soat)-[A-Za-z0-9_.-]{16,}",
+        "a GitLab token",
+    ),
+    (
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{22,}",
+        "a GitHub token",
+    ),
+    (
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----",
+        "a private key",
+    ),
+    (
+        r"\b[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@",
+        "an address with a password",
+    ),
 ];
 
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    KINDS.iter().map(|(pattern, what)| (Regex::new(pattern).expect("every pattern is tested"), *what)).collect()
+    KINDS
+        .iter()
+        .map(|(pattern, what)| (Regex::new(pattern).expect("every pattern is tested"), *what))
+        .collect()
 });
 
 /// Reports every key and value that holds a secret.
@@ -39,7 +57,9 @@ pub(crate) fn find(text: &str) -> Option<&'static str> {
         return Some(what);
     }
     let base64 = |c: char| c.is_ascii_alphanumeric() || c == '/' || c == '+';
-    text.split(|c| !base64(c)).any(aws_secret).then_some("an AWS secret access key")
+    text.split(|c| !base64(c))
+        .any(aws_secret)
+        .then_some("an AWS secret access key")
 }
 
 /// An AWS secret access key is 40 random characters of base64; digests are 40 of one case, paths have few capitals.

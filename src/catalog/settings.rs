@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::keeping::{brakes, gates, inherited, retention, store};
-use super::raw::{RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text};
+use super::raw::{
+    RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text,
+};
 use super::text::{Checker, shown};
 use super::{codes, defaults, syntax};
 use crate::catalog::de::At;
@@ -31,18 +33,25 @@ pub(super) struct Known {
 /// Checks the settings; `None` when something mandatory is wrong.
 pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Settings>, Known) {
     let before = c.sink.errors();
-    let name = raw.name.as_ref().and_then(|n| c.name(codes::NAME, "a catalog's name", n, &syntax::NAME));
+    let name = raw
+        .name
+        .as_ref()
+        .and_then(|n| c.name(codes::NAME, "a catalog's name", n, &syntax::NAME));
     let name = name.map(CatalogName);
     let regions = regions(raw.regions.as_deref().unwrap_or_default(), c);
     let key = raw.tag_keys.and_then(|k| k.environment);
-    let environment_key = key.and_then(|k| environment_key(&k, c)).unwrap_or(defaults::ENVIRONMENT_KEY.to_owned());
+    let environment_key = key
+        .and_then(|k| environment_key(&k, c))
+        .unwrap_or(defaults::ENVIRONMENT_KEY.to_owned());
     let general = retention(raw.retention.as_ref(), &defaults::RETENTION, c);
     let at_ladder = c.sink.errors();
     let environments = match raw.environments {
         Some(list) => environments(&list, &regions, &general, c),
         None => {
             let mut all = defaults::environments(&regions);
-            all.iter_mut().enumerate().for_each(|(rung, e)| e.retention = inherited(&general, rung));
+            all.iter_mut()
+                .enumerate()
+                .for_each(|(rung, e)| e.retention = inherited(&general, rung));
             all
         }
     };
@@ -53,37 +62,65 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         _ => None,
     };
     let builder = builder(raw.builder.unwrap_or_default(), &environment_key, c);
-    let notifiers = raw.notifiers.iter().filter_map(|n| notifier(n, c)).collect();
+    let notifiers = raw
+        .notifiers
+        .iter()
+        .filter_map(|n| notifier(n, c))
+        .collect();
     let max_age = raw.max_age.as_ref().and_then(|t| c.time(t));
     let rebase_after = raw.rebase_after.unwrap_or(defaults::REBASE_AFTER);
-    let known = Known { ladder, name: name.clone(), environment_key: environment_key.clone(), max_age, rebase_after };
-    let store = raw.store.map_or_else(|| Some(defaults::store()), |s| store(&s, &regions, c));
-    let lease = raw.lease.as_ref().and_then(|t| c.time(t)).unwrap_or(defaults::LEASE);
+    let known = Known {
+        ladder,
+        name: name.clone(),
+        environment_key: environment_key.clone(),
+        max_age,
+        rebase_after,
+    };
+    let store = raw
+        .store
+        .map_or_else(|| Some(defaults::store()), |s| store(&s, &regions, c));
+    let lease = raw
+        .lease
+        .as_ref()
+        .and_then(|t| c.time(t))
+        .unwrap_or(defaults::LEASE);
     let on_failure = match raw.on_failure {
         None | Some(RawOnFailure::Stop) => OnFailure::Stop,
         Some(RawOnFailure::Continue) => OnFailure::Continue,
     };
     let sound = !regions.is_empty() && c.sink.errors() == before;
-    let settings = name.zip(store).filter(|_| sound).map(|(name, store)| Settings {
-        name,
-        regions,
-        default_environment,
-        environments,
-        builder,
-        environment_key,
-        retention: general,
-        brakes: brakes(raw.brakes),
-        store,
-        lease,
-        on_failure,
-        notifiers,
-        gate: Gate { fail_from_impact: raw.checks.and_then(|g| g.fail_from_impact).unwrap_or_default() },
-    });
+    let settings = name
+        .zip(store)
+        .filter(|_| sound)
+        .map(|(name, store)| Settings {
+            name,
+            regions,
+            default_environment,
+            environments,
+            builder,
+            environment_key,
+            retention: general,
+            brakes: brakes(raw.brakes),
+            store,
+            lease,
+            on_failure,
+            notifiers,
+            gate: Gate {
+                fail_from_impact: raw
+                    .checks
+                    .and_then(|g| g.fail_from_impact)
+                    .unwrap_or_default(),
+            },
+        });
     (settings, known)
 }
 
 /// Finds an environment on the ladder by its name.
-pub(super) fn known_environment(text: &Text, ladder: &[EnvName], c: &mut Checker<'_, '_>) -> Option<EnvName> {
+pub(super) fn known_environment(
+    text: &Text,
+    ladder: &[EnvName],
+    c: &mut Checker<'_, '_>,
+) -> Option<EnvName> {
     if let Some(found) = ladder.iter().find(|e| e.as_str() == text.value) {
         return Some(found.clone());
     }
@@ -92,8 +129,12 @@ pub(super) fn known_environment(text: &Text, ladder: &[EnvName], c: &mut Checker
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the ladder is {}", names().collect::<Vec<_>>().join(" < ")),
     };
-    c.error(codes::UNKNOWN_ENVIRONMENT, &text.span, format!("there is no environment `{}`", shown(&text.value)))
-        .help(help);
+    c.error(
+        codes::UNKNOWN_ENVIRONMENT,
+        &text.span,
+        format!("there is no environment `{}`", shown(&text.value)),
+    )
+    .help(help);
     None
 }
 
@@ -106,9 +147,13 @@ pub(super) fn first_time<'t>(
 ) -> Option<&'t Text> {
     if let Some(earlier) = seen.get(&text.value) {
         let earlier = c.source.place(earlier.clone());
-        c.error(code, &text.span, format!("{what} `{}` is given twice", shown(&text.value)))
-            .help("keep one of them")
-            .related(earlier, "first given here");
+        c.error(
+            code,
+            &text.span,
+            format!("{what} `{}` is given twice", shown(&text.value)),
+        )
+        .help("keep one of them")
+        .related(earlier, "first given here");
         return None;
     }
     seen.insert(text.value.clone(), text.span.clone());
@@ -120,7 +165,10 @@ fn regions(list: &[Text], c: &mut Checker<'_, '_>) -> Vec<Region> {
     let mut out = Vec::new();
     for text in list {
         let name = c.aws("a Region", Some(text), &syntax::REGION);
-        if let (Some(name), Some(_)) = (name, first_time(&mut seen, text, (codes::DUPLICATE_ENTRY, "the Region"), c)) {
+        if let (Some(name), Some(_)) = (
+            name,
+            first_time(&mut seen, text, (codes::DUPLICATE_ENTRY, "the Region"), c),
+        ) {
             out.push(Region(name));
         }
     }
@@ -129,8 +177,12 @@ fn regions(list: &[Text], c: &mut Checker<'_, '_>) -> Vec<Region> {
 
 fn environment_key(key: &Text, c: &mut Checker<'_, '_>) -> Option<String> {
     if syntax::reserved_tag(&key.value) {
-        c.error(codes::RESERVED_TAG, &key.span, format!("the tag key `{}` is reserved", shown(&key.value)))
-            .help("`Name`, `aws:*` and `bakeline:*` are taken; choose another");
+        c.error(
+            codes::RESERVED_TAG,
+            &key.span,
+            format!("the tag key `{}` is reserved", shown(&key.value)),
+        )
+        .help("`Name`, `aws:*` and `bakeline:*` are taken; choose another");
         return None;
     }
     c.free_key(key).then(|| key.value.clone())
@@ -146,27 +198,63 @@ fn environments(
     let mut out = Vec::new();
     for At { value: raw, .. } in list {
         let Some(given) = &raw.name else { continue };
-        let name = c.name(codes::NAME, "an environment's name", given, &syntax::ENVIRONMENT);
+        let name = c.name(
+            codes::NAME,
+            "an environment's name",
+            given,
+            &syntax::ENVIRONMENT,
+        );
         // Published parameters and people's queries should not depend on the case.
-        let folded = Text { value: given.value.to_lowercase(), span: given.span.clone() };
-        let new = first_time(&mut names, &folded, (codes::DUPLICATE_ENVIRONMENT, "the environment"), c).is_some();
+        let folded = Text {
+            value: given.value.to_lowercase(),
+            span: given.span.clone(),
+        };
+        let new = first_time(
+            &mut names,
+            &folded,
+            (codes::DUPLICATE_ENVIRONMENT, "the environment"),
+            c,
+        )
+        .is_some();
         let tag = raw.tag_value.as_ref().unwrap_or(given);
         let tag_value = c.tag_value("an environment's tag value", tag);
         let regions = match &raw.regions {
             None => all.to_vec(),
             Some(list) => subset(list, all, c),
         };
-        let accounts = raw.accounts.iter().filter_map(|a| c.aws("an account id", Some(a), &syntax::ACCOUNT)).collect();
+        let accounts = raw
+            .accounts
+            .iter()
+            .filter_map(|a| c.aws("an account id", Some(a), &syntax::ACCOUNT))
+            .collect();
         let role = c.aws("a role's ARN", raw.role.as_ref(), &syntax::ROLE);
         let retention = retention(raw.retention.as_ref(), &inherited(general, out.len()), c);
         let gates = gates(raw.gates.as_ref(), c);
         if tag_value.as_deref() == Some("") {
-            c.error(codes::TAG_LIMIT, &tag.span, "an environment's tag value is empty").help("give it a value");
+            c.error(
+                codes::TAG_LIMIT,
+                &tag.span,
+                "an environment's tag value is empty",
+            )
+            .help("give it a value");
         } else if new {
-            first_time(&mut values, tag, (codes::DUPLICATE_ENVIRONMENT, "the tag value"), c);
+            first_time(
+                &mut values,
+                tag,
+                (codes::DUPLICATE_ENVIRONMENT, "the tag value"),
+                c,
+            );
         }
         if let (Some(name), Some(tag_value)) = (name, tag_value) {
-            out.push(Environment { name: EnvName(name), tag_value, regions, accounts, role, retention, gates });
+            out.push(Environment {
+                name: EnvName(name),
+                tag_value,
+                regions,
+                accounts,
+                role,
+                retention,
+                gates,
+            });
         }
     }
     out
@@ -178,24 +266,39 @@ fn subset(list: &[Text], all: &[Region], c: &mut Checker<'_, '_>) -> Vec<Region>
     if c.sink.errors() > before || all.is_empty() {
         return chosen;
     }
-    for text in list.iter().filter(|t| !all.iter().any(|r| r.as_str() == t.value)) {
+    for text in list
+        .iter()
+        .filter(|t| !all.iter().any(|r| r.as_str() == t.value))
+    {
         let help = match nearest(&text.value, all.iter().map(Region::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "add it to `regions` at the top".to_owned(),
         };
-        c.error(codes::UNKNOWN_REGION, &text.span, format!("`{}` is not one of the catalog's regions", text.value))
-            .help(help);
+        c.error(
+            codes::UNKNOWN_REGION,
+            &text.span,
+            format!("`{}` is not one of the catalog's regions", text.value),
+        )
+        .help(help);
     }
     chosen
 }
 
 fn builder(raw: RawBuilder, environment_key: &str, c: &mut Checker<'_, '_>) -> Builder {
     let default = defaults::builder();
-    let instance_type = c.aws("an instance type", raw.instance_type.as_ref(), &syntax::INSTANCE_TYPE);
+    let instance_type = c.aws(
+        "an instance type",
+        raw.instance_type.as_ref(),
+        &syntax::INSTANCE_TYPE,
+    );
     Builder {
         instance_type: instance_type.unwrap_or(default.instance_type),
         subnet: c.aws("a subnet's id", raw.subnet.as_ref(), &syntax::SUBNET),
-        instance_profile: c.aws("an instance profile", raw.instance_profile.as_ref(), &syntax::INSTANCE_PROFILE),
+        instance_profile: c.aws(
+            "an instance profile",
+            raw.instance_profile.as_ref(),
+            &syntax::INSTANCE_PROFILE,
+        ),
         public_address: raw.public_address.unwrap_or(default.public_address),
         tags: c.tags(&raw.tags, environment_key),
         access: raw.access.map_or(default.access, |a| access(&a.value, c)),
@@ -203,7 +306,9 @@ fn builder(raw: RawBuilder, environment_key: &str, c: &mut Checker<'_, '_>) -> B
 }
 
 fn access(raw: &RawAccess, c: &mut Checker<'_, '_>) -> Access {
-    let RawAccess::Cidrs(list) = raw else { return Access::Ssm };
+    let RawAccess::Cidrs(list) = raw else {
+        return Access::Ssm;
+    };
     let mut seen = BTreeMap::new();
     for text in list {
         match syntax::cidr(&text.value) {
@@ -215,10 +320,19 @@ fn access(raw: &RawAccess, c: &mut Checker<'_, '_>) -> Access {
                 if wide {
                     let place = c.source.place(text.span.clone());
                     c.sink
-                        .warn(codes::OPEN_ACCESS, place, format!("`{}` lets in most of the internet", text.value))
+                        .warn(
+                            codes::OPEN_ACCESS,
+                            place,
+                            format!("`{}` lets in most of the internet", text.value),
+                        )
                         .help("name your runners' addresses, or use `access: ssm`");
                 }
-                first_time(&mut seen, text, (codes::DUPLICATE_ENTRY, "the address range"), c);
+                first_time(
+                    &mut seen,
+                    text,
+                    (codes::DUPLICATE_ENTRY, "the address range"),
+                    c,
+                );
             }
         }
     }
@@ -233,6 +347,11 @@ fn notifier(raw: &RawNotifier, c: &mut Checker<'_, '_>) -> Option<Notifier> {
             .help("put it into an environment variable and name that here: `webhook_env: BAKELINE_SLACK_WEBHOOK_URL`");
         return None;
     }
-    let name = c.name(codes::WEBHOOK_ENV, "the name of an environment variable", text, &syntax::VARIABLE)?;
+    let name = c.name(
+        codes::WEBHOOK_ENV,
+        "the name of an environment variable",
+        text,
+        &syntax::VARIABLE,
+    )?;
     Some(Notifier::Slack { webhook_env: name })
 }

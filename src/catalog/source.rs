@@ -13,7 +13,9 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(text: String) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
         Self { text, lines }
     }
 }
@@ -30,12 +32,19 @@ pub(crate) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(crate) fn new(file: &'a str, text: &'a Text) -> Self {
-        Self { file, text: &text.text, lines: &text.lines }
+        Self {
+            file,
+            text: &text.text,
+            lines: &text.lines,
+        }
     }
 
     /// The place of a byte range.
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
-        let line = self.lines.partition_point(|begins| *begins <= span.start.min(self.text.len())).max(1);
+        let line = self
+            .lines
+            .partition_point(|begins| *begins <= span.start.min(self.text.len()))
+            .max(1);
         let begins = self.lines.get(line - 1).copied().unwrap_or_default();
         Place::in_line(self.file, self.text, (line, begins), span)
     }
@@ -80,15 +89,26 @@ impl Last<'_> {
 
 impl Sink {
     /// Adds an error.
-    pub(crate) fn error(&mut self, code: &'static str, place: Place, message: impl Into<String>) -> Last<'_> {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+    ) -> Last<'_> {
         self.found.push(Diagnostic::error(code, place, message));
         let last = self.found.len() - 1;
         Last(&mut self.found[last])
     }
 
     /// Adds a warning.
-    pub(crate) fn warn(&mut self, code: &'static str, place: Place, message: impl Into<String>) -> Last<'_> {
-        self.found.push(Diagnostic::error(code, place, message).warning());
+    pub(crate) fn warn(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+    ) -> Last<'_> {
+        self.found
+            .push(Diagnostic::error(code, place, message).warning());
         let last = self.found.len() - 1;
         Last(&mut self.found[last])
     }
@@ -106,18 +126,28 @@ impl Sink {
 
     /// How many errors there are.
     pub(crate) fn errors(&self) -> usize {
-        self.found.iter().filter(|d| d.severity == Severity::Error).count()
+        self.found
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .count()
     }
 
     /// The findings in the order of files and places, each once. What lies inside a secret is left out: its message
     /// might quote it.
     pub(crate) fn finish(self) -> Vec<Diagnostic> {
-        let secrets: Vec<Place> =
-            self.found.iter().filter(|d| d.code == super::codes::SECRET).map(|d| d.place.clone()).collect();
+        let secrets: Vec<Place> = self
+            .found
+            .iter()
+            .filter(|d| d.code == super::codes::SECRET)
+            .map(|d| d.place.clone())
+            .collect();
         let overlaps = |p: &Place| {
-            secrets
-                .iter()
-                .any(|s| s.file == p.file && p.line > 0 && p.span.start < s.span.end && s.span.start < p.span.end)
+            secrets.iter().any(|s| {
+                s.file == p.file
+                    && p.line > 0
+                    && p.span.start < s.span.end
+                    && s.span.start < p.span.end
+            })
         };
         let mut found = self.found;
         found.retain(|d| d.code == super::codes::SECRET || !overlaps(&d.place));
@@ -128,5 +158,11 @@ impl Sink {
 }
 
 fn key(d: &Diagnostic) -> (&str, usize, usize, &str, &str) {
-    (&d.place.file, d.place.span.start, d.place.span.end, d.code, &d.message)
+    (
+        &d.place.file,
+        d.place.span.start,
+        d.place.span.end,
+        d.code,
+        &d.message,
+    )
 }

@@ -15,12 +15,18 @@ pub(crate) struct Syntax {
 
 impl Syntax {
     const fn new(pattern: &'static str, says: &'static str) -> Self {
-        Self { pattern, says, regex: OnceLock::new() }
+        Self {
+            pattern,
+            says,
+            regex: OnceLock::new(),
+        }
     }
 
     /// Whether the whole text is of this kind.
     pub(crate) fn allows(&self, text: &str) -> bool {
-        self.regex.get_or_init(|| Regex::new(self.pattern).expect("every pattern is tested")).is_match(text)
+        self.regex
+            .get_or_init(|| Regex::new(self.pattern).expect("every pattern is tested"))
+            .is_match(text)
     }
 }
 
@@ -84,9 +90,14 @@ pub(crate) fn cidr(text: &str) -> Result<bool, String> {
     let example = || "use an address range such as `10.0.0.0/8`".to_owned();
     let (address, length) = text.split_once('/').ok_or_else(example)?;
     let address: IpAddr = address.parse().map_err(|_| example())?;
-    let digits =
-        !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
-    let length: u32 = if digits { length.parse().map_err(|_| example())? } else { return Err(example()) };
+    let digits = !length.is_empty()
+        && length.bytes().all(|b| b.is_ascii_digit())
+        && (length == "0" || !length.starts_with('0'));
+    let length: u32 = if digits {
+        length.parse().map_err(|_| example())?
+    } else {
+        return Err(example());
+    };
     let (bits, size) = match address {
         IpAddr::V4(a) => (u128::from(a.to_bits()) << 96, 32),
         IpAddr::V6(a) => (a.to_bits(), 128),
@@ -94,13 +105,21 @@ pub(crate) fn cidr(text: &str) -> Result<bool, String> {
     if length > size {
         return Err(format!("the part after `/` is at most {size}"));
     }
-    let kept = if length == 0 { 0 } else { bits & (u128::MAX << (128 - length)) };
+    let kept = if length == 0 {
+        0
+    } else {
+        bits & (u128::MAX << (128 - length))
+    };
     if kept != bits {
         let network = match address {
-            IpAddr::V4(_) => IpAddr::from(std::net::Ipv4Addr::from_bits(u32::try_from(kept >> 96).unwrap_or(0))),
+            IpAddr::V4(_) => IpAddr::from(std::net::Ipv4Addr::from_bits(
+                u32::try_from(kept >> 96).unwrap_or(0),
+            )),
             IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::from_bits(kept)),
         };
-        return Err(format!("use the network's own address: `{network}/{length}`"));
+        return Err(format!(
+            "use the network's own address: `{network}/{length}`"
+        ));
     }
     Ok(length < 8)
 }
@@ -123,7 +142,10 @@ pub(crate) fn duration(text: &str) -> Option<jiff::SignedDuration> {
 /// Whether a tag key belongs to bakeline or AWS whatever the settings say.
 pub(crate) fn reserved_tag(key: &str) -> bool {
     let lower = key.to_lowercase();
-    lower == "name" || ["aws:", "bakeline:"].iter().any(|prefix| lower.starts_with(prefix))
+    lower == "name"
+        || ["aws:", "bakeline:"]
+            .iter()
+            .any(|prefix| lower.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -131,7 +153,11 @@ mod tests {
     use super::*;
 
     fn judge(name: &str, syntax: &Syntax, good: &[&str], bad: &[&str]) {
-        assert!(good.iter().all(|g| syntax.allows(g) && !syntax.allows(&format!("{g}\n"))), "{name} {good:?}");
+        assert!(
+            good.iter()
+                .all(|g| syntax.allows(g) && !syntax.allows(&format!("{g}\n"))),
+            "{name} {good:?}"
+        );
         assert!(!bad.iter().any(|b| syntax.allows(b)), "{name} {bad:?}");
     }
 
@@ -139,32 +165,68 @@ mod tests {
     fn each_syntax_lets_in_what_it_should_and_nothing_else() {
         let long = "a".repeat(41);
         let table: &[(&str, &[&str], &[&str])] = &[
-            ("NAME", &["jdk", "a", "base-debian-12"], &["", "JDK", "1a", "a-", "a_b", &long]),
-            ("ENVIRONMENT", &["Test", "Prod", "pre.prod"], &["", "1", "a b", "a/b", "$(x)"]),
+            (
+                "NAME",
+                &["jdk", "a", "base-debian-12"],
+                &["", "JDK", "1a", "a-", "a_b", &long],
+            ),
+            (
+                "ENVIRONMENT",
+                &["Test", "Prod", "pre.prod"],
+                &["", "1", "a b", "a/b", "$(x)"],
+            ),
             (
                 "REGION",
-                &["eu-west-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12"],
+                &[
+                    "eu-west-1",
+                    "us-gov-west-1",
+                    "eusc-de-east-1",
+                    "ap-southeast-12",
+                ],
                 &["eu-west-1a", "EU-WEST-1", "eu", "local"],
             ),
-            ("ACCOUNT", &["123456789012"], &["12345678901", "1234567890123", "12345678901a"]),
+            (
+                "ACCOUNT",
+                &["123456789012"],
+                &["12345678901", "1234567890123", "12345678901a"],
+            ),
             (
                 "ROLE",
-                &["arn:aws:iam::123456789012:role/a", "arn:aws-cn:iam::123456789012:role/x/y"],
-                &["arn:aws:iam::123456789012:user/a", "role", "arn:aws:iam::123456789012:role/"],
+                &[
+                    "arn:aws:iam::123456789012:role/a",
+                    "arn:aws-cn:iam::123456789012:role/x/y",
+                ],
+                &[
+                    "arn:aws:iam::123456789012:user/a",
+                    "role",
+                    "arn:aws:iam::123456789012:role/",
+                ],
             ),
             (
                 "INSTANCE_TYPE",
                 &["t3.small", "u-6tb1.112xlarge", "m7g.metal-24xl"],
                 &["t3", "t3.", "T3.small", "t3.small; x"],
             ),
-            ("SUBNET", &["subnet-12345678", "subnet-0123456789abcdef0"], &["subnet-1", "subnet-ABCDEF01"]),
-            ("INSTANCE_PROFILE", &["bakeline", "a+b=c,d.e@f"], &["", "arn:aws:iam::1:instance-profile/x", "a b"]),
+            (
+                "SUBNET",
+                &["subnet-12345678", "subnet-0123456789abcdef0"],
+                &["subnet-1", "subnet-ABCDEF01"],
+            ),
+            (
+                "INSTANCE_PROFILE",
+                &["bakeline", "a+b=c,d.e@f"],
+                &["", "arn:aws:iam::1:instance-profile/x", "a b"],
+            ),
             (
                 "PARAMETER",
                 &["/aws/service/debian/release/12/latest/amd64", "/a"],
                 &["a", "/", "/a/", "//a", "/a b", "/a:1"],
             ),
-            ("IMAGE_OWNER", &["amazon", "self", "136693071363"], &["debian", "", "Amazon"]),
+            (
+                "IMAGE_OWNER",
+                &["amazon", "self", "136693071363"],
+                &["debian", "", "Amazon"],
+            ),
             (
                 "IMAGE_PATTERN",
                 &["debian-12-amd64-*", "*x", "ubuntu/images/*(a) [b]'?"],
@@ -173,32 +235,92 @@ mod tests {
             (
                 "PATH",
                 &["files/motd", "a", ".x/y", "files/a@.service"],
-                &["/a", "a//b", "a/", "-a", "a/-b", "a b", "a\\b", "", "${a}", "~/a"],
+                &[
+                    "/a", "a//b", "a/", "-a", "a/-b", "a b", "a\\b", "", "${a}", "~/a",
+                ],
             ),
-            ("FOLDER", &[".bakeline/store", "/srv/store"], &["", "/", "-x", "a b", "$(x)"]),
+            (
+                "FOLDER",
+                &[".bakeline/store", "/srv/store"],
+                &["", "/", "-x", "a b", "$(x)"],
+            ),
             (
                 "DESTINATION",
                 &["/etc/motd", "/etc/systemd/system/a@.service"],
                 &["etc", "/", "/a/", "//a", "/a b", "/a$b", "/{{x}}"],
             ),
-            ("OWNER", &["root", "root:root", "0:0", "_apt"], &["", "Root", "a:", ":a", "a:b:c", "a b", "-a"]),
-            ("MODE", &["644", "0644", "4755"], &["", "0o644", "888", "rw", "00644", "64"]),
-            ("DURATION", &["90s", "15m", "36h", "7d", "2w"], &["", "7", "d", "07d", "1.5h", "-1d", "7 d", "100000d"]),
-            ("WAIT", &["0s", "90s", "7d", "2w"], &["", "0", "0d", "00s", "07d", "-1d"]),
-            ("DATE", &["2030-12-31"], &["", "20301231", "2030-1-1", "31.12.2030"]),
-            ("BUCKET", &["abc", "my.bucket-1"], &["ab", "-ab", "Abc", "a_b", "s3://abc"]),
-            ("FACT", &["a", "team_1"], &["", "Team", "1a", "a-b", "a b", "_a"]),
+            (
+                "OWNER",
+                &["root", "root:root", "0:0", "_apt"],
+                &["", "Root", "a:", ":a", "a:b:c", "a b", "-a"],
+            ),
+            (
+                "MODE",
+                &["644", "0644", "4755"],
+                &["", "0o644", "888", "rw", "00644", "64"],
+            ),
+            (
+                "DURATION",
+                &["90s", "15m", "36h", "7d", "2w"],
+                &["", "7", "d", "07d", "1.5h", "-1d", "7 d", "100000d"],
+            ),
+            (
+                "WAIT",
+                &["0s", "90s", "7d", "2w"],
+                &["", "0", "0d", "00s", "07d", "-1d"],
+            ),
+            (
+                "DATE",
+                &["2030-12-31"],
+                &["", "20301231", "2030-1-1", "31.12.2030"],
+            ),
+            (
+                "BUCKET",
+                &["abc", "my.bucket-1"],
+                &["ab", "-ab", "Abc", "a_b", "s3://abc"],
+            ),
+            (
+                "FACT",
+                &["a", "team_1"],
+                &["", "Team", "1a", "a-b", "a b", "_a"],
+            ),
             ("ASCII", &["", "a b ~ {}"], &["ä", "–", "a\tb", "\u{7f}"]),
-            ("VARIABLE", &["A", "_a1", "SLACK_URL"], &["", "1A", "A-B", "$A", "https://x"]),
+            (
+                "VARIABLE",
+                &["A", "_a1", "SLACK_URL"],
+                &["", "1A", "A-B", "$A", "https://x"],
+            ),
         ];
-        assert_eq!(table.iter().map(|t| t.0).collect::<Vec<_>>(), ALL.iter().map(|a| a.0).collect::<Vec<_>>());
-        table.iter().zip(ALL).for_each(|((name, good, bad), (_, syntax))| judge(name, syntax, good, bad));
+        assert_eq!(
+            table.iter().map(|t| t.0).collect::<Vec<_>>(),
+            ALL.iter().map(|a| a.0).collect::<Vec<_>>()
+        );
+        table
+            .iter()
+            .zip(ALL)
+            .for_each(|((name, good, bad), (_, syntax))| judge(name, syntax, good, bad));
     }
 
     #[test]
     fn the_name_pattern_is_the_models_rule() {
-        for text in ["jdk", "a", "a-", "-a", "", "a1-b", "A", &"a".repeat(40), &"a".repeat(41), "a_b", "é"] {
-            assert_eq!(NAME.allows(text), crate::model::check_name(text).is_ok(), "{text}");
+        for text in [
+            "jdk",
+            "a",
+            "a-",
+            "-a",
+            "",
+            "a1-b",
+            "A",
+            &"a".repeat(40),
+            &"a".repeat(41),
+            "a_b",
+            "é",
+        ] {
+            assert_eq!(
+                NAME.allows(text),
+                crate::model::check_name(text).is_ok(),
+                "{text}"
+            );
         }
     }
 
@@ -210,10 +332,21 @@ mod tests {
         assert_eq!(cidr("0.0.0.0/0"), Ok(true));
         assert_eq!(cidr("::/0"), Ok(true));
         assert_eq!(cidr("0.0.0.0/1"), Ok(true));
-        assert_eq!(cidr("10.1.2.3/8"), Err("use the network's own address: `10.0.0.0/8`".to_owned()));
-        for bad in
-            ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "a/8", "10.0.0.0/08", "10.0.0.0/+8", "::/129"]
-        {
+        assert_eq!(
+            cidr("10.1.2.3/8"),
+            Err("use the network's own address: `10.0.0.0/8`".to_owned())
+        );
+        for bad in [
+            "",
+            "10.0.0.0",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "a/8",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "::/129",
+        ] {
             assert!(cidr(bad).is_err(), "{bad}");
         }
     }

@@ -28,21 +28,37 @@ impl Checker<'_, '_> {
         span: &Range<usize>,
         message: impl Into<String>,
     ) -> super::source::Last<'_> {
-        self.sink.error(code, self.source.place(span.clone()), message)
+        self.sink
+            .error(code, self.source.place(span.clone()), message)
     }
 
     /// Lets a name through if its syntax allows it.
-    pub(crate) fn name(&mut self, code: &'static str, what: &str, text: &Text, syntax: &Syntax) -> Option<String> {
+    pub(crate) fn name(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        text: &Text,
+        syntax: &Syntax,
+    ) -> Option<String> {
         if syntax.allows(&text.value) {
             return Some(text.value.clone());
         }
-        self.error(code, &text.span, format!("`{}` is not {what}", shown(&text.value)))
-            .help(format!("use {}", syntax.says));
+        self.error(
+            code,
+            &text.span,
+            format!("`{}` is not {what}", shown(&text.value)),
+        )
+        .help(format!("use {}", syntax.says));
         None
     }
 
     /// As [`Self::name`], for an optional text with AWS's syntax.
-    pub(crate) fn aws(&mut self, what: &str, text: Option<&Text>, syntax: &Syntax) -> Option<String> {
+    pub(crate) fn aws(
+        &mut self,
+        what: &str,
+        text: Option<&Text>,
+        syntax: &Syntax,
+    ) -> Option<String> {
         self.name(codes::AWS_SYNTAX, what, text?, syntax)
     }
 
@@ -61,8 +77,12 @@ impl Checker<'_, '_> {
     pub(crate) fn line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
         let before = self.sink.errors();
         if text.value.contains(['\n', '\t']) {
-            self.error(codes::TEXT, &text.span, format!("{what} must be one line without tabs"))
-                .help("write it on one line; fold a long one with `>-`");
+            self.error(
+                codes::TEXT,
+                &text.span,
+                format!("{what} must be one line without tabs"),
+            )
+            .help("write it on one line; fold a long one with `>-`");
         }
         self.value(what, text, max);
         (self.sink.errors() == before).then(|| text.value.clone())
@@ -75,15 +95,25 @@ impl Checker<'_, '_> {
         if let Some(c) = text.value.chars().find(|c| !c.is_ascii()) {
             // An escape does not show the character; then the whole text is the place.
             let written = self.source.text.get(text.span.clone()).unwrap_or_default();
-            let at = written.find(|w: char| !w.is_ascii()).filter(|at| written[*at..].starts_with(c));
-            let span = at.map_or(text.span.clone(), |at| text.span.start + at..text.span.start + at + c.len_utf8());
+            let at = written
+                .find(|w: char| !w.is_ascii())
+                .filter(|at| written[*at..].starts_with(c));
+            let span = at.map_or(text.span.clone(), |at| {
+                text.span.start + at..text.span.start + at + c.len_utf8()
+            });
             let shown = c.escape_debug();
             self.error(
                 codes::ASCII,
                 &span,
-                format!("{what} must be ASCII, and `{shown}` (U+{:04X}) is not", u32::from(c)),
+                format!(
+                    "{what} must be ASCII, and `{shown}` (U+{:04X}) is not",
+                    u32::from(c)
+                ),
             )
-            .help(format!("{}; EC2 accepts ASCII only here, and any character in tags", replacement(c)));
+            .help(format!(
+                "{}; EC2 accepts ASCII only here, and any character in tags",
+                replacement(c)
+            ));
         }
         self.line(what, text, max);
         (self.sink.errors() == before).then(|| text.value.clone())
@@ -102,8 +132,12 @@ impl Checker<'_, '_> {
         }
         let length = text.value.chars().count();
         if length > max {
-            self.error(codes::TEXT, &text.span, format!("{what} has {length} characters, more than {max}"))
-                .help("shorten it");
+            self.error(
+                codes::TEXT,
+                &text.span,
+                format!("{what} has {length} characters, more than {max}"),
+            )
+            .help("shorten it");
         }
         (self.sink.errors() == before).then(|| text.value.clone())
     }
@@ -112,8 +146,12 @@ impl Checker<'_, '_> {
     pub(crate) fn tags(&mut self, tags: &TextMap, environment_key: &str) -> Tags {
         let mut out = Tags::new();
         if let Some((key, _)) = tags.iter().nth(MAX_TAGS) {
-            self.error(codes::TAG_LIMIT, &key.span, format!("{} tags, more than {MAX_TAGS}", tags.len()))
-                .help("EC2 allows 50 on a resource, of which bakeline needs 20");
+            self.error(
+                codes::TAG_LIMIT,
+                &key.span,
+                format!("{} tags, more than {MAX_TAGS}", tags.len()),
+            )
+            .help("EC2 allows 50 on a resource, of which bakeline needs 20");
         }
         for (key, value) in tags {
             let key_ok = self.tag_key(key, environment_key);
@@ -130,8 +168,12 @@ impl Checker<'_, '_> {
     pub(crate) fn tag_value(&mut self, what: &str, value: &Text) -> Option<String> {
         let length = value.value.chars().count();
         if length > MAX_VALUE {
-            self.error(codes::TAG_LIMIT, &value.span, format!("{what} has {length} characters, more than {MAX_VALUE}"))
-                .help("shorten it");
+            self.error(
+                codes::TAG_LIMIT,
+                &value.span,
+                format!("{what} has {length} characters, more than {MAX_VALUE}"),
+            )
+            .help("shorten it");
             return None;
         }
         self.line(what, value, MAX_VALUE)
@@ -152,8 +194,12 @@ impl Checker<'_, '_> {
     pub(crate) fn free_key(&mut self, key: &Text) -> bool {
         let length = key.value.chars().count();
         if !(1..=MAX_KEY).contains(&length) {
-            self.error(codes::TAG_LIMIT, &key.span, format!("a tag's key has {length} characters"))
-                .help(format!("use 1 to {MAX_KEY}"));
+            self.error(
+                codes::TAG_LIMIT,
+                &key.span,
+                format!("a tag's key has {length} characters"),
+            )
+            .help(format!("use 1 to {MAX_KEY}"));
             return false;
         }
         self.line("a tag's key", key, MAX_KEY).is_some()
@@ -174,7 +220,9 @@ fn replacement(c: char) -> String {
         '\u{2018}'..='\u{201b}' => "'",
         '\u{201c}'..='\u{201f}' | '«' | '»' => "\"",
         '…' => "...",
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => return "write a space instead".to_owned(),
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => {
+            return "write a space instead".to_owned();
+        }
         _ => return "remove it".to_owned(),
     };
     format!("write `{ascii}` instead")
@@ -185,7 +233,13 @@ pub(crate) fn shown(text: &str) -> String {
     let mut out: String = text
         .chars()
         .take(60)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
         .collect();
     if text.chars().count() > 60 {
         out.push('…');

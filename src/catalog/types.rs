@@ -274,16 +274,30 @@ impl Catalog {
     /// Every control the image must pass: its ancestors' first, because a child must still pass them.
     #[must_use]
     pub fn controls(&self, name: &ImageName) -> Vec<&Control> {
-        self.images.get(name).into_iter().flat_map(|image| &image.controls).map(|control| &**control).collect()
+        self.images
+            .get(name)
+            .into_iter()
+            .flat_map(|image| &image.controls)
+            .map(|control| &**control)
+            .collect()
     }
 
     /// What the image's controls are reported under, in the order of the controls.
     #[must_use]
     pub fn profiles(&self, name: &ImageName) -> Vec<Profile> {
-        let Some(image) = self.images.get(name) else { return Vec::new() };
+        let Some(image) = self.images.get(name) else {
+            return Vec::new();
+        };
         let digested = |profile: &Arc<Profile>| {
-            let own = image.controls.iter().map(|c| &**c).filter(|c| c.origin.name == profile.name);
-            Profile { sha256: profile.said(&own.collect::<Vec<_>>()), ..(**profile).clone() }
+            let own = image
+                .controls
+                .iter()
+                .map(|c| &**c)
+                .filter(|c| c.origin.name == profile.name);
+            Profile {
+                sha256: profile.said(&own.collect::<Vec<_>>()),
+                ..(**profile).clone()
+            }
         };
         image.profiles.iter().map(digested).collect()
     }
@@ -291,7 +305,11 @@ impl Catalog {
     /// Every image with its parents before it, otherwise by name.
     #[must_use]
     pub fn parents_first(&self) -> Vec<&Image> {
-        let mut all: Vec<(usize, &Image)> = self.images.values().map(|i| (self.lineage(&i.name).len(), i)).collect();
+        let mut all: Vec<(usize, &Image)> = self
+            .images
+            .values()
+            .map(|i| (self.lineage(&i.name).len(), i))
+            .collect();
         all.sort_by_key(|(depth, image)| (*depth, &image.name));
         all.into_iter().map(|(_, image)| image).collect()
     }

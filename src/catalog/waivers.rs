@@ -38,14 +38,20 @@ pub(super) struct Waived<'a> {
 impl Waived<'_> {
     pub(super) fn written(&self) -> WrittenWaiver {
         let place = self.source.place(self.control.span.clone());
-        WrittenWaiver { control: self.control.value.clone(), waiver: self.waiver.clone(), place }
+        WrittenWaiver {
+            control: self.control.value.clone(),
+            waiver: self.waiver.clone(),
+            place,
+        }
     }
 }
 
 /// Lets the waivers of one file through. What lacks a key has been reported.
 pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<Waived<'a>> {
     let mut seen = BTreeMap::new();
-    list.into_iter().filter_map(|raw| waived(raw, &mut seen, c)).collect()
+    list.into_iter()
+        .filter_map(|raw| waived(raw, &mut seen, c))
+        .collect()
 }
 
 /// The same of an image's file.
@@ -58,19 +64,38 @@ fn waived<'a>(
     seen: &mut BTreeMap<String, std::ops::Range<usize>>,
     c: &mut Checker<'a, '_>,
 ) -> Option<Waived<'a>> {
-    let RawWaiver { control, images, justification, owner, expires } = raw;
+    let RawWaiver {
+        control,
+        images,
+        justification,
+        owner,
+        expires,
+    } = raw;
     let control = control?;
     let images = images.unwrap_or_default();
-    let everywhere = [Text { value: String::new(), span: control.span.clone() }];
-    for image in if images.is_empty() { &everywhere[..] } else { &images } {
-        let what = format!("{} {}", control.value, image.value).trim_end().to_owned();
-        let text = Text { value: what, span: image.span.clone() };
+    let everywhere = [Text {
+        value: String::new(),
+        span: control.span.clone(),
+    }];
+    for image in if images.is_empty() {
+        &everywhere[..]
+    } else {
+        &images
+    } {
+        let what = format!("{} {}", control.value, image.value)
+            .trim_end()
+            .to_owned();
+        let text = Text {
+            value: what,
+            span: image.span.clone(),
+        };
         first_time(seen, &text, (codes::WAIVER, "the waiver of"), c);
     }
     let mut line = |what: &str, text: Option<Text>| {
         let text = text?;
         if text.value.trim().is_empty() {
-            c.error(codes::WAIVER, &text.span, format!("a waiver needs {what}")).help("a waiver explains itself");
+            c.error(codes::WAIVER, &text.span, format!("a waiver needs {what}"))
+                .help("a waiver explains itself");
             return None;
         }
         c.line(what, &text, super::image::MAX_DESCRIPTION)
@@ -78,16 +103,33 @@ fn waived<'a>(
     let justification = line("a justification", justification);
     let owner = line("an owner", owner);
     let expires = expires.and_then(|text| date(&text, c));
-    let waiver = Waiver { justification: justification?, owner: owner?, expires: expires? };
-    Some(Waived { source: c.source, control, images, waiver })
+    let waiver = Waiver {
+        justification: justification?,
+        owner: owner?,
+        expires: expires?,
+    };
+    Some(Waived {
+        source: c.source,
+        control,
+        images,
+        waiver,
+    })
 }
 
 /// A day of the calendar.
 fn date(text: &Text, c: &mut Checker<'_, '_>) -> Option<jiff::civil::Date> {
-    let day = text.value.parse().ok().filter(|_| syntax::DATE.allows(&text.value));
+    let day = text
+        .value
+        .parse()
+        .ok()
+        .filter(|_| syntax::DATE.allows(&text.value));
     if day.is_none() {
-        c.error(codes::WAIVER, &text.span, format!("`{}` is no day", shown(&text.value)))
-            .help(format!("use {}", syntax::DATE.says));
+        c.error(
+            codes::WAIVER,
+            &text.span,
+            format!("`{}` is no day", shown(&text.value)),
+        )
+        .help(format!("use {}", syntax::DATE.says));
     }
     day
 }

@@ -25,7 +25,12 @@ impl Blob {
     pub fn new(bytes: Vec<u8>, truncated: bool, secret: bool) -> Self {
         const MARK: &[u8] = b"PRIVATE KEY-----";
         let secret = secret || bytes.windows(MARK.len()).any(|w| w == MARK) || hashes(&bytes);
-        Self { bytes, truncated, secret, kept: None }
+        Self {
+            bytes,
+            truncated,
+            secret,
+            kept: None,
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -56,7 +61,11 @@ impl Blob {
     }
 
     pub(crate) fn shown(&self) -> String {
-        if self.secret { format!("(secret, {} bytes)", self.len()) } else { format!("\"{}\"", brief(&self.bytes)) }
+        if self.secret {
+            format!("(secret, {} bytes)", self.len())
+        } else {
+            format!("\"{}\"", brief(&self.bytes))
+        }
     }
 }
 
@@ -94,16 +103,38 @@ impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let open = |bytes, cut| Ok(Self::new(bytes, cut, false));
         match Written::deserialize(deserializer)? {
-            Written { secret: Some(true), bytes: Some(len), text: None, hex: None, truncated } => {
-                Ok(Self { bytes: Vec::new(), truncated, secret: true, kept: Some(len) })
-            }
-            Written { secret: None, bytes: None, text: Some(text), hex: None, truncated: cut } => {
-                open(text.into_bytes(), cut)
-            }
-            Written { secret: None, bytes: None, text: None, hex: Some(hex), truncated: cut } => {
-                open(unhex(&hex).ok_or_else(|| D::Error::custom("`hex` is not hexadecimal"))?, cut)
-            }
-            _ => Err(D::Error::custom("bytes are `text`, `hex`, or `secret` with the number of `bytes`")),
+            Written {
+                secret: Some(true),
+                bytes: Some(len),
+                text: None,
+                hex: None,
+                truncated,
+            } => Ok(Self {
+                bytes: Vec::new(),
+                truncated,
+                secret: true,
+                kept: Some(len),
+            }),
+            Written {
+                secret: None,
+                bytes: None,
+                text: Some(text),
+                hex: None,
+                truncated: cut,
+            } => open(text.into_bytes(), cut),
+            Written {
+                secret: None,
+                bytes: None,
+                text: None,
+                hex: Some(hex),
+                truncated: cut,
+            } => open(
+                unhex(&hex).ok_or_else(|| D::Error::custom("`hex` is not hexadecimal"))?,
+                cut,
+            ),
+            _ => Err(D::Error::custom(
+                "bytes are `text`, `hex`, or `secret` with the number of `bytes`",
+            )),
         }
     }
 }
@@ -115,10 +146,15 @@ fn hashes(bytes: &[u8]) -> bool {
         let field = &field[field.iter().take_while(|b| **b == b'!').count()..];
         let mut parts = field.split(|b| *b == b'$');
         let begins = parts.next().is_some_and(<[u8]>::is_empty);
-        let kind = parts.next().is_some_and(|kind| !kind.is_empty() && kind.len() < 12);
+        let kind = parts
+            .next()
+            .is_some_and(|kind| !kind.is_empty() && kind.len() < 12);
         begins && kind && parts.any(|part| part.len() >= 8)
     };
-    bytes.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b':').nth(1)).any(hash)
+    bytes
+        .split(|b| *b == b'\n')
+        .filter_map(|line| line.split(|b| *b == b':').nth(1))
+        .any(hash)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -135,12 +171,19 @@ mod tests {
     #[test]
     fn secrets_are_neither_shown_nor_kept() {
         let shadow = Blob::new(b"root:$y$...:1".to_vec(), false, true);
-        let key = Blob::new(b"-----BEGIN OPENSSH PRIVATE KEY-----\nabc".to_vec(), false, false);
+        let key = Blob::new(
+            b"-----BEGIN OPENSSH PRIVATE KEY-----\nabc".to_vec(),
+            false,
+            false,
+        );
         let copied = Blob::new(b"# x\nroot:!$6$c0ffee$abcdefgh:1:\n".to_vec(), false, false);
         for blob in [shadow, key, copied] {
             let kept = serde_json::to_string(&blob).expect("json");
             for text in [kept, blob.shown()] {
-                assert!(text.contains("secret") && !text.contains("root") && !text.contains("abc"), "{text}");
+                assert!(
+                    text.contains("secret") && !text.contains("root") && !text.contains("abc"),
+                    "{text}"
+                );
             }
         }
         let plain = serde_json::to_value(Blob::new(vec![0xff], true, false)).expect("json");
@@ -159,7 +202,11 @@ mod tests {
             assert_eq!(blob.shown(), shown);
             assert_eq!(blob.withheld(), json.contains("secret"));
             let judged = !matches!(Observed::blob(&blob), Observed::Unknown(_));
-            assert_eq!(judged, json.contains("text"), "neither a secret nor a part is judged");
+            assert_eq!(
+                judged,
+                json.contains("text"),
+                "neither a secret nor a part is judged"
+            );
         }
         for bad in [
             r#"{"truncated":false}"#,

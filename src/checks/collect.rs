@@ -33,12 +33,20 @@ pub struct CollectOptions<'a> {
 /// after its first buffer with status 0. It must arrive on standard input; as an argument it can be too long for the kernel.
 #[must_use]
 pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
-    let due: Vec<&Control> =
-        controls.iter().copied().filter(|c| c.disabled.is_none() && c.phases.contains(&options.phase)).collect();
+    let due: Vec<&Control> = controls
+        .iter()
+        .copied()
+        .filter(|c| c.disabled.is_none() && c.phases.contains(&options.phase))
+        .collect();
     let wanted = wanted(&due);
     let mut out = String::from("{\n");
     // Writing to a String can't fail.
-    let _ = writeln!(out, "N={}\nR={}\nCAP={CAP}", sh_quote(options.nonce), sh_quote(&directory(options.root)));
+    let _ = writeln!(
+        out,
+        "N={}\nR={}\nCAP={CAP}",
+        sh_quote(options.nonce),
+        sh_quote(&directory(options.root))
+    );
     out.push_str(FUNCTIONS);
     let mut functions: Vec<&str> = BASE_SHELL.to_vec();
     let mut lines = Vec::new();
@@ -46,7 +54,10 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
         let asked: Vec<Asked<'_>> = wanted
             .iter()
             .filter(|(target, _)| target.kind == kind.name)
-            .map(|(target, properties)| Asked { target, properties: properties.clone() })
+            .map(|(target, properties)| Asked {
+                target,
+                properties: properties.clone(),
+            })
             .collect();
         if asked.is_empty() || (options.root.is_some() && kind.not_in_directory.is_some()) {
             continue;
@@ -82,19 +93,33 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
     };
     for control in due {
         for expectation in control.expectations() {
-            let presence = expectation.target.of().and_then(|kind: &Kind| kind.presence);
+            let presence = expectation
+                .target
+                .of()
+                .and_then(|kind: &Kind| kind.presence);
             for target in open::targets(&expectation.target, &control.for_each, &control.inputs) {
-                let names = expectation.expect.keys().map(String::as_str).chain(presence);
+                let names = expectation
+                    .expect
+                    .keys()
+                    .map(String::as_str)
+                    .chain(presence);
                 names.for_each(|name| add(target.clone(), name));
             }
         }
-        let choices =
-            control.inputs.values().flat_map(|i| &i.choices).filter_map(|(condition, _)| condition.as_deref());
+        let choices = control
+            .inputs
+            .values()
+            .flat_map(|i| &i.choices)
+            .filter_map(|(condition, _)| condition.as_deref());
         for text in control.when.as_deref().into_iter().chain(choices) {
-            let Ok(condition) = expression::parse(text) else { continue };
+            let Ok(condition) = expression::parse(text) else {
+                continue;
+            };
             let mut facts = Vec::new();
             condition.facts(&mut facts);
-            facts.into_iter().for_each(|(target, property)| add(target.clone(), property));
+            facts
+                .into_iter()
+                .for_each(|(target, property)| add(target.clone(), property));
         }
     }
     out
@@ -132,24 +157,47 @@ mod tests {
     #[test]
     fn no_function_of_the_shell_takes_the_place_of_another() {
         let mut known: BTreeMap<&str, &str> = BTreeMap::new();
-        let shells = resource::KINDS.iter().map(|kind| kind.shell).chain(BASE_SHELL.iter().copied());
+        let shells = resource::KINDS
+            .iter()
+            .map(|kind| kind.shell)
+            .chain(BASE_SHELL.iter().copied());
         for shell in shells.chain([FUNCTIONS]) {
-            for (start, line) in shell.match_indices('\n').map(|(i, _)| (i + 1, shell[i + 1..].lines().next())) {
-                let Some((name, rest)) = line.and_then(|line| line.split_once("() ")) else { continue };
+            for (start, line) in shell
+                .match_indices('\n')
+                .map(|(i, _)| (i + 1, shell[i + 1..].lines().next()))
+            {
+                let Some((name, rest)) = line.and_then(|line| line.split_once("() ")) else {
+                    continue;
+                };
                 if name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
-                    let end = if rest.ends_with('}') { shell[start..].find('\n') } else { shell[start..].find("\n}") };
+                    let end = if rest.ends_with('}') {
+                        shell[start..].find('\n')
+                    } else {
+                        shell[start..].find("\n}")
+                    };
                     let body = &shell[start..start + end.unwrap_or_default()];
-                    assert_eq!(*known.entry(name).or_insert(body), body, "{name} is there twice");
+                    assert_eq!(
+                        *known.entry(name).or_insert(body),
+                        body,
+                        "{name} is there twice"
+                    );
                 }
             }
         }
-        assert!(known.len() > 30 && known["put"].contains("emit"), "{known:?}");
+        assert!(
+            known.len() > 30 && known["put"].contains("emit"),
+            "{known:?}"
+        );
     }
 
     #[test]
     fn quoting_leaves_nothing_to_expand() {
-        for (text, word) in [("", "''"), ("a b", "'a b'"), ("$(id)`id`\"\\", "'$(id)`id`\"\\'"), ("it's", r"'it'\''s'")]
-        {
+        for (text, word) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(id)`id`\"\\", "'$(id)`id`\"\\'"),
+            ("it's", r"'it'\''s'"),
+        ] {
             assert_eq!(sh_quote(text), word);
         }
     }
@@ -176,10 +224,16 @@ mod tests {
             for function in text.split("\n").filter(|line| line.contains("() {")) {
                 let name = function.split("()").next().unwrap_or_default();
                 let body = &text[text.find(function).unwrap_or_default()..];
-                let body =
-                    if function.ends_with('}') { function } else { body.split("\n}\n").next().unwrap_or_default() };
+                let body = if function.ends_with('}') {
+                    function
+                } else {
+                    body.split("\n}\n").next().unwrap_or_default()
+                };
                 let other = bodies.insert(name, body);
-                assert!(other.is_none_or(|other| other == body), "{name} is there twice");
+                assert!(
+                    other.is_none_or(|other| other == body),
+                    "{name} is there twice"
+                );
             }
         }
         assert!(bodies.len() > 20, "{bodies:?}");

@@ -11,11 +11,26 @@ use super::tree::Tree;
 use super::{Phase, expression, resource};
 
 /// The keys that any check may carry beside its resource.
-pub(crate) const COMMON: &[&str] =
-    &["id", "title", "desc", "impact", "tags", "refs", "phase", "when", "for_each", "manual", "if_absent"];
+pub(crate) const COMMON: &[&str] = &[
+    "id",
+    "title",
+    "desc",
+    "impact",
+    "tags",
+    "refs",
+    "phase",
+    "when",
+    "for_each",
+    "manual",
+    "if_absent",
+];
 /// The keys that hold several expectations.
-pub(crate) const GROUPS: &[(&str, Mode)] =
-    &[("checks", Mode::All), ("all_of", Mode::All), ("any_of", Mode::Any), ("none_of", Mode::None)];
+pub(crate) const GROUPS: &[(&str, Mode)] = &[
+    ("checks", Mode::All),
+    ("all_of", Mode::All),
+    ("any_of", Mode::Any),
+    ("none_of", Mode::None),
+];
 
 const LONGEST_LINE: usize = 200;
 
@@ -34,8 +49,13 @@ pub struct Around<'a> {
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
-    let mut draft =
-        Draft { problems: Vec::new(), inputs: around.inputs, loops: Vec::new(), for_each: Vec::new(), shown: None };
+    let mut draft = Draft {
+        problems: Vec::new(),
+        inputs: around.inputs,
+        loops: Vec::new(),
+        for_each: Vec::new(),
+        shown: None,
+    };
     let for_each = draft.for_each(check);
     let manual = draft.line(check, "manual");
     let body = draft.body(check, manual.is_some());
@@ -43,10 +63,21 @@ pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
     let control = Control {
         id: draft.line(check, "id").unwrap_or_default(),
         title: draft.line(check, "title").unwrap_or_default(),
-        desc: check.get("desc").and_then(Tree::text).map(|t| t.trim().to_owned()),
+        desc: check
+            .get("desc")
+            .and_then(Tree::text)
+            .map(|t| t.trim().to_owned()),
         impact: draft.impact(check),
-        tags: check.get("tags").map(|t| t.entries().iter().cloned().collect()).unwrap_or_default(),
-        refs: check.get("refs").into_iter().flat_map(Tree::items).filter_map(Tree::spelled).collect(),
+        tags: check
+            .get("tags")
+            .map(|t| t.entries().iter().cloned().collect())
+            .unwrap_or_default(),
+        refs: check
+            .get("refs")
+            .into_iter()
+            .flat_map(Tree::items)
+            .filter_map(Tree::spelled)
+            .collect(),
         phases: draft.phases(check, default_phases),
         when: draft.when(check),
         manual,
@@ -67,7 +98,11 @@ fn phases_of(body: &Group) -> BTreeSet<Phase> {
         let own = expectation.target.of().map_or(&[][..], |kind| kind.phases);
         out.retain(|phase| own.contains(phase));
     }
-    if out.is_empty() { BTreeSet::from([Phase::Boot]) } else { out }
+    if out.is_empty() {
+        BTreeSet::from([Phase::Boot])
+    } else {
+        out
+    }
 }
 
 /// A check while it is read.
@@ -90,7 +125,9 @@ impl Draft<'_> {
     /// One line of text under a key.
     fn line(&mut self, check: &Tree, key: &str) -> Option<String> {
         let text = check.get(key)?.text()?;
-        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_LINE && !text.contains(char::is_control);
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= LONGEST_LINE
+            && !text.contains(char::is_control);
         if !fits {
             let message = format!("{key}: it must be one line of 1 to {LONGEST_LINE} characters");
             self.problem(Problem::new(message, "shorten it, or leave it out").under(key));
@@ -106,14 +143,19 @@ impl Draft<'_> {
             _ => return 0.5,
         };
         if !(0.0..=1.0).contains(&impact) {
-            let problem = Problem::new("impact: it must be 0.0 to 1.0", "use a number from 0.0 to 1.0");
+            let problem = Problem::new(
+                "impact: it must be 0.0 to 1.0",
+                "use a number from 0.0 to 1.0",
+            );
             self.problem(problem.under("impact"));
         }
         impact
     }
 
     fn phases(&mut self, check: &Tree, default: BTreeSet<Phase>) -> BTreeSet<Phase> {
-        let Some(list) = check.get("phase") else { return default };
+        let Some(list) = check.get("phase") else {
+            return default;
+        };
         let word = |tree: &Tree| match tree.text() {
             Some("build") => Some(Phase::Build),
             Some("boot") => Some(Phase::Boot),
@@ -121,7 +163,10 @@ impl Draft<'_> {
         };
         let phases: BTreeSet<Phase> = list.items().iter().filter_map(word).collect();
         if phases.is_empty() || phases.len() < list.items().len() {
-            let problem = Problem::new("phase: it would never be judged", "name build, boot or both");
+            let problem = Problem::new(
+                "phase: it would never be judged",
+                "name build, boot or both",
+            );
             self.problem(problem.under("phase"));
         }
         phases
@@ -133,25 +178,36 @@ impl Draft<'_> {
             Ok(condition) => {
                 let (mut inputs, mut variables) = (Vec::new(), Vec::new());
                 condition.names(&mut inputs, &mut variables);
-                for name in inputs.into_iter().filter(|name| !self.inputs.contains_key(*name)) {
+                for name in inputs
+                    .into_iter()
+                    .filter(|name| !self.inputs.contains_key(*name))
+                {
                     let problem = open::no_input(name, self.inputs);
                     self.problems.push(problem.under("when"));
                 }
                 if let Some(held) = condition.constant() {
-                    let message =
-                        format!("when: it {} holds, whatever is found", if held { "always" } else { "never" });
-                    let help =
-                        if held { "leave it out" } else { "use `disable` with a reason, or a condition on facts" };
-                    self.problems.push(Problem::new(message, help).under("when"));
+                    let message = format!(
+                        "when: it {} holds, whatever is found",
+                        if held { "always" } else { "never" }
+                    );
+                    let help = if held {
+                        "leave it out"
+                    } else {
+                        "use `disable` with a reason, or a condition on facts"
+                    };
+                    self.problems
+                        .push(Problem::new(message, help).under("when"));
                 }
                 for name in variables {
                     // A loop is inside the condition, not around it.
-                    let problem = Problem::new(format!("when: `{name}` means nothing here"), "quote a text");
+                    let problem =
+                        Problem::new(format!("when: `{name}` means nothing here"), "quote a text");
                     self.problems.push(problem.under("when"));
                 }
             }
             Err(why) => {
-                let help = "write one such as `os.name == \"debian\" and package(\"auditd\").installed`";
+                let help =
+                    "write one such as `os.name == \"debian\" and package(\"auditd\").installed`";
                 self.problem(Problem::new(format!("when: {why}"), help).under("when"));
             }
         }
@@ -159,13 +215,21 @@ impl Draft<'_> {
     }
 
     fn for_each(&mut self, check: &Tree) -> Vec<(String, Tree)> {
-        let Some(loops) = check.get("for_each") else { return Vec::new() };
+        let Some(loops) = check.get("for_each") else {
+            return Vec::new();
+        };
         for (name, values) in loops.entries() {
-            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+            let plain =
+                name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
             if !plain || name == "inputs" || resource::kind(name).is_some() {
                 let message = format!("`{}` can't name a loop value", name.escape_debug());
                 let help = "use letters, digits and `_`, and no resource's name";
-                self.problem(Problem::new(message, help).at_key().under(name).under("for_each"));
+                self.problem(
+                    Problem::new(message, help)
+                        .at_key()
+                        .under(name)
+                        .under("for_each"),
+                );
             }
             for problem in open::check(values, &[], self.inputs) {
                 self.problem(problem.under(name).under("for_each"));
@@ -176,33 +240,60 @@ impl Draft<'_> {
             self.loops.push(name.clone());
         }
         self.for_each = loops.entries().to_vec();
-        if open::rows(loops.entries(), &|tree| open::every(tree, self.inputs)).len() > open::MOST_ROWS {
-            let message = format!("for_each: it has more than {} combinations", open::MOST_ROWS);
+        if open::rows(loops.entries(), &|tree| open::every(tree, self.inputs)).len()
+            > open::MOST_ROWS
+        {
+            let message = format!(
+                "for_each: it has more than {} combinations",
+                open::MOST_ROWS
+            );
             self.problem(Problem::new(message, "make several checks of it").under("for_each"));
         }
         self.for_each.clone()
     }
 
     fn body(&mut self, check: &Tree, manual: bool) -> Group {
-        let groups: Vec<_> = GROUPS.iter().filter(|(key, _)| check.get(key).is_some()).collect();
+        let groups: Vec<_> = GROUPS
+            .iter()
+            .filter(|(key, _)| check.get(key).is_some())
+            .collect();
         let kinds = kinds(check);
         match (kinds.as_slice(), groups.as_slice()) {
             ([kind], []) => {
                 let keys = COMMON.iter().copied();
                 let item = self.expectation(check, kind, &keys.collect::<Vec<_>>());
-                Group { mode: Mode::All, items: vec![Item::Expect(item)] }
+                Group {
+                    mode: Mode::All,
+                    items: vec![Item::Expect(item)],
+                }
             }
             ([], [(key, mode)]) => self.group(check, key, *mode),
-            ([], []) if manual => Group { mode: Mode::All, items: Vec::new() },
+            ([], []) if manual => Group {
+                mode: Mode::All,
+                items: Vec::new(),
+            },
             ([], []) => {
                 let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
-                self.problem(Problem::new("it says nothing to check", format!("name one of {}", names.join(", "))));
-                Group { mode: Mode::All, items: Vec::new() }
+                self.problem(Problem::new(
+                    "it says nothing to check",
+                    format!("name one of {}", names.join(", ")),
+                ));
+                Group {
+                    mode: Mode::All,
+                    items: Vec::new(),
+                }
             }
             _ => {
-                let first = kinds.get(1).map(|k| k.name).or(groups.first().map(|(key, _)| *key)).unwrap_or_default();
+                let first = kinds
+                    .get(1)
+                    .map(|k| k.name)
+                    .or(groups.first().map(|(key, _)| *key))
+                    .unwrap_or_default();
                 self.problem(several(first));
-                Group { mode: Mode::All, items: Vec::new() }
+                Group {
+                    mode: Mode::All,
+                    items: Vec::new(),
+                }
             }
         }
     }
@@ -215,12 +306,19 @@ impl Draft<'_> {
             let nested = GROUPS.iter().find(|(key, _)| entry.get(key).is_some());
             let kinds = kinds(entry);
             match (kinds.as_slice(), nested) {
-                ([kind], None) => items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"]))),
-                ([], Some((inner, mode))) => items.push(Item::Group(self.group(entry, inner, *mode))),
+                ([kind], None) => {
+                    items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"])))
+                }
+                ([], Some((inner, mode))) => {
+                    items.push(Item::Group(self.group(entry, inner, *mode)))
+                }
                 ([_, second, ..], None) => self.problem(several(second.name)),
                 _ => {
                     let names: Vec<&str> = resource::KINDS.iter().map(|k| k.name).collect();
-                    self.problem(Problem::new("it names no resource", format!("name one of {}", names.join(", "))));
+                    self.problem(Problem::new(
+                        "it names no resource",
+                        format!("name one of {}", names.join(", ")),
+                    ));
                 }
             }
             for problem in &mut self.problems[before..] {
@@ -228,14 +326,19 @@ impl Draft<'_> {
             }
         }
         if entries.is_empty() {
-            self.problem(Problem::new(format!("`{key}` is empty"), "name what is expected").under(key));
+            self.problem(
+                Problem::new(format!("`{key}` is empty"), "name what is expected").under(key),
+            );
         }
         Group { mode, items }
     }
 
     fn finish(mut self, mut control: Control, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
         if taken.contains(&control.id) {
-            let message = format!("id: `{}` is taken by another check", control.id.escape_debug());
+            let message = format!(
+                "id: `{}` is taken by another check",
+                control.id.escape_debug()
+            );
             self.problem(Problem::new(message, "choose another one, or leave it out").under("id"));
         }
         if !self.problems.is_empty() {
@@ -257,14 +360,28 @@ impl Draft<'_> {
 /// The resources that an entry names: the first key that is a resource's name, and the later ones that are none of its
 /// properties.
 fn kinds(entry: &Tree) -> Vec<&'static Kind> {
-    let mut all = entry.entries().iter().filter_map(|(key, _)| resource::kind(key));
-    let Some(first) = all.next() else { return Vec::new() };
-    let known = |name: &str| first.property(name).is_some() || first.parameters.iter().any(|p| p.name == name);
-    std::iter::once(first).chain(all.filter(|kind| !known(kind.name))).collect()
+    let mut all = entry
+        .entries()
+        .iter()
+        .filter_map(|(key, _)| resource::kind(key));
+    let Some(first) = all.next() else {
+        return Vec::new();
+    };
+    let known = |name: &str| {
+        first.property(name).is_some() || first.parameters.iter().any(|p| p.name == name)
+    };
+    std::iter::once(first)
+        .chain(all.filter(|kind| !known(kind.name)))
+        .collect()
 }
 
 fn several(other: &str) -> Problem {
-    Problem::new("one check is of one resource", "make an entry of its own for the other").at_key().under(other)
+    Problem::new(
+        "one check is of one resource",
+        "make an entry of its own for the other",
+    )
+    .at_key()
+    .under(other)
 }
 
 /// Such as `file /etc/motd: mode "0644", owner "root"`.
@@ -273,7 +390,9 @@ fn title(shown: &str, control: &Control) -> String {
     for expectation in control.expectations() {
         let kind = expectation.target.of();
         for (name, expected) in &expectation.expect {
-            let of = kind.and_then(|k| k.property(name)).map_or(super::kind::Of::Text, |p| p.of);
+            let of = kind
+                .and_then(|k| k.property(name))
+                .map_or(super::kind::Of::Text, |p| p.of);
             all.push(match expected {
                 Expected::Fixed(matcher) => format!("{name} {}", matcher.describe(of)),
                 Expected::Open(_) => name.clone(),

@@ -11,9 +11,18 @@ use super::value::operand;
 use super::{Matcher, open};
 
 impl Draft<'_> {
-    pub(super) fn expectation(&mut self, check: &Tree, kind: &'static Kind, besides: &[&str]) -> Expectation {
+    pub(super) fn expectation(
+        &mut self,
+        check: &Tree,
+        kind: &'static Kind,
+        besides: &[&str],
+    ) -> Expectation {
         let subject = self.subject(check, kind).unwrap_or_default();
-        let mut target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };
+        let mut target = Target {
+            kind: kind.name.to_owned(),
+            subject,
+            parameters: BTreeMap::new(),
+        };
         let mut expect = BTreeMap::new();
         for (key, value) in check.entries() {
             if key == kind.name || besides.contains(&key.as_str()) {
@@ -33,23 +42,39 @@ impl Draft<'_> {
             }
         }
         if expect.is_empty() && self.problems.is_empty() {
-            expect = kind.by_default.iter().map(|property| by_default(kind, property)).collect();
+            expect = kind
+                .by_default
+                .iter()
+                .map(|property| by_default(kind, property))
+                .collect();
             if expect.is_empty() {
                 let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
                 let help = format!("add one of {}", names.join(", "));
-                self.problem(Problem::new(format!("nothing is expected of this {}", kind.name), help));
+                self.problem(Problem::new(
+                    format!("nothing is expected of this {}", kind.name),
+                    help,
+                ));
             }
         }
         self.contradiction(kind, &expect);
-        self.shown
-            .get_or_insert_with(|| format!("{}:{}", kind.name, super::facts::brief(target.subject.trim().as_bytes())));
+        self.shown.get_or_insert_with(|| {
+            format!(
+                "{}:{}",
+                kind.name,
+                super::facts::brief(target.subject.trim().as_bytes())
+            )
+        });
         let if_absent = match check.get("if_absent").and_then(Tree::text) {
             Some("skip") => Some(IfAbsent::Skip),
             Some("pass") => Some(IfAbsent::Pass),
             Some("fail") => Some(IfAbsent::Fail),
             _ => None,
         };
-        Expectation { target, expect, if_absent }
+        Expectation {
+            target,
+            expect,
+            if_absent,
+        }
     }
 
     /// How to look: a value that fits, whatever its loops and inputs turn out to be.
@@ -57,17 +82,27 @@ impl Draft<'_> {
         let key = parameter.name;
         let mut problems = open::check(value, &self.loops, self.inputs);
         problems.extend(open::exposed(value, self.inputs));
-        let wrong = |what: &str, help: Option<String>| Problem::maybe(format!("{key}: {what}"), help);
-        let text = written(value, parameter.of).map_err(|(what, help)| problems.push(wrong(&what, help))).ok();
+        let wrong =
+            |what: &str, help: Option<String>| Problem::maybe(format!("{key}: {what}"), help);
+        let text = written(value, parameter.of)
+            .map_err(|(what, help)| problems.push(wrong(&what, help)))
+            .ok();
         if let Some(text) = text.as_ref().filter(|_| problems.is_empty()) {
             let parameters = BTreeMap::from([(key.to_owned(), text.clone())]);
-            let alone = Target { kind: String::new(), subject: String::new(), parameters };
+            let alone = Target {
+                kind: String::new(),
+                subject: String::new(),
+                parameters,
+            };
             let all = open::targets(&alone, &self.for_each, self.inputs);
-            let bad = all.iter().find_map(|target| (parameter.check)(target.parameter(key, "")).err());
+            let bad = all
+                .iter()
+                .find_map(|target| (parameter.check)(target.parameter(key, "")).err());
             problems.extend(bad.map(|(what, help)| wrong(&what, Some(help.to_owned()))));
         }
         let fine = problems.is_empty();
-        self.problems.extend(problems.into_iter().map(|p| p.under(key)));
+        self.problems
+            .extend(problems.into_iter().map(|p| p.under(key)));
         text.filter(|_| fine)
     }
 
@@ -79,7 +114,10 @@ impl Draft<'_> {
         };
         let Some(subject) = number.as_deref().or_else(|| value.text()) else {
             let message = format!("{}: it must be text, not {}", kind.name, value.describe());
-            let help = format!("write its {} behind it: `{}: …`", kind.subject.name, kind.name);
+            let help = format!(
+                "write its {} behind it: `{}: …`",
+                kind.subject.name, kind.name
+            );
             self.problem(Problem::new(message, help).under(kind.name));
             return None;
         };
@@ -90,7 +128,11 @@ impl Draft<'_> {
             self.problem(Problem::new(message, help).under(kind.name));
             return None;
         }
-        let alone = Target { kind: kind.name.to_owned(), subject: subject.to_owned(), parameters: BTreeMap::new() };
+        let alone = Target {
+            kind: kind.name.to_owned(),
+            subject: subject.to_owned(),
+            parameters: BTreeMap::new(),
+        };
         for sample in open::targets(&alone, &self.for_each, self.inputs) {
             if let Err((what, help)) = (kind.subject.check)(&sample.subject) {
                 self.problem(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
@@ -102,32 +144,53 @@ impl Draft<'_> {
         }
         if kind.name != "command" {
             let problems = open::check(value, &self.loops, self.inputs);
-            self.problems.extend(problems.into_iter().map(|p| p.under(kind.name)));
+            self.problems
+                .extend(problems.into_iter().map(|p| p.under(kind.name)));
         }
         Some(subject.to_owned())
     }
 
     fn property(&mut self, kind: &Kind, key: &str, value: &Tree) -> Option<(String, Expected)> {
         let Some(property) = kind.property(key) else {
-            let names = kind.properties.iter().map(|p| p.name).chain(kind.parameters.iter().map(|p| p.name));
+            let names = kind
+                .properties
+                .iter()
+                .map(|p| p.name)
+                .chain(kind.parameters.iter().map(|p| p.name));
             let help = match crate::diagnostic::nearest(key, names.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("a {} has {}", kind.name, names.collect::<Vec<_>>().join(", ")),
+                None => format!(
+                    "a {} has {}",
+                    kind.name,
+                    names.collect::<Vec<_>>().join(", ")
+                ),
             };
             self.problem(
-                Problem::new(format!("the key `{}` is not known here", key.escape_debug()), help).at_key().under(key),
+                Problem::new(
+                    format!("the key `{}` is not known here", key.escape_debug()),
+                    help,
+                )
+                .at_key()
+                .under(key),
             );
             return None;
         };
-        let name = if property.name.is_empty() { key.to_owned() } else { property.name.to_owned() };
+        let name = if property.name.is_empty() {
+            key.to_owned()
+        } else {
+            property.name.to_owned()
+        };
         let problems = open::check(value, &self.loops, self.inputs);
         if open::refers(value, &self.loops) {
             let fine = problems.is_empty();
-            self.problems.extend(problems.into_iter().map(|p| p.under(key)));
+            self.problems
+                .extend(problems.into_iter().map(|p| p.under(key)));
             if fine {
                 for sample in open::sample_trees(value, &self.loops, self.inputs) {
                     if let Err(mut problem) = Matcher::read(&sample, property.of) {
-                        let given = |name: &&str| self.inputs.get(*name).is_some_and(|input| input.sensitive);
+                        let given = |name: &&str| {
+                            self.inputs.get(*name).is_some_and(|input| input.sensitive)
+                        };
                         if let Some(name) = open::inputs_in(value).iter().find(|name| given(name)) {
                             "it does not fit here".clone_into(&mut problem.message);
                             problem.help = Some(format!("look at the sensitive input `{name}`"));
@@ -154,10 +217,14 @@ impl Draft<'_> {
     }
 
     fn contradiction(&mut self, kind: &Kind, expect: &BTreeMap<String, Expected>) {
-        let Some(presence) = kind.presence else { return };
+        let Some(presence) = kind.presence else {
+            return;
+        };
         let absent = expect.get(presence) == Some(&Expected::Fixed(Matcher::bool(false)));
         if absent && expect.len() > 1 {
-            let message = format!("`{presence}: false` and an expectation of what is there contradict each other");
+            let message = format!(
+                "`{presence}: false` and an expectation of what is there contradict each other"
+            );
             self.problem(Problem::new(message, "remove one of them"));
         }
     }
@@ -178,7 +245,8 @@ fn by_default(kind: &Kind, written: &str) -> (String, Expected) {
 fn written(value: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
     match value {
         Tree::List(items) if of == Of::List => {
-            let items: Result<Vec<String>, _> = items.iter().map(|item| operand(item, Of::Text)).collect();
+            let items: Result<Vec<String>, _> =
+                items.iter().map(|item| operand(item, Of::Text)).collect();
             Ok(items?.join("\n"))
         }
         _ => operand(value, of),

@@ -15,9 +15,15 @@ fn every_refusal_says_what_and_what_next() {
         ("{file: /a, mode: 644.5}", "\"0644\""),
         ("{file: /a, mode: 420}", "write it as \"0644\""),
         ("{file: /a, mode: \"0888\"}", "octal"),
-        ("{file: /a, mode: {match: \"6\"}}", "`match` is not for this property"),
+        (
+            "{file: /a, mode: {match: \"6\"}}",
+            "`match` is not for this property",
+        ),
         ("{file: /a, type: symlink}", "link"),
-        ("{file: /a, content: {at_most: x}}", "`at_most` is not for this property"),
+        (
+            "{file: /a, content: {at_most: x}}",
+            "`at_most` is not for this property",
+        ),
         ("{file: /a, content: {match: \"(\"}}", "can't be used"),
         ("{file: /a, content: {include: 42}}", "in quotes: \"42\""),
         ("{file: /a, content: {like: x}}", "like"),
@@ -32,8 +38,14 @@ fn every_refusal_says_what_and_what_next() {
         ("{package: nginx=1.22}", "`version`"),
         ("{package: \"ngi*\"}", "`*`"),
         ("{package: nginx, version: 1.22}", "in quotes: \"1.22\""),
-        ("{package: nginx, version: {at_least: latest}}", "is not a version"),
-        ("{package: nginx, installed: false, version: \"1\"}", "contradict"),
+        (
+            "{package: nginx, version: {at_least: latest}}",
+            "is not a version",
+        ),
+        (
+            "{package: nginx, installed: false, version: \"1\"}",
+            "contradict",
+        ),
         ("{service: --now}", "`-`"),
         ("{service: \"a b\"}", "` `"),
         ("{service: \"ssh*\"}", "`*`"),
@@ -63,11 +75,23 @@ fn ids_are_unique_and_an_explicit_one_is_never_renamed() {
     }
     let mut of = |yaml: &str| {
         let raw = serde_saphyr::from_str::<Tree>(yaml).expect(yaml);
-        read(&raw, Around { taken: &mut taken, inputs: &BTreeMap::new(), origin: Origin::default() })
+        read(
+            &raw,
+            Around {
+                taken: &mut taken,
+                inputs: &BTreeMap::new(),
+                origin: Origin::default(),
+            },
+        )
     };
     assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#2");
     assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#3");
-    assert_eq!(of("{package: nginx, id: \"package:nginx#4\"}").expect("ok").id, "package:nginx#4");
+    assert_eq!(
+        of("{package: nginx, id: \"package:nginx#4\"}")
+            .expect("ok")
+            .id,
+        "package:nginx#4"
+    );
     assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#5");
     let problems = of("{package: nginx, id: mine}").expect_err("taken");
     assert!(problems[0].message.contains("taken"), "{problems:?}");
@@ -77,13 +101,21 @@ fn ids_are_unique_and_an_explicit_one_is_never_renamed() {
 fn defaults_of_bare_checks() {
     let expect = |yaml: &str| {
         let control = controls(yaml).remove(0);
-        control.expectations()[0].expect.keys().cloned().collect::<Vec<_>>().join(" ")
+        control.expectations()[0]
+            .expect
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(expect("- {file: /a}"), "exists");
     assert_eq!(expect("- {file: /a, mode: \"0644\"}"), "mode");
     assert_eq!(expect("- {package: nginx}"), "installed");
     assert_eq!(expect("- {service: nginx}"), "enabled running");
-    assert_eq!(expect("- {command: id, stdout: {include: root}}"), "stdout succeeds");
+    assert_eq!(
+        expect("- {command: id, stdout: {include: root}}"),
+        "stdout succeeds"
+    );
 }
 
 #[test]
@@ -99,9 +131,21 @@ fn a_mode_without_quotes_is_refused_however_it_is_written() {
 fn a_later_key_that_is_a_property_is_no_second_resource() {
     let control = controls("- {sshd_config: file, mount: \"no\", service: 1}").remove(0);
     let expectation = control.expectations()[0];
-    assert_eq!((expectation.target.kind.as_str(), expectation.target.subject.as_str()), ("sshd_config", "file"));
-    assert_eq!(expectation.expect.keys().collect::<Vec<_>>(), ["mount", "service"]);
-    for yaml in ["{file: /a, sshd_config: file}", "{any_of: [{file: /a, sshd_config: file}]}"] {
+    assert_eq!(
+        (
+            expectation.target.kind.as_str(),
+            expectation.target.subject.as_str()
+        ),
+        ("sshd_config", "file")
+    );
+    assert_eq!(
+        expectation.expect.keys().collect::<Vec<_>>(),
+        ["mount", "service"]
+    );
+    for yaml in [
+        "{file: /a, sshd_config: file}",
+        "{any_of: [{file: /a, sshd_config: file}]}",
+    ] {
         assert!(refusal(yaml).contains("of one resource"), "{yaml}");
     }
 }

@@ -83,7 +83,9 @@ impl Expression {
                 (None, None) => None,
             },
             Self::Compare(operator, a, b) => match (a.literal(), b.literal()) {
-                (Some(a), Some(b)) => compare((operator, false), Some(&a), Some(&b), &Patterns::default()).ok(),
+                (Some(a), Some(b)) => {
+                    compare((operator, false), Some(&a), Some(&b), &Patterns::default()).ok()
+                }
                 (_, Some(Tree::List(none))) if none.is_empty() && *operator == "in" => Some(false),
                 _ => None,
             },
@@ -95,15 +97,24 @@ impl Expression {
     fn literal(&self) -> Option<Tree> {
         match self {
             Self::Literal(tree) => Some(tree.clone()),
-            Self::List(items) => items.iter().map(Self::literal).collect::<Option<_>>().map(Tree::List),
+            Self::List(items) => items
+                .iter()
+                .map(Self::literal)
+                .collect::<Option<_>>()
+                .map(Tree::List),
             _ => None,
         }
     }
 
     /// Whether it is a fact that is in the order of versions.
     fn is_version(&self) -> bool {
-        let Self::Fact(target, property) = self else { return false };
-        target.of().and_then(|kind| kind.property(property)).is_some_and(|property| property.of == Of::Version)
+        let Self::Fact(target, property) = self else {
+            return false;
+        };
+        target
+            .of()
+            .and_then(|kind| kind.property(property))
+            .is_some_and(|property| property.of == Of::Version)
     }
 
     /// Whether it holds.
@@ -114,7 +125,10 @@ impl Expression {
         match self.found(scope)? {
             None | Some(Tree::Bool(false)) => Ok(false),
             Some(Tree::Bool(true)) => Ok(true),
-            Some(other) => Err(format!("{} is no condition: compare it with something", other.describe())),
+            Some(other) => Err(format!(
+                "{} is no condition: compare it with something",
+                other.describe()
+            )),
         }
     }
 
@@ -123,7 +137,10 @@ impl Expression {
         match self {
             Self::Literal(tree) => Ok(Some(tree.clone())),
             Self::Input(name) => scope.input(name).map(Some),
-            Self::Variable(name) => scope.variable(name).map(Some).ok_or_else(|| format!("there is no `{name}` here")),
+            Self::Variable(name) => scope
+                .variable(name)
+                .map(Some)
+                .ok_or_else(|| format!("there is no `{name}` here")),
             Self::Fact(target, property) => match scope.observe(target, property) {
                 Observed::Value(value) => Ok(Some(plain(&value))),
                 Observed::Missing(_) => Ok(None),
@@ -140,7 +157,12 @@ impl Expression {
             Self::Compare(operator, a, b) => {
                 let (left, right) = (a.found(scope)?, b.found(scope)?);
                 let versions = a.is_version() || b.is_version();
-                truth(compare((operator, versions), left.as_ref(), right.as_ref(), scope.patterns())?)
+                truth(compare(
+                    (operator, versions),
+                    left.as_ref(),
+                    right.as_ref(),
+                    scope.patterns(),
+                )?)
             }
         }
     }
@@ -168,7 +190,10 @@ fn compare(
         // What is not there is equal to nothing, and in no order.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
     };
-    let spelled = |tree: &Tree| tree.spelled().ok_or_else(|| format!("{} can't be compared", tree.describe()));
+    let spelled = |tree: &Tree| {
+        tree.spelled()
+            .ok_or_else(|| format!("{} can't be compared", tree.describe()))
+    };
     Ok(match operator {
         "in" => b.items().iter().any(|item| item.spelled() == a.spelled()),
         "matches" => patterns.found(&spelled(b)?, spelled(a)?.as_bytes())?,

@@ -13,7 +13,9 @@ impl Scope for World {
             ("auditd", "version") => Observed::Value(Value::Version("1:3.0.9".to_owned())),
             ("this", "version") => Observed::Value(Value::Version("8.10".to_owned())),
             ("/numbers", "ratio") => Observed::Value(Value::Setting(vec!["0.25".to_owned()])),
-            ("file", "AllowUsers") => Observed::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()])),
+            ("file", "AllowUsers") => {
+                Observed::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()]))
+            }
             ("gone", "version") => Observed::Missing("is not installed".to_owned()),
             _ => Observed::Unknown("it was not collected".to_owned()),
         }
@@ -26,7 +28,10 @@ impl Scope for World {
     fn input(&self, name: &str) -> Result<Tree, String> {
         match name {
             "level" => Ok(Tree::Int(2)),
-            "shells" => Ok(Tree::List(vec![Tree::Text("sh".into()), Tree::Text("bash".into())])),
+            "shells" => Ok(Tree::List(vec![
+                Tree::Text("sh".into()),
+                Tree::Text("bash".into()),
+            ])),
             _ => Err(format!("there is no input `{name}`")),
         }
     }
@@ -44,7 +49,10 @@ fn conditions_hold_or_not() {
         ("not not true and (false or true)", Ok(true)),
         ("package('auditd').version >= \"1:3\"", Ok(true)),
         ("package('auditd').version < \"1:3\"", Ok(false)),
-        ("os.version >= \"8.9\" and os.version > 8.9 and os.version < 9", Ok(true)),
+        (
+            "os.version >= \"8.9\" and os.version > 8.9 and os.version < 9",
+            Ok(true),
+        ),
         ("\"3.134\" > \"3.20\" and 0.5 < 3", Ok(true)),
         ("config_file(\"/numbers\").ratio < 0.3", Ok(true)),
         ("\"bob\" in sshd_config(\"file\").AllowUsers", Ok(true)),
@@ -60,7 +68,11 @@ fn conditions_hold_or_not() {
         ("m", Err(())),
     ] {
         let condition = parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-        assert_eq!(condition.holds(&World::default()).map_err(drop), expected, "{text}");
+        assert_eq!(
+            condition.holds(&World::default()).map_err(drop),
+            expected,
+            "{text}"
+        );
     }
 }
 

@@ -44,7 +44,11 @@ fn is_zero(rc: &i32) -> bool {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { schema: SCHEMA, identity: Identity::default(), readings: BTreeMap::new() }
+        Self {
+            schema: SCHEMA,
+            identity: Identity::default(),
+            readings: BTreeMap::new(),
+        }
     }
 }
 
@@ -57,7 +61,11 @@ impl Facts {
 
     /// Everything that was asked about by one kind of question.
     pub(crate) fn asked(&self, kind: &str) -> impl Iterator<Item = &str> {
-        self.readings.get(kind).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+        self.readings
+            .get(kind)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .map(String::as_str)
     }
 }
 
@@ -115,7 +123,11 @@ pub(crate) fn brief(bytes: &[u8]) -> String {
             c => out.extend(c.escape_debug()),
         }
     }
-    if bytes.len() > 4 * MOST { format!("{out}… ({} bytes)", bytes.len()) } else { out }
+    if bytes.len() > 4 * MOST {
+        format!("{out}… ({} bytes)", bytes.len())
+    } else {
+        out
+    }
 }
 
 #[cfg(test)]
@@ -124,11 +136,21 @@ mod tests {
 
     #[test]
     fn actual_values_are_one_short_line() {
-        assert_eq!(brief(b"a\nb\r\x1b[31m\0 \"x\""), "a\\nb\\r\\u{1b}[31m\\0 \"x\"");
+        assert_eq!(
+            brief(b"a\nb\r\x1b[31m\0 \"x\""),
+            "a\\nb\\r\\u{1b}[31m\\0 \"x\""
+        );
         let long = brief(&b"x".repeat(5000));
-        assert!(long.chars().count() < 120 && long.ends_with("… (5000 bytes)"), "{long}");
+        assert!(
+            long.chars().count() < 120 && long.ends_with("… (5000 bytes)"),
+            "{long}"
+        );
         assert!(brief(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
-        assert_eq!(brief("a\u{202e}b".as_bytes()), "a\\u{202e}b", "no text direction tricks");
+        assert_eq!(
+            brief("a\u{202e}b".as_bytes()),
+            "a\\u{202e}b",
+            "no text direction tricks"
+        );
     }
 
     #[test]
@@ -140,10 +162,20 @@ mod tests {
         };
         let of = |key: &str, reading| [(key.to_owned(), reading)].into();
         let facts = Facts {
-            identity: Identity { uid: Some(0), machine_id: "empty".into(), ..Identity::default() },
+            identity: Identity {
+                uid: Some(0),
+                machine_id: "empty".into(),
+                ..Identity::default()
+            },
             readings: [
-                ("file".to_owned(), of("/a", reading(0, "", b"-rw-r--r-- 1 0 0 3 x"))),
-                ("body".to_owned(), of("/a", reading(2, "", b"Permission denied"))),
+                (
+                    "file".to_owned(),
+                    of("/a", reading(0, "", b"-rw-r--r-- 1 0 0 3 x")),
+                ),
+                (
+                    "body".to_owned(),
+                    of("/a", reading(2, "", b"Permission denied")),
+                ),
                 ("out".to_owned(), of("id", reading(0, "T", b"\xff"))),
             ]
             .into(),
@@ -151,6 +183,9 @@ mod tests {
         };
         let json = serde_json::to_string(&facts).expect("json");
         assert_eq!(serde_json::from_str::<Facts>(&json).expect("facts"), facts);
-        assert!(json.contains(r#""file":{"/a":{"text":"-rw-r--r-- 1 0 0 3 x"}}"#), "{json}");
+        assert!(
+            json.contains(r#""file":{"/a":{"text":"-rw-r--r-- 1 0 0 3 x"}}"#),
+            "{json}"
+        );
     }
 }

@@ -11,7 +11,14 @@ use super::verdict::{Finding, Outcome};
 /// A finding about the control as a whole.
 pub(super) fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
     let (resource, property) = (String::new(), what.to_owned());
-    Finding { resource, property, expected: String::new(), actual: None, outcome, message }
+    Finding {
+        resource,
+        property,
+        expected: String::new(),
+        actual: None,
+        outcome,
+        message,
+    }
 }
 
 /// The same where it is the only one.
@@ -21,8 +28,19 @@ pub(super) fn alone(outcome: Outcome, what: &str, message: String) -> Box<Findin
 
 /// Where there is nothing to look at, and that is no failure.
 pub(super) fn nothing(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
-    let outcome = if meaning == IfAbsent::Pass { Outcome::Passed } else { Outcome::Skipped };
-    Finding { resource: target.shown(), ..whole(outcome, property, format!("{property}: there is nothing to look at")) }
+    let outcome = if meaning == IfAbsent::Pass {
+        Outcome::Passed
+    } else {
+        Outcome::Skipped
+    };
+    Finding {
+        resource: target.shown(),
+        ..whole(
+            outcome,
+            property,
+            format!("{property}: there is nothing to look at"),
+        )
+    }
 }
 
 /// How what was observed compares with what is expected.
@@ -34,7 +52,12 @@ pub(super) fn judged(
     observed: Observed,
     patterns: &Patterns,
 ) -> Finding {
-    let missing = |why: String| (Outcome::Failed, format!("{property}: expected {expected}, but it {why}"));
+    let missing = |why: String| {
+        (
+            Outcome::Failed,
+            format!("{property}: expected {expected}, but it {why}"),
+        )
+    };
     let mut actual = None;
     let (outcome, message) = match observed {
         Observed::Missing(_) if matcher.wants_nothing() => {
@@ -49,7 +72,11 @@ pub(super) fn judged(
                 Err(Unfit::Error(why)) => (Outcome::Error, format!("{property}: {why}")),
                 Err(Unfit::Missing(why)) => missing(why),
                 Ok(fits) => (
-                    if fits { Outcome::Passed } else { Outcome::Failed },
+                    if fits {
+                        Outcome::Passed
+                    } else {
+                        Outcome::Failed
+                    },
                     format!("{property}: expected {expected}, actual {shown}"),
                 ),
             };
@@ -57,19 +84,33 @@ pub(super) fn judged(
             said
         }
     };
-    Finding { resource: target.shown(), property: property.to_owned(), expected, actual, outcome, message }
+    Finding {
+        resource: target.shown(),
+        property: property.to_owned(),
+        expected,
+        actual,
+        outcome,
+        message,
+    }
 }
 
 /// The same finding without anything that a sensitive value could be told from: what was found may be that value.
 pub(super) fn hidden(finding: Finding) -> Finding {
     let property = &finding.property;
     let message = match finding.outcome {
-        Outcome::Passed | Outcome::Failed => format!("{property}: expected {HIDDEN}, actual {HIDDEN}"),
+        Outcome::Passed | Outcome::Failed => {
+            format!("{property}: expected {HIDDEN}, actual {HIDDEN}")
+        }
         Outcome::Skipped => finding.message.clone(),
         Outcome::Error => format!("{property}: it can't be compared with {HIDDEN}"),
     };
     let actual = finding.actual.as_ref().map(|_| HIDDEN.to_owned());
-    Finding { expected: HIDDEN.to_owned(), actual, message, ..finding }
+    Finding {
+        expected: HIDDEN.to_owned(),
+        actual,
+        message,
+        ..finding
+    }
 }
 
 /// The same finding without what was found, which is part of a secret.
@@ -77,17 +118,28 @@ pub(super) fn unseen(finding: Finding) -> Finding {
     if finding.actual.is_none() {
         return finding;
     }
-    let Finding { property, expected, .. } = &finding;
+    let Finding {
+        property, expected, ..
+    } = &finding;
     let message = match finding.outcome {
         Outcome::Error => format!("{property}: what is there can't be compared"),
         _ => format!("{property}: expected {expected}, actual {HIDDEN}"),
     };
-    Finding { actual: Some(HIDDEN.to_owned()), message, ..finding }
+    Finding {
+        actual: Some(HIDDEN.to_owned()),
+        message,
+        ..finding
+    }
 }
 
 /// One result for alternatives (`wanted`: one must hold) or for what must not hold.
 pub(super) fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
-    let worst = |part: &Vec<Finding>| part.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Skipped);
+    let worst = |part: &Vec<Finding>| {
+        part.iter()
+            .map(|f| f.outcome)
+            .max()
+            .unwrap_or(Outcome::Skipped)
+    };
     let outcomes: Vec<Outcome> = parts.iter().map(worst).collect();
     let any = |outcome| outcomes.contains(&outcome);
     let outcome = match (wanted, any(Outcome::Passed), any(Outcome::Error)) {
@@ -111,7 +163,14 @@ pub(super) fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
             format!("({}: {})", outcome.as_str(), shown.join(", "))
         })
         .collect();
-    let (name, expected) = if wanted { ("any_of", "at least one to hold") } else { ("none_of", "none to hold") };
+    let (name, expected) = if wanted {
+        ("any_of", "at least one to hold")
+    } else {
+        ("none_of", "none to hold")
+    };
     let message = format!("{name}: expected {expected}: {}", told.join(" "));
-    Finding { expected: expected.to_owned(), ..whole(outcome, name, message) }
+    Finding {
+        expected: expected.to_owned(),
+        ..whole(outcome, name, message)
+    }
 }

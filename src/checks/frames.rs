@@ -45,8 +45,16 @@ impl Frame {
             bytes.pop();
         }
         let secret = self.kind == "body" && file::secret(&self.key);
-        let flags = self.flags.chars().filter(|c| !matches!(c, '-' | 't')).collect();
-        Reading { rc: self.rc, flags, body: Blob::new(bytes, truncated, secret) }
+        let flags = self
+            .flags
+            .chars()
+            .filter(|c| !matches!(c, '-' | 't'))
+            .collect();
+        Reading {
+            rc: self.rc,
+            flags,
+            body: Blob::new(bytes, truncated, secret),
+        }
     }
 }
 
@@ -59,23 +67,34 @@ pub fn parse(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
     let mut end = None;
     for line in stdout.split(|b| *b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let Some(words) = words_after(nonce, &line) else { continue };
+        let Some(words) = words_after(nonce, &line) else {
+            continue;
+        };
         match words.as_slice() {
             ["lacks", tools @ ..] if frames.is_empty() && !tools.is_empty() => {
-                return Err(CollectError::Lacking(super::facts::brief(tools.join(", ").as_bytes())));
+                return Err(CollectError::Lacking(super::facts::brief(
+                    tools.join(", ").as_bytes(),
+                )));
             }
             ["end", count] => end = count.parse::<usize>().ok(),
-            [kind, key, rc, flags, len, payload] => frames.extend(frame(kind, key, rc, flags, len, payload)),
+            [kind, key, rc, flags, len, payload] => {
+                frames.extend(frame(kind, key, rc, flags, len, payload))
+            }
             _ => {}
         }
     }
     match end {
         None if frames.is_empty() => {
-            let said = stdout.split(|b| *b == b'\n').rfind(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+            let said = stdout
+                .split(|b| *b == b'\n')
+                .rfind(|line| !line.trim_ascii().is_empty())
+                .unwrap_or_default();
             Err(CollectError::Silent(super::facts::brief(said)))
         }
         None => Err(CollectError::CutOff(frames.len())),
-        Some(count) if count != frames.len() || count == 0 => Err(CollectError::Lost(frames.len(), count)),
+        Some(count) if count != frames.len() || count == 0 => {
+            Err(CollectError::Lost(frames.len(), count))
+        }
         Some(_) => Ok(facts(&frames)),
     }
 }
@@ -86,7 +105,9 @@ fn words_after<'a>(nonce: &str, line: &'a str) -> Option<Vec<&'a str>> {
         return None;
     }
     let at = line.rfind(nonce)?;
-    let rest = line[at + nonce.len()..].trim_end_matches('\r').strip_prefix(' ')?;
+    let rest = line[at + nonce.len()..]
+        .trim_end_matches('\r')
+        .strip_prefix(' ')?;
     Some(rest.split(' ').collect())
 }
 
@@ -96,16 +117,34 @@ fn frame(kind: &str, key: &str, rc: &str, flags: &str, len: &str, payload: &str)
         return None;
     }
     let key = String::from_utf8(unhex(key)?).ok()?;
-    Some(Frame { kind: kind.to_owned(), key, rc: rc.parse().ok()?, flags: flags.to_owned(), payload })
+    Some(Frame {
+        kind: kind.to_owned(),
+        key,
+        rc: rc.parse().ok()?,
+        flags: flags.to_owned(),
+        payload,
+    })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     if text == "-" {
         return Some(Vec::new());
     }
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let digit = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| if let [a, b] = pair { Some(digit(*a)? << 4 | digit(*b)?) } else { None }).collect()
+    pairs
+        .map(|pair| {
+            if let [a, b] = pair {
+                Some(digit(*a)? << 4 | digit(*b)?)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn facts(frames: &[Frame]) -> Facts {
@@ -115,17 +154,28 @@ fn facts(frames: &[Frame]) -> Facts {
             facts.identity = identity(&frame.text());
         } else if frame.kind == "stats" {
             for (kind, path, reading) in file::unpack(&frame.text()) {
-                facts.readings.entry(kind.to_owned()).or_default().insert(path, reading);
+                facts
+                    .readings
+                    .entry(kind.to_owned())
+                    .or_default()
+                    .insert(path, reading);
             }
         } else {
-            facts.readings.entry(frame.kind.clone()).or_default().insert(frame.key.clone(), frame.reading());
+            facts
+                .readings
+                .entry(frame.kind.clone())
+                .or_default()
+                .insert(frame.key.clone(), frame.reading());
         }
     }
     facts
 }
 
 fn identity(text: &str) -> Identity {
-    let map: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let map: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
     let get = |key: &str| map.get(key).copied().unwrap_or_default().to_owned();
     let some = |key: &str| Some(get(key)).filter(|v| !v.is_empty());
     Identity {

@@ -22,7 +22,11 @@ fn noise_prefixes_and_carriage_returns_do_not_matter() {
         text.trim_end().to_owned(),
     ];
     for variant in variants {
-        assert_eq!(parse("n0nce", variant.as_bytes()).as_ref(), Ok(&facts), "{variant}");
+        assert_eq!(
+            parse("n0nce", variant.as_bytes()).as_ref(),
+            Ok(&facts),
+            "{variant}"
+        );
     }
 }
 
@@ -35,22 +39,51 @@ fn whatever_is_cut_is_an_error() {
         assert!(parse("n0nce", &whole[..end]).is_err(), "{end}");
     }
     let text = String::from_utf8(whole).expect("text");
-    let but_one: String = text.lines().enumerate().filter(|(i, _)| *i != 2).map(|(_, l)| format!("{l}\n")).collect();
+    let but_one: String = text
+        .lines()
+        .enumerate()
+        .filter(|(i, _)| *i != 2)
+        .map(|(_, l)| format!("{l}\n"))
+        .collect();
     let lost = parse("n0nce", but_one.as_bytes()).expect_err("lost");
-    assert_eq!(lost.to_string(), "the collector was cut off after 2 of 3 facts");
-    assert_eq!(parse("n0nce", text.replace("n0nce end 3", "").as_bytes()), Err(CollectError::CutOff(3)));
-    assert_eq!(parse("other", text.as_bytes()).map_err(|e| matches!(e, CollectError::Silent(_))), Err(true));
+    assert_eq!(
+        lost.to_string(),
+        "the collector was cut off after 2 of 3 facts"
+    );
+    assert_eq!(
+        parse("n0nce", text.replace("n0nce end 3", "").as_bytes()),
+        Err(CollectError::CutOff(3))
+    );
+    assert_eq!(
+        parse("other", text.as_bytes()).map_err(|e| matches!(e, CollectError::Silent(_))),
+        Err(true)
+    );
     let said = parse("n0nce", b"\nsudo: a password is required\n").expect_err("silent");
-    assert_eq!(said.to_string(), "the collector answered nothing; the target said: sudo: a password is required");
-    assert!(parse("n0nce", b"n0nce end 0\n").is_err(), "no facts are no facts");
+    assert_eq!(
+        said.to_string(),
+        "the collector answered nothing; the target said: sudo: a password is required"
+    );
+    assert!(
+        parse("n0nce", b"n0nce end 0\n").is_err(),
+        "no facts are no facts"
+    );
 }
 
 #[test]
 fn a_damaged_frame_is_a_lost_frame() {
     let text = String::from_utf8(output(&[IDENTITY, FILE])).expect("text");
-    for (from, to) in [("676f6e65", "676f6e6"), ("676f6e65", "676fxx65"), (" 4 ", " 5 "), ("file ", "file  ")] {
+    for (from, to) in [
+        ("676f6e65", "676f6e6"),
+        ("676f6e65", "676fxx65"),
+        (" 4 ", " 5 "),
+        ("file ", "file  "),
+    ] {
         assert!(text.contains(from), "{from}");
-        assert_eq!(parse("n0nce", text.replace(from, to).as_bytes()), Err(CollectError::Lost(1, 2)), "{to}");
+        assert_eq!(
+            parse("n0nce", text.replace(from, to).as_bytes()),
+            Err(CollectError::Lost(1, 2)),
+            "{to}"
+        );
     }
 }
 

@@ -54,7 +54,14 @@ pub enum Status {
 
 impl Status {
     /// All, the worst first.
-    pub const ALL: [Self; 6] = [Self::Error, Self::Failed, Self::Waived, Self::Tolerated, Self::Skipped, Self::Passed];
+    pub const ALL: [Self; 6] = [
+        Self::Error,
+        Self::Failed,
+        Self::Waived,
+        Self::Tolerated,
+        Self::Skipped,
+        Self::Passed,
+    ];
 
     /// What an outcome counts as. What the outcomes of its results contradict is an error: an outcome that none of them has,
     /// and passed or skipped beside one that is worse. A failure with an error among its results is covered by nothing.
@@ -103,7 +110,12 @@ impl Gate {
     pub fn status(&self, verdict: &Verdict, today: Date) -> Status {
         let results: Vec<Outcome> = verdict.results.iter().map(|f| f.outcome).collect();
         let waived = verdict.waiver.as_ref().is_some_and(|w| !w.expired(today));
-        Status::of(verdict.outcome, &results, waived, self.tolerates(verdict.impact))
+        Status::of(
+            verdict.outcome,
+            &results,
+            waived,
+            self.tolerates(verdict.impact),
+        )
     }
 
     /// How many verdicts count as what.
@@ -118,8 +130,13 @@ impl Outcome {
     #[must_use]
     pub fn borne_out(self, results: &[Self]) -> Self {
         let good = matches!(self, Self::Passed | Self::Skipped);
-        let contradicted = good && (results.contains(&Self::Failed) || results.contains(&Self::Error));
-        if results.contains(&self) && !contradicted { self } else { Self::Error }
+        let contradicted =
+            good && (results.contains(&Self::Failed) || results.contains(&Self::Error));
+        if results.contains(&self) && !contradicted {
+            self
+        } else {
+            Self::Error
+        }
     }
 }
 
@@ -180,14 +197,20 @@ impl Counts {
     /// How many keep the image from being released.
     #[must_use]
     pub fn bad(&self) -> usize {
-        Status::ALL.iter().filter(|s| s.counts()).map(|s| self.get(*s)).sum()
+        Status::ALL
+            .iter()
+            .filter(|s| s.counts())
+            .map(|s| self.get(*s))
+            .sum()
     }
 
     /// One line, the worst first, without what there is none of.
     #[must_use]
     pub fn line(&self) -> String {
         let some = Status::ALL.iter().filter(|s| self.get(**s) > 0);
-        let told: Vec<String> = some.map(|s| format!("{} {}", self.get(*s), s.as_str())).collect();
+        let told: Vec<String> = some
+            .map(|s| format!("{} {}", self.get(*s), s.as_str()))
+            .collect();
         match self.total() {
             0 => "no control was judged".to_owned(),
             1 => format!("1 control: {}", told.join(", ")),

@@ -32,7 +32,10 @@ pub struct Given {
 /// What each input came to on the target that facts are of.
 #[must_use]
 pub fn given(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<Given> {
-    let scope = Inputs { inputs, view: View::new(facts) };
+    let scope = Inputs {
+        inputs,
+        view: View::new(facts),
+    };
     let each = |(name, input): (&String, &Input)| Given {
         name: name.clone(),
         value: match input.sensitive {
@@ -74,9 +77,16 @@ const OPEN_KINDS: &[&str] = &["identity", "os-release", "packages"];
 ///
 /// # Errors
 /// The answer is incomplete or forged.
-pub fn collected(nonce: &str, answer: &[u8], last: &str, controls: &[&Control]) -> Result<Facts, CollectError> {
+pub fn collected(
+    nonce: &str,
+    answer: &[u8],
+    last: &str,
+    controls: &[&Control],
+) -> Result<Facts, CollectError> {
     let mut facts = parse(nonce, answer).map_err(|error| match error {
-        CollectError::Silent(said) if said.is_empty() => CollectError::Silent(brief(last.as_bytes())),
+        CollectError::Silent(said) if said.is_empty() => {
+            CollectError::Silent(brief(last.as_bytes()))
+        }
         error => error,
     })?;
     conceal(&mut facts, controls);
@@ -86,16 +96,30 @@ pub fn collected(nonce: &str, answer: &[u8], last: &str, controls: &[&Control]) 
 /// Marks every fact that holds the value of a sensitive input as a secret: it is judged, and neither shown nor kept.
 /// Values of fewer than four bytes are too common to look for.
 pub(crate) fn conceal(facts: &mut Facts, controls: &[&Control]) {
-    let choices = controls.iter().flat_map(|c| c.inputs.values()).filter(|i| i.sensitive).flat_map(|i| &i.choices);
-    let words: BTreeSet<String> =
-        choices.flat_map(|(_, value)| value.items()).filter_map(Tree::spelled).filter(|word| word.len() >= 4).collect();
+    let choices = controls
+        .iter()
+        .flat_map(|c| c.inputs.values())
+        .filter(|i| i.sensitive)
+        .flat_map(|i| &i.choices);
+    let words: BTreeSet<String> = choices
+        .flat_map(|(_, value)| value.items())
+        .filter_map(Tree::spelled)
+        .filter(|word| word.len() >= 4)
+        .collect();
     if words.is_empty() {
         return;
     }
-    for (_, readings) in facts.readings.iter_mut().filter(|(kind, _)| !OPEN_KINDS.contains(&kind.as_str())) {
+    for (_, readings) in facts
+        .readings
+        .iter_mut()
+        .filter(|(kind, _)| !OPEN_KINDS.contains(&kind.as_str()))
+    {
         for reading in readings.values_mut() {
             let body = &reading.body;
-            if words.iter().any(|word| contains(body.bytes(), word.as_bytes())) {
+            if words
+                .iter()
+                .any(|word| contains(body.bytes(), word.as_bytes()))
+            {
                 reading.body = Blob::new(body.bytes().to_vec(), body.truncated, true);
             }
         }

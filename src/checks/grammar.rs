@@ -23,7 +23,11 @@ use super::tree::Tree;
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Expression, String> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+        depth: 0,
+    };
     let out = parser.or()?;
     match parser.peek() {
         None => Ok(out),
@@ -50,7 +54,9 @@ impl Token {
     }
 }
 
-const SIGNS: &[&str] = &["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "."];
+const SIGNS: &[&str] = &[
+    "==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", ".",
+];
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut out = Vec::new();
@@ -67,13 +73,18 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             out.push(Token::Text(rest[1..=close].to_owned()));
             close + 2
         } else if c.is_ascii_digit() {
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number =
-                rest[..end].parse().map_err(|_| format!("`{}` is not a number: quote a version", &rest[..end]))?;
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len());
+            let number = rest[..end]
+                .parse()
+                .map_err(|_| format!("`{}` is not a number: quote a version", &rest[..end]))?;
             out.push(Token::Number(number));
             end
         } else if c.is_ascii_alphabetic() || c == '_' {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             out.push(Token::Word(rest[..end].to_owned()));
             end
         } else {
@@ -96,7 +107,11 @@ impl Parser {
     }
 
     fn next(&mut self) -> Result<Token, String> {
-        let token = self.tokens.get(self.at).cloned().ok_or("it ends too early")?;
+        let token = self
+            .tokens
+            .get(self.at)
+            .cloned()
+            .ok_or("it ends too early")?;
         self.at += 1;
         Ok(token)
     }
@@ -114,7 +129,11 @@ impl Parser {
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), String> {
-        if self.sign(sign) { Ok(()) } else { Err(format!("a `{sign}` is missing")) }
+        if self.sign(sign) {
+            Ok(())
+        } else {
+            Err(format!("a `{sign}` is missing"))
+        }
     }
 
     fn or(&mut self) -> Result<Expression, String> {
@@ -144,7 +163,11 @@ impl Parser {
             negations += 1;
         }
         let inner = self.compare()?;
-        Ok(if negations % 2 == 1 { Expression::Not(Box::new(inner)) } else { inner })
+        Ok(if negations % 2 == 1 {
+            Expression::Not(Box::new(inner))
+        } else {
+            inner
+        })
     }
 
     fn compare(&mut self) -> Result<Expression, String> {
@@ -160,7 +183,11 @@ impl Parser {
         if let ("matches", Expression::Literal(Tree::Text(pattern))) = (operator, &right) {
             Pattern::new(pattern)?;
         }
-        Ok(Expression::Compare(operator, Box::new(left), Box::new(right)))
+        Ok(Expression::Compare(
+            operator,
+            Box::new(left),
+            Box::new(right),
+        ))
     }
 
     fn value(&mut self) -> Result<Expression, String> {
@@ -182,9 +209,13 @@ impl Parser {
             }
             Token::Text(text) => Ok(Expression::Literal(Tree::Text(text))),
             #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
-            Token::Number(n) if n.fract() == 0.0 && n.abs() < 1e15 => Ok(Expression::Literal(Tree::Int(n as i64))),
+            Token::Number(n) if n.fract() == 0.0 && n.abs() < 1e15 => {
+                Ok(Expression::Literal(Tree::Int(n as i64)))
+            }
             Token::Number(n) => Ok(Expression::Literal(Tree::Float(n))),
-            Token::Word(w) if w == "true" || w == "false" => Ok(Expression::Literal(Tree::Bool(w == "true"))),
+            Token::Word(w) if w == "true" || w == "false" => {
+                Ok(Expression::Literal(Tree::Bool(w == "true")))
+            }
             Token::Word(w) => self.named(&w),
             Token::Sign(s) => Err(format!("`{s}` was not expected here")),
         }
@@ -218,21 +249,41 @@ impl Parser {
             subject
         } else {
             let first = kind.subject.words.first();
-            (*first.ok_or_else(|| format!("`{word}` needs a {}: `{word}(\"…\")`", kind.subject.name))?).to_owned()
+            (*first.ok_or_else(|| {
+                format!("`{word}` needs a {}: `{word}(\"…\")`", kind.subject.name)
+            })?)
+            .to_owned()
         };
         (kind.subject.check)(&subject)
             .map_err(|(what, _)| format!("{word}(\"{}\"): {what}", brief(subject.as_bytes())))?;
         self.expect(".")?;
-        let Token::Word(name) = self.next()? else { return Err(format!("a property of `{word}` is missing")) };
+        let Token::Word(name) = self.next()? else {
+            return Err(format!("a property of `{word}` is missing"));
+        };
         let Some(property) = kind.property(&name) else {
             let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
-            return Err(match crate::diagnostic::nearest(&name, names.iter().copied()) {
-                Some(near) => format!("`{word}` has no property `{name}`: did you mean `{near}`?"),
-                None => format!("`{word}` has no property `{name}`: use one of {}", names.join(", ")),
-            });
+            return Err(
+                match crate::diagnostic::nearest(&name, names.iter().copied()) {
+                    Some(near) => {
+                        format!("`{word}` has no property `{name}`: did you mean `{near}`?")
+                    }
+                    None => format!(
+                        "`{word}` has no property `{name}`: use one of {}",
+                        names.join(", ")
+                    ),
+                },
+            );
         };
-        let name = if property.name.is_empty() { name } else { property.name.to_owned() };
-        let target = Target { kind: kind.name.to_owned(), subject, parameters: BTreeMap::new() };
+        let name = if property.name.is_empty() {
+            name
+        } else {
+            property.name.to_owned()
+        };
+        let target = Target {
+            kind: kind.name.to_owned(),
+            subject,
+            parameters: BTreeMap::new(),
+        };
         Ok(Expression::Fact(target, name))
     }
 }

@@ -90,7 +90,10 @@ impl Type {
     }
 
     fn shown(self) -> &'static str {
-        TYPES.iter().find(|(_, of, _)| *of == self).map_or("", |(.., shown)| shown)
+        TYPES
+            .iter()
+            .find(|(_, of, _)| *of == self)
+            .map_or("", |(.., shown)| shown)
     }
 }
 
@@ -106,11 +109,16 @@ impl InputRules {
             let message = format!("it must be {}, not {}", of.shown(), value.describe());
             return Err(Problem::new(message, help));
         }
-        let Some(pattern) = &self.pattern else { return Ok(()) };
-        let whole =
-            Pattern::new(&format!(r"\A(?:{pattern})\z")).map_err(|why| Problem::new(why, "see docs/checks.md"))?;
+        let Some(pattern) = &self.pattern else {
+            return Ok(());
+        };
+        let whole = Pattern::new(&format!(r"\A(?:{pattern})\z"))
+            .map_err(|why| Problem::new(why, "see docs/checks.md"))?;
         for text in value.items().iter().filter_map(Tree::spelled) {
-            if !whole.is_match(text.as_bytes()).map_err(|why| Problem::new(why, "use a simpler pattern"))? {
+            if !whole
+                .is_match(text.as_bytes())
+                .map_err(|why| Problem::new(why, "use a simpler pattern"))?
+            {
                 return Err(Problem::new(
                     format!("it does not match `{pattern}`"),
                     "change it so that all of it matches",
@@ -128,7 +136,10 @@ impl Input {
     /// The value does not fit what is declared.
     pub fn set(&self, value: &Tree) -> Result<Self, Problem> {
         self.rules.check(value)?;
-        Ok(Self { choices: vec![(None, value.clone())], ..self.clone() })
+        Ok(Self {
+            choices: vec![(None, value.clone())],
+            ..self.clone()
+        })
     }
 }
 
@@ -162,7 +173,12 @@ fn input(name: &str, written: &Tree) -> Result<Input, Problem> {
     }
     for (condition, _) in &choices {
         let text = condition.as_deref().unwrap_or_default();
-        let wrong = |why: String| Problem::new(format!("`{text}` is no condition: {why}"), "see docs/checks.md");
+        let wrong = |why: String| {
+            Problem::new(
+                format!("`{text}` is no condition: {why}"),
+                "see docs/checks.md",
+            )
+        };
         let (mut inputs, mut variables) = (Vec::new(), Vec::new());
         let parsed = expression::parse(text).map_err(wrong)?;
         parsed.names(&mut inputs, &mut variables);
@@ -177,7 +193,9 @@ fn input(name: &str, written: &Tree) -> Result<Input, Problem> {
             "default" => rules.check(value).map_err(|problem| problem.under(key))?,
             "by_os" | "by_version" => {
                 for (choice, value) in value.entries().iter().filter(|(choice, _)| choice != "of") {
-                    rules.check(value).map_err(|problem| problem.under(choice).under(key))?;
+                    rules
+                        .check(value)
+                        .map_err(|problem| problem.under(choice).under(key))?;
                 }
             }
             _ => {}
@@ -190,25 +208,41 @@ fn input(name: &str, written: &Tree) -> Result<Input, Problem> {
         ));
     }
     let sensitive = written.get("sensitive") == Some(&Tree::Bool(true));
-    Ok(Input { choices, sensitive, rules })
+    Ok(Input {
+        choices,
+        sensitive,
+        rules,
+    })
 }
 
 /// What is declared, or follows from the first value.
 fn rules(written: &Tree, choices: &[(Option<String>, Tree)]) -> Result<InputRules, Problem> {
     let named = written.get("type").and_then(Tree::text);
-    let of = named.and_then(|name| TYPES.iter().find(|(word, ..)| *word == name)).map(|(_, of, _)| *of);
+    let of = named
+        .and_then(|name| TYPES.iter().find(|(word, ..)| *word == name))
+        .map(|(_, of, _)| *of);
     let of = of.or_else(|| choices.first().and_then(|(_, value)| Type::of(value)));
-    let pattern = written.get("pattern").and_then(Tree::text).map(str::to_owned);
+    let pattern = written
+        .get("pattern")
+        .and_then(Tree::text)
+        .map(str::to_owned);
     if let Some(pattern) = &pattern {
         let help = "put a `\\` before a character that is meant as itself";
         Pattern::new(pattern).map_err(|why| Problem::new(why, help).under("pattern"))?;
     }
     let required = written.get("required") == Some(&Tree::Bool(true));
     if required && !choices.is_empty() {
-        let problem = Problem::new("an input with a value need not be given one", "remove `required`, or its values");
+        let problem = Problem::new(
+            "an input with a value need not be given one",
+            "remove `required`, or its values",
+        );
         return Err(problem.under("required"));
     }
-    Ok(InputRules { of, pattern, required })
+    Ok(InputRules {
+        of,
+        pattern,
+        required,
+    })
 }
 
 /// Conditions for names of systems, those with a version first.
@@ -219,23 +253,36 @@ fn by_os(map: Option<&Tree>) -> Vec<(Option<String>, Tree)> {
         Some((name, version)) => format!("os.name == \"{name}\" and os.version == \"{version}\""),
         None => format!("\"{key}\" in os.family"),
     };
-    with.into_iter().chain(without).map(|(key, value)| (Some(condition(key)), value.clone())).collect()
+    with.into_iter()
+        .chain(without)
+        .map(|(key, value)| (Some(condition(key)), value.clone()))
+        .collect()
 }
 
 /// Conditions for versions, in the order they are written in.
 fn by_version(map: &Tree) -> Result<Vec<(Option<String>, Tree)>, Problem> {
     let of = map.get("of").and_then(Tree::text).ok_or_else(|| {
-        Problem::new("it does not say whose version", "add one such as `of: package(\"openssh-server\").version`")
+        Problem::new(
+            "it does not say whose version",
+            "add one such as `of: package(\"openssh-server\").version`",
+        )
     })?;
     let mut out = Vec::new();
     for (key, value) in map.entries().iter().filter(|(key, _)| key != "of") {
-        let operator = [">=", "<=", "==", "!=", ">", "<"].into_iter().find(|o| key.starts_with(o));
+        let operator = [">=", "<=", "==", "!=", ">", "<"]
+            .into_iter()
+            .find(|o| key.starts_with(o));
         let Some(operator) = operator else {
             let message = format!("`{}` is no comparison with a version", key.escape_debug());
-            return Err(Problem::new(message, "write one such as \">=9.2\"").at_key().under(key));
+            return Err(Problem::new(message, "write one such as \">=9.2\"")
+                .at_key()
+                .under(key));
         };
         let version = key[operator.len()..].trim();
-        out.push((Some(format!("{of} {operator} \"{version}\"")), value.clone()));
+        out.push((
+            Some(format!("{of} {operator} \"{version}\"")),
+            value.clone(),
+        ));
     }
     Ok(out)
 }

@@ -20,32 +20,80 @@ use super::{Phase, open};
 #[must_use]
 pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict> {
     let view = View::new(facts);
-    controls.iter().filter(|c| c.phases.contains(&phase)).map(|c| verdict(c, &view)).collect()
+    controls
+        .iter()
+        .filter(|c| c.phases.contains(&phase))
+        .map(|c| verdict(c, &view))
+        .collect()
 }
 
 fn verdict(control: &Control, view: &View<'_>) -> Verdict {
     let results = results(control, view).unwrap_or_else(|finding| vec![*finding]);
     // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
-    let outcome = results.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Error);
-    let Control { id, title, impact, waiver, .. } = control;
-    Verdict { control: id.clone(), title: title.clone(), impact: *impact, outcome, results, waiver: waiver.clone() }
+    let outcome = results
+        .iter()
+        .map(|f| f.outcome)
+        .max()
+        .unwrap_or(Outcome::Error);
+    let Control {
+        id,
+        title,
+        impact,
+        waiver,
+        ..
+    } = control;
+    Verdict {
+        control: id.clone(),
+        title: title.clone(),
+        impact: *impact,
+        outcome,
+        results,
+        waiver: waiver.clone(),
+    }
 }
 
 fn results(control: &Control, view: &View<'_>) -> Result<Vec<Finding>, Box<Finding>> {
     if let Some(reason) = &control.disabled {
-        return Err(alone(Outcome::Skipped, "disable", format!("it is switched off: {reason}")));
+        return Err(alone(
+            Outcome::Skipped,
+            "disable",
+            format!("it is switched off: {reason}"),
+        ));
     }
     if let Some(reason) = &control.manual {
-        return Err(alone(Outcome::Skipped, "manual", format!("a person has to look: {reason}")));
+        return Err(alone(
+            Outcome::Skipped,
+            "manual",
+            format!("a person has to look: {reason}"),
+        ));
     }
-    let known = Known { control, view, row: BTreeMap::new() };
+    let known = Known {
+        control,
+        view,
+        row: BTreeMap::new(),
+    };
     if let Some(text) = &control.when {
         let condition = view.condition(text);
-        match condition.as_ref().as_ref().map_err(Clone::clone).and_then(|condition| condition.holds(&known)) {
+        match condition
+            .as_ref()
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|condition| condition.holds(&known))
+        {
             Ok(true) => {}
-            Ok(false) => return Err(alone(Outcome::Skipped, "when", format!("it does not apply here: {text}"))),
+            Ok(false) => {
+                return Err(alone(
+                    Outcome::Skipped,
+                    "when",
+                    format!("it does not apply here: {text}"),
+                ));
+            }
             Err(why) => {
-                return Err(alone(Outcome::Error, "when", format!("it can't be told whether it applies: {why}")));
+                return Err(alone(
+                    Outcome::Error,
+                    "when",
+                    format!("it can't be told whether it applies: {why}"),
+                ));
             }
         }
     }
@@ -89,10 +137,17 @@ pub(super) fn chosen(
     scope: &dyn Scope,
     view: &View<'_>,
 ) -> Result<Tree, String> {
-    let input = inputs.get(name).ok_or_else(|| format!("there is no input `{name}`"))?;
+    let input = inputs
+        .get(name)
+        .ok_or_else(|| format!("there is no input `{name}`"))?;
     for (condition, value) in &input.choices {
         let held = match condition {
-            Some(text) => view.condition(text).as_ref().as_ref().map_err(Clone::clone)?.holds(scope)?,
+            Some(text) => view
+                .condition(text)
+                .as_ref()
+                .as_ref()
+                .map_err(Clone::clone)?
+                .holds(scope)?,
             None => true,
         };
         if held {
@@ -127,13 +182,19 @@ impl Known<'_> {
             return Err(alone(Outcome::Error, "for_each", why));
         }
         if rows.is_empty() {
-            return Err(alone(Outcome::Skipped, "for_each", "there is nothing to check: the list is empty".to_owned()));
+            return Err(alone(
+                Outcome::Skipped,
+                "for_each",
+                "there is nothing to check: the list is empty".to_owned(),
+            ));
         }
         Ok(rows)
     }
 
     fn close(&self, tree: &Tree) -> Result<Tree, String> {
-        open::close(tree, &|name| self.input(name), &|name| self.row.get(name).cloned())
+        open::close(tree, &|name| self.input(name), &|name| {
+            self.row.get(name).cloned()
+        })
     }
 
     fn group(&self, group: &Group) -> Vec<Finding> {
@@ -153,7 +214,10 @@ impl Known<'_> {
     }
 
     fn expectation(&self, expectation: &Expectation) -> Vec<Finding> {
-        let (input, value) = (|name: &str| self.input(name), |name: &str| self.row.get(name).cloned());
+        let (input, value) = (
+            |name: &str| self.input(name),
+            |name: &str| self.row.get(name).cloned(),
+        );
         let target = match open::close_target(&expectation.target, &input, &value) {
             Ok(target) => target,
             Err(why) => return vec![whole(Outcome::Error, "resource", why)],
@@ -175,18 +239,29 @@ impl Known<'_> {
     /// What `if_absent` makes of there being nothing.
     fn absent(&self, expectation: &Expectation, kind: &Kind, target: &Target) -> Option<Finding> {
         let (meaning, presence) = (expectation.if_absent?, kind.presence?);
-        let absent = matches!(observe(target, presence, self.view), Observed::Value(Value::Bool(false, _)));
+        let absent = matches!(
+            observe(target, presence, self.view),
+            Observed::Value(Value::Bool(false, _))
+        );
         (absent && meaning != IfAbsent::Fail).then(|| nothing(meaning, target, presence))
     }
 
-    fn finding(&self, target: &Target, kind: &Kind, name: &str, expected: &Expected, of: &Expectation) -> Finding {
+    fn finding(
+        &self,
+        target: &Target,
+        kind: &Kind,
+        name: &str,
+        expected: &Expected,
+        of: &Expectation,
+    ) -> Finding {
         let kind_of = kind.property(name).map_or(super::kind::Of::Text, |p| p.of);
         let read;
         let matcher = match expected {
             Expected::Fixed(matcher) => Ok(matcher),
             Expected::Open(tree) => {
-                read =
-                    self.close(tree).and_then(|tree| Matcher::read(&tree, kind_of).map_err(|problem| problem.message));
+                read = self.close(tree).and_then(|tree| {
+                    Matcher::read(&tree, kind_of).map_err(|problem| problem.message)
+                });
                 read.as_ref()
             }
         };
@@ -194,15 +269,21 @@ impl Known<'_> {
         let observed = observe(target, name, self.view);
         let secret = self.view.read_secret();
         let finding = match (matcher, observed, of.if_absent) {
-            (Err(why), ..) => {
-                Finding { resource: target.shown(), ..whole(Outcome::Error, name, format!("{name}: {why}")) }
-            }
+            (Err(why), ..) => Finding {
+                resource: target.shown(),
+                ..whole(Outcome::Error, name, format!("{name}: {why}"))
+            },
             (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
                 nothing(meaning, target, name)
             }
-            (Ok(matcher), observed, _) => {
-                judged(target, name, matcher, matcher.describe(kind_of), observed, self.view.patterns())
-            }
+            (Ok(matcher), observed, _) => judged(
+                target,
+                name,
+                matcher,
+                matcher.describe(kind_of),
+                observed,
+                self.view.patterns(),
+            ),
         };
         match (self.sensitive(expected), secret) {
             (true, _) => hidden(finding),
@@ -213,8 +294,15 @@ impl Known<'_> {
 
     /// Whether what is expected is a value to be kept to itself.
     fn sensitive(&self, expected: &Expected) -> bool {
-        let Expected::Open(tree) = expected else { return false };
-        open::inputs_in(tree).iter().any(|name| self.control.inputs.get(*name).is_some_and(|input| input.sensitive))
+        let Expected::Open(tree) = expected else {
+            return false;
+        };
+        open::inputs_in(tree).iter().any(|name| {
+            self.control
+                .inputs
+                .get(*name)
+                .is_some_and(|input| input.sensitive)
+        })
     }
 }
 

@@ -120,7 +120,11 @@ impl Target {
     /// How it is named in messages, such as `file /etc/motd`.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("{} {}", self.kind, super::facts::brief(self.subject.trim().as_bytes()))
+        format!(
+            "{} {}",
+            self.kind,
+            super::facts::brief(self.subject.trim().as_bytes())
+        )
     }
 
     /// A parameter, or what is meant without it.
@@ -143,14 +147,22 @@ pub(crate) struct Asked<'a> {
 impl Kind {
     /// The property of a key.
     pub(crate) fn property(&self, key: &str) -> Option<&Property> {
-        let named = self.properties.iter().find(|p| p.name == key || p.aliases.contains(&key));
+        let named = self
+            .properties
+            .iter()
+            .find(|p| p.name == key || p.aliases.contains(&key));
         named.or(self.open.as_ref())
     }
 }
 
 impl Property {
     pub(crate) const fn new(name: &'static str, of: Of, doc: &'static str) -> Self {
-        Self { name, of, doc, aliases: &[] }
+        Self {
+            name,
+            of,
+            doc,
+            aliases: &[],
+        }
     }
 
     /// The same with InSpec's words for it.
@@ -161,14 +173,26 @@ impl Property {
 }
 
 /// For subjects and parameters of which everything is right.
-#[expect(clippy::unnecessary_wraps, reason = "it stands where others can refuse")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands where others can refuse"
+)]
 pub(crate) fn anything(_: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
 /// For subjects that are a word of their list.
-pub(crate) const fn words(name: &'static str, doc: &'static str, words: &'static [&'static str]) -> Subject {
-    Subject { name, doc, words, check: anything }
+pub(crate) const fn words(
+    name: &'static str,
+    doc: &'static str,
+    words: &'static [&'static str],
+) -> Subject {
+    Subject {
+        name,
+        doc,
+        words,
+        check: anything,
+    }
 }
 
 /// An absolute path without `.`, `..` and empty parts.
@@ -178,10 +202,20 @@ pub(crate) fn absolute(path: &str) -> Result<(), (String, &'static str)> {
         return wrong("it must be absolute", "start it with `/`");
     }
     if path.len() > 4096 || path.contains(['\0', '\n']) {
-        return wrong("it can't have line breaks, NUL or more than 4096 bytes", "shorten it");
+        return wrong(
+            "it can't have line breaks, NUL or more than 4096 bytes",
+            "shorten it",
+        );
     }
-    if path != "/" && path[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return wrong("it can't have empty parts, `.` or `..`", "write the plain path");
+    if path != "/"
+        && path[1..]
+            .split('/')
+            .any(|part| matches!(part, "" | "." | ".."))
+    {
+        return wrong(
+            "it can't have empty parts, `.` or `..`",
+            "write the plain path",
+        );
     }
     Ok(())
 }

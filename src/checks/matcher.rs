@@ -104,7 +104,13 @@ impl Matcher {
             Of::Bool | Of::Number => text.to_owned(),
             _ => format!("\"{}\"", brief(text.as_bytes())),
         };
-        let join = |several: &[Self], word: &str| several.iter().map(|m| m.describe(of)).collect::<Vec<_>>().join(word);
+        let join = |several: &[Self], word: &str| {
+            several
+                .iter()
+                .map(|m| m.describe(of))
+                .collect::<Vec<_>>()
+                .join(word)
+        };
         match self {
             Self::Eq(v) => shown(v),
             Self::Cmp(v) => format!("{} or the like", shown(v)),
@@ -116,7 +122,10 @@ impl Matcher {
             Self::Match(v) => format!("a match of {}", shown(v)),
             Self::Include(v) => format!("something with {}", shown(v)),
             Self::Line(v) => format!("a line {}", shown(v)),
-            Self::In(list) => format!("one of {}", list.iter().map(|v| shown(v)).collect::<Vec<_>>().join(", ")),
+            Self::In(list) => format!(
+                "one of {}",
+                list.iter().map(|v| shown(v)).collect::<Vec<_>>().join(", ")
+            ),
             Self::AtMost(v) => format!("at most {}", shown(v)),
             Self::AtLeast(v) => format!("at least {}", shown(v)),
             Self::SubsetOf(list) => format!("nothing but {}", quoted(list)),
@@ -131,9 +140,13 @@ impl Matcher {
             Self::Each(inner) => format!("every item {}", inner.describe(Of::Setting)),
             Self::Any(inner) => format!("an item {}", inner.describe(Of::Setting)),
             Self::Version(inner) => format!("a version {}", inner.describe(Of::Version)),
-            Self::Duration(inner) => format!("a duration of {} seconds", inner.describe(Of::Number)),
+            Self::Duration(inner) => {
+                format!("a duration of {} seconds", inner.describe(Of::Number))
+            }
             Self::Json(each) => {
-                let each = each.iter().map(|(at, m)| format!("at {at} {}", m.describe(Of::Setting)));
+                let each = each
+                    .iter()
+                    .map(|(at, m)| format!("at {at} {}", m.describe(Of::Setting)));
                 format!("JSON that has {}", each.collect::<Vec<_>>().join(" and "))
             }
         }
@@ -163,14 +176,21 @@ impl Matcher {
                 None => contains(value.bytes().as_ref(), text.as_bytes()),
             },
             Self::Line(line) => texts(value).contains(line),
-            Self::AtMost(limit) => value.within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?,
-            Self::AtLeast(limit) => value.within(limit, Ordering::is_ge, |mode, min| mode & min == min)?,
+            Self::AtMost(limit) => {
+                value.within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?
+            }
+            Self::AtLeast(limit) => {
+                value.within(limit, Ordering::is_ge, |mode, min| mode & min == min)?
+            }
             Self::SubsetOf(list) => set(&items(value)).is_subset(&set(list)),
             Self::SupersetOf(list) => set(&items(value)).is_superset(&set(list)),
             Self::SameSet(list) => set(&items(value)) == set(list),
             Self::Disjoint(list) => set(&items(value)).is_disjoint(&set(list)),
             Self::Empty(wanted) => {
-                value.list().map_or_else(|| value.bytes().is_empty(), <[String]>::is_empty) == *wanted
+                value
+                    .list()
+                    .map_or_else(|| value.bytes().is_empty(), <[String]>::is_empty)
+                    == *wanted
             }
             Self::Duplicates(wanted) => {
                 let items = items(value);
@@ -185,7 +205,8 @@ impl Matcher {
             Self::Version(inner) => inner.fits(&Value::Version(plain(value)?), patterns)?,
             Self::Duration(inner) => {
                 let text = plain(value)?;
-                let seconds = quantity(&text).ok_or_else(|| format!("`{}` is no duration", brief(text.as_bytes())))?;
+                let seconds = quantity(&text)
+                    .ok_or_else(|| format!("`{}` is no duration", brief(text.as_bytes())))?;
                 inner.fits(&Value::Number(seconds), patterns)?
             }
             Self::Json(each) => pointed::fits(each, value, patterns)?,
@@ -202,7 +223,10 @@ impl Matcher {
 /// The lines of a text, the items of a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Text(blob) => String::from_utf8_lossy(blob.bytes()).lines().map(str::to_owned).collect(),
+        Value::Text(blob) => String::from_utf8_lossy(blob.bytes())
+            .lines()
+            .map(str::to_owned)
+            .collect(),
         Value::Setting(items) | Value::List(items) => items.clone(),
         other => vec![String::from_utf8_lossy(&other.bytes()).into_owned()],
     }
@@ -211,9 +235,10 @@ fn texts(value: &Value) -> Vec<String> {
 /// The same for the matchers of items: one setting with commas is a list of its parts.
 fn items(value: &Value) -> Vec<String> {
     match value {
-        Value::Setting(values) if values.len() == 1 => {
-            values[0].split(',').map(|part| part.trim().to_owned()).collect()
-        }
+        Value::Setting(values) if values.len() == 1 => values[0]
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect(),
         _ => texts(value),
     }
 }
@@ -226,7 +251,10 @@ fn one(item: &str) -> Value {
 /// One value without white space around it.
 fn plain(value: &Value) -> Result<String, String> {
     match value.list() {
-        Some(items) => Err(format!("it has {} values, which have no order", items.len())),
+        Some(items) => Err(format!(
+            "it has {} values, which have no order",
+            items.len()
+        )),
         None => Ok(String::from_utf8_lossy(&value.bytes()).trim().to_owned()),
     }
 }

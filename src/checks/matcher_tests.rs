@@ -18,7 +18,11 @@ fn matcher(check: &str, property: &str) -> Matcher {
 
 #[test]
 fn texts() {
-    let motd = Value::Text(Blob::new(b"Hello\nwelcome 1\n\xff\0end".to_vec(), false, false));
+    let motd = Value::Text(Blob::new(
+        b"Hello\nwelcome 1\n\xff\0end".to_vec(),
+        false,
+        false,
+    ));
     let table: &[(&str, bool)] = &[
         ("{include: Hello}", true),
         ("{include: hello}", false),
@@ -64,7 +68,11 @@ fn modes_compare_as_bits() {
     ];
     for (yaml, mode, expected) in table {
         let matcher = matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode");
-        assert_eq!(matcher.test(&Value::Mode(*mode)), Ok(*expected), "{yaml} {mode:o}");
+        assert_eq!(
+            matcher.test(&Value::Mode(*mode)),
+            Ok(*expected),
+            "{yaml} {mode:o}"
+        );
     }
 }
 
@@ -84,17 +92,28 @@ fn versions_numbers_and_owners() {
         assert_eq!(version(yaml).test(&value), Ok(expected), "{yaml}");
     }
     let size = |yaml: &str| matcher(&format!("{{file: /a, size: {yaml}}}"), "size");
-    for (yaml, expected) in [("9", false), ("{at_most: 10}", true), ("{at_least: 11}", false), ("{in: [1, 10]}", true)]
-    {
+    for (yaml, expected) in [
+        ("9", false),
+        ("{at_most: 10}", true),
+        ("{at_least: 11}", false),
+        ("{in: [1, 10]}", true),
+    ] {
         assert_eq!(size(yaml).test(&Value::Number(10)), Ok(expected), "{yaml}");
     }
     let owner = |yaml: &str| matcher(&format!("{{file: /a, owner: {yaml}}}"), "owner");
-    let root = |known: bool| Value::Account { name: known.then(|| "root".to_owned()), id: 0, names_known: known };
+    let root = |known: bool| Value::Account {
+        name: known.then(|| "root".to_owned()),
+        id: 0,
+        names_known: known,
+    };
     assert_eq!(owner("root").test(&root(true)), Ok(true));
     assert_eq!(owner("0").test(&root(true)), Ok(true));
     assert_eq!(owner("{not: root}").test(&root(true)), Ok(false));
     assert_eq!(owner("0").test(&root(false)), Ok(true));
-    assert!(owner("{not: www-data}").test(&root(false)).is_err(), "unknown names never pass");
+    assert!(
+        owner("{not: www-data}").test(&root(false)).is_err(),
+        "unknown names never pass"
+    );
 }
 
 #[test]
@@ -109,7 +128,11 @@ fn what_else_a_text_can_be() {
         ("{duration: {at_most: 60}}", "1m1s", Ok(false)),
         ("{duration: 2m}", "120", Ok(true)),
         ("{duration: {between: [1m, 1h]}}", "30s", Ok(false)),
-        ("{duration: {at_most: 1m}}", "for ever", Err("is no duration")),
+        (
+            "{duration: {at_most: 1m}}",
+            "for ever",
+            Err("is no duration"),
+        ),
         ("{lines_include: [a, c]}", "a\nb\nc", Ok(true)),
         ("{lines_include: [a, c]}", "a\nbc", Ok(false)),
         (
@@ -120,14 +143,28 @@ fn what_else_a_text_can_be() {
         ("{json: {/a: true}}", "{\"a\": false}", Ok(false)),
         ("{json: {/a: {absent: true}}}", "{\"a\": null}", Ok(true)),
         ("{json: {/b: 1}}", "{\"a\": 1}", Err("has nothing at /b")),
-        ("{not: {json: {/b: 1}}}", "{\"a\": 1}", Err("has nothing at /b")),
-        ("{or: [{json: {/b: 1}}, {json: {/a: 1}}]}", "{\"a\": 1}", Ok(true)),
+        (
+            "{not: {json: {/b: 1}}}",
+            "{\"a\": 1}",
+            Err("has nothing at /b"),
+        ),
+        (
+            "{or: [{json: {/b: 1}}, {json: {/a: 1}}]}",
+            "{\"a\": 1}",
+            Ok(true),
+        ),
         ("{json: {/a: 1}}", "no json", Err("is no JSON")),
-        ("{match: \"^((?=a)a+)+$\"}", &format!("{}b", "a".repeat(60)), Err("steps on this text")),
+        (
+            "{match: \"^((?=a)a+)+$\"}",
+            &format!("{}b", "a".repeat(60)),
+            Err("steps on this text"),
+        ),
     ] {
         match (out(yaml).test(&text(value)), expected) {
             (Ok(fits), Ok(expected)) => assert_eq!(fits, expected, "{yaml}"),
-            (Err(Unfit::Missing(why) | Unfit::Error(why)), Err(part)) => assert!(why.contains(part), "{yaml}: {why}"),
+            (Err(Unfit::Missing(why) | Unfit::Error(why)), Err(part)) => {
+                assert!(why.contains(part), "{yaml}: {why}")
+            }
             (said, _) => panic!("{yaml}: {said:?}"),
         }
     }
@@ -135,11 +172,27 @@ fn what_else_a_text_can_be() {
 
 #[test]
 fn inspecs_words_mean_what_they_mean_there() {
-    let mode = |yaml: &str, mode: u32| matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode").test(&Value::Mode(mode));
+    let mode = |yaml: &str, mode: u32| {
+        matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode").test(&Value::Mode(mode))
+    };
     // 0604 has none of the bits 0040, and still more than 0640 allows.
-    for (bits, more) in [(0o640, false), (0o600, false), (0o604, true), (0o644, true), (0o4640, true)] {
-        assert_eq!(mode("{be_more_permissive_than: \"0640\"}", bits), Ok(more), "{bits:o}");
-        assert_eq!(mode("{not: {be_more_permissive_than: \"0640\"}}", bits), Ok(!more), "{bits:o}");
+    for (bits, more) in [
+        (0o640, false),
+        (0o600, false),
+        (0o604, true),
+        (0o644, true),
+        (0o4640, true),
+    ] {
+        assert_eq!(
+            mode("{be_more_permissive_than: \"0640\"}", bits),
+            Ok(more),
+            "{bits:o}"
+        );
+        assert_eq!(
+            mode("{not: {be_more_permissive_than: \"0640\"}}", bits),
+            Ok(!more),
+            "{bits:o}"
+        );
     }
     let users = |yaml: &str| {
         let list = Value::List(vec!["root".to_owned(), "bin".to_owned()]);

@@ -83,7 +83,19 @@ pub fn file_paths(facts: &Facts) -> impl Iterator<Item = &str> {
 }
 
 /// When a control is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Inside the Packer build, before the AMI exists.
@@ -108,13 +120,21 @@ impl Phase {
 /// It changes when any control changes, and neither with the order of keys in YAML nor with the order of controls.
 #[must_use]
 pub fn digest(controls: &[&Control]) -> String {
-    combined(&controls.iter().map(|c| (c.id.clone(), digest_of(c))).collect())
+    combined(
+        &controls
+            .iter()
+            .map(|c| (c.id.clone(), digest_of(c)))
+            .collect(),
+    )
 }
 
 /// Each control's id with its own digest.
 #[must_use]
 pub fn digests<'a>(controls: impl IntoIterator<Item = &'a Control>) -> BTreeMap<String, String> {
-    controls.into_iter().map(|c| (c.id.clone(), digest_of(c))).collect()
+    controls
+        .into_iter()
+        .map(|c| (c.id.clone(), digest_of(c)))
+        .collect()
 }
 
 /// One digest out of those of [`digests`].
@@ -133,12 +153,16 @@ pub fn combined(digests: &BTreeMap<String, String>) -> String {
 /// The SHA-256 of a control's canonical JSON: keys sorted, no white space.
 fn digest_of(control: &Control) -> String {
     // A control has no map with keys other than text and no number that JSON can't hold (impact is 0.0 to 1.0).
-    let mut value = serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
+    let mut value =
+        serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
     // A control that moved in its file, or whose failure somebody answers for, is the same control.
-    value.as_object_mut().map(|map| (map.remove("origin"), map.remove("waiver")));
+    value
+        .as_object_mut()
+        .map(|map| (map.remove("origin"), map.remove("waiver")));
     // Nor is a secret to be guessed from a digest.
     for (name, input) in control.inputs.iter().filter(|(_, input)| input.sensitive) {
-        value["inputs"][name] = serde_json::json!({"sensitive": true, "choices": input.choices.len()});
+        value["inputs"][name] =
+            serde_json::json!({"sensitive": true, "choices": input.choices.len()});
     }
     let mut text = String::new();
     canonical(&value, &mut text);

@@ -42,7 +42,10 @@ impl Observed {
             return Self::Unknown("it is secret and was not kept".to_owned());
         }
         if blob.truncated {
-            return Self::Unknown(format!("there are more than {} bytes, too many to judge", blob.bytes().len()));
+            return Self::Unknown(format!(
+                "there are more than {} bytes, too many to judge",
+                blob.bytes().len()
+            ));
         }
         Self::Value(Value::Text(blob.clone()))
     }

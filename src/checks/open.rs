@@ -28,7 +28,9 @@ fn pieces<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
     }
     let (mut out, mut rest, mut from) = (Vec::new(), text, 0);
     while let Some(at) = rest[from..].find("${").map(|at| at + from) {
-        let Some(end) = rest[at..].find('}').map(|end| end + at) else { break };
+        let Some(end) = rest[at..].find('}').map(|end| end + at) else {
+            break;
+        };
         let name = &rest[at + 2..end];
         let piece = match name.strip_prefix("inputs.") {
             Some(input) if is_name(input) => Piece::Input(input),
@@ -61,16 +63,23 @@ pub(crate) fn refers(tree: &Tree, loops: &[String]) -> bool {
 }
 
 /// The names that a value uses and nobody gives.
-pub(crate) fn check(tree: &Tree, loops: &[String], inputs: &BTreeMap<String, Input>) -> Vec<Problem> {
+pub(crate) fn check(
+    tree: &Tree,
+    loops: &[String],
+    inputs: &BTreeMap<String, Input>,
+) -> Vec<Problem> {
     let mut out = Vec::new();
     tree.texts(&mut |text| {
         for piece in pieces(text, &|_| true) {
             match piece {
-                Piece::Input(name) if !inputs.contains_key(name) => out.push(no_input(name, inputs)),
-                Piece::Loop(name) if !loops.is_empty() && !loops.iter().any(|l| l == name) => out.push(Problem::new(
-                    format!("`${{{name}}}` is no value of `for_each`"),
-                    format!("use one of {}", loops.join(", ")),
-                )),
+                Piece::Input(name) if !inputs.contains_key(name) => {
+                    out.push(no_input(name, inputs))
+                }
+                Piece::Loop(name) if !loops.is_empty() && !loops.iter().any(|l| l == name) => out
+                    .push(Problem::new(
+                        format!("`${{{name}}}` is no value of `for_each`"),
+                        format!("use one of {}", loops.join(", ")),
+                    )),
                 _ => {}
             }
         }
@@ -111,14 +120,19 @@ fn close_text(
         Piece::Loop(name) => loops(name).ok_or_else(|| format!("there is no `{name}`")),
     };
     // A value that stands alone keeps its type.
-    let filled: Vec<&Piece<'_>> = pieces.iter().filter(|p| !matches!(p, Piece::Plain(""))).collect();
+    let filled: Vec<&Piece<'_>> = pieces
+        .iter()
+        .filter(|p| !matches!(p, Piece::Plain("")))
+        .collect();
     if let [one] = filled.as_slice() {
         return value(one);
     }
     let mut out = String::new();
     for piece in &pieces {
         let part = value(piece)?;
-        out += &part.spelled().ok_or_else(|| format!("{} can't be part of a text", part.describe()))?;
+        out += &part
+            .spelled()
+            .ok_or_else(|| format!("{} can't be part of a text", part.describe()))?;
     }
     Ok(Tree::Text(out))
 }
@@ -132,7 +146,10 @@ pub(crate) fn close_target(
     inputs: &dyn Fn(&str) -> Result<Tree, String>,
     loops: &dyn Fn(&str) -> Option<Tree>,
 ) -> Result<Target, String> {
-    let spelled = |tree: &Tree| tree.spelled().ok_or_else(|| "a list can't be looked at".to_owned());
+    let spelled = |tree: &Tree| {
+        tree.spelled()
+            .ok_or_else(|| "a list can't be looked at".to_owned())
+    };
     let mut parameters = BTreeMap::new();
     for (name, value) in &target.parameters {
         // A parameter that is a list has an item on each line.
@@ -145,24 +162,47 @@ pub(crate) fn close_target(
         parameters.insert(name.clone(), lines.join("\n"));
     }
     let subject = spelled(&close_text(&target.subject, inputs, loops)?)?;
-    Ok(Target { kind: target.kind.clone(), subject, parameters })
+    Ok(Target {
+        kind: target.kind.clone(),
+        subject,
+        parameters,
+    })
 }
 
 /// Every target that this one can become, whatever its loops and inputs turn out to be.
-pub(crate) fn targets(target: &Target, loops: &[(String, Tree)], inputs: &BTreeMap<String, Input>) -> BTreeSet<Target> {
-    let texts = Tree::List(texts(target).map(|text| Tree::Text(text.to_owned())).collect());
-    let mut open: Vec<(String, Tree)> =
-        loops.iter().map(|(name, tree)| (name.clone(), Tree::List(every(tree, inputs)))).collect();
-    for (name, input) in inputs_in(&texts).into_iter().filter_map(|name| inputs.get_key_value(name)) {
-        let choices = input.choices.iter().map(|(_, value)| value.clone()).collect();
+pub(crate) fn targets(
+    target: &Target,
+    loops: &[(String, Tree)],
+    inputs: &BTreeMap<String, Input>,
+) -> BTreeSet<Target> {
+    let texts = Tree::List(
+        texts(target)
+            .map(|text| Tree::Text(text.to_owned()))
+            .collect(),
+    );
+    let mut open: Vec<(String, Tree)> = loops
+        .iter()
+        .map(|(name, tree)| (name.clone(), Tree::List(every(tree, inputs))))
+        .collect();
+    for (name, input) in inputs_in(&texts)
+        .into_iter()
+        .filter_map(|name| inputs.get_key_value(name))
+    {
+        let choices = input
+            .choices
+            .iter()
+            .map(|(_, value)| value.clone())
+            .collect();
         // No loop has a name with a dot.
         open.push((format!("inputs.{name}"), Tree::List(choices)));
     }
-    let input = |row: &BTreeMap<String, Tree>, name: &str| row.get(&format!("inputs.{name}")).cloned();
+    let input =
+        |row: &BTreeMap<String, Tree>, name: &str| row.get(&format!("inputs.{name}")).cloned();
     rows(&open, &|tree| tree.items().to_vec())
         .iter()
         .filter_map(|row| {
-            let given = |name: &str| input(row, name).ok_or_else(|| format!("there is no input `{name}`"));
+            let given =
+                |name: &str| input(row, name).ok_or_else(|| format!("there is no input `{name}`"));
             close_target(target, &given, &|name| row.get(name).cloned()).ok()
         })
         .collect()
@@ -170,11 +210,20 @@ pub(crate) fn targets(target: &Target, loops: &[(String, Tree)], inputs: &BTreeM
 
 /// What of a target may be open.
 fn texts(target: &Target) -> impl Iterator<Item = &str> {
-    std::iter::once(target.subject.as_str()).chain(target.parameters.values().flat_map(|value| value.split('\n')))
+    std::iter::once(target.subject.as_str()).chain(
+        target
+            .parameters
+            .values()
+            .flat_map(|value| value.split('\n')),
+    )
 }
 
 /// What a value becomes by each choice of the inputs that it names; loop values stay open.
-pub(crate) fn sample_trees(tree: &Tree, loops: &[String], inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
+pub(crate) fn sample_trees(
+    tree: &Tree,
+    loops: &[String],
+    inputs: &BTreeMap<String, Input>,
+) -> Vec<Tree> {
     let mut has_loops = false;
     tree.texts(&mut |text| {
         let pieces = pieces(text, &|name| loops.iter().any(|l| l == name));
@@ -188,7 +237,10 @@ pub(crate) fn sample_trees(tree: &Tree, loops: &[String], inputs: &BTreeMap<Stri
         .filter_map(|n| {
             let choice = |name: &str| {
                 let choices = &inputs.get(name).ok_or_else(String::new)?.choices;
-                choices.get(n.min(choices.len().saturating_sub(1))).map(|(_, v)| v.clone()).ok_or_else(String::new)
+                choices
+                    .get(n.min(choices.len().saturating_sub(1)))
+                    .map(|(_, v)| v.clone())
+                    .ok_or_else(String::new)
             };
             close(tree, &choice, &|_| None).ok()
         })
@@ -199,23 +251,35 @@ pub(crate) fn sample_trees(tree: &Tree, loops: &[String], inputs: &BTreeMap<Stri
 pub(crate) fn inputs_in(tree: &Tree) -> Vec<&str> {
     let mut out = Vec::new();
     tree.texts(&mut |text| {
-        out.extend(pieces(text, &|_| false).into_iter().filter_map(|p| match p {
-            Piece::Input(name) => Some(name),
-            _ => None,
-        }));
+        out.extend(
+            pieces(text, &|_| false)
+                .into_iter()
+                .filter_map(|p| match p {
+                    Piece::Input(name) => Some(name),
+                    _ => None,
+                }),
+        );
     });
     out
 }
 
 /// The sensitive inputs that a value names where it must not: what is looked at is part of the facts, which are kept.
 pub(crate) fn exposed(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Option<Problem> {
-    let name = inputs_in(tree).into_iter().find(|name| inputs.get(*name).is_some_and(|input| input.sensitive))?;
+    let name = inputs_in(tree)
+        .into_iter()
+        .find(|name| inputs.get(*name).is_some_and(|input| input.sensitive))?;
     let message = format!("the sensitive input `{name}` can't say what to look at");
-    Some(Problem::new(message, "name it in what is expected: what is looked at is part of the facts that are kept"))
+    Some(Problem::new(
+        message,
+        "name it in what is expected: what is looked at is part of the facts that are kept",
+    ))
 }
 
 /// The values of loops, one row for each combination.
-pub(crate) fn rows(loops: &[(String, Tree)], values: &dyn Fn(&Tree) -> Vec<Tree>) -> Vec<BTreeMap<String, Tree>> {
+pub(crate) fn rows(
+    loops: &[(String, Tree)],
+    values: &dyn Fn(&Tree) -> Vec<Tree>,
+) -> Vec<BTreeMap<String, Tree>> {
     let mut out = vec![BTreeMap::new()];
     for (name, tree) in loops {
         let items = values(tree);
@@ -236,7 +300,10 @@ pub(crate) fn rows(loops: &[(String, Tree)], values: &dyn Fn(&Tree) -> Vec<Tree>
 
 /// Every item that a loop's value can have, whatever the target says.
 pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
-    let named = tree.text().and_then(|t| t.strip_prefix(WHOLE)).and_then(|name| inputs.get(name));
+    let named = tree
+        .text()
+        .and_then(|t| t.strip_prefix(WHOLE))
+        .and_then(|name| inputs.get(name));
     match named {
         Some(input) => {
             let mut out: Vec<Tree> = Vec::new();
@@ -252,7 +319,10 @@ pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> 
 }
 
 /// The inputs that a control names.
-pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTreeMap<String, Input> {
+pub(crate) fn named(
+    control: &Control,
+    inputs: &BTreeMap<String, Input>,
+) -> BTreeMap<String, Input> {
     let mut names = BTreeSet::new();
     let mut add = |tree: &Tree| names.extend(inputs_in(tree).into_iter().map(str::to_owned));
     control.for_each.iter().for_each(|(_, tree)| add(tree));
@@ -270,7 +340,10 @@ pub(crate) fn named(control: &Control, inputs: &BTreeMap<String, Input>) -> BTre
         names.extend(inputs.into_iter().map(str::to_owned));
     }
     let kept = |(name, input): (&String, &Input)| {
-        let input = || Input { rules: InputRules::default(), ..input.clone() };
+        let input = || Input {
+            rules: InputRules::default(),
+            ..input.clone()
+        };
         names.contains(name).then(|| (name.clone(), input()))
     };
     inputs.iter().filter_map(kept).collect()

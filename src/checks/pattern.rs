@@ -39,7 +39,9 @@ impl Pattern {
             .backtrack_limit(STEPS)
             .delegate_size_limit(SIZE)
             .build();
-        built.map(|regex| Self::Backtracking(Box::new(regex))).map_err(|e| refusal(&e.to_string()))
+        built
+            .map(|regex| Self::Backtracking(Box::new(regex)))
+            .map_err(|e| refusal(&e.to_string()))
     }
 
     /// Whether it is found.
@@ -49,9 +51,9 @@ impl Pattern {
     pub(crate) fn is_match(&self, text: &[u8]) -> Result<bool, String> {
         match self {
             Self::Plain(regex) => Ok(regex.is_match(text)),
-            Self::Backtracking(regex) => {
-                regex.is_match(text).map_err(|_| format!("the pattern takes more than {STEPS} steps on this text"))
-            }
+            Self::Backtracking(regex) => regex
+                .is_match(text)
+                .map_err(|_| format!("the pattern takes more than {STEPS} steps on this text")),
         }
     }
 }
@@ -65,13 +67,20 @@ pub(crate) fn plain(pattern: &str) -> Result<Regex, String> {
 }
 
 fn linear(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).multi_line(true).unicode(false).size_limit(SIZE).build()
+    RegexBuilder::new(pattern)
+        .multi_line(true)
+        .unicode(false)
+        .size_limit(SIZE)
+        .build()
 }
 
 /// The crate's message draws the pattern on several lines; the last says what is wrong.
 fn refusal(message: &str) -> String {
     let last = message.lines().last().unwrap_or_default().trim();
-    format!("the pattern can't be used: {}", last.strip_prefix("error: ").unwrap_or(last))
+    format!(
+        "the pattern can't be used: {}",
+        last.strip_prefix("error: ").unwrap_or(last)
+    )
 }
 
 type Compiled = Rc<Result<Pattern, String>>;
@@ -88,7 +97,11 @@ impl Patterns {
     /// # Errors
     /// It is no pattern, or takes too long.
     pub(crate) fn found(&self, pattern: &str, text: &[u8]) -> Result<bool, String> {
-        self.compiled(pattern).as_ref().as_ref().map_err(Clone::clone)?.is_match(text)
+        self.compiled(pattern)
+            .as_ref()
+            .as_ref()
+            .map_err(Clone::clone)?
+            .is_match(text)
     }
 
     fn compiled(&self, pattern: &str) -> Compiled {
@@ -96,7 +109,9 @@ impl Patterns {
             return Rc::clone(known);
         }
         let made = Rc::new(Pattern::new(pattern));
-        self.known.borrow_mut().insert(pattern.to_owned(), Rc::clone(&made));
+        self.known
+            .borrow_mut()
+            .insert(pattern.to_owned(), Rc::clone(&made));
         made
     }
 }
@@ -111,10 +126,18 @@ mod tests {
         let ahead = Pattern::new(r"^-A INPUT(?=.* --dport 22\b).* -j ACCEPT$").expect("a pattern");
         assert!(matches!(ahead, Pattern::Backtracking(_)));
         let rules = b"-P INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n\xff";
-        assert_eq!(ahead.is_match(rules), Ok(true), "anchors match at line ends, and bytes are bytes");
+        assert_eq!(
+            ahead.is_match(rules),
+            Ok(true),
+            "anchors match at line ends, and bytes are bytes"
+        );
         assert_eq!(ahead.is_match(b"-A INPUT --dport 222 -j ACCEPT"), Ok(false));
         let digit = Pattern::new(r"(?=x)x\d").expect("a pattern");
-        assert_eq!(digit.is_match("x\u{663}".as_bytes()), Ok(false), "classes are ASCII");
+        assert_eq!(
+            digit.is_match("x\u{663}".as_bytes()),
+            Ok(false),
+            "classes are ASCII"
+        );
         for bad in ["(?=a", "(?=(", r"\1(", "a{1000}{1000}", "(?<=a*)("] {
             assert!(Pattern::new(bad).is_err(), "{bad}");
         }
@@ -126,6 +149,9 @@ mod tests {
         let pattern = Pattern::new("^((?=a)a+)+$").expect("a pattern");
         let text = format!("{}b", "a".repeat(60));
         let said = pattern.is_match(text.as_bytes());
-        assert!(said.clone().is_err_and(|why| why.contains("steps")), "{said:?}");
+        assert!(
+            said.clone().is_err_and(|why| why.contains("steps")),
+            "{said:?}"
+        );
     }
 }

@@ -7,8 +7,13 @@ use super::pattern::Patterns;
 use super::value::Value;
 
 /// Whether what is at each pointer satisfies its matcher.
-pub(super) fn fits(each: &[(String, Matcher)], value: &Value, patterns: &Patterns) -> Result<bool, Unfit> {
-    let json: Json = serde_json::from_slice(&value.bytes()).map_err(|e| format!("it is no JSON: {e}"))?;
+pub(super) fn fits(
+    each: &[(String, Matcher)],
+    value: &Value,
+    patterns: &Patterns,
+) -> Result<bool, Unfit> {
+    let json: Json =
+        serde_json::from_slice(&value.bytes()).map_err(|e| format!("it is no JSON: {e}"))?;
     let mut out = true;
     for (at, matcher) in each {
         out &= match json.pointer(at) {

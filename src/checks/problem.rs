@@ -27,11 +27,21 @@ pub enum Part {
 
 impl Problem {
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { path: Vec::new(), key: false, message: message.into(), help: Some(help.into()) }
+        Self {
+            path: Vec::new(),
+            key: false,
+            message: message.into(),
+            help: Some(help.into()),
+        }
     }
 
     pub(crate) fn maybe(message: impl Into<String>, help: Option<String>) -> Self {
-        Self { path: Vec::new(), key: false, message: message.into(), help }
+        Self {
+            path: Vec::new(),
+            key: false,
+            message: message.into(),
+            help,
+        }
     }
 
     /// The same, of the value of a key.

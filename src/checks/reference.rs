@@ -35,13 +35,24 @@ fn of_kind(kind: &Kind, out: &mut String) {
         cell(kind.subject.doc)
     );
     for parameter in kind.parameters {
-        let _ = writeln!(out, "| `{}` | {} | {} |", parameter.name, value(parameter.of), cell(parameter.doc));
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} |",
+            parameter.name,
+            value(parameter.of),
+            cell(parameter.doc)
+        );
     }
     for property in kind.properties {
         of_property(property, out);
     }
     if let Some(property) = &kind.open {
-        let _ = writeln!(out, "| any other key | {} | {} |", value(property.of), cell(property.doc));
+        let _ = writeln!(
+            out,
+            "| any other key | {} | {} |",
+            value(property.of),
+            cell(property.doc)
+        );
     }
     if let Some(why) = kind.not_in_directory {
         let _ = writeln!(out, "\nSkipped in a directory: {why}.");
@@ -49,9 +60,17 @@ fn of_kind(kind: &Kind, out: &mut String) {
 }
 
 fn of_property(property: &Property, out: &mut String) {
-    let names: Vec<String> =
-        std::iter::once(&property.name).chain(property.aliases).map(|n| format!("`{n}`")).collect();
-    let _ = writeln!(out, "| {} | {} | {} |", names.join(", "), value(property.of), cell(property.doc));
+    let names: Vec<String> = std::iter::once(&property.name)
+        .chain(property.aliases)
+        .map(|n| format!("`{n}`"))
+        .collect();
+    let _ = writeln!(
+        out,
+        "| {} | {} | {} |",
+        names.join(", "),
+        value(property.of),
+        cell(property.doc)
+    );
 }
 
 fn value(of: Of) -> String {

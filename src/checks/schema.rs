@@ -25,7 +25,8 @@ impl JsonSchema for WrittenCheck {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         define(generator);
         let kinds = KINDS.iter().map(|kind| reference(&title(kind.name)));
-        let groups = ["checks", "any_of", "all_of", "none_of", "manual"].map(|key| reference(&title(key)));
+        let groups =
+            ["checks", "any_of", "all_of", "none_of", "manual"].map(|key| reference(&title(key)));
         schema(json!({"anyOf": kinds.chain(groups).collect::<Vec<_>>()}))
     }
 }
@@ -45,8 +46,13 @@ impl JsonSchema for WrittenOverride {
         for key in ["id", "refs", "for_each", "manual", "if_absent"] {
             keys.remove(key);
         }
-        keys.insert("inputs".to_owned(), given_inputs("Other values of the inputs that the control names."));
-        schema(json!({"type": "object", "minProperties": 1, "additionalProperties": false, "properties": keys}))
+        keys.insert(
+            "inputs".to_owned(),
+            given_inputs("Other values of the inputs that the control names."),
+        );
+        schema(
+            json!({"type": "object", "minProperties": 1, "additionalProperties": false, "properties": keys}),
+        )
     }
 }
 
@@ -84,8 +90,18 @@ fn reference(name: &str) -> Json {
 
 /// `kernel_parameter` is `KernelParameterCheck`.
 fn title(name: &str) -> String {
-    let capital = |part: &str| part.chars().take(1).flat_map(char::to_uppercase).chain(part.chars().skip(1)).collect();
-    name.split('_').map(capital).collect::<Vec<String>>().concat() + "Check"
+    let capital = |part: &str| {
+        part.chars()
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .chain(part.chars().skip(1))
+            .collect()
+    };
+    name.split('_')
+        .map(capital)
+        .collect::<Vec<String>>()
+        .concat()
+        + "Check"
 }
 
 fn define(generator: &mut SchemaGenerator) {
@@ -107,24 +123,42 @@ fn define(generator: &mut SchemaGenerator) {
     }
     let mut manual = common();
     manual.remove("if_absent");
-    all.insert(title("manual"), object("A check that a person has to make.", manual, "manual"));
+    all.insert(
+        title("manual"),
+        object("A check that a person has to make.", manual, "manual"),
+    );
     all.insert("Expectation".to_owned(), json!({"anyOf": nested}));
     for (name, scalar) in SCALARS {
         all.insert(
             format!("Expect{name}"),
-            matcher(&format!("Expect{name}"), &serde_json::from_str(scalar).unwrap_or_default()),
+            matcher(
+                &format!("Expect{name}"),
+                &serde_json::from_str(scalar).unwrap_or_default(),
+            ),
         );
     }
 }
 
 const SCALARS: &[(&str, &str)] = &[
-    ("Bool", r#"{"type": ["boolean", "string"], "pattern": "^\\$"}"#),
-    ("Number", r#"{"type": ["integer", "string"], "pattern": "^\\$"}"#),
-    ("Mode", r#"{"type": "string", "pattern": "^([0-7]{3,4}|\\$.*)$"}"#),
+    (
+        "Bool",
+        r#"{"type": ["boolean", "string"], "pattern": "^\\$"}"#,
+    ),
+    (
+        "Number",
+        r#"{"type": ["integer", "string"], "pattern": "^\\$"}"#,
+    ),
+    (
+        "Mode",
+        r#"{"type": "string", "pattern": "^([0-7]{3,4}|\\$.*)$"}"#,
+    ),
     ("Version", r#"{"type": "string"}"#),
     ("Account", r#"{"type": ["string", "integer"]}"#),
     ("Text", r#"{"type": "string"}"#),
-    ("Setting", r#"{"type": ["string", "integer", "number", "boolean"]}"#),
+    (
+        "Setting",
+        r#"{"type": ["string", "integer", "number", "boolean"]}"#,
+    ),
     ("List", r#"{"type": "string"}"#),
 ];
 
@@ -147,7 +181,9 @@ fn matcher(own: &str, scalar: &Json) -> Json {
         "between" => json!({"type": "array", "items": scalar, "minItems": 2, "maxItems": 2}),
         "version" => reference("ExpectVersion"),
         "duration" => reference("ExpectSetting"),
-        "json" => json!({"type": "object", "minProperties": 1, "additionalProperties": reference("ExpectSetting")}),
+        "json" => {
+            json!({"type": "object", "minProperties": 1, "additionalProperties": reference("ExpectSetting")})
+        }
         "count" => reference("ExpectNumber"),
         "each" | "any" | "none" => reference("ExpectSetting"),
         _ => json!({"type": "string"}),

@@ -35,26 +35,52 @@ impl System {
     /// What the facts say; what they don't say, or what could not be read, is left empty.
     #[must_use]
     pub fn of(facts: &Facts) -> Self {
-        let fields = text(facts, "os-release").map(|text| os::fields(&text)).unwrap_or_default();
+        let fields = text(facts, "os-release")
+            .map(|text| os::fields(&text))
+            .unwrap_or_default();
         let field = |key: &str| fields.get(key).cloned().unwrap_or_default();
-        let packages = text(facts, "packages").map(|text| packages(&text)).unwrap_or_default();
+        let packages = text(facts, "packages")
+            .map(|text| packages(&text))
+            .unwrap_or_default();
         // A directory runs on no kernel; its packages say what it is for.
         let of_packages = || {
-            let arch = packages.iter().map(|p| p.arch.as_str()).find(|arch| !["all", "noarch", ""].contains(arch));
+            let arch = packages
+                .iter()
+                .map(|p| p.arch.as_str())
+                .find(|arch| !["all", "noarch", ""].contains(arch));
             match arch {
                 Some("amd64") => "x86_64".to_owned(),
                 Some("arm64") => "aarch64".to_owned(),
                 other => other.unwrap_or_default().to_owned(),
             }
         };
-        let of_kernel = || facts.identity.kernel.rsplit(' ').next().unwrap_or_default().to_owned();
-        let arch = if facts.identity.directory { of_packages() } else { of_kernel() };
-        Self { os: field("ID"), version: field("VERSION_ID"), arch, packages }
+        let of_kernel = || {
+            facts
+                .identity
+                .kernel
+                .rsplit(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let arch = if facts.identity.directory {
+            of_packages()
+        } else {
+            of_kernel()
+        };
+        Self {
+            os: field("ID"),
+            version: field("VERSION_ID"),
+            arch,
+            packages,
+        }
     }
 }
 
 fn text(facts: &Facts, kind: &str) -> Option<String> {
-    let reading = facts.reading(kind, "").filter(|r| r.rc == 0 && !r.body.truncated)?;
+    let reading = facts
+        .reading(kind, "")
+        .filter(|r| r.rc == 0 && !r.body.truncated)?;
     Some(String::from_utf8_lossy(reading.body.bytes()).into_owned())
 }
 
@@ -63,7 +89,9 @@ fn packages(text: &str) -> Vec<Installed> {
     let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
     let one = |line: &str| {
         let words: Vec<&str> = line.split('\t').collect();
-        let [name, arch, status, version, source, source_version] = words.as_slice() else { return None };
+        let [name, arch, status, version, source, source_version] = words.as_slice() else {
+            return None;
+        };
         package::installed(status).then(|| Installed {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
@@ -92,13 +120,40 @@ mod tests {
     fn a_system_is_its_release_and_what_is_installed() {
         let identity = ("identity", "", 0, "-", "kernel=Linux 6.1.0 aarch64\n");
         let release = ("os-release", "", 0, "-", "ID=debian\nVERSION_ID=\"12\"\n");
-        let system = System::of(&facts(&[identity, release, ("packages", "", 0, "-", PACKAGES)]));
-        assert_eq!((system.os.as_str(), system.version.as_str(), system.arch.as_str()), ("debian", "12", "aarch64"));
-        let names: Vec<_> = system.packages.iter().map(|p| (p.name.as_str(), p.source.as_deref())).collect();
+        let system = System::of(&facts(&[
+            identity,
+            release,
+            ("packages", "", 0, "-", PACKAGES),
+        ]));
+        assert_eq!(
+            (
+                system.os.as_str(),
+                system.version.as_str(),
+                system.arch.as_str()
+            ),
+            ("debian", "12", "aarch64")
+        );
+        let names: Vec<_> = system
+            .packages
+            .iter()
+            .map(|p| (p.name.as_str(), p.source.as_deref()))
+            .collect();
         assert_eq!(names, [("libssl3", Some("openssl")), ("tzdata", None)]);
-        let directory = ("identity", "", 0, "-", "directory=yes\nkernel=Linux 6.1.0 aarch64\n");
-        assert_eq!(System::of(&facts(&[directory, ("packages", "", 0, "-", PACKAGES)])).arch, "x86_64");
-        let unread = System::of(&facts(&[identity, ("packages", "", 3, "-", "dpkg-query failed")]));
+        let directory = (
+            "identity",
+            "",
+            0,
+            "-",
+            "directory=yes\nkernel=Linux 6.1.0 aarch64\n",
+        );
+        assert_eq!(
+            System::of(&facts(&[directory, ("packages", "", 0, "-", PACKAGES)])).arch,
+            "x86_64"
+        );
+        let unread = System::of(&facts(&[
+            identity,
+            ("packages", "", 3, "-", "dpkg-query failed"),
+        ]));
         assert!(unread.packages.is_empty() && unread.os.is_empty());
     }
 }

@@ -25,7 +25,9 @@ impl Taken {
             return id.to_owned();
         }
         let from = self.last.get(id).map_or(2, |last| last + 1);
-        let found = (from..).map(|n| (n, format!("{id}#{n}"))).find(|(_, id)| !self.ids.contains(id));
+        let found = (from..)
+            .map(|n| (n, format!("{id}#{n}")))
+            .find(|(_, id)| !self.ids.contains(id));
         let (number, free) = found.unwrap_or_default();
         self.last.insert(id.to_owned(), number);
         free

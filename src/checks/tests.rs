@@ -9,8 +9,19 @@ pub(super) fn controls(yaml: &str) -> Vec<Control> {
     let mut taken = Taken::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
-    let mut one = |raw: &Tree| read(raw, Around { taken: &mut taken, inputs: &inputs, origin: Origin::default() });
-    raw.iter().map(|r| one(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))).collect()
+    let mut one = |raw: &Tree| {
+        read(
+            raw,
+            Around {
+                taken: &mut taken,
+                inputs: &inputs,
+                origin: Origin::default(),
+            },
+        )
+    };
+    raw.iter()
+        .map(|r| one(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}")))
+        .collect()
 }
 
 /// What the user is told about one bad check.
@@ -19,9 +30,16 @@ pub(super) fn refusal(yaml: &str) -> String {
         Err(e) => return e.to_string(),
         Ok(raw) => raw,
     };
-    let around = Around { taken: &mut Taken::default(), inputs: &BTreeMap::new(), origin: Origin::default() };
+    let around = Around {
+        taken: &mut Taken::default(),
+        inputs: &BTreeMap::new(),
+        origin: Origin::default(),
+    };
     match read(&raw, around) {
-        Err(all) => all.iter().map(|p| format!("{} [{}]\n", p.message, p.help.as_deref().unwrap_or(""))).collect(),
+        Err(all) => all
+            .iter()
+            .map(|p| format!("{} [{}]\n", p.message, p.help.as_deref().unwrap_or("")))
+            .collect(),
         Ok(control) => panic!("{yaml} was taken: {control:?}"),
     }
 }
@@ -29,9 +47,20 @@ pub(super) fn refusal(yaml: &str) -> String {
 /// A collector's output from frames of (kind, key, rc, flags, payload).
 pub(super) fn output(frames: &[(&str, &str, i32, &str, &str)]) -> Vec<u8> {
     let mut out = String::from("\n");
-    let word = |text: &str| if text.is_empty() { "-".to_owned() } else { collect::hex(text.as_bytes()) };
+    let word = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            collect::hex(text.as_bytes())
+        }
+    };
     for (kind, key, rc, flags, payload) in frames {
-        out += &format!("n0nce {kind} {} {rc} {flags} {} {}\n", word(key), payload.len(), word(payload));
+        out += &format!(
+            "n0nce {kind} {} {rc} {flags} {} {}\n",
+            word(key),
+            payload.len(),
+            word(payload)
+        );
     }
     out += &format!("n0nce end {}\n", frames.len());
     out.into_bytes()
@@ -43,18 +72,29 @@ pub(super) fn lines(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> Vec
     let refs: Vec<&Control> = controls.iter().collect();
     let facts = parse("n0nce", &output(frames)).expect("facts");
     let kept = serde_json::to_string(&facts).expect("json");
-    let lines: Vec<String> = judge(&refs, &facts, Phase::Boot).iter().map(Verdict::line).collect();
+    let lines: Vec<String> = judge(&refs, &facts, Phase::Boot)
+        .iter()
+        .map(Verdict::line)
+        .collect();
     if !kept.contains("\"secret\"") {
         let again: Facts = serde_json::from_str(&kept).expect("evidence can be read back");
-        let judged: Vec<String> = judge(&refs, &again, Phase::Boot).iter().map(Verdict::line).collect();
+        let judged: Vec<String> = judge(&refs, &again, Phase::Boot)
+            .iter()
+            .map(Verdict::line)
+            .collect();
         assert_eq!(judged, lines, "evidence is judged as the target was");
     }
     lines
 }
 
 /// A running Linux system with a service manager.
-pub(super) const IDENTITY: (&str, &str, i32, &str, &str) =
-    ("identity", "", 0, "-", "uid=0\nkernel=Linux 6.1 x86_64\nservice_manager=yes\nmachine_id=present\ndirectory=\n");
+pub(super) const IDENTITY: (&str, &str, i32, &str, &str) = (
+    "identity",
+    "",
+    0,
+    "-",
+    "uid=0\nkernel=Linux 6.1 x86_64\nservice_manager=yes\nmachine_id=present\ndirectory=\n",
+);
 
 const ALL: &str = r#"
 - {package: nginx}
@@ -83,8 +123,14 @@ fn the_documented_surface_is_taken() {
     ];
     assert_eq!(ids, expected);
     assert_eq!(controls[3].phases, BTreeSet::from([Phase::Boot]));
-    assert_eq!(controls[0].phases, BTreeSet::from([Phase::Build, Phase::Boot]));
-    assert_eq!(controls[2].title, "package nginx: version at least \"1.22\"");
+    assert_eq!(
+        controls[0].phases,
+        BTreeSet::from([Phase::Build, Phase::Boot])
+    );
+    assert_eq!(
+        controls[2].title,
+        "package nginx: version at least \"1.22\""
+    );
     let json = serde_json::to_string(&controls).expect("json");
     let again: Vec<Control> = serde_json::from_str(&json).expect("again");
     assert_eq!(again, controls, "it survives the way to another process");
@@ -95,8 +141,14 @@ fn the_digest_is_of_the_meaning() {
     let of = |yaml: &str| digest(&controls(yaml).iter().collect::<Vec<_>>());
     let base = of("- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx}");
     assert_eq!(base.len(), 64);
-    assert_eq!(base, of("- {package: nginx}\n- {owner: root, file: /a, mode: {eq: \"0644\"}}"));
-    assert_eq!(base, of("- {file: /a, mode: \"644\", owner: root}\n- {package: nginx}"));
+    assert_eq!(
+        base,
+        of("- {package: nginx}\n- {owner: root, file: /a, mode: {eq: \"0644\"}}")
+    );
+    assert_eq!(
+        base,
+        of("- {file: /a, mode: \"644\", owner: root}\n- {package: nginx}")
+    );
     let changed = [
         "- {file: /a, mode: \"0640\", owner: root}\n- {package: nginx}",
         "- {file: /a, mode: {not: \"0644\"}, owner: root}\n- {package: nginx}",
@@ -113,9 +165,14 @@ fn the_digest_is_of_the_meaning() {
 #[test]
 fn the_schema_describes_what_editors_complete() {
     let schema = serde_json::to_string(&schemars::schema_for!(Vec<WrittenCheck>)).expect("json");
-    for part in
-        ["at_most", "link_target", "exit_status", "additionalProperties", "ExpectMode", "unpacked and configured"]
-    {
+    for part in [
+        "at_most",
+        "link_target",
+        "exit_status",
+        "additionalProperties",
+        "ExpectMode",
+        "unpacked and configured",
+    ] {
         assert!(schema.contains(part), "{part} in {schema}");
     }
 }

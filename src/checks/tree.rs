@@ -26,7 +26,10 @@ impl Tree {
     /// The value of a key of a map.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|(k, _)| k == key).map(|(_, value)| value)
+        self.entries()
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, value)| value)
     }
 
     /// The entries of a map; none of anything else.
@@ -84,15 +87,29 @@ impl Tree {
     ///
     /// # Errors
     /// The first text that can't be replaced.
-    pub(crate) fn replaced<E>(&self, change: &mut dyn FnMut(&str) -> Result<Self, E>) -> Result<Self, E> {
+    pub(crate) fn replaced<E>(
+        &self,
+        change: &mut dyn FnMut(&str) -> Result<Self, E>,
+    ) -> Result<Self, E> {
         Ok(match self {
             Self::Text(text) => change(text)?,
-            Self::List(items) => Self::List(items.iter().map(|i| i.replaced(change)).collect::<Result<_, _>>()?),
+            Self::List(items) => Self::List(
+                items
+                    .iter()
+                    .map(|i| i.replaced(change))
+                    .collect::<Result<_, _>>()?,
+            ),
             Self::Map(entries) => {
-                let each = |(k, v): &(String, Self), change: &mut dyn FnMut(&str) -> Result<Self, E>| {
-                    v.replaced(change).map(|v| (k.clone(), v))
-                };
-                Self::Map(entries.iter().map(|entry| each(entry, change)).collect::<Result<_, _>>()?)
+                let each =
+                    |(k, v): &(String, Self), change: &mut dyn FnMut(&str) -> Result<Self, E>| {
+                        v.replaced(change).map(|v| (k.clone(), v))
+                    };
+                Self::Map(
+                    entries
+                        .iter()
+                        .map(|entry| each(entry, change))
+                        .collect::<Result<_, _>>()?,
+                )
             }
             other => other.clone(),
         })
@@ -146,7 +163,9 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_u64<E: Error>(self, v: u64) -> Result<Tree, E> {
-        i64::try_from(v).map(Tree::Int).map_err(|_| E::custom(format!("{v} is too large")))
+        i64::try_from(v)
+            .map(Tree::Int)
+            .map_err(|_| E::custom(format!("{v} is too large")))
     }
 
     fn visit_f64<E: Error>(self, v: f64) -> Result<Tree, E> {

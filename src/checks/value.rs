@@ -36,7 +36,9 @@ impl Value {
         match self {
             Self::Text(blob) => blob.bytes().into(),
             Self::Version(text) | Self::Word(text) => text.as_bytes().into(),
-            Self::Account { name: Some(name), .. } => name.as_bytes().into(),
+            Self::Account {
+                name: Some(name), ..
+            } => name.as_bytes().into(),
             Self::Account { id, .. } => id.to_string().into_bytes().into(),
             Self::Number(n) => n.to_string().into_bytes().into(),
             Self::Mode(mode) => mode_text(*mode).into_bytes().into(),
@@ -67,7 +69,11 @@ impl Value {
                 Some([]) => "nothing".to_owned(),
                 Some(items) => {
                     let (first, rest) = items.split_at(items.len().min(5));
-                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    let more = if rest.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" and {} more", rest.len())
+                    };
                     format!("{}{more}", quoted(first))
                 }
                 None => format!("\"{}\"", brief(&self.bytes())),
@@ -81,9 +87,15 @@ impl Value {
             Self::Number(n) => *n == number(expected)?,
             Self::Mode(mode) => *mode == mode_bits(expected)?,
             Self::Version(version) => compare_versions(version, expected).is_eq(),
-            Self::Account { name, id, names_known } => match expected.parse::<u32>() {
+            Self::Account {
+                name,
+                id,
+                names_known,
+            } => match expected.parse::<u32>() {
                 Ok(wanted) => *id == wanted,
-                Err(_) if !names_known => return Err("the names of users and groups could not be read".to_owned()),
+                Err(_) if !names_known => {
+                    return Err("the names of users and groups could not be read".to_owned());
+                }
                 Err(_) => name.as_deref() == Some(expected),
             },
             Self::List(items) => matches!(items.as_slice(), [one] if one == expected),
@@ -93,12 +105,14 @@ impl Value {
 
     /// InSpec's `cmp`: without regard to case, and numbers as numbers.
     pub(crate) fn loosely(&self, expected: &str) -> Result<bool, String> {
-        if matches!(self, Self::Version(_) | Self::Mode(_) | Self::Account { .. }) {
+        if matches!(
+            self,
+            Self::Version(_) | Self::Mode(_) | Self::Account { .. }
+        ) {
             return self.equals(expected);
         }
         let text = String::from_utf8_lossy(&self.bytes()).trim().to_owned();
-        let same_number =
-            matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
+        let same_number = matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
         Ok(same_number || text.eq_ignore_ascii_case(expected.trim()))
     }
 
@@ -115,10 +129,16 @@ impl Value {
             Self::Mode(mode) => Ok(bits(*mode, mode_bits(limit)?)),
             Self::Setting(values) => {
                 let [value] = values.as_slice() else {
-                    return Err(format!("it has {} values, which have no order", values.len()));
+                    return Err(format!(
+                        "it has {} values, which have no order",
+                        values.len()
+                    ));
                 };
-                let found = quantity(value).ok_or_else(|| format!("`{}` is no number", brief(value.as_bytes())))?;
-                Ok(fits(found.cmp(&quantity(limit).ok_or_else(|| format!("`{limit}` is no number"))?)))
+                let found = quantity(value)
+                    .ok_or_else(|| format!("`{}` is no number", brief(value.as_bytes())))?;
+                Ok(fits(found.cmp(
+                    &quantity(limit).ok_or_else(|| format!("`{limit}` is no number"))?,
+                )))
             }
             _ => Err("this property has no order".to_owned()),
         }
@@ -127,7 +147,11 @@ impl Value {
 
 /// Texts in quotes, with commas.
 pub(crate) fn quoted(items: &[String]) -> String {
-    items.iter().map(|i| format!("\"{}\"", brief(i.as_bytes()))).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(|i| format!("\"{}\"", brief(i.as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A whole number, or a duration in seconds as `sshd_config(5)` and `systemd.time(7)` write it: `90`, `1m`, `1h30m`.
@@ -164,11 +188,17 @@ fn mode_bits(text: &str) -> Result<u32, String> {
     let ok = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     ok.then(|| u32::from_str_radix(text, 8).ok())
         .flatten()
-        .ok_or_else(|| format!("`{}` is not three or four octal digits", text.escape_default()))
+        .ok_or_else(|| {
+            format!(
+                "`{}` is not three or four octal digits",
+                text.escape_default()
+            )
+        })
 }
 
 fn number(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
+    text.parse()
+        .map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
 }
 
 /// An operand in the one spelling of what it is compared with.
@@ -182,32 +212,60 @@ pub(crate) fn operand(tree: &Tree, of: Of) -> Result<String, (String, Option<Str
         (Of::Bool, _) => no("it must be true or false", "write true or false".to_owned()),
         (Of::Number, Tree::Int(n)) => Ok(n.to_string()),
         (Of::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
-        (Of::Number, _) => no("it must be a whole number", "write it without quotes: 42".to_owned()),
+        (Of::Number, _) => no(
+            "it must be a whole number",
+            "write it without quotes: 42".to_owned(),
+        ),
         (Of::Mode, Tree::Text(text)) => match mode_bits(text) {
             Ok(bits) => Ok(mode_text(bits)),
             Err(wrong) => no(&wrong, "write a mode such as \"0644\"".to_owned()),
         },
-        (Of::Mode, _) => no("a mode without quotes can be read as two numbers", "write it as \"0644\"".to_owned()),
+        (Of::Mode, _) => no(
+            "a mode without quotes can be read as two numbers",
+            "write it as \"0644\"".to_owned(),
+        ),
         (Of::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => Ok(text.clone()),
-        (Of::Word(words), _) => no("there is no such word here", format!("use one of {}", words.join(", "))),
+        (Of::Word(words), _) => no(
+            "there is no such word here",
+            format!("use one of {}", words.join(", ")),
+        ),
         (Of::Version, Tree::Text(text)) => {
             let plain = text.starts_with(|c: char| c.is_ascii_digit())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
             if plain {
                 return Ok(text.clone());
             }
-            no(&format!("`{}` is not a version", text.escape_default()), "write one such as \"1.22.1-9\"".to_owned())
+            no(
+                &format!("`{}` is not a version", text.escape_default()),
+                "write one such as \"1.22.1-9\"".to_owned(),
+            )
         }
-        (Of::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => Ok(tree.spelled().unwrap_or_default()),
+        (Of::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
+            Ok(tree.spelled().unwrap_or_default())
+        }
         (_, Tree::Text(text)) => Ok(text.clone()),
         (_, Tree::List(_)) => no(
             "a list does not say what is expected of its items",
             "use `in`, or `subset_of`, `superset_of`, `same_set` or `disjoint`".to_owned(),
         ),
-        (_, Tree::Map(_)) => no("a map is no value to compare with", "write a value".to_owned()),
-        (_, Tree::Bool(v)) => no("it is a text, and this is true or false", format!("write it in quotes: \"{v}\"")),
-        (_, Tree::Int(n)) => no("it is a text, and this is a number", format!("write it in quotes: \"{n}\"")),
-        (_, Tree::Float(n)) => no("it is a text, and this is a number", format!("write it in quotes: \"{n}\"")),
+        (_, Tree::Map(_)) => no(
+            "a map is no value to compare with",
+            "write a value".to_owned(),
+        ),
+        (_, Tree::Bool(v)) => no(
+            "it is a text, and this is true or false",
+            format!("write it in quotes: \"{v}\""),
+        ),
+        (_, Tree::Int(n)) => no(
+            "it is a text, and this is a number",
+            format!("write it in quotes: \"{n}\""),
+        ),
+        (_, Tree::Float(n)) => no(
+            "it is a text, and this is a number",
+            format!("write it in quotes: \"{n}\""),
+        ),
     }
 }
 
@@ -217,7 +275,12 @@ mod tests {
 
     #[test]
     fn durations_are_compared_in_seconds() {
-        for (text, seconds) in [("90", Some(90)), ("1m", Some(60)), ("1h30m", Some(5400)), ("30S", Some(30))] {
+        for (text, seconds) in [
+            ("90", Some(90)),
+            ("1m", Some(60)),
+            ("1h30m", Some(5400)),
+            ("30S", Some(30)),
+        ] {
             assert_eq!(quantity(text), seconds, "{text}");
         }
         for text in ["", "m", "1y", "1m5", "abc", "99999999999999999999"] {

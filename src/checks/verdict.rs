@@ -74,14 +74,30 @@ impl Verdict {
     /// One line, such as `failed  file:/etc/motd  mode: expected "0644", actual "0600"`.
     #[must_use]
     pub fn line(&self) -> String {
-        let one = self.results.iter().all(|f| f.resource == self.results[0].resource);
+        let one = self
+            .results
+            .iter()
+            .all(|f| f.resource == self.results[0].resource);
         let told: Vec<String> = self
             .results
             .iter()
             .filter(|f| f.outcome == self.outcome && f.outcome != Outcome::Passed)
-            .map(|f| if one { f.message.clone() } else { format!("{} {}", f.resource, f.message) })
+            .map(|f| {
+                if one {
+                    f.message.clone()
+                } else {
+                    format!("{} {}", f.resource, f.message)
+                }
+            })
             .collect();
-        format!("{:<7} {}  {}", self.outcome.as_str(), self.control, told.join("; ")).trim_end().to_owned()
+        format!(
+            "{:<7} {}  {}",
+            self.outcome.as_str(),
+            self.control,
+            told.join("; ")
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 
@@ -115,8 +131,10 @@ impl Summary {
     /// One line; it says so when nothing was judged.
     #[must_use]
     pub fn line(&self) -> String {
-        let counts =
-            format!("{} passed, {} failed, {} skipped, {} errors", self.passed, self.failed, self.skipped, self.errors);
+        let counts = format!(
+            "{} passed, {} failed, {} skipped, {} errors",
+            self.passed, self.failed, self.skipped, self.errors
+        );
         match (self.judged(), self.skipped) {
             (0, 0) => "no control was judged: none is for this phase".to_owned(),
             (0, n) => format!("no control was judged: all {n} were skipped"),

@@ -40,7 +40,13 @@ pub(crate) enum Seen<T> {
 impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
         let (memo, conditions) = (RefCell::default(), RefCell::default());
-        Self { facts, memo, conditions, patterns: Patterns::default(), secret: Cell::new(false) }
+        Self {
+            facts,
+            memo,
+            conditions,
+            patterns: Patterns::default(),
+            secret: Cell::new(false),
+        }
     }
 
     /// Begins to look anew at whether what is read is secret.
@@ -64,7 +70,9 @@ impl<'f> View<'f> {
             return Rc::clone(known);
         }
         let read = Rc::new(expression::parse(text));
-        self.conditions.borrow_mut().insert(text.to_owned(), Rc::clone(&read));
+        self.conditions
+            .borrow_mut()
+            .insert(text.to_owned(), Rc::clone(&read));
         read
     }
 
@@ -91,11 +99,18 @@ impl<'f> View<'f> {
         let Some(reading) = self.facts.reading(kind, key) else {
             return Seen::Unknown("it was not collected".to_owned());
         };
-        self.secret.set(self.secret.get() || reading.body.is_secret());
+        self.secret
+            .set(self.secret.get() || reading.body.is_secret());
         match reading.rc {
-            0 if reading.body.withheld() => Seen::Unknown("it is secret and was not kept".to_owned()),
-            0 if reading.body.truncated => Seen::Unknown("there is too much of it to judge".to_owned()),
-            0 => self.memoized(kind, key, || parse(&String::from_utf8_lossy(reading.body.bytes()))),
+            0 if reading.body.withheld() => {
+                Seen::Unknown("it is secret and was not kept".to_owned())
+            }
+            0 if reading.body.truncated => {
+                Seen::Unknown("there is too much of it to judge".to_owned())
+            }
+            0 => self.memoized(kind, key, || {
+                parse(&String::from_utf8_lossy(reading.body.bytes()))
+            }),
             1 => Seen::Absent,
             2 => Seen::Unknown("permission denied".to_owned()),
             _ => Seen::Unknown(brief(reading.body.bytes())),
@@ -119,7 +134,9 @@ impl<'f> View<'f> {
             None => {
                 let before = self.secret.replace(false);
                 let made: Rc<dyn Any> = Rc::new(make().map(Rc::new));
-                self.memo.borrow_mut().insert(at, (Rc::clone(&made), self.secret.get()));
+                self.memo
+                    .borrow_mut()
+                    .insert(at, (Rc::clone(&made), self.secret.get()));
                 self.secret.set(self.secret.get() || before);
                 made
             }

@@ -34,9 +34,21 @@ async fn of(
 }
 
 /// The facts of the version that was current when the world was gathered.
-async fn before(catalog: &Catalog, store: &dyn Store, world: &World, image: &Image) -> Option<Facts> {
+async fn before(
+    catalog: &Catalog,
+    store: &dyn Store,
+    world: &World,
+    image: &Image,
+) -> Option<Facts> {
     let settings = &catalog.settings;
     let records = Record::all(&world.images, &settings.name);
-    let last = lookup::last_good(&records, &image.name, &settings.environments[0].name, image.arch)?;
-    super::diff::facts(store, catalog, image, last.version).await.ok()
+    let last = lookup::last_good(
+        &records,
+        &image.name,
+        &settings.environments[0].name,
+        image.arch,
+    )?;
+    super::diff::facts(store, catalog, image, last.version)
+        .await
+        .ok()
 }

@@ -22,14 +22,37 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let wish = Wish::of(args)?;
     output::possible(args)?;
     let subject = subject::load(dir, wish.image.as_deref(), &args.profile)?;
-    let chosen = args.phase.as_deref().map(|word| if word == "boot" { Phase::Boot } else { Phase::Build });
-    let usual = if matches!(wish.on, On::Target(Target::Directory(_), _)) { Phase::Build } else { Phase::Boot };
+    let chosen = args.phase.as_deref().map(|word| {
+        if word == "boot" {
+            Phase::Boot
+        } else {
+            Phase::Build
+        }
+    });
+    let usual = if matches!(wish.on, On::Target(Target::Directory(_), _)) {
+        Phase::Build
+    } else {
+        Phase::Boot
+    };
     let (found, on) = match &wish.on {
         On::Target(target, shown) => {
             if matches!(target, Target::Ami(_)) && chosen == Some(Phase::Build) {
-                return Err(Error::new(Kind::Usage, "an AMI is booted, so its checks are those of the phase boot"));
+                return Err(Error::new(
+                    Kind::Usage,
+                    "an AMI is booted, so its checks are those of the phase boot",
+                ));
             }
-            (Box::pin(facts::of(dir, args, &subject, target, chosen.unwrap_or(usual))).await?, shown.clone())
+            (
+                Box::pin(facts::of(
+                    dir,
+                    args,
+                    &subject,
+                    target,
+                    chosen.unwrap_or(usual),
+                ))
+                .await?,
+                shown.clone(),
+            )
         }
         On::Facts => {
             let file = args.facts.as_deref().unwrap_or(Path::new(""));
@@ -53,11 +76,21 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         unsealed: Vec::new(),
     };
     let now = SystemClock.now();
-    let report = reports::report(catalog, &evidence, &facts, &format!("{} on {on}", subject.shown), now);
+    let report = reports::report(
+        catalog,
+        &evidence,
+        &facts,
+        &format!("{} on {on}", subject.shown),
+        now,
+    );
     output::show(args, catalog, &evidence, &report)?;
     let bad = evidence.bad(catalog.settings.gate, now).len();
     if bad > 0 {
-        let text = format!("{bad} of {} checks of `{}` failed on {on}", evidence.verdicts.len(), subject.shown);
+        let text = format!(
+            "{bad} of {} checks of `{}` failed on {on}",
+            evidence.verdicts.len(),
+            subject.shown
+        );
         return Err(Error::new(Kind::ChecksFailed, text));
     }
     Ok(0)
@@ -88,11 +121,16 @@ impl Wish {
             ([target], false) => (None, Some(target)),
             ([image, target], false) => (Some(image), Some(target)),
             ([], false) => return Err(usage("there is no target").hint(hint)),
-            _ => return Err(usage("there is more than one target").hint("leave out --root or --facts, or the word")),
+            _ => {
+                return Err(usage("there is more than one target")
+                    .hint("leave out --root or --facts, or the word"));
+            }
         };
         if image.is_none() && args.profile.is_empty() {
             let error = usage("it is not said what to check by, or where");
-            return Err(error.hint(format!("name an image of the catalog, or profiles by --profile; and {hint}")));
+            return Err(error.hint(format!(
+                "name an image of the catalog, or profiles by --profile; and {hint}"
+            )));
         }
         let on = match (&args.root, target) {
             (Some(root), _) => {
@@ -102,6 +140,9 @@ impl Wish {
             (None, Some(text)) => On::Target(Target::read(text)?, text.clone()),
             (None, None) => On::Facts,
         };
-        Ok(Self { image: image.cloned(), on })
+        Ok(Self {
+            image: image.cloned(),
+            on,
+        })
     }
 }

@@ -13,17 +13,33 @@ use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
     let bytes = context::read(&args.request)?;
-    let request: CheckRequest = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::input(format!("{} is not a check request", args.request.display())).because(e))?;
-    let report = collect_and_judge(&OpenSsh, &request, &args.host, args.port, &CancellationToken::new()).await?;
+    let request: CheckRequest = serde_json::from_slice(&bytes).map_err(|e| {
+        Error::input(format!("{} is not a check request", args.request.display())).because(e)
+    })?;
+    let report = collect_and_judge(
+        &OpenSsh,
+        &request,
+        &args.host,
+        args.port,
+        &CancellationToken::new(),
+    )
+    .await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let written = system::write_atomically(&request.evidence, &text, 0o600);
-    written.map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
+    written
+        .map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
     let now = SystemClock.now();
     ui::say(&report.line(request.gate, now));
     let bad = report.bad(request.gate, now);
     if bad.is_empty() {
         return Ok(0);
     }
-    Err(Error::new(Kind::ChecksFailed, format!("build checks of `{}` failed: {}", request.image, bad.join("; "))))
+    Err(Error::new(
+        Kind::ChecksFailed,
+        format!(
+            "build checks of `{}` failed: {}",
+            request.image,
+            bad.join("; ")
+        ),
+    ))
 }

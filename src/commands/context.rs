@@ -24,20 +24,26 @@ pub(super) struct Loaded {
 /// Sends logs to stderr at the level of `BAKELINE_LOG`; nothing by default but warnings.
 pub(super) fn start_logging() {
     let wanted = system::variable("BAKELINE_LOG").unwrap_or_else(|| "off,bakeline=warn".to_owned());
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let _set = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let _set = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Opens the catalog's folder.
 pub(super) fn open(dir: &Path) -> Result<CatalogFiles> {
-    CatalogFiles::open(dir)
-        .map_err(|e| Error::input(format!("the folder {} can't be opened", dir.display())).because(e))
+    CatalogFiles::open(dir).map_err(|e| {
+        Error::input(format!("the folder {} can't be opened", dir.display())).because(e)
+    })
 }
 
 /// The texts that findings speak of, for showing them.
 pub(super) fn texts(files: &CatalogFiles, findings: &[Diagnostic]) -> BTreeMap<String, String> {
-    let related = findings.iter().filter_map(|f| f.related.as_ref().map(|(place, _)| &place.file));
+    let related = findings
+        .iter()
+        .filter_map(|f| f.related.as_ref().map(|(place, _)| &place.file));
     let named = findings.iter().map(|f| &f.place.file).chain(related);
     named
         .filter_map(|file| match files.get(file) {
@@ -51,7 +57,10 @@ pub(super) fn texts(files: &CatalogFiles, findings: &[Diagnostic]) -> BTreeMap<S
 pub(super) fn load(dir: &Path) -> Result<Loaded> {
     let files = open(dir)?;
     if matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing) {
-        let error = Error::input(format!("there is no bakeline.yaml in {}", files.root().display()));
+        let error = Error::input(format!(
+            "there is no bakeline.yaml in {}",
+            files.root().display()
+        ));
         return Err(error.hint("run bakeline in the catalog's folder, or name it with -C DIR"));
     }
     let catalog = checked(&files, &files)?;
@@ -60,21 +69,32 @@ pub(super) fn load(dir: &Path) -> Result<Loaded> {
 
 /// A catalog and where it lies, without any lock.
 pub(super) fn loaded(catalog: Catalog, files: CatalogFiles) -> Loaded {
-    Loaded { catalog: Arc::new(catalog), files, lock: OnceLock::new() }
+    Loaded {
+        catalog: Arc::new(catalog),
+        files,
+        lock: OnceLock::new(),
+    }
 }
 
 /// The catalog that files hold; every problem is shown, with the texts that are `on_disk`, before the error is returned.
 pub(super) fn checked(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
     let (catalog, findings) = catalog::load(files);
     if !findings.is_empty() {
-        ui::say(&ui::snippet::render(&findings, &texts(on_disk, &findings), ui::fancy()));
+        ui::say(&ui::snippet::render(
+            &findings,
+            &texts(on_disk, &findings),
+            ui::fancy(),
+        ));
     }
     catalog.ok_or_else(|| invalid(&findings))
 }
 
 /// The one-line error behind the findings.
 pub(super) fn invalid(findings: &[Diagnostic]) -> Error {
-    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+    let errors = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count();
     let plural = if errors == 1 { "" } else { "s" };
     Error::input(format!("the catalog has {errors} error{plural}"))
 }
@@ -140,7 +160,9 @@ pub(super) struct Clouds {
 impl Clouds {
     /// The cloud of a place's account.
     pub(super) fn at(&self, place: &Place) -> Result<&dyn Cloud> {
-        let Some(account) = &place.account else { return Ok(&*self.home) };
+        let Some(account) = &place.account else {
+            return Ok(&*self.home);
+        };
         self.others.get(account).map(|c| &**c).ok_or_else(|| {
             Error::input(format!("no role is known for account {account}"))
                 .hint("give its environment a `role` in bakeline.yaml")
@@ -154,8 +176,15 @@ pub(super) async fn clouds(settings: &Settings) -> Result<Clouds> {
     let mut others = BTreeMap::new();
     for environment in &settings.environments {
         for account in &environment.accounts {
-            if let Some(role) = environment.role.as_deref().filter(|_| !others.contains_key(account)) {
-                others.insert(account.clone(), assumed(settings.home(), &in_account(role, account)).await?);
+            if let Some(role) = environment
+                .role
+                .as_deref()
+                .filter(|_| !others.contains_key(account))
+            {
+                others.insert(
+                    account.clone(),
+                    assumed(settings.home(), &in_account(role, account)).await?,
+                );
             }
         }
     }
@@ -174,7 +203,9 @@ fn in_account(role: &str, account: &str) -> String {
 /// The cloud, seen with another account's role.
 #[cfg(feature = "live")]
 async fn assumed(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
-    Ok(Arc::new(crate::adapters::aws::Aws::assume(region, role).await))
+    Ok(Arc::new(
+        crate::adapters::aws::Aws::assume(region, role).await,
+    ))
 }
 
 /// The cloud, which this build does not have.
@@ -223,7 +254,8 @@ pub(super) fn write(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|e| Error::new(Kind::StepFailed, "the file can't be made").because(e))?;
     text.push(b'\n');
-    system::write_atomically(path, &text, 0o644).map_err(|e| Error::input("a file can't be written").because(e))
+    system::write_atomically(path, &text, 0o644)
+        .map_err(|e| Error::input("a file can't be written").because(e))
 }
 
 /// The secret in an environment variable that the catalog names.

@@ -31,12 +31,18 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ("scratch".to_owned(), scratch(&loaded, image).await?, newest)
     } else {
         let (from, to) = choose(&versions, args, image, &store.place())?;
-        (from.to_string(), facts(&*store, catalog, image, from).await?, to)
+        (
+            from.to_string(),
+            facts(&*store, catalog, image, from).await?,
+            to,
+        )
     };
     let new = facts(&*store, catalog, image, to).await?;
     let diff = Diff::between(&old, &new, image.platform);
     if args.json {
-        ui::json(&json!({ "image": name, "arch": image.arch, "from": from, "to": to, "diff": diff }));
+        ui::json(
+            &json!({ "image": name, "arch": image.arch, "from": from, "to": to, "diff": diff }),
+        );
         return Ok(0);
     }
     ui::say(&format!("{name} {from} -> {to}: {}", diff.summary()));
@@ -55,23 +61,37 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     validate::ready(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take(loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(loaded, &from, gather::Need::Sources).await?;
     let plan = plan::release::scratch(&loaded.catalog, &world, image, run)
         .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
-    let manner = run::Manner { jobs: 1, on_failure: OnFailure::Stop, keep_failed: false, throwaway: false };
+    let manner = run::Manner {
+        jobs: 1,
+        on_failure: OnFailure::Stop,
+        keep_failed: false,
+        throwaway: false,
+    };
     let ran = run::act(loaded, &world, &plan, manner).await?;
     report::end(&ran)?;
     let failed = || Error::new(Kind::StepFailed, "the fresh build left no facts");
-    let bytes = ran.directory.read(&evidence_file(image.name.as_str(), Phase::Boot)).ok_or_else(failed)?;
+    let bytes = ran
+        .directory
+        .read(&evidence_file(image.name.as_str(), Phase::Boot))
+        .ok_or_else(failed)?;
     let report: CheckReport = serde_json::from_slice(&bytes).map_err(|e| failed().because(e))?;
     serde_json::from_value(report.facts).map_err(|e| failed().because(e))
 }
 
 fn newest(versions: &[Version], image: &Image, place: &str) -> Result<Version> {
     versions.last().copied().ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("the store has no facts of `{}`", image.name))
-            .hint(format!("the store is {place}"))
+        Error::new(
+            Kind::NotFound,
+            format!("the store has no facts of `{}`", image.name),
+        )
+        .hint(format!("the store is {place}"))
     })
 }
 
@@ -89,16 +109,29 @@ async fn versions(store: &dyn Store, catalog: &Catalog, image: &Image) -> Result
 }
 
 /// The two that are asked for; by default the newest and the one before it.
-fn choose(versions: &[Version], args: &Args, image: &Image, place: &str) -> Result<(Version, Version)> {
-    let missing = |what: String| Error::new(Kind::NotFound, what).hint(format!("the store is {place}"));
+fn choose(
+    versions: &[Version],
+    args: &Args,
+    image: &Image,
+    place: &str,
+) -> Result<(Version, Version)> {
+    let missing =
+        |what: String| Error::new(Kind::NotFound, what).hint(format!("the store is {place}"));
     let parse = |text: &String| {
-        text.parse::<Version>().map_err(|e| Error::new(Kind::Usage, format!("`{text}` is not a version")).because(e))
+        text.parse::<Version>()
+            .map_err(|e| Error::new(Kind::Usage, format!("`{text}` is not a version")).because(e))
     };
     let known = |version: Version| {
-        versions.contains(&version).then_some(version).ok_or_else(|| {
-            missing(format!("the store has no facts of `{}` {version}", image.name))
+        versions
+            .contains(&version)
+            .then_some(version)
+            .ok_or_else(|| {
+                missing(format!(
+                    "the store has no facts of `{}` {version}",
+                    image.name
+                ))
                 .hint("facts are kept since the version was released with this store")
-        })
+            })
     };
     let to = match &args.to {
         Some(text) => known(parse(text)?)?,
@@ -106,34 +139,68 @@ fn choose(versions: &[Version], args: &Args, image: &Image, place: &str) -> Resu
     };
     let from = match &args.from {
         Some(text) => known(parse(text)?)?,
-        None => *versions
-            .iter()
-            .rfind(|v| **v < to)
-            .ok_or_else(|| missing(format!("the store has no facts of a version of `{}` before {to}", image.name)))?,
+        None => *versions.iter().rfind(|v| **v < to).ok_or_else(|| {
+            missing(format!(
+                "the store has no facts of a version of `{}` before {to}",
+                image.name
+            ))
+        })?,
     };
     Ok((from, to))
 }
 
 /// What the boot checks of a version collected.
-pub(super) async fn facts(store: &dyn Store, catalog: &Catalog, image: &Image, version: Version) -> Result<Facts> {
-    let key = keys::facts(&catalog.settings.name, &image.name, image.arch, version, Phase::Boot);
+pub(super) async fn facts(
+    store: &dyn Store,
+    catalog: &Catalog,
+    image: &Image,
+    version: Version,
+) -> Result<Facts> {
+    let key = keys::facts(
+        &catalog.settings.name,
+        &image.name,
+        image.arch,
+        version,
+        Phase::Boot,
+    );
     let bytes = store.get(&key).await?.ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("the store has no facts of `{}` {version}", image.name))
-            .hint(format!("the store is {}", store.place()))
+        Error::new(
+            Kind::NotFound,
+            format!("the store has no facts of `{}` {version}", image.name),
+        )
+        .hint(format!("the store is {}", store.place()))
     })?;
-    let unreadable = |e| Error::input(format!("{key} in {} is not a report of checks", store.place())).because(e);
+    let unreadable = |e| {
+        Error::input(format!(
+            "{key} in {} is not a report of checks",
+            store.place()
+        ))
+        .because(e)
+    };
     let report: CheckReport = serde_json::from_slice(&bytes).map_err(unreadable)?;
     serde_json::from_value(report.facts).map_err(unreadable)
 }
 
 fn rows(diff: &Diff) -> Vec<Vec<String>> {
     let dash = || "-".to_owned();
-    let row = |what: &str, name: &String, from: String, to: String| vec![what.to_owned(), name.clone(), from, to];
-    let change = |what: &'static str| {
-        move |(name, change): (&String, &Change)| row(what, name, change.from.clone(), change.to.clone())
+    let row = |what: &str, name: &String, from: String, to: String| {
+        vec![what.to_owned(), name.clone(), from, to]
     };
-    let mut out: Vec<Vec<String>> = diff.added.iter().map(|(n, v)| row("added", n, dash(), v.clone())).collect();
-    out.extend(diff.removed.iter().map(|(n, v)| row("removed", n, v.clone(), dash())));
+    let change = |what: &'static str| {
+        move |(name, change): (&String, &Change)| {
+            row(what, name, change.from.clone(), change.to.clone())
+        }
+    };
+    let mut out: Vec<Vec<String>> = diff
+        .added
+        .iter()
+        .map(|(n, v)| row("added", n, dash(), v.clone()))
+        .collect();
+    out.extend(
+        diff.removed
+            .iter()
+            .map(|(n, v)| row("removed", n, v.clone(), dash())),
+    );
     out.extend(diff.upgraded.iter().map(change("upgraded")));
     out.extend(diff.downgraded.iter().map(change("downgraded")));
     out.extend(diff.units.iter().map(change("unit")));

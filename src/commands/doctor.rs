@@ -12,7 +12,10 @@ use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     if args.apply && args.world.world.is_some() {
-        return Err(Error::new(Kind::Usage, "--apply can't act on a recorded world").hint("leave out --world"));
+        return Err(
+            Error::new(Kind::Usage, "--apply can't act on a recorded world")
+                .hint("leave out --world"),
+        );
     }
     let loaded = context::load(dir)?;
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
@@ -33,15 +36,29 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         report::end(&ran)?;
         ui::say(&format!("{} repaired", plan.steps.len()));
     }
-    let left: Vec<&Finding> = wrong.iter().filter(|f| f.by_hand.is_some()).copied().collect();
+    let left: Vec<&Finding> = wrong
+        .iter()
+        .filter(|f| f.by_hand.is_some())
+        .copied()
+        .collect();
     if args.apply && left.is_empty() {
         return Ok(0);
     }
     let mut error = if args.apply {
-        Error::new(Kind::Stuck, format!("{} finding(s) can't be repaired by tags alone", left.len()))
+        Error::new(
+            Kind::Stuck,
+            format!("{} finding(s) can't be repaired by tags alone", left.len()),
+        )
     } else {
-        let error = Error::new(Kind::Stuck, format!("{} finding(s); nothing was changed", wrong.len()));
-        if plan.steps.is_empty() { error } else { error.hint("run `bakeline doctor --apply` to repair") }
+        let error = Error::new(
+            Kind::Stuck,
+            format!("{} finding(s); nothing was changed", wrong.len()),
+        );
+        if plan.steps.is_empty() {
+            error
+        } else {
+            error.hint("run `bakeline doctor --apply` to repair")
+        }
     };
     for finding in left {
         if let Some(by_hand) = &finding.by_hand {
@@ -55,7 +72,9 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
 fn agreement(world: &World) -> &'static str {
     match world.evidence.store {
         Some(_) => "tags, pointers and store agree at all places",
-        None => "tags and pointers agree at all places; the recorded world says nothing of the store",
+        None => {
+            "tags and pointers agree at all places; the recorded world says nothing of the store"
+        }
     }
 }
 
@@ -65,7 +84,10 @@ fn show(findings: &[Finding]) {
         Some(by_hand) => by_hand.clone(),
         None => "doctor --apply".to_owned(),
     };
-    let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![f.place.clone(), f.what.clone(), repair(f)]).collect();
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|f| vec![f.place.clone(), f.what.clone(), repair(f)])
+        .collect();
     if !rows.is_empty() {
         ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));
     }

@@ -14,7 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::retain::{Fate, Rules, decide};
 use crate::lifecycle::{Record, lookup, tags};
-use crate::model::{AmiId, Arch, EnvName, ImageName, Manifest, Probe, Region, State, Timestamp, Version, World};
+use crate::model::{
+    AmiId, Arch, EnvName, ImageName, Manifest, Probe, Region, State, Timestamp, Version, World,
+};
 use crate::ports::Store;
 use crate::steps::check::CheckReport;
 use crate::ui;
@@ -66,7 +68,10 @@ struct Copy {
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
-    let unsaved = WorldArgs { world: None, save_world: None };
+    let unsaved = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let fates = |world: &World| fates(&loaded.catalog, world);
     let world = uses::world(&loaded, &unsaved, fates).await?;
     unread::warn(&world);
@@ -83,26 +88,50 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 }
 
 fn fates(catalog: &Catalog, world: &World) -> Vec<Fate> {
-    decide(&Record::all(&world.images, &catalog.settings.name), &Rules::of(catalog, world))
+    decide(
+        &Record::all(&world.images, &catalog.settings.name),
+        &Rules::of(catalog, world),
+    )
 }
 
 /// The record of an AMI's id, of `image@version`, or of what is current of an image on the lowest rung.
-fn find<'r, 'w>(catalog: &Catalog, world: &World, records: &'r [Record<'w>], what: &str) -> Result<&'r Record<'w>> {
-    let none = |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+fn find<'r, 'w>(
+    catalog: &Catalog,
+    world: &World,
+    records: &'r [Record<'w>],
+    what: &str,
+) -> Result<&'r Record<'w>> {
+    let none =
+        |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
     let missing = |text: String| unread::missing(world, none(text));
     if what.starts_with("ami-") {
         let found = records.iter().find(|r| r.ami.id.as_str() == what);
-        return found.ok_or_else(|| missing(format!("catalog `{}` has no AMI {what}", catalog.settings.name)));
+        return found.ok_or_else(|| {
+            missing(format!(
+                "catalog `{}` has no AMI {what}",
+                catalog.settings.name
+            ))
+        });
     }
     if let Some((image, version)) = what.split_once('@') {
-        let found = records.iter().find(|r| r.image.as_str() == image && r.version.to_string() == version);
+        let found = records
+            .iter()
+            .find(|r| r.image.as_str() == image && r.version.to_string() == version);
         return found.ok_or_else(|| missing(format!("there is no version {version} of `{image}`")));
     }
     let name = context::image(catalog, what)?;
-    let (image, lowest) = (&catalog.images[&name], &catalog.settings.environments[0].name);
-    let home: Vec<&Record<'_>> = records.iter().filter(|r| r.ami.region == *catalog.settings.home()).collect();
+    let (image, lowest) = (
+        &catalog.images[&name],
+        &catalog.settings.environments[0].name,
+    );
+    let home: Vec<&Record<'_>> = records
+        .iter()
+        .filter(|r| r.ami.region == *catalog.settings.home())
+        .collect();
     let good = lookup::last_good(records, &name, lowest, image.arch).map(|r| r.version);
-    let found = home.into_iter().find(|r| r.image == name && Some(r.version) == good);
+    let found = home
+        .into_iter()
+        .find(|r| r.image == name && Some(r.version) == good);
     found.ok_or_else(|| missing(format!("nothing of `{name}` is released")))
 }
 
@@ -117,7 +146,11 @@ async fn story(
     let (image, arch, version) = (&record.image, record.arch, record.version);
     let manifest = read(store, &keys::manifest(&settings.name, image, arch, version)).await?;
     let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::read(&bytes));
-    let report = read(store, &keys::facts(&settings.name, image, arch, version, Phase::Boot)).await?;
+    let report = read(
+        store,
+        &keys::facts(&settings.name, image, arch, version, Phase::Boot),
+    )
+    .await?;
     let report: Option<CheckReport> = report.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let probe = read(store, &keys::probe(&settings.name, image, arch)).await?;
     let probe: Option<Probe> = probe.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -138,7 +171,11 @@ async fn story(
         checks: report.map(|r| summary(&r.verdicts).line()),
         rechecked: Some(record.tag(tags::CHECKED).to_owned()).filter(|t| !t.is_empty()),
         updates: probe.filter(|p| p.version == version).map(|p| pending(&p)),
-        amis: records.iter().filter(same).map(|r| copy(settings, world, r, &fates)).collect(),
+        amis: records
+            .iter()
+            .filter(same)
+            .map(|r| copy(settings, world, r, &fates))
+            .collect(),
     })
 }
 
@@ -156,7 +193,11 @@ async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
 
 fn pending(probe: &Probe) -> String {
     let security = probe.pending.iter().filter(|u| u.security).count();
-    format!("{} updates pending, {security} of them for security, asked {}", probe.pending.len(), probe.at)
+    format!(
+        "{} updates pending, {security} of them for security, asked {}",
+        probe.pending.len(),
+        probe.at
+    )
 }
 
 /// The versions below, and the AMI that the chain of builds came from.
@@ -165,9 +206,15 @@ fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     let mut now = record;
     for _ in 0..records.len() {
         let base = now.tag(tags::BASE);
-        let below = records.iter().find(|r| base.ends_with(r.ami.id.as_str()) && r.ami.id != now.ami.id);
+        let below = records
+            .iter()
+            .find(|r| base.ends_with(r.ami.id.as_str()) && r.ami.id != now.ami.id);
         let Some(next) = below else {
-            out.push(if base.is_empty() { "unknown".to_owned() } else { base.to_owned() });
+            out.push(if base.is_empty() {
+                "unknown".to_owned()
+            } else {
+                base.to_owned()
+            });
             break;
         };
         out.push(format!("{}@{} ({})", next.image, next.version, next.ami.id));
@@ -177,8 +224,12 @@ fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
 }
 
 fn copy(settings: &Settings, world: &World, record: &Record<'_>, fates: &[Fate]) -> Copy {
-    let fate = fates.iter().find(|f| f.ami == record.ami.id && f.region == record.ami.region);
-    let due = fate.and_then(|f| f.due).map_or_else(String::new, |due| format!(" on {due}"));
+    let fate = fates
+        .iter()
+        .find(|f| f.ami == record.ami.id && f.region == record.ami.region);
+    let due = fate
+        .and_then(|f| f.due)
+        .map_or_else(String::new, |due| format!(" on {due}"));
     Copy {
         ami: record.ami.id.clone(),
         region: record.ami.region.clone(),
@@ -197,7 +248,13 @@ fn copy(settings: &Settings, world: &World, record: &Record<'_>, fates: &[Fate])
 }
 
 fn text(story: &Story) -> String {
-    let mut out = vec![format!("{} {} ({}), {}", story.image, story.version, story.arch, story.state.as_str())];
+    let mut out = vec![format!(
+        "{} {} ({}), {}",
+        story.image,
+        story.version,
+        story.arch,
+        story.state.as_str()
+    )];
     let mut line = |label: &str, words: String| {
         if !words.is_empty() {
             out.push(format!("  {label:<10} {words}"));
@@ -205,15 +262,38 @@ fn text(story: &Story) -> String {
     };
     line("built on", story.lineage.join(" <- "));
     line("because", story.built.because.join("; "));
-    line("by", format!("{} in run {}", story.built.by, story.built.run));
+    line(
+        "by",
+        format!("{} in run {}", story.built.by, story.built.run),
+    );
     line("commit", story.built.commit.clone());
-    line("checks", story.checks.clone().unwrap_or_else(|| "the store has no evidence".to_owned()));
+    line(
+        "checks",
+        story
+            .checks
+            .clone()
+            .unwrap_or_else(|| "the store has no evidence".to_owned()),
+    );
     line("rechecked", story.rechecked.clone().unwrap_or_default());
     line("updates", story.updates.clone().unwrap_or_default());
     for ami in &story.amis {
-        let environment = if ami.environment.is_empty() { "no environment" } else { &ami.environment };
-        line("AMI", format!("{} in {} of account {}: {environment}", ami.ami, ami.region, ami.account));
-        let since: Vec<String> = ami.current.iter().map(|(env, since)| format!("{env} since {since}")).collect();
+        let environment = if ami.environment.is_empty() {
+            "no environment"
+        } else {
+            &ami.environment
+        };
+        line(
+            "AMI",
+            format!(
+                "{} in {} of account {}: {environment}",
+                ami.ami, ami.region, ami.account
+            ),
+        );
+        let since: Vec<String> = ami
+            .current
+            .iter()
+            .map(|(env, since)| format!("{env} since {since}"))
+            .collect();
         line("  current", since.join(", "));
         line("  used by", ami.used_by.join(", "));
         line("  prune", format!("{}: {}", ami.prune, ami.because));

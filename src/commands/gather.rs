@@ -9,7 +9,9 @@ use crate::catalog::{Image, Origin, Settings, Source};
 use crate::cli::WorldArgs;
 use crate::error::{Error, Result};
 use crate::lifecycle::{places, tags};
-use crate::model::{Ami, AmiId, Evidence, Place, Pointer, Region, Tags, Timestamp, WORLD_SCHEMA, World};
+use crate::model::{
+    Ami, AmiId, Evidence, Place, Pointer, Region, Tags, Timestamp, WORLD_SCHEMA, World,
+};
 use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
 
 /// What a decision needs to know beside the AMIs.
@@ -40,11 +42,16 @@ pub(super) fn begin(args: &WorldArgs) -> Reading {
 }
 
 /// The same as [`world`], where reading a recorded one was begun before.
-pub(super) async fn begun(loaded: &Loaded, args: &WorldArgs, need: Need, reading: Reading) -> Result<World> {
+pub(super) async fn begun(
+    loaded: &Loaded,
+    args: &WorldArgs,
+    need: Need,
+    reading: Reading,
+) -> Result<World> {
     let world = match reading {
-        Some(reading) => {
-            reading.await.map_err(|e| Error::input("the recorded world could not be read").because(e))??
-        }
+        Some(reading) => reading
+            .await
+            .map_err(|e| Error::input("the recorded world could not be read").because(e))??,
         None => {
             let clouds = context::clouds(&loaded.catalog.settings).await?;
             live(loaded, &clouds, need).await?
@@ -60,10 +67,20 @@ fn recorded(file: &Path) -> Result<World> {
     // Piece by piece: the text of a large world is as large as the world.
     let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
     let world: World = serde_json::from_reader(text).map_err(|e| {
-        Error::input(format!("{}:{}:{}: it is not a recorded world", file.display(), e.line(), e.column())).because(e)
+        Error::input(format!(
+            "{}:{}:{}: it is not a recorded world",
+            file.display(),
+            e.line(),
+            e.column()
+        ))
+        .because(e)
     })?;
     if world.schema != WORLD_SCHEMA {
-        let text = format!("{}: world schema {} is not {WORLD_SCHEMA}", file.display(), world.schema);
+        let text = format!(
+            "{}: world schema {} is not {WORLD_SCHEMA}",
+            file.display(),
+            world.schema
+        );
         return Err(Error::input(text).hint("record it again with --save-world"));
     }
     Ok(world)
@@ -85,7 +102,10 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
     if matches!(need, Need::Sources | Need::Manifests) {
         for image in loaded.catalog.images.values() {
             if let Origin::Source(source) = &image.origin {
-                sources.insert(image.name.clone(), newest(cloud, home, image, source).await?);
+                sources.insert(
+                    image.name.clone(),
+                    newest(cloud, home, image, source).await?,
+                );
             }
         }
     }
@@ -127,14 +147,27 @@ impl Elsewhere {
         }
     }
 
-    async fn ask(&mut self, clouds: &Clouds, settings: &Settings, place: &Place, need: Need) -> Result<()> {
+    async fn ask(
+        &mut self,
+        clouds: &Clouds,
+        settings: &Settings,
+        place: &Place,
+        need: Need,
+    ) -> Result<()> {
         let cloud = clouds.at(place)?;
         if *place != places::home(settings) {
-            self.images.extend(own(cloud, settings, &place.region).await?);
+            self.images
+                .extend(own(cloud, settings, &place.region).await?);
         }
         if need == Need::Pointers {
-            let found = cloud.parameters(&place.region, &format!("/bakeline/{}/", settings.name)).await?;
-            let pointer = |(name, value)| Pointer { place: place.clone(), name, value };
+            let found = cloud
+                .parameters(&place.region, &format!("/bakeline/{}/", settings.name))
+                .await?;
+            let pointer = |(name, value)| Pointer {
+                place: place.clone(),
+                name,
+                value,
+            };
             self.parameters.extend(found.into_iter().map(pointer));
         }
         Ok(())
@@ -142,9 +175,16 @@ impl Elsewhere {
 }
 
 /// Every AMI with this catalog's tag.
-pub(super) async fn own(cloud: &dyn Cloud, settings: &Settings, region: &Region) -> Result<Vec<Ami>> {
+pub(super) async fn own(
+    cloud: &dyn Cloud,
+    settings: &Settings,
+    region: &Region,
+) -> Result<Vec<Ami>> {
     let tags = Tags::from([(tags::CATALOG.to_owned(), settings.name.to_string())]);
-    let query = ImageQuery { tags, ..ImageQuery::default() };
+    let query = ImageQuery {
+        tags,
+        ..ImageQuery::default()
+    };
     cloud.images(region, &query).await.map_err(unreachable)
 }
 
@@ -152,19 +192,33 @@ pub(super) async fn own(cloud: &dyn Cloud, settings: &Settings, region: &Region)
 pub(super) fn unreachable(error: crate::ports::CloudError) -> Error {
     let kind = error.kind;
     let mut made = Error::from(error);
-    if matches!(kind, CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied) {
+    if matches!(
+        kind,
+        CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
+    ) {
         made.kind = crate::error::Kind::Input;
     }
     made
 }
 
-async fn newest(cloud: &dyn Cloud, region: &Region, image: &Image, source: &Source) -> Result<Option<Ami>> {
+async fn newest(
+    cloud: &dyn Cloud,
+    region: &Region,
+    image: &Image,
+    source: &Source,
+) -> Result<Option<Ami>> {
     let query = match source {
-        Source::Filter { owner, name } => {
-            ImageQuery { owners: vec![owner.clone()], name: Some(name.clone()), ..ImageQuery::default() }
-        }
+        Source::Filter { owner, name } => ImageQuery {
+            owners: vec![owner.clone()],
+            name: Some(name.clone()),
+            ..ImageQuery::default()
+        },
         Source::Parameter(path) => match cloud.parameter(region, path).await? {
-            Some(id) => ImageQuery { owners: vec!["*".to_owned()], ids: vec![AmiId(id)], ..ImageQuery::default() },
+            Some(id) => ImageQuery {
+                owners: vec!["*".to_owned()],
+                ids: vec![AmiId(id)],
+                ..ImageQuery::default()
+            },
             None => return Ok(None),
         },
     };
@@ -173,6 +227,8 @@ async fn newest(cloud: &dyn Cloud, region: &Region, image: &Image, source: &Sour
         Err(e) if e.kind == CloudErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(e.into()),
     };
-    let usable = found.into_iter().filter(|a| a.status == "available" && a.arch == image.arch.as_str());
+    let usable = found
+        .into_iter()
+        .filter(|a| a.status == "available" && a.arch == image.arch.as_str());
     Ok(usable.max_by(|a, b| (&a.created, &a.name, &a.id).cmp(&(&b.created, &b.name, &b.id))))
 }

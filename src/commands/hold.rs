@@ -12,21 +12,39 @@ pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     let loaded = context::load(dir)?;
     let name = context::image(&loaded.catalog, &args.image)?;
     let run = lock::take(&loaded, lock::Rungs::All).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(&loaded.catalog, &world, image, args.which, args.release_hold, run);
-    let done = if args.release_hold { "released" } else { "held" };
+    let plan = plan(
+        &loaded.catalog,
+        &world,
+        image,
+        args.which,
+        args.release_hold,
+        run,
+    );
+    let done = if args.release_hold {
+        "released"
+    } else {
+        "held"
+    };
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, done) {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        report::show(
+            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            args.json,
+        );
         return Ok(0);
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
     let lowest = loaded.catalog.settings.environments[0].name.clone();
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).ended(&lowest, done);
+    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+        .ended(&lowest, done);
     report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
 }

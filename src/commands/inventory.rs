@@ -29,33 +29,70 @@ pub(super) async fn take(loaded: &Loaded, world: &World) -> Result<Inventory> {
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
         Err(e) => {
             let unread = Some(Error::from(e).one_line());
-            Ok(Inventory { place: store.place(), unread, ..Inventory::default() })
+            Ok(Inventory {
+                place: store.place(),
+                unread,
+                ..Inventory::default()
+            })
         }
     }
 }
 
-async fn read(store: &dyn Store, name: &CatalogName, records: &[Record<'_>]) -> Result<Inventory, StoreError> {
+async fn read(
+    store: &dyn Store,
+    name: &CatalogName,
+    records: &[Record<'_>],
+) -> Result<Inventory, StoreError> {
     let mut held: BTreeSet<String> = store.list(&keys::images(name)).await?.into_iter().collect();
     held.extend(store.list(&keys::all_permissions(name)).await?);
-    let result = |key: &String| keys::run_in(key).is_some_and(|run| keys::report(name, &run) == *key);
-    held.extend(store.list(&keys::runs(name)).await?.into_iter().filter(result));
+    let result =
+        |key: &String| keys::run_in(key).is_some_and(|run| keys::report(name, &run) == *key);
+    held.extend(
+        store
+            .list(&keys::runs(name))
+            .await?
+            .into_iter()
+            .filter(result),
+    );
     let wanted: BTreeSet<String> = records
         .iter()
         .map(|r| keys::manifest(name, &r.image, r.arch, r.version))
         .filter(|k| held.contains(k))
         .collect();
-    let read = fetch(store, wanted.into_iter().map(|key| (key.clone(), key)).collect()).await?;
-    let recipes = read.iter().filter_map(|(key, bytes)| Some((key.clone(), manifest::read(bytes)?))).collect();
-    Ok(Inventory { place: store.place(), keys: held, recipes, ..Inventory::default() })
+    let read = fetch(
+        store,
+        wanted.into_iter().map(|key| (key.clone(), key)).collect(),
+    )
+    .await?;
+    let recipes = read
+        .iter()
+        .filter_map(|(key, bytes)| Some((key.clone(), manifest::read(bytes)?)))
+        .collect();
+    Ok(Inventory {
+        place: store.place(),
+        keys: held,
+        recipes,
+        ..Inventory::default()
+    })
 }
 
 /// What the run directories below a folder have of what the store lacks: what a store that was away did not take.
-fn found(here: &Path, name: &CatalogName, records: &[Record<'_>], held: &BTreeSet<String>) -> BTreeMap<String, String> {
+fn found(
+    here: &Path,
+    name: &CatalogName,
+    records: &[Record<'_>],
+    held: &BTreeSet<String>,
+) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     for record in records {
         let run = RunId::from(record.tag(tags::RUN));
         // A tag is no path.
-        if !run.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || run.as_str().is_empty() {
+        if !run
+            .as_str()
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            || run.as_str().is_empty()
+        {
             continue;
         }
         let directory = here.join(".bakeline/runs").join(run.as_str());
@@ -63,14 +100,22 @@ fn found(here: &Path, name: &CatalogName, records: &[Record<'_>], held: &BTreeSe
             let facts = keys::facts(name, &record.image, record.arch, record.version, phase);
             if !held.contains(&facts) && !out.contains_key(&facts) {
                 let text = text(&directory.join(evidence_file(record.image.as_str(), phase)));
-                let its = |t: &String| serde_json::from_str::<CheckReport>(t).is_ok_and(|r| r.image == record.image);
+                let its = |t: &String| {
+                    serde_json::from_str::<CheckReport>(t).is_ok_and(|r| r.image == record.image)
+                };
                 out.extend(text.filter(its).map(|text| (facts, text)));
             }
         }
         let result = keys::report(name, &run);
         if !held.contains(&result) && !out.contains_key(&result) {
-            let its = |t: &String| serde_json::from_str::<serde_json::Value>(t).is_ok_and(|v| v["run"] == run.as_str());
-            out.extend(text(&directory.join("result.json")).filter(its).map(|text| (result, text)));
+            let its = |t: &String| {
+                serde_json::from_str::<serde_json::Value>(t).is_ok_and(|v| v["run"] == run.as_str())
+            };
+            out.extend(
+                text(&directory.join("result.json"))
+                    .filter(its)
+                    .map(|text| (result, text)),
+            );
         }
     }
     out

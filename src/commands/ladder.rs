@@ -18,20 +18,30 @@ pub(super) fn show(fates: &[Fate], as_json: bool) {
     if as_json {
         return ui::json(&fates);
     }
-    let several = fates.iter().any(|f| (&f.region, &f.owner) != (&fates[0].region, &fates[0].owner));
+    let several = fates
+        .iter()
+        .any(|f| (&f.region, &f.owner) != (&fates[0].region, &fates[0].owner));
     let mut head = vec!["IMAGE", "VERSION", "AMI", "DO", "BECAUSE"];
     if several {
         head.insert(3, "WHERE");
     }
     let row = |f: &Fate| {
-        let mut row =
-            vec![f.image.to_string(), f.version.to_string(), f.ami.to_string(), f.verb().to_owned(), f.reason()];
+        let mut row = vec![
+            f.image.to_string(),
+            f.version.to_string(),
+            f.ami.to_string(),
+            f.verb().to_owned(),
+            f.reason(),
+        ];
         if several {
             row.insert(3, format!("{} {}", f.region, f.owner));
         }
         row
     };
-    ui::data(&ui::table::columns(&head, &fates.iter().map(row).collect::<Vec<_>>()));
+    ui::data(&ui::table::columns(
+        &head,
+        &fates.iter().map(row).collect::<Vec<_>>(),
+    ));
 }
 
 /// What happened to one AMI.
@@ -67,8 +77,26 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();
-        let Fate { ami, region, owner, image, version, next, .. } = fate;
-        Some(Moved { ami, region, owner, image, version: *version, status, rungs: next, reason, failure })
+        let Fate {
+            ami,
+            region,
+            owner,
+            image,
+            version,
+            next,
+            ..
+        } = fate;
+        Some(Moved {
+            ami,
+            region,
+            owner,
+            image,
+            version: *version,
+            status,
+            rungs: next,
+            reason,
+            failure,
+        })
     });
     let result = Report {
         schema: 1,
@@ -82,9 +110,20 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
         ui::say(&format!("warning: the result can't be written: {e}"));
     }
     for rung in [Rung::Deprecate, Rung::Disable, Rung::Deregister] {
-        let count = result.amis.iter().filter(|m| m.status == "done" && m.rungs.last() == Some(&rung)).count();
+        let count = result
+            .amis
+            .iter()
+            .filter(|m| m.status == "done" && m.rungs.last() == Some(&rung))
+            .count();
         if count > 0 {
-            ui::say(&format!("{count} {}d", if rung == Rung::Deregister { "deregistere" } else { rung.as_str() }));
+            ui::say(&format!(
+                "{count} {}d",
+                if rung == Rung::Deregister {
+                    "deregistere"
+                } else {
+                    rung.as_str()
+                }
+            ));
         }
     }
     report::end(ran)
@@ -93,10 +132,14 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
 fn status(end: &ScopeEnd) -> (&'static str, Option<String>) {
     match end {
         ScopeEnd::Done { .. } => ("done", None),
-        ScopeEnd::Failed { verb, error, .. } => ("failed", Some(format!("could not {verb}: {error}"))),
+        ScopeEnd::Failed { verb, error, .. } => {
+            ("failed", Some(format!("could not {verb}: {error}")))
+        }
         ScopeEnd::Cancelled { step } => ("cancelled", Some(format!("cancelled at {step}"))),
         ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
-        ScopeEnd::Stuck { verb, error, .. } => ("stuck", Some(format!("could not {verb}: {error}"))),
+        ScopeEnd::Stuck { verb, error, .. } => {
+            ("stuck", Some(format!("could not {verb}: {error}")))
+        }
         #[expect(unreachable_patterns, reason = "another way to end may come")]
         _ => ("ended", None),
     }

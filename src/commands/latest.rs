@@ -32,13 +32,25 @@ pub(super) fn place(dir: &Path, args: &Where) -> Result<Place> {
         (None, Some(settings)) => (settings.name.clone(), Some(settings.home().clone())),
         (None, None) => return Err(Error::new(Kind::Usage, "no catalog is named")),
     };
-    check_name(catalog.as_str())
-        .map_err(|e| Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e))?;
-    let environment = || system::variable("AWS_REGION").or_else(|| system::variable("AWS_DEFAULT_REGION"));
-    let region = args.region.as_deref().map(Region::from).or(home).or_else(|| environment().map(Region));
-    let region =
-        region.ok_or_else(|| Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION"))?;
-    Ok(Place { catalog, region, settings })
+    check_name(catalog.as_str()).map_err(|e| {
+        Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e)
+    })?;
+    let environment =
+        || system::variable("AWS_REGION").or_else(|| system::variable("AWS_DEFAULT_REGION"));
+    let region = args
+        .region
+        .as_deref()
+        .map(Region::from)
+        .or(home)
+        .or_else(|| environment().map(Region));
+    let region = region.ok_or_else(|| {
+        Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION")
+    })?;
+    Ok(Place {
+        catalog,
+        region,
+        settings,
+    })
 }
 
 fn settings(dir: &Path) -> Result<Settings> {
@@ -46,8 +58,13 @@ fn settings(dir: &Path) -> Result<Settings> {
     match catalog::load_settings(&files) {
         (Some(settings), _) => Ok(settings),
         (None, findings) => {
-            ui::say(&ui::snippet::render(&findings, &context::texts(&files, &findings), ui::fancy()));
-            Err(context::invalid(&findings).hint("or name the catalog with --catalog, which needs no checkout"))
+            ui::say(&ui::snippet::render(
+                &findings,
+                &context::texts(&files, &findings),
+                ui::fancy(),
+            ));
+            Err(context::invalid(&findings)
+                .hint("or name the catalog with --catalog, which needs no checkout"))
         }
     }
 }
@@ -56,8 +73,13 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     let place = place(dir, &args.place)?;
     let env = environment(args, place.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
-    check_name(&args.image)
-        .map_err(|e| Error::new(Kind::Usage, format!("`{}` is not an image name", args.image)).because(e))?;
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
     let found = find(&place, &image, &env, args.arch).await?;
     if args.json {
         ui::json(&found);
@@ -71,11 +93,19 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
 async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
     let cloud = context::cloud(&place.region).await?;
     let pointer = pointer_name(&place.catalog, image, env, arch);
-    let tags =
-        [(tags::CATALOG, place.catalog.as_str()), (tags::IMAGE, image.as_str())].map(|(k, v)| (k.into(), v.into()));
-    let query = ImageQuery { tags: Tags::from(tags), ..ImageQuery::default() };
-    let (published, images) =
-        tokio::join!(cloud.parameter(&place.region, &pointer), cloud.images(&place.region, &query));
+    let tags = [
+        (tags::CATALOG, place.catalog.as_str()),
+        (tags::IMAGE, image.as_str()),
+    ]
+    .map(|(k, v)| (k.into(), v.into()));
+    let query = ImageQuery {
+        tags: Tags::from(tags),
+        ..ImageQuery::default()
+    };
+    let (published, images) = tokio::join!(
+        cloud.parameter(&place.region, &pointer),
+        cloud.images(&place.region, &query)
+    );
     let published = match published {
         Err(e) if e.kind == CloudErrorKind::Denied => None,
         other => other.map_err(super::gather::unreachable)?,
@@ -84,11 +114,17 @@ async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Re
     let records = Record::all(&images, &place.catalog);
     let found = lookup::published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
-        format!("SSM parameter {pointer} in {} names {}, which {why}", place.region, published.unwrap_or_default())
+        format!(
+            "SSM parameter {pointer} in {} names {}, which {why}",
+            place.region,
+            published.unwrap_or_default()
+        )
     });
     let Some(record) = found.record else {
-        let text =
-            format!("no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}", place.catalog, place.region);
+        let text = format!(
+            "no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}",
+            place.catalog, place.region
+        );
         return Err(match defect {
             Some(defect) => Error::new(Kind::NotFound, format!("{text}: {defect}"))
                 .hint("run `bakeline doctor` to see what is wrong"),
@@ -96,7 +132,10 @@ async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Re
         });
     };
     if let Some(defect) = defect {
-        ui::say(&format!("warning: {defect}; the tags name {}; run `bakeline doctor`", record.ami.id));
+        ui::say(&format!(
+            "warning: {defect}; the tags name {}; run `bakeline doctor`",
+            record.ami.id
+        ));
     }
     let since = record.current.get(env).map(ToString::to_string);
     Ok(json!({
@@ -109,13 +148,20 @@ fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
     let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
     let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
     let missing = || {
-        Error::new(Kind::Usage, "no environment is given: Test and Prod are not the same thing")
-            .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
+        Error::new(
+            Kind::Usage,
+            "no environment is given: Test and Prod are not the same thing",
+        )
+        .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
     };
     let env = env.ok_or_else(missing)?;
     match settings {
         Some(settings) => {
-            let known: Vec<EnvName> = settings.environments.iter().map(|e| e.name.clone()).collect();
+            let known: Vec<EnvName> = settings
+                .environments
+                .iter()
+                .map(|e| e.name.clone())
+                .collect();
             context::environment(&known, env.as_str())
         }
         None => Ok(env),

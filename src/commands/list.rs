@@ -16,7 +16,15 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
     let place = latest::place(dir, &args.place)?;
     let cloud = context::cloud(&place.region).await?;
     let wanted = Tags::from([(tags::CATALOG.to_owned(), place.catalog.to_string())]);
-    let found = cloud.images(&place.region, &ImageQuery { tags: wanted, ..ImageQuery::default() }).await;
+    let found = cloud
+        .images(
+            &place.region,
+            &ImageQuery {
+                tags: wanted,
+                ..ImageQuery::default()
+            },
+        )
+        .await;
     let found = found.map_err(super::gather::unreachable)?;
     let mut records = Record::all(&found, &place.catalog);
     records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
@@ -25,12 +33,26 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
     } else {
         let rows: Vec<Vec<String>> = records.iter().map(row).collect();
         ui::data(&ui::table::columns(
-            &["IMAGE", "VERSION", "ARCH", "STATE", "CURRENT IN", "AMI", "REGION", "PARENT"],
+            &[
+                "IMAGE",
+                "VERSION",
+                "ARCH",
+                "STATE",
+                "CURRENT IN",
+                "AMI",
+                "REGION",
+                "PARENT",
+            ],
             &rows,
         ));
     }
     if records.is_empty() && !args.images.is_empty() {
-        let text = format!("catalog `{}` has no {} in {}", place.catalog, args.images.join(", "), place.region);
+        let text = format!(
+            "catalog `{}` has no {} in {}",
+            place.catalog,
+            args.images.join(", "),
+            place.region
+        );
         return Err(Error::new(Kind::NotFound, text));
     }
     Ok(0)
@@ -43,10 +65,17 @@ fn row(record: &Record<'_>) -> Vec<String> {
         record.version.to_string(),
         record.arch.to_string(),
         record.state.as_str().to_owned(),
-        if current.is_empty() { "-".to_owned() } else { current.join(",") },
+        if current.is_empty() {
+            "-".to_owned()
+        } else {
+            current.join(",")
+        },
         record.ami.id.to_string(),
         record.ami.region.to_string(),
-        record.parent.as_ref().map_or_else(|| "-".to_owned(), |(i, v)| format!("{i}@{v}")),
+        record
+            .parent
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |(i, v)| format!("{i}@{v}")),
     ]
 }
 

@@ -32,11 +32,18 @@ impl Rungs<'_> {
     fn of(self, settings: &Settings) -> Vec<EnvName> {
         let most = match self {
             Self::Lowest => 1,
-            Self::To(env) => settings.rung(env).map_or(settings.environments.len(), |rung| rung + 1),
+            Self::To(env) => settings
+                .rung(env)
+                .map_or(settings.environments.len(), |rung| rung + 1),
             Self::All => settings.environments.len(),
             Self::None => 0,
         };
-        settings.environments.iter().take(most).map(|e| e.name.clone()).collect()
+        settings
+            .environments
+            .iter()
+            .take(most)
+            .map(|e| e.name.clone())
+            .collect()
     }
 }
 
@@ -71,10 +78,19 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     let store = context::store(settings).await?;
     let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (interrupt(), CancellationToken::new());
-    let mut lock = Lock { store: Arc::clone(&store), held: None, interrupt, stop };
+    let mut lock = Lock {
+        store: Arc::clone(&store),
+        held: None,
+        interrupt,
+        stop,
+    };
     if !envs.is_empty() {
         let home = settings.home();
-        let identity = context::cloud(home).await?.identity(home).await.map_err(gather::unreachable)?;
+        let identity = context::cloud(home)
+            .await?
+            .identity(home)
+            .await
+            .map_err(gather::unreachable)?;
         let who = Who {
             run: run.clone(),
             caller: identity.arn,
@@ -84,7 +100,11 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
             job: variable("CI_JOB_URL"),
         };
         let locks = locks(settings, store);
-        let held = Arc::new(locks.acquire(&envs, &who, &|text| ui::say(&format!("note: {text}"))).await?);
+        let held = Arc::new(
+            locks
+                .acquire(&envs, &who, &|text| ui::say(&format!("note: {text}")))
+                .await?,
+        );
         let (kept, stop) = (Arc::clone(&held), lock.stop.clone());
         tokio::spawn(async move { kept.keep_alive(&stop).await });
         lock.held = Some(held);
@@ -96,7 +116,13 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
 /// Returns the locks of a catalog's environments.
 pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
     let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
-    Locks { store, clock, processes, catalog: settings.name.clone(), lease: settings.lease }
+    Locks {
+        store,
+        clock,
+        processes,
+        catalog: settings.name.clone(),
+        lease: settings.lease,
+    }
 }
 
 /// Takes the locks if the command will act (`--apply`); what only looks needs none.
@@ -104,7 +130,11 @@ pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
 /// # Errors
 /// As [`take`].
 pub(super) async fn take_if(acts: bool, loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
-    if acts { take(loaded, rungs).await } else { Ok(new_run_id(SystemClock.now())) }
+    if acts {
+        take(loaded, rungs).await
+    } else {
+        Ok(new_run_id(SystemClock.now()))
+    }
 }
 
 /// The lock that the command took; one that took none gets these rungs.
@@ -115,5 +145,10 @@ pub(super) async fn of<'l>(loaded: &'l Loaded, otherwise: Rungs<'_>) -> Result<&
     if loaded.lock.get().is_none() {
         take(loaded, otherwise).await?;
     }
-    loaded.lock.get().ok_or_else(|| Error::new(Kind::StepFailed, "a defect: a lock was taken and is not there"))
+    loaded.lock.get().ok_or_else(|| {
+        Error::new(
+            Kind::StepFailed,
+            "a defect: a lock was taken and is not there",
+        )
+    })
 }

@@ -36,13 +36,31 @@ pub(super) async fn gather(loaded: &Loaded, world: &World, all: bool) -> Result<
     }
 }
 
-async fn read(loaded: &Loaded, world: &World, store: &dyn Store, all: bool) -> Result<Evidence, StoreError> {
+async fn read(
+    loaded: &Loaded,
+    world: &World,
+    store: &dyn Store,
+    all: bool,
+) -> Result<Evidence, StoreError> {
     let (catalog, released) = (&loaded.catalog, Released::new(&loaded.catalog, world));
     let name = &catalog.settings.name;
-    let everything = || catalog.images.values().filter_map(|i| released.last_good(i)).collect();
+    let everything = || {
+        catalog
+            .images
+            .values()
+            .filter_map(|i| released.last_good(i))
+            .collect()
+    };
     let wanted = if all { everything() } else { released.moved() };
-    let wanted: Vec<(ImageName, String)> =
-        wanted.iter().map(|r| (r.image.clone(), keys::manifest(name, &r.image, r.arch, r.version))).collect();
+    let wanted: Vec<(ImageName, String)> = wanted
+        .iter()
+        .map(|r| {
+            (
+                r.image.clone(),
+                keys::manifest(name, &r.image, r.arch, r.version),
+            )
+        })
+        .collect();
     let mut manifests: BTreeMap<ImageName, Manifest> = BTreeMap::new();
     for (image, bytes) in fetch(store, wanted).await? {
         manifests.extend(manifest::read(&bytes).map(|m| (image, m)));
@@ -58,13 +76,21 @@ async fn read(loaded: &Loaded, world: &World, store: &dyn Store, all: bool) -> R
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
     let history = history::past(&reports(store, &keys::runs(name)).await?);
-    Ok(Evidence { manifests, probes, history, store: None })
+    Ok(Evidence {
+        manifests,
+        probes,
+        history,
+        store: None,
+    })
 }
 
 /// The newest reports, newest first: run ids sort by time.
 async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
     let run = |key: &String| {
-        let id = key.strip_prefix(runs)?.strip_prefix('/')?.strip_suffix("/result.json")?;
+        let id = key
+            .strip_prefix(runs)?
+            .strip_prefix('/')?
+            .strip_suffix("/result.json")?;
         Some((RunId::from(id), key.clone()))
     };
     let mut found: Vec<(RunId, String)> = store.list(runs).await?.iter().filter_map(run).collect();
@@ -72,16 +98,28 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
     found.truncate(REPORTS);
     let mut out: Vec<(RunId, Value)> = Vec::new();
     for (run, bytes) in fetch(store, found).await? {
-        out.extend(serde_json::from_slice(&bytes).ok().map(|report| (run, report)));
+        out.extend(
+            serde_json::from_slice(&bytes)
+                .ok()
+                .map(|report| (run, report)),
+        );
     }
     out.sort_by(|a, b| b.0.cmp(&a.0));
     Ok(out)
 }
 
 /// Those of the keys that exist, read side by side.
-pub(super) async fn fetch<T: Send>(store: &dyn Store, keys: Vec<(T, String)>) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
-    let reads = keys.into_iter().map(|(what, key)| async move { (what, store.get(&key).await) });
-    let all: Vec<(T, StoreResult<_>)> = stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
+pub(super) async fn fetch<T: Send>(
+    store: &dyn Store,
+    keys: Vec<(T, String)>,
+) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
+    let reads = keys
+        .into_iter()
+        .map(|(what, key)| async move { (what, store.get(&key).await) });
+    let all: Vec<(T, StoreResult<_>)> = stream::iter(reads)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     let mut out = Vec::new();
     for (what, answer) in all {
         out.extend(answer?.map(|bytes| (what, bytes)));

@@ -55,7 +55,10 @@ pub fn main() -> u8 {
         }
     };
     context::start_logging();
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let result = match threads {
         Ok(runtime) => {
             let result = runtime.block_on(dispatch(cli));

@@ -26,22 +26,40 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let world = gather::begun(&loaded, &args.world, gather::Need::Sources, reading).await?;
     let run = new_run_id(world.taken);
     let nothing = images.as_ref().is_some_and(Vec::is_empty);
-    let request = Request { images: images.unwrap_or(named), force: args.force, run };
+    let request = Request {
+        images: images.unwrap_or(named),
+        force: args.force,
+        run,
+    };
     // No image at all is not the same as no choice of images, which means all.
     let plan = match nothing {
-        true => {
-            Plan { schema: PLAN_SCHEMA, run: request.run.clone(), made: world.taken, decisions: vec![], steps: vec![] }
-        }
+        true => Plan {
+            schema: PLAN_SCHEMA,
+            run: request.run.clone(),
+            made: world.taken,
+            decisions: vec![],
+            steps: vec![],
+        },
         false => plan(&loaded.catalog, &world, &request),
     };
     validate::buildable(&loaded.catalog, &plan)?;
-    show(&plan, &world, if args.json { Format::Json } else { args.format });
+    show(
+        &plan,
+        &world,
+        if args.json { Format::Json } else { args.format },
+    );
     if let (true, Some(revision)) = (nothing, &args.since) {
         ui::say(&format!("nothing differs from `{revision}`"));
     }
     if let Some(file) = &args.save {
-        context::write(file, &Saved::new(&loaded.catalog, &world, &request, plan.clone()))?;
-        ui::say(&format!("saved; after review: bakeline release --plan {}", file.display()));
+        context::write(
+            file,
+            &Saved::new(&loaded.catalog, &world, &request, plan.clone()),
+        )?;
+        ui::say(&format!(
+            "saved; after review: bakeline release --plan {}",
+            file.display()
+        ));
     }
     let end = report::blocked(&plan).map_or(Ok(0), Err);
     // Handing back every string of a large catalog and world takes as long as deciding, and the process ends here.
@@ -50,7 +68,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 }
 
 fn only(named: &[ImageName], changed: std::collections::BTreeSet<ImageName>) -> Vec<ImageName> {
-    changed.into_iter().filter(|i| named.is_empty() || named.contains(i)).collect()
+    changed
+        .into_iter()
+        .filter(|i| named.is_empty() || named.contains(i))
+        .collect()
 }
 
 /// The plan with its waves.
@@ -77,17 +98,27 @@ fn show(plan: &Plan, world: &World, format: Format) {
 
 /// `wave 1: base, other (about 4 min)`.
 fn lines(waves: &[Wave]) -> Vec<String> {
-    let time = |minutes: Option<u64>| minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"));
+    let time = |minutes: Option<u64>| {
+        minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"))
+    };
     let mut out: Vec<String> = waves
         .iter()
         .map(|wave| {
             let images: Vec<&str> = wave.images.keys().map(|i| i.as_str()).collect();
-            format!("wave {}: {} ({})", wave.number, images.join(", "), time(wave.minutes))
+            format!(
+                "wave {}: {} ({})",
+                wave.number,
+                images.join(", "),
+                time(wave.minutes)
+            )
         })
         .collect();
     if waves.len() > 1 {
         let all: Option<Vec<u64>> = waves.iter().map(|w| w.minutes).collect();
-        out.push(format!("all waves: {}, given enough jobs", time(all.map(|m| m.iter().sum()))));
+        out.push(format!(
+            "all waves: {}, given enough jobs",
+            time(all.map(|m| m.iter().sum()))
+        ));
     }
     out
 }
@@ -105,11 +136,21 @@ fn markdown(plan: &Plan) -> Vec<String> {
         }
         out
     };
-    let mut out = vec!["| image | do | version | built on | because |".to_owned(), "|---|---|---|---|---|".to_owned()];
+    let mut out = vec![
+        "| image | do | version | built on | because |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
     for d in &plan.decisions {
         let version = d.version.map_or_else(|| "-".to_owned(), |v| v.to_string());
         let (base, because) = (report::built_on(d), d.reasons.join("; "));
-        let cells = [d.image.as_str(), d.verdict.as_str(), &version, &base, &because].map(cell);
+        let cells = [
+            d.image.as_str(),
+            d.verdict.as_str(),
+            &version,
+            &base,
+            &because,
+        ]
+        .map(cell);
         out.push(format!("| {} |", cells.join(" | ")));
     }
     out.push(String::new());

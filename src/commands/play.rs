@@ -4,16 +4,20 @@ use super::context;
 use crate::adapters::{ansible, system};
 use crate::cli::Play;
 use crate::error::{Error, Kind, Result};
-use crate::provision::ansible::{FILES, INVENTORY, JOB, Job, Output, arguments, environment, inventory};
+use crate::provision::ansible::{
+    FILES, INVENTORY, JOB, Job, Output, arguments, environment, inventory,
+};
 use crate::steps::build::FAILED;
 use crate::ui;
 
 pub(super) async fn run(args: &Play) -> Result<u8> {
     let failed = |what: String, e: std::io::Error| Error::new(Kind::StepFailed, what).because(e);
     let file = args.folder.join(JOB);
-    let job: Job = serde_json::from_slice(&context::read(&file)?)
-        .map_err(|e| Error::input(format!("{} is no job for Ansible", file.display())).because(e))?;
-    let here = system::working_directory().map_err(|e| failed("the working directory can't be read".to_owned(), e))?;
+    let job: Job = serde_json::from_slice(&context::read(&file)?).map_err(|e| {
+        Error::input(format!("{} is no job for Ansible", file.display())).because(e)
+    })?;
+    let here = system::working_directory()
+        .map_err(|e| failed("the working directory can't be read".to_owned(), e))?;
     let folder = here.join(&args.folder);
     let hosts = inventory(&job, &args.host, args.port, &args.key);
     system::write_atomically(&folder.join(INVENTORY), &hosts, 0o644)

@@ -15,15 +15,24 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
     let images = context::images(&loaded.catalog, &args.images)?;
     let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &world, &images, run);
-    if let Some(missing) = plan.decisions.iter().find(|d| d.verdict == Verdict::Blocked) {
-        return Err(
-            Error::new(Kind::NotFound, missing.reasons.join("; ")).hint("nothing was changed; release it first")
-        );
+    if let Some(missing) = plan
+        .decisions
+        .iter()
+        .find(|d| d.verdict == Verdict::Blocked)
+    {
+        return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
+            .hint("nothing was changed; release it first"));
     }
-    let manner = run::Manner { jobs: usize::from(args.jobs), ..run::Manner::INDEPENDENT };
+    let manner = run::Manner {
+        jobs: usize::from(args.jobs),
+        ..run::Manner::INDEPENDENT
+    };
     let ran = run::act(&loaded, &world, &plan, manner).await?;
     let probes: Vec<Probe> = ran.outcome.scopes.values().filter_map(found).collect();
     if args.json {
@@ -31,24 +40,43 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     } else {
         let rows: Vec<Vec<String>> = probes.iter().flat_map(rows).collect();
         ui::data(&ui::table::columns(
-            &["IMAGE", "VERSION", "PACKAGE", "CURRENT", "CANDIDATE", "SECURITY", "ORIGIN"],
+            &[
+                "IMAGE",
+                "VERSION",
+                "PACKAGE",
+                "CURRENT",
+                "CANDIDATE",
+                "SECURITY",
+                "ORIGIN",
+            ],
             &rows,
         ));
         for probe in probes.iter().filter(|p| p.pending.is_empty()) {
-            ui::say(&format!("{} {}: nothing is pending", probe.image, probe.version));
+            ui::say(&format!(
+                "{} {}: nothing is pending",
+                probe.image, probe.version
+            ));
         }
     }
     report::end(&ran)
 }
 
 fn found(end: &ScopeEnd) -> Option<Probe> {
-    let ScopeEnd::Done { outputs } = end else { return None };
+    let ScopeEnd::Done { outputs } = end else {
+        return None;
+    };
     let probe = outputs.values().find_map(|o| o.get("probe"))?;
     serde_json::from_value(probe.clone()).ok()
 }
 
 fn rows(probe: &Probe) -> Vec<Vec<String>> {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     let row = |u: &crate::model::Update| {
         vec![
             probe.image.to_string(),

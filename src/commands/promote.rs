@@ -11,10 +11,19 @@ use crate::ui;
 pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     let loaded = context::load(dir)?;
     let images = context::images(&loaded.catalog, &args.images)?;
-    let known: Vec<_> = loaded.catalog.settings.environments.iter().map(|e| e.name.clone()).collect();
+    let known: Vec<_> = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
     let to = context::environment(&known, &args.to)?;
     let run = lock::take(&loaded, lock::Rungs::To(&to)).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &world, &images, &to, run);
     ui::say(&report::decisions(&plan));
@@ -22,11 +31,15 @@ pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        report::show(
+            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            args.json,
+        );
         return Ok(0);
     }
     // A place that fails holds no other up.
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).ended(&to, "promoted");
+    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+        .ended(&to, "promoted");
     report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
 }

@@ -22,8 +22,13 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     };
     refuse_mixtures(args)?;
     let run = lock::take_if(args.apply.is_some(), &loaded, lock::Rungs::All).await?;
-    let given = Wish { keep: args.keep, shared_ok: args.shared_ok };
-    let wish = reviewed.as_ref().map_or(given, |(_, saved)| saved.wish.clone());
+    let given = Wish {
+        keep: args.keep,
+        shared_ok: args.shared_ok,
+    };
+    let wish = reviewed
+        .as_ref()
+        .map_or(given, |(_, saved)| saved.wish.clone());
     let decide = |world: &World| plan(&loaded.catalog, world, &wish, run.clone());
     let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
     unread::warn(&world);
@@ -45,7 +50,10 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         ));
     }
     if let Some(file) = &args.save {
-        context::write(file, &Saved::new(&loaded.catalog, &world, wish, fates.clone(), plan.clone()))?;
+        context::write(
+            file,
+            &Saved::new(&loaded.catalog, &world, wish, fates.clone(), plan.clone()),
+        )?;
     }
     let brake = braked(&brakes(&loaded, args), &fates);
     if args.apply.is_none() {
@@ -53,7 +61,8 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         return Ok(0);
     }
     if let Some(why) = brake {
-        return Err(Error::new(Kind::Refused, why).hint("nothing was changed; look at `bakeline prune` first"));
+        return Err(Error::new(Kind::Refused, why)
+            .hint("nothing was changed; look at `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
         return unread::ended(&world, Ok(0));
@@ -69,23 +78,34 @@ fn refuse_mixtures(args: &Prune) -> Result<()> {
     }
     let reviewed = matches!(args.apply, Some(Some(_)));
     if reviewed && (args.keep.is_some() || args.shared_ok) {
-        return usage("--keep and --shared-ok are part of what was reviewed", "give them together with --save");
+        return usage(
+            "--keep and --shared-ok are part of what was reviewed",
+            "give them together with --save",
+        );
     }
     if args.apply.is_some() && args.save.is_some() {
-        return usage("--save and --apply exclude each other", "save first, review, then apply the file");
+        return usage(
+            "--save and --apply exclude each other",
+            "save first, review, then apply the file",
+        );
     }
     Ok(())
 }
 
 fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
     let set = &loaded.catalog.settings.brakes;
-    Brakes { most: args.most.unwrap_or(set.most), percent: args.percent.unwrap_or(set.percent) }
+    Brakes {
+        most: args.most.unwrap_or(set.most),
+        percent: args.percent.unwrap_or(set.percent),
+    }
 }
 
 fn say_what_would(fates: &[Fate], brake: Option<String>) {
     let going = fates.iter().filter(|f| !f.next.is_empty()).count();
     if going > 0 {
-        ui::say(&format!("{going} would go; run with --apply to move them down the ladder"));
+        ui::say(&format!(
+            "{going} would go; run with --apply to move them down the ladder"
+        ));
     }
     if let Some(why) = brake {
         ui::say(&format!("note: --apply would refuse: {why}"));
@@ -97,21 +117,32 @@ fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
     let bytes = context::read(file)?;
     let shown = file.display();
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
-        Error::input(format!("{shown}:{}:{}: it is not a saved prune", e.line(), e.column())).because(e)
+        Error::input(format!(
+            "{shown}:{}:{}: it is not a saved prune",
+            e.line(),
+            e.column()
+        ))
+        .because(e)
     })?;
     if value["kind"] != KIND {
         return Err(Error::input(format!("{shown}: it is not a saved prune"))
             .hint("write one with `bakeline prune --save FILE`"));
     }
     if value["schema"] != SAVED_SCHEMA {
-        let text = format!("{shown}: its schema {} is not {SAVED_SCHEMA}", value["schema"]);
+        let text = format!(
+            "{shown}: its schema {} is not {SAVED_SCHEMA}",
+            value["schema"]
+        );
         return Err(Error::input(text).hint("save it again with this bakeline"));
     }
     let saved: Saved = serde_json::from_value(value)
         .map_err(|e| Error::input(format!("{shown}: it is not a saved prune")).because(e))?;
     let name = loaded.catalog.settings.name.as_str();
     if saved.catalog != name {
-        return Err(Error::input(format!("{shown} is a prune of catalog `{}`, this is `{name}`", saved.catalog)));
+        return Err(Error::input(format!(
+            "{shown} is a prune of catalog `{}`, this is `{name}`",
+            saved.catalog
+        )));
     }
     Ok(saved)
 }
@@ -120,13 +151,23 @@ fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
 const SAID: usize = 5;
 
 /// What was reviewed, if every fact it was decided from still holds.
-fn unmoved(loaded: &Loaded, world: &World, file: &Path, saved: Saved, run: RunId) -> Result<(Vec<Fate>, Plan)> {
+fn unmoved(
+    loaded: &Loaded,
+    world: &World,
+    file: &Path,
+    saved: Saved,
+    run: RunId,
+) -> Result<(Vec<Fate>, Plan)> {
     let moved = moved(&saved.facts, &facts(&loaded.catalog, world));
     if moved.is_empty() {
         let plan = Plan { run, ..saved.plan };
         return Ok((saved.fates, plan));
     }
-    let text = format!("the world moved since {} was made: {}", file.display(), moved[0]);
+    let text = format!(
+        "the world moved since {} was made: {}",
+        file.display(),
+        moved[0]
+    );
     let mut error = Error::new(Kind::Refused, text);
     for more in moved.iter().skip(1).take(SAID) {
         error = error.hint(format!("and {more}"));

@@ -19,9 +19,16 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     validate::ready(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs { world: None, save_world: args.save_world.clone() };
+    let from = WorldArgs {
+        world: None,
+        save_world: args.save_world.clone(),
+    };
     let world = gather::world(&loaded, &from, gather::Need::Sources).await?;
-    let request = Request { images, force: args.force, run };
+    let request = Request {
+        images,
+        force: args.force,
+        run,
+    };
     let plan = match &args.plan {
         Some(file) => reviewed(file, &loaded.catalog, &world, &request.run)?,
         None => plan(&loaded.catalog, &world, &request),
@@ -31,16 +38,24 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        report::show(
+            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            args.json,
+        );
         sweep::after(&loaded, &world).await;
         return Ok(0);
     }
     notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
     let on_failure = loaded.catalog.settings.on_failure;
-    let manner =
-        run::Manner { jobs: usize::from(args.jobs), on_failure, keep_failed: args.keep_failed, throwaway: false };
+    let manner = run::Manner {
+        jobs: usize::from(args.jobs),
+        on_failure,
+        keep_failed: args.keep_failed,
+        throwaway: false,
+    };
     let ran = run::act(&loaded, &world, &plan, manner).await?;
-    let mut report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).timed(&ran);
+    let mut report =
+        report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).timed(&ran);
     changes::add(&mut report, &loaded.catalog, &world, &ran).await;
     let ended = report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await;
     if !ran.outcome.interrupted {
@@ -53,34 +68,57 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
 fn reviewed(file: &Path, catalog: &Catalog, world: &World, run: &RunId) -> Result<Plan> {
     let name = file.display();
     let bytes = context::read(file)?;
-    let schema = serde_json::from_slice::<serde_json::Value>(&bytes).ok().and_then(|v| v.get("schema")?.as_u64());
+    let schema = serde_json::from_slice::<serde_json::Value>(&bytes)
+        .ok()
+        .and_then(|v| v.get("schema")?.as_u64());
     if let Some(newer) = schema.filter(|s| *s > u64::from(SAVED_SCHEMA)) {
         let text = format!("{name}: plan schema {newer} is newer than {SAVED_SCHEMA}");
         return Err(Error::input(text).hint("use the bakeline that saved it, or plan again"));
     }
     let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| {
-        Error::input(format!("{name}:{}:{}: it is not a saved plan", e.line(), e.column()))
-            .because(e)
-            .hint("make one with `bakeline plan --save FILE`")
+        Error::input(format!(
+            "{name}:{}:{}: it is not a saved plan",
+            e.line(),
+            e.column()
+        ))
+        .because(e)
+        .hint("make one with `bakeline plan --save FILE`")
     })?;
     if saved.catalog != catalog.settings.name {
-        let text = format!("{name}: it is a plan of catalog `{}`, not of `{}`", saved.catalog, catalog.settings.name);
+        let text = format!(
+            "{name}: it is a plan of catalog `{}`, not of `{}`",
+            saved.catalog, catalog.settings.name
+        );
         return Err(Error::input(text));
     }
     let age = world.taken.duration_since(saved.plan.made).as_secs() / 60;
-    ui::say(&format!("plan of {}, {} h {} min old", saved.plan.made, age / 60, age % 60));
+    ui::say(&format!(
+        "plan of {}, {} h {} min old",
+        saved.plan.made,
+        age / 60,
+        age % 60
+    ));
     saved.today(catalog, world, run).map_err(|moved| {
         let shown = moved.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
-        let more = if moved.len() > 6 { format!("; and {} more", moved.len() - 6) } else { String::new() };
-        Error::new(Kind::Refused, format!("{name}: what it was decided from has changed: {shown}{more}"))
-            .hint("nothing was changed; plan again and have it reviewed")
+        let more = if moved.len() > 6 {
+            format!("; and {} more", moved.len() - 6)
+        } else {
+            String::new()
+        };
+        Error::new(
+            Kind::Refused,
+            format!("{name}: what it was decided from has changed: {shown}{more}"),
+        )
+        .hint("nothing was changed; plan again and have it reviewed")
     })
 }
 
 /// What this run can't promise, said before it starts.
 fn notes(durable: bool) {
     if variable("CI").is_some() {
-        ui::say("note: a run killed in CI can't be resumed; what it leaves carries bakeline:run and bakeline:expires");
+        ui::say(
+            "note: a run killed in CI can't be resumed; what it leaves carries bakeline:run and bakeline:expires",
+        );
         if !durable {
             ui::say(
                 "note: the store is a local folder: its lock keeps only runs on this machine apart; name an S3 store",

@@ -66,14 +66,29 @@ pub(super) struct Report {
 
 impl Report {
     /// Joins decisions and ends; without an outcome nothing was to be done.
-    pub(super) fn new(catalog: &Catalog, world: &World, plan: &Plan, outcome: Option<&Outcome>) -> Self {
+    pub(super) fn new(
+        catalog: &Catalog,
+        world: &World,
+        plan: &Plan,
+        outcome: Option<&Outcome>,
+    ) -> Self {
         let region = catalog.settings.home();
-        let mut images: Vec<ImageReport> =
-            plan.decisions.iter().map(|d| image(d, outcome, region, "released")).collect();
+        let mut images: Vec<ImageReport> = plan
+            .decisions
+            .iter()
+            .map(|d| image(d, outcome, region, "released"))
+            .collect();
         let records = Record::all(&world.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
-        for report in images.iter_mut().filter(|i| !matches!(i.status, "released" | "kept")) {
-            let arch = catalog.images.get(&report.image).map(|i| i.arch).unwrap_or_default();
+        for report in images
+            .iter_mut()
+            .filter(|i| !matches!(i.status, "released" | "kept"))
+        {
+            let arch = catalog
+                .images
+                .get(&report.image)
+                .map(|i| i.arch)
+                .unwrap_or_default();
             report.kept = lookup::current(&records, &report.image, lowest, arch).map(|r| r.version);
         }
         Self {
@@ -99,7 +114,10 @@ impl Report {
         self.environment = env.clone();
         for image in &mut self.images {
             let places = image.places.iter_mut().map(|p| &mut p.status);
-            for status in places.chain([&mut image.status]).filter(|s| **s == "released") {
+            for status in places
+                .chain([&mut image.status])
+                .filter(|s| **s == "released")
+            {
                 *status = word;
             }
         }
@@ -107,7 +125,12 @@ impl Report {
     }
 }
 
-fn image(decision: &Decision, outcome: Option<&Outcome>, region: &Region, done: &'static str) -> ImageReport {
+fn image(
+    decision: &Decision,
+    outcome: Option<&Outcome>,
+    region: &Region,
+    done: &'static str,
+) -> ImageReport {
     let mut report = ImageReport {
         image: decision.image.clone(),
         status: "kept",
@@ -125,17 +148,33 @@ fn image(decision: &Decision, outcome: Option<&Outcome>, region: &Region, done: 
     };
     match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
         None => {
-            let worst = report.places.iter().find(|p| p.status != done).or(report.places.first());
+            let worst = report
+                .places
+                .iter()
+                .find(|p| p.status != done)
+                .or(report.places.first());
             report.status = worst.map_or(report.status, |p| p.status);
         }
         Some(ScopeEnd::Done { outputs }) => {
-            report.status = if decision.verdict == Verdict::Recheck { "rechecked" } else { done };
-            let made = outputs.values().filter_map(|o| o.get("ami")).find_map(Value::as_str);
+            report.status = if decision.verdict == Verdict::Recheck {
+                "rechecked"
+            } else {
+                done
+            };
+            let made = outputs
+                .values()
+                .filter_map(|o| o.get("ami"))
+                .find_map(Value::as_str);
             report.ami = made.map(AmiId::from).or(report.ami);
-            report.checks =
-                outputs.values().filter_map(|o| o.get("summary")).find_map(Value::as_str).map(str::to_owned);
+            report.checks = outputs
+                .values()
+                .filter_map(|o| o.get("summary"))
+                .find_map(Value::as_str)
+                .map(str::to_owned);
         }
-        Some(ScopeEnd::Failed { verb, error, hints, .. }) => {
+        Some(ScopeEnd::Failed {
+            verb, error, hints, ..
+        }) => {
             report.status = "failed";
             report.failure = Some(format!("could not {verb}: {error}"));
             report.hints.clone_from(hints);
@@ -148,7 +187,9 @@ fn image(decision: &Decision, outcome: Option<&Outcome>, region: &Region, done: 
             report.status = "not started";
             report.failure = Some(because.clone());
         }
-        Some(ScopeEnd::Stuck { verb, error, left, .. }) => {
+        Some(ScopeEnd::Stuck {
+            verb, error, left, ..
+        }) => {
             report.status = "stuck";
             report.failure = Some(format!("could not {verb}: {error}"));
             report.hints = left.iter().map(|l| format!("left behind: {l}")).collect();
@@ -165,7 +206,13 @@ pub(super) fn decisions(plan: &Plan) -> String {
         .iter()
         .map(|d| {
             let version = d.version.map_or_else(dash, |v| v.to_string());
-            vec![d.image.to_string(), d.verdict.as_str().to_owned(), version, built_on(d), d.reasons.join("; ")]
+            vec![
+                d.image.to_string(),
+                d.verdict.as_str().to_owned(),
+                version,
+                built_on(d),
+                d.reasons.join("; "),
+            ]
         })
         .collect();
     ui::table::columns(&["IMAGE", "DO", "VERSION", "BUILT ON", "BECAUSE"], &rows)
@@ -182,16 +229,29 @@ pub(super) fn built_on(decision: &Decision) -> String {
 
 /// A release with an image that can't be built does nothing: the catalog, or what it names, is wrong.
 pub(super) fn blocked(plan: &Plan) -> Option<Error> {
-    let found = plan.decisions.iter().find(|d| d.verdict == Verdict::Blocked)?;
-    let error = Error::input(format!("`{}` can't be built: {}", found.image, found.reasons.join("; ")));
+    let found = plan
+        .decisions
+        .iter()
+        .find(|d| d.verdict == Verdict::Blocked)?;
+    let error = Error::input(format!(
+        "`{}` can't be built: {}",
+        found.image,
+        found.reasons.join("; ")
+    ));
     Some(error.hint("nothing was changed; mend it, or release the other images by name"))
 }
 
 /// What may not happen to these images, each with every reason.
 pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
-    let blocked = plan.decisions.iter().filter(|d| d.verdict == Verdict::Blocked);
-    let said: Vec<String> = blocked.map(|d| format!("`{}` is not {word}: {}", d.image, d.reasons.join("; "))).collect();
-    (!said.is_empty()).then(|| Error::new(Kind::Refused, said.join("; ")).hint("nothing was changed"))
+    let blocked = plan
+        .decisions
+        .iter()
+        .filter(|d| d.verdict == Verdict::Blocked);
+    let said: Vec<String> = blocked
+        .map(|d| format!("`{}` is not {word}: {}", d.image, d.reasons.join("; ")))
+        .collect();
+    (!said.is_empty())
+        .then(|| Error::new(Kind::Refused, said.join("; ")).hint("nothing was changed"))
 }
 
 /// Ends a run for people: the result file, the message, the table, the exit code. Neither file nor message can fail it.
@@ -211,7 +271,13 @@ pub(super) async fn conclude(
         ui::say(&format!("warning: the result is not in the store: {e}"));
     }
     let http = context::http();
-    crate::notify::tell(catalog, &slack(report, world), &context::webhook, http.as_deref()).await;
+    crate::notify::tell(
+        catalog,
+        &slack(report, world),
+        &context::webhook,
+        http.as_deref(),
+    )
+    .await;
     show(report, as_json);
     end(ran)
 }
@@ -234,31 +300,60 @@ pub(super) fn show(report: &Report, as_json: bool) {
                 None => i.status.to_owned(),
             };
             let version = if i.failure.is_some() { dash() } else { version };
-            let mut rows = vec![vec![i.image.to_string(), status, version.clone(), ami, i.region.to_string(), checks]];
+            let mut rows = vec![vec![
+                i.image.to_string(),
+                status,
+                version.clone(),
+                ami,
+                i.region.to_string(),
+                checks,
+            ]];
             rows.extend(i.places.iter().map(|p| {
                 let ami = p.ami.as_ref().map_or_else(dash, ToString::to_string);
-                vec![i.image.to_string(), p.status.to_owned(), version.clone(), ami, p.place.clone(), dash()]
+                vec![
+                    i.image.to_string(),
+                    p.status.to_owned(),
+                    version.clone(),
+                    ami,
+                    p.place.clone(),
+                    dash(),
+                ]
             }));
             rows
         })
         .collect();
-    ui::data(&ui::table::columns(&["IMAGE", "STATUS", "VERSION", "AMI", "REGION", "BOOT CHECKS"], &rows));
+    ui::data(&ui::table::columns(
+        &["IMAGE", "STATUS", "VERSION", "AMI", "REGION", "BOOT CHECKS"],
+        &rows,
+    ));
 }
 
 /// The exit code, or the worst failure as an error.
 pub(super) fn end(ran: &Ran) -> Result<u8> {
     let directory = ran.directory.root().display();
-    let Some(kind) = ran.outcome.kind() else { return Ok(0) };
+    let Some(kind) = ran.outcome.kind() else {
+        return Ok(0);
+    };
     let mut error = Error::new(kind, headline(&ran.outcome));
     for (scope, end) in &ran.outcome.scopes {
         match end {
-            ScopeEnd::Failed { verb, error: text, hints, .. } => {
+            ScopeEnd::Failed {
+                verb,
+                error: text,
+                hints,
+                ..
+            } => {
                 ui::say(&format!("failed: {scope}: could not {verb}: {text}"));
                 for hint in hints {
                     error = error.hint(format!("{scope}: {hint}"));
                 }
             }
-            ScopeEnd::Stuck { verb, error: text, left, .. } => {
+            ScopeEnd::Stuck {
+                verb,
+                error: text,
+                left,
+                ..
+            } => {
                 ui::say(&format!("stuck: {scope}: could not {verb}: {text}"));
                 for what in left {
                     error = error.hint(format!("{scope}: left behind: {what}"));
@@ -271,14 +366,25 @@ pub(super) fn end(ran: &Ran) -> Result<u8> {
 }
 
 fn headline(outcome: &Outcome) -> String {
-    let count = |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
+    let count =
+        |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
     let parts = [
         (count(|e| matches!(e, ScopeEnd::Done { .. })), "done"),
         (count(|e| matches!(e, ScopeEnd::Failed { .. })), "failed"),
         (count(|e| matches!(e, ScopeEnd::Stuck { .. })), "stuck"),
-        (count(|e| matches!(e, ScopeEnd::Cancelled { .. })), "cancelled"),
-        (count(|e| matches!(e, ScopeEnd::NotStarted { .. })), "not started"),
+        (
+            count(|e| matches!(e, ScopeEnd::Cancelled { .. })),
+            "cancelled",
+        ),
+        (
+            count(|e| matches!(e, ScopeEnd::NotStarted { .. })),
+            "not started",
+        ),
     ];
-    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let words: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
     format!("run {} did not succeed: {}", outcome.run, words.join(", "))
 }

@@ -18,31 +18,62 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     let loaded = context::load(dir)?;
     let settings = &loaded.catalog.settings;
     let run = lock::take(&loaded, lock::Rungs::All).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     unread::warn(&world);
-    let wanted = |r: &&crate::model::Ami| args.region.as_ref().is_none_or(|region| r.region.as_str() == region);
-    let Some(ami) = world.images.iter().filter(|a| a.id.as_str() == args.ami).find(wanted) else {
-        let place = args.region.as_ref().map_or_else(String::new, |r| format!(" in {r}"));
-        let none = Error::new(Kind::NotFound, format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami))
-            .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
+    let wanted = |r: &&crate::model::Ami| {
+        args.region
+            .as_ref()
+            .is_none_or(|region| r.region.as_str() == region)
+    };
+    let Some(ami) = world
+        .images
+        .iter()
+        .filter(|a| a.id.as_str() == args.ami)
+        .find(wanted)
+    else {
+        let place = args
+            .region
+            .as_ref()
+            .map_or_else(String::new, |r| format!(" in {r}"));
+        let none = Error::new(
+            Kind::NotFound,
+            format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami),
+        )
+        .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
         return Err(unread::missing(&world, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
-        return refused(format!("{} in {} carries this catalog's tags but is not its own", ami.id, ami.region));
+        return refused(format!(
+            "{} in {} carries this catalog's tags but is not its own",
+            ami.id, ami.region
+        ));
     };
     if record.state != State::Retiring {
         if ami.status == "disabled" {
-            return refused(format!("{} in {} was disabled by somebody else than bakeline", ami.id, ami.region));
+            return refused(format!(
+                "{} in {} was disabled by somebody else than bakeline",
+                ami.id, ami.region
+            ));
         }
-        ui::say(&format!("{} in {} is {}: nothing to do", ami.id, ami.region, record.state.as_str()));
+        ui::say(&format!(
+            "{} in {} is {}: nothing to do",
+            ami.id,
+            ami.region,
+            record.state.as_str()
+        ));
         return Ok(0);
     }
     let plan = restore(&world, ami, run);
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
-        let ScopeEnd::Done { outputs } = end else { continue };
+        let ScopeEnd::Done { outputs } = end else {
+            continue;
+        };
         for output in outputs.values() {
             let given = output["permissions"].as_array().map_or(0, Vec::len);
             ui::say(&format!(
@@ -52,14 +83,21 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
                 output["state"].as_str().unwrap_or("")
             ));
             if let Some(lost) = output["lost"].as_u64().filter(|n| *n > 0) {
-                ui::say(&format!("warning: {lost} of its launch permissions are recorded nowhere and are lost"));
+                ui::say(&format!(
+                    "warning: {lost} of its launch permissions are recorded nowhere and are lost"
+                ));
             }
         }
         ui::data(&args.ami);
-        ui::say("the next prune retires it again unless something keeps it: promote it, refer to it, or protect it");
+        ui::say(
+            "the next prune retires it again unless something keeps it: promote it, refer to it, or protect it",
+        );
     }
     let name = settings.name.as_str();
-    write(&ran, &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }));
+    write(
+        &ran,
+        &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }),
+    );
     report::end(&ran)
 }
 

@@ -11,20 +11,31 @@ use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let loaded = context::load(dir)?;
-    check_name(&args.image)
-        .map_err(|e| Error::new(Kind::Usage, format!("`{}` is not an image name", args.image)).because(e))?;
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
     let image = ImageName::from(args.image.as_str());
     if let Some(why) = wanted(&loaded.catalog, &image) {
         return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     }
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
-    let wish = Wish { keep: None, shared_ok: args.shared_ok };
+    let wish = Wish {
+        keep: None,
+        shared_ok: args.shared_ok,
+    };
     let decide = |world: &World| retire(&loaded.catalog, world, &image, &wish, run.clone());
     let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
     unread::warn(&world);
     let (fates, plan) = decide(&world);
     if fates.is_empty() {
-        let text = format!("catalog `{}` has no AMI of `{image}`", loaded.catalog.settings.name);
+        let text = format!(
+            "catalog `{}` has no AMI of `{image}`",
+            loaded.catalog.settings.name
+        );
         let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
         return Err(unread::missing(&world, none));
     }
@@ -37,7 +48,10 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         return Ok(0);
     }
     if args.world.world.is_some() {
-        return Err(Error::new(Kind::Usage, "--apply can't act on a recorded world").hint("leave out --world"));
+        return Err(
+            Error::new(Kind::Usage, "--apply can't act on a recorded world")
+                .hint("leave out --world"),
+        );
     }
     if plan.steps.is_empty() {
         return unread::ended(&world, Ok(0));

@@ -11,11 +11,19 @@ use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     let loaded = context::load(dir)?;
-    check_name(&args.image)
-        .map_err(|e| Error::new(Kind::Usage, format!("`{}` is not an image name", args.image)).because(e))?;
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
     let name = ImageName::from(args.image.as_str());
     let run = lock::take_if(!args.dry_run, &loaded, lock::Rungs::All).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &world, &name, args.which, run);
     ui::say(&report::decisions(&plan));
@@ -23,12 +31,22 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         return Err(blocked);
     }
     if args.dry_run || plan.steps.is_empty() {
-        report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        report::show(
+            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            args.json,
+        );
         return Ok(0);
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    let top =
-        loaded.catalog.settings.environments.iter().map(|e| e.name.clone()).next_back().unwrap_or_else(|| "-".into());
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).ended(&top, "revoked");
+    let top = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .next_back()
+        .unwrap_or_else(|| "-".into());
+    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+        .ended(&top, "revoked");
     report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
 }

@@ -11,10 +11,19 @@ use crate::ui;
 pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
     let loaded = context::load(dir)?;
     let name = context::image(&loaded.catalog, &args.image)?;
-    let known: Vec<_> = loaded.catalog.settings.environments.iter().map(|e| e.name.clone()).collect();
+    let known: Vec<_> = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
     let env = context::environment(&known, &args.env)?;
     let run = lock::take(&loaded, lock::Rungs::To(&env)).await?;
-    let from = WorldArgs { world: None, save_world: None };
+    let from = WorldArgs {
+        world: None,
+        save_world: None,
+    };
     let world = gather::world(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan(&loaded.catalog, &world, image, &env, args.to, run);
@@ -23,10 +32,14 @@ pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(&report::Report::new(&loaded.catalog, &world, &plan, None), args.json);
+        report::show(
+            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            args.json,
+        );
         return Ok(0);
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).ended(&env, "rolled back");
+    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+        .ended(&env, "rolled back");
     report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
 }

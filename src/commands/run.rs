@@ -51,31 +51,58 @@ pub(super) struct Manner {
 
 impl Manner {
     /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
-    pub(super) const INDEPENDENT: Self =
-        Self { jobs: 4, on_failure: OnFailure::Continue, keep_failed: false, throwaway: false };
+    pub(super) const INDEPENDENT: Self = Self {
+        jobs: 4,
+        on_failure: OnFailure::Continue,
+        keep_failed: false,
+        throwaway: false,
+    };
 }
 
 /// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
-pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Manner) -> Result<Ran> {
-    let failed = |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
+pub(super) async fn act(
+    loaded: &Loaded,
+    world: &World,
+    plan: &Plan,
+    manner: Manner,
+) -> Result<Ran> {
+    let failed =
+        |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
     tools(loaded, plan).await?;
     let base = working_directory().map_err(|e| failed("the working directory can't be read", e))?;
-    let directory = RunDirectory::create(&base, &plan.run).map_err(|e| failed("the run directory can't be made", e))?;
+    let directory = RunDirectory::create(&base, &plan.run)
+        .map_err(|e| failed("the run directory can't be made", e))?;
     let directory = Arc::new(directory);
-    let journal = JournalFile::open(directory.root()).map_err(|e| failed("the journal can't be opened", e))?;
+    let journal = JournalFile::open(directory.root())
+        .map_err(|e| failed("the journal can't be opened", e))?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    directory.write("plan.json", &saved, false).map_err(|e| failed("the plan can't be saved", e))?;
+    directory
+        .write("plan.json", &saved, false)
+        .map_err(|e| failed("the plan can't be saved", e))?;
     let lock = lock::of(loaded, Rungs::All).await?;
-    let (store, guard) = (Arc::clone(&lock.store), lock.held.clone().map(|held| held as Arc<dyn Guard>));
+    let (store, guard) = (
+        Arc::clone(&lock.store),
+        lock.held.clone().map(|held| held as Arc<dyn Guard>),
+    );
     let settings = &loaded.catalog.settings;
     let journal: Arc<dyn Journal> = Arc::new(journal);
     let mirror = match manner.throwaway {
         true => None,
         false => {
             // A sweep reads what a dead run set out to make: Packer tags an AMI last.
-            store.put(&crate::evidence::keys::plan(&settings.name, &plan.run), &saved).await?;
+            store
+                .put(
+                    &crate::evidence::keys::plan(&settings.name, &plan.run),
+                    &saved,
+                )
+                .await?;
             let (catalog, run) = (settings.name.clone(), plan.run.clone());
-            Some(Arc::new(Mirror::start(Arc::clone(&journal), Arc::clone(&store), catalog, run)))
+            Some(Arc::new(Mirror::start(
+                Arc::clone(&journal),
+                Arc::clone(&store),
+                catalog,
+                run,
+            )))
         }
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
@@ -83,22 +110,44 @@ pub(super) async fn act(loaded: &Loaded, world: &World, plan: &Plan, manner: Man
     let timer = Arc::new(super::timer::Timer::default());
     let engine = Engine {
         effects: match guard {
-            Some(guard) => Arc::new(Fenced { inner: steps, guard }),
+            Some(guard) => Arc::new(Fenced {
+                inner: steps,
+                guard,
+            }),
             None => Arc::new(steps) as Arc<dyn Effects>,
         },
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
-        listener: Arc::new(Both(Progress::new(crate::ui::fancy()), EventLog, Arc::clone(&timer))),
+        listener: Arc::new(Both(
+            Progress::new(crate::ui::fancy()),
+            EventLog,
+            Arc::clone(&timer),
+        )),
     };
-    let Manner { jobs, on_failure, keep_failed, .. } = manner;
-    let options = Options { jobs, on_failure, keep_failed, interrupt: lock.interrupt.clone() };
+    let Manner {
+        jobs,
+        on_failure,
+        keep_failed,
+        ..
+    } = manner;
+    let options = Options {
+        jobs,
+        on_failure,
+        keep_failed,
+        interrupt: lock.interrupt.clone(),
+    };
     let outcome = engine.run(plan, &options).await;
     if let Some(mirror) = mirror
         && let Some(missing) = mirror.finish(&SystemClock).await
     {
         crate::ui::say(&format!("warning: {missing}"));
     }
-    Ok(Ran { outcome, directory, seconds: timer.seconds(), store })
+    Ok(Ran {
+        outcome,
+        directory,
+        seconds: timer.seconds(),
+        store,
+    })
 }
 
 /// Returns the steps of a plan with everything they act on, behind the fence where there is one.
@@ -115,17 +164,31 @@ async fn steps(
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
-        expires: world.taken + if manner.throwaway { plan::inspect::EXPIRES } else { plan::release::EXPIRES },
+        expires: world.taken
+            + if manner.throwaway {
+                plan::inspect::EXPIRES
+            } else {
+                plan::release::EXPIRES
+            },
         cloud: fenced(clouds.home, guard),
-        others: clouds.others.into_iter().map(|(account, cloud)| (account, fenced(cloud, guard))).collect(),
+        others: clouds
+            .others
+            .into_iter()
+            .map(|(account, cloud)| (account, fenced(cloud, guard)))
+            .collect(),
         builder: builder(guard),
         shell: Arc::new(OpenSsh),
         workspace: directory,
         store,
         clock: Arc::new(SystemClock),
         endpoint: context::endpoint(),
-        program: program
-            .map_err(|e| Error::new(Kind::StepFailed, "cannot find the path of the bakeline program").because(e))?,
+        program: program.map_err(|e| {
+            Error::new(
+                Kind::StepFailed,
+                "cannot find the path of the bakeline program",
+            )
+            .because(e)
+        })?,
         keep_failed: manner.keep_failed,
         commit: world.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
@@ -136,7 +199,10 @@ async fn steps(
 /// A cloud behind the fence, where there is one.
 fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
     match guard {
-        Some(guard) => Arc::new(FencedCloud { inner, guard: Arc::clone(guard) }),
+        Some(guard) => Arc::new(FencedCloud {
+            inner,
+            guard: Arc::clone(guard),
+        }),
         None => inner,
     }
 }
@@ -145,7 +211,10 @@ fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Clou
 fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
     match guard {
-        Some(guard) => Arc::new(FencedBuilder { inner, guard: Arc::clone(guard) }),
+        Some(guard) => Arc::new(FencedBuilder {
+            inner,
+            guard: Arc::clone(guard),
+        }),
         None => inner,
     }
 }
@@ -153,15 +222,28 @@ fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
 /// What the planned builds need on this machine beside Packer is there; said before anything is changed.
 async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
     let plays = |step: &Step| match &step.action {
-        Action::Build { image, .. } => loaded.catalog.images.get(image).filter(|i| i.plays().is_some()),
+        Action::Build { image, .. } => loaded
+            .catalog
+            .images
+            .get(image)
+            .filter(|i| i.plays().is_some()),
         _ => None,
     };
-    let Some(image) = plan.steps.iter().find_map(plays) else { return Ok(()) };
+    let Some(image) = plan.steps.iter().find_map(plays) else {
+        return Ok(());
+    };
     match ansible::version(&OLDEST).await {
         Ok(_) => Ok(()),
         Err(e) => {
-            let needs = format!("image `{}` plays `{}`", image.name, image.plays().unwrap_or_default());
-            Err(e.hint.iter().fold(Error::input(format!("{needs}, but {}", e.message)), |error, hint| error.hint(hint)))
+            let needs = format!(
+                "image `{}` plays `{}`",
+                image.name,
+                image.plays().unwrap_or_default()
+            );
+            Err(e.hint.iter().fold(
+                Error::input(format!("{needs}, but {}", e.message)),
+                |error, hint| error.hint(hint),
+            ))
         }
     }
 }

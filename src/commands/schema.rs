@@ -13,11 +13,16 @@ pub(super) fn run(dir: &Path, args: &Schema) -> Result<u8> {
         let file = dir.join(path);
         if args.check {
             if system::read(&file).ok().as_deref() != Some(text.as_bytes()) {
-                return Err(Error::input(format!("{} is not up to date", file.display())).hint("run `bakeline schema`"));
+                return Err(
+                    Error::input(format!("{} is not up to date", file.display()))
+                        .hint("run `bakeline schema`"),
+                );
             }
         } else {
             let written = system::write_atomically(&file, text.as_bytes(), 0o644);
-            written.map_err(|e| Error::new(Kind::StepFailed, "a schema can't be written").because(e))?;
+            written.map_err(|e| {
+                Error::new(Kind::StepFailed, "a schema can't be written").because(e)
+            })?;
             ui::say(&format!("wrote {path}"));
         }
     }

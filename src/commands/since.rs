@@ -18,10 +18,16 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
     match crate::catalog::load(&tree) {
         (Some(before), _) => Ok(crate::plan::since::changed(&before, &loaded.catalog)),
         (None, findings) => {
-            let first = findings.iter().find(|f| f.severity == crate::diagnostic::Severity::Error);
-            let said = first.map_or_else(String::new, |f| format!(": {}: {}", f.place.file, f.message));
-            Err(Error::input(format!("the catalog at `{revision}` is not valid{said}"))
-                .hint("compare with a revision whose catalog is valid, or name the images"))
+            let first = findings
+                .iter()
+                .find(|f| f.severity == crate::diagnostic::Severity::Error);
+            let said = first.map_or_else(String::new, |f| {
+                format!(": {}: {}", f.place.file, f.message)
+            });
+            Err(
+                Error::input(format!("the catalog at `{revision}` is not valid{said}"))
+                    .hint("compare with a revision whose catalog is valid, or name the images"),
+            )
         }
     }
 }
@@ -29,6 +35,9 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
 /// The same, which this build can't read.
 #[cfg(not(feature = "live"))]
 pub(super) fn changed(_: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
-    let error = Error::new(crate::error::Kind::Usage, format!("this bakeline can't read `{revision}`"));
+    let error = Error::new(
+        crate::error::Kind::Usage,
+        format!("this bakeline can't read `{revision}`"),
+    );
     Err(error.because(crate::adapters::offline::unavailable()))
 }

@@ -34,11 +34,17 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         return Ok(0);
     }
     if !args.apply {
-        ui::say(&format!("{} would be removed; run with --apply to remove them", plan.steps.len()));
+        ui::say(&format!(
+            "{} would be removed; run with --apply to remove them",
+            plan.steps.len()
+        ));
         return Ok(0);
     }
     let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    ui::say(&format!("{} removed", ran.outcome.scopes.values().filter(|e| e.is_done()).count()));
+    ui::say(&format!(
+        "{} removed",
+        ran.outcome.scopes.values().filter(|e| e.is_done()).count()
+    ));
     report::end(&ran)
 }
 
@@ -56,15 +62,25 @@ pub(super) async fn after(loaded: &Loaded, world: &World) {
     if plan.steps.is_empty() {
         return;
     }
-    ui::say(&format!("sweeping {} things that dead runs left", plan.steps.len()));
+    ui::say(&format!(
+        "sweeping {} things that dead runs left",
+        plan.steps.len()
+    ));
     match run::act(loaded, world, &plan, run::Manner::INDEPENDENT).await {
         Ok(ran) if ran.outcome.kind().is_none() => {}
-        Ok(_) => ui::say("warning: not all of it could be removed; `bakeline sweep` shows what is left"),
+        Ok(_) => {
+            ui::say("warning: not all of it could be removed; `bakeline sweep` shows what is left")
+        }
         Err(e) => ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
     }
 }
 
-async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool) -> Result<Vec<Leftover>> {
+async fn leftovers(
+    loaded: &Loaded,
+    world: &World,
+    clouds: &Clouds,
+    packer: bool,
+) -> Result<Vec<Leftover>> {
     let settings = &loaded.catalog.settings;
     let query = TemporaryQuery {
         owner: (tags::CATALOG.to_owned(), settings.name.to_string()),
@@ -74,42 +90,72 @@ async fn leftovers(loaded: &Loaded, world: &World, clouds: &Clouds, packer: bool
     for place in places::all(settings, &world.account) {
         match clouds.at(&place)?.temporaries(&place.region, &query).await {
             Ok(found) => {
-                things.extend(found.into_iter().map(|thing| Temporary { account: place.account.clone(), ..thing }));
+                things.extend(found.into_iter().map(|thing| Temporary {
+                    account: place.account.clone(),
+                    ..thing
+                }));
             }
             Err(e) if place == places::home(settings) => return Err(gather::unreachable(e)),
             // The next sweep looks there again; things expire meanwhile, and instances end themselves.
-            Err(e) => {
-                ui::say(&format!("warning: what dead runs left in {place} is not known: {}", Error::from(e).one_line()))
-            }
+            Err(e) => ui::say(&format!(
+                "warning: what dead runs left in {place} is not known: {}",
+                Error::from(e).one_line()
+            )),
         }
     }
-    let images: Vec<Temporary> = things.iter().filter(|t| t.kind == TemporaryKind::Image).cloned().collect();
+    let images: Vec<Temporary> = things
+        .iter()
+        .filter(|t| t.kind == TemporaryKind::Image)
+        .cloned()
+        .collect();
     things.extend(images.iter().flat_map(sharing::temporaries));
     let store = context::store(settings).await?;
     let runs = runs(loaded, &store, &things).await?;
     let referred = referred(loaded, clouds, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
-    Ok(Sweep { catalog: &settings.name, home, now, runs: &runs, referred: &referred, packer }.decide(&things))
+    Ok(Sweep {
+        catalog: &settings.name,
+        home,
+        now,
+        runs: &runs,
+        referred: &referred,
+        packer,
+    }
+    .decide(&things))
 }
 
 /// What the store knows of past and present runs.
-async fn runs(loaded: &Loaded, store: &Arc<dyn Store>, things: &[Temporary]) -> Result<BTreeMap<RunId, RunFacts>> {
+async fn runs(
+    loaded: &Loaded,
+    store: &Arc<dyn Store>,
+    things: &[Temporary],
+) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
     let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
     let mut keys: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
     for key in store.list(&keys::runs(&settings.name)).await? {
-        let Some(run) = keys::run_in(&key) else { continue };
+        let Some(run) = keys::run_in(&key) else {
+            continue;
+        };
         out.entry(run.clone()).or_default();
         keys.entry(run).or_default().push(key);
     }
-    let bare: Vec<&str> = things.iter().filter(|t| bare(t)).map(|t| t.name.as_str()).collect();
+    let bare: Vec<&str> = things
+        .iter()
+        .filter(|t| bare(t))
+        .map(|t| t.name.as_str())
+        .collect();
     if !bare.is_empty() {
         for (run, amis) in built(&settings.name, &**store, &keys, &bare).await? {
             out.entry(run).or_default().amis = amis;
         }
     }
     let locks = lock::locks(settings, Arc::clone(store));
-    let envs: Vec<_> = settings.environments.iter().map(|e| e.name.clone()).collect();
+    let envs: Vec<_> = settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
     for holder in locks.holders(&envs).await? {
         out.entry(holder.run).or_default().alive = true;
     }
@@ -134,8 +180,13 @@ async fn built(
     };
     let mut out = BTreeMap::new();
     for (run, bytes) in memory::fetch(store, keys.iter().filter_map(plan).collect()).await? {
-        let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else { continue };
-        if !unfinished::names(&plan).iter().any(|name| bare.contains(name)) {
+        let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else {
+            continue;
+        };
+        if !unfinished::names(&plan)
+            .iter()
+            .any(|name| bare.contains(name))
+        {
             continue;
         }
         let all = keys.get(&run).map_or(&[][..], Vec::as_slice);
@@ -153,10 +204,17 @@ async fn record(
     keys: &[String],
 ) -> Result<(String, Option<Vec<u8>>)> {
     let journal = format!("{}/{run}/journal/", keys::runs(catalog));
-    let lines = keys.iter().filter(|key| key.starts_with(&journal)).map(|key| (key.clone(), key.clone())).collect();
+    let lines = keys
+        .iter()
+        .filter(|key| key.starts_with(&journal))
+        .map(|key| (key.clone(), key.clone()))
+        .collect();
     let mut lines = memory::fetch(store, lines).await?;
     lines.sort();
-    let journal = lines.iter().map(|(_, line)| String::from_utf8_lossy(line)).collect();
+    let journal = lines
+        .iter()
+        .map(|(_, line)| String::from_utf8_lossy(line))
+        .collect();
     Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }
 
@@ -169,14 +227,24 @@ async fn referred(
 ) -> BTreeMap<String, String> {
     let home = loaded.catalog.settings.home();
     let goes = |t: &&Temporary| {
-        bare(t) && t.account.is_none() && t.region == *home && runs.values().any(|r| r.amis.contains_key(&t.name))
+        bare(t)
+            && t.account.is_none()
+            && t.region == *home
+            && runs.values().any(|r| r.amis.contains_key(&t.name))
     };
-    let ids: Vec<AmiId> = things.iter().filter(goes).map(|t| AmiId(t.id.clone())).collect();
+    let ids: Vec<AmiId> = things
+        .iter()
+        .filter(goes)
+        .map(|t| AmiId(t.id.clone()))
+        .collect();
     if ids.is_empty() {
         return BTreeMap::new();
     }
     match references(loaded, clouds, home, &ids).await {
-        Ok(found) => found.into_iter().map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by))).collect(),
+        Ok(found) => found
+            .into_iter()
+            .map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by)))
+            .collect(),
         Err(e) => {
             let why = format!("what refers to it is not known: {}", e.one_line());
             ids.into_iter().map(|id| (id.0, why.clone())).collect()
@@ -185,10 +253,21 @@ async fn referred(
 }
 
 /// Lists what refers to AMIs at home, and the SSM parameters of every location.
-async fn references(loaded: &Loaded, clouds: &Clouds, home: &Region, ids: &[AmiId]) -> Result<Vec<Reference>> {
+async fn references(
+    loaded: &Loaded,
+    clouds: &Clouds,
+    home: &Region,
+    ids: &[AmiId],
+) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
     for place in places::all(&loaded.catalog.settings, "") {
-        out.extend(located(clouds.at(&place)?.parameter_references(&place.region).await?, &place));
+        out.extend(located(
+            clouds
+                .at(&place)?
+                .parameter_references(&place.region)
+                .await?,
+            &place,
+        ));
     }
     Ok(out)
 }
@@ -205,11 +284,26 @@ fn show(leftovers: &[Leftover], as_json: bool) {
         .map(|l| {
             let verdict = if l.remove { "remove" } else { "keep" };
             let kind = l.thing.kind.as_str().to_owned();
-            let run = l.thing.tags.get(tags::RUN).cloned().unwrap_or_else(|| "-".to_owned());
-            vec![kind, l.thing.id.clone(), l.thing.region.to_string(), run, verdict.to_owned(), l.because.clone()]
+            let run = l
+                .thing
+                .tags
+                .get(tags::RUN)
+                .cloned()
+                .unwrap_or_else(|| "-".to_owned());
+            vec![
+                kind,
+                l.thing.id.clone(),
+                l.thing.region.to_string(),
+                run,
+                verdict.to_owned(),
+                l.because.clone(),
+            ]
         })
         .collect();
-    ui::data(&ui::table::columns(&["KIND", "ID", "REGION", "RUN", "DO", "BECAUSE"], &rows));
+    ui::data(&ui::table::columns(
+        &["KIND", "ID", "REGION", "RUN", "DO", "BECAUSE"],
+        &rows,
+    ));
 }
 
 #[cfg(test)]
@@ -225,7 +319,11 @@ mod tests {
 
     /// The run of a plan with one build whose journal has these phases, in a store.
     async fn stored(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
-        let (store, catalog, run) = (MemoryStore::default(), CatalogName::from("acme"), RunId::from("r1"));
+        let (store, catalog, run) = (
+            MemoryStore::default(),
+            CatalogName::from("acme"),
+            RunId::from("r1"),
+        );
         let id = StepId("jdk/build".to_owned());
         let action = Action::Build {
             image: "jdk".into(),
@@ -236,42 +334,100 @@ mod tests {
         };
         let (scope, region) = ("jdk".to_owned(), Region::from("eu-west-1"));
         let (account, needs, reason) = (None, Vec::new(), String::new());
-        let steps = vec![Step { id: id.clone(), scope, region, account, needs, reason, action }];
+        let steps = vec![Step {
+            id: id.clone(),
+            scope,
+            region,
+            account,
+            needs,
+            reason,
+            action,
+        }];
         let made = Timestamp::UNIX_EPOCH;
-        let plan = Plan { schema: PLAN_SCHEMA, run: run.clone(), made, decisions: Vec::new(), steps };
-        store.put(&keys::plan(&catalog, &run), &serde_json::to_vec(&plan).expect("JSON")).await.expect("stored");
+        let plan = Plan {
+            schema: PLAN_SCHEMA,
+            run: run.clone(),
+            made,
+            decisions: Vec::new(),
+            steps,
+        };
+        store
+            .put(
+                &keys::plan(&catalog, &run),
+                &serde_json::to_vec(&plan).expect("JSON"),
+            )
+            .await
+            .expect("stored");
         let (mut recorder, mut lines) = (Recorder::default(), Vec::new());
         for phase in phases {
             let write = |line: &str| {
                 lines.push(format!("{line}\n"));
                 Ok(())
             };
-            recorder.record((made, &id, *phase), &Value::Null, write).expect("legal");
+            recorder
+                .record((made, &id, *phase), &Value::Null, write)
+                .expect("legal");
         }
         for (seq, line) in (1..).zip(&lines) {
-            store.put(&keys::journal(&catalog, &run, seq), line.as_bytes()).await.expect("stored");
+            store
+                .put(&keys::journal(&catalog, &run, seq), line.as_bytes())
+                .await
+                .expect("stored");
         }
         (store, catalog, run)
     }
 
     /// Why the AMI stays, by the store: nothing known, no reason, or a reason.
-    async fn stays(store: &MemoryStore, catalog: &CatalogName, run: &RunId) -> Option<Option<String>> {
+    async fn stays(
+        store: &MemoryStore,
+        catalog: &CatalogName,
+        run: &RunId,
+    ) -> Option<Option<String>> {
         let all = store.list(&keys::runs(catalog)).await.expect("listed");
         let keys = BTreeMap::from([(run.clone(), all)]);
-        built(catalog, store, &keys, &["acme/jdk"]).await.expect("read").remove(run)?.remove("acme/jdk")
+        built(catalog, store, &keys, &["acme/jdk"])
+            .await
+            .expect("read")
+            .remove(run)?
+            .remove("acme/jdk")
     }
 
     #[tokio::test]
     async fn a_runs_record_in_the_store_says_whether_its_build_finished() {
-        let (store, catalog, run) = stored(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
-        assert_eq!(stays(&store, &catalog, &run).await, Some(None), "it never finished");
-        store.delete(&keys::journal(&catalog, &run, 2)).await.expect("deleted");
-        let why = stays(&store, &catalog, &run).await.flatten().expect("a reason");
+        let (store, catalog, run) =
+            stored(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
+        assert_eq!(
+            stays(&store, &catalog, &run).await,
+            Some(None),
+            "it never finished"
+        );
+        store
+            .delete(&keys::journal(&catalog, &run, 2))
+            .await
+            .expect("deleted");
+        let why = stays(&store, &catalog, &run)
+            .await
+            .flatten()
+            .expect("a reason");
         assert!(why.contains("can't be read"), "a line is missing: {why}");
         let (store, catalog, run) = stored(&[Phase::Started, Phase::Succeeded]).await;
-        assert!(stays(&store, &catalog, &run).await.flatten().is_some_and(|why| why.contains("finished")));
+        assert!(
+            stays(&store, &catalog, &run)
+                .await
+                .flatten()
+                .is_some_and(|why| why.contains("finished"))
+        );
         let (store, catalog, run) = stored(&[]).await;
-        assert!(stays(&store, &catalog, &run).await.flatten().is_some_and(|why| why.contains("no record")));
-        assert_eq!(stays(&MemoryStore::default(), &catalog, &run).await, None, "nobody built it");
+        assert!(
+            stays(&store, &catalog, &run)
+                .await
+                .flatten()
+                .is_some_and(|why| why.contains("no record"))
+        );
+        assert_eq!(
+            stays(&MemoryStore::default(), &catalog, &run).await,
+            None,
+            "nobody built it"
+        );
     }
 }

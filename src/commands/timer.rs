@@ -15,7 +15,12 @@ impl Timer {
     pub(super) fn seconds(&self) -> BTreeMap<String, u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter()
-            .map(|(scope, time)| (scope.clone(), time.as_millis().div_ceil(1000).try_into().unwrap_or(0)))
+            .map(|(scope, time)| {
+                (
+                    scope.clone(),
+                    time.as_millis().div_ceil(1000).try_into().unwrap_or(0),
+                )
+            })
             .collect()
     }
 }

@@ -7,7 +7,9 @@ use crate::ui;
 /// Says each place that could not be read, before anything is decided without it.
 pub(super) fn warn(world: &World) {
     for (place, why) in &world.unread {
-        ui::say(&format!("warning: {place} could not be read, so nothing is decided about it: {why}"));
+        ui::say(&format!(
+            "warning: {place} could not be read, so nothing is decided about it: {why}"
+        ));
     }
 }
 
@@ -28,9 +30,16 @@ fn gaps(world: &World, what: String) -> Option<Error> {
     if world.unread.is_empty() {
         return None;
     }
-    let places: Vec<String> = world.unread.iter().map(|(place, why)| format!("{place} ({why})")).collect();
+    let places: Vec<String> = world
+        .unread
+        .iter()
+        .map(|(place, why)| format!("{place} ({why})"))
+        .collect();
     let text = format!("{what}, but could not be read: {}", places.join(", "));
-    Some(Error::new(Kind::StepFailed, text).hint("nothing was changed there; run again when it answers"))
+    Some(
+        Error::new(Kind::StepFailed, text)
+            .hint("nothing was changed there; run again when it answers"),
+    )
 }
 
 #[cfg(test)]
@@ -43,8 +52,13 @@ mod tests {
             r#"{{"schema": {WORLD_SCHEMA}, "taken": "2026-11-22T12:00:00Z", "account": "1", "caller": "me", "images": []}}"#
         );
         let mut world: World = serde_json::from_str(&text).expect("a world");
-        let place = Place { account: Some("222222222222".to_owned()), region: "us-east-1".into() };
-        world.unread.extend(unread.then(|| (place, "no answer".to_owned())));
+        let place = Place {
+            account: Some("222222222222".to_owned()),
+            region: "us-east-1".into(),
+        };
+        world
+            .unread
+            .extend(unread.then(|| (place, "no answer".to_owned())));
         world
     }
 
@@ -54,10 +68,20 @@ mod tests {
         assert_eq!(missing(false).kind, Kind::NotFound);
         let error = missing(true);
         assert_eq!(error.kind, Kind::StepFailed);
-        assert_eq!(error.to_string(), "no AMI ami-1, but could not be read: 222222222222.us-east-1 (no answer)");
+        assert_eq!(
+            error.to_string(),
+            "no AMI ami-1, but could not be read: 222222222222.us-east-1 (no answer)"
+        );
         assert_eq!(ended(&world(false), Ok(0)).ok(), Some(0));
-        assert_eq!(ended(&world(true), Ok(0)).err().map(|e| e.kind), Some(Kind::StepFailed));
+        assert_eq!(
+            ended(&world(true), Ok(0)).err().map(|e| e.kind),
+            Some(Kind::StepFailed)
+        );
         let stuck = Err(Error::new(Kind::Stuck, "left"));
-        assert_eq!(ended(&world(true), stuck).err().map(|e| e.kind), Some(Kind::Stuck), "the worse is said");
+        assert_eq!(
+            ended(&world(true), stuck).err().map(|e| e.kind),
+            Some(Kind::Stuck),
+            "the worse is said"
+        );
     }
 }

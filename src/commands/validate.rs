@@ -25,18 +25,31 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     let (catalog, mut findings) = catalog::load(&opened);
     if let Some(catalog) = &catalog {
         findings.extend(templates(catalog, catalog.images.values()));
-        findings.extend(expired(catalog, SystemClock.now().to_zoned(TimeZone::UTC).date()));
+        findings.extend(expired(
+            catalog,
+            SystemClock.now().to_zoned(TimeZone::UTC).date(),
+        ));
     }
-    let errors = findings.iter().any(|f| f.severity == crate::diagnostic::Severity::Error);
+    let errors = findings
+        .iter()
+        .any(|f| f.severity == crate::diagnostic::Severity::Error);
     if args.json {
         ui::json(&findings);
     } else if !findings.is_empty() {
-        ui::say(&ui::snippet::render(&findings, &context::texts(&opened, &findings), ui::fancy()));
+        ui::say(&ui::snippet::render(
+            &findings,
+            &context::texts(&opened, &findings),
+            ui::fancy(),
+        ));
     }
     match catalog {
         Some(catalog) if !errors => {
             if !args.json {
-                ui::say(&format!("{}: {} images, all valid", catalog.settings.name, catalog.images.len()));
+                ui::say(&format!(
+                    "{}: {} images, all valid",
+                    catalog.settings.name,
+                    catalog.images.len()
+                ));
             }
             // The process ends here; handing back a large catalog piece by piece takes longer than that.
             std::mem::forget(catalog);
@@ -48,20 +61,41 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
 
 /// Waivers whose last day has passed: what they bore with counts again, and better here than after a build.
 fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
-    catalog.waivers.iter().filter(move |written| written.waiver.expired(today)).map(|written| {
-        let message = format!("this waiver of `{}` expired on {}", written.control, written.waiver.expires);
-        let help = format!("mend what it is about, ask {} for a later day, or remove it", written.waiver.owner);
-        Diagnostic::error(codes::WAIVER, written.place.clone(), message).help(help).warning()
-    })
+    catalog
+        .waivers
+        .iter()
+        .filter(move |written| written.waiver.expired(today))
+        .map(|written| {
+            let message = format!(
+                "this waiver of `{}` expired on {}",
+                written.control, written.waiver.expires
+            );
+            let help = format!(
+                "mend what it is about, ask {} for a later day, or remove it",
+                written.waiver.owner
+            );
+            Diagnostic::error(codes::WAIVER, written.place.clone(), message)
+                .help(help)
+                .warning()
+        })
 }
 
 /// Renders every image with stand-ins for what only a run knows: a template's mistake is found here, not after an hour.
-pub(super) fn templates<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> Vec<Diagnostic> {
+pub(super) fn templates<'c>(
+    catalog: &Catalog,
+    images: impl Iterator<Item = &'c Image>,
+) -> Vec<Diagnostic> {
     let images: Vec<&Image> = images.collect();
     let half = images.len().div_ceil(2).max(1);
     let found: Vec<Diagnostic> = std::thread::scope(|scope| {
-        let parts: Vec<_> = images.chunks(half).map(|part| scope.spawn(move || broken(catalog, part))).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
+        let parts: Vec<_> = images
+            .chunks(half)
+            .map(|part| scope.spawn(move || broken(catalog, part)))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
     });
     let mut out: Vec<Diagnostic> = Vec::new();
     for finding in found {
@@ -74,10 +108,15 @@ pub(super) fn templates<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c 
 
 fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     let values = stand_ins();
-    let errors = images.iter().filter_map(|image| files(catalog, image, &values).err());
+    let errors = images
+        .iter()
+        .filter_map(|image| files(catalog, image, &values).err());
     let finding = |error: RenderError| {
         let help = "templates may only use what they are given; see CONTRIBUTING.md, \"Templates\"";
-        let text = catalog.files.get(&error.template).map(|bytes| String::from_utf8_lossy(bytes));
+        let text = catalog
+            .files
+            .get(&error.template)
+            .map(|bytes| String::from_utf8_lossy(bytes));
         let place = match (error.at.clone(), text) {
             (Some(span), Some(text)) => Place::of(error.template.clone(), &text, span),
             _ => Place::file(error.template.clone()),
@@ -94,7 +133,10 @@ pub(super) fn ready(catalog: &Catalog) -> Result<()> {
 
 /// The templates of what a plan would build must render. Those of the others did when they were built, and did not change.
 pub(super) fn buildable(catalog: &Catalog, plan: &Plan) -> Result<()> {
-    let built = plan.decisions.iter().filter(|d| d.verdict == Verdict::Build);
+    let built = plan
+        .decisions
+        .iter()
+        .filter(|d| d.verdict == Verdict::Build);
     rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
 }
 
@@ -103,7 +145,11 @@ fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> R
         None => Ok(()),
         Some(finding) => {
             let place = &finding.place;
-            let at = if place.line > 0 { format!(":{}:{}", place.line, place.column) } else { String::new() };
+            let at = if place.line > 0 {
+                format!(":{}:{}", place.line, place.column)
+            } else {
+                String::new()
+            };
             let text = format!("{}{at}: {}", place.file, finding.message);
             Err(Error::input(text).hint("run `bakeline validate` to see all of them"))
         }

@@ -14,8 +14,13 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let image = context::image(&loaded.catalog, &args.image)?;
     let world = gather::world(&loaded, &args.world, gather::Need::Manifests).await?;
     let Some(why) = why(&loaded.catalog, &world, &image) else {
-        let text = format!("nothing of `{image}` is released in catalog `{}`", loaded.catalog.settings.name);
-        return Err(Error::new(Kind::NotFound, text).hint("`bakeline plan` shows what a release would do"));
+        let text = format!(
+            "nothing of `{image}` is released in catalog `{}`",
+            loaded.catalog.settings.name
+        );
+        return Err(
+            Error::new(Kind::NotFound, text).hint("`bakeline plan` shows what a release would do")
+        );
     };
     if args.json {
         ui::json(&why);
@@ -26,12 +31,22 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 }
 
 fn show(why: &Why) {
-    let commit = why.commit.as_ref().map_or_else(String::new, |c| format!(" at commit {c}"));
-    ui::say(&format!("{} {} ({}) was built by run {}{commit}", why.image, why.version, why.ami, why.run));
+    let commit = why
+        .commit
+        .as_ref()
+        .map_or_else(String::new, |c| format!(" at commit {c}"));
+    ui::say(&format!(
+        "{} {} ({}) was built by run {}{commit}",
+        why.image, why.version, why.ami, why.run
+    ));
     if !why.built_because.is_empty() {
         ui::say(&format!("then because: {}", why.built_because.join("; ")));
     }
-    ui::say(&format!("now: {} because {}", why.verdict, why.reasons.join("; ")));
+    ui::say(&format!(
+        "now: {} because {}",
+        why.verdict,
+        why.reasons.join("; ")
+    ));
     if !why.manifest {
         ui::say("its manifest is not in the store: only digests can be compared");
     }
@@ -40,9 +55,16 @@ fn show(why: &Why) {
         .iter()
         .chain(&why.inputs)
         .map(|c| row(&c.input, c))
-        .chain(why.controls.iter().map(|c| row(&format!("control {}", c.input), c)))
+        .chain(
+            why.controls
+                .iter()
+                .map(|c| row(&format!("control {}", c.input), c)),
+        )
         .collect();
-    ui::data(&ui::table::columns(&["INPUT", "MOVED", "THEN", "NOW"], &rows));
+    ui::data(&ui::table::columns(
+        &["INPUT", "MOVED", "THEN", "NOW"],
+        &rows,
+    ));
 }
 
 fn row(name: &str, compared: &Compared) -> Vec<String> {
@@ -51,7 +73,12 @@ fn row(name: &str, compared: &Compared) -> Vec<String> {
         Some(false) => "-",
         None => "?",
     };
-    vec![name.to_owned(), moved.to_owned(), short(compared.then.as_ref()), short(compared.now.as_ref())]
+    vec![
+        name.to_owned(),
+        moved.to_owned(),
+        short(compared.then.as_ref()),
+        short(compared.now.as_ref()),
+    ]
 }
 
 /// A digest's first twelve characters tell two apart; other values as they are.

@@ -12,15 +12,33 @@ pub enum Event {
     /// The run begins.
     RunStarted { run: RunId, scopes: usize },
     /// A step begins.
-    StepStarted { scope: String, step: StepId, verb: &'static str },
+    StepStarted {
+        scope: String,
+        step: StepId,
+        verb: &'static str,
+    },
     /// Something worth saying within a step.
     Note { scope: String, text: String },
     /// A step is done.
-    StepSucceeded { scope: String, step: StepId, elapsed: Duration },
+    StepSucceeded {
+        scope: String,
+        step: StepId,
+        elapsed: Duration,
+    },
     /// A step failed; its scope is undone next.
-    StepFailed { scope: String, step: StepId, verb: &'static str, error: String, elapsed: Duration },
+    StepFailed {
+        scope: String,
+        step: StepId,
+        verb: &'static str,
+        error: String,
+        elapsed: Duration,
+    },
     /// Something could not be taken back.
-    UndoFailed { scope: String, step: StepId, error: String },
+    UndoFailed {
+        scope: String,
+        step: StepId,
+        error: String,
+    },
     /// A scope came to its end.
     ScopeFinished { scope: String, end: ScopeEnd },
     /// The run came to its end.

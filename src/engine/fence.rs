@@ -52,7 +52,12 @@ impl<E: Effects> Effects for Fenced<E> {
         self.inner.keep(scope).await
     }
 
-    async fn undo(&self, step: &Step, output: Option<&Value>, context: &StepContext<'_>) -> Result<()> {
+    async fn undo(
+        &self,
+        step: &Step,
+        output: Option<&Value>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
         self.guard.check().await.map_err(|why| refused(&why))?;
         self.inner.undo(step, output, context).await
     }

@@ -35,7 +35,10 @@ impl Phase {
             (now, next),
             (None, Self::Started)
                 | (Some(Self::Started), Self::Succeeded | Self::Failed)
-                | (Some(Self::Started | Self::Succeeded | Self::Failed), Self::UndoStarted)
+                | (
+                    Some(Self::Started | Self::Succeeded | Self::Failed),
+                    Self::UndoStarted
+                )
                 | (Some(Self::UndoStarted), Self::Undone | Self::UndoFailed)
         )
     }
@@ -97,10 +100,21 @@ impl Recorder {
                 format!("a defect: step {step} can't go from {now:?} to {phase:?}"),
             ));
         }
-        let prev = if self.last.is_empty() { "0".repeat(64) } else { self.last.clone() };
-        let line =
-            Line { seq: self.seq + 1, time, step: step.clone(), phase, data: data.clone(), prev, hash: String::new() }
-                .seal();
+        let prev = if self.last.is_empty() {
+            "0".repeat(64)
+        } else {
+            self.last.clone()
+        };
+        let line = Line {
+            seq: self.seq + 1,
+            time,
+            step: step.clone(),
+            phase,
+            data: data.clone(),
+            prev,
+            hash: String::new(),
+        }
+        .seal();
         let failed = || Error::new(Kind::StepFailed, "the run's journal can't be written");
         let text = serde_json::to_string(&line).map_err(|e| failed().because(e))?;
         write(&text).map_err(|e| failed().because(e).hint("free disk space and run again"))?;
@@ -120,7 +134,8 @@ pub fn read(text: &str) -> Result<Vec<Line>> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     for (index, raw) in whole.lines().enumerate() {
         let bad = |why: &str| Error::input(format!("journal line {}: {why}", index + 1));
-        let line: Line = serde_json::from_str(raw).map_err(|e| bad("it is not a journal line").because(e))?;
+        let line: Line =
+            serde_json::from_str(raw).map_err(|e| bad("it is not a journal line").because(e))?;
         if line.prev != last || line.clone().seal().hash != line.hash {
             return Err(bad("its hash does not fit: the file was changed"));
         }
@@ -140,13 +155,17 @@ mod tests {
         let step = StepId("jdk/build".to_owned());
         let mut lines = Vec::new();
         for phase in [Phase::Started, Phase::Failed, Phase::UndoStarted] {
-            let full = recorder.record((time, &step, phase), &Value::Null, |_| Err(std::io::Error::other("full")));
+            let full = recorder.record((time, &step, phase), &Value::Null, |_| {
+                Err(std::io::Error::other("full"))
+            });
             assert!(full.is_err(), "a line that is not written does not count");
             let write = |line: &str| {
                 lines.push(line.to_owned());
                 Ok(())
             };
-            recorder.record((time, &step, phase), &serde_json::json!({"n": 1}), write).expect("legal");
+            recorder
+                .record((time, &step, phase), &serde_json::json!({"n": 1}), write)
+                .expect("legal");
         }
         lines
     }
@@ -157,15 +176,25 @@ mod tests {
         let text = lines.join("\n") + "\n";
         assert_eq!(read(&text).expect("whole").len(), 3);
         assert_eq!(read(&text[..text.len() - 5]).expect("cut").len(), 2);
-        assert!(read(&text.replace("\"n\":1", "\"n\":2")).is_err(), "changed");
-        assert!(read(&format!("{}\n{}\n", lines[0], lines[2])).is_err(), "left out");
+        assert!(
+            read(&text.replace("\"n\":1", "\"n\":2")).is_err(),
+            "changed"
+        );
+        assert!(
+            read(&format!("{}\n{}\n", lines[0], lines[2])).is_err(),
+            "left out"
+        );
     }
 
     #[test]
     fn illegal_transitions_are_refused() {
         let mut recorder = Recorder::default();
         let (time, step) = (Timestamp::UNIX_EPOCH, StepId("a/b".to_owned()));
-        let mut record = |phase| recorder.record((time, &step, phase), &Value::Null, |_| Ok(())).is_ok();
+        let mut record = |phase| {
+            recorder
+                .record((time, &step, phase), &Value::Null, |_| Ok(()))
+                .is_ok()
+        };
         let all = [
             Phase::Succeeded,
             Phase::Started,
@@ -175,8 +204,16 @@ mod tests {
             Phase::Failed,
             Phase::UndoStarted,
         ];
-        assert_eq!(all.map(&mut record), [false, true, false, false, true, false, true]);
-        let rest = [Phase::Started, Phase::Undone, Phase::UndoFailed, Phase::UndoStarted];
+        assert_eq!(
+            all.map(&mut record),
+            [false, true, false, false, true, false, true]
+        );
+        let rest = [
+            Phase::Started,
+            Phase::Undone,
+            Phase::UndoFailed,
+            Phase::UndoStarted,
+        ];
         assert_eq!(rest.map(record), [false, true, false, false]);
     }
 }

@@ -58,7 +58,12 @@ impl Locks {
     ///
     /// # Errors
     /// Refused when somebody holds one (those taken before are given back); what the store said.
-    pub async fn acquire(&self, envs: &[EnvName], who: &Who, say: &(dyn Fn(&str) + Send + Sync)) -> Result<Held> {
+    pub async fn acquire(
+        &self,
+        envs: &[EnvName],
+        who: &Who,
+        say: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Held> {
         let held = Held::none(self.clone());
         for env in envs {
             match self.take(env, who, say).await {
@@ -83,21 +88,32 @@ impl Locks {
             let latest = lock::latest(&self.store.list(&prefix).await?).filter(|l| !l.ended);
             let Some(latest) = latest else { continue };
             let holder = self.holder(&prefix, latest).await?;
-            out.extend(holder.filter(|holder| self.clock.now() < holder.expires && !self.has_ended(holder)));
+            out.extend(
+                holder
+                    .filter(|holder| self.clock.now() < holder.expires && !self.has_ended(holder)),
+            );
         }
         Ok(out)
     }
 
     /// Returns whether the holder is certain to be dead: its process ran on this machine and has ended.
     fn has_ended(&self, holder: &Holder) -> bool {
-        holder.process.as_ref().is_some_and(|process| self.processes.has_ended(process))
+        holder
+            .process
+            .as_ref()
+            .is_some_and(|process| self.processes.has_ended(process))
     }
 
     fn expiry(&self) -> Timestamp {
         self.clock.now() + self.lease
     }
 
-    async fn take(&self, env: &EnvName, who: &Who, say: &(dyn Fn(&str) + Send + Sync)) -> Result<(Mine, Timestamp)> {
+    async fn take(
+        &self,
+        env: &EnvName,
+        who: &Who,
+        say: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(Mine, Timestamp)> {
         let prefix = keys::locks(&self.catalog, env);
         for _ in 0..TRIES {
             // The time before the look: a sign of life given after it would not have been seen.
@@ -116,34 +132,72 @@ impl Locks {
                 },
             };
             let generation = before.map_or(0, |l| l.generation) + 1;
-            let Some(expires) = self.create(&prefix, generation, who).await? else { continue };
+            let Some(expires) = self.create(&prefix, generation, who).await? else {
+                continue;
+            };
             if let Some(gone) = gone {
                 let why = match self.has_ended(&gone) {
                     true => "whose process has ended".to_owned(),
                     false => format!("which gave no sign of life until {}", gone.expires),
                 };
-                say(&format!("took over the lock of {env} from {}, {why}", gone.who()));
+                say(&format!(
+                    "took over the lock of {env} from {}, {why}",
+                    gone.who()
+                ));
             }
             self.clean(&prefix).await;
-            return Ok((Mine { env: env.clone(), prefix, generation, run: who.run.clone(), renewals: 0 }, expires));
+            return Ok((
+                Mine {
+                    env: env.clone(),
+                    prefix,
+                    generation,
+                    run: who.run.clone(),
+                    renewals: 0,
+                },
+                expires,
+            ));
         }
-        Err(Error::new(Kind::Refused, format!("the lock of {env} changes hands too quickly to be taken"))
-            .hint("nothing was changed; run again"))
+        Err(Error::new(
+            Kind::Refused,
+            format!("the lock of {env} changes hands too quickly to be taken"),
+        )
+        .hint("nothing was changed; run again"))
     }
 
     /// Creates a generation; its expiry, or none when somebody else was quicker.
     async fn create(&self, prefix: &str, generation: u64, who: &Who) -> Result<Option<Timestamp>> {
         let (since, expires) = (self.clock.now(), self.expiry());
-        let Who { run, caller, host, pid, process, job } = who.clone();
-        let text = json(&Holder { generation, run, caller, host, pid, process, job, since, expires });
+        let Who {
+            run,
+            caller,
+            host,
+            pid,
+            process,
+            job,
+        } = who.clone();
+        let text = json(&Holder {
+            generation,
+            run,
+            caller,
+            host,
+            pid,
+            process,
+            job,
+            since,
+            expires,
+        });
         let key = lock::taken_key(prefix, generation);
         // A create whose answer got lost is repeated and then finds its own object.
-        if !self.store.create(&key, &text).await? && self.store.get(&key).await?.as_ref() != Some(&text) {
+        if !self.store.create(&key, &text).await?
+            && self.store.get(&key).await?.as_ref() != Some(&text)
+        {
             return Ok(None);
         }
         // Who was suspended between looking and creating may have created what is long past, and was cleaned away.
         let now = lock::latest(&self.store.list(prefix).await?);
-        Ok(now.filter(|l| l.generation == generation && !l.ended).map(|_| expires))
+        Ok(now
+            .filter(|l| l.generation == generation && !l.ended)
+            .map(|_| expires))
     }
 
     /// Returns the run that took a generation, if its object is there and can be read.
@@ -155,16 +209,26 @@ impl Locks {
     /// The holder of a generation with its last expiry; none when its object is gone.
     async fn holder(&self, prefix: &str, latest: Latest) -> Result<Option<Holder>> {
         let key = lock::taken_key(prefix, latest.generation);
-        let Some(bytes) = self.store.get(&key).await? else { return Ok(None) };
+        let Some(bytes) = self.store.get(&key).await? else {
+            return Ok(None);
+        };
         let unreadable = |key: &str, e: serde_json::Error| {
-            let text = format!("{}/{key} is no lock that this bakeline can read", self.store.place());
-            Error::new(Kind::Refused, text).because(e).hint("look who holds it, or use a newer bakeline")
+            let text = format!(
+                "{}/{key} is no lock that this bakeline can read",
+                self.store.place()
+            );
+            Error::new(Kind::Refused, text)
+                .because(e)
+                .hint("look who holds it, or use a newer bakeline")
         };
         let mut holder: Holder = serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
         if latest.renewal > 0 {
             let key = lock::renewed_key(prefix, latest.generation, latest.renewal);
-            let Some(bytes) = self.store.get(&key).await? else { return Ok(None) };
-            let renewal: Renewal = serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
+            let Some(bytes) = self.store.get(&key).await? else {
+                return Ok(None);
+            };
+            let renewal: Renewal =
+                serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
             holder.expires = renewal.expires;
         }
         Ok(Some(holder))
@@ -185,7 +249,9 @@ impl Locks {
 
     /// Removes what is long past; a store that will not is no reason to stop.
     async fn clean(&self, prefix: &str) {
-        let Ok(keys) = self.store.list(prefix).await else { return };
+        let Ok(keys) = self.store.list(prefix).await else {
+            return;
+        };
         for key in lock::stale(&keys) {
             let _gone = self.store.delete(&key).await;
         }

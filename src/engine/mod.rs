@@ -54,7 +54,12 @@ pub trait Effects: Send + Sync {
         Ok(Vec::new())
     }
     /// Takes it back, also when it was only half done (`output` is then absent).
-    async fn undo(&self, step: &Step, output: Option<&Value>, context: &StepContext<'_>) -> Result<()>;
+    async fn undo(
+        &self,
+        step: &Step,
+        output: Option<&Value>,
+        context: &StepContext<'_>,
+    ) -> Result<()>;
     /// Why nothing may be changed any more, not even back: the run lost its lock.
     fn lost(&self) -> Option<String> {
         None
@@ -111,20 +116,41 @@ impl Engine {
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
         });
-        self.listener.hear(&Event::RunStarted { run: plan.run.clone(), scopes: plan.scopes().len() });
+        self.listener.hear(&Event::RunStarted {
+            run: plan.run.clone(),
+            scopes: plan.scopes().len(),
+        });
         let ends = self.walk(plan, options, &shared).await;
         let interrupted = options.interrupt.is_cancelled();
-        let outcome = Outcome { run: plan.run.clone(), started, ended: self.clock.now(), interrupted, scopes: ends };
-        self.listener.hear(&Event::RunFinished { outcome: outcome.clone() });
+        let outcome = Outcome {
+            run: plan.run.clone(),
+            started,
+            ended: self.clock.now(),
+            interrupted,
+            scopes: ends,
+        };
+        self.listener.hear(&Event::RunFinished {
+            outcome: outcome.clone(),
+        });
         outcome
     }
 
-    async fn walk(&self, plan: &Plan, options: &Options, shared: &Arc<Shared>) -> BTreeMap<String, ScopeEnd> {
+    async fn walk(
+        &self,
+        plan: &Plan,
+        options: &Options,
+        shared: &Arc<Shared>,
+    ) -> BTreeMap<String, ScopeEnd> {
         let permits = Arc::new(Semaphore::new(options.jobs.max(1)));
         let mut waiting: Vec<(String, Vec<String>)> = plan
             .scopes()
             .into_iter()
-            .map(|(scope, needs)| (scope.to_owned(), needs.into_iter().map(str::to_owned).collect()))
+            .map(|(scope, needs)| {
+                (
+                    scope.to_owned(),
+                    needs.into_iter().map(str::to_owned).collect(),
+                )
+            })
             .collect();
         let mut ends: BTreeMap<String, ScopeEnd> = BTreeMap::new();
         let mut running = Running::default();
@@ -132,7 +158,14 @@ impl Engine {
             if options.interrupt.is_cancelled() {
                 shared.cancel.cancel();
             }
-            start_ready(&mut waiting, &mut ends, &mut running, plan, shared, &permits);
+            start_ready(
+                &mut waiting,
+                &mut ends,
+                &mut running,
+                plan,
+                shared,
+                &permits,
+            );
             tokio::select! {
                 ended = running.next() => match ended {
                     None => break,
@@ -170,8 +203,11 @@ impl Running {
             Ok(ended) => ended,
             Err(e) => (e.id(), ScopeEnd::panicked(&e.to_string())),
         };
-        let name =
-            self.names.iter().find(|(_, known)| **known == id).map_or_else(|| "?".to_owned(), |(name, _)| name.clone());
+        let name = self
+            .names
+            .iter()
+            .find(|(_, known)| **known == id)
+            .map_or_else(|| "?".to_owned(), |(name, _)| name.clone());
         self.names.remove(&name);
         Some((name, end))
     }
@@ -191,17 +227,37 @@ fn start_ready(
         changed = false;
         let mut still = Vec::new();
         for (name, needs) in waiting.drain(..) {
-            let blocker = needs.iter().find(|n| ends.get(*n).is_some_and(|e| !e.is_done()));
+            let blocker = needs
+                .iter()
+                .find(|n| ends.get(*n).is_some_and(|e| !e.is_done()));
             if let Some(blocker) = blocker {
-                ends.insert(name, ScopeEnd::NotStarted { because: format!("`{blocker}` did not succeed") });
+                ends.insert(
+                    name,
+                    ScopeEnd::NotStarted {
+                        because: format!("`{blocker}` did not succeed"),
+                    },
+                );
                 changed = true;
             } else if shared.cancel.is_cancelled() {
-                ends.insert(name, ScopeEnd::NotStarted { because: "the line was stopped".to_owned() });
+                ends.insert(
+                    name,
+                    ScopeEnd::NotStarted {
+                        because: "the line was stopped".to_owned(),
+                    },
+                );
                 changed = true;
             } else if needs.iter().all(|n| ends.contains_key(n)) {
-                let steps: Vec<Step> = plan.steps.iter().filter(|s| s.scope == name).cloned().collect();
+                let steps: Vec<Step> = plan
+                    .steps
+                    .iter()
+                    .filter(|s| s.scope == name)
+                    .cloned()
+                    .collect();
                 let (shared, permits) = (Arc::clone(shared), Arc::clone(permits));
-                running.start(name, async move { scope::run(&shared, &steps, &permits).await });
+                running.start(
+                    name,
+                    async move { scope::run(&shared, &steps, &permits).await },
+                );
             } else {
                 still.push((name, needs));
             }

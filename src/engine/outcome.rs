@@ -69,7 +69,12 @@ impl ScopeEnd {
 
     pub(super) fn panicked(error: &str) -> Self {
         let text = format!("a defect in bakeline: {error}");
-        Self::Stuck { step: "?".to_owned(), verb: "?".to_owned(), error: text.clone(), left: vec![text] }
+        Self::Stuck {
+            step: "?".to_owned(),
+            verb: "?".to_owned(),
+            error: text.clone(),
+            left: vec![text],
+        }
     }
 
     fn kind(&self) -> Option<Kind> {
@@ -102,6 +107,10 @@ impl Outcome {
     pub fn kind(&self) -> Option<Kind> {
         let unfinished = self.scopes.values().any(|e| !e.is_done());
         let interrupted = (self.interrupted && unfinished).then_some(Kind::Interrupted);
-        self.scopes.values().filter_map(ScopeEnd::kind).chain(interrupted).max_by_key(|k| k.weight())
+        self.scopes
+            .values()
+            .filter_map(ScopeEnd::kind)
+            .chain(interrupted)
+            .max_by_key(|k| k.weight())
     }
 }

@@ -21,20 +21,42 @@ pub fn names(plan: &Plan) -> BTreeSet<&str> {
 /// For each AMI that a plan builds, why one without tags must stay; none only where the record proves that its build began
 /// and was neither finished nor taken back. `result` is the run's report, where it came to write one.
 #[must_use]
-pub fn stays(plan: &Plan, record: &Result<(String, Option<Vec<u8>>)>) -> BTreeMap<String, Option<String>> {
-    let unread = |error: &Error| format!("the record of run {} can't be read: {}", plan.run, error.one_line());
+pub fn stays(
+    plan: &Plan,
+    record: &Result<(String, Option<Vec<u8>>)>,
+) -> BTreeMap<String, Option<String>> {
+    let unread = |error: &Error| {
+        format!(
+            "the record of run {} can't be read: {}",
+            plan.run,
+            error.one_line()
+        )
+    };
     let record = match record {
-        Ok((journal, result)) => journal::read(journal).map(|lines| (lines, result)).map_err(|e| unread(&e)),
+        Ok((journal, result)) => journal::read(journal)
+            .map(|lines| (lines, result))
+            .map_err(|e| unread(&e)),
         Err(error) => Err(unread(error)),
     };
     let mut out = BTreeMap::new();
     for step in &plan.steps {
-        let Action::Build { image, ami_name, .. } = &step.action else { continue };
+        let Action::Build {
+            image, ami_name, ..
+        } = &step.action
+        else {
+            continue;
+        };
         let why = match &record {
             Err(why) => Some(why.clone()),
             Ok((lines, result)) => {
-                let phases: Vec<Phase> = lines.iter().filter(|l| l.step == step.id).map(|l| l.phase).collect();
-                let over = result.as_ref().is_some_and(|bytes| !failed(bytes, image.as_str()));
+                let phases: Vec<Phase> = lines
+                    .iter()
+                    .filter(|l| l.step == step.id)
+                    .map(|l| l.phase)
+                    .collect();
+                let over = result
+                    .as_ref()
+                    .is_some_and(|bytes| !failed(bytes, image.as_str()));
                 finished(&phases, over).map(|what| format!("run {} {what}", plan.run))
             }
         };
@@ -59,14 +81,18 @@ fn finished(phases: &[Phase], over: bool) -> Option<&'static str> {
 
 /// Whether a report says that this image was not released; one that is not understood says nothing of the kind.
 fn failed(report: &[u8], image: &str) -> bool {
-    let Ok(report) = serde_json::from_slice::<Value>(report) else { return false };
+    let Ok(report) = serde_json::from_slice::<Value>(report) else {
+        return false;
+    };
     let images = report.get("images").and_then(Value::as_array);
     let status = |one: &Value| {
         let ended = one.get("status").and_then(Value::as_str).unwrap_or("");
         matches!(ended, "failed" | "stuck" | "cancelled" | "not started")
     };
     images.is_some_and(|all| {
-        all.iter().find(|one| one.get("image").and_then(Value::as_str) == Some(image)).is_some_and(status)
+        all.iter()
+            .find(|one| one.get("image").and_then(Value::as_str) == Some(image))
+            .is_some_and(status)
     })
 }
 
@@ -85,10 +111,28 @@ mod tests {
             base: AmiRef::Known(AmiId::from("ami-1")),
             tags: BTreeMap::new(),
         };
-        let (id, scope, region) = (StepId("jdk/build".to_owned()), "jdk".to_owned(), Region::from("r"));
-        let step = Step { id, scope, region, account: None, needs: Vec::new(), reason: String::new(), action };
+        let (id, scope, region) = (
+            StepId("jdk/build".to_owned()),
+            "jdk".to_owned(),
+            Region::from("r"),
+        );
+        let step = Step {
+            id,
+            scope,
+            region,
+            account: None,
+            needs: Vec::new(),
+            reason: String::new(),
+            action,
+        };
         let (run, made) = (RunId::from("r1"), Timestamp::UNIX_EPOCH);
-        Plan { schema: 1, run, made, decisions: Vec::new(), steps: vec![step] }
+        Plan {
+            schema: 1,
+            run,
+            made,
+            decisions: Vec::new(),
+            steps: vec![step],
+        }
     }
 
     fn journal(step: &str, phases: &[Phase]) -> String {
@@ -99,39 +143,62 @@ mod tests {
                 Ok(())
             };
             let step = StepId(step.to_owned());
-            recorder.record((Timestamp::UNIX_EPOCH, &step, *phase), &Value::Null, write).expect("legal");
+            recorder
+                .record((Timestamp::UNIX_EPOCH, &step, *phase), &Value::Null, write)
+                .expect("legal");
         }
         text
     }
 
     /// Why it stays; empty if nothing keeps it.
     fn why(record: Result<(String, Option<Vec<u8>>)>) -> String {
-        stays(&plan(), &record).remove("acme/jdk").expect("of the plan").unwrap_or_default()
+        stays(&plan(), &record)
+            .remove("acme/jdk")
+            .expect("of the plan")
+            .unwrap_or_default()
     }
 
     #[test]
     fn only_a_build_that_began_and_never_finished_may_have_left_an_ami_without_tags() {
         use Phase::{Failed, Started, Succeeded, UndoFailed, UndoStarted, Undone};
         let by = |phases: &[Phase]| why(Ok((journal("jdk/build", phases), None)));
-        for phases in [&[Started][..], &[Started, Failed], &[Started, Failed, UndoStarted, UndoFailed]] {
+        for phases in [
+            &[Started][..],
+            &[Started, Failed],
+            &[Started, Failed, UndoStarted, UndoFailed],
+        ] {
             assert_eq!(by(phases), "", "{phases:?}");
         }
-        for phases in [&[][..], &[Started, Succeeded], &[Started, Failed, UndoStarted, Undone]] {
+        for phases in [
+            &[][..],
+            &[Started, Succeeded],
+            &[Started, Failed, UndoStarted, Undone],
+        ] {
             assert_ne!(by(phases), "", "{phases:?}");
         }
-        assert!(why(Ok((journal("z/build", &[Started]), None))).contains("no record"), "another image's step");
+        assert!(
+            why(Ok((journal("z/build", &[Started]), None))).contains("no record"),
+            "another image's step"
+        );
     }
 
     #[test]
     fn a_record_that_can_not_be_read_or_a_report_of_a_good_end_keeps_it() {
         let began = || journal("jdk/build", &[Phase::Started]);
-        let status = |status: &str| format!(r#"{{"images": [{{"image": "jdk", "status": "{status}"}}]}}"#);
+        let status =
+            |status: &str| format!(r#"{{"images": [{{"image": "jdk", "status": "{status}"}}]}}"#);
         let told = |report: String| why(Ok((began(), Some(report.into_bytes()))));
         assert_eq!(told(status("failed")), "");
         assert_eq!(told(status("stuck")), "");
-        assert!(told(status("released")).contains("finished"), "its last journal lines are not in the store");
+        assert!(
+            told(status("released")).contains("finished"),
+            "its last journal lines are not in the store"
+        );
         assert!(told("{".to_owned()).contains("finished"));
-        assert!(why(Ok((began().replace("jdk", "sdk"), None))).contains("can't be read"), "its chain is broken");
+        assert!(
+            why(Ok((began().replace("jdk", "sdk"), None))).contains("can't be read"),
+            "its chain is broken"
+        );
         assert!(why(Err(Error::input("gone"))).contains("can't be read: gone"));
     }
 }

@@ -55,7 +55,9 @@ impl Diff {
         };
         match which {
             None => out.inventories(&older, &newer, platform),
-            Some(which) => out.unknown.push(format!("the facts of {which} have no inventory")),
+            Some(which) => out
+                .unknown
+                .push(format!("the facts of {which} have no inventory")),
         }
         out.files = both(&files(from), &files(to), String::clone);
         out
@@ -64,7 +66,11 @@ impl Diff {
     /// Whether nothing changed, as far as it is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self { unknown: self.unknown.clone(), ..Self::default() }
+        *self
+            == Self {
+                unknown: self.unknown.clone(),
+                ..Self::default()
+            }
     }
 
     /// One line for people, such as `2 packages upgraded, 1 added; 1 file changed`.
@@ -93,8 +99,15 @@ impl Diff {
     /// The summary with the first few packages by name, for a message.
     #[must_use]
     pub fn headline(&self) -> String {
-        let moved = self.upgraded.iter().chain(&self.downgraded).map(|(n, c)| format!("{n} {} → {}", c.from, c.to));
-        let came = self.added.iter().map(|(name, version)| format!("+{name} {version}"));
+        let moved = self
+            .upgraded
+            .iter()
+            .chain(&self.downgraded)
+            .map(|(n, c)| format!("{n} {} → {}", c.from, c.to));
+        let came = self
+            .added
+            .iter()
+            .map(|(name, version)| format!("+{name} {version}"));
         let went = self.removed.keys().map(|name| format!("-{name}"));
         let names: Vec<String> = moved.chain(came).chain(went).collect();
         let (shown, rest) = names.split_at(names.len().min(NAMED));
@@ -117,7 +130,12 @@ impl Diff {
         }
     }
 
-    fn readable<'f, T>(&mut self, what: &str, from: &'f Read<T>, to: &'f Read<T>) -> Option<(&'f T, &'f T)> {
+    fn readable<'f, T>(
+        &mut self,
+        what: &str,
+        from: &'f Read<T>,
+        to: &'f Read<T>,
+    ) -> Option<(&'f T, &'f T)> {
         let why = |read: &Read<T>| match read {
             Read::Present(_) => None,
             Read::Absent => Some("they were not collected".to_owned()),
@@ -131,7 +149,12 @@ impl Diff {
         None
     }
 
-    fn packages(&mut self, from: &BTreeMap<String, String>, to: &BTreeMap<String, String>, platform: Platform) {
+    fn packages(
+        &mut self,
+        from: &BTreeMap<String, String>,
+        to: &BTreeMap<String, String>,
+        platform: Platform,
+    ) {
         for (name, change) in both(from, to, String::clone) {
             match (from.get(&name), to.get(&name)) {
                 (None, Some(version)) => drop(self.added.insert(name, version.clone())),
@@ -152,17 +175,32 @@ fn both<T: PartialEq>(
     words: impl Fn(&T) -> String,
 ) -> BTreeMap<String, Change> {
     let shown = |value: Option<&T>| value.map_or_else(|| "-".to_owned(), &words);
-    let names = from.keys().chain(to.keys().filter(|name| !from.contains_key(*name)));
+    let names = from
+        .keys()
+        .chain(to.keys().filter(|name| !from.contains_key(*name)));
     names
         .filter(|name| from.get(*name) != to.get(*name))
-        .map(|name| (name.clone(), Change { from: shown(from.get(name)), to: shown(to.get(name)) }))
+        .map(|name| {
+            (
+                name.clone(),
+                Change {
+                    from: shown(from.get(name)),
+                    to: shown(to.get(name)),
+                },
+            )
+        })
         .filter(|(_, change)| change.from != change.to)
         .collect()
 }
 
 /// The files that controls looked at, each on one line.
 fn files(facts: &Facts) -> BTreeMap<String, String> {
-    let line = |path: &str| Some((path.to_owned(), described(&file_fact(facts, path)?, facts.reading("body", path))));
+    let line = |path: &str| {
+        Some((
+            path.to_owned(),
+            described(&file_fact(facts, path)?, facts.reading("body", path)),
+        ))
+    };
     file_paths(facts).filter_map(line).collect()
 }
 
@@ -173,9 +211,14 @@ fn described(file: &FileFact, content: Option<&Reading>) -> String {
         Read::Unreadable(why) => return format!("unreadable: {why}"),
         Read::Present(stat) => format!("{} {:04o} {}:{}", stat.kind, stat.mode, stat.uid, stat.gid),
     };
-    let link = file.link_target.as_ref().map_or_else(String::new, |to| format!(" -> {to}"));
+    let link = file
+        .link_target
+        .as_ref()
+        .map_or_else(String::new, |to| format!(" -> {to}"));
     let content = content.filter(|reading| reading.rc == 0);
-    let content = content.map_or_else(String::new, |reading| format!(" {}", reading.body.fingerprint()));
+    let content = content.map_or_else(String::new, |reading| {
+        format!(" {}", reading.body.fingerprint())
+    });
     format!("{entry}{link}{content}")
 }
 
@@ -185,11 +228,16 @@ mod tests {
     use crate::checks::Blob;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     fn facts(packages: &[(&str, &str)], units: &[(&str, &str)]) -> Facts {
-        let packages = packages.iter().map(|(n, v)| format!("{n}\tamd64\tinstall ok installed\t{v}\t\t\n"));
+        let packages = packages
+            .iter()
+            .map(|(n, v)| format!("{n}\tamd64\tinstall ok installed\t{v}\t\t\n"));
         let units = units.iter().map(|(n, state)| format!("{n} {state}\n"));
         let mut facts = Facts::default();
         for (kind, text) in [
@@ -198,22 +246,49 @@ mod tests {
             ("passwd", "root:x:0:0\n".into()),
         ] {
             let body = Blob::new(text.into_bytes(), false, false);
-            let reading = Reading { rc: 0, flags: String::new(), body };
-            facts.readings.insert(kind.to_owned(), [(String::new(), reading)].into());
+            let reading = Reading {
+                rc: 0,
+                flags: String::new(),
+                body,
+            };
+            facts
+                .readings
+                .insert(kind.to_owned(), [(String::new(), reading)].into());
         }
         facts
     }
 
     #[test]
     fn packages_are_told_apart_by_the_platforms_order_of_versions() {
-        let old = facts(&[("a", "1.9"), ("b", "2"), ("gone", "1"), ("same", "1")], &[("x.service", "enabled")]);
-        let new = facts(&[("a", "1.10"), ("b", "2~rc1"), ("new", "3"), ("same", "1")], &[("x.service", "masked")]);
+        let old = facts(
+            &[("a", "1.9"), ("b", "2"), ("gone", "1"), ("same", "1")],
+            &[("x.service", "enabled")],
+        );
+        let new = facts(
+            &[("a", "1.10"), ("b", "2~rc1"), ("new", "3"), ("same", "1")],
+            &[("x.service", "masked")],
+        );
         let diff = Diff::between(&old, &new, Platform::Debian);
-        let change = |from: &str, to: &str| Change { from: from.to_owned(), to: to.to_owned() };
-        assert_eq!(diff.upgraded, [("a".to_owned(), change("1.9", "1.10"))].into());
-        assert_eq!(diff.downgraded, [("b".to_owned(), change("2", "2~rc1"))].into());
-        assert_eq!((diff.added, diff.removed), (map(&[("new", "3")]), map(&[("gone", "1")])));
-        assert_eq!(diff.units, [("x.service".to_owned(), change("enabled", "masked"))].into());
+        let change = |from: &str, to: &str| Change {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        assert_eq!(
+            diff.upgraded,
+            [("a".to_owned(), change("1.9", "1.10"))].into()
+        );
+        assert_eq!(
+            diff.downgraded,
+            [("b".to_owned(), change("2", "2~rc1"))].into()
+        );
+        assert_eq!(
+            (diff.added, diff.removed),
+            (map(&[("new", "3")]), map(&[("gone", "1")]))
+        );
+        assert_eq!(
+            diff.units,
+            [("x.service".to_owned(), change("enabled", "masked"))].into()
+        );
         assert_eq!(
             Diff::between(&old, &new, Platform::Debian).summary(),
             "1 package upgraded, 1 package downgraded, 1 package added, 1 package removed, 1 unit changed"
@@ -231,7 +306,10 @@ mod tests {
             headline(&[("a", "1")], &[("a", "2"), ("b", "1")]),
             "1 package upgraded, 1 package added (a 1 → 2, +b 1)"
         );
-        assert_eq!(headline(&[], &many), "7 packages added (+p0 1, +p1 1, +p2 1, +p3 1, +p4 1 and 2 more)");
+        assert_eq!(
+            headline(&[], &many),
+            "7 packages added (+p0 1, +p1 1, +p2 1, +p3 1, +p4 1 and 2 more)"
+        );
         assert_eq!(headline(&many, &many), "nothing changed");
     }
 
@@ -242,11 +320,23 @@ mod tests {
         assert!(same.is_empty() && same.unknown.is_empty());
         assert_eq!(same.summary(), "nothing changed");
         let old = Diff::between(&Facts::default(), &one, Platform::Debian);
-        assert_eq!((old.summary().as_str(), old.unknown.len()), ("not known", 1));
+        assert_eq!(
+            (old.summary().as_str(), old.unknown.len()),
+            ("not known", 1)
+        );
         let mut unread = one.clone();
         let body = Blob::new(b"denied".to_vec(), false, false);
-        let reading = Reading { rc: 3, flags: String::new(), body };
-        unread.readings.insert("packages".to_owned(), [(String::new(), reading)].into());
-        assert_eq!(Diff::between(&one, &unread, Platform::Debian).unknown, ["packages: denied"]);
+        let reading = Reading {
+            rc: 3,
+            flags: String::new(),
+            body,
+        };
+        unread
+            .readings
+            .insert("packages".to_owned(), [(String::new(), reading)].into());
+        assert_eq!(
+            Diff::between(&one, &unread, Platform::Debian).unknown,
+            ["packages: denied"]
+        );
     }
 }

@@ -43,7 +43,13 @@ pub fn manifest(catalog: &CatalogName, image: &ImageName, arch: Arch, version: V
 
 /// The facts that the checks of one version collected in a phase, with the verdicts.
 #[must_use]
-pub fn facts(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version, phase: Phase) -> String {
+pub fn facts(
+    catalog: &CatalogName,
+    image: &ImageName,
+    arch: Arch,
+    version: Version,
+    phase: Phase,
+) -> String {
     let name = match phase {
         Phase::Boot => "facts.json",
         Phase::Build => "facts-build.json",

@@ -19,7 +19,11 @@ pub fn parse(text: &str) -> Current {
 /// Writes the tag.
 #[must_use]
 pub fn format(current: &Current) -> String {
-    current.iter().map(|(env, since)| format!("{env}={since}")).collect::<Vec<_>>().join(" ")
+    current
+        .iter()
+        .map(|(env, since)| format!("{env}={since}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -30,7 +34,10 @@ mod tests {
     fn round_trips_and_skips_what_it_does_not_know() {
         let text = "Prod=2026-11-22T12:00:00Z Test=2026-11-23T12:00:00Z";
         assert_eq!(format(&parse(text)), text);
-        assert_eq!(format(&parse("Prod rubbish=yes  Test=2026-11-23T12:00:00Z")), "Test=2026-11-23T12:00:00Z");
+        assert_eq!(
+            format(&parse("Prod rubbish=yes  Test=2026-11-23T12:00:00Z")),
+            "Test=2026-11-23T12:00:00Z"
+        );
         assert_eq!(format(&parse("")), "");
     }
 }

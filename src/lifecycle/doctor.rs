@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::catalog::{Environment, Settings};
 use crate::lifecycle::current::Current;
 use crate::lifecycle::{Record, current, places, revoke, rung, tags};
-use crate::model::{AmiId, Arch, EnvName, ImageName, Place, State, Tags, Temporary, Version, World};
+use crate::model::{
+    AmiId, Arch, EnvName, ImageName, Place, State, Tags, Temporary, Version, World,
+};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,9 +31,20 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repair {
     /// Set tags of an AMI; an empty value removes one.
-    Mark { place: Place, ami: AmiId, image: ImageName, before: Tags, tags: Tags },
+    Mark {
+        place: Place,
+        ami: AmiId,
+        image: ImageName,
+        before: Tags,
+        tags: Tags,
+    },
     /// Make the pointer say what the tags say.
-    Publish { place: Place, image: ImageName, pointer: String, ami: AmiId },
+    Publish {
+        place: Place,
+        image: ImageName,
+        pointer: String,
+        ami: AmiId,
+    },
     /// Remove the permission to copy an AMI that a run gave to another account and never removed.
     Unshare { place: Place, permission: Temporary },
     /// Delete a pointer that has nothing to point at.
@@ -66,11 +79,24 @@ pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
         place: places::of_ami(r.ami, &world.account),
         rolled_back: current::parse(r.tag(tags::ROLLED_BACK)),
     });
-    let mut doctor = Doctor { settings, world, patients: patients.collect(), findings: BTreeSet::new() };
+    let mut doctor = Doctor {
+        settings,
+        world,
+        patients: patients.collect(),
+        findings: BTreeSet::new(),
+    };
     doctor.states();
-    let heights: Vec<Option<usize>> = doctor.patients.iter().map(|p| rung::reached(settings, &p.record)).collect();
-    let mut heights: BTreeMap<AmiId, Option<usize>> =
-        doctor.patients.iter().map(|p| p.record.ami.id.clone()).zip(heights).collect();
+    let heights: Vec<Option<usize>> = doctor
+        .patients
+        .iter()
+        .map(|p| rung::reached(settings, &p.record))
+        .collect();
+    let mut heights: BTreeMap<AmiId, Option<usize>> = doctor
+        .patients
+        .iter()
+        .map(|p| p.record.ami.id.clone())
+        .zip(heights)
+        .collect();
     doctor.withdrawn(&mut heights);
     doctor.rivals(&mut heights);
     // What was found to be rolled back is held at all places.
@@ -80,7 +106,10 @@ pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
     repairs.extend(doctor.pointers());
     repairs.extend(doctor.copy_permissions());
     doctor.places();
-    Diagnosis { findings: doctor.findings.into_iter().collect(), repairs }
+    Diagnosis {
+        findings: doctor.findings.into_iter().collect(),
+        repairs,
+    }
 }
 
 type Heights = BTreeMap<AmiId, Option<usize>>;
@@ -102,7 +131,12 @@ fn strictness(state: State) -> u8 {
 
 impl<'w> Doctor<'_, 'w> {
     fn find(&mut self, place: &Place, what: String, by_hand: Option<String>) {
-        self.findings.insert(Finding { place: place.to_string(), what, by_hand, lost: false });
+        self.findings.insert(Finding {
+            place: place.to_string(),
+            what,
+            by_hand,
+            lost: false,
+        });
     }
 
     /// The strictest state of a version's copies holds for all, and a revoked version's children are revoked.
@@ -121,19 +155,30 @@ impl<'w> Doctor<'_, 'w> {
                 .filter(|(_, s)| **s == State::Revoked)
                 .map(|((image, _, version), _)| (image.clone(), *version))
                 .collect();
-            let wrong = self.patients.iter().enumerate().find_map(|(index, Patient { record, .. })| {
-                if !matches!(record.state, State::Released | State::Held) {
-                    return None;
-                }
-                let own = strictest[&(record.image.clone(), record.arch, record.version)];
-                let orphan = record.parent.as_ref().is_some_and(|p| revoked.contains(p));
-                let wanted = if orphan { State::Revoked } else { own };
-                (strictness(wanted) > strictness(record.state)).then_some((index, wanted, orphan))
-            });
-            let Some((index, wanted, orphan)) = wrong else { return };
+            let wrong =
+                self.patients
+                    .iter()
+                    .enumerate()
+                    .find_map(|(index, Patient { record, .. })| {
+                        if !matches!(record.state, State::Released | State::Held) {
+                            return None;
+                        }
+                        let own = strictest[&(record.image.clone(), record.arch, record.version)];
+                        let orphan = record.parent.as_ref().is_some_and(|p| revoked.contains(p));
+                        let wanted = if orphan { State::Revoked } else { own };
+                        (strictness(wanted) > strictness(record.state))
+                            .then_some((index, wanted, orphan))
+                    });
+            let Some((index, wanted, orphan)) = wrong else {
+                return;
+            };
             let patient = &mut self.patients[index];
             let record = &mut patient.record;
-            let why = if orphan { "its layer parent is revoked" } else { "elsewhere it is stricter" };
+            let why = if orphan {
+                "its layer parent is revoked"
+            } else {
+                "elsewhere it is stricter"
+            };
             let what = format!(
                 "{} {} ({}) is {}, but {why}: it becomes {}",
                 record.image,
@@ -157,21 +202,38 @@ impl<'w> Doctor<'_, 'w> {
                 continue;
             }
             for env in record.current.keys() {
-                let here: Vec<Record<'w>> =
-                    self.patients.iter().filter(|p| p.place == place).map(|p| p.record.clone()).collect();
+                let here: Vec<Record<'w>> = self
+                    .patients
+                    .iter()
+                    .filter(|p| p.place == place)
+                    .map(|p| p.record.clone())
+                    .collect();
                 let instead = revoke::instead(self.settings, &here, &record, env, &|_| false);
-                let Some(to) = instead.filter(|r| !r.current.contains_key(env)).map(|r| r.ami.id.clone()) else {
+                let Some(to) = instead
+                    .filter(|r| !r.current.contains_key(env))
+                    .map(|r| r.ami.id.clone())
+                else {
                     continue;
                 };
-                let since = record.current.get(env).map_or(self.world.taken, |s| self.world.taken.max(*s));
-                if let Some(heir) = self.patients.iter_mut().find(|p| p.place == place && p.record.ami.id == to) {
+                let since = record
+                    .current
+                    .get(env)
+                    .map_or(self.world.taken, |s| self.world.taken.max(*s));
+                if let Some(heir) = self
+                    .patients
+                    .iter_mut()
+                    .find(|p| p.place == place && p.record.ami.id == to)
+                {
                     heir.record.current.insert(env.clone(), since);
                 }
             }
             let envs: Vec<&str> = record.current.keys().map(EnvName::as_str).collect();
             let what = match envs.as_slice() {
                 [] => {
-                    format!("{} {} ({}) is revoked, but still on a rung", record.image, record.version, record.ami.id)
+                    format!(
+                        "{} {} ({}) is revoked, but still on a rung",
+                        record.image, record.version, record.ami.id
+                    )
                 }
                 some => format!(
                     "{} {} ({}) is revoked, but still current in {}",
@@ -196,8 +258,12 @@ impl<'w> Doctor<'_, 'w> {
                     continue;
                 }
                 let winner = self.holder(&place, &record.image, record.arch, env);
-                let winner = winner.and_then(|w| Some((w.ami.id.clone(), w.version, *w.current.get(env)?)));
-                let Some((id, version, since)) = winner.filter(|(id, ..)| *id != record.ami.id) else { continue };
+                let winner =
+                    winner.and_then(|w| Some((w.ami.id.clone(), w.version, *w.current.get(env)?)));
+                let Some((id, version, since)) = winner.filter(|(id, ..)| *id != record.ami.id)
+                else {
+                    continue;
+                };
                 let back = record.version > version;
                 let cut = if back { "rollback" } else { "move" };
                 let what = format!(
@@ -209,8 +275,13 @@ impl<'w> Doctor<'_, 'w> {
                     falling.current.remove(env);
                     let height = heights.get(&record.ami.id).copied().flatten();
                     let rung = self.settings.rung(env);
-                    let below = rung.and_then(|r| r.checked_sub(1)).and_then(|b| height.map(|h| h.min(b)));
-                    heights.insert(record.ami.id.clone(), rung::highest(self.settings, &falling.current).max(below));
+                    let below = rung
+                        .and_then(|r| r.checked_sub(1))
+                        .and_then(|b| height.map(|h| h.min(b)));
+                    heights.insert(
+                        record.ami.id.clone(),
+                        rung::highest(self.settings, &falling.current).max(below),
+                    );
                     self.patients[index].record.state = State::Held;
                     // A repeated rollback recognizes by it that this one is complete.
                     self.patients[index].rolled_back.insert(env.clone(), since);
@@ -240,8 +311,18 @@ impl<'w> Doctor<'_, 'w> {
         }
     }
 
-    fn holder(&self, place: &Place, image: &ImageName, arch: Arch, env: &EnvName) -> Option<&Record<'w>> {
-        let here = self.patients.iter().filter(|p| p.place == *place).map(|p| &p.record);
+    fn holder(
+        &self,
+        place: &Place,
+        image: &ImageName,
+        arch: Arch,
+        env: &EnvName,
+    ) -> Option<&Record<'w>> {
+        let here = self
+            .patients
+            .iter()
+            .filter(|p| p.place == *place)
+            .map(|p| &p.record);
         let here = here.filter(|r| r.image == *image && r.arch == arch && r.usable());
         here.filter_map(|r| Some((*r.current.get(env)?, r.version, r)))
             .max_by_key(|(s, v, _)| (*s, *v))

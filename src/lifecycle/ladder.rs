@@ -47,7 +47,10 @@ impl Marks {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut out = Self::default();
-        for (key, value) in text.split_whitespace().filter_map(|part| part.split_once('=')) {
+        for (key, value) in text
+            .split_whitespace()
+            .filter_map(|part| part.split_once('='))
+        {
             match key {
                 "deprecate" => out.deprecated = value.parse().ok(),
                 "disable" => out.disabled = value.parse().ok(),
@@ -63,17 +66,25 @@ impl Marks {
     pub fn format(&self) -> String {
         let time = |key: &str, time: Option<Timestamp>| time.map(|t| format!("{key}={t}"));
         let was = self.was.map(|s| format!("was={}", s.as_str()));
-        [time("deprecate", self.deprecated), time("disable", self.disabled), was]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" ")
+        [
+            time("deprecate", self.deprecated),
+            time("disable", self.disabled),
+            was,
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
     }
 
     /// The marks of an AMI that is on the ladder.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Self {
-        if record.state == State::Retiring { Self::parse(record.tag(tags::RETIRING)) } else { Self::default() }
+        if record.state == State::Retiring {
+            Self::parse(record.tag(tags::RETIRING))
+        } else {
+            Self::default()
+        }
     }
 }
 

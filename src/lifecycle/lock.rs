@@ -42,8 +42,14 @@ impl Holder {
     /// Who it is, for people.
     #[must_use]
     pub fn who(&self) -> String {
-        let job = self.job.as_ref().map_or_else(String::new, |job| format!(", {job}"));
-        format!("run {} of {} on {} (pid {}{job})", self.run, self.caller, self.host, self.pid)
+        let job = self
+            .job
+            .as_ref()
+            .map_or_else(String::new, |job| format!(", {job}"));
+        format!(
+            "run {} of {} on {} (pid {}{job})",
+            self.run, self.caller, self.host, self.pid
+        )
     }
 }
 
@@ -74,7 +80,12 @@ enum Name {
 
 fn name(key: &str) -> Option<Name> {
     let stem = key.rsplit('/').next()?.strip_suffix(".json")?;
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let number = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse().ok())
+            .flatten()
+    };
     match stem.split_once('-') {
         None => Some(Name::Taken(number(stem)?)),
         Some((generation, "end")) => Some(Name::Ended(number(generation)?)),
@@ -93,7 +104,11 @@ fn generation(name: Name) -> u64 {
 pub fn latest(keys: &[String]) -> Option<Latest> {
     let names = || keys.iter().filter_map(|k| name(k));
     let newest = names().map(generation).max()?;
-    let mut out = Latest { generation: newest, renewal: 0, ended: false };
+    let mut out = Latest {
+        generation: newest,
+        renewal: 0,
+        ended: false,
+    };
     for name in names() {
         match name {
             Name::Renewed(g, n) if g == newest => out.renewal = out.renewal.max(n),
@@ -107,7 +122,9 @@ pub fn latest(keys: &[String]) -> Option<Latest> {
 /// The keys of generations so old that nobody asks for them any more.
 #[must_use]
 pub fn stale(keys: &[String]) -> Vec<String> {
-    let Some(latest) = latest(keys) else { return Vec::new() };
+    let Some(latest) = latest(keys) else {
+        return Vec::new();
+    };
     let old = |key: &&String| name(key).is_some_and(|n| generation(n) + KEPT < latest.generation);
     keys.iter().filter(old).cloned().collect()
 }
@@ -147,29 +164,61 @@ mod tests {
     use super::*;
 
     fn keys(names: &[&str]) -> Vec<String> {
-        names.iter().map(|n| format!("acme/locks/Test/{n}.json")).collect()
+        names
+            .iter()
+            .map(|n| format!("acme/locks/Test/{n}.json"))
+            .collect()
     }
 
     #[test]
     fn the_latest_generation_counts_whatever_else_lies_there() {
         assert_eq!(latest(&[]), None);
-        assert_eq!(latest(&keys(&["notes", "x-end", "-1", "+1", "1-2-3"])), None);
-        let one = Latest { generation: 2, renewal: 0, ended: false };
-        assert_eq!(latest(&keys(&["000001", "000001-000007", "000001-end", "000002"])), Some(one));
+        assert_eq!(
+            latest(&keys(&["notes", "x-end", "-1", "+1", "1-2-3"])),
+            None
+        );
+        let one = Latest {
+            generation: 2,
+            renewal: 0,
+            ended: false,
+        };
+        assert_eq!(
+            latest(&keys(&["000001", "000001-000007", "000001-end", "000002"])),
+            Some(one)
+        );
         let renewed = Latest { renewal: 10, ..one };
-        assert_eq!(latest(&keys(&["000002-000009", "000002-000010", "000002"])), Some(renewed));
-        assert_eq!(latest(&keys(&["000002", "000002-end"])), Some(Latest { ended: true, ..one }));
-        let large = Latest { generation: 1_000_000, ..one };
-        assert_eq!(latest(&keys(&["999999", "1000000"])), Some(large), "by number, not by name");
+        assert_eq!(
+            latest(&keys(&["000002-000009", "000002-000010", "000002"])),
+            Some(renewed)
+        );
+        assert_eq!(
+            latest(&keys(&["000002", "000002-end"])),
+            Some(Latest { ended: true, ..one })
+        );
+        let large = Latest {
+            generation: 1_000_000,
+            ..one
+        };
+        assert_eq!(
+            latest(&keys(&["999999", "1000000"])),
+            Some(large),
+            "by number, not by name"
+        );
     }
 
     #[test]
     fn only_generations_long_past_are_stale() {
-        let all: Vec<String> =
-            (1..=9).flat_map(|g| [taken_key("l", g), renewed_key("l", g, 1), ended_key("l", g)]).collect();
+        let all: Vec<String> = (1..=9)
+            .flat_map(|g| [taken_key("l", g), renewed_key("l", g, 1), ended_key("l", g)])
+            .collect();
         let gone = stale(&all);
         assert_eq!(gone.len(), 9, "{gone:?}");
-        assert!(gone.iter().all(|k| ["l/000001", "l/000002", "l/000003"].iter().any(|g| k.starts_with(g))), "{gone:?}");
+        assert!(
+            gone.iter().all(|k| ["l/000001", "l/000002", "l/000003"]
+                .iter()
+                .any(|g| k.starts_with(g))),
+            "{gone:?}"
+        );
         let left: Vec<String> = all.iter().filter(|k| !gone.contains(k)).cloned().collect();
         assert_eq!(latest(&left), latest(&all));
     }

@@ -23,12 +23,23 @@ pub fn published<'r, 'a>(
     arch: Arch,
 ) -> Lookup<'r, 'a> {
     let Some(id) = published else {
-        return Lookup { record: current(records, image, env, arch), unusable: None };
+        return Lookup {
+            record: current(records, image, env, arch),
+            unusable: None,
+        };
     };
-    let named = records.iter().find(|r| r.ami.id.as_str() == id && r.image == *image && r.arch == arch);
+    let named = records
+        .iter()
+        .find(|r| r.ami.id.as_str() == id && r.image == *image && r.arch == arch);
     match named {
-        Some(record) if record.usable() => Lookup { record: Some(record), unusable: None },
-        other => Lookup { record: current(records, image, env, arch), unusable: Some(defect(other)) },
+        Some(record) if record.usable() => Lookup {
+            record: Some(record),
+            unusable: None,
+        },
+        other => Lookup {
+            record: current(records, image, env, arch),
+            unusable: Some(defect(other)),
+        },
     }
 }
 
@@ -68,6 +79,9 @@ pub fn last_good<'r, 'a>(
     arch: Arch,
 ) -> Option<&'r Record<'a>> {
     current(records, image, lowest, arch).or_else(|| {
-        records.iter().filter(|r| r.image == *image && r.arch == arch && r.usable()).max_by_key(|r| r.version)
+        records
+            .iter()
+            .filter(|r| r.image == *image && r.arch == arch && r.usable())
+            .max_by_key(|r| r.version)
     })
 }

@@ -9,7 +9,10 @@ use crate::model::{Ami, Place, World};
 /// Where images are built and where decisions are made: the builder's account, the catalog's first Region.
 #[must_use]
 pub fn home(settings: &Settings) -> Place {
-    Place { account: None, region: settings.home().clone() }
+    Place {
+        account: None,
+        region: settings.home().clone(),
+    }
 }
 
 /// The places of an environment: home first, because what is decided is decided there, then its Regions in each of its
@@ -23,7 +26,10 @@ pub fn of(settings: &Settings, env: &Environment, own: &str) -> Vec<Place> {
     };
     for account in accounts {
         for region in &env.regions {
-            let place = Place { account: account.clone(), region: region.clone() };
+            let place = Place {
+                account: account.clone(),
+                region: region.clone(),
+            };
             if !out.contains(&place) {
                 out.push(place);
             }
@@ -36,7 +42,11 @@ pub fn of(settings: &Settings, env: &Environment, own: &str) -> Vec<Place> {
 #[must_use]
 pub fn all(settings: &Settings, own: &str) -> Vec<Place> {
     let mut out: Vec<Place> = Vec::new();
-    for place in settings.environments.iter().flat_map(|e| of(settings, e, own)) {
+    for place in settings
+        .environments
+        .iter()
+        .flat_map(|e| of(settings, e, own))
+    {
         if !out.contains(&place) {
             out.push(place);
         }
@@ -47,30 +57,51 @@ pub fn all(settings: &Settings, own: &str) -> Vec<Place> {
 /// The accounts beside the builder's own that environments name.
 #[must_use]
 pub fn accounts(settings: &Settings, own: &str) -> BTreeSet<String> {
-    settings.environments.iter().flat_map(|e| &e.accounts).filter(|a| *a != own).cloned().collect()
+    settings
+        .environments
+        .iter()
+        .flat_map(|e| &e.accounts)
+        .filter(|a| *a != own)
+        .cloned()
+        .collect()
 }
 
 /// Where an AMI is, seen from the builder's account.
 #[must_use]
 pub fn of_ami(ami: &Ami, own: &str) -> Place {
     let foreign = !own.is_empty() && ami.owner != own;
-    Place { account: foreign.then(|| ami.owner.clone()), region: ami.region.clone() }
+    Place {
+        account: foreign.then(|| ami.owner.clone()),
+        region: ami.region.clone(),
+    }
 }
 
 /// The records at one place.
 #[must_use]
 pub fn at<'a>(records: &[Record<'a>], place: &Place, own: &str) -> Vec<Record<'a>> {
-    records.iter().filter(|r| of_ami(r.ami, own) == *place).cloned().collect()
+    records
+        .iter()
+        .filter(|r| of_ami(r.ami, own) == *place)
+        .cloned()
+        .collect()
 }
 
 /// This catalog's records at home: what releases and promotions are decided from.
 #[must_use]
 pub fn at_home<'w>(world: &'w World, settings: &Settings) -> Vec<Record<'w>> {
-    at(&Record::all(&world.images, &settings.name), &home(settings), &world.account)
+    at(
+        &Record::all(&world.images, &settings.name),
+        &home(settings),
+        &world.account,
+    )
 }
 
 /// Why the facts of a place are missing, if they are.
 #[must_use]
 pub fn unread<'w>(world: &'w World, place: &Place) -> Option<&'w str> {
-    world.unread.iter().find(|(p, _)| p == place).map(|(_, why)| why.as_str())
+    world
+        .unread
+        .iter()
+        .find(|(p, _)| p == place)
+        .map(|(_, why)| why.as_str())
 }

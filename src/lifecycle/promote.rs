@@ -52,17 +52,29 @@ pub fn promote<'r, 'a>(
         return refused(format!("there is no environment `{to}`"));
     };
     if rung == 0 {
-        return refused(format!("`{to}` is the lowest rung: a release gets there by itself"));
+        return refused(format!(
+            "`{to}` is the lowest rung: a release gets there by itself"
+        ));
     }
-    if settings.rung(&image.environment).is_some_and(|top| rung > top) {
-        return refused(format!("`{}` may not go above `{}` (see {})", image.name, image.environment, image.file));
+    if settings
+        .rung(&image.environment)
+        .is_some_and(|top| rung > top)
+    {
+        return refused(format!(
+            "`{}` may not go above `{}` (see {})",
+            image.name, image.environment, image.file
+        ));
     }
     let below = &settings.environments[rung - 1];
     let Some(record) = lookup::current(records, &image.name, &below.name, image.arch) else {
-        return refused(format!("nothing of `{}` is current in `{}`; release it first", image.name, below.name));
+        return refused(format!(
+            "nothing of `{}` is current in `{}`; release it first",
+            image.name, below.name
+        ));
     };
     if record.current.contains_key(to)
-        && lookup::current(records, &image.name, to, image.arch).is_some_and(|c| c.ami.id == record.ami.id)
+        && lookup::current(records, &image.name, to, image.arch)
+            .is_some_and(|c| c.ami.id == record.ami.id)
     {
         return Promotion::Already(record);
     }
@@ -75,7 +87,10 @@ pub fn promote<'r, 'a>(
     .flatten()
     .collect();
     if reasons.is_empty() {
-        Promotion::Move { record, from: holders(records, record, to) }
+        Promotion::Move {
+            record,
+            from: holders(records, record, to),
+        }
     } else {
         Promotion::Refused(reasons)
     }
@@ -85,14 +100,22 @@ fn state(record: &Record<'_>) -> Option<String> {
     let (version, image) = (record.version, &record.image);
     match record.state {
         State::Released => None,
-        State::Held => {
-            Some(format!("version {version} of `{image}` is held (bakeline hold {image} {version} --release-hold)"))
-        }
-        other => Some(format!("version {version} of `{image}` is {}", other.as_str())),
+        State::Held => Some(format!(
+            "version {version} of `{image}` is held (bakeline hold {image} {version} --release-hold)"
+        )),
+        other => Some(format!(
+            "version {version} of `{image}` is {}",
+            other.as_str()
+        )),
     }
 }
 
-fn soak(record: &Record<'_>, to: &Environment, below: &Environment, wish: &Wish<'_>) -> Option<String> {
+fn soak(
+    record: &Record<'_>,
+    to: &Environment,
+    below: &Environment,
+    wish: &Wish<'_>,
+) -> Option<String> {
     let since = record.current.get(&below.name)?;
     let ready = *since + to.gates.soak;
     (wish.now < ready).then(|| {
@@ -132,7 +155,15 @@ fn parent(
 
 /// Every other AMI of the image that says it is current in `env`.
 #[must_use]
-pub fn holders<'r, 'a>(records: &'r [Record<'a>], to: &Record<'_>, env: &EnvName) -> Vec<&'r Record<'a>> {
+pub fn holders<'r, 'a>(
+    records: &'r [Record<'a>],
+    to: &Record<'_>,
+    env: &EnvName,
+) -> Vec<&'r Record<'a>> {
     let same = |r: &&Record<'_>| r.image == to.image && r.arch == to.arch && r.ami.id != to.ami.id;
-    records.iter().filter(same).filter(|r| r.current.contains_key(env)).collect()
+    records
+        .iter()
+        .filter(same)
+        .filter(|r| r.current.contains_key(env))
+        .collect()
 }

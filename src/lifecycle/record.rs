@@ -51,8 +51,13 @@ impl<'a> Record<'a> {
     /// Every AMI of `images` that this catalog made, newest version of each image first.
     #[must_use]
     pub fn all(images: &'a [Ami], catalog: &CatalogName) -> Vec<Self> {
-        let mut out: Vec<Self> = images.iter().filter_map(|a| Self::read(a, catalog)).collect();
-        out.sort_by(|a, b| (&a.image, a.arch, b.version, &a.ami.id).cmp(&(&b.image, b.arch, a.version, &b.ami.id)));
+        let mut out: Vec<Self> = images
+            .iter()
+            .filter_map(|a| Self::read(a, catalog))
+            .collect();
+        out.sort_by(|a, b| {
+            (&a.image, a.arch, b.version, &a.ami.id).cmp(&(&b.image, b.arch, a.version, &b.ami.id))
+        });
         out
     }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Catalog, Retention};
 use crate::lifecycle::ladder::{Rung, Way, way};
 use crate::lifecycle::{Record, rules};
-use crate::model::{AmiId, Arch, CatalogName, ImageName, Reference, Region, State, Timestamp, Version, World};
+use crate::model::{
+    AmiId, Arch, CatalogName, ImageName, Reference, Region, State, Timestamp, Version, World,
+};
 
 /// What is known and wished when deciding.
 #[derive(Debug, Clone)]
@@ -44,11 +46,19 @@ impl<'a> Rules<'a> {
             now: world.taken,
             catalog: &settings.name,
             images: catalog.images.keys().collect(),
-            ladder: settings.environments.iter().map(|e| (e.tag_value.as_str(), e.retention.clone())).collect(),
+            ladder: settings
+                .environments
+                .iter()
+                .map(|e| (e.tag_value.as_str(), e.retention.clone()))
+                .collect(),
             otherwise: settings.retention.clone(),
             environment_key: &settings.environment_key,
             references: &world.references,
-            unread: world.unread.iter().map(|(place, _)| place.to_string()).collect(),
+            unread: world
+                .unread
+                .iter()
+                .map(|(place, _)| place.to_string())
+                .collect(),
             shared_ok: false,
             leaving: None,
         }
@@ -58,7 +68,11 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub fn keeping(mut self, keep: Option<u32>) -> Self {
         if let Some(keep) = keep {
-            let all = self.ladder.iter_mut().map(|(_, r)| r).chain([&mut self.otherwise]);
+            let all = self
+                .ladder
+                .iter_mut()
+                .map(|(_, r)| r)
+                .chain([&mut self.otherwise]);
             all.filter(|r| r.keep > 0).for_each(|r| r.keep = keep);
         }
         self
@@ -72,7 +86,8 @@ impl<'a> Rules<'a> {
 
     /// How much is kept where an AMI is.
     pub(super) fn retention(&self, record: &Record<'_>) -> &Retention {
-        self.rung(record).map_or(&self.otherwise, |at| &self.ladder[at].1)
+        self.rung(record)
+            .map_or(&self.otherwise, |at| &self.ladder[at].1)
     }
 }
 
@@ -132,7 +147,10 @@ impl Fate {
     #[must_use]
     pub fn reason(&self) -> String {
         let decisive = self.answers.iter().filter(|a| a.keeps != self.retire);
-        decisive.map(|a| a.because.as_str()).collect::<Vec<_>>().join("; ")
+        decisive
+            .map(|a| a.because.as_str())
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 
@@ -149,46 +167,94 @@ pub(super) fn place<'r>(record: &'r Record<'_>) -> Place<'r> {
 pub fn decide(records: &[Record<'_>], rules: &Rules<'_>) -> Vec<Fate> {
     let mut references: BTreeMap<&AmiId, Vec<&Reference>> = BTreeMap::new();
     for reference in rules.references {
-        references.entry(&reference.ami).or_default().push(reference);
+        references
+            .entry(&reference.ami)
+            .or_default()
+            .push(reference);
     }
     let counted = rules::Counted::of(records, rules);
     let mut answers: Vec<Vec<Answer>> = records
         .iter()
-        .map(|r| rules::ask(r, rules, &counted, references.get(&r.ami.id).map_or(&[], Vec::as_slice)))
+        .map(|r| {
+            rules::ask(
+                r,
+                rules,
+                &counted,
+                references.get(&r.ami.id).map_or(&[], Vec::as_slice),
+            )
+        })
         .collect();
     protect_parents(records, &mut answers);
     records
         .iter()
         .zip(answers)
         .map(|(record, answers)| {
-            fate(record, rules, answers, references.get(&record.ami.id).map_or(&[], Vec::as_slice))
+            fate(
+                record,
+                rules,
+                answers,
+                references.get(&record.ami.id).map_or(&[], Vec::as_slice),
+            )
         })
         .collect()
 }
 
-fn fate(record: &Record<'_>, rules: &Rules<'_>, mut answers: Vec<Answer>, references: &[&Reference]) -> Fate {
+fn fate(
+    record: &Record<'_>,
+    rules: &Rules<'_>,
+    mut answers: Vec<Answer>,
+    references: &[&Reference],
+) -> Fate {
     let retire = answers.iter().all(|a| !a.keeps);
     let shared = rules::shared(record, references);
     let shared_with = shared.is_some();
     let stops = shared_with && !rules.shared_ok;
-    let mut way = if retire { way(record, rules.retention(record), stops, rules.now) } else { Default::default() };
+    let mut way = if retire {
+        way(record, rules.retention(record), stops, rules.now)
+    } else {
+        Default::default()
+    };
     let because = match (shared, stops) {
         (None, _) => "not shared".to_owned(),
         (Some(with), false) => format!("shared with {with}, which is allowed"),
-        (Some(with), true) => format!("shared with {with}: not beyond deprecation without --shared-ok"),
+        (Some(with), true) => {
+            format!("shared with {with}: not beyond deprecation without --shared-ok")
+        }
     };
     // With whom it is shared is asked only of what goes beyond deprecation.
     if shared_with || way.next.contains(&Rung::Disable) {
-        answers.push(Answer { rule: "shared".to_owned(), keeps: false, because });
+        answers.push(Answer {
+            rule: "shared".to_owned(),
+            keeps: false,
+            because,
+        });
     }
     if !rules.unread.is_empty() && way.next.iter().any(|rung| *rung != Rung::Deprecate) {
-        way = Way { next: way.next.into_iter().filter(|rung| *rung == Rung::Deprecate).collect(), then: None };
-        let because = format!("not beyond deprecation while {} cannot be read", rules.unread.join(", "));
-        answers.push(Answer { rule: "locations".to_owned(), keeps: false, because });
+        way = Way {
+            next: way
+                .next
+                .into_iter()
+                .filter(|rung| *rung == Rung::Deprecate)
+                .collect(),
+            then: None,
+        };
+        let because = format!(
+            "not beyond deprecation while {} cannot be read",
+            rules.unread.join(", ")
+        );
+        answers.push(Answer {
+            rule: "locations".to_owned(),
+            keeps: false,
+            because,
+        });
     }
     if let Some((rung, due)) = way.then.filter(|_| way.next.is_empty()) {
         let because = format!("{} is due {due}", rung.as_str());
-        answers.push(Answer { rule: "ladder".to_owned(), keeps: false, because });
+        answers.push(Answer {
+            rule: "ladder".to_owned(),
+            keeps: false,
+            because,
+        });
     }
     Fate {
         ami: record.ami.id.clone(),
@@ -210,22 +276,36 @@ fn fate(record: &Record<'_>, rules: &Rules<'_>, mut answers: Vec<Answer>, refere
 fn protect_parents(records: &[Record<'_>], answers: &mut [Vec<Answer>]) {
     let mut versions: BTreeMap<(Place<'_>, &ImageName, Version), Vec<usize>> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
-        versions.entry((place(record), &record.image, record.version)).or_default().push(at);
+        versions
+            .entry((place(record), &record.image, record.version))
+            .or_default()
+            .push(at);
     }
     let stays = |answers: &[Answer]| answers.iter().any(|a| a.keeps);
-    let mut asked: Vec<usize> = (0..records.len()).filter(|at| stays(&answers[*at])).collect();
+    let mut asked: Vec<usize> = (0..records.len())
+        .filter(|at| stays(&answers[*at]))
+        .collect();
     let mut parents = vec![None; records.len()];
     let mut next = 0;
     while let Some(&child) = asked.get(next) {
         next += 1;
         let record = &records[child];
-        let Some((image, version)) = &record.parent else { continue };
-        for &parent in versions.get(&(place(record), image, *version)).map_or(&[][..], Vec::as_slice) {
+        let Some((image, version)) = &record.parent else {
+            continue;
+        };
+        for &parent in versions
+            .get(&(place(record), image, *version))
+            .map_or(&[][..], Vec::as_slice)
+        {
             let name = format!("{}@{}", record.image, record.version);
             if parents[parent].is_none() {
                 let because = format!("layer parent of {name}, which stays");
                 let newly = !stays(&answers[parent]);
-                parents[parent] = Some(Answer { rule: "parent".to_owned(), keeps: true, because });
+                parents[parent] = Some(Answer {
+                    rule: "parent".to_owned(),
+                    keeps: true,
+                    because,
+                });
                 if newly {
                     asked.push(parent);
                 }
@@ -233,8 +313,11 @@ fn protect_parents(records: &[Record<'_>], answers: &mut [Vec<Answer>]) {
         }
     }
     for (answers, parent) in answers.iter_mut().zip(parents) {
-        let no =
-            || Answer { rule: "parent".to_owned(), keeps: false, because: "no layer parent of what stays".to_owned() };
+        let no = || Answer {
+            rule: "parent".to_owned(),
+            keeps: false,
+            because: "no layer parent of what stays".to_owned(),
+        };
         answers.push(parent.unwrap_or_else(no));
     }
 }

@@ -8,7 +8,11 @@ use crate::model::{EnvName, ImageName, State, Version};
 
 /// A version and everything layered on it, children after their parents, by the `bakeline:parent` tags of all places.
 #[must_use]
-pub fn family(records: &[Record<'_>], image: &ImageName, version: Version) -> Vec<(ImageName, Version)> {
+pub fn family(
+    records: &[Record<'_>],
+    image: &ImageName,
+    version: Version,
+) -> Vec<(ImageName, Version)> {
     let mut out = vec![(image.clone(), version)];
     let mut seen: BTreeSet<(ImageName, Version)> = out.iter().cloned().collect();
     let mut at = 0;
@@ -36,12 +40,20 @@ pub fn instead<'r, 'a>(
     env: &EnvName,
     doomed: &dyn Fn(&Record<'_>) -> bool,
 ) -> Option<&'r Record<'a>> {
-    let same = |r: &&Record<'_>| r.image == gone.image && r.arch == gone.arch && r.usable() && !doomed(r);
-    let holder = here.iter().filter(same).filter_map(|r| r.current.get(env).map(|since| (*since, r.version, r)));
+    let same =
+        |r: &&Record<'_>| r.image == gone.image && r.arch == gone.arch && r.usable() && !doomed(r);
+    let holder = here
+        .iter()
+        .filter(same)
+        .filter_map(|r| r.current.get(env).map(|since| (*since, r.version, r)));
     if let Some((.., record)) = holder.max_by_key(|(since, version, _)| (*since, *version)) {
         return Some(record);
     }
     let rung = settings.rung(env)?;
     let there = |r: &&Record<'_>| rung::reached(settings, r).is_some_and(|reached| reached >= rung);
-    here.iter().filter(same).filter(|r| r.state == State::Released).filter(there).max_by_key(|r| r.version)
+    here.iter()
+        .filter(same)
+        .filter(|r| r.state == State::Released)
+        .filter(there)
+        .max_by_key(|r| r.version)
 }

@@ -29,12 +29,18 @@ impl<'r> Counted<'r> {
             let rung = rules.rung(record);
             insert(&mut newest, group(record, rung), record.version);
             if record.state == State::Released {
-                (1..=rung.unwrap_or(0)).for_each(|at| insert(&mut reserve, group(record, Some(at)), record.version));
+                (1..=rung.unwrap_or(0))
+                    .for_each(|at| insert(&mut reserve, group(record, Some(at)), record.version));
             }
         }
-        let retention = |rung: Option<usize>| rung.map_or(&rules.otherwise, |at| &rules.ladder[at].1);
-        newest.iter_mut().for_each(|(g, versions)| cut(versions, retention(g.3).keep));
-        reserve.iter_mut().for_each(|(g, versions)| cut(versions, retention(g.3).reserve));
+        let retention =
+            |rung: Option<usize>| rung.map_or(&rules.otherwise, |at| &rules.ladder[at].1);
+        newest
+            .iter_mut()
+            .for_each(|(g, versions)| cut(versions, retention(g.3).keep));
+        reserve
+            .iter_mut()
+            .for_each(|(g, versions)| cut(versions, retention(g.3).reserve));
         Self { newest, reserve }
     }
 }
@@ -43,7 +49,11 @@ fn group<'r>(record: &'r Record<'_>, rung: Option<usize>) -> Group<'r> {
     (place(record), &record.image, record.arch, rung)
 }
 
-fn insert<'r>(counted: &mut BTreeMap<Group<'r>, BTreeSet<Version>>, group: Group<'r>, version: Version) {
+fn insert<'r>(
+    counted: &mut BTreeMap<Group<'r>, BTreeSet<Version>>,
+    group: Group<'r>,
+    version: Version,
+) {
     counted.entry(group).or_default().insert(version);
 }
 
@@ -55,7 +65,12 @@ fn cut(versions: &mut BTreeSet<Version>, keep: u32) {
 }
 
 /// Asks every rule that looks at one AMI.
-pub(super) fn ask(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>, refs: &[&Reference]) -> Vec<Answer> {
+pub(super) fn ask(
+    record: &Record<'_>,
+    rules: &Rules<'_>,
+    counted: &Counted<'_>,
+    refs: &[&Reference],
+) -> Vec<Answer> {
     let mut out = Vec::new();
     if rules.leaving != Some(&record.image) {
         out.extend([
@@ -66,22 +81,41 @@ pub(super) fn ask(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>,
             known(record, rules),
         ]);
     }
-    out.extend([finished(record), referenced(record, rules, refs), launched(record, rules), protected(record)]);
+    out.extend([
+        finished(record),
+        referenced(record, rules, refs),
+        launched(record, rules),
+        protected(record),
+    ]);
     out
 }
 
 fn answer(rule: &str, keeps: bool, yes: impl FnOnce() -> String, no: impl Into<String>) -> Answer {
-    Answer { rule: rule.to_owned(), keeps, because: if keeps { yes() } else { no.into() } }
+    Answer {
+        rule: rule.to_owned(),
+        keeps,
+        because: if keeps { yes() } else { no.into() },
+    }
 }
 
 fn current(record: &Record<'_>) -> Answer {
     // What can't be read protects: it may say that the AMI is current.
     let tag = record.tag(tags::CURRENT).trim();
     if !tag.is_empty() && tag.split_whitespace().count() != record.current.len() {
-        return answer("current", true, || format!("`{}` can't be read: {tag:?}", tags::CURRENT), "");
+        return answer(
+            "current",
+            true,
+            || format!("`{}` can't be read: {tag:?}", tags::CURRENT),
+            "",
+        );
     }
     let envs: Vec<&str> = record.current.keys().map(|e| e.as_str()).collect();
-    answer("current", !envs.is_empty(), || format!("current in {}", envs.join(", ")), "current nowhere")
+    answer(
+        "current",
+        !envs.is_empty(),
+        || format!("current in {}", envs.join(", ")),
+        "current nowhere",
+    )
 }
 
 fn newest(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answer {
@@ -89,20 +123,36 @@ fn newest(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answ
     let keep = rules.retention(record).keep;
     let place = rung.map_or("no environment", |at| rules.ladder[at].0);
     let keeps = record.usable()
-        && counted.newest.get(&group(record, rung)).is_some_and(|versions| versions.contains(&record.version));
+        && counted
+            .newest
+            .get(&group(record, rung))
+            .is_some_and(|versions| versions.contains(&record.version));
     let no = match (record.usable(), keep) {
-        (false, _) => format!("not counted: {}, {}", record.state.as_str(), record.ami.status),
+        (false, _) => format!(
+            "not counted: {}, {}",
+            record.state.as_str(),
+            record.ami.status
+        ),
         (true, 0) => format!("only the reserve counts in {place}"),
         (true, _) => format!("not among the newest {keep} in {place}"),
     };
-    answer("newest", keeps, || format!("among the newest {keep} in {place}"), no)
+    answer(
+        "newest",
+        keeps,
+        || format!("among the newest {keep} in {place}"),
+        no,
+    )
 }
 
 fn young(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
     let days = i64::from(rules.retention(record).days);
     let age = age(record.version, rules.now);
     let keeps = days > 0 && record.usable() && age.is_some_and(|age| age < days);
-    let no = if days == 0 { "age does not count".to_owned() } else { format!("not younger than {days} days") };
+    let no = if days == 0 {
+        "age does not count".to_owned()
+    } else {
+        format!("not younger than {days} days")
+    };
     answer("young", keeps, || format!("younger than {days} days"), no)
 }
 
@@ -110,8 +160,19 @@ fn young(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
 fn age(version: Version, now: Timestamp) -> Option<i64> {
     let part = |value: u32| i8::try_from(value).ok();
     let year = i16::try_from(version.day / 10_000).ok()?;
-    let day = jiff::civil::Date::new(year, part(version.day / 100 % 100)?, part(version.day % 100)?).ok()?;
-    Some(now.to_zoned(jiff::tz::TimeZone::UTC).date().duration_since(day).as_hours() / 24)
+    let day = jiff::civil::Date::new(
+        year,
+        part(version.day / 100 % 100)?,
+        part(version.day % 100)?,
+    )
+    .ok()?;
+    Some(
+        now.to_zoned(jiff::tz::TimeZone::UTC)
+            .date()
+            .duration_since(day)
+            .as_hours()
+            / 24,
+    )
 }
 
 fn reserve(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answer {
@@ -125,14 +186,27 @@ fn reserve(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Ans
     });
     let yes = || {
         let (name, retention) = &rules.ladder[kept.unwrap_or(0)];
-        format!("among the newest {} that reached {name} (rollback reserve)", retention.reserve)
+        format!(
+            "among the newest {} that reached {name} (rollback reserve)",
+            retention.reserve
+        )
     };
-    answer("reserve", kept.is_some(), yes, "not in the rollback reserve")
+    answer(
+        "reserve",
+        kept.is_some(),
+        yes,
+        "not in the rollback reserve",
+    )
 }
 
 fn known(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
     let keeps = !rules.images.contains(&record.image) && record.state != State::Retiring;
-    answer("orphaned", keeps, || format!("not in the catalog: bakeline retire {}", record.image), "its image is wanted")
+    answer(
+        "orphaned",
+        keeps,
+        || format!("not in the catalog: bakeline retire {}", record.image),
+        "its image is wanted",
+    )
 }
 
 fn finished(record: &Record<'_>) -> Answer {
@@ -140,22 +214,40 @@ fn finished(record: &Record<'_>) -> Answer {
     let yes = match (state, status) {
         (State::Candidate, _) => Some("a candidate: not prune's business".to_owned()),
         (State::Retiring, "available") if record.tag(tags::RETIRING).contains("disable=") => {
-            Some(format!("enabled again by somebody: bakeline restore {}", record.ami.id))
+            Some(format!(
+                "enabled again by somebody: bakeline restore {}",
+                record.ami.id
+            ))
         }
         (State::Retiring, "disabled") | (_, "available") => None,
         (_, "disabled") => Some("disabled by somebody else than bakeline".to_owned()),
         (_, other) => Some(format!("{other}: not prune's business")),
     };
-    answer("finished", yes.is_some(), || yes.clone().unwrap_or_default(), "finished")
+    answer(
+        "finished",
+        yes.is_some(),
+        || yes.clone().unwrap_or_default(),
+        "finished",
+    )
 }
 
 fn referenced(record: &Record<'_>, rules: &Rules<'_>, references: &[&Reference]) -> Answer {
     let leaving = rules.leaving.filter(|image| **image == record.image);
     let pointers = leaving.map(|image| format!("/bakeline/{}/{image}/", rules.catalog));
-    let own = |r: &Reference| r.kind == "parameter" && pointers.as_ref().is_some_and(|p| r.by.starts_with(p));
-    let by: Vec<String> =
-        references.iter().filter(|r| r.kind != SHARED && !own(r)).map(|r| format!("{} {}", r.kind, r.by)).collect();
-    answer("referenced", !by.is_empty(), || format!("used by {}", by.join(", ")), "nothing refers to it")
+    let own = |r: &Reference| {
+        r.kind == "parameter" && pointers.as_ref().is_some_and(|p| r.by.starts_with(p))
+    };
+    let by: Vec<String> = references
+        .iter()
+        .filter(|r| r.kind != SHARED && !own(r))
+        .map(|r| format!("{} {}", r.kind, r.by))
+        .collect();
+    answer(
+        "referenced",
+        !by.is_empty(),
+        || format!("used by {}", by.join(", ")),
+        "nothing refers to it",
+    )
 }
 
 /// The kind of reference that is a launch permission.
@@ -167,23 +259,48 @@ fn launched(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
     let last = record.ami.last_launched.as_deref().and_then(time);
     // What can't be read protects.
     if let (Some(text), None) = (&record.ami.last_launched, last) {
-        return answer("launched", true, || format!("launched at a time that can't be read: {text:?}"), "");
+        return answer(
+            "launched",
+            true,
+            || format!("launched at a time that can't be read: {text:?}"),
+            "",
+        );
     }
     let keeps = last.is_some_and(|last| {
-        let ours = created.is_some_and(|c| last.as_second() - c.as_second() <= OWN_LAUNCH_HOURS * 3600);
+        let ours =
+            created.is_some_and(|c| last.as_second() - c.as_second() <= OWN_LAUNCH_HOURS * 3600);
         !ours && rules.now.as_second() - last.as_second() < LATELY_DAYS * 86_400
     });
-    let yes = || format!("launched {}", last.map_or_else(String::new, |l| l.to_string()));
-    answer("launched", keeps, yes, format!("not launched in the last {LATELY_DAYS} days"))
+    let yes = || {
+        format!(
+            "launched {}",
+            last.map_or_else(String::new, |l| l.to_string())
+        )
+    };
+    answer(
+        "launched",
+        keeps,
+        yes,
+        format!("not launched in the last {LATELY_DAYS} days"),
+    )
 }
 
 fn protected(record: &Record<'_>) -> Answer {
-    answer("protected", record.ami.protected, || "protected from deregistration".to_owned(), "not protected")
+    answer(
+        "protected",
+        record.ami.protected,
+        || "protected from deregistration".to_owned(),
+        "not protected",
+    )
 }
 
 /// With whom an AMI is shared, if with anybody.
 pub(super) fn shared(record: &Record<'_>, references: &[&Reference]) -> Option<String> {
-    let mut with: Vec<&str> = references.iter().filter(|r| r.kind == SHARED).map(|r| r.by.as_str()).collect();
+    let mut with: Vec<&str> = references
+        .iter()
+        .filter(|r| r.kind == SHARED)
+        .map(|r| r.by.as_str())
+        .collect();
     if record.ami.public && !with.contains(&"all") {
         with.insert(0, "all");
     }

@@ -8,13 +8,17 @@ use crate::lifecycle::current::Current;
 #[must_use]
 pub fn reached(settings: &Settings, record: &Record<'_>) -> Option<usize> {
     let value = record.tag(&settings.environment_key);
-    settings.environments.iter().position(|e| e.tag_value == value)
+    settings
+        .environments
+        .iter()
+        .position(|e| e.tag_value == value)
 }
 
 /// The tag's value for a rung; empty below the lowest.
 #[must_use]
 pub fn value(settings: &Settings, rung: Option<usize>) -> String {
-    rung.and_then(|r| settings.environments.get(r)).map_or_else(String::new, |e| e.tag_value.clone())
+    rung.and_then(|r| settings.environments.get(r))
+        .map_or_else(String::new, |e| e.tag_value.clone())
 }
 
 /// The highest rung among the environments where an AMI is current.
@@ -30,6 +34,8 @@ pub fn fallen(settings: &Settings, record: &Record<'_>, rung: usize) -> Option<u
     if let Some(env) = settings.environments.get(rung) {
         left.remove(&env.name);
     }
-    let below = rung.checked_sub(1).and_then(|below| reached(settings, record).map(|r| r.min(below)));
+    let below = rung
+        .checked_sub(1)
+        .and_then(|below| reached(settings, record).map(|r| r.min(below)));
     highest(settings, &left).max(below)
 }

@@ -54,8 +54,14 @@ impl Sweep<'_> {
     pub fn decide(&self, things: &[Temporary]) -> Vec<Leftover> {
         let mut out: Vec<Leftover> = things.iter().filter_map(|thing| self.ask(thing)).collect();
         out.sort_by(|a, b| {
-            let key =
-                |l: &Leftover| (l.thing.kind, l.thing.region.clone(), l.thing.account.clone(), l.thing.id.clone());
+            let key = |l: &Leftover| {
+                (
+                    l.thing.kind,
+                    l.thing.region.clone(),
+                    l.thing.account.clone(),
+                    l.thing.id.clone(),
+                )
+            };
             key(a).cmp(&key(b))
         });
         out
@@ -68,7 +74,11 @@ impl Sweep<'_> {
             None => self.untagged(thing)?,
         };
         let (remove, because) = answer;
-        Some(Leftover { thing: thing.clone(), remove, because })
+        Some(Leftover {
+            thing: thing.clone(),
+            remove,
+            because,
+        })
     }
 
     /// A thing with this catalog's tag; what has no expiry is not temporary.
@@ -77,12 +87,23 @@ impl Sweep<'_> {
         if thing.used && matches!(thing.kind, TemporaryKind::Snapshot | TemporaryKind::Volume) {
             return None; // It goes with the AMI or the instance that has it.
         }
-        if thing.tags.get(tags::SELF).is_some_and(|id| *id != thing.id) && thing.kind == TemporaryKind::Image {
+        if thing.tags.get(tags::SELF).is_some_and(|id| *id != thing.id)
+            && thing.kind == TemporaryKind::Image
+        {
             return None; // A copy made by hand, with the tags of a candidate.
         }
-        let released = [State::Released, State::Held, State::Revoked, State::Retiring].map(State::as_str);
+        let released = [
+            State::Released,
+            State::Held,
+            State::Revoked,
+            State::Retiring,
+        ]
+        .map(State::as_str);
         if thing.kind == TemporaryKind::Image
-            && thing.tags.get(tags::STATE).is_some_and(|state| released.contains(&state.as_str()))
+            && thing
+                .tags
+                .get(tags::STATE)
+                .is_some_and(|state| released.contains(&state.as_str()))
         {
             return None;
         }
@@ -90,12 +111,19 @@ impl Sweep<'_> {
         Some(match (self.runs.get(&run), expires.parse::<Timestamp>()) {
             (Some(facts), _) if facts.alive => (false, format!("run {run} is alive")),
             (_, Ok(expires)) if expires <= self.now => (true, format!("expired at {expires}")),
-            (Some(_), _) if thing.tags.contains_key(tags::KEPT) => {
-                (false, format!("kept for a look until {expires} (--keep-failed)"))
-            }
+            (Some(_), _) if thing.tags.contains_key(tags::KEPT) => (
+                false,
+                format!("kept for a look until {expires} (--keep-failed)"),
+            ),
             (Some(_), _) => (true, format!("run {run} is over")),
-            (None, Ok(expires)) => (false, format!("run {run} is not known here, and it expires only at {expires}")),
-            (None, Err(_)) => (false, format!("`{}` is {expires:?}, which is no time", tags::EXPIRES)),
+            (None, Ok(expires)) => (
+                false,
+                format!("run {run} is not known here, and it expires only at {expires}"),
+            ),
+            (None, Err(_)) => (
+                false,
+                format!("`{}` is {expires:?}, which is no time", tags::EXPIRES),
+            ),
         })
     }
 
@@ -103,17 +131,36 @@ impl Sweep<'_> {
         if thing.kind == TemporaryKind::Image {
             return self.bare(thing);
         }
-        let made = packer_time(&thing.name)
-            .filter(|_| matches!(thing.kind, TemporaryKind::KeyPair | TemporaryKind::SecurityGroup))?;
+        let made = packer_time(&thing.name).filter(|_| {
+            matches!(
+                thing.kind,
+                TemporaryKind::KeyPair | TemporaryKind::SecurityGroup
+            )
+        })?;
         let hours = (self.now.as_second() - made.as_second()) / 3600;
         Some(if thing.used {
             (false, "Packer's, by its name, and in use".to_owned())
         } else if hours < PACKER_HOURS {
-            (false, format!("Packer's, by its name, and made {hours} hours ago"))
+            (
+                false,
+                format!("Packer's, by its name, and made {hours} hours ago"),
+            )
         } else if self.packer {
-            (true, format!("Packer's, by its name, made {} days ago and not in use", hours / 24))
+            (
+                true,
+                format!(
+                    "Packer's, by its name, made {} days ago and not in use",
+                    hours / 24
+                ),
+            )
         } else {
-            (false, format!("Packer's, by its name, made {} days ago: --packer-leftovers takes it", hours / 24))
+            (
+                false,
+                format!(
+                    "Packer's, by its name, made {} days ago: --packer-leftovers takes it",
+                    hours / 24
+                ),
+            )
         })
     }
 }
@@ -125,8 +172,10 @@ impl Sweep<'_> {
         if !thing.tags.is_empty() || thing.account.is_some() || thing.region != *self.home {
             return None;
         }
-        let (run, facts, why) =
-            self.runs.iter().find_map(|(run, facts)| facts.amis.get(&thing.name).map(|why| (run, facts, why)))?;
+        let (run, facts, why) = self
+            .runs
+            .iter()
+            .find_map(|(run, facts)| facts.amis.get(&thing.name).map(|why| (run, facts, why)))?;
         Some(if facts.alive {
             (false, format!("run {run} is alive"))
         } else if let Some(why) = why {
@@ -134,7 +183,10 @@ impl Sweep<'_> {
         } else if let Some(used) = self.referred.get(&thing.id) {
             (false, format!("it has no tags, but {used}"))
         } else {
-            (true, format!("run {run} was building it when it died, so it has no tags"))
+            (
+                true,
+                format!("run {run} was building it when it died, so it has no tags"),
+            )
         })
     }
 }
@@ -143,7 +195,10 @@ impl Sweep<'_> {
 /// `TimeOrderedUUID`).
 fn packer_time(name: &str) -> Option<Timestamp> {
     let uuid = name.strip_prefix("packer_")?;
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+    let digits = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+    };
     let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
     if lengths != [8, 4, 4, 4, 12] || !uuid.split('-').all(digits) {
         return None;

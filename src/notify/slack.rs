@@ -12,7 +12,12 @@ const TRIES: u32 = 4;
 const LONGEST: u64 = 30;
 
 /// Posts the message; the error says what Slack said and never the webhook's URL.
-pub(super) async fn tell(catalog: &Catalog, values: &Values, url: &Secret, http: &dyn Http) -> Result<(), String> {
+pub(super) async fn tell(
+    catalog: &Catalog,
+    values: &Values,
+    url: &Secret,
+    http: &dyn Http,
+) -> Result<(), String> {
     let body = message(catalog, values).map_err(|e| e.to_string())?;
     let mut said = String::new();
     for attempt in 1..=TRIES {

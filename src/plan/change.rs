@@ -24,10 +24,14 @@ impl Change {
         let input = &self.input;
         match (&self.then, &self.now) {
             _ if input == ORDER => "order of provisioning changed".to_owned(),
-            (None, Some(value)) if value.len() < 20 && !input.contains(' ') => format!("{input} {value} added"),
+            (None, Some(value)) if value.len() < 20 && !input.contains(' ') => {
+                format!("{input} {value} added")
+            }
             (None, _) => format!("{input} added"),
             (_, None) => format!("{input} removed"),
-            (Some(then), Some(now)) if is_digest(then) || is_digest(now) => format!("{input} changed"),
+            (Some(then), Some(now)) if is_digest(then) || is_digest(now) => {
+                format!("{input} changed")
+            }
             (Some(then), Some(now)) => format!("{input} changed: {then} -> {now}"),
         }
     }
@@ -39,13 +43,24 @@ pub fn between(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) 
     let names: std::collections::BTreeSet<&String> = then.keys().chain(now.keys()).collect();
     let change = |name: &&String| {
         let (then, now) = (then.get(*name), now.get(*name));
-        (then != now).then(|| Change { input: (*name).clone(), then: then.cloned(), now: now.cloned() })
+        (then != now).then(|| Change {
+            input: (*name).clone(),
+            then: then.cloned(),
+            now: now.cloned(),
+        })
     };
     let mut out: Vec<Change> = names.iter().filter_map(change).collect();
     let implied = out.iter().any(|c| {
-        let named = ["package ", "script ", "file ", "destination ", "playbook ", "manifest "]
-            .iter()
-            .any(|p| c.input.starts_with(p));
+        let named = [
+            "package ",
+            "script ",
+            "file ",
+            "destination ",
+            "playbook ",
+            "manifest ",
+        ]
+        .iter()
+        .any(|p| c.input.starts_with(p));
         let versions = c.input.starts_with("package ") && c.then.is_some() && c.now.is_some();
         (c.then.is_none() || c.now.is_none() || versions) && named
     });
@@ -75,17 +90,48 @@ mod tests {
                 &[("package nginx", "1.2")][..],
                 "package nginx changed: any version -> 1.2",
             ),
-            (&[], &[("package nginx", "any version"), ("order", "[1]")], "package nginx added"),
-            (&[("script a.sh", &a), ("order", "[1]")], &[("order", "[]")], "script a.sh removed"),
-            (&[("script a.sh", &a)], &[("script a.sh", &b)], "script a.sh changed"),
-            (&[("template t", &a)], &[("template t", &b)], "template t changed"),
-            (&[("order", "[1,2]")], &[("order", "[2,1]")], "order of provisioning changed"),
+            (
+                &[],
+                &[("package nginx", "any version"), ("order", "[1]")],
+                "package nginx added",
+            ),
+            (
+                &[("script a.sh", &a), ("order", "[1]")],
+                &[("order", "[]")],
+                "script a.sh removed",
+            ),
+            (
+                &[("script a.sh", &a)],
+                &[("script a.sh", &b)],
+                "script a.sh changed",
+            ),
+            (
+                &[("template t", &a)],
+                &[("template t", &b)],
+                "template t changed",
+            ),
+            (
+                &[("order", "[1,2]")],
+                &[("order", "[2,1]")],
+                "order of provisioning changed",
+            ),
             (&[], &[("disk_gib", "20")], "disk_gib 20 added"),
-            (&[("tag team", "a")], &[("tag team", "b")], "tag team changed: a -> b"),
+            (
+                &[("tag team", "a")],
+                &[("tag team", "b")],
+                "tag team changed: a -> b",
+            ),
             (&[("arch", "x")], &[("arch", "x")], ""),
         ] {
-            let map = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            let got: Vec<String> = between(&map(then), &map(now)).iter().map(super::Change::words).collect();
+            let map = |list: &[(&str, &str)]| {
+                list.iter()
+                    .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                    .collect()
+            };
+            let got: Vec<String> = between(&map(then), &map(now))
+                .iter()
+                .map(super::Change::words)
+                .collect();
             assert_eq!(got.join("; "), words);
         }
     }

@@ -55,7 +55,11 @@ impl<'c> Fingerprints<'c> {
     /// Nothing is digested before it is asked for.
     #[must_use]
     pub fn new(catalog: &'c Catalog) -> Self {
-        Self { catalog, contents: RefCell::default(), controls: RefCell::default() }
+        Self {
+            catalog,
+            contents: RefCell::default(),
+            controls: RefCell::default(),
+        }
     }
 
     /// See [`Recipe::of`].
@@ -69,7 +73,12 @@ impl<'c> Fingerprints<'c> {
         if let Some(gib) = image.disk_gib {
             inputs.insert("disk_gib".to_owned(), gib.to_string());
         }
-        inputs.extend(image.tags.iter().map(|(key, value)| (format!("tag {key}"), value.clone())));
+        inputs.extend(
+            image
+                .tags
+                .iter()
+                .map(|(key, value)| (format!("tag {key}"), value.clone())),
+        );
         let mut order: Vec<String> = Vec::new();
         for provision in &image.provision {
             let mut label = label(provision);
@@ -80,7 +89,10 @@ impl<'c> Fingerprints<'c> {
             order.push(label);
         }
         // JSON, so that no name can pass for two.
-        inputs.insert(ORDER.to_owned(), serde_json::to_string(&order).unwrap_or_default());
+        inputs.insert(
+            ORDER.to_owned(),
+            serde_json::to_string(&order).unwrap_or_default(),
+        );
         for path in crate::render::template_paths(image) {
             inputs.insert(format!("template {path}"), self.content(path));
         }
@@ -93,18 +105,25 @@ impl<'c> Fingerprints<'c> {
         match provision {
             Provision::Packages(p) => {
                 for package in &p.names {
-                    let (name, version) = package.split_once('=').unwrap_or((package, "any version"));
+                    let (name, version) =
+                        package.split_once('=').unwrap_or((package, "any version"));
                     put(format!("package {name}"), version.to_owned());
                 }
             }
             Provision::Script(s) => drop(put(format!("script {}", s.path), self.content(&s.path))),
             Provision::File(f) => {
                 put(format!("file {}", f.source), self.content(&f.source));
-                put(label.to_owned(), format!("{} {} from {}", f.owner, f.mode, f.source));
+                put(
+                    label.to_owned(),
+                    format!("{} {} from {}", f.owner, f.mode, f.source),
+                );
             }
             Provision::Ansible(_) | Provision::Puppet(_) => {
                 if let Provision::Puppet(p) = provision {
-                    put(label.to_owned(), format!("modules {}", p.modules.as_deref().unwrap_or("none")));
+                    put(
+                        label.to_owned(),
+                        format!("modules {}", p.modules.as_deref().unwrap_or("none")),
+                    );
                 }
                 for path in provision.files() {
                     put(format!("file {path}"), self.content(path));
@@ -117,21 +136,31 @@ impl<'c> Fingerprints<'c> {
     }
 
     fn content(&self, path: &str) -> String {
-        let Some((path, bytes)) = self.catalog.files.get_key_value(path) else { return "missing".to_owned() };
+        let Some((path, bytes)) = self.catalog.files.get_key_value(path) else {
+            return "missing".to_owned();
+        };
         let mut known = self.contents.borrow_mut();
-        known.entry(path).or_insert_with(|| format!("{:x}", Sha256::digest(bytes))).clone()
+        known
+            .entry(path)
+            .or_insert_with(|| format!("{:x}", Sha256::digest(bytes)))
+            .clone()
     }
 
     /// Every control an image must pass, its ancestors' too, by id with its digest.
     #[must_use]
     pub fn controls(&self, image: &ImageName) -> BTreeMap<String, String> {
-        self.judged(image).map(|known| known.0.clone()).unwrap_or_default()
+        self.judged(image)
+            .map(|known| known.0.clone())
+            .unwrap_or_default()
     }
 
     /// The digest of all of them, as in the tag `bakeline:checks`.
     #[must_use]
     pub fn checks(&self, image: &ImageName) -> String {
-        self.judged(image).map_or_else(|| crate::checks::combined(&BTreeMap::new()), |known| known.1.clone())
+        self.judged(image).map_or_else(
+            || crate::checks::combined(&BTreeMap::new()),
+            |known| known.1.clone(),
+        )
     }
 
     /// Both; an image with just its parent's controls shares them, and only those that differ are digested.
@@ -148,7 +177,11 @@ impl<'c> Fingerprints<'c> {
             .controls
             .iter()
             .enumerate()
-            .filter(|(at, control)| theirs.get(*at).is_none_or(|known| !Arc::ptr_eq(known, control)))
+            .filter(|(at, control)| {
+                theirs
+                    .get(*at)
+                    .is_none_or(|known| !Arc::ptr_eq(known, control))
+            })
             .map(|(_, control)| &**control)
             .collect();
         let made = match above {

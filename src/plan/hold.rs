@@ -9,35 +9,79 @@ use crate::plan::step::{Action, Decision, Plan, Verdict};
 
 /// Decides that a version may not be promoted any more, or (`release`) that it may again.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, image: &Image, version: Version, release: bool, run: RunId) -> Plan {
+pub fn plan(
+    catalog: &Catalog,
+    world: &World,
+    image: &Image,
+    version: Version,
+    release: bool,
+    run: RunId,
+) -> Plan {
     let all = Record::all(&world.images, &catalog.settings.name);
-    let own: Vec<&Record<'_>> =
-        all.iter().filter(|r| r.image == image.name && r.arch == image.arch && r.version == version).collect();
-    let (from, to) = if release { (State::Held, State::Released) } else { (State::Released, State::Held) };
+    let own: Vec<&Record<'_>> = all
+        .iter()
+        .filter(|r| r.image == image.name && r.arch == image.arch && r.version == version)
+        .collect();
+    let (from, to) = if release {
+        (State::Held, State::Released)
+    } else {
+        (State::Released, State::Held)
+    };
     let mut steps = Vec::new();
     let (verdict, reason) = if own.is_empty() {
-        (Verdict::Blocked, format!("there is no version {version} of `{}`", image.name))
+        (
+            Verdict::Blocked,
+            format!("there is no version {version} of `{}`", image.name),
+        )
     } else if let Some(other) = own.iter().find(|r| r.state != from && r.state != to) {
-        (Verdict::Blocked, format!("version {version} is {} in {}", other.state.as_str(), other.ami.region))
+        (
+            Verdict::Blocked,
+            format!(
+                "version {version} is {} in {}",
+                other.state.as_str(),
+                other.ami.region
+            ),
+        )
     } else if own.iter().all(|r| r.state == to) && world.unread.is_empty() {
-        (Verdict::Keep, format!("version {version} is {} already", to.as_str()))
+        (
+            Verdict::Keep,
+            format!("version {version} is {} already", to.as_str()),
+        )
     } else {
-        let reason = if release { "may be promoted again" } else { "may not be promoted any more" };
+        let reason = if release {
+            "may be promoted again"
+        } else {
+            "may not be promoted any more"
+        };
         let reason = format!("version {version} {reason}");
         for place in places::all(&catalog.settings, &world.account) {
             let name = scope(image.name.as_str(), &place, catalog);
-            let here = own.iter().filter(|r| r.state == from && places::of_ami(r.ami, &world.account) == place);
+            let here = own
+                .iter()
+                .filter(|r| r.state == from && places::of_ami(r.ami, &world.account) == place);
             let here: Vec<AmiId> = here.map(|r| r.ami.id.clone()).collect();
             let action = match places::unread(world, &place) {
-                Some(why) => ("read", Action::Unread { why: why.to_owned() }),
+                Some(why) => (
+                    "read",
+                    Action::Unread {
+                        why: why.to_owned(),
+                    },
+                ),
                 None if here.is_empty() => continue,
                 None => ("hold", mark(here, from, to)),
             };
-            steps.extend(row(&name, &reason, Vec::new(), vec![(action.0, place, action.1)]));
+            steps.extend(row(
+                &name,
+                &reason,
+                Vec::new(),
+                vec![(action.0, place, action.1)],
+            ));
         }
         (Verdict::Hold, reason)
     };
-    let ami = own.iter().find(|r| places::of_ami(r.ami, &world.account) == places::home(&catalog.settings));
+    let ami = own
+        .iter()
+        .find(|r| places::of_ami(r.ami, &world.account) == places::home(&catalog.settings));
     let decision = Decision {
         image: image.name.clone(),
         verdict,
@@ -47,11 +91,21 @@ pub fn plan(catalog: &Catalog, world: &World, image: &Image, version: Version, r
         base_because: None,
         ami: ami.map(|r| r.ami.id.clone()),
     };
-    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: vec![decision], steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions: vec![decision],
+        steps,
+    }
 }
 
 /// One call that moves AMIs from one state to another.
 pub(super) fn mark(amis: Vec<AmiId>, from: State, to: State) -> Action {
     let state = |s: State| Tags::from([(tags::STATE.to_owned(), s.as_str().to_owned())]);
-    Action::Mark { amis, before: state(from), tags: state(to) }
+    Action::Mark {
+        amis,
+        before: state(from),
+        tags: state(to),
+    }
 }

@@ -13,12 +13,44 @@ pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: T
     let id = |verb: &str| StepId(format!("{image}/{verb}"));
     let temporary = format!("bakeline-{run}-{image}");
     let actions = [
-        ("key", Action::CreateKeyPair { name: temporary.clone() }),
-        ("group", Action::CreateGroup { name: temporary.clone() }),
-        ("boot", Action::Boot { image: image.clone(), ami: AmiRef::Known(ami.clone()) }),
-        ("collect", Action::Inspect { image: image.clone(), instance: id("boot") }),
-        ("terminate", Action::Terminate { instance: id("boot") }),
-        ("drop-group", Action::DeleteGroup { name: temporary.clone() }),
+        (
+            "key",
+            Action::CreateKeyPair {
+                name: temporary.clone(),
+            },
+        ),
+        (
+            "group",
+            Action::CreateGroup {
+                name: temporary.clone(),
+            },
+        ),
+        (
+            "boot",
+            Action::Boot {
+                image: image.clone(),
+                ami: AmiRef::Known(ami.clone()),
+            },
+        ),
+        (
+            "collect",
+            Action::Inspect {
+                image: image.clone(),
+                instance: id("boot"),
+            },
+        ),
+        (
+            "terminate",
+            Action::Terminate {
+                instance: id("boot"),
+            },
+        ),
+        (
+            "drop-group",
+            Action::DeleteGroup {
+                name: temporary.clone(),
+            },
+        ),
         ("drop-key", Action::DeleteKeyPair { name: temporary }),
     ];
     let mut before = None;
@@ -26,8 +58,22 @@ pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: T
         let needs = before.take().into_iter().collect();
         before = Some(id(verb));
         let (id, scope, region) = (id(verb), image.to_string(), region.clone());
-        Step { id, scope, region, account: None, needs, reason: format!("a check of {ami} was asked for"), action }
+        Step {
+            id,
+            scope,
+            region,
+            account: None,
+            needs,
+            reason: format!("a check of {ami} was asked for"),
+            action,
+        }
     };
     let steps = actions.into_iter().map(step).collect();
-    Plan { schema: PLAN_SCHEMA, run, made, decisions: Vec::new(), steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made,
+        decisions: Vec::new(),
+        steps,
+    }
 }

@@ -27,12 +27,33 @@ pub fn plan(catalog: &Catalog, world: &World, images: &[ImageName], run: RunId) 
         };
         let (version, ami) = (last.version, last.ami.id.clone());
         let instance = StepId(format!("{}/boot", image.name));
-        let action = Action::Probe { image: image.name.clone(), version, ami: ami.clone(), instance };
-        steps.extend(crate::plan::release::recheck::visit(catalog, last, &run, ("probe", action), &reason));
+        let action = Action::Probe {
+            image: image.name.clone(),
+            version,
+            ami: ami.clone(),
+            instance,
+        };
+        steps.extend(crate::plan::release::recheck::visit(
+            catalog,
+            last,
+            &run,
+            ("probe", action),
+            &reason,
+        ));
         let decision = decision(Verdict::Probe, reason);
-        decisions.push(Decision { version: Some(version), ami: Some(ami), ..decision });
+        decisions.push(Decision {
+            version: Some(version),
+            ami: Some(ami),
+            ..decision
+        });
     }
-    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions, steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions,
+        steps,
+    }
 }
 
 fn missing(image: &Image) -> String {

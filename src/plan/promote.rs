@@ -12,18 +12,41 @@ use crate::plan::step::{AmiRef, Decision, Plan, Step, StepId, Verdict};
 
 /// Decides the promotion of `images` to `to`. What may not move is `Blocked`, what is at every place already is `Keep`.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, images: &[ImageName], to: &EnvName, run: RunId) -> Plan {
+pub fn plan(
+    catalog: &Catalog,
+    world: &World,
+    images: &[ImageName],
+    to: &EnvName,
+    run: RunId,
+) -> Plan {
     let home = places::at_home(world, &catalog.settings);
     let all = Record::all(&world.images, &catalog.settings.name);
-    let mut planner =
-        Planner { catalog, world, home: &home, all: &all, to, moving: BTreeSet::new(), last: BTreeMap::new() };
+    let mut planner = Planner {
+        catalog,
+        world,
+        home: &home,
+        all: &all,
+        to,
+        moving: BTreeSet::new(),
+        last: BTreeMap::new(),
+    };
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
-    for image in catalog.parents_first().into_iter().filter(|i| images.contains(&i.name)) {
+    for image in catalog
+        .parents_first()
+        .into_iter()
+        .filter(|i| images.contains(&i.name))
+    {
         let (decision, mut made) = planner.image(image);
         decisions.push(decision);
         steps.append(&mut made);
     }
-    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions, steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions,
+        steps,
+    }
 }
 
 struct Planner<'p> {
@@ -38,28 +61,57 @@ struct Planner<'p> {
 
 impl<'p> Planner<'p> {
     fn image(&mut self, image: &'p Image) -> (Decision, Vec<Step>) {
-        let wish = Wish { to: self.to, now: self.world.taken, moving: &self.moving };
+        let wish = Wish {
+            to: self.to,
+            now: self.world.taken,
+            moving: &self.moving,
+        };
         let (record, reason) = match promote(self.catalog, self.home, image, &wish) {
-            Promotion::Refused(reasons) => return (decision(image, Verdict::Blocked, reasons, None), Vec::new()),
-            Promotion::Already(record) => {
-                (record, format!("{} is current in `{}`, but not at all its places", record.version, self.to))
+            Promotion::Refused(reasons) => {
+                return (decision(image, Verdict::Blocked, reasons, None), Vec::new());
             }
+            Promotion::Already(record) => (
+                record,
+                format!(
+                    "{} is current in `{}`, but not at all its places",
+                    record.version, self.to
+                ),
+            ),
             Promotion::Move { record, from } => {
-                let after = from.first().map_or_else(String::new, |r| format!(" after {}", r.version));
-                (record, format!("{} becomes current in `{}`{after}", record.version, self.to))
+                let after = from
+                    .first()
+                    .map_or_else(String::new, |r| format!(" after {}", r.version));
+                (
+                    record,
+                    format!("{} becomes current in `{}`{after}", record.version, self.to),
+                )
             }
         };
-        let env = self.catalog.settings.environments.iter().find(|e| e.name == *self.to);
-        let made = env.map_or_else(|| Ok(Vec::new()), |env| self.everywhere(image, record, env, &reason));
+        let env = self
+            .catalog
+            .settings
+            .environments
+            .iter()
+            .find(|e| e.name == *self.to);
+        let made = env.map_or_else(
+            || Ok(Vec::new()),
+            |env| self.everywhere(image, record, env, &reason),
+        );
         match made {
-            Err(why) => (decision(image, Verdict::Blocked, vec![why], None), Vec::new()),
+            Err(why) => (
+                decision(image, Verdict::Blocked, vec![why], None),
+                Vec::new(),
+            ),
             Ok(steps) if steps.is_empty() => {
                 let reason = vec![format!("already current in `{}`", self.to)];
                 (decision(image, Verdict::Keep, reason, Some(record)), steps)
             }
             Ok(steps) => {
                 self.moving.insert((image.name.clone(), record.version));
-                (decision(image, Verdict::Promote, vec![reason], Some(record)), steps)
+                (
+                    decision(image, Verdict::Promote, vec![reason], Some(record)),
+                    steps,
+                )
             }
         }
     }
@@ -85,10 +137,14 @@ impl<'p> Planner<'p> {
         let mut steps = Vec::new();
         for place in places::of(&self.catalog.settings, env, &self.world.account) {
             // The layer parent comes first at every place, where it is on its way, too.
-            let parent = record.parent.as_ref().and_then(|(p, _)| self.last.get(&(p.clone(), place.clone())));
+            let parent = record
+                .parent
+                .as_ref()
+                .and_then(|(p, _)| self.last.get(&(p.clone(), place.clone())));
             let made = publication.at(&place, parent.cloned().into_iter().collect())?;
             if let Some(step) = made.last() {
-                self.last.insert((image.name.clone(), place), step.id.clone());
+                self.last
+                    .insert((image.name.clone(), place), step.id.clone());
             }
             steps.extend(made);
         }
@@ -96,7 +152,12 @@ impl<'p> Planner<'p> {
     }
 }
 
-fn decision(image: &Image, verdict: Verdict, reasons: Vec<String>, record: Option<&Record<'_>>) -> Decision {
+fn decision(
+    image: &Image,
+    verdict: Verdict,
+    reasons: Vec<String>,
+    record: Option<&Record<'_>>,
+) -> Decision {
     Decision {
         image: image.name.clone(),
         verdict,

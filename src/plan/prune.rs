@@ -23,27 +23,54 @@ pub struct Wish {
 #[must_use]
 pub fn plan(catalog: &Catalog, world: &World, wish: &Wish, run: RunId) -> (Vec<Fate>, Plan) {
     let records = Record::all(&world.images, &catalog.settings.name);
-    let rules = Rules { shared_ok: wish.shared_ok, ..Rules::of(catalog, world).keeping(wish.keep) };
+    let rules = Rules {
+        shared_ok: wish.shared_ok,
+        ..Rules::of(catalog, world).keeping(wish.keep)
+    };
     let fates = decide(&records, &rules);
-    let steps = fates.iter().flat_map(|fate| steps(fate, world, wish.shared_ok)).collect();
+    let steps = fates
+        .iter()
+        .flat_map(|fate| steps(fate, world, wish.shared_ok))
+        .collect();
     (fates, empty(world, run, steps))
 }
 
 /// Decides taking an image out of service: every AMI of it that nothing needs goes down the ladder, and its pointers go.
 #[must_use]
-pub fn retire(catalog: &Catalog, world: &World, image: &ImageName, wish: &Wish, run: RunId) -> (Vec<Fate>, Plan) {
+pub fn retire(
+    catalog: &Catalog,
+    world: &World,
+    image: &ImageName,
+    wish: &Wish,
+    run: RunId,
+) -> (Vec<Fate>, Plan) {
     let records = Record::all(&world.images, &catalog.settings.name);
-    let rules = Rules { shared_ok: wish.shared_ok, leaving: Some(image), ..Rules::of(catalog, world) };
+    let rules = Rules {
+        shared_ok: wish.shared_ok,
+        leaving: Some(image),
+        ..Rules::of(catalog, world)
+    };
     let mut fates = decide(&records, &rules);
     fates.retain(|f| f.image == *image);
     let mut all = Vec::new();
     for fate in &fates {
-        let record = records.iter().find(|r| r.ami.id == fate.ami && r.ami.region == fate.region);
-        let unpoint = record.filter(|r| fate.retire && !r.current.is_empty()).map(|r| unpoint(catalog, world, r));
-        let down = steps(fate, world, wish.shared_ok).into_iter().map(|mut step| {
-            step.needs.extend(unpoint.as_ref().filter(|_| step.needs.is_empty()).map(|u| u.id.clone()));
-            step
-        });
+        let record = records
+            .iter()
+            .find(|r| r.ami.id == fate.ami && r.ami.region == fate.region);
+        let unpoint = record
+            .filter(|r| fate.retire && !r.current.is_empty())
+            .map(|r| unpoint(catalog, world, r));
+        let down = steps(fate, world, wish.shared_ok)
+            .into_iter()
+            .map(|mut step| {
+                step.needs.extend(
+                    unpoint
+                        .as_ref()
+                        .filter(|_| step.needs.is_empty())
+                        .map(|u| u.id.clone()),
+                );
+                step
+            });
         let down: Vec<Step> = down.collect();
         all.extend(unpoint.clone());
         all.extend(down);
@@ -56,8 +83,15 @@ pub fn retire(catalog: &Catalog, world: &World, image: &ImageName, wish: &Wish, 
 pub fn restore(world: &World, ami: &Ami, run: RunId) -> Plan {
     let scope = scope(ami.id.as_str());
     let reason = "a person wants it back".to_owned();
-    let action = Action::Restore { ami: ami.id.clone() };
-    let step = step(&scope, (&ami.region, &ami.owner), world, ("restore", reason, action));
+    let action = Action::Restore {
+        ami: ami.id.clone(),
+    };
+    let step = step(
+        &scope,
+        (&ami.region, &ami.owner),
+        world,
+        ("restore", reason, action),
+    );
     empty(world, run, vec![step])
 }
 
@@ -68,23 +102,42 @@ pub fn braked(brakes: &Brakes, fates: &[Fate]) -> Option<String> {
     let all = fates.len();
     let of = format!("{moved} of {all} AMIs would move down the ladder");
     if moved > usize::try_from(brakes.most).unwrap_or(usize::MAX) {
-        return Some(format!("{of}, more than {} (brakes.most): --most {moved} lets them", brakes.most));
+        return Some(format!(
+            "{of}, more than {} (brakes.most): --most {moved} lets them",
+            brakes.most
+        ));
     }
     let percent = usize::try_from(brakes.percent).unwrap_or(100);
     let share = (moved * 100).div_ceil(all.max(1));
-    (moved * 100 > percent * all)
-        .then(|| format!("{of}, more than {percent} % (brakes.percent): --percent {share} lets them"))
+    (moved * 100 > percent * all).then(|| {
+        format!("{of}, more than {percent} % (brakes.percent): --percent {share} lets them")
+    })
 }
 
 /// The AMIs that carry this catalog's tags but are not its own: copies made by hand, left alone and worth a word.
 #[must_use]
 pub fn strangers<'w>(settings: &Settings, world: &'w World) -> Vec<&'w Ami> {
-    let named = |ami: &&Ami| ami.tags.get(tags::CATALOG).is_some_and(|c| *c == settings.name.0);
-    world.images.iter().filter(named).filter(|a| Record::read(a, &settings.name).is_none()).collect()
+    let named = |ami: &&Ami| {
+        ami.tags
+            .get(tags::CATALOG)
+            .is_some_and(|c| *c == settings.name.0)
+    };
+    world
+        .images
+        .iter()
+        .filter(named)
+        .filter(|a| Record::read(a, &settings.name).is_none())
+        .collect()
 }
 
 fn empty(world: &World, run: RunId, steps: Vec<Step>) -> Plan {
-    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: Vec::new(), steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions: Vec::new(),
+        steps,
+    }
 }
 
 fn scope(ami: &str) -> String {
@@ -115,11 +168,19 @@ fn steps(fate: &Fate, world: &World, shared_ok: bool) -> Vec<Step> {
     for rung in &fate.next {
         let ami = fate.ami.clone();
         let action = match rung {
-            Rung::Deprecate => Action::Deprecate { ami, was: fate.state },
+            Rung::Deprecate => Action::Deprecate {
+                ami,
+                was: fate.state,
+            },
             Rung::Disable => Action::Disable { ami, shared_ok },
             Rung::Deregister => Action::Deregister { ami, shared_ok },
         };
-        let mut step = step(&scope, (&fate.region, &fate.owner), world, (rung.as_str(), fate.reason(), action));
+        let mut step = step(
+            &scope,
+            (&fate.region, &fate.owner),
+            world,
+            (rung.as_str(), fate.reason(), action),
+        );
         step.needs.extend(out.last().map(|s| s.id.clone()));
         out.push(step);
     }
@@ -129,8 +190,11 @@ fn steps(fate: &Fate, world: &World, shared_ok: bool) -> Vec<Step> {
 /// Nothing points at an AMI any more.
 fn unpoint(catalog: &Catalog, world: &World, record: &Record<'_>) -> Step {
     let settings = &catalog.settings;
-    let pointers =
-        record.current.keys().map(|env| pointer_name(&settings.name, &record.image, env, record.arch)).collect();
+    let pointers = record
+        .current
+        .keys()
+        .map(|env| pointer_name(&settings.name, &record.image, env, record.arch))
+        .collect();
     let (ami, current) = (record.ami.id.clone(), record.tag(tags::CURRENT).to_owned());
     let reason = format!("`{}` is taken out of service", record.image);
     let place = (&record.ami.region, record.ami.owner.as_str());
@@ -138,7 +202,15 @@ fn unpoint(catalog: &Catalog, world: &World, record: &Record<'_>) -> Step {
         &scope(ami.as_str()),
         place,
         world,
-        ("unpoint", reason, Action::Unpoint { ami: ami.clone(), current, pointers }),
+        (
+            "unpoint",
+            reason,
+            Action::Unpoint {
+                ami: ami.clone(),
+                current,
+                pointers,
+            },
+        ),
     )
 }
 
@@ -146,7 +218,10 @@ fn unpoint(catalog: &Catalog, world: &World, record: &Record<'_>) -> Step {
 #[must_use]
 pub fn wanted(catalog: &Catalog, image: &ImageName) -> Option<String> {
     if let Some(there) = catalog.images.get(image) {
-        return Some(format!("`{image}` is in the catalog: remove {} first", there.file));
+        return Some(format!(
+            "`{image}` is in the catalog: remove {} first",
+            there.file
+        ));
     }
     let child = catalog.images.values().find(|i| i.parent() == Some(image));
     child.map(|c| format!("`{image}` is the parent of `{}` in {}", c.name, c.file))

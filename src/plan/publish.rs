@@ -29,12 +29,17 @@ impl Publication<'_> {
         let scope = scope(&self.image.name.0, place, self.catalog);
         let own = &self.world.account;
         if let Some(why) = places::unread(self.world, place) {
-            let action = Action::Unread { why: why.to_owned() };
+            let action = Action::Unread {
+                why: why.to_owned(),
+            };
             return Ok(self.row(&scope, place, needs, vec![("read", place.clone(), action)]));
         }
         let here = places::at(self.records, place, own);
         let same = |r: &&Record<'_>| r.image == self.image.name && r.arch == self.image.arch;
-        let found = here.iter().filter(same).find(|r| r.version == self.version && r.state != State::Candidate);
+        let found = here
+            .iter()
+            .filter(same)
+            .find(|r| r.version == self.version && r.state != State::Candidate);
         let mut actions = Vec::new();
         let to = match found {
             Some(found) if !found.usable() || found.state != State::Released => {
@@ -64,7 +69,11 @@ impl Publication<'_> {
             .filter(same)
             .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
             .collect();
-        actions.push(("launchable", place.clone(), Action::Launchable { ami: to.clone() }));
+        actions.push((
+            "launchable",
+            place.clone(),
+            Action::Launchable { ami: to.clone() },
+        ));
         let moves = vec![self.movement(found, to, &holders)];
         actions.push(("promote", place.clone(), Action::MoveCurrent { moves }));
         Ok(self.row(&scope, place, needs, actions))
@@ -72,12 +81,36 @@ impl Publication<'_> {
 
     fn copy(&self, place: &Place, actions: &mut Vec<(&'static str, Place, Action)>) {
         let home = places::home(&self.catalog.settings);
-        let share = |account: &String| Action::Share { ami: self.source.clone(), account: account.clone() };
-        let unshare = |account: &String| Action::Unshare { ami: self.source.clone(), account: account.clone() };
-        actions.extend(place.account.as_ref().map(|a| ("share", home.clone(), share(a))));
+        let share = |account: &String| Action::Share {
+            ami: self.source.clone(),
+            account: account.clone(),
+        };
+        let unshare = |account: &String| Action::Unshare {
+            ami: self.source.clone(),
+            account: account.clone(),
+        };
+        actions.extend(
+            place
+                .account
+                .as_ref()
+                .map(|a| ("share", home.clone(), share(a))),
+        );
         let (source, from) = (self.source.clone(), home.region.clone());
-        actions.push(("copy", place.clone(), Action::Copy { source, from, name: self.name.clone() }));
-        actions.extend(place.account.as_ref().map(|a| ("unshare", home.clone(), unshare(a))));
+        actions.push((
+            "copy",
+            place.clone(),
+            Action::Copy {
+                source,
+                from,
+                name: self.name.clone(),
+            },
+        ));
+        actions.extend(
+            place
+                .account
+                .as_ref()
+                .map(|a| ("unshare", home.clone(), unshare(a))),
+        );
     }
 
     fn movement(&self, found: Option<&Record<'_>>, to: AmiRef, holders: &[&Record<'_>]) -> Move {
@@ -86,12 +119,18 @@ impl Publication<'_> {
         let holders_now = holders.iter().filter_map(|r| r.current.get(env).copied());
         let mut now = found.map(|r| r.current.clone()).unwrap_or_default();
         now.insert(env.clone(), later(self.world.taken, holders_now));
-        let climbed = found.and_then(|r| rung::reached(settings, r)).max(settings.rung(env));
+        let climbed = found
+            .and_then(|r| rung::reached(settings, r))
+            .max(settings.rung(env));
         let mut tags = Tags::from([
             (tags::CURRENT.to_owned(), current::format(&now)),
-            (settings.environment_key.clone(), rung::value(settings, climbed)),
+            (
+                settings.environment_key.clone(),
+                rung::value(settings, climbed),
+            ),
         ]);
-        let candidate = || Tags::from([(tags::STATE.to_owned(), State::Candidate.as_str().to_owned())]);
+        let candidate =
+            || Tags::from([(tags::STATE.to_owned(), State::Candidate.as_str().to_owned())]);
         if found.is_none() {
             tags.insert(tags::STATE.to_owned(), State::Released.as_str().to_owned());
         }
@@ -102,7 +141,11 @@ impl Publication<'_> {
             from: holders.iter().map(|r| step::holder(r, env)).collect(),
             before: found.map_or_else(candidate, |r| before(r, &settings.environment_key)),
             tags,
-            untag: found.is_none().then(|| tags::EXPIRES.to_owned()).into_iter().collect(),
+            untag: found
+                .is_none()
+                .then(|| tags::EXPIRES.to_owned())
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -114,14 +157,22 @@ impl Publication<'_> {
         actions: Vec<(&'static str, Place, Action)>,
     ) -> Vec<Step> {
         let home = *place == places::home(&self.catalog.settings);
-        let reason = if home { self.reason.clone() } else { format!("{} in {place}", self.reason) };
+        let reason = if home {
+            self.reason.clone()
+        } else {
+            format!("{} in {place}", self.reason)
+        };
         row(scope, &reason, needs, actions)
     }
 }
 
 /// The scope of an image at a place: at home the image's name alone.
 pub(super) fn scope(image: &str, place: &Place, catalog: &Catalog) -> String {
-    if *place == places::home(&catalog.settings) { image.to_owned() } else { format!("{image}@{place}") }
+    if *place == places::home(&catalog.settings) {
+        image.to_owned()
+    } else {
+        format!("{image}@{place}")
+    }
 }
 
 /// Steps one after the other in one scope.
@@ -137,7 +188,15 @@ pub(super) fn row(
         .map(|(verb, Place { account, region }, action)| {
             let id = StepId(format!("{scope}/{verb}"));
             let needs = std::mem::replace(&mut before, vec![id.clone()]);
-            Step { id, scope: scope.to_owned(), region, account, needs, reason: reason.to_owned(), action }
+            Step {
+                id,
+                scope: scope.to_owned(),
+                region,
+                account,
+                needs,
+                reason: reason.to_owned(),
+                action,
+            }
         })
         .collect()
 }
@@ -145,35 +204,58 @@ pub(super) fn row(
 /// A time later than all of these: of two that say they are current, readers take the later.
 pub(super) fn later(now: Timestamp, since: impl Iterator<Item = Timestamp>) -> Timestamp {
     let second = jiff::SignedDuration::from_secs(1);
-    since.map(|s| s + second).max().map_or(now, |after| after.max(now))
+    since
+        .map(|s| s + second)
+        .max()
+        .map_or(now, |after| after.max(now))
 }
 
 /// The tags that a decision about a record rests on; none is an empty value.
 pub(super) fn before(record: &Record<'_>, environment_key: &str) -> Tags {
     let keys = [tags::STATE, tags::CURRENT, environment_key];
-    keys.into_iter().map(|key| (key.to_owned(), record.tag(key).to_owned())).collect()
+    keys.into_iter()
+        .map(|key| (key.to_owned(), record.tag(key).to_owned()))
+        .collect()
 }
 
 /// Returns the tags of a version after `env` was rolled back from it: held, not current there, and lowered to the
 /// environment below. A version that is neither released nor held keeps its state, which is stricter. `since` is the time
 /// at which the version before became current: a repeated rollback recognizes itself by it.
-pub(super) fn rolled_back(catalog: &Catalog, record: &Record<'_>, env: &EnvName, since: Timestamp) -> Holder {
+pub(super) fn rolled_back(
+    catalog: &Catalog,
+    record: &Record<'_>,
+    env: &EnvName,
+    since: Timestamp,
+) -> Holder {
     let settings = &catalog.settings;
     let mut marks = current::parse(record.tag(tags::ROLLED_BACK));
     marks.insert(env.clone(), since);
     let mut left = record.current.clone();
     left.remove(env);
     let good = matches!(record.state, State::Released | State::Held);
-    let fallen = settings.rung(env).filter(|_| good).and_then(|r| rung::fallen(settings, record, r));
+    let fallen = settings
+        .rung(env)
+        .filter(|_| good)
+        .and_then(|r| rung::fallen(settings, record, r));
     let mut before = before(record, &settings.environment_key);
-    before.insert(tags::ROLLED_BACK.to_owned(), record.tag(tags::ROLLED_BACK).to_owned());
+    before.insert(
+        tags::ROLLED_BACK.to_owned(),
+        record.tag(tags::ROLLED_BACK).to_owned(),
+    );
     let mut after = Tags::from([
         (tags::ROLLED_BACK.to_owned(), current::format(&marks)),
         (tags::CURRENT.to_owned(), current::format(&left)),
-        (settings.environment_key.clone(), rung::value(settings, fallen)),
+        (
+            settings.environment_key.clone(),
+            rung::value(settings, fallen),
+        ),
     ]);
     if good {
         after.insert(tags::STATE.to_owned(), State::Held.as_str().to_owned());
     }
-    Holder { ami: record.ami.id.clone(), before, after }
+    Holder {
+        ami: record.ami.id.clone(),
+        before,
+        after,
+    }
 }

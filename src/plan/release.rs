@@ -48,12 +48,22 @@ pub fn plan_as_of(catalog: &Catalog, world: &World, request: &Request, decided: 
     let mut planner = Planner::new(catalog, world, request, decided);
     let wanted = planner.wanted();
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
-    for image in catalog.parents_first().into_iter().filter(|i| wanted.contains(&i.name)) {
+    for image in catalog
+        .parents_first()
+        .into_iter()
+        .filter(|i| wanted.contains(&i.name))
+    {
         let (decision, mut made) = planner.image(image);
         decisions.push(decision);
         steps.append(&mut made);
     }
-    Plan { schema: PLAN_SCHEMA, run: request.run.clone(), made: decided, decisions, steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run: request.run.clone(),
+        made: decided,
+        decisions,
+        steps,
+    }
 }
 
 /// The plan of a build from scratch that is judged, and thrown away: what it holds shows how far a chain of builds has
@@ -61,15 +71,39 @@ pub fn plan_as_of(catalog: &Catalog, world: &World, request: &Request, decided: 
 ///
 /// # Errors
 /// Why it can't be built: its source or parent is not there.
-pub fn scratch(catalog: &Catalog, world: &World, image: &Image, run: RunId) -> Result<Plan, String> {
-    let request = Request { images: vec![image.name.clone()], force: true, run };
+pub fn scratch(
+    catalog: &Catalog,
+    world: &World,
+    image: &Image,
+    run: RunId,
+) -> Result<Plan, String> {
+    let request = Request {
+        images: vec![image.name.clone()],
+        force: true,
+        run,
+    };
     let planner = Planner::new(catalog, world, &request, world.taken);
     let basis = planner.origin(image, "from scratch, to compare".to_owned())?;
     let version = Version::next(world.taken, planner.index.newest(&image.name));
-    let digests = (planner.prints.recipe(image).digest(), planner.prints.checks(&image.name));
-    let steps = planner.steps(image, version, basis, "to compare; it is thrown away", digests);
+    let digests = (
+        planner.prints.recipe(image).digest(),
+        planner.prints.checks(&image.name),
+    );
+    let steps = planner.steps(
+        image,
+        version,
+        basis,
+        "to compare; it is thrown away",
+        digests,
+    );
     let steps = steps::thrown_away(steps, &image.name);
-    Ok(Plan { schema: PLAN_SCHEMA, run: request.run.clone(), made: world.taken, decisions: Vec::new(), steps })
+    Ok(Plan {
+        schema: PLAN_SCHEMA,
+        run: request.run.clone(),
+        made: world.taken,
+        decisions: Vec::new(),
+        steps,
+    })
 }
 
 /// What is released, found by image: for plans that need no build.
@@ -97,8 +131,15 @@ impl<'c> Released<'c> {
             last.tag(tags::RECIPE) != prints.recipe(image).digest()
                 || last.tag(tags::CHECKS) != prints.checks(&image.name)
         };
-        let found = self.0.images.values().filter_map(|i| Some((i, self.last_good(i)?)));
-        found.filter(|(image, last)| differs(image, last)).map(|(_, last)| last).collect()
+        let found = self
+            .0
+            .images
+            .values()
+            .filter_map(|i| Some((i, self.last_good(i)?)));
+        found
+            .filter(|(image, last)| differs(image, last))
+            .map(|(_, last)| last)
+            .collect()
     }
 }
 
@@ -115,11 +156,26 @@ struct Planner<'c> {
 }
 
 impl<'c> Planner<'c> {
-    fn new(catalog: &'c Catalog, world: &'c World, request: &'c Request, decided: Timestamp) -> Self {
+    fn new(
+        catalog: &'c Catalog,
+        world: &'c World,
+        request: &'c Request,
+        decided: Timestamp,
+    ) -> Self {
         let (index, prints) = (Index::new(catalog, world), Fingerprints::new(catalog));
         let everywhere = Record::all(&world.images, &catalog.settings.name);
         let (built, rechecked) = (BTreeMap::new(), BTreeSet::new());
-        Self { catalog, world, request, decided, index, prints, everywhere, built, rechecked }
+        Self {
+            catalog,
+            world,
+            request,
+            decided,
+            index,
+            prints,
+            everywhere,
+            built,
+            rechecked,
+        }
     }
 
     /// The images asked for, and those ancestors that have nothing released yet to build on.
@@ -141,12 +197,20 @@ impl<'c> Planner<'c> {
 
     fn image(&mut self, image: &'c Image) -> (Decision, Vec<Step>) {
         let recipe = self.prints.recipe(image);
-        let now = Now { digest: recipe.digest(), recipe, checks: self.prints.checks(&image.name) };
+        let now = Now {
+            digest: recipe.digest(),
+            recipe,
+            checks: self.prints.checks(&image.name),
+        };
         let last = self.index.last_good(self.catalog, image).cloned();
         let reasons = self.reasons(image, last.as_ref(), &now);
         let because = |cause: &Cause| reasons.iter().any(|r| r.cause == *cause);
         match last {
-            Some(last) if reasons.iter().all(|r| matches!(r.cause, Cause::Checks | Cause::Note)) => {
+            Some(last)
+                if reasons
+                    .iter()
+                    .all(|r| matches!(r.cause, Cause::Checks | Cause::Note)) =>
+            {
                 if because(&Cause::Checks) {
                     self.again(image, &last, &now, reasons)
                 } else {
@@ -159,10 +223,23 @@ impl<'c> Planner<'c> {
         }
     }
 
-    fn again(&mut self, image: &Image, last: &Record<'_>, now: &Now, reasons: Vec<Reason>) -> (Decision, Vec<Step>) {
+    fn again(
+        &mut self,
+        image: &Image,
+        last: &Record<'_>,
+        now: &Now,
+        reasons: Vec<Reason>,
+    ) -> (Decision, Vec<Step>) {
         self.rechecked.insert(image.name.clone());
         let steps = self.recheck(image, last, &now.checks, &words(&reasons).join("; "));
-        (Decision { verdict: Verdict::Recheck, reasons: words(&reasons), ..kept(image, last) }, steps)
+        (
+            Decision {
+                verdict: Verdict::Recheck,
+                reasons: words(&reasons),
+                ..kept(image, last)
+            },
+            steps,
+        )
     }
 
     fn build(
@@ -194,7 +271,13 @@ impl<'c> Planner<'c> {
         decision.version = Some(version);
         decision.base = Some(basis.words.clone());
         decision.base_because = Some(basis.because.clone());
-        let steps = self.steps(image, version, basis, &decision.reasons.join("; "), (now.digest, now.checks));
+        let steps = self.steps(
+            image,
+            version,
+            basis,
+            &decision.reasons.join("; "),
+            (now.digest, now.checks),
+        );
         (decision, steps)
     }
 }

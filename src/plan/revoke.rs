@@ -5,22 +5,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::publish::{before, later, row};
 use crate::catalog::Catalog;
 use crate::lifecycle::{Record, current, places, revoke, tags};
-use crate::model::{AmiId, EnvName, ImageName, Place, RunId, State, Tags, Version, World, pointer_name};
+use crate::model::{
+    AmiId, EnvName, ImageName, Place, RunId, State, Tags, Version, World, pointer_name,
+};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 
 /// Decides the revocation of a version and of everything layered on it.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, image: &ImageName, version: Version, run: RunId) -> Plan {
+pub fn plan(
+    catalog: &Catalog,
+    world: &World,
+    image: &ImageName,
+    version: Version,
+    run: RunId,
+) -> Plan {
     let records = Record::all(&world.images, &catalog.settings.name);
     let family = revoke::family(&records, image, version);
-    let mut plan = Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: Vec::new(), steps: Vec::new() };
-    if !records.iter().any(|r| r.image == *image && r.version == version) {
+    let mut plan = Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions: Vec::new(),
+        steps: Vec::new(),
+    };
+    if !records
+        .iter()
+        .any(|r| r.image == *image && r.version == version)
+    {
         let reason = format!("there is no version {version} of `{image}`");
-        plan.decisions.push(decision(world, catalog, &records, image, version, (Verdict::Blocked, vec![reason])));
+        plan.decisions.push(decision(
+            world,
+            catalog,
+            &records,
+            image,
+            version,
+            (Verdict::Blocked, vec![reason]),
+        ));
         return plan;
     }
-    let (steps, warnings) = withdraw(catalog, world, &records, &family, &format!("revoke {image} {version}"));
+    let (steps, warnings) = withdraw(
+        catalog,
+        world,
+        &records,
+        &family,
+        &format!("revoke {image} {version}"),
+    );
     for (name, version) in &family {
         let mut reasons: Vec<String> = match plan.decisions.first() {
             None => vec!["withdrawn by hand".to_owned()],
@@ -28,11 +58,22 @@ pub fn plan(catalog: &Catalog, world: &World, image: &ImageName, version: Versio
         };
         reasons.extend(warnings.get(name).into_iter().flatten().cloned());
         let nothing = steps.is_empty();
-        let verdict = if nothing { Verdict::Keep } else { Verdict::Revoke };
+        let verdict = if nothing {
+            Verdict::Keep
+        } else {
+            Verdict::Revoke
+        };
         if nothing {
             reasons = vec![format!("version {version} is revoked already")];
         }
-        plan.decisions.push(decision(world, catalog, &records, name, *version, (verdict, reasons)));
+        plan.decisions.push(decision(
+            world,
+            catalog,
+            &records,
+            name,
+            *version,
+            (verdict, reasons),
+        ));
     }
     plan.steps = steps;
     plan
@@ -47,9 +88,9 @@ fn decision(
     (verdict, reasons): (Verdict, Vec<String>),
 ) -> Decision {
     let home = places::home(&catalog.settings);
-    let ami = records
-        .iter()
-        .find(|r| r.image == *image && r.version == version && places::of_ami(r.ami, &world.account) == home);
+    let ami = records.iter().find(|r| {
+        r.image == *image && r.version == version && places::of_ami(r.ami, &world.account) == home
+    });
     Decision {
         image: image.clone(),
         verdict,
@@ -78,24 +119,50 @@ fn withdraw(
     for place in places::all(&catalog.settings, &world.account) {
         let scope = format!("revoke@{place}");
         if let Some(why) = places::unread(world, &place) {
-            let action = Action::Unread { why: why.to_owned() };
-            steps.extend(row(&scope, reason, Vec::new(), vec![("read", place, action)]));
+            let action = Action::Unread {
+                why: why.to_owned(),
+            };
+            steps.extend(row(
+                &scope,
+                reason,
+                Vec::new(),
+                vec![("read", place, action)],
+            ));
             continue;
         }
         let here = places::at(records, &place, &world.account);
         let doomed = |r: &Record<'_>| family.iter().any(|(i, v)| *i == r.image && *v == r.version);
         let gone: Vec<&Record<'_>> = here.iter().filter(|r| doomed(r)).collect();
         let key = &catalog.settings.environment_key;
-        let unfinished =
-            |r: &&&Record<'_>| r.state != State::Revoked || !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty();
-        let amis: Vec<AmiId> = gone.iter().filter(unfinished).map(|r| r.ami.id.clone()).collect();
+        let unfinished = |r: &&&Record<'_>| {
+            r.state != State::Revoked || !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty()
+        };
+        let amis: Vec<AmiId> = gone
+            .iter()
+            .filter(unfinished)
+            .map(|r| r.ami.id.clone())
+            .collect();
         if amis.is_empty() {
             continue;
         }
-        let (moves, unpublish) =
-            Location { catalog, world, here: &here, place: &place }.replace(&gone, &doomed, &mut warnings);
-        let action = Action::Withdraw { amis, moves, unpublish };
-        steps.extend(row(&scope, reason, Vec::new(), vec![("withdraw", place.clone(), action)]));
+        let (moves, unpublish) = Location {
+            catalog,
+            world,
+            here: &here,
+            place: &place,
+        }
+        .replace(&gone, &doomed, &mut warnings);
+        let action = Action::Withdraw {
+            amis,
+            moves,
+            unpublish,
+        };
+        steps.extend(row(
+            &scope,
+            reason,
+            Vec::new(),
+            vec![("withdraw", place.clone(), action)],
+        ));
     }
     (steps, warnings)
 }
@@ -119,33 +186,60 @@ impl Location<'_> {
         let mut unpublish = Vec::new();
         let mut back: BTreeMap<&AmiId, (&Record<'_>, BTreeSet<&EnvName>)> = BTreeMap::new();
         let mut seen: BTreeSet<(&ImageName, &str, &EnvName)> = BTreeSet::new();
-        for (record, env) in gone.iter().flat_map(|r| r.current.keys().map(move |env| (*r, env))) {
+        for (record, env) in gone
+            .iter()
+            .flat_map(|r| r.current.keys().map(move |env| (*r, env)))
+        {
             if !seen.insert((&record.image, record.arch.as_str(), env)) {
                 continue;
             }
             let name = &record.image;
-            let words = match revoke::instead(&self.catalog.settings, self.here, record, env, doomed) {
-                Some(to) => {
-                    back.entry(&to.ami.id).or_insert((to, BTreeSet::new())).1.insert(env);
-                    format!("`{env}` goes back to {} in {}", to.version, self.place)
-                }
-                None => {
-                    unpublish.push(pointer_name(&self.catalog.settings.name, name, env, record.arch));
-                    format!("no version is left for `{env}` in {}: its pointer is deleted", self.place)
-                }
-            };
+            let words =
+                match revoke::instead(&self.catalog.settings, self.here, record, env, doomed) {
+                    Some(to) => {
+                        back.entry(&to.ami.id)
+                            .or_insert((to, BTreeSet::new()))
+                            .1
+                            .insert(env);
+                        format!("`{env}` goes back to {} in {}", to.version, self.place)
+                    }
+                    None => {
+                        unpublish.push(pointer_name(
+                            &self.catalog.settings.name,
+                            name,
+                            env,
+                            record.arch,
+                        ));
+                        format!(
+                            "no version is left for `{env}` in {}: its pointer is deleted",
+                            self.place
+                        )
+                    }
+                };
             warnings.entry(name.clone()).or_default().insert(words);
         }
-        (back.into_values().flat_map(|(to, envs)| self.go_back(to, &envs)).collect(), unpublish)
+        (
+            back.into_values()
+                .flat_map(|(to, envs)| self.go_back(to, &envs))
+                .collect(),
+            unpublish,
+        )
     }
 
     /// Returns the moves that make one AMI current in these environments; all of them set the same tag.
     fn go_back(&self, to: &Record<'_>, envs: &BTreeSet<&EnvName>) -> Vec<Move> {
         let settings = &self.catalog.settings;
-        let others = || self.here.iter().filter(|r| r.image == to.image && r.arch == to.arch && r.ami.id != to.ami.id);
+        let others = || {
+            self.here
+                .iter()
+                .filter(|r| r.image == to.image && r.arch == to.arch && r.ami.id != to.ami.id)
+        };
         let mut now = to.current.clone();
         for env in envs {
-            let since = later(self.world.taken, others().filter_map(|r| r.current.get(*env).copied()));
+            let since = later(
+                self.world.taken,
+                others().filter_map(|r| r.current.get(*env).copied()),
+            );
             now.insert((*env).clone(), since);
         }
         let movement = |env: &&EnvName| Move {

@@ -10,7 +10,14 @@ use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 
 /// Decides a rollback of `image` in `env`, to a version or to the one before.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, image: &Image, env: &EnvName, to: Option<Version>, run: RunId) -> Plan {
+pub fn plan(
+    catalog: &Catalog,
+    world: &World,
+    image: &Image,
+    env: &EnvName,
+    to: Option<Version>,
+    run: RunId,
+) -> Plan {
     let records = Record::all(&world.images, &catalog.settings.name);
     let decision = |verdict, reason: String, version| Decision {
         image: image.name.clone(),
@@ -29,11 +36,21 @@ pub fn plan(catalog: &Catalog, world: &World, image: &Image, env: &EnvName, to: 
             let steps = steps(catalog, world, &records, image, env, &back, &reason);
             let mut decided = decision(Verdict::Rollback, reason, Some(back.to));
             let home = places::home(&catalog.settings);
-            decided.ami = back.returns.iter().find(|r| r.place == home).map(|r| r.to.ami.id.clone());
+            decided.ami = back
+                .returns
+                .iter()
+                .find(|r| r.place == home)
+                .map(|r| r.to.ami.id.clone());
             (decided, steps)
         }
     };
-    Plan { schema: PLAN_SCHEMA, run, made: world.taken, decisions: vec![decided], steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made: world.taken,
+        decisions: vec![decided],
+        steps,
+    }
 }
 
 fn steps(
@@ -49,8 +66,15 @@ fn steps(
     for place in places::all(&catalog.settings, &world.account) {
         let name = scope(image.name.as_str(), &place, catalog);
         if let Some(why) = places::unread(world, &place) {
-            let action = Action::Unread { why: why.to_owned() };
-            steps.extend(row(&name, &format!("{reason} in {place}"), Vec::new(), vec![("read", place, action)]));
+            let action = Action::Unread {
+                why: why.to_owned(),
+            };
+            steps.extend(row(
+                &name,
+                &format!("{reason} in {place}"),
+                Vec::new(),
+                vec![("read", place, action)],
+            ));
             continue;
         }
         let here = places::at(records, &place, &world.account);
@@ -61,7 +85,12 @@ fn steps(
             actions.push(("rollback", place.clone(), Action::MoveCurrent { moves }));
         }
         // A version is held everywhere, also where this environment does not point at it.
-        let taken: Vec<Version> = back.returns.iter().flat_map(|r| &r.from).map(|r| r.version).collect();
+        let taken: Vec<Version> = back
+            .returns
+            .iter()
+            .flat_map(|r| &r.from)
+            .map(|r| r.version)
+            .collect();
         let moved: Vec<&Record<'_>> = returns.into_iter().flat_map(|r| &r.from).collect();
         let others = here.iter().filter(|r| {
             r.image == image.name
@@ -72,9 +101,17 @@ fn steps(
         });
         let others: Vec<_> = others.map(|r| r.ami.id.clone()).collect();
         if !others.is_empty() {
-            actions.push(("hold", place.clone(), super::hold::mark(others, State::Released, State::Held)));
+            actions.push((
+                "hold",
+                place.clone(),
+                super::hold::mark(others, State::Released, State::Held),
+            ));
         }
-        let reason = if name == image.name.as_str() { reason.to_owned() } else { format!("{reason} in {place}") };
+        let reason = if name == image.name.as_str() {
+            reason.to_owned()
+        } else {
+            format!("{reason} in {place}")
+        };
         steps.extend(row(&name, &reason, Vec::new(), actions));
     }
     steps
@@ -83,13 +120,20 @@ fn steps(
 fn movement(catalog: &Catalog, world: &World, env: &EnvName, back: &Return<'_>) -> Move {
     let settings = &catalog.settings;
     let mut now = back.to.current.clone();
-    let since = later(world.taken, back.from.iter().filter_map(|r| r.current.get(env).copied()));
+    let since = later(
+        world.taken,
+        back.from.iter().filter_map(|r| r.current.get(env).copied()),
+    );
     now.insert(env.clone(), since);
     Move {
         env: env.clone(),
         pointer: pointer_name(&settings.name, &back.to.image, env, back.to.arch),
         to: AmiRef::Known(back.to.ami.id.clone()),
-        from: back.from.iter().map(|r| rolled_back(catalog, r, env, since)).collect(),
+        from: back
+            .from
+            .iter()
+            .map(|r| rolled_back(catalog, r, env, since))
+            .collect(),
         before: before(&back.to, &settings.environment_key),
         tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
         untag: Vec::new(),

@@ -51,19 +51,39 @@ impl Saved {
     ///
     /// # Errors
     /// What moved since, in words: nothing may be done then.
-    pub fn today(&self, catalog: &Catalog, world: &World, run: &RunId) -> Result<Plan, Vec<String>> {
+    pub fn today(
+        &self,
+        catalog: &Catalog,
+        world: &World,
+        run: &RunId,
+    ) -> Result<Plan, Vec<String>> {
         let moved = change::between(&self.facts, &facts(catalog, world, &self.plan));
         if !moved.is_empty() {
             return Err(moved.iter().map(Change::words).collect());
         }
-        let request = Request { images: self.images.clone(), force: self.force, run: run.clone() };
+        let request = Request {
+            images: self.images.clone(),
+            force: self.force,
+            run: run.clone(),
+        };
         let plan = plan_as_of(catalog, world, &request, self.plan.made);
         let shape = |plan: &Plan| {
-            let steps: Vec<_> = plan.steps.iter().map(|s| (s.id.clone(), s.region.clone())).collect();
-            let does = plan.decisions.iter().map(|d| (d.image.clone(), d.verdict, d.version, d.base.clone()));
+            let steps: Vec<_> = plan
+                .steps
+                .iter()
+                .map(|s| (s.id.clone(), s.region.clone()))
+                .collect();
+            let does = plan
+                .decisions
+                .iter()
+                .map(|d| (d.image.clone(), d.verdict, d.version, d.base.clone()));
             (does.collect::<Vec<_>>(), steps)
         };
-        if shape(&plan) == shape(&self.plan) { Ok(plan) } else { Err(vec!["it is decided differently now".to_owned()]) }
+        if shape(&plan) == shape(&self.plan) {
+            Ok(plan)
+        } else {
+            Err(vec!["it is decided differently now".to_owned()])
+        }
     }
 }
 
@@ -71,7 +91,10 @@ impl Saved {
 fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, String> {
     let prints = Fingerprints::new(catalog);
     let mut out = BTreeMap::new();
-    let lineages = plan.decisions.iter().flat_map(|d| catalog.lineage(&d.image));
+    let lineages = plan
+        .decisions
+        .iter()
+        .flat_map(|d| catalog.lineage(&d.image));
     let images: BTreeMap<&ImageName, &Image> = lineages.map(|i| (&i.name, i)).collect();
     for (name, image) in &images {
         let mut put = |what: &str, value: String| out.insert(format!("{name}: {what}"), value);
@@ -79,30 +102,72 @@ fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, Stri
             put(&input, value);
         }
         put("checks", prints.checks(name));
-        put("rules", format!("max_age {:?}, rebase_after {}", image.max_age.map(|a| a.as_secs()), image.rebase_after));
+        put(
+            "rules",
+            format!(
+                "max_age {:?}, rebase_after {}",
+                image.max_age.map(|a| a.as_secs()),
+                image.rebase_after
+            ),
+        );
         if let Some(source) = world.sources.get(*name) {
-            put("source", source.as_ref().map_or_else(|| "none".to_owned(), |ami| ami.id.to_string()));
+            put(
+                "source",
+                source
+                    .as_ref()
+                    .map_or_else(|| "none".to_owned(), |ami| ami.id.to_string()),
+            );
         }
         if let Some(probe) = world.evidence.probes.get(*name) {
-            let pending: Vec<&str> = probe.pending.iter().filter(|u| u.security).map(|u| u.package.as_str()).collect();
-            put("pending updates", format!("{} {}", probe.ami, pending.join(" ")));
+            let pending: Vec<&str> = probe
+                .pending
+                .iter()
+                .filter(|u| u.security)
+                .map(|u| u.package.as_str())
+                .collect();
+            put(
+                "pending updates",
+                format!("{} {}", probe.ami, pending.join(" ")),
+            );
         }
     }
-    for gone in plan.decisions.iter().filter(|d| !catalog.images.contains_key(&d.image)) {
-        out.insert(format!("{}: image", gone.image), "not in the catalog".to_owned());
+    for gone in plan
+        .decisions
+        .iter()
+        .filter(|d| !catalog.images.contains_key(&d.image))
+    {
+        out.insert(
+            format!("{}: image", gone.image),
+            "not in the catalog".to_owned(),
+        );
     }
     let settings = &catalog.settings;
     let said = format!(
         "{:?} {:?} {:?} {:?}",
         settings.environments, settings.environment_key, settings.regions, settings.builder
     );
-    out.insert("bakeline.yaml: environments, regions and builder".to_owned(), said);
+    out.insert(
+        "bakeline.yaml: environments, regions and builder".to_owned(),
+        said,
+    );
     let names: BTreeSet<&str> = images.keys().map(|n| n.as_str()).collect();
     let ours = |key: &str, ami: &crate::model::Ami| ami.tags.get(key).cloned().unwrap_or_default();
-    for ami in world.images.iter().filter(|a| names.contains(ours(tags::IMAGE, a).as_str())) {
-        let at = format!("{}: AMI {} in {}", ours(tags::IMAGE, ami), ami.id, ami.region);
+    for ami in world
+        .images
+        .iter()
+        .filter(|a| names.contains(ours(tags::IMAGE, a).as_str()))
+    {
+        let at = format!(
+            "{}: AMI {} in {}",
+            ours(tags::IMAGE, ami),
+            ami.id,
+            ami.region
+        );
         out.insert(format!("{at}: status"), ami.status.clone());
-        let told = ami.tags.iter().filter(|(k, _)| k.starts_with("bakeline:") || **k == settings.environment_key);
+        let told = ami
+            .tags
+            .iter()
+            .filter(|(k, _)| k.starts_with("bakeline:") || **k == settings.environment_key);
         out.extend(told.map(|(key, value)| (format!("{at}: tag {key}"), value.clone())));
     }
     out

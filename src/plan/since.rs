@@ -18,7 +18,12 @@ pub fn changed(before: &Catalog, now: &Catalog) -> BTreeSet<ImageName> {
                 || rules(old) != rules(image)
         })
     };
-    let mut out: BTreeSet<ImageName> = now.images.values().filter(moved).map(|i| i.name.clone()).collect();
+    let mut out: BTreeSet<ImageName> = now
+        .images
+        .values()
+        .filter(moved)
+        .map(|i| i.name.clone())
+        .collect();
     for image in now.parents_first() {
         if image.parent().is_some_and(|p| out.contains(p)) {
             out.insert(image.name.clone());

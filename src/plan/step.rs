@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::verdict::Verdict;
 use crate::lifecycle::{Record, current, tags};
-use crate::model::{AmiId, EnvName, ImageName, Region, RunId, State, Tags, Temporary, Timestamp, Version};
+use crate::model::{
+    AmiId, EnvName, ImageName, Region, RunId, State, Tags, Temporary, Timestamp, Version,
+};
 
 /// Identifies a step within a plan: `<scope>/<verb>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,7 +69,11 @@ pub fn holder(record: &Record<'_>, env: &EnvName) -> Holder {
     after.remove(env);
     let current = |text: String| Tags::from([(tags::CURRENT.to_owned(), text)]);
     let before = current(record.tag(tags::CURRENT).to_owned());
-    Holder { ami: record.ami.id.clone(), before, after: current(current::format(&after)) }
+    Holder {
+        ami: record.ami.id.clone(),
+        before,
+        after: current(current::format(&after)),
+    }
 }
 
 /// One effect, with everything it needs.
@@ -79,7 +85,13 @@ pub enum Action {
     /// Make the run's security group for one image.
     CreateGroup { name: String },
     /// Render, `packer validate`, `packer build`: makes the AMI `ami_name` from `base`.
-    Build { image: ImageName, version: Version, ami_name: String, base: AmiRef, tags: Tags },
+    Build {
+        image: ImageName,
+        version: Version,
+        ami_name: String,
+        base: AmiRef,
+        tags: Tags,
+    },
     /// Tag a new AMI as candidate, with everything known about it.
     TagCandidate { ami: AmiRef, tags: Tags },
     /// Start an instance of the AMI.
@@ -103,13 +115,33 @@ pub enum Action {
     /// Back up the ladder.
     Restore { ami: AmiId },
     /// Make nothing point at the AMI: its `bakeline:current` tag, which is `current` now, and these parameters.
-    Unpoint { ami: AmiId, current: String, pointers: Vec<String> },
+    Unpoint {
+        ami: AmiId,
+        current: String,
+        pointers: Vec<String>,
+    },
     /// Judge the controls again on a booted instance of a released version.
-    CheckAgain { image: ImageName, version: Version, instance: StepId },
+    CheckAgain {
+        image: ImageName,
+        version: Version,
+        instance: StepId,
+    },
     /// Write down that a released AMI passed other controls than when it was built.
-    Retag { image: ImageName, version: Version, ami: AmiId, before: String, after: String, checked: Timestamp },
+    Retag {
+        image: ImageName,
+        version: Version,
+        ami: AmiId,
+        before: String,
+        after: String,
+        checked: Timestamp,
+    },
     /// Ask a booted instance of a released version for pending updates, and store the answer.
-    Probe { image: ImageName, version: Version, ami: AmiId, instance: StepId },
+    Probe {
+        image: ImageName,
+        version: Version,
+        ami: AmiId,
+        instance: StepId,
+    },
     /// Collect from a booted instance what the controls of an image need, and judge nothing.
     Inspect { image: ImageName, instance: StepId },
     /// Throw away the AMI of this name that this run built.
@@ -121,14 +153,26 @@ pub enum Action {
     /// No longer let it, once no copy to it is under way.
     Unshare { ami: AmiRef, account: String },
     /// Copy an AMI from another Region or account under its own name, and wait until it can be used.
-    Copy { source: AmiRef, from: Region, name: String },
+    Copy {
+        source: AmiRef,
+        from: Region,
+        name: String,
+    },
     /// Ask EC2, without starting anything, whether an instance of it would start.
     Launchable { ami: AmiRef },
     /// Set tags of AMIs in one call (an empty value removes one); refuses when `before` holds no longer.
-    Mark { amis: Vec<AmiId>, before: Tags, tags: Tags },
+    Mark {
+        amis: Vec<AmiId>,
+        before: Tags,
+        tags: Tags,
+    },
     /// Withdraw AMIs in one location: mark them as revoked, make other AMIs current, and delete the pointers for which no
     /// version is left.
-    Withdraw { amis: Vec<AmiId>, moves: Vec<Move>, unpublish: Vec<String> },
+    Withdraw {
+        amis: Vec<AmiId>,
+        moves: Vec<Move>,
+        unpublish: Vec<String>,
+    },
     /// Make the SSM parameter say what the tags say.
     Publish { pointer: String, ami: AmiId },
     /// Delete the SSM parameter: nothing is current any more.
@@ -248,7 +292,11 @@ impl Plan {
     /// The scopes in order of first appearance, with the scopes each waits for.
     #[must_use]
     pub fn scopes(&self) -> Vec<(&str, Vec<&str>)> {
-        let owner: BTreeMap<&StepId, &str> = self.steps.iter().map(|s| (&s.id, s.scope.as_str())).collect();
+        let owner: BTreeMap<&StepId, &str> = self
+            .steps
+            .iter()
+            .map(|s| (&s.id, s.scope.as_str()))
+            .collect();
         let mut out: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
         for step in &self.steps {

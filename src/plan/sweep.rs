@@ -18,17 +18,32 @@ pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
                 l.thing.kind == TemporaryKind::Instance
                     && (&l.thing.region, &l.thing.account) == (&thing.region, &thing.account)
             };
-            let waits = matches!(thing.kind, TemporaryKind::SecurityGroup | TemporaryKind::Volume);
+            let waits = matches!(
+                thing.kind,
+                TemporaryKind::SecurityGroup | TemporaryKind::Volume
+            );
             Step {
                 id: id(leftover),
                 scope: thing.unique_name(),
                 region: thing.region.clone(),
                 account: thing.account.clone(),
-                needs: if waits { going().filter(holds).map(id).collect() } else { Vec::new() },
+                needs: if waits {
+                    going().filter(holds).map(id).collect()
+                } else {
+                    Vec::new()
+                },
                 reason: leftover.because.clone(),
-                action: Action::Sweep { thing: thing.clone() },
+                action: Action::Sweep {
+                    thing: thing.clone(),
+                },
             }
         })
         .collect();
-    Plan { schema: PLAN_SCHEMA, run, made, decisions: Vec::new(), steps }
+    Plan {
+        schema: PLAN_SCHEMA,
+        run,
+        made,
+        decisions: Vec::new(),
+        steps,
+    }
 }

@@ -23,17 +23,27 @@ pub struct Wave {
 pub fn waves(plan: &Plan, world: &World) -> Vec<Wave> {
     let mut number: BTreeMap<&str, usize> = BTreeMap::new();
     let mut out: Vec<Wave> = Vec::new();
-    let images: std::collections::BTreeSet<&str> = plan.decisions.iter().map(|d| d.image.as_str()).collect();
+    let images: std::collections::BTreeSet<&str> =
+        plan.decisions.iter().map(|d| d.image.as_str()).collect();
     // A scope's needs come before it: steps are listed after all they need.
     for (scope, needs) in plan.scopes() {
-        let after = needs.iter().filter_map(|n| number.get(n)).max().copied().unwrap_or(0);
+        let after = needs
+            .iter()
+            .filter_map(|n| number.get(n))
+            .max()
+            .copied()
+            .unwrap_or(0);
         number.insert(scope, after + 1);
         // Copies to other places are scopes of their own, but no images.
         if !images.contains(scope) {
             continue;
         }
         if out.len() <= after {
-            out.push(Wave { number: after + 1, images: BTreeMap::new(), minutes: None });
+            out.push(Wave {
+                number: after + 1,
+                images: BTreeMap::new(),
+                minutes: None,
+            });
         }
         let image = ImageName::from(scope);
         let minutes = minutes(world, &image);

@@ -29,31 +29,58 @@ pub(super) fn script() -> String {
 /// no installed version. What apt says of a package beyond its line does not matter.
 pub(super) fn parse(out: &str) -> Result<Vec<Update>, NameError> {
     if let Some((_, why)) = out.split_once(FAILED) {
-        return Err(NameError(why.lines().next().unwrap_or("").trim().to_owned()));
+        return Err(NameError(
+            why.lines().next().unwrap_or("").trim().to_owned(),
+        ));
     }
-    let (_, rest) = out.split_once(BEGIN).ok_or_else(|| NameError("it did not answer".to_owned()))?;
-    let (list, _) = rest.split_once(END).ok_or_else(|| NameError("its answer is cut off".to_owned()))?;
+    let (_, rest) = out
+        .split_once(BEGIN)
+        .ok_or_else(|| NameError("it did not answer".to_owned()))?;
+    let (list, _) = rest
+        .split_once(END)
+        .ok_or_else(|| NameError("its answer is cut off".to_owned()))?;
     upgrade(list)
 }
 
 /// Reads the `Inst` lines of a simulated upgrade.
 pub(super) fn upgrade(list: &str) -> Result<Vec<Update>, NameError> {
-    let lines = list.lines().map(str::trim).filter(|l| l.starts_with("Inst "));
-    lines.map(|l| line(l).ok_or_else(|| NameError(format!("apt said something unknown: {l:?}")))).collect()
+    let lines = list
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with("Inst "));
+    lines
+        .map(|l| line(l).ok_or_else(|| NameError(format!("apt said something unknown: {l:?}"))))
+        .collect()
 }
 
 fn line(line: &str) -> Option<Update> {
     let rest = line.strip_prefix("Inst ")?;
     let (package, rest) = rest.split_once(' ')?;
     let (before, rest) = rest.split_once('(')?;
-    let current = before.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let current = before
+        .trim()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     let (inside, _) = rest.split_once(')')?;
     let (candidate, origin) = inside.split_once(' ')?;
-    let origin = origin.rsplit_once(" [").map_or(origin, |(origin, _)| origin).trim();
+    let origin = origin
+        .rsplit_once(" [")
+        .map_or(origin, |(origin, _)| origin)
+        .trim();
     // Origin `Debian-Security:12/stable-security`; derivatives name the suite `-security` (Ubuntu) or the label so.
-    let security = origin.split(", ").any(|o| o.starts_with("Debian-Security") || o.ends_with("-security"));
-    let (package, candidate, origin) = (package.to_owned(), candidate.to_owned(), origin.to_owned());
-    Some(Update { package, current, candidate, origin, security })
+    let security = origin
+        .split(", ")
+        .any(|o| o.starts_with("Debian-Security") || o.ends_with("-security"));
+    let (package, candidate, origin) =
+        (package.to_owned(), candidate.to_owned(), origin.to_owned());
+    Some(Update {
+        package,
+        current,
+        candidate,
+        origin,
+        security,
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +105,15 @@ bakeline-updates-end
         let updates = parse(RECORDED).expect("it is sound");
         let lines: Vec<String> = updates
             .iter()
-            .map(|u| format!("{} {} -> {}{}", u.package, u.current, u.candidate, if u.security { " !" } else { "" }))
+            .map(|u| {
+                format!(
+                    "{} {} -> {}{}",
+                    u.package,
+                    u.current,
+                    u.candidate,
+                    if u.security { " !" } else { "" }
+                )
+            })
             .collect();
         assert_eq!(
             lines,
@@ -91,17 +126,32 @@ bakeline-updates-end
                 "curl 8.5.0-2ubuntu10.5 -> 8.5.0-2ubuntu10.6 !",
             ]
         );
-        assert_eq!(updates[1].origin, "Debian:12.12/oldstable, Debian-Security:12/oldstable-security");
-        assert_eq!(parse("bakeline-updates-begin\nbakeline-updates-end\n"), Ok(Vec::new()));
+        assert_eq!(
+            updates[1].origin,
+            "Debian:12.12/oldstable, Debian-Security:12/oldstable-security"
+        );
+        assert_eq!(
+            parse("bakeline-updates-begin\nbakeline-updates-end\n"),
+            Ok(Vec::new())
+        );
     }
 
     #[test]
     fn what_failed_or_is_cut_off_is_no_clean_bill_of_health() {
         let bad = [
             ("", "did not answer"),
-            ("bakeline-updates-begin\nInst a [1] (2 D:1 [x])\n", "cut off"),
-            ("bakeline-updates-failed apt-get update: E: no network\n", "no network"),
-            ("bakeline-updates-begin\nInst nonsense\nbakeline-updates-end\n", "nonsense"),
+            (
+                "bakeline-updates-begin\nInst a [1] (2 D:1 [x])\n",
+                "cut off",
+            ),
+            (
+                "bakeline-updates-failed apt-get update: E: no network\n",
+                "no network",
+            ),
+            (
+                "bakeline-updates-begin\nInst nonsense\nbakeline-updates-end\n",
+                "nonsense",
+            ),
         ];
         for (out, words) in bad {
             let error = parse(out).expect_err(out);
@@ -112,6 +162,11 @@ bakeline-updates-end
     #[test]
     fn the_script_is_a_posix_shell_script_that_installs_nothing() {
         let script = script();
-        assert!(script.contains("apt-get -s ") && !script.contains(" install") && !script.contains(" -y"), "{script}");
+        assert!(
+            script.contains("apt-get -s ")
+                && !script.contains(" install")
+                && !script.contains(" -y"),
+            "{script}"
+        );
     }
 }

@@ -10,7 +10,9 @@ pub(super) const LOGIN_USER: &str = "admin";
 
 /// A transient timer lives in /run and so travels into no image; `shutdown +N` would need logind and D-Bus.
 pub(super) fn deadline(hours: i64) -> String {
-    format!("#!/bin/sh\nexec systemd-run --unit=bakeline-deadline --on-active={hours}h systemctl poweroff\n")
+    format!(
+        "#!/bin/sh\nexec systemd-run --unit=bakeline-deadline --on-active={hours}h systemctl poweroff\n"
+    )
 }
 
 /// The parts of MIME user data are told apart by this line, which neither a key nor a script of ours contains.
@@ -27,7 +29,9 @@ pub(super) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
     // JSON is YAML.
     let config = serde_json::json!({ "ssh_keys": map });
     let part = |kind: &str, text: &str| {
-        format!("--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\n\n{text}\n")
+        format!(
+            "--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\n\n{text}\n"
+        )
     };
     format!(
         "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n{}{}--{BOUNDARY}--\n",
@@ -39,29 +43,42 @@ pub(super) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
 /// `name`, `name:arch` or either with `=version`; never something apt could read as an option, a pattern or a removal.
 pub(super) fn check_package(text: &str) -> Result<(), NameError> {
     let wrong = |what: String| Err(NameError(what));
-    let (full, version) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(v)));
-    let (name, arch) = full.split_once(':').map_or((full, None), |(n, a)| (n, Some(a)));
+    let (full, version) = text
+        .split_once('=')
+        .map_or((text, None), |(n, v)| (n, Some(v)));
+    let (name, arch) = full
+        .split_once(':')
+        .map_or((full, None), |(n, a)| (n, Some(a)));
     if name.starts_with('-') {
         return wrong("a package can't start with `-`: it would be an option".to_owned());
     }
     if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
-        return wrong("a package name has at least two characters and starts with a-z or 0-9".to_owned());
+        return wrong(
+            "a package name has at least two characters and starts with a-z or 0-9".to_owned(),
+        );
     }
     let plain = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(*c);
     if let Some(c) = name.chars().find(|c| !plain(c)) {
-        return wrong(format!("`{}` is not one of a-z, 0-9, `+`, `-` and `.`", c.escape_default()));
+        return wrong(format!(
+            "`{}` is not one of a-z, 0-9, `+`, `-` and `.`",
+            c.escape_default()
+        ));
     }
     if name.ends_with('-') || name.ends_with('+') && !name.ends_with("++") {
         return wrong("apt would read the trailing `-` or `+` as remove or install".to_owned());
     }
-    if arch
-        .is_some_and(|a| a.is_empty() || !a.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
-    {
+    if arch.is_some_and(|a| {
+        a.is_empty()
+            || !a
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }) {
         return wrong("what follows `:` must be an architecture such as amd64".to_owned());
     }
     let version_ok = |v: &str| {
         v.starts_with(|c: char| c.is_ascii_digit())
-            && v.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
+            && v.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
     };
     if version.is_some_and(|v| !version_ok(v)) {
         return wrong("what follows `=` must be a version such as 1.22.1-9".to_owned());
@@ -78,7 +95,9 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
         (epoch.to_owned(), upstream.to_owned(), revision.to_owned())
     };
     let (a, b) = (split(a), split(b));
-    compare_parts(&a.0, &b.0).then_with(|| compare_parts(&a.1, &b.1)).then_with(|| compare_parts(&a.2, &b.2))
+    compare_parts(&a.0, &b.0)
+        .then_with(|| compare_parts(&a.1, &b.1))
+        .then_with(|| compare_parts(&a.2, &b.2))
 }
 
 /// Alternates between the longest run of non-digits, compared by [`weight`], and of digits, compared as a number.
@@ -117,7 +136,10 @@ fn weight(c: Option<&u8>) -> i32 {
 
 /// The digits in front without their leading zeros, and the rest.
 fn number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|c| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let zeros = text[..end].iter().position(|c| *c != b'0').unwrap_or(end);
     (&text[zeros..end], &text[end..])
 }
@@ -132,11 +154,21 @@ mod tests {
         // checked with `dpkg --compare-versions`.
         let ascending: &[&[&str]] = &[
             &["1~~", "1~~a", "1~", "1", "1a", "1+", "1."],
-            &["1.0~beta1~svn1245", "1.0~beta1", "1.0", "1.0-0.1", "1.0-1", "1.0.1"],
+            &[
+                "1.0~beta1~svn1245",
+                "1.0~beta1",
+                "1.0",
+                "1.0-0.1",
+                "1.0-1",
+                "1.0.1",
+            ],
             &["1.2.9", "1.2.10", "1.12", "2", "0:2.1", "1:0.1", "10:0"],
             &["9.2p1-2", "9.2p1-2+deb12u3", "9.2p1-2+deb12u10", "9.2p1-3"],
             &["1.22", "1.22.1-9", "1.22.1-9+deb12u1", "1.22.1-9.1"],
-            &["1-99999999999999999999999998", "1-99999999999999999999999999"],
+            &[
+                "1-99999999999999999999999998",
+                "1-99999999999999999999999999",
+            ],
         ];
         for row in ascending {
             for (i, a) in row.iter().enumerate() {
@@ -145,8 +177,17 @@ mod tests {
                 }
             }
         }
-        for (a, b) in [("0:1", "1"), ("1.0", "1.00"), ("1-0", "1"), ("1.001", "1.1"), ("1.0-0", "1.0-00")] {
-            assert!(compare_versions(a, b).is_eq() && compare_versions(b, a).is_eq(), "{a} {b}");
+        for (a, b) in [
+            ("0:1", "1"),
+            ("1.0", "1.00"),
+            ("1-0", "1"),
+            ("1.001", "1.1"),
+            ("1.0-0", "1.0-00"),
+        ] {
+            assert!(
+                compare_versions(a, b).is_eq() && compare_versions(b, a).is_eq(),
+                "{a} {b}"
+            );
         }
     }
 
@@ -154,19 +195,43 @@ mod tests {
     fn a_first_boot_gets_its_host_keys_beside_its_deadline() {
         let text = super::first_boot(12, &[("ed25519", "-----BEGIN\nx\n", "ssh-ed25519 AAAA")]);
         let parts: Vec<&str> = text.split("--=bakeline=").collect();
-        assert!(parts[0].starts_with("Content-Type: multipart/mixed;") && parts.len() == 4, "{text}");
-        let body = |part: &str| part.split_once("\n\n").expect("a header").1.trim().to_owned();
-        let config: serde_json::Value =
-            serde_json::from_str(body(parts[1]).strip_prefix("#cloud-config\n").expect("its mark")).expect("JSON");
+        assert!(
+            parts[0].starts_with("Content-Type: multipart/mixed;") && parts.len() == 4,
+            "{text}"
+        );
+        let body = |part: &str| {
+            part.split_once("\n\n")
+                .expect("a header")
+                .1
+                .trim()
+                .to_owned()
+        };
+        let config: serde_json::Value = serde_json::from_str(
+            body(parts[1])
+                .strip_prefix("#cloud-config\n")
+                .expect("its mark"),
+        )
+        .expect("JSON");
         let keys = serde_json::json!({"ed25519_private": "-----BEGIN\nx\n", "ed25519_public": "ssh-ed25519 AAAA"});
-        assert_eq!(config, serde_json::json!({ "ssh_keys": keys }), "and nothing else of the image's is replaced");
+        assert_eq!(
+            config,
+            serde_json::json!({ "ssh_keys": keys }),
+            "and nothing else of the image's is replaced"
+        );
         assert_eq!(body(parts[2]), super::deadline(12).trim());
         assert!(text.is_ascii() && text.len() < 1000);
     }
 
     #[test]
     fn packages_cannot_be_options_patterns_or_code() {
-        for good in ["nginx", "g++", "libc6:amd64", "nginx=1.22.1-9+deb12u3", "python3.11", "0ad"] {
+        for good in [
+            "nginx",
+            "g++",
+            "libc6:amd64",
+            "nginx=1.22.1-9+deb12u3",
+            "python3.11",
+            "0ad",
+        ] {
             assert_eq!(check_package(good), Ok(()), "{good}");
         }
         for bad in [

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::Secret;
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
+use crate::model::{
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+};
 
 /// What kind of answer a failed cloud call is, so that callers can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,10 @@ impl CloudErrorKind {
     /// Returns whether the same call may succeed a moment later, and says nothing about what it is about.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Throttled | Self::Unavailable | Self::Malformed)
+        matches!(
+            self,
+            Self::Unreachable | Self::Throttled | Self::Unavailable | Self::Malformed
+        )
     }
 }
 
@@ -169,13 +174,23 @@ pub trait Cloud: super::Ladder + Send + Sync {
     /// Lists every AMI ID that an SSM parameter of a Region contains, whether an AMI of that ID exists or not.
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>>;
     /// Makes an ed25519 key pair and returns its private half.
-    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret>;
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret>;
     /// Deletes a key pair; one that does not exist is fine.
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
     /// Makes a security group and returns its id.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
     /// The id of the security group with this name that carries these tags.
-    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>>;
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>>;
     /// Deletes a security group; one that does not exist is fine.
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()>;
     /// Starts one instance.
@@ -198,11 +213,21 @@ pub trait Cloud: super::Ladder + Send + Sync {
     async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()>;
     /// Everything that may be temporary: what carries the owner's tag, own AMIs without it whose names begin with the
     /// prefix, and key pairs and security groups named as Packer names its own.
-    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>>;
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>>;
     /// Reads an SSM parameter.
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
     /// Writes an SSM parameter that holds an AMI id (`aws:ec2:image`: validated after the call, so read it back).
-    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, tags: &Tags) -> CloudResult<()>;
+    async fn put_parameter(
+        &self,
+        region: &Region,
+        name: &str,
+        value: &AmiId,
+        tags: &Tags,
+    ) -> CloudResult<()>;
     /// Deletes an SSM parameter; one that does not exist is fine.
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()>;
     /// Every SSM parameter below a path, with its value.
@@ -214,7 +239,19 @@ pub trait Cloud: super::Ladder + Send + Sync {
     /// What of an AMI another account may use by its own number.
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
     /// Lets (`on`) another account use this of an AMI, or no longer; twice is fine.
-    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()>;
+    async fn share(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        what: &Sharing,
+        account: &str,
+        on: bool,
+    ) -> CloudResult<()>;
     /// Asks whether an instance of the AMI would start, and starts none.
-    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()>;
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()>;
 }

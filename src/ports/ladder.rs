@@ -22,5 +22,9 @@ pub trait Ladder: Send + Sync {
     /// Lets these launch it too.
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()>;
     /// What EC2 itself says refers to these AMIs; none where it does not know the question. Who may not ask it gets an error.
-    async fn reported(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Option<Vec<Reference>>>;
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>>;
 }

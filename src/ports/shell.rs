@@ -66,9 +66,17 @@ impl Bounds {
     /// How much one collection may answer unless somebody says so.
     pub const BYTES: usize = 32 << 20;
     /// For a fresh instance, which takes a while to let us in.
-    pub const FRESH: Self = Self { patience: Duration::from_secs(300), time: Self::TIME, bytes: Self::BYTES };
+    pub const FRESH: Self = Self {
+        patience: Duration::from_secs(300),
+        time: Self::TIME,
+        bytes: Self::BYTES,
+    };
     /// For a machine that is up.
-    pub const UP: Self = Self { patience: Duration::ZERO, time: Self::TIME, bytes: Self::BYTES };
+    pub const UP: Self = Self {
+        patience: Duration::ZERO,
+        time: Self::TIME,
+        bytes: Self::BYTES,
+    };
 }
 
 /// What kind of failure it is.

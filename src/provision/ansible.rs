@@ -53,23 +53,35 @@ pub fn folder(
 ) -> BTreeMap<String, Vec<u8>> {
     let beside = crate::provision::folder_of(&ansible.playbook);
     let own = format!("{beside}/{CONFIG}");
-    let own = ansible.files.contains(&own).then(|| format!("{FILES}/{own}"));
+    let own = ansible
+        .files
+        .contains(&own)
+        .then(|| format!("{FILES}/{own}"));
     let job = Job {
         image: image.to_owned(),
         playbook: ansible.playbook.clone(),
         user: user.to_owned(),
         config: own.clone().unwrap_or_else(|| CONFIG.to_owned()),
     };
-    let files = ansible.files.iter().filter_map(|path| Some((format!("{FILES}/{path}"), content.get(path)?.clone())));
+    let files = ansible
+        .files
+        .iter()
+        .filter_map(|path| Some((format!("{FILES}/{path}"), content.get(path)?.clone())));
     let mut out: BTreeMap<String, Vec<u8>> = files.collect();
     if own.is_none() {
         out.insert(CONFIG.to_owned(), Vec::new());
     }
     out.insert(VARS.to_owned(), variables(&ansible.vars).into_bytes());
     for host in RUNNER {
-        out.insert(format!("host_vars/{host}.json"), br#"{"ansible_become": false}"#.to_vec());
+        out.insert(
+            format!("host_vars/{host}.json"),
+            br#"{"ansible_become": false}"#.to_vec(),
+        );
     }
-    out.insert(JOB.to_owned(), serde_json::to_vec_pretty(&job).unwrap_or_default());
+    out.insert(
+        JOB.to_owned(),
+        serde_json::to_vec_pretty(&job).unwrap_or_default(),
+    );
     out
 }
 
@@ -102,7 +114,8 @@ pub fn inventory(job: &Job, host: &str, port: u16, key: &Path) -> Vec<u8> {
         "ansible_host": host, "ansible_port": port, "ansible_user": job.user, "ansible_ssh_private_key_file": key,
         "ansible_become_method": "sudo",
     });
-    serde_json::to_vec_pretty(&serde_json::json!({ "all": { "hosts": { &job.image: facts } } })).unwrap_or_default()
+    serde_json::to_vec_pretty(&serde_json::json!({ "all": { "hosts": { &job.image: facts } } }))
+        .unwrap_or_default()
 }
 
 /// The arguments of `ansible-playbook`, for a start in the job's folder. `--become` is the default of tasks without the
@@ -110,7 +123,16 @@ pub fn inventory(job: &Job, host: &str, port: u16, key: &Path) -> Vec<u8> {
 #[must_use]
 pub fn arguments(job: &Job) -> Vec<String> {
     let playbook = format!("{FILES}/{}", job.playbook);
-    ["-i", INVENTORY, "--become", "-e", &format!("@{VARS}"), &playbook].map(str::to_owned).to_vec()
+    [
+        "-i",
+        INVENTORY,
+        "--become",
+        "-e",
+        &format!("@{VARS}"),
+        &playbook,
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 /// Its environment, which takes precedence over any `ansible.cfg`: nothing of the runner's own Ansible, nothing of the
@@ -132,11 +154,19 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
         "LogLevel=ERROR",
     ];
     let config = ssh_config.replace('\'', r"'\''");
-    let ssh = ssh.iter().fold(format!("-F '{config}'"), |line, option| format!("{line} -o {option}"));
+    let ssh = ssh.iter().fold(format!("-F '{config}'"), |line, option| {
+        format!("{line} -o {option}")
+    });
     let text = str::to_owned;
     vec![
-        ("ANSIBLE_HOME", folder.join(".ansible").display().to_string()),
-        ("ANSIBLE_CONFIG", folder.join(&job.config).display().to_string()),
+        (
+            "ANSIBLE_HOME",
+            folder.join(".ansible").display().to_string(),
+        ),
+        (
+            "ANSIBLE_CONFIG",
+            folder.join(&job.config).display().to_string(),
+        ),
         ("ANSIBLE_REMOTE_TEMP", text(REMOTE_TEMP)),
         // Else files for an unprivileged `become_user` go to the first of Ansible's own list.
         ("ANSIBLE_SYSTEM_TMPDIRS", text(REMOTE_TEMP)),
@@ -174,14 +204,18 @@ pub struct Output {
 impl Output {
     /// Takes in one line of output or of errors.
     pub fn hear(&mut self, line: &str, job: &Job) {
-        self.explaining &= !line.contains("be elsewhere in the file") && !line.starts_with("The offending line");
+        self.explaining &=
+            !line.contains("be elsewhere in the file") && !line.starts_with("The offending line");
         if let Some(name) = heading(line) {
             name.clone_into(&mut self.task);
         } else if line.starts_with("fatal: [") || line.starts_with("failed: [") {
             self.failed = Some(format!("task `{}` {}", self.task, why(line)));
         } else if line.trim() == "...ignoring" {
             self.failed = None;
-        } else if let Some(rest) = line.strip_prefix("ERROR! ").or_else(|| line.strip_prefix("[ERROR]: ")) {
+        } else if let Some(rest) = line
+            .strip_prefix("ERROR! ")
+            .or_else(|| line.strip_prefix("[ERROR]: "))
+        {
             self.error.push(rest.to_owned());
             self.explaining = true;
         } else if self.explaining && !line.trim().is_empty() {
@@ -202,34 +236,54 @@ impl Output {
         let playbook = &job.playbook;
         match (code, self.failed) {
             (Some(0), _) if self.played => Ok(()),
-            (Some(0), _) => {
-                Err(format!("playbook `{playbook}` did nothing: no play in it is for the host; write `hosts: all`"))
-            }
+            (Some(0), _) => Err(format!(
+                "playbook `{playbook}` did nothing: no play in it is for the host; write `hosts: all`"
+            )),
             (_, Some(failed)) => Err(format!("playbook `{playbook}`: {failed}")),
-            (_, None) if !self.error.is_empty() => {
-                Err(format!("playbook `{playbook}`: {}", shorten(&self.error.join(" "))))
-            }
-            (Some(code), None) => Err(format!("playbook `{playbook}`: ansible-playbook exited {code}")),
-            (None, None) => Err(format!("playbook `{playbook}`: ansible-playbook was killed")),
+            (_, None) if !self.error.is_empty() => Err(format!(
+                "playbook `{playbook}`: {}",
+                shorten(&self.error.join(" "))
+            )),
+            (Some(code), None) => Err(format!(
+                "playbook `{playbook}`: ansible-playbook exited {code}"
+            )),
+            (None, None) => Err(format!(
+                "playbook `{playbook}`: ansible-playbook was killed"
+            )),
         }
     }
 }
 
 /// The name in `TASK [role : name] ***` or `RUNNING HANDLER [name] ***`.
 fn heading(line: &str) -> Option<&str> {
-    let rest = line.strip_prefix("TASK [").or_else(|| line.strip_prefix("RUNNING HANDLER ["))?;
+    let rest = line
+        .strip_prefix("TASK [")
+        .or_else(|| line.strip_prefix("RUNNING HANDLER ["))?;
     rest.trim_end_matches('*').trim_end().strip_suffix(']')
 }
 
 /// What follows `fatal: [host]: FAILED! => `: the module's message, and what the command said where that is more.
 fn why(line: &str) -> String {
-    let verb = if line.contains("UNREACHABLE!") { "could not reach the instance" } else { "failed" };
+    let verb = if line.contains("UNREACHABLE!") {
+        "could not reach the instance"
+    } else {
+        "failed"
+    };
     let result = line.split_once(" => ").map_or("", |(_, result)| result);
     let Ok(result) = serde_json::from_str::<serde_json::Value>(result) else {
         return format!("{verb}: {}", shorten(line));
     };
-    let part = |key: &str| result.get(key).and_then(serde_json::Value::as_str).map(str::trim).filter(|t| !t.is_empty());
-    let said = ["msg", "censored", "stderr", "module_stderr"].into_iter().filter_map(part).collect::<Vec<_>>();
+    let part = |key: &str| {
+        result
+            .get(key)
+            .and_then(serde_json::Value::as_str)
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+    };
+    let said = ["msg", "censored", "stderr", "module_stderr"]
+        .into_iter()
+        .filter_map(part)
+        .collect::<Vec<_>>();
     format!("{verb}: {}", shorten(&said.join(": ")))
 }
 

@@ -70,8 +70,15 @@ pub fn render(
     language: Language,
     values: &impl Serialize,
 ) -> Result<String, RenderError> {
-    let wrong = |message: String| RenderError { at: None, template: path.to_owned(), message };
-    let text = catalog.files.get(path).ok_or_else(|| wrong("it does not exist".to_owned()))?;
+    let wrong = |message: String| RenderError {
+        at: None,
+        template: path.to_owned(),
+        message,
+    };
+    let text = catalog
+        .files
+        .get(path)
+        .ok_or_else(|| wrong("it does not exist".to_owned()))?;
     let text = std::str::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
     render_text(path, text, language, values)
 }
@@ -80,18 +87,36 @@ pub fn render(
 ///
 /// # Errors
 /// The template is wrong, uses a variable it does not get, or a value can't be quoted.
-pub fn render_text(path: &str, text: &str, language: Language, values: &impl Serialize) -> Result<String, RenderError> {
-    let wrong = |message: String| RenderError { at: None, template: path.to_owned(), message };
+pub fn render_text(
+    path: &str,
+    text: &str,
+    language: Language,
+    values: &impl Serialize,
+) -> Result<String, RenderError> {
+    let wrong = |message: String| RenderError {
+        at: None,
+        template: path.to_owned(),
+        message,
+    };
     let parsed = parsed(path, text, language).map_err(|e| wrong(e.to_string()))?;
     let context = tera::Context::from_serialize(values).map_err(|e| wrong(e.to_string()))?;
     if let Some(name) = parsed.used.iter().find(|name| !context.contains_key(name)) {
         let given: Vec<String> = given(values);
         let near = crate::diagnostic::nearest(name, given.iter().map(String::as_str));
-        let help = near.map_or_else(|| format!("it gets: {}", given.join(", ")), |n| format!("did you mean `{n}`?"));
+        let help = near.map_or_else(
+            || format!("it gets: {}", given.join(", ")),
+            |n| format!("did you mean `{n}`?"),
+        );
         let message = format!("it uses `{name}`, which it does not get; {help}");
-        return Err(RenderError { at: first_use(text, name), ..wrong(message) });
+        return Err(RenderError {
+            at: first_use(text, name),
+            ..wrong(message)
+        });
     }
-    parsed.tera.render(path, &context).map_err(|e| wrong(chain(&e)))
+    parsed
+        .tera
+        .render(path, &context)
+        .map_err(|e| wrong(chain(&e)))
 }
 
 /// A template ready to be rendered, and the variables it uses, sorted.
@@ -114,8 +139,16 @@ fn parsed(path: &str, text: &str, language: Language) -> Result<Rc<Parsed>, tera
         return Ok(known);
     }
     let tera = engine(path, text, language)?;
-    let used = tera.get_template_variables(path)?.into_iter().map(str::to_owned).collect();
-    let made = Rc::new(Parsed { text: text.to_owned(), tera, used });
+    let used = tera
+        .get_template_variables(path)?
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let made = Rc::new(Parsed {
+        text: text.to_owned(),
+        tera,
+        used,
+    });
     PARSED.with_borrow_mut(|all| all.insert(key, Rc::clone(&made)));
     Ok(made)
 }
@@ -125,12 +158,17 @@ fn first_use(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let inside = |at: usize| {
         let before = &text[..at];
-        let (open, close) = (before.rfind("@{").max(before.rfind("@%")), before.rfind("}@").max(before.rfind("%@")));
+        let (open, close) = (
+            before.rfind("@{").max(before.rfind("@%")),
+            before.rfind("}@").max(before.rfind("%@")),
+        );
         open.is_some() && open > close
     };
     text.match_indices(name)
         .map(|(at, _)| at..at + name.len())
-        .find(|r| inside(r.start) && !text[..r.start].ends_with(word) && !text[r.end..].starts_with(word))
+        .find(|r| {
+            inside(r.start) && !text[..r.start].ends_with(word) && !text[r.end..].starts_with(word)
+        })
 }
 
 fn given(values: &impl Serialize) -> Vec<String> {

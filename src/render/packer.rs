@@ -109,13 +109,24 @@ const PATIENCE: u32 = 3600;
 ///
 /// # Errors
 /// A template or file is missing or wrong, a value can't travel, or Packer is too old for what the catalog asks.
-pub fn files(catalog: &Catalog, image: &Image, run: &RunValues) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
+pub fn files(
+    catalog: &Catalog,
+    image: &Image,
+    run: &RunValues,
+) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
     let blocks = blocks(catalog, image)?;
     let builder = &catalog.settings.builder;
     let newer = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !newer {
-        let message = format!("`access: ssm` needs Packer 1.7 or newer, this is {}", run.packer);
-        return Err(RenderError { at: None, template: TEMPLATE.to_owned(), message });
+        let message = format!(
+            "`access: ssm` needs Packer 1.7 or newer, this is {}",
+            run.packer
+        );
+        return Err(RenderError {
+            at: None,
+            template: TEMPLATE.to_owned(),
+            message,
+        });
     }
     let values = Values {
         image: image.name.as_str(),
@@ -140,7 +151,11 @@ pub fn files(catalog: &Catalog, image: &Image, run: &RunValues) -> Result<BTreeM
         tags: pairs(&run.tags),
         run_tags: pairs(&run.run_tags),
         user_data: &run.user_data,
-        environment: run.environment.iter().map(|(k, v)| format!("{k}={v}")).collect(),
+        environment: run
+            .environment
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect(),
         blocks: blocks.iter().map(values_of).collect(),
         program: shell_word(&run.program)?,
         check_request: shell_word(&run.check_request)?,
@@ -155,13 +170,20 @@ pub fn files(catalog: &Catalog, image: &Image, run: &RunValues) -> Result<BTreeM
         template: TEMPLATE.to_owned(),
         message: format!("it does not render to JSON: {e}"),
     })?;
-    let mut out = BTreeMap::from([(RENDERED.to_owned(), serde_json::to_vec_pretty(&parsed).unwrap_or_default())]);
+    let mut out = BTreeMap::from([(
+        RENDERED.to_owned(),
+        serde_json::to_vec_pretty(&parsed).unwrap_or_default(),
+    )]);
     for block in blocks {
         match block {
             Block::Script { name, text, .. } => out.insert(name, text),
             Block::Upload { name, content, .. } => out.insert(name, content),
             Block::Folder { name, files, .. } | Block::Playbook { name, files } => {
-                out.extend(files.into_iter().map(|(path, content)| (format!("{name}/{path}"), content)));
+                out.extend(
+                    files
+                        .into_iter()
+                        .map(|(path, content)| (format!("{name}/{path}"), content)),
+                );
                 None
             }
             Block::Check => None,
@@ -172,23 +194,36 @@ pub fn files(catalog: &Catalog, image: &Image, run: &RunValues) -> Result<BTreeM
 
 /// EC2 allows 255 characters in an AMI's description.
 fn description(image: &Image) -> String {
-    let text = if image.description.is_empty() { image.name.as_str() } else { &image.description };
+    let text = if image.description.is_empty() {
+        image.name.as_str()
+    } else {
+        &image.description
+    };
     text.chars().take(255).collect()
 }
 
 fn pairs(tags: &Tags) -> Vec<Pair<'_>> {
-    tags.iter().map(|(key, value)| Pair { key, value }).collect()
+    tags.iter()
+        .map(|(key, value)| Pair { key, value })
+        .collect()
 }
 
 fn values_of(block: &Block) -> BlockValues {
     let (kind, name, to, command) = match block {
-        Block::Script { name, interpreter, .. } => ("script", name.as_str(), "", interpreter.as_str()),
+        Block::Script {
+            name, interpreter, ..
+        } => ("script", name.as_str(), "", interpreter.as_str()),
         Block::Upload { name, to, .. } => ("upload", name.as_str(), to.as_str(), ""),
         Block::Folder { name, to, .. } => ("folder", name.as_str(), to.as_str(), ""),
         Block::Playbook { name, .. } => ("playbook", name.as_str(), "", ""),
         Block::Check => ("check", "", "", ""),
     };
-    BlockValues { kind, name: name.to_owned(), to: to.to_owned(), command: command.to_owned() }
+    BlockValues {
+        kind,
+        name: name.to_owned(),
+        to: to.to_owned(),
+        command: command.to_owned(),
+    }
 }
 
 /// A word of the shell-local command line; it is quoted for HCL and JSON when rendered.

@@ -51,8 +51,18 @@ fn scripts(platform: Platform) -> Scripts {
 
 /// Those of them that this image's build uses: what it does not use can't change it.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let Scripts { apt, prepare, packages, file, ansible_prepare, ansible, puppet, harden, cleanup, seal } =
-        scripts(image.platform);
+    let Scripts {
+        apt,
+        prepare,
+        packages,
+        file,
+        ansible_prepare,
+        ansible,
+        puppet,
+        harden,
+        cleanup,
+        seal,
+    } = scripts(image.platform);
     let uses = |wanted: fn(&Provision) -> bool| image.provision.iter().any(wanted);
     let mut out = vec![apt, prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
@@ -71,13 +81,28 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
     /// Run this script as root with this interpreter; its name in the build folder and its text.
-    Script { name: String, text: Vec<u8>, interpreter: String },
+    Script {
+        name: String,
+        text: Vec<u8>,
+        interpreter: String,
+    },
     /// Upload this content to a place in the image; its name in the build folder.
-    Upload { name: String, content: Vec<u8>, to: String },
+    Upload {
+        name: String,
+        content: Vec<u8>,
+        to: String,
+    },
     /// Upload these files with their folders into a folder of the image; its name in the build folder.
-    Folder { name: String, files: BTreeMap<String, Vec<u8>>, to: String },
+    Folder {
+        name: String,
+        files: BTreeMap<String, Vec<u8>>,
+        to: String,
+    },
     /// Play a playbook from the runner; its job's folder in the build folder, and what is in it.
-    Playbook { name: String, files: BTreeMap<String, Vec<u8>> },
+    Playbook {
+        name: String,
+        files: BTreeMap<String, Vec<u8>>,
+    },
     /// Collect facts and judge the build-phase controls.
     Check,
 }
@@ -130,8 +155,20 @@ pub struct Fact<'v> {
 /// # Errors
 /// A template or a file is missing or wrong.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
-    let Scripts { apt, prepare, harden, cleanup, seal, .. } = scripts(image.platform);
-    let apt = render(catalog, apt, Language::Shell, &BTreeMap::<String, String>::new())?;
+    let Scripts {
+        apt,
+        prepare,
+        harden,
+        cleanup,
+        seal,
+        ..
+    } = scripts(image.platform);
+    let apt = render(
+        catalog,
+        apt,
+        Language::Shell,
+        &BTreeMap::<String, String>::new(),
+    )?;
     let base = ScriptValues {
         image: image.name.as_str(),
         apt: &apt,
@@ -149,7 +186,12 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         hiera: "",
         facts: Vec::new(),
     };
-    let mut build = Build { catalog, image, base: base.clone(), out: Vec::new() };
+    let mut build = Build {
+        catalog,
+        image,
+        base: base.clone(),
+        out: Vec::new(),
+    };
     build.script(prepare, &base)?;
     for provision in &image.provision {
         build.lower(provision)?;
@@ -182,7 +224,11 @@ impl Build<'_> {
     fn script(&mut self, path: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
         let text = render(self.catalog, path, Language::Shell, values)?.into_bytes();
         let name = self.named(path.rsplit('/').next().unwrap_or(path));
-        self.out.push(Block::Script { name, text, interpreter: "/bin/sh".to_owned() });
+        self.out.push(Block::Script {
+            name,
+            text,
+            interpreter: "/bin/sh".to_owned(),
+        });
         Ok(())
     }
 
@@ -191,21 +237,45 @@ impl Build<'_> {
         let scripts = scripts(self.image.platform);
         let base = self.base.clone();
         match provision {
-            Provision::Packages(p) => self.script(scripts.packages, &ScriptValues { packages: &p.names, ..base }),
+            Provision::Packages(p) => self.script(
+                scripts.packages,
+                &ScriptValues {
+                    packages: &p.names,
+                    ..base
+                },
+            ),
             Provision::Script(s) => {
                 let name = self.named("script.sh");
                 let text = content(self.catalog, &s.path)?;
                 let interpreter = interpreter(&s.path, &text)?;
-                self.out.push(Block::Script { name, text, interpreter });
+                self.out.push(Block::Script {
+                    name,
+                    text,
+                    interpreter,
+                });
                 Ok(())
             }
             Provision::File(f) => {
                 let uploaded = format!("/tmp/bakeline-upload-{}", self.out.len());
                 let name = self.named("upload");
-                self.out.push(Block::Upload { name, content: content(self.catalog, &f.source)?, to: uploaded.clone() });
+                self.out.push(Block::Upload {
+                    name,
+                    content: content(self.catalog, &f.source)?,
+                    to: uploaded.clone(),
+                });
                 let (owner, group) = f.owner.split_once(':').unwrap_or((&f.owner, "root"));
                 let (uploaded, destination, mode) = (&uploaded, &f.destination, &f.mode);
-                self.script(scripts.file, &ScriptValues { uploaded, destination, owner, group, mode, ..base })
+                self.script(
+                    scripts.file,
+                    &ScriptValues {
+                        uploaded,
+                        destination,
+                        owner,
+                        group,
+                        mode,
+                        ..base
+                    },
+                )
             }
             Provision::Ansible(a) => {
                 self.script(scripts.ansible_prepare, &base)?;
@@ -218,18 +288,35 @@ impl Build<'_> {
         }
     }
 
-    fn puppet(&mut self, p: &Puppet, path: &str, base: ScriptValues<'_>) -> Result<(), RenderError> {
+    fn puppet(
+        &mut self,
+        p: &Puppet,
+        path: &str,
+        base: ScriptValues<'_>,
+    ) -> Result<(), RenderError> {
         let name = self.named("puppet");
         let uploaded = format!("/tmp/bakeline-{name}");
-        let files: Result<_, _> = p.files.iter().map(|path| Ok((path.clone(), content(self.catalog, path)?))).collect();
-        self.out.push(Block::Folder { name, files: files?, to: uploaded.clone() });
+        let files: Result<_, _> = p
+            .files
+            .iter()
+            .map(|path| Ok((path.clone(), content(self.catalog, path)?)))
+            .collect();
+        self.out.push(Block::Folder {
+            name,
+            files: files?,
+            to: uploaded.clone(),
+        });
         let hiera = p.hiera().unwrap_or_default();
         let values = ScriptValues {
             uploaded: &uploaded,
             manifest: &p.manifest,
             modules: p.modules.as_deref().unwrap_or_default(),
             hiera: &hiera,
-            facts: p.facts.iter().map(|(name, value)| Fact { name, value }).collect(),
+            facts: p
+                .facts
+                .iter()
+                .map(|(name, value)| Fact { name, value })
+                .collect(),
             ..base
         };
         self.script(path, &values)
@@ -237,7 +324,11 @@ impl Build<'_> {
 }
 
 fn content(catalog: &Catalog, path: &str) -> Result<Vec<u8>, RenderError> {
-    let missing = || RenderError { at: None, template: path.to_owned(), message: "the file does not exist".to_owned() };
+    let missing = || RenderError {
+        at: None,
+        template: path.to_owned(),
+        message: "the file does not exist".to_owned(),
+    };
     catalog.files.get(path).cloned().ok_or_else(missing)
 }
 
@@ -245,9 +336,14 @@ fn content(catalog: &Catalog, path: &str) -> Result<Vec<u8>, RenderError> {
 /// only plain words pass. Scripts are handed to the interpreter instead of being executed: /tmp may be mounted noexec.
 fn interpreter(path: &str, text: &[u8]) -> Result<String, RenderError> {
     let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
-    let Some(line) = first.strip_prefix(b"#!") else { return Ok("/bin/sh".to_owned()) };
+    let Some(line) = first.strip_prefix(b"#!") else {
+        return Ok("/bin/sh".to_owned());
+    };
     let line = String::from_utf8_lossy(line).trim().to_owned();
-    let plain = line.starts_with('/') && line.chars().all(|c| c.is_ascii_alphanumeric() || "/._-= ".contains(c));
+    let plain = line.starts_with('/')
+        && line
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._-= ".contains(c));
     let wrong = || RenderError {
         at: None,
         template: path.to_owned(),

@@ -6,7 +6,9 @@ use std::io::{Error, Result, Write};
 /// text. `{{` can't be escaped reliably (Packer expands it once when preparing and again when running), so it is refused.
 pub(super) fn packer(value: &str, out: &mut dyn Write) -> Result<()> {
     if value.contains("{{") {
-        return Err(Error::other(format!("the value {value:?} contains `{{{{`, which Packer would expand")));
+        return Err(Error::other(format!(
+            "the value {value:?} contains `{{{{`, which Packer would expand"
+        )));
     }
     if value.contains('\0') {
         return Err(Error::other(format!("the value {value:?} contains NUL")));
@@ -25,7 +27,13 @@ pub(super) fn shell(value: &str, out: &mut dyn Write) -> Result<()> {
 /// A JSON string whose text is Slack mrkdwn without any of Slack's own markup
 /// (<https://docs.slack.dev/messaging/formatting-message-text>: only `&`, `<` and `>` have a meaning).
 pub(super) fn slack(value: &str, out: &mut dyn Write) -> Result<()> {
-    json(&value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"), out)
+    json(
+        &value
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;"),
+        out,
+    )
 }
 
 /// Text of an HTML page, or the inside of a quoted attribute. Nothing from a target is markup, and nothing hides in it.
@@ -68,12 +76,20 @@ mod tests {
         );
         assert_eq!(text(packer, "{{env}}"), None);
         assert_eq!(text(packer, "a\0b"), None);
-        assert_eq!(text(shell, "it's $(id) `id`").as_deref(), Some(r"'it'\''s $(id) `id`'"));
+        assert_eq!(
+            text(shell, "it's $(id) `id`").as_deref(),
+            Some(r"'it'\''s $(id) `id`'")
+        );
         assert_eq!(text(shell, "a\0b"), None);
         assert_eq!(
             text(html, "</script><img src='x' onerror=\"y()\">&\u{1b}[1m\0\n").as_deref(),
-            Some("&lt;/script&gt;&lt;img src=&#39;x&#39; onerror=&quot;y()&quot;&gt;&amp;\\u{1b}[1m\\u{0}\n")
+            Some(
+                "&lt;/script&gt;&lt;img src=&#39;x&#39; onerror=&quot;y()&quot;&gt;&amp;\\u{1b}[1m\\u{0}\n"
+            )
         );
-        assert_eq!(text(slack, "<!channel> & \"x\"").as_deref(), Some(r#""&lt;!channel&gt; &amp; \"x\"""#));
+        assert_eq!(
+            text(slack, "<!channel> & \"x\"").as_deref(),
+            Some(r#""&lt;!channel&gt; &amp; \"x\"""#)
+        );
     }
 }

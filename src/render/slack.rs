@@ -80,7 +80,10 @@ fn escaped(c: char) -> usize {
 
 /// Cuts a text so that it holds at most `longest` characters once it is escaped.
 fn shorten(text: &str, longest: usize) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .collect();
     if weight(&plain) <= longest {
         return plain;
     }

@@ -17,10 +17,17 @@ use crate::provision::puppet::Puppet;
 
 fn catalog() -> Catalog {
     let shipped = assets::shipped_paths().into_iter();
-    let mut files: BTreeMap<String, Vec<u8>> =
-        shipped.filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned()))).collect();
-    files.insert("bakeline.yaml".to_owned(), b"name: acme\nregions: [eu-west-1]\n".to_vec());
-    files.insert("images/jdk.yaml".to_owned(), b"source: {owner: amazon, name: x-*}\npackages: [jdk]\n".to_vec());
+    let mut files: BTreeMap<String, Vec<u8>> = shipped
+        .filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned())))
+        .collect();
+    files.insert(
+        "bakeline.yaml".to_owned(),
+        b"name: acme\nregions: [eu-west-1]\n".to_vec(),
+    );
+    files.insert(
+        "images/jdk.yaml".to_owned(),
+        b"source: {owner: amazon, name: x-*}\npackages: [jdk]\n".to_vec(),
+    );
     let (catalog, findings) = load(&files);
     catalog.unwrap_or_else(|| panic!("{findings:?}"))
 }
@@ -51,16 +58,18 @@ fn run_values(text: &str) -> RunValues {
 /// What HCL makes of a string: `$${` and `%%{` are text; anything else of the kind would be an expression.
 fn hcl(text: &str) -> Option<String> {
     let left = text.replace("$${", "").replace("%%{", "");
-    (!left.contains("${") && !left.contains("%{")).then(|| text.replace("$${", "${").replace("%%{", "%{"))
+    (!left.contains("${") && !left.contains("%{"))
+        .then(|| text.replace("$${", "${").replace("%%{", "%{"))
 }
 
 /// Texts full of what means something to somebody on the way.
 fn awkward() -> impl Strategy<Value = String> {
     let parts = [
-        "$", "{", "}", "%", "\"", "\\", "'", "\n", "`id`", "$(id)", "{{", "@{", "}@", "@%", "<", "&", "ä", "a", " ",
-        "~", "\u{1}", "-",
+        "$", "{", "}", "%", "\"", "\\", "'", "\n", "`id`", "$(id)", "{{", "@{", "}@", "@%", "<",
+        "&", "ä", "a", " ", "~", "\u{1}", "-",
     ];
-    let pieces = prop::collection::vec(prop::sample::select(parts.to_vec()), 0..10).prop_map(|p| p.concat());
+    let pieces =
+        prop::collection::vec(prop::sample::select(parts.to_vec()), 0..10).prop_map(|p| p.concat());
     prop_oneof![3 => pieces, 1 => any::<String>()]
 }
 
@@ -121,15 +130,25 @@ fn assert_slack(message: &Value) {
     for block in blocks {
         let kind = block["type"].as_str().unwrap_or_default();
         let texts: Vec<&str> = match kind {
-            "context" => {
-                block["elements"].as_array().expect("elements").iter().filter_map(|e| e["text"].as_str()).collect()
-            }
+            "context" => block["elements"]
+                .as_array()
+                .expect("elements")
+                .iter()
+                .filter_map(|e| e["text"].as_str())
+                .collect(),
             _ => vec![block["text"]["text"].as_str().unwrap_or_default()],
         };
         for text in texts {
             let limit = if kind == "header" { 150 } else { 3000 };
-            assert!(text.chars().count() <= limit, "{kind}: {} characters", text.chars().count());
-            let stray = text.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "");
+            assert!(
+                text.chars().count() <= limit,
+                "{kind}: {} characters",
+                text.chars().count()
+            );
+            let stray = text
+                .replace("&amp;", "")
+                .replace("&lt;", "")
+                .replace("&gt;", "");
             assert!(!stray.contains(['<', '>', '&']), "{kind}: unescaped markup");
         }
     }
@@ -137,7 +156,13 @@ fn assert_slack(message: &Value) {
 
 #[test]
 fn the_worst_texts_fit_into_a_slack_message() {
-    for (text, length) in [("&", 5000), ("ä", 5000), ("<", 500), ("a", 120), ("\n", 700)] {
+    for (text, length) in [
+        ("&", 5000),
+        ("ä", 5000),
+        ("<", 500),
+        ("a", 120),
+        ("\n", 700),
+    ] {
         let long = text.repeat(length);
         for lines in [0, 1, 3, 1000] {
             let values = Values {
@@ -154,11 +179,24 @@ fn the_worst_texts_fit_into_a_slack_message() {
 #[test]
 fn a_template_that_uses_what_it_does_not_get_is_told_the_nearest_name() {
     let mut catalog = catalog();
-    catalog.files.insert("t".to_owned(), b"@{ imgae }@".to_vec());
-    let error =
-        render(&catalog, "t", Language::Shell, &serde_json::json!({"image": "x"})).expect_err("unknown").to_string();
-    assert!(error.contains("`imgae`") && error.contains("did you mean `image`?"), "{error}");
-    let missing = render(&catalog, "none", Language::Shell, &serde_json::json!({})).expect_err("missing").to_string();
+    catalog
+        .files
+        .insert("t".to_owned(), b"@{ imgae }@".to_vec());
+    let error = render(
+        &catalog,
+        "t",
+        Language::Shell,
+        &serde_json::json!({"image": "x"}),
+    )
+    .expect_err("unknown")
+    .to_string();
+    assert!(
+        error.contains("`imgae`") && error.contains("did you mean `image`?"),
+        "{error}"
+    );
+    let missing = render(&catalog, "none", Language::Shell, &serde_json::json!({}))
+        .expect_err("missing")
+        .to_string();
     assert!(missing.contains("`none`"), "{missing}");
 }
 
@@ -166,12 +204,25 @@ fn a_template_that_uses_what_it_does_not_get_is_told_the_nearest_name() {
 fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_packers_own() {
     let mut catalog = catalog();
     let awkward = "it's $(id) ${HOME} {% x %}";
-    let files = ["ansible/site.yaml", "puppet/modules/a/init.pp", "puppet/site.pp"];
-    catalog.files.extend(files.map(|f| (f.to_owned(), b"x".to_vec())));
+    let files = [
+        "ansible/site.yaml",
+        "puppet/modules/a/init.pp",
+        "puppet/site.pp",
+    ];
+    catalog
+        .files
+        .extend(files.map(|f| (f.to_owned(), b"x".to_vec())));
     let values = BTreeMap::from([("greeting".to_owned(), awkward.to_owned())]);
-    let image = catalog.images.get_mut(&ImageName::from("jdk")).expect("an image");
+    let image = catalog
+        .images
+        .get_mut(&ImageName::from("jdk"))
+        .expect("an image");
     image.provision = vec![
-        Provision::Ansible(Ansible { playbook: files[0].into(), files: vec![files[0].into()], vars: values.clone() }),
+        Provision::Ansible(Ansible {
+            playbook: files[0].into(),
+            files: vec![files[0].into()],
+            vars: values.clone(),
+        }),
         Provision::Puppet(Puppet {
             manifest: files[2].into(),
             modules: Some("puppet/modules".into()),
@@ -181,8 +232,11 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
     ];
     let image = image.clone();
     let rendered = files_of(&catalog, &image);
-    let names: Vec<&str> =
-        rendered.keys().map(String::as_str).filter(|n| n.contains("ansible") || n.contains("puppet")).collect();
+    let names: Vec<&str> = rendered
+        .keys()
+        .map(String::as_str)
+        .filter(|n| n.contains("ansible") || n.contains("puppet"))
+        .collect();
     assert_eq!(
         names,
         [
@@ -201,20 +255,42 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
         ]
     );
     let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
-    let steps = packer["build"][0]["provisioner"].as_array().expect("provisioners");
-    let play = steps[2]["shell-local"]["inline"][0].as_str().expect("a command");
-    assert_eq!(play, "exec '/usr/bin/bakeline' play --folder 02-ansible --key 'key'");
-    assert_eq!(steps[5]["file"], serde_json::json!({"source": "04-puppet/", "destination": "/tmp/bakeline-04-puppet"}));
+    let steps = packer["build"][0]["provisioner"]
+        .as_array()
+        .expect("provisioners");
+    let play = steps[2]["shell-local"]["inline"][0]
+        .as_str()
+        .expect("a command");
+    assert_eq!(
+        play,
+        "exec '/usr/bin/bakeline' play --folder 02-ansible --key 'key'"
+    );
+    assert_eq!(
+        steps[5]["file"],
+        serde_json::json!({"source": "04-puppet/", "destination": "/tmp/bakeline-04-puppet"})
+    );
     assert!(!packer.to_string().contains("greeting"), "{packer}");
     let script = String::from_utf8_lossy(&rendered["05-puppet.sh"]).into_owned();
-    let export = script.lines().find(|l| l.starts_with("export FACTER_")).expect("the fact");
+    let export = script
+        .lines()
+        .find(|l| l.starts_with("export FACTER_"))
+        .expect("the fact");
     let out = local::answer(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
     assert_eq!(String::from_utf8_lossy(&out), awkward);
     let templates = |image| {
-        super::template_paths(image).into_iter().filter(|t| t.contains("puppet") || t.contains("ansible")).count()
+        super::template_paths(image)
+            .into_iter()
+            .filter(|t| t.contains("puppet") || t.contains("ansible"))
+            .count()
     };
     assert_eq!(templates(&image), 3);
-    assert_eq!(templates(&crate::catalog::Image { provision: Vec::new(), ..image.clone() }), 0);
+    assert_eq!(
+        templates(&crate::catalog::Image {
+            provision: Vec::new(),
+            ..image.clone()
+        }),
+        0
+    );
 }
 
 fn files_of(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String, Vec<u8>> {
@@ -224,10 +300,21 @@ fn files_of(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String
 #[test]
 fn templates_reach_no_environment_clock_or_file() {
     let mut catalog = catalog();
-    for code in ["get_env(name=\"HOME\")", "now()", "get_random(start=0, end=9)"] {
-        catalog.files.insert("t".to_owned(), format!("@{{ {code} }}@").into_bytes());
-        assert!(render(&catalog, "t", Language::Shell, &serde_json::json!({})).is_err(), "{code}");
+    for code in [
+        "get_env(name=\"HOME\")",
+        "now()",
+        "get_random(start=0, end=9)",
+    ] {
+        catalog
+            .files
+            .insert("t".to_owned(), format!("@{{ {code} }}@").into_bytes());
+        assert!(
+            render(&catalog, "t", Language::Shell, &serde_json::json!({})).is_err(),
+            "{code}"
+        );
     }
-    catalog.files.insert("t".to_owned(), b"@% include \"/etc/passwd\" %@".to_vec());
+    catalog
+        .files
+        .insert("t".to_owned(), b"@% include \"/etc/passwd\" %@".to_vec());
     assert!(render(&catalog, "t", Language::Shell, &serde_json::json!({})).is_err());
 }

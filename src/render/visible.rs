@@ -12,7 +12,8 @@ const HIDDEN: &str = r"[\p{C}\p{Zl}\p{Zp}]";
 #[expect(clippy::unwrap_used, reason = "a constant, tried by the tests")]
 static ANY: LazyLock<Regex> = LazyLock::new(|| Regex::new(HIDDEN).unwrap());
 #[expect(clippy::unwrap_used, reason = "a constant, tried by the tests")]
-static BUT_LINES: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("[{HIDDEN}--[\n\t]]")).unwrap());
+static BUT_LINES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("[{HIDDEN}--[\n\t]]")).unwrap());
 
 /// One line: line breaks are spelt out, too.
 #[must_use]
@@ -40,7 +41,13 @@ fn plain(byte: u8) -> bool {
 fn spelt(found: &Captures<'_>) -> String {
     found[0]
         .chars()
-        .map(|c| if c.is_ascii() { c.escape_default().to_string() } else { c.escape_unicode().to_string() })
+        .map(|c| {
+            if c.is_ascii() {
+                c.escape_default().to_string()
+            } else {
+                c.escape_unicode().to_string()
+            }
+        })
         .collect()
 }
 
@@ -51,11 +58,17 @@ mod tests {
     #[test]
     fn nothing_hidden_is_left() {
         assert_eq!(line("a\u{1b}[31m\0\r\n\tb"), r"a\u{1b}[31m\u{0}\r\n\tb");
-        assert_eq!(block("a\u{1b}[31m\r\n\tb\u{9b}2J"), "a\\u{1b}[31m\\r\n\tb\\u{9b}2J");
+        assert_eq!(
+            block("a\u{1b}[31m\r\n\tb\u{9b}2J"),
+            "a\\u{1b}[31m\\r\n\tb\\u{9b}2J"
+        );
         assert_eq!(
             line("\u{202e}evil\u{200b}\u{2028}\u{feff}\u{e0041}"),
             r"\u{202e}evil\u{200b}\u{2028}\u{feff}\u{e0041}"
         );
-        assert!(matches!(line("plain äöü 漢字 😀 e\u{301} \\x1b"), Cow::Borrowed(_)));
+        assert!(matches!(
+            line("plain äöü 漢字 😀 e\u{301} \\x1b"),
+            Cow::Borrowed(_)
+        ));
     }
 }

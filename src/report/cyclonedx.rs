@@ -17,9 +17,14 @@ const SYSTEM: &str = "os";
 pub fn write(report: &Report) -> String {
     let os = &report.os;
     // By purl, which is sorted, and of which each is listed once.
-    let packages: BTreeMap<String, &Package> = report.packages.iter().map(|p| (purl(p, os), p)).collect();
+    let packages: BTreeMap<String, &Package> =
+        report.packages.iter().map(|p| (purl(p, os), p)).collect();
     let mut components = vec![system(os)];
-    components.extend(packages.iter().map(|(purl, package)| component(purl, package)));
+    components.extend(
+        packages
+            .iter()
+            .map(|(purl, package)| component(purl, package)),
+    );
     let names: Vec<&String> = packages.keys().collect();
     let mut out = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
@@ -52,10 +57,21 @@ fn system(os: &Os) -> Value {
 }
 
 fn component(purl: &str, package: &Package) -> Value {
-    let Package { name, version, arch, .. } = package;
+    let Package {
+        name,
+        version,
+        arch,
+        ..
+    } = package;
     let (source, source_version) = source(package);
     let mut properties = vec![json!({ "name": "bakeline:arch", "value": arch })];
-    properties.extend([("bakeline:source", source), ("bakeline:source-version", source_version)].map(property));
+    properties.extend(
+        [
+            ("bakeline:source", source),
+            ("bakeline:source-version", source_version),
+        ]
+        .map(property),
+    );
     json!({
         "type": "library",
         "bom-ref": purl,
@@ -73,13 +89,21 @@ fn property((name, value): (&str, &str)) -> Value {
 /// The source package and its version; a package that names none was built from one that is called like itself.
 fn source(package: &Package) -> (&str, &str) {
     let own = (&package.name, &package.version);
-    (package.source.as_ref().unwrap_or(own.0), package.source_version.as_ref().unwrap_or(own.1))
+    (
+        package.source.as_ref().unwrap_or(own.0),
+        package.source_version.as_ref().unwrap_or(own.1),
+    )
 }
 
 /// Such as `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`; qualifiers are in
 /// the order of their names (<https://github.com/package-url/purl-spec>).
 fn purl(package: &Package, os: &Os) -> String {
-    let mut out = format!("pkg:{}/{}/{}", kind(&os.id), quoted(&os.id.to_lowercase()), quoted(&package.name));
+    let mut out = format!(
+        "pkg:{}/{}/{}",
+        kind(&os.id),
+        quoted(&os.id.to_lowercase()),
+        quoted(&package.name)
+    );
     if !package.version.is_empty() {
         let _ = write!(out, "@{}", quoted(&package.version));
     }
@@ -90,9 +114,15 @@ fn purl(package: &Package, os: &Os) -> String {
         (_, true) => name.to_owned(),
         _ => format!("{name}@{version}"),
     };
-    let known = [("arch", package.arch.as_str()), ("distro", distro.trim_end_matches('-')), ("upstream", &upstream)];
+    let known = [
+        ("arch", package.arch.as_str()),
+        ("distro", distro.trim_end_matches('-')),
+        ("upstream", &upstream),
+    ];
     let some = known.iter().filter(|(_, value)| !value.is_empty());
-    let told: Vec<String> = some.map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+    let told: Vec<String> = some
+        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .collect();
     if !told.is_empty() {
         let _ = write!(out, "?{}", told.join("&"));
     }
@@ -114,7 +144,9 @@ fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => out.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {
+                out.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -129,6 +161,12 @@ fn serial(document: &Value) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes[..16].iter().map(|b| format!("{b:02x}")).collect();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
     format!("urn:uuid:{}", parts.join("-"))
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 
 use super::model::{
-    Control, Finding, Os, Outcome, Package, Phase, Place, Platform, Profile, Reference, Report, Tag, Verdict, Waiver,
+    Control, Finding, Os, Outcome, Package, Phase, Place, Platform, Profile, Reference, Report,
+    Tag, Verdict, Waiver,
 };
 use super::text::Text;
 use crate::checks::{self, Facts, Gate, System, Tree};
@@ -38,9 +39,12 @@ pub fn fill(
     let system = System::of(facts);
     let today = about.judged.to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut profiles = profiles;
-    let by_id: HashMap<&str, &checks::Control> = controls.iter().map(|c| (c.id.as_str(), *c)).collect();
+    let by_id: HashMap<&str, &checks::Control> =
+        controls.iter().map(|c| (c.id.as_str(), *c)).collect();
     for verdict in verdicts {
-        let Some(control) = by_id.get(verdict.control.as_str()).copied() else { continue };
+        let Some(control) = by_id.get(verdict.control.as_str()).copied() else {
+            continue;
+        };
         let made = made(control, verdict, about.gate, today);
         place(&mut profiles, control).controls.push(made);
     }
@@ -56,15 +60,30 @@ pub fn fill(
             release: system.version.as_str().into(),
             arch: system.arch.as_str().into(),
         },
-        os: Os { id: system.os.into(), version: system.version.into() },
+        os: Os {
+            id: system.os.into(),
+            version: system.version.into(),
+        },
         profiles,
         packages: system.packages.into_iter().map(package).collect(),
     }
 }
 
 fn package(of: checks::Installed) -> Package {
-    let checks::Installed { name, version, arch, source, source_version } = of;
-    Package { name, version, arch, source, source_version }
+    let checks::Installed {
+        name,
+        version,
+        arch,
+        source,
+        source_version,
+    } = of;
+    Package {
+        name,
+        version,
+        arch,
+        source,
+        source_version,
+    }
 }
 
 /// The profile that a control is reported under; one that nobody described is known by its name and file alone.
@@ -74,7 +93,12 @@ fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p m
     let at = known.unwrap_or_else(|| {
         let sha256 = checks::digest(&[control]);
         let (name, file) = (origin.name.clone(), origin.file.clone());
-        profiles.push(Profile { name, file, sha256, ..Profile::default() });
+        profiles.push(Profile {
+            name,
+            file,
+            sha256,
+            ..Profile::default()
+        });
         profiles.len() - 1
     });
     &mut profiles[at]
@@ -82,16 +106,27 @@ fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p m
 
 fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today: Date) -> Control {
     let origin = &control.origin;
-    let code = if origin.code.is_empty() { spelled(control) } else { origin.code.clone() };
+    let code = if origin.code.is_empty() {
+        spelled(control)
+    } else {
+        origin.code.clone()
+    };
     Control {
         id: control.id.clone(),
         title: control.title.clone(),
         desc: control.desc.clone(),
         impact: control.impact.into(),
-        tags: control.tags.iter().map(|(key, value)| (key.clone(), tag(value))).collect(),
+        tags: control
+            .tags
+            .iter()
+            .map(|(key, value)| (key.clone(), tag(value)))
+            .collect(),
         refs: control.refs.iter().map(|text| reference(text)).collect(),
         code,
-        place: Place { file: origin.file.clone(), line: u32::try_from(origin.line).unwrap_or(u32::MAX) },
+        place: Place {
+            file: origin.file.clone(),
+            line: u32::try_from(origin.line).unwrap_or(u32::MAX),
+        },
         waiver: verdict.waiver.as_ref().map(|w| Waiver {
             justification: w.justification.clone(),
             owner: w.owner.clone(),
@@ -100,7 +135,11 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
         }),
         tolerated: gate.tolerates(verdict.impact),
         outcome: verdict.outcome,
-        results: verdict.results.iter().map(|f| finding(&control.id, f)).collect(),
+        results: verdict
+            .results
+            .iter()
+            .map(|f| finding(&control.id, f))
+            .collect(),
     }
 }
 
@@ -131,7 +170,10 @@ fn finding(id: &str, of: &checks::Finding) -> Finding {
         None => (of.resource.clone(), of.resource.as_str().into()),
     };
     let reason = || {
-        let bare = of.message.strip_prefix(&format!("{}: ", of.property)).unwrap_or(&of.message);
+        let bare = of
+            .message
+            .strip_prefix(&format!("{}: ", of.property))
+            .unwrap_or(&of.message);
         Text::from(bare)
     };
     Finding {

@@ -104,7 +104,13 @@ pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
         seconds: format!("{:.1}", report.seconds),
         summary: counts.line(),
         without_impact: report.without_impact(),
-        counts: Status::ALL.iter().map(|s| Count { status: s.as_str(), number: counts.get(*s) }).collect(),
+        counts: Status::ALL
+            .iter()
+            .map(|s| Count {
+                status: s.as_str(),
+                number: counts.get(*s),
+            })
+            .collect(),
         profiles: report.profiles.iter().map(section).collect(),
         packages: report.packages.len(),
     };
@@ -113,9 +119,19 @@ pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
 
 fn section(profile: &Profile) -> Section<'_> {
     let group = |status: Status| {
-        let controls: Vec<_> = profile.controls.iter().filter(|c| c.status() == status).map(shown).collect();
+        let controls: Vec<_> = profile
+            .controls
+            .iter()
+            .filter(|c| c.status() == status)
+            .map(shown)
+            .collect();
         let open = matches!(status, Status::Error | Status::Failed);
-        Group { status: status.as_str(), number: controls.len(), open, controls }
+        Group {
+            status: status.as_str(),
+            number: controls.len(),
+            open,
+            controls,
+        }
     };
     Section {
         name: &profile.name,
@@ -125,8 +141,19 @@ fn section(profile: &Profile) -> Section<'_> {
         file: &profile.file,
         sha256: &profile.sha256,
         counts: counts(&profile.controls).line(),
-        inputs: profile.inputs.iter().map(|i| Pair { name: i.name(), value: i.value().to_string() }).collect(),
-        groups: Status::ALL.into_iter().map(group).filter(|g| g.number > 0).collect(),
+        inputs: profile
+            .inputs
+            .iter()
+            .map(|i| Pair {
+                name: i.name(),
+                value: i.value().to_string(),
+            })
+            .collect(),
+        groups: Status::ALL
+            .into_iter()
+            .map(group)
+            .filter(|g| g.number > 0)
+            .collect(),
     }
 }
 
@@ -138,17 +165,34 @@ fn shown(control: &Control) -> Shown<'_> {
         impact: format!("{:.1}", control.impact),
         place: format!("{}:{}", control.place.file, control.place.line),
         code: &control.code,
-        waiver: control.waiver.as_ref().map(super::model::Waiver::line).unwrap_or_default(),
-        tags: control.tags.iter().map(|(name, tag)| Pair { name, value: tag.text() }).collect(),
+        waiver: control
+            .waiver
+            .as_ref()
+            .map(super::model::Waiver::line)
+            .unwrap_or_default(),
+        tags: control
+            .tags
+            .iter()
+            .map(|(name, tag)| Pair {
+                name,
+                value: tag.text(),
+            })
+            .collect(),
         refs: control.refs.iter().map(link).collect(),
-        results: worst_first(&control.evidence()).into_iter().map(row).collect(),
+        results: worst_first(&control.evidence())
+            .into_iter()
+            .map(row)
+            .collect(),
     }
 }
 
 fn link(reference: &Reference) -> Link<'_> {
     match reference {
         Reference::Text(text) => Link { text, web: false },
-        Reference::Url(text) => Link { text, web: text.starts_with("https://") || text.starts_with("http://") },
+        Reference::Url(text) => Link {
+            text,
+            web: text.starts_with("https://") || text.starts_with("http://"),
+        },
     }
 }
 

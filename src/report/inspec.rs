@@ -24,7 +24,11 @@ pub fn write(report: &Report) -> String {
 
 fn profile(profile: &Profile, report: &Report) -> Value {
     let ids: Vec<&String> = profile.controls.iter().map(|c| &c.id).collect();
-    let controls: Vec<Value> = profile.controls.iter().map(|c| control(c, report)).collect();
+    let controls: Vec<Value> = profile
+        .controls
+        .iter()
+        .map(|c| control(c, report))
+        .collect();
     let mut out = json!({
         "name": profile.name,
         "sha256": profile.sha256,
@@ -34,7 +38,14 @@ fn profile(profile: &Profile, report: &Report) -> Value {
         "controls": controls,
         "status": "loaded",
     });
-    let Profile { title, version, summary, license, maintainer, .. } = profile;
+    let Profile {
+        title,
+        version,
+        summary,
+        license,
+        maintainer,
+        ..
+    } = profile;
     let known = [
         ("title", title),
         ("version", version),
@@ -56,7 +67,10 @@ fn attribute(input: &Input) -> Value {
 
 fn control(control: &Control, report: &Report) -> Value {
     let desc = control.desc.as_deref();
-    let descriptions: Vec<Value> = desc.iter().map(|d| json!({ "label": "default", "data": d })).collect();
+    let descriptions: Vec<Value> = desc
+        .iter()
+        .map(|d| json!({ "label": "default", "data": d }))
+        .collect();
     json!({
         "id": control.id,
         "title": control.title,
@@ -80,13 +94,25 @@ fn reference(reference: &Reference) -> Value {
 }
 
 fn tags(control: &Control) -> Map<String, Value> {
-    let value = |name: &str, tag: &Tag| if ONE_TEXT.contains(&name) { json!(tag.text()) } else { json!(tag) };
-    control.tags.iter().map(|(name, tag)| (name.clone(), value(name, tag))).collect()
+    let value = |name: &str, tag: &Tag| {
+        if ONE_TEXT.contains(&name) {
+            json!(tag.text())
+        } else {
+            json!(tag)
+        }
+    };
+    control
+        .tags
+        .iter()
+        .map(|(name, tag)| (name.clone(), value(name, tag)))
+        .collect()
 }
 
 /// Everything is judged in spite of a waiver; `skipped_due_to_waiver` is what takes a failure out of the count.
 fn waiver(control: &Control) -> Value {
-    let Some(waiver) = &control.waiver else { return json!({}) };
+    let Some(waiver) = &control.waiver else {
+        return json!({});
+    };
     json!({
         "justification": waiver.justification,
         "owner": waiver.owner,

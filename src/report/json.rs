@@ -24,7 +24,11 @@ impl<'r> Document<'r> {
     /// The document of a report.
     #[must_use]
     pub fn new(report: &'r Report) -> Self {
-        Self { schema: SCHEMA, counts: report.counts(), report }
+        Self {
+            schema: SCHEMA,
+            counts: report.counts(),
+            report,
+        }
     }
 }
 

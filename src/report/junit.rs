@@ -34,7 +34,11 @@ fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
     let mut names = Names::default();
     let suites = xml.create_element("testsuites");
     suites.write_inner_content(|xml| {
-        report.profiles.iter().enumerate().try_for_each(|(at, p)| suite(xml, at, p, report, &mut names))
+        report
+            .profiles
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, p)| suite(xml, at, p, report, &mut names))
     })?;
     Ok(())
 }
@@ -69,8 +73,18 @@ impl Kind {
     }
 }
 
-fn suite(xml: &mut Xml, at: usize, profile: &Profile, report: &Report, names: &mut Names) -> io::Result<()> {
-    let cases: Vec<Case> = profile.controls.iter().flat_map(|c| of_control(c, profile, report, names)).collect();
+fn suite(
+    xml: &mut Xml,
+    at: usize,
+    profile: &Profile,
+    report: &Report,
+    names: &mut Names,
+) -> io::Result<()> {
+    let cases: Vec<Case> = profile
+        .controls
+        .iter()
+        .flat_map(|c| of_control(c, profile, report, names))
+        .collect();
     let count = |kind| cases.iter().filter(|c| c.kind == kind).count().to_string();
     let took: f64 = cases.iter().map(|c| f64::from(c.seconds)).sum();
     let name = token(&profile.name, "profile");
@@ -78,7 +92,10 @@ fn suite(xml: &mut Xml, at: usize, profile: &Profile, report: &Report, names: &m
         ("name", name.clone()),
         ("package", name),
         ("id", at.to_string()),
-        ("timestamp", report.started.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
+        (
+            "timestamp",
+            report.started.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+        ),
         ("hostname", token(&report.target, "localhost")),
         ("tests", cases.len().to_string()),
         ("failures", count(Kind::Failure)),
@@ -86,13 +103,15 @@ fn suite(xml: &mut Xml, at: usize, profile: &Profile, report: &Report, names: &m
         ("skipped", count(Kind::Skipped)),
         ("time", format!("{took:.6}")),
     ];
-    xml.create_element("testsuite").with_attributes(borrowed(&attributes)).write_inner_content(|xml| {
-        properties(xml, profile, report)?;
-        cases.iter().try_for_each(|c| case(xml, c))?;
-        xml.create_element("system-out").write_empty()?;
-        xml.create_element("system-err").write_empty()?;
-        Ok(())
-    })?;
+    xml.create_element("testsuite")
+        .with_attributes(borrowed(&attributes))
+        .write_inner_content(|xml| {
+            properties(xml, profile, report)?;
+            cases.iter().try_for_each(|c| case(xml, c))?;
+            xml.create_element("system-out").write_empty()?;
+            xml.create_element("system-err").write_empty()?;
+            Ok(())
+        })?;
     Ok(())
 }
 
@@ -101,26 +120,48 @@ fn properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<(
     let known = [
         ("target", line(&report.target).into_owned()),
         ("phase", report.phase.as_str().to_owned()),
-        ("platform", [&platform.name, &platform.release, &platform.arch].map(|t| line(t)).join(" ")),
-        ("profile-version", line(profile.version.as_deref().unwrap_or_default()).into_owned()),
+        (
+            "platform",
+            [&platform.name, &platform.release, &platform.arch]
+                .map(|t| line(t))
+                .join(" "),
+        ),
+        (
+            "profile-version",
+            line(profile.version.as_deref().unwrap_or_default()).into_owned(),
+        ),
         ("profile-sha256", line(&profile.sha256).into_owned()),
         ("bakeline", line(&report.tool).into_owned()),
     ];
-    xml.create_element("properties").write_inner_content(|xml| {
-        known.iter().try_for_each(|(name, value)| {
-            let attributes = [("name", *name), ("value", value.as_str())];
-            xml.create_element("property").with_attributes(attributes).write_empty().map(drop)
-        })
-    })?;
+    xml.create_element("properties")
+        .write_inner_content(|xml| {
+            known.iter().try_for_each(|(name, value)| {
+                let attributes = [("name", *name), ("value", value.as_str())];
+                xml.create_element("property")
+                    .with_attributes(attributes)
+                    .write_empty()
+                    .map(drop)
+            })
+        })?;
     Ok(())
 }
 
-fn of_control(control: &Control, profile: &Profile, report: &Report, names: &mut Names) -> Vec<Case> {
+fn of_control(
+    control: &Control,
+    profile: &Profile,
+    report: &Report,
+    names: &mut Names,
+) -> Vec<Case> {
     let class = token(&format!("{}.{}", profile.name, control.id), "control");
     let make = |finding: &Finding| {
         let (kind, message) = kind(finding, control);
         // A job has many targets and both phases, and GitLab drops a case that it has seen.
-        let name = format!("{} ({}, {})", finding.subject(), report.target, report.phase.as_str());
+        let name = format!(
+            "{} ({}, {})",
+            finding.subject(),
+            report.target,
+            report.phase.as_str()
+        );
         Case {
             name: names.unique(&class, token(&name, "result")),
             class: class.clone(),
@@ -141,7 +182,10 @@ fn kind(finding: &Finding, control: &Control) -> (Kind, String) {
         Verdict::Error { reason } => (Kind::Error, reason.to_string()),
         Verdict::Failed => match (control.status(), &control.waiver) {
             (Status::Waived, Some(waiver)) => (Kind::Skipped, waiver.line()),
-            (Status::Tolerated, _) => (Kind::Skipped, format!("tolerated for its small impact: {}", finding.message)),
+            (Status::Tolerated, _) => (
+                Kind::Skipped,
+                format!("tolerated for its small impact: {}", finding.message),
+            ),
             _ => (Kind::Failure, finding.message.to_string()),
         },
     }
@@ -149,13 +193,33 @@ fn kind(finding: &Finding, control: &Control) -> (Kind, String) {
 
 /// What GitLab shows of a case; it shows no attribute.
 fn body(finding: &Finding, control: &Control, message: &str) -> String {
-    let Control { id, title, place, .. } = control;
-    let mut rows = vec![format!("{id}: {title}"), format!("{}:{}", place.file, place.line), finding.subject()];
+    let Control {
+        id, title, place, ..
+    } = control;
+    let mut rows = vec![
+        format!("{id}: {title}"),
+        format!("{}:{}", place.file, place.line),
+        finding.subject(),
+    ];
     rows.push(format!("expected: {}", finding.expected));
-    rows.extend(finding.actual.as_ref().map(|actual| format!("actual: {actual}")));
+    rows.extend(
+        finding
+            .actual
+            .as_ref()
+            .map(|actual| format!("actual: {actual}")),
+    );
     rows.push(message.to_owned());
-    rows.extend(control.waiver.as_ref().filter(|w| w.expired).map(|w| w.line()));
-    rows.iter().map(|row| line(row)).collect::<Vec<_>>().join("\n")
+    rows.extend(
+        control
+            .waiver
+            .as_ref()
+            .filter(|w| w.expired)
+            .map(|w| w.line()),
+    );
+    rows.iter()
+        .map(|row| line(row))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
@@ -166,23 +230,35 @@ fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
         ("time", format!("{:.6}", case.seconds)),
     ];
     let enough = xml.get_ref().len() > ENOUGH;
-    let element = xml.create_element("testcase").with_attributes(borrowed(&attributes));
+    let element = xml
+        .create_element("testcase")
+        .with_attributes(borrowed(&attributes));
     if case.kind == Kind::Passed {
         return element.write_empty().map(drop);
     }
-    let body = if enough { "left out: this report is long enough; see the others" } else { case.body.as_str() };
+    let body = if enough {
+        "left out: this report is long enough; see the others"
+    } else {
+        case.body.as_str()
+    };
     element.write_inner_content(|xml| {
-        let mut child = xml.create_element(case.kind.element()).with_attribute(("message", case.message.as_str()));
+        let mut child = xml
+            .create_element(case.kind.element())
+            .with_attribute(("message", case.message.as_str()));
         if case.kind != Kind::Skipped {
             child = child.with_attribute(("type", case.kind.element()));
         }
-        child.write_text_content(BytesText::new(&block(body))).map(drop)
+        child
+            .write_text_content(BytesText::new(&block(body)))
+            .map(drop)
     })?;
     Ok(())
 }
 
 fn borrowed<'a, const N: usize>(attributes: &'a [(&'a str, String); N]) -> [(&'a str, &'a str); N] {
-    attributes.each_ref().map(|(name, value)| (*name, value.as_str()))
+    attributes
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()))
 }
 
 /// The cases there are, by class and name, and the last number that was put behind each.

@@ -39,7 +39,14 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Text, Self::Json, Self::Inspec, Self::Junit, Self::Html, Self::Cyclonedx];
+    pub const ALL: [Self; 6] = [
+        Self::Text,
+        Self::Json,
+        Self::Inspec,
+        Self::Junit,
+        Self::Html,
+        Self::Cyclonedx,
+    ];
 
     /// The word for it on a command line.
     #[must_use]
@@ -75,7 +82,13 @@ impl Format {
 /// The template of the page is wrong.
 pub fn write(report: &Report, format: Format, page: &str) -> Result<String, RenderError> {
     Ok(match format {
-        Format::Text => terminal::write(report, terminal::Options { colour: false, passed: true }),
+        Format::Text => terminal::write(
+            report,
+            terminal::Options {
+                colour: false,
+                passed: true,
+            },
+        ),
         Format::Json => json::write(report),
         Format::Inspec => inspec::write(report),
         Format::Junit => junit::write(report),
@@ -87,7 +100,9 @@ pub fn write(report: &Report, format: Format, page: &str) -> Result<String, Rend
 impl Finding {
     /// What was looked at, and what of it.
     fn subject(&self) -> String {
-        format!("{} {}", self.shown, self.property).trim_end().to_owned()
+        format!("{} {}", self.shown, self.property)
+            .trim_end()
+            .to_owned()
     }
 }
 

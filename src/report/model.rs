@@ -107,8 +107,16 @@ impl Input {
     /// An input and its value.
     #[must_use]
     pub fn new(name: String, value: serde_json::Value, sensitive: bool) -> Self {
-        let value = if sensitive { Self::HIDDEN.into() } else { value };
-        Self { name, value, sensitive }
+        let value = if sensitive {
+            Self::HIDDEN.into()
+        } else {
+            value
+        };
+        Self {
+            name,
+            value,
+            sensitive,
+        }
     }
 
     /// Its name.

@@ -14,7 +14,11 @@ pub struct Impact(f64);
 
 impl From<f64> for Seconds {
     fn from(seconds: f64) -> Self {
-        Self(if seconds.is_finite() { seconds.max(0.0) } else { 0.0 })
+        Self(if seconds.is_finite() {
+            seconds.max(0.0)
+        } else {
+            0.0
+        })
     }
 }
 
@@ -26,7 +30,11 @@ impl From<Seconds> for f64 {
 
 impl From<f64> for Impact {
     fn from(impact: f64) -> Self {
-        Self(if impact.is_nan() { 1.0 } else { impact.clamp(0.0, 1.0) })
+        Self(if impact.is_nan() {
+            1.0
+        } else {
+            impact.clamp(0.0, 1.0)
+        })
     }
 }
 
@@ -68,6 +76,9 @@ mod tests {
         for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
             assert_eq!(Seconds::from(odd), Seconds(0.0));
         }
-        assert_eq!(format!("{:.6} {:.6}", Seconds::from(1e-9), Seconds::from(1e9)), "0.000000 1000000000.000000");
+        assert_eq!(
+            format!("{:.6} {:.6}", Seconds::from(1e-9), Seconds::from(1e9)),
+            "0.000000 1000000000.000000"
+        );
     }
 }

@@ -26,13 +26,19 @@ impl Control {
     /// Its results, and where none says why it is an error, one that does. Never empty.
     #[must_use]
     pub fn evidence(&self) -> Cow<'_, [Finding]> {
-        let told = self.results.iter().any(|r| r.verdict.outcome() == Outcome::Error);
+        let told = self
+            .results
+            .iter()
+            .any(|r| r.verdict.outcome() == Outcome::Error);
         if self.outcome() != Outcome::Error || told {
             return Cow::Borrowed(&self.results);
         }
         let why = match self.results.len() {
             0 => "it has no result".to_owned(),
-            _ => format!("it is said to be {}, which its results do not bear out", self.outcome.as_str()),
+            _ => format!(
+                "it is said to be {}, which its results do not bear out",
+                self.outcome.as_str()
+            ),
         };
         let mut out = self.results.clone();
         out.push(Finding {
@@ -53,10 +59,17 @@ impl Waiver {
     /// One line about it.
     #[must_use]
     pub fn line(&self) -> String {
-        let Self { justification, owner, expires, expired } = self;
+        let Self {
+            justification,
+            owner,
+            expires,
+            expired,
+        } = self;
         match expired {
             false => format!("waiver of {owner} until {expires}: {justification}"),
-            true => format!("the waiver of {owner} expired on {expires} and no longer counts: {justification}"),
+            true => format!(
+                "the waiver of {owner} expired on {expires} and no longer counts: {justification}"
+            ),
         }
     }
 }
@@ -81,7 +94,9 @@ impl Report {
     /// How many fail that readers of exec-json take for not applicable, because their impact is 0.
     #[must_use]
     pub fn without_impact(&self) -> usize {
-        self.controls().filter(|c| c.status() == Status::Failed && c.impact.is_none()).count()
+        self.controls()
+            .filter(|c| c.status() == Status::Failed && c.impact.is_none())
+            .count()
     }
 }
 

@@ -19,12 +19,26 @@ pub struct Options {
 #[must_use]
 pub fn write(report: &Report, options: Options) -> String {
     let mut out = String::new();
-    let Report { tool, target, phase, platform: p, .. } = report;
-    let known = [&p.name, &p.release, &p.arch].into_iter().map(|t| line(t)).filter(|t| !t.is_empty());
+    let Report {
+        tool,
+        target,
+        phase,
+        platform: p,
+        ..
+    } = report;
+    let known = [&p.name, &p.release, &p.arch]
+        .into_iter()
+        .map(|t| line(t))
+        .filter(|t| !t.is_empty());
     let system = known.map(|t| format!(" {t}")).collect::<String>();
     let took = report.seconds;
     let phase = phase.as_str();
-    let _ = writeln!(out, "{}, {phase} phase:{system} (bakeline {}, {took:.1} s)", line(target), line(tool));
+    let _ = writeln!(
+        out,
+        "{}, {phase} phase:{system} (bakeline {}, {took:.1} s)",
+        line(target),
+        line(tool)
+    );
     for profile in &report.profiles {
         write_profile(&mut out, profile, options);
     }
@@ -32,14 +46,21 @@ pub fn write(report: &Report, options: Options) -> String {
     match report.without_impact() {
         0 => {}
         n => {
-            let _ = writeln!(out, "note: {n} of the failed have impact 0, which other tools show as not applicable");
+            let _ = writeln!(
+                out,
+                "note: {n} of the failed have impact 0, which other tools show as not applicable"
+            );
         }
     }
     out
 }
 
 fn write_profile(out: &mut String, profile: &Profile, options: Options) {
-    let words = [Some(&profile.name), profile.version.as_ref(), profile.title.as_ref()];
+    let words = [
+        Some(&profile.name),
+        profile.version.as_ref(),
+        profile.title.as_ref(),
+    ];
     let words: Vec<_> = words.into_iter().flatten().map(|t| line(t)).collect();
     let _ = writeln!(out, "\n{}", words.join("  "));
     for status in Status::ALL {
@@ -51,18 +72,41 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
     let passed = counts(&profile.controls).passed;
     if !options.passed && passed > 0 {
         let plural = if passed == 1 { "" } else { "s" };
-        let _ = writeln!(out, "  {}  {passed} control{plural}", word(Status::Passed, options.colour));
+        let _ = writeln!(
+            out,
+            "  {}  {passed} control{plural}",
+            word(Status::Passed, options.colour)
+        );
     }
 }
 
 fn write_control(out: &mut String, control: &Control, status: Status, colour: bool) {
-    let Control { id, title, impact, place, .. } = control;
+    let Control {
+        id,
+        title,
+        impact,
+        place,
+        ..
+    } = control;
     let at = format!("{}:{}", line(&place.file), place.line);
-    let _ = writeln!(out, "  {}  {}  {}  (impact {impact:.1}, {at})", word(status, colour), line(id), line(title));
-    if let Some(waiver) = control.waiver.as_ref().filter(|w| status == Status::Waived || w.expired) {
+    let _ = writeln!(
+        out,
+        "  {}  {}  {}  (impact {impact:.1}, {at})",
+        word(status, colour),
+        line(id),
+        line(title)
+    );
+    if let Some(waiver) = control
+        .waiver
+        .as_ref()
+        .filter(|w| status == Status::Waived || w.expired)
+    {
         let _ = writeln!(out, "           {}", line(&waiver.line()));
     }
-    for finding in worst_first(&control.evidence()).into_iter().filter(|f| f.verdict.outcome() != Outcome::Passed) {
+    for finding in worst_first(&control.evidence())
+        .into_iter()
+        .filter(|f| f.verdict.outcome() != Outcome::Passed)
+    {
         write_finding(out, finding);
     }
 }
@@ -73,7 +117,9 @@ fn write_finding(out: &mut String, finding: &Finding) {
     };
     match &finding.verdict {
         Verdict::Passed => return,
-        Verdict::Skipped { reason } => return row("skipped", &format!("{}: {reason}", finding.subject())),
+        Verdict::Skipped { reason } => {
+            return row("skipped", &format!("{}: {reason}", finding.subject()));
+        }
         Verdict::Failed => row("failed", &finding.subject()),
         Verdict::Error { .. } => row("error", &finding.subject()),
     }

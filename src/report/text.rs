@@ -72,9 +72,17 @@ mod tests {
     #[test]
     fn long_texts_are_cut_once_and_say_so() {
         let long = Text::from("ä".repeat(1 << 19));
-        assert!(long.len() <= LONGEST && long.ends_with("ä… (1048576 bytes in all)"), "{}", long.len());
+        assert!(
+            long.len() <= LONGEST && long.ends_with("ä… (1048576 bytes in all)"),
+            "{}",
+            long.len()
+        );
         assert_eq!(Text::from("ä".repeat(1 << 19).as_str()), long);
-        assert_eq!(Text::from(long.to_string()), long, "reading it back cuts nothing");
+        assert_eq!(
+            Text::from(long.to_string()),
+            long,
+            "reading it back cuts nothing"
+        );
         let whole = "x".repeat(LONGEST);
         assert_eq!(*Text::from(whole.as_str()), whole);
         assert!(Text::from(usize::MAX.to_string().repeat(LONGEST)).len() <= LONGEST);

@@ -19,14 +19,20 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
         // A key pair of this name is ours (the name carries the run), but its private half is lost.
         Err(e) if e.kind == CloudErrorKind::Duplicate => {
             steps.cloud.delete_key_pair(&step.region, name).await?;
-            steps.cloud.create_key_pair(&step.region, name, &tags).await?
+            steps
+                .cloud
+                .create_key_pair(&step.region, name, &tags)
+                .await?
         }
         other => other?,
     };
     let mut text = key.reveal().trim_end().to_owned();
     text.push('\n');
-    let path = steps.workspace.write(&key_file(&step.scope), text.as_bytes(), true);
-    let path = path.map_err(|e| Error::new(Kind::StepFailed, "the private key can't be written").because(e))?;
+    let path = steps
+        .workspace
+        .write(&key_file(&step.scope), text.as_bytes(), true);
+    let path = path
+        .map_err(|e| Error::new(Kind::StepFailed, "the private key can't be written").because(e))?;
     Ok(json!({ "key_pair": name, "file": path }))
 }
 
@@ -37,7 +43,10 @@ pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result
 }
 
 pub(super) async fn find_group(steps: &Steps, step: &Step, name: &str) -> Result<Option<Value>> {
-    let found = steps.cloud.find_group(&step.region, name, &steps.mine(&step.scope)).await?;
+    let found = steps
+        .cloud
+        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .await?;
     Ok(found.map(|id| json!({ "group": id })))
 }
 
@@ -58,7 +67,11 @@ pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Resu
 
 /// Deletes the group once its instances have let go of it.
 pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
-    let Some(id) = steps.cloud.find_group(&step.region, name, &steps.mine(&step.scope)).await? else {
+    let Some(id) = steps
+        .cloud
+        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .await?
+    else {
         return Ok(json!({ "deleted": null }));
     };
     free_group(steps, step, &id).await?;
@@ -70,12 +83,18 @@ pub(super) async fn free_group(steps: &Steps, step: &Step, id: &str) -> Result<(
     let cloud = steps.at(step)?;
     let never = tokio_util::sync::CancellationToken::new();
     let limit = std::time::Duration::from_secs(300);
-    super::wait::until(steps, limit, &never, &format!("security group {id} to be free"), || async {
-        match cloud.delete_group(&step.region, id).await {
-            Ok(()) => Ok(Some(())),
-            Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    })
+    super::wait::until(
+        steps,
+        limit,
+        &never,
+        &format!("security group {id} to be free"),
+        || async {
+            match cloud.delete_group(&step.region, id).await {
+                Ok(()) => Ok(Some(())),
+                Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
+                Err(e) => Err(e.into()),
+            }
+        },
+    )
     .await
 }

@@ -41,10 +41,25 @@ struct Order<'s> {
 
 fn order(step: &Step) -> Result<Order<'_>> {
     match &step.action {
-        Action::Retag { image, version, ami, before, after, checked } => {
-            Ok(Order { image, version: *version, ami, before, after, checked: *checked })
-        }
-        _ => Err(Error::new(Kind::StepFailed, format!("a defect: step {} retags nothing", step.id))),
+        Action::Retag {
+            image,
+            version,
+            ami,
+            before,
+            after,
+            checked,
+        } => Ok(Order {
+            image,
+            version: *version,
+            ami,
+            before,
+            after,
+            checked: *checked,
+        }),
+        _ => Err(Error::new(
+            Kind::StepFailed,
+            format!("a defect: step {} retags nothing", step.id),
+        )),
     }
 }
 
@@ -53,7 +68,12 @@ pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>)
     let now = tag::ami(steps, step, order.ami).await?;
     let seen = now.tags.get(tags::CHECKS).map_or("", String::as_str);
     if seen != order.before && seen != order.after {
-        let text = format!("{} in {} changed since the plan: its tag `{}` moved", order.ami, step.region, tags::CHECKS);
+        let text = format!(
+            "{} in {} changed since the plan: its tag `{}` moved",
+            order.ami,
+            step.region,
+            tags::CHECKS
+        );
         return Err(Error::new(Kind::Refused, text).hint("another run judged it; plan again"));
     }
     remember(steps, &order, step).await;
@@ -61,7 +81,10 @@ pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>)
         (tags::CHECKS.to_owned(), order.after.to_owned()),
         (tags::CHECKED.to_owned(), order.checked.to_string()),
     ]);
-    steps.at(step)?.tag(&step.region, &[order.ami.to_string()], &wanted).await?;
+    steps
+        .at(step)?
+        .tag(&step.region, &[order.ami.to_string()], &wanted)
+        .await?;
     current::read_back(steps, step, &wanted, order.ami, context).await?;
     Ok(json!({ "ami": order.ami, "checks": order.after }))
 }
@@ -69,10 +92,21 @@ pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>)
 /// Brings the version's manifest up to date. It only explains, so a store that fails does not fail the step: the next
 /// plan then says that the checks changed without naming them.
 async fn remember(steps: &Steps, order: &Order<'_>, step: &Step) {
-    let Some(image) = steps.catalog.images.get(order.image) else { return };
-    let key = keys::manifest(&steps.catalog.settings.name, &image.name, image.arch, order.version);
-    let Ok(Some(bytes)) = steps.store.get(&key).await else { return };
-    let Some(mut known) = manifest::read(&bytes) else { return };
+    let Some(image) = steps.catalog.images.get(order.image) else {
+        return;
+    };
+    let key = keys::manifest(
+        &steps.catalog.settings.name,
+        &image.name,
+        image.arch,
+        order.version,
+    );
+    let Ok(Some(bytes)) = steps.store.get(&key).await else {
+        return;
+    };
+    let Some(mut known) = manifest::read(&bytes) else {
+        return;
+    };
     let prints = Fingerprints::new(&steps.catalog);
     known.checks = prints.checks(&image.name);
     known.controls = prints.controls(&image.name);
@@ -84,13 +118,23 @@ async fn remember(steps: &Steps, order: &Order<'_>, step: &Step) {
 /// Says again what the AMI passed before, unless somebody else has written since.
 pub(super) async fn undo(steps: &Steps, step: &Step) -> Result<()> {
     let order = order(step)?;
-    let Some(now) = tag::find(steps, step, order.ami).await? else { return Ok(()) };
-    if now.tags.get(tags::CHECKS).map(String::as_str) != Some(order.after) || order.before == order.after {
+    let Some(now) = tag::find(steps, step, order.ami).await? else {
+        return Ok(());
+    };
+    if now.tags.get(tags::CHECKS).map(String::as_str) != Some(order.after)
+        || order.before == order.after
+    {
         return Ok(());
     }
     let wanted = Tags::from([(tags::CHECKS.to_owned(), order.before.to_owned())]);
-    steps.at(step)?.tag(&step.region, &[order.ami.to_string()], &wanted).await?;
+    steps
+        .at(step)?
+        .tag(&step.region, &[order.ami.to_string()], &wanted)
+        .await?;
     let id = [order.ami.to_string()];
-    steps.at(step)?.untag(&step.region, &id, &[tags::CHECKED.to_owned()]).await?;
+    steps
+        .at(step)?
+        .untag(&step.region, &id, &[tags::CHECKED.to_owned()])
+        .await?;
     Ok(())
 }

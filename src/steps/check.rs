@@ -65,7 +65,12 @@ impl CheckReport {
     #[must_use]
     pub fn bad(&self, gate: Gate, now: Timestamp) -> Vec<String> {
         let counts = |v: &&Verdict| gate.status(v, day(now)).counts();
-        self.verdicts.iter().filter(counts).map(Verdict::line).chain(self.unsealed.iter().cloned()).collect()
+        self.verdicts
+            .iter()
+            .filter(counts)
+            .map(Verdict::line)
+            .chain(self.unsealed.iter().cloned())
+            .collect()
     }
 
     /// How many verdicts count as what, in one line.
@@ -86,7 +91,12 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
     let request = CheckRequest {
         image: image.name.clone(),
         phase,
-        controls: steps.catalog.controls(&image.name).into_iter().cloned().collect(),
+        controls: steps
+            .catalog
+            .controls(&image.name)
+            .into_iter()
+            .cloned()
+            .collect(),
         user: image.platform.login_user().to_owned(),
         key: root.join(super::access::key_file(image.name.as_str())),
         known_hosts: root.join(format!("{}/known_hosts.{}", image.name, phase.as_str())),
@@ -94,9 +104,14 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
         evidence: root.join(evidence_file(image.name.as_str(), phase)),
         gate: steps.catalog.settings.gate,
     };
-    let text = serde_json::to_vec_pretty(&request)
-        .map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))?;
-    let path = steps.workspace.write(&format!("{}/check-{}.request.json", image.name, phase.as_str()), &text, true);
+    let text = serde_json::to_vec_pretty(&request).map_err(|e| {
+        Error::new(Kind::StepFailed, "the check request can't be written").because(e)
+    })?;
+    let path = steps.workspace.write(
+        &format!("{}/check-{}.request.json", image.name, phase.as_str()),
+        &text,
+        true,
+    );
     path.map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))
 }
 
@@ -128,20 +143,55 @@ pub async fn run(
         ssm: request.ssm,
     };
     let controls: Vec<&Control> = request.controls.iter().collect();
-    let collected = collect(shell, &target, (&controls, request.phase), Bounds::FRESH, cancel).await;
-    let (facts, took) = collected.map_err(|e| could_not(e, request.phase, &request.image, cancel))?;
-    Ok(judged(&request.image, request.phase, &controls, &facts, took))
+    let collected = collect(
+        shell,
+        &target,
+        (&controls, request.phase),
+        Bounds::FRESH,
+        cancel,
+    )
+    .await;
+    let (facts, took) =
+        collected.map_err(|e| could_not(e, request.phase, &request.image, cancel))?;
+    Ok(judged(
+        &request.image,
+        request.phase,
+        &controls,
+        &facts,
+        took,
+    ))
 }
 
-fn judged(image: &ImageName, phase: Phase, controls: &[&Control], facts: &Facts, took: Duration) -> CheckReport {
+fn judged(
+    image: &ImageName,
+    phase: Phase,
+    controls: &[&Control],
+    facts: &Facts,
+    took: Duration,
+) -> CheckReport {
     let verdicts = checks::judge(controls, facts, phase);
     let facts = serde_json::to_value(facts).unwrap_or_default();
-    CheckReport { image: image.clone(), phase, seconds: took.as_secs_f64(), verdicts, facts, unsealed: Vec::new() }
+    CheckReport {
+        image: image.clone(),
+        phase,
+        seconds: took.as_secs_f64(),
+        verdicts,
+        facts,
+        unsealed: Vec::new(),
+    }
 }
 
 fn could_not(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
-    let kind = if cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
-    Error::new(kind, format!("the {} checks of `{image}` could not run", phase.as_str())).because(error)
+    let kind = if cancel.is_cancelled() {
+        Kind::Interrupted
+    } else {
+        Kind::StepFailed
+    };
+    Error::new(
+        kind,
+        format!("the {} checks of `{image}` could not run", phase.as_str()),
+    )
+    .because(error)
 }
 
 pub(super) async fn perform(
@@ -151,20 +201,38 @@ pub(super) async fn perform(
     boot: &StepId,
     context: &StepContext<'_>,
 ) -> Result<Value> {
-    let known = steps.catalog.images.get(image).ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+    let known = steps
+        .catalog
+        .images
+        .get(image)
+        .ok_or_else(|| Error::input(format!("no image `{image}`")))?;
     let controls = steps.catalog.controls(image);
-    let (facts, took, host) = from_booted(steps, step, known.platform.login_user(), &controls, boot, context)
-        .await
-        .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
+    let (facts, took, host) = from_booted(
+        steps,
+        step,
+        known.platform.login_user(),
+        &controls,
+        boot,
+        context,
+    )
+    .await
+    .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
     let mut report = judged(image, Phase::Boot, &controls, &facts, took);
-    report.unsealed = build_facts(steps, image).map(|build| checks::unsealed(&build, &facts)).unwrap_or_default();
+    report.unsealed = build_facts(steps, image)
+        .map(|build| checks::unsealed(&build, &facts))
+        .unwrap_or_default();
     save(steps, image.as_str(), &report)?;
     reports::write(steps, &step.scope, image, Phase::Boot, context);
     match failed(steps, image, Phase::Boot) {
         Some(error) => Err(error.hint(format!("instance {host} of {}", step.region))),
         None => {
-            let evidence = steps.workspace.root().join(evidence_file(image.as_str(), Phase::Boot));
-            Ok(json!({ "summary": report.line(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }))
+            let evidence = steps
+                .workspace
+                .root()
+                .join(evidence_file(image.as_str(), Phase::Boot));
+            Ok(
+                json!({ "summary": report.line(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }),
+            )
         }
     }
 }
@@ -176,8 +244,12 @@ fn build_facts(steps: &Steps, image: &ImageName) -> Option<Facts> {
 
 fn save(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
-    let written = steps.workspace.write(&evidence_file(scope, report.phase), &text, true);
-    written.map(drop).map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))
+    let written = steps
+        .workspace
+        .write(&evidence_file(scope, report.phase), &text, true);
+    written
+        .map(drop)
+        .map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))
 }
 
 /// What a phase left in the run directory.
@@ -204,6 +276,10 @@ pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<E
         phase.as_str(),
         lines.join("; ")
     );
-    let file = steps.workspace.root().join(reports::file(image.as_str(), crate::report::Format::Json, phase));
+    let file = steps.workspace.root().join(reports::file(
+        image.as_str(),
+        crate::report::Format::Json,
+        phase,
+    ));
     Some(Error::new(Kind::ChecksFailed, text).hint(format!("the evidence is {}", file.display())))
 }

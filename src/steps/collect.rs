@@ -41,10 +41,26 @@ pub async fn collect(
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
-    let script = checks::collector(controls, CollectOptions { nonce: &nonce, root: None, phase, seal: true });
-    let answer = shell.run(target, &script, bounds, cancel).await.map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls)
-        .map_err(|e| Error::new(Kind::StepFailed, format!("the facts of {} are incomplete", target.host)).because(e))?;
+    let script = checks::collector(
+        controls,
+        CollectOptions {
+            nonce: &nonce,
+            root: None,
+            phase,
+            seal: true,
+        },
+    );
+    let answer = shell
+        .run(target, &script, bounds, cancel)
+        .await
+        .map_err(Error::from)?;
+    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls).map_err(|e| {
+        Error::new(
+            Kind::StepFailed,
+            format!("the facts of {} are incomplete", target.host),
+        )
+        .because(e)
+    })?;
     Ok((facts, answer.took))
 }
 
@@ -58,18 +74,36 @@ pub(super) async fn from_booted(
     context: &StepContext<'_>,
 ) -> Result<(Facts, Duration, String)> {
     let ssm = steps.catalog.settings.builder.access == Access::Ssm;
-    let host = text_of(&context.outputs, boot, if ssm { "instance" } else { "address" })?;
+    let host = text_of(
+        &context.outputs,
+        boot,
+        if ssm { "instance" } else { "address" },
+    )?;
     let target = booted(steps, &step.scope, user, &host);
-    let collected = collect(&*steps.shell, &target, (controls, Phase::Boot), Bounds::FRESH, &context.cancel).await;
-    let (facts, took) = collected.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
+    let collected = collect(
+        &*steps.shell,
+        &target,
+        (controls, Phase::Boot),
+        Bounds::FRESH,
+        &context.cancel,
+    )
+    .await;
+    let (facts, took) =
+        collected.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
     Ok((facts, took, host))
 }
 
 /// Tells our frames from whatever else a target prints: nothing that anybody could have known beforehand.
 #[must_use]
 pub fn nonce() -> String {
-    let random = [RandomState::new().hash_one(0), RandomState::new().hash_one(1)];
-    format!("{:x}", Sha256::digest(format!("{random:?}"))).chars().take(16).collect()
+    let random = [
+        RandomState::new().hash_one(0),
+        RandomState::new().hash_one(1),
+    ];
+    format!("{:x}", Sha256::digest(format!("{random:?}")))
+        .chars()
+        .take(16)
+        .collect()
 }
 
 impl From<ShellError> for Error {
@@ -79,16 +113,28 @@ impl From<ShellError> for Error {
                 "if it is the right machine, bring its key into the known hosts (ssh-keyscan, then compare), or name the \
                  file that has it with --known-hosts",
             ),
-            ShellErrorKind::Login => Some("give the right user, and its key by --identity or an agent"),
+            ShellErrorKind::Login => {
+                Some("give the right user, and its key by --identity or an agent")
+            }
             ShellErrorKind::Sudo => Some(
                 "log in as root, or let the user run everything without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
             ),
-            ShellErrorKind::NoShell => Some("a target needs a POSIX `sh`; its files can be checked as a directory"),
-            ShellErrorKind::TooLong => Some("look at what hangs there, or give it more time with --max-seconds"),
-            ShellErrorKind::TooMuch => Some("look at what its login prints, or allow more with --max-mebibytes"),
+            ShellErrorKind::NoShell => {
+                Some("a target needs a POSIX `sh`; its files can be checked as a directory")
+            }
+            ShellErrorKind::TooLong => {
+                Some("look at what hangs there, or give it more time with --max-seconds")
+            }
+            ShellErrorKind::TooMuch => {
+                Some("look at what its login prints, or allow more with --max-mebibytes")
+            }
             ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Here => None,
         };
-        let kind = if error.kind == ShellErrorKind::Cancelled { Kind::Interrupted } else { Kind::StepFailed };
+        let kind = if error.kind == ShellErrorKind::Cancelled {
+            Kind::Interrupted
+        } else {
+            Kind::StepFailed
+        };
         let made = Self::new(kind, error.message);
         match hint {
             Some(hint) => made.hint(hint),

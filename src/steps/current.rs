@@ -16,7 +16,12 @@ use crate::ports::CloudErrorKind;
 /// How long a published pointer may take to read back: AWS validates `aws:ec2:image` after the call.
 const READ_BACK: Duration = Duration::from_secs(60);
 
-pub(super) async fn perform(steps: &Steps, step: &Step, moves: &[Move], context: &StepContext<'_>) -> Result<Value> {
+pub(super) async fn perform(
+    steps: &Steps,
+    step: &Step,
+    moves: &[Move],
+    context: &StepContext<'_>,
+) -> Result<Value> {
     let mut done = Vec::new();
     for movement in moves {
         let ami = make_current(steps, step, movement, context).await?;
@@ -35,19 +40,40 @@ pub(super) async fn make_current(
 ) -> Result<AmiId> {
     let to = resolve(&movement.to, &context.outputs)?;
     let ami = super::tag::ami(steps, step, &to).await?;
-    unmoved(&ami.tags, &movement.before, &movement.tags, &to, &step.region)?;
+    unmoved(
+        &ami.tags,
+        &movement.before,
+        &movement.tags,
+        &to,
+        &step.region,
+    )?;
     let mut holders = Vec::new();
     for holder in &movement.from {
         let now = super::tag::ami(steps, step, &holder.ami).await?;
-        unmoved(&now.tags, &holder.before, &holder.after, &holder.ami, &step.region)?;
+        unmoved(
+            &now.tags,
+            &holder.before,
+            &holder.after,
+            &holder.ami,
+            &step.region,
+        )?;
         holders.push((now, &holder.after));
     }
     // A candidate that becomes current was released just now: its evidence is there before anybody finds it.
-    if movement.before.get(tags::STATE).is_some_and(|s| s == crate::model::State::Candidate.as_str()) {
+    if movement
+        .before
+        .get(tags::STATE)
+        .is_some_and(|s| s == crate::model::State::Candidate.as_str())
+    {
         super::evidence::keep(steps, step, &ami, context).await;
     }
     let mut wanted = movement.tags.clone();
-    wanted.extend(movement.untag.iter().map(|key| (key.clone(), String::new())));
+    wanted.extend(
+        movement
+            .untag
+            .iter()
+            .map(|key| (key.clone(), String::new())),
+    );
     set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
     publish(steps, step, &movement.pointer, &to, context).await?;
     read_back(steps, step, &movement.tags, &to, context).await?;
@@ -58,11 +84,19 @@ pub(super) async fn make_current(
 }
 
 /// Refuses when the tags a decision rests on have changed since, unless by this very step: it may be done twice.
-pub(super) fn unmoved(now: &Tags, before: &Tags, after: &Tags, ami: &AmiId, region: &Region) -> Result<()> {
+pub(super) fn unmoved(
+    now: &Tags,
+    before: &Tags,
+    after: &Tags,
+    ami: &AmiId,
+    region: &Region,
+) -> Result<()> {
     for (key, value) in before {
         let seen = now.get(key).map_or("", String::as_str);
         if seen != value && after.get(key).is_none_or(|a| a != seen) {
-            let text = format!("{ami} in {region} changed since the plan: tag `{key}` is {seen:?}, not {value:?}");
+            let text = format!(
+                "{ami} in {region} changed since the plan: tag `{key}` is {seen:?}, not {value:?}"
+            );
             return Err(Error::new(Kind::Refused, text).hint("another run moved it; plan again"));
         }
     }
@@ -78,19 +112,35 @@ pub(super) async fn set(steps: &Steps, step: &Step, amis: &[Ami], wanted: &Tags)
     }
     let cloud = steps.at(step)?;
     cloud.tag(&step.region, &ids, wanted).await?;
-    let gone: Vec<String> = wanted.iter().filter(|(_, v)| v.is_empty()).map(|(k, _)| k.clone()).collect();
+    let gone: Vec<String> = wanted
+        .iter()
+        .filter(|(_, v)| v.is_empty())
+        .map(|(k, _)| k.clone())
+        .collect();
     if !gone.is_empty() {
         cloud.untag(&step.region, &ids, &gone).await?;
     }
-    let snapshots: Vec<String> = amis.iter().flat_map(|a| &a.snapshots).map(ToString::to_string).collect();
+    let snapshots: Vec<String> = amis
+        .iter()
+        .flat_map(|a| &a.snapshots)
+        .map(ToString::to_string)
+        .collect();
     if snapshots.is_empty() {
         return Ok(());
     }
     if let Some(state) = wanted.get(tags::STATE) {
-        cloud.tag(&step.region, &snapshots, &Tags::from([(tags::STATE.to_owned(), state.clone())])).await?;
+        cloud
+            .tag(
+                &step.region,
+                &snapshots,
+                &Tags::from([(tags::STATE.to_owned(), state.clone())]),
+            )
+            .await?;
     }
     if gone.iter().any(|key| key == tags::EXPIRES) {
-        cloud.untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()]).await?;
+        cloud
+            .untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()])
+            .await?;
     }
     Ok(())
 }
@@ -103,8 +153,14 @@ pub(super) async fn publish(
     to: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<()> {
-    let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
-    steps.at(step)?.put_parameter(&step.region, pointer, to, &catalog).await?;
+    let catalog = Tags::from([(
+        tags::CATALOG.to_owned(),
+        steps.catalog.settings.name.to_string(),
+    )]);
+    steps
+        .at(step)?
+        .put_parameter(&step.region, pointer, to, &catalog)
+        .await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
     super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
         let value = steps.at(step)?.parameter(&step.region, pointer).await?;
@@ -124,7 +180,9 @@ pub(super) async fn read_back(
     let what = format!("the tags of {id} in {} to read back", step.region);
     let same = super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
         let now = super::tag::ami(steps, step, id).await?.tags;
-        let differs = wanted.iter().any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
+        let differs = wanted
+            .iter()
+            .any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
         Ok((!differs).then_some(()))
     });
     same.await.map_err(|e| match e.kind {
@@ -134,12 +192,20 @@ pub(super) async fn read_back(
 }
 
 /// Puts the old back first, so that there is always one, then takes the new away. Somebody else's state is not taken back.
-pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &StepContext<'_>) -> Result<()> {
+pub(super) async fn undo(
+    steps: &Steps,
+    step: &Step,
+    moves: &[Move],
+    context: &StepContext<'_>,
+) -> Result<()> {
     for movement in moves {
         let to = resolve(&movement.to, &context.outputs)?;
         let now = super::tag::find(steps, step, &to).await?;
         let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
-        let ours = movement.tags.get(tags::CURRENT).filter(|ours| seen == Some(*ours));
+        let ours = movement
+            .tags
+            .get(tags::CURRENT)
+            .filter(|ours| seen == Some(*ours));
         let (Some(now), Some(_)) = (&now, ours) else {
             let others = seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
             if !others {
@@ -153,7 +219,11 @@ pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &S
             set(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
         }
         restore_pointer(steps, step, movement, &to).await?;
-        let mut old: Tags = movement.tags.keys().map(|key| (key.clone(), String::new())).collect();
+        let mut old: Tags = movement
+            .tags
+            .keys()
+            .map(|key| (key.clone(), String::new()))
+            .collect();
         old.extend(movement.before.clone());
         if movement.untag.iter().any(|key| key == tags::EXPIRES) {
             // It is temporary again, in case that the undo of its making fails.
@@ -170,12 +240,25 @@ pub(super) async fn undo(steps: &Steps, step: &Step, moves: &[Move], context: &S
 /// the old value is written all the same, and it is no failure if that is not possible.
 async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
     let cloud = steps.at(step)?;
-    let written = cloud.parameter(&step.region, &movement.pointer).await?.as_deref() == Some(new.as_str());
+    let written = cloud
+        .parameter(&step.region, &movement.pointer)
+        .await?
+        .as_deref()
+        == Some(new.as_str());
     let restored = match movement.from.first() {
-        None => cloud.delete_parameter(&step.region, &movement.pointer).await,
+        None => {
+            cloud
+                .delete_parameter(&step.region, &movement.pointer)
+                .await
+        }
         Some(holder) => {
-            let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
-            cloud.put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog).await
+            let catalog = Tags::from([(
+                tags::CATALOG.to_owned(),
+                steps.catalog.settings.name.to_string(),
+            )]);
+            cloud
+                .put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog)
+                .await
         }
     };
     match restored {

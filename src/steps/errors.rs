@@ -6,14 +6,16 @@ use crate::ports::{CloudError, CloudErrorKind, StoreError, StoreErrorKind};
 impl From<CloudError> for Error {
     fn from(error: CloudError) -> Self {
         let hint = match error.kind {
-            CloudErrorKind::Credentials => Some("give AWS credentials: a profile, environment variables, or a role"),
+            CloudErrorKind::Credentials => {
+                Some("give AWS credentials: a profile, environment variables, or a role")
+            }
             CloudErrorKind::Denied => Some("grant the action to the caller, or use another role"),
-            CloudErrorKind::Unreachable => {
-                Some("check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`")
-            }
-            CloudErrorKind::Malformed => {
-                Some("check AWS_ENDPOINT_URL and proxies on the way: the answer did not come from AWS")
-            }
+            CloudErrorKind::Unreachable => Some(
+                "check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`",
+            ),
+            CloudErrorKind::Malformed => Some(
+                "check AWS_ENDPOINT_URL and proxies on the way: the answer did not come from AWS",
+            ),
             CloudErrorKind::Throttled => Some("wait a moment and run again, or lower --jobs"),
             _ => None,
         };
@@ -39,9 +41,15 @@ impl From<StoreError> for Error {
             StoreErrorKind::Unreachable => {
                 "check `store` in bakeline.yaml and what is there; for S3 also the credentials and AWS_ENDPOINT_URL"
             }
-            StoreErrorKind::Unwritable => "make it writable, or name another `store` in bakeline.yaml",
-            StoreErrorKind::Newer => "use a newer bakeline, or name another `store` in bakeline.yaml",
-            StoreErrorKind::Other => "look at what is there, or name another `store` in bakeline.yaml",
+            StoreErrorKind::Unwritable => {
+                "make it writable, or name another `store` in bakeline.yaml"
+            }
+            StoreErrorKind::Newer => {
+                "use a newer bakeline, or name another `store` in bakeline.yaml"
+            }
+            StoreErrorKind::Other => {
+                "look at what is there, or name another `store` in bakeline.yaml"
+            }
         };
         let kind = match error.kind {
             StoreErrorKind::Other => Kind::StepFailed,

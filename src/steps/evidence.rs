@@ -16,20 +16,29 @@ use crate::plan::{Step, fingerprint};
 /// It explains and decides nothing, so what the store does not take is said, and the release goes on.
 pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepContext<'_>) {
     let catalog = &steps.catalog.settings.name;
-    let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else { return };
-    let Some(image) = steps.catalog.images.get(&record.image) else { return };
+    let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else {
+        return;
+    };
+    let Some(image) = steps.catalog.images.get(&record.image) else {
+        return;
+    };
     let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
     let mut made = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);
     made.base = tag(tags::BASE);
     made.parent = tag(tags::PARENT);
     made.commit = tag(tags::COMMIT);
     made.reasons = vec![step.reason.clone()];
-    let mut objects =
-        vec![(keys::manifest(catalog, &record.image, record.arch, record.version), manifest::write(&made))];
+    let mut objects = vec![(
+        keys::manifest(catalog, &record.image, record.arch, record.version),
+        manifest::write(&made),
+    )];
     for phase in [Phase::Build, Phase::Boot] {
         let file = super::check::evidence_file(record.image.as_str(), phase);
         if let Some(facts) = steps.workspace.read(&file) {
-            objects.push((keys::facts(catalog, &record.image, record.arch, record.version, phase), facts));
+            objects.push((
+                keys::facts(catalog, &record.image, record.arch, record.version, phase),
+                facts,
+            ));
         }
     }
     for (key, content) in objects {
@@ -56,10 +65,15 @@ pub(super) async fn forget(steps: &Steps, step: &Step, key: &str) -> Result<Valu
 /// Locks, journals and other catalogs' objects are nobody's to mend.
 fn own(steps: &Steps, step: &Step, key: &str) -> Result<()> {
     let name = &steps.catalog.settings.name;
-    let image = key.strip_prefix(&keys::images(name)).is_some_and(|rest| rest.starts_with('/'));
+    let image = key
+        .strip_prefix(&keys::images(name))
+        .is_some_and(|rest| rest.starts_with('/'));
     let result = keys::run_in(key).is_some_and(|run| keys::report(name, &run) == key);
     if image || result {
         return Ok(());
     }
-    Err(Error::new(Kind::StepFailed, format!("a defect: step {} would change `{key}`", step.id)))
+    Err(Error::new(
+        Kind::StepFailed,
+        format!("a defect: step {} would change `{key}`", step.id),
+    ))
 }

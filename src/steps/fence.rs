@@ -10,10 +10,13 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::fence::Guard;
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
+use crate::model::{
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+};
 use crate::ports::{
-    BuildJob, BuildOutcome, BuilderError, Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest,
-    Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine, Secret, TemporaryQuery,
+    BuildJob, BuildOutcome, BuilderError, Cloud, CloudError, CloudErrorKind, CloudResult,
+    CopyRequest, GroupRequest, Identity, ImageBuilder, ImageQuery, Instance, LaunchRequest, OnLine,
+    Secret, TemporaryQuery,
 };
 
 /// A cloud that changes nothing without the lock.
@@ -27,8 +30,12 @@ pub struct FencedCloud {
 impl FencedCloud {
     /// Whether this run may change something now; `action` is what the cloud calls it.
     async fn may(&self, action: &'static str, region: &Region) -> CloudResult<()> {
-        let refused =
-            |message| CloudError { kind: CloudErrorKind::Fenced, action, region: region.to_string(), message };
+        let refused = |message| CloudError {
+            kind: CloudErrorKind::Fenced,
+            action,
+            region: region.to_string(),
+            message,
+        };
         self.guard.check().await.map_err(refused)
     }
 }
@@ -51,7 +58,12 @@ impl Cloud for FencedCloud {
         self.inner.parameter_references(region).await
     }
 
-    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret> {
         self.may("CreateKeyPair", region).await?;
         self.inner.create_key_pair(region, name, tags).await
     }
@@ -66,7 +78,12 @@ impl Cloud for FencedCloud {
         self.inner.create_group(region, request).await
     }
 
-    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
         self.inner.find_group(region, name, tags).await
     }
 
@@ -118,7 +135,11 @@ impl Cloud for FencedCloud {
         self.inner.delete_volume(region, id).await
     }
 
-    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>> {
         self.inner.temporaries(region, query).await
     }
 
@@ -139,12 +160,24 @@ impl Cloud for FencedCloud {
         self.inner.sharing(region, ami, account).await
     }
 
-    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+    async fn share(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        what: &Sharing,
+        account: &str,
+        on: bool,
+    ) -> CloudResult<()> {
         self.may("ModifyImageAttribute", region).await?;
         self.inner.share(region, ami, what, account, on).await
     }
 
-    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()> {
         self.inner.dry_run_launch(region, ami, instance_type).await
     }
 
@@ -152,7 +185,13 @@ impl Cloud for FencedCloud {
         self.inner.parameter(region, name).await
     }
 
-    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, tags: &Tags) -> CloudResult<()> {
+    async fn put_parameter(
+        &self,
+        region: &Region,
+        name: &str,
+        value: &AmiId,
+        tags: &Tags,
+    ) -> CloudResult<()> {
         self.may("PutParameter", region).await?;
         self.inner.put_parameter(region, name, value, tags).await
     }
@@ -192,7 +231,10 @@ impl ImageBuilder for FencedBuilder {
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError> {
         if let Err(message) = self.guard.check().await {
-            return Err(BuilderError { message, hint: None });
+            return Err(BuilderError {
+                message,
+                hint: None,
+            });
         }
         self.inner.build(job, cancel, on_line).await
     }

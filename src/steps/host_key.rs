@@ -28,32 +28,57 @@ pub(super) fn known_hosts(scope: &str) -> String {
 
 /// The keys of the scope's instance: those that were made before, or new ones.
 pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
-    let kept = steps.workspace.read(&file(scope)).and_then(|b| serde_json::from_slice::<Vec<Kept>>(&b).ok());
+    let kept = steps
+        .workspace
+        .read(&file(scope))
+        .and_then(|b| serde_json::from_slice::<Vec<Kept>>(&b).ok());
     if let Some(kept) = kept {
-        let back = |k: Kept| HostKey { kind: k.kind, private: Secret::new(k.private), public: k.public };
+        let back = |k: Kept| HostKey {
+            kind: k.kind,
+            private: Secret::new(k.private),
+            public: k.public,
+        };
         return Ok(kept.into_iter().map(back).collect());
     }
     let keys = steps.shell.new_host_keys().await;
-    let keys =
-        keys.map_err(|e| Error::new(Kind::StepFailed, "the test instance can't be given host keys").because(e))?;
-    let keep =
-        |k: &HostKey| Kept { kind: k.kind.clone(), private: k.private.reveal().to_owned(), public: k.public.clone() };
+    let keys = keys.map_err(|e| {
+        Error::new(
+            Kind::StepFailed,
+            "the test instance can't be given host keys",
+        )
+        .because(e)
+    })?;
+    let keep = |k: &HostKey| Kept {
+        kind: k.kind.clone(),
+        private: k.private.reveal().to_owned(),
+        public: k.public.clone(),
+    };
     let text = serde_json::to_vec(&keys.iter().map(keep).collect::<Vec<_>>()).unwrap_or_default();
     let written = steps.workspace.write(&file(scope), &text, true);
-    written.map_err(|e| Error::new(Kind::StepFailed, "the host keys can't be written").because(e))?;
+    written
+        .map_err(|e| Error::new(Kind::StepFailed, "the host keys can't be written").because(e))?;
     Ok(keys)
 }
 
 /// What user data says of them.
 pub(super) fn told(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
-    keys.iter().map(|k| (k.kind.as_str(), k.private.reveal(), k.public.as_str())).collect()
+    keys.iter()
+        .map(|k| (k.kind.as_str(), k.private.reveal(), k.public.as_str()))
+        .collect()
 }
 
 /// Whatever answers under one of these names must prove itself with one of the keys.
 pub(super) fn expect(steps: &Steps, scope: &str, keys: &[HostKey], names: &[&str]) -> Result<()> {
-    let text: String = keys.iter().map(|key| format!("{} {}\n", names.join(","), key.public)).collect();
-    let written = steps.workspace.write(&known_hosts(scope), text.as_bytes(), false);
-    written.map(drop).map_err(|e| Error::new(Kind::StepFailed, "the known hosts can't be written").because(e))
+    let text: String = keys
+        .iter()
+        .map(|key| format!("{} {}\n", names.join(","), key.public))
+        .collect();
+    let written = steps
+        .workspace
+        .write(&known_hosts(scope), text.as_bytes(), false);
+    written
+        .map(drop)
+        .map_err(|e| Error::new(Kind::StepFailed, "the known hosts can't be written").because(e))
 }
 
 /// The instance is gone, and so is what it proved itself with.

@@ -17,11 +17,21 @@ pub(super) async fn perform(
     boot: &StepId,
     context: &StepContext<'_>,
 ) -> Result<Value> {
-    let user = steps.catalog.images.get(image).map(|i| i.platform).unwrap_or_default().login_user();
+    let user = steps
+        .catalog
+        .images
+        .get(image)
+        .map(|i| i.platform)
+        .unwrap_or_default()
+        .login_user();
     let controls = steps.catalog.controls(image);
     let collected = collect::from_booted(steps, step, user, &controls, boot, context).await;
     let (facts, took, _) = collected.map_err(|e| {
-        let kind = if context.cancel.is_cancelled() { Kind::Interrupted } else { e.kind };
+        let kind = if context.cancel.is_cancelled() {
+            Kind::Interrupted
+        } else {
+            e.kind
+        };
         Error::new(kind, "the facts could not be collected").because(e)
     })?;
     let report = CheckReport {

@@ -124,44 +124,71 @@ impl Effects for Steps {
             Action::CreateKeyPair { name } => access::create_key(self, step, name).await,
             Action::CreateGroup { name } => access::create_group(self, step, name).await,
             Action::Build { .. } => build::perform(self, step, context).await,
-            Action::TagCandidate { ami, tags } => tag::candidate(self, step, ami, tags, context).await,
+            Action::TagCandidate { ami, tags } => {
+                tag::candidate(self, step, ami, tags, context).await
+            }
             Action::Boot { image, ami } => boot::perform(self, step, image, ami, context).await,
-            Action::CheckBoot { image, instance } => check::perform(self, step, image, instance, context).await,
+            Action::CheckBoot { image, instance } => {
+                check::perform(self, step, image, instance, context).await
+            }
             Action::Terminate { instance } => boot::terminate(self, step, instance, context).await,
             Action::DeleteGroup { name } => access::delete_group(self, step, name).await,
             Action::DeleteKeyPair { name } => access::delete_key(self, step, name).await,
             Action::MoveCurrent { moves } => current::perform(self, step, moves, context).await,
             Action::Deprecate { ami, was } => retire::deprecate(self, step, ami, *was).await,
-            Action::Disable { ami, shared_ok } => retire::disable(self, step, ami, *shared_ok).await,
-            Action::Deregister { ami, shared_ok } => retire::deregister(self, step, ami, *shared_ok).await,
+            Action::Disable { ami, shared_ok } => {
+                retire::disable(self, step, ami, *shared_ok).await
+            }
+            Action::Deregister { ami, shared_ok } => {
+                retire::deregister(self, step, ami, *shared_ok).await
+            }
             Action::Restore { ami } => retire::restore(self, step, ami).await,
-            Action::Unpoint { ami, current, pointers } => retire::unpoint(self, step, ami, current, pointers).await,
+            Action::Unpoint {
+                ami,
+                current,
+                pointers,
+            } => retire::unpoint(self, step, ami, current, pointers).await,
             Action::Discard { ami_name } => build::throw_away(self, step, ami_name).await,
             Action::Sweep { thing } => sweep::perform(self, step, thing, context).await,
             Action::Share { ami, account } => share::share(self, step, ami, account, context).await,
-            Action::Unshare { ami, account } => share::unshare(self, step, ami, account, context).await,
-            Action::Copy { source, from, name } => copy::perform(self, step, (source, from, name), context).await,
+            Action::Unshare { ami, account } => {
+                share::unshare(self, step, ami, account, context).await
+            }
+            Action::Copy { source, from, name } => {
+                copy::perform(self, step, (source, from, name), context).await
+            }
             Action::Launchable { ami } => copy::launchable(self, step, ami, context).await,
-            Action::Mark { amis, before, tags } => mark::perform(self, step, amis, before, tags).await,
-            Action::Withdraw { amis, moves, unpublish } => {
-                withdraw::perform(self, step, amis, (moves, unpublish), context).await
+            Action::Mark { amis, before, tags } => {
+                mark::perform(self, step, amis, before, tags).await
             }
-            Action::Publish { pointer, ami } => mark::publish(self, step, pointer, ami, context).await,
+            Action::Withdraw {
+                amis,
+                moves,
+                unpublish,
+            } => withdraw::perform(self, step, amis, (moves, unpublish), context).await,
+            Action::Publish { pointer, ami } => {
+                mark::publish(self, step, pointer, ami, context).await
+            }
             Action::Unpublish { pointer } => mark::unpublish(self, step, pointer).await,
-            Action::CheckAgain { image, version, instance } => {
-                again::check(self, step, image, *version, instance, context).await
-            }
+            Action::CheckAgain {
+                image,
+                version,
+                instance,
+            } => again::check(self, step, image, *version, instance, context).await,
             Action::Retag { .. } => again::retag(self, step, context).await,
-            Action::Probe { image, version, ami, instance } => {
-                updates::perform(self, image, *version, ami, instance, context).await
-            }
+            Action::Probe {
+                image,
+                version,
+                ami,
+                instance,
+            } => updates::perform(self, image, *version, ami, instance, context).await,
             Action::Remember { key, text } => evidence::remember(self, step, key, text).await,
             Action::Forget { key } => evidence::forget(self, step, key).await,
-            Action::Inspect { image, instance } => inspect::perform(self, step, image, instance, context).await,
-            Action::Unread { why } => {
-                Err(Error::new(Kind::StepFailed, why.clone())
-                    .hint("nothing was changed there; run again when it answers"))
+            Action::Inspect { image, instance } => {
+                inspect::perform(self, step, image, instance, context).await
             }
+            Action::Unread { why } => Err(Error::new(Kind::StepFailed, why.clone())
+                .hint("nothing was changed there; run again when it answers")),
         }
     }
 
@@ -169,21 +196,34 @@ impl Effects for Steps {
         keep::what_failed(self, scope).await
     }
 
-    async fn undo(&self, step: &Step, output: Option<&Value>, context: &StepContext<'_>) -> Result<()> {
+    async fn undo(
+        &self,
+        step: &Step,
+        output: Option<&Value>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
         match &step.action {
             Action::CreateKeyPair { name } => access::delete_key(self, step, name).await.map(drop),
             Action::CreateGroup { name } => access::delete_group(self, step, name).await.map(drop),
-            Action::Build { image, ami_name, .. } => build::undo(self, step, image, ami_name).await,
+            Action::Build {
+                image, ami_name, ..
+            } => build::undo(self, step, image, ami_name).await,
             Action::Boot { image, .. } => boot::undo(self, step, image, output).await,
             Action::MoveCurrent { moves } => current::undo(self, step, moves, context).await,
             Action::Retag { .. } => again::undo(self, step).await,
             Action::Deprecate { ami, was } => retire::undo_deprecate(self, step, ami, *was).await,
             Action::Disable { ami, .. } => retire::undo_disable(self, step, ami).await,
-            Action::Unpoint { ami, current, pointers } => {
-                retire::undo_unpoint(self, step, ami, current, pointers).await
+            Action::Unpoint {
+                ami,
+                current,
+                pointers,
+            } => retire::undo_unpoint(self, step, ami, current, pointers).await,
+            Action::Share { ami, account } => share::unshare(self, step, ami, account, context)
+                .await
+                .map(drop),
+            Action::Copy { source, from, name } => {
+                copy::undo(self, step, (source, from, name), context).await
             }
-            Action::Share { ami, account } => share::unshare(self, step, ami, account, context).await.map(drop),
-            Action::Copy { source, from, name } => copy::undo(self, step, (source, from, name), context).await,
             Action::Mark { amis, before, tags } => mark::undo(self, step, amis, before, tags).await,
             Action::Unshare { .. }
             | Action::Launchable { .. }
@@ -217,11 +257,15 @@ impl Steps {
 
     /// Returns the cloud of an account; none is the builder's own.
     fn cloud_of(&self, account: Option<&str>) -> Result<&dyn Cloud> {
-        let Some(account) = account else { return Ok(&*self.cloud) };
+        let Some(account) = account else {
+            return Ok(&*self.cloud);
+        };
         let known = self.others.get(account).map(|cloud| &**cloud);
         known.ok_or_else(|| {
-            Error::input(format!("account {account} is in no environment of bakeline.yaml"))
-                .hint("add the account and its role to the environment in bakeline.yaml")
+            Error::input(format!(
+                "account {account} is in no environment of bakeline.yaml"
+            ))
+            .hint("add the account and its role to the environment in bakeline.yaml")
         })
     }
 
@@ -233,7 +277,10 @@ impl Steps {
             (tags::RUN, self.run.to_string()),
             (tags::IMAGE, image.to_owned()),
             (tags::EXPIRES, self.expires.to_string()),
-            (tags::NAME, format!("bakeline {} {image}", self.catalog.settings.name)),
+            (
+                tags::NAME,
+                format!("bakeline {} {image}", self.catalog.settings.name),
+            ),
         ] {
             out.insert(key.to_owned(), value);
         }
@@ -246,7 +293,10 @@ impl Steps {
     /// The tags by which this run's temporary things of one image are found again.
     fn mine(&self, image: &str) -> Tags {
         Tags::from([
-            (tags::CATALOG.to_owned(), self.catalog.settings.name.to_string()),
+            (
+                tags::CATALOG.to_owned(),
+                self.catalog.settings.name.to_string(),
+            ),
             (tags::RUN.to_owned(), self.run.to_string()),
             (tags::IMAGE.to_owned(), image.to_owned()),
         ])
@@ -263,8 +313,14 @@ fn resolve(ami: &AmiRef, outputs: &Outputs) -> Result<AmiId> {
 
 /// A text in an earlier step's output.
 fn text_of(outputs: &Outputs, step: &StepId, key: &str) -> Result<String> {
-    let value = outputs.get(step).and_then(|o| o.get(key)).and_then(Value::as_str);
-    value
-        .map(str::to_owned)
-        .ok_or_else(|| Error::new(Kind::StepFailed, format!("a defect: step {step} left no `{key}`")))
+    let value = outputs
+        .get(step)
+        .and_then(|o| o.get(key))
+        .and_then(Value::as_str);
+    value.map(str::to_owned).ok_or_else(|| {
+        Error::new(
+            Kind::StepFailed,
+            format!("a defect: step {step} left no `{key}`"),
+        )
+    })
 }

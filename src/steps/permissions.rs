@@ -41,7 +41,13 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
     let who = cloud.permissions(&step.region, id).await?;
     if who.is_empty() {
         if ami.tags.contains_key(tags::PERMISSIONS) {
-            cloud.untag(&step.region, &[id.to_string()], &[tags::PERMISSIONS.to_owned()]).await?;
+            cloud
+                .untag(
+                    &step.region,
+                    &[id.to_string()],
+                    &[tags::PERMISSIONS.to_owned()],
+                )
+                .await?;
         }
         return Ok(who);
     }
@@ -51,8 +57,20 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
     cloud.tag(&step.region, &[id.to_string()], &wanted).await?;
     let key = keys::permissions(&steps.catalog.settings.name, &step.region, id);
     let (ami, region, at) = (id.clone(), step.region.clone(), steps.clock.now());
-    let content = Permissions { schema: SCHEMA, ami, region, at, permissions: who.clone() };
-    let written = steps.store.put(&key, &serde_json::to_vec_pretty(&content).unwrap_or_default()).await;
+    let content = Permissions {
+        schema: SCHEMA,
+        ami,
+        region,
+        at,
+        permissions: who.clone(),
+    };
+    let written = steps
+        .store
+        .put(
+            &key,
+            &serde_json::to_vec_pretty(&content).unwrap_or_default(),
+        )
+        .await;
     match written {
         Err(error) if !complete => Err(Error::new(
             Kind::StepFailed,
@@ -106,7 +124,9 @@ pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<Bac
     let (given, lost) = match (stored, tagged.map(|text| from_tag(text))) {
         (_, None) => (Vec::new(), 0),
         (_, Some((who, 0))) => (who, 0),
-        (Some(stored), Some(_)) if stored.schema == SCHEMA && stored.ami == *id => (stored.permissions, 0),
+        (Some(stored), Some(_)) if stored.schema == SCHEMA && stored.ami == *id => {
+            (stored.permissions, 0)
+        }
         (_, Some((who, lost))) => (who, lost),
     };
     if !given.is_empty() {
@@ -121,12 +141,17 @@ mod tests {
 
     #[test]
     fn a_tag_holds_what_fits_and_says_what_is_missing() {
-        let who: Vec<String> = (0..25).map(|n| format!("{:012}", 100_000_000_000_u64 + n)).collect();
+        let who: Vec<String> = (0..25)
+            .map(|n| format!("{:012}", 100_000_000_000_u64 + n))
+            .collect();
         for count in [0, 1, 19, 20, 25] {
             let text = as_tag(&who[..count]);
             assert!(text.len() <= tags::MAX_VALUE, "{text}");
             let (back, lost) = from_tag(&text);
-            assert_eq!((back.len() + lost, back.as_slice()), (count, &who[..back.len()]));
+            assert_eq!(
+                (back.len() + lost, back.as_slice()),
+                (count, &who[..back.len()])
+            );
             assert_eq!(lost == 0, count <= 19, "{count}");
         }
     }

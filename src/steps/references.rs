@@ -36,23 +36,35 @@ pub(super) async fn everywhere(steps: &Steps, step: &Step, id: &AmiId) -> Result
 pub(super) async fn in_parameters(steps: &Steps, id: &AmiId) -> Result<Vec<Reference>> {
     let mut cached = steps.parameter_references.0.lock().await;
     let now = steps.clock.now();
-    if cached.as_ref().is_none_or(|(read, _)| now.duration_since(*read) > MAX_AGE) {
+    if cached
+        .as_ref()
+        .is_none_or(|(read, _)| now.duration_since(*read) > MAX_AGE)
+    {
         *cached = Some((now, read(steps).await?));
     }
     let all = cached.iter().flat_map(|(_, references)| references);
-    Ok(all.filter(|reference| reference.ami == *id).cloned().collect())
+    Ok(all
+        .filter(|reference| reference.ami == *id)
+        .cloned()
+        .collect())
 }
 
 async fn read(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
     for place in places::all(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(place.account.as_deref())?;
-        out.extend(located(cloud.parameter_references(&place.region).await?, &place));
+        out.extend(located(
+            cloud.parameter_references(&place.region).await?,
+            &place,
+        ));
     }
     Ok(out)
 }
 
 /// Adds the location to the name of each parameter: the AMI may be in another one.
 pub fn located(references: Vec<Reference>, place: &Place) -> impl Iterator<Item = Reference> + '_ {
-    references.into_iter().map(move |found| Reference { by: format!("{} in {place}", found.by), ..found })
+    references.into_iter().map(move |found| Reference {
+        by: format!("{} in {place}", found.by),
+        ..found
+    })
 }

@@ -21,11 +21,33 @@ pub fn file(scope: &str, format: Format, phase: Phase) -> String {
 
 /// The report of an image that was judged; `target` is what people call what was inspected.
 #[must_use]
-pub fn report(catalog: &Catalog, evidence: &CheckReport, facts: &Facts, target: &str, judged: Timestamp) -> Report {
+pub fn report(
+    catalog: &Catalog,
+    evidence: &CheckReport,
+    facts: &Facts,
+    target: &str,
+    judged: Timestamp,
+) -> Report {
     let image = &evidence.image;
-    let about = About { target, phase: evidence.phase, judged, seconds: evidence.seconds, gate: catalog.settings.gate };
-    let profiles = catalog.profiles(image).iter().map(|p| profile(p, facts)).collect();
-    fill(&about, profiles, &catalog.controls(image), &evidence.verdicts, facts)
+    let about = About {
+        target,
+        phase: evidence.phase,
+        judged,
+        seconds: evidence.seconds,
+        gate: catalog.settings.gate,
+    };
+    let profiles = catalog
+        .profiles(image)
+        .iter()
+        .map(|p| profile(p, facts))
+        .collect();
+    fill(
+        &about,
+        profiles,
+        &catalog.controls(image),
+        &evidence.verdicts,
+        facts,
+    )
 }
 
 fn profile(of: &catalog::Profile, facts: &Facts) -> Profile {
@@ -60,27 +82,64 @@ struct Whole<'r> {
 ///
 /// # Errors
 /// The catalog's template of the page is wrong.
-pub fn text(catalog: &Catalog, evidence: &CheckReport, report: &Report, format: Format) -> Result<String, String> {
+pub fn text(
+    catalog: &Catalog,
+    evidence: &CheckReport,
+    report: &Report,
+    format: Format,
+) -> Result<String, String> {
     if format == Format::Json {
-        let CheckReport { image, verdicts, .. } = evidence;
-        return Ok(report::pretty(&Whole { document: json::Document::new(report), image, verdicts }));
+        let CheckReport {
+            image, verdicts, ..
+        } = evidence;
+        return Ok(report::pretty(&Whole {
+            document: json::Document::new(report),
+            image,
+            verdicts,
+        }));
     }
-    let page = catalog.files.get(html::TEMPLATE).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let page = catalog
+        .files
+        .get(html::TEMPLATE)
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     report::write(report, format, &page.unwrap_or_default()).map_err(|e| e.to_string())
 }
 
 /// Writes all of them, of the phase's evidence if there is any; what can't be written is said, and that is all.
-pub(super) fn write(steps: &Steps, scope: &str, image: &ImageName, phase: Phase, context: &StepContext<'_>) {
-    let Some(evidence) = evidence(steps, scope, phase) else { return };
-    let Ok(facts) = serde_json::from_value::<Facts>(evidence.facts.clone()) else { return };
-    let report = report(&steps.catalog, &evidence, &facts, image.as_str(), steps.clock.now());
+pub(super) fn write(
+    steps: &Steps,
+    scope: &str,
+    image: &ImageName,
+    phase: Phase,
+    context: &StepContext<'_>,
+) {
+    let Some(evidence) = evidence(steps, scope, phase) else {
+        return;
+    };
+    let Ok(facts) = serde_json::from_value::<Facts>(evidence.facts.clone()) else {
+        return;
+    };
+    let report = report(
+        &steps.catalog,
+        &evidence,
+        &facts,
+        image.as_str(),
+        steps.clock.now(),
+    );
     for format in Format::ALL {
         let written = text(&steps.catalog, &evidence, &report, format).and_then(|text| {
             let path = file(scope, format, phase);
-            steps.workspace.write(&path, text.as_bytes(), false).map_err(|e| e.to_string())
+            steps
+                .workspace
+                .write(&path, text.as_bytes(), false)
+                .map_err(|e| e.to_string())
         });
         if let Err(why) = written {
-            (context.note)(&format!("warning: no {} report of the {} checks: {why}", format.as_str(), phase.as_str()));
+            (context.note)(&format!(
+                "warning: no {} report of the {} checks: {why}",
+                format.as_str(),
+                phase.as_str()
+            ));
         }
     }
 }

@@ -30,20 +30,31 @@ fn refused(step: &Step, id: &AmiId, why: &str) -> Error {
 }
 
 /// Reads an AMI and all that would keep it; what was decided on must still hold.
-async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], stage: Stage) -> Result<(Ami, Marks)> {
+async fn unchanged(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    states: &[State],
+    stage: Stage,
+) -> Result<(Ami, Marks)> {
     let ami = tag::ami(steps, step, id).await?;
     let refused = |why: &str| refused(step, id, why);
     let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
         return Err(refused("its tags no longer say that this catalog made it"));
     };
     if !states.contains(&record.state) {
-        return Err(refused(&format!("it is {} since the decision", record.state.as_str())));
+        return Err(refused(&format!(
+            "it is {} since the decision",
+            record.state.as_str()
+        )));
     }
     if !record.current.is_empty() {
         return Err(refused("it became current since the decision"));
     }
     if ami.protected {
-        return Err(refused("it is protected from deregistration since the decision"));
+        return Err(refused(
+            "it is protected from deregistration since the decision",
+        ));
     }
     let cloud = steps.at(step)?;
     let used = match stage {
@@ -51,12 +62,17 @@ async fn unchanged(steps: &Steps, step: &Step, id: &AmiId, states: &[State], sta
         Stage::Beyond { .. } => references::everywhere(steps, step, id).await?,
     };
     if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
-        return Err(refused(&format!("{} {} refers to it since the decision", used.kind, used.by)));
+        return Err(refused(&format!(
+            "{} {} refers to it since the decision",
+            used.kind, used.by
+        )));
     }
     if stage == (Stage::Beyond { shared_ok: false })
         && let Some(with) = cloud.permissions(&step.region, id).await?.first()
     {
-        return Err(refused(&format!("it is shared with {with} since the decision")));
+        return Err(refused(&format!(
+            "it is shared with {with} since the decision"
+        )));
     }
     let marks = Marks::of(&record);
     Ok((ami, marks))
@@ -73,20 +89,48 @@ pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State
     let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Stage::Deprecate).await?;
     let cloud = steps.at(step)?;
     let now = now(steps);
-    let was = marks.was.or((!matches!(was, State::Released | State::Retiring)).then_some(was));
-    let text = |deprecated| Marks { deprecated, disabled: None, was }.format();
+    let was = marks
+        .was
+        .or((!matches!(was, State::Released | State::Retiring)).then_some(was));
+    let text = |deprecated| {
+        Marks {
+            deprecated,
+            disabled: None,
+            was,
+        }
+        .format()
+    };
     let state = (tags::STATE.to_owned(), State::Retiring.as_str().to_owned());
     let ids = [id.to_string()];
-    cloud.tag(&step.region, &ids, &Tags::from([state, (tags::RETIRING.to_owned(), text(None))])).await?;
+    cloud
+        .tag(
+            &step.region,
+            &ids,
+            &Tags::from([state, (tags::RETIRING.to_owned(), text(None))]),
+        )
+        .await?;
     let at = now.checked_add(SOON).unwrap_or(now);
     let at = Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
     cloud.deprecate(&step.region, id, at).await?;
-    cloud.tag(&step.region, &ids, &Tags::from([(tags::RETIRING.to_owned(), text(Some(now)))])).await?;
+    cloud
+        .tag(
+            &step.region,
+            &ids,
+            &Tags::from([(tags::RETIRING.to_owned(), text(Some(now)))]),
+        )
+        .await?;
     Ok(json!({ "deprecated": id, "from": at }))
 }
 
-pub(super) async fn undo_deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<()> {
-    let Some((_, marks)) = on_the_ladder(steps, step, id).await? else { return Ok(()) };
+pub(super) async fn undo_deprecate(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    was: State,
+) -> Result<()> {
+    let Some((_, marks)) = on_the_ladder(steps, step, id).await? else {
+        return Ok(());
+    };
     if marks.disabled.is_some() || was == State::Retiring {
         return Ok(()); // It was on the ladder before this run, or is further down than this step took it.
     }
@@ -95,20 +139,37 @@ pub(super) async fn undo_deprecate(steps: &Steps, step: &Step, id: &AmiId, was: 
     let ids = [id.to_string()];
     let state = Tags::from([(tags::STATE.to_owned(), was.as_str().to_owned())]);
     cloud.tag(&step.region, &ids, &state).await?;
-    Ok(cloud.untag(&step.region, &ids, &[tags::RETIRING.to_owned()]).await?)
+    Ok(cloud
+        .untag(&step.region, &ids, &[tags::RETIRING.to_owned()])
+        .await?)
 }
 
 /// An own AMI that is on the way out.
 async fn on_the_ladder(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<(Ami, Marks)>> {
-    let Some(ami) = tag::find(steps, step, id).await? else { return Ok(None) };
-    let marks =
-        Record::read(&ami, &steps.catalog.settings.name).filter(|r| r.state == State::Retiring).map(|r| Marks::of(&r));
+    let Some(ami) = tag::find(steps, step, id).await? else {
+        return Ok(None);
+    };
+    let marks = Record::read(&ami, &steps.catalog.settings.name)
+        .filter(|r| r.state == State::Retiring)
+        .map(|r| Marks::of(&r));
     Ok(marks.map(|marks| (ami, marks)))
 }
 
 /// Records who may launch it, disables it, then marks it: a run that is cut in between repeats the step.
-pub(super) async fn disable(steps: &Steps, step: &Step, id: &AmiId, shared_ok: bool) -> Result<Value> {
-    let (ami, mut marks) = unchanged(steps, step, id, &[State::Retiring], Stage::Beyond { shared_ok }).await?;
+pub(super) async fn disable(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    shared_ok: bool,
+) -> Result<Value> {
+    let (ami, mut marks) = unchanged(
+        steps,
+        step,
+        id,
+        &[State::Retiring],
+        Stage::Beyond { shared_ok },
+    )
+    .await?;
     let cloud = steps.at(step)?;
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
@@ -122,25 +183,52 @@ pub(super) async fn disable(steps: &Steps, step: &Step, id: &AmiId, shared_ok: b
 }
 
 pub(super) async fn undo_disable(steps: &Steps, step: &Step, id: &AmiId) -> Result<()> {
-    let Some((ami, mut marks)) = on_the_ladder(steps, step, id).await? else { return Ok(()) };
+    let Some((ami, mut marks)) = on_the_ladder(steps, step, id).await? else {
+        return Ok(());
+    };
     if ami.status != "disabled" {
         return Ok(());
     }
     permissions::enable(steps, step, id).await?;
     marks.disabled = None;
     let mark = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
-    Ok(steps.at(step)?.tag(&step.region, &[id.to_string()], &mark).await?)
+    Ok(steps
+        .at(step)?
+        .tag(&step.region, &[id.to_string()], &mark)
+        .await?)
 }
 
-pub(super) async fn probe_deregister(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Value>> {
+pub(super) async fn probe_deregister(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Option<Value>> {
     let found = tag::find(steps, step, id).await?;
-    Ok(found.is_none().then(|| json!({ "deregistered": id, "already": true })))
+    Ok(found
+        .is_none()
+        .then(|| json!({ "deregistered": id, "already": true })))
 }
 
-pub(super) async fn deregister(steps: &Steps, step: &Step, id: &AmiId, shared_ok: bool) -> Result<Value> {
-    let (ami, _) = unchanged(steps, step, id, &[State::Retiring], Stage::Beyond { shared_ok }).await?;
+pub(super) async fn deregister(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    shared_ok: bool,
+) -> Result<Value> {
+    let (ami, _) = unchanged(
+        steps,
+        step,
+        id,
+        &[State::Retiring],
+        Stage::Beyond { shared_ok },
+    )
+    .await?;
     if ami.status != "disabled" {
-        return Err(refused(step, id, &format!("it is {} since the decision", ami.status)));
+        return Err(refused(
+            step,
+            id,
+            &format!("it is {} since the decision", ami.status),
+        ));
     }
     tag::deregister(steps, step, &ami).await?;
     Ok(json!({ "deregistered": id, "snapshots": ami.snapshots }))
@@ -150,7 +238,10 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, id: &AmiId, shared_ok
 /// come last, so that a run that is cut is taken up by the next.
 pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Value> {
     let Some((ami, marks)) = on_the_ladder(steps, step, id).await? else {
-        return Err(Error::new(Kind::Refused, format!("{id} in {} is not on the way out", step.region)));
+        return Err(Error::new(
+            Kind::Refused,
+            format!("{id} in {} is not on the way out", step.region),
+        ));
     };
     let cloud = steps.at(step)?;
     let back = if ami.status == "disabled" || marks.disabled.is_some() {
@@ -160,22 +251,43 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
     };
     cloud.cancel_deprecation(&step.region, id).await?;
     let state = crate::plan::prune::state_before(&marks);
-    let wanted = [(tags::STATE, state.as_str()), (tags::RETIRING, ""), (tags::PERMISSIONS, "")];
+    let wanted = [
+        (tags::STATE, state.as_str()),
+        (tags::RETIRING, ""),
+        (tags::PERMISSIONS, ""),
+    ];
     let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
     Ok(json!({ "restored": id, "state": state, "permissions": back.given, "lost": back.lost }))
 }
 
 /// Takes an AMI's pointers away: the parameters that hold its id, then the tag.
-pub(super) async fn unpoint(steps: &Steps, step: &Step, id: &AmiId, now: &str, pointers: &[String]) -> Result<Value> {
+pub(super) async fn unpoint(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    now: &str,
+    pointers: &[String],
+) -> Result<Value> {
     let ami = tag::ami(steps, step, id).await?;
     let record = Record::read(&ami, &steps.catalog.settings.name);
     let Some(record) = record else {
-        return Err(refused(step, id, "its tags no longer say that this catalog made it"));
+        return Err(refused(
+            step,
+            id,
+            "its tags no longer say that this catalog made it",
+        ));
     };
     let seen = record.tag(tags::CURRENT);
     if seen != now && !seen.is_empty() {
-        return Err(refused(step, id, &format!("tag `{}` is {seen:?} since the decision, not {now:?}", tags::CURRENT)));
+        return Err(refused(
+            step,
+            id,
+            &format!(
+                "tag `{}` is {seen:?} since the decision, not {now:?}",
+                tags::CURRENT
+            ),
+        ));
     }
     let cloud = steps.at(step)?;
     for name in pointers {
@@ -183,23 +295,40 @@ pub(super) async fn unpoint(steps: &Steps, step: &Step, id: &AmiId, now: &str, p
             cloud.delete_parameter(&step.region, name).await?;
         }
     }
-    cloud.untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()]).await?;
+    cloud
+        .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
+        .await?;
     Ok(json!({ "unpointed": id, "pointers": pointers }))
 }
 
-pub(super) async fn undo_unpoint(steps: &Steps, step: &Step, id: &AmiId, was: &str, pointers: &[String]) -> Result<()> {
-    let Some(ami) = tag::find(steps, step, id).await? else { return Ok(()) };
-    let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else { return Ok(()) };
+pub(super) async fn undo_unpoint(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    was: &str,
+    pointers: &[String],
+) -> Result<()> {
+    let Some(ami) = tag::find(steps, step, id).await? else {
+        return Ok(());
+    };
+    let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
+        return Ok(());
+    };
     if !record.tag(tags::CURRENT).is_empty() && record.tag(tags::CURRENT) != was {
         return Ok(()); // Somebody else's state is not taken back.
     }
     let cloud = steps.at(step)?;
     let tag = Tags::from([(tags::CURRENT.to_owned(), was.to_owned())]);
     cloud.tag(&step.region, &[id.to_string()], &tag).await?;
-    let catalog = Tags::from([(tags::CATALOG.to_owned(), steps.catalog.settings.name.to_string())]);
+    let catalog = Tags::from([(
+        tags::CATALOG.to_owned(),
+        steps.catalog.settings.name.to_string(),
+    )]);
     for name in pointers {
         if cloud.parameter(&step.region, name).await?.is_none() {
-            cloud.put_parameter(&step.region, name, id, &catalog).await?;
+            cloud
+                .put_parameter(&step.region, name, id, &catalog)
+                .await?;
         }
     }
     Ok(())

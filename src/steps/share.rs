@@ -28,13 +28,20 @@ impl Shares {
     }
 
     fn begin(&self, ami: &AmiId, account: &str, scope: &str) {
-        self.all().entry((ami.clone(), account.to_owned())).or_default().scopes.insert(scope.to_owned());
+        self.all()
+            .entry((ami.clone(), account.to_owned()))
+            .or_default()
+            .scopes
+            .insert(scope.to_owned());
     }
 
     /// Adds to what is given, before it is; all that the scopes of this run gave.
     fn give(&self, ami: &AmiId, account: &str, more: Sharing) -> Sharing {
         let mut all = self.all();
-        let given = &mut all.entry((ami.clone(), account.to_owned())).or_default().given;
+        let given = &mut all
+            .entry((ami.clone(), account.to_owned()))
+            .or_default()
+            .given;
         *given = both(given.clone(), more);
         given.clone()
     }
@@ -44,7 +51,10 @@ impl Shares {
         let mut all = self.all();
         let users = all.entry((ami.clone(), account.to_owned())).or_default();
         users.scopes.remove(scope);
-        users.scopes.is_empty().then(|| std::mem::take(&mut users.given))
+        users
+            .scopes
+            .is_empty()
+            .then(|| std::mem::take(&mut users.given))
     }
 }
 
@@ -71,11 +81,20 @@ pub(super) async fn share(
     let has = steps.cloud.sharing(&step.region, &ami, account).await?;
     let mut lacks = sharing::everything(&ami);
     lacks.image &= !has.image;
-    lacks.snapshots.retain(|snapshot| !has.snapshots.contains(snapshot));
-    let given = steps.shares.give(&id, account, both(lacks.clone(), sharing::parse(&ami, account)));
+    lacks
+        .snapshots
+        .retain(|snapshot| !has.snapshots.contains(snapshot));
+    let given = steps.shares.give(
+        &id,
+        account,
+        both(lacks.clone(), sharing::parse(&ami, account)),
+    );
     let words = sharing::format(&ami, &given, &steps.run, steps.expires);
     if words.chars().count() > tags::MAX_VALUE {
-        let text = format!("account {account} may use some of the {} snapshots of {id} already", ami.snapshots.len());
+        let text = format!(
+            "account {account} may use some of the {} snapshots of {id} already",
+            ami.snapshots.len()
+        );
         return Err(Error::new(
             Kind::StepFailed,
             format!("{text}, and the list of the others does not fit into a tag"),
@@ -85,10 +104,16 @@ pub(super) async fn share(
     let key = sharing::key(account);
     if !nothing(&given) && ami.tags.get(&key) != Some(&words) {
         let note = Tags::from([(key, words.clone())]);
-        steps.cloud.tag(&step.region, &[id.to_string()], &note).await?;
+        steps
+            .cloud
+            .tag(&step.region, &[id.to_string()], &note)
+            .await?;
     }
     if !nothing(&lacks) {
-        steps.cloud.share(&step.region, &id, &lacks, account, true).await?;
+        steps
+            .cloud
+            .share(&step.region, &id, &lacks, account, true)
+            .await?;
     }
     Ok(json!({ "shared": id, "with": account, "given": words }))
 }
@@ -107,7 +132,14 @@ pub(super) async fn unshare(
     if let Some(given) = given
         && let Some(ami) = tag::find(steps, step, &id).await?
     {
-        remove(steps, step, &ami, account, both(given, sharing::parse(&ami, account))).await?;
+        remove(
+            steps,
+            step,
+            &ami,
+            account,
+            both(given, sharing::parse(&ami, account)),
+        )
+        .await?;
     }
     Ok(json!({ "original": id, "ended": last }))
 }
@@ -115,21 +147,40 @@ pub(super) async fn unshare(
 /// Removes a copy permission that a dead run left. If another run took it over since the decision, nothing is changed.
 pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
     let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
-    let Some(ami) = tag::find(steps, step, &id).await? else { return Ok(()) };
+    let Some(ami) = tag::find(steps, step, &id).await? else {
+        return Ok(());
+    };
     let key = sharing::key(account);
     if ami.tags.get(&key) != thing.tags.get(&key) {
-        let text = format!("{id} in {}: tag `{key}` changed since the decision", step.region);
+        let text = format!(
+            "{id} in {}: tag `{key}` changed since the decision",
+            step.region
+        );
         return Err(Error::new(Kind::Refused, text).hint("run the command again"));
     }
     remove(steps, step, &ami, account, sharing::parse(&ami, account)).await
 }
 
 /// Removes permissions, and last the tag that records them.
-async fn remove(steps: &Steps, step: &Step, ami: &Ami, account: &str, given: Sharing) -> Result<()> {
+async fn remove(
+    steps: &Steps,
+    step: &Step,
+    ami: &Ami,
+    account: &str,
+    given: Sharing,
+) -> Result<()> {
     if nothing(&given) {
         return Ok(());
     }
     let cloud = steps.at(step)?;
-    cloud.share(&step.region, &ami.id, &given, account, false).await?;
-    Ok(cloud.untag(&step.region, &[ami.id.to_string()], &[sharing::key(account)]).await?)
+    cloud
+        .share(&step.region, &ami.id, &given, account, false)
+        .await?;
+    Ok(cloud
+        .untag(
+            &step.region,
+            &[ami.id.to_string()],
+            &[sharing::key(account)],
+        )
+        .await?)
 }

@@ -15,10 +15,17 @@ use crate::plan::Step;
 /// EC2 ends an instance, and lets go of what it held, within minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
-pub(super) async fn perform(steps: &Steps, step: &Step, thing: &Temporary, context: &StepContext<'_>) -> Result<Value> {
+pub(super) async fn perform(
+    steps: &Steps,
+    step: &Step,
+    thing: &Temporary,
+    context: &StepContext<'_>,
+) -> Result<Value> {
     let cloud = steps.at(step)?;
     match thing.kind {
-        TemporaryKind::Instance => terminate(steps, step, &InstanceId(thing.id.clone()), context).await?,
+        TemporaryKind::Instance => {
+            terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
+        }
         TemporaryKind::Image => deregister(steps, step, thing).await?,
         TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
         TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
@@ -29,22 +36,49 @@ pub(super) async fn perform(steps: &Steps, step: &Step, thing: &Temporary, conte
     Ok(json!({ "removed": thing.id, "kind": thing.kind }))
 }
 
-async fn terminate(steps: &Steps, step: &Step, id: &InstanceId, context: &StepContext<'_>) -> Result<()> {
+async fn terminate(
+    steps: &Steps,
+    step: &Step,
+    id: &InstanceId,
+    context: &StepContext<'_>,
+) -> Result<()> {
     let cloud = steps.at(step)?;
     cloud.terminate(&step.region, id).await?;
-    until(steps, LIMIT, &context.cancel, &format!("instance {id} to end"), || async {
-        let instance = cloud.instance(&step.region, id).await?;
-        Ok(instance.is_none_or(|i| i.status == "terminated").then_some(()))
-    })
+    until(
+        steps,
+        LIMIT,
+        &context.cancel,
+        &format!("instance {id} to end"),
+        || async {
+            let instance = cloud.instance(&step.region, id).await?;
+            Ok(instance
+                .is_none_or(|i| i.status == "terminated")
+                .then_some(()))
+        },
+    )
     .await
 }
 
 /// What became a released AMI since the decision, or somebody else's, is left alone.
 async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
-    let Some(ami) = tag::find(steps, step, &AmiId(thing.id.clone())).await? else { return Ok(()) };
-    let rests_on = [tags::CATALOG, tags::SELF, tags::STATE, tags::EXPIRES, tags::RUN];
-    if let Some(key) = rests_on.into_iter().find(|key| ami.tags.get(*key) != thing.tags.get(*key)) {
-        let text = format!("{} in {}: tag `{key}` changed since the decision", thing.id, step.region);
+    let Some(ami) = tag::find(steps, step, &AmiId(thing.id.clone())).await? else {
+        return Ok(());
+    };
+    let rests_on = [
+        tags::CATALOG,
+        tags::SELF,
+        tags::STATE,
+        tags::EXPIRES,
+        tags::RUN,
+    ];
+    if let Some(key) = rests_on
+        .into_iter()
+        .find(|key| ami.tags.get(*key) != thing.tags.get(*key))
+    {
+        let text = format!(
+            "{} in {}: tag `{key}` changed since the decision",
+            thing.id, step.region
+        );
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
     }
     if thing.tags.is_empty() {
@@ -62,7 +96,10 @@ async fn bare(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     if let Some(key) = ami.tags.keys().next() {
         return refused(&format!("it got the tag `{key}`"));
     }
-    match super::references::everywhere(steps, step, &ami.id).await?.first() {
+    match super::references::everywhere(steps, step, &ami.id)
+        .await?
+        .first()
+    {
         Some(used) => refused(&format!("{} {} refers to it", used.kind, used.by)),
         None => Ok(()),
     }

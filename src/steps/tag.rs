@@ -15,14 +15,20 @@ const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// One own AMI by id, or an error that names it.
 pub(super) async fn ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
-    find(steps, step, id)
-        .await?
-        .ok_or_else(|| Error::new(Kind::StepFailed, format!("AMI {id} is not in {} any more", step.region)))
+    find(steps, step, id).await?.ok_or_else(|| {
+        Error::new(
+            Kind::StepFailed,
+            format!("AMI {id} is not in {} any more", step.region),
+        )
+    })
 }
 
 /// One own AMI by id.
 pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
-    let query = ImageQuery { ids: vec![id.clone()], ..ImageQuery::default() };
+    let query = ImageQuery {
+        ids: vec![id.clone()],
+        ..ImageQuery::default()
+    };
     match steps.at(step)?.images(&step.region, &query).await {
         Ok(found) => Ok(found.into_iter().next()),
         Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
@@ -33,7 +39,10 @@ pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Optio
 /// Deregisters an AMI with its snapshots; snapshots that stay need a person, who is told the commands.
 pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     let (cloud, never) = (steps.at(step)?, tokio_util::sync::CancellationToken::new());
-    let what = format!("AMI {} in {} to be in a state in which it can be deregistered", ami.id, step.region);
+    let what = format!(
+        "AMI {} in {} to be in a state in which it can be deregistered",
+        ami.id, step.region
+    );
     let left = super::wait::until(steps, BUSY, &never, &what, || async {
         match cloud.deregister(&step.region, ami).await {
             Ok(left) => Ok(Some(left)),
@@ -45,10 +54,22 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
     if left.is_empty() {
         return Ok(());
     }
-    let names = left.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
-    let command = |snapshot| format!("aws ec2 delete-snapshot --region {} --snapshot-id {snapshot}", step.region);
+    let names = left
+        .iter()
+        .map(|s| s.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let command = |snapshot| {
+        format!(
+            "aws ec2 delete-snapshot --region {} --snapshot-id {snapshot}",
+            step.region
+        )
+    };
     let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
-    let text = format!("{} is deregistered, but its snapshots are left in {}: {names}", ami.id, step.region);
+    let text = format!(
+        "{} is deregistered, but its snapshots are left in {}: {names}",
+        ami.id, step.region
+    );
     Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
 }
 
@@ -67,9 +88,19 @@ pub(super) async fn candidate(
         tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
     }
     if let AmiRef::MadeBy(build) = ami_ref {
-        tags.insert(tags::BASE.to_owned(), format!("{}:{}", step.region, text_of(&context.outputs, build, "base")?));
+        tags.insert(
+            tags::BASE.to_owned(),
+            format!(
+                "{}:{}",
+                step.region,
+                text_of(&context.outputs, build, "base")?
+            ),
+        );
     }
-    steps.at(step)?.tag(&step.region, &[id.to_string()], &tags).await?;
+    steps
+        .at(step)?
+        .tag(&step.region, &[id.to_string()], &tags)
+        .await?;
     let snapshots: Vec<String> = made.snapshots.iter().map(ToString::to_string).collect();
     if !snapshots.is_empty() {
         tags.remove(tags::SELF);

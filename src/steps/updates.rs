@@ -13,7 +13,10 @@ use crate::plan::StepId;
 use crate::ports::Bounds;
 
 /// The bounds of a fresh instance, with time to wait for a job of the first boot that holds apt's locks (ten minutes, apt.sh).
-const BOUNDS: Bounds = Bounds { time: Duration::from_secs(600 + 300), ..Bounds::FRESH };
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(600 + 300),
+    ..Bounds::FRESH
+};
 
 pub(super) async fn perform(
     steps: &Steps,
@@ -23,14 +26,40 @@ pub(super) async fn perform(
     boot: &StepId,
     context: &StepContext<'_>,
 ) -> Result<Value> {
-    let known = steps.catalog.images.get(image).ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+    let known = steps
+        .catalog
+        .images
+        .get(image)
+        .ok_or_else(|| Error::input(format!("no image `{image}`")))?;
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
-    let host = text_of(&context.outputs, boot, if ssm { "instance" } else { "address" })?;
+    let host = text_of(
+        &context.outputs,
+        boot,
+        if ssm { "instance" } else { "address" },
+    )?;
     let target = collect::booted(steps, image.as_str(), known.platform.login_user(), &host);
-    let out = steps.shell.run(&target, &known.platform.pending_script(), BOUNDS, &context.cancel).await;
-    let kind = || if context.cancel.is_cancelled() { Kind::Interrupted } else { Kind::StepFailed };
+    let out = steps
+        .shell
+        .run(
+            &target,
+            &known.platform.pending_script(),
+            BOUNDS,
+            &context.cancel,
+        )
+        .await;
+    let kind = || {
+        if context.cancel.is_cancelled() {
+            Kind::Interrupted
+        } else {
+            Kind::StepFailed
+        }
+    };
     let failed = || format!("`{image}` {version} could not be asked for its updates");
-    let out = out.map_err(|e| Error::new(kind(), failed()).because(e).hint(format!("instance {host}")))?;
+    let out = out.map_err(|e| {
+        Error::new(kind(), failed())
+            .because(e)
+            .hint(format!("instance {host}"))
+    })?;
     let mut pending = known
         .platform
         .parse_pending(&String::from_utf8_lossy(&out.out))
@@ -39,14 +68,31 @@ pub(super) async fn perform(
     let now = steps.clock.now();
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let key = keys::probe(&steps.catalog.settings.name, image, known.arch);
-    let earlier = steps.store.get(&key).await?.and_then(|b| serde_json::from_slice::<Probe>(&b).ok());
+    let earlier = steps
+        .store
+        .get(&key)
+        .await?
+        .and_then(|b| serde_json::from_slice::<Probe>(&b).ok());
     let security = pending.iter().filter(|u| u.security).count();
-    let since = earlier.filter(|p| p.ami == *ami).and_then(|p| p.since).unwrap_or(at);
+    let since = earlier
+        .filter(|p| p.ami == *ami)
+        .and_then(|p| p.since)
+        .unwrap_or(at);
     let (image, ami, schema) = (image.clone(), ami.clone(), EVIDENCE_SCHEMA);
     let since = (security > 0).then_some(since);
-    let probe = Probe { schema, image, version, ami, at, since, pending };
+    let probe = Probe {
+        schema,
+        image,
+        version,
+        ami,
+        at,
+        since,
+        pending,
+    };
     let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
     steps.store.put(&key, &text).await?;
     let all = probe.pending.len();
-    Ok(json!({ "summary": format!("{security} security, {all} in all"), "probe": probe, "ami": probe.ami }))
+    Ok(
+        json!({ "summary": format!("{security} security, {all} in all"), "probe": probe, "ami": probe.ami }),
+    )
 }

@@ -33,7 +33,8 @@ where
             Err(error) => return Err(error),
         };
         // The calls themselves may take long when they fail.
-        let waited = Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
+        let waited =
+            Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
         if waited >= limit {
             let text = format!("gave up waiting for {what} after {} s", waited.as_secs());
             let error = Error::new(Kind::StepFailed, text);

@@ -23,14 +23,22 @@ pub(super) async fn perform(
     mark::perform(steps, step, amis, &Tags::new(), &state).await?;
     let mut failures = Vec::new();
     for movement in moves {
-        failures.extend(current::make_current(steps, step, movement, context).await.err());
+        failures.extend(
+            current::make_current(steps, step, movement, context)
+                .await
+                .err(),
+        );
     }
     for pointer in unpublish {
-        let deleted = steps.at(step)?.delete_parameter(&step.region, pointer).await;
+        let deleted = steps
+            .at(step)?
+            .delete_parameter(&step.region, pointer)
+            .await;
         failures.extend(deleted.err().map(Error::from));
     }
     if let Some(error) = failures.into_iter().reduce(join) {
-        return Err(error.hint("the AMIs are revoked; run the command again to move the remaining pointers"));
+        return Err(error
+            .hint("the AMIs are revoked; run the command again to move the remaining pointers"));
     }
     let claims = [tags::CURRENT, &steps.catalog.settings.environment_key];
     let removed: Tags = claims.map(|key| (key.to_owned(), String::new())).into();
@@ -39,5 +47,8 @@ pub(super) async fn perform(
 }
 
 fn join(first: Error, next: Error) -> Error {
-    Error::new(first.kind, format!("{}; {}", first.one_line(), next.one_line()))
+    Error::new(
+        first.kind,
+        format!("{}; {}", first.one_line(), next.one_line()),
+    )
 }

@@ -13,8 +13,13 @@ use crate::error::Error;
 /// Prints data: what a script would read. A closed pipe is the reader's right.
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _written =
-        out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
+    let _written = out.write_all(text.as_bytes()).and_then(|()| {
+        if text.ends_with('\n') {
+            Ok(())
+        } else {
+            out.write_all(b"\n")
+        }
+    });
     let _flushed = out.flush();
 }
 

@@ -18,7 +18,9 @@ impl Progress {
     /// A live view at a terminal, plain lines elsewhere.
     #[must_use]
     pub fn new(live: bool) -> Self {
-        Self { bars: live.then(|| (MultiProgress::new(), Mutex::new(BTreeMap::new()))) }
+        Self {
+            bars: live.then(|| (MultiProgress::new(), Mutex::new(BTreeMap::new()))),
+        }
     }
 
     fn line(&self, scope: &str, text: &str) {
@@ -30,11 +32,16 @@ impl Progress {
     }
 
     fn bar(&self, scope: &str, text: &str) {
-        let Some((all, bars)) = &self.bars else { return };
-        let mut bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some((all, bars)) = &self.bars else {
+            return;
+        };
+        let mut bars = bars
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = bars.entry(scope.to_owned()).or_insert_with(|| {
             let bar = all.add(ProgressBar::new_spinner());
-            let style = ProgressStyle::with_template("{prefix:<24} {spinner} {elapsed:>4} {wide_msg}");
+            let style =
+                ProgressStyle::with_template("{prefix:<24} {spinner} {elapsed:>4} {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar.set_prefix(scope.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -45,7 +52,9 @@ impl Progress {
 
     fn done(&self, scope: &str) {
         if let Some((_, bars)) = &self.bars {
-            let mut bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut bars = bars
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if let Some(bar) = bars.remove(scope) {
                 bar.finish_and_clear();
             }
@@ -56,26 +65,46 @@ impl Progress {
 impl Listener for Progress {
     fn hear(&self, event: &Event) {
         match event {
-            Event::RunStarted { run, scopes } => self.line("run", &format!("{run}, {scopes} to do")),
+            Event::RunStarted { run, scopes } => {
+                self.line("run", &format!("{run}, {scopes} to do"))
+            }
             Event::StepStarted { scope, verb, .. } => self.bar(scope, verb),
             Event::Note { scope, text } => self.bar(scope, &clean(text)),
-            Event::StepSucceeded { scope, step, elapsed } => {
+            Event::StepSucceeded {
+                scope,
+                step,
+                elapsed,
+            } => {
                 let verb = step.0.rsplit('/').next().unwrap_or(&step.0);
-                self.line(scope, &format!("{verb:<12} done in {:.1} s", elapsed.as_secs_f64()));
+                self.line(
+                    scope,
+                    &format!("{verb:<12} done in {:.1} s", elapsed.as_secs_f64()),
+                );
             }
-            Event::StepFailed { scope, verb, error, .. } => {
-                self.line(scope, &format!("failed to {verb}: {}", clean(error)))
-            }
+            Event::StepFailed {
+                scope, verb, error, ..
+            } => self.line(scope, &format!("failed to {verb}: {}", clean(error))),
             Event::UndoFailed { scope, step, error } => {
                 self.line(scope, &format!("could not undo {step}: {}", clean(error)))
             }
             Event::ScopeFinished { scope, end } => {
                 self.done(scope);
                 match end {
-                    ScopeEnd::Cancelled { step } => self.line(scope, &format!("cancelled at {step}, cleaned up")),
+                    ScopeEnd::Cancelled { step } => {
+                        self.line(scope, &format!("cancelled at {step}, cleaned up"))
+                    }
                     ScopeEnd::Failed { hints, .. } => {
-                        let left = |hint: &String| hint.starts_with("not taken back") || hint.starts_with("kept:");
-                        self.line(scope, if hints.iter().any(left) { "not cleaned up" } else { "cleaned up" });
+                        let left = |hint: &String| {
+                            hint.starts_with("not taken back") || hint.starts_with("kept:")
+                        };
+                        self.line(
+                            scope,
+                            if hints.iter().any(left) {
+                                "not cleaned up"
+                            } else {
+                                "cleaned up"
+                            },
+                        );
                     }
                     _ => {}
                 }
@@ -87,5 +116,7 @@ impl Listener for Progress {
 
 /// One line without control characters: what a build says can't move the cursor.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

@@ -11,8 +11,15 @@ use crate::diagnostic::{Diagnostic, Severity};
 #[must_use]
 pub fn render(findings: &[Diagnostic], texts: &BTreeMap<String, String>, colour: bool) -> String {
     let texts = masked(findings, texts);
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let shown: Vec<String> = findings.iter().map(|f| renderer.render(&groups(f, &texts))).collect();
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let shown: Vec<String> = findings
+        .iter()
+        .map(|f| renderer.render(&groups(f, &texts)))
+        .collect();
     shown.join("\n\n")
 }
 
@@ -23,7 +30,10 @@ fn masked(findings: &[Diagnostic], texts: &BTreeMap<String, String>) -> BTreeMap
         if let Some(text) = out.get_mut(&finding.place.file) {
             let span = finding.place.span.clone();
             if let Some(secret) = text.get(span.clone()) {
-                let stars: String = secret.bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
+                let stars: String = secret
+                    .bytes()
+                    .map(|b| if b == b'\n' { '\n' } else { '*' })
+                    .collect();
                 text.replace_range(span, &stars);
             }
         }
@@ -36,7 +46,9 @@ fn groups<'f>(finding: &'f Diagnostic, texts: &'f BTreeMap<String, String>) -> V
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(finding.message.as_str()).id(finding.code);
+    let title = level
+        .primary_title(finding.message.as_str())
+        .id(finding.code);
     let place = &finding.place;
     let mut group = match texts.get(&place.file) {
         Some(text) if place.line > 0 => title.element(

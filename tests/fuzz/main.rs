@@ -8,7 +8,9 @@ mod targets;
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let found = targets::TARGETS.iter().find(|(known, _)| *known == name);
-    found.unwrap_or_else(|| panic!("there is no fuzz target `{name}`")).1
+    found
+        .unwrap_or_else(|| panic!("there is no fuzz target `{name}`"))
+        .1
 });
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| TARGET(bytes));

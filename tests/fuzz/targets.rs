@@ -10,27 +10,45 @@ use bakeline::model::ImageName;
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub(crate) const TARGETS: [(&str, Target); 3] =
-    [("frames", frames), ("profile", profile), ("sshd_config", sshd_config)];
+pub(crate) const TARGETS: [(&str, Target); 3] = [
+    ("frames", frames),
+    ("profile", profile),
+    ("sshd_config", sshd_config),
+];
 
 /// The mark of the runs whose output is read: what mutates the corpus keeps it now and then.
 const NONCE: &str = "n0nce";
 
 /// What a target printed: facts come of it only with an end that counts them, and survive being kept.
 fn frames(bytes: &[u8]) {
-    let Ok(facts) = checks::parse(NONCE, bytes) else { return };
-    assert!(String::from_utf8_lossy(bytes).contains("n0nce end "), "facts without an end");
+    let Ok(facts) = checks::parse(NONCE, bytes) else {
+        return;
+    };
+    assert!(
+        String::from_utf8_lossy(bytes).contains("n0nce end "),
+        "facts without an end"
+    );
     let kept = serde_json::to_string(&facts).expect("facts are written");
     let again: Facts = serde_json::from_str(&kept).expect("facts are read back");
-    assert_eq!(serde_json::to_string(&again).expect("facts are written"), kept, "facts are kept as they were kept");
+    assert_eq!(
+        serde_json::to_string(&again).expect("facts are written"),
+        kept,
+        "facts are kept as they were kept"
+    );
 }
 
 /// A profile's text in an otherwise good catalog: there are findings, or controls that can be collected for and judged.
 fn profile(bytes: &[u8]) {
     let text = |text: &str| text.as_bytes().to_vec();
     let files = BTreeMap::from([
-        ("bakeline.yaml".to_owned(), text("name: fuzz\nregions: [eu-west-1]\n")),
-        ("images/base.yaml".to_owned(), text("source: {owner: '136693071363', name: 'x-*'}\nprofiles: [fuzzed]\n")),
+        (
+            "bakeline.yaml".to_owned(),
+            text("name: fuzz\nregions: [eu-west-1]\n"),
+        ),
+        (
+            "images/base.yaml".to_owned(),
+            text("source: {owner: '136693071363', name: 'x-*'}\nprofiles: [fuzzed]\n"),
+        ),
         ("profiles/fuzzed.yaml".to_owned(), bytes.to_vec()),
     ]);
     let (catalog, findings) = load(&files);
@@ -40,8 +58,19 @@ fn profile(bytes: &[u8]) {
     };
     let controls = catalog.controls(&ImageName::from("base"));
     for phase in [Phase::Build, Phase::Boot] {
-        let script = checks::collector(&controls, CollectOptions { nonce: NONCE, root: None, phase, seal: false });
-        assert!(script.starts_with("{\n") && script.ends_with("} </dev/null\n"), "one group");
+        let script = checks::collector(
+            &controls,
+            CollectOptions {
+                nonce: NONCE,
+                root: None,
+                phase,
+                seal: false,
+            },
+        );
+        assert!(
+            script.starts_with("{\n") && script.ends_with("} </dev/null\n"),
+            "one group"
+        );
         drop(checks::judge(&controls, &Facts::default(), phase));
     }
 }

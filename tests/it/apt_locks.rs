@@ -1,7 +1,11 @@
 //! The function `apt_get` of the templates, run by real shells: with the machine's own apt-get on files of the test, while
 //! this process holds apt's locks, and with programs in its place that fail in one way or the other.
 
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test runs shells on files of its own")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test runs shells on files of its own"
+)]
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,11 +31,16 @@ fn start(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
 
 /// Starts a script, with the programs of a folder before those of the machine.
 fn start_alone(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
-    let own = path.map(|p| format!("{}:", p.display())).unwrap_or_default();
+    let own = path
+        .map(|p| format!("{}:", p.display()))
+        .unwrap_or_default();
     Command::new(shell[0])
         .args(&shell[1..])
         .args(["-c", script])
-        .env("PATH", format!("{own}{}", std::env::var("PATH").expect("a path")))
+        .env(
+            "PATH",
+            format!("{own}{}", std::env::var("PATH").expect("a path")),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -40,7 +49,10 @@ fn start_alone(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
 }
 
 fn said(output: &Output) -> (String, String) {
-    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 /// A folder for apt without sources or packages; none where the machine has no apt-get.
@@ -90,7 +102,10 @@ fn apt_get_waits_for_each_lock_of_another_process() {
         let ended = child.try_wait().expect("a child");
         drop(held);
         let (out, err) = said(&child.wait_with_output().expect("it ends"));
-        assert!(ended.is_none(), "{words} did not wait for {lock}: {out}{err}");
+        assert!(
+            ended.is_none(),
+            "{words} did not wait for {lock}: {out}{err}"
+        );
         assert!(out.contains(lock) && err.is_empty(), "{words}: {out}{err}");
     }
 }
@@ -101,11 +116,19 @@ fn apt_get_gives_up_at_the_limit_and_names_the_holder() {
     let lock = "var/lib/apt/lists/lock";
     let _held = hold(folder.path(), lock);
     let script = format!("apt_lock_seconds=1\n{}", call(folder.path(), "update"));
-    let ended = start(&["sh"], &script, None).wait_with_output().expect("it ends");
+    let ended = start(&["sh"], &script, None)
+        .wait_with_output()
+        .expect("it ends");
     let (out, err) = said(&ended);
     assert_eq!(ended.status.code(), Some(100), "{out}{err}");
     let holder = format!("process {}", std::process::id());
-    assert!(err.contains(lock) && err.contains(&holder) && err.contains("1 s") && err.lines().count() == 1, "{err}");
+    assert!(
+        err.contains(lock)
+            && err.contains(&holder)
+            && err.contains("1 s")
+            && err.lines().count() == 1,
+        "{err}"
+    );
 }
 
 #[test]
@@ -113,10 +136,22 @@ fn apt_get_tries_again_for_held_locks_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let (program, calls) = (folder.path().join("apt-get"), folder.path().join("calls"));
     for (error, again) in [
-        ("E: Sperre /var/lib/apt/lists/lock konnte nicht bekommen werden. Prozess 7 (apt-get) hat sie.", true),
-        ("E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)", true),
-        ("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)", false),
-        ("E: Could not open lock file /var/cache/apt/archives/lock - open (1: Operation not permitted)", false),
+        (
+            "E: Sperre /var/lib/apt/lists/lock konnte nicht bekommen werden. Prozess 7 (apt-get) hat sie.",
+            true,
+        ),
+        (
+            "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)",
+            true,
+        ),
+        (
+            "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)",
+            false,
+        ),
+        (
+            "E: Could not open lock file /var/cache/apt/archives/lock - open (1: Operation not permitted)",
+            false,
+        ),
         ("E: Unable to locate package lists/lock", false),
     ] {
         let text = format!(
@@ -127,14 +162,26 @@ fn apt_get_tries_again_for_held_locks_only() {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
         for shell in shells() {
             let _first = fs::remove_file(&calls);
-            let ended = start(&shell, "apt_get -q 'a b' update || exit $?", Some(folder.path()));
+            let ended = start(
+                &shell,
+                "apt_get -q 'a b' update || exit $?",
+                Some(folder.path()),
+            );
             let ended = ended.wait_with_output().expect("it ends");
             let (out, err) = said(&ended);
             let code = if again { 0 } else { 100 };
-            assert_eq!(ended.status.code(), Some(code), "{shell:?} {error}: {out}{err}");
+            assert_eq!(
+                ended.status.code(),
+                Some(code),
+                "{shell:?} {error}: {out}{err}"
+            );
             assert_eq!(err.contains(error), !again, "{shell:?}: {err}");
             let called = fs::read_to_string(&calls).expect("calls");
-            assert_eq!(called, "-q a b update\n".repeat(1 + usize::from(again)), "{shell:?} {error}");
+            assert_eq!(
+                called,
+                "-q a b update\n".repeat(1 + usize::from(again)),
+                "{shell:?} {error}"
+            );
         }
     }
 }
@@ -150,9 +197,15 @@ fn a_probe_waits_for_locks() {
     );
     fs::write(&program, text).expect("a program");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let ended = start_alone(&["sh"], &Platform::Debian.pending_script(), Some(folder.path()));
+    let ended = start_alone(
+        &["sh"],
+        &Platform::Debian.pending_script(),
+        Some(folder.path()),
+    );
     let (out, err) = said(&ended.wait_with_output().expect("it ends"));
-    let pending = Platform::Debian.parse_pending(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    let pending = Platform::Debian
+        .parse_pending(&out)
+        .unwrap_or_else(|e| panic!("{e}: {out}{err}"));
     assert_eq!(pending.len(), 1, "{out}{err}");
 }
 
@@ -162,14 +215,23 @@ fn templates_call_apt_get_through_the_function() {
     for entry in fs::read_dir(TEMPLATES).expect("the templates") {
         let path = entry.expect("an entry").path();
         let text = fs::read_to_string(&path).expect("a template");
-        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .collect();
         let calls = code.iter().filter(|line| line.contains("apt_get ")).count();
         seen += calls;
         if path.ends_with("apt.sh") {
             continue;
         }
-        let direct = code.iter().find(|line| line.contains("apt-get ") || line.contains("dpkg -"));
-        assert!(direct.is_none(), "{}: {direct:?} does not wait for locks", path.display());
+        let direct = code
+            .iter()
+            .find(|line| line.contains("apt-get ") || line.contains("dpkg -"));
+        assert!(
+            direct.is_none(),
+            "{}: {direct:?} does not wait for locks",
+            path.display()
+        );
         let has = text.contains("@{ apt | safe }@");
         assert_eq!(has, calls > 0, "{} and the value `apt`", path.display());
     }

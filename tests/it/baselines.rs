@@ -56,7 +56,9 @@ fn shipped() -> BTreeMap<String, Vec<Control>> {
     let name = ImageName::from("base-debian-13");
     let mut out: BTreeMap<String, Vec<Control>> = BTreeMap::new();
     for control in catalog.controls(&name) {
-        out.entry(control.origin.name.clone()).or_default().push(control.clone());
+        out.entry(control.origin.name.clone())
+            .or_default()
+            .push(control.clone());
     }
     out
 }
@@ -68,9 +70,14 @@ fn running(controls: &[Control]) -> Vec<(String, String, String)> {
     let controls: Vec<&Control> = controls.iter().collect();
     let mut out = BTreeSet::new();
     let mut order = Vec::new();
-    for verdict in [Phase::Build, Phase::Boot].into_iter().flat_map(|phase| judge(&controls, &facts, phase)) {
+    for verdict in [Phase::Build, Phase::Boot]
+        .into_iter()
+        .flat_map(|phase| judge(&controls, &facts, phase))
+    {
         for found in verdict.results {
-            if found.outcome == Outcome::Skipped && found.message.contains("the kernel is not the target's own") {
+            if found.outcome == Outcome::Skipped
+                && found.message.contains("the kernel is not the target's own")
+            {
                 let row = (verdict.control.clone(), found.resource, found.property);
                 if out.insert(row.clone()) {
                     order.push(row);
@@ -97,15 +104,33 @@ fn resources(group: &Group, out: &mut Vec<String>) {
 }
 
 fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]) {
-    out.push_str("\n| id | title | resources | running | CIS | differs |\n|---|---|---|---|---|---|\n");
+    out.push_str(
+        "\n| id | title | resources | running | CIS | differs |\n|---|---|---|---|---|---|\n",
+    );
     for control in controls {
         let mut shown = Vec::new();
         resources(&control.body, &mut shown);
-        let tag = |name: &str| control.tags.get(name).and_then(Tree::text).unwrap_or_default().replace('|', "\\|");
-        let runs = if of.iter().any(|(id, ..)| *id == control.id) { "yes" } else { "" };
+        let tag = |name: &str| {
+            control
+                .tags
+                .get(name)
+                .and_then(Tree::text)
+                .unwrap_or_default()
+                .replace('|', "\\|")
+        };
+        let runs = if of.iter().any(|(id, ..)| *id == control.id) {
+            "yes"
+        } else {
+            ""
+        };
         let Control { id, title, .. } = control;
         let (cis, trap) = (tag("cis"), tag("trap"));
-        writeln!(out, "| {id} | {title} | {} | {runs} | {cis} | {trap} |", shown.join(", ")).expect("a text takes all");
+        writeln!(
+            out,
+            "| {id} | {title} | {} | {runs} | {cis} | {trap} |",
+            shown.join(", ")
+        )
+        .expect("a text takes all");
     }
 }
 
@@ -131,7 +156,10 @@ fn the_table_of_baselines_is_up_to_date() {
         std::fs::write(&path, &text).expect("a written file");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "docs/baselines.md is not up to date: run this test with BAKELINE_BLESS=1");
+    assert!(
+        committed == text,
+        "docs/baselines.md is not up to date: run this test with BAKELINE_BLESS=1"
+    );
 }
 
 #[test]
@@ -141,7 +169,8 @@ fn every_control_of_dev_sec_has_its_counterpart() {
         eprintln!("skipped: there is no {}", reference.display());
         return;
     };
-    let reference: BTreeMap<String, Vec<serde_json::Value>> = serde_json::from_str(&text).expect("JSON");
+    let reference: BTreeMap<String, Vec<serde_json::Value>> =
+        serde_json::from_str(&text).expect("JSON");
     let profiles = shipped();
     for (name, theirs) in &reference {
         let theirs: Vec<&str> = theirs.iter().filter_map(|c| c["id"].as_str()).collect();

@@ -1,6 +1,9 @@
 //! The program as scripts and people meet it, without cloud: exit codes, stdout for data only, facts from a file.
 
-#![expect(clippy::disallowed_methods, reason = "a test makes catalogs of its own and runs the program")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test makes catalogs of its own and runs the program"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +22,10 @@ impl House {
     fn new() -> Self {
         let house = Self(TempDir::new().expect("a folder"));
         house.write("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n");
-        house.write("images/base.yaml", "source: {owner: amazon, name: debian-*}\nchecks:\n  - {file: /etc/motd}\n");
+        house.write(
+            "images/base.yaml",
+            "source: {owner: amazon, name: debian-*}\nchecks:\n  - {file: /etc/motd}\n",
+        );
         house.write("images/jdk.yaml", "parent: base\npackages: [jdk]\n");
         house
     }
@@ -41,11 +47,22 @@ impl House {
 
     fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeline"));
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.path());
-        let out =
-            command.envs(variables.iter().copied()).current_dir(self.path()).args(arguments).output().expect("it runs");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path());
+        let out = command
+            .envs(variables.iter().copied())
+            .current_dir(self.path())
+            .args(arguments)
+            .output()
+            .expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Answer { code: out.status.code().expect("no signal"), out: text(out.stdout), err: text(out.stderr) }
+        Answer {
+            code: out.status.code().expect("no signal"),
+            out: text(out.stdout),
+            err: text(out.stderr),
+        }
     }
 
     /// Records a world with these AMIs and answers its file's name.
@@ -79,7 +96,8 @@ impl Answer {
 
     #[track_caller]
     fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}:\n{}\n{}", self.out, self.err))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|e| panic!("{e}:\n{}\n{}", self.out, self.err))
     }
 }
 
@@ -106,7 +124,10 @@ fn help_names_every_command_and_exit_code_and_usage_errors_are_2() {
     let house = House::new();
     let help = house.run(&["--help"]);
     assert_eq!((help.code, help.err.as_str()), (0, ""));
-    for word in ["validate", "plan", "release", "promote", "latest", "list", "prune", "check", "sandbox", "schema"] {
+    for word in [
+        "validate", "plan", "release", "promote", "latest", "list", "prune", "check", "sandbox",
+        "schema",
+    ] {
         assert!(help.out.contains(word), "{word}");
         // The sandbox answers for itself, out of a virtual environment that it would first make.
         if word != "sandbox" {
@@ -127,21 +148,32 @@ fn help_names_every_command_and_exit_code_and_usage_errors_are_2() {
     ] {
         assert!(help.out.contains(code), "{code}");
     }
-    assert_eq!(house.run(&["--version"]).out, format!("bakeline {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        house.run(&["--version"]).out,
+        format!("bakeline {}\n", env!("CARGO_PKG_VERSION"))
+    );
     house.run(&[]).refuses(2, &["Usage"]);
     house.run(&["relase"]).refuses(2, &["release"]);
-    house.run(&["release", "--jobs", "0"]).refuses(2, &["1..=64"]);
+    house
+        .run(&["release", "--jobs", "0"])
+        .refuses(2, &["1..=64"]);
     house.run(&["prune", "--keep", "0"]).refuses(2, &["keep"]);
     house.run(&["promote", "jdk"]).refuses(2, &["--to"]);
-    house.run(&["promote", "--to", "Prod"]).refuses(2, &["IMAGES"]);
+    house
+        .run(&["promote", "--to", "Prod"])
+        .refuses(2, &["IMAGES"]);
 }
 
 #[test]
 fn a_link_out_of_the_repository_is_refused() {
     let (house, outside) = (House::new(), TempDir::new().expect("a folder"));
     fs::write(outside.path().join("secret"), "s3cr3t").expect("a file");
-    std::os::unix::fs::symlink(outside.path().join("secret"), house.path().join("motd")).expect("a link");
-    house.write("images/jdk.yaml", "parent: base\nfiles:\n  - {source: motd, destination: /etc/motd}\n");
+    std::os::unix::fs::symlink(outside.path().join("secret"), house.path().join("motd"))
+        .expect("a link");
+    house.write(
+        "images/jdk.yaml",
+        "parent: base\nfiles:\n  - {source: motd, destination: /etc/motd}\n",
+    );
     let refused = house.run(&["validate"]);
     refused.refuses(1, &["images/jdk.yaml:3:", "motd"]);
     assert!(!refused.err.contains("s3cr3t"));
@@ -150,15 +182,29 @@ fn a_link_out_of_the_repository_is_refused() {
 #[test]
 fn latest_needs_an_environment_and_sound_names_and_says_nothing_on_stdout() {
     let house = House::new();
-    house.run(&["latest", "jdk"]).refuses(2, &["no environment is given", "--env"]);
+    house
+        .run(&["latest", "jdk"])
+        .refuses(2, &["no environment is given", "--env"]);
     house.run(&["latest"]).refuses(2, &["Usage"]);
-    house.run(&["latest", "jdk", "--env", "Tset"]).refuses(1, &["did you mean `Test`?"]);
-    house.run(&["latest", "JDK", "--env", "Test"]).refuses(2, &["`JDK` is not an image name", "lower-case"]);
-    house.run(&["latest", "jdk", "--env", "Test", "--arch", "sparc"]).refuses(2, &["x86_64 or arm64"]);
-    house.run(&["latest", "jdk", "--catalog", "a/b", "--env", "Test"]).refuses(2, &["not a catalog name"]);
-    house.run(&["latest", "jdk", "--catalog", "acme", "--env", "Test"]).refuses(2, &["no Region", "AWS_REGION"]);
+    house
+        .run(&["latest", "jdk", "--env", "Tset"])
+        .refuses(1, &["did you mean `Test`?"]);
+    house
+        .run(&["latest", "JDK", "--env", "Test"])
+        .refuses(2, &["`JDK` is not an image name", "lower-case"]);
+    house
+        .run(&["latest", "jdk", "--env", "Test", "--arch", "sparc"])
+        .refuses(2, &["x86_64 or arm64"]);
+    house
+        .run(&["latest", "jdk", "--catalog", "a/b", "--env", "Test"])
+        .refuses(2, &["not a catalog name"]);
+    house
+        .run(&["latest", "jdk", "--catalog", "acme", "--env", "Test"])
+        .refuses(2, &["no Region", "AWS_REGION"]);
     let nowhere = House(TempDir::new().expect("a folder"));
-    nowhere.run(&["latest", "jdk", "--env", "Test"]).refuses(1, &["--catalog"]);
+    nowhere
+        .run(&["latest", "jdk", "--env", "Test"])
+        .refuses(1, &["--catalog"]);
 }
 
 #[cfg(not(feature = "live"))]
@@ -166,12 +212,24 @@ fn latest_needs_an_environment_and_sound_names_and_says_nothing_on_stdout() {
 fn without_the_cloud_every_way_there_gives_one_clear_error() {
     let house = House::new();
     let offline = ["without the feature `live`", "--world"];
-    house.run(&["latest", "jdk", "--env", "Test"]).refuses(2, &offline);
-    house.run_with(&["latest", "jdk"], &[("BAKELINE_ENV", "Test")]).refuses(2, &offline);
     house
-        .run_with(&["latest", "jdk", "--catalog", "x", "--env", "Test"], &[("AWS_REGION", "eu-west-1")])
+        .run(&["latest", "jdk", "--env", "Test"])
         .refuses(2, &offline);
-    for arguments in [&["list"][..], &["plan"], &["prune"], &["promote", "jdk", "--to", "Prod"]] {
+    house
+        .run_with(&["latest", "jdk"], &[("BAKELINE_ENV", "Test")])
+        .refuses(2, &offline);
+    house
+        .run_with(
+            &["latest", "jdk", "--catalog", "x", "--env", "Test"],
+            &[("AWS_REGION", "eu-west-1")],
+        )
+        .refuses(2, &offline);
+    for arguments in [
+        &["list"][..],
+        &["plan"],
+        &["prune"],
+        &["promote", "jdk", "--to", "Prod"],
+    ] {
         house.run(arguments).refuses(2, &offline);
     }
 }
@@ -182,15 +240,26 @@ fn prune_and_plan_from_a_recorded_world() {
     let all: Vec<Value> = (1..=5)
         .map(|n| {
             let id = format!("ami-{n}");
-            base(&id, &format!("2026110{n}.1"), if n == 3 { HERE } else { "" }, &id)
+            base(
+                &id,
+                &format!("2026110{n}.1"),
+                if n == 3 { HERE } else { "" },
+                &id,
+            )
         })
         .collect();
     let copy = base("ami-copy", "20261109.1", HERE, "ami-5");
     let world = house.world(&[all.clone(), vec![copy.clone()]].concat());
     let prune = house.run(&["prune", "--keep", "1", "--world", world]);
     assert_eq!(prune.code, 0, "{}", prune.err);
-    assert!(prune.err.contains("left alone: ami-copy") && prune.err.contains("3 would go"), "{}", prune.err);
-    let decided = house.run(&["prune", "--keep", "1", "--json", "--world", world]).json();
+    assert!(
+        prune.err.contains("left alone: ami-copy") && prune.err.contains("3 would go"),
+        "{}",
+        prune.err
+    );
+    let decided = house
+        .run(&["prune", "--keep", "1", "--json", "--world", world])
+        .json();
     let goes: Vec<&str> = decided
         .as_array()
         .expect("a list")
@@ -198,25 +267,53 @@ fn prune_and_plan_from_a_recorded_world() {
         .filter(|d| d["retire"] == true)
         .filter_map(|d| d["ami"].as_str())
         .collect();
-    assert_eq!(goes, ["ami-4", "ami-2", "ami-1"], "newest first; neither the current, the newest nor the copy");
-    assert!(decided.as_array().expect("a list").iter().all(|d| d["answers"].as_array().is_some_and(|a| a.len() >= 7)));
+    assert_eq!(
+        goes,
+        ["ami-4", "ami-2", "ami-1"],
+        "newest first; neither the current, the newest nor the copy"
+    );
+    assert!(
+        decided
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|d| d["answers"].as_array().is_some_and(|a| a.len() >= 7))
+    );
     // The same facts in another order print the same.
     let mut shuffled = [vec![copy], all].concat();
     shuffled.reverse();
     house.world(&shuffled);
-    assert_eq!(house.run(&["prune", "--keep", "1", "--world", world]).out, prune.out);
+    assert_eq!(
+        house.run(&["prune", "--keep", "1", "--world", world]).out,
+        prune.out
+    );
 
     let plan = house.run(&["plan", "--world", world]);
     assert_eq!(plan.code, 0, "{}", plan.err);
-    let words = ["base", "build", "20261122.1", "jdk", "base 20261122.1 of this run", "no released version yet"];
+    let words = [
+        "base",
+        "build",
+        "20261122.1",
+        "jdk",
+        "base 20261122.1 of this run",
+        "no released version yet",
+    ];
     assert!(words.iter().all(|w| plan.out.contains(w)), "{}", plan.out);
-    let steps = house.run(&["plan", "base", "--json", "--world", world]).json();
+    let steps = house
+        .run(&["plan", "base", "--json", "--world", world])
+        .json();
     assert!(
-        steps["steps"].as_array().is_some_and(|s| s.len() == 10 && s.iter().all(|s| s["reason"] != "")),
+        steps["steps"]
+            .as_array()
+            .is_some_and(|s| s.len() == 10 && s.iter().all(|s| s["reason"] != "")),
         "{steps:#}"
     );
-    house.run(&["plan", "jkd", "--world", world]).refuses(1, &["did you mean `jdk`?"]);
-    house.run(&["prune", "--apply", "--world", world]).refuses(2, &["recorded world"]);
+    house
+        .run(&["plan", "jkd", "--world", world])
+        .refuses(1, &["did you mean `jdk`?"]);
+    house
+        .run(&["prune", "--apply", "--world", world])
+        .refuses(2, &["recorded world"]);
 }
 
 #[test]
@@ -229,12 +326,18 @@ fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
     house.write("w.json", &world.to_string());
     let prune = house.run(&["prune", "--world", "w.json"]);
     assert!(
-        prune.code == 0 && prune.err.contains("warning: 222222222222.us-east-1 could not be read"),
+        prune.code == 0
+            && prune
+                .err
+                .contains("warning: 222222222222.us-east-1 could not be read"),
         "{}",
         prune.err
     );
     let gone = ["retire", "gone", "--world", "w.json"];
-    house.run(&gone).refuses(4, &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"]);
+    house.run(&gone).refuses(
+        4,
+        &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"],
+    );
     world["unread"] = json!([]);
     house.write("w.json", &world.to_string());
     house.run(&gone).refuses(6, &["no AMI of `gone`"]);
@@ -244,17 +347,33 @@ fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
 fn a_world_that_is_none_is_refused_with_its_place() {
     let house = House::new();
     house.write("w.json", "{\n  \"schema\": 1,\n  \"tkaen\": 1\n}\n");
-    house.run(&["plan", "--world", "w.json"]).refuses(1, &["w.json:3:", "not a recorded world", "tkaen"]);
+    house
+        .run(&["plan", "--world", "w.json"])
+        .refuses(1, &["w.json:3:", "not a recorded world", "tkaen"]);
     let world = json!({"schema": 9, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
     house.write("w.json", &world.to_string());
-    house.run(&["plan", "--world", "w.json"]).refuses(1, &["schema 9", "--save-world"]);
-    house.run(&["plan", "--world", "none.json"]).refuses(1, &["none.json"]);
+    house
+        .run(&["plan", "--world", "w.json"])
+        .refuses(1, &["schema 9", "--save-world"]);
+    house
+        .run(&["plan", "--world", "none.json"])
+        .refuses(1, &["none.json"]);
     let world = house.world(&[]);
-    assert_eq!(house.run(&["plan", "--world", world, "--save-world", "copy.json"]).code, 0);
+    assert_eq!(
+        house
+            .run(&["plan", "--world", world, "--save-world", "copy.json"])
+            .code,
+        0
+    );
     let read = |name: &str| {
-        serde_json::from_slice::<Value>(&fs::read(house.path().join(name)).expect("a file")).expect("JSON")
+        serde_json::from_slice::<Value>(&fs::read(house.path().join(name)).expect("a file"))
+            .expect("JSON")
     };
-    assert_eq!(read("copy.json")["images"], read("world.json")["images"], "what is saved can be replayed");
+    assert_eq!(
+        read("copy.json")["images"],
+        read("world.json")["images"],
+        "what is saved can be replayed"
+    );
 }
 
 #[test]
@@ -264,7 +383,12 @@ fn a_source_that_does_not_exist_blocks_the_plan() {
     house.write("w.json", &world.to_string());
     let plan = house.run(&["plan", "--world", "w.json"]);
     assert_eq!(plan.code, 1);
-    assert!(plan.out.contains("blocked") && plan.err.contains("source not found"), "{}{}", plan.out, plan.err);
+    assert!(
+        plan.out.contains("blocked") && plan.err.contains("source not found"),
+        "{}{}",
+        plan.out,
+        plan.err
+    );
 }
 
 #[test]
@@ -273,18 +397,37 @@ fn check_judges_a_root_file_system_by_the_images_and_its_parents_controls() {
     house.write("root/etc/hostname", "x\n");
     let failed = house.run(&["check", "jdk", "--root", "root", "--json"]);
     assert_eq!(failed.code, 3, "{}", failed.err);
-    assert_eq!(failed.json()["profiles"][0]["controls"][0]["outcome"], "failed");
+    assert_eq!(
+        failed.json()["profiles"][0]["controls"][0]["outcome"],
+        "failed"
+    );
     house.write("root/etc/motd", "hello\n");
     let passed = house.run(&["check", "jdk", "--root", "root", "--json"]);
     assert_eq!(
-        (passed.code, &passed.json()["profiles"][0]["controls"][0]["outcome"]),
+        (
+            passed.code,
+            &passed.json()["profiles"][0]["controls"][0]["outcome"]
+        ),
         (0, &json!("passed")),
         "{}",
         passed.err
     );
-    assert!(house.run(&["check", "jdk", "--root", "root"]).out.contains("1 passed"));
-    house.run(&["check", "jdk", "--root", "nowhere"]).refuses(1, &["nowhere"]);
-    house.run(&["check", "jdk", "--root", "bakeline.yaml"]).refuses(1, &["not a folder"]);
-    house.run(&["check", "jkd", "--root", "root"]).refuses(1, &["did you mean `jdk`?"]);
-    house.run(&["check", "jdk", "--root", "root", "--phase", "later"]).refuses(2, &["build"]);
+    assert!(
+        house
+            .run(&["check", "jdk", "--root", "root"])
+            .out
+            .contains("1 passed")
+    );
+    house
+        .run(&["check", "jdk", "--root", "nowhere"])
+        .refuses(1, &["nowhere"]);
+    house
+        .run(&["check", "jdk", "--root", "bakeline.yaml"])
+        .refuses(1, &["not a folder"]);
+    house
+        .run(&["check", "jkd", "--root", "root"])
+        .refuses(1, &["did you mean `jdk`?"]);
+    house
+        .run(&["check", "jdk", "--root", "root", "--phase", "later"])
+        .refuses(2, &["build"]);
 }

@@ -11,9 +11,13 @@ use proptest::prelude::*;
 mod targets;
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz/corpus")
+        .join(name);
     let files = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    files.map(|file| fs::read(file.expect("an entry").path()).expect("a file")).collect()
+    files
+        .map(|file| fs::read(file.expect("an entry").path()).expect("a file"))
+        .collect()
 }
 
 #[test]
@@ -26,7 +30,11 @@ fn no_file_of_the_corpus_breaks_its_target() {
 }
 
 /// A file with a piece taken out, doubled, or put in from elsewhere.
-fn neighbour(mut bytes: Vec<u8>, (kind, from, length): (u8, usize, usize), other: &[u8]) -> Vec<u8> {
+fn neighbour(
+    mut bytes: Vec<u8>,
+    (kind, from, length): (u8, usize, usize),
+    other: &[u8],
+) -> Vec<u8> {
     let from = from % (bytes.len() + 1);
     let to = (from + length).min(bytes.len());
     match kind {

@@ -1,6 +1,9 @@
 //! The first use of `bakeline sandbox`: its package and virtual environment, with a stub in place of Python.
 
-#![expect(clippy::disallowed_methods, reason = "a test makes a cache of its own and runs the program")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test makes a cache of its own and runs the program"
+)]
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -40,7 +43,8 @@ impl Place {
     fn new() -> Self {
         let place = Self(TempDir::new().expect("a folder"));
         place.write("python3", STUB);
-        fs::set_permissions(place.at("python3"), fs::Permissions::from_mode(0o755)).expect("a program");
+        fs::set_permissions(place.at("python3"), fs::Permissions::from_mode(0o755))
+            .expect("a program");
         place.write("log", "");
         place
     }
@@ -60,7 +64,11 @@ impl Place {
     /// Starts `bakeline sandbox status`; its output goes to the files `NAME.out` and `NAME.err`.
     fn start(&self, name: &str) -> Child {
         let file = |kind: &str| File::create(self.at(&format!("{name}.{kind}"))).expect("a file");
-        let path = format!("{}:{}", self.0.path().display(), std::env::var("PATH").unwrap_or_default());
+        let path = format!(
+            "{}:{}",
+            self.0.path().display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
         Command::new(env!("CARGO_BIN_EXE_bakeline"))
             .args(["sandbox", "status"])
             .env_clear()
@@ -77,13 +85,18 @@ impl Place {
     }
 
     fn calls(&self, what: &str) -> usize {
-        self.read("log").lines().filter(|line| *line == what).count()
+        self.read("log")
+            .lines()
+            .filter(|line| *line == what)
+            .count()
     }
 
     /// The directories in the cache, without the locks.
     fn kept(&self) -> Vec<String> {
         let entries = fs::read_dir(self.at("cache/bakeline/sandbox")).expect("a cache");
-        let entries = entries.map(|e| e.expect("an entry").path()).filter(|path| path.is_dir());
+        let entries = entries
+            .map(|e| e.expect("an entry").path())
+            .filter(|path| path.is_dir());
         let mut names: Vec<String> = entries.map(|p| name_of(&p)).collect();
         names.sort();
         names
@@ -91,7 +104,10 @@ impl Place {
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_name().expect("a name").to_string_lossy().into_owned()
+    path.file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn until(what: &str, mut check: impl FnMut() -> bool) {
@@ -108,15 +124,35 @@ fn first_uses_at_the_same_time_share_one_virtual_environment() {
     let first = place.start("first");
     until("the first to create it", || place.calls("venv") == 1);
     let others = ["second", "third"].map(|name| (name, place.start(name)));
-    let waits = |name: &str| place.read(&format!("{name}.err")).contains("waiting for another process that creates");
-    until("the others to come that far", || place.calls("venv") == 3 || (waits("second") && waits("third")));
+    let waits = |name: &str| {
+        place
+            .read(&format!("{name}.err"))
+            .contains("waiting for another process that creates")
+    };
+    until("the others to come that far", || {
+        place.calls("venv") == 3 || (waits("second") && waits("third"))
+    });
     place.write("go", "");
     for (name, mut child) in [("first", first)].into_iter().chain(others) {
         let status = child.wait().expect("an end");
-        assert!(status.success(), "{name}: {status} {}", place.read(&format!("{name}.err")));
-        assert!(place.read(&format!("{name}.out")).starts_with("status by "), "{name}");
+        assert!(
+            status.success(),
+            "{name}: {status} {}",
+            place.read(&format!("{name}.err"))
+        );
+        assert!(
+            place.read(&format!("{name}.out")).starts_with("status by "),
+            "{name}"
+        );
     }
-    assert_eq!((place.calls("venv"), place.calls("pip"), place.calls("bakeline_sandbox")), (1, 1, 3));
+    assert_eq!(
+        (
+            place.calls("venv"),
+            place.calls("pip"),
+            place.calls("bakeline_sandbox")
+        ),
+        (1, 1, 3)
+    );
     assert!(
         matches!(&place.kept()[..], [package, venv] if package.starts_with("package-") && venv.starts_with("venv-"))
     );
@@ -128,14 +164,25 @@ fn use_after_a_killed_first_use_creates_the_environment_again() {
     let mut killed = place.start("killed");
     until("it to begin", || place.calls("venv") == 1);
     let mut next = place.start("next");
-    until("the next to wait", || place.calls("venv") == 2 || place.read("next.err").contains("waiting"));
+    until("the next to wait", || {
+        place.calls("venv") == 2 || place.read("next.err").contains("waiting")
+    });
     killed.kill().expect("a running process");
     killed.wait().expect("an end");
     until("the next to take over", || place.calls("venv") == 2);
     place.write("go", "");
-    assert!(next.wait().expect("an end").success(), "{}", place.read("next.err"));
+    assert!(
+        next.wait().expect("an end").success(),
+        "{}",
+        place.read("next.err")
+    );
     assert_eq!(place.calls("pip"), 1);
-    assert_eq!(place.kept().len(), 2, "the killed one's part is gone: {:?}", place.kept());
+    assert_eq!(
+        place.kept().len(),
+        2,
+        "the killed one's part is gone: {:?}",
+        place.kept()
+    );
     // What is complete stays as it is.
     assert!(place.start("later").wait().expect("an end").success());
     assert_eq!((place.calls("venv"), place.calls("pip")), (2, 1));
@@ -147,9 +194,19 @@ fn incomplete_environment_of_an_earlier_version_is_replaced() {
     place.write("go", "");
     assert!(place.start("one").wait().expect("an end").success());
     for name in place.kept() {
-        fs::remove_file(place.at("cache/bakeline/sandbox").join(name).join("complete")).expect("the marker");
+        fs::remove_file(
+            place
+                .at("cache/bakeline/sandbox")
+                .join(name)
+                .join("complete"),
+        )
+        .expect("the marker");
     }
-    assert!(place.start("two").wait().expect("an end").success(), "{}", place.read("two.err"));
+    assert!(
+        place.start("two").wait().expect("an end").success(),
+        "{}",
+        place.read("two.err")
+    );
     assert_eq!((place.calls("venv"), place.kept().len()), (2, 2));
 }
 
@@ -173,14 +230,26 @@ fn hint_to_install_venv_appears_only_when_python_misses_it() {
     }
     place.write("broken", "Traceback (most recent call last):\n  File \"x\"\n\nOSError: [Errno 28] No space left on device: '/x'\nError: it failed\n");
     let err = fails("full");
-    assert!(err.contains("No space left on device") && err.contains("Error: it failed"), "{err}");
+    assert!(
+        err.contains("No space left on device") && err.contains("Error: it failed"),
+        "{err}"
+    );
     assert!(!err.contains("python3-venv"), "{err}");
     fs::remove_file(place.at("broken")).expect("the file");
     place.write("go", "");
     place.write("broken-pip", "ERROR: Could not find a version that satisfies the requirement moto\nERROR: No matching distribution found for moto\n");
     let err = fails("pip");
-    assert!(err.contains("Could not find a version") && err.contains("No matching distribution"), "{err}");
-    assert!(err.contains("package index") && !err.contains("python3-venv"), "{err}");
+    assert!(
+        err.contains("Could not find a version") && err.contains("No matching distribution"),
+        "{err}"
+    );
+    assert!(
+        err.contains("package index") && !err.contains("python3-venv"),
+        "{err}"
+    );
     fs::remove_file(place.at("broken-pip")).expect("the file");
-    assert!(place.start("again").wait().expect("an end").success(), "a failure leaves nothing in the way");
+    assert!(
+        place.start("again").wait().expect("an end").success(),
+        "a failure leaves nothing in the way"
+    );
 }

@@ -1,6 +1,9 @@
 //! Owns the test that the committed JSON Schemas and the reference of checks are what the program says.
 
-#![expect(clippy::disallowed_methods, reason = "a test reads and, when asked to, writes the committed files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test reads and, when asked to, writes the committed files"
+)]
 
 use std::path::Path;
 
@@ -14,6 +17,9 @@ fn committed_schemas_are_up_to_date() {
             std::fs::write(root.join(path), &text).expect("a written file");
         }
         let committed = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        assert!(committed == text, "{path} is not up to date: run this test with BAKELINE_BLESS=1");
+        assert!(
+            committed == text,
+            "{path} is not up to date: run this test with BAKELINE_BLESS=1"
+        );
     }
 }

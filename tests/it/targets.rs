@@ -49,7 +49,10 @@ impl House {
     fn with_ssh(script: &str) -> Self {
         let house = Self::new();
         let log = house.path("calls");
-        let head = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nfor remote; do :; done\n", log.display());
+        let head = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nfor remote; do :; done\n",
+            log.display()
+        );
         house.program("ssh", &format!("{head}{script}"));
         house
     }
@@ -66,7 +69,11 @@ impl House {
 
     fn program(&self, name: &str, text: &str) {
         self.write(&format!("bin/{name}"), text);
-        fs::set_permissions(self.path(&format!("bin/{name}")), fs::Permissions::from_mode(0o755)).expect("a program");
+        fs::set_permissions(
+            self.path(&format!("bin/{name}")),
+            fs::Permissions::from_mode(0o755),
+        )
+        .expect("a program");
     }
 
     fn read(&self, name: &str) -> String {
@@ -77,11 +84,27 @@ impl House {
         let begun = Instant::now();
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeline"));
-        command.env_clear().env("HOME", self.0.path()).env("PATH", format!("{}:{path}", self.path("bin").display()));
-        let out = command.current_dir(self.0.path()).arg("check").args(words).output().expect("it runs");
-        assert!(begun.elapsed() < HANG, "{words:?} took {:?}", begun.elapsed());
+        command
+            .env_clear()
+            .env("HOME", self.0.path())
+            .env("PATH", format!("{}:{path}", self.path("bin").display()));
+        let out = command
+            .current_dir(self.0.path())
+            .arg("check")
+            .args(words)
+            .output()
+            .expect("it runs");
+        assert!(
+            begun.elapsed() < HANG,
+            "{words:?} took {:?}",
+            begun.elapsed()
+        );
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Answer { code: out.status.code().expect("no signal"), out: text(out.stdout), err: text(out.stderr) }
+        Answer {
+            code: out.status.code().expect("no signal"),
+            out: text(out.stdout),
+            err: text(out.stderr),
+        }
     }
 }
 

@@ -6,14 +6,21 @@ use super::{Clients, failed, filter, specification};
 use crate::model::Tags;
 use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
 
-pub(super) async fn create_key_pair(clients: &Clients, name: &str, tags: &Tags) -> CloudResult<Secret> {
+pub(super) async fn create_key_pair(
+    clients: &Clients,
+    name: &str,
+    tags: &Tags,
+) -> CloudResult<Secret> {
     let call = clients
         .ec2
         .create_key_pair()
         .key_name(name)
         .key_type(KeyType::Ed25519)
         .tag_specifications(specification(ResourceType::KeyPair, tags));
-    let answer = call.send().await.map_err(|e| failed("CreateKeyPair", &clients.region, &e))?;
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| failed("CreateKeyPair", &clients.region, &e))?;
     Ok(Secret::new(answer.key_material.unwrap_or_default()))
 }
 
@@ -37,7 +44,10 @@ pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> C
         .description("bakeline: SSH to a build or test instance of one run")
         .set_vpc_id(vpc)
         .tag_specifications(specification(ResourceType::SecurityGroup, &request.tags));
-    let answer = call.send().await.map_err(|e| failed("CreateSecurityGroup", &clients.region, &e))?;
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| failed("CreateSecurityGroup", &clients.region, &e))?;
     let id = answer.group_id.unwrap_or_default();
     if let Err(error) = allow_ssh(clients, &id, &request.ssh_from).await {
         // The caller does not know the id yet; a group without its rule is of no use to anyone.
@@ -51,29 +61,78 @@ async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<
     if from.is_empty() {
         return Ok(());
     }
-    let ranges = from.iter().map(|cidr| IpRange::builder().cidr_ip(cidr).description("bakeline").build()).collect();
-    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).set_ip_ranges(Some(ranges)).build();
-    let call = clients.ec2.authorize_security_group_ingress().group_id(id).ip_permissions(ssh);
-    call.send().await.map(drop).map_err(|e| failed("AuthorizeSecurityGroupIngress", &clients.region, &e))
+    let ranges = from
+        .iter()
+        .map(|cidr| {
+            IpRange::builder()
+                .cidr_ip(cidr)
+                .description("bakeline")
+                .build()
+        })
+        .collect();
+    let ssh = IpPermission::builder()
+        .ip_protocol("tcp")
+        .from_port(22)
+        .to_port(22)
+        .set_ip_ranges(Some(ranges))
+        .build();
+    let call = clients
+        .ec2
+        .authorize_security_group_ingress()
+        .group_id(id)
+        .ip_permissions(ssh);
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|e| failed("AuthorizeSecurityGroupIngress", &clients.region, &e))
 }
 
 async fn vpc_of(clients: &Clients, subnet: &str) -> CloudResult<String> {
-    let answer = clients.ec2.describe_subnets().subnet_ids(subnet).send().await;
+    let answer = clients
+        .ec2
+        .describe_subnets()
+        .subnet_ids(subnet)
+        .send()
+        .await;
     let answer = answer.map_err(|e| failed("DescribeSubnets", &clients.region, &e))?;
-    Ok(answer.subnets.unwrap_or_default().into_iter().find_map(|s| s.vpc_id).unwrap_or_default())
+    Ok(answer
+        .subnets
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|s| s.vpc_id)
+        .unwrap_or_default())
 }
 
-pub(super) async fn find_group(clients: &Clients, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
-    let mut call = clients.ec2.describe_security_groups().filters(filter("group-name", name));
+pub(super) async fn find_group(
+    clients: &Clients,
+    name: &str,
+    tags: &Tags,
+) -> CloudResult<Option<String>> {
+    let mut call = clients
+        .ec2
+        .describe_security_groups()
+        .filters(filter("group-name", name));
     for (key, value) in tags {
         call = call.filters(filter(format!("tag:{key}"), value));
     }
-    let answer = call.send().await.map_err(|e| failed("DescribeSecurityGroups", &clients.region, &e))?;
-    Ok(answer.security_groups.unwrap_or_default().into_iter().find_map(|g| g.group_id))
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| failed("DescribeSecurityGroups", &clients.region, &e))?;
+    Ok(answer
+        .security_groups
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|g| g.group_id))
 }
 
 pub(super) async fn delete_group(clients: &Clients, id: &str) -> CloudResult<()> {
-    let answer = clients.ec2.delete_security_group().group_id(id).send().await;
+    let answer = clients
+        .ec2
+        .delete_security_group()
+        .group_id(id)
+        .send()
+        .await;
     match answer.map_err(|e| failed("DeleteSecurityGroup", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),

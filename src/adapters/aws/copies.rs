@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    ImageAttributeName, InstanceType, LaunchPermission, LaunchPermissionModifications, OperationType, ResourceType,
-    SnapshotAttributeName,
+    ImageAttributeName, InstanceType, LaunchPermission, LaunchPermissionModifications,
+    OperationType, ResourceType, SnapshotAttributeName,
 };
 
 use super::{Clients, failed, specification};
@@ -22,31 +22,60 @@ pub(super) async fn copy(clients: &Clients, request: &CopyRequest) -> CloudResul
         .client_token(&request.token)
         .tag_specifications(specification(ResourceType::Image, &request.tags))
         .tag_specifications(specification(ResourceType::Snapshot, &request.tags));
-    let answer = call.send().await.map_err(|e| failed("CopyImage", &clients.region, &e))?;
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| failed("CopyImage", &clients.region, &e))?;
     Ok(AmiId(answer.image_id.unwrap_or_default()))
 }
 
 /// `StateReason` of an AMI.
 pub(super) async fn why_failed(clients: &Clients, ami: &AmiId) -> CloudResult<Option<String>> {
-    let answer = clients.ec2.describe_images().image_ids(ami.as_str()).send().await;
+    let answer = clients
+        .ec2
+        .describe_images()
+        .image_ids(ami.as_str())
+        .send()
+        .await;
     let answer = answer.map_err(|e| failed("DescribeImages", &clients.region, &e))?;
-    Ok(answer.images.unwrap_or_default().into_iter().find_map(|i| i.state_reason).and_then(|r| r.message))
+    Ok(answer
+        .images
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|i| i.state_reason)
+        .and_then(|r| r.message))
 }
 
 /// Only what names the account: what everybody or an organisation may use is neither given nor taken here.
 pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-    let call = clients.ec2.describe_image_attribute().image_id(ami.id.as_str());
-    let answer = call.attribute(ImageAttributeName::LaunchPermission).send().await;
+    let call = clients
+        .ec2
+        .describe_image_attribute()
+        .image_id(ami.id.as_str());
+    let answer = call
+        .attribute(ImageAttributeName::LaunchPermission)
+        .send()
+        .await;
     let answer = answer.map_err(|e| failed("DescribeImageAttribute", &clients.region, &e))?;
     let launch = answer.launch_permissions.unwrap_or_default();
     let image = launch.iter().any(|p| p.user_id.as_deref() == Some(account));
     let mut snapshots = BTreeSet::new();
     for snapshot in &ami.snapshots {
-        let call = clients.ec2.describe_snapshot_attribute().snapshot_id(snapshot.as_str());
-        let answer = call.attribute(SnapshotAttributeName::CreateVolumePermission).send().await;
-        let answer = answer.map_err(|e| failed("DescribeSnapshotAttribute", &clients.region, &e))?;
+        let call = clients
+            .ec2
+            .describe_snapshot_attribute()
+            .snapshot_id(snapshot.as_str());
+        let answer = call
+            .attribute(SnapshotAttributeName::CreateVolumePermission)
+            .send()
+            .await;
+        let answer =
+            answer.map_err(|e| failed("DescribeSnapshotAttribute", &clients.region, &e))?;
         let volumes = answer.create_volume_permissions.unwrap_or_default();
-        if volumes.iter().any(|p| p.user_id.as_deref() == Some(account)) {
+        if volumes
+            .iter()
+            .any(|p| p.user_id.as_deref() == Some(account))
+        {
             snapshots.insert(snapshot.clone());
         }
     }
@@ -54,13 +83,29 @@ pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> Clou
 }
 
 /// Copying from another account needs the snapshots too (EC2 user guide, "Cross-account copying").
-pub(super) async fn share(clients: &Clients, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+pub(super) async fn share(
+    clients: &Clients,
+    ami: &AmiId,
+    what: &Sharing,
+    account: &str,
+    on: bool,
+) -> CloudResult<()> {
     if what.image {
         let launch = LaunchPermission::builder().user_id(account).build();
         let change = LaunchPermissionModifications::builder();
-        let change = if on { change.add(launch) } else { change.remove(launch) };
-        let call = clients.ec2.modify_image_attribute().image_id(ami.as_str()).launch_permission(change.build());
-        call.send().await.map_err(|e| failed("ModifyImageAttribute", &clients.region, &e))?;
+        let change = if on {
+            change.add(launch)
+        } else {
+            change.remove(launch)
+        };
+        let call = clients
+            .ec2
+            .modify_image_attribute()
+            .image_id(ami.as_str())
+            .launch_permission(change.build());
+        call.send()
+            .await
+            .map_err(|e| failed("ModifyImageAttribute", &clients.region, &e))?;
     }
     for snapshot in &what.snapshots {
         let call = clients
@@ -68,16 +113,26 @@ pub(super) async fn share(clients: &Clients, ami: &AmiId, what: &Sharing, accoun
             .modify_snapshot_attribute()
             .snapshot_id(snapshot.as_str())
             .attribute(SnapshotAttributeName::CreateVolumePermission)
-            .operation_type(if on { OperationType::Add } else { OperationType::Remove })
+            .operation_type(if on {
+                OperationType::Add
+            } else {
+                OperationType::Remove
+            })
             .user_ids(account);
-        call.send().await.map_err(|e| failed("ModifySnapshotAttribute", &clients.region, &e))?;
+        call.send()
+            .await
+            .map_err(|e| failed("ModifySnapshotAttribute", &clients.region, &e))?;
     }
     Ok(())
 }
 
 /// A launch that EC2 only judges: `DryRunOperation` is its yes. An account without a default VPC says so only after the
 /// AMI was found good; where instances go there is not ours to know.
-pub(super) async fn dry_run_launch(clients: &Clients, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
+pub(super) async fn dry_run_launch(
+    clients: &Clients,
+    ami: &AmiId,
+    instance_type: &str,
+) -> CloudResult<()> {
     let call = clients
         .ec2
         .run_instances()
@@ -86,11 +141,23 @@ pub(super) async fn dry_run_launch(clients: &Clients, ami: &AmiId, instance_type
         .min_count(1)
         .max_count(1)
         .dry_run(true);
-    match call.send().await.map_err(|e| failed("RunInstances", &clients.region, &e)) {
+    match call
+        .send()
+        .await
+        .map_err(|e| failed("RunInstances", &clients.region, &e))
+    {
         Ok(_) => Ok(()),
-        Err(e) if ["DryRunOperation", "VPCIdNotSpecified"].iter().any(|yes| e.message.starts_with(yes)) => Ok(()),
+        Err(e)
+            if ["DryRunOperation", "VPCIdNotSpecified"]
+                .iter()
+                .any(|yes| e.message.starts_with(yes)) =>
+        {
+            Ok(())
+        }
         // DryRunOperation has the status of a failed precondition, and some endpoints call it a denial.
-        Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => Ok(()),
+        Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => {
+            Ok(())
+        }
         Err(e) => Err(e),
     }
 }

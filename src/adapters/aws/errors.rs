@@ -17,21 +17,37 @@ where
         _ => words(error),
     };
     let kind = match error {
-        SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => CloudErrorKind::Credentials,
+        SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => {
+            CloudErrorKind::Credentials
+        }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CloudErrorKind::Unreachable,
         SdkError::ResponseError(_) => CloudErrorKind::Malformed,
-        SdkError::ConstructionFailure(_) if message.contains("credentials") => CloudErrorKind::Credentials,
-        SdkError::ServiceError(e) if kind_of(code) == CloudErrorKind::Other && e.raw().status().is_server_error() => {
+        SdkError::ConstructionFailure(_) if message.contains("credentials") => {
+            CloudErrorKind::Credentials
+        }
+        SdkError::ServiceError(e)
+            if kind_of(code) == CloudErrorKind::Other && e.raw().status().is_server_error() =>
+        {
             CloudErrorKind::Unavailable
         }
         _ => kind_of(code),
     };
-    CloudError { kind, action, region: region.to_string(), message }
+    CloudError {
+        kind,
+        action,
+        region: region.to_string(),
+        message,
+    }
 }
 
 /// Returns the part of an answer that the API always sends, also when it is empty. The JSON protocol reads an empty body
 /// as an answer without any part, which must not count as "nothing exists".
-pub(super) fn required<T>(part: Option<T>, name: &str, action: &'static str, region: &Region) -> CloudResult<T> {
+pub(super) fn required<T>(
+    part: Option<T>,
+    name: &str,
+    action: &'static str,
+    region: &Region,
+) -> CloudResult<T> {
     let message = || format!("the answer has no `{name}`, so it did not come from AWS");
     part.ok_or_else(|| CloudError {
         kind: CloudErrorKind::Malformed,
@@ -45,10 +61,13 @@ pub(super) fn required<T>(part: Option<T>, name: &str, action: &'static str, reg
 fn kind_of(code: &str) -> CloudErrorKind {
     match code {
         "ParameterNotFound" => CloudErrorKind::NotFound,
-        "DependencyViolation" | "InvalidGroup.InUse" | "InvalidSnapshot.InUse" | "ResourceInUse" => {
-            CloudErrorKind::InUse
+        "DependencyViolation"
+        | "InvalidGroup.InUse"
+        | "InvalidSnapshot.InUse"
+        | "ResourceInUse" => CloudErrorKind::InUse,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            CloudErrorKind::Denied
         }
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => CloudErrorKind::Denied,
         "AuthFailure"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"

@@ -1,8 +1,8 @@
 //! Owns instances at AWS: launching one with tags in the call, describing, terminating.
 
 use aws_sdk_ec2::types::{
-    HttpTokensState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType, ResourceType,
-    ShutdownBehavior,
+    HttpTokensState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
+    InstanceType, ResourceType, ShutdownBehavior,
 };
 
 use super::{Clients, failed, filter, specification};
@@ -17,10 +17,11 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
         .groups(&request.group)
         .set_subnet_id(request.subnet.clone())
         .build();
-    let profile = request
-        .instance_profile
-        .as_ref()
-        .map(|name| aws_sdk_ec2::types::IamInstanceProfileSpecification::builder().name(name).build());
+    let profile = request.instance_profile.as_ref().map(|name| {
+        aws_sdk_ec2::types::IamInstanceProfileSpecification::builder()
+            .name(name)
+            .build()
+    });
     let call = clients
         .ec2
         .run_instances()
@@ -31,14 +32,31 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
         .key_name(&request.key_name)
         .network_interfaces(interface)
         .set_iam_instance_profile(profile)
-        .set_user_data(request.user_data.as_ref().map(|text| aws_smithy_types::base64::encode(text.reveal())))
+        .set_user_data(
+            request
+                .user_data
+                .as_ref()
+                .map(|text| aws_smithy_types::base64::encode(text.reveal())),
+        )
         .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
-        .metadata_options(InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build())
+        .metadata_options(
+            InstanceMetadataOptionsRequest::builder()
+                .http_tokens(HttpTokensState::Required)
+                .build(),
+        )
         .tag_specifications(specification(ResourceType::Instance, &request.tags))
         .tag_specifications(specification(ResourceType::Volume, &request.tags))
         .client_token(&request.token);
-    let answer = call.send().await.map_err(|e| failed("RunInstances", &clients.region, &e))?;
-    let id = answer.instances.unwrap_or_default().into_iter().next().and_then(|i| i.instance_id);
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| failed("RunInstances", &clients.region, &e))?;
+    let id = answer
+        .instances
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .and_then(|i| i.instance_id);
     id.map(InstanceId).ok_or_else(|| CloudError {
         kind: CloudErrorKind::Other,
         action: "RunInstances",
@@ -48,7 +66,12 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
 }
 
 pub(super) async fn describe(clients: &Clients, id: &InstanceId) -> CloudResult<Option<Instance>> {
-    let answer = clients.ec2.describe_instances().instance_ids(id.as_str()).send().await;
+    let answer = clients
+        .ec2
+        .describe_instances()
+        .instance_ids(id.as_str())
+        .send()
+        .await;
     match answer.map_err(|e| failed("DescribeInstances", &clients.region, &e)) {
         Ok(answer) => Ok(read(answer.reservations).into_iter().next()),
         Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
@@ -64,14 +87,22 @@ pub(super) async fn tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<In
     let mut pages = call.into_paginator().send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        out.extend(read(page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?.reservations));
+        out.extend(read(
+            page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?
+                .reservations,
+        ));
     }
     out.retain(|i| i.status != "terminated");
     Ok(out)
 }
 
 pub(super) async fn terminate(clients: &Clients, id: &InstanceId) -> CloudResult<()> {
-    let answer = clients.ec2.terminate_instances().instance_ids(id.as_str()).send().await;
+    let answer = clients
+        .ec2
+        .terminate_instances()
+        .instance_ids(id.as_str())
+        .send()
+        .await;
     match answer.map_err(|e| failed("TerminateInstances", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
@@ -79,12 +110,19 @@ pub(super) async fn terminate(clients: &Clients, id: &InstanceId) -> CloudResult
 }
 
 fn read(reservations: Option<Vec<aws_sdk_ec2::types::Reservation>>) -> Vec<Instance> {
-    let instances = reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
+    let instances = reservations
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(|r| r.instances.unwrap_or_default());
     instances
         .filter_map(|i| {
             Some(Instance {
                 id: InstanceId(i.instance_id?),
-                status: i.state.and_then(|s| s.name).map(|n| n.as_str().to_owned()).unwrap_or_default(),
+                status: i
+                    .state
+                    .and_then(|s| s.name)
+                    .map(|n| n.as_str().to_owned())
+                    .unwrap_or_default(),
                 reason: i.state_reason.and_then(|r| r.message),
                 private_ip: i.private_ip_address,
                 public_ip: i.public_ip_address,

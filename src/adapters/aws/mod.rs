@@ -20,10 +20,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
+use crate::model::{
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+};
 use crate::ports::{
-    Cloud, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest, Secret,
-    TemporaryQuery,
+    Cloud, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
+    Secret, TemporaryQuery,
 };
 
 use errors::{failed, required};
@@ -57,14 +59,22 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(aws_config::Region::new(region.to_string()))
             .timeout_config(
-                TimeoutConfig::builder().operation_timeout(CALL_LIMIT).connect_timeout(CONNECT_LIMIT).build(),
+                TimeoutConfig::builder()
+                    .operation_timeout(CALL_LIMIT)
+                    .connect_timeout(CONNECT_LIMIT)
+                    .build(),
             );
-        let configured = aws_config::default_provider::retry_config::default_provider().retry_config().await;
+        let configured = aws_config::default_provider::retry_config::default_provider()
+            .retry_config()
+            .await;
         // Environment and profile take precedence; what they do not set reads as the SDK's default.
         if configured == RetryConfig::standard() {
             loader = loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         }
-        Self { config: loader.load().await, clients: Mutex::new(BTreeMap::new()) }
+        Self {
+            config: loader.load().await,
+            clients: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// The same with the credentials of a role, which are asked for with the first call and renewed in time.
@@ -76,15 +86,25 @@ impl Aws {
             .build()
             .await;
         let provider = aws_sdk_ec2::config::SharedCredentialsProvider::new(provider);
-        Self { config: config.into_builder().credentials_provider(provider).build(), clients }
+        Self {
+            config: config.into_builder().credentials_provider(provider).build(),
+            clients,
+        }
     }
 
     fn clients(&self, region: &Region) -> Clients {
-        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut clients = self
+            .clients
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         clients
             .entry(region.clone())
             .or_insert_with(|| {
-                let config = self.config.to_builder().region(aws_config::Region::new(region.to_string())).build();
+                let config = self
+                    .config
+                    .to_builder()
+                    .region(aws_config::Region::new(region.to_string()))
+                    .build();
                 Clients {
                     autoscaling: aws_sdk_autoscaling::Client::new(&config),
                     ec2: aws_sdk_ec2::Client::new(&config),
@@ -98,15 +118,31 @@ impl Aws {
 }
 
 fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
-    tags.iter().map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build()).collect()
+    tags.iter()
+        .map(|(key, value)| {
+            aws_sdk_ec2::types::Tag::builder()
+                .key(key)
+                .value(value)
+                .build()
+        })
+        .collect()
 }
 
-fn specification(kind: aws_sdk_ec2::types::ResourceType, tags: &Tags) -> aws_sdk_ec2::types::TagSpecification {
-    aws_sdk_ec2::types::TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(tags))).build()
+fn specification(
+    kind: aws_sdk_ec2::types::ResourceType,
+    tags: &Tags,
+) -> aws_sdk_ec2::types::TagSpecification {
+    aws_sdk_ec2::types::TagSpecification::builder()
+        .resource_type(kind)
+        .set_tags(Some(ec2_tags(tags)))
+        .build()
 }
 
 fn filter(name: impl Into<String>, value: impl Into<String>) -> aws_sdk_ec2::types::Filter {
-    aws_sdk_ec2::types::Filter::builder().name(name).values(value).build()
+    aws_sdk_ec2::types::Filter::builder()
+        .name(name)
+        .values(value)
+        .build()
 }
 
 #[async_trait]
@@ -114,7 +150,10 @@ impl Cloud for Aws {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
         let answer = self.clients(region).sts.get_caller_identity().send().await;
         let answer = answer.map_err(|e| failed("GetCallerIdentity", region, &e))?;
-        Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+        Ok(Identity {
+            account: answer.account.unwrap_or_default(),
+            arn: answer.arn.unwrap_or_default(),
+        })
     }
 
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
@@ -129,7 +168,12 @@ impl Cloud for Aws {
         parameters::references(&self.clients(region)).await
     }
 
-    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret> {
         access::create_key_pair(&self.clients(region), name, tags).await
     }
 
@@ -141,7 +185,12 @@ impl Cloud for Aws {
         access::create_group(&self.clients(region), request).await
     }
 
-    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
         access::find_group(&self.clients(region), name, tags).await
     }
 
@@ -166,15 +215,33 @@ impl Cloud for Aws {
     }
 
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
-        let call =
-            self.clients(region).ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(ec2_tags(tags)));
-        call.send().await.map(drop).map_err(|e| failed("CreateTags", region, &e))
+        let call = self
+            .clients(region)
+            .ec2
+            .create_tags()
+            .set_resources(Some(ids.to_vec()))
+            .set_tags(Some(ec2_tags(tags)));
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|e| failed("CreateTags", region, &e))
     }
 
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
-        let tags = keys.iter().map(|key| aws_sdk_ec2::types::Tag::builder().key(key).build()).collect();
-        let call = self.clients(region).ec2.delete_tags().set_resources(Some(ids.to_vec())).set_tags(Some(tags));
-        call.send().await.map(drop).map_err(|e| failed("DeleteTags", region, &e))
+        let tags = keys
+            .iter()
+            .map(|key| aws_sdk_ec2::types::Tag::builder().key(key).build())
+            .collect();
+        let call = self
+            .clients(region)
+            .ec2
+            .delete_tags()
+            .set_resources(Some(ids.to_vec()))
+            .set_tags(Some(tags));
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|e| failed("DeleteTags", region, &e))
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
@@ -189,7 +256,11 @@ impl Cloud for Aws {
         temporaries::delete_volume(&self.clients(region), id).await
     }
 
-    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>> {
         temporaries::find(&self.clients(region), query).await
     }
 
@@ -197,7 +268,13 @@ impl Cloud for Aws {
         parameters::get(&self.clients(region), name).await
     }
 
-    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, tags: &Tags) -> CloudResult<()> {
+    async fn put_parameter(
+        &self,
+        region: &Region,
+        name: &str,
+        value: &AmiId,
+        tags: &Tags,
+    ) -> CloudResult<()> {
         parameters::put(&self.clients(region), name, value, tags).await
     }
 
@@ -221,11 +298,23 @@ impl Cloud for Aws {
         copies::sharing(&self.clients(region), ami, account).await
     }
 
-    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+    async fn share(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        what: &Sharing,
+        account: &str,
+        on: bool,
+    ) -> CloudResult<()> {
         copies::share(&self.clients(region), ami, what, account, on).await
     }
 
-    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()> {
         copies::dry_run_launch(&self.clients(region), ami, instance_type).await
     }
 }

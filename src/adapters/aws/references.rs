@@ -26,18 +26,40 @@ pub(super) async fn find(clients: &Clients, amis: &[AmiId]) -> CloudResult<Vec<R
     Ok(out.into_iter().collect())
 }
 
-async fn instances(clients: &Clients, amis: &[AmiId], out: &mut BTreeSet<Reference>) -> CloudResult<()> {
-    let by_image = Filter::builder().name("image-id").set_values(Some(amis.iter().map(ToString::to_string).collect()));
-    let alive = ["pending", "running", "stopping", "stopped", "shutting-down"].map(str::to_owned).to_vec();
-    let by_state = Filter::builder().name("instance-state-name").set_values(Some(alive));
-    let call = clients.ec2.describe_instances().filters(by_image.build()).filters(by_state.build());
+async fn instances(
+    clients: &Clients,
+    amis: &[AmiId],
+    out: &mut BTreeSet<Reference>,
+) -> CloudResult<()> {
+    let by_image = Filter::builder()
+        .name("image-id")
+        .set_values(Some(amis.iter().map(ToString::to_string).collect()));
+    let alive = ["pending", "running", "stopping", "stopped", "shutting-down"]
+        .map(str::to_owned)
+        .to_vec();
+    let by_state = Filter::builder()
+        .name("instance-state-name")
+        .set_values(Some(alive));
+    let call = clients
+        .ec2
+        .describe_instances()
+        .filters(by_image.build())
+        .filters(by_state.build());
     let mut pages = call.into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?;
-        for instance in page.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default())
+        for instance in page
+            .reservations
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|r| r.instances.unwrap_or_default())
         {
             if let (Some(ami), Some(by)) = (instance.image_id, instance.instance_id) {
-                out.insert(Reference { ami: AmiId(ami), kind: "instance".to_owned(), by });
+                out.insert(Reference {
+                    ami: AmiId(ami),
+                    kind: "instance".to_owned(),
+                    by,
+                });
             }
         }
     }
@@ -49,22 +71,40 @@ async fn launch_templates(
     wanted: &BTreeSet<&str>,
     out: &mut BTreeSet<Reference>,
 ) -> CloudResult<()> {
-    let mut pages = clients.ec2.describe_launch_templates().into_paginator().send();
+    let mut pages = clients
+        .ec2
+        .describe_launch_templates()
+        .into_paginator()
+        .send();
     let mut ids = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| failed("DescribeLaunchTemplates", &clients.region, &e))?;
-        ids.extend(page.launch_templates.unwrap_or_default().into_iter().filter_map(|t| t.launch_template_id));
+        ids.extend(
+            page.launch_templates
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|t| t.launch_template_id),
+        );
     }
     for id in ids {
-        let mut versions =
-            clients.ec2.describe_launch_template_versions().launch_template_id(&id).into_paginator().send();
+        let mut versions = clients
+            .ec2
+            .describe_launch_template_versions()
+            .launch_template_id(&id)
+            .into_paginator()
+            .send();
         while let Some(page) = versions.next().await {
-            let page = page.map_err(|e| failed("DescribeLaunchTemplateVersions", &clients.region, &e))?;
+            let page =
+                page.map_err(|e| failed("DescribeLaunchTemplateVersions", &clients.region, &e))?;
             for version in page.launch_template_versions.unwrap_or_default() {
                 let ami = version.launch_template_data.and_then(|d| d.image_id);
                 if let Some(ami) = ami.filter(|a| wanted.contains(a.as_str())) {
                     let by = id.clone();
-                    out.insert(Reference { ami: AmiId(ami), kind: "launch-template".to_owned(), by });
+                    out.insert(Reference {
+                        ami: AmiId(ami),
+                        kind: "launch-template".to_owned(),
+                        by,
+                    });
                 }
             }
         }

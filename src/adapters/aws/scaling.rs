@@ -7,14 +7,28 @@ use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 
 /// Adds the launch configurations that name one of the `wanted` AMIs to `out`.
-pub(super) async fn find(clients: &Clients, wanted: &BTreeSet<&str>, out: &mut BTreeSet<Reference>) -> CloudResult<()> {
-    let mut pages = clients.autoscaling.describe_launch_configurations().into_paginator().send();
+pub(super) async fn find(
+    clients: &Clients,
+    wanted: &BTreeSet<&str>,
+    out: &mut BTreeSet<Reference>,
+) -> CloudResult<()> {
+    let mut pages = clients
+        .autoscaling
+        .describe_launch_configurations()
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| failed("DescribeLaunchConfigurations", &clients.region, &e))?;
         for configuration in page.launch_configurations.unwrap_or_default() {
-            let ami = configuration.image_id.filter(|ami| wanted.contains(ami.as_str()));
+            let ami = configuration
+                .image_id
+                .filter(|ami| wanted.contains(ami.as_str()));
             if let (Some(ami), Some(by)) = (ami, configuration.launch_configuration_name) {
-                out.insert(Reference { ami: AmiId(ami), kind: "launch-configuration".to_owned(), by });
+                out.insert(Reference {
+                    ami: AmiId(ami),
+                    kind: "launch-configuration".to_owned(),
+                    by,
+                });
             }
         }
     }

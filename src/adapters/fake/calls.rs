@@ -26,7 +26,10 @@ impl Inner {
     /// What is in a Region of an account: the world of tests is our account's, whatever Region is asked, unless that
     /// Region has a world of its own.
     pub(super) fn at(&mut self, account: &str, region: &Region) -> &mut FakeWorld {
-        match self.elsewhere.get_mut(&(account.to_owned(), region.clone())) {
+        match self
+            .elsewhere
+            .get_mut(&(account.to_owned(), region.clone()))
+        {
             Some(world) => world,
             None => &mut self.world,
         }
@@ -45,18 +48,30 @@ impl FakeCloud {
     pub fn open(&self, account: &str, region: &Region, mut world: FakeWorld) {
         let mut inner = self.inner.lock().expect("no panic");
         // Ids are unique over all Regions and accounts.
-        world.given = world.given.max((u32::try_from(inner.elsewhere.len()).unwrap_or(0) + 1) * 0x0100_0000);
-        inner.elsewhere.insert((account.to_owned(), region.clone()), world);
+        world.given = world
+            .given
+            .max((u32::try_from(inner.elsewhere.len()).unwrap_or(0) + 1) * 0x0100_0000);
+        inner
+            .elsewhere
+            .insert((account.to_owned(), region.clone()), world);
     }
 
     /// The same cloud, seen from another account.
     #[must_use]
     pub fn seen_from(&self, account: &str) -> Self {
-        Self { inner: Arc::clone(&self.inner), account: Some(account.to_owned()) }
+        Self {
+            inner: Arc::clone(&self.inner),
+            account: Some(account.to_owned()),
+        }
     }
 
     /// Reads or changes the world of another place, without a call.
-    pub fn world_at<T>(&self, account: &str, region: &Region, act: impl FnOnce(&mut FakeWorld) -> T) -> T {
+    pub fn world_at<T>(
+        &self,
+        account: &str,
+        region: &Region,
+        act: impl FnOnce(&mut FakeWorld) -> T,
+    ) -> T {
         act(self.inner.lock().expect("no panic").at(account, region))
     }
 
@@ -115,29 +130,45 @@ impl FakeCloud {
         tokio::task::yield_now().await;
         let halted = {
             let inner = self.inner.lock().expect("no panic");
-            inner.halt.as_ref().filter(|(at, _)| inner.calls.len() + 1 >= *at).map(|(_, said)| Arc::clone(said))
+            inner
+                .halt
+                .as_ref()
+                .filter(|(at, _)| inner.calls.len() + 1 >= *at)
+                .map(|(_, said)| Arc::clone(said))
         };
         if let Some(said) = halted {
             said.notify_one();
             return std::future::pending().await;
         }
         let mut inner = self.inner.lock().expect("no panic");
-        inner.calls.push(Call { action, about: about.to_owned(), changes });
+        inner.calls.push(Call {
+            action,
+            about: about.to_owned(),
+            changes,
+        });
         let mut injected = None;
         for (fault, count) in &mut inner.faults {
-            let meant = fault.action.is_none_or(|a| a == action) && fault.about.as_deref().is_none_or(|a| a == about);
+            let meant = fault.action.is_none_or(|a| a == action)
+                && fault.about.as_deref().is_none_or(|a| a == about);
             *count += usize::from(meant);
             if meant && (*count == fault.nth || fault.forever && *count > fault.nth) {
                 injected = Some((fault.when, fault.kind));
             }
         }
-        let error = |kind, message: String| CloudError { kind, action, region: region.to_string(), message };
+        let error = |kind, message: String| CloudError {
+            kind,
+            action,
+            region: region.to_string(),
+            message,
+        };
         if let Some((When::Before, kind)) = injected {
             return Err(error(kind, "injected before the effect".to_owned()));
         }
         let result = act(inner.at(self.account(), region));
         let said = inner.watch.as_ref().and_then(|watch| watch(&inner.world));
-        inner.seen.extend(said.map(|s| format!("after {action} {about}: {s}")));
+        inner
+            .seen
+            .extend(said.map(|s| format!("after {action} {about}: {s}")));
         match injected {
             Some((_, kind)) => Err(error(kind, "injected after the effect".to_owned())),
             None => result.map_err(|(kind, message)| error(kind, message)),

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::world::{ACCOUNT, FakeGroup, FakeInstance};
-use crate::model::{Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary};
+use crate::model::{
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+};
 use crate::ports::{
-    Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
-    Secret, TemporaryQuery,
+    Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
+    LaunchRequest, Secret, TemporaryQuery,
 };
 
 pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
@@ -15,20 +17,27 @@ pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
 }
 
 fn has(tags: &Tags, wanted: &Tags) -> bool {
-    wanted.iter().all(|(key, value)| tags.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| tags.get(key) == Some(value))
 }
 
 /// EC2's name patterns with `*` at the end, which is all that tests use.
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == name, |start| name.starts_with(start))
 }
 
 #[async_trait]
 impl Cloud for FakeCloud {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
-        let who =
-            Identity { account: self.account().to_owned(), arn: "arn:aws:iam::123456789012:user/test".to_owned() };
-        self.call(("identity", "", false), region, |_| Ok(who)).await
+        let who = Identity {
+            account: self.account().to_owned(),
+            arn: "arn:aws:iam::123456789012:user/test".to_owned(),
+        };
+        self.call(("identity", "", false), region, |_| Ok(who))
+            .await
     }
 
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
@@ -39,7 +48,11 @@ impl Cloud for FakeCloud {
                 [any] if any == "*" => true,
                 owners => owners.contains(&a.owner),
             };
-            let found = world.images.values().filter(|a| a.region == *region).filter(owned);
+            let found = world
+                .images
+                .values()
+                .filter(|a| a.region == *region)
+                .filter(owned);
             let found = found.filter(|a| query.name.as_ref().is_none_or(|n| matches(n, &a.name)));
             let found: Vec<Ami> = found
                 .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))
@@ -47,26 +60,43 @@ impl Cloud for FakeCloud {
                 .cloned()
                 .collect();
             world.copies_go_on(&found);
-            if found.len() < query.ids.len() { not_found("an AMI") } else { Ok(world.aged(found)) }
+            if found.len() < query.ids.len() {
+                not_found("an AMI")
+            } else {
+                Ok(world.aged(found))
+            }
         })
         .await
     }
 
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
-        self.call(("references", &amis[0].0, false), region, |world| Ok(world.referring(amis))).await
+        self.call(("references", &amis[0].0, false), region, |world| {
+            Ok(world.referring(amis))
+        })
+        .await
     }
 
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
-        self.call(("parameter_references", "", false), region, |world| Ok(world.parameter_references())).await
+        self.call(("parameter_references", "", false), region, |world| {
+            Ok(world.parameter_references())
+        })
+        .await
     }
 
-    async fn create_key_pair(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Secret> {
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret> {
         self.call(("create_key_pair", name, true), region, |world| {
             if world.key_pairs.contains_key(name) {
                 return Err((CloudErrorKind::Duplicate, format!("key pair {name} exists")));
             }
             world.key_pairs.insert(name.to_owned(), tags.clone());
-            Ok(Secret::new("-----BEGIN KEY-----\nsecret-key-material\n-----END KEY-----"))
+            Ok(Secret::new(
+                "-----BEGIN KEY-----\nsecret-key-material\n-----END KEY-----",
+            ))
         })
         .await
     }
@@ -82,18 +112,35 @@ impl Cloud for FakeCloud {
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
         self.call(("create_group", &request.name, true), region, |world| {
             if world.groups.values().any(|g| g.name == request.name) {
-                return Err((CloudErrorKind::Duplicate, format!("group {} exists", request.name)));
+                return Err((
+                    CloudErrorKind::Duplicate,
+                    format!("group {} exists", request.name),
+                ));
             }
             let id = world.id("sg");
-            world.groups.insert(id.clone(), FakeGroup { name: request.name.clone(), tags: request.tags.clone() });
+            world.groups.insert(
+                id.clone(),
+                FakeGroup {
+                    name: request.name.clone(),
+                    tags: request.tags.clone(),
+                },
+            );
             Ok(id)
         })
         .await
     }
 
-    async fn find_group(&self, region: &Region, name: &str, tags: &Tags) -> CloudResult<Option<String>> {
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
         self.call(("find_group", name, false), region, |world| {
-            let mut found = world.groups.iter().filter(|(_, g)| g.name == name && has(&g.tags, tags));
+            let mut found = world
+                .groups
+                .iter()
+                .filter(|(_, g)| g.name == name && has(&g.tags, tags));
             Ok(found.next().map(|(id, _)| id.clone()))
         })
         .await
@@ -101,7 +148,11 @@ impl Cloud for FakeCloud {
 
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
         self.call(("delete_group", id, true), region, |world| {
-            if world.instances.values().any(|i| i.group == id && i.status != "terminated") {
+            if world
+                .instances
+                .values()
+                .any(|i| i.group == id && i.status != "terminated")
+            {
                 return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
             }
             world.groups.remove(id);
@@ -112,10 +163,15 @@ impl Cloud for FakeCloud {
 
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
         self.call(("launch", request.ami.as_str(), true), region, |world| {
-            if let Some((id, _)) = world.instances.iter().find(|(_, i)| i.token == request.token) {
+            if let Some((id, _)) = world
+                .instances
+                .iter()
+                .find(|(_, i)| i.token == request.token)
+            {
                 return Ok(id.clone());
             }
-            let usable = world.images.contains_key(&request.ami) && world.groups.contains_key(&request.group);
+            let usable = world.images.contains_key(&request.ami)
+                && world.groups.contains_key(&request.group);
             if !usable || !world.key_pairs.contains_key(&request.key_name) {
                 return not_found("the AMI, the group or the key pair");
             }
@@ -135,12 +191,18 @@ impl Cloud for FakeCloud {
     }
 
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        self.call(("instance", id.as_str(), false), region, |world| Ok(world.look(id))).await
+        self.call(("instance", id.as_str(), false), region, |world| {
+            Ok(world.look(id))
+        })
+        .await
     }
 
     async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
         self.call(("instances_tagged", "", false), region, |world| {
-            let live = world.instances.iter().filter(|(_, i)| i.status != "terminated" && has(&i.tags, tags));
+            let live = world
+                .instances
+                .iter()
+                .filter(|(_, i)| i.status != "terminated" && has(&i.tags, tags));
             let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
             Ok(ids.iter().filter_map(|id| world.look(id)).collect())
         })
@@ -149,7 +211,11 @@ impl Cloud for FakeCloud {
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
         self.call(("terminate", id.as_str(), true), region, |world| {
-            if let Some(instance) = world.instances.get_mut(id).filter(|i| i.status != "terminated") {
+            if let Some(instance) = world
+                .instances
+                .get_mut(id)
+                .filter(|i| i.status != "terminated")
+            {
                 instance.status = "shutting-down".to_owned();
             }
             Ok(())
@@ -158,25 +224,37 @@ impl Cloud for FakeCloud {
     }
 
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
-        self.call(("tag", ids.first().map_or("", String::as_str), true), region, |world| {
-            for id in ids {
-                world.lags(id);
-                let Some(now) = world.tags_of(id) else { return not_found(id) };
-                now.extend(tags.clone());
-            }
-            Ok(())
-        })
+        self.call(
+            ("tag", ids.first().map_or("", String::as_str), true),
+            region,
+            |world| {
+                for id in ids {
+                    world.lags(id);
+                    let Some(now) = world.tags_of(id) else {
+                        return not_found(id);
+                    };
+                    now.extend(tags.clone());
+                }
+                Ok(())
+            },
+        )
         .await
     }
 
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
-        self.call(("untag", ids.first().map_or("", String::as_str), true), region, |world| {
-            for id in ids {
-                let Some(now) = world.tags_of(id) else { return not_found(id) };
-                now.retain(|key, _| !keys.contains(key));
-            }
-            Ok(())
-        })
+        self.call(
+            ("untag", ids.first().map_or("", String::as_str), true),
+            region,
+            |world| {
+                for id in ids {
+                    let Some(now) = world.tags_of(id) else {
+                        return not_found(id);
+                    };
+                    now.retain(|key, _| !keys.contains(key));
+                }
+                Ok(())
+            },
+        )
         .await
     }
 
@@ -198,18 +276,35 @@ impl Cloud for FakeCloud {
     }
 
     async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.call(("delete_volume", id, true), region, |_| Ok(())).await
+        self.call(("delete_volume", id, true), region, |_| Ok(()))
+            .await
     }
 
-    async fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
-        self.call(("temporaries", &query.prefix, false), region, |world| Ok(world.temporaries(region, query))).await
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>> {
+        self.call(("temporaries", &query.prefix, false), region, |world| {
+            Ok(world.temporaries(region, query))
+        })
+        .await
     }
 
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        self.call(("parameter", name, false), region, |world| Ok(world.parameters.get(name).cloned())).await
+        self.call(("parameter", name, false), region, |world| {
+            Ok(world.parameters.get(name).cloned())
+        })
+        .await
     }
 
-    async fn put_parameter(&self, region: &Region, name: &str, value: &AmiId, _tags: &Tags) -> CloudResult<()> {
+    async fn put_parameter(
+        &self,
+        region: &Region,
+        name: &str,
+        value: &AmiId,
+        _tags: &Tags,
+    ) -> CloudResult<()> {
         self.call(("put_parameter", name, true), region, |world| {
             world.parameters.insert(name.to_owned(), value.to_string());
             Ok(())
@@ -227,8 +322,13 @@ impl Cloud for FakeCloud {
 
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
         self.call(("parameters", path, false), region, |world| {
-            let below = world.parameters.iter().filter(|(name, _)| name.starts_with(path));
-            Ok(below.map(|(name, value)| (name.clone(), value.clone())).collect())
+            let below = world
+                .parameters
+                .iter()
+                .filter(|(name, _)| name.starts_with(path));
+            Ok(below
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect())
         })
         .await
     }
@@ -238,43 +338,77 @@ impl Cloud for FakeCloud {
         let source = {
             let mut inner = self.inner.lock().expect("no panic");
             let world = inner.at(ACCOUNT, &request.source_region);
-            world.images.get(&request.source).filter(|ami| mine || world.open_to(ami, account)).cloned()
+            world
+                .images
+                .get(&request.source)
+                .filter(|ami| mine || world.open_to(ami, account))
+                .cloned()
         };
-        self.call(("copy_image", request.source.as_str(), true), region, |world| {
-            if let Some(id) = world.tokens.get(&request.token) {
-                return Ok(id.clone());
-            }
-            if source.is_none() {
-                return not_found(request.source.as_str());
-            }
-            if world.images.values().any(|a| a.name == request.name && a.owner == account) {
-                return Err((CloudErrorKind::Duplicate, format!("an AMI named {} exists", request.name)));
-            }
-            let id = world.register(region, &request.name, account, &request.tags);
-            if let Some(ami) = world.images.get_mut(&id) {
-                "pending".clone_into(&mut ami.status);
-            }
-            world.tokens.insert(request.token.clone(), id.clone());
-            Ok(id)
-        })
+        self.call(
+            ("copy_image", request.source.as_str(), true),
+            region,
+            |world| {
+                if let Some(id) = world.tokens.get(&request.token) {
+                    return Ok(id.clone());
+                }
+                if source.is_none() {
+                    return not_found(request.source.as_str());
+                }
+                if world
+                    .images
+                    .values()
+                    .any(|a| a.name == request.name && a.owner == account)
+                {
+                    return Err((
+                        CloudErrorKind::Duplicate,
+                        format!("an AMI named {} exists", request.name),
+                    ));
+                }
+                let id = world.register(region, &request.name, account, &request.tags);
+                if let Some(ami) = world.images.get_mut(&id) {
+                    "pending".clone_into(&mut ami.status);
+                }
+                world.tokens.insert(request.token.clone(), id.clone());
+                Ok(id)
+            },
+        )
         .await
     }
 
     async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
-        self.call(("why_failed", ami.as_str(), false), region, |_| Ok(Some("Client.InternalError: late".to_owned())))
-            .await
-    }
-
-    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-        self.call(("sharing", ami.id.as_str(), false), region, |world| {
-            let open = |s: &&SnapshotId| world.volume_permissions.contains(&((*s).clone(), account.to_owned()));
-            let image = world.permissions.get(&ami.id).is_some_and(|who| who.contains(account));
-            Ok(Sharing { image, snapshots: ami.snapshots.iter().filter(open).cloned().collect() })
+        self.call(("why_failed", ami.as_str(), false), region, |_| {
+            Ok(Some("Client.InternalError: late".to_owned()))
         })
         .await
     }
 
-    async fn share(&self, region: &Region, ami: &AmiId, what: &Sharing, account: &str, on: bool) -> CloudResult<()> {
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        self.call(("sharing", ami.id.as_str(), false), region, |world| {
+            let open = |s: &&SnapshotId| {
+                world
+                    .volume_permissions
+                    .contains(&((*s).clone(), account.to_owned()))
+            };
+            let image = world
+                .permissions
+                .get(&ami.id)
+                .is_some_and(|who| who.contains(account));
+            Ok(Sharing {
+                image,
+                snapshots: ami.snapshots.iter().filter(open).cloned().collect(),
+            })
+        })
+        .await
+    }
+
+    async fn share(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        what: &Sharing,
+        account: &str,
+        on: bool,
+    ) -> CloudResult<()> {
         self.call(("share", ami.as_str(), true), region, |world| {
             world.share(ami, what, account, on);
             Ok(())
@@ -282,13 +416,20 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn dry_run_launch(&self, region: &Region, ami: &AmiId, _instance_type: &str) -> CloudResult<()> {
-        self.call(("dry_run_launch", ami.as_str(), false), region, |world| {
-            match world.images.get(ami).map(|a| a.status.as_str()) {
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        _instance_type: &str,
+    ) -> CloudResult<()> {
+        self.call(
+            ("dry_run_launch", ami.as_str(), false),
+            region,
+            |world| match world.images.get(ami).map(|a| a.status.as_str()) {
                 Some("available") => Ok(()),
                 _ => not_found(ami.as_str()),
-            }
-        })
+            },
+        )
         .await
     }
 }

@@ -21,16 +21,22 @@ impl Ladder for FakeCloud {
     }
 
     async fn cancel_deprecation(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.call(("cancel_deprecation", ami.as_str(), true), region, |world| {
-            world.deprecations.remove(ami);
-            Ok(())
-        })
+        self.call(
+            ("cancel_deprecation", ami.as_str(), true),
+            region,
+            |world| {
+                world.deprecations.remove(ami);
+                Ok(())
+            },
+        )
         .await
     }
 
     async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
         self.call(("disable", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            let Some(image) = world.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
             "disabled".clone_into(&mut image.status);
             image.public = false;
             world.permissions.remove(ami);
@@ -41,7 +47,9 @@ impl Ladder for FakeCloud {
 
     async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
         self.call(("enable", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            let Some(image) = world.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
             "available".clone_into(&mut image.status);
             Ok(())
         })
@@ -50,26 +58,48 @@ impl Ladder for FakeCloud {
 
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
         self.call(("permissions", ami.as_str(), false), region, |world| {
-            Ok(world.permissions.get(ami).cloned().unwrap_or_default().into_iter().collect())
+            Ok(world
+                .permissions
+                .get(ami)
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect())
         })
         .await
     }
 
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
         self.call(("permit", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else { return not_found(ami.as_str()) };
+            let Some(image) = world.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
             if image.status == "disabled" {
-                return Err((CloudErrorKind::Other, format!("{ami} is disabled and can't be shared")));
+                return Err((
+                    CloudErrorKind::Other,
+                    format!("{ami} is disabled and can't be shared"),
+                ));
             }
             image.public |= who.iter().any(|w| w == "all");
-            world.permissions.entry(ami.clone()).or_default().extend(who.iter().cloned());
+            world
+                .permissions
+                .entry(ami.clone())
+                .or_default()
+                .extend(who.iter().cloned());
             Ok(())
         })
         .await
     }
 
-    async fn reported(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Option<Vec<Reference>>> {
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>> {
         let about = amis.first().map_or("", |a| a.as_str());
-        self.call(("reported", about, false), region, |world| Ok(world.reports.then(|| world.referring(amis)))).await
+        self.call(("reported", about, false), region, |world| {
+            Ok(world.reports.then(|| world.referring(amis)))
+        })
+        .await
     }
 }

@@ -23,7 +23,12 @@ impl MemoryStore {
             return Ok(());
         }
         let (key, message) = (key.to_owned(), "read only".to_owned());
-        Err(StoreError { kind: StoreErrorKind::Unwritable, action, key, message })
+        Err(StoreError {
+            kind: StoreErrorKind::Unwritable,
+            action,
+            key,
+            message,
+        })
     }
 
     fn objects<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
@@ -54,7 +59,12 @@ impl Store for MemoryStore {
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
         let below = format!("{prefix}/");
-        Ok(self.objects(|o| o.keys().filter(|k| k.starts_with(&below)).cloned().collect()))
+        Ok(self.objects(|o| {
+            o.keys()
+                .filter(|k| k.starts_with(&below))
+                .cloned()
+                .collect()
+        }))
     }
 
     async fn delete(&self, key: &str) -> StoreResult<()> {

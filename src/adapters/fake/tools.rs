@@ -14,8 +14,8 @@ use super::FakeCloud;
 use super::world::{ACCOUNT, FakeInstance};
 use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags, Timestamp};
 use crate::ports::{
-    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Processes,
-    Secret, Shell, ShellError, ShellErrorKind, Target, Workspace,
+    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal,
+    OnLine, Processes, Secret, Shell, ShellError, ShellErrorKind, Target, Workspace,
 };
 
 /// How the next builds go.
@@ -51,11 +51,22 @@ impl FakeBuilder {
     /// A builder in good mood.
     #[must_use]
     pub fn new(cloud: Arc<FakeCloud>, workspace: Arc<MemoryWorkspace>) -> Self {
-        Self { cloud, workspace, moods: Mutex::default(), begun: tokio::sync::Notify::new() }
+        Self {
+            cloud,
+            workspace,
+            moods: Mutex::default(),
+            begun: tokio::sync::Notify::new(),
+        }
     }
 
     fn launch(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
-        let instance = FakeInstance { ami, status: "running".to_owned(), group, token: String::new(), tags };
+        let instance = FakeInstance {
+            ami,
+            status: "running".to_owned(),
+            group,
+            token: String::new(),
+            tags,
+        };
         self.cloud.world(|world| {
             let id = InstanceId(world.id("i"));
             world.instances.insert(id.clone(), instance);
@@ -64,10 +75,18 @@ impl FakeBuilder {
     }
 
     fn template(&self, job: &BuildJob) -> Result<Value, BuilderError> {
-        let wrong = |message: String| BuilderError { message, hint: None };
+        let wrong = |message: String| BuilderError {
+            message,
+            hint: None,
+        };
         let path = job.dir.join(&job.template);
-        let path = path.strip_prefix(self.workspace.root()).map_err(|e| wrong(e.to_string()))?;
-        let bytes = self.workspace.read(&path.display().to_string()).ok_or_else(|| wrong("no template".to_owned()))?;
+        let path = path
+            .strip_prefix(self.workspace.root())
+            .map_err(|e| wrong(e.to_string()))?;
+        let bytes = self
+            .workspace
+            .read(&path.display().to_string())
+            .ok_or_else(|| wrong("no template".to_owned()))?;
         serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))
     }
 }
@@ -93,22 +112,42 @@ impl ImageBuilder for FakeBuilder {
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError> {
         let template = self.template(job)?;
-        let (image, source) =
-            template["source"]["amazon-ebs"].as_object().and_then(|o| o.iter().next()).expect("a source");
+        let (image, source) = template["source"]["amazon-ebs"]
+            .as_object()
+            .and_then(|o| o.iter().next())
+            .expect("a source");
         let text = |key: &str| source[key].as_str().unwrap_or_default().to_owned();
-        let tags = |key: &str| serde_json::from_value::<Tags>(source[key].clone()).unwrap_or_default();
+        let tags =
+            |key: &str| serde_json::from_value::<Tags>(source[key].clone()).unwrap_or_default();
         let (region, base) = (Region(text("region")), AmiId(text("source_ami")));
-        let group = source["security_group_ids"][0].as_str().unwrap_or_default().to_owned();
-        let mood = self.moods.lock().expect("no panic").get(image).copied().unwrap_or(BuildMood::Good);
+        let group = source["security_group_ids"][0]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let mood = self
+            .moods
+            .lock()
+            .expect("no panic")
+            .get(image)
+            .copied()
+            .unwrap_or(BuildMood::Good);
         on_line("building");
         let known = self.cloud.world(|world| {
             let free = !world.images.values().any(|a| a.name == text("ami_name"));
-            let ready = world.key_pairs.contains_key(&text("ssh_keypair_name")) && world.groups.contains_key(&group);
+            let ready = world.key_pairs.contains_key(&text("ssh_keypair_name"))
+                && world.groups.contains_key(&group);
             free && ready && world.images.contains_key(&base)
         });
-        let mut outcome = BuildOutcome { code: Some(1), artifacts: Vec::new(), errors: Vec::new(), cancelled: false };
+        let mut outcome = BuildOutcome {
+            code: Some(1),
+            artifacts: Vec::new(),
+            errors: Vec::new(),
+            cancelled: false,
+        };
         if !known {
-            outcome.errors.push("the base, the key or the group is missing, or the name is taken".to_owned());
+            outcome
+                .errors
+                .push("the base, the key or the group is missing, or the name is taken".to_owned());
             return Ok(outcome);
         }
         let id = self.launch(base, group, tags("run_tags"));
@@ -126,8 +165,10 @@ impl ImageBuilder for FakeBuilder {
             "terminated".clone_into(&mut world.instances.get_mut(&id).expect("just made").status);
             match mood {
                 BuildMood::FailsPending => {
-                    let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
-                    "pending".clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
+                    let ami =
+                        world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
+                    "pending"
+                        .clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
                 }
                 BuildMood::Good | BuildMood::FailsLate => {
                     let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
@@ -172,7 +213,12 @@ impl Shell for LocalShell {
         if silent {
             cancel.cancelled().await;
         }
-        let refused = |kind, message: &str| Err(ShellError { kind, message: message.to_owned() });
+        let refused = |kind, message: &str| {
+            Err(ShellError {
+                kind,
+                message: message.to_owned(),
+            })
+        };
         if *self.deaf.lock().expect("no panic") {
             return refused(ShellErrorKind::Unreachable, "connection refused");
         }
@@ -180,7 +226,10 @@ impl Shell for LocalShell {
             return refused(ShellErrorKind::Cancelled, "cancelled");
         }
         // Only the nonce differs between two scripts that ask the same.
-        let nonce = script.lines().find_map(|line| line.strip_prefix("N=")).map(|word| word.trim_matches('\''));
+        let nonce = script
+            .lines()
+            .find_map(|line| line.strip_prefix("N="))
+            .map(|word| word.trim_matches('\''));
         let (from, to) = (nonce.unwrap_or("NONCE"), "NONCE");
         let same = script.replace(from, to);
         let known = ANSWERS.lock().expect("no panic").get(&same).cloned();
@@ -193,12 +242,20 @@ impl Shell for LocalShell {
                 text
             }
         };
-        Ok(Answer { out: text.replace(to, from).into_bytes(), last: String::new(), took: Duration::from_secs(1) })
+        Ok(Answer {
+            out: text.replace(to, from).into_bytes(),
+            last: String::new(),
+            took: Duration::from_secs(1),
+        })
     }
 
     async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
         let (kind, public) = ("ed25519".to_owned(), "ssh-ed25519 AAAA".to_owned());
-        Ok(vec![HostKey { kind, private: Secret::new("-----BEGIN FAKE KEY-----"), public }])
+        Ok(vec![HostKey {
+            kind,
+            private: Secret::new("-----BEGIN FAKE KEY-----"),
+            public,
+        }])
     }
 }
 
@@ -215,7 +272,10 @@ impl Workspace for MemoryWorkspace {
     }
 
     fn write(&self, path: &str, content: &[u8], _private: bool) -> io::Result<PathBuf> {
-        self.files.lock().expect("no panic").insert(path.to_owned(), content.to_vec());
+        self.files
+            .lock()
+            .expect("no panic")
+            .insert(path.to_owned(), content.to_vec());
         Ok(self.root().join(path))
     }
 
@@ -241,14 +301,24 @@ impl MemoryJournal {
     /// What a file would hold.
     #[must_use]
     pub fn text(&self) -> String {
-        self.lines.lock().expect("no panic").iter().map(|l| format!("{l}\n")).collect()
+        self.lines
+            .lock()
+            .expect("no panic")
+            .iter()
+            .map(|l| format!("{l}\n"))
+            .collect()
     }
 }
 
 impl Journal for MemoryJournal {
     fn append(&self, line: &str) -> io::Result<()> {
         let mut lines = self.lines.lock().expect("no panic");
-        if self.room.lock().expect("no panic").is_some_and(|room| lines.len() >= room) {
+        if self
+            .room
+            .lock()
+            .expect("no panic")
+            .is_some_and(|room| lines.len() >= room)
+        {
             return Err(io::Error::other("no space left on device"));
         }
         lines.push(line.to_owned());

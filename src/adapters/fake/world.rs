@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary, TemporaryKind,
+    Timestamp,
 };
 use crate::ports::{Instance, TemporaryQuery};
 
@@ -104,15 +105,24 @@ impl FakeWorld {
     /// The AMIs of our account, in the cloud's order.
     #[must_use]
     pub fn own(&self) -> Vec<Ami> {
-        self.images.values().filter(|a| a.owner == ACCOUNT).cloned().collect()
+        self.images
+            .values()
+            .filter(|a| a.owner == ACCOUNT)
+            .cloned()
+            .collect()
     }
 
     /// Returns the AMI IDs in parameters.
     #[must_use]
     pub fn parameter_references(&self) -> Vec<Reference> {
-        let reference = |name: &String, ami| Reference { ami, kind: "parameter".to_owned(), by: name.clone() };
+        let reference = |name: &String, ami| Reference {
+            ami,
+            kind: "parameter".to_owned(),
+            by: name.clone(),
+        };
         let all = self.parameters.iter();
-        all.flat_map(|(name, value)| AmiId::find_all(value).map(move |ami| reference(name, ami))).collect()
+        all.flat_map(|(name, value)| AmiId::find_all(value).map(move |ami| reference(name, ami)))
+            .collect()
     }
 
     /// What refers to AMIs: live instances, and what a test says.
@@ -123,7 +133,10 @@ impl FakeWorld {
             kind: kind.to_owned(),
             by: by.to_owned(),
         };
-        let live = self.instances.iter().filter(|(_, i)| i.status != "terminated");
+        let live = self
+            .instances
+            .iter()
+            .filter(|(_, i)| i.status != "terminated");
         let live = live.map(|(id, i)| refer(&i.ami, "instance", id.as_str()));
         let all = live.chain(self.references.iter().cloned());
         all.filter(|r| amis.contains(&r.ami)).collect()
@@ -135,30 +148,55 @@ impl FakeWorld {
         let ids: Vec<AmiId> = self.images.keys().cloned().collect();
         let shared = self.permissions.iter().flat_map(|(ami, who)| {
             let kind = || "shared-with".to_owned();
-            who.iter().map(move |by| Reference { ami: ami.clone(), kind: kind(), by: by.clone() })
+            who.iter().map(move |by| Reference {
+                ami: ami.clone(),
+                kind: kind(),
+                by: by.clone(),
+            })
         });
         let parameters = self.parameter_references();
-        self.referring(&ids).into_iter().chain(parameters).chain(shared).collect()
+        self.referring(&ids)
+            .into_iter()
+            .chain(parameters)
+            .chain(shared)
+            .collect()
     }
 
     /// Lets an account use this of an AMI, or no longer.
     pub fn share(&mut self, ami: &AmiId, what: &Sharing, account: &str, on: bool) {
         if what.image {
             let who = self.permissions.entry(ami.clone()).or_default();
-            let _known = if on { who.insert(account.to_owned()) } else { who.remove(account) };
+            let _known = if on {
+                who.insert(account.to_owned())
+            } else {
+                who.remove(account)
+            };
             self.permissions.retain(|_, who| !who.is_empty());
         }
-        let snapshots = what.snapshots.iter().map(|snapshot| (snapshot.clone(), account.to_owned()));
+        let snapshots = what
+            .snapshots
+            .iter()
+            .map(|snapshot| (snapshot.clone(), account.to_owned()));
         for one in snapshots {
-            let _known = if on { self.volume_permissions.insert(one) } else { self.volume_permissions.remove(&one) };
+            let _known = if on {
+                self.volume_permissions.insert(one)
+            } else {
+                self.volume_permissions.remove(&one)
+            };
         }
     }
 
     /// Whether an account may copy an AMI.
     #[must_use]
     pub fn open_to(&self, ami: &Ami, account: &str) -> bool {
-        let snapshot = |s: &SnapshotId| self.volume_permissions.contains(&(s.clone(), account.to_owned()));
-        self.permissions.get(&ami.id).is_some_and(|who| who.contains(account)) && ami.snapshots.iter().all(snapshot)
+        let snapshot = |s: &SnapshotId| {
+            self.volume_permissions
+                .contains(&(s.clone(), account.to_owned()))
+        };
+        self.permissions
+            .get(&ami.id)
+            .is_some_and(|who| who.contains(account))
+            && ami.snapshots.iter().all(snapshot)
     }
 
     /// Remembers what those see for a while who look at an AMI whose tags are about to be set.
@@ -172,7 +210,9 @@ impl FakeWorld {
     /// Makes an answer as old as it would be.
     pub fn aged(&mut self, mut answer: Vec<Ami>) -> Vec<Ami> {
         for ami in &mut answer {
-            let Some((left, tags)) = self.seen.get_mut(&ami.id) else { continue };
+            let Some((left, tags)) = self.seen.get_mut(&ami.id) else {
+                continue;
+            };
             ami.tags.clone_from(tags);
             *left -= 1;
             if *left == 0 {
@@ -184,7 +224,11 @@ impl FakeWorld {
 
     /// Looking at a pending copy moves it on: to available, or to failed.
     pub fn copies_go_on(&mut self, seen: &[Ami]) {
-        let status = if self.copies_fail { "failed" } else { "available" };
+        let status = if self.copies_fail {
+            "failed"
+        } else {
+            "available"
+        };
         for ami in seen.iter().filter(|a| a.status == "pending") {
             if let Some(ami) = self.images.get_mut(&ami.id) {
                 status.clone_into(&mut ami.status);
@@ -195,8 +239,17 @@ impl FakeWorld {
     /// The temporary things that are left: key pairs, groups, instances that live.
     #[must_use]
     pub fn temporary(&self) -> Vec<String> {
-        let instances = self.instances.iter().filter(|(_, i)| i.status != "terminated").map(|(id, _)| id.to_string());
-        self.key_pairs.keys().chain(self.groups.keys()).cloned().chain(instances).collect()
+        let instances = self
+            .instances
+            .iter()
+            .filter(|(_, i)| i.status != "terminated")
+            .map(|(id, _)| id.to_string());
+        self.key_pairs
+            .keys()
+            .chain(self.groups.keys())
+            .cloned()
+            .chain(instances)
+            .collect()
     }
 
     /// What a sweep looks at.
@@ -212,16 +265,36 @@ impl FakeWorld {
             tags: tags.clone(),
             used,
         };
-        let live = || self.instances.iter().filter(|(_, i)| i.status != "terminated");
-        let mut out: Vec<Temporary> = live().map(|(id, i)| thing(Instance, id.as_str(), "", &i.tags, false)).collect();
-        out.extend(self.images.values().map(|a| thing(Image, a.id.as_str(), &a.name, &a.tags, false)));
+        let live = || {
+            self.instances
+                .iter()
+                .filter(|(_, i)| i.status != "terminated")
+        };
+        let mut out: Vec<Temporary> = live()
+            .map(|(id, i)| thing(Instance, id.as_str(), "", &i.tags, false))
+            .collect();
+        out.extend(
+            self.images
+                .values()
+                .map(|a| thing(Image, a.id.as_str(), &a.name, &a.tags, false)),
+        );
         let orphans = self.orphans();
         out.extend(
-            self.snapshots.iter().map(|(id, tags)| thing(Snapshot, id.as_str(), "", tags, !orphans.contains(&id))),
+            self.snapshots
+                .iter()
+                .map(|(id, tags)| thing(Snapshot, id.as_str(), "", tags, !orphans.contains(&id))),
         );
         let held = |id: &String| live().any(|(_, i)| i.group == *id);
-        out.extend(self.groups.iter().map(|(id, g)| thing(SecurityGroup, id, &g.name, &g.tags, held(id))));
-        out.extend(self.key_pairs.iter().map(|(name, tags)| thing(KeyPair, name, name, tags, false)));
+        out.extend(
+            self.groups
+                .iter()
+                .map(|(id, g)| thing(SecurityGroup, id, &g.name, &g.tags, held(id))),
+        );
+        out.extend(
+            self.key_pairs
+                .iter()
+                .map(|(name, tags)| thing(KeyPair, name, name, tags, false)),
+        );
         let (key, value) = &query.owner;
         out.retain(|t| match t.tags.get(key) {
             Some(owner) => owner == value,
@@ -234,7 +307,10 @@ impl FakeWorld {
     #[must_use]
     pub fn orphans(&self) -> Vec<&SnapshotId> {
         let used: Vec<&SnapshotId> = self.images.values().flat_map(|a| &a.snapshots).collect();
-        self.snapshots.keys().filter(|s| !used.contains(s)).collect()
+        self.snapshots
+            .keys()
+            .filter(|s| !used.contains(s))
+            .collect()
     }
 
     /// The tags of whatever has this id.
@@ -245,7 +321,9 @@ impl FakeWorld {
         if let Some(tags) = self.snapshots.get_mut(&SnapshotId::from(id)) {
             return Some(tags);
         }
-        self.instances.get_mut(&InstanceId::from(id)).map(|i| &mut i.tags)
+        self.instances
+            .get_mut(&InstanceId::from(id))
+            .map(|i| &mut i.tags)
     }
 
     /// Each look moves an instance on: pending to running, shutting down to terminated.
@@ -258,6 +336,12 @@ impl FakeWorld {
             _ => {}
         }
         let (private_ip, public_ip) = (Some("10.0.0.1".to_owned()), Some("192.0.2.1".to_owned()));
-        Some(Instance { id: id.clone(), status, reason: None, private_ip, public_ip })
+        Some(Instance {
+            id: id.clone(),
+            status,
+            reason: None,
+            private_ip,
+            public_ip,
+        })
     }
 }

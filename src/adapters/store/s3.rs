@@ -32,21 +32,32 @@ pub(super) async fn client(bucket: &str, region: &Region) -> Result<Arc<dyn Obje
         wrong("there are no AWS credentials".to_owned())
             .hint("give AWS credentials: a profile, environment variables, or a role")
     })?;
-    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 4, retry_timeout: RETRY_LIMIT };
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: 4,
+        retry_timeout: RETRY_LIMIT,
+    };
     let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
     let plain = endpoint.as_ref().is_some_and(|e| e.starts_with("http://"));
-    let options =
-        ClientOptions::new().with_timeout(REQUEST_LIMIT).with_connect_timeout(REQUEST_LIMIT / 3).with_allow_http(plain);
+    let options = ClientOptions::new()
+        .with_timeout(REQUEST_LIMIT)
+        .with_connect_timeout(REQUEST_LIMIT / 3)
+        .with_allow_http(plain);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region.to_string())
-        .with_credentials(Arc::new(Chain { provider, cached: Mutex::new(None) }))
+        .with_credentials(Arc::new(Chain {
+            provider,
+            cached: Mutex::new(None),
+        }))
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_client_options(options)
         .with_retry(retry);
     if let Some(endpoint) = endpoint {
         // Another S3 than Amazon's seldom has a host name for each bucket.
-        builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false);
+        builder = builder
+            .with_endpoint(endpoint)
+            .with_virtual_hosted_style_request(false);
     }
     let made = builder.build().map_err(|e| wrong(e.to_string()))?;
     Ok(Arc::new(made))
@@ -75,11 +86,12 @@ impl CredentialProvider for Chain {
         {
             return Ok(Arc::clone(known));
         }
-        let found = self
-            .provider
-            .provide_credentials()
-            .await
-            .map_err(|e| object_store::Error::Unauthenticated { path: "the store".to_owned(), source: Box::new(e) })?;
+        let found = self.provider.provide_credentials().await.map_err(|e| {
+            object_store::Error::Unauthenticated {
+                path: "the store".to_owned(),
+                source: Box::new(e),
+            }
+        })?;
         let made = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),

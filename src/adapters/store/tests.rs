@@ -12,20 +12,57 @@ use crate::ports::{Store, StoreErrorKind};
 /// What callers rely on.
 async fn keeps_the_contract(store: &dyn Store) {
     assert_eq!(store.get("acme/none.json").await.expect("get"), None);
-    assert_eq!(store.list("acme/locks").await.expect("list"), Vec::<String>::new());
-    store.delete("acme/none.json").await.expect("nothing to delete is fine");
+    assert_eq!(
+        store.list("acme/locks").await.expect("list"),
+        Vec::<String>::new()
+    );
+    store
+        .delete("acme/none.json")
+        .await
+        .expect("nothing to delete is fine");
     store.put("acme/a/x.json", b"one").await.expect("put");
-    store.put("acme/a/x.json", b"two").await.expect("put over it");
-    assert_eq!(store.get("acme/a/x.json").await.expect("get").as_deref(), Some(&b"two"[..]));
-    assert!(!store.create("acme/a/x.json", b"three").await.expect("create"), "there is one");
-    assert!(store.create("acme/a/b/y.json", b"").await.expect("create"), "an empty object is one");
+    store
+        .put("acme/a/x.json", b"two")
+        .await
+        .expect("put over it");
+    assert_eq!(
+        store.get("acme/a/x.json").await.expect("get").as_deref(),
+        Some(&b"two"[..])
+    );
+    assert!(
+        !store
+            .create("acme/a/x.json", b"three")
+            .await
+            .expect("create"),
+        "there is one"
+    );
+    assert!(
+        store.create("acme/a/b/y.json", b"").await.expect("create"),
+        "an empty object is one"
+    );
     assert!(!store.create("acme/a/b/y.json", b"x").await.expect("create"));
-    assert_eq!(store.get("acme/a/x.json").await.expect("get").as_deref(), Some(&b"two"[..]));
+    assert_eq!(
+        store.get("acme/a/x.json").await.expect("get").as_deref(),
+        Some(&b"two"[..])
+    );
     store.put("acme/ab/z.json", b"z").await.expect("put");
-    assert_eq!(store.list("acme/a").await.expect("list"), ["acme/a/b/y.json", "acme/a/x.json"], "sorted, and not `ab`");
+    assert_eq!(
+        store.list("acme/a").await.expect("list"),
+        ["acme/a/b/y.json", "acme/a/x.json"],
+        "sorted, and not `ab`"
+    );
     store.delete("acme/a/x.json").await.expect("delete");
-    assert_eq!(store.list("acme/a").await.expect("list"), ["acme/a/b/y.json"]);
-    assert!(store.create("acme/a/x.json", b"four").await.expect("create"), "gone is gone");
+    assert_eq!(
+        store.list("acme/a").await.expect("list"),
+        ["acme/a/b/y.json"]
+    );
+    assert!(
+        store
+            .create("acme/a/x.json", b"four")
+            .await
+            .expect("create"),
+        "gone is gone"
+    );
 }
 
 /// Of many creates at once exactly one is told that it made it, and what is there is its.
@@ -34,16 +71,25 @@ async fn one_creator_wins(store: Arc<dyn Store>) {
         let key = format!("acme/race/{round}.json");
         let tries = (0..8).map(|n| {
             let (store, key) = (Arc::clone(&store), key.clone());
-            tokio::spawn(
-                async move { store.create(&key, format!("{n}").as_bytes()).await.expect("create").then_some(n) },
-            )
+            tokio::spawn(async move {
+                store
+                    .create(&key, format!("{n}").as_bytes())
+                    .await
+                    .expect("create")
+                    .then_some(n)
+            })
         });
         let mut winners = Vec::new();
         for task in tries.collect::<Vec<_>>() {
             winners.extend(task.await.expect("no panic"));
         }
-        let [winner] = winners[..] else { panic!("{winners:?}") };
-        assert_eq!(store.get(&key).await.expect("get"), Some(winner.to_string().into_bytes()));
+        let [winner] = winners[..] else {
+            panic!("{winners:?}")
+        };
+        assert_eq!(
+            store.get(&key).await.expect("get"),
+            Some(winner.to_string().into_bytes())
+        );
     }
 }
 
@@ -54,7 +100,10 @@ async fn memory_and_folder_keep_the_contract() {
     let stores: [Arc<dyn Store>; 3] = [
         Arc::new(MemoryStore::default()),
         Arc::new(Objects::local(&root)),
-        Arc::new(Versioned::new(Objects::local(&root.join("again")), "acme/schema.json".to_owned())),
+        Arc::new(Versioned::new(
+            Objects::local(&root.join("again")),
+            "acme/schema.json".to_owned(),
+        )),
     ];
     for store in stores {
         keeps_the_contract(&*store).await;
@@ -67,47 +116,86 @@ async fn reading_makes_no_folder_and_the_first_write_says_the_shape() {
     let folder = tempfile::tempdir().expect("folder");
     let root = folder.path().join("store");
     let store = Versioned::new(Objects::local(&root), "acme/schema.json".to_owned());
-    assert_eq!(store.list("acme").await.expect("list"), Vec::<String>::new());
+    assert_eq!(
+        store.list("acme").await.expect("list"),
+        Vec::<String>::new()
+    );
     assert!(!root.exists(), "a plan writes nothing");
     store.put("acme/x.json", b"x").await.expect("put");
-    assert_eq!(std::fs::read_to_string(root.join("acme/schema.json")).expect("shape"), "{\"schema\": 1}\n");
-    assert_eq!(std::fs::read(root.join("acme/x.json")).expect("object"), b"x");
+    assert_eq!(
+        std::fs::read_to_string(root.join("acme/schema.json")).expect("shape"),
+        "{\"schema\": 1}\n"
+    );
+    assert_eq!(
+        std::fs::read(root.join("acme/x.json")).expect("object"),
+        b"x"
+    );
 }
 
 #[tokio::test]
 async fn a_store_of_a_newer_shape_is_neither_read_nor_written() {
     let memory = MemoryStore::default();
-    memory.put("acme/schema.json", b"{\"schema\": 2, \"more\": true}").await.expect("put");
+    memory
+        .put("acme/schema.json", b"{\"schema\": 2, \"more\": true}")
+        .await
+        .expect("put");
     memory.put("acme/x.json", b"x").await.expect("put");
     let store = Versioned::new(memory, "acme/schema.json".to_owned());
     let refused = store.get("acme/x.json").await.expect_err("newer");
     assert_eq!(refused.kind, StoreErrorKind::Newer);
-    assert!(refused.to_string().contains("memory/acme/schema.json"), "{refused}");
+    assert!(
+        refused.to_string().contains("memory/acme/schema.json"),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("schema 2"), "{refused}");
     for error in [
         store.put("acme/x.json", b"y").await.expect_err("newer"),
-        store.create("acme/y.json", b"y").await.map(drop).expect_err("newer"),
+        store
+            .create("acme/y.json", b"y")
+            .await
+            .map(drop)
+            .expect_err("newer"),
         store.delete("acme/x.json").await.expect_err("newer"),
         store.list("acme").await.map(drop).expect_err("newer"),
     ] {
         assert_eq!(error.kind, StoreErrorKind::Newer);
     }
-    assert_eq!(store.inner.objects.lock().expect("no panic")["acme/x.json"], b"x");
+    assert_eq!(
+        store.inner.objects.lock().expect("no panic")["acme/x.json"],
+        b"x"
+    );
     let error = crate::error::Error::from(refused);
     assert_eq!(error.kind.exit_code(), 1);
-    assert!(error.hints()[0].contains("newer bakeline"), "{:?}", error.hints());
+    assert!(
+        error.hints()[0].contains("newer bakeline"),
+        "{:?}",
+        error.hints()
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_shape_is_said_and_a_store_that_cannot_be_written_too() {
     let memory = MemoryStore::default();
-    memory.put("acme/schema.json", b"schema 1").await.expect("put");
+    memory
+        .put("acme/schema.json", b"schema 1")
+        .await
+        .expect("put");
     let store = Versioned::new(memory, "acme/schema.json".to_owned());
-    assert!(store.get("x").await.expect_err("no shape").to_string().contains("does not say the store's schema"));
+    assert!(
+        store
+            .get("x")
+            .await
+            .expect_err("no shape")
+            .to_string()
+            .contains("does not say the store's schema")
+    );
     let memory = MemoryStore::default();
     memory.read_only.store(true, Ordering::SeqCst);
     let store = Versioned::new(memory, "acme/schema.json".to_owned());
-    assert_eq!(store.put("acme/x", b"").await.expect_err("read only").kind, StoreErrorKind::Unwritable);
+    assert_eq!(
+        store.put("acme/x", b"").await.expect_err("read only").kind,
+        StoreErrorKind::Unwritable
+    );
     assert_eq!(store.get("acme/x").await.expect("reading goes on"), None);
 }
 
@@ -117,11 +205,20 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").expect("file");
     let store = Objects::local(&file.join("store"));
-    let error = store.put("acme/x.json", b"x").await.expect_err("below a file");
+    let error = store
+        .put("acme/x.json", b"x")
+        .await
+        .expect_err("below a file");
     assert_eq!(error.kind, StoreErrorKind::Unwritable);
-    assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&file.display().to_string()),
+        "{error}"
+    );
     assert!(!store.durable(), "a folder may go with the machine");
-    let climbing = Objects::local(Path::new("store")).get("acme/../../x").await.expect_err("climbs");
+    let climbing = Objects::local(Path::new("store"))
+        .get("acme/../../x")
+        .await
+        .expect_err("climbs");
     assert_eq!(climbing.kind, StoreErrorKind::Other);
 }
 

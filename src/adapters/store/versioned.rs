@@ -25,7 +25,12 @@ pub(super) struct Versioned<S> {
 
 impl<S: Store> Versioned<S> {
     pub(super) fn new(inner: S, key: String) -> Self {
-        Self { inner, key, read: OnceCell::new(), written: OnceCell::new() }
+        Self {
+            inner,
+            key,
+            read: OnceCell::new(),
+            written: OnceCell::new(),
+        }
     }
 
     async fn for_reading(&self) -> StoreResult<&S> {
@@ -34,7 +39,9 @@ impl<S: Store> Versioned<S> {
     }
 
     async fn look(&self) -> StoreResult<()> {
-        let Some(bytes) = self.inner.get(&self.key).await? else { return Ok(()) };
+        let Some(bytes) = self.inner.get(&self.key).await? else {
+            return Ok(());
+        };
         let error = |kind, message: String| StoreError {
             kind,
             action: "read",
@@ -44,10 +51,16 @@ impl<S: Store> Versioned<S> {
         match serde_json::from_slice::<Shape>(&bytes) {
             Ok(shape) if shape.schema <= SCHEMA => Ok(()),
             Ok(shape) => {
-                let text = format!("the store has schema {}, this bakeline knows up to {SCHEMA}", shape.schema);
+                let text = format!(
+                    "the store has schema {}, this bakeline knows up to {SCHEMA}",
+                    shape.schema
+                );
                 Err(error(StoreErrorKind::Newer, text))
             }
-            Err(e) => Err(error(StoreErrorKind::Other, format!("it does not say the store's schema: {e}"))),
+            Err(e) => Err(error(
+                StoreErrorKind::Other,
+                format!("it does not say the store's schema: {e}"),
+            )),
         }
     }
 
@@ -55,7 +68,10 @@ impl<S: Store> Versioned<S> {
         self.for_reading().await?;
         let say = || async {
             let text = format!("{{\"schema\": {SCHEMA}}}\n");
-            self.inner.create(&self.key, text.as_bytes()).await.map(drop)
+            self.inner
+                .create(&self.key, text.as_bytes())
+                .await
+                .map(drop)
         };
         self.written.get_or_try_init(say).await?;
         Ok(&self.inner)

@@ -10,27 +10,45 @@ struct Repository(BTreeMap<String, String>);
 
 impl Files for Repository {
     fn get(&self, path: &str) -> Lookup {
-        self.0.get(path).map_or(Lookup::Missing, |text| Lookup::Found(text.clone().into_bytes()))
+        self.0.get(path).map_or(Lookup::Missing, |text| {
+            Lookup::Found(text.clone().into_bytes())
+        })
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
-        self.0.keys().filter(|p| p.starts_with(&format!("{folder}/"))).cloned().collect()
+        self.0
+            .keys()
+            .filter(|p| p.starts_with(&format!("{folder}/")))
+            .cloned()
+            .collect()
     }
 }
 
 fn loaded(files: &[(&str, &str)]) -> (Option<Catalog>, Vec<Diagnostic>) {
     let settings = ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n");
-    let all = files.iter().chain([&settings]).map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let all = files
+        .iter()
+        .chain([&settings])
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     load(&Repository(all.collect()))
 }
 
 /// As `CODE line:column message (help)`, or with the file's name before the line.
 fn said(d: &Diagnostic, file: bool) -> String {
-    let file = if file { format!("{}:", d.place.file) } else { String::new() };
+    let file = if file {
+        format!("{}:", d.place.file)
+    } else {
+        String::new()
+    };
     // The list of resources grows.
     let help = d.help.as_deref().unwrap_or("NO HELP");
-    let help = help.find("one of `file`, `package`").map_or(help.to_owned(), |at| format!("{}one of …", &help[..at]));
-    format!("{} {file}{}:{} {} ({help})", d.code, d.place.line, d.place.column, d.message)
+    let help = help
+        .find("one of `file`, `package`")
+        .map_or(help.to_owned(), |at| format!("{}one of …", &help[..at]));
+    format!(
+        "{} {file}{}:{} {} ({help})",
+        d.code, d.place.line, d.place.column, d.message
+    )
 }
 
 #[test]
@@ -111,16 +129,34 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// Ids in the order of judgement, or the findings with their files.
-fn ids(profiles: &[(&str, &str)], images: &[(&str, &str)], image: &str) -> Result<Vec<String>, Vec<String>> {
+fn ids(
+    profiles: &[(&str, &str)],
+    images: &[(&str, &str)],
+    image: &str,
+) -> Result<Vec<String>, Vec<String>> {
     let paths = |folder: &str, list: &[(&str, &str)]| -> Vec<(String, String)> {
-        list.iter().map(|(name, text)| (format!("{folder}/{name}.yaml"), (*text).to_owned())).collect()
+        list.iter()
+            .map(|(name, text)| (format!("{folder}/{name}.yaml"), (*text).to_owned()))
+            .collect()
     };
-    let all: Vec<(String, String)> = paths("profiles", profiles).into_iter().chain(paths("images", images)).collect();
-    let all: Vec<(&str, &str)> = all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let all: Vec<(String, String)> = paths("profiles", profiles)
+        .into_iter()
+        .chain(paths("images", images))
+        .collect();
+    let all: Vec<(&str, &str)> = all
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
     let (catalog, found) = loaded(&all);
-    let Some(catalog) = catalog else { return Err(found.iter().map(|d| said(d, true)).collect()) };
+    let Some(catalog) = catalog else {
+        return Err(found.iter().map(|d| said(d, true)).collect());
+    };
     assert_eq!(found, []);
-    Ok(catalog.controls(&ImageName::from(image)).iter().map(|c| c.id.clone()).collect())
+    Ok(catalog
+        .controls(&ImageName::from(image))
+        .iter()
+        .map(|c| c.id.clone())
+        .collect())
 }
 
 const BASE: &str = "source: {ssm: /a}\n";
@@ -137,14 +173,36 @@ fn ids_are_unique_within_an_image_and_its_profiles() {
     let twice = "checks:\n  - {package: nginx, id: mine}\n  - {service: nginx, id: mine}\n";
     let named = format!("{BASE}profiles: [a, b]\n");
     let own = format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a, id: mine}}\n");
-    let default = format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a, id: \"package:nginx\"}}\n");
-    let of_base = "is taken by another check of the image `base` (choose another one, or leave it out)";
+    let default =
+        format!("{BASE}profiles: [a]\nchecks:\n  - {{file: /a, id: \"package:nginx\"}}\n");
+    let of_base =
+        "is taken by another check of the image `base` (choose another one, or leave it out)";
     let of_file = "is taken by another check of this file (choose another one, or leave it out)";
     for (a, b, base, expected) in [
-        (mine, mine, &named, format!("CAT100 profiles/b.yaml:2:5 the id `mine` {of_base}")),
-        (mine, nginx, &own, format!("CAT100 images/base.yaml:4:5 the id `mine` {of_base}")),
-        (nginx, nginx, &default, format!("CAT100 images/base.yaml:4:5 the id `package:nginx` {of_base}")),
-        (twice, nginx, &named, format!("CAT100 profiles/a.yaml:3:5 the id `mine` {of_file}")),
+        (
+            mine,
+            mine,
+            &named,
+            format!("CAT100 profiles/b.yaml:2:5 the id `mine` {of_base}"),
+        ),
+        (
+            mine,
+            nginx,
+            &own,
+            format!("CAT100 images/base.yaml:4:5 the id `mine` {of_base}"),
+        ),
+        (
+            nginx,
+            nginx,
+            &default,
+            format!("CAT100 images/base.yaml:4:5 the id `package:nginx` {of_base}"),
+        ),
+        (
+            twice,
+            nginx,
+            &named,
+            format!("CAT100 profiles/a.yaml:3:5 the id `mine` {of_file}"),
+        ),
     ] {
         let found = ids(&[("a", a), ("b", b)], &[("base", base)], "base").expect_err("a clash");
         assert_eq!(found, [expected]);
@@ -172,16 +230,32 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
         ("checks: [{file: /a}, {file: /a}]\n", vec!["file:/a#2"]),
         ("checks: [{file: /a, type: file, id: more}]\n", vec!["more"]),
     ] {
-        let expected: Vec<&str> = ["package:nginx", "file:/a"].into_iter().chain(expected).collect();
+        let expected: Vec<&str> = ["package:nginx", "file:/a"]
+            .into_iter()
+            .chain(expected)
+            .collect();
         assert_eq!(of(own).expect(own), expected, "{own}");
     }
     let said = "the check `file:/a` of `zkid` has the id of another one of its ancestor `base` (give it an `id` of its own: both are judged)";
     for (own, place) in [
-        ("checks:\n  - {file: /a, type: file}\n", "images/zkid.yaml:3:5"),
-        ("checks:\n  - {file: /a, phase: [boot]}\n", "images/zkid.yaml:3:5"),
-        ("checks:\n  - {file: /b}\n  - {package: nginx, id: \"file:/a\"}\n", "images/zkid.yaml:4:5"),
+        (
+            "checks:\n  - {file: /a, type: file}\n",
+            "images/zkid.yaml:3:5",
+        ),
+        (
+            "checks:\n  - {file: /a, phase: [boot]}\n",
+            "images/zkid.yaml:3:5",
+        ),
+        (
+            "checks:\n  - {file: /b}\n  - {package: nginx, id: \"file:/a\"}\n",
+            "images/zkid.yaml:4:5",
+        ),
     ] {
-        assert_eq!(of(own).expect_err(own), [format!("CAT100 {place} {said}")], "{own}");
+        assert_eq!(
+            of(own).expect_err(own),
+            [format!("CAT100 {place} {said}")],
+            "{own}"
+        );
     }
 }
 
@@ -189,17 +263,30 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
 fn a_clash_between_ancestors_is_reported_once() {
     let kid = "parent: base\nchecks:\n  - {file: /a, type: file}\n";
     let base = format!("{BASE}checks: [{{file: /a}}]\n");
-    let images = [("base", base.as_str()), ("kid", kid), ("zkid", "parent: kid\n")];
+    let images = [
+        ("base", base.as_str()),
+        ("kid", kid),
+        ("zkid", "parent: kid\n"),
+    ];
     let found = ids(&[], &images, "zkid").expect_err("a clash");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("CAT100 images/kid.yaml:3:5 "), "{found:?}");
+    assert!(
+        found[0].starts_with("CAT100 images/kid.yaml:3:5 "),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_later_key_that_is_a_property_of_the_first_is_no_second_resource() {
     let all = "checks:\n  - {sshd_config: file, mount: \"no\", service: 1}\n  - {manual: a person looks, file: /a}\n  - {owner: root, file: /b}\n";
     let base = format!("{BASE}{all}");
-    assert_eq!(ids(&[], &[("base", &base)], "base").expect("sound"), ["sshd_config:file", "file:/a", "file:/b"]);
+    assert_eq!(
+        ids(&[], &[("base", &base)], "base").expect("sound"),
+        ["sshd_config:file", "file:/a", "file:/b"]
+    );
     let base = format!("{BASE}checks:\n  - {{file: /a, sshd_config: file}}\n");
-    assert!(ids(&[], &[("base", &base)], "base").expect_err("two")[0].contains("`sshd_config` is not known here"));
+    assert!(
+        ids(&[], &[("base", &base)], "base").expect_err("two")[0]
+            .contains("`sshd_config` is not known here")
+    );
 }

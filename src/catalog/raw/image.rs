@@ -57,7 +57,10 @@ pub(crate) struct RawImage {
     pub(crate) profiles: Vec<WrittenUse>,
     /// Checks to pass, besides those of the profiles and of every ancestor.
     #[serde(default)]
-    #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
+    #[expect(
+        dead_code,
+        reason = "read entry by entry, so that one wrong check does not hide the others"
+    )]
     pub(crate) checks: Vec<WrittenCheck>,
     /// What is different about controls of its profiles and ancestors, by their ids: here and in the images built on it.
     #[serde(default, rename = "override")]

@@ -46,10 +46,16 @@ pub(crate) struct RawProfile {
     #[expect(dead_code, reason = "read entry by entry")]
     pub(crate) disable: BTreeMap<String, String>,
     /// The checks.
-    #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
+    #[expect(
+        dead_code,
+        reason = "read entry by entry, so that one wrong check does not hide the others"
+    )]
     pub(crate) checks: Option<Vec<WrittenCheck>>,
     /// Another word for `checks`.
-    #[expect(dead_code, reason = "read entry by entry, so that one wrong check does not hide the others")]
+    #[expect(
+        dead_code,
+        reason = "read entry by entry, so that one wrong check does not hide the others"
+    )]
     pub(crate) controls: Option<Vec<WrittenCheck>>,
 }
 
@@ -106,7 +112,18 @@ pub(crate) struct RawOwnWaiver {
 
 impl From<RawOwnWaiver> for RawWaiver {
     fn from(own: RawOwnWaiver) -> Self {
-        let RawOwnWaiver { control, justification, owner, expires } = own;
-        Self { control, images: None, justification, owner, expires }
+        let RawOwnWaiver {
+            control,
+            justification,
+            owner,
+            expires,
+        } = own;
+        Self {
+            control,
+            images: None,
+            justification,
+            owner,
+            expires,
+        }
     }
 }

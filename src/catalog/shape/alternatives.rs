@@ -33,10 +33,20 @@ impl<'a> Fitter<'a, '_> {
         Rc::clone(known.entry(options.as_ptr()).or_insert_with(|| {
             let options: Vec<&'a Json> = options.iter().map(|o| self.resolve(o)).collect();
             let variants: Vec<_> = options.iter().filter_map(|o| variant(o)).collect();
-            let tagged = variants.len() + options.iter().filter(|o| !words(o).is_empty()).count() == options.len();
+            let tagged = variants.len() + options.iter().filter(|o| !words(o).is_empty()).count()
+                == options.len();
             let all_words = options.iter().flat_map(|o| words(o)).collect();
-            let leading = options.iter().filter_map(|o| Some((leader(o)?, *o))).collect();
-            Rc::new(Choice { options, variants, words: all_words, tagged, leading })
+            let leading = options
+                .iter()
+                .filter_map(|o| Some((leader(o)?, *o)))
+                .collect();
+            Rc::new(Choice {
+                options,
+                variants,
+                words: all_words,
+                tagged,
+                leading,
+            })
         }))
     }
 
@@ -66,7 +76,10 @@ impl<'a> Fitter<'a, '_> {
                 continue;
             }
             let (mut trial, mut sink) = (node.clone(), Sink::default());
-            let mut fitter = Fitter { sink: &mut sink, ..*self };
+            let mut fitter = Fitter {
+                sink: &mut sink,
+                ..*self
+            };
             if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
                 *node = trial;
                 return true;
@@ -76,7 +89,11 @@ impl<'a> Fitter<'a, '_> {
         match closest {
             Some(sink) => self.sink.absorb(sink),
             None => {
-                let all: Vec<&str> = options.iter().filter_map(|o| types(o.as_object()?, node)).flatten().collect();
+                let all: Vec<&str> = options
+                    .iter()
+                    .filter_map(|o| types(o.as_object()?, node))
+                    .flatten()
+                    .collect();
                 self.wrong_type(&all, node, what, key);
             }
         }
@@ -84,7 +101,13 @@ impl<'a> Fitter<'a, '_> {
     }
 
     /// Maps of which each has one key that no other has and that it can't do without.
-    fn led(&mut self, options: &[(&'a str, &'a Json)], node: &mut Node, what: &str, key: Option<&Span>) -> bool {
+    fn led(
+        &mut self,
+        options: &[(&'a str, &'a Json)],
+        node: &mut Node,
+        what: &str,
+        key: Option<&Span>,
+    ) -> bool {
         let names = || options.iter().map(|(name, _)| *name);
         let Value::Map(entries) = &node.value else {
             let span = place_of(node, key);
@@ -95,25 +118,49 @@ impl<'a> Fitter<'a, '_> {
         };
         // The first of its keys that can be the one, and is not just a property of another that can.
         let option = |k: &Key| options.iter().find(|(name, _)| *name == k.text);
-        let present: Vec<_> = entries.iter().filter_map(|(k, _)| Some((k, option(k)?))).collect();
-        let within = |k: &Key, schema: &Json| schema.get("properties").is_some_and(|p| p.get(&k.text).is_some());
-        let free = |k: &Key| !present.iter().any(|(other, (_, schema))| other.text != k.text && within(k, schema));
+        let present: Vec<_> = entries
+            .iter()
+            .filter_map(|(k, _)| Some((k, option(k)?)))
+            .collect();
+        let within = |k: &Key, schema: &Json| {
+            schema
+                .get("properties")
+                .is_some_and(|p| p.get(&k.text).is_some())
+        };
+        let free = |k: &Key| {
+            !present
+                .iter()
+                .any(|(other, (_, schema))| other.text != k.text && within(k, schema))
+        };
         if let Some((k, (_, schema))) = present.iter().find(|(k, _)| free(k)).or(present.first()) {
             let span = k.span.clone();
             return self.node(schema, node, what, Some(&span));
         }
         // Perhaps one of its keys was meant to be the one.
-        let known = |key: &str| options.iter().any(|(_, o)| o.get("properties").is_some_and(|p| p.get(key).is_some()));
+        let known = |key: &str| {
+            options
+                .iter()
+                .any(|(_, o)| o.get("properties").is_some_and(|p| p.get(key).is_some()))
+        };
         let strangers = entries.iter().filter(|(k, _)| !known(&k.text));
-        let meant = strangers.map(|(k, _)| k).find_map(|k| Some((k, nearest(&k.text, names())?)));
+        let meant = strangers
+            .map(|(k, _)| k)
+            .find_map(|k| Some((k, nearest(&k.text, names())?)));
         let (span, message, help) = match (meant, entries.first()) {
             (Some((key, near)), _) => {
-                let message = format!("the key `{}` is not known here", crate::catalog::text::shown(&key.text));
+                let message = format!(
+                    "the key `{}` is not known here",
+                    crate::catalog::text::shown(&key.text)
+                );
                 (key.span.clone(), message, format!("did you mean `{near}`?"))
             }
             (None, first) => {
                 let span = first.map_or_else(|| place_of(node, key), |(k, _)| k.span.clone());
-                (span, format!("{what} names nothing to check"), format!("begin it with one of {}", listed(names())))
+                (
+                    span,
+                    format!("{what} names nothing to check"),
+                    format!("begin it with one of {}", listed(names())),
+                )
             }
         };
         self.error(codes::UNKNOWN_KEY, span, message).help(help);
@@ -128,24 +175,44 @@ impl<'a> Fitter<'a, '_> {
         what: &str,
         key: Option<&Span>,
     ) -> bool {
-        let names = || words.iter().copied().chain(variants.iter().map(|(name, _)| *name));
-        if let Value::Scalar { text, kind: Scalar::Text } = &node.value {
+        let names = || {
+            words
+                .iter()
+                .copied()
+                .chain(variants.iter().map(|(name, _)| *name))
+        };
+        if let Value::Scalar {
+            text,
+            kind: Scalar::Text,
+        } = &node.value
+        {
             if let Some((name, _)) = variants.iter().find(|(name, _)| name == text) {
-                self.error(codes::WRONG_TYPE, node.span.clone(), format!("`{name}` needs a value"))
-                    .help(format!("write it as `{name}: …`"));
+                self.error(
+                    codes::WRONG_TYPE,
+                    node.span.clone(),
+                    format!("`{name}` needs a value"),
+                )
+                .help(format!("write it as `{name}: …`"));
                 return false;
             }
             return self.word(&names().collect::<Vec<_>>(), node, what, key);
         }
         let span = place_of(node, key);
         let Value::Map(entries) = &mut node.value else {
-            let message = format!("{what} must be one of {}, not {}", listed(names()), node.describe());
-            self.error(codes::WRONG_TYPE, span, message).help("write the word, or one key with its value");
+            let message = format!(
+                "{what} must be one of {}, not {}",
+                listed(names()),
+                node.describe()
+            );
+            self.error(codes::WRONG_TYPE, span, message)
+                .help("write the word, or one key with its value");
             return false;
         };
         match entries.as_mut_slice() {
             [(name, value)] => match variants.iter().find(|(v, _)| *v == name.text) {
-                Some((_, schema)) => self.node(schema, value, &format!("`{}`", name.text), Some(&name.span)),
+                Some((_, schema)) => {
+                    self.node(schema, value, &format!("`{}`", name.text), Some(&name.span))
+                }
                 None => {
                     let name = name.clone();
                     self.unknown_key(&name, variants.iter().map(|(v, _)| *v));
@@ -154,12 +221,21 @@ impl<'a> Fitter<'a, '_> {
             },
             several => {
                 let span = several.get(1).map_or(span, |(k, _)| k.span.clone());
-                let unindented = several.first().filter(|(k, n)| n.is_null() && names().any(|name| name == k.text));
+                let unindented = several
+                    .first()
+                    .filter(|(k, n)| n.is_null() && names().any(|name| name == k.text));
                 let help = match unindented {
-                    Some((key, _)) => format!("indent what belongs to `{}` further than it", key.text),
+                    Some((key, _)) => {
+                        format!("indent what belongs to `{}` further than it", key.text)
+                    }
                     None => format!("choose one of {}", listed(names())),
                 };
-                self.error(codes::WRONG_TYPE, span, format!("{what} must have exactly one key")).help(help);
+                self.error(
+                    codes::WRONG_TYPE,
+                    span,
+                    format!("{what} must have exactly one key"),
+                )
+                .help(help);
                 false
             }
         }

@@ -9,7 +9,13 @@ use crate::catalog::node::{Node, Span};
 
 impl Fitter<'_, '_> {
     /// A whole number within its limits.
-    pub(super) fn range(&mut self, rules: &Map<String, Json>, text: &str, span: &Span, what: &str) -> bool {
+    pub(super) fn range(
+        &mut self,
+        rules: &Map<String, Json>,
+        text: &str,
+        span: &Span,
+        what: &str,
+    ) -> bool {
         let limit = |name: &str| rules.get(name).and_then(Json::as_i64);
         let (min, max) = (limit("minimum"), limit("maximum"));
         let (message, help) = match text.parse::<i64>() {
@@ -17,7 +23,9 @@ impl Fitter<'_, '_> {
                 format!("{what} has a leading zero, which YAML versions read differently"),
                 "write it without".to_owned(),
             ),
-            Ok(n) if min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) => return true,
+            Ok(n) if min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) => {
+                return true;
+            }
             _ => {
                 let help = match (min, max) {
                     (Some(min), Some(max)) => format!("use a whole number from {min} to {max}"),
@@ -27,12 +35,19 @@ impl Fitter<'_, '_> {
                 (format!("{what} is out of range"), help)
             }
         };
-        self.error(codes::NUMBER_RANGE, span.clone(), message).help(help);
+        self.error(codes::NUMBER_RANGE, span.clone(), message)
+            .help(help);
         false
     }
 
     /// Any number within its limits.
-    pub(super) fn fraction(&mut self, rules: &Map<String, Json>, text: &str, span: &Span, what: &str) -> bool {
+    pub(super) fn fraction(
+        &mut self,
+        rules: &Map<String, Json>,
+        text: &str,
+        span: &Span,
+        what: &str,
+    ) -> bool {
         let limit = |name: &str, none: f64| rules.get(name).and_then(Json::as_f64).unwrap_or(none);
         let (min, max) = (limit("minimum", f64::MIN), limit("maximum", f64::MAX));
         if !leading_zero(text.split('.').next().unwrap_or_default())
@@ -40,27 +55,54 @@ impl Fitter<'_, '_> {
         {
             return true;
         }
-        self.error(codes::NUMBER_RANGE, span.clone(), format!("{what} is out of range"))
-            .help(format!("use a number from {min:?} to {max:?}"));
+        self.error(
+            codes::NUMBER_RANGE,
+            span.clone(),
+            format!("{what} is out of range"),
+        )
+        .help(format!("use a number from {min:?} to {max:?}"));
         false
     }
 
     /// A map with no fewer and no more keys than allowed; only "exactly one" is in use.
-    pub(super) fn count(&mut self, rules: &Map<String, Json>, node: &Node, what: &str, key: Option<&Span>) -> bool {
-        let limit = |name: &str| rules.get(name).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
+    pub(super) fn count(
+        &mut self,
+        rules: &Map<String, Json>,
+        node: &Node,
+        what: &str,
+        key: Option<&Span>,
+    ) -> bool {
+        let limit = |name: &str| {
+            rules
+                .get(name)
+                .and_then(Json::as_u64)
+                .and_then(|n| usize::try_from(n).ok())
+        };
         let entries = node.entries();
         if limit("minProperties").is_some_and(|min| entries.len() < min) {
             let known = rules.get("properties").and_then(Json::as_object);
             let names = listed(known.into_iter().flat_map(super::named));
-            self.error(codes::WRONG_TYPE, place_of(node, key), format!("{what} is empty"))
-                .help(format!("give it one of {names}"));
+            self.error(
+                codes::WRONG_TYPE,
+                place_of(node, key),
+                format!("{what} is empty"),
+            )
+            .help(format!("give it one of {names}"));
             return false;
         }
         let max = limit("maxProperties").unwrap_or(usize::MAX);
-        let Some((extra, _)) = entries.get(max) else { return true };
+        let Some((extra, _)) = entries.get(max) else {
+            return true;
+        };
         let names = listed(entries.iter().map(|(k, _)| k.text.as_str()));
-        self.error(codes::WRONG_TYPE, extra.span.clone(), format!("{what} must have exactly one key"))
-            .help(format!("keep one of {names}; what else is expected goes into another entry"));
+        self.error(
+            codes::WRONG_TYPE,
+            extra.span.clone(),
+            format!("{what} must have exactly one key"),
+        )
+        .help(format!(
+            "keep one of {names}; what else is expected goes into another entry"
+        ));
         false
     }
 }

@@ -14,38 +14,94 @@ fn found(more: &str) -> Vec<Diagnostic> {
 #[test]
 fn description_beyond_ascii_is_refused_at_its_first_such_character() {
     for (more, place, message) in [
-        ("description: gehärtet\n", "2:17", "a description must be ASCII, and `ä` (U+00E4) is not"),
-        ("description: 'a – b'\n", "2:17", "a description must be ASCII, and `–` (U+2013) is not"),
-        ("description: \"“x”\"\n", "2:15", "a description must be ASCII, and `“` (U+201C) is not"),
-        ("description: >-\n  one\n  two 😀\n", "4:7", "a description must be ASCII, and `😀` (U+1F600) is not"),
-        ("description: a\u{a0}b\n", "2:15", "a description must be ASCII, and `\\u{a0}` (U+00A0) is not"),
+        (
+            "description: gehärtet\n",
+            "2:17",
+            "a description must be ASCII, and `ä` (U+00E4) is not",
+        ),
+        (
+            "description: 'a – b'\n",
+            "2:17",
+            "a description must be ASCII, and `–` (U+2013) is not",
+        ),
+        (
+            "description: \"“x”\"\n",
+            "2:15",
+            "a description must be ASCII, and `“` (U+201C) is not",
+        ),
+        (
+            "description: >-\n  one\n  two 😀\n",
+            "4:7",
+            "a description must be ASCII, and `😀` (U+1F600) is not",
+        ),
+        (
+            "description: a\u{a0}b\n",
+            "2:15",
+            "a description must be ASCII, and `\\u{a0}` (U+00A0) is not",
+        ),
         // An escape does not show the character, so the place is the whole text; an alias has the place of its anchor.
-        ("description: \"a\\u00e4\"\n", "2:14", "a description must be ASCII, and `ä` (U+00E4) is not"),
-        ("tags: {a: &a grün}\ndescription: *a\n", "2:16", "a description must be ASCII, and `ü` (U+00FC) is not"),
+        (
+            "description: \"a\\u00e4\"\n",
+            "2:14",
+            "a description must be ASCII, and `ä` (U+00E4) is not",
+        ),
+        (
+            "tags: {a: &a grün}\ndescription: *a\n",
+            "2:16",
+            "a description must be ASCII, and `ü` (U+00FC) is not",
+        ),
     ] {
         let found = found(more);
-        assert_eq!(places(&found), [format!("CAT085 images/base.yaml:{place}")], "{more}");
+        assert_eq!(
+            places(&found),
+            [format!("CAT085 images/base.yaml:{place}")],
+            "{more}"
+        );
         assert_eq!(found[0].message, message);
     }
 }
 
 #[test]
 fn hint_names_an_ascii_replacement_where_one_is_common() {
-    for (text, replacement) in
-        [("ä", "`ae`"), ("ß", "`ss`"), ("–", "`-`"), ("’", "`'`"), ("„", "`\"`"), ("…", "`...`"), ("\u{a0}", "a space")]
-    {
-        let help = found(&format!("description: a{text}b\n"))[0].help.clone().unwrap_or_default();
-        assert!(help.contains(&format!("write {replacement} instead")), "{text}: {help}");
+    for (text, replacement) in [
+        ("ä", "`ae`"),
+        ("ß", "`ss`"),
+        ("–", "`-`"),
+        ("’", "`'`"),
+        ("„", "`\"`"),
+        ("…", "`...`"),
+        ("\u{a0}", "a space"),
+    ] {
+        let help = found(&format!("description: a{text}b\n"))[0]
+            .help
+            .clone()
+            .unwrap_or_default();
+        assert!(
+            help.contains(&format!("write {replacement} instead")),
+            "{text}: {help}"
+        );
         assert!(help.contains("EC2 accepts ASCII only"), "{help}");
     }
-    let other = found("description: 漢\n")[0].help.clone().unwrap_or_default();
-    assert!(other.contains("remove it") && other.contains("tags"), "{other}");
+    let other = found("description: 漢\n")[0]
+        .help
+        .clone()
+        .unwrap_or_default();
+    assert!(
+        other.contains("remove it") && other.contains("tags"),
+        "{other}"
+    );
 }
 
 #[test]
 fn unicode_stays_allowed_where_ec2_accepts_it() {
-    let more =
-        "description: plain ~ text\ntags: {\"Größe\": \"漢字 – 😀\"}\nchecks: [{package: vim, title: geprüft}]\n";
+    let more = "description: plain ~ text\ntags: {\"Größe\": \"漢字 – 😀\"}\nchecks: [{package: vim, title: geprüft}]\n";
     let catalog = sound(&[("images/base.yaml", &format!("{BASE}{more}"))]);
-    assert_eq!(catalog.images.values().next().map(|i| i.tags["Größe"].as_str()), Some("漢字 – 😀"));
+    assert_eq!(
+        catalog
+            .images
+            .values()
+            .next()
+            .map(|i| i.tags["Größe"].as_str()),
+        Some("漢字 – 😀")
+    );
 }

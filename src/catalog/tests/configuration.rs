@@ -48,27 +48,60 @@ fn a_playbook_takes_its_folder_and_order_is_packages_files_ansible_puppet_script
     };
     assert_eq!(
         (ansible.playbook.as_str(), ansible.files.as_slice()),
-        ("ansible/site.yaml", &[ROLE, "ansible/site.yaml"].map(str::to_owned)[..])
+        (
+            "ansible/site.yaml",
+            &[ROLE, "ansible/site.yaml"].map(str::to_owned)[..]
+        )
     );
-    assert_eq!(ansible.vars, BTreeMap::from([("greeting".to_owned(), "a: $(b) {% c %}\nd".to_owned())]));
+    assert_eq!(
+        ansible.vars,
+        BTreeMap::from([("greeting".to_owned(), "a: $(b) {% c %}\nd".to_owned())])
+    );
     assert_eq!(
         (puppet.modules.as_deref(), puppet.hiera().as_deref()),
         (Some("puppet/modules"), Some("puppet/hiera.yaml"))
     );
-    assert_eq!(puppet.files, ["puppet/hiera.yaml", "puppet/modules/web/manifests/init.pp", "puppet/site.pp"]);
+    assert_eq!(
+        puppet.files,
+        [
+            "puppet/hiera.yaml",
+            "puppet/modules/web/manifests/init.pp",
+            "puppet/site.pp"
+        ]
+    );
     assert_eq!(puppet.facts["team"], "a");
-    assert!(puppet.files.iter().chain(&ansible.files).all(|path| catalog.files.contains_key(path)));
+    assert!(
+        puppet
+            .files
+            .iter()
+            .chain(&ansible.files)
+            .all(|path| catalog.files.contains_key(path))
+    );
     assert!(!catalog.files.contains_key("ansible2/other.yaml"));
 }
 
 #[test]
 fn modules_may_lie_elsewhere_and_there_may_be_none() {
-    let text = with("puppet: [{manifest: puppet/site.pp, modules: shared/modules}, {manifest: puppet/site.pp}]\n");
-    let catalog = sound(&[("images/base.yaml", &text), ("shared/modules/web/manifests/init.pp", "class web {}\n")]);
-    let [Provision::Puppet(one), Provision::Puppet(two)] = image(&catalog).provision.as_slice() else { panic!("two") };
+    let text = with(
+        "puppet: [{manifest: puppet/site.pp, modules: shared/modules}, {manifest: puppet/site.pp}]\n",
+    );
+    let catalog = sound(&[
+        ("images/base.yaml", &text),
+        ("shared/modules/web/manifests/init.pp", "class web {}\n"),
+    ]);
+    let [Provision::Puppet(one), Provision::Puppet(two)] = image(&catalog).provision.as_slice()
+    else {
+        panic!("two")
+    };
     assert_eq!(one.modules.as_deref(), Some("shared/modules"));
-    assert_eq!(one.files, ["puppet/site.pp", "shared/modules/web/manifests/init.pp"]);
-    assert_eq!((two.modules.as_deref(), two.files.as_slice()), (None, &["puppet/site.pp".to_owned()][..]));
+    assert_eq!(
+        one.files,
+        ["puppet/site.pp", "shared/modules/web/manifests/init.pp"]
+    );
+    assert_eq!(
+        (two.modules.as_deref(), two.files.as_slice()),
+        (None, &["puppet/site.pp".to_owned()][..])
+    );
 }
 
 #[test]
@@ -77,56 +110,117 @@ fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_n
         let text = with(&format!(
             "ansible: [{{playbook: ansible/site.yaml, vars: {{a: \"{value}\"}}}}]\npuppet: [{{manifest: puppet/site.pp}}]\n"
         ));
-        let files: Vec<(&str, &str)> =
-            [("images/base.yaml", text.as_str()), (ROLE, role)].into_iter().chain(more.iter().copied()).collect();
+        let files: Vec<(&str, &str)> = [("images/base.yaml", text.as_str()), (ROLE, role)]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
         Recipe::of(&sound(&files), image(&sound(&files)))
     };
     let before = recipe("x", "1", &[]);
     let moved = |after: &Recipe| {
-        let mut keys: Vec<String> =
-            before.0.keys().chain(after.0.keys()).filter(|k| before.0.get(*k) != after.0.get(*k)).cloned().collect();
+        let mut keys: Vec<String> = before
+            .0
+            .keys()
+            .chain(after.0.keys())
+            .filter(|k| before.0.get(*k) != after.0.get(*k))
+            .cloned()
+            .collect();
         keys.sort();
         keys.dedup();
         keys
     };
     assert_eq!(moved(&recipe("y", "1", &[])), [format!("file {ROLE}")]);
-    assert_eq!(moved(&recipe("x", "2", &[])), ["playbook ansible/site.yaml a"]);
+    assert_eq!(
+        moved(&recipe("x", "2", &[])),
+        ["playbook ansible/site.yaml a"]
+    );
     assert_eq!(
         moved(&recipe("x", "1", &[("puppet/modules/a/files/b", "c")])).len(),
         2,
         "the file, and that there are modules"
     );
-    assert_eq!(moved(&recipe("x", "1", &[("ansible/x.retry", "x"), ("files/other", "x")])), Vec::<String>::new());
+    assert_eq!(
+        moved(&recipe(
+            "x",
+            "1",
+            &[("ansible/x.retry", "x"), ("files/other", "x")]
+        )),
+        Vec::<String>::new()
+    );
     let plain = sound(&[(ROLE, "x")]);
     let keys = Recipe::of(&plain, image(&plain)).0;
-    assert!(!keys.keys().any(|k| k.contains("ansible") || k.contains("puppet")), "{keys:?}");
+    assert!(
+        !keys
+            .keys()
+            .any(|k| k.contains("ansible") || k.contains("puppet")),
+        "{keys:?}"
+    );
 }
 
 #[test]
 fn what_is_wrong_with_playbooks_and_manifests_is_said_at_its_place() {
-    let long = format!("ansible: [{{playbook: ansible/site.yaml, vars: {{a: \"{}\"}}}}]\n", "x".repeat(4097));
+    let long = format!(
+        "ansible: [{{playbook: ansible/site.yaml, vars: {{a: \"{}\"}}}}]\n",
+        "x".repeat(4097)
+    );
     for (more, expected) in [
         ("ansible: [{playbook: site.yaml}]\n", vec!["CAT060 2:22"]),
         ("ansible: [{playbook: ../site.yaml}]\n", vec!["CAT060 2:22"]),
-        ("ansible: [{playbook: ansible/sit.yaml}]\n", vec!["CAT062 2:22"]),
+        (
+            "ansible: [{playbook: ansible/sit.yaml}]\n",
+            vec!["CAT062 2:22"],
+        ),
         ("ansible: [{playbook: ansible}]\n", vec!["CAT063 2:22"]),
         ("ansible: [{}]\n", vec!["CAT022 2:11"]),
-        ("ansible: [{playbok: ansible/site.yaml}]\n", vec!["CAT022 2:11", "CAT020 2:12"]),
+        (
+            "ansible: [{playbok: ansible/site.yaml}]\n",
+            vec!["CAT022 2:11", "CAT020 2:12"],
+        ),
         ("ansible: [ansible/site.yaml]\n", vec!["CAT021 2:11"]),
-        ("ansible: {playbook: ansible/site.yaml}\n", vec!["CAT021 2:1"]),
-        ("ansible: [{playbook: ansible/site.yaml, vars: {a: 1}}]\n", vec!["CAT021 2:51"]),
-        ("ansible: [{playbook: ansible/site.yaml, vars: {a: \"{{ b }}\"}}]\n", vec!["CAT082 2:51"]),
-        ("ansible: [{playbook: ansible/site.yaml, vars: {a-b: x}}]\n", vec!["CAT084 2:48"]),
-        ("ansible: [{playbook: ansible/site.yaml, vars: {ansible_connection: local}}]\n", vec!["CAT084 2:48"]),
+        (
+            "ansible: {playbook: ansible/site.yaml}\n",
+            vec!["CAT021 2:1"],
+        ),
+        (
+            "ansible: [{playbook: ansible/site.yaml, vars: {a: 1}}]\n",
+            vec!["CAT021 2:51"],
+        ),
+        (
+            "ansible: [{playbook: ansible/site.yaml, vars: {a: \"{{ b }}\"}}]\n",
+            vec!["CAT082 2:51"],
+        ),
+        (
+            "ansible: [{playbook: ansible/site.yaml, vars: {a-b: x}}]\n",
+            vec!["CAT084 2:48"],
+        ),
+        (
+            "ansible: [{playbook: ansible/site.yaml, vars: {ansible_connection: local}}]\n",
+            vec!["CAT084 2:48"],
+        ),
         (&long, vec!["CAT083 2:51"]),
         ("puppet: [{manifest: site.pp}]\n", vec!["CAT060 2:21"]),
-        ("puppet: [{manifest: puppet/site.pp, modules: nowhere}]\n", vec!["CAT062 2:46"]),
-        ("puppet: [{manifest: puppet/site.pp, modules: ../x}]\n", vec!["CAT060 2:46"]),
-        ("puppet: [{manifest: puppet/site.pp, facts: {Team: a}}]\n", vec!["CAT084 2:45"]),
+        (
+            "puppet: [{manifest: puppet/site.pp, modules: nowhere}]\n",
+            vec!["CAT062 2:46"],
+        ),
+        (
+            "puppet: [{manifest: puppet/site.pp, modules: ../x}]\n",
+            vec!["CAT060 2:46"],
+        ),
+        (
+            "puppet: [{manifest: puppet/site.pp, facts: {Team: a}}]\n",
+            vec!["CAT084 2:45"],
+        ),
     ] {
-        let (catalog, found) =
-            load(&repository(&[("images/base.yaml", &with(more)), ("site.yaml", "x"), ("site.pp", "x")]));
-        let expected: Vec<String> = expected.iter().map(|e| e.replacen(' ', " images/base.yaml:", 1)).collect();
+        let (catalog, found) = load(&repository(&[
+            ("images/base.yaml", &with(more)),
+            ("site.yaml", "x"),
+            ("site.pp", "x"),
+        ]));
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|e| e.replacen(' ', " images/base.yaml:", 1))
+            .collect();
         assert_eq!(places(&found), expected, "{more}{found:#?}");
         assert!(catalog.is_none() && found.iter().all(|d| d.help.is_some()));
     }
@@ -137,11 +231,18 @@ struct Odd(BTreeMap<String, Vec<u8>>, Vec<(String, Lookup)>);
 
 impl Files for Odd {
     fn get(&self, path: &str) -> Lookup {
-        self.1.iter().find(|(p, _)| p == path).map_or_else(|| Files::get(&self.0, path), |(_, is)| is.clone())
+        self.1
+            .iter()
+            .find(|(p, _)| p == path)
+            .map_or_else(|| Files::get(&self.0, path), |(_, is)| is.clone())
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
-        let more = self.1.iter().filter(|(p, _)| p.starts_with(&format!("{folder}/"))).map(|(p, _)| p.clone());
+        let more = self
+            .1
+            .iter()
+            .filter(|(p, _)| p.starts_with(&format!("{folder}/")))
+            .map(|(p, _)| p.clone());
         self.0.list(folder).into_iter().chain(more).collect()
     }
 }
@@ -149,22 +250,36 @@ impl Files for Odd {
 #[test]
 fn what_lies_in_a_playbooks_folder_stays_inside_the_repository_and_within_bounds() {
     let odd = |name: &str, is: Lookup| vec![(format!("ansible/{name}"), is)];
-    let many = (0..5001).map(|n| (format!("ansible/f{n:05}"), Lookup::Found(Vec::new()))).collect();
-    let large = (0..5).map(|n| (format!("ansible/f{n}"), Lookup::Found(vec![0; 15 << 20]))).collect();
+    let many = (0..5001)
+        .map(|n| (format!("ansible/f{n:05}"), Lookup::Found(Vec::new())))
+        .collect();
+    let large = (0..5)
+        .map(|n| (format!("ansible/f{n}"), Lookup::Found(vec![0; 15 << 20])))
+        .collect();
     for (more, code) in [
         (odd("roles/x", Lookup::Escapes("/etc".to_owned())), "CAT061"),
         (odd("roles/x", Lookup::NotAFile), "CAT063"),
         (odd("roles/x", Lookup::TooLarge(1 << 40)), "CAT063"),
-        (odd("roles/x", Lookup::Unreadable("no".to_owned())), "CAT063"),
+        (
+            odd("roles/x", Lookup::Unreadable("no".to_owned())),
+            "CAT063",
+        ),
         (odd("roles/x", Lookup::Missing), "CAT062"),
         (odd("roles/a\nb", Lookup::Found(Vec::new())), "CAT060"),
         (many, "CAT063"),
         (large, "CAT063"),
     ] {
-        let rest = repository(&[("images/base.yaml", &with("ansible: [{playbook: ansible/site.yaml}]\n"))]);
+        let rest = repository(&[(
+            "images/base.yaml",
+            &with("ansible: [{playbook: ansible/site.yaml}]\n"),
+        )]);
         let name = more[0].0.clone();
         let (catalog, found) = load(&Odd(rest, more));
-        assert_eq!(places(&found), [format!("{code} images/base.yaml:2:22")], "{name}: {found:#?}");
+        assert_eq!(
+            places(&found),
+            [format!("{code} images/base.yaml:2:22")],
+            "{name}: {found:#?}"
+        );
         assert!(catalog.is_none());
     }
 }

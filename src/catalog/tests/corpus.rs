@@ -27,23 +27,41 @@ const AWKWARD: &[&str] = &[
 /// Every place of a text in a schema, as JSON built around a marker.
 fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out: &mut Seen<'s>) {
     if let Some(name) = schema.get("$ref").and_then(Json::as_str) {
-        let target = root.pointer(name.trim_start_matches('#')).expect("a definition");
+        let target = root
+            .pointer(name.trim_start_matches('#'))
+            .expect("a definition");
         // A schema may contain itself: what hangs below a definition is tried once, its bare value everywhere.
         if out.definitions.insert(name) {
             return fields(root, target, wrap, out);
         }
-        let options = target.get("anyOf").and_then(Json::as_array).into_iter().flatten();
-        if options.chain([target]).any(|o| o.get("type").is_some_and(|t| t == "string")) {
+        let options = target
+            .get("anyOf")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten();
+        if options
+            .chain([target])
+            .any(|o| o.get("type").is_some_and(|t| t == "string"))
+        {
             out.fields.push(wrap(Json::String(MARK.to_owned())));
         }
         return;
     }
-    for option in ["allOf", "anyOf", "oneOf"].iter().filter_map(|w| schema.get(w)?.as_array()).flatten() {
+    for option in ["allOf", "anyOf", "oneOf"]
+        .iter()
+        .filter_map(|w| schema.get(w)?.as_array())
+        .flatten()
+    {
         if option.get("required").is_none() || option.get("properties").is_some() {
             fields(root, option, wrap, out);
         }
     }
-    for (key, value) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+    for (key, value) in schema
+        .get("properties")
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten()
+    {
         let siblings = siblings(schema, key);
         let wrap_key = |inner: Json| {
             let mut map = siblings.clone();
@@ -53,7 +71,12 @@ fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out
         fields(root, value, &wrap_key, out);
     }
     if let Some(value) = schema.get("additionalProperties").filter(|v| v.is_object()) {
-        fields(root, value, &|inner| wrap(serde_json::json!({ "team": inner })), out);
+        fields(
+            root,
+            value,
+            &|inner| wrap(serde_json::json!({ "team": inner })),
+            out,
+        );
         if schema.get("properties").is_none() {
             out.fields.push(wrap(serde_json::json!({ MARK: "value" })));
         }
@@ -103,18 +126,32 @@ fn siblings(schema: &Json, but: &str) -> serde_json::Map<String, Json> {
         "regions" => Some(serde_json::json!(["eu-west-1"])),
         "checks"
             if schema["properties"].get("title").is_none()
-                || schema["properties"].get("checks").is_some_and(|c| c.get("minItems").is_none()) =>
+                || schema["properties"]
+                    .get("checks")
+                    .is_some_and(|c| c.get("minItems").is_none()) =>
         {
             Some(serde_json::json!([]))
         }
-        "checks" | "any_of" | "all_of" | "none_of" => Some(serde_json::json!([{"file": "/etc/motd"}])),
+        "checks" | "any_of" | "all_of" | "none_of" => {
+            Some(serde_json::json!([{"file": "/etc/motd"}]))
+        }
         _ => None,
     };
-    let text = |key: &str| sound.iter().find(|(k, _)| *k == key).map(|(_, v)| Json::from(*v));
+    let text = |key: &str| {
+        sound
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, v)| Json::from(*v))
+    };
     required
         .into_iter()
         .filter(|k| *k != but)
-        .map(|k| (k.to_owned(), list(k).or_else(|| text(k)).unwrap_or_default()))
+        .map(|k| {
+            (
+                k.to_owned(),
+                list(k).or_else(|| text(k)).unwrap_or_default(),
+            )
+        })
         .collect()
 }
 
@@ -140,7 +177,10 @@ fn awkward_texts_are_kept_as_they_are_or_refused_in_place() {
             }
         }
     }
-    assert!(seen > 30 * AWKWARD.len(), "{seen} cases: the schemas' fields were not found");
+    assert!(
+        seen > 30 * AWKWARD.len(),
+        "{seen} cases: the schemas' fields were not found"
+    );
 }
 
 fn one(file: &str, field: &Json, awkward: &str) {
@@ -152,8 +192,16 @@ fn one(file: &str, field: &Json, awkward: &str) {
     if file.starts_with("profiles") && !top.contains_key("checks") {
         top.insert("checks".to_owned(), serde_json::json!([]));
     }
-    let text = format!("{}\n", field.to_string().replace(&format!("\"{MARK}\""), &quoted(awkward)));
-    let at = field.to_string().find(&format!("\"{MARK}\"")).expect("the marker");
+    let text = format!(
+        "{}\n",
+        field
+            .to_string()
+            .replace(&format!("\"{MARK}\""), &quoted(awkward))
+    );
+    let at = field
+        .to_string()
+        .find(&format!("\"{MARK}\""))
+        .expect("the marker");
     let inside = at..at + quoted(awkward).len();
     let user = ("images/base.yaml", "source: {ssm: /a}\nprofiles: [web]\n");
     let (catalog, found) = load(&repository(&[user, (file, &text)]));
@@ -165,7 +213,10 @@ fn one(file: &str, field: &Json, awkward: &str) {
                 .iter()
                 .any(|key| text.contains(&format!("\"{key}\"")));
             assert!(kept || unread, "{text} was accepted but not kept");
-            assert!(!awkward.contains("{{") || text.contains("\"checks\""), "{text} was accepted");
+            assert!(
+                !awkward.contains("{{") || text.contains("\"checks\""),
+                "{text} was accepted"
+            );
             assert!(!awkward.contains('\0'), "{text} was accepted");
         }
         None => {
@@ -181,7 +232,9 @@ fn one(file: &str, field: &Json, awkward: &str) {
             ]
             .iter()
             .any(|key| text.contains(&format!("\"{key}")));
-            let there = found.iter().any(|d| d.place.file == file && (inside.contains(&d.place.span.start) || checks));
+            let there = found
+                .iter()
+                .any(|d| d.place.file == file && (inside.contains(&d.place.span.start) || checks));
             assert!(there, "{text} was refused elsewhere: {found:#?}");
         }
     }
@@ -193,12 +246,17 @@ fn with_unknown_keys(json: &Json) -> Vec<Json> {
     match json {
         Json::Object(map) => {
             for (key, value) in map.iter().filter(|(key, _)| {
-                !matches!(key.as_str(), "tags" | "vars" | "facts" | "checks" | "inputs" | "override" | "disable")
+                !matches!(
+                    key.as_str(),
+                    "tags" | "vars" | "facts" | "checks" | "inputs" | "override" | "disable"
+                )
             }) {
                 for inner in with_unknown_keys(value) {
                     out.push(Json::Object(
                         map.iter()
-                            .map(|(k, v)| (k.clone(), if k == key { inner.clone() } else { v.clone() }))
+                            .map(|(k, v)| {
+                                (k.clone(), if k == key { inner.clone() } else { v.clone() })
+                            })
                             .collect(),
                     ));
                 }
@@ -207,9 +265,12 @@ fn with_unknown_keys(json: &Json) -> Vec<Json> {
             own.insert("zzzzzzzz".to_owned(), Json::from("x"));
             out.push(Json::Object(own));
         }
-        Json::Array(items) => {
-            out.extend(items.iter().flat_map(with_unknown_keys).map(|inner| Json::Array(vec![inner])))
-        }
+        Json::Array(items) => out.extend(
+            items
+                .iter()
+                .flat_map(with_unknown_keys)
+                .map(|inner| Json::Array(vec![inner])),
+        ),
         _ => {}
     }
     out
@@ -217,14 +278,21 @@ fn with_unknown_keys(json: &Json) -> Vec<Json> {
 
 #[test]
 fn a_key_that_the_schema_does_not_have_is_refused_on_every_level() {
-    for (file, schema) in [("bakeline.yaml", &*schema::SETTINGS), ("images/base.yaml", &*schema::IMAGE)] {
+    for (file, schema) in [
+        ("bakeline.yaml", &*schema::SETTINGS),
+        ("images/base.yaml", &*schema::IMAGE),
+    ] {
         let mut all = Seen::default();
         fields(schema, schema, &|inner| inner, &mut all);
         for json in all.fields.iter().flat_map(with_unknown_keys) {
             let text = format!("{json}\n");
             let at = text.find("\"zzzzzzzz").expect("the key");
             let (_, found) = load(&repository(&[(file, &text)]));
-            let there = |code: &str| found.iter().any(|d| d.code == code && d.place.span.start == at);
+            let there = |code: &str| {
+                found
+                    .iter()
+                    .any(|d| d.code == code && d.place.span.start == at)
+            };
             assert!(there("CAT020") || there("CAT021"), "{text}{found:#?}");
         }
     }

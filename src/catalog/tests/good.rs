@@ -4,7 +4,8 @@ use super::sound;
 use jiff::SignedDuration;
 
 use crate::catalog::{
-    Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source, StoreSettings, defaults,
+    Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source,
+    StoreSettings, defaults,
 };
 use crate::model::{Arch, EnvName, ImageName, Region};
 use crate::provision::Provision;
@@ -16,38 +17,75 @@ fn the_smallest_catalog_gets_every_default() {
     assert_eq!(settings.name.as_str(), "acme");
     assert_eq!(settings.home().as_str(), "eu-west-1");
     assert_eq!(settings.default_environment, None);
-    assert_eq!(settings.environments, defaults::environments(&[Region::from("eu-west-1")]));
+    assert_eq!(
+        settings.environments,
+        defaults::environments(&[Region::from("eu-west-1")])
+    );
     assert_eq!(settings.builder, defaults::builder());
     assert_eq!(settings.environment_key, "Environment");
-    assert_eq!((&settings.retention, settings.on_failure), (&defaults::RETENTION, OnFailure::Stop));
+    assert_eq!(
+        (&settings.retention, settings.on_failure),
+        (&defaults::RETENTION, OnFailure::Stop)
+    );
     assert_eq!(settings.notifiers, []);
     let image = &catalog.images[&ImageName::from("base")];
-    assert_eq!(image.origin, Origin::Source(Source::Filter { owner: "amazon".into(), name: "debian-12-*".into() }));
+    assert_eq!(
+        image.origin,
+        Origin::Source(Source::Filter {
+            owner: "amazon".into(),
+            name: "debian-12-*".into()
+        })
+    );
     assert_eq!(
         (image.arch, image.environment.as_str(), image.file.as_str()),
         (Arch::X86_64, "Prod", "images/base.yaml")
     );
-    assert_eq!(catalog.files.keys().collect::<Vec<_>>(), ["templates/packer/build.pkr.hcl"]);
+    assert_eq!(
+        catalog.files.keys().collect::<Vec<_>>(),
+        ["templates/packer/build.pkr.hcl"]
+    );
 }
 
 #[test]
 fn no_default_opens_the_world() {
-    let Access::Cidrs(cidrs) = defaults::builder().access else { panic!("cidrs") };
-    assert!(cidrs.iter().all(|c| crate::catalog::syntax::cidr(c) == Ok(false)));
+    let Access::Cidrs(cidrs) = defaults::builder().access else {
+        panic!("cidrs")
+    };
+    assert!(
+        cidrs
+            .iter()
+            .all(|c| crate::catalog::syntax::cidr(c) == Ok(false))
+    );
 }
 
 #[test]
 fn every_setting_about_keeping_is_read() {
     let catalog = sound(&[("bakeline.yaml", EVERY_SETTING)]);
     let settings = catalog.settings;
-    assert_eq!((&settings.brakes, settings.lease), (&Brakes { most: 7, percent: 20 }, SignedDuration::from_mins(15)));
+    assert_eq!(
+        (&settings.brakes, settings.lease),
+        (
+            &Brakes {
+                most: 7,
+                percent: 20
+            },
+            SignedDuration::from_mins(15)
+        )
+    );
     let region = Region::from("eu-west-1");
     assert_eq!(
         settings.store,
-        StoreSettings::S3 { bucket: "my-store".into(), prefix: "teams/platform".into(), region }
+        StoreSettings::S3 {
+            bucket: "my-store".into(),
+            prefix: "teams/platform".into(),
+            region
+        }
     );
     let base = &catalog.images[&ImageName::from("base")];
-    assert_eq!((base.max_age, base.rebase_after), (Some(SignedDuration::from_hours(720)), 5));
+    assert_eq!(
+        (base.max_age, base.rebase_after),
+        (Some(SignedDuration::from_hours(720)), 5)
+    );
 }
 
 /// A value other than its default for every setting.
@@ -103,7 +141,10 @@ fn every_setting_is_read() {
             regions: regions[..1].to_vec(),
             accounts: vec![],
             role: None,
-            retention: Retention { keep: 9, ..general.clone() },
+            retention: Retention {
+                keep: 9,
+                ..general.clone()
+            },
             gates: defaults::GATES,
         },
         Environment {
@@ -112,8 +153,14 @@ fn every_setting_is_read() {
             regions,
             accounts: vec!["123456789012".into()],
             role: Some("arn:aws:iam::123456789012:role/bakeline".into()),
-            retention: Retention { keep: 0, ..general.clone() },
-            gates: Gates { soak: SignedDuration::from_hours(48), parent: false },
+            retention: Retention {
+                keep: 0,
+                ..general.clone()
+            },
+            gates: Gates {
+                soak: SignedDuration::from_hours(48),
+                parent: false,
+            },
         },
     ];
     assert_eq!(settings.environments, rungs);
@@ -124,10 +171,21 @@ fn every_setting_is_read() {
     assert!(builder.public_address);
     assert_eq!(builder.tags["cost-center"], "42");
     assert_eq!(builder.access, Access::Cidrs(vec!["203.0.113.0/24".into()]));
-    assert_eq!((settings.environment_key.as_str(), &settings.retention), ("Stage", &general));
+    assert_eq!(
+        (settings.environment_key.as_str(), &settings.retention),
+        ("Stage", &general)
+    );
     assert_eq!(settings.on_failure, OnFailure::Continue);
-    assert_eq!(settings.notifiers, [Notifier::Slack { webhook_env: "BAKELINE_SLACK_WEBHOOK_URL".into() }]);
-    let ssm = sound(&[("bakeline.yaml", "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm}\n")]);
+    assert_eq!(
+        settings.notifiers,
+        [Notifier::Slack {
+            webhook_env: "BAKELINE_SLACK_WEBHOOK_URL".into()
+        }]
+    );
+    let ssm = sound(&[(
+        "bakeline.yaml",
+        "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm}\n",
+    )]);
     assert_eq!(ssm.settings.builder.access, Access::Ssm);
 }
 
@@ -150,33 +208,60 @@ disk_gib: 20
 "#;
     let base = "source: {ssm: /aws/x}\nplatform: debian\narch: arm64\n";
     let mid = "parent: base\nenvironment: Test\n";
-    let catalog = sound(&[("images/web.yaml", web), ("images/base.yaml", base), ("images/mid.yaml", mid)]);
+    let catalog = sound(&[
+        ("images/web.yaml", web),
+        ("images/base.yaml", base),
+        ("images/mid.yaml", mid),
+    ]);
     let image = &catalog.images[&ImageName::from("web")];
     assert_eq!(image.description, "A web server");
     assert_eq!(image.parent(), Some(&ImageName::from("mid")));
     assert_eq!(image.arch, Arch::Arm64, "inherited");
-    let Provision::Packages(packages) = &image.provision[0] else { panic!("packages first") };
+    let Provision::Packages(packages) = &image.provision[0] else {
+        panic!("packages first")
+    };
     assert_eq!(packages.names, ["nginx", "curl=7.88.1-10"]);
-    let Provision::File(motd) = &image.provision[1] else { panic!("then files") };
-    assert_eq!((motd.owner.as_str(), motd.mode.as_str()), ("root:adm", "0644"));
-    let Provision::File(issue) = &image.provision[2] else { panic!("in their order") };
-    assert_eq!((issue.owner.as_str(), issue.mode.as_str()), ("root:root", "0644"));
-    let Provision::Script(script) = &image.provision[3] else { panic!("then scripts") };
+    let Provision::File(motd) = &image.provision[1] else {
+        panic!("then files")
+    };
+    assert_eq!(
+        (motd.owner.as_str(), motd.mode.as_str()),
+        ("root:adm", "0644")
+    );
+    let Provision::File(issue) = &image.provision[2] else {
+        panic!("in their order")
+    };
+    assert_eq!(
+        (issue.owner.as_str(), issue.mode.as_str()),
+        ("root:root", "0644")
+    );
+    let Provision::Script(script) = &image.provision[3] else {
+        panic!("then scripts")
+    };
     assert_eq!(script.path, "files/deep/run.sh");
     assert_eq!(image.controls.len(), 2, "the profile's and its own");
     assert_eq!(image.tags["Team"], "Ünïcode & sons");
     assert_eq!(image.disk_gib, Some(20));
     assert_eq!(catalog.files["files/deep/run.sh"], b"#!/bin/sh\n");
     assert_eq!(catalog.files["files/motd"], b"hello\n");
-    let order: Vec<&str> = catalog.parents_first().iter().map(|i| i.name.as_str()).collect();
+    let order: Vec<&str> = catalog
+        .parents_first()
+        .iter()
+        .map(|i| i.name.as_str())
+        .collect();
     assert_eq!(order, ["base", "mid", "web"]);
 }
 
 #[test]
 fn a_child_without_an_environment_reaches_what_its_parent_reaches() {
-    let catalog =
-        sound(&[("images/base.yaml", "source: {ssm: /a}\nenvironment: Test\n"), ("images/kid.yaml", "parent: base\n")]);
-    assert_eq!(catalog.images[&ImageName::from("kid")].environment.as_str(), "Test");
+    let catalog = sound(&[
+        ("images/base.yaml", "source: {ssm: /a}\nenvironment: Test\n"),
+        ("images/kid.yaml", "parent: base\n"),
+    ]);
+    assert_eq!(
+        catalog.images[&ImageName::from("kid")].environment.as_str(),
+        "Test"
+    );
 }
 
 #[test]
@@ -191,5 +276,11 @@ fn a_profile_that_an_ancestor_names_is_judged_once() {
 #[test]
 fn anchors_and_aliases_work_within_a_file() {
     let text = "name: acme\nregions: &r [eu-west-1]\nenvironments:\n  - {name: A, regions: *r}\n  - {name: B}\n";
-    assert_eq!(sound(&[("bakeline.yaml", text)]).settings.environments.len(), 2);
+    assert_eq!(
+        sound(&[("bakeline.yaml", text)])
+            .settings
+            .environments
+            .len(),
+        2
+    );
 }

@@ -12,7 +12,11 @@ struct Odd {
 
 impl Files for Odd {
     fn get(&self, path: &str) -> Lookup {
-        if path == self.path { self.is.clone() } else { Files::get(&self.rest, path) }
+        if path == self.path {
+            self.is.clone()
+        } else {
+            Files::get(&self.rest, path)
+        }
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
@@ -32,24 +36,64 @@ fn what_is_no_plain_file_of_the_repository_is_refused() {
     for (path, is, expected) in [
         ("odd", escapes.clone(), "CAT061 images/base.yaml:3:5"),
         ("odd", Lookup::NotAFile, "CAT063 images/base.yaml:3:5"),
-        ("odd", Lookup::TooLarge(1 << 40), "CAT063 images/base.yaml:3:5"),
+        (
+            "odd",
+            Lookup::TooLarge(1 << 40),
+            "CAT063 images/base.yaml:3:5",
+        ),
         ("odd", denied.clone(), "CAT063 images/base.yaml:3:5"),
         ("odd", Lookup::Missing, "CAT062 images/base.yaml:3:5"),
-        ("images/odd.yaml", escapes.clone(), "CAT002 images/odd.yaml:0:0"),
-        ("images/odd.yaml", Lookup::NotAFile, "CAT002 images/odd.yaml:0:0"),
-        ("images/odd.yaml", Lookup::TooLarge(1 << 40), "CAT002 images/odd.yaml:0:0"),
-        ("images/odd.yaml", denied.clone(), "CAT002 images/odd.yaml:0:0"),
-        ("images/odd.yaml", Lookup::Found(vec![b' '; (1 << 20) + 1]), "CAT002 images/odd.yaml:0:0"),
-        ("images/odd.yaml", Lookup::Found(b"a: \xff\n".to_vec()), "CAT003 images/odd.yaml:1:4"),
-        ("profiles/odd.yaml", escapes.clone(), "CAT002 profiles/odd.yaml:0:0"),
+        (
+            "images/odd.yaml",
+            escapes.clone(),
+            "CAT002 images/odd.yaml:0:0",
+        ),
+        (
+            "images/odd.yaml",
+            Lookup::NotAFile,
+            "CAT002 images/odd.yaml:0:0",
+        ),
+        (
+            "images/odd.yaml",
+            Lookup::TooLarge(1 << 40),
+            "CAT002 images/odd.yaml:0:0",
+        ),
+        (
+            "images/odd.yaml",
+            denied.clone(),
+            "CAT002 images/odd.yaml:0:0",
+        ),
+        (
+            "images/odd.yaml",
+            Lookup::Found(vec![b' '; (1 << 20) + 1]),
+            "CAT002 images/odd.yaml:0:0",
+        ),
+        (
+            "images/odd.yaml",
+            Lookup::Found(b"a: \xff\n".to_vec()),
+            "CAT003 images/odd.yaml:1:4",
+        ),
+        (
+            "profiles/odd.yaml",
+            escapes.clone(),
+            "CAT002 profiles/odd.yaml:0:0",
+        ),
         ("templates/odd", escapes.clone(), "CAT061 templates/odd:0:0"),
-        ("templates/odd", Lookup::TooLarge(1 << 40), "CAT063 templates/odd:0:0"),
+        (
+            "templates/odd",
+            Lookup::TooLarge(1 << 40),
+            "CAT063 templates/odd:0:0",
+        ),
         ("bakeline.yaml", escapes, "CAT002 bakeline.yaml:0:0"),
         ("bakeline.yaml", Lookup::Missing, "CAT001 bakeline.yaml:0:0"),
     ] {
         let text = if path == "odd" { image } else { super::BASE };
         let rest = repository(&[("images/base.yaml", text)]);
-        let (catalog, found) = load(&Odd { rest, path, is: is.clone() });
+        let (catalog, found) = load(&Odd {
+            rest,
+            path,
+            is: is.clone(),
+        });
         assert_eq!(places(&found), [expected], "{path} {is:?}");
         assert!(catalog.is_none());
     }
@@ -57,6 +101,12 @@ fn what_is_no_plain_file_of_the_repository_is_refused() {
 
 #[test]
 fn an_image_whose_file_is_broken_still_counts_as_a_parent() {
-    let files = repository(&[("images/base.yaml", "a: [\n"), ("images/kid.yaml", "parent: base\npackages: [-y]\n")]);
-    assert_eq!(places(&load(&files).1), ["CAT004 images/base.yaml:1:4", "CAT067 images/kid.yaml:2:12"]);
+    let files = repository(&[
+        ("images/base.yaml", "a: [\n"),
+        ("images/kid.yaml", "parent: base\npackages: [-y]\n"),
+    ]);
+    assert_eq!(
+        places(&load(&files).1),
+        ["CAT004 images/base.yaml:1:4", "CAT067 images/kid.yaml:2:12"]
+    );
 }

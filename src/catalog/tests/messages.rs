@@ -11,8 +11,14 @@ fn messages_name_the_cycle_and_the_nearest_word() {
         ("images/c.yaml", "parent: bsae\npackges: []\n"),
     ]);
     let found = load(&files).1;
-    assert_eq!(found[0].message, "images are each other's parents: a -> b -> a");
-    assert_eq!(found[0].related.as_ref().map(|(p, _)| p.file.as_str()), Some("images/b.yaml"));
+    assert_eq!(
+        found[0].message,
+        "images are each other's parents: a -> b -> a"
+    );
+    assert_eq!(
+        found[0].related.as_ref().map(|(p, _)| p.file.as_str()),
+        Some("images/b.yaml")
+    );
     assert_eq!(found[1].help.as_deref(), Some("did you mean `base`?"));
     assert_eq!(found[2].help.as_deref(), Some("did you mean `packages`?"));
     let quoted = load(&repository(&[(
@@ -27,9 +33,15 @@ fn messages_name_the_cycle_and_the_nearest_word() {
 fn all_problems_of_all_files_are_reported_at_once() {
     let (_, found) = load(&repository(&[
         ("bakeline.yaml", "nam: acme\nregions: [mars]\n"),
-        ("images/base.yaml", "source: {ssm: a}\npackages: [-y]\nfoo: 1\n"),
+        (
+            "images/base.yaml",
+            "source: {ssm: a}\npackages: [-y]\nfoo: 1\n",
+        ),
         ("images/broken.yaml", "a: [\n"),
-        ("images/kid.yaml", "parent: broken\nscripts: [nothing]\ndisk_gib: x\n"),
+        (
+            "images/kid.yaml",
+            "parent: broken\nscripts: [nothing]\ndisk_gib: x\n",
+        ),
         ("profiles/web.yaml", "checks: 1\n"),
     ]));
     let expected = [
@@ -59,16 +71,43 @@ fn an_open_range_is_a_warning_beside_a_catalog() {
 fn a_secret_is_found_anywhere_and_never_repeated() {
     let token = ["xoxb", "-123456789012-abcdefgh"].concat();
     for (file, text, column) in [
-        ("images/base.yaml", format!("source: {{ssm: /a}}\ndescription: {token}\n"), 14),
-        ("images/base.yaml", format!("source: {{ssm: /a}}\npackages: [{token}]\n"), 12),
-        ("images/base.yaml", format!("source: {{ssm: /a}}\nnonsense: {token}\n"), 11),
-        ("images/base.yaml", format!("source: {{ssm: /a}}\n{token}: 1\n"), 1),
-        ("images/base.yaml", format!("source: {{ssm: /a}}\nchecks: [{{a: {{b: \"{token}\"}}}}]\n"), 18),
+        (
+            "images/base.yaml",
+            format!("source: {{ssm: /a}}\ndescription: {token}\n"),
+            14,
+        ),
+        (
+            "images/base.yaml",
+            format!("source: {{ssm: /a}}\npackages: [{token}]\n"),
+            12,
+        ),
+        (
+            "images/base.yaml",
+            format!("source: {{ssm: /a}}\nnonsense: {token}\n"),
+            11,
+        ),
+        (
+            "images/base.yaml",
+            format!("source: {{ssm: /a}}\n{token}: 1\n"),
+            1,
+        ),
+        (
+            "images/base.yaml",
+            format!("source: {{ssm: /a}}\nchecks: [{{a: {{b: \"{token}\"}}}}]\n"),
+            18,
+        ),
         ("profiles/web.yaml", format!("checks:\n  - a: {token}\n"), 8),
-        ("bakeline.yaml", format!("name: acme\ndefault_environment: {token}\nregions: [eu-west-1]\n"), 22),
+        (
+            "bakeline.yaml",
+            format!("name: acme\ndefault_environment: {token}\nregions: [eu-west-1]\n"),
+            22,
+        ),
     ] {
         let found = load(&repository(&[(file, &text)])).1;
-        let secret: Vec<String> = places(&found).into_iter().filter(|p| p.starts_with("CAT080")).collect();
+        let secret: Vec<String> = places(&found)
+            .into_iter()
+            .filter(|p| p.starts_with("CAT080"))
+            .collect();
         assert_eq!(secret, [format!("CAT080 {file}:2:{column}")], "{text}");
         let told = format!("{found:?}");
         assert!(!told.contains("123456789012"), "{told}");

@@ -47,7 +47,15 @@ pub(super) fn repository(files: &[(&str, &str)]) -> Repository {
 
 /// Findings as `CODE file:line:column`.
 pub(super) fn places(found: &[Diagnostic]) -> Vec<String> {
-    found.iter().map(|d| format!("{} {}:{}:{}", d.code, d.place.file, d.place.line, d.place.column)).collect()
+    found
+        .iter()
+        .map(|d| {
+            format!(
+                "{} {}:{}:{}",
+                d.code, d.place.file, d.place.line, d.place.column
+            )
+        })
+        .collect()
 }
 
 /// The catalog of a repository that must be sound.

@@ -12,12 +12,17 @@ pub(super) const BASE: &str = "source: {ssm: /a}\n";
 /// The catalog, or what is wrong with it as `CODE file:line:column message (help)`.
 fn catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
     let all = files.iter().chain([&("bakeline.yaml", SETTINGS)]);
-    let all: BTreeMap<String, Vec<u8>> = all.map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec())).collect();
+    let all: BTreeMap<String, Vec<u8>> = all
+        .map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec()))
+        .collect();
     let (catalog, found) = load(&all);
     catalog.ok_or_else(|| {
         let said = |d: &crate::diagnostic::Diagnostic| {
             let help = d.help.as_deref().unwrap_or("NO HELP");
-            format!("{} {}:{}:{} {} ({help})", d.code, d.place.file, d.place.line, d.place.column, d.message)
+            format!(
+                "{} {}:{}:{} {} ({help})",
+                d.code, d.place.file, d.place.line, d.place.column, d.message
+            )
         };
         found.iter().map(said).collect()
     })
@@ -28,16 +33,29 @@ pub(super) fn refused(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
-    catalog.controls(&ImageName::from(image)).into_iter().find(|c| c.id == id).expect(id)
+    catalog
+        .controls(&ImageName::from(image))
+        .into_iter()
+        .find(|c| c.id == id)
+        .expect(id)
 }
 
 fn ids(catalog: &Catalog, image: &str) -> Vec<String> {
-    catalog.controls(&ImageName::from(image)).iter().map(|c| c.id.clone()).collect()
+    catalog
+        .controls(&ImageName::from(image))
+        .iter()
+        .map(|c| c.id.clone())
+        .collect()
 }
 
 /// What an input of a control is given.
 fn value(control: &Control, input: &str) -> Tree {
-    control.inputs[input].choices.last().expect("a value").1.clone()
+    control.inputs[input]
+        .choices
+        .last()
+        .expect("a value")
+        .1
+        .clone()
 }
 
 const SSH: &str = "title: SSH\nversion: \"1.2\"\nlicense: Apache-2.0\nmaintainer: us\nsummary: what sshd may do\n\
@@ -49,41 +67,76 @@ checks:\n  - {id: sshd-01, title: Mode, file: /etc/ssh/sshd_config, mode: {at_mo
 fn an_image_knows_its_profiles() {
     let base = format!("{BASE}description: ours\nprofiles: [ssh]\nchecks: [{{package: vim}}]\n");
     let kid = "parent: base\nchecks: [{package: jdk}]\n";
-    let files = [("profiles/ssh.yaml", SSH), ("images/base.yaml", &base), ("images/kid.yaml", kid)];
+    let files = [
+        ("profiles/ssh.yaml", SSH),
+        ("images/base.yaml", &base),
+        ("images/kid.yaml", kid),
+    ];
     let catalog = catalog(&files).expect("sound");
     let profiles = catalog.profiles(&ImageName::from("kid"));
     let names: Vec<&str> = profiles.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["ssh", "base", "kid"]);
     let ssh = &profiles[0];
-    let said =
-        [&ssh.title, &ssh.version, &ssh.license, &ssh.maintainer, &ssh.summary].map(|t| t.as_deref().unwrap_or(""));
+    let said = [
+        &ssh.title,
+        &ssh.version,
+        &ssh.license,
+        &ssh.maintainer,
+        &ssh.summary,
+    ]
+    .map(|t| t.as_deref().unwrap_or(""));
     assert_eq!(said, ["SSH", "1.2", "Apache-2.0", "us", "what sshd may do"]);
-    assert_eq!((ssh.file.as_str(), ssh.inputs.len(), ssh.sha256.len()), ("profiles/ssh.yaml", 2, 64));
+    assert_eq!(
+        (ssh.file.as_str(), ssh.inputs.len(), ssh.sha256.len()),
+        ("profiles/ssh.yaml", 2, 64)
+    );
     assert_eq!(profiles[1].title.as_deref(), Some("ours"));
-    let owners: Vec<&str> =
-        catalog.controls(&ImageName::from("kid")).iter().map(|c| c.origin.name.as_str()).collect::<Vec<_>>();
+    let owners: Vec<&str> = catalog
+        .controls(&ImageName::from("kid"))
+        .iter()
+        .map(|c| c.origin.name.as_str())
+        .collect::<Vec<_>>();
     assert_eq!(owners, ["ssh", "ssh", "ssh", "base", "kid"]);
     let second = control(&catalog, "kid", "sshd-02");
     assert_eq!((second.origin.line, second.origin.column), (11, 5));
-    assert_eq!(second.origin.code, "id: sshd-02\nfile: /etc/issue\n# a remark\ncontent: {include: $inputs.banner}");
+    assert_eq!(
+        second.origin.code,
+        "id: sshd-02\nfile: /etc/issue\n# a remark\ncontent: {include: $inputs.banner}"
+    );
 }
 
 #[test]
 fn a_profiles_digest_follows_what_it_says_for_an_image() {
     let digest = |profile: &str, image: &str| {
         let image = format!("{BASE}{image}");
-        let catalog = catalog(&[("profiles/ssh.yaml", profile), ("images/base.yaml", &image)]).expect("sound");
+        let catalog = catalog(&[("profiles/ssh.yaml", profile), ("images/base.yaml", &image)])
+            .expect("sound");
         catalog.profiles(&ImageName::from("base"))[0].sha256.clone()
     };
     let plain = digest(SSH, "profiles: [ssh]\n");
-    assert_eq!(digest(&SSH.replace("    # a remark\n", ""), "profiles: [ssh]\n"), plain);
-    assert_eq!(digest(SSH, "profiles: [ssh]\nchecks: [{package: vim}]\n"), plain);
+    assert_eq!(
+        digest(&SSH.replace("    # a remark\n", ""), "profiles: [ssh]\n"),
+        plain
+    );
+    assert_eq!(
+        digest(SSH, "profiles: [ssh]\nchecks: [{package: vim}]\n"),
+        plain
+    );
     for (profile, image) in [
         (SSH.replace("1.2", "1.3"), "profiles: [ssh]\n"),
         (SSH.replace("0600", "0640"), "profiles: [ssh]\n"),
-        (SSH.to_owned(), "profiles: [{name: ssh, inputs: {port: 2222}}]\n"),
-        (SSH.to_owned(), "profiles: [ssh]\ndisable: {sshd-01: no need}\n"),
-        (SSH.to_owned(), "profiles: [ssh]\noverride: {sshd-01: {impact: 0.1}}\n"),
+        (
+            SSH.to_owned(),
+            "profiles: [{name: ssh, inputs: {port: 2222}}]\n",
+        ),
+        (
+            SSH.to_owned(),
+            "profiles: [ssh]\ndisable: {sshd-01: no need}\n",
+        ),
+        (
+            SSH.to_owned(),
+            "profiles: [ssh]\noverride: {sshd-01: {impact: 0.1}}\n",
+        ),
     ] {
         assert_ne!(digest(&profile, image), plain, "{image}");
     }
@@ -96,18 +149,43 @@ fn what_extends_has_the_controls_and_inputs_of_what_it_extends() {
         sshd-03: {inputs: {port: 22222}}\ndisable: {sshd-02: there is no banner}\n\
         controls: [{id: own-01, file: /etc/q, size: $inputs.port, content: $inputs.more}]\n";
     let base = format!("{BASE}profiles: [{{name: own, inputs: {{more: z}}}}]\n");
-    let files = [("profiles/ssh.yaml", SSH), ("profiles/own.yaml", own), ("images/base.yaml", &base)];
+    let files = [
+        ("profiles/ssh.yaml", SSH),
+        ("profiles/own.yaml", own),
+        ("images/base.yaml", &base),
+    ];
     let catalog = catalog(&files).expect("sound");
-    assert_eq!(ids(&catalog, "base"), ["sshd-01", "sshd-02", "sshd-03", "own-01"]);
+    assert_eq!(
+        ids(&catalog, "base"),
+        ["sshd-01", "sshd-02", "sshd-03", "own-01"]
+    );
     let first = control(&catalog, "base", "sshd-01");
-    assert_eq!((first.impact, first.title.as_str(), first.desc.as_deref()), (0.2, "Another", Some("why")));
+    assert_eq!(
+        (first.impact, first.title.as_str(), first.desc.as_deref()),
+        (0.2, "Another", Some("why"))
+    );
     assert_eq!(first.tags.keys().collect::<Vec<_>>(), ["cis", "nist"]);
-    assert_eq!((first.phases.len(), first.when.as_deref()), (1, Some("os.name == \"debian\"")));
-    assert_eq!((first.origin.name.as_str(), first.origin.file.as_str()), ("own", "profiles/ssh.yaml"));
-    assert_eq!(control(&catalog, "base", "sshd-02").disabled.as_deref(), Some("there is no banner"));
-    assert_eq!(value(control(&catalog, "base", "sshd-03"), "port"), Tree::Int(22222));
+    assert_eq!(
+        (first.phases.len(), first.when.as_deref()),
+        (1, Some("os.name == \"debian\""))
+    );
+    assert_eq!(
+        (first.origin.name.as_str(), first.origin.file.as_str()),
+        ("own", "profiles/ssh.yaml")
+    );
+    assert_eq!(
+        control(&catalog, "base", "sshd-02").disabled.as_deref(),
+        Some("there is no banner")
+    );
+    assert_eq!(
+        value(control(&catalog, "base", "sshd-03"), "port"),
+        Tree::Int(22222)
+    );
     let own = control(&catalog, "base", "own-01");
-    assert_eq!((value(own, "port"), value(own, "more")), (Tree::Int(2222), Tree::Text("z".to_owned())));
+    assert_eq!(
+        (value(own, "port"), value(own, "more")),
+        (Tree::Int(2222), Tree::Text("z".to_owned()))
+    );
 }
 
 #[test]
@@ -115,16 +193,25 @@ fn a_profile_that_comes_by_two_ways_is_there_once() {
     let profile = |text: &str| {
         catalog(&[
             ("profiles/ssh.yaml", SSH),
-            ("profiles/a.yaml", "extends: [ssh]\nchecks: [{package: aa}]\n"),
+            (
+                "profiles/a.yaml",
+                "extends: [ssh]\nchecks: [{package: aa}]\n",
+            ),
             ("profiles/b.yaml", text),
             ("profiles/c.yaml", "extends: [a, b]\n"),
             ("images/base.yaml", &format!("{BASE}profiles: [c]\n")),
         ])
     };
     let both = profile("extends: [ssh]\nchecks: [{package: bb}]\n").expect("sound");
-    assert_eq!(ids(&both, "base"), ["sshd-01", "sshd-02", "sshd-03", "package:aa", "package:bb"]);
+    assert_eq!(
+        ids(&both, "base"),
+        ["sshd-01", "sshd-02", "sshd-03", "package:aa", "package:bb"]
+    );
     let said = profile("extends: [ssh]\ndisable: {sshd-01: no}\n").expect_err("they differ");
-    assert!(said[0].starts_with("CAT101 profiles/c.yaml:1:1 two of the profiles"), "{said:?}");
+    assert!(
+        said[0].starts_with("CAT101 profiles/c.yaml:1:1 two of the profiles"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -145,10 +232,21 @@ fn cycles_and_long_chains_end_with_places() {
         ]
     );
     let chain: Vec<(String, String)> = (0..60)
-        .map(|n| (format!("profiles/p{n:02}.yaml"), format!("extends: [p{:02}]\n", n + 1)))
-        .chain([("profiles/p60.yaml".to_owned(), "checks: [{package: aa}]\n".to_owned())])
+        .map(|n| {
+            (
+                format!("profiles/p{n:02}.yaml"),
+                format!("extends: [p{:02}]\n", n + 1),
+            )
+        })
+        .chain([(
+            "profiles/p60.yaml".to_owned(),
+            "checks: [{package: aa}]\n".to_owned(),
+        )])
         .collect();
-    let files: Vec<(&str, &str)> = chain.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    let files: Vec<(&str, &str)> = chain
+        .iter()
+        .map(|(p, t)| (p.as_str(), t.as_str()))
+        .collect();
     assert!(refused(&files)[0].contains("more than 32 profiles"));
 }
 
@@ -173,19 +271,48 @@ fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
         ("kid", 0.1, "hello", true, Some("you")),
         ("zkid", 0.1, "hello", true, Some("you")),
     ] {
-        assert_eq!(ids(&catalog, image), ["sshd-01", "sshd-02", "sshd-03"], "{image}");
-        assert!((control(&catalog, image, "sshd-01").impact - impact).abs() < 1e-9, "{image}");
+        assert_eq!(
+            ids(&catalog, image),
+            ["sshd-01", "sshd-02", "sshd-03"],
+            "{image}"
+        );
+        assert!(
+            (control(&catalog, image, "sshd-01").impact - impact).abs() < 1e-9,
+            "{image}"
+        );
         let second = control(&catalog, image, "sshd-02");
-        assert_eq!(value(second, "banner"), Tree::Text(banner.to_owned()), "{image}");
-        assert_eq!(second.waiver.as_ref().map(|w| w.owner.as_str()), waived, "{image}");
+        assert_eq!(
+            value(second, "banner"),
+            Tree::Text(banner.to_owned()),
+            "{image}"
+        );
+        assert_eq!(
+            second.waiver.as_ref().map(|w| w.owner.as_str()),
+            waived,
+            "{image}"
+        );
         let third = control(&catalog, image, "sshd-03");
-        assert_eq!((third.disabled.is_some(), third.waiver.is_some()), (disabled, true), "{image}");
+        assert_eq!(
+            (third.disabled.is_some(), third.waiver.is_some()),
+            (disabled, true),
+            "{image}"
+        );
     }
     let plain = crate::checks::digest(&catalog.controls(&ImageName::from("base")));
-    assert_ne!(crate::checks::digest(&catalog.controls(&ImageName::from("zkid"))), plain, "seen in plans");
-    let unwaived =
-        catalog.controls(&ImageName::from("base")).into_iter().cloned().map(|c| Control { waiver: None, ..c });
-    assert_eq!(crate::checks::digest(&unwaived.collect::<Vec<_>>().iter().collect::<Vec<_>>()), plain);
+    assert_ne!(
+        crate::checks::digest(&catalog.controls(&ImageName::from("zkid"))),
+        plain,
+        "seen in plans"
+    );
+    let unwaived = catalog
+        .controls(&ImageName::from("base"))
+        .into_iter()
+        .cloned()
+        .map(|c| Control { waiver: None, ..c });
+    assert_eq!(
+        crate::checks::digest(&unwaived.collect::<Vec<_>>().iter().collect::<Vec<_>>()),
+        plain
+    );
 }
 
 #[test]
@@ -203,7 +330,12 @@ fn waivers_of_the_catalog_are_for_all_or_for_some() {
         ("images/zkid.yaml", "parent: kid\n"),
     ];
     let catalog = catalog(&files).expect("sound");
-    let why = |image: &str, id: &str| control(&catalog, image, id).waiver.as_ref().map(|w| w.justification.clone());
+    let why = |image: &str, id: &str| {
+        control(&catalog, image, id)
+            .waiver
+            .as_ref()
+            .map(|w| w.justification.clone())
+    };
     let all = |id: &str| ["base", "kid", "zkid"].map(|image| why(image, id).unwrap_or_default());
     assert_eq!(all("sshd-01"), ["all", "some", "some"]);
     assert_eq!(all("sshd-02"), ["", "own", "own"]);
@@ -213,25 +345,39 @@ fn waivers_of_the_catalog_are_for_all_or_for_some() {
 #[test]
 fn sensitive_inputs_say_nothing_and_look_at_nothing() {
     let profile = |check: &str| {
-        format!("inputs:\n  word: {{default: hunter2, sensitive: true}}\nchecks:\n  - {{id: s-01, {check}}}\n")
+        format!(
+            "inputs:\n  word: {{default: hunter2, sensitive: true}}\nchecks:\n  - {{id: s-01, {check}}}\n"
+        )
     };
     let text = profile("file: /a, content: {include: $inputs.word}");
     let base = format!("{BASE}profiles: [p]\n");
     let sound = catalog(&[("profiles/p.yaml", &text), ("images/base.yaml", &base)]).expect("sound");
     let digest = |catalog: &Catalog| {
         let name = ImageName::from("base");
-        (crate::checks::digest(&catalog.controls(&name)), catalog.profiles(&name)[0].sha256.clone())
+        (
+            crate::checks::digest(&catalog.controls(&name)),
+            catalog.profiles(&name)[0].sha256.clone(),
+        )
     };
     let other = text.replace("hunter2", "swordfish");
-    let other = catalog(&[("profiles/p.yaml", &other), ("images/base.yaml", &base)]).expect("sound");
-    assert_eq!(digest(&sound), digest(&other), "a secret can't be guessed from a digest");
+    let other =
+        catalog(&[("profiles/p.yaml", &other), ("images/base.yaml", &base)]).expect("sound");
+    assert_eq!(
+        digest(&sound),
+        digest(&other),
+        "a secret can't be guessed from a digest"
+    );
     for check in [
         "file: \"/${inputs.word}\"",
         "command: \"id ${inputs.word}\"",
         "file: /a, content: \"${w}\", for_each: {w: [$inputs.word]}",
         "file: /a, size: $inputs.word",
     ] {
-        let said = refused(&[("profiles/p.yaml", &profile(check)), ("images/base.yaml", &base)]).join("\n");
+        let said = refused(&[
+            ("profiles/p.yaml", &profile(check)),
+            ("images/base.yaml", &base),
+        ])
+        .join("\n");
         assert!(said.contains("sensitive input `word`"), "{check}: {said}");
         assert!(!said.contains("hunter2"), "{check}: {said}");
     }
@@ -241,30 +387,53 @@ fn sensitive_inputs_say_nothing_and_look_at_nothing() {
 fn bombs_end_with_a_named_error() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..12 {
-        bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "));
+        bomb += &format!(
+            "a{n}: &a{n} [{}]\n",
+            vec![format!("*a{}", n - 1); 9].join(", ")
+        );
     }
     let deep = format!("checks: {}{}\n", "[".repeat(2000), "]".repeat(2000));
-    let groups = format!("checks: [{}file: /a{}]\n", "{any_of: [{".repeat(200), "}]}".repeat(200));
+    let groups = format!(
+        "checks: [{}file: /a{}]\n",
+        "{any_of: [{".repeat(200),
+        "}]}".repeat(200)
+    );
     for text in [&bomb, &deep, &groups] {
         let codes: Vec<&str> = profile_findings(text).iter().map(|d| d.code).collect();
         assert!(codes.contains(&"CAT009"), "{codes:?}");
         let said = refused(&[("waivers.yaml", text)]);
-        assert!(said.iter().any(|s| s.starts_with("CAT009 waivers.yaml")), "{said:?}");
+        assert!(
+            said.iter().any(|s| s.starts_with("CAT009 waivers.yaml")),
+            "{said:?}"
+        );
     }
     let many = format!(
         "checks: [{{package: \"${{a}}${{b}}\", for_each: {{a: [{0}], b: [{0}]}}}}]\n",
         vec!["x"; 200].join(", ")
     );
-    assert!(profile_findings(&many).iter().any(|d| d.message.contains("more than 10000 combinations")));
+    assert!(
+        profile_findings(&many)
+            .iter()
+            .any(|d| d.message.contains("more than 10000 combinations"))
+    );
 }
 
 #[test]
 fn the_gate_is_read() {
     let gate = |text: &str| {
         let settings = format!("{SETTINGS}{text}");
-        load(&BTreeMap::from([("bakeline.yaml".to_owned(), settings.into_bytes())]))
+        load(&BTreeMap::from([(
+            "bakeline.yaml".to_owned(),
+            settings.into_bytes(),
+        )]))
     };
     let impact = |text: &str| gate(text).0.expect("sound").settings.gate.fail_from_impact;
-    assert_eq!((impact("").to_bits(), impact("checks: {fail_from_impact: 0.7}\n")), (0.0_f64.to_bits(), 0.7));
+    assert_eq!(
+        (
+            impact("").to_bits(),
+            impact("checks: {fail_from_impact: 0.7}\n")
+        ),
+        (0.0_f64.to_bits(), 0.7)
+    );
     assert!(gate("checks: {fail_from_impact: 1.5}\n").0.is_none());
 }

@@ -9,7 +9,10 @@ fn findings(text: &str) -> Vec<String> {
     let text = Text::new(text.to_owned());
     let source = Source::new("x.yaml", &text);
     parse(&source, &mut sink);
-    sink.finish().iter().map(|d| format!("{} {}:{}", d.code, d.place.line, d.place.column)).collect()
+    sink.finish()
+        .iter()
+        .map(|d| format!("{} {}:{}", d.code, d.place.line, d.place.column))
+        .collect()
 }
 
 #[test]

@@ -12,17 +12,30 @@ use crate::checks::view::{Seen, View};
 pub(crate) static KIND: Kind = Kind {
     name: "acl",
     doc: "The POSIX ACL of a file or directory, links followed; with nothing else: it has none.",
-    subject: Subject { name: "path", doc: "The absolute path in the image.", words: &[], check: absolute },
+    subject: Subject {
+        name: "path",
+        doc: "The absolute path in the image.",
+        words: &[],
+        check: absolute,
+    },
     parameters: &[],
     properties: &[
         Property::new("exists", Of::Bool, "Whether there is a file or directory.").or(&["exist"]),
-        Property::new("extended", Of::Bool, "Whether it gives more rights than its permission bits show."),
+        Property::new(
+            "extended",
+            Of::Bool,
+            "Whether it gives more rights than its permission bits show.",
+        ),
         Property::new(
             "entries",
             Of::List,
             "The entries beside owner, group and other: `user:bob:rw-`, `group:staff:r--`, `mask::rw-`.",
         ),
-        Property::new("default_entries", Of::List, "What is handed on to new files in a directory, in the same form."),
+        Property::new(
+            "default_entries",
+            Of::List,
+            "What is handed on to new files in a directory, in the same form.",
+        ),
     ],
     open: None,
     by_default: &["!extended"],
@@ -56,7 +69,9 @@ fn list(text: &str, view: &View<'_>) -> Result<List, String> {
         if line.is_empty() {
             continue;
         }
-        let (line, defaults) = line.strip_prefix("default:").map_or((line, false), |rest| (rest, true));
+        let (line, defaults) = line
+            .strip_prefix("default:")
+            .map_or((line, false), |rest| (rest, true));
         let parts: Vec<&str> = line.split(':').collect();
         let [kind, who, rights] = parts.as_slice() else {
             return Err("getfacl answered in an unknown form".to_owned());
@@ -87,7 +102,10 @@ fn named(kind: &str, who: &str, view: &View<'_>) -> String {
 /// The list of a path: read, or known to be empty, or why it is not known.
 fn read(view: &View<'_>, path: &str) -> Seen<Rc<List>> {
     let plus = match view.parsed("acl", path, |line| {
-        line.split(' ').next().map(|perms| perms.ends_with('+')).ok_or_else(|| "`ls` told nothing".to_owned())
+        line.split(' ')
+            .next()
+            .map(|perms| perms.ends_with('+'))
+            .ok_or_else(|| "`ls` told nothing".to_owned())
     }) {
         Seen::Present(plus) => *plus,
         Seen::Absent => return Seen::Absent,
@@ -95,7 +113,9 @@ fn read(view: &View<'_>, path: &str) -> Seen<Rc<List>> {
     };
     match view.parsed("acl-entries", path, |text| list(text, view)) {
         Seen::Absent if !plus => Seen::Present(Rc::default()),
-        Seen::Absent => Seen::Unknown("it has an ACL, and getfacl is not there to read it".to_owned()),
+        Seen::Absent => {
+            Seen::Unknown("it has an ACL, and getfacl is not there to read it".to_owned())
+        }
         other => other,
     }
 }
@@ -123,7 +143,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 /// The entries for `file`'s property of that name.
 pub(super) fn extra(view: &View<'_>, path: &str) -> Observed {
-    read(view, path).observe("does not exist", |list| Observed::list(list.entries.iter().cloned()))
+    read(view, path).observe("does not exist", |list| {
+        Observed::list(list.entries.iter().cloned())
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +154,13 @@ mod tests {
 
     const TABLES: [(&str, &str, i32, &str, &str); 3] = [
         IDENTITY,
-        ("passwd", "", 0, "-", "root:x:0:0::/:/\nbob:x:1000:1000::/:/\n"),
+        (
+            "passwd",
+            "",
+            0,
+            "-",
+            "root:x:0:0::/:/\nbob:x:1000:1000::/:/\n",
+        ),
         ("group", "", 0, "-", "root:x:0:\nstaff:x:50:\n"),
     ];
 
@@ -145,7 +173,10 @@ mod tests {
     fn entries_have_the_targets_names() {
         let rows = "user::rw-\nuser:1000:rw-\t\t#effective:r--\ngroup::r--\ngroup:50:r-x\ngroup:777:r--\nmask::r--\nother::r--\n\
             default:user::rwx\n";
-        let frames = [("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"), ("acl-entries", "/a", 0, "-", rows)];
+        let frames = [
+            ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
+            ("acl-entries", "/a", 0, "-", rows),
+        ];
         let yaml = "{acl: /a, entries: {same_set: [\"user:bob:rw-\", \"group:staff:r-x\", \"group:777:r--\", \"mask::r--\"]}, \
             default_entries: {same_set: [\"user::rwx\"]}, extended: true}";
         assert_eq!(told(yaml, &frames), "passed  acl:/a");
@@ -154,16 +185,34 @@ mod tests {
 
     #[test]
     fn what_ls_alone_tells_is_whether_there_is_one() {
-        let plain = [("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"), ("acl-entries", "/a", 1, "-", "")];
-        assert_eq!(told("{acl: /a, entries: {empty: true}}", &plain), "passed  acl:/a");
+        let plain = [
+            ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
+            ("acl-entries", "/a", 1, "-", ""),
+        ];
+        assert_eq!(
+            told("{acl: /a, entries: {empty: true}}", &plain),
+            "passed  acl:/a"
+        );
         assert_eq!(told("{acl: /a}", &plain), "passed  acl:/a");
-        let plus = [("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"), ("acl-entries", "/a", 1, "-", "")];
-        assert_eq!(told("{acl: /a}", &plus), "failed  acl:/a  extended: expected false, actual true");
+        let plus = [
+            ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
+            ("acl-entries", "/a", 1, "-", ""),
+        ];
+        assert_eq!(
+            told("{acl: /a}", &plus),
+            "failed  acl:/a  extended: expected false, actual true"
+        );
         assert!(told("{acl: /a, entries: {empty: true}}", &plus).starts_with("error"));
-        let dumb = [("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"), ("acl-entries", "/a", 3, "-", "no")];
+        let dumb = [
+            ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
+            ("acl-entries", "/a", 3, "-", "no"),
+        ];
         assert!(told("{acl: /a}", &dumb).starts_with("error"));
         let gone = [("acl", "/a", 1, "-", "ls: /a: No such file or directory")];
-        assert_eq!(told("{acl: /a}", &gone), "failed  acl:/a  extended: expected false, but it does not exist");
+        assert_eq!(
+            told("{acl: /a}", &gone),
+            "failed  acl:/a  extended: expected false, but it does not exist"
+        );
         assert!(told("{acl: /a, if_absent: skip}", &gone).starts_with("skipped"));
         assert!(told("{acl: /a}", &[("acl", "/a", 2, "-", "")]).starts_with("error"));
     }

@@ -11,10 +11,19 @@ use crate::checks::view::View;
 pub(crate) static KIND: Kind = Kind {
     name: "auditd_conf",
     doc: "The settings of auditd.conf(5), by any name in any case of letters; the last line of a name counts.",
-    subject: Subject { name: "path", doc: "Where they are: /etc/audit/auditd.conf.", words: &[], check: readable },
+    subject: Subject {
+        name: "path",
+        doc: "Where they are: /etc/audit/auditd.conf.",
+        words: &[],
+        check: readable,
+    },
     parameters: &[],
     properties: &[],
-    open: Some(Property::new("", Of::Setting, "A setting, such as max_log_file_action.")),
+    open: Some(Property::new(
+        "",
+        Of::Setting,
+        "A setting, such as max_log_file_action.",
+    )),
     by_default: &[],
     implied: &[],
     presence: None,
@@ -37,7 +46,12 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
             [name, "=", values @ ..] if matches!(values.len(), 1 | 2) => {
                 out.insert(name.to_ascii_lowercase(), values.join(" "));
             }
-            _ => return Err(format!("line {}: it is not `name = value`, which auditd refuses", i + 1)),
+            _ => {
+                return Err(format!(
+                    "line {}: it is not `name = value`, which auditd refuses",
+                    i + 1
+                ));
+            }
         }
     }
     Ok(out)
@@ -54,7 +68,11 @@ mod tests {
     const PATH: &str = "/etc/audit/auditd.conf";
 
     fn told(yaml: &str, rc: i32, text: &str) -> String {
-        lines(&format!("- {{auditd_conf: {PATH}, {yaml}}}"), &[IDENTITY, ("config", PATH, rc, "-", text)]).join("")
+        lines(
+            &format!("- {{auditd_conf: {PATH}, {yaml}}}"),
+            &[IDENTITY, ("config", PATH, rc, "-", text)],
+        )
+        .join("")
     }
 
     #[test]
@@ -67,9 +85,17 @@ mod tests {
             "num_logs: {at_least: 6}",
             "flush: {absent: true}",
         ] {
-            assert!(told(yaml, 0, text).starts_with("passed"), "{yaml}: {}", told(yaml, 0, text));
+            assert!(
+                told(yaml, 0, text).starts_with("passed"),
+                "{yaml}: {}",
+                told(yaml, 0, text)
+            );
         }
-        for yaml in ["num_logs: 5", "flush: {not: none}", "max_log_file_action: keep_logs"] {
+        for yaml in [
+            "num_logs: 5",
+            "flush: {not: none}",
+            "max_log_file_action: keep_logs",
+        ] {
             assert!(told(yaml, 0, text).starts_with("failed"), "{yaml}");
         }
     }
@@ -78,7 +104,10 @@ mod tests {
     fn what_auditd_would_not_start_with_is_an_error() {
         for line in ["num_logs=5", "num_logs 5", "num_logs =", "num_logs = 5 6 7"] {
             let said = told("num_logs: 5", 0, &format!("\n{line}\n"));
-            assert!(said.starts_with("error") && said.contains("line 2"), "{said}");
+            assert!(
+                said.starts_with("error") && said.contains("line 2"),
+                "{said}"
+            );
         }
         assert!(told("num_logs: {not: 5}", 1, "").starts_with("failed"));
         assert!(told("num_logs: {absent: true}", 2, "").starts_with("error"));

@@ -18,14 +18,31 @@ pub(crate) static KIND: Kind = Kind {
           The build's own key is there until seal.sh removes it after the checks of the build, and at a boot cloud-init has \
           put in the instance's: what else `comments`, `count` and `users` then show came with the image. Judged in phase boot \
           unless `phase` says more.",
-    subject: Subject { name: "user", doc: "All accounts: `all`; or an account's name.", words: &[], check: check_user },
+    subject: Subject {
+        name: "user",
+        doc: "All accounts: `all`; or an account's name.",
+        words: &[],
+        check: check_user,
+    },
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "The files with anything but comments in them."),
+        Property::new(
+            "files",
+            Of::List,
+            "The files with anything but comments in them.",
+        ),
         Property::new("users", Of::List, "The accounts that they let in to."),
         Property::new("count", Of::Number, "The number of keys."),
-        Property::new("types", Of::List, "The types of the keys, such as ssh-ed25519."),
-        Property::new("comments", Of::List, "The comments of the keys, `` where there is none."),
+        Property::new(
+            "types",
+            Of::List,
+            "The types of the keys, such as ssh-ed25519.",
+        ),
+        Property::new(
+            "comments",
+            Of::List,
+            "The comments of the keys, `` where there is none.",
+        ),
         Property::new(
             "options",
             Of::List,
@@ -52,7 +69,10 @@ pub(crate) static KIND: Kind = Kind {
 /// useradd(8) is stricter; a colon or line break can't be in passwd(5).
 pub(super) fn check_user(name: &str) -> Result<(), (String, &'static str)> {
     if name.is_empty() || name.contains([':', '\n', '/', '\0']) {
-        return Err((format!("`{}` is no account's name", name.escape_default()), "write `all` or an account's name"));
+        return Err((
+            format!("`{}` is no account's name", name.escape_default()),
+            "write `all` or an account's name",
+        ));
     }
     Ok(())
 }
@@ -74,10 +94,19 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
     let row = |line: &str| {
         let mut words = line.splitn(4, ':').map(str::to_owned);
         let (user, uid) = (words.next()?, words.next()?.parse().ok()?);
-        Some(Row { user, uid, home: words.next()?, path: words.next()? })
+        Some(Row {
+            user,
+            uid,
+            home: words.next()?,
+            path: words.next()?,
+        })
     };
-    let unknown = |line: &str| format!("an account has an unknown form: {}", brief(line.as_bytes()));
-    text.lines().filter(|l| !l.is_empty()).map(|line| row(line).ok_or_else(|| unknown(line))).collect()
+    let unknown =
+        |line: &str| format!("an account has an unknown form: {}", brief(line.as_bytes()));
+    text.lines()
+        .filter(|l| !l.is_empty())
+        .map(|line| row(line).ok_or_else(|| unknown(line)))
+        .collect()
 }
 
 /// What is told of a key: type, options, comment.
@@ -93,18 +122,30 @@ fn keys(text: &str) -> Result<Vec<Key>, String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let user = target.subject.as_str();
-    view.parsed("key_files", "", rows).observe("has no accounts", |all| {
-        let rows: Vec<&Row> = all.iter().filter(|row| user == "all" || row.user == user).collect();
-        if user != "all" && !has_account(user, view) {
-            return Observed::Missing("has no such account".to_owned());
-        }
-        if property == "unsafe" { unsafe_paths(&rows, view) } else { of_keys(property, &rows, view) }
-    })
+    view.parsed("key_files", "", rows)
+        .observe("has no accounts", |all| {
+            let rows: Vec<&Row> = all
+                .iter()
+                .filter(|row| user == "all" || row.user == user)
+                .collect();
+            if user != "all" && !has_account(user, view) {
+                return Observed::Missing("has no such account".to_owned());
+            }
+            if property == "unsafe" {
+                unsafe_paths(&rows, view)
+            } else {
+                of_keys(property, &rows, view)
+            }
+        })
 }
 
 fn has_account(user: &str, view: &View<'_>) -> bool {
     let names = view.parsed("passwd", "", |text| {
-        Ok(text.lines().filter_map(|line| line.split(':').next()).map(str::to_owned).collect::<Vec<_>>())
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split(':').next())
+            .map(str::to_owned)
+            .collect::<Vec<_>>())
     });
     matches!(names, Seen::Present(names) if names.iter().any(|name| name == user))
 }
@@ -127,13 +168,22 @@ fn of_keys(property: &str, rows: &[&Row], view: &View<'_>) -> Observed {
         .flat_map(|(_, keys)| keys.iter())
         .filter(|[kind, ..]| kind != "?")
         .collect();
-    let unique = |items: Vec<String>| Observed::list(items.into_iter().collect::<std::collections::BTreeSet<_>>());
+    let unique = |items: Vec<String>| {
+        Observed::list(items.into_iter().collect::<std::collections::BTreeSet<_>>())
+    };
     match property {
         "files" => unique(filled().map(|(row, _)| row.path.clone()).collect()),
         "users" => unique(filled().map(|(row, _)| row.user.clone()).collect()),
-        "count" => Observed::Value(Value::Number(i64::try_from(valid.len()).unwrap_or(i64::MAX))),
+        "count" => Observed::Value(Value::Number(
+            i64::try_from(valid.len()).unwrap_or(i64::MAX),
+        )),
         "types" => unique(valid.iter().map(|[kind, ..]| kind.clone()).collect()),
-        "options" => unique(valid.iter().map(|[_, options, _]| options.clone()).collect()),
+        "options" => unique(
+            valid
+                .iter()
+                .map(|[_, options, _]| options.clone())
+                .collect(),
+        ),
         _ => Observed::list(valid.iter().map(|[.., comment]| comment.clone())),
     }
 }
@@ -143,10 +193,16 @@ fn unsafe_paths(rows: &[&Row], view: &View<'_>) -> Observed {
         let mut out = std::collections::BTreeSet::new();
         for row in rows {
             let folder = row.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-            let home = if folder.starts_with(&row.home) { row.home.as_str() } else { folder };
+            let home = if folder.starts_with(&row.home) {
+                row.home.as_str()
+            } else {
+                folder
+            };
             for path in [row.path.as_str(), folder, home] {
                 let path = if path.is_empty() { "/" } else { path };
-                let Some(entry) = stats.iter().find(|entry| entry.path == path) else { continue };
+                let Some(entry) = stats.iter().find(|entry| entry.path == path) else {
+                    continue;
+                };
                 if ![0, row.uid].contains(&entry.stat.uid) || entry.stat.mode & 0o022 != 0 {
                     out.insert(entry.path.clone());
                 }

@@ -18,12 +18,25 @@ use crate::checks::view::View;
 pub(crate) static KIND: Kind = Kind {
     name: "certificate",
     doc: "The first certificate (X.509) of a PEM file; it is read, its signature is not verified.",
-    subject: Subject { name: "path", doc: "The absolute path in the image.", words: &[], check: absolute },
+    subject: Subject {
+        name: "path",
+        doc: "The absolute path in the image.",
+        words: &[],
+        check: absolute,
+    },
     parameters: &[],
     properties: &[
-        Property::new("subject", Of::Setting, "Whom it is for, as RFC 4514 writes names: CN=example.org,O=Example."),
+        Property::new(
+            "subject",
+            Of::Setting,
+            "Whom it is for, as RFC 4514 writes names: CN=example.org,O=Example.",
+        ),
         Property::new("issuer", Of::Setting, "Who issued it, written alike."),
-        Property::new("not_before", Of::Setting, "From when it is valid: 2026-01-31T00:00:00Z."),
+        Property::new(
+            "not_before",
+            Of::Setting,
+            "From when it is valid: 2026-01-31T00:00:00Z.",
+        ),
         Property::new("not_after", Of::Setting, "Until when it is valid."),
         Property::new(
             "days_left",
@@ -36,8 +49,16 @@ pub(crate) static KIND: Kind = Kind {
             Of::Setting,
             "How it is signed: sha256WithRSAEncryption, ecdsa-with-SHA256, …; else the number.",
         ),
-        Property::new("names", Of::List, "The names and addresses that it is for: its subject alternative names."),
-        Property::new("self_signed", Of::Bool, "Whether it names its subject as its issuer."),
+        Property::new(
+            "names",
+            Of::List,
+            "The names and addresses that it is for: its subject alternative names.",
+        ),
+        Property::new(
+            "self_signed",
+            Of::Bool,
+            "Whether it names its subject as its issuer.",
+        ),
     ],
     open: None,
     by_default: &[],
@@ -72,8 +93,9 @@ fn seen(pem: &str) -> Result<Seen, String> {
     let Some((first, _)) = pem.split_once(END) else {
         return Err("there is no certificate in PEM form".to_owned());
     };
-    let certificate = Certificate::from_pem(format!("{}{END}\n", first.trim_start().replace('\r', "")))
-        .map_err(|e| format!("the certificate can't be read: {e}"))?;
+    let certificate =
+        Certificate::from_pem(format!("{}{END}\n", first.trim_start().replace('\r', "")))
+            .map_err(|e| format!("the certificate can't be read: {e}"))?;
     let body = certificate.tbs_certificate();
     let validity = body.validity();
     let names = body
@@ -95,12 +117,13 @@ fn seen(pem: &str) -> Result<Seen, String> {
 
 fn name(name: &GeneralName) -> String {
     match name {
-        GeneralName::DnsName(name) | GeneralName::Rfc822Name(name) | GeneralName::UniformResourceIdentifier(name) => {
-            name.to_string()
-        }
+        GeneralName::DnsName(name)
+        | GeneralName::Rfc822Name(name)
+        | GeneralName::UniformResourceIdentifier(name) => name.to_string(),
         GeneralName::IpAddress(bytes) => {
             let four = <[u8; 4]>::try_from(bytes.as_bytes()).map(IpAddr::from);
-            let address = four.or_else(|_| <[u8; 16]>::try_from(bytes.as_bytes()).map(IpAddr::from));
+            let address =
+                four.or_else(|_| <[u8; 16]>::try_from(bytes.as_bytes()).map(IpAddr::from));
             address.map_or_else(|_| hex(bytes.as_bytes()), |address| address.to_string())
         }
         GeneralName::DirectoryName(name) => name.to_string(),
@@ -131,12 +154,18 @@ fn signature(number: &str) -> String {
 /// RFC 3279 (RSA), RFC 5480 (elliptic curves by their numbers), RFC 8410 (Ed25519, Ed448).
 fn key_bits(key: &SubjectPublicKeyInfoOwned) -> Option<i64> {
     match key.algorithm.oid.to_string().as_str() {
-        "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => modulus_bits(key.subject_public_key.as_bytes()?),
+        "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
+            modulus_bits(key.subject_public_key.as_bytes()?)
+        }
         "1.3.101.112" => Some(256),
         "1.3.101.113" => Some(456),
         "1.2.840.10045.2.1" => {
-            let curve =
-                key.algorithm.parameters.as_ref()?.decode_as::<x509_cert::der::asn1::ObjectIdentifier>().ok()?;
+            let curve = key
+                .algorithm
+                .parameters
+                .as_ref()?
+                .decode_as::<x509_cert::der::asn1::ObjectIdentifier>()
+                .ok()?;
             match curve.to_string().as_str() {
                 "1.2.840.10045.3.1.1" => Some(192),
                 "1.3.132.0.33" => Some(224),
@@ -156,7 +185,9 @@ fn modulus_bits(der: &[u8]) -> Option<i64> {
     let modulus = value(inside, 0x02)?;
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let (first, rest) = modulus.get(zeros..)?.split_first()?;
-    i64::try_from(rest.len() * 8).ok().map(|bits| bits + i64::from(8 - first.leading_zeros()))
+    i64::try_from(rest.len() * 8)
+        .ok()
+        .map(|bits| bits + i64::from(8 - first.leading_zeros()))
 }
 
 /// What stands behind a tag and its length.
@@ -170,29 +201,37 @@ fn value(der: &[u8], tag: u8) -> Option<&[u8]> {
         if digits.len() > 4 {
             return None;
         }
-        (digits.iter().fold(0, |all, digit| all << 8 | usize::from(*digit)), rest)
+        (
+            digits
+                .iter()
+                .fold(0, |all, digit| all << 8 | usize::from(*digit)),
+            rest,
+        )
     };
     (*found == tag).then_some(rest.get(..length)?)
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("certificate", &target.subject, seen).observe("does not exist", |seen| match property {
-        "subject" => Observed::setting(seen.subject.clone()),
-        "issuer" => Observed::setting(seen.issuer.clone()),
-        "not_before" => Observed::setting(seen.not_before.clone()),
-        "not_after" => Observed::setting(seen.not_after.clone()),
-        "signature" => Observed::setting(seen.signature.clone()),
-        "names" => Observed::list(seen.names.iter().cloned()),
-        "self_signed" => Observed::bool(seen.subject == seen.issuer),
-        "key_bits" => match seen.key_bits {
-            Some(bits) => Observed::Value(Value::Number(bits)),
-            None => Observed::Unknown("its kind of key is not known here".to_owned()),
-        },
-        _ => match view.identity().clock.parse::<jiff::Timestamp>() {
-            Ok(now) => Observed::Value(Value::Number((seen.ends - now.as_second()).div_euclid(86400))),
-            Err(_) => Observed::Unknown("the target's clock was not told".to_owned()),
-        },
-    })
+    view.parsed("certificate", &target.subject, seen)
+        .observe("does not exist", |seen| match property {
+            "subject" => Observed::setting(seen.subject.clone()),
+            "issuer" => Observed::setting(seen.issuer.clone()),
+            "not_before" => Observed::setting(seen.not_before.clone()),
+            "not_after" => Observed::setting(seen.not_after.clone()),
+            "signature" => Observed::setting(seen.signature.clone()),
+            "names" => Observed::list(seen.names.iter().cloned()),
+            "self_signed" => Observed::bool(seen.subject == seen.issuer),
+            "key_bits" => match seen.key_bits {
+                Some(bits) => Observed::Value(Value::Number(bits)),
+                None => Observed::Unknown("its kind of key is not known here".to_owned()),
+            },
+            _ => match view.identity().clock.parse::<jiff::Timestamp>() {
+                Ok(now) => Observed::Value(Value::Number(
+                    (seen.ends - now.as_second()).div_euclid(86400),
+                )),
+                Err(_) => Observed::Unknown("the target's clock was not told".to_owned()),
+            },
+        })
 }
 
 #[cfg(test)]

@@ -41,7 +41,10 @@ H0IVhJR4UW22YuxjeKD0GwGSsr0DKoauuOv1nsax70EDMsn8ypgGdXZOiDiGhbHf
 
 fn told(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
     let identity = format!("uid=0\nclock={clock}\n");
-    let frames = [("identity", "", 0, "-", identity.as_str()), ("certificate", "/c.pem", rc, "-", text)];
+    let frames = [
+        ("identity", "", 0, "-", identity.as_str()),
+        ("certificate", "/c.pem", rc, "-", text),
+    ];
     lines(&format!("- {{certificate: /c.pem, {yaml}}}"), &frames).join("")
 }
 
@@ -53,27 +56,55 @@ fn the_first_certificate_of_a_file_is_told() {
         "issuer: {match: \"CN=Example CA\"}, not_before: \"2026-01-01T00:00:00Z\", not_after: \"2026-12-31T12:00:00Z\"",
         "names: {same_set: [example.org, 192.0.2.1, \"2001:db8::1\"]}",
     ] {
-        assert_eq!(told(yaml, 0, &chain, ""), "passed  certificate:/c.pem", "{yaml}");
+        assert_eq!(
+            told(yaml, 0, &chain, ""),
+            "passed  certificate:/c.pem",
+            "{yaml}"
+        );
     }
     assert_eq!(
-        told("key_length: 2048, self_signed: true, names: {empty: true}", 0, CA, ""),
+        told(
+            "key_length: 2048, self_signed: true, names: {empty: true}",
+            0,
+            CA,
+            ""
+        ),
         "passed  certificate:/c.pem"
     );
 }
 
 #[test]
 fn days_are_counted_by_the_clock_of_the_target() {
-    for (clock, days) in [("2026-12-01T12:00:00Z", 30), ("2026-12-31T11:59:59Z", 0), ("2026-12-31T12:00:01Z", -1)] {
-        assert_eq!(told(&format!("days_left: {days}"), 0, LEAF, clock), "passed  certificate:/c.pem", "{clock}");
+    for (clock, days) in [
+        ("2026-12-01T12:00:00Z", 30),
+        ("2026-12-31T11:59:59Z", 0),
+        ("2026-12-31T12:00:01Z", -1),
+    ] {
+        assert_eq!(
+            told(&format!("days_left: {days}"), 0, LEAF, clock),
+            "passed  certificate:/c.pem",
+            "{clock}"
+        );
     }
-    assert!(told("days_left: {at_least: 14}", 0, LEAF, "").starts_with("error"), "no clock");
+    assert!(
+        told("days_left: {at_least: 14}", 0, LEAF, "").starts_with("error"),
+        "no clock"
+    );
 }
 
 #[test]
 fn what_is_no_certificate_is_an_error_and_none_a_failure() {
     assert!(told("days_left: {at_least: 0}", 1, "", "").contains("but it does not exist"));
     let broken = LEAF.replace("MII", "MIJ");
-    for (rc, text) in [(0, ""), (0, broken.as_str()), (2, "Permission denied"), (3, "it is no file")] {
-        assert!(told("self_signed: false", rc, text, "").starts_with("error"), "{text}");
+    for (rc, text) in [
+        (0, ""),
+        (0, broken.as_str()),
+        (2, "Permission denied"),
+        (3, "it is no file"),
+    ] {
+        assert!(
+            told("self_signed: false", rc, text, "").starts_with("error"),
+            "{text}"
+        );
     }
 }

@@ -30,7 +30,11 @@ pub(crate) static KIND: Kind = Kind {
             Of::List,
             "What is in /var/lib/cloud, as `cloud-init clean` would remove it: instances, data, semaphores; seeds stay.",
         ),
-        Property::new("earlier", Of::List, "What is kept of other instances than this one: of those it was built on."),
+        Property::new(
+            "earlier",
+            Of::List,
+            "What is kept of other instances than this one: of those it was built on.",
+        ),
         Property::new(
             "status",
             Of::Setting,
@@ -68,20 +72,39 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn installed(found: &[Entry]) -> bool {
-    found.iter().any(|e| e.path.ends_with("/bin/cloud-init") && matches!(e.stat.kind, "file" | "link"))
+    found
+        .iter()
+        .any(|e| e.path.ends_with("/bin/cloud-init") && matches!(e.stat.kind, "file" | "link"))
 }
 
 fn enabled(found: &[Entry]) -> (bool, String) {
-    if found.iter().any(|entry| entry.path == "/etc/cloud/cloud-init.disabled") {
+    if found
+        .iter()
+        .any(|entry| entry.path == "/etc/cloud/cloud-init.disabled")
+    {
         return (false, "/etc/cloud/cloud-init.disabled is there".to_owned());
     }
-    let states: Vec<(&str, Enablement)> = UNITS.iter().map(|unit| (*unit, enablement(found, unit))).collect();
-    if let Some((unit, state)) = states.iter().find(|(_, state)| *state == Enablement::Masked) {
+    let states: Vec<(&str, Enablement)> = UNITS
+        .iter()
+        .map(|unit| (*unit, enablement(found, unit)))
+        .collect();
+    if let Some((unit, state)) = states
+        .iter()
+        .find(|(_, state)| *state == Enablement::Masked)
+    {
         return (false, format!("{unit} is {}", state.word()));
     }
     // The first ones are those that look for a data source; which of them there are differs between versions.
-    let first = || states.iter().take(FIRST).filter(|(_, state)| *state != Enablement::Absent);
-    match first().find(|(_, state)| *state == Enablement::Enabled).or(first().next()) {
+    let first = || {
+        states
+            .iter()
+            .take(FIRST)
+            .filter(|(_, state)| *state != Enablement::Absent)
+    };
+    match first()
+        .find(|(_, state)| *state == Enablement::Enabled)
+        .or(first().next())
+    {
         Some((_, Enablement::Enabled)) => (true, String::new()),
         Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
         None => (false, "it has no unit".to_owned()),
@@ -90,7 +113,11 @@ fn enabled(found: &[Entry]) -> (bool, String) {
 
 /// The directory of the instance that the link `instance` leads to.
 fn current(found: &[Entry]) -> Option<&str> {
-    let link = found.iter().find(|entry| entry.path == "/var/lib/cloud/instance")?.link.as_deref()?;
+    let link = found
+        .iter()
+        .find(|entry| entry.path == "/var/lib/cloud/instance")?
+        .link
+        .as_deref()?;
     link.trim_end_matches('/').rsplit('/').next()
 }
 
@@ -100,18 +127,29 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     }
     walk::found(view, "cloud_init").observe("was not looked at", |found| {
         let list = |keep: &dyn Fn(&Entry) -> bool| {
-            Observed::list(found.iter().filter(|entry| keep(entry)).map(|entry| entry.path.clone()))
+            Observed::list(
+                found
+                    .iter()
+                    .filter(|entry| keep(entry))
+                    .map(|entry| entry.path.clone()),
+            )
         };
         match property {
             "installed" => Observed::bool(installed(&found)),
-            "enabled" if !installed(&found) => Observed::Value(Value::Bool(false, "it is not installed".to_owned())),
+            "enabled" if !installed(&found) => {
+                Observed::Value(Value::Bool(false, "it is not installed".to_owned()))
+            }
             "enabled" => {
                 let (yes, how) = enabled(&found);
                 Observed::Value(Value::Bool(yes, how))
             }
             "state" => list(&|entry| {
                 // Directories that the package makes hold nothing by themselves.
-                let inside = entry.path.strip_prefix(STATE).unwrap_or_default().trim_start_matches('/');
+                let inside = entry
+                    .path
+                    .strip_prefix(STATE)
+                    .unwrap_or_default()
+                    .trim_start_matches('/');
                 entry.within(STATE)
                     && !inside.is_empty()
                     && !inside.starts_with("seed")
@@ -137,15 +175,25 @@ fn status(view: &View<'_>) -> Observed {
     if !identity.service_manager {
         return Observed::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("cloud_status", "", word).observe("told nothing", |word| Observed::setting((*word).clone()))
+    view.parsed("cloud_status", "", word)
+        .observe("told nothing", |word| Observed::setting((*word).clone()))
 }
 
 /// As `cloud-init status` works it out of status.json: a stage that is under way, errors of any stage, a result.
 fn word(text: &str) -> Result<String, String> {
-    let Some((going, json)) = text.split_once('\n') else { return Ok(text.to_owned()) };
-    let json: Json = serde_json::from_str(json).map_err(|e| format!("status.json can't be read: {e}"))?;
-    let stages = json.get("v1").and_then(Json::as_object).ok_or("status.json has an unknown form")?;
-    let failed = stages.values().filter_map(|stage| stage.get("errors")?.as_array()).any(|errors| !errors.is_empty());
+    let Some((going, json)) = text.split_once('\n') else {
+        return Ok(text.to_owned());
+    };
+    let json: Json =
+        serde_json::from_str(json).map_err(|e| format!("status.json can't be read: {e}"))?;
+    let stages = json
+        .get("v1")
+        .and_then(Json::as_object)
+        .ok_or("status.json has an unknown form")?;
+    let failed = stages
+        .values()
+        .filter_map(|stage| stage.get("errors")?.as_array())
+        .any(|errors| !errors.is_empty());
     let under_way = stages.get("stage").is_some_and(|stage| !stage.is_null());
     let word = match (failed, under_way || going == "running") {
         (true, _) => "error",

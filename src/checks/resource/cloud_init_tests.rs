@@ -12,7 +12,11 @@ const OURS: &str = "drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instances/i-
     lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instance -> /var/lib/cloud/instances/i-1\n";
 
 fn told(yaml: &str, found: &str, status: &str) -> String {
-    let frames = [IDENTITY, ("cloud_init", "", 0, "-", found), ("cloud_status", "", 0, "-", status)];
+    let frames = [
+        IDENTITY,
+        ("cloud_init", "", 0, "-", found),
+        ("cloud_status", "", 0, "-", status),
+    ];
     lines(&format!("- {{cloud_init: this{yaml}}}"), &frames).join("")
 }
 
@@ -20,7 +24,8 @@ fn told(yaml: &str, found: &str, status: &str) -> String {
 fn it_is_enabled_while_nothing_keeps_it_from_running() {
     assert_eq!(told("", FOUND, ""), "passed  cloud_init:this");
     let off = "-rw-r--r-- 1 0 0 0 Jan  1 12:00 ./etc/cloud/cloud-init.disabled\n";
-    let masked = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/cloud-init.service -> /dev/null\n";
+    let masked =
+        "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/cloud-init.service -> /dev/null\n";
     for (found, why) in [
         (format!("{FOUND}{off}"), "cloud-init.disabled is there"),
         (format!("{FOUND}{masked}"), "is masked"),
@@ -29,22 +34,41 @@ fn it_is_enabled_while_nothing_keeps_it_from_running() {
         let line = told("", &found, "");
         assert!(line.starts_with("failed") && line.contains(why), "{line}");
     }
-    let gone = told("", &FOUND.replace("./usr/bin/cloud-init\n", "./usr/bin/cloud-id\n"), "");
-    assert!(gone.starts_with("failed") && gone.contains("installed: expected true"), "{gone}");
+    let gone = told(
+        "",
+        &FOUND.replace("./usr/bin/cloud-init\n", "./usr/bin/cloud-id\n"),
+        "",
+    );
+    assert!(
+        gone.starts_with("failed") && gone.contains("installed: expected true"),
+        "{gone}"
+    );
 }
 
 #[test]
 fn clean_and_of_this_instance_are_told_apart() {
-    assert_eq!(told(", state: {empty: true}, earlier: {empty: true}", FOUND, ""), "passed  cloud_init:this");
+    assert_eq!(
+        told(", state: {empty: true}, earlier: {empty: true}", FOUND, ""),
+        "passed  cloud_init:this"
+    );
     let ours = format!("{FOUND}{OURS}");
     assert!(told(", state: {empty: true}", &ours, "").starts_with("failed"));
-    assert_eq!(told(", earlier: {empty: true}", &ours, ""), "passed  cloud_init:this");
+    assert_eq!(
+        told(", earlier: {empty: true}", &ours, ""),
+        "passed  cloud_init:this"
+    );
     let line = told(
         ", earlier: {empty: true}",
-        &format!("{ours}{}", OURS.lines().next().expect("one").replace("i-1", "i-0")),
+        &format!(
+            "{ours}{}",
+            OURS.lines().next().expect("one").replace("i-1", "i-0")
+        ),
         "",
     );
-    assert!(line.contains("actual \"/var/lib/cloud/instances/i-0\""), "{line}");
+    assert!(
+        line.contains("actual \"/var/lib/cloud/instances/i-0\""),
+        "{line}"
+    );
 }
 
 #[test]
@@ -62,7 +86,11 @@ fn its_status_is_worked_out_as_its_own_program_does() {
         (format!("running\n{}", json("null", "")), "running"),
         (format!("finished\n{}", json("\"init\"", "")), "running"),
     ] {
-        assert_eq!(told(&format!(", status: {word}"), FOUND, &text), "passed  cloud_init:this", "{text}");
+        assert_eq!(
+            told(&format!(", status: {word}"), FOUND, &text),
+            "passed  cloud_init:this",
+            "{text}"
+        );
     }
     assert!(told(", status: done", FOUND, "finished\n{").starts_with("error"));
     let directory = [("identity", "", 0, "-", "uid=0\ndirectory=yes\n")];

@@ -12,7 +12,12 @@ use crate::checks::view::View;
 pub(crate) static KIND: Kind = Kind {
     name: "command",
     doc: "A shell command, run in the image, never where bakeline runs; it must end with status 0 unless `exit_status` says otherwise.",
-    subject: Subject { name: "command", doc: "The command line for sh.", words: &[], check: check_command },
+    subject: Subject {
+        name: "command",
+        doc: "The command line for sh.",
+        words: &[],
+        check: check_command,
+    },
     parameters: &[Parameter {
         name: "timeout",
         of: Of::Number,
@@ -44,10 +49,16 @@ const DEFAULT_TIMEOUT: &str = "10";
 
 fn check_command(text: &str) -> Result<(), (String, &'static str)> {
     if text.trim().is_empty() {
-        return Err(("there is no command".to_owned(), "write a command line for sh"));
+        return Err((
+            "there is no command".to_owned(),
+            "write a command line for sh",
+        ));
     }
     if text.contains('\0') {
-        return Err(("a NUL character can't be in a command".to_owned(), "remove it"));
+        return Err((
+            "a NUL character can't be in a command".to_owned(),
+            "remove it",
+        ));
     }
     Ok(())
 }
@@ -55,7 +66,10 @@ fn check_command(text: &str) -> Result<(), (String, &'static str)> {
 fn check_timeout(text: &str) -> Result<(), (String, &'static str)> {
     match text.parse::<u32>() {
         Ok(1..=600) => Ok(()),
-        _ => Err(("it must be 1 to 600 seconds".to_owned(), "use a whole number from 1 to 600")),
+        _ => Err((
+            "it must be 1 to 600 seconds".to_owned(),
+            "use a whole number from 1 to 600",
+        )),
     }
 }
 
@@ -63,29 +77,52 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let mut wanted: BTreeMap<&str, u32> = BTreeMap::new();
     for one in asked {
         let seconds = wanted.entry(&one.target.subject).or_default();
-        *seconds = (*seconds).max(one.target.parameter("timeout", DEFAULT_TIMEOUT).parse().unwrap_or(10));
+        *seconds = (*seconds).max(
+            one.target
+                .parameter("timeout", DEFAULT_TIMEOUT)
+                .parse()
+                .unwrap_or(10),
+        );
     }
-    let line = |(run, seconds): (&str, u32)| format!("command_ {} {seconds} {}", hex(run.as_bytes()), sh_quote(run));
+    let line = |(run, seconds): (&str, u32)| {
+        format!(
+            "command_ {} {seconds} {}",
+            hex(run.as_bytes()),
+            sh_quote(run)
+        )
+    };
     wanted.into_iter().map(line).collect()
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let run = &target.subject;
-    let Some(exit) = view.raw("exit", run) else { return Observed::uncollected() };
+    let Some(exit) = view.raw("exit", run) else {
+        return Observed::uncollected();
+    };
     match exit.flags.as_str() {
         "" => {}
         "T" => {
-            return Observed::Unknown(format!("it was ended after {} s", target.parameter("timeout", DEFAULT_TIMEOUT)));
+            return Observed::Unknown(format!(
+                "it was ended after {} s",
+                target.parameter("timeout", DEFAULT_TIMEOUT)
+            ));
         }
         _ => return Observed::Unknown("it did not end by itself".to_owned()),
     }
     let blob = match property {
         "exit_status" => return Observed::Value(Value::Number(i64::from(exit.rc))),
-        "succeeds" => return Observed::Value(Value::Bool(exit.rc == 0, format!("exit status {}", exit.rc))),
+        "succeeds" => {
+            return Observed::Value(Value::Bool(
+                exit.rc == 0,
+                format!("exit status {}", exit.rc),
+            ));
+        }
         "stdout" => view.raw("out", run),
         _ => view.raw("err", run),
     };
-    blob.map_or_else(Observed::uncollected, |reading| Observed::blob(&reading.body))
+    blob.map_or_else(Observed::uncollected, |reading| {
+        Observed::blob(&reading.body)
+    })
 }
 
 #[cfg(test)]

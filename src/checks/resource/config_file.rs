@@ -14,7 +14,12 @@ pub(crate) static KIND: Kind = Kind {
     doc: "The settings of a configuration file, by any name; with nothing else: the file must exist. What is within a section, a map or \
           a list is named with dots, such as `server.ports.0`; a name that is there several times, and a list of plain values, has all \
           of them. A file that is not in its format is an error.",
-    subject: Subject { name: "path", doc: "The absolute path in the image.", words: &[], check: readable },
+    subject: Subject {
+        name: "path",
+        doc: "The absolute path in the image.",
+        words: &[],
+        check: readable,
+    },
     parameters: &[
         Parameter {
             name: "format",
@@ -35,7 +40,9 @@ pub(crate) static KIND: Kind = Kind {
             check: check_assignment,
         },
     ],
-    properties: &[Property::new("exists", Of::Bool, "Whether there is such a file.").or(&["exist"])],
+    properties: &[
+        Property::new("exists", Of::Bool, "Whether there is such a file.").or(&["exist"]),
+    ],
     open: Some(Property::new("", Of::Setting, "A setting of the file.")),
     by_default: &["exists"],
     implied: &[],
@@ -51,7 +58,10 @@ fn check_assignment(pattern: &str) -> Result<(), (String, &'static str)> {
     let help = "write one such as `^\\s*(\\w+)\\s+(.*)$`";
     match pattern::plain(pattern) {
         Ok(regex) if regex.captures_len() == 3 => Ok(()),
-        Ok(_) => Err(("it needs two groups: the name and the value".to_owned(), help)),
+        Ok(_) => Err((
+            "it needs two groups: the name and the value".to_owned(),
+            help,
+        )),
         Err(why) => Err((why, help)),
     }
 }
@@ -83,18 +93,24 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         return observed;
     }
     let text = view.parsed("config", path, |text| Ok(text.to_owned()));
-    text.and_then(|text| read(target, &text, view)).observe("does not exist", |settings| match settings.get(property) {
-        Some(values) => Observed::Value(Value::Setting(values.clone())),
-        None => Observed::Missing(format!("is not set in {path}")),
-    })
+    text.and_then(|text| read(target, &text, view))
+        .observe("does not exist", |settings| match settings.get(property) {
+            Some(values) => Observed::Value(Value::Setting(values.clone())),
+            None => Observed::Missing(format!("is not set in {path}")),
+        })
 }
 
 /// Read once for each way in which it is read.
 fn read(target: &Target, text: &str, view: &View<'_>) -> Seen<std::rc::Rc<Settings>> {
     let format = target.parameter("format", by_name(&target.subject));
-    let (comment, assignment) = (target.parameter("comment", "#;"), target.parameter("assignment", ""));
+    let (comment, assignment) = (
+        target.parameter("comment", "#;"),
+        target.parameter("assignment", ""),
+    );
     let way = [&target.subject, format, comment, assignment].join("\0");
-    view.memoized("config_file", &way, || parse(format, comment, assignment, text))
+    view.memoized("config_file", &way, || {
+        parse(format, comment, assignment, text)
+    })
 }
 
 #[cfg(test)]

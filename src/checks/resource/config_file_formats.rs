@@ -21,7 +21,12 @@ const MOST: usize = 100_000;
 ///
 /// # Errors
 /// The line where it is not in its format.
-pub(crate) fn parse(format: &str, comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
+pub(crate) fn parse(
+    format: &str,
+    comment: &str,
+    assignment: &str,
+    text: &str,
+) -> Result<Settings, String> {
     match format {
         "json" => json(text),
         "yaml" => yaml(text),
@@ -32,12 +37,17 @@ pub(crate) fn parse(format: &str, comment: &str, assignment: &str, text: &str) -
 }
 
 fn put(out: &mut Settings, name: &str, value: &str) {
-    out.entry(name.to_owned()).or_default().push(value.to_owned());
+    out.entry(name.to_owned())
+        .or_default()
+        .push(value.to_owned());
 }
 
 /// The lines that say something, trimmed, with their numbers.
 fn telling<'t>(comment: &str, text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
-    let all = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
+    let all = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.trim()));
     all.filter(move |(_, line)| !line.is_empty() && !line.starts_with(|c| comment.contains(c)))
 }
 
@@ -54,24 +64,37 @@ fn lines(format: &str, comment: &str, text: &str) -> Result<Settings, String> {
             "ini" => line.split_once(['=', ':']).unwrap_or((line, "")),
             _ => {
                 let plain = line.strip_prefix("export ").unwrap_or(line);
-                plain
-                    .split_once('=')
-                    .ok_or_else(|| format!("line {number}: there is no `=`: {}", brief(line.as_bytes())))?
+                plain.split_once('=').ok_or_else(|| {
+                    format!("line {number}: there is no `=`: {}", brief(line.as_bytes()))
+                })?
             }
         };
         if name.trim().is_empty() {
-            return Err(format!("line {number}: there is no name: {}", brief(line.as_bytes())));
+            return Err(format!(
+                "line {number}: there is no name: {}",
+                brief(line.as_bytes())
+            ));
         }
-        put(&mut out, &format!("{section}{}", name.trim()), unquoted(value.trim(), comment));
+        put(
+            &mut out,
+            &format!("{section}{}", name.trim()),
+            unquoted(value.trim(), comment),
+        );
     }
     Ok(out)
 }
 
 /// What is in quotes, where nothing but a comment follows them; else all of it.
 fn unquoted<'t>(value: &'t str, comment: &str) -> &'t str {
-    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return value };
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return value;
+    };
     match value[1..].split_once(quote) {
-        Some((inside, rest)) if rest.trim().is_empty() || rest.trim().starts_with(|c| comment.contains(c)) => inside,
+        Some((inside, rest))
+            if rest.trim().is_empty() || rest.trim().starts_with(|c| comment.contains(c)) =>
+        {
+            inside
+        }
         _ => value,
     }
 }
@@ -79,9 +102,15 @@ fn unquoted<'t>(value: &'t str, comment: &str) -> &'t str {
 fn matching(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
     let (regex, mut out) = (pattern::plain(assignment)?, Settings::new());
     for (_, line) in telling(comment, text) {
-        let Some(found) = regex.captures(line.as_bytes()) else { continue };
-        let group =
-            |n| found.get(n).map(|m| String::from_utf8_lossy(m.as_bytes()).trim().to_owned()).unwrap_or_default();
+        let Some(found) = regex.captures(line.as_bytes()) else {
+            continue;
+        };
+        let group = |n| {
+            found
+                .get(n)
+                .map(|m| String::from_utf8_lossy(m.as_bytes()).trim().to_owned())
+                .unwrap_or_default()
+        };
         put(&mut out, &group(1), &group(2));
     }
     Ok(out)
@@ -89,7 +118,8 @@ fn matching(comment: &str, assignment: &str, text: &str) -> Result<Settings, Str
 
 /// serde_json itself goes no deeper than 128.
 fn json(text: &str) -> Result<Settings, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| format!("it is no JSON: {e}"))?;
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| format!("it is no JSON: {e}"))?;
     flat(&Node::from(value))
 }
 
@@ -98,22 +128,28 @@ fn yaml(text: &str) -> Result<Settings, String> {
     if text.trim().is_empty() {
         return Ok(Settings::new());
     }
-    let tree: Tree =
-        serde_saphyr::from_str(text).map_err(|e| format!("it is no YAML: {}", first_line(&e.to_string())))?;
+    let tree: Tree = serde_saphyr::from_str(text)
+        .map_err(|e| format!("it is no YAML: {}", first_line(&e.to_string())))?;
     flat(&Node::from(tree))
 }
 
 /// toml itself bounds depth.
 fn toml(text: &str) -> Result<Settings, String> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-        let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = e.span().map_or(0, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
         format!("it is no TOML: line {line}: {}", first_line(e.message()))
     })?;
     flat(&Node::from(toml::Value::Table(table)))
 }
 
 fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     brief(line.strip_prefix("error: ").unwrap_or(line).as_bytes())
 }
 
@@ -134,7 +170,9 @@ impl From<serde_json::Value> for Node {
             Value::Number(v) => Self::Value(v.to_string()),
             Value::String(v) => Self::Value(v),
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(map) => Self::Map(map.into_iter().map(|(k, v)| (k, Self::from(v))).collect()),
+            Value::Object(map) => {
+                Self::Map(map.into_iter().map(|(k, v)| (k, Self::from(v))).collect())
+            }
         }
     }
 }
@@ -143,7 +181,12 @@ impl From<Tree> for Node {
     fn from(tree: Tree) -> Self {
         match tree {
             Tree::List(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Tree::Map(entries) => Self::Map(entries.into_iter().map(|(k, v)| (k, Self::from(v))).collect()),
+            Tree::Map(entries) => Self::Map(
+                entries
+                    .into_iter()
+                    .map(|(k, v)| (k, Self::from(v)))
+                    .collect(),
+            ),
             plain => plain.spelled().map_or(Self::Nothing, Self::Value),
         }
     }
@@ -159,7 +202,9 @@ impl From<toml::Value> for Node {
             Value::Boolean(v) => Self::Value(v.to_string()),
             Value::Datetime(v) => Self::Value(v.to_string()),
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Table(table) => Self::Map(table.into_iter().map(|(k, v)| (k, Self::from(v))).collect()),
+            Value::Table(table) => {
+                Self::Map(table.into_iter().map(|(k, v)| (k, Self::from(v))).collect())
+            }
         }
     }
 }
@@ -170,12 +215,29 @@ fn flat(node: &Node) -> Result<Settings, String> {
     Ok(out)
 }
 
-fn spread(node: &Node, name: &str, depth: usize, left: &mut usize, out: &mut Settings) -> Result<(), String> {
+fn spread(
+    node: &Node,
+    name: &str,
+    depth: usize,
+    left: &mut usize,
+    out: &mut Settings,
+) -> Result<(), String> {
     if depth == 0 {
-        return Err(format!("{}: it is more than {DEEPEST} levels deep", brief(name.as_bytes())));
+        return Err(format!(
+            "{}: it is more than {DEEPEST} levels deep",
+            brief(name.as_bytes())
+        ));
     }
-    *left = left.checked_sub(1).ok_or_else(|| format!("it has more than {MOST} values"))?;
-    let under = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+    *left = left
+        .checked_sub(1)
+        .ok_or_else(|| format!("it has more than {MOST} values"))?;
+    let under = |part: &str| {
+        if name.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{name}.{part}")
+        }
+    };
     match node {
         Node::Nothing => {}
         Node::Value(value) => put(out, name, value),

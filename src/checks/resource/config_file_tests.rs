@@ -3,7 +3,11 @@
 use crate::checks::tests::{IDENTITY, lines, refusal};
 
 fn judged(path: &str, expected: &str, text: &str) -> String {
-    lines(&format!("- {{config_file: {path}{expected}}}"), &[IDENTITY, ("config", path, 0, "-", text)]).join("")
+    lines(
+        &format!("- {{config_file: {path}{expected}}}"),
+        &[IDENTITY, ("config", path, 0, "-", text)],
+    )
+    .join("")
 }
 
 #[track_caller]
@@ -16,7 +20,8 @@ fn assert_all(path: &str, text: &str, rows: &[(&str, &str)]) {
 
 #[test]
 fn plain_formats_are_read_by_their_lines() {
-    let text = "# a = no\r\n; b = no\r\nA = 1\r\nexport B='x # y' # why\nC=\"q\nA=2\nD=\nE = a = b\n";
+    let text =
+        "# a = no\r\n; b = no\r\nA = 1\r\nexport B='x # y' # why\nC=\"q\nA=2\nD=\nE = a = b\n";
     assert_all(
         "/etc/default/x",
         text,
@@ -31,19 +36,35 @@ fn plain_formats_are_read_by_their_lines() {
         ],
     );
     let line = judged("/x", ", A: 1", "A=1\nodd\n");
-    assert!(line.starts_with("error") && line.contains("line 2"), "{line}");
+    assert!(
+        line.starts_with("error") && line.contains("line 2"),
+        "{line}"
+    );
     assert_all(
         "/x",
         "%c\nname  a value\nalone\n",
-        &[("format: space, comment: \"%\", name: a value, alone: \"\"", "passed")],
+        &[(
+            "format: space, comment: \"%\", name: a value, alone: \"\"",
+            "passed",
+        )],
     );
-    assert_all("/x", "a -> b\nnoise\n", &[("assignment: '^(\\w+) -> (.*)$', a: b, noise: {absent: true}", "passed")]);
+    assert_all(
+        "/x",
+        "a -> b\nnoise\n",
+        &[(
+            "assignment: '^(\\w+) -> (.*)$', a: b, noise: {absent: true}",
+            "passed",
+        )],
+    );
     let ini = "top: 1\n[main]\nkey = value\nflag\n[ other.part ]\nkey = 2\n";
     assert_all(
         "/etc/x.ini",
         ini,
         &[
-            ("top: 1, main.key: value, main.flag: \"\", other.part.key: {at_least: 2}", "passed"),
+            (
+                "top: 1, main.key: value, main.flag: \"\", other.part.key: {at_least: 2}",
+                "passed",
+            ),
             ("key: value", "failed"),
         ],
     );
@@ -60,17 +81,40 @@ fn nested_formats_are_read_by_their_paths() {
         ("a.c: {absent: true}", "passed"),
         ("b: {not: 1}", "failed"),
     ];
-    assert_all("/x.json", r#"{"a": {"b": 1, "list": ["x", 2], "maps": [{}, {"k": true}], "none": []}}"#, rows);
-    assert_all("/x.yaml", "a:\n  b: 1\n  list: [x, 2]\n  maps:\n    - {}\n    - k: true\n  none: []\n", rows);
-    assert_all("/x.toml", "[a]\nb = 1\nlist = [\"x\", 2]\nnone = []\n[[a.maps]]\n[[a.maps]]\nk = true\n", rows);
-    assert_all("/x.toml", "since = 2024-01-01\n", &[("since: \"2024-01-01\"", "passed")]);
+    assert_all(
+        "/x.json",
+        r#"{"a": {"b": 1, "list": ["x", 2], "maps": [{}, {"k": true}], "none": []}}"#,
+        rows,
+    );
+    assert_all(
+        "/x.yaml",
+        "a:\n  b: 1\n  list: [x, 2]\n  maps:\n    - {}\n    - k: true\n  none: []\n",
+        rows,
+    );
+    assert_all(
+        "/x.toml",
+        "[a]\nb = 1\nlist = [\"x\", 2]\nnone = []\n[[a.maps]]\n[[a.maps]]\nk = true\n",
+        rows,
+    );
+    assert_all(
+        "/x.toml",
+        "since = 2024-01-01\n",
+        &[("since: \"2024-01-01\"", "passed")],
+    );
 }
 
 #[test]
 fn what_is_not_in_its_format_is_an_error_with_its_line() {
-    for (path, text) in [("/x.json", "{\n\"a\": }"), ("/x.yaml", "a: 1\nb: [\n"), ("/x.toml", "a = 1\nb\n")] {
+    for (path, text) in [
+        ("/x.json", "{\n\"a\": }"),
+        ("/x.yaml", "a: 1\nb: [\n"),
+        ("/x.toml", "a = 1\nb\n"),
+    ] {
         let line = judged(path, ", a: {absent: true}", text);
-        assert!(line.starts_with("error") && line.contains("line "), "{path}: {line}");
+        assert!(
+            line.starts_with("error") && line.contains("line "),
+            "{path}: {line}"
+        );
     }
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let deeper = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -92,7 +136,11 @@ fn what_is_not_in_its_format_is_an_error_with_its_line() {
 #[test]
 fn a_file_is_there_or_not_or_may_not_be_read() {
     let told = |yaml: &str, rc: i32, flags: &str| {
-        lines(&format!("- {{config_file: /x{yaml}}}"), &[IDENTITY, ("config", "/x", rc, flags, "")]).join("")
+        lines(
+            &format!("- {{config_file: /x{yaml}}}"),
+            &[IDENTITY, ("config", "/x", rc, flags, "")],
+        )
+        .join("")
     };
     for (yaml, rc, flags, outcome) in [
         ("", 0, "-", "passed"),
@@ -105,7 +153,11 @@ fn a_file_is_there_or_not_or_may_not_be_read() {
         (", a: {absent: true}", 0, "t", "error"),
         (", a: b, if_absent: skip", 1, "-", "skipped"),
     ] {
-        assert!(told(yaml, rc, flags).starts_with(outcome), "{yaml} {rc}: {}", told(yaml, rc, flags));
+        assert!(
+            told(yaml, rc, flags).starts_with(outcome),
+            "{yaml} {rc}: {}",
+            told(yaml, rc, flags)
+        );
     }
     assert!(refusal("{config_file: /etc/shadow, a: b}").contains("hashes"));
     assert!(refusal("{config_file: /x, format: xml}").contains("toml"));

@@ -13,7 +13,11 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("name", "The system itself: `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("flags", Of::List, "What it can do, such as nx, in the words of /proc/cpuinfo."),
+        Property::new(
+            "flags",
+            Of::List,
+            "What it can do, such as nx, in the words of /proc/cpuinfo.",
+        ),
         Property::new(
             "vulnerabilities",
             Of::List,
@@ -41,18 +45,33 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     }
     let none = |what: &str| Observed::Missing(format!("has no {what} that the kernel tells"));
     if property == "flags" {
-        let words = |text: &str| Ok(text.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        return view.parsed("cpu", "", words).observe("has no flags", |flags| {
-            if flags.is_empty() { none("flags") } else { Observed::list(flags.iter().cloned()) }
-        });
+        let words = |text: &str| {
+            Ok(text
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>())
+        };
+        return view
+            .parsed("cpu", "", words)
+            .observe("has no flags", |flags| {
+                if flags.is_empty() {
+                    none("flags")
+                } else {
+                    Observed::list(flags.iter().cloned())
+                }
+            });
     }
     let named = |line: &str| line.trim_start_matches("./").replacen(':', ": ", 1);
-    view.parsed("cpu-vulnerabilities", "", |text| Ok(text.lines().map(named).collect::<Vec<_>>())).observe(
-        "has no vulnerabilities",
-        |all| {
-            if all.is_empty() { none("vulnerabilities") } else { Observed::list(all.iter().cloned()) }
-        },
-    )
+    view.parsed("cpu-vulnerabilities", "", |text| {
+        Ok(text.lines().map(named).collect::<Vec<_>>())
+    })
+    .observe("has no vulnerabilities", |all| {
+        if all.is_empty() {
+            none("vulnerabilities")
+        } else {
+            Observed::list(all.iter().cloned())
+        }
+    })
 }
 
 #[cfg(test)]
@@ -72,19 +91,32 @@ mod tests {
             ];
             lines(&format!("- {yaml}"), &frames).join("")
         };
-        assert!(told("{cpu: this, flags: {include: nx}}", "yes", " fpu nx\n").starts_with("passed"));
+        assert!(
+            told("{cpu: this, flags: {include: nx}}", "yes", " fpu nx\n").starts_with("passed")
+        );
         assert!(told("{cpu: this, flags: {include: nx}}", "yes", " fpu\n").starts_with("failed"));
         assert!(
             told("{cpu: this, flags: {disjoint: [nx]}}", "yes", "").starts_with("failed"),
             "nothing is known to be absent"
         );
-        assert!(told("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n").starts_with("skipped"));
         assert!(
-            told("{cpu: this, vulnerabilities: {include: \"meltdown: Not affected\"}}", "yes", "")
-                .starts_with("passed")
+            told("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n").starts_with("skipped")
         );
         assert!(
-            told("{cpu: this, vulnerabilities: {each: {not: {match: Vulnerable}}}}", "yes", "").starts_with("failed")
+            told(
+                "{cpu: this, vulnerabilities: {include: \"meltdown: Not affected\"}}",
+                "yes",
+                ""
+            )
+            .starts_with("passed")
+        );
+        assert!(
+            told(
+                "{cpu: this, vulnerabilities: {each: {not: {match: Vulnerable}}}}",
+                "yes",
+                ""
+            )
+            .starts_with("failed")
         );
     }
 }

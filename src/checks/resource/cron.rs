@@ -25,8 +25,16 @@ pub(crate) static KIND: Kind = Kind {
             "`schedule user command` with single blanks; of the system's: /etc/crontab, /etc/cron.d, and the scripts in \
              /etc/cron.daily and its like as `@daily root /etc/cron.daily/x`.",
         ),
-        Property::new("allowed", Of::List, "The accounts in /etc/cron.allow; no value where there is none."),
-        Property::new("denied", Of::List, "The accounts in /etc/cron.deny; no value where there is none."),
+        Property::new(
+            "allowed",
+            Of::List,
+            "The accounts in /etc/cron.allow; no value where there is none.",
+        ),
+        Property::new(
+            "denied",
+            Of::List,
+            "The accounts in /etc/cron.deny; no value where there is none.",
+        ),
     ],
     open: None,
     by_default: &[],
@@ -50,7 +58,9 @@ fn by_path(text: &str) -> Result<Lines, String> {
     let mut out = Vec::new();
     for line in text.lines() {
         match line.split_once('\t') {
-            Some((path, line)) => out.push((path.trim_start_matches('.').to_owned(), line.to_owned())),
+            Some((path, line)) => {
+                out.push((path.trim_start_matches('.').to_owned(), line.to_owned()))
+            }
             None => drop(walk::entries(line).map_err(|_| brief(line.as_bytes()))?),
         }
     }
@@ -61,7 +71,11 @@ fn by_path(text: &str) -> Result<Lines, String> {
 /// is no entry.
 fn entry(line: &str, user: Option<&str>) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let times = if words.first()?.starts_with('@') { 1 } else { 5 };
+    let times = if words.first()?.starts_with('@') {
+        1
+    } else {
+        5
+    };
     let first = line.trim_start().chars().next()?;
     if times == 5 && !(first.is_ascii_digit() || first == '*') {
         return None;
@@ -71,16 +85,26 @@ fn entry(line: &str, user: Option<&str>) -> Option<String> {
     }
     let (schedule, rest) = words.split_at(times);
     let account = user.map(|user| format!("{user} ")).unwrap_or_default();
-    Some(format!("{} {account}{}", schedule.join(" "), rest.join(" ")))
+    Some(format!(
+        "{} {account}{}",
+        schedule.join(" "),
+        rest.join(" ")
+    ))
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     match property {
         "allowed" => access("/etc/cron.allow", view),
         "denied" => access("/etc/cron.deny", view),
-        _ => view.parsed("cron_tables", "", by_path).observe("has no cron", |lines| {
-            if target.subject == "system" { system(&lines, view) } else { of_user(&target.subject, &lines) }
-        }),
+        _ => view
+            .parsed("cron_tables", "", by_path)
+            .observe("has no cron", |lines| {
+                if target.subject == "system" {
+                    system(&lines, view)
+                } else {
+                    of_user(&target.subject, &lines)
+                }
+            }),
     }
 }
 
@@ -89,19 +113,33 @@ fn access(path: &str, view: &View<'_>) -> Observed {
         if !found.iter().any(|entry| entry.path == path) {
             return Observed::Missing("does not exist".to_owned());
         }
-        view.parsed("cron_access", "", by_path).observe("was not looked at", |lines| {
-            Observed::list(lines.iter().filter(|(at, _)| at == path).map(|(_, line)| line.trim().to_owned()))
-        })
+        view.parsed("cron_access", "", by_path)
+            .observe("was not looked at", |lines| {
+                Observed::list(
+                    lines
+                        .iter()
+                        .filter(|(at, _)| at == path)
+                        .map(|(_, line)| line.trim().to_owned()),
+                )
+            })
     })
 }
 
 fn of_user(user: &str, lines: &Lines) -> Observed {
-    let own = |path: &str| path.starts_with("/var/spool/cron/") && path.rsplit('/').next() == Some(user);
-    Observed::list(lines.iter().filter(|(path, _)| own(path)).filter_map(|(_, line)| entry(line, Some(user))))
+    let own =
+        |path: &str| path.starts_with("/var/spool/cron/") && path.rsplit('/').next() == Some(user);
+    Observed::list(
+        lines
+            .iter()
+            .filter(|(path, _)| own(path))
+            .filter_map(|(_, line)| entry(line, Some(user))),
+    )
 }
 
 fn system(lines: &Lines, view: &View<'_>) -> Observed {
-    let tables = lines.iter().filter(|(path, _)| path == "/etc/crontab" || path.starts_with("/etc/cron.d/"));
+    let tables = lines
+        .iter()
+        .filter(|(path, _)| path == "/etc/crontab" || path.starts_with("/etc/cron.d/"));
     let mut all: Vec<String> = tables.filter_map(|(_, line)| entry(line, None)).collect();
     match walk::found(view, "cron_scripts") {
         Seen::Unknown(why) => return Observed::Unknown(why),
@@ -109,7 +147,9 @@ fn system(lines: &Lines, view: &View<'_>) -> Observed {
         Seen::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
             // run-parts(8) runs what can be run and has a plain name.
-            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            let plain = name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
             (plain && entry.stat.mode & 0o111 != 0).then(|| format!("@{often} root {}", entry.path))
         })),
     }
@@ -144,12 +184,19 @@ mod tests {
             "system, allowed: {same_set: [root]}",
             "system, denied: {absent: true}",
         ] {
-            assert!(told(yaml, TABLES).starts_with("passed"), "{yaml}: {}", told(yaml, TABLES));
+            assert!(
+                told(yaml, TABLES).starts_with("passed"),
+                "{yaml}: {}",
+                told(yaml, TABLES)
+            );
         }
         assert!(told("system, denied: {empty: true}", TABLES).starts_with("failed"));
         assert!(
-            told("bob, entries: {empty: true}", "find: './var/spool/cron/crontabs': Permission denied\n!1\n")
-                .starts_with("error")
+            told(
+                "bob, entries: {empty: true}",
+                "find: './var/spool/cron/crontabs': Permission denied\n!1\n"
+            )
+            .starts_with("error")
         );
     }
 }

@@ -36,7 +36,9 @@ impl Texts {
         let mut contents: HashMap<&str, Vec<String>> = HashMap::new();
         let mut at = "";
         for line in text.lines() {
-            let Some((mark, rest)) = line.split_at_checked(1) else { continue };
+            let Some((mark, rest)) = line.split_at_checked(1) else {
+                continue;
+            };
             let path = rest.strip_prefix(' ').unwrap_or_default().to_owned();
             match mark {
                 "=" => {
@@ -44,7 +46,10 @@ impl Texts {
                     contents.insert(at, Vec::new());
                 }
                 "|" => contents.entry(at).or_default().push(rest.to_owned()),
-                "@" => places.push((out.files.len().saturating_sub(1), rest.strip_prefix(' ').unwrap_or_default())),
+                "@" => places.push((
+                    out.files.len().saturating_sub(1),
+                    rest.strip_prefix(' ').unwrap_or_default(),
+                )),
                 "f" => out.files.push((path, Text::Lines(Vec::new()))),
                 "m" => out.files.push((path, Text::Nothing)),
                 "d" => out.files.push((path, Text::Dangling)),
@@ -55,8 +60,12 @@ impl Texts {
             }
         }
         for (index, place) in places {
-            let Some((path, text)) = out.files.get_mut(index) else { continue };
-            let lines = contents.get(place).ok_or_else(|| format!("{path} was not read"))?;
+            let Some((path, text)) = out.files.get_mut(index) else {
+                continue;
+            };
+            let lines = contents
+                .get(place)
+                .ok_or_else(|| format!("{path} was not read"))?;
             *text = Text::Lines(lines.clone());
         }
         Ok(out)
@@ -64,7 +73,10 @@ impl Texts {
 
     /// One file.
     pub(super) fn file(&self, path: &str) -> Option<&Text> {
-        self.files.iter().find(|(known, _)| known == path).map(|(_, text)| text)
+        self.files
+            .iter()
+            .find(|(known, _)| known == path)
+            .map(|(_, text)| text)
     }
 
     /// The files that count, in the order of their names: one hides those of the same name in directories that come later.
@@ -75,7 +87,10 @@ impl Texts {
         let mut first: BTreeMap<&str, (&str, &Text)> = BTreeMap::new();
         let mut hides = BTreeSet::new();
         for (path, text) in &self.files {
-            let Some((_, name)) = path.rsplit_once('/').filter(|(_, name)| name.ends_with(suffix)) else {
+            let Some((_, name)) = path
+                .rsplit_once('/')
+                .filter(|(_, name)| name.ends_with(suffix))
+            else {
                 if *text == Text::Denied {
                     return Err(format!("{path}: permission denied"));
                 }
@@ -130,7 +145,10 @@ mod tests {
     fn merged(text: &str) -> Result<String, String> {
         let texts = Texts::read(text)?;
         let files = texts.merged(".conf")?;
-        Ok(files.iter().map(|(path, lines)| format!("{path}={} ", lines.join(";"))).collect())
+        Ok(files
+            .iter()
+            .map(|(path, lines)| format!("{path}={} ", lines.join(";")))
+            .collect())
     }
 
     #[test]
@@ -139,14 +157,22 @@ mod tests {
             f /usr/x.d/10-c.conf\n@ ./c\nf /usr/x.d/50-a.conf\n@ ./hidden\nf /usr/x.d/60-b.conf\n@ ./masked\n\
             =./a\n|k=1\n|=./c\n=./etc/x.conf\n|z\n=./c\n|c\n=./hidden\n|h\n=./masked\n|m\n";
         let expected = "/usr/x.d/10-c.conf=c /etc/x.d/50-a.conf=k=1;=./c /etc/x.d/99-link.conf=z ";
-        assert_eq!(merged(text).as_deref(), Ok(expected), "content can't forge a file");
+        assert_eq!(
+            merged(text).as_deref(),
+            Ok(expected),
+            "content can't forge a file"
+        );
     }
 
     #[test]
     fn what_could_not_be_read_may_say_anything() {
         assert!(merged("u /etc/x.d/a.conf\n").is_err());
         assert!(merged("u /etc/x.d\n").is_err());
-        assert_eq!(merged("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(), Ok(""), "it is hidden");
+        assert_eq!(
+            merged("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
+            Ok(""),
+            "it is hidden"
+        );
         assert_eq!(merged("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
         assert!(merged("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
         assert!(merged("f /etc/x.d/a.conf\n@ ./gone\n").is_err());

@@ -42,7 +42,10 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
         || name.contains([':', ',', '/'])
         || name.contains(|c: char| c.is_whitespace() || c.is_control())
     {
-        return Err((format!("`{}` is no name of an account", brief(name.as_bytes())), "write a name, or `all`"));
+        return Err((
+            format!("`{}` is no name of an account", brief(name.as_bytes())),
+            "write a name, or `all`",
+        ));
     }
     Ok(())
 }
@@ -63,33 +66,53 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, gid, members] = fields.as_slice() else {
-            return Err(format!("a line of group has an unknown form: {}", brief(line.as_bytes())));
+            return Err(format!(
+                "a line of group has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
         };
-        let members = members.split(',').map(str::trim).filter(|m| !m.is_empty()).map(str::to_owned).collect();
-        Ok(Row { name: (*name).to_owned(), gid: (*gid).to_owned(), members })
+        let members = members
+            .split(',')
+            .map(str::trim)
+            .filter(|m| !m.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(Row {
+            name: (*name).to_owned(),
+            gid: (*gid).to_owned(),
+            members,
+        })
     };
-    text.lines().filter(|line| !line.is_empty()).map(row).collect()
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(row)
+        .collect()
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("group", "", rows).observe("has no table of groups", |rows| {
-        if target.subject == "all" {
-            return match property {
-                "names" => Observed::list(rows.iter().map(|row| row.name.clone())),
-                "gids" => Observed::list(rows.iter().map(|row| row.gid.clone())),
-                "members" => Observed::list(rows.iter().flat_map(|row| row.members.iter().cloned())),
-                _ => Observed::Unknown(format!("`{property}` is of one group, not of `all`")),
-            };
-        }
-        let row = rows.iter().find(|row| row.name == target.subject);
-        match (property, row) {
-            ("exists", row) => Observed::bool(row.is_some()),
-            ("names" | "gids", _) => Observed::Unknown(format!("`{property}` is of `all`, not of one group")),
-            (_, None) => Observed::Missing("does not exist".to_owned()),
-            ("gid", Some(row)) => number(&row.gid),
-            (_, Some(row)) => Observed::list(row.members.iter().cloned()),
-        }
-    })
+    view.parsed("group", "", rows)
+        .observe("has no table of groups", |rows| {
+            if target.subject == "all" {
+                return match property {
+                    "names" => Observed::list(rows.iter().map(|row| row.name.clone())),
+                    "gids" => Observed::list(rows.iter().map(|row| row.gid.clone())),
+                    "members" => {
+                        Observed::list(rows.iter().flat_map(|row| row.members.iter().cloned()))
+                    }
+                    _ => Observed::Unknown(format!("`{property}` is of one group, not of `all`")),
+                };
+            }
+            let row = rows.iter().find(|row| row.name == target.subject);
+            match (property, row) {
+                ("exists", row) => Observed::bool(row.is_some()),
+                ("names" | "gids", _) => {
+                    Observed::Unknown(format!("`{property}` is of `all`, not of one group"))
+                }
+                (_, None) => Observed::Missing("does not exist".to_owned()),
+                ("gid", Some(row)) => number(&row.gid),
+                (_, Some(row)) => Observed::list(row.members.iter().cloned()),
+            }
+        })
 }
 
 /// A number of an account.
@@ -107,22 +130,40 @@ mod tests {
     #[test]
     fn groups_are_judged_one_by_one_and_together() {
         let text = "root:x:0:\nsudo:x:27:bob,eve\nempty:x:99:\n";
-        let told = |yaml: &str| lines(&format!("- {yaml}"), &[IDENTITY, ("group", "", 0, "-", text)]).join("");
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("group", "", 0, "-", text)],
+            )
+            .join("")
+        };
         for (yaml, outcome) in [
-            ("{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: false}}", "passed"),
+            (
+                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: false}}",
+                "passed",
+            ),
             ("{etc_group: all, gids: {include: \"1\"}}", "failed"),
             ("{etc_group: sudo}", "passed"),
-            ("{etc_group: sudo, gid: 27, members: {same_set: [bob, eve]}}", "passed"),
+            (
+                "{etc_group: sudo, gid: 27, members: {same_set: [bob, eve]}}",
+                "passed",
+            ),
             ("{etc_group: sudo, members: {subset_of: [bob]}}", "failed"),
             ("{etc_group: empty, members: {empty: true}}", "passed"),
             ("{etc_group: docker, exists: false}", "passed"),
             ("{etc_group: docker, members: {empty: true}}", "failed"),
-            ("{etc_group: docker, members: {empty: true}, if_absent: skip}", "skipped"),
+            (
+                "{etc_group: docker, members: {empty: true}, if_absent: skip}",
+                "skipped",
+            ),
             ("{etc_group: all, gid: 0}", "error"),
         ] {
             assert!(told(yaml).starts_with(outcome), "{yaml}: {}", told(yaml));
         }
-        let told = lines("- {etc_group: x, exists: false}", &[IDENTITY, ("group", "", 0, "-", "root:x:0:\nodd\n")]);
+        let told = lines(
+            "- {etc_group: x, exists: false}",
+            &[IDENTITY, ("group", "", 0, "-", "root:x:0:\nodd\n")],
+        );
         assert!(told[0].starts_with("error"), "{told:?}");
     }
 }

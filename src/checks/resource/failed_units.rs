@@ -33,10 +33,16 @@ fn names(text: &str) -> Result<Vec<String>, String> {
         let words: Vec<&str> = line.split_whitespace().take(3).collect();
         match words.as_slice() {
             [name, _, "failed"] => Ok((*name).to_owned()),
-            _ => Err(format!("systemctl answered in an unknown form: {}", brief(line.as_bytes()))),
+            _ => Err(format!(
+                "systemctl answered in an unknown form: {}",
+                brief(line.as_bytes())
+            )),
         }
     };
-    text.lines().filter(|line| !line.trim().is_empty()).map(name).collect()
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(name)
+        .collect()
 }
 
 fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
@@ -44,7 +50,9 @@ fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
         return Observed::Skipped("no service manager is running".to_owned());
     }
     view.parsed("failed_units", "", names)
-        .observe("has no service manager", |names| Observed::list(names.iter().cloned()))
+        .observe("has no service manager", |names| {
+            Observed::list(names.iter().cloned())
+        })
 }
 
 #[cfg(test)]
@@ -53,11 +61,22 @@ mod tests {
 
     #[test]
     fn units_that_failed_are_named() {
-        let told =
-            |rc, text: &str| lines("- {failed_units: all}", &[IDENTITY, ("failed_units", "", rc, "-", text)]).join("");
+        let told = |rc, text: &str| {
+            lines(
+                "- {failed_units: all}",
+                &[IDENTITY, ("failed_units", "", rc, "-", text)],
+            )
+            .join("")
+        };
         assert_eq!(told(0, ""), "passed  failed_units:all");
-        let line = told(0, "auditd.service loaded failed failed Security Auditing Service\n");
-        assert_eq!(line, "failed  failed_units:all  names: expected nothing, actual \"auditd.service\"");
+        let line = told(
+            0,
+            "auditd.service loaded failed failed Security Auditing Service\n",
+        );
+        assert_eq!(
+            line,
+            "failed  failed_units:all  names: expected nothing, actual \"auditd.service\""
+        );
         assert!(told(0, "what is this").starts_with("error"));
         assert!(told(3, "Failed to connect to bus").starts_with("error"));
         let off = [("identity", "", 0, "-", "uid=0\nservice_manager=no\n")];

@@ -40,15 +40,23 @@ pub struct Stat {
 
 /// Everything that facts say about a path; none if it was not asked for.
 pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
-    let link = facts.reading("link", path).map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
+    let link = facts
+        .reading("link", path)
+        .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
     let entry = read(facts.reading("file", path)?);
-    Some(FileFact { entry, link_target: link, target: facts.reading("real", path).map(read) })
+    Some(FileFact {
+        entry,
+        link_target: link,
+        target: facts.reading("real", path).map(read),
+    })
 }
 
 fn read(reading: &Reading) -> Read<Stat> {
     match reading.rc {
-        0 => stat(&String::from_utf8_lossy(reading.body.bytes()))
-            .map_or_else(|| Read::Unreadable("`stat` or `ls` answered in an unknown form".to_owned()), Read::Present),
+        0 => stat(&String::from_utf8_lossy(reading.body.bytes())).map_or_else(
+            || Read::Unreadable("`stat` or `ls` answered in an unknown form".to_owned()),
+            Read::Present,
+        ),
         1 => Read::Absent,
         2 => Read::Unreadable("permission denied".to_owned()),
         _ => Read::Unreadable(brief(reading.body.bytes())),
@@ -79,8 +87,18 @@ fn raw_stat(raw: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
         0o060_000 => "block",
         _ => return None,
     };
-    let size = if matches!(kind, "char" | "block") { None } else { Some(size.parse().ok()?) };
-    Some(Stat { kind, mode: raw & 0o7777, uid: uid.parse().ok()?, gid: gid.parse().ok()?, size })
+    let size = if matches!(kind, "char" | "block") {
+        None
+    } else {
+        Some(size.parse().ok()?)
+    };
+    Some(Stat {
+        kind,
+        mode: raw & 0o7777,
+        uid: uid.parse().ok()?,
+        gid: gid.parse().ok()?,
+        size,
+    })
 }
 
 /// A line of `ls -ldn`: `-rwsr-xr-x 1 0 0 1234 date path`; POSIX fixes these columns and lets one character follow the
@@ -97,8 +115,18 @@ fn listed(perms: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
         _ => return None,
     };
     let mode = mode(perms.get(1..10)?)?;
-    let size = if matches!(kind, "char" | "block") { None } else { Some(size.parse().ok()?) };
-    Some(Stat { kind, mode, uid: uid.parse().ok()?, gid: gid.parse().ok()?, size })
+    let size = if matches!(kind, "char" | "block") {
+        None
+    } else {
+        Some(size.parse().ok()?)
+    };
+    Some(Stat {
+        kind,
+        mode,
+        uid: uid.parse().ok()?,
+        gid: gid.parse().ok()?,
+        size,
+    })
 }
 
 fn mode(letters: &str) -> Option<u32> {
@@ -134,8 +162,12 @@ struct Entry<'t> {
 
 /// The readings `file`, `link` and `real` of an answer for many paths, with the path of each (see `states` in file.sh).
 pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
-    let (mut entries, mut here, mut gone, mut there) =
-        (Vec::<Entry<'_>>::new(), HashMap::new(), vec![], HashMap::new());
+    let (mut entries, mut here, mut gone, mut there) = (
+        Vec::<Entry<'_>>::new(),
+        HashMap::new(),
+        vec![],
+        HashMap::new(),
+    );
     let mut part = "";
     for line in text.lines() {
         match (part, line) {
@@ -143,17 +175,30 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
             ("", _) => entry(line, &mut entries),
             ("=gone", _) => gone.push(line),
             (_, _) => {
-                let cut = line.match_indices(' ').nth(3).map(|(at, _)| line.split_at(at));
-                let into = if part == "=here" { &mut here } else { &mut there };
+                let cut = line
+                    .match_indices(' ')
+                    .nth(3)
+                    .map(|(at, _)| line.split_at(at));
+                let into = if part == "=here" {
+                    &mut here
+                } else {
+                    &mut there
+                };
                 into.extend(cut.map(|(state, name)| (&name[1..], state)));
             }
         }
     }
-    let reading =
-        |rc, text: &str| Reading { rc, flags: String::new(), body: Blob::new(text.as_bytes().to_vec(), false, false) };
+    let reading = |rc, text: &str| Reading {
+        rc,
+        flags: String::new(),
+        body: Blob::new(text.as_bytes().to_vec(), false, false),
+    };
     let state = |found: &HashMap<&str, &str>, name: &str| match found.get(name) {
         Some(state) => reading(0, state),
-        None => reading(3, "it changed while it was looked at, or `stat` is of another kind"),
+        None => reading(
+            3,
+            "it changed while it was looked at, or `stat` is of another kind",
+        ),
     };
     let told = gone.len() == entries.iter().filter(|e| e.gone).count();
     let mut errors = gone.into_iter();
@@ -173,7 +218,11 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
         out.push(("file", one.path.to_owned(), file));
         if let Some(to) = one.link {
             out.push(("link", one.path.to_owned(), reading(0, to)));
-            out.push(("real", one.path.to_owned(), state(&there, one.leads.unwrap_or(one.path))));
+            out.push((
+                "real",
+                one.path.to_owned(),
+                state(&there, one.leads.unwrap_or(one.path)),
+            ));
         }
     }
     out
@@ -181,10 +230,15 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
 
 fn entry<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
     if let Some(path) = line.strip_prefix("p ") {
-        entries.push(Entry { path, ..Entry::default() });
+        entries.push(Entry {
+            path,
+            ..Entry::default()
+        });
         return;
     }
-    let Some(last) = entries.last_mut() else { return };
+    let Some(last) = entries.last_mut() else {
+        return;
+    };
     match line.split_at_checked(1) {
         Some(("n", "")) => last.gone = true,
         Some(("!", "")) => last.looped = true,
@@ -219,14 +273,38 @@ mod tests {
             ("21b6 0 0 0", Some(("char", 0o666, None))),
             ("ffff 0 0 0", None),
             ("81a4 root root 1", None),
-            ("-rw-r--r-- 1 0 0 286 Nov 22 12:19 /etc/motd", Some(("file", 0o644, Some(286)))),
-            ("-rwsr-xr-x. 1 0 0 1 Nov 22 12:19 /usr/bin/su", Some(("file", 0o4755, Some(1)))),
-            ("-rwSr-Sr-T+ 1 0 0 1 Nov 22 12:19 /x", Some(("file", 0o7644, Some(1)))),
-            ("drwxrwxrwt  9 0 0 4096 Nov 22 12:19 /tmp", Some(("directory", 0o1777, Some(4096)))),
-            ("lrwxrwxrwx 1 0 0 7 Nov 22 12:19 /bin -> usr/bin", Some(("link", 0o777, Some(7)))),
-            ("crw-rw-rw- 1 0 0 1, 3 Nov 22 12:19 /dev/null", Some(("char", 0o666, None))),
-            ("srw-rw-rw-  1 0 0 0 Nov 22 12:19 /run/s", Some(("socket", 0o666, Some(0)))),
-            ("prw-rw----  1 0 0 0 Nov 22 12:19 /run/p", Some(("pipe", 0o660, Some(0)))),
+            (
+                "-rw-r--r-- 1 0 0 286 Nov 22 12:19 /etc/motd",
+                Some(("file", 0o644, Some(286))),
+            ),
+            (
+                "-rwsr-xr-x. 1 0 0 1 Nov 22 12:19 /usr/bin/su",
+                Some(("file", 0o4755, Some(1))),
+            ),
+            (
+                "-rwSr-Sr-T+ 1 0 0 1 Nov 22 12:19 /x",
+                Some(("file", 0o7644, Some(1))),
+            ),
+            (
+                "drwxrwxrwt  9 0 0 4096 Nov 22 12:19 /tmp",
+                Some(("directory", 0o1777, Some(4096))),
+            ),
+            (
+                "lrwxrwxrwx 1 0 0 7 Nov 22 12:19 /bin -> usr/bin",
+                Some(("link", 0o777, Some(7))),
+            ),
+            (
+                "crw-rw-rw- 1 0 0 1, 3 Nov 22 12:19 /dev/null",
+                Some(("char", 0o666, None)),
+            ),
+            (
+                "srw-rw-rw-  1 0 0 0 Nov 22 12:19 /run/s",
+                Some(("socket", 0o666, Some(0))),
+            ),
+            (
+                "prw-rw----  1 0 0 0 Nov 22 12:19 /run/p",
+                Some(("pipe", 0o660, Some(0))),
+            ),
             ("?rw-r--r-- 1 0 0 1 x", None),
             ("-rw-r--r-- 1 root root 1 x", None),
             ("-rw", None),
@@ -244,7 +322,8 @@ mod tests {
             =here\n81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\nstat: cannot statx '/gone': No such file or directory\n\
             stat: cannot statx '/shut/x': Permission denied\n=there\n8180 0 0 9 /l";
         let all = unpack(text);
-        let found: Vec<(&str, &str, i32)> = all.iter().map(|(k, p, r)| (*k, p.as_str(), r.rc)).collect();
+        let found: Vec<(&str, &str, i32)> =
+            all.iter().map(|(k, p, r)| (*k, p.as_str(), r.rc)).collect();
         let expected = [
             ("file", "/a b", 0),
             ("file", "/gone", 1),
@@ -262,7 +341,9 @@ mod tests {
 
     #[test]
     fn errors_that_do_not_fit_are_nobodys() {
-        let all = unpack("p /a\nn\np /b\nn\n=here\n=gone\nstat: '/b': No such file or directory\n=there\n");
+        let all = unpack(
+            "p /a\nn\np /b\nn\n=here\n=gone\nstat: '/b': No such file or directory\n=there\n",
+        );
         assert!(all.iter().all(|(_, _, reading)| reading.rc == 3), "{all:?}");
     }
 }

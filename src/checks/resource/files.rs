@@ -20,7 +20,12 @@ pub(crate) static KIND: Kind = Kind {
         check: absolute,
     },
     parameters: &[
-        Parameter { name: "name", of: Of::Text, doc: "A shell pattern for names: `*.rhosts`.", check: check_name },
+        Parameter {
+            name: "name",
+            of: Of::Text,
+            doc: "A shell pattern for names: `*.rhosts`.",
+            check: check_name,
+        },
         Parameter {
             name: "type",
             of: Of::Word(TYPES),
@@ -39,8 +44,18 @@ pub(crate) static KIND: Kind = Kind {
             doc: "All of these permission bits; links are left out.",
             check: check_bits,
         },
-        Parameter { name: "nouser", of: Of::Bool, doc: "Whether the owner has no name.", check: anything },
-        Parameter { name: "nogroup", of: Of::Bool, doc: "Whether the group has no name.", check: anything },
+        Parameter {
+            name: "nouser",
+            of: Of::Bool,
+            doc: "Whether the owner has no name.",
+            check: anything,
+        },
+        Parameter {
+            name: "nogroup",
+            of: Of::Bool,
+            doc: "Whether the group has no name.",
+            check: anything,
+        },
         Parameter {
             name: "max_depth",
             of: Of::Number,
@@ -66,9 +81,17 @@ pub(crate) static KIND: Kind = Kind {
             Of::List,
             "What is found, in order. More than 5000 are an error. Control characters are escaped.",
         ),
-        Property::new("owners", Of::List, "Who owns it, each once: a name, or a number that has none."),
+        Property::new(
+            "owners",
+            Of::List,
+            "Who owns it, each once: a name, or a number that has none.",
+        ),
         Property::new("groups", Of::List, "The groups, each once."),
-        Property::new("modes", Of::List, "The permission bits, each once, such as 0644."),
+        Property::new(
+            "modes",
+            Of::List,
+            "The permission bits, each once, such as 0644.",
+        ),
     ],
     open: None,
     by_default: &["!paths"],
@@ -85,15 +108,24 @@ pub(crate) static KIND: Kind = Kind {
 const MOST: usize = 5000;
 
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
-    if name.is_empty() || name.starts_with('-') || name.contains(|c: char| c == '/' || c.is_control()) {
-        return Err(("it is no pattern for a name".to_owned(), "write one such as `*.pem`; names have no slash"));
+    if name.is_empty()
+        || name.starts_with('-')
+        || name.contains(|c: char| c == '/' || c.is_control())
+    {
+        return Err((
+            "it is no pattern for a name".to_owned(),
+            "write one such as `*.pem`; names have no slash",
+        ));
     }
     Ok(())
 }
 
 fn check_bits(mode: &str) -> Result<(), (String, &'static str)> {
     if mode.bytes().all(|b| b == b'0') {
-        return Err(("no bit is asked for".to_owned(), "write the bits, such as \"6000\""));
+        return Err((
+            "no bit is asked for".to_owned(),
+            "write the bits, such as \"6000\"",
+        ));
     }
     Ok(())
 }
@@ -101,7 +133,10 @@ fn check_bits(mode: &str) -> Result<(), (String, &'static str)> {
 fn check_depth(depth: &str) -> Result<(), (String, &'static str)> {
     match depth.parse::<u32>() {
         Ok(1..=1000) => Ok(()),
-        _ => Err(("it must be 1 to 1000".to_owned(), "use a whole number from 1")),
+        _ => Err((
+            "it must be 1 to 1000".to_owned(),
+            "use a whole number from 1",
+        )),
     }
 }
 
@@ -126,8 +161,10 @@ fn found(text: &str) -> Result<BTreeMap<String, Found>, String> {
     for piece in rest.split('\0') {
         let mut piece = piece;
         // A path begins with `0./`, a state is `0 81a4 0 0`.
-        while let Some((number, line)) =
-            piece.split_once('\n').and_then(|(line, _)| state(line)).or_else(|| state(piece))
+        while let Some((number, line)) = piece
+            .split_once('\n')
+            .and_then(|(line, _)| state(line))
+            .or_else(|| state(piece))
         {
             all.get_mut(number).ok_or_else(odd)?.states.push(line);
             piece = piece.split_once('\n').map_or("", |(_, rest)| rest);
@@ -137,7 +174,10 @@ fn found(text: &str) -> Result<BTreeMap<String, Found>, String> {
         }
         let digits = piece.find("./").ok_or_else(odd)?;
         let number: usize = piece[..digits].parse().map_err(|_| odd())?;
-        all.get_mut(number).ok_or_else(odd)?.paths.push(piece[digits..].to_owned());
+        all.get_mut(number)
+            .ok_or_else(odd)?
+            .paths
+            .push(piece[digits..].to_owned());
     }
     all.iter_mut().for_each(|found| found.paths.sort_unstable());
     Ok(header.split('\n').map(str::to_owned).zip(all).collect())
@@ -145,33 +185,48 @@ fn found(text: &str) -> Result<BTreeMap<String, Found>, String> {
 
 fn state(line: &str) -> Option<(usize, (u32, u32, u32))> {
     let words: Vec<&str> = line.split(' ').collect();
-    let [number, mode, uid, gid] = words.as_slice() else { return None };
+    let [number, mode, uid, gid] = words.as_slice() else {
+        return None;
+    };
     let mode = u32::from_str_radix(mode, 16).ok()? & 0o7777;
-    Some((number.parse().ok()?, (mode, uid.parse().ok()?, gid.parse().ok()?)))
+    Some((
+        number.parse().ok()?,
+        (mode, uid.parse().ok()?, gid.parse().ok()?),
+    ))
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("found", &walk(target), found).observe("does not exist", |all| {
-        let Some(found) = all.get(&search(target)) else { return Observed::uncollected() };
-        if found.paths.len() > MOST {
-            return Observed::Unknown(format!("more than {MOST} are found, too many to judge"));
-        }
-        if property == "paths" {
-            let start = target.subject.trim_end_matches('/');
-            return Observed::list(found.paths.iter().map(|path| escaped(&format!("{start}{}", &path[1..]))));
-        }
-        if found.states.len() != found.paths.len() {
-            return Observed::Unknown("it changed while it was looked at, or `stat` is of another kind".to_owned());
-        }
-        let each = |of: &dyn Fn(&(u32, u32, u32)) -> String| {
-            Observed::list(found.states.iter().map(of).collect::<BTreeSet<_>>())
-        };
-        match property {
-            "modes" => each(&|(mode, ..)| mode_text(*mode)),
-            "owners" => each(&|(_, uid, _)| named(view, "passwd", *uid)),
-            _ => each(&|(.., gid)| named(view, "group", *gid)),
-        }
-    })
+    view.parsed("found", &walk(target), found)
+        .observe("does not exist", |all| {
+            let Some(found) = all.get(&search(target)) else {
+                return Observed::uncollected();
+            };
+            if found.paths.len() > MOST {
+                return Observed::Unknown(format!("more than {MOST} are found, too many to judge"));
+            }
+            if property == "paths" {
+                let start = target.subject.trim_end_matches('/');
+                return Observed::list(
+                    found
+                        .paths
+                        .iter()
+                        .map(|path| escaped(&format!("{start}{}", &path[1..]))),
+                );
+            }
+            if found.states.len() != found.paths.len() {
+                return Observed::Unknown(
+                    "it changed while it was looked at, or `stat` is of another kind".to_owned(),
+                );
+            }
+            let each = |of: &dyn Fn(&(u32, u32, u32)) -> String| {
+                Observed::list(found.states.iter().map(of).collect::<BTreeSet<_>>())
+            };
+            match property {
+                "modes" => each(&|(mode, ..)| mode_text(*mode)),
+                "owners" => each(&|(_, uid, _)| named(view, "passwd", *uid)),
+                _ => each(&|(.., gid)| named(view, "group", *gid)),
+            }
+        })
 }
 
 fn named(view: &View<'_>, table: &str, id: u32) -> String {
@@ -183,7 +238,11 @@ fn named(view: &View<'_>, table: &str, id: u32) -> String {
 
 /// A path on one line, whatever its name.
 fn escaped(path: &str) -> String {
-    if path.chars().any(char::is_control) { path.escape_default().to_string() } else { path.to_owned() }
+    if path.chars().any(char::is_control) {
+        path.escape_default().to_string()
+    } else {
+        path.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ use crate::checks::kind::{Asked, Target};
 
 /// What several searches of one walk have in common.
 pub(super) fn walk(target: &Target) -> String {
-    let shared = ["max_depth", "one_file_system", "exclude"].map(|name| target.parameter(name, "").replace('\n', ":"));
+    let shared = ["max_depth", "one_file_system", "exclude"]
+        .map(|name| target.parameter(name, "").replace('\n', ":"));
     format!("{} {}", target.subject, shared.join(" "))
 }
 
 /// What one of them looks for.
 pub(super) fn search(target: &Target) -> String {
-    ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"].map(|name| target.parameter(name, "")).join("\t")
+    ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
+        .map(|name| target.parameter(name, ""))
+        .join("\t")
 }
 
 /// The searches of one walk, each with the target that asks for it and whether states are wanted, too.
@@ -22,17 +25,29 @@ type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
 pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
     for one in asked {
-        let (_, searches) = walks.entry(walk(one.target)).or_insert_with(|| (one.target, BTreeMap::new()));
-        let (_, states) = searches.entry(search(one.target)).or_insert((one.target, false));
+        let (_, searches) = walks
+            .entry(walk(one.target))
+            .or_insert_with(|| (one.target, BTreeMap::new()));
+        let (_, states) = searches
+            .entry(search(one.target))
+            .or_insert((one.target, false));
         *states |= one.properties.iter().any(|p| p != "paths");
     }
-    walks.iter().map(|(key, (first, searches))| request(key, first, searches)).collect()
+    walks
+        .iter()
+        .map(|(key, (first, searches))| request(key, first, searches))
+        .collect()
 }
 
 /// One call for one walk: the words of find(1), of which those beyond POSIX (`-mindepth`, `-maxdepth`, `-H` with `.`) are in
 /// GNU findutils and busybox. `printf` writes each path behind the number of the search that found it, ended by NUL.
 fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool)>) -> String {
-    let header = searches.keys().map(String::as_str).collect::<Vec<_>>().join("\n") + "\0";
+    let header = searches
+        .keys()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
+        + "\0";
     let mut words: Vec<String> = vec!["-mindepth".into(), "1".into()];
     let mut add = |new: &[&str]| words.extend(new.iter().map(|w| (*w).to_owned()));
     if let depth @ 1.. = first.parameter("max_depth", "0").parse().unwrap_or(0_u32) {
@@ -61,7 +76,13 @@ fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool
         add(&["-o", "-type", "f", "-o", "!", "-type", "f", ")"]);
     }
     let words: Vec<String> = words.iter().map(|word| sh_quote(word)).collect();
-    format!("walk {} {} {} {}", hex(key.as_bytes()), sh_quote(&first.subject), hex(header.as_bytes()), words.join(" "))
+    format!(
+        "walk {} {} {} {}",
+        hex(key.as_bytes()),
+        sh_quote(&first.subject),
+        hex(header.as_bytes()),
+        words.join(" ")
+    )
 }
 
 /// What is left out, as patterns for paths below `.`.
@@ -72,8 +93,17 @@ fn pruned(target: &Target) -> Vec<String> {
         out.extend(["./proc", "./sys", "./dev", "./run"].map(str::to_owned));
     }
     for path in target.parameter("exclude", "").lines() {
-        if let Some(below) = path.strip_prefix(start).filter(|below| below.starts_with('/') && below.len() > 1) {
-            let plain = |c: char| if "*?[]\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+        if let Some(below) = path
+            .strip_prefix(start)
+            .filter(|below| below.starts_with('/') && below.len() > 1)
+        {
+            let plain = |c: char| {
+                if "*?[]\\".contains(c) {
+                    format!("\\{c}")
+                } else {
+                    c.to_string()
+                }
+            };
             out.push(format!(".{}", below.chars().map(plain).collect::<String>()));
         }
     }
@@ -101,8 +131,11 @@ fn tests(target: &Target) -> Vec<String> {
         add(&["-perm", &format!("-{bits}")]);
     }
     if let Some(bits) = parameter("perm_any").and_then(|bits| u32::from_str_radix(bits, 8).ok()) {
-        let set: Vec<String> =
-            (0..12).map(|i| 1_u32 << i).filter(|bit| bits & bit != 0).map(|bit| format!("-{bit:04o}")).collect();
+        let set: Vec<String> = (0..12)
+            .map(|i| 1_u32 << i)
+            .filter(|bit| bits & bit != 0)
+            .map(|bit| format!("-{bit:04o}"))
+            .collect();
         add(&["("]);
         for (i, bit) in set.iter().enumerate() {
             add(if i == 0 { &[] } else { &["-o"] });

@@ -18,15 +18,30 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("configured", Of::Bool, "Whether there is such a row.").or(&["be_configured", "exists"]),
-        Property::new("device", Of::Setting, "What is mounted: a device, UUID=…, LABEL=… or a server's path.")
-            .or(&["device_name"]),
-        Property::new("fstype", Of::Setting, "The kind of file system.").or(&["file_system_type", "type"]),
-        Property::new("options", Of::List, "The options, without those that a later one takes back.")
-            .or(&["mount_options"]),
-        Property::new("pass", Of::Setting, "In which pass fsck checks it; 0: not at all.")
-            .or(&["file_system_options_pass"]),
-        Property::new("mount_points", Of::List, "Of `all`: every mount point.").or(&["mount_point"]),
+        Property::new("configured", Of::Bool, "Whether there is such a row.")
+            .or(&["be_configured", "exists"]),
+        Property::new(
+            "device",
+            Of::Setting,
+            "What is mounted: a device, UUID=…, LABEL=… or a server's path.",
+        )
+        .or(&["device_name"]),
+        Property::new("fstype", Of::Setting, "The kind of file system.")
+            .or(&["file_system_type", "type"]),
+        Property::new(
+            "options",
+            Of::List,
+            "The options, without those that a later one takes back.",
+        )
+        .or(&["mount_options"]),
+        Property::new(
+            "pass",
+            Of::Setting,
+            "In which pass fsck checks it; 0: not at all.",
+        )
+        .or(&["file_system_options_pass"]),
+        Property::new("mount_points", Of::List, "Of `all`: every mount point.")
+            .or(&["mount_point"]),
     ],
     open: None,
     by_default: &["configured"],
@@ -40,7 +55,11 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 fn check(subject: &str) -> Result<(), (String, &'static str)> {
-    if matches!(subject, "all" | "none" | "swap") { Ok(()) } else { absolute(subject) }
+    if matches!(subject, "all" | "none" | "swap") {
+        Ok(())
+    } else {
+        absolute(subject)
+    }
 }
 
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
@@ -55,7 +74,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             "configured" => Observed::bool(!rows.is_empty()),
             _ => Observed::Unknown(format!("`{property}` is of one mount point, not of `all`")),
         },
-        Ok(rows) => row(rows.iter().filter(|row| row.at == target.subject).collect(), property),
+        Ok(rows) => row(
+            rows.iter().filter(|row| row.at == target.subject).collect(),
+            property,
+        ),
     })
 }
 
@@ -79,14 +101,32 @@ mod tests {
 
     #[test]
     fn rows_are_judged_one_by_one_and_together() {
-        let text = sent(&[("/etc/fstab", Some("UUID=1 / ext4 rw 0 1\na /x nfs\nb /x nfs\n"))], &[]);
-        let told = |yaml: &str| lines(&format!("- {yaml}"), &[IDENTITY, ("mount-files", "", 0, "-", &text)]).join("");
+        let text = sent(
+            &[(
+                "/etc/fstab",
+                Some("UUID=1 / ext4 rw 0 1\na /x nfs\nb /x nfs\n"),
+            )],
+            &[],
+        );
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("mount-files", "", 0, "-", &text)],
+            )
+            .join("")
+        };
         assert_eq!(
             told("{fstab: /, device: UUID=1, fstype: ext4, options: {include: rw}, pass: 1}"),
             "passed  fstab:/"
         );
-        assert_eq!(told("{fstab: all, mount_points: {same_set: [/, /x]}}"), "passed  fstab:all");
-        assert_eq!(told("{fstab: /tmp, configured: false}"), "passed  fstab:/tmp");
+        assert_eq!(
+            told("{fstab: all, mount_points: {same_set: [/, /x]}}"),
+            "passed  fstab:all"
+        );
+        assert_eq!(
+            told("{fstab: /tmp, configured: false}"),
+            "passed  fstab:/tmp"
+        );
         assert!(told("{fstab: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
         assert!(told("{fstab: /x, options: {not: {include: exec}}}").starts_with("error"));
         assert!(told("{fstab: all, pass: 1}").starts_with("error"));

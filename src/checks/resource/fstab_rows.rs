@@ -58,33 +58,68 @@ pub(super) fn files(view: &View<'_>) -> Seen<Rc<Files>> {
 
 fn rows(lines: &[String]) -> Result<Vec<Row>, String> {
     let mut out = Vec::new();
-    for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let [device, at, fstype, rest @ ..] = words.as_slice() else {
-            return Err(format!("a line of fstab has an unknown form: {}", brief(line.as_bytes())));
+            return Err(format!(
+                "a line of fstab has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
         };
         let at = plain(at);
-        let at = if at.len() > 1 { at.trim_end_matches('/').to_owned() } else { at };
-        let options = rest.first().copied().unwrap_or("defaults").split(',').map(str::to_owned);
+        let at = if at.len() > 1 {
+            at.trim_end_matches('/').to_owned()
+        } else {
+            at
+        };
+        let options = rest
+            .first()
+            .copied()
+            .unwrap_or("defaults")
+            .split(',')
+            .map(str::to_owned);
         let pass = rest.get(2).copied().unwrap_or("0").to_owned();
-        out.push(Row { device: plain(device), at, fstype: (*fstype).to_owned(), options: settled(options), pass });
+        out.push(Row {
+            device: plain(device),
+            at,
+            fstype: (*fstype).to_owned(),
+            options: settled(options),
+            pass,
+        });
     }
     Ok(out)
 }
 
 /// Space, tab, line feed and backslash are written in octal.
 pub(super) fn plain(text: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// Options without those that a later one takes back: mount(8) goes through them in order.
 fn settled(options: impl Iterator<Item = String>) -> Vec<String> {
-    const PAIRS: [(&str, &str); 5] =
-        [("exec", "noexec"), ("suid", "nosuid"), ("dev", "nodev"), ("rw", "ro"), ("auto", "noauto")];
+    const PAIRS: [(&str, &str); 5] = [
+        ("exec", "noexec"),
+        ("suid", "nosuid"),
+        ("dev", "nodev"),
+        ("rw", "ro"),
+        ("auto", "noauto"),
+    ];
     let mut out: Vec<String> = Vec::new();
-    for option in options.map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()) {
+    for option in options
+        .map(|o| o.trim().to_owned())
+        .filter(|o| !o.is_empty())
+    {
         if let Some((a, b)) = PAIRS.iter().find(|(a, b)| option == *a || option == *b) {
             out.retain(|known| known != a && known != b);
         }
@@ -106,7 +141,10 @@ impl Files {
         };
         let rows = self.rows.as_ref().map_err(Clone::clone)?;
         let mut mine = rows.iter().filter(|row| row.at == path);
-        if let Some(unreadable) = UNITS.iter().find(|dir| self.texts.file(dir) == Some(&Text::Denied)) {
+        if let Some(unreadable) = UNITS
+            .iter()
+            .find(|dir| self.texts.file(dir) == Some(&Text::Denied))
+        {
             return Err(format!("{unreadable}: permission denied"));
         }
         let mut planned = match (found(&UNITS[..2]), mine.next()) {
@@ -114,8 +152,16 @@ impl Files {
             (None, Some(row)) if mine.next().is_none() => {
                 let waits = row.options.iter().any(|o| o == "noauto");
                 let on_use = row.options.iter().any(|o| o == "x-systemd.automount");
-                let how = if waits { "noauto in /etc/fstab" } else { "/etc/fstab" };
-                Planned { at_boot: !waits || on_use, how: how.to_owned(), options: row.options.clone() }
+                let how = if waits {
+                    "noauto in /etc/fstab"
+                } else {
+                    "/etc/fstab"
+                };
+                Planned {
+                    at_boot: !waits || on_use,
+                    how: how.to_owned(),
+                    options: row.options.clone(),
+                }
             }
             (None, Some(_)) => return Err(format!("{path} stands in /etc/fstab more than once")),
             (None, None) => match found(&UNITS[2..]) {
@@ -133,24 +179,42 @@ impl Files {
         let lines = match text {
             Text::Lines(lines) => lines,
             Text::Denied => return Err(format!("{file}: permission denied")),
-            _ => return Ok(Planned { at_boot: false, how: format!("{file} masks it"), options: Vec::new() }),
+            _ => {
+                return Ok(Planned {
+                    at_boot: false,
+                    how: format!("{file} masks it"),
+                    options: Vec::new(),
+                });
+            }
         };
         let wanted = self.texts.wanted.contains(unit);
-        let how = if wanted { file.to_owned() } else { format!("nothing wants {file}") };
-        Ok(Planned { at_boot: wanted, how, options: options(lines).unwrap_or_default() })
+        let how = if wanted {
+            file.to_owned()
+        } else {
+            format!("nothing wants {file}")
+        };
+        Ok(Planned {
+            at_boot: wanted,
+            how,
+            options: options(lines).unwrap_or_default(),
+        })
     }
 
     /// The options that a unit's drop-ins set; none where they set none.
     fn drop_in(&self, unit: &str) -> Result<Option<Vec<String>>, String> {
         let folder = format!("/{unit}.d/");
-        let of_unit = self
-            .texts
-            .files
-            .iter()
-            .filter(|(path, _)| path.contains(&folder) || path.ends_with(folder.trim_end_matches('/')));
-        let mine = Texts { files: of_unit.cloned().collect(), ..Texts::default() };
+        let of_unit = self.texts.files.iter().filter(|(path, _)| {
+            path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))
+        });
+        let mine = Texts {
+            files: of_unit.cloned().collect(),
+            ..Texts::default()
+        };
         let merged = mine.merged(".conf")?;
-        Ok(merged.iter().filter_map(|(_, lines)| options(lines)).next_back())
+        Ok(merged
+            .iter()
+            .filter_map(|(_, lines)| options(lines))
+            .next_back())
     }
 }
 

@@ -10,12 +10,16 @@ pub(in super::super) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) ->
             Some(content) => {
                 head += &format!("f {path}\n@ .{path}\n");
                 tail += &format!("=.{path}\n");
-                content.lines().for_each(|line| tail += &format!("|{line}\n"));
+                content
+                    .lines()
+                    .for_each(|line| tail += &format!("|{line}\n"));
             }
             None => head += &format!("m {path}\n"),
         }
     }
-    wanted.iter().for_each(|unit| head += &format!("w {unit}\n"));
+    wanted
+        .iter()
+        .for_each(|unit| head += &format!("w {unit}\n"));
     head + &tail
 }
 
@@ -43,7 +47,11 @@ fn rows_of_fstab() {
     let rows = rows(&lines).expect("rows");
     assert_eq!(rows.len(), 8);
     assert_eq!(
-        (rows[2].at.as_str(), rows[2].options.join(","), rows[0].pass.as_str()),
+        (
+            rows[2].at.as_str(),
+            rows[2].options.join(","),
+            rows[0].pass.as_str()
+        ),
         ("/a b", "defaults".into(), "1")
     );
     assert!(super::rows(&["/dev/x /y".to_owned()]).is_err());
@@ -60,29 +68,70 @@ fn what_is_mounted_at_boot() {
         ("/tmp", &[fstab], &[], "true rw,nosuid,noexec (/etc/fstab)"),
         ("/mnt", &[fstab], &[], "false noauto (noauto in /etc/fstab)"),
         ("/other", &[fstab], &[], "nothing"),
-        ("/twice", &[fstab], &[], "error /twice stands in /etc/fstab more than once"),
-        ("/tmp", &[(lib, Some(UNIT))], &["tmp.mount"], "true mode=1777,nosuid (/usr/lib/systemd/system/tmp.mount)"),
-        ("/tmp", &[(lib, Some(UNIT))], &[], "false mode=1777,nosuid (nothing wants /usr/lib/systemd/system/tmp.mount)"),
-        ("/tmp", &[fstab, (lib, Some(UNIT))], &[], "true rw,nosuid,noexec (/etc/fstab)"),
-        ("/tmp", &[fstab, (etc, Some(UNIT))], &["tmp.mount"], "true mode=1777,nosuid (/etc/systemd/system/tmp.mount)"),
-        ("/tmp", &[fstab, (etc, None)], &["tmp.mount"], "false  (/etc/systemd/system/tmp.mount masks it)"),
+        (
+            "/twice",
+            &[fstab],
+            &[],
+            "error /twice stands in /etc/fstab more than once",
+        ),
         (
             "/tmp",
-            &[(lib, Some(UNIT)), (drop_in, Some("[Mount]\nOptions=noexec\n"))],
+            &[(lib, Some(UNIT))],
+            &["tmp.mount"],
+            "true mode=1777,nosuid (/usr/lib/systemd/system/tmp.mount)",
+        ),
+        (
+            "/tmp",
+            &[(lib, Some(UNIT))],
+            &[],
+            "false mode=1777,nosuid (nothing wants /usr/lib/systemd/system/tmp.mount)",
+        ),
+        (
+            "/tmp",
+            &[fstab, (lib, Some(UNIT))],
+            &[],
+            "true rw,nosuid,noexec (/etc/fstab)",
+        ),
+        (
+            "/tmp",
+            &[fstab, (etc, Some(UNIT))],
+            &["tmp.mount"],
+            "true mode=1777,nosuid (/etc/systemd/system/tmp.mount)",
+        ),
+        (
+            "/tmp",
+            &[fstab, (etc, None)],
+            &["tmp.mount"],
+            "false  (/etc/systemd/system/tmp.mount masks it)",
+        ),
+        (
+            "/tmp",
+            &[
+                (lib, Some(UNIT)),
+                (drop_in, Some("[Mount]\nOptions=noexec\n")),
+            ],
             &["tmp.mount"],
             "true noexec (/usr/lib/systemd/system/tmp.mount)",
         ),
     ];
     for (path, written, wanted, expected) in table {
-        assert_eq!(planned(path, written, wanted), *expected, "{path} {written:?}");
+        assert_eq!(
+            planned(path, written, wanted),
+            *expected,
+            "{path} {written:?}"
+        );
     }
 }
 
 #[test]
 fn names_of_units() {
-    for (path, unit) in
-        [("/", "-"), ("/tmp", "tmp"), ("/var/tmp", "var-tmp"), ("/a-b/.c.d", "a\\x2db-.c.d"), ("/.x", "\\x2ex")]
-    {
+    for (path, unit) in [
+        ("/", "-"),
+        ("/tmp", "tmp"),
+        ("/var/tmp", "var-tmp"),
+        ("/a-b/.c.d", "a\\x2db-.c.d"),
+        ("/.x", "\\x2ex"),
+    ] {
         assert_eq!(escaped(path), unit);
     }
 }

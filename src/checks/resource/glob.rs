@@ -9,7 +9,10 @@ pub(super) fn fits(pattern: &str, path: &str) -> bool {
 
 /// What matches a pattern's paths; none of a text without wild cards.
 pub(super) fn compiled(pattern: &str) -> Option<Regex> {
-    pattern.contains(['*', '?', '[']).then(|| Regex::new(&expression(pattern)).ok()).flatten()
+    pattern
+        .contains(['*', '?', '['])
+        .then(|| Regex::new(&expression(pattern)).ok())
+        .flatten()
 }
 
 fn expression(pattern: &str) -> String {
@@ -37,11 +40,19 @@ fn expression(pattern: &str) -> String {
 /// A class in brackets at the beginning of a text, and how long it is; a `]` that comes first is one of its characters.
 fn class(text: &str) -> Option<(String, usize)> {
     let inner = text.strip_prefix('[')?;
-    let (not, inner) = inner.strip_prefix(['!', '^']).map_or(("", inner), |inner| ("^/", inner));
+    let (not, inner) = inner
+        .strip_prefix(['!', '^'])
+        .map_or(("", inner), |inner| ("^/", inner));
     let first = inner.chars().next()?.len_utf8();
     let close = inner[first..].find(']')? + first;
     let length = text.len() - inner.len() + close + 1;
-    Some((format!("[{not}{}]", regex::escape(&inner[..close]).replace("\\-", "-")), length))
+    Some((
+        format!(
+            "[{not}{}]",
+            regex::escape(&inner[..close]).replace("\\-", "-")
+        ),
+        length,
+    ))
 }
 
 #[cfg(test)]
@@ -51,8 +62,16 @@ mod tests {
     #[test]
     fn patterns_of_glob() {
         for (pattern, path, expected) in [
-            ("net/ipv4/conf/*/rp_filter", "net/ipv4/conf/all/rp_filter", true),
-            ("net/ipv4/conf/*/rp_filter", "net/ipv4/conf/a/b/rp_filter", false),
+            (
+                "net/ipv4/conf/*/rp_filter",
+                "net/ipv4/conf/all/rp_filter",
+                true,
+            ),
+            (
+                "net/ipv4/conf/*/rp_filter",
+                "net/ipv4/conf/a/b/rp_filter",
+                false,
+            ),
             ("net/*/conf/*/x", "net/ipv6/conf/all/x", true),
             ("a?c", "abc", true),
             ("a?c", "a/c", false),

@@ -53,14 +53,29 @@ mod tests {
 
     #[test]
     fn only_what_has_something_in_it_is_a_history() {
-        let told = |text: &str| lines("- {histories: all}", &[IDENTITY, ("histories", "", 0, "-", text)]).join("");
-        assert_eq!(told("find: './nonexistent': No such file or directory\n!1\n"), "passed  histories:all");
+        let told = |text: &str| {
+            lines(
+                "- {histories: all}",
+                &[IDENTITY, ("histories", "", 0, "-", text)],
+            )
+            .join("")
+        };
+        assert_eq!(
+            told("find: './nonexistent': No such file or directory\n!1\n"),
+            "passed  histories:all"
+        );
         let dull = "-rw------- 1 0 0 0 Jan  1 12:00 ./root/.bash_history\n\
             lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
         assert_eq!(told(dull), "passed  histories:all");
         let line = told("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
-        assert_eq!(line, "failed  histories:all  files: expected nothing, actual \"/root/.bash_history\"");
-        assert!(told("find: './root': Permission denied\n").starts_with("error"), "what was not seen");
+        assert_eq!(
+            line,
+            "failed  histories:all  files: expected nothing, actual \"/root/.bash_history\""
+        );
+        assert!(
+            told("find: './root': Permission denied\n").starts_with("error"),
+            "what was not seen"
+        );
         assert!(lines("- {histories: all}", &[IDENTITY])[0].starts_with("error"));
     }
 }

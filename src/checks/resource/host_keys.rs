@@ -18,10 +18,26 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("scope", "All of them: `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "All files of host keys, private, public and certificates, also empty ones."),
-        Property::new("types", Of::List, "The kinds of the private keys by their names: ed25519, rsa, ecdsa, dsa."),
-        Property::new("modes", Of::List, "The modes of the private keys that occur."),
-        Property::new("exposed", Of::List, "Private keys that others than root can read, or that are not root's."),
+        Property::new(
+            "files",
+            Of::List,
+            "All files of host keys, private, public and certificates, also empty ones.",
+        ),
+        Property::new(
+            "types",
+            Of::List,
+            "The kinds of the private keys by their names: ed25519, rsa, ecdsa, dsa.",
+        ),
+        Property::new(
+            "modes",
+            Of::List,
+            "The modes of the private keys that occur.",
+        ),
+        Property::new(
+            "exposed",
+            Of::List,
+            "Private keys that others than root can read, or that are not root's.",
+        ),
     ],
     open: None,
     by_default: &["!exposed"],
@@ -47,10 +63,18 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         "files" => walk::paths(view, "host_keys", |_| true),
         "modes" => walk::modes(view, "host_keys", private),
         "exposed" => walk::paths(view, "host_keys", |entry| {
-            private(entry) && entry.stat.kind != "link" && (entry.stat.uid != 0 || entry.stat.mode & 0o077 != 0)
+            private(entry)
+                && entry.stat.kind != "link"
+                && (entry.stat.uid != 0 || entry.stat.mode & 0o077 != 0)
         }),
         _ => walk::found(view, "host_keys").observe("was not looked at", |all| {
-            let named = |entry: &Entry| entry.name().strip_prefix("ssh_host_")?.strip_suffix("_key").map(str::to_owned);
+            let named = |entry: &Entry| {
+                entry
+                    .name()
+                    .strip_prefix("ssh_host_")?
+                    .strip_suffix("_key")
+                    .map(str::to_owned)
+            };
             Observed::list(all.iter().filter_map(named).collect::<BTreeSet<_>>())
         }),
     }
@@ -63,20 +87,40 @@ mod tests {
     #[test]
     fn private_host_keys_are_for_root() {
         let told = |yaml: &str, text: &str| {
-            lines(&format!("- {{host_keys: all{yaml}}}"), &[IDENTITY, ("host_keys", "", 0, "-", text)]).join("")
+            lines(
+                &format!("- {{host_keys: all{yaml}}}"),
+                &[IDENTITY, ("host_keys", "", 0, "-", text)],
+            )
+            .join("")
         };
         let found = "-rw------- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key.pub\n";
         assert_eq!(told("", found), "passed  host_keys:all");
         assert_eq!(
-            told(", types: {same_set: [ed25519]}, modes: {each: \"0600\"}, files: {count: 2}", found),
+            told(
+                ", types: {same_set: [ed25519]}, modes: {each: \"0600\"}, files: {count: 2}",
+                found
+            ),
             "passed  host_keys:all"
         );
         let line = told("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
-        assert_eq!(line, "failed  host_keys:all  exposed: expected nothing, actual \"/etc/ssh/ssh_host_ed25519_key\"");
+        assert_eq!(
+            line,
+            "failed  host_keys:all  exposed: expected nothing, actual \"/etc/ssh/ssh_host_ed25519_key\""
+        );
         assert!(told("", &found.replace("-rw------- 1 0", "-rw------- 1 7")).starts_with("failed"));
         assert!(
-            told(", files: {empty: true}", "find: './etc/ssh': No such file or directory\n!1\n").starts_with("passed")
+            told(
+                ", files: {empty: true}",
+                "find: './etc/ssh': No such file or directory\n!1\n"
+            )
+            .starts_with("passed")
         );
-        assert!(told(", files: {empty: true}", "find: './etc/ssh': Permission denied\n!1\n").starts_with("error"));
+        assert!(
+            told(
+                ", files: {empty: true}",
+                "find: './etc/ssh': Permission denied\n!1\n"
+            )
+            .starts_with("error")
+        );
     }
 }

@@ -62,13 +62,21 @@ fn check(name: &str) -> Result<(), (String, &'static str)> {
 }
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let any = |names: &[&str]| asked.iter().any(|one| names.iter().any(|n| one.properties.contains(*n)));
+    let any = |names: &[&str]| {
+        asked
+            .iter()
+            .any(|one| names.iter().any(|n| one.properties.contains(*n)))
+    };
     let calls: [(&[&str], &str); 3] = [
         (&["disabled", "blacklisted"], "modprobe_files"),
         (&["loaded"], "modules_loaded"),
         (&["builtin"], "modules_builtin"),
     ];
-    calls.iter().filter(|(names, _)| any(names)).map(|(_, call)| (*call).to_owned()).collect()
+    calls
+        .iter()
+        .filter(|(names, _)| any(names))
+        .map(|(_, call)| (*call).to_owned())
+        .collect()
 }
 
 fn plain(name: &str) -> String {
@@ -95,7 +103,9 @@ impl Rules {
                         let command = words.collect::<Vec<_>>().join(" ");
                         out.installs.push((plain(name), command, path.to_owned()));
                     }
-                    (Some("blacklist"), Some(name)) => out.blacklist.push((plain(name), path.to_owned())),
+                    (Some("blacklist"), Some(name)) => {
+                        out.blacklist.push((plain(name), path.to_owned()))
+                    }
                     _ => {}
                 }
             }
@@ -105,10 +115,26 @@ impl Rules {
 
     /// Of several commands the first counts (kmod, kmod_module_get_install_commands).
     fn disabled(&self, name: &str) -> (bool, String) {
-        let found = self.installs.iter().find(|(known, ..)| known == name || glob::fits(known, name));
-        let Some((_, command, file)) = found else { return (false, "no install line".to_owned()) };
-        let idle = ["/bin/true", "/bin/false", "/usr/bin/true", "/usr/bin/false", "true", "false", ":"];
-        (idle.contains(&command.as_str()), format!("install {command} in {file}"))
+        let found = self
+            .installs
+            .iter()
+            .find(|(known, ..)| known == name || glob::fits(known, name));
+        let Some((_, command, file)) = found else {
+            return (false, "no install line".to_owned());
+        };
+        let idle = [
+            "/bin/true",
+            "/bin/false",
+            "/usr/bin/true",
+            "/usr/bin/false",
+            "true",
+            "false",
+            ":",
+        ];
+        (
+            idle.contains(&command.as_str()),
+            format!("install {command} in {file}"),
+        )
     }
 }
 
@@ -134,27 +160,38 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let name = plain(&target.subject);
     match property {
         "loaded" => foreign(view).unwrap_or_else(|| {
-            view.parsed("modules", "", |text| Ok(text.lines().map(plain).collect::<Vec<_>>()))
-                .observe("has no modules", |all| Observed::bool(all.contains(&name)))
+            view.parsed("modules", "", |text| {
+                Ok(text.lines().map(plain).collect::<Vec<_>>())
+            })
+            .observe("has no modules", |all| Observed::bool(all.contains(&name)))
         }),
-        "builtin" => view.parsed("modules-builtin", "", builtin).observe("has no kernel", |kernels| {
-            if kernels.is_empty() {
-                return Observed::Missing("has no kernel that is installed".to_owned());
-            }
-            match kernels.iter().find(|(_, modules)| modules.contains(&name)) {
-                Some((kernel, _)) => Observed::Value(Value::Bool(true, kernel.clone())),
-                None => Observed::bool(false),
-            }
-        }),
-        _ => view.parsed("modprobe-files", "", Rules::read).observe("has no configuration", |rules| {
-            let (yes, how) = if property == "disabled" {
-                rules.disabled(&name)
-            } else {
-                let found = rules.blacklist.iter().find(|(known, _)| *known == name);
-                (found.is_some(), found.map(|(_, file)| file.clone()).unwrap_or_default())
-            };
-            Observed::Value(Value::Bool(yes, how))
-        }),
+        "builtin" => {
+            view.parsed("modules-builtin", "", builtin)
+                .observe("has no kernel", |kernels| {
+                    if kernels.is_empty() {
+                        return Observed::Missing("has no kernel that is installed".to_owned());
+                    }
+                    match kernels.iter().find(|(_, modules)| modules.contains(&name)) {
+                        Some((kernel, _)) => Observed::Value(Value::Bool(true, kernel.clone())),
+                        None => Observed::bool(false),
+                    }
+                })
+        }
+        _ => view.parsed("modprobe-files", "", Rules::read).observe(
+            "has no configuration",
+            |rules| {
+                let (yes, how) = if property == "disabled" {
+                    rules.disabled(&name)
+                } else {
+                    let found = rules.blacklist.iter().find(|(known, _)| *known == name);
+                    (
+                        found.is_some(),
+                        found.map(|(_, file)| file.clone()).unwrap_or_default(),
+                    )
+                };
+                Observed::Value(Value::Bool(yes, how))
+            },
+        ),
     }
 }
 
@@ -163,12 +200,18 @@ mod tests {
     use super::super::fstab_rows::tests::sent;
     use crate::checks::tests::lines;
 
-    const OWN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
-    const FOREIGN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
+    const OWN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
+    const FOREIGN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
     fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
         let text = sent(files, &[]);
-        lines(&format!("- {yaml}"), &[FOREIGN, ("modprobe-files", "", 0, "-", &text)]).join("")
+        lines(
+            &format!("- {yaml}"),
+            &[FOREIGN, ("modprobe-files", "", 0, "-", &text)],
+        )
+        .join("")
     }
 
     #[test]
@@ -177,26 +220,59 @@ mod tests {
         type File<'a> = (&'a str, Option<&'a str>);
         let table: &[(&[File<'_>], &str)] = &[
             (&[(own, Some("install usb-storage /bin/true"))], "passed"),
-            (&[(own, Some("install usb_storage /usr/bin/false\n"))], "passed"),
-            (&[(own, Some("install \\\n usb-storage /bin/false\n"))], "passed"),
+            (
+                &[(own, Some("install usb_storage /usr/bin/false\n"))],
+                "passed",
+            ),
+            (
+                &[(own, Some("install \\\n usb-storage /bin/false\n"))],
+                "passed",
+            ),
             (&[(own, Some("install usb-* /bin/false\n"))], "passed"),
             (&[(own, Some("#install usb-storage /bin/true"))], "failed"),
             (&[(own, Some("blacklist usb-storage"))], "failed"),
-            (&[(own, Some("install usb-storage /bin/true; modprobe -i usb-storage"))], "failed"),
-            (&[(own, Some("install usb-storage /sbin/x\ninstall usb-storage /bin/true"))], "failed"),
+            (
+                &[(
+                    own,
+                    Some("install usb-storage /bin/true; modprobe -i usb-storage"),
+                )],
+                "failed",
+            ),
+            (
+                &[(
+                    own,
+                    Some("install usb-storage /sbin/x\ninstall usb-storage /bin/true"),
+                )],
+                "failed",
+            ),
             (&[(own, Some("install usb /bin/true"))], "failed"),
-            (&[(own, None), ("/usr/lib/modprobe.d/a.conf", Some("install usb-storage /bin/true"))], "failed"),
+            (
+                &[
+                    (own, None),
+                    (
+                        "/usr/lib/modprobe.d/a.conf",
+                        Some("install usb-storage /bin/true"),
+                    ),
+                ],
+                "failed",
+            ),
             (&[], "failed"),
         ];
         for (files, outcome) in table {
-            assert!(told("{kernel_module: usb-storage}", files).starts_with(outcome), "{files:?}");
+            assert!(
+                told("{kernel_module: usb-storage}", files).starts_with(outcome),
+                "{files:?}"
+            );
         }
         let files = [(own, Some("blacklist cramfs"))];
         assert!(told("{kernel_module: cramfs, blacklisted: true}", &files).starts_with("passed"));
         assert!(told("{kernel_module: cram, blacklisted: true}", &files).starts_with("failed"));
         let denied = lines(
             "- {kernel_module: x, disabled: false}",
-            &[FOREIGN, ("modprobe-files", "", 0, "-", "u /etc/modprobe.d/a.conf\n")],
+            &[
+                FOREIGN,
+                ("modprobe-files", "", 0, "-", "u /etc/modprobe.d/a.conf\n"),
+            ],
         );
         assert!(denied[0].starts_with("error"), "{denied:?}");
     }
@@ -204,20 +280,42 @@ mod tests {
     #[test]
     fn loaded_is_the_kernels_own_business() {
         let modules = ("modules", "", 0, "-", "nf_tables\next4");
-        assert!(lines("- {kernel_module: nf-tables, loaded: true}", &[OWN, modules])[0].starts_with("passed"));
-        assert!(lines("- {kernel_module: cramfs, loaded: true}", &[OWN, modules])[0].starts_with("failed"));
-        assert!(lines("- {kernel_module: nf-tables, loaded: true}", &[FOREIGN, modules])[0].starts_with("skipped"));
+        assert!(
+            lines(
+                "- {kernel_module: nf-tables, loaded: true}",
+                &[OWN, modules]
+            )[0]
+            .starts_with("passed")
+        );
+        assert!(
+            lines("- {kernel_module: cramfs, loaded: true}", &[OWN, modules])[0]
+                .starts_with("failed")
+        );
+        assert!(
+            lines(
+                "- {kernel_module: nf-tables, loaded: true}",
+                &[FOREIGN, modules]
+            )[0]
+            .starts_with("skipped")
+        );
         assert!(lines("- {kernel_module: x, loaded: false}", &[OWN])[0].starts_with("error"));
     }
 
     #[test]
     fn what_is_built_in_is_told_by_each_kernel() {
         let text = sent(
-            &[("/lib/modules/6.1-a/modules.builtin", Some("kernel/fs/ext4/ext4.ko\nkernel/x/usb-common.ko.xz"))],
+            &[(
+                "/lib/modules/6.1-a/modules.builtin",
+                Some("kernel/fs/ext4/ext4.ko\nkernel/x/usb-common.ko.xz"),
+            )],
             &[],
         );
         let told = |yaml: &str, text: &str| {
-            lines(&format!("- {yaml}"), &[FOREIGN, ("modules-builtin", "", 0, "-", text)]).join("")
+            lines(
+                &format!("- {yaml}"),
+                &[FOREIGN, ("modules-builtin", "", 0, "-", text)],
+            )
+            .join("")
         };
         assert!(told("{kernel_module: usb_common, builtin: true}", &text).starts_with("passed"));
         assert!(told("{kernel_module: cramfs, builtin: false}", &text).starts_with("passed"));

@@ -28,9 +28,17 @@ pub(crate) static KIND: Kind = Kind {
             Of::Setting,
             "The value that systemd-sysctl sets at boot: sysctl.d(5) merged over its directories; of /etc/sysctl.conf only through the link 99-sysctl.conf, as Debian 12 has it. Where that tool is not installed /etc/sysctl.conf is read last, as by `sysctl --system`.",
         ),
-        Property::new("running", Of::Setting, "The value now; skipped where the kernel is not the target's own.")
-            .or(&["value"]),
-        Property::new("file", Of::Setting, "The file that the configured value comes from."),
+        Property::new(
+            "running",
+            Of::Setting,
+            "The value now; skipped where the kernel is not the target's own.",
+        )
+        .or(&["value"]),
+        Property::new(
+            "file",
+            Of::Setting,
+            "The file that the configured value comes from.",
+        ),
     ],
     open: None,
     by_default: &[],
@@ -57,12 +65,29 @@ pub(super) fn foreign(view: &View<'_>) -> Option<Observed> {
 
 fn check(name: &str) -> Result<(), (String, &'static str)> {
     let help = "write it as sysctl does: net.ipv4.ip_forward";
-    if let Some(c) = name.chars().find(|c| c.is_whitespace() || c.is_control() || "*?[]=#;".contains(*c)) {
-        return Err((format!("`{}` can't be in the name of a kernel parameter", c.escape_debug()), help));
+    if let Some(c) = name
+        .chars()
+        .find(|c| c.is_whitespace() || c.is_control() || "*?[]=#;".contains(*c))
+    {
+        return Err((
+            format!(
+                "`{}` can't be in the name of a kernel parameter",
+                c.escape_debug()
+            ),
+            help,
+        ));
     }
     let path = normalized(name);
-    if name.starts_with(['-', '.', '/']) || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err((format!("`{}` is not the name of a kernel parameter", name.escape_debug()), help));
+    if name.starts_with(['-', '.', '/'])
+        || path.split('/').any(|part| matches!(part, "" | "." | ".."))
+    {
+        return Err((
+            format!(
+                "`{}` is not the name of a kernel parameter",
+                name.escape_debug()
+            ),
+            help,
+        ));
     }
     Ok(())
 }
@@ -81,7 +106,11 @@ fn normalized(name: &str) -> String {
             .collect(),
         _ => name.to_owned(),
     };
-    swapped.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
+    swapped
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// What of the kernel's state is always collected: what profiles and incidents ask about most, and nothing that is slow to
@@ -110,16 +139,27 @@ const ASKED: &str = "asked";
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let mut out = Vec::new();
-    if asked.iter().any(|one| one.properties.iter().any(|p| p != "running")) {
+    if asked
+        .iter()
+        .any(|one| one.properties.iter().any(|p| p != "running"))
+    {
         out.push("sysctl_files".to_owned());
     }
-    let running = asked.iter().filter(|one| one.properties.contains("running"));
+    let running = asked
+        .iter()
+        .filter(|one| one.properties.contains("running"));
     let known: BTreeSet<&str> = BASE.split(' ').collect();
-    let more: BTreeSet<String> =
-        running.map(|one| normalized(&one.target.subject)).filter(|path| !known.contains(path.as_str())).collect();
+    let more: BTreeSet<String> = running
+        .map(|one| normalized(&one.target.subject))
+        .filter(|path| !known.contains(path.as_str()))
+        .collect();
     if !more.is_empty() {
         let words: Vec<String> = more.iter().map(|path| sh_quote(path)).collect();
-        out.push(format!("sysctl_running {} {}", hex(ASKED.as_bytes()), words.join(" ")));
+        out.push(format!(
+            "sysctl_running {} {}",
+            hex(ASKED.as_bytes()),
+            words.join(" ")
+        ));
     }
     out
 }
@@ -158,8 +198,14 @@ impl Merged {
             Some(Text::Lines(lines)) => lines.iter().for_each(|line| out.add(line, CONF)),
             _ => {}
         }
-        let set = out.settings.iter().enumerate().filter_map(|(at, s)| Some((at, s.as_ref()?)));
-        let patterns = set.filter(|(_, s)| s.value.is_some()).filter_map(|(at, s)| Some((glob::compiled(&s.key)?, at)));
+        let set = out
+            .settings
+            .iter()
+            .enumerate()
+            .filter_map(|(at, s)| Some((at, s.as_ref()?)));
+        let patterns = set
+            .filter(|(_, s)| s.value.is_some())
+            .filter_map(|(at, s)| Some((glob::compiled(&s.key)?, at)));
         out.patterns = patterns.collect();
         Ok(out)
     }
@@ -177,20 +223,36 @@ impl Merged {
             None => return,
         };
         let key = normalized(key.trim());
-        if let Some(known) = self.by_key.get(&key).and_then(|at| self.settings.get_mut(*at)) {
+        if let Some(known) = self
+            .by_key
+            .get(&key)
+            .and_then(|at| self.settings.get_mut(*at))
+        {
             if known.as_ref().is_some_and(|s| s.value == value) {
                 return;
             }
             *known = None;
         }
         self.by_key.insert(key.clone(), self.settings.len());
-        self.settings.push(Some(Setting { key, value, file: file.to_owned() }));
+        self.settings.push(Some(Setting {
+            key,
+            value,
+            file: file.to_owned(),
+        }));
     }
 
     /// What a parameter is set to: by its own line wherever that stands, else by the last pattern that fits.
     fn of(&self, path: &str) -> Option<&Setting> {
-        let pattern = || self.patterns.iter().rev().find(|(pattern, _)| pattern.is_match(path)).map(|(_, at)| at);
-        self.settings.get(*self.by_key.get(path).or_else(pattern)?)?.as_ref()
+        let pattern = || {
+            self.patterns
+                .iter()
+                .rev()
+                .find(|(pattern, _)| pattern.is_match(path))
+                .map(|(_, at)| at)
+        };
+        self.settings
+            .get(*self.by_key.get(path).or_else(pattern)?)?
+            .as_ref()
     }
 }
 
@@ -218,10 +280,16 @@ fn running(text: &str) -> Result<BTreeMap<String, Running>, String> {
             Some(("- ", path)) => drop(out.insert(path.to_owned(), Running::Absent)),
             _ => {
                 // A path may have a colon, and so may a value.
-                let known = line.match_indices(':').find(|(at, _)| out.contains_key(&line[..*at]));
-                let Some((at, _)) = known else { return Err("/proc/sys was read in an unknown form".to_owned()) };
+                let known = line
+                    .match_indices(':')
+                    .find(|(at, _)| out.contains_key(&line[..*at]));
+                let Some((at, _)) = known else {
+                    return Err("/proc/sys was read in an unknown form".to_owned());
+                };
                 let value = words(&line[at + 1..]);
-                let entry = out.entry(line[..at].to_owned()).or_insert(Running::Unreadable);
+                let entry = out
+                    .entry(line[..at].to_owned())
+                    .or_insert(Running::Unreadable);
                 *entry = Running::Value(match entry {
                     Running::Value(before) => words(&format!("{before} {value}")),
                     _ => value,
@@ -237,18 +305,20 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "running" {
         return foreign(view).unwrap_or_else(|| now(&path, view));
     }
-    view.parsed("sysctl-files", "", Merged::read).observe("has no configuration", |merged| {
-        let Some(setting) = merged.of(&path) else {
-            return Observed::Missing("is set by no file of sysctl.d".to_owned());
-        };
-        match (&setting.value, property) {
-            (None, _) => {
-                Observed::Missing(format!("is set by no file of sysctl.d, and {} keeps patterns from it", setting.file))
+    view.parsed("sysctl-files", "", Merged::read)
+        .observe("has no configuration", |merged| {
+            let Some(setting) = merged.of(&path) else {
+                return Observed::Missing("is set by no file of sysctl.d".to_owned());
+            };
+            match (&setting.value, property) {
+                (None, _) => Observed::Missing(format!(
+                    "is set by no file of sysctl.d, and {} keeps patterns from it",
+                    setting.file
+                )),
+                (Some(_), "file") => Observed::setting(setting.file.clone()),
+                (Some(value), _) => Observed::setting(value.clone()),
             }
-            (Some(_), "file") => Observed::setting(setting.file.clone()),
-            (Some(value), _) => Observed::setting(value.clone()),
-        }
-    })
+        })
 }
 
 fn now(path: &str, view: &View<'_>) -> Observed {
@@ -256,11 +326,17 @@ fn now(path: &str, view: &View<'_>) -> Observed {
         match view.parsed("sysctl", key, running) {
             Seen::Present(all) => match all.get(path) {
                 Some(Running::Value(value)) => return Observed::setting(value.clone()),
-                Some(Running::Absent) => return Observed::Missing("is no parameter of this kernel".to_owned()),
-                Some(Running::Unreadable) => return Observed::Unknown("it could not be read".to_owned()),
+                Some(Running::Absent) => {
+                    return Observed::Missing("is no parameter of this kernel".to_owned());
+                }
+                Some(Running::Unreadable) => {
+                    return Observed::Unknown("it could not be read".to_owned());
+                }
                 None => {}
             },
-            Seen::Unknown(why) if view.raw("sysctl", key).is_some() => return Observed::Unknown(why),
+            Seen::Unknown(why) if view.raw("sysctl", key).is_some() => {
+                return Observed::Unknown(why);
+            }
             _ => {}
         }
     }

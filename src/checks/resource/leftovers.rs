@@ -21,7 +21,11 @@ pub(crate) static KIND: Kind = Kind {
             Of::List,
             "What lies in /tmp and /var/tmp; without the private directories and sockets that a running system keeps there.",
         ),
-        Property::new("packages", Of::List, "Lists and caches of apt and dnf, and packages that were downloaded."),
+        Property::new(
+            "packages",
+            Of::List,
+            "Lists and caches of apt and dnf, and packages that were downloaded.",
+        ),
         Property::new(
             "configuration",
             Of::List,
@@ -33,7 +37,11 @@ pub(crate) static KIND: Kind = Kind {
             Of::List,
             "What Ansible, Packer, Puppet and pip leave in homes and below /opt and /var/cache.",
         ),
-        Property::new("instance", Of::List, "Random seeds and DHCP leases, which belong to one instance."),
+        Property::new(
+            "instance",
+            Of::List,
+            "Random seeds and DHCP leases, which belong to one instance.",
+        ),
     ],
     open: None,
     by_default: &["!files"],
@@ -53,7 +61,15 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 /// What systemd and X keep in temporary directories of a running system (file-hierarchy(7), tmpfiles.d/x11.conf).
 fn living(name: &str) -> bool {
     name.starts_with("systemd-private-")
-        || matches!(name, ".X11-unix" | ".ICE-unix" | ".XIM-unix" | ".font-unix" | ".Test-unix" | "snap-private-tmp")
+        || matches!(
+            name,
+            ".X11-unix"
+                | ".ICE-unix"
+                | ".XIM-unix"
+                | ".font-unix"
+                | ".Test-unix"
+                | "snap-private-tmp"
+        )
 }
 
 /// Which property something is of.
@@ -63,34 +79,55 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     if below("/tmp") || below("/var/tmp") {
         return (directory || !living(name)).then_some("temporary");
     }
-    if entry.within("/var/lib/apt/lists") || entry.within("/var/cache/apt") || entry.within("/var/cache/dnf") {
+    if entry.within("/var/lib/apt/lists")
+        || entry.within("/var/cache/apt")
+        || entry.within("/var/cache/dnf")
+    {
         return (entry.filled() && name != "lock").then_some("packages");
     }
-    if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"].iter().any(|place| below(place))
+    if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"]
+        .iter()
+        .any(|place| below(place))
         || entry.path == "/core"
     {
         return entry.filled().then_some("dumps");
     }
     if name == "random-seed"
-        || ["/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/NetworkManager", "/var/lib/dhcpcd"]
-            .iter()
-            .any(|place| below(place))
+        || [
+            "/var/lib/dhcp",
+            "/var/lib/dhclient",
+            "/var/lib/NetworkManager",
+            "/var/lib/dhcpcd",
+        ]
+        .iter()
+        .any(|place| below(place))
     {
         return entry.filled().then_some("instance");
     }
     if entry.within("/etc") {
         return Some("configuration");
     }
-    matches!(name, ".ansible" | ".ansible_async" | ".packer.d" | ".puppetlabs" | "pip" | "packer" | "puppet-bootstrap")
-        .then_some("tools")
+    matches!(
+        name,
+        ".ansible"
+            | ".ansible_async"
+            | ".packer.d"
+            | ".puppetlabs"
+            | "pip"
+            | "packer"
+            | "puppet-bootstrap"
+    )
+    .then_some("tools")
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     let directory = view.identity().directory;
-    walk::paths(view, "leftovers", |entry| match property_of(entry, directory) {
-        Some("instance") => property == "instance",
-        Some(of) => property == "files" || of == property,
-        None => false,
+    walk::paths(view, "leftovers", |entry| {
+        match property_of(entry, directory) {
+            Some("instance") => property == "instance",
+            Some(of) => property == "files" || of == property,
+            None => false,
+        }
     })
 }
 
@@ -107,7 +144,11 @@ mod tests {
     #[test]
     fn each_kind_of_leftover_has_its_property() {
         let told = |yaml: &str, identity| {
-            lines(&format!("- {{leftovers: all, {yaml}}}"), &[identity, ("leftovers", "", 0, "-", FOUND)]).join("")
+            lines(
+                &format!("- {{leftovers: all, {yaml}}}"),
+                &[identity, ("leftovers", "", 0, "-", FOUND)],
+            )
+            .join("")
         };
         for yaml in [
             "temporary: {same_set: [/tmp/script_1.sh]}",
@@ -120,9 +161,27 @@ mod tests {
         ] {
             assert_eq!(told(yaml, IDENTITY), "passed  leftovers:all", "{yaml}");
         }
-        let line = told("temporary: {count: 2}", ("identity", "", 0, "-", "uid=0\ndirectory=yes\n"));
-        assert_eq!(line, "passed  leftovers:all", "nothing lives in a directory");
-        assert!(lines("- {leftovers: all}", &[IDENTITY, ("leftovers", "", 0, "-", FOUND)])[0].starts_with("failed"));
-        assert!(lines("- {leftovers: all}", &[IDENTITY, ("leftovers", "", 0, "-", "!124")])[0].starts_with("error"));
+        let line = told(
+            "temporary: {count: 2}",
+            ("identity", "", 0, "-", "uid=0\ndirectory=yes\n"),
+        );
+        assert_eq!(
+            line, "passed  leftovers:all",
+            "nothing lives in a directory"
+        );
+        assert!(
+            lines(
+                "- {leftovers: all}",
+                &[IDENTITY, ("leftovers", "", 0, "-", FOUND)]
+            )[0]
+            .starts_with("failed")
+        );
+        assert!(
+            lines(
+                "- {leftovers: all}",
+                &[IDENTITY, ("leftovers", "", 0, "-", "!124")]
+            )[0]
+            .starts_with("error")
+        );
     }
 }

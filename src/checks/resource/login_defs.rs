@@ -12,7 +12,12 @@ use crate::checks::view::View;
 pub(crate) static KIND: Kind = Kind {
     name: "login_defs",
     doc: "The settings of login.defs(5), by any name; the last line of a name counts.",
-    subject: Subject { name: "path", doc: "Where they are: /etc/login.defs.", words: &[], check: readable },
+    subject: Subject {
+        name: "path",
+        doc: "Where they are: /etc/login.defs.",
+        words: &[],
+        check: readable,
+    },
     parameters: &[],
     properties: &[],
     open: Some(Property::new("", Of::Setting, "A setting, such as UMASK.")),
@@ -30,13 +35,19 @@ pub(crate) static KIND: Kind = Kind {
 pub(crate) fn readable(path: &str) -> Result<(), (String, &'static str)> {
     absolute(path)?;
     if secret(path) {
-        return Err(("it holds password hashes".to_owned(), "use the resource `shadow`, or `file` with `content`"));
+        return Err((
+            "it holds password hashes".to_owned(),
+            "use the resource `shadow`, or `file` with `content`",
+        ));
     }
     Ok(())
 }
 
 pub(crate) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    asked.iter().map(|one| request(&one.target.subject)).collect()
+    asked
+        .iter()
+        .map(|one| request(&one.target.subject))
+        .collect()
 }
 
 /// `def_load` in lib/getdef.c of shadow: a name, white space, a value that may stand in quotes and goes to the end of the
@@ -50,7 +61,10 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
         }
         if let Some((name, rest)) = line.split_once([' ', '\t']) {
             let value = rest.trim_start_matches([' ', '"', '\t']);
-            out.insert(name.to_owned(), value.split('"').next().unwrap_or_default().to_owned());
+            out.insert(
+                name.to_owned(),
+                value.split('"').next().unwrap_or_default().to_owned(),
+            );
         }
     }
     Ok(out)
@@ -70,18 +84,21 @@ pub(crate) fn setting(
     let path = &target.subject;
     directory(target, view).unwrap_or_else(|| {
         let text = view.parsed("config", path, |text| Ok(text.to_owned()));
-        text.and_then(|text| view.memoized(&target.kind, path, || read(&text))).observe("does not exist", |settings| {
-            settings.get(name).map_or_else(
-                || Observed::Missing(format!("is not set in {path}")),
-                |value| Observed::setting(value.clone()),
-            )
-        })
+        text.and_then(|text| view.memoized(&target.kind, path, || read(&text)))
+            .observe("does not exist", |settings| {
+                settings.get(name).map_or_else(
+                    || Observed::Missing(format!("is not set in {path}")),
+                    |value| Observed::setting(value.clone()),
+                )
+            })
     })
 }
 
 /// What is said of a directory where a file should be.
 pub(crate) fn directory(target: &Target, view: &View<'_>) -> Option<Observed> {
-    let is = view.raw("config", &target.subject).is_some_and(|reading| reading.flags.contains('d'));
+    let is = view
+        .raw("config", &target.subject)
+        .is_some_and(|reading| reading.flags.contains('d'));
     is.then(|| Observed::Unknown(format!("{} is a directory", target.subject)))
 }
 
@@ -99,8 +116,7 @@ mod tests {
 
     #[test]
     fn settings_are_read_as_shadow_reads_them() {
-        let text =
-            "# UMASK 000\r\nUMASK\t\t022\nENV_PATH \"PATH=/bin\" x\n UMASK 027 \nPASS_MAX_DAYS 60 # days\nALONE\n";
+        let text = "# UMASK 000\r\nUMASK\t\t022\nENV_PATH \"PATH=/bin\" x\n UMASK 027 \nPASS_MAX_DAYS 60 # days\nALONE\n";
         for yaml in [
             "UMASK: \"027\"",
             "UMASK: {cmp: 27}",
@@ -108,9 +124,18 @@ mod tests {
             "PASS_MAX_DAYS: \"60 # days\"",
             "ALONE: {absent: true}",
         ] {
-            assert!(told(yaml, 0, text).starts_with("passed"), "{yaml}: {}", told(yaml, 0, text));
+            assert!(
+                told(yaml, 0, text).starts_with("passed"),
+                "{yaml}: {}",
+                told(yaml, 0, text)
+            );
         }
-        for yaml in ["UMASK: \"022\"", "umask: \"027\"", "UMASK: {not: \"027\"}", "NEVER: {not: x}"] {
+        for yaml in [
+            "UMASK: \"022\"",
+            "umask: \"027\"",
+            "UMASK: {not: \"027\"}",
+            "NEVER: {not: x}",
+        ] {
             assert!(told(yaml, 0, text).starts_with("failed"), "{yaml}");
         }
     }
@@ -126,6 +151,9 @@ mod tests {
     fn one_file_that_two_resources_read_is_read_by_each_in_its_own_way() {
         let both = "- {login_defs: /x, umask: = 027}\n- {auditd_conf: /x, umask: \"027\"}\n- {login_defs: /x, UMASK: {absent: true}}";
         let said = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
-        assert!(said.iter().all(|line| line.starts_with("passed")), "{said:?}");
+        assert!(
+            said.iter().all(|line| line.starts_with("passed")),
+            "{said:?}"
+        );
     }
 }

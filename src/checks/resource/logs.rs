@@ -15,7 +15,11 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("scope", "All logs: `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "The log files with something in them, without the journal's."),
+        Property::new(
+            "files",
+            Of::List,
+            "The log files with something in them, without the journal's.",
+        ),
         Property::new(
             "rotated",
             Of::List,
@@ -78,30 +82,44 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn open(entry: &Entry) -> bool {
-    let private = || PRIVATE.iter().any(|name| entry.name().starts_with(name)) || entry.within("/var/log/audit");
-    entry.stat.kind == "file" && (entry.stat.mode & 0o002 != 0 || (entry.stat.mode & 0o004 != 0 && private()))
+    let private = || {
+        PRIVATE.iter().any(|name| entry.name().starts_with(name)) || entry.within("/var/log/audit")
+    };
+    entry.stat.kind == "file"
+        && (entry.stat.mode & 0o002 != 0 || (entry.stat.mode & 0o004 != 0 && private()))
 }
 
 /// logrotate(8)'s names, and dpkg's and installers' own.
 fn rotated(name: &str) -> bool {
-    let plain = [".gz", ".xz", ".bz2", ".zst", ".old"].iter().find_map(|end| name.strip_suffix(end));
+    let plain = [".gz", ".xz", ".bz2", ".zst", ".old"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
     plain.is_some()
-        || name.rsplit_once(['.', '-']).is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        || name
+            .rsplit_once(['.', '-'])
+            .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     let written = |entry: &Entry| entry.filled() && !entry.within(JOURNALS);
     match property {
         "files" => walk::paths(view, "logs", written),
-        "rotated" => walk::paths(view, "logs", |entry| written(entry) && rotated(entry.name())),
+        "rotated" => walk::paths(view, "logs", |entry| {
+            written(entry) && rotated(entry.name())
+        }),
         "unsafe" => walk::paths(view, "logs", open),
         "journals" => walk::paths(view, "logs", |entry| {
-            let of_a_machine = entry.name().len() >= 32 && entry.name().bytes().take(32).all(|b| b.is_ascii_hexdigit());
+            let of_a_machine = entry.name().len() >= 32
+                && entry.name().bytes().take(32).all(|b| b.is_ascii_hexdigit());
             entry.stat.kind == "directory" && entry.within(JOURNALS) && of_a_machine
         }),
-        _ if view.identity().directory => Observed::Skipped("a directory was not booted".to_owned()),
+        _ if view.identity().directory => {
+            Observed::Skipped("a directory was not booted".to_owned())
+        }
         _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
-            Observed::Skipped("without a service manager nothing tells when it was booted".to_owned())
+            Observed::Skipped(
+                "without a service manager nothing tells when it was booted".to_owned(),
+            )
         }
         _ => walk::paths(view, "old-logs", Entry::filled),
     }
@@ -117,9 +135,12 @@ mod tests {
         -rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog.1\n-rw-rw-r-- 1 0 43 9 Jan  1 12:00 ./var/log/wtmp\n";
 
     fn told(yaml: &str, text: &str) -> String {
-        let old =
-            "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n";
-        let frames = [IDENTITY, ("logs", "", 0, "-", text), ("old-logs", "", 0, "-", old)];
+        let old = "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n";
+        let frames = [
+            IDENTITY,
+            ("logs", "", 0, "-", text),
+            ("old-logs", "", 0, "-", old),
+        ];
         lines(&format!("- {{logs: all, {yaml}}}"), &frames).join("")
     }
 
@@ -136,7 +157,10 @@ mod tests {
         }
         for (from, to) in [
             ("-rw-rw-r-- 1 0 43", "-rw-rw-rw- 1 0 43"),
-            ("-rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog", "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/syslog"),
+            (
+                "-rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog",
+                "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/syslog",
+            ),
         ] {
             let line = told("unsafe: {empty: true}", &FOUND.replace(from, to));
             assert!(line.starts_with("failed"), "{to}: {line}");

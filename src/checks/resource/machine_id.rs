@@ -39,17 +39,27 @@ pub(crate) static KIND: Kind = Kind {
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    if asked.iter().any(|one| one.properties.contains("dbus")) { vec!["machine_id".to_owned()] } else { Vec::new() }
+    if asked.iter().any(|one| one.properties.contains("dbus")) {
+        vec!["machine_id".to_owned()]
+    } else {
+        Vec::new()
+    }
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "dbus" {
         return view
             .parsed("dbus_id", "", |text| Ok(text.to_owned()))
-            .observe("was not looked at", |word| Observed::Value(Value::Word((*word).clone())));
+            .observe("was not looked at", |word| {
+                Observed::Value(Value::Word((*word).clone()))
+            });
     }
     let state = &view.identity().machine_id;
-    if STATES.contains(&state.as_str()) { Observed::Value(Value::Word(state.clone())) } else { Observed::uncollected() }
+    if STATES.contains(&state.as_str()) {
+        Observed::Value(Value::Word(state.clone()))
+    } else {
+        Observed::uncollected()
+    }
 }
 
 #[cfg(test)]
@@ -60,8 +70,12 @@ mod tests {
     fn the_state_is_known_without_the_id() {
         for state in super::STATES {
             let text = format!("uid=0\nmachine_id={state}\n");
-            let frames = [("identity", "", 0, "-", text.as_str()), ("dbus_id", "", 0, "-", "different")];
-            let told = |yaml: &str| lines(&format!("- {{machine_id: this, {yaml}}}"), &frames).join("");
+            let frames = [
+                ("identity", "", 0, "-", text.as_str()),
+                ("dbus_id", "", 0, "-", "different"),
+            ];
+            let told =
+                |yaml: &str| lines(&format!("- {{machine_id: this, {yaml}}}"), &frames).join("");
             assert_eq!(told(&format!("state: {state}")), "passed  machine_id:this");
             assert_eq!(
                 told("state: {in: [empty, uninitialized]}").starts_with("passed"),
@@ -70,11 +84,18 @@ mod tests {
             assert!(told("dbus: {in: [absent, link, same]}").starts_with("failed"));
         }
         assert!(
-            lines("- {machine_id: this, state: present}", &[("identity", "", 0, "-", "uid=0\n")])[0]
-                .starts_with("error")
+            lines(
+                "- {machine_id: this, state: present}",
+                &[("identity", "", 0, "-", "uid=0\n")]
+            )[0]
+            .starts_with("error")
         );
         assert!(
-            lines("- {machine_id: this, dbus: link}", &[("identity", "", 0, "-", "uid=0\n")])[0].starts_with("error")
+            lines(
+                "- {machine_id: this, dbus: link}",
+                &[("identity", "", 0, "-", "uid=0\n")]
+            )[0]
+            .starts_with("error")
         );
     }
 }

@@ -117,7 +117,12 @@ pub(crate) const BASE: &[&str] = &[
 ];
 
 /// The functions of those of these calls that collector.sh has not.
-pub(crate) const BASE_SHELL: &[&str] = &[drop_in::FUNCTIONS, walk::SHELL, port::SHELL, repositories::SHELL];
+pub(crate) const BASE_SHELL: &[&str] = &[
+    drop_in::FUNCTIONS,
+    walk::SHELL,
+    port::SHELL,
+    repositories::SHELL,
+];
 
 pub(crate) use sshd_config::read_alone as sshd_config_fuzz;
 

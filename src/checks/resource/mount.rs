@@ -14,13 +14,27 @@ use crate::checks::view::View;
 pub(crate) static KIND: Kind = Kind {
     name: "mount",
     doc: "What is mounted at a path now, and what is configured to be; with nothing else: something is. What is mounted now is skipped where the kernel is not the target's own: a container's mounts are its host's business.",
-    subject: Subject { name: "path", doc: "The absolute path of the mount point.", words: &[], check: absolute },
+    subject: Subject {
+        name: "path",
+        doc: "The absolute path of the mount point.",
+        words: &[],
+        check: absolute,
+    },
     parameters: &[],
     properties: &[
         Property::new("mounted", Of::Bool, "Whether anything is mounted now.").or(&["be_mounted"]),
         Property::new("device", Of::Setting, "What is mounted now."),
-        Property::new("fstype", Of::Setting, "The kind of file system, such as ext4.").or(&["type"]),
-        Property::new("options", Of::List, "The options that are in force, such as noexec."),
+        Property::new(
+            "fstype",
+            Of::Setting,
+            "The kind of file system, such as ext4.",
+        )
+        .or(&["type"]),
+        Property::new(
+            "options",
+            Of::List,
+            "The options that are in force, such as noexec.",
+        ),
         Property::new(
             "configured",
             Of::Bool,
@@ -46,8 +60,13 @@ pub(crate) static KIND: Kind = Kind {
 
 /// What is mounted now is in the base set.
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let configured = asked.iter().any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
-    configured.then(|| "mount_files".to_owned()).into_iter().collect()
+    let configured = asked
+        .iter()
+        .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
+    configured
+        .then(|| "mount_files".to_owned())
+        .into_iter()
+        .collect()
 }
 
 /// What proc_pid_mounts(5) says of one mount.
@@ -66,7 +85,14 @@ fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
             return Err("the table of mounts has an unknown form".to_owned());
         };
         let options = options.split(',').map(str::to_owned).collect();
-        out.insert(plain(at), Row { device: plain(device), fstype: (*fstype).to_owned(), options });
+        out.insert(
+            plain(at),
+            Row {
+                device: plain(device),
+                fstype: (*fstype).to_owned(),
+                options,
+            },
+        );
     }
     Ok(out)
 }
@@ -74,25 +100,36 @@ fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = &target.subject;
     if property.starts_with("configured") {
-        return files(view).observe("has no configuration", |files| match (files.planned(path), property) {
-            (Err(why), _) => Observed::Unknown(why),
-            (Ok(Some(planned)), "configured") => Observed::Value(Value::Bool(planned.at_boot, planned.how)),
-            (Ok(None), "configured") => Observed::bool(false),
-            (Ok(Some(planned)), _) if planned.at_boot => Observed::list(planned.options),
-            (Ok(Some(planned)), _) => Observed::Missing(format!("is not mounted at boot: {}", planned.how)),
-            (Ok(None), _) => Observed::Missing("is neither in fstab nor in a mount unit".to_owned()),
+        return files(view).observe("has no configuration", |files| {
+            match (files.planned(path), property) {
+                (Err(why), _) => Observed::Unknown(why),
+                (Ok(Some(planned)), "configured") => {
+                    Observed::Value(Value::Bool(planned.at_boot, planned.how))
+                }
+                (Ok(None), "configured") => Observed::bool(false),
+                (Ok(Some(planned)), _) if planned.at_boot => Observed::list(planned.options),
+                (Ok(Some(planned)), _) => {
+                    Observed::Missing(format!("is not mounted at boot: {}", planned.how))
+                }
+                (Ok(None), _) => {
+                    Observed::Missing("is neither in fstab nor in a mount unit".to_owned())
+                }
+            }
         });
     }
     if let Some(skipped) = foreign(view) {
         return skipped;
     }
-    view.parsed("mounts", "", rows).observe("has no table of mounts", |rows| match (property, rows.get(path)) {
-        ("mounted", row) => Observed::bool(row.is_some()),
-        (_, None) => Observed::Missing("is not mounted".to_owned()),
-        ("device", Some(row)) => Observed::setting(row.device.clone()),
-        ("fstype", Some(row)) => Observed::setting(row.fstype.clone()),
-        (_, Some(row)) => Observed::list(row.options.iter().cloned()),
-    })
+    view.parsed("mounts", "", rows)
+        .observe("has no table of mounts", |rows| {
+            match (property, rows.get(path)) {
+                ("mounted", row) => Observed::bool(row.is_some()),
+                (_, None) => Observed::Missing("is not mounted".to_owned()),
+                ("device", Some(row)) => Observed::setting(row.device.clone()),
+                ("fstype", Some(row)) => Observed::setting(row.fstype.clone()),
+                (_, Some(row)) => Observed::list(row.options.iter().cloned()),
+            }
+        })
 }
 
 #[cfg(test)]
@@ -100,25 +137,46 @@ mod tests {
     use super::super::fstab_rows::tests::sent;
     use crate::checks::tests::lines;
 
-    const OWN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
-    const FOREIGN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
+    const OWN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
+    const FOREIGN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
     #[test]
     fn mounts_are_judged_by_the_last_at_their_point() {
-        let text =
-            "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
-        let told = |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
-        assert_eq!(told("{mount: /, device: /dev/vda1, fstype: ext4}"), "passed  mount:/");
-        assert_eq!(told("{mount: /a b, options: {superset_of: [ro, noexec]}}"), "passed  mount:/a b");
-        assert_eq!(told("{mount: /tmp}"), "failed  mount:/tmp  mounted: expected true, actual false");
+        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
+        let told =
+            |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
+        assert_eq!(
+            told("{mount: /, device: /dev/vda1, fstype: ext4}"),
+            "passed  mount:/"
+        );
+        assert_eq!(
+            told("{mount: /a b, options: {superset_of: [ro, noexec]}}"),
+            "passed  mount:/a b"
+        );
+        assert_eq!(
+            told("{mount: /tmp}"),
+            "failed  mount:/tmp  mounted: expected true, actual false"
+        );
         assert!(told("{mount: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
-        assert!(told("{mount: /tmp, options: {include: noexec}, if_absent: skip}").starts_with("skipped"));
+        assert!(
+            told("{mount: /tmp, options: {include: noexec}, if_absent: skip}")
+                .starts_with("skipped")
+        );
     }
 
     #[test]
     fn what_is_configured_is_judged_whosever_kernel_it_is() {
-        let text = sent(&[("/etc/fstab", Some("tmpfs /tmp tmpfs nosuid,noexec\n"))], &[]);
-        let frames = [FOREIGN, ("mounts", "", 0, "-", "tmpfs /tmp tmpfs rw 0 0\n"), ("mount-files", "", 0, "-", &text)];
+        let text = sent(
+            &[("/etc/fstab", Some("tmpfs /tmp tmpfs nosuid,noexec\n"))],
+            &[],
+        );
+        let frames = [
+            FOREIGN,
+            ("mounts", "", 0, "-", "tmpfs /tmp tmpfs rw 0 0\n"),
+            ("mount-files", "", 0, "-", &text),
+        ];
         let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
         assert_eq!(
             told("{mount: /tmp, configured: true, configured_options: {include: noexec}}"),
@@ -126,11 +184,20 @@ mod tests {
         );
         assert!(told("{mount: /tmp, options: {include: rw}}").starts_with("skipped"));
         assert!(
-            told("{mount: /tmp, options: {include: rw}, configured_options: {include: nodev}}").starts_with("failed")
+            told("{mount: /tmp, options: {include: rw}, configured_options: {include: nodev}}")
+                .starts_with("failed")
         );
-        assert!(told("{mount: /x, configured_options: {not: {include: exec}}}").starts_with("failed"));
-        assert!(told("{mount: /x, configured_options: {include: noexec}, if_absent: skip}").starts_with("skipped"));
-        let told = lines("- {mount: /x, configured: false}", &[FOREIGN, ("mount-files", "", 0, "-", "u /etc/fstab\n")]);
+        assert!(
+            told("{mount: /x, configured_options: {not: {include: exec}}}").starts_with("failed")
+        );
+        assert!(
+            told("{mount: /x, configured_options: {include: noexec}, if_absent: skip}")
+                .starts_with("skipped")
+        );
+        let told = lines(
+            "- {mount: /x, configured: false}",
+            &[FOREIGN, ("mount-files", "", 0, "-", "u /etc/fstab\n")],
+        );
         assert!(told[0].starts_with("error"), "{told:?}");
     }
 }

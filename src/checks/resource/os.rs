@@ -15,10 +15,22 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[],
     properties: &[
         Property::new("name", Of::Setting, "`ID` of os-release, such as debian."),
-        Property::new("family", Of::List, "The name and those that it is like, such as ubuntu and debian."),
-        Property::new("version", Of::Version, "`VERSION_ID`, such as 12; absent in a version that is in the making.")
-            .or(&["release"]),
-        Property::new("codename", Of::Setting, "`VERSION_CODENAME`, such as bookworm."),
+        Property::new(
+            "family",
+            Of::List,
+            "The name and those that it is like, such as ubuntu and debian.",
+        ),
+        Property::new(
+            "version",
+            Of::Version,
+            "`VERSION_ID`, such as 12; absent in a version that is in the making.",
+        )
+        .or(&["release"]),
+        Property::new(
+            "codename",
+            Of::Setting,
+            "`VERSION_CODENAME`, such as bookworm.",
+        ),
     ],
     open: None,
     by_default: &[],
@@ -47,24 +59,27 @@ pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("os-release", "", |text| Ok(fields(text))).observe("has no os-release", |fields| {
-        let field = |key: &str| match fields.get(key) {
-            Some(value) => Observed::setting(value.clone()),
-            None => Observed::Missing(format!("has no {key} in os-release")),
-        };
-        match property {
-            "name" => field("ID"),
-            "version" => match fields.get("VERSION_ID") {
-                Some(version) => Observed::Value(Value::Version(version.clone())),
-                None => field("VERSION_ID"),
-            },
-            "codename" => field("VERSION_CODENAME"),
-            _ => {
-                let words = [fields.get("ID"), fields.get("ID_LIKE")].into_iter().flatten();
-                Observed::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
+    view.parsed("os-release", "", |text| Ok(fields(text)))
+        .observe("has no os-release", |fields| {
+            let field = |key: &str| match fields.get(key) {
+                Some(value) => Observed::setting(value.clone()),
+                None => Observed::Missing(format!("has no {key} in os-release")),
+            };
+            match property {
+                "name" => field("ID"),
+                "version" => match fields.get("VERSION_ID") {
+                    Some(version) => Observed::Value(Value::Version(version.clone())),
+                    None => field("VERSION_ID"),
+                },
+                "codename" => field("VERSION_CODENAME"),
+                _ => {
+                    let words = [fields.get("ID"), fields.get("ID_LIKE")]
+                        .into_iter()
+                        .flatten();
+                    Observed::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
+                }
             }
-        }
-    })
+        })
 }
 
 #[cfg(test)]
@@ -77,10 +92,15 @@ mod tests {
         let frames = [IDENTITY, ("os-release", "", 0, "-", text)];
         let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
         assert_eq!(
-            told("{os: this, name: ubuntu, family: {include: debian}, version: {at_least: \"22\"}}"),
+            told(
+                "{os: this, name: ubuntu, family: {include: debian}, version: {at_least: \"22\"}}"
+            ),
             "passed  os:this"
         );
-        assert_eq!(told("{os: this, codename: {absent: true}}"), "passed  os:this");
+        assert_eq!(
+            told("{os: this, codename: {absent: true}}"),
+            "passed  os:this"
+        );
         assert!(told("{os: this, name: debian}").starts_with("failed"));
         assert_eq!(
             told("{file: /x, when: os.name == \"debian\"}"),

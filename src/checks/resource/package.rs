@@ -21,11 +21,28 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("installed", Of::Bool, "Whether it is unpacked and configured.").or(&["be_installed"]),
-        Property::new("version", Of::Version, "Its version in quotes, in the package manager's order."),
+        Property::new(
+            "installed",
+            Of::Bool,
+            "Whether it is unpacked and configured.",
+        )
+        .or(&["be_installed"]),
+        Property::new(
+            "version",
+            Of::Version,
+            "Its version in quotes, in the package manager's order.",
+        ),
         Property::new("held", Of::Bool, "Whether it is kept from being upgraded."),
-        Property::new("arch", Of::Setting, "Its architecture, such as amd64 or all."),
-        Property::new("source", Of::Setting, "The source package that it was built from."),
+        Property::new(
+            "arch",
+            Of::Setting,
+            "Its architecture, such as amd64 or all.",
+        ),
+        Property::new(
+            "source",
+            Of::Setting,
+            "The source package that it was built from.",
+        ),
     ],
     open: None,
     by_default: &["installed"],
@@ -45,10 +62,15 @@ fn no_requests(_: &[Asked<'_>]) -> Vec<String> {
 
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     if name.contains('=') {
-        return Err(("a version does not belong here".to_owned(), "write it as `version`"));
+        return Err((
+            "a version does not belong here".to_owned(),
+            "write it as `version`",
+        ));
     }
     let help = "use a package's name, such as `nginx` or `libc6:amd64`";
-    Platform::Debian.check_package(name).map_err(|wrong| (wrong.to_string(), help))
+    Platform::Debian
+        .check_package(name)
+        .map_err(|wrong| (wrong.to_string(), help))
 }
 
 /// One line of the package manager's database.
@@ -73,11 +95,19 @@ pub(crate) fn rows(text: &str) -> Result<Rows, String> {
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, _] = words.as_slice() else {
-            return Err(format!("dpkg's database has an unknown form: {}", brief(line.as_bytes())));
+            return Err(format!(
+                "dpkg's database has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();
-        out.entry((*name).to_owned()).or_default().push(Row { arch, status, version, source });
+        out.entry((*name).to_owned()).or_default().push(Row {
+            arch,
+            status,
+            version,
+            source,
+        });
     }
     Ok(out)
 }
@@ -90,27 +120,48 @@ pub(crate) fn installed(status: &str) -> bool {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let (name, arch) =
-        target.subject.split_once(':').map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
-    view.parsed("packages", "", rows).observe("has no package database", |rows| {
-        let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
-        let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
-        let matching: Vec<&Row> = all.iter().filter(fits).collect();
-        // Several architectures of one package can be there: the one that is installed counts.
-        let best = matching.iter().find(|row| installed(&row.status)).or(matching.first());
-        match (property, best) {
-            ("installed", Some(row)) => {
-                let ok = installed(&row.status);
-                Observed::Value(Value::Bool(ok, if ok { String::new() } else { row.status.clone() }))
+    let (name, arch) = target
+        .subject
+        .split_once(':')
+        .map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
+    view.parsed("packages", "", rows)
+        .observe("has no package database", |rows| {
+            let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
+            let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
+            let matching: Vec<&Row> = all.iter().filter(fits).collect();
+            // Several architectures of one package can be there: the one that is installed counts.
+            let best = matching
+                .iter()
+                .find(|row| installed(&row.status))
+                .or(matching.first());
+            match (property, best) {
+                ("installed", Some(row)) => {
+                    let ok = installed(&row.status);
+                    Observed::Value(Value::Bool(
+                        ok,
+                        if ok {
+                            String::new()
+                        } else {
+                            row.status.clone()
+                        },
+                    ))
+                }
+                ("installed", None) => Observed::bool(false),
+                ("version", Some(row)) if installed(&row.status) => {
+                    Observed::Value(Value::Version(row.version.clone()))
+                }
+                ("held", Some(row)) if installed(&row.status) => {
+                    Observed::bool(row.status.starts_with("hold "))
+                }
+                ("arch", Some(row)) if installed(&row.status) => {
+                    Observed::setting(row.arch.clone())
+                }
+                ("source", Some(row)) if installed(&row.status) => {
+                    Observed::setting(row.source.clone())
+                }
+                _ => Observed::Missing("is not installed".to_owned()),
             }
-            ("installed", None) => Observed::bool(false),
-            ("version", Some(row)) if installed(&row.status) => Observed::Value(Value::Version(row.version.clone())),
-            ("held", Some(row)) if installed(&row.status) => Observed::bool(row.status.starts_with("hold ")),
-            ("arch", Some(row)) if installed(&row.status) => Observed::setting(row.arch.clone()),
-            ("source", Some(row)) if installed(&row.status) => Observed::setting(row.source.clone()),
-            _ => Observed::Missing("is not installed".to_owned()),
-        }
-    })
+        })
 }
 
 #[cfg(test)]

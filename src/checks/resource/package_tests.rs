@@ -10,7 +10,11 @@ fn told(yaml: &str) -> String {
         nginx\tamd64\tinstall ok installed\t1.22.1-9\t\t\n\
         pending\tall\tinstall ok triggers-pending\t3\t\t\n\
         unpacked\tamd64\tinstall ok unpacked\t3\t\t\n";
-    lines(&format!("- {yaml}"), &[IDENTITY, ("packages", "", 0, "-", rows)]).join("\n")
+    lines(
+        &format!("- {yaml}"),
+        &[IDENTITY, ("packages", "", 0, "-", rows)],
+    )
+    .join("\n")
 }
 
 #[test]
@@ -19,18 +23,36 @@ fn packages_are_judged_by_dpkgs_status() {
         ("{package: nginx}", "passed  package:nginx"),
         ("{package: held}", "passed  package:held"),
         ("{package: pending}", "passed  package:pending"),
-        ("{package: kept}", "failed  package:kept  installed: expected true, actual false (deinstall ok config-files)"),
+        (
+            "{package: kept}",
+            "failed  package:kept  installed: expected true, actual false (deinstall ok config-files)",
+        ),
         ("{package: kept, installed: false}", "passed  package:kept"),
         (
             "{package: unpacked}",
             "failed  package:unpacked  installed: expected true, actual false (install ok unpacked)",
         ),
-        ("{package: absent}", "failed  package:absent  installed: expected true, actual false"),
-        ("{package: absent, installed: false}", "passed  package:absent"),
+        (
+            "{package: absent}",
+            "failed  package:absent  installed: expected true, actual false",
+        ),
+        (
+            "{package: absent, installed: false}",
+            "passed  package:absent",
+        ),
         ("{package: libc6}", "passed  package:libc6"),
-        ("{package: libc6, version: {at_least: \"2.36\"}}", "passed  package:libc6"),
-        ("{package: \"libc6:i386\", installed: false}", "passed  package:libc6:i386"),
-        ("{package: \"pending:amd64\"}", "passed  package:pending:amd64"),
+        (
+            "{package: libc6, version: {at_least: \"2.36\"}}",
+            "passed  package:libc6",
+        ),
+        (
+            "{package: \"libc6:i386\", installed: false}",
+            "passed  package:libc6:i386",
+        ),
+        (
+            "{package: \"pending:amd64\"}",
+            "passed  package:pending:amd64",
+        ),
         (
             "{package: nginx, version: \"1.22.1-10\"}",
             "failed  package:nginx  version: expected \"1.22.1-10\", actual \"1.22.1-9\"",
@@ -47,7 +69,10 @@ fn packages_are_judged_by_dpkgs_status() {
 
 #[test]
 fn no_database_is_an_error_even_for_absence() {
-    for frame in [("packages", "", 3, "-", "dpkg-query is not there"), ("packages", "", 0, "-", "what is this")] {
+    for frame in [
+        ("packages", "", 3, "-", "dpkg-query is not there"),
+        ("packages", "", 0, "-", "what is this"),
+    ] {
         let line = lines("- {package: nginx, installed: false}", &[IDENTITY, frame]).join("");
         assert!(line.starts_with("error "), "{line}");
     }

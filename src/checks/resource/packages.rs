@@ -20,7 +20,11 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[],
     properties: &[
         Property::new("names", Of::List, "The names, each once."),
-        Property::new("versions", Of::List, "The versions, in the order of the names; one for each architecture."),
+        Property::new(
+            "versions",
+            Of::List,
+            "The versions, in the order of the names; one for each architecture.",
+        ),
     ],
     open: None,
     by_default: &["names"],
@@ -41,9 +45,14 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
     let help = "write one such as `linux-image-*`";
     if pattern.is_empty() || pattern.contains(char::is_whitespace) {
-        return Err(("a pattern for names is not empty and has no blanks".to_owned(), help));
+        return Err((
+            "a pattern for names is not empty and has no blanks".to_owned(),
+            help,
+        ));
     }
-    pattern::plain(&expression(pattern)).map(drop).map_err(|why| (why, help))
+    pattern::plain(&expression(pattern))
+        .map(drop)
+        .map_err(|why| (why, help))
 }
 
 /// The pattern as a regular expression: all of it, between the ends of a name.
@@ -79,17 +88,24 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         Ok(pattern) => pattern,
         Err(why) => return Observed::Unknown(why),
     };
-    view.parsed("packages", "", package::rows).observe("has no package database", |rows| {
-        let fitting = rows.iter().filter(|(name, _)| pattern.is_match(name.as_bytes()));
-        let mut names = Vec::new();
-        let mut versions = Vec::new();
-        for (name, rows) in fitting {
-            let installed = rows.iter().filter(|row| package::installed(&row.status));
-            versions.extend(installed.clone().map(|row| row.version.clone()));
-            names.extend(installed.take(1).map(|_| name.clone()));
-        }
-        Observed::list(if property == "versions" { versions } else { names })
-    })
+    view.parsed("packages", "", package::rows)
+        .observe("has no package database", |rows| {
+            let fitting = rows
+                .iter()
+                .filter(|(name, _)| pattern.is_match(name.as_bytes()));
+            let mut names = Vec::new();
+            let mut versions = Vec::new();
+            for (name, rows) in fitting {
+                let installed = rows.iter().filter(|row| package::installed(&row.status));
+                versions.extend(installed.clone().map(|row| row.version.clone()));
+                names.extend(installed.take(1).map(|_| name.clone()));
+            }
+            Observed::list(if property == "versions" {
+                versions
+            } else {
+                names
+            })
+        })
 }
 
 #[cfg(test)]
@@ -101,7 +117,11 @@ mod tests {
         let rows = "linux-image-6.1\tamd64\tinstall ok installed\t6.1-1\t\t\nlinux-image-6.2\tamd64\tdeinstall ok config-files\t6.2\t\t\n\
             libc6\tamd64\tinstall ok installed\t2.36\t\t\nlibc6\ti386\tinstall ok installed\t2.35\t\t\ng++\tamd64\tinstall ok installed\t12\t\t\n";
         let told = |yaml: &str| {
-            lines(&format!("- {{packages: {yaml}}}"), &[IDENTITY, ("packages", "", 0, "-", rows)]).join("")
+            lines(
+                &format!("- {{packages: {yaml}}}"),
+                &[IDENTITY, ("packages", "", 0, "-", rows)],
+            )
+            .join("")
         };
         for yaml in [
             "\"linux-image-*\"",
@@ -114,8 +134,13 @@ mod tests {
         ] {
             assert!(told(yaml).starts_with("passed"), "{yaml}: {}", told(yaml));
         }
-        assert_eq!(told("\"telnet*\""), "failed  packages:telnet*  names: expected something, actual nothing");
-        assert!(lines("- {packages: x, names: {empty: true}}", &[IDENTITY])[0].starts_with("error"));
+        assert_eq!(
+            told("\"telnet*\""),
+            "failed  packages:telnet*  names: expected something, actual nothing"
+        );
+        assert!(
+            lines("- {packages: x, names: {empty: true}}", &[IDENTITY])[0].starts_with("error")
+        );
         assert!(refusal("{packages: \"[a\"}").contains("pattern"));
     }
 }

@@ -23,10 +23,23 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[],
     properties: &[
         Property::new("listening", Of::Bool, "Whether anything waits there.").or(&["be_listening"]),
-        Property::new("addresses", Of::List, "The addresses, such as 0.0.0.0, ::1.").or(&["address"]),
+        Property::new(
+            "addresses",
+            Of::List,
+            "The addresses, such as 0.0.0.0, ::1.",
+        )
+        .or(&["address"]),
         Property::new("protocols", Of::List, "tcp, tcp6, udp, udp6."),
-        Property::new("processes", Of::List, "The programs whose sockets they are; none for the kernel's own."),
-        Property::new("listening_ports", Of::List, "Each with its protocol: tcp/22."),
+        Property::new(
+            "processes",
+            Of::List,
+            "The programs whose sockets they are; none for the kernel's own.",
+        ),
+        Property::new(
+            "listening_ports",
+            Of::List,
+            "Each with its protocol: tcp/22.",
+        ),
     ],
     open: None,
     by_default: &["listening"],
@@ -45,7 +58,10 @@ pub(super) const SHELL: &str = include_str!("port.sh");
 fn check_port(text: &str) -> Result<(), (String, &'static str)> {
     match wanted(text) {
         Some(_) => Ok(()),
-        None => Err(("it is no port".to_owned(), "write a number from 1 to 65535, `tcp/22`, `udp/68` or `all`")),
+        None => Err((
+            "it is no port".to_owned(),
+            "write a number from 1 to 65535, `tcp/22`, `udp/68` or `all`",
+        )),
     }
 }
 
@@ -54,7 +70,9 @@ fn wanted(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     if text == "all" {
         return Some((None, None));
     }
-    let (protocol, number) = text.split_once('/').map_or((None, text), |(protocol, number)| (Some(protocol), number));
+    let (protocol, number) = text
+        .split_once('/')
+        .map_or((None, text), |(protocol, number)| (Some(protocol), number));
     let known = protocol.is_none_or(|p| ["tcp", "udp"].contains(&p));
     let number = number.parse().ok().filter(|n| *n != 0)?;
     known.then_some((protocol, Some(number)))
@@ -62,7 +80,11 @@ fn wanted(text: &str) -> Option<(Option<&str>, Option<u16>)> {
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let owners = asked.iter().any(|one| one.properties.contains("processes"));
-    if owners { vec!["socket_owners".to_owned()] } else { Vec::new() }
+    if owners {
+        vec!["socket_owners".to_owned()]
+    } else {
+        Vec::new()
+    }
 }
 
 /// One socket.
@@ -85,29 +107,49 @@ impl Socket {
 fn sockets(text: &str) -> Result<Vec<Socket>, String> {
     let socket = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
-        let [table, local, inode] = words.as_slice() else { return None };
+        let [table, local, inode] = words.as_slice() else {
+            return None;
+        };
         let (address, port) = local.split_once(':')?;
-        let word = |at: usize| u32::from_str_radix(address.get(at..at + 8)?, 16).ok().map(u32::swap_bytes);
+        let word = |at: usize| {
+            u32::from_str_radix(address.get(at..at + 8)?, 16)
+                .ok()
+                .map(u32::swap_bytes)
+        };
         let address = match address.len() {
             8 => IpAddr::V4(Ipv4Addr::from_bits(word(0)?)),
             32 => {
                 let words = [word(0)?, word(8)?, word(16)?, word(24)?];
-                IpAddr::V6(Ipv6Addr::from_bits(words.iter().fold(0, |all, word| all << 32 | u128::from(*word))))
+                IpAddr::V6(Ipv6Addr::from_bits(
+                    words
+                        .iter()
+                        .fold(0, |all, word| all << 32 | u128::from(*word)),
+                ))
             }
             _ => return None,
         };
         let port = u16::from_str_radix(port, 16).ok()?;
-        Some(Socket { table: (*table).to_owned(), address, port, inode: (*inode).to_owned() })
+        Some(Socket {
+            table: (*table).to_owned(),
+            address,
+            port,
+            inode: (*inode).to_owned(),
+        })
     };
     let unknown = |line: &str| format!("a socket has an unknown form: {}", brief(line.as_bytes()));
-    text.lines().filter(|l| !l.is_empty()).map(|line| socket(line).ok_or_else(|| unknown(line))).collect()
+    text.lines()
+        .filter(|l| !l.is_empty())
+        .map(|line| socket(line).ok_or_else(|| unknown(line)))
+        .collect()
 }
 
 /// Programs by the inode of their socket.
 fn owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (inode, name) in text.lines().filter_map(|line| line.split_once(' ')) {
-        out.entry(inode.to_owned()).or_default().insert(name.to_owned());
+        out.entry(inode.to_owned())
+            .or_default()
+            .insert(name.to_owned());
     }
     Ok(out)
 }
@@ -116,38 +158,57 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let Some((protocol, number)) = wanted(&target.subject) else {
         return Observed::Unknown("it is no port".to_owned());
     };
-    view.parsed("listening", "", sockets).observe("has no network", |all| {
-        let fits = |s: &&Socket| protocol.is_none_or(|p| p == s.protocol()) && number.is_none_or(|n| n == s.port);
-        let found: Vec<&Socket> = all.iter().filter(fits).collect();
-        let list =
-            |of: &dyn Fn(&Socket) -> String| Observed::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>());
-        match property {
-            "listening" => Observed::bool(!found.is_empty()),
-            "listening_ports" => {
-                let mut ports: Vec<(&str, u16)> = found.iter().map(|s| (s.protocol(), s.port)).collect();
-                ports.sort_unstable();
-                ports.dedup();
-                Observed::list(ports.into_iter().map(|(protocol, port)| format!("{protocol}/{port}")))
+    view.parsed("listening", "", sockets)
+        .observe("has no network", |all| {
+            let fits = |s: &&Socket| {
+                protocol.is_none_or(|p| p == s.protocol()) && number.is_none_or(|n| n == s.port)
+            };
+            let found: Vec<&Socket> = all.iter().filter(fits).collect();
+            let list = |of: &dyn Fn(&Socket) -> String| {
+                Observed::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>())
+            };
+            match property {
+                "listening" => Observed::bool(!found.is_empty()),
+                "listening_ports" => {
+                    let mut ports: Vec<(&str, u16)> =
+                        found.iter().map(|s| (s.protocol(), s.port)).collect();
+                    ports.sort_unstable();
+                    ports.dedup();
+                    Observed::list(
+                        ports
+                            .into_iter()
+                            .map(|(protocol, port)| format!("{protocol}/{port}")),
+                    )
+                }
+                _ if found.is_empty() && number.is_some() => {
+                    Observed::Missing("is not listened on".to_owned())
+                }
+                "addresses" => list(&|s| s.address.to_string()),
+                "protocols" => list(&|s| s.table.clone()),
+                _ => processes(&found, view),
             }
-            _ if found.is_empty() && number.is_some() => Observed::Missing("is not listened on".to_owned()),
-            "addresses" => list(&|s| s.address.to_string()),
-            "protocols" => list(&|s| s.table.clone()),
-            _ => processes(&found, view),
-        }
-    })
+        })
 }
 
 fn processes(found: &[&Socket], view: &View<'_>) -> Observed {
-    let owners: Rc<BTreeMap<String, BTreeSet<String>>> = match view.parsed("socket_owners", "", owners) {
-        Seen::Present(owners) => owners,
-        Seen::Absent => return Observed::uncollected(),
-        Seen::Unknown(why) => return Observed::Unknown(why),
-    };
-    let hidden = found.iter().any(|socket| !owners.contains_key(&socket.inode));
+    let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
+        match view.parsed("socket_owners", "", owners) {
+            Seen::Present(owners) => owners,
+            Seen::Absent => return Observed::uncollected(),
+            Seen::Unknown(why) => return Observed::Unknown(why),
+        };
+    let hidden = found
+        .iter()
+        .any(|socket| !owners.contains_key(&socket.inode));
     if hidden && view.identity().uid != Some(0) {
-        return Observed::Unknown("permission denied: only root sees whose sockets they are".to_owned());
+        return Observed::Unknown(
+            "permission denied: only root sees whose sockets they are".to_owned(),
+        );
     }
-    let names = found.iter().filter_map(|socket| owners.get(&socket.inode)).flatten();
+    let names = found
+        .iter()
+        .filter_map(|socket| owners.get(&socket.inode))
+        .flatten();
     Observed::list(names.cloned().collect::<BTreeSet<_>>())
 }
 
@@ -188,17 +249,30 @@ mod tests {
             );
         }
         assert!(told("23", "0", "").starts_with("failed"));
-        assert!(told("23, addresses: {disjoint: [x]}", "0", "").starts_with("failed"), "nothing listens");
+        assert!(
+            told("23, addresses: {disjoint: [x]}", "0", "").starts_with("failed"),
+            "nothing listens"
+        );
         assert!(lines("- {port: 22, listening: false}", &[IDENTITY])[0].starts_with("error"));
-        for bad in ["{port: 0}", "{port: 70000}", "{port: sctp/1}", "{port: tcp/}"] {
+        for bad in [
+            "{port: 0}",
+            "{port: 70000}",
+            "{port: sctp/1}",
+            "{port: tcp/}",
+        ] {
             assert!(refusal(bad).contains("it is no port"), "{bad}");
         }
     }
 
     #[test]
     fn whose_a_socket_is_only_root_knows() {
-        assert!(told("22, processes: {same_set: [sshd]}", "1000", "11 sshd\n").starts_with("error"));
-        assert!(told("53, processes: {empty: true}", "0", "").starts_with("passed"), "the kernel's own");
+        assert!(
+            told("22, processes: {same_set: [sshd]}", "1000", "11 sshd\n").starts_with("error")
+        );
+        assert!(
+            told("53, processes: {empty: true}", "0", "").starts_with("passed"),
+            "the kernel's own"
+        );
         let directory = [("identity", "", 0, "-", "uid=0\ndirectory=yes\n")];
         assert!(lines("- {port: 22}", &directory)[0].starts_with("skipped"));
     }

@@ -16,7 +16,11 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[],
     properties: &[
         Property::new("files", Of::List, "Their paths."),
-        Property::new("unsafe", Of::List, "Those with a mode wider than 0600, or than 0640 where they are root's."),
+        Property::new(
+            "unsafe",
+            Of::List,
+            "Those with a mode wider than 0600, or than 0640 where they are root's.",
+        ),
         Property::new("modes", Of::List, "The modes that occur."),
     ],
     open: None,
@@ -54,16 +58,26 @@ mod tests {
     #[test]
     fn private_keys_are_for_their_owners() {
         let told = |yaml: &str, text: &str| {
-            lines(&format!("- {{private_keys: all{yaml}}}"), &[IDENTITY, ("private_keys", "", 0, "-", text)]).join("")
+            lines(
+                &format!("- {{private_keys: all{yaml}}}"),
+                &[IDENTITY, ("private_keys", "", 0, "-", text)],
+            )
+            .join("")
         };
         let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
         assert_eq!(told("", found), "passed  private_keys:all");
         assert_eq!(
-            told(", modes: {same_set: [\"0600\", \"0640\"]}, files: {count: 2}", found),
+            told(
+                ", modes: {same_set: [\"0600\", \"0640\"]}, files: {count: 2}",
+                found
+            ),
             "passed  private_keys:all"
         );
         let user = told("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
-        assert_eq!(user, "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\"");
+        assert_eq!(
+            user,
+            "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\""
+        );
         assert!(told("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0")).starts_with("failed"));
         assert!(told("", "grep: ./etc/x: Permission denied\n!1\n").starts_with("error"));
         assert!(told(", files: {empty: true}", "").starts_with("passed"));

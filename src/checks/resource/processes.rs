@@ -23,9 +23,17 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("running", Of::Bool, "Whether there is one.").or(&["exist", "exists", "be_running"]),
+        Property::new("running", Of::Bool, "Whether there is one.").or(&[
+            "exist",
+            "exists",
+            "be_running",
+        ]),
         Property::new("count", Of::Number, "How many there are."),
-        Property::new("users", Of::List, "The names (or numbers) of the users as whom they run, each once."),
+        Property::new(
+            "users",
+            Of::List,
+            "The names (or numbers) of the users as whom they run, each once.",
+        ),
         Property::new(
             "arguments",
             Of::List,
@@ -55,8 +63,12 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
 }
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let with_arguments = asked.iter().filter(|one| one.properties.contains("arguments"));
-    let names: BTreeSet<String> = with_arguments.map(|one| sh_quote(&one.target.subject)).collect();
+    let with_arguments = asked
+        .iter()
+        .filter(|one| one.properties.contains("arguments"));
+    let names: BTreeSet<String> = with_arguments
+        .map(|one| sh_quote(&one.target.subject))
+        .collect();
     let mut words = vec!["processes".to_owned()];
     words.extend(names);
     vec![words.join(" ")]
@@ -69,8 +81,12 @@ fn table(text: &str) -> Result<Table, String> {
     let mut out = Table::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.splitn(3, '\t').collect();
-        let (Some(uid), Some(name)) = (words.get(1).and_then(|w| w.parse().ok()), words.get(2)) else {
-            return Err(format!("the table of processes has an unknown form: {}", brief(line.as_bytes())));
+        let (Some(uid), Some(name)) = (words.get(1).and_then(|w| w.parse().ok()), words.get(2))
+        else {
+            return Err(format!(
+                "the table of processes has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
         };
         out.entry((*name).to_owned()).or_default().push(uid);
     }
@@ -79,34 +95,55 @@ fn table(text: &str) -> Result<Table, String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if view.identity().virtualization == "chroot" {
-        return Observed::Skipped("a chroot shows the processes of the system around it".to_owned());
+        return Observed::Skipped(
+            "a chroot shows the processes of the system around it".to_owned(),
+        );
     }
-    if view.raw("processes", "").is_some_and(|reading| reading.rc == 1) {
+    if view
+        .raw("processes", "")
+        .is_some_and(|reading| reading.rc == 1)
+    {
         return Observed::Skipped("/proc is not mounted, so nobody can tell".to_owned());
     }
     let mut end = target.subject.len().min(LONGEST);
     while !target.subject.is_char_boundary(end) {
         end -= 1;
     }
-    view.parsed("processes", "", table).observe("has no table of processes", |table| {
-        let users = table.get(&target.subject[..end]).map(Vec::as_slice).unwrap_or_default();
-        match property {
-            "running" => Observed::bool(!users.is_empty()),
-            "count" => Observed::Value(Value::Number(i64::try_from(users.len()).unwrap_or(i64::MAX))),
-            _ if users.is_empty() => Observed::Missing("does not run".to_owned()),
-            "users" => Observed::list(users.iter().map(|uid| name(view, *uid)).collect::<BTreeSet<_>>()),
-            _ => view
-                .parsed("arguments", &target.subject, |text| {
-                    Ok(text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>())
-                })
-                .observe("does not run", |all| Observed::list(all.to_vec())),
-        }
-    })
+    view.parsed("processes", "", table)
+        .observe("has no table of processes", |table| {
+            let users = table
+                .get(&target.subject[..end])
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            match property {
+                "running" => Observed::bool(!users.is_empty()),
+                "count" => Observed::Value(Value::Number(
+                    i64::try_from(users.len()).unwrap_or(i64::MAX),
+                )),
+                _ if users.is_empty() => Observed::Missing("does not run".to_owned()),
+                "users" => Observed::list(
+                    users
+                        .iter()
+                        .map(|uid| name(view, *uid))
+                        .collect::<BTreeSet<_>>(),
+                ),
+                _ => view
+                    .parsed("arguments", &target.subject, |text| {
+                        Ok(text
+                            .lines()
+                            .map(|line| line.trim_end().to_owned())
+                            .collect::<Vec<_>>())
+                    })
+                    .observe("does not run", |all| Observed::list(all.to_vec())),
+            }
+        })
 }
 
 fn name(view: &View<'_>, uid: u32) -> String {
     match account(view, "passwd", uid) {
-        Observed::Value(Value::Account { name: Some(name), .. }) => name,
+        Observed::Value(Value::Account {
+            name: Some(name), ..
+        }) => name,
         _ => uid.to_string(),
     }
 }
@@ -119,8 +156,12 @@ mod tests {
     const TABLE: &str = "1\t0\tsystemd\n20\t0\tsshd\n21\t1000\tsshd\n30\t0\tsystemd-journal\n";
 
     fn told(yaml: &str, rc: i32, table: &str) -> String {
-        let frames =
-            [IDENTITY, PASSWD, ("processes", "", rc, "-", table), ("arguments", "sshd", 0, "-", "sshd -D\nsshd: x\n")];
+        let frames = [
+            IDENTITY,
+            PASSWD,
+            ("processes", "", rc, "-", table),
+            ("arguments", "sshd", 0, "-", "sshd -D\nsshd: x\n"),
+        ];
         lines(&format!("- {{processes: {yaml}}}"), &frames).join("")
     }
 
@@ -133,9 +174,18 @@ mod tests {
             "ntpd, running: false",
             "ntpd, count: 0",
         ] {
-            assert!(told(yaml, 0, TABLE).starts_with("passed"), "{yaml}: {}", told(yaml, 0, TABLE));
+            assert!(
+                told(yaml, 0, TABLE).starts_with("passed"),
+                "{yaml}: {}",
+                told(yaml, 0, TABLE)
+            );
         }
-        for yaml in ["ntpd", "sshd, running: false", "ntpd, users: {disjoint: [root]}", "ssh"] {
+        for yaml in [
+            "ntpd",
+            "sshd, running: false",
+            "ntpd, users: {disjoint: [root]}",
+            "ssh",
+        ] {
             assert!(told(yaml, 0, TABLE).starts_with("failed"), "{yaml}");
         }
     }
@@ -146,10 +196,18 @@ mod tests {
         assert!(told("ntpd, running: false", 2, "hidden").starts_with("error"));
         assert!(told("ntpd, running: false", 0, "odd").starts_with("error"));
         let chroot = ("identity", "", 0, "-", "uid=0\nvirtualization=chroot\n");
-        let line = lines("- {processes: sshd}", &[chroot, ("processes", "", 0, "-", TABLE)]).join("");
+        let line = lines(
+            "- {processes: sshd}",
+            &[chroot, ("processes", "", 0, "-", TABLE)],
+        )
+        .join("");
         assert!(line.starts_with("skipped"), "{line}");
         let directory = ("identity", "", 0, "-", "uid=0\ndirectory=yes\n");
-        assert!(lines("- {processes: sshd}", &[directory]).join("").starts_with("skipped"));
+        assert!(
+            lines("- {processes: sshd}", &[directory])
+                .join("")
+                .starts_with("skipped")
+        );
         assert!(refusal("{processes: /usr/sbin/sshd}").contains("folder"));
     }
 }

@@ -51,17 +51,27 @@ pub(super) fn assigned(
             }
             break;
         }
-        let Some(value) = assignment(rest) else { continue };
+        let Some(value) = assignment(rest) else {
+            continue;
+        };
         if nested.contains(&Run::No) {
             continue;
         }
-        let why = |what: &str| format!("{file}: {what}: {}", crate::checks::facts::brief(statement.as_bytes()));
+        let why = |what: &str| {
+            format!(
+                "{file}: {what}: {}",
+                crate::checks::facts::brief(statement.as_bytes())
+            )
+        };
         match value {
             Some(_) if nested.contains(&Run::Perhaps) => {
                 return Err(why("whether PATH is set here is decided when it runs"));
             }
             Some(value) => {
-                path = Some(expanded(value, path.as_deref()).ok_or_else(|| why("PATH is made when it runs"))?)
+                path = Some(
+                    expanded(value, path.as_deref())
+                        .ok_or_else(|| why("PATH is made when it runs"))?,
+                )
             }
             None if nested.contains(&Run::Perhaps) => {
                 return Err(why("whether PATH is set here is decided when it runs"));
@@ -97,15 +107,22 @@ fn statements(line: &str) -> Vec<String> {
         }
     }
     out.push(now);
-    out.into_iter().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+    out.into_iter()
+        .map(|s| s.trim().to_owned())
+        .filter(|s| !s.is_empty())
+        .collect()
 }
 
 /// What a condition comes to: only who logs in is known.
 fn condition(text: &str, root: bool) -> Run {
-    let text: String = text.chars().filter(|c| !"\"'`$(){} \t".contains(*c)).collect();
+    let text: String = text
+        .chars()
+        .filter(|c| !"\"'`$(){} \t".contains(*c))
+        .collect();
     let is = |holds: bool| if holds { Run::Yes } else { Run::No };
-    let of_root =
-        ["id-u", "EUID", "UID"].iter().find_map(|who| text.strip_prefix('[').unwrap_or(&text).strip_prefix(*who));
+    let of_root = ["id-u", "EUID", "UID"]
+        .iter()
+        .find_map(|who| text.strip_prefix('[').unwrap_or(&text).strip_prefix(*who));
     match of_root.map(|rest| rest.trim_end_matches(']')) {
         Some("-eq0" | "=0" | "==0") => is(root),
         Some("-ne0" | "!=0" | "-gt0") => is(!root),
@@ -130,7 +147,9 @@ fn assignment(text: &str) -> Option<Option<&str>> {
         return Some(Some(value));
     }
     let own = |at: usize| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    text.match_indices("PATH=").any(|(at, _)| own(at)).then_some(None)
+    text.match_indices("PATH=")
+        .any(|(at, _)| own(at))
+        .then_some(None)
 }
 
 /// A value with PATH itself in it expanded; none where anything else would have to be.
@@ -140,7 +159,9 @@ fn expanded(value: &str, path: Option<&str>) -> Option<String> {
         Some(q @ ('"' | '\'')) => (q, value[1..].strip_suffix(q)?),
         _ => (' ', value),
     };
-    if inner.contains(['"', '\'', '`', '\\', '&', '|']) || (quote == ' ' && inner.contains([' ', '\t'])) {
+    if inner.contains(['"', '\'', '`', '\\', '&', '|'])
+        || (quote == ' ' && inner.contains([' ', '\t']))
+    {
         return None;
     }
     if quote == '\'' {
@@ -148,7 +169,9 @@ fn expanded(value: &str, path: Option<&str>) -> Option<String> {
     }
     let filled = inner.replace("${PATH}", path.unwrap_or_default());
     let filled = match filled.split_once("$PATH") {
-        Some((before, after)) if !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') => {
+        Some((before, after))
+            if !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') =>
+        {
             format!("{before}{}{after}", path.unwrap_or_default())
         }
         Some(_) => return None,
@@ -198,7 +221,11 @@ mod tests {
             ("if [ `id -u` != 0 ]; then PATH=/u; fi", "/was", "/u"),
             ("if [ -d /x ]; then\nfi\nPATH=/a", "/a", "/a"),
         ] {
-            assert_eq!((after(text, true).as_str(), after(text, false).as_str()), (root, user), "{text}");
+            assert_eq!(
+                (after(text, true).as_str(), after(text, false).as_str()),
+                (root, user),
+                "{text}"
+            );
         }
     }
 }

@@ -17,9 +17,21 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("scope", "All of them: `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("uris", Of::List, "Where they are; what logs in is left out."),
-        Property::new("suites", Of::List, "apt's suites, such as bookworm-security; dnf's names of repositories."),
-        Property::new("components", Of::List, "apt's components, such as main and non-free-firmware."),
+        Property::new(
+            "uris",
+            Of::List,
+            "Where they are; what logs in is left out.",
+        ),
+        Property::new(
+            "suites",
+            Of::List,
+            "apt's suites, such as bookworm-security; dnf's names of repositories.",
+        ),
+        Property::new(
+            "components",
+            Of::List,
+            "apt's components, such as main and non-free-firmware.",
+        ),
         Property::new("files", Of::List, "The files that they stand in."),
         Property::new(
             "insecure",
@@ -50,7 +62,11 @@ pub(super) const SHELL: &str = include_str!("repositories.sh");
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let keys = asked.iter().any(|one| one.properties.contains("keys"));
     let line = "from /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d; listing apt_keys 1 ! -type d";
-    if keys { vec![line.to_owned()] } else { Vec::new() }
+    if keys {
+        vec![line.to_owned()]
+    } else {
+        Vec::new()
+    }
 }
 
 /// One enabled repository.
@@ -71,7 +87,10 @@ fn repositories(text: &str) -> Result<Vec<Repository>, String> {
     let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for line in text.lines() {
         match line.split_once('\t') {
-            Some((path, line)) => files.entry(path.trim_start_matches('.').to_owned()).or_default().push(line),
+            Some((path, line)) => files
+                .entry(path.trim_start_matches('.').to_owned())
+                .or_default()
+                .push(line),
             None => drop(walk::entries(line)?),
         }
     }
@@ -82,7 +101,10 @@ fn repositories(text: &str) -> Result<Vec<Repository>, String> {
             Some("repo") => sections(&lines),
             _ => lines.iter().filter_map(|line| one_line(line)).collect(),
         };
-        out.extend(found.into_iter().map(|one| Repository { file: file.clone(), ..one }));
+        out.extend(found.into_iter().map(|one| Repository {
+            file: file.clone(),
+            ..one
+        }));
     }
     Ok(out)
 }
@@ -92,22 +114,35 @@ fn split(text: &str) -> Vec<String> {
 }
 
 fn yes(text: &str) -> bool {
-    ["yes", "true", "1", "on", "with", "enable"].contains(&text.trim().to_ascii_lowercase().as_str())
+    ["yes", "true", "1", "on", "with", "enable"]
+        .contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
 /// sources.list(5): `deb [option=value …] uri suite component…`.
 fn one_line(line: &str) -> Option<Repository> {
-    let rest = line.trim().strip_prefix("deb").map(|rest| rest.strip_prefix("-src").unwrap_or(rest))?;
-    let rest = rest.split_once('#').map_or(rest, |(before, _)| before).trim();
+    let rest = line
+        .trim()
+        .strip_prefix("deb")
+        .map(|rest| rest.strip_prefix("-src").unwrap_or(rest))?;
+    let rest = rest
+        .split_once('#')
+        .map_or(rest, |(before, _)| before)
+        .trim();
     let (options, rest) = match rest.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => ("", rest),
     };
     let mut words = split(rest).into_iter();
-    let mut out =
-        Repository { uri: words.next()?, suites: words.next().into_iter().collect(), ..Repository::default() };
+    let mut out = Repository {
+        uri: words.next()?,
+        suites: words.next().into_iter().collect(),
+        ..Repository::default()
+    };
     out.components = words.collect();
-    for (key, value) in options.split_whitespace().filter_map(|option| option.split_once('=')) {
+    for (key, value) in options
+        .split_whitespace()
+        .filter_map(|option| option.split_once('='))
+    {
         match key.to_ascii_lowercase().trim_end_matches(['+', '-']) {
             "signed-by" => out.keys.extend(value.split(',').map(str::to_owned)),
             "trusted" | "allow-insecure" => out.unverified |= yes(value),
@@ -139,7 +174,9 @@ fn stanzas(lines: &[&str]) -> Vec<Repository> {
         }
         // A key block that stands in the file itself is told by its field alone.
         let keys = match fields.get("signed-by") {
-            Some(inline) if inline.is_empty() || inline.starts_with("-----BEGIN") => vec!["inline".to_owned()],
+            Some(inline) if inline.is_empty() || inline.starts_with("-----BEGIN") => {
+                vec!["inline".to_owned()]
+            }
             Some(paths) => split(&paths.replace(',', " ")),
             None => Vec::new(),
         };
@@ -159,7 +196,9 @@ fn stanzas(lines: &[&str]) -> Vec<Repository> {
 /// yum.conf(5), dnf.conf(5): sections of `key=value`; the first of several addresses is what a repository is known by.
 fn sections(lines: &[&str]) -> Vec<Repository> {
     let mut out = Vec::new();
-    let starts: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim_start().starts_with('[')).collect();
+    let starts: Vec<usize> = (0..lines.len())
+        .filter(|at| lines[*at].trim_start().starts_with('['))
+        .collect();
     for (n, start) in starts.iter().enumerate() {
         let end = starts.get(n + 1).copied().unwrap_or(lines.len());
         let name = lines[*start].trim().trim_matches(['[', ']']).to_owned();
@@ -169,13 +208,18 @@ fn sections(lines: &[&str]) -> Vec<Repository> {
             .map(|(k, v)| (k.trim(), v.trim()))
             .collect();
         let no = |key: &str| {
-            fields.get(key).is_some_and(|value| ["0", "no", "false"].contains(&value.to_ascii_lowercase().as_str()))
+            fields.get(key).is_some_and(|value| {
+                ["0", "no", "false"].contains(&value.to_ascii_lowercase().as_str())
+            })
         };
         if no("enabled") {
             continue;
         }
-        let from =
-            ["baseurl", "metalink", "mirrorlist"].iter().find_map(|key| fields.get(key)).copied().unwrap_or_default();
+        let from = ["baseurl", "metalink", "mirrorlist"]
+            .iter()
+            .find_map(|key| fields.get(key))
+            .copied()
+            .unwrap_or_default();
         out.push(Repository {
             uri: split(from).into_iter().next().unwrap_or_default(),
             suites: vec![name],
@@ -188,25 +232,33 @@ fn sections(lines: &[&str]) -> Vec<Repository> {
 }
 
 fn insecure(one: &Repository) -> bool {
-    let plain = ["http://", "ftp://"].iter().any(|scheme| one.uri.contains(scheme));
+    let plain = ["http://", "ftp://"]
+        .iter()
+        .any(|scheme| one.uri.contains(scheme));
     one.unverified || (plain && one.keys.is_empty())
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("repositories", "", repositories).observe("were not looked at", |all| {
-        let set =
-            |of: &dyn Fn(&Repository) -> Vec<String>| Observed::list(all.iter().flat_map(of).collect::<BTreeSet<_>>());
-        match property {
-            "uris" => set(&|one| vec![one.uri.clone()]),
-            "suites" => set(&|one| one.suites.clone()),
-            "components" => set(&|one| one.components.clone()),
-            "files" => set(&|one| vec![one.file.clone()]),
-            "insecure" => {
-                set(&|one| if insecure(one) { vec![format!("{}: {}", one.file, one.uri)] } else { Vec::new() })
+    view.parsed("repositories", "", repositories)
+        .observe("were not looked at", |all| {
+            let set = |of: &dyn Fn(&Repository) -> Vec<String>| {
+                Observed::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
+            };
+            match property {
+                "uris" => set(&|one| vec![one.uri.clone()]),
+                "suites" => set(&|one| one.suites.clone()),
+                "components" => set(&|one| one.components.clone()),
+                "files" => set(&|one| vec![one.file.clone()]),
+                "insecure" => set(&|one| {
+                    if insecure(one) {
+                        vec![format!("{}: {}", one.file, one.uri)]
+                    } else {
+                        Vec::new()
+                    }
+                }),
+                _ => keys(&all, view),
             }
-            _ => keys(&all, view),
-        }
-    })
+        })
 }
 
 fn keys(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observed {
@@ -215,8 +267,15 @@ fn keys(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observed {
         Seen::Absent => Observed::uncollected(),
         Seen::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
-            let trusted = found.iter().filter(|entry| ring(entry.name())).map(|entry| entry.path.clone());
-            Observed::list(trusted.chain(all.iter().flat_map(|one| one.keys.clone())).collect::<BTreeSet<_>>())
+            let trusted = found
+                .iter()
+                .filter(|entry| ring(entry.name()))
+                .map(|entry| entry.path.clone());
+            Observed::list(
+                trusted
+                    .chain(all.iter().flat_map(|one| one.keys.clone()))
+                    .collect::<BTreeSet<_>>(),
+            )
         }
     }
 }

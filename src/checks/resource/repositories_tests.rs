@@ -6,7 +6,11 @@ fn told(yaml: &str, text: &str) -> String {
     let keys = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apt/trusted.gpg.d/debian.asc\n";
     lines(
         &format!("- {{repositories: all{yaml}}}"),
-        &[IDENTITY, ("repositories", "", 0, "-", text), ("apt_keys", "", 0, "-", keys)],
+        &[
+            IDENTITY,
+            ("repositories", "", 0, "-", text),
+            ("apt_keys", "", 0, "-", keys),
+        ],
     )
     .join("")
 }
@@ -29,7 +33,11 @@ fn both_forms_of_apt_are_read() {
         "keys: {same_set: [/k.gpg, /l.gpg, inline, /etc/apt/trusted.gpg.d/debian.asc]}",
         "insecure: {empty: true}",
     ] {
-        assert_eq!(told(&format!(", {yaml}"), APT), "passed  repositories:all", "{yaml}");
+        assert_eq!(
+            told(&format!(", {yaml}"), APT),
+            "passed  repositories:all",
+            "{yaml}"
+        );
     }
 }
 
@@ -38,12 +46,18 @@ fn what_is_not_verified_is_insecure() {
     for (text, insecure) in [
         ("./etc/apt/sources.list\tdeb http://x/ y main\n", true),
         ("./etc/apt/sources.list\tdeb https://x/ y main\n", false),
-        ("./etc/apt/sources.list\tdeb [trusted=yes] https://x/ y main\n", true),
+        (
+            "./etc/apt/sources.list\tdeb [trusted=yes] https://x/ y main\n",
+            true,
+        ),
         (
             "./etc/apt/sources.list.d/a.sources\tURIs: https://x/\n./etc/apt/sources.list.d/a.sources\tTrusted: yes\n",
             true,
         ),
-        ("./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n", false),
+        (
+            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n",
+            false,
+        ),
         (
             "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n./etc/yum.repos.d/a.repo\tgpgcheck = 0\n",
             true,
@@ -55,5 +69,11 @@ fn what_is_not_verified_is_insecure() {
     ] {
         assert_eq!(told("", text).starts_with("failed"), insecure, "{text}");
     }
-    assert!(told("", "awk: cannot open \"./etc/apt/sources.list\" (Permission denied)\n!1\n").starts_with("error"));
+    assert!(
+        told(
+            "",
+            "awk: cannot open \"./etc/apt/sources.list\" (Permission denied)\n!1\n"
+        )
+        .starts_with("error")
+    );
 }

@@ -61,7 +61,9 @@ fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
     for line in lines("/etc/login.defs")? {
         let mut words = line.split_ascii_whitespace();
         if words.next() == Some(key) {
-            path = words.next().map(|value| value.strip_prefix("PATH=").unwrap_or(value).to_owned());
+            path = words
+                .next()
+                .map(|value| value.strip_prefix("PATH=").unwrap_or(value).to_owned());
         }
     }
     for line in lines("/etc/environment")? {
@@ -71,8 +73,11 @@ fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
         }
     }
     path = assigned("/etc/profile", lines("/etc/profile")?, root, path)?;
-    let mut rest: Vec<&(String, Text)> =
-        texts.files.iter().filter(|(path, _)| path.starts_with("/etc/profile.d/")).collect();
+    let mut rest: Vec<&(String, Text)> = texts
+        .files
+        .iter()
+        .filter(|(path, _)| path.starts_with("/etc/profile.d/"))
+        .collect();
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     for (file, text) in rest {
         match text {
@@ -127,13 +132,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             .observe("has no PATH", |path| Observed::setting((*path).clone()))
     } else {
         let root = target.subject == "root";
-        view.parsed("search-path", "", Texts::read).observe("has no PATH", |texts| match login(&texts, root) {
-            Ok(Some(path)) => Observed::setting(path),
-            Ok(None) => Observed::Missing("is said nowhere".to_owned()),
-            Err(why) => Observed::Unknown(why),
-        })
+        view.parsed("search-path", "", Texts::read)
+            .observe("has no PATH", |texts| match login(&texts, root) {
+                Ok(Some(path)) => Observed::setting(path),
+                Ok(None) => Observed::Missing("is said nowhere".to_owned()),
+                Err(why) => Observed::Unknown(why),
+            })
     };
-    let Observed::Value(value) = path else { return path };
+    let Observed::Value(value) = path else {
+        return path;
+    };
     let directories = path_of(&String::from_utf8_lossy(&value.bytes()));
     if property == "directories" {
         return Observed::list(directories);

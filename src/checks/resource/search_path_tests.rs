@@ -3,7 +3,8 @@
 use super::super::fstab_rows::tests::sent;
 use crate::checks::tests::{IDENTITY, lines};
 
-const PROFILE: &str = "if [ \"$(id -u)\" -eq 0 ]; then\nPATH=/usr/sbin:/open\nelse\nPATH=/usr/bin:.\nfi\n";
+const PROFILE: &str =
+    "if [ \"$(id -u)\" -eq 0 ]; then\nPATH=/usr/sbin:/open\nelse\nPATH=/usr/bin:.\nfi\n";
 
 fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
     let text = sent(files, &[]);
@@ -20,27 +21,57 @@ fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
 
 #[test]
 fn the_path_is_what_is_set_last() {
-    let defs = ("/etc/login.defs", Some("ENV_SUPATH\tPATH=/usr/sbin\nENV_PATH PATH=/usr/bin\n"));
+    let defs = (
+        "/etc/login.defs",
+        Some("ENV_SUPATH\tPATH=/usr/sbin\nENV_PATH PATH=/usr/bin\n"),
+    );
     let environment = ("/etc/environment", Some("PATH=\"/usr/bin:/gone\"\n"));
     let profile = ("/etc/profile", Some(PROFILE));
-    let is = |login: &str, path: &str| format!("{{search_path: {login}, directories: {{same_set: {path}}}}}");
+    let is = |login: &str, path: &str| {
+        format!("{{search_path: {login}, directories: {{same_set: {path}}}}}")
+    };
     assert!(told(&is("root", "[/usr/sbin]"), &[defs]).starts_with("passed"));
     assert!(told(&is("user", "[/usr/bin]"), &[defs]).starts_with("passed"));
     assert!(told(&is("root", "[/usr/bin, /gone]"), &[defs, environment]).starts_with("passed"));
-    assert!(told(&is("root", "[/usr/sbin, /open]"), &[defs, environment, profile]).starts_with("passed"));
-    assert!(told(&is("user", "[/usr/bin, .]"), &[defs, environment, profile]).starts_with("passed"));
+    assert!(
+        told(
+            &is("root", "[/usr/sbin, /open]"),
+            &[defs, environment, profile]
+        )
+        .starts_with("passed")
+    );
+    assert!(
+        told(&is("user", "[/usr/bin, .]"), &[defs, environment, profile]).starts_with("passed")
+    );
     assert!(told(&is("session", "[/usr/bin, /bin, /gone]"), &[]).starts_with("passed"));
-    assert!(told("{search_path: root, directories: {disjoint: [.]}}", &[]).starts_with("failed"), "nothing says it");
+    assert!(
+        told("{search_path: root, directories: {disjoint: [.]}}", &[]).starts_with("failed"),
+        "nothing says it"
+    );
     let odd = ("/etc/profile.d/x.sh", Some("[ -d /x ] && PATH=/x"));
-    assert!(told("{search_path: root, directories: {disjoint: [.]}}", &[profile, odd]).starts_with("error"));
+    assert!(
+        told(
+            "{search_path: root, directories: {disjoint: [.]}}",
+            &[profile, odd]
+        )
+        .starts_with("error")
+    );
 }
 
 #[test]
 fn writable_is_what_others_can_put_commands_in() {
     let profile = ("/etc/profile", Some(PROFILE));
-    assert!(told("{search_path: root, writable: {same_set: [/open]}}", &[profile]).starts_with("passed"));
+    assert!(
+        told(
+            "{search_path: root, writable: {same_set: [/open]}}",
+            &[profile]
+        )
+        .starts_with("passed")
+    );
     assert!(told("{search_path: root}", &[profile]).starts_with("failed"));
-    assert!(told("{search_path: user, writable: {same_set: [.]}}", &[profile]).starts_with("passed"));
+    assert!(
+        told("{search_path: user, writable: {same_set: [.]}}", &[profile]).starts_with("passed")
+    );
     assert!(
         told("{search_path: session, writable: {same_set: [/bin]}}", &[]).starts_with("passed"),
         "a link's goal counts"

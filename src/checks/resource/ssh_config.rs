@@ -16,7 +16,11 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("view", "How to look: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
-    open: Some(Property::new("", Of::Setting, "An option of ssh_config(5), in any case of letters.")),
+    open: Some(Property::new(
+        "",
+        Of::Setting,
+        "An option of ssh_config(5), in any case of letters.",
+    )),
     by_default: &[],
     implied: &[],
     presence: None,
@@ -41,7 +45,10 @@ static CLIENT: Program = Program {
         once: &["setenv"],
         rows: &["dynamicforward", "localforward", "remoteforward"],
         aliases: &[
-            ("challengeresponseauthentication", "kbdinteractiveauthentication"),
+            (
+                "challengeresponseauthentication",
+                "kbdinteractiveauthentication",
+            ),
             ("skeyauthentication", "kbdinteractiveauthentication"),
             ("tisauthentication", "kbdinteractiveauthentication"),
             ("dsaauthentication", "pubkeyauthentication"),
@@ -58,7 +65,13 @@ static CLIENT: Program = Program {
         ("10.0", include_str!("ssh_config_defaults_10.0.txt")),
     ],
     package: "openssh-client",
-    derived: &["host", "hostname", "identityfile", "user", "userknownhostsfile"],
+    derived: &[
+        "host",
+        "hostname",
+        "identityfile",
+        "user",
+        "userknownhostsfile",
+    ],
     unable: &[],
     told,
 };
@@ -79,7 +92,9 @@ fn told(keyword: &str, value: &str) -> Option<String> {
             _ => lower,
         },
         "tunnel" if ["yes", "true"].contains(&&*lower) => "point-to-point".to_owned(),
-        _ if TIMES.contains(&keyword) => quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string()),
+        _ if TIMES.contains(&keyword) => {
+            quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
+        }
         _ => flag(&lower).unwrap_or(value).to_owned(),
     })
 }

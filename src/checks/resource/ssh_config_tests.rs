@@ -12,8 +12,20 @@ fn judged(expected: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
 fn what_is_for_all_hosts_counts_and_what_is_for_some_does_not() {
     let text = "Include ssh_config.d/*.conf\nHost *.example !x\n ForwardAgent yes\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\nMatch final all\n\
         ForwardX11 yes\nMatch all\nHashKnownHosts no\nSendEnv X\n";
-    let inner = ("config", "/etc/ssh/ssh_config.d/a.conf", 0, "-", "Port 22\nHost a\nBatchMode yes\n");
-    let glob = ("include", MAIN, 0, "-", "? /etc/ssh/ssh_config.d/*.conf\n= /etc/ssh/ssh_config.d/a.conf\n");
+    let inner = (
+        "config",
+        "/etc/ssh/ssh_config.d/a.conf",
+        0,
+        "-",
+        "Port 22\nHost a\nBatchMode yes\n",
+    );
+    let glob = (
+        "include",
+        MAIN,
+        0,
+        "-",
+        "? /etc/ssh/ssh_config.d/*.conf\n= /etc/ssh/ssh_config.d/a.conf\n",
+    );
     let frames = [IDENTITY, ("config", MAIN, 0, "-", text), glob, inner];
     for (yaml, outcome) in [
         ("file, Port: 22", "passed"),
@@ -23,7 +35,11 @@ fn what_is_for_all_hosts_counts_and_what_is_for_some_does_not() {
         ("file, ForwardX11: {absent: true}", "passed"),
         ("file, BatchMode: \"yes\"", "failed"),
     ] {
-        assert!(judged(yaml, &frames).starts_with(outcome), "{yaml}: {}", judged(yaml, &frames));
+        assert!(
+            judged(yaml, &frames).starts_with(outcome),
+            "{yaml}: {}",
+            judged(yaml, &frames)
+        );
     }
 }
 
@@ -36,17 +52,34 @@ fn the_client_itself_tells_what_is_in_force() {
         ("effective, Port: \"22\"", "passed"),
         ("effective, Tunnel: \"no\"", "passed"),
         ("effective, PubkeyAuthentication: \"yes\"", "passed"),
-        ("effective, StrictHostKeyChecking: {match: ask|yes}", "failed"),
+        (
+            "effective, StrictHostKeyChecking: {match: ask|yes}",
+            "failed",
+        ),
         ("effective, StrictHostKeyChecking: \"no\"", "passed"),
         ("effective, MACs: {subset_of: [a, b]}", "passed"),
         ("effective, IdentityFile: {count: 2}", "passed"),
         ("effective, UseRoaming: {absent: true}", "passed"),
     ] {
-        assert!(judged(yaml, &frames).starts_with(outcome), "{yaml}: {}", judged(yaml, &frames));
+        assert!(
+            judged(yaml, &frames).starts_with(outcome),
+            "{yaml}: {}",
+            judged(yaml, &frames)
+        );
     }
     let silent = [IDENTITY, main, ("ssh-effective", "", 1, "-", "")];
     assert!(judged("effective, Tunnel: point-to-point", &silent).starts_with("passed"));
     assert!(judged("effective, Port: 22", &silent).starts_with("error"));
-    let refused = [IDENTITY, main, ("ssh-effective", "", 3, "-", "Bad owner or permissions on /etc/ssh/x\n")];
+    let refused = [
+        IDENTITY,
+        main,
+        (
+            "ssh-effective",
+            "",
+            3,
+            "-",
+            "Bad owner or permissions on /etc/ssh/x\n",
+        ),
+    ];
     assert!(judged("effective, Tunnel: point-to-point", &refused).contains("Bad owner"));
 }

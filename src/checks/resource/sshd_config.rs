@@ -15,7 +15,11 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("view", "How to look: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
-    open: Some(Property::new("", Of::Setting, "An option of sshd_config(5), in any case of letters.")),
+    open: Some(Property::new(
+        "",
+        Of::Setting,
+        "An option of sshd_config(5), in any case of letters.",
+    )),
     by_default: &[],
     implied: &[],
     presence: None,
@@ -50,7 +54,10 @@ pub(crate) static SERVER: Program = Program {
         once: &["setenv"],
         rows: &["subsystem"],
         aliases: &[
-            ("challengeresponseauthentication", "kbdinteractiveauthentication"),
+            (
+                "challengeresponseauthentication",
+                "kbdinteractiveauthentication",
+            ),
             ("skeyauthentication", "kbdinteractiveauthentication"),
             ("dsaauthentication", "pubkeyauthentication"),
             ("hostbasedacceptedkeytypes", "hostbasedacceptedalgorithms"),
@@ -80,7 +87,10 @@ pub(crate) static SERVER: Program = Program {
 pub(crate) fn read_alone(text: &str) {
     let parsed = super::sshd_config_parse::parse(text).map(std::rc::Rc::new);
     let read = |_: &str| parsed.clone();
-    let source = Source { read: &read, matching: &|pattern| Ok(vec![pattern.to_owned()]) };
+    let source = Source {
+        read: &read,
+        matching: &|pattern| Ok(vec![pattern.to_owned()]),
+    };
     if let Ok(options) = merge(&SERVER.dialect, &source) {
         drop(options.get("port").cloned());
     }
@@ -88,7 +98,18 @@ pub(crate) fn read_alone(text: &str) {
 
 const TIMES: &[&str] = &["clientaliveinterval", "logingracetime"];
 /// Words that mean something: they are told in lower case.
-const FLAGS: &[&str] = &["yes", "no", "true", "false", "none", "any", "local", "remote", "clientspecified", "delayed"];
+const FLAGS: &[&str] = &[
+    "yes",
+    "no",
+    "true",
+    "false",
+    "none",
+    "any",
+    "local",
+    "remote",
+    "clientspecified",
+    "delayed",
+];
 
 /// servconf.c: yes and no in lower case, times in seconds, levels in upper case; `prohibit-password` also by its old name.
 fn told(keyword: &str, value: &str) -> Option<String> {
@@ -100,7 +121,9 @@ fn told(keyword: &str, value: &str) -> Option<String> {
         "permitrootlogin" if lower == "without-password" => "prohibit-password".to_owned(),
         "permitrootlogin" => lower,
         "loglevel" | "syslogfacility" => value.to_ascii_uppercase(),
-        _ if TIMES.contains(&keyword) => quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string()),
+        _ if TIMES.contains(&keyword) => {
+            quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
+        }
         _ => flag(&lower).unwrap_or(value).to_owned(),
     })
 }

@@ -63,7 +63,9 @@ pub(crate) struct Options {
 impl Options {
     /// What an option is set to, whoever connects.
     pub(crate) fn get(&self, keyword: &str) -> Option<&Found> {
-        self.always.get(keyword).or_else(|| self.outside.get(keyword))
+        self.always
+            .get(keyword)
+            .or_else(|| self.outside.get(keyword))
     }
 
     /// Where an option is set under a condition.
@@ -82,7 +84,12 @@ const MOST: usize = 100_000;
 /// # Errors
 /// A file that can't be read or that OpenSSH would refuse, by path and line.
 pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, String> {
-    let mut walk = Walk { dialect, source, out: Options::default(), steps: 0 };
+    let mut walk = Walk {
+        dialect,
+        source,
+        out: Options::default(),
+        steps: 0,
+    };
     walk.file(dialect.main, Scope::Outside, 0)?;
     Ok(walk.out)
 }
@@ -139,7 +146,9 @@ impl Walk<'_> {
     fn step(&mut self, path: &str) -> Result<(), String> {
         self.steps += 1;
         if self.steps > MOST {
-            return Err(format!("{path}: the files have more than {MOST} lines with what they include"));
+            return Err(format!(
+                "{path}: the files have more than {MOST} lines with what they include"
+            ));
         }
         Ok(())
     }
@@ -147,19 +156,27 @@ impl Walk<'_> {
     fn included(&self, word: &str, place: &str) -> Result<Vec<String>, String> {
         let pattern = match word.chars().next() {
             None => return Err(format!("{place}: Include names no file")),
-            Some('~') => return Err(format!("{place}: Include of a home directory can't be followed")),
+            Some('~') => {
+                return Err(format!(
+                    "{place}: Include of a home directory can't be followed"
+                ));
+            }
             Some('/') => word.to_owned(),
             Some(_) => format!("/etc/ssh/{word}"),
         };
-        (self.source.matching)(&pattern).map_err(|why| format!("{place}: Include {}: {why}", pattern.escape_debug()))
+        (self.source.matching)(&pattern)
+            .map_err(|why| format!("{place}: Include {}: {why}", pattern.escape_debug()))
     }
 
     fn take(&mut self, directive: &Directive, scope: Scope, place: String) {
         let keyword = self.dialect.keyword(&directive.keyword);
         let is = |list: &[&str]| list.contains(&&*keyword);
         let (words, rows) = (is(self.dialect.words), is(self.dialect.rows));
-        let values =
-            if words || is(self.dialect.once) { directive.words.clone() } else { vec![directive.words.join(" ")] };
+        let values = if words || is(self.dialect.once) {
+            directive.words.clone()
+        } else {
+            vec![directive.words.join(" ")]
+        };
         let table = match scope {
             Scope::Outside => &mut self.out.outside,
             Scope::Always => &mut self.out.always,
@@ -180,6 +197,8 @@ impl Walk<'_> {
 fn holds_always(block: &Directive) -> bool {
     match block.keyword.as_str() {
         "match" => matches!(block.words.as_slice(), [one] if one.eq_ignore_ascii_case("all")),
-        _ => block.words.iter().any(|w| w == "*") && !block.words.iter().any(|w| w.starts_with('!')),
+        _ => {
+            block.words.iter().any(|w| w == "*") && !block.words.iter().any(|w| w.starts_with('!'))
+        }
     }
 }

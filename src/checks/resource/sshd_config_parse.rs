@@ -28,16 +28,25 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
         if raw.contains('\0') {
             return Err(at("there is a NUL byte"));
         }
-        let line = raw.trim_end_matches([' ', '\t', '\r', '\n', '\u{c}']).trim_start_matches(SPACE);
+        let line = raw
+            .trim_end_matches([' ', '\t', '\r', '\n', '\u{c}'])
+            .trim_start_matches(SPACE);
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let (keyword, rest) = keyword(line).ok_or_else(|| at("a quote is not closed"))?;
         let words = words(rest).ok_or_else(|| at("a quote is not closed"))?;
         if words.is_empty() {
-            return Err(at(&format!("nothing stands behind {}", keyword.escape_debug())));
+            return Err(at(&format!(
+                "nothing stands behind {}",
+                keyword.escape_debug()
+            )));
         }
-        out.push(Directive { keyword: keyword.to_ascii_lowercase(), words, line: i + 1 });
+        out.push(Directive {
+            keyword: keyword.to_ascii_lowercase(),
+            words,
+            line: i + 1,
+        });
     }
     Ok(out)
 }
@@ -48,10 +57,17 @@ fn keyword(line: &str) -> Option<(&str, &str)> {
         let (keyword, rest) = quoted.split_once('"')?;
         return Some((keyword, rest.trim_start_matches(SPACE)));
     }
-    let end = line.find(|c| SPACE.contains(&c) || c == '=' || c == '"').unwrap_or(line.len());
+    let end = line
+        .find(|c| SPACE.contains(&c) || c == '=' || c == '"')
+        .unwrap_or(line.len());
     let (keyword, rest) = line.split_at(end);
     let rest = rest.trim_start_matches(SPACE);
-    Some((keyword, rest.strip_prefix('=').unwrap_or(rest).trim_start_matches(SPACE)))
+    Some((
+        keyword,
+        rest.strip_prefix('=')
+            .unwrap_or(rest)
+            .trim_start_matches(SPACE),
+    ))
 }
 
 /// The words of what follows a keyword; none where a quote is not closed.
@@ -68,7 +84,9 @@ fn words(text: &str) -> Option<Vec<String>> {
         while let Some(c) = chars.next() {
             match (c, quote) {
                 ('\\', _) => {
-                    let escaped = chars.next_if(|n| matches!(n, '\'' | '"' | '\\') || (quote.is_none() && *n == ' '));
+                    let escaped = chars.next_if(|n| {
+                        matches!(n, '\'' | '"' | '\\') || (quote.is_none() && *n == ' ')
+                    });
                     word.push(escaped.unwrap_or('\\'));
                 }
                 (' ' | '\t', None) => break,
@@ -110,7 +128,10 @@ mod tests {
             ("Port 22 # why", "1:port=22"),
             ("Banner a#b", "1:banner=a#b"),
             ("AllowUsers a  b\tc", "1:allowusers=a|b|c"),
-            ("Banner \"/a b\" 'c d' e\\ f \"g\\\"h\" i\\j", "1:banner=/a b|c d|e f|g\"h|i\\j"),
+            (
+                "Banner \"/a b\" 'c d' e\\ f \"g\\\"h\" i\\j",
+                "1:banner=/a b|c d|e f|g\"h|i\\j",
+            ),
             ("\"Port\" 22", "1:port=22"),
             ("ForceCommand x=y", "1:forcecommand=x=y"),
             ("SetEnv ==", "1:setenv=="),

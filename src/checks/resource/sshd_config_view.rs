@@ -41,7 +41,11 @@ pub(crate) struct Program {
 
 pub(crate) fn requests(program: &Program, asked: &[Asked<'_>]) -> Vec<String> {
     let main = program.dialect.main;
-    let mut out = vec![format!("ssh_files {} {}", hex(main.as_bytes()), sh_quote(main))];
+    let mut out = vec![format!(
+        "ssh_files {} {}",
+        hex(main.as_bytes()),
+        sh_quote(main)
+    )];
     if asked.iter().any(|one| one.target.subject != "file") {
         out.push(program.function.to_owned());
     }
@@ -53,20 +57,30 @@ pub(crate) fn request(path: &str) -> String {
     format!("config {} {}", hex(path.as_bytes()), sh_quote(path))
 }
 
-pub(crate) fn observe(program: &Program, target: &Target, option: &str, view: &View<'_>) -> Observed {
+pub(crate) fn observe(
+    program: &Program,
+    target: &Target,
+    option: &str,
+    view: &View<'_>,
+) -> Observed {
     let keyword = program.dialect.keyword(option);
     if target.subject == "file" {
-        return by_files(program, &keyword, view, |found| Observed::Value(Value::Setting(found)));
+        return by_files(program, &keyword, view, |found| {
+            Observed::Value(Value::Setting(found))
+        });
     }
     match answer(program, view) {
         Answer::Told(options) => match options.get(&keyword) {
             Some(values) => Observed::Value(Value::Setting(values.clone())),
             // Not every option is told: `UseLogin` is taken and means nothing.
-            None => by_files(program, &keyword, view, |found| Observed::Value(Value::Setting(found))),
+            None => by_files(program, &keyword, view, |found| {
+                Observed::Value(Value::Setting(found))
+            }),
         },
         Answer::Refused(why) => Observed::Unknown(why),
-        Answer::Silent(why) => match by_files(program, &keyword, view, |found| as_told(program, &keyword, found, &why))
-        {
+        Answer::Silent(why) => match by_files(program, &keyword, view, |found| {
+            as_told(program, &keyword, found, &why)
+        }) {
             Observed::Missing(_) if matches!(merged(program, view), Seen::Present(_)) => {
                 default(program, &keyword, &why, view)
             }
@@ -77,10 +91,13 @@ pub(crate) fn observe(program: &Program, target: &Target, option: &str, view: &V
 
 /// What an option is where nothing sets it: known of the versions that Debian has built in.
 fn default(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observed {
-    let known = version(program, view).and_then(|v| program.defaults.iter().find(|(of, _)| *of == v));
+    let known =
+        version(program, view).and_then(|v| program.defaults.iter().find(|(of, _)| *of == v));
     match known {
         Some((of, text)) if !program.derived.contains(&keyword) => {
-            let all = view.memoized("openssh", &format!("{} {of}", program.kind), || Ok(options(program, text)));
+            let all = view.memoized("openssh", &format!("{} {of}", program.kind), || {
+                Ok(options(program, text))
+            });
             all.observe("has no default", |all| match all.get(keyword) {
                 Some(values) => Observed::Value(Value::Setting(values.clone())),
                 None => Observed::Missing("is not set, and has no default".to_owned()),
@@ -95,14 +112,23 @@ fn default(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Obse
 
 /// The version of OpenSSH, such as 9.2, where it is one of Debian's packages.
 fn version(program: &Program, view: &View<'_>) -> Option<String> {
-    let Seen::Present(debian) = view.parsed("os-release", "", |text| Ok(text.lines().any(|line| line == "ID=debian")))
-    else {
+    let Seen::Present(debian) = view.parsed("os-release", "", |text| {
+        Ok(text.lines().any(|line| line == "ID=debian"))
+    }) else {
         return None;
     };
-    let Seen::Present(rows) = view.parsed("packages", "", package::rows) else { return None };
-    let row = rows.get(program.package)?.iter().find(|row| *debian && package::installed(&row.status))?;
+    let Seen::Present(rows) = view.parsed("packages", "", package::rows) else {
+        return None;
+    };
+    let row = rows
+        .get(program.package)?
+        .iter()
+        .find(|row| *debian && package::installed(&row.status))?;
     // Such as 1:9.2p1-2+deb12u7.
-    let upstream = row.version.split_once(':').map_or(row.version.as_str(), |(_, rest)| rest);
+    let upstream = row
+        .version
+        .split_once(':')
+        .map_or(row.version.as_str(), |(_, rest)| rest);
     Some(upstream.split('p').next()?.to_owned())
 }
 
@@ -124,9 +150,19 @@ fn answer(program: &Program, view: &View<'_>) -> Answer {
         Seen::Present(options) => Answer::Told(options),
         Seen::Absent => Answer::Silent("it is not there".to_owned()),
         Seen::Unknown(why) => {
-            let said = view.raw(program.answer, "").map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
-            let Some(said) = said.filter(|s| !s.is_empty()) else { return Answer::Refused(why) };
-            let last = brief(said.trim_end().lines().last().unwrap_or_default().as_bytes());
+            let said = view
+                .raw(program.answer, "")
+                .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
+            let Some(said) = said.filter(|s| !s.is_empty()) else {
+                return Answer::Refused(why);
+            };
+            let last = brief(
+                said.trim_end()
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .as_bytes(),
+            );
             if program.unable.iter().any(|reason| said.contains(reason)) {
                 Answer::Silent(last)
             } else {
@@ -143,7 +179,8 @@ fn options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>> {
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         let keyword = program.dialect.keyword(keyword);
         if !keyword.is_empty() {
-            let told = (program.told)(&keyword, value.trim()).unwrap_or_else(|| value.trim().to_owned());
+            let told =
+                (program.told)(&keyword, value.trim()).unwrap_or_else(|| value.trim().to_owned());
             out.entry(keyword).or_default().push(told);
         }
     }
@@ -152,7 +189,11 @@ fn options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>> {
 
 /// Values of files as the program would tell them.
 fn as_told(program: &Program, keyword: &str, values: Vec<String>, why: &str) -> Observed {
-    match values.iter().map(|value| (program.told)(keyword, value)).collect() {
+    match values
+        .iter()
+        .map(|value| (program.told)(keyword, value))
+        .collect()
+    {
         Some(told) => Observed::Value(Value::Setting(told)),
         None => {
             let value = brief(values.join(" ").as_bytes());
@@ -190,8 +231,10 @@ fn merged(program: &Program, view: &View<'_>) -> Seen<Rc<Options>> {
         Some(_) => {}
     }
     view.memoized("openssh", program.kind, || {
-        let source =
-            Source { read: &|path| directives(view, path), matching: &|pattern| matching(main, view, pattern) };
+        let source = Source {
+            read: &|path| directives(view, path),
+            matching: &|pattern| matching(main, view, pattern),
+        };
         merge(&program.dialect, &source)
     })
 }
@@ -224,7 +267,12 @@ fn matches(text: &str) -> Result<Matches, String> {
                 }
             }
             ("! ", Some(of)) => drop(out.insert(of.clone(), Err(rest.to_owned()))),
-            _ => return Err(format!("what is included has an unknown form: {}", brief(line.as_bytes()))),
+            _ => {
+                return Err(format!(
+                    "what is included has an unknown form: {}",
+                    brief(line.as_bytes())
+                ));
+            }
         }
     }
     Ok(out)
@@ -232,7 +280,10 @@ fn matches(text: &str) -> Result<Matches, String> {
 
 fn matching(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, String> {
     match view.parsed("include", main, matches) {
-        Seen::Present(all) => all.get(pattern).cloned().unwrap_or_else(|| Err("it was not collected".to_owned())),
+        Seen::Present(all) => all
+            .get(pattern)
+            .cloned()
+            .unwrap_or_else(|| Err("it was not collected".to_owned())),
         Seen::Absent => Err("it was not collected".to_owned()),
         Seen::Unknown(why) => Err(why),
     }

@@ -17,14 +17,27 @@ pub(crate) static KIND: Kind = Kind {
     subject: words("name", "The system's: `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("enabled", Of::Bool, "Whether a service that keeps the time is enabled."),
-        Property::new("services", Of::List, "Which: chrony, systemd-timesyncd, ntpsec, ntp, openntpd."),
+        Property::new(
+            "enabled",
+            Of::Bool,
+            "Whether a service that keeps the time is enabled.",
+        ),
+        Property::new(
+            "services",
+            Of::List,
+            "Which: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
+        ),
         Property::new(
             "servers",
             Of::List,
             "The servers and pools in the configuration of these services; the ones that a program was built with are not told.",
         ),
-        Property::new("synchronised", Of::Bool, "Whether the clock is in step now.").or(&["synchronized"]),
+        Property::new(
+            "synchronised",
+            Of::Bool,
+            "Whether the clock is in step now.",
+        )
+        .or(&["synchronized"]),
     ],
     open: None,
     by_default: &["enabled"],
@@ -39,11 +52,18 @@ pub(crate) static KIND: Kind = Kind {
 
 /// Services by what they are called, their units and where their configuration is.
 const SERVICES: &[(&str, &[&str], &[&str])] = &[
-    ("chrony", &["chrony.service", "chronyd.service"], &["/etc/chrony"]),
+    (
+        "chrony",
+        &["chrony.service", "chronyd.service"],
+        &["/etc/chrony"],
+    ),
     (
         "systemd-timesyncd",
         &["systemd-timesyncd.service"],
-        &["/etc/systemd/timesyncd.conf", "/usr/lib/systemd/timesyncd.conf"],
+        &[
+            "/etc/systemd/timesyncd.conf",
+            "/usr/lib/systemd/timesyncd.conf",
+        ],
     ),
     ("ntpsec", &["ntpsec.service"], &["/etc/ntpsec"]),
     ("ntp", &["ntp.service", "ntpd.service"], &["/etc/ntp.conf"]),
@@ -55,8 +75,16 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn enabled(found: &[Entry]) -> Vec<&'static str> {
-    let on = |units: &[&str]| units.iter().any(|unit| enablement(found, unit) == Enablement::Enabled);
-    SERVICES.iter().filter(|(_, units, _)| on(units)).map(|(name, ..)| *name).collect()
+    let on = |units: &[&str]| {
+        units
+            .iter()
+            .any(|unit| enablement(found, unit) == Enablement::Enabled)
+    };
+    SERVICES
+        .iter()
+        .filter(|(_, units, _)| on(units))
+        .map(|(name, ..)| *name)
+        .collect()
 }
 
 /// `path<TAB>line` of configuration files: chrony.conf(5) and ntp.conf(5) have one server a line, timesyncd.conf(5) several.
@@ -101,7 +129,9 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
             "services" => Observed::list(services.into_iter().map(str::to_owned)),
             _ => view
                 .parsed("time_servers", "", |text| servers(text, &services))
-                .observe("was not looked at", |servers| Observed::list(servers.iter().cloned())),
+                .observe("was not looked at", |servers| {
+                    Observed::list(servers.iter().cloned())
+                }),
         }
     })
 }
@@ -113,13 +143,15 @@ fn synchronised(view: &View<'_>) -> Observed {
     if !view.identity().kernel_owned {
         return Observed::Skipped("the kernel is not the target's own".to_owned());
     }
-    view.parsed("time_synchronised", "", |text| Ok(text.to_owned())).observe("was not asked", |said| {
-        match said.rsplit_once(": ") {
+    view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
+        .observe("was not asked", |said| match said.rsplit_once(": ") {
             Some((_, "yes")) => Observed::Value(Value::Bool(true, (*said).clone())),
             Some((_, "no")) => Observed::Value(Value::Bool(false, (*said).clone())),
-            _ => Observed::Unknown(format!("it was told in an unknown form: {}", brief(said.as_bytes()))),
-        }
-    })
+            _ => Observed::Unknown(format!(
+                "it was told in an unknown form: {}",
+                brief(said.as_bytes())
+            )),
+        })
 }
 
 #[cfg(test)]
@@ -150,12 +182,19 @@ mod tests {
         assert_eq!(told(yaml, own, UNITS, ""), "passed  time_sync:this");
         let timesyncd = UNITS.replace("wants/chrony", "wants/systemd-timesyncd");
         assert_eq!(
-            told(", services: {same_set: [systemd-timesyncd]}, servers: {same_set: [a, b]}", own, &timesyncd, ""),
+            told(
+                ", services: {same_set: [systemd-timesyncd]}, servers: {same_set: [a, b]}",
+                own,
+                &timesyncd,
+                ""
+            ),
             "passed  time_sync:this"
         );
         let off = told("", own, &UNITS.replace(".wants", ".not"), "");
         assert!(off.starts_with("failed"), "{off}");
-        assert!(told("", own, "find: './etc/systemd': Permission denied\n", "").starts_with("error"));
+        assert!(
+            told("", own, "find: './etc/systemd': Permission denied\n", "").starts_with("error")
+        );
     }
 
     #[test]
@@ -164,7 +203,12 @@ mod tests {
         assert!(told(", synchronised: true", own, UNITS, "chrony: yes").starts_with("passed"));
         assert!(told(", synchronised: true", own, UNITS, "timedatectl: no").starts_with("failed"));
         assert!(told(", synchronised: true", own, UNITS, "what").starts_with("error"));
-        assert!(told(", synchronised: true", "uid=0\n", UNITS, "chrony: yes").starts_with("skipped"));
-        assert!(told(", synchronised: true", "uid=0\ndirectory=yes\n", UNITS, "").starts_with("skipped"));
+        assert!(
+            told(", synchronised: true", "uid=0\n", UNITS, "chrony: yes").starts_with("skipped")
+        );
+        assert!(
+            told(", synchronised: true", "uid=0\ndirectory=yes\n", UNITS, "")
+                .starts_with("skipped")
+        );
     }
 }

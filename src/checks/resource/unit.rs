@@ -24,7 +24,11 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[],
-    open: Some(Property::new("", Of::Setting, "A property of systemd's, in its own spelling.")),
+    open: Some(Property::new(
+        "",
+        Of::Setting,
+        "A property of systemd's, in its own spelling.",
+    )),
     by_default: &[],
     implied: &[],
     presence: None,
@@ -37,7 +41,8 @@ pub(crate) static KIND: Kind = Kind {
 
 /// Properties that hold secrets by their nature.
 fn withheld(property: &str) -> bool {
-    property.starts_with("Environment") && property != "EnvironmentFiles" || property.contains("Credential")
+    property.starts_with("Environment") && property != "EnvironmentFiles"
+        || property.contains("Credential")
 }
 
 /// systemd's property names are letters and digits.
@@ -46,13 +51,20 @@ fn plain(property: &str) -> bool {
 }
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let units: BTreeSet<String> = asked.iter().map(|one| service::unit(&one.target.subject)).collect();
+    let units: BTreeSet<String> = asked
+        .iter()
+        .map(|one| service::unit(&one.target.subject))
+        .collect();
     let properties: BTreeSet<&str> = asked
         .iter()
         .flat_map(|one| one.properties.iter().map(String::as_str))
         .filter(|property| plain(property) && !withheld(property))
         .collect();
-    let names = properties.into_iter().fold(String::from("Id,LoadState"), |all, name| format!("{all},{name}"));
+    let names = properties
+        .into_iter()
+        .fold(String::from("Id,LoadState"), |all, name| {
+            format!("{all},{name}")
+        });
     let words: Vec<String> = units.iter().map(|unit| sh_quote(unit)).collect();
     vec![format!("unit_properties {names} {}", words.join(" "))]
 }
@@ -64,24 +76,40 @@ type Unit = BTreeMap<String, Vec<String>>;
 fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
     let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
     let asked: Vec<&str> = asked.lines().filter(|line| !line.is_empty()).collect();
-    let blocks: Vec<&str> = answer.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
+    let blocks: Vec<&str> = answer
+        .split("\n\n")
+        .filter(|block| !block.trim().is_empty())
+        .collect();
     if blocks.len() != asked.len() {
         let said = brief(answer.lines().next().unwrap_or_default().as_bytes());
-        return Err(format!("systemctl answered for {} of {} units: {said}", blocks.len(), asked.len()));
+        return Err(format!(
+            "systemctl answered for {} of {} units: {said}",
+            blocks.len(),
+            asked.len()
+        ));
     }
     let block = |text: &&str| {
         let mut unit = Unit::new();
         for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
-            unit.entry(name.to_owned()).or_default().push(value.to_owned());
+            unit.entry(name.to_owned())
+                .or_default()
+                .push(value.to_owned());
         }
         unit
     };
-    Ok(asked.into_iter().map(str::to_owned).zip(blocks.iter().map(block)).collect())
+    Ok(asked
+        .into_iter()
+        .map(str::to_owned)
+        .zip(blocks.iter().map(block))
+        .collect())
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if !plain(property) {
-        return Observed::Unknown(format!("`{}` can't be a property of a unit", property.escape_default()));
+        return Observed::Unknown(format!(
+            "`{}` can't be a property of a unit",
+            property.escape_default()
+        ));
     }
     if withheld(property) {
         return Observed::Unknown("what may hold secrets is not collected".to_owned());
@@ -89,16 +117,27 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if !view.identity().service_manager {
         return Observed::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("unit_properties", "", units).observe("has no service manager", |units| {
-        let Some(unit) = units.get(&service::unit(&target.subject)) else { return Observed::uncollected() };
-        if unit.get("LoadState").is_some_and(|state| state == &["not-found"]) && property != "LoadState" {
-            return Observed::Missing("does not exist".to_owned());
-        }
-        match unit.get(property) {
-            Some(values) => Observed::Value(crate::checks::value::Value::Setting(values.clone())),
-            None => Observed::Missing(format!("has no property {property}: this systemd knows none of that name")),
-        }
-    })
+    view.parsed("unit_properties", "", units)
+        .observe("has no service manager", |units| {
+            let Some(unit) = units.get(&service::unit(&target.subject)) else {
+                return Observed::uncollected();
+            };
+            if unit
+                .get("LoadState")
+                .is_some_and(|state| state == &["not-found"])
+                && property != "LoadState"
+            {
+                return Observed::Missing("does not exist".to_owned());
+            }
+            match unit.get(property) {
+                Some(values) => {
+                    Observed::Value(crate::checks::value::Value::Setting(values.clone()))
+                }
+                None => Observed::Missing(format!(
+                    "has no property {property}: this systemd knows none of that name"
+                )),
+            }
+        })
 }
 
 #[cfg(test)]
@@ -110,22 +149,42 @@ mod tests {
         let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=one\nExecStart=two\n\n\
             Id=b.timer\nLoadState=loaded\nProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
         let told = |yaml: &str, text: &str| {
-            lines(&format!("- {{unit: {yaml}}}"), &[IDENTITY, ("unit_properties", "", 0, "-", text)]).join("")
+            lines(
+                &format!("- {{unit: {yaml}}}"),
+                &[IDENTITY, ("unit_properties", "", 0, "-", text)],
+            )
+            .join("")
         };
         assert_eq!(told("a, ProtectSystem: strict", text), "passed  unit:a");
-        assert_eq!(told("a, ExecStart: {superset_of: [one, two]}", text), "passed  unit:a");
+        assert_eq!(
+            told("a, ExecStart: {superset_of: [one, two]}", text),
+            "passed  unit:a"
+        );
         assert_eq!(
             told("b.timer, ProtectSystem: strict", text),
             "failed  unit:b.timer  ProtectSystem: expected \"strict\", actual \"\""
         );
-        assert!(told("c, ProtectSystem: \"no\"", text).starts_with("failed"), "there is no such unit");
+        assert!(
+            told("c, ProtectSystem: \"no\"", text).starts_with("failed"),
+            "there is no such unit"
+        );
         assert!(told("a, Protect: x", text).contains("has no property Protect"));
         assert!(told("a, Environment: x", text).starts_with("error"));
         assert!(
-            told("a, ProtectSystem: strict", "a.service\n\nFailed to connect to bus").starts_with("failed")
+            told(
+                "a, ProtectSystem: strict",
+                "a.service\n\nFailed to connect to bus"
+            )
+            .starts_with("failed")
                 || told("a, X: y", "a.service\n\n").starts_with("error")
         );
-        assert!(told("a, ProtectSystem: strict", "a.service\nb.service\n\nFailed\n").starts_with("error"));
+        assert!(
+            told(
+                "a, ProtectSystem: strict",
+                "a.service\nb.service\n\nFailed\n"
+            )
+            .starts_with("error")
+        );
         let off = [("identity", "", 0, "-", "uid=0\nservice_manager=no\n")];
         assert!(lines("- {unit: a, ProtectSystem: strict}", &off)[0].starts_with("skipped"));
     }

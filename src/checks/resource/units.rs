@@ -37,14 +37,16 @@ pub(super) fn enablement(found: &[Entry], unit: &str) -> Enablement {
     for entry in found.iter().filter(|entry| entry.name() == unit) {
         let folder = entry.path.rsplit('/').nth(1).unwrap_or_default();
         if folder == "system" {
-            let nothing =
-                entry.link.as_deref() == Some("/dev/null") || (entry.stat.kind == "file" && entry.stat.size == Some(0));
+            let nothing = entry.link.as_deref() == Some("/dev/null")
+                || (entry.stat.kind == "file" && entry.stat.size == Some(0));
             if nothing && entry.within("/etc") {
                 return Enablement::Masked;
             }
             there |= !nothing;
         }
-        wanted |= [".wants", ".requires", ".upholds"].iter().any(|end| folder.ends_with(end));
+        wanted |= [".wants", ".requires", ".upholds"]
+            .iter()
+            .any(|end| folder.ends_with(end));
     }
     match (there, wanted) {
         (false, _) => Enablement::Absent,
@@ -70,7 +72,11 @@ mod tests {
             (format!("{file}{wants}"), Enablement::Enabled),
             (format!("{file}{wants}{mask}"), Enablement::Masked),
         ] {
-            assert_eq!(enablement(&entries(&text).expect("entries"), "a.service"), expected, "{text}");
+            assert_eq!(
+                enablement(&entries(&text).expect("entries"), "a.service"),
+                expected,
+                "{text}"
+            );
         }
     }
 }

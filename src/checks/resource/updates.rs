@@ -21,9 +21,17 @@ pub(crate) static KIND: Kind = Kind {
     ),
     parameters: &[],
     properties: &[
-        Property::new("names", Of::List, "The packages; of a new one that an update needs, too."),
+        Property::new(
+            "names",
+            Of::List,
+            "The packages; of a new one that an update needs, too.",
+        ),
         Property::new("count", Of::Number, "How many there are."),
-        Property::new("lists_age_days", Of::Number, "Whole days since the lists were last refreshed."),
+        Property::new(
+            "lists_age_days",
+            Of::Number,
+            "Whole days since the lists were last refreshed.",
+        ),
     ],
     open: None,
     by_default: &["!names"],
@@ -42,15 +50,25 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "lists_age_days" {
-        let days = view.parsed("lists_age", "", |text| text.trim().parse::<i64>().map_err(|e| e.to_string()));
+        let days = view.parsed("lists_age", "", |text| {
+            text.trim().parse::<i64>().map_err(|e| e.to_string())
+        });
         return days.observe("was not told", |days| Observed::Value(Value::Number(*days)));
     }
-    let pending = view.parsed("updates", "", |text| Platform::Debian.parse_upgrade(text).map_err(|e| e.to_string()));
+    let pending = view.parsed("updates", "", |text| {
+        Platform::Debian
+            .parse_upgrade(text)
+            .map_err(|e| e.to_string())
+    });
     pending.observe("was not told", |pending| {
-        let due = pending.iter().filter(|update| target.subject == "all" || update.security);
+        let due = pending
+            .iter()
+            .filter(|update| target.subject == "all" || update.security);
         let names: BTreeSet<String> = due.map(|update| update.package.clone()).collect();
         match property {
-            "count" => Observed::Value(Value::Number(i64::try_from(names.len()).unwrap_or(i64::MAX))),
+            "count" => Observed::Value(Value::Number(
+                i64::try_from(names.len()).unwrap_or(i64::MAX),
+            )),
             _ => Observed::list(names),
         }
     })
@@ -68,19 +86,36 @@ mod tests {
         let told = |yaml: &str, rc, text: &str| {
             lines(
                 &format!("- {{phase: [boot], updates: {yaml}}}"),
-                &[IDENTITY, ("updates", "", rc, "-", text), ("lists_age", "", 0, "-", "3")],
+                &[
+                    IDENTITY,
+                    ("updates", "", rc, "-", text),
+                    ("lists_age", "", 0, "-", "3"),
+                ],
             )
             .join("")
         };
-        assert_eq!(told("security, count: 2, lists_age_days: {at_most: 7}", 0, text), "passed  updates:security");
-        assert_eq!(told("all, names: {same_set: [base-files, openssl, curl]}", 0, text), "passed  updates:all");
+        assert_eq!(
+            told("security, count: 2, lists_age_days: {at_most: 7}", 0, text),
+            "passed  updates:security"
+        );
+        assert_eq!(
+            told(
+                "all, names: {same_set: [base-files, openssl, curl]}",
+                0,
+                text
+            ),
+            "passed  updates:all"
+        );
         assert!(told("security", 0, text).starts_with("failed"));
         assert_eq!(told("security", 0, ""), "passed  updates:security");
         assert!(told("security", 0, "Inst nonsense\n").starts_with("error"));
         assert!(told("security", 3, "there are no lists").starts_with("error"));
         assert!(
-            lines("- {phase: [boot], updates: all}", &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")])[0]
-                .starts_with("skipped")
+            lines(
+                "- {phase: [boot], updates: all}",
+                &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")]
+            )[0]
+            .starts_with("skipped")
         );
     }
 }

@@ -16,7 +16,11 @@ pub(crate) static KIND: Kind = Kind {
             Of::Setting,
             "As systemd-detect-virt names it: amazon, kvm, docker, systemd-nspawn, chroot, none.",
         ),
-        Property::new("container", Of::Bool, "Whether it is a container or a chroot."),
+        Property::new(
+            "container",
+            Of::Bool,
+            "Whether it is a container or a chroot.",
+        ),
         Property::new(
             "kernel_owned",
             Of::Bool,
@@ -66,7 +70,9 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     let identity = view.identity();
     match property {
         "kernel_owned" => Observed::bool(identity.kernel_owned),
-        _ if identity.virtualization.is_empty() => Observed::Unknown("systemd-detect-virt told nothing".to_owned()),
+        _ if identity.virtualization.is_empty() => {
+            Observed::Unknown("systemd-detect-virt told nothing".to_owned())
+        }
         "system" => Observed::setting(identity.virtualization.clone()),
         _ => Observed::bool(!MACHINES.contains(&identity.virtualization.as_str())),
     }
@@ -78,16 +84,30 @@ mod tests {
 
     #[test]
     fn a_container_is_no_machine() {
-        for (system, container) in [("amazon", false), ("systemd-nspawn", true), ("chroot", true), ("none", false)] {
-            let text =
-                format!("uid=0\nvirtualization={system}\nkernel_owned={}\n", if container { "no" } else { "yes" });
+        for (system, container) in [
+            ("amazon", false),
+            ("systemd-nspawn", true),
+            ("chroot", true),
+            ("none", false),
+        ] {
+            let text = format!(
+                "uid=0\nvirtualization={system}\nkernel_owned={}\n",
+                if container { "no" } else { "yes" }
+            );
             let yaml = format!(
                 "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: {}}}",
                 !container
             );
-            assert_eq!(lines(&yaml, &[("identity", "", 0, "-", &text)]), ["passed  virtualization:this"], "{system}");
+            assert_eq!(
+                lines(&yaml, &[("identity", "", 0, "-", &text)]),
+                ["passed  virtualization:this"],
+                "{system}"
+            );
         }
-        let told = lines("- {virtualization: this, container: false}", &[("identity", "", 0, "-", "uid=0\n")]);
+        let told = lines(
+            "- {virtualization: this, container: false}",
+            &[("identity", "", 0, "-", "uid=0\n")],
+        );
         assert!(told[0].starts_with("error"), "{told:?}");
     }
 }

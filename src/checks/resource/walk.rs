@@ -40,7 +40,9 @@ impl Entry {
 
     /// Whether it is this path or lies below it.
     pub(super) fn within(&self, directory: &str) -> bool {
-        self.path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -52,14 +54,22 @@ pub(super) fn found(view: &View<'_>, kind: &str) -> Seen<Rc<Vec<Entry>>> {
 /// The paths of what a walk found and `keep` wants.
 pub(super) fn paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
     found(view, kind).observe("was not looked at", |all| {
-        Observed::list(all.iter().filter(|entry| keep(entry)).map(|entry| entry.path.clone()))
+        Observed::list(
+            all.iter()
+                .filter(|entry| keep(entry))
+                .map(|entry| entry.path.clone()),
+        )
     })
 }
 
 /// The modes that occur among what a walk found and `keep` wants.
 pub(super) fn modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
     found(view, kind).observe("was not looked at", |all| {
-        let modes: BTreeSet<String> = all.iter().filter(|e| keep(e)).map(|e| mode_text(e.stat.mode)).collect();
+        let modes: BTreeSet<String> = all
+            .iter()
+            .filter(|e| keep(e))
+            .map(|e| mode_text(e.stat.mode))
+            .collect();
         Observed::list(modes)
     })
 }
@@ -69,7 +79,10 @@ pub(super) fn modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) 
 /// # Errors
 /// Something could not be read, or a line is none of `ls`: nothing can be said about what a walk did not see.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
-    if text.lines().any(|line| matches!(line, "!124" | "!137" | "!143")) {
+    if text
+        .lines()
+        .any(|line| matches!(line, "!124" | "!137" | "!143"))
+    {
         return Err("the walk took too long".to_owned());
     }
     let (mut out, mut seen) = (Vec::new(), BTreeSet::new());
@@ -96,7 +109,9 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
 /// What was never there, or went while it was looked at.
 fn gone(line: &str) -> bool {
     let words = [": No such file or directory", ": Not a directory"];
-    ["find: ", "grep: ", "ls: ", "awk: ", "mawk: "].iter().any(|program| line.starts_with(program))
+    ["find: ", "grep: ", "ls: ", "awk: ", "mawk: "]
+        .iter()
+        .any(|program| line.starts_with(program))
         && words.iter().any(|end| line.ends_with(end))
 }
 
@@ -104,7 +119,11 @@ fn gone(line: &str) -> bool {
 /// that POSIX gives for `ls -l` in the C locale.
 fn entry(line: &str) -> Option<Entry> {
     let stat = stat(line)?;
-    let columns = if matches!(stat.kind, "char" | "block") { 9 } else { 8 };
+    let columns = if matches!(stat.kind, "char" | "block") {
+        9
+    } else {
+        8
+    };
     let mut rest = line;
     for _ in 0..columns {
         rest = rest.trim_start_matches(' ').split_once(' ')?.1;
@@ -130,8 +149,10 @@ mod tests {
             crw-rw-rw- 1 0 0 1,   3 Nov 27 06:00 ./dev/null\n\
             drwxr-xr-x 2 0 0 4096 Nov 27 06:00 .\n!1\n";
         let all = entries(text).expect("entries");
-        let shown: Vec<(&str, &str, Option<&str>)> =
-            all.iter().map(|e| (e.path.as_str(), e.stat.kind, e.link.as_deref())).collect();
+        let shown: Vec<(&str, &str, Option<&str>)> = all
+            .iter()
+            .map(|e| (e.path.as_str(), e.stat.kind, e.link.as_deref()))
+            .collect();
         let expected = [
             ("/", "directory", None),
             ("/dev/null", "char", None),

@@ -17,7 +17,10 @@ fn wanted(args: &Args) -> Vec<Format> {
     if args.json {
         return vec![Format::Json];
     }
-    Format::ALL.into_iter().filter(|f| args.format.iter().any(|word| word == f.as_str())).collect()
+    Format::ALL
+        .into_iter()
+        .filter(|f| args.format.iter().any(|word| word == f.as_str()))
+        .collect()
 }
 
 /// Said before anything is asked of a target.
@@ -26,7 +29,10 @@ fn wanted(args: &Args) -> Vec<Format> {
 /// Several reports can't all go to stdout.
 pub(super) fn possible(args: &Args) -> Result<()> {
     if args.output.is_none() && wanted(args).len() > 1 {
-        return Err(Error::new(Kind::Usage, "several reports can't all go to stdout").hint("add --output DIR"));
+        return Err(
+            Error::new(Kind::Usage, "several reports can't all go to stdout")
+                .hint("add --output DIR"),
+        );
     }
     Ok(())
 }
@@ -35,24 +41,51 @@ pub(super) fn possible(args: &Args) -> Result<()> {
 ///
 /// # Errors
 /// A report can't be made, or its file can't be written: they are what was asked for.
-pub(super) fn show(args: &Args, catalog: &Catalog, evidence: &CheckReport, report: &Report) -> Result<()> {
+pub(super) fn show(
+    args: &Args,
+    catalog: &Catalog,
+    evidence: &CheckReport,
+    report: &Report,
+) -> Result<()> {
     let failed = |format: Format, why: String| {
-        Error::new(Kind::StepFailed, format!("there is no {} report: {why}", format.as_str()))
+        Error::new(
+            Kind::StepFailed,
+            format!("there is no {} report: {why}", format.as_str()),
+        )
     };
     let wanted = wanted(args);
     let Some(folder) = &args.output else {
         match wanted.first() {
-            Some(format) => ui::data(&text(catalog, evidence, report, *format).map_err(|why| failed(*format, why))?),
-            None => ui::data(&terminal::write(report, terminal::Options { colour: ui::colours(), passed: false })),
+            Some(format) => ui::data(
+                &text(catalog, evidence, report, *format).map_err(|why| failed(*format, why))?,
+            ),
+            None => ui::data(&terminal::write(
+                report,
+                terminal::Options {
+                    colour: ui::colours(),
+                    passed: false,
+                },
+            )),
         }
         return Ok(());
     };
-    let all = if wanted.is_empty() { Format::ALL.to_vec() } else { wanted };
+    let all = if wanted.is_empty() {
+        Format::ALL.to_vec()
+    } else {
+        wanted
+    };
     for format in all {
         let text = text(catalog, evidence, report, format).map_err(|why| failed(format, why))?;
         let path = Path::new(folder).join(format.file_name(report.phase));
-        system::write_atomically(&path, text.as_bytes(), 0o644).map_err(|e| failed(format, e.to_string()))?;
+        system::write_atomically(&path, text.as_bytes(), 0o644)
+            .map_err(|e| failed(format, e.to_string()))?;
     }
-    ui::data(&terminal::write(report, terminal::Options { colour: ui::colours(), passed: false }));
+    ui::data(&terminal::write(
+        report,
+        terminal::Options {
+            colour: ui::colours(),
+            passed: false,
+        },
+    ));
     Ok(())
 }

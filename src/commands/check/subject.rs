@@ -30,23 +30,38 @@ pub(super) struct Subject {
 pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Result<Subject> {
     let Some(first) = profiles.first() else {
         let Some(name) = image else {
-            return Err(Error::new(crate::error::Kind::Usage, "it is not said what to check by")
-                .hint("name an image of the catalog, or profiles by --profile"));
+            return Err(
+                Error::new(crate::error::Kind::Usage, "it is not said what to check by")
+                    .hint("name an image of the catalog, or profiles by --profile"),
+            );
         };
         let loaded = context::load(dir)?;
         let image = context::image(&loaded.catalog, name)?;
-        return Ok(Subject { loaded, shown: image.to_string(), image });
+        return Ok(Subject {
+            loaded,
+            shown: image.to_string(),
+            image,
+        });
     };
     let files = context::open(dir)?;
     let bare = image.is_none() && matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing);
     let known: Vec<String> = files.list("profiles");
-    let known: Vec<&str> = known.iter().filter_map(|p| p.strip_prefix("profiles/")?.strip_suffix(".yaml")).collect();
+    let known: Vec<&str> = known
+        .iter()
+        .filter_map(|p| p.strip_prefix("profiles/")?.strip_suffix(".yaml"))
+        .collect();
     if let Some(missing) = profiles.iter().find(|p| !known.contains(&p.as_str())) {
         return Err(context::unknown("profile", missing, &known));
     }
-    let taken = if bare { Vec::new() } else { files.list("images") };
+    let taken = if bare {
+        Vec::new()
+    } else {
+        files.list("images")
+    };
     let free = |name: &String| !taken.contains(&format!("images/{name}.yaml"));
-    let name = std::iter::once("check".to_owned()).chain((1..).map(|n| format!("check-{n}"))).find(free);
+    let name = std::iter::once("check".to_owned())
+        .chain((1..).map(|n| format!("check-{n}")))
+        .find(free);
     let name = name.unwrap_or_else(|| "check".to_owned());
     let origin = match image {
         Some(parent) => ("parent", json!(parent)),
@@ -55,9 +70,16 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
     let text = json!({ origin.0: origin.1, "profiles": profiles }).to_string();
     let mut more = BTreeMap::from([(format!("images/{name}.yaml"), text.into_bytes())]);
     if bare {
-        more.insert(catalog::SETTINGS_FILE.to_owned(), NO_CATALOG.as_bytes().to_vec());
+        more.insert(
+            catalog::SETTINGS_FILE.to_owned(),
+            NO_CATALOG.as_bytes().to_vec(),
+        );
     }
-    let with = With { files: &files, more, bare };
+    let with = With {
+        files: &files,
+        more,
+        bare,
+    };
     if let Some(parent) = image {
         // Said of the user's image before anything is said of ours.
         let path = format!("images/{parent}.yaml");
@@ -66,9 +88,18 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
         }
     }
     let catalog = context::checked(&with, &files)?;
-    let shown = image.into_iter().map(str::to_owned).chain(profiles.iter().cloned()).collect::<Vec<_>>().join(" + ");
+    let shown = image
+        .into_iter()
+        .map(str::to_owned)
+        .chain(profiles.iter().cloned())
+        .collect::<Vec<_>>()
+        .join(" + ");
     let loaded = context::loaded(catalog, files);
-    Ok(Subject { loaded, image: ImageName(name), shown })
+    Ok(Subject {
+        loaded,
+        image: ImageName(name),
+        shown,
+    })
 }
 
 /// The repository's files and some more.
@@ -88,7 +119,11 @@ impl Files for With<'_> {
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
-        let mut out = if self.bare && folder == "images" { Vec::new() } else { self.files.list(folder) };
+        let mut out = if self.bare && folder == "images" {
+            Vec::new()
+        } else {
+            self.files.list(folder)
+        };
         out.extend(Files::list(&self.more, folder));
         out.sort();
         out.dedup();
@@ -99,13 +134,19 @@ impl Files for With<'_> {
 /// Whether the subject's catalog is the user's own, so that its settings say where instances run.
 pub(super) fn own(dir: &Path) -> Result<()> {
     match context::open(dir)?.get(catalog::SETTINGS_FILE) {
-        Lookup::Missing => Err(Error::input("instances and AMIs need a catalog, which says where they run")
-            .hint("run bakeline in the catalog's folder, or name it with -C DIR")),
+        Lookup::Missing => Err(Error::input(
+            "instances and AMIs need a catalog, which says where they run",
+        )
+        .hint("run bakeline in the catalog's folder, or name it with -C DIR")),
         _ => Ok(()),
     }
 }
 
 /// A catalog's image by name; for messages.
 pub(super) fn platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
-    catalog.images.get(image).map(|i| i.platform).unwrap_or_default()
+    catalog
+        .images
+        .get(image)
+        .map(|i| i.platform)
+        .unwrap_or_default()
 }

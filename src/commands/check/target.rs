@@ -9,7 +9,11 @@ pub(super) enum Target {
     /// The machine that bakeline runs on.
     Local,
     /// A machine that OpenSSH reaches.
-    Ssh { user: Option<String>, host: String, port: Option<u16> },
+    Ssh {
+        user: Option<String>,
+        host: String,
+        port: Option<u16>,
+    },
     /// An unpacked root file system.
     Directory(String),
     /// A running instance.
@@ -26,20 +30,29 @@ impl Target {
     pub(super) fn read(text: &str) -> Result<Self> {
         if let Some(rest) = text.strip_prefix("ssh://") {
             return ssh(rest).map_err(|why| {
-                Error::new(Kind::Usage, format!("`{}` is no target: {why}", text.escape_debug()))
-                    .hint("write it as ssh://[USER@]HOST[:PORT]")
+                Error::new(
+                    Kind::Usage,
+                    format!("`{}` is no target: {why}", text.escape_debug()),
+                )
+                .hint("write it as ssh://[USER@]HOST[:PORT]")
             });
         }
         let id = |prefix: &str| {
             let digits = text.strip_prefix(prefix).unwrap_or_default();
-            [8, 17].contains(&digits.len()) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            [8, 17].contains(&digits.len())
+                && digits
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
         Ok(match text {
             "local" => Self::Local,
             _ if id("i-") => Self::Instance(InstanceId::from(text)),
             _ if id("ami-") => Self::Ami(AmiId::from(text)),
             _ if text.contains("://") => {
-                let message = format!("`{}` is no target: only ssh:// is known", text.escape_debug());
+                let message = format!(
+                    "`{}` is no target: only ssh:// is known",
+                    text.escape_debug()
+                );
                 return Err(Error::new(Kind::Usage, message));
             }
             _ => Self::Directory(text.to_owned()),
@@ -53,7 +66,10 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
         Some((user, place)) => (Some(word("user", user)?), place),
         None => (None, rest),
     };
-    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+    let (host, port) = match place
+        .strip_prefix('[')
+        .and_then(|inner| inner.split_once(']'))
+    {
         Some((address, "")) => (address, None),
         Some((address, after)) => match after.strip_prefix(':') {
             Some(port) => (address, Some(port)),
@@ -72,7 +88,11 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
         }
         None => None,
     };
-    Ok(Target::Ssh { user, host: word("host", host)?, port })
+    Ok(Target::Ssh {
+        user,
+        host: word("host", host)?,
+        port,
+    })
 }
 
 /// A name that neither `ssh` nor a shell takes for anything else (OpenSSH 9.6 and later refuse most of these, too).
@@ -80,7 +100,9 @@ fn word(what: &str, text: &str) -> std::result::Result<String, String> {
     let plain = |c: char| c.is_alphanumeric() || "-._:%+".contains(c);
     match text {
         "" => Err(format!("it has no {what}")),
-        _ if text.starts_with('-') => Err(format!("a {what} can't start with `-`: it would be an option")),
+        _ if text.starts_with('-') => Err(format!(
+            "a {what} can't start with `-`: it would be an option"
+        )),
         _ => match text.chars().find(|c| !plain(*c)) {
             Some(c) => Err(format!("a {what} can't have `{}` in it", c.escape_debug())),
             None => Ok(text.to_owned()),
@@ -102,12 +124,21 @@ mod tests {
         for (text, target) in [
             ("local", Target::Local),
             ("./local", Target::Directory("./local".to_owned())),
-            ("i-0123456789abcdef0", Target::Instance(InstanceId::from("i-0123456789abcdef0"))),
+            (
+                "i-0123456789abcdef0",
+                Target::Instance(InstanceId::from("i-0123456789abcdef0")),
+            ),
             ("ami-01234567", Target::Ami(AmiId::from("ami-01234567"))),
             ("ami-else", Target::Directory("ami-else".to_owned())),
             ("ssh://web1", ssh(None, "web1", None)),
-            ("ssh://admin@10.0.0.7:2222", ssh(Some("admin"), "10.0.0.7", Some(2222))),
-            ("ssh://admin@[fe80::1%eth0]:22/", ssh(Some("admin"), "fe80::1%eth0", Some(22))),
+            (
+                "ssh://admin@10.0.0.7:2222",
+                ssh(Some("admin"), "10.0.0.7", Some(2222)),
+            ),
+            (
+                "ssh://admin@[fe80::1%eth0]:22/",
+                ssh(Some("admin"), "fe80::1%eth0", Some(22)),
+            ),
             ("ssh://a@[::1]", ssh(Some("a"), "::1", None)),
         ] {
             assert_eq!(Target::read(text).expect(text), target);

@@ -10,34 +10,74 @@ pub(super) fn slack(report: &Report, world: &World) -> Values {
     let changed: Vec<&ImageReport> = report
         .images
         .iter()
-        .filter(|i| !matches!(i.status, "kept" | "failed" | "stuck" | "cancelled" | "not started"))
+        .filter(|i| {
+            !matches!(
+                i.status,
+                "kept" | "failed" | "stuck" | "cancelled" | "not started"
+            )
+        })
         .collect();
-    let failed = report.images.iter().filter(|i| matches!(i.status, "failed" | "stuck")).count();
+    let failed = report
+        .images
+        .iter()
+        .filter(|i| matches!(i.status, "failed" | "stuck"))
+        .count();
     let verb = changed.first().map_or("released", |i| i.status);
-    let outcome = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let outcome = if failed > 0 {
+        format!(", {failed} failed")
+    } else {
+        String::new()
+    };
     let line = |i: &ImageReport| {
         let version = i.version.map_or_else(String::new, |v| v.to_string());
         let ami = i.ami.as_ref().map_or_else(String::new, ToString::to_string);
-        let places: String =
-            i.places.iter().filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.place))).collect();
-        let brings = i.changed.as_ref().map_or_else(String::new, |what| format!("; brings: {what}"));
-        format!("{} {version} {ami} {}{places} ({}{brings})", i.image, i.region, i.reasons.join("; "))
+        let places: String = i
+            .places
+            .iter()
+            .filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.place)))
+            .collect();
+        let brings = i
+            .changed
+            .as_ref()
+            .map_or_else(String::new, |what| format!("; brings: {what}"));
+        format!(
+            "{} {version} {ami} {}{places} ({}{brings})",
+            i.image,
+            i.region,
+            i.reasons.join("; ")
+        )
     };
-    let commit = world
-        .commit
-        .as_ref()
-        .map_or_else(String::new, |c| format!(" · commit {}", c.id.chars().take(12).collect::<String>()));
+    let commit = world.commit.as_ref().map_or_else(String::new, |c| {
+        format!(" · commit {}", c.id.chars().take(12).collect::<String>())
+    });
     Values {
-        headline: format!("{}: {} {verb} to {}{outcome}", report.catalog, changed.len(), report.environment),
+        headline: format!(
+            "{}: {} {verb} to {}{outcome}",
+            report.catalog,
+            changed.len(),
+            report.environment
+        ),
         lines: changed.into_iter().map(line).collect(),
         failures: report
             .images
             .iter()
             .flat_map(|i| {
-                let own = i.failure.as_ref().map(|f| format!("{} {}: {f}", i.image, i.status));
-                let failed =
-                    |p: &PlaceReport| Some(format!("{} {} in {}: {}", i.image, p.status, p.place, p.failure.as_ref()?));
-                own.into_iter().chain(i.places.iter().filter_map(failed)).collect::<Vec<_>>()
+                let own = i
+                    .failure
+                    .as_ref()
+                    .map(|f| format!("{} {}: {f}", i.image, i.status));
+                let failed = |p: &PlaceReport| {
+                    Some(format!(
+                        "{} {} in {}: {}",
+                        i.image,
+                        p.status,
+                        p.place,
+                        p.failure.as_ref()?
+                    ))
+                };
+                own.into_iter()
+                    .chain(i.places.iter().filter_map(failed))
+                    .collect::<Vec<_>>()
             })
             .collect(),
         footer: format!("run {}{commit} · {}", report.run, world.caller),

@@ -39,8 +39,17 @@ pub struct Held {
 
 impl Held {
     pub(super) fn none(locks: Locks) -> Self {
-        let state = State { mine: Vec::new(), expires: locks.expiry(), lost: None };
-        Self { locks, state: Mutex::new(state), lost: CancellationToken::new(), writing: tokio::sync::Mutex::new(()) }
+        let state = State {
+            mine: Vec::new(),
+            expires: locks.expiry(),
+            lost: None,
+        };
+        Self {
+            locks,
+            state: Mutex::new(state),
+            lost: CancellationToken::new(),
+            writing: tokio::sync::Mutex::new(()),
+        }
     }
 
     pub(super) fn add(&self, mine: Mine, expires: Timestamp) {
@@ -50,7 +59,9 @@ impl Held {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The environments whose locks are held.
@@ -73,7 +84,8 @@ impl Held {
 
     /// Gives signs of life until the locks are lost or `stop` is cancelled.
     pub async fn keep_alive(&self, stop: &CancellationToken) {
-        let pace = Duration::try_from(lock::pace(self.locks.lease)).unwrap_or(Duration::from_secs(60));
+        let pace =
+            Duration::try_from(lock::pace(self.locks.lease)).unwrap_or(Duration::from_secs(60));
         let mut pause = pace;
         loop {
             tokio::select! {
@@ -119,7 +131,12 @@ impl Held {
                 number += 1;
                 let key = lock::renewed_key(&one.prefix, one.generation, number);
                 // There already: the answer to an earlier try got lost; that one says an earlier expiry.
-                if self.locks.store.create(&key, &json(&Renewal { expires })).await? {
+                if self
+                    .locks
+                    .store
+                    .create(&key, &json(&Renewal { expires }))
+                    .await?
+                {
                     break;
                 }
             }
@@ -157,7 +174,9 @@ impl Held {
                 (Some(_), Some(holder)) if holder.run == one.run => {
                     "it was released from outside, for example by `bakeline unlock`".to_owned()
                 }
-                (_, Some(holder)) => format!("it was taken over at {} by {}", holder.since, holder.who()),
+                (_, Some(holder)) => {
+                    format!("it was taken over at {} by {}", holder.since, holder.who())
+                }
                 (Some(_), None) => "its object cannot be read".to_owned(),
                 (None, None) => "its objects were removed from the store".to_owned(),
             };

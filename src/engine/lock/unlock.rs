@@ -49,7 +49,9 @@ impl Locks {
     pub async fn state(&self, env: &EnvName) -> Result<LockState> {
         let prefix = keys::locks(&self.catalog, env);
         let latest = lock::latest(&self.store.list(&prefix).await?).filter(|latest| !latest.ended);
-        let Some(latest) = latest else { return Ok(LockState::Free) };
+        let Some(latest) = latest else {
+            return Ok(LockState::Free);
+        };
         Ok(match self.holder(&prefix, latest).await? {
             None => LockState::Free,
             Some(holder) if self.has_ended(&holder) => LockState::Dead(holder),
@@ -67,11 +69,18 @@ impl Locks {
         let holder = match state {
             LockState::Free => return Ok(Released::Nothing),
             LockState::Held(_) if !force => return Ok(Released::No),
-            LockState::Held(holder) | LockState::Expired(holder) | LockState::Dead(holder) => holder,
+            LockState::Held(holder) | LockState::Expired(holder) | LockState::Dead(holder) => {
+                holder
+            }
         };
         let key = lock::ended_key(&keys::locks(&self.catalog, env), holder.generation);
-        let ended = json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
+        let ended =
+            json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
         let created = self.store.create(&key, &ended).await?;
-        Ok(if created { Released::Yes } else { Released::Nothing })
+        Ok(if created {
+            Released::Yes
+        } else {
+            Released::Nothing
+        })
     }
 }

@@ -5,19 +5,32 @@ use std::collections::BTreeSet;
 use super::{Doctor, Heights, Patient, Repair};
 use crate::catalog::Environment;
 use crate::lifecycle::{current, places, rung, sharing, tags};
-use crate::model::{Arch, EnvName, ImageName, Place, Pointer, Tags, Temporary, TemporaryKind, Version, pointer_name};
+use crate::model::{
+    Arch, EnvName, ImageName, Place, Pointer, Tags, Temporary, TemporaryKind, Version, pointer_name,
+};
 
 impl Doctor<'_, '_> {
     /// One call for each AMI whose tags should be others.
     pub(super) fn marks(&mut self, heights: &Heights) -> Vec<Repair> {
         let key = &self.settings.environment_key;
         let mut out = Vec::new();
-        for Patient { record, place, rolled_back } in self.patients.clone() {
+        for Patient {
+            record,
+            place,
+            rolled_back,
+        } in self.patients.clone()
+        {
             let mut wanted = Tags::from([
                 (tags::ROLLED_BACK.to_owned(), current::format(&rolled_back)),
                 (tags::STATE.to_owned(), record.state.as_str().to_owned()),
                 (tags::CURRENT.to_owned(), current::format(&record.current)),
-                (key.clone(), rung::value(self.settings, heights.get(&record.ami.id).copied().flatten())),
+                (
+                    key.clone(),
+                    rung::value(
+                        self.settings,
+                        heights.get(&record.ami.id).copied().flatten(),
+                    ),
+                ),
             ]);
             let temporary = record.usable() && record.ami.tags.contains_key(tags::EXPIRES);
             if temporary {
@@ -30,17 +43,30 @@ impl Doctor<'_, '_> {
             }
             // A tag that means the same in other words is not a finding.
             let seen = |k: &str| match k {
-                tags::CURRENT | tags::ROLLED_BACK => current::format(&current::parse(record.tag(k))),
+                tags::CURRENT | tags::ROLLED_BACK => {
+                    current::format(&current::parse(record.tag(k)))
+                }
                 _ => record.tag(k).to_owned(),
             };
             let rungless = rung::reached(self.settings, &record).is_none();
-            wanted.retain(|k, v| k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && rungless));
+            wanted.retain(|k, v| {
+                k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && rungless)
+            });
             if wanted.is_empty() {
                 continue;
             }
-            let before = wanted.keys().map(|k| (k.clone(), record.tag(k).to_owned())).collect();
+            let before = wanted
+                .keys()
+                .map(|k| (k.clone(), record.tag(k).to_owned()))
+                .collect();
             let (ami, image) = (record.ami.id.clone(), record.image.clone());
-            out.push(Repair::Mark { place, ami, image, before, tags: wanted });
+            out.push(Repair::Mark {
+                place,
+                ami,
+                image,
+                before,
+                tags: wanted,
+            });
         }
         out
     }
@@ -49,23 +75,50 @@ impl Doctor<'_, '_> {
     pub(super) fn pointers(&mut self) -> Vec<Repair> {
         let mut out = Vec::new();
         let mut known: BTreeSet<(Place, String)> = BTreeSet::new();
-        let kinds: BTreeSet<(Place, ImageName, Arch)> =
-            self.patients.iter().map(|p| (p.place.clone(), p.record.image.clone(), p.record.arch)).collect();
+        let kinds: BTreeSet<(Place, ImageName, Arch)> = self
+            .patients
+            .iter()
+            .map(|p| (p.place.clone(), p.record.image.clone(), p.record.arch))
+            .collect();
         for (place, image, arch) in kinds {
             for Environment { name: env, .. } in &self.settings.environments {
                 let pointer = pointer_name(&self.settings.name, &image, env, arch);
-                let Some(ami) = self.holder(&place, &image, arch, env).map(|r| r.ami.id.clone()) else { continue };
+                let Some(ami) = self
+                    .holder(&place, &image, arch, env)
+                    .map(|r| r.ami.id.clone())
+                else {
+                    continue;
+                };
                 known.insert((place.clone(), pointer.clone()));
-                let now = self.world.parameters.iter().find(|p| p.place == place && p.name == pointer);
+                let now = self
+                    .world
+                    .parameters
+                    .iter()
+                    .find(|p| p.place == place && p.name == pointer);
                 if now.is_some_and(|p| p.value == ami.as_str()) {
                     continue;
                 }
-                let says = now.map_or_else(|| "is missing".to_owned(), |p| format!("says {}", p.value));
-                self.find(&place, format!("pointer {pointer} {says}, the tags say {ami}"), None);
-                out.push(Repair::Publish { place: place.clone(), image: image.clone(), pointer, ami });
+                let says =
+                    now.map_or_else(|| "is missing".to_owned(), |p| format!("says {}", p.value));
+                self.find(
+                    &place,
+                    format!("pointer {pointer} {says}, the tags say {ami}"),
+                    None,
+                );
+                out.push(Repair::Publish {
+                    place: place.clone(),
+                    image: image.clone(),
+                    pointer,
+                    ami,
+                });
             }
         }
-        for pointer in self.world.parameters.iter().filter(|p| !known.contains(&(p.place.clone(), p.name.clone()))) {
+        for pointer in self
+            .world
+            .parameters
+            .iter()
+            .filter(|p| !known.contains(&(p.place.clone(), p.name.clone())))
+        {
             let Some((image, env, arch)) = self.named(&pointer.name) else {
                 self.strange(pointer, "is no pointer that this catalog names");
                 continue;
@@ -73,13 +126,22 @@ impl Doctor<'_, '_> {
             if self.settings.rung(&env).is_none() {
                 // Another checkout may name the environment: what the tags bear out is right, the rest is a person's.
                 if self.holder(&pointer.place, &image, arch, &env).is_none() {
-                    self.strange(pointer, &format!("is of `{env}`, an environment that this checkout does not name"));
+                    self.strange(
+                        pointer,
+                        &format!("is of `{env}`, an environment that this checkout does not name"),
+                    );
                 }
                 continue;
             }
-            let what = format!("pointer {} says {}, but nothing is current there", pointer.name, pointer.value);
+            let what = format!(
+                "pointer {} says {}, but nothing is current there",
+                pointer.name, pointer.value
+            );
             self.find(&pointer.place, what, None);
-            out.push(Repair::Unpublish { place: pointer.place.clone(), pointer: pointer.name.clone() });
+            out.push(Repair::Unpublish {
+                place: pointer.place.clone(),
+                pointer: pointer.name.clone(),
+            });
         }
         out
     }
@@ -100,10 +162,19 @@ impl Doctor<'_, '_> {
                 used: false,
             };
             for permission in sharing::temporaries(&image) {
-                let run = permission.tags.get(tags::RUN).map_or("an unknown run", String::as_str);
-                let what = format!("account {} may still copy {}: {run} did not remove it", permission.name, ami.id);
+                let run = permission
+                    .tags
+                    .get(tags::RUN)
+                    .map_or("an unknown run", String::as_str);
+                let what = format!(
+                    "account {} may still copy {}: {run} did not remove it",
+                    permission.name, ami.id
+                );
                 self.find(&place, what, None);
-                out.push(Repair::Unshare { place: place.clone(), permission });
+                out.push(Repair::Unshare {
+                    place: place.clone(),
+                    permission,
+                });
             }
         }
         out
@@ -112,10 +183,13 @@ impl Doctor<'_, '_> {
     /// The image, environment and architecture in a pointer's name.
     fn named(&self, name: &str) -> Option<(ImageName, EnvName, Arch)> {
         let rest = name.strip_prefix(&format!("/bakeline/{}/", self.settings.name))?;
-        let [image, env, arch] = rest.split('/').collect::<Vec<_>>()[..] else { return None };
+        let [image, env, arch] = rest.split('/').collect::<Vec<_>>()[..] else {
+            return None;
+        };
         let arch: Arch = arch.parse().ok()?;
         let (image, env) = (ImageName::from(image), EnvName::from(env));
-        (pointer_name(&self.settings.name, &image, &env, arch) == name).then_some((image, env, arch))
+        (pointer_name(&self.settings.name, &image, &env, arch) == name)
+            .then_some((image, env, arch))
     }
 
     /// A pointer that nothing here accounts for; what it is there for is not ours to know, so it is never deleted.
@@ -130,8 +204,11 @@ impl Doctor<'_, '_> {
 
     /// An environment points at the same version at all its places.
     pub(super) fn places(&mut self) {
-        let kinds: BTreeSet<(ImageName, Arch)> =
-            self.patients.iter().map(|p| (p.record.image.clone(), p.record.arch)).collect();
+        let kinds: BTreeSet<(ImageName, Arch)> = self
+            .patients
+            .iter()
+            .map(|p| (p.record.image.clone(), p.record.arch))
+            .collect();
         let home = places::home(self.settings);
         for (place, why) in &self.world.unread {
             let by_hand = Some("run it again when it answers".to_owned());
@@ -139,16 +216,24 @@ impl Doctor<'_, '_> {
         }
         for (index, env) in self.settings.environments.iter().enumerate() {
             for (image, arch) in &kinds {
-                let version = |d: &Self, place: &Place| d.holder(place, image, *arch, &env.name).map(|r| r.version);
+                let version = |d: &Self, place: &Place| {
+                    d.holder(place, image, *arch, &env.name).map(|r| r.version)
+                };
                 let there = version(self, &home);
                 for place in places::of(self.settings, env, &self.world.account) {
                     let here = version(self, &place);
                     if here == there || places::unread(self.world, &place).is_some() {
                         continue;
                     }
-                    let word = |v: Option<Version>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
-                    let what =
-                        format!("`{}` of `{image}` is {} here and {} in {home}", env.name, word(here), word(there));
+                    let word = |v: Option<Version>| {
+                        v.map_or_else(|| "nothing".to_owned(), |v| v.to_string())
+                    };
+                    let what = format!(
+                        "`{}` of `{image}` is {} here and {} in {home}",
+                        env.name,
+                        word(here),
+                        word(there)
+                    );
                     let by_hand = if index == 0 {
                         format!(
                             "run `bakeline release {image}`, or `bakeline rollback {image} --env {}` to go back",

@@ -51,7 +51,9 @@ fn version(text: &str) -> Version {
 
 #[test]
 fn a_hand_copy_or_another_catalogs_ami_is_no_record() {
-    let read = |more: &[(&str, &str)]| Record::read(&ami("jdk", "20261101.1", more), &"acme".into()).is_some();
+    let read = |more: &[(&str, &str)]| {
+        Record::read(&ami("jdk", "20261101.1", more), &"acme".into()).is_some()
+    };
     assert!(read(&[]));
     for (key, value) in [
         (tags::SELF, "ami-copied-from"),
@@ -75,26 +77,65 @@ fn a_lookup_finds_only_what_is_released_available_and_current_there() {
     let current = (tags::CURRENT, "Test=2026-11-02T00:00:00Z");
     let found = |amis: &[Ami]| {
         let records = Record::all(amis, &"acme".into());
-        lookup::current(&records, &"jdk".into(), &"Test".into(), Arch::X86_64).map(|r| r.version.to_string())
+        lookup::current(&records, &"jdk".into(), &"Test".into(), Arch::X86_64)
+            .map(|r| r.version.to_string())
     };
     let one = ami("jdk", "20261101.1", &[current]);
-    assert_eq!(found(std::slice::from_ref(&one)).as_deref(), Some("20261101.1"));
-    for (state, seen) in [("candidate", false), ("held", true), ("revoked", false), ("retiring", false)] {
-        assert_eq!(found(&[ami("jdk", "20261101.1", &[current, (tags::STATE, state)])]).is_some(), seen, "{state}");
+    assert_eq!(
+        found(std::slice::from_ref(&one)).as_deref(),
+        Some("20261101.1")
+    );
+    for (state, seen) in [
+        ("candidate", false),
+        ("held", true),
+        ("revoked", false),
+        ("retiring", false),
+    ] {
+        assert_eq!(
+            found(&[ami("jdk", "20261101.1", &[current, (tags::STATE, state)])]).is_some(),
+            seen,
+            "{state}"
+        );
     }
     for status in ["pending", "failed", "disabled", "deregistered"] {
-        assert_eq!(found(&[Ami { status: status.to_owned(), ..one.clone() }]), None, "{status}");
+        assert_eq!(
+            found(&[Ami {
+                status: status.to_owned(),
+                ..one.clone()
+            }]),
+            None,
+            "{status}"
+        );
     }
     assert_eq!(
-        found(&[ami("jdk", "20261101.1", &[(tags::CURRENT, "Prod=2026-11-02T00:00:00Z")])]),
+        found(&[ami(
+            "jdk",
+            "20261101.1",
+            &[(tags::CURRENT, "Prod=2026-11-02T00:00:00Z")]
+        )]),
         None,
         "another environment"
     );
-    assert_eq!(found(&[ami("jre", "20261101.1", &[current])]), None, "another image");
-    assert_eq!(found(&[ami("jdk", "20261101.1", &[current, (tags::ARCH, "arm64")])]), None, "another architecture");
+    assert_eq!(
+        found(&[ami("jre", "20261101.1", &[current])]),
+        None,
+        "another image"
+    );
+    assert_eq!(
+        found(&[ami("jdk", "20261101.1", &[current, (tags::ARCH, "arm64")])]),
+        None,
+        "another architecture"
+    );
     // A move that was cut: both say so, the later wins, whatever the version.
-    let later = ami("jdk", "20261030.7", &[(tags::CURRENT, "Test=2026-11-02T00:00:01Z")]);
-    assert_eq!(found(&[one.clone(), later.clone()]).as_deref(), Some("20261030.7"));
+    let later = ami(
+        "jdk",
+        "20261030.7",
+        &[(tags::CURRENT, "Test=2026-11-02T00:00:01Z")],
+    );
+    assert_eq!(
+        found(&[one.clone(), later.clone()]).as_deref(),
+        Some("20261030.7")
+    );
     assert_eq!(found(&[later, one]).as_deref(), Some("20261030.7"));
 }
 
@@ -102,34 +143,92 @@ fn a_lookup_finds_only_what_is_released_available_and_current_there() {
 fn a_promotion_is_refused_with_a_reason_or_moves_what_is_current_below() {
     use crate::lifecycle::promote::{Promotion, Wish, promote};
     let files = std::collections::BTreeMap::from([
-        ("bakeline.yaml".to_owned(), b"name: acme\nregions: [eu-west-1]\n".to_vec()),
-        ("images/jdk.yaml".to_owned(), b"source: {owner: amazon, name: x-*}\n".to_vec()),
-        ("images/low.yaml".to_owned(), b"source: {owner: amazon, name: x-*}\nenvironment: Test\n".to_vec()),
+        (
+            "bakeline.yaml".to_owned(),
+            b"name: acme\nregions: [eu-west-1]\n".to_vec(),
+        ),
+        (
+            "images/jdk.yaml".to_owned(),
+            b"source: {owner: amazon, name: x-*}\n".to_vec(),
+        ),
+        (
+            "images/low.yaml".to_owned(),
+            b"source: {owner: amazon, name: x-*}\nenvironment: Test\n".to_vec(),
+        ),
     ]);
     let (catalog, findings) = crate::catalog::load(&files);
     let catalog = catalog.unwrap_or_else(|| panic!("{findings:?}"));
     let test = (tags::CURRENT, "Test=2026-11-02T00:00:00Z");
-    let both = (tags::CURRENT, "Prod=2026-11-02T00:00:00Z Test=2026-11-02T00:00:00Z");
+    let both = (
+        tags::CURRENT,
+        "Prod=2026-11-02T00:00:00Z Test=2026-11-02T00:00:00Z",
+    );
     let prod = (tags::CURRENT, "Prod=2026-10-02T00:00:00Z");
     let new = "20261101.2";
     for (image, to, amis, expected) in [
-        ("jdk", "Prod", vec![ami("jdk", new, &[test])], "move 20261101.2 from 0"),
-        ("jdk", "Prod", vec![ami("jdk", new, &[test]), ami("jdk", "20261001.1", &[prod])], "move 20261101.2 from 1"),
+        (
+            "jdk",
+            "Prod",
+            vec![ami("jdk", new, &[test])],
+            "move 20261101.2 from 0",
+        ),
+        (
+            "jdk",
+            "Prod",
+            vec![ami("jdk", new, &[test]), ami("jdk", "20261001.1", &[prod])],
+            "move 20261101.2 from 1",
+        ),
         ("jdk", "Prod", vec![ami("jdk", new, &[both])], "already"),
-        ("jdk", "Prod", vec![], "nothing of `jdk` is current in `Test`"),
-        ("jdk", "Prod", vec![ami("jdk", new, &[test, (tags::STATE, "held")])], "held"),
-        ("jdk", "Prod", vec![ami("jdk", new, &[test, (tags::STATE, "candidate")])], "nothing of `jdk`"),
-        ("jdk", "Prod", vec![ami("jdk", new, &[test, (tags::SELF, "ami-x")])], "nothing of `jdk`"),
+        (
+            "jdk",
+            "Prod",
+            vec![],
+            "nothing of `jdk` is current in `Test`",
+        ),
+        (
+            "jdk",
+            "Prod",
+            vec![ami("jdk", new, &[test, (tags::STATE, "held")])],
+            "held",
+        ),
+        (
+            "jdk",
+            "Prod",
+            vec![ami("jdk", new, &[test, (tags::STATE, "candidate")])],
+            "nothing of `jdk`",
+        ),
+        (
+            "jdk",
+            "Prod",
+            vec![ami("jdk", new, &[test, (tags::SELF, "ami-x")])],
+            "nothing of `jdk`",
+        ),
         ("jdk", "Test", vec![ami("jdk", new, &[test])], "lowest rung"),
-        ("jdk", "Moon", vec![ami("jdk", new, &[test])], "no environment `Moon`"),
-        ("low", "Prod", vec![ami("low", new, &[test])], "may not go above `Test`"),
+        (
+            "jdk",
+            "Moon",
+            vec![ami("jdk", new, &[test])],
+            "no environment `Moon`",
+        ),
+        (
+            "low",
+            "Prod",
+            vec![ami("low", new, &[test])],
+            "may not go above `Test`",
+        ),
     ] {
         let records = Record::all(&amis, &"acme".into());
         let moving = std::collections::BTreeSet::new();
         let (env, now) = (to.into(), "2026-11-03T00:00:00Z".parse().expect("time"));
-        let wish = Wish { to: &env, now, moving: &moving };
+        let wish = Wish {
+            to: &env,
+            now,
+            moving: &moving,
+        };
         let said = match promote(&catalog, &records, &catalog.images[&image.into()], &wish) {
-            Promotion::Move { record, from } => format!("move {} from {}", record.version, from.len()),
+            Promotion::Move { record, from } => {
+                format!("move {} from {}", record.version, from.len())
+            }
             Promotion::Already(_) => "already".to_owned(),
             Promotion::Refused(why) => why.join("; "),
         };

@@ -14,29 +14,49 @@ const IMAGES: [&str; 3] = ["base", "mid", "top"];
 fn amis() -> impl Strategy<Value = Vec<Ami>> {
     let one = (
         prop::sample::select(vec!["released", "held", "revoked", "retiring", "candidate"]),
-        prop::sample::select(vec!["", "Test=2026-11-02T00:00:00Z", "Prod=2026-11-02T00:00:00Z"]),
+        prop::sample::select(vec![
+            "",
+            "Test=2026-11-02T00:00:00Z",
+            "Prod=2026-11-02T00:00:00Z",
+        ]),
         prop::sample::select(vec!["Test", "Prod", ""]),
         1..9u32,
         prop::sample::select(vec!["available", "available", "disabled"]),
         any::<(bool, bool)>(),
         // Never, lately, and by our own check alone.
-        prop::sample::select(vec![None, None, Some("2026-11-20T00:00:00Z"), Some("2026-11-01T12:30:00Z")]),
+        prop::sample::select(vec![
+            None,
+            None,
+            Some("2026-11-20T00:00:00Z"),
+            Some("2026-11-01T12:30:00Z"),
+        ]),
     );
     prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|made| {
         made.into_iter()
-            .map(|((image, day), (state, current, env, parent, status, (rare, odd), launched))| {
-                let parent =
-                    if image == 0 { String::new() } else { format!("{}@2026110{parent}.1", IMAGES[image - 1]) };
-                let more = [
-                    (tags::STATE, state),
-                    (tags::CURRENT, current),
-                    ("Environment", env),
-                    (tags::PARENT, parent.as_str()),
-                ];
-                let made = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
-                let last_launched = launched.map(str::to_owned);
-                Ami { status: status.to_owned(), public: rare && odd, protected: rare && !odd, last_launched, ..made }
-            })
+            .map(
+                |((image, day), (state, current, env, parent, status, (rare, odd), launched))| {
+                    let parent = if image == 0 {
+                        String::new()
+                    } else {
+                        format!("{}@2026110{parent}.1", IMAGES[image - 1])
+                    };
+                    let more = [
+                        (tags::STATE, state),
+                        (tags::CURRENT, current),
+                        ("Environment", env),
+                        (tags::PARENT, parent.as_str()),
+                    ];
+                    let made = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
+                    let last_launched = launched.map(str::to_owned);
+                    Ami {
+                        status: status.to_owned(),
+                        public: rare && odd,
+                        protected: rare && !odd,
+                        last_launched,
+                        ..made
+                    }
+                },
+            )
             .collect()
     })
 }
@@ -56,34 +76,66 @@ struct Facts {
 impl Facts {
     fn decide(&self) -> Vec<Fate> {
         decisions_with(&self.amis, self.keep, &self.used, |rules| {
-            rules.images.retain(|image| self.wanted.contains(&image.as_str()));
+            rules
+                .images
+                .retain(|image| self.wanted.contains(&image.as_str()));
             rules.otherwise.days = self.days;
-            rules.ladder.iter_mut().for_each(|(_, retention)| retention.days = self.days);
+            rules
+                .ladder
+                .iter_mut()
+                .for_each(|(_, retention)| retention.days = self.days);
         })
     }
 
     fn at(&self, decision: &Fate) -> usize {
-        self.amis.iter().position(|a| a.id == decision.ami).expect("it is there")
+        self.amis
+            .iter()
+            .position(|a| a.id == decision.ami)
+            .expect("it is there")
     }
 
     /// What is decided now about the AMI of an earlier decision.
     fn again(&self, before: &Fate) -> Fate {
-        self.decide().into_iter().find(|d| d.ami == before.ami).expect("it is decided about")
+        self.decide()
+            .into_iter()
+            .find(|d| d.ami == before.ami)
+            .expect("it is decided about")
     }
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    let wanted = vec![IMAGES.to_vec(), IMAGES.to_vec(), vec!["base", "top"], vec![]];
+    let wanted = vec![
+        IMAGES.to_vec(),
+        IMAGES.to_vec(),
+        vec!["base", "top"],
+        vec![],
+    ];
     let used = prop::collection::vec(0..14usize, 0..3);
     let days = prop::sample::select(vec![0, 0, 15, 18]);
-    (amis(), used, 1..4u32, days, prop::sample::select(wanted)).prop_map(|(amis, used, keep, days, wanted)| {
-        let used = used.iter().filter_map(|i| amis.get(*i)).map(refer).collect();
-        Facts { amis, used, keep, days, wanted }
-    })
+    (amis(), used, 1..4u32, days, prop::sample::select(wanted)).prop_map(
+        |(amis, used, keep, days, wanted)| {
+            let used = used
+                .iter()
+                .filter_map(|i| amis.get(*i))
+                .map(refer)
+                .collect();
+            Facts {
+                amis,
+                used,
+                keep,
+                days,
+                wanted,
+            }
+        },
+    )
 }
 
 fn refer(ami: &Ami) -> Reference {
-    Reference { ami: ami.id.clone(), kind: "instance".to_owned(), by: "i-1".to_owned() }
+    Reference {
+        ami: ami.id.clone(),
+        kind: "instance".to_owned(),
+        by: "i-1".to_owned(),
+    }
 }
 
 /// The facts without those that a decision states as its reasons.
@@ -106,7 +158,10 @@ fn without(facts: &Facts, decision: &Fate) -> Facts {
             "protected" => ami.protected = false,
             "parent" => {
                 let own = format!("{}@{}", decision.image, decision.version);
-                let children = out.amis.iter_mut().filter(|a| a.tags.get(tags::PARENT) == Some(&own));
+                let children = out
+                    .amis
+                    .iter_mut()
+                    .filter(|a| a.tags.get(tags::PARENT) == Some(&own));
                 children.for_each(|child| set(child, tags::PARENT, ""));
             }
             other => panic!("the worlds here have no {other}"),
@@ -123,13 +178,28 @@ type Protect = fn(&mut Facts, usize);
 
 /// What keeps an AMI whatever else is true of it; four need that it may be counted.
 const PROTECTIONS: [(&str, Protect); 10] = [
-    ("it is current", |facts, at| set(&mut facts.amis[at], tags::CURRENT, "Prod=2026-11-20T00:00:00Z")),
-    ("it is protected", |facts, at| facts.amis[at].protected = true),
-    ("an instance runs it", |facts, at| facts.used.push(refer(&facts.amis[at]))),
-    ("it was launched", |facts, at| facts.amis[at].last_launched = Some("2026-11-20T00:00:00Z".to_owned())),
-    ("it is a candidate", |facts, at| set(&mut facts.amis[at], tags::STATE, "candidate")),
+    ("it is current", |facts, at| {
+        set(
+            &mut facts.amis[at],
+            tags::CURRENT,
+            "Prod=2026-11-20T00:00:00Z",
+        )
+    }),
+    ("it is protected", |facts, at| {
+        facts.amis[at].protected = true
+    }),
+    ("an instance runs it", |facts, at| {
+        facts.used.push(refer(&facts.amis[at]))
+    }),
+    ("it was launched", |facts, at| {
+        facts.amis[at].last_launched = Some("2026-11-20T00:00:00Z".to_owned())
+    }),
+    ("it is a candidate", |facts, at| {
+        set(&mut facts.amis[at], tags::STATE, "candidate")
+    }),
     ("a child of it stays", |facts, at| {
-        let of = facts.amis[at].tags[tags::IMAGE].clone() + "@" + &facts.amis[at].tags[tags::VERSION];
+        let of =
+            facts.amis[at].tags[tags::IMAGE].clone() + "@" + &facts.amis[at].tags[tags::VERSION];
         let mut child = ami("jre", "20261109.1", &[(tags::PARENT, of.as_str())]);
         child.protected = true;
         facts.amis.push(child);
@@ -151,7 +221,11 @@ const PROTECTIONS: [(&str, Protect); 10] = [
         usable(facts, at);
         set(&mut facts.amis[at], "Environment", "Prod");
         let image = facts.amis[at].tags[tags::IMAGE].clone();
-        let others = facts.amis.iter_mut().enumerate().filter(|(n, a)| *n != at && a.tags[tags::IMAGE] == image);
+        let others = facts
+            .amis
+            .iter_mut()
+            .enumerate()
+            .filter(|(n, a)| *n != at && a.tags[tags::IMAGE] == image);
         others.for_each(|(_, other)| set(other, "Environment", "Test"));
     }),
 ];
@@ -245,5 +319,7 @@ proptest! {
 #[test]
 fn the_highest_version_that_can_be_has_a_next() {
     let last = version(&format!("20261122.{}", u32::MAX));
-    assert!(crate::model::Version::next("2026-11-22T00:00:00Z".parse().expect("time"), [last]) > last);
+    assert!(
+        crate::model::Version::next("2026-11-22T00:00:00Z".parse().expect("time"), [last]) > last
+    );
 }

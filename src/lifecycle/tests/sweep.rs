@@ -10,27 +10,80 @@ const LATER: &str = "2026-11-22T18:00:00Z";
 const EARLIER: &str = "2026-11-22T06:00:00Z";
 
 fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
-    let tags: Tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let (id, name, region) = (format!("{kind:?}-1"), name.to_owned(), Region::from("eu-west-1"));
-    Temporary { kind, id, name, region, account: None, tags, used: false }
+    let tags: Tags = tags
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    let (id, name, region) = (
+        format!("{kind:?}-1"),
+        name.to_owned(),
+        Region::from("eu-west-1"),
+    );
+    Temporary {
+        kind,
+        id,
+        name,
+        region,
+        account: None,
+        tags,
+        used: false,
+    }
 }
 
 fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
-    thing(kind, "", &[("bakeline:catalog", "acme"), ("bakeline:run", run), ("bakeline:expires", expires)])
+    thing(
+        kind,
+        "",
+        &[
+            ("bakeline:catalog", "acme"),
+            ("bakeline:run", run),
+            ("bakeline:expires", expires),
+        ],
+    )
 }
 
 /// Whether each thing goes; none where it is not even listed.
 fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
     let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
     let finished = || Some("run dead finished building it".to_owned());
-    let amis = |alive| [(name(alive, ""), None), (name(alive, "-finished"), finished())].into();
-    let run = |alive| RunFacts { alive, amis: amis(alive) };
-    let runs = BTreeMap::from([(RunId::from("live"), run(true)), (RunId::from("dead"), run(false))]);
+    let amis = |alive| {
+        [
+            (name(alive, ""), None),
+            (name(alive, "-finished"), finished()),
+        ]
+        .into()
+    };
+    let run = |alive| RunFacts {
+        alive,
+        amis: amis(alive),
+    };
+    let runs = BTreeMap::from([
+        (RunId::from("live"), run(true)),
+        (RunId::from("dead"), run(false)),
+    ]);
     let catalog = CatalogName::from("acme");
-    let (now, home) = (NOW.parse::<Timestamp>().expect("time"), Region::from("eu-west-1"));
-    let referred = BTreeMap::from([("ami-used".to_owned(), "instance i-1 refers to it".to_owned())]);
-    let sweep = Sweep { catalog: &catalog, home: &home, now, runs: &runs, referred: &referred, packer };
-    let one = |thing: &Temporary| sweep.decide(std::slice::from_ref(thing)).first().map(|l| l.remove);
+    let (now, home) = (
+        NOW.parse::<Timestamp>().expect("time"),
+        Region::from("eu-west-1"),
+    );
+    let referred = BTreeMap::from([(
+        "ami-used".to_owned(),
+        "instance i-1 refers to it".to_owned(),
+    )]);
+    let sweep = Sweep {
+        catalog: &catalog,
+        home: &home,
+        now,
+        runs: &runs,
+        referred: &referred,
+        packer,
+    };
+    let one = |thing: &Temporary| {
+        sweep
+            .decide(std::slice::from_ref(thing))
+            .first()
+            .map(|l| l.remove)
+    };
     things.iter().map(one).collect()
 }
 
@@ -45,19 +98,52 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
         (ours(Instance, "unknown", LATER), Some(false)),
         (ours(KeyPair, "unknown", EARLIER), Some(true)),
         (ours(KeyPair, "unknown", "rubbish"), Some(false)),
-        (thing(Instance, "", &[("bakeline:catalog", "acme"), ("bakeline:run", "dead")]), None),
-        (thing(Instance, "", &[("bakeline:catalog", "other"), ("bakeline:expires", EARLIER)]), None),
-        (thing(Instance, "", &[("Name", "bakeline"), ("bakeline:expires", EARLIER)]), None),
-        (Temporary { used: true, ..ours(Snapshot, "dead", EARLIER) }, None),
+        (
+            thing(
+                Instance,
+                "",
+                &[("bakeline:catalog", "acme"), ("bakeline:run", "dead")],
+            ),
+            None,
+        ),
+        (
+            thing(
+                Instance,
+                "",
+                &[("bakeline:catalog", "other"), ("bakeline:expires", EARLIER)],
+            ),
+            None,
+        ),
+        (
+            thing(
+                Instance,
+                "",
+                &[("Name", "bakeline"), ("bakeline:expires", EARLIER)],
+            ),
+            None,
+        ),
+        (
+            Temporary {
+                used: true,
+                ..ours(Snapshot, "dead", EARLIER)
+            },
+            None,
+        ),
         (ours(Image, "dead", LATER), Some(true)),
     ];
     for (thing, expected) in &table {
-        assert_eq!(decide(std::slice::from_ref(thing), false), [*expected], "{thing:?}");
+        assert_eq!(
+            decide(std::slice::from_ref(thing), false),
+            [*expected],
+            "{thing:?}"
+        );
     }
     let mut kept = ours(Instance, "dead", LATER);
-    kept.tags.insert("bakeline:kept".to_owned(), "yes".to_owned());
+    kept.tags
+        .insert("bakeline:kept".to_owned(), "yes".to_owned());
     assert_eq!(decide(&[kept.clone()], false), [Some(false)], "for a look");
-    kept.tags.insert("bakeline:expires".to_owned(), EARLIER.to_owned());
+    kept.tags
+        .insert("bakeline:expires".to_owned(), EARLIER.to_owned());
     assert_eq!(decide(&[kept], false), [Some(true)], "but not for ever");
 }
 
@@ -65,7 +151,8 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
 fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
     for state in ["released", "held", "revoked", "retiring"] {
         let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
-        ami.tags.insert("bakeline:state".to_owned(), state.to_owned());
+        ami.tags
+            .insert("bakeline:state".to_owned(), state.to_owned());
         assert_eq!(decide(&[ami], true), [None], "{state}");
     }
 }
@@ -75,14 +162,19 @@ fn a_hand_copy_of_a_candidate_is_left_alone() {
     let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
     ami.tags.insert("bakeline:self".to_owned(), ami.id.clone());
     assert_eq!(decide(&[ami.clone()], true), [Some(true)]);
-    ami.tags.insert("bakeline:self".to_owned(), "ami-original".to_owned());
+    ami.tags
+        .insert("bakeline:self".to_owned(), "ami-original".to_owned());
     assert_eq!(decide(&[ami], true), [None]);
 }
 
 #[test]
 fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
     let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
-    let things = [named("acme/jdk/false"), named("acme/jdk/true"), named("acme/jdk/by-hand")];
+    let things = [
+        named("acme/jdk/false"),
+        named("acme/jdk/true"),
+        named("acme/jdk/by-hand"),
+    ];
     assert_eq!(decide(&things, true), [Some(true), Some(false), None]);
 }
 
@@ -91,14 +183,39 @@ fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_so
     let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
     let dead = || named("acme/jdk/false");
     let things = [
-        (Temporary { region: Region::from("us-east-1"), ..dead() }, None),
-        (Temporary { account: Some("222222222222".to_owned()), ..dead() }, None),
-        (thing(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]), None),
+        (
+            Temporary {
+                region: Region::from("us-east-1"),
+                ..dead()
+            },
+            None,
+        ),
+        (
+            Temporary {
+                account: Some("222222222222".to_owned()),
+                ..dead()
+            },
+            None,
+        ),
+        (
+            thing(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]),
+            None,
+        ),
         (named("acme/jdk/false-finished"), Some(false)),
-        (Temporary { id: "ami-used".to_owned(), ..dead() }, Some(false)),
+        (
+            Temporary {
+                id: "ami-used".to_owned(),
+                ..dead()
+            },
+            Some(false),
+        ),
     ];
     for (thing, expected) in &things {
-        assert_eq!(decide(std::slice::from_ref(thing), true), [*expected], "{thing:?}");
+        assert_eq!(
+            decide(std::slice::from_ref(thing), true),
+            [*expected],
+            "{thing:?}"
+        );
     }
 }
 
@@ -106,23 +223,47 @@ fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_so
 fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
     let at = |hours: i64| {
         let seconds = NOW.parse::<Timestamp>().expect("time").as_second() - hours * 3600;
-        thing(TemporaryKind::KeyPair, &format!("packer_{seconds:08x}-1234-5678-9abc-def012345678"), &[])
+        thing(
+            TemporaryKind::KeyPair,
+            &format!("packer_{seconds:08x}-1234-5678-9abc-def012345678"),
+            &[],
+        )
     };
-    let used = Temporary { used: true, ..at(48) };
-    let things = [at(48), at(23), used, thing(TemporaryKind::KeyPair, "packer_mine", &[]), at(48)];
-    assert_eq!(decide(&things[..4], true), [Some(true), Some(false), Some(false), None]);
+    let used = Temporary {
+        used: true,
+        ..at(48)
+    };
+    let things = [
+        at(48),
+        at(23),
+        used,
+        thing(TemporaryKind::KeyPair, "packer_mine", &[]),
+        at(48),
+    ];
+    assert_eq!(
+        decide(&things[..4], true),
+        [Some(true), Some(false), Some(false), None]
+    );
     assert_eq!(decide(&things[4..], false), [Some(false)]);
 }
 
 #[test]
 fn copy_permission_of_a_dead_run_goes() {
     let ami = |own: &str, text: &str| {
-        let tags = [("bakeline:catalog", "acme"), ("bakeline:self", own), ("bakeline:sharing:222222222222", text)];
+        let tags = [
+            ("bakeline:catalog", "acme"),
+            ("bakeline:self", own),
+            ("bakeline:sharing:222222222222", text),
+        ];
         let tags = [&tags[..], &[("bakeline:state", "released")]].concat();
-        Temporary { id: "ami-1".to_owned(), ..thing(TemporaryKind::Image, "acme/jdk", &tags) }
+        Temporary {
+            id: "ami-1".to_owned(),
+            ..thing(TemporaryKind::Image, "acme/jdk", &tags)
+        }
     };
-    let permissions =
-        |own: &str, text: &str| crate::lifecycle::sharing::temporaries(&ami(own, text)).collect::<Vec<_>>();
+    let permissions = |own: &str, text: &str| {
+        crate::lifecycle::sharing::temporaries(&ami(own, text)).collect::<Vec<_>>()
+    };
     for (run, expires, goes) in [
         ("dead", LATER, Some(true)),
         ("live", LATER, Some(false)),
@@ -134,6 +275,14 @@ fn copy_permission_of_a_dead_run_goes() {
         assert_eq!(decide(&found, false), [goes], "{run} {expires}");
     }
     let old = permissions("ami-1", "all");
-    assert_eq!(decide(&old, false), [None], "without a run only the doctor, which holds every lock, removes it");
-    assert_eq!(permissions("ami-0", "all run=dead expires=x"), [], "of a copy made by hand");
+    assert_eq!(
+        decide(&old, false),
+        [None],
+        "without a run only the doctor, which holds every lock, removes it"
+    );
+    assert_eq!(
+        permissions("ami-0", "all run=dead expires=x"),
+        [],
+        "of a copy made by hand"
+    );
 }

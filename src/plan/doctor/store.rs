@@ -16,11 +16,24 @@ use crate::plan::step::{Action, Step};
 
 /// What is wrong with the evidence of the released versions, and the steps that mend it.
 pub(super) fn compare(catalog: &Catalog, world: &World) -> (Vec<Finding>, Vec<Step>) {
-    let Some(inventory) = &world.evidence.store else { return (Vec::new(), Vec::new()) };
+    let Some(inventory) = &world.evidence.store else {
+        return (Vec::new(), Vec::new());
+    };
     let prints = Fingerprints::new(catalog);
-    let mut clerk = Clerk { catalog, prints, inventory, findings: Vec::new(), steps: Vec::new(), lost: Lost::new() };
+    let mut clerk = Clerk {
+        catalog,
+        prints,
+        inventory,
+        findings: Vec::new(),
+        steps: Vec::new(),
+        lost: Lost::new(),
+    };
     if let Some(why) = &inventory.unread {
-        clerk.find(format!("it could not be read: {why}"), Some("run it again when it answers".to_owned()), false);
+        clerk.find(
+            format!("it could not be read: {why}"),
+            Some("run it again when it answers".to_owned()),
+            false,
+        );
         return (clerk.findings, clerk.steps);
     }
     let mut runs = BTreeSet::new();
@@ -36,7 +49,11 @@ pub(super) fn compare(catalog: &Catalog, world: &World) -> (Vec<Finding>, Vec<St
     }
     for ((image, arch, what), versions) in std::mem::take(&mut clerk.lost) {
         let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
-        clerk.find(format!("{what} of {image} ({arch}) {}", versions.join(", ")), None, true);
+        clerk.find(
+            format!("{what} of {image} ({arch}) {}", versions.join(", ")),
+            None,
+            true,
+        );
     }
     (clerk.findings, clerk.steps)
 }
@@ -46,7 +63,10 @@ fn versions<'w>(catalog: &Catalog, world: &'w World) -> Vec<Record<'w>> {
     let mut out: BTreeMap<(ImageName, Arch, Version), Record<'w>> = BTreeMap::new();
     let home = places::home(&catalog.settings);
     let all = Record::all(&world.images, &catalog.settings.name);
-    for record in all.into_iter().filter(|r| matches!(r.state, State::Released | State::Held)) {
+    for record in all
+        .into_iter()
+        .filter(|r| matches!(r.state, State::Released | State::Held))
+    {
         let key = (record.image.clone(), record.arch, record.version);
         if places::of_ami(record.ami, &world.account) == home || !out.contains_key(&key) {
             out.insert(key, record);
@@ -70,11 +90,19 @@ struct Clerk<'c> {
 impl Clerk<'_> {
     fn find(&mut self, what: String, by_hand: Option<String>, lost: bool) {
         let place = format!("store {}", self.inventory.place);
-        self.findings.push(Finding { place, what, by_hand, lost });
+        self.findings.push(Finding {
+            place,
+            what,
+            by_hand,
+            lost,
+        });
     }
 
     fn lose(&mut self, record: &Record<'_>, what: &'static str) {
-        self.lost.entry((record.image.clone(), record.arch, what)).or_default().push(record.version);
+        self.lost
+            .entry((record.image.clone(), record.arch, what))
+            .or_default()
+            .push(record.version);
     }
 
     fn mend(&mut self, what: String, action: Action) {
@@ -85,18 +113,26 @@ impl Clerk<'_> {
         };
         let scope = format!("store.{}", key.replace('/', "."));
         let home = places::home(&self.catalog.settings);
-        self.steps.extend(row(&scope, &what, Vec::new(), vec![(verb, home, action)]));
+        self.steps
+            .extend(row(&scope, &what, Vec::new(), vec![(verb, home, action)]));
         self.find(what, None, false);
     }
 
     /// The recipe says what the tags have the digests of.
     fn recipe(&mut self, record: &Record<'_>) {
-        let Record { image, arch, version, .. } = record;
+        let Record {
+            image,
+            arch,
+            version,
+            ..
+        } = record;
         let key = keys::manifest(&self.catalog.settings.name, image, *arch, *version);
         let name = format!("{image} {version} ({arch})");
         let kept = self.inventory.recipes.get(&key);
         let there = self.inventory.keys.contains(&key);
-        let of_it = |m: &&Manifest| m.image == *image && m.version == *version && m.recipe == record.tag(tags::RECIPE);
+        let of_it = |m: &&Manifest| {
+            m.image == *image && m.version == *version && m.recipe == record.tag(tags::RECIPE)
+        };
         let what = match (kept, there) {
             (Some(m), _) if of_it(&m) && m.checks == record.tag(tags::CHECKS) => return,
             (Some(m), _) if of_it(&m) => return self.checks(record, m, key),
@@ -120,38 +156,75 @@ impl Clerk<'_> {
             return self.lose(record, "the checks passed last");
         }
         let controls = self.prints.controls(&record.image);
-        let text = text(&Manifest { checks, controls, ..kept.clone() });
-        let what = format!("the recipe of {} {} has other checks than its tags", record.image, record.version);
+        let text = text(&Manifest {
+            checks,
+            controls,
+            ..kept.clone()
+        });
+        let what = format!(
+            "the recipe of {} {} has other checks than its tags",
+            record.image, record.version
+        );
         self.mend(what, Action::Remember { key, text });
     }
 
     /// The recipe of a version, from the catalog as it is now, if that is what the version was made from.
     fn again(&self, record: &Record<'_>) -> Option<String> {
-        let image = self.catalog.images.get(&record.image).filter(|i| i.arch == record.arch)?;
+        let image = self
+            .catalog
+            .images
+            .get(&record.image)
+            .filter(|i| i.arch == record.arch)?;
         let fits = self.prints.recipe(image).digest() == record.tag(tags::RECIPE)
             && self.prints.checks(&image.name) == record.tag(tags::CHECKS);
         let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
         let made = || {
-            let mut made = fingerprint::manifest(self.catalog, image, record.version, &record.tag(tags::RUN).into());
-            (made.base, made.parent, made.commit) = (tag(tags::BASE), tag(tags::PARENT), tag(tags::COMMIT));
+            let mut made = fingerprint::manifest(
+                self.catalog,
+                image,
+                record.version,
+                &record.tag(tags::RUN).into(),
+            );
+            (made.base, made.parent, made.commit) =
+                (tag(tags::BASE), tag(tags::PARENT), tag(tags::COMMIT));
             text(&made)
         };
         fits.then(made)
     }
 
     fn facts(&mut self, record: &Record<'_>) {
-        for (phase, lost) in [(Phase::Build, "no facts of the build"), (Phase::Boot, "no facts")] {
-            let key = keys::facts(&self.catalog.settings.name, &record.image, record.arch, record.version, phase);
+        for (phase, lost) in [
+            (Phase::Build, "no facts of the build"),
+            (Phase::Boot, "no facts"),
+        ] {
+            let key = keys::facts(
+                &self.catalog.settings.name,
+                &record.image,
+                record.arch,
+                record.version,
+                phase,
+            );
             let of = format!("{} {} ({})", record.image, record.version, record.arch);
-            let what = format!("the facts of {of} from its {} checks are missing", phase.as_str());
+            let what = format!(
+                "the facts of {of} from its {} checks are missing",
+                phase.as_str()
+            );
             self.found(record, key, what, lost);
         }
     }
 
     fn result(&mut self, record: &Record<'_>) {
         let run = record.tag(tags::RUN);
-        let what = format!("the result of run {run} is missing, which released {} {}", record.image, record.version);
-        self.found(record, keys::report(&self.catalog.settings.name, &run.into()), what, "no result of the run");
+        let what = format!(
+            "the result of run {run} is missing, which released {} {}",
+            record.image, record.version
+        );
+        self.found(
+            record,
+            keys::report(&self.catalog.settings.name, &run.into()),
+            what,
+            "no result of the run",
+        );
     }
 
     /// What is missing comes from the run's own directory, where that is on this machine.

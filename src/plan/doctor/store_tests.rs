@@ -17,7 +17,10 @@ const RESULT: &str = "acme/runs/r1/result.json";
 
 fn catalog(checks: &str) -> Catalog {
     let files = BTreeMap::from([
-        ("bakeline.yaml".to_owned(), b"name: acme\nregions: [eu-west-1]\n".to_vec()),
+        (
+            "bakeline.yaml".to_owned(),
+            b"name: acme\nregions: [eu-west-1]\n".to_vec(),
+        ),
         (
             "images/jdk.yaml".to_owned(),
             format!("source: {{owner: amazon, name: x-*}}\npackages: [jdk]\n{checks}").into_bytes(),
@@ -65,7 +68,12 @@ fn ami(catalog: &Catalog, more: &[(&str, &str)]) -> Ami {
 }
 
 fn whole(catalog: &Catalog) -> Inventory {
-    let made = manifest(catalog, &catalog.images[&"jdk".into()], "20261101.1".parse().expect("it"), &"r1".into());
+    let made = manifest(
+        catalog,
+        &catalog.images[&"jdk".into()],
+        "20261101.1".parse().expect("it"),
+        &"r1".into(),
+    );
     Inventory {
         place: "here".to_owned(),
         unread: None,
@@ -88,24 +96,50 @@ fn healed(catalog: &Catalog, ami: Ami, store: Inventory) -> (Vec<String>, Vec<St
         references: Vec::new(),
         parameters: Vec::new(),
         unread: Vec::new(),
-        evidence: Evidence { store: Some(store), ..Evidence::default() },
+        evidence: Evidence {
+            store: Some(store),
+            ..Evidence::default()
+        },
     };
     let (findings, steps) = compare(catalog, &world);
-    let mended = findings.iter().filter(|f| !f.lost && f.by_hand.is_none()).count();
-    assert_eq!(mended, steps.len(), "every finding has its repair: {findings:?}");
+    let mended = findings
+        .iter()
+        .filter(|f| !f.lost && f.by_hand.is_none())
+        .count();
+    assert_eq!(
+        mended,
+        steps.len(),
+        "every finding has its repair: {findings:?}"
+    );
     let done = steps.into_iter().map(|s| match s.action {
         Action::Remember { key, text } => format!("{key} = {text}"),
         Action::Forget { key } => format!("{key} is removed"),
         other => panic!("{other:?}"),
     });
-    let said = findings.into_iter().filter(|f| f.lost || f.by_hand.is_some());
-    (done.collect(), said.map(|f| if f.lost { format!("lost {}", f.what) } else { f.what }).collect())
+    let said = findings
+        .into_iter()
+        .filter(|f| f.lost || f.by_hand.is_some());
+    (
+        done.collect(),
+        said.map(|f| {
+            if f.lost {
+                format!("lost {}", f.what)
+            } else {
+                f.what
+            }
+        })
+        .collect(),
+    )
 }
 
 /// The recipe that the only repair writes.
 fn rewritten(healed: (Vec<String>, Vec<String>)) -> Manifest {
-    let ([one], []) = (healed.0.as_slice(), healed.1.as_slice()) else { panic!("{healed:?}") };
-    let text = one.strip_prefix(&format!("{RECIPE} = ")).expect("the recipe");
+    let ([one], []) = (healed.0.as_slice(), healed.1.as_slice()) else {
+        panic!("{healed:?}")
+    };
+    let text = one
+        .strip_prefix(&format!("{RECIPE} = "))
+        .expect("the recipe");
     serde_json::from_str(text).expect("a manifest")
 }
 
@@ -126,7 +160,15 @@ fn a_store_that_agrees_and_history_are_no_findings() {
     assert_eq!(healed(&acme, ami(&acme, &[]), store), nothing());
     // What is on the way out, withdrawn or not finished needs no evidence any more, or none yet.
     for state in ["candidate", "revoked", "retiring"] {
-        assert_eq!(healed(&acme, ami(&acme, &[(tags::STATE, state)]), Inventory::default()), nothing(), "{state}");
+        assert_eq!(
+            healed(
+                &acme,
+                ami(&acme, &[(tags::STATE, state)]),
+                Inventory::default()
+            ),
+            nothing(),
+            "{state}"
+        );
     }
 }
 
@@ -141,16 +183,41 @@ fn a_recipe_is_made_again_only_from_the_catalog_that_the_tags_have_the_digests_o
     };
     let made = rewritten(healed(&acme, ami(&acme, &[]), missing()));
     let wanted = whole(&acme).recipes[RECIPE].clone();
-    assert_eq!(made, Manifest { base: Some("eu-west-1:ami-0".to_owned()), ..wanted.clone() });
+    assert_eq!(
+        made,
+        Manifest {
+            base: Some("eu-west-1:ami-0".to_owned()),
+            ..wanted.clone()
+        }
+    );
     for tag in [tags::RECIPE, tags::CHECKS] {
         let said = healed(&acme, ami(&acme, &[(tag, "older")]), missing());
-        assert_eq!(said, (vec![], vec!["lost no recipe of jdk (x86_64) 20261101.1".to_owned()]), "{tag}");
+        assert_eq!(
+            said,
+            (
+                vec![],
+                vec!["lost no recipe of jdk (x86_64) 20261101.1".to_owned()]
+            ),
+            "{tag}"
+        );
     }
     // What can't be read is replaced by what can be made, and otherwise left: a newer bakeline may have written it.
-    let unreadable = || Inventory { recipes: BTreeMap::new(), ..whole(&acme) };
-    assert_eq!(rewritten(healed(&acme, ami(&acme, &[]), unreadable())).recipe, wanted.recipe);
+    let unreadable = || Inventory {
+        recipes: BTreeMap::new(),
+        ..whole(&acme)
+    };
+    assert_eq!(
+        rewritten(healed(&acme, ami(&acme, &[]), unreadable())).recipe,
+        wanted.recipe
+    );
     let left = healed(&acme, ami(&acme, &[(tags::RECIPE, "older")]), unreadable());
-    assert_eq!(left, (vec![], vec!["lost no recipe that can be read of jdk (x86_64) 20261101.1".to_owned()]));
+    assert_eq!(
+        left,
+        (
+            vec![],
+            vec!["lost no recipe that can be read of jdk (x86_64) 20261101.1".to_owned()]
+        )
+    );
 }
 
 #[test]
@@ -161,37 +228,66 @@ fn a_recipe_of_another_build_is_replaced_or_removed_and_other_checks_are_brought
         change(store.recipes.get_mut(RECIPE).expect("it"));
         store
     };
-    let wrong: [&dyn Fn(&mut Manifest); 3] =
-        [&|m| m.recipe = "another".to_owned(), &|m| m.version = "20261101.2".parse().expect("it"), &|m| {
-            m.image = "jre".into()
-        }];
+    let wrong: [&dyn Fn(&mut Manifest); 3] = [
+        &|m| m.recipe = "another".to_owned(),
+        &|m| m.version = "20261101.2".parse().expect("it"),
+        &|m| m.image = "jre".into(),
+    ];
     for change in wrong {
         let wanted = whole(&acme).recipes[RECIPE].recipe.clone();
-        assert_eq!(rewritten(healed(&acme, ami(&acme, &[]), with(change))).recipe, wanted);
+        assert_eq!(
+            rewritten(healed(&acme, ami(&acme, &[]), with(change))).recipe,
+            wanted
+        );
         let older = ami(&acme, &[(tags::CHECKS, "older")]);
-        assert_eq!(healed(&acme, older, with(change)), (vec![format!("{RECIPE} is removed")], vec![]));
+        assert_eq!(
+            healed(&acme, older, with(change)),
+            (vec![format!("{RECIPE} is removed")], vec![])
+        );
     }
     // A recheck moved the tag, and the store did not take the news.
     let judged = catalog("checks: [{file: /etc/motd}]\n");
     let mut store = whole(&acme);
     store.recipes.get_mut(RECIPE).expect("it").reasons = vec!["it was time".to_owned()];
     let now = rewritten(healed(&judged, ami(&judged, &[]), store.clone()));
-    assert_eq!((now.checks.as_str(), now.controls.len()), (ami(&judged, &[]).tags[tags::CHECKS].as_str(), 1));
+    assert_eq!(
+        (now.checks.as_str(), now.controls.len()),
+        (ami(&judged, &[]).tags[tags::CHECKS].as_str(), 1)
+    );
     assert_eq!(now.reasons, ["it was time"], "the rest stays");
     let said = healed(&judged, ami(&judged, &[(tags::CHECKS, "another")]), store);
-    assert_eq!(said, (vec![], vec!["lost the checks passed last of jdk (x86_64) 20261101.1".to_owned()]));
+    assert_eq!(
+        said,
+        (
+            vec![],
+            vec!["lost the checks passed last of jdk (x86_64) 20261101.1".to_owned()]
+        )
+    );
 }
 
 #[test]
 fn facts_and_results_come_from_the_run_directory_or_are_lost() {
     let acme = catalog("");
-    for (key, lost) in [(FACTS, "no facts"), (BUILT, "no facts of the build"), (RESULT, "no result of the run")] {
+    for (key, lost) in [
+        (FACTS, "no facts"),
+        (BUILT, "no facts of the build"),
+        (RESULT, "no result of the run"),
+    ] {
         let mut store = whole(&acme);
         store.keys.remove(key);
         let said = healed(&acme, ami(&acme, &[]), store.clone());
-        assert_eq!(said, (vec![], vec![format!("lost {lost} of jdk (x86_64) 20261101.1")]));
+        assert_eq!(
+            said,
+            (
+                vec![],
+                vec![format!("lost {lost} of jdk (x86_64) 20261101.1")]
+            )
+        );
         store.found.insert(key.to_owned(), "{}".to_owned());
-        assert_eq!(healed(&acme, ami(&acme, &[]), store), (vec![format!("{key} = {{}}")], vec![]));
+        assert_eq!(
+            healed(&acme, ami(&acme, &[]), store),
+            (vec![format!("{key} = {{}}")], vec![])
+        );
     }
 }
 
@@ -200,15 +296,33 @@ fn launch_permissions_that_are_nowhere_are_said_and_a_store_that_is_away_is_a_fi
     let acme = catalog("");
     let disabled = |tag: &str| {
         let more = [(tags::STATE, "retiring"), (tags::PERMISSIONS, tag)];
-        Ami { status: "disabled".to_owned(), ..ami(&acme, &more) }
+        Ami {
+            status: "disabled".to_owned(),
+            ..ami(&acme, &more)
+        }
     };
     let all = "2 111111111111 222222222222";
-    assert_eq!(healed(&acme, disabled(all), whole(&acme)), nothing(), "the tag has all of them");
+    assert_eq!(
+        healed(&acme, disabled(all), whole(&acme)),
+        nothing(),
+        "the tag has all of them"
+    );
     let lost = "lost 1 of the 2 launch permissions of ami-1 in eu-west-1".to_owned();
-    assert_eq!(healed(&acme, disabled("2 111111111111"), whole(&acme)), (vec![], vec![lost]));
+    assert_eq!(
+        healed(&acme, disabled("2 111111111111"), whole(&acme)),
+        (vec![], vec![lost])
+    );
     let mut store = whole(&acme);
-    store.keys.insert("acme/permissions/eu-west-1/ami-1.json".to_owned());
+    store
+        .keys
+        .insert("acme/permissions/eu-west-1/ami-1.json".to_owned());
     assert_eq!(healed(&acme, disabled("2 111111111111"), store), nothing());
-    let away = Inventory { unread: Some("no answer".to_owned()), ..Inventory::default() };
-    assert_eq!(healed(&acme, ami(&acme, &[]), away), (vec![], vec!["it could not be read: no answer".to_owned()]));
+    let away = Inventory {
+        unread: Some("no answer".to_owned()),
+        ..Inventory::default()
+    };
+    assert_eq!(
+        healed(&acme, ami(&acme, &[]), away),
+        (vec![], vec!["it could not be read: no answer".to_owned()])
+    );
 }

@@ -53,7 +53,10 @@ fn spec() -> impl Strategy<Value = Spec> {
         prop::collection::vec("[a-z ]{0,9}", 3),
     );
     (one, other).prop_map(
-        |((parent, packages, scripts, files, tags, disk_gib), (playbook, manifest, checks, contents, texts))| Spec {
+        |(
+            (parent, packages, scripts, files, tags, disk_gib),
+            (playbook, manifest, checks, contents, texts),
+        )| Spec {
             parent,
             packages,
             scripts: scripts.into_iter().map(str::to_owned).collect(),
@@ -73,7 +76,11 @@ fn spec() -> impl Strategy<Value = Spec> {
                 .map(str::to_owned)
                 .zip(contents)
                 .collect(),
-            templates: TEMPLATES.map(str::to_owned).into_iter().zip(texts).collect(),
+            templates: TEMPLATES
+                .map(str::to_owned)
+                .into_iter()
+                .zip(texts)
+                .collect(),
         },
     )
 }
@@ -83,32 +90,66 @@ fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
     let mut sections: Vec<String> = Vec::new();
     let list = |items: Vec<String>| items.join(", ");
     let map = |values: &BTreeMap<String, String>| {
-        format!("{{{}}}", list(values.iter().map(|(k, v)| format!("{k}: '{v}'")).collect()))
+        format!(
+            "{{{}}}",
+            list(values.iter().map(|(k, v)| format!("{k}: '{v}'")).collect())
+        )
     };
-    sections.push(if spec.parent { "parent: base".into() } else { "source: {owner: amazon, name: other-*}".into() });
-    let package =
-        |(name, version): (&String, &Option<u32>)| version.map_or_else(|| name.clone(), |v| format!("{name}={v}"));
-    sections.push(format!("packages: [{}]", list(spec.packages.iter().map(package).collect())));
+    sections.push(if spec.parent {
+        "parent: base".into()
+    } else {
+        "source: {owner: amazon, name: other-*}".into()
+    });
+    let package = |(name, version): (&String, &Option<u32>)| {
+        version.map_or_else(|| name.clone(), |v| format!("{name}={v}"))
+    };
+    sections.push(format!(
+        "packages: [{}]",
+        list(spec.packages.iter().map(package).collect())
+    ));
     sections.push(format!("scripts: [{}]", spec.scripts.join(", ")));
     let file = |(to, (from, owner, mode)): (&String, &(String, String, u32))| {
         format!("{{source: {from}, destination: {to}, owner: '{owner}', mode: '060{mode}'}}")
     };
-    sections.push(format!("files: [{}]", list(spec.files.iter().map(file).collect())));
+    sections.push(format!(
+        "files: [{}]",
+        list(spec.files.iter().map(file).collect())
+    ));
     sections.push(format!("tags: {}", map(&spec.tags)));
     sections.extend(spec.disk_gib.map(|gib| format!("disk_gib: {gib}")));
-    sections.extend(spec.playbook.as_ref().map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))));
-    sections.extend(spec.manifest.as_ref().map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))));
-    let checks = spec.checks.iter().map(|path| format!("{{file: {path}}}")).collect();
+    sections.extend(
+        spec.playbook
+            .as_ref()
+            .map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))),
+    );
+    sections.extend(
+        spec.manifest
+            .as_ref()
+            .map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))),
+    );
+    let checks = spec
+        .checks
+        .iter()
+        .map(|path| format!("{{file: {path}}}"))
+        .collect();
     sections.push(format!("checks: [{}]", list(checks)));
     let mut settings = "name: acme\nregions: [eu-west-1]\n".to_owned();
     let mut out = BTreeMap::new();
     if noise {
         sections.reverse();
-        sections
-            .push("description: other words\nmax_age: 9d\nrebase_after: 3\nenvironment: Test # a comment".to_owned());
+        sections.push(
+            "description: other words\nmax_age: 9d\nrebase_after: 3\nenvironment: Test # a comment"
+                .to_owned(),
+        );
         settings.push_str("builder: {instance_type: m5.large, tags: {Cost: x}}\nlease: 3m\non_failure: continue\n");
-        out.insert("images/another.yaml".to_owned(), b"parent: base\npackages: [zsh]\n".to_vec());
-        out.insert("templates/provision/debian/unused.sh".to_owned(), b"x".to_vec());
+        out.insert(
+            "images/another.yaml".to_owned(),
+            b"parent: base\npackages: [zsh]\n".to_vec(),
+        );
+        out.insert(
+            "templates/provision/debian/unused.sh".to_owned(),
+            b"x".to_vec(),
+        );
         out.insert("profiles/unused.yaml".to_owned(), b"checks: []\n".to_vec());
     }
     let mut text = String::new();
@@ -116,10 +157,16 @@ fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
         let _infallible = writeln!(text, "{section}");
     }
     out.insert("images/it.yaml".to_owned(), text.into_bytes());
-    out.insert("images/base.yaml".to_owned(), b"source: {owner: amazon, name: debian-*}\n".to_vec());
+    out.insert(
+        "images/base.yaml".to_owned(),
+        b"source: {owner: amazon, name: debian-*}\n".to_vec(),
+    );
     out.insert("bakeline.yaml".to_owned(), settings.into_bytes());
     out.extend(
-        spec.contents.iter().chain(&spec.templates).map(|(path, text)| (path.clone(), text.clone().into_bytes())),
+        spec.contents
+            .iter()
+            .chain(&spec.templates)
+            .map(|(path, text)| (path.clone(), text.clone().into_bytes())),
     );
     out
 }
@@ -131,7 +178,10 @@ fn catalog(spec: &Spec, noise: bool) -> Catalog {
 
 fn of(catalog: &Catalog) -> (Recipe, BTreeMap<String, String>) {
     let (prints, name) = (Fingerprints::new(catalog), ImageName::from("it"));
-    (prints.recipe(&catalog.images[&name]), prints.controls(&name))
+    (
+        prints.recipe(&catalog.images[&name]),
+        prints.controls(&name),
+    )
 }
 
 fn pick<K: Clone, V>(map: &BTreeMap<K, V>, at: usize) -> Option<K> {
@@ -160,7 +210,9 @@ fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
         }
         3 => {
             let name = pick(&spec.packages, at)?;
-            spec.packages.entry(name.clone()).and_modify(|v| *v = Some(v.unwrap_or(0) + 1));
+            spec.packages
+                .entry(name.clone())
+                .and_modify(|v| *v = Some(v.unwrap_or(0) + 1));
             Some(format!("package {name}"))
         }
         4 => {
@@ -210,7 +262,9 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
             Some(format!("tag {key}"))
         }
         11 => {
-            spec.disk_gib = spec.disk_gib.map_or(Some(9), |gib| (gib % 2 == 0).then_some(gib + 1));
+            spec.disk_gib = spec
+                .disk_gib
+                .map_or(Some(9), |gib| (gib % 2 == 0).then_some(gib + 1));
             Some("disk_gib".to_owned())
         }
         12 => {

@@ -48,7 +48,16 @@ impl Saved {
     pub fn new(catalog: &Catalog, world: &World, wish: Wish, fates: Vec<Fate>, plan: Plan) -> Self {
         let name = catalog.settings.name.to_string();
         let facts = facts(catalog, world);
-        Self { schema: SAVED_SCHEMA, kind: KIND.to_owned(), catalog: name, made: world.taken, wish, fates, plan, facts }
+        Self {
+            schema: SAVED_SCHEMA,
+            kind: KIND.to_owned(),
+            catalog: name,
+            made: world.taken,
+            wish,
+            fates,
+            plan,
+            facts,
+        }
     }
 }
 
@@ -58,12 +67,22 @@ pub fn facts(catalog: &Catalog, world: &World) -> Facts {
     let settings = &catalog.settings;
     let mut out = Facts::new();
     let mut about = BTreeMap::new();
-    let names: Vec<&str> = catalog.images.keys().map(crate::model::ImageName::as_str).collect();
+    let names: Vec<&str> = catalog
+        .images
+        .keys()
+        .map(crate::model::ImageName::as_str)
+        .collect();
     about.insert("images".to_owned(), names.join(" "));
-    about.insert("environment tag".to_owned(), settings.environment_key.clone());
+    about.insert(
+        "environment tag".to_owned(),
+        settings.environment_key.clone(),
+    );
     about.insert("retention".to_owned(), shown(&settings.retention));
     for (at, env) in settings.environments.iter().enumerate() {
-        about.insert(format!("environment {at}"), format!("{} ({})", env.name, env.tag_value));
+        about.insert(
+            format!("environment {at}"),
+            format!("{} ({})", env.name, env.tag_value),
+        );
         about.insert(format!("retention of {}", env.name), shown(&env.retention));
     }
     out.insert("the catalog".to_owned(), about);
@@ -71,12 +90,21 @@ pub fn facts(catalog: &Catalog, world: &World) -> Facts {
         out.insert(format!("unreadable location {place}"), BTreeMap::new());
     }
     for record in Record::all(&world.images, &settings.name) {
-        out.insert(format!("{} in {}", record.ami.id, record.ami.region), of(&record, &settings.environment_key));
+        out.insert(
+            format!("{} in {}", record.ami.id, record.ami.region),
+            of(&record, &settings.environment_key),
+        );
     }
     for reference in &world.references {
         let found = world.images.iter().find(|a| a.id == reference.ami);
-        let Some(facts) = found.and_then(|a| out.get_mut(&format!("{} in {}", a.id, a.region))) else { continue };
-        facts.insert(format!("{} {}", reference.kind, reference.by), "refers to it".to_owned());
+        let Some(facts) = found.and_then(|a| out.get_mut(&format!("{} in {}", a.id, a.region)))
+        else {
+            continue;
+        };
+        facts.insert(
+            format!("{} {}", reference.kind, reference.by),
+            "refers to it".to_owned(),
+        );
     }
     out
 }
@@ -98,11 +126,22 @@ fn of(record: &Record<'_>, environment_key: &str) -> BTreeMap<String, String> {
         ("owner".to_owned(), ami.owner.clone()),
         ("status".to_owned(), ami.status.clone()),
         ("created".to_owned(), ami.created.clone()),
-        ("last launched".to_owned(), ami.last_launched.clone().unwrap_or_default()),
+        (
+            "last launched".to_owned(),
+            ami.last_launched.clone().unwrap_or_default(),
+        ),
         ("public".to_owned(), ami.public.to_string()),
         ("protected".to_owned(), ami.protected.to_string()),
     ]);
-    let read = [tags::STATE, tags::CURRENT, tags::PARENT, tags::RETIRING, tags::IMAGE, tags::VERSION, tags::ARCH];
+    let read = [
+        tags::STATE,
+        tags::CURRENT,
+        tags::PARENT,
+        tags::RETIRING,
+        tags::IMAGE,
+        tags::VERSION,
+        tags::ARCH,
+    ];
     for key in read.into_iter().chain([environment_key]) {
         out.insert(format!("tag `{key}`"), record.tag(key).to_owned());
     }
@@ -118,16 +157,23 @@ pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
             out.push(format!("{thing} is gone"));
             continue;
         };
-        let keys: std::collections::BTreeSet<&String> = facts.keys().chain(current.keys()).collect();
+        let keys: std::collections::BTreeSet<&String> =
+            facts.keys().chain(current.keys()).collect();
         for key in keys {
             match (facts.get(key), current.get(key)) {
                 (Some(before), Some(after)) if before == after => {}
-                (Some(before), Some(after)) => out.push(format!("{thing}: {key} is {after:?}, not {before:?}")),
+                (Some(before), Some(after)) => {
+                    out.push(format!("{thing}: {key} is {after:?}, not {before:?}"))
+                }
                 (Some(_), None) => out.push(format!("{thing}: {key} no longer refers to it")),
                 (None, _) => out.push(format!("{thing}: {key} refers to it now")),
             }
         }
     }
-    out.extend(now.keys().filter(|thing| !then.contains_key(*thing)).map(|thing| format!("{thing} is new")));
+    out.extend(
+        now.keys()
+            .filter(|thing| !then.contains_key(*thing))
+            .map(|thing| format!("{thing} is new")),
+    );
     out
 }

@@ -23,8 +23,15 @@ pub(super) struct Basis {
 
 impl Planner<'_> {
     /// A merely due image goes on from its last good build, anything else starts from its origin.
-    pub(super) fn basis(&self, image: &Image, last: Option<&Record<'_>>, reasons: &[Reason]) -> Result<Basis, String> {
-        let Some(last) = last else { return self.origin(image, "it is the first build".to_owned()) };
+    pub(super) fn basis(
+        &self,
+        image: &Image,
+        last: Option<&Record<'_>>,
+        reasons: &[Reason],
+    ) -> Result<Basis, String> {
+        let Some(last) = last else {
+            return self.origin(image, "it is the first build".to_owned());
+        };
         match self.rebase(image, last, reasons) {
             Some(why) => self.origin(image, why),
             None => Ok(self.itself(last)),
@@ -41,14 +48,23 @@ impl Planner<'_> {
             return Some("the recipe changed".to_owned());
         }
         if because(Cause::Origin) {
-            let what = if image.parent().is_some() { "parent" } else { "source" };
+            let what = if image.parent().is_some() {
+                "parent"
+            } else {
+                "source"
+            };
             return Some(format!("the {what} is newer"));
         }
         if let Some(bad) = self.withdrawn(image, last) {
             return Some(bad);
         }
         let (depth, limit) = (self.depth(last), image.rebase_after);
-        (depth >= limit).then(|| format!("rebase_after {limit}: {depth} builds on itself lie behind {}", last.version))
+        (depth >= limit).then(|| {
+            format!(
+                "rebase_after {limit}: {depth} builds on itself lie behind {}",
+                last.version
+            )
+        })
     }
 
     fn itself(&self, last: &Record<'_>) -> Basis {
@@ -65,28 +81,54 @@ impl Planner<'_> {
     }
 
     pub(super) fn origin(&self, image: &Image, because: String) -> Result<Basis, String> {
-        let basis = |ami, words, parent, after| Basis { ami, words, because, parent, after, depth: 0, source: None };
+        let basis = |ami, words, parent, after| Basis {
+            ami,
+            words,
+            because,
+            parent,
+            after,
+            depth: 0,
+            source: None,
+        };
         match &image.origin {
-            Origin::Source(source) => match self.world.sources.get(&image.name).and_then(Option::as_ref) {
-                Some(ami) => {
-                    let words = format!("{} ({})", ami.name, ami.id);
-                    let made = basis(AmiRef::Known(ami.id.clone()), words, None, None);
-                    Ok(Basis { source: Some(source_tag(ami)), ..made })
+            Origin::Source(source) => {
+                match self.world.sources.get(&image.name).and_then(Option::as_ref) {
+                    Some(ami) => {
+                        let words = format!("{} ({})", ami.name, ami.id);
+                        let made = basis(AmiRef::Known(ami.id.clone()), words, None, None);
+                        Ok(Basis {
+                            source: Some(source_tag(ami)),
+                            ..made
+                        })
+                    }
+                    None => Err(self.no_source(source)),
                 }
-                None => Err(self.no_source(source)),
-            },
+            }
             Origin::Parent(parent) => {
                 let (ami, words, version, after) = self.layer(parent)?;
-                Ok(basis(ami, words, Some(format!("{parent}@{version}")), after))
+                Ok(basis(
+                    ami,
+                    words,
+                    Some(format!("{parent}@{version}")),
+                    after,
+                ))
             }
         }
     }
 
     /// The parent's AMI: of this run, or the last that may be built on.
-    fn layer(&self, parent: &ImageName) -> Result<(AmiRef, String, String, Option<StepId>), String> {
+    fn layer(
+        &self,
+        parent: &ImageName,
+    ) -> Result<(AmiRef, String, String, Option<StepId>), String> {
         if let Some(version) = self.built.get(parent) {
             let words = format!("{parent} {version} of this run");
-            return Ok((AmiRef::MadeBy(id(parent, "build")), words, version.to_string(), Some(id(parent, "release"))));
+            return Ok((
+                AmiRef::MadeBy(id(parent, "build")),
+                words,
+                version.to_string(),
+                Some(id(parent, "release")),
+            ));
         }
         let known = self.catalog.images.get(parent);
         match known.and_then(|p| self.index.layer(self.catalog, p)) {
@@ -94,11 +136,21 @@ impl Planner<'_> {
                 let words = format!("{parent} {} ({})", good.version, good.ami.id);
                 // A parent that fails its new checks must not get new children meanwhile.
                 let after = self.rechecked.contains(parent).then(|| id(parent, "retag"));
-                Ok((AmiRef::Known(good.ami.id.clone()), words, good.version.to_string(), after))
+                Ok((
+                    AmiRef::Known(good.ami.id.clone()),
+                    words,
+                    good.version.to_string(),
+                    after,
+                ))
             }
             None => match known.and_then(|p| self.index.last_good(self.catalog, p)) {
-                Some(held) => Err(format!("its parent `{parent}` has only version {}, which is held", held.version)),
-                None => Err(format!("its parent `{parent}` has no released version and can't be built now")),
+                Some(held) => Err(format!(
+                    "its parent `{parent}` has only version {}, which is held",
+                    held.version
+                )),
+                None => Err(format!(
+                    "its parent `{parent}` has no released version and can't be built now"
+                )),
             },
         }
     }
@@ -107,7 +159,9 @@ impl Planner<'_> {
         let home = self.catalog.settings.home();
         match source {
             Source::Filter { owner, name } => {
-                format!("source not found: no available AMI named `{name}` of owner `{owner}` in {home}")
+                format!(
+                    "source not found: no available AMI named `{name}` of owner `{owner}` in {home}"
+                )
             }
             Source::Parameter(path) => {
                 format!("source not found: SSM parameter `{path}` in {home} names no available AMI")

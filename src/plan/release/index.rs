@@ -26,23 +26,45 @@ impl<'w> Index<'w> {
             let known = newest.entry(record.image.clone()).or_insert(record.version);
             *known = record.version.max(*known);
         }
-        let at_home = |r: &Record<'_>| r.ami.region == *home && (account.is_empty() || r.ami.owner == *account);
+        let at_home = |r: &Record<'_>| {
+            r.ami.region == *home && (account.is_empty() || r.ami.owner == *account)
+        };
         let (records, away): (Vec<_>, Vec<_>) = all.into_iter().partition(at_home);
         let mut copies: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for record in away {
-            copies.entry((record.image.clone(), record.arch, record.version)).or_default().push(record);
+            copies
+                .entry((record.image.clone(), record.arch, record.version))
+                .or_default()
+                .push(record);
         }
         let mut ranges: BTreeMap<(ImageName, Arch), Range<usize>> = BTreeMap::new();
         for (at, record) in records.iter().enumerate() {
-            ranges.entry((record.image.clone(), record.arch)).or_insert(at..at).end = at + 1;
+            ranges
+                .entry((record.image.clone(), record.arch))
+                .or_insert(at..at)
+                .end = at + 1;
         }
-        let by_ami = records.iter().enumerate().map(|(at, r)| (r.ami.id.as_str(), at)).collect();
-        Self { records, ranges, by_ami, newest, copies }
+        let by_ami = records
+            .iter()
+            .enumerate()
+            .map(|(at, r)| (r.ami.id.as_str(), at))
+            .collect();
+        Self {
+            records,
+            ranges,
+            by_ami,
+            newest,
+            copies,
+        }
     }
 
     /// Every version of an image at home, newest first.
     pub(super) fn of(&self, image: &Image) -> &[Record<'w>] {
-        let range = self.ranges.get(&(image.name.clone(), image.arch)).cloned().unwrap_or(0..0);
+        let range = self
+            .ranges
+            .get(&(image.name.clone(), image.arch))
+            .cloned()
+            .unwrap_or(0..0);
         &self.records[range]
     }
 
@@ -59,21 +81,38 @@ impl<'w> Index<'w> {
 
     /// What the next build is compared with: current on the lowest rung, else the newest usable.
     pub(super) fn last_good(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
-        lookup::last_good(self.of(image), &image.name, &catalog.settings.environments[0].name, image.arch)
+        lookup::last_good(
+            self.of(image),
+            &image.name,
+            &catalog.settings.environments[0].name,
+            image.arch,
+        )
     }
 
     /// What a child is layered on: the last good version, or the newest released one where that is held.
     pub(super) fn layer(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
         let released = |r: &&Record<'_>| r.state == State::Released && r.usable();
-        self.last_good(catalog, image).filter(released).or_else(|| self.of(image).iter().find(released))
+        self.last_good(catalog, image)
+            .filter(released)
+            .or_else(|| self.of(image).iter().find(released))
     }
 
     /// Follows builds on the last good build back: how many there were, and the id of the AMI the chain started from.
     pub(super) fn chain(&self, record: &Record<'w>) -> (u32, String) {
-        let base = |r: &Record<'_>| r.tag(tags::BASE).rsplit(':').next().unwrap_or("").to_owned();
+        let base = |r: &Record<'_>| {
+            r.tag(tags::BASE)
+                .rsplit(':')
+                .next()
+                .unwrap_or("")
+                .to_owned()
+        };
         let (mut depth, mut from) = (0, base(record));
         let mut seen = std::collections::BTreeSet::from([record.ami.id.to_string()]);
-        while let Some(at) = self.by_ami.get(from.as_str()).filter(|_| seen.insert(from.clone())) {
+        while let Some(at) = self
+            .by_ami
+            .get(from.as_str())
+            .filter(|_| seen.insert(from.clone()))
+        {
             let earlier = &self.records[*at];
             if earlier.image != record.image {
                 break;

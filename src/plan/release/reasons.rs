@@ -48,9 +48,17 @@ const MOST_NAMED: usize = 6;
 
 impl Planner<'_> {
     /// Why the image must be built or judged again, most important first.
-    pub(super) fn reasons(&self, image: &Image, last: Option<&Record<'_>>, now: &Now) -> Vec<Reason> {
+    pub(super) fn reasons(
+        &self,
+        image: &Image,
+        last: Option<&Record<'_>>,
+        now: &Now,
+    ) -> Vec<Reason> {
         let Some(last) = last else {
-            return vec![Reason { cause: Cause::First, words: "no released version yet".to_owned() }];
+            return vec![Reason {
+                cause: Cause::First,
+                words: "no released version yet".to_owned(),
+            }];
         };
         let manifest = self.manifest(image, last);
         let mut out = Vec::new();
@@ -63,18 +71,27 @@ impl Planner<'_> {
         if let Some(words) = self.origin_moved(image, last) {
             put(Cause::Origin, words);
         }
-        for words in self.too_old(image, last).into_iter().chain(self.updates(image, last)) {
+        for words in self
+            .too_old(image, last)
+            .into_iter()
+            .chain(self.updates(image, last))
+        {
             put(Cause::Due, words);
         }
         if self.request.force {
             put(Cause::Due, "forced".to_owned());
         }
         if last.tag(tags::CHECKS) != now.checks {
-            self.checks_moved(image, last, manifest).into_iter().for_each(|r| put(r.cause, r.words));
+            self.checks_moved(image, last, manifest)
+                .into_iter()
+                .for_each(|r| put(r.cause, r.words));
         }
         if let Some((run, error)) = self.past(image).and_then(|p| p.failed.as_ref()) {
             let error: String = error.chars().take(120).collect();
-            put(Cause::Note, format!("the last attempt failed in run {run}: {error}"));
+            put(
+                Cause::Note,
+                format!("the last attempt failed in run {run}: {error}"),
+            );
         }
         out.sort_by_key(|r| r.cause);
         out
@@ -90,38 +107,73 @@ impl Planner<'_> {
         self.world.evidence.history.get(&image.name)
     }
 
-    fn recipe_moved(&self, last: &Record<'_>, now: &Now, manifest: Option<&Manifest>) -> Vec<String> {
+    fn recipe_moved(
+        &self,
+        last: &Record<'_>,
+        now: &Now,
+        manifest: Option<&Manifest>,
+    ) -> Vec<String> {
         let Some(manifest) = manifest.filter(|m| m.recipe == last.tag(tags::RECIPE)) else {
-            return vec![format!("recipe changed since {} (its manifest is not in the store)", last.version)];
+            return vec![format!(
+                "recipe changed since {} (its manifest is not in the store)",
+                last.version
+            )];
         };
-        named(&change::between(&manifest.inputs, &now.recipe.0), &format!("the recipe since {}", last.version))
+        named(
+            &change::between(&manifest.inputs, &now.recipe.0),
+            &format!("the recipe since {}", last.version),
+        )
     }
 
-    fn checks_moved(&self, image: &Image, last: &Record<'_>, manifest: Option<&Manifest>) -> Vec<Reason> {
+    fn checks_moved(
+        &self,
+        image: &Image,
+        last: &Record<'_>,
+        manifest: Option<&Manifest>,
+    ) -> Vec<Reason> {
         let controls = self.catalog.controls(&image.name);
-        let only_in_builds = |id: &str| controls.iter().any(|c| c.id == id && !c.phases.contains(&Phase::Boot));
+        let only_in_builds = |id: &str| {
+            controls
+                .iter()
+                .any(|c| c.id == id && !c.phases.contains(&Phase::Boot))
+        };
         let Some(manifest) = manifest.filter(|m| m.checks == last.tag(tags::CHECKS)) else {
             // Whatever changed might be judged inside a build only; then only a build is sure to judge it.
             let cause = match controls.iter().any(|c| !c.phases.contains(&Phase::Boot)) {
                 true => Cause::BuildChecks,
                 false => Cause::Checks,
             };
-            let words = format!("checks changed since {} (its manifest is not in the store)", last.version);
+            let words = format!(
+                "checks changed since {} (its manifest is not in the store)",
+                last.version
+            );
             return vec![Reason { cause, words }];
         };
         let changes = change::between(&manifest.controls, &self.prints.controls(&image.name));
-        let (inside, boot): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|c| c.now.is_some() && only_in_builds(&c.input));
+        let (inside, boot): (Vec<Change>, Vec<Change>) = changes
+            .into_iter()
+            .partition(|c| c.now.is_some() && only_in_builds(&c.input));
         let reasons = |cause, changes: Vec<Change>, more: &str| {
             if changes.is_empty() {
                 return Vec::new();
             }
-            let control = |c: Change| Change { input: format!("control `{}`", c.input), ..c };
+            let control = |c: Change| Change {
+                input: format!("control `{}`", c.input),
+                ..c
+            };
             let changes: Vec<Change> = changes.into_iter().map(control).collect();
             let all = named(&changes, &format!("the checks since {}", last.version)).into_iter();
-            all.map(|w| Reason { cause, words: format!("{w}{more}") }).collect::<Vec<_>>()
+            all.map(|w| Reason {
+                cause,
+                words: format!("{w}{more}"),
+            })
+            .collect::<Vec<_>>()
         };
-        let mut out = reasons(Cause::BuildChecks, inside, ", which is judged inside a build only");
+        let mut out = reasons(
+            Cause::BuildChecks,
+            inside,
+            ", which is judged inside a build only",
+        );
         out.extend(reasons(Cause::Checks, boot, ""));
         out
     }
@@ -132,23 +184,36 @@ impl Planner<'_> {
             Origin::Source(_) => {
                 let newest = self.world.sources.get(&image.name)?.as_ref()?;
                 let (used, created) = self.source_of(last);
-                let newer = newest.id.as_str() != used && created.as_ref().is_none_or(|c| newest.created > *c);
+                let newer = newest.id.as_str() != used
+                    && created.as_ref().is_none_or(|c| newest.created > *c);
                 let when = created.map_or_else(String::new, |c| format!(" of {}", day(&c)));
                 newer.then(|| {
                     let (name, id) = (&newest.name, &newest.id);
-                    format!("source is newer: {name} ({id}) of {} after {used}{when}", day(&newest.created))
+                    format!(
+                        "source is newer: {name} ({id}) of {} after {used}{when}",
+                        day(&newest.created)
+                    )
                 })
             }
             Origin::Parent(parent) => {
                 if let Some(version) = self.built.get(parent) {
                     return Some(format!("parent `{parent}` is rebuilt as {version}"));
                 }
-                let now = self.catalog.images.get(parent).and_then(|p| self.index.layer(self.catalog, p))?;
-                let used = last.parent.as_ref().filter(|(name, _)| name == parent).map(|(_, v)| *v);
+                let now = self
+                    .catalog
+                    .images
+                    .get(parent)
+                    .and_then(|p| self.index.layer(self.catalog, p))?;
+                let used = last
+                    .parent
+                    .as_ref()
+                    .filter(|(name, _)| name == parent)
+                    .map(|(_, v)| *v);
                 match used {
-                    Some(used) if now.version > used => {
-                        Some(format!("parent `{parent}` is newer: {} after {used}", now.version))
-                    }
+                    Some(used) if now.version > used => Some(format!(
+                        "parent `{parent}` is newer: {} after {used}",
+                        now.version
+                    )),
                     Some(_) => None,
                     None => Some(format!("parent is now `{parent}`")),
                 }
@@ -166,13 +231,21 @@ impl Planner<'_> {
 
     /// How many builds on itself lie behind a version. The tag counts on when the AMIs of the chain are long pruned.
     pub(super) fn depth(&self, last: &Record<'_>) -> u32 {
-        last.tag(tags::DEPTH).parse().unwrap_or_else(|_| self.index.chain(last).0)
+        last.tag(tags::DEPTH)
+            .parse()
+            .unwrap_or_else(|_| self.index.chain(last).0)
     }
 
     fn too_old(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         let limit = image.max_age?;
         let age = self.decided.duration_since(made(last)?);
-        (age > limit).then(|| format!("{} days old, more than max_age {}", age.as_hours() / 24, words(limit)))
+        (age > limit).then(|| {
+            format!(
+                "{} days old, more than max_age {}",
+                age.as_hours() / 24,
+                words(limit)
+            )
+        })
     }
 
     fn updates(&self, image: &Image, last: &Record<'_>) -> Option<String> {
@@ -180,20 +253,34 @@ impl Planner<'_> {
         if probe.ami != last.ami.id {
             return None;
         }
-        let names: Vec<&str> = probe.pending.iter().filter(|u| u.security).map(|u| u.package.as_str()).collect();
+        let names: Vec<&str> = probe
+            .pending
+            .iter()
+            .filter(|u| u.security)
+            .map(|u| u.package.as_str())
+            .collect();
         if names.is_empty() {
             return None;
         }
         let plural = if names.len() == 1 { "" } else { "s" };
         let since = probe.since.unwrap_or(probe.at).strftime("%Y-%m-%d");
         let shown = listed(&names);
-        Some(format!("{} security update{plural} pending since {since}: {shown}", names.len()))
+        Some(format!(
+            "{} security update{plural} pending since {since}: {shown}",
+            names.len()
+        ))
     }
 
     /// The newest version that counts as a build, if it is held or revoked: then nothing is built on anything before it.
     pub(super) fn withdrawn(&self, image: &Image, last: &Record<'_>) -> Option<String> {
-        let newest = self.index.of(image).iter().filter(|r| r.version >= last.version);
-        let bad = newest.filter(|r| matches!(r.state, State::Held | State::Revoked)).max_by_key(|r| r.version)?;
+        let newest = self
+            .index
+            .of(image)
+            .iter()
+            .filter(|r| r.version >= last.version);
+        let bad = newest
+            .filter(|r| matches!(r.state, State::Held | State::Revoked))
+            .max_by_key(|r| r.version)?;
         Some(format!("{} is {}", bad.version, bad.state.as_str()))
     }
 }
@@ -206,7 +293,10 @@ fn named(changes: &[Change], what: &str) -> Vec<String> {
         n if n <= MOST_NAMED => words,
         n => {
             let mut out = words[..MOST_NAMED - 1].to_vec();
-            out.push(format!("{} more inputs changed; see `bakeline why`", n + 1 - MOST_NAMED));
+            out.push(format!(
+                "{} more inputs changed; see `bakeline why`",
+                n + 1 - MOST_NAMED
+            ));
             out
         }
     }
@@ -226,7 +316,14 @@ fn listed(names: &[&str]) -> String {
 fn made(record: &Record<'_>) -> Option<Timestamp> {
     let day = || {
         let day = record.version.day;
-        format!("{:04}-{:02}-{:02}T00:00:00Z", day / 10_000, day / 100 % 100, day % 100).parse().ok()
+        format!(
+            "{:04}-{:02}-{:02}T00:00:00Z",
+            day / 10_000,
+            day / 100 % 100,
+            day % 100
+        )
+        .parse()
+        .ok()
     };
     record.ami.created.parse().ok().or_else(day)
 }

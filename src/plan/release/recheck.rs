@@ -9,15 +9,41 @@ use crate::plan::step::{Action, AmiRef, Step};
 
 impl Planner<'_> {
     /// Boots the version, judges it by today's controls, and writes down that it passed, on its copies too.
-    pub(super) fn recheck(&self, image: &Image, last: &Record<'_>, checks: &str, reason: &str) -> Vec<Step> {
+    pub(super) fn recheck(
+        &self,
+        image: &Image,
+        last: &Record<'_>,
+        checks: &str,
+        reason: &str,
+    ) -> Vec<Step> {
         let name = &image.name;
-        let check = Action::CheckAgain { image: name.clone(), version: last.version, instance: id(name, "boot") };
-        let mut out = visit(self.catalog, last, &self.request.run, ("check", check), reason);
+        let check = Action::CheckAgain {
+            image: name.clone(),
+            version: last.version,
+            instance: id(name, "boot"),
+        };
+        let mut out = visit(
+            self.catalog,
+            last,
+            &self.request.run,
+            ("check", check),
+            reason,
+        );
         let home = out.last().map(|s| s.id.clone());
-        for (number, record) in std::iter::once(last).chain(self.index.copies(last)).enumerate() {
+        for (number, record) in std::iter::once(last)
+            .chain(self.index.copies(last))
+            .enumerate()
+        {
             let away = record.ami.owner != last.ami.owner;
             out.push(Step {
-                id: id(name, &if number == 0 { "retag".to_owned() } else { format!("retag-{}", number + 1) }),
+                id: id(
+                    name,
+                    &if number == 0 {
+                        "retag".to_owned()
+                    } else {
+                        format!("retag-{}", number + 1)
+                    },
+                ),
                 scope: name.to_string(),
                 region: record.ami.region.clone(),
                 account: away.then(|| record.ami.owner.clone()),
@@ -48,12 +74,38 @@ pub(crate) fn visit(
     let image = &record.image;
     let temporary = format!("bakeline-{run}-{image}");
     let actions = [
-        ("key", Action::CreateKeyPair { name: temporary.clone() }),
-        ("group", Action::CreateGroup { name: temporary.clone() }),
-        ("boot", Action::Boot { image: image.clone(), ami: AmiRef::Known(record.ami.id.clone()) }),
+        (
+            "key",
+            Action::CreateKeyPair {
+                name: temporary.clone(),
+            },
+        ),
+        (
+            "group",
+            Action::CreateGroup {
+                name: temporary.clone(),
+            },
+        ),
+        (
+            "boot",
+            Action::Boot {
+                image: image.clone(),
+                ami: AmiRef::Known(record.ami.id.clone()),
+            },
+        ),
         (verb, action),
-        ("terminate", Action::Terminate { instance: id(image, "boot") }),
-        ("drop-group", Action::DeleteGroup { name: temporary.clone() }),
+        (
+            "terminate",
+            Action::Terminate {
+                instance: id(image, "boot"),
+            },
+        ),
+        (
+            "drop-group",
+            Action::DeleteGroup {
+                name: temporary.clone(),
+            },
+        ),
         ("drop-key", Action::DeleteKeyPair { name: temporary }),
     ];
     let mut before = None;
@@ -62,7 +114,15 @@ pub(crate) fn visit(
         before = Some(id(image, verb));
         let region = catalog.settings.home().clone();
         let (id, scope, reason) = (id(image, verb), image.to_string(), reason.to_owned());
-        Step { id, scope, region, account: None, needs, reason, action }
+        Step {
+            id,
+            scope,
+            region,
+            account: None,
+            needs,
+            reason,
+            action,
+        }
     };
     actions.into_iter().map(step).collect()
 }

@@ -24,24 +24,87 @@ impl Planner<'_> {
         let run = &self.request.run;
         let temporary = format!("bakeline-{run}-{}", image.name);
         let made = AmiRef::MadeBy(id(&image.name, "build"));
-        let ami_name = ami_name(&self.catalog.settings.name, &image.name, image.arch, version, run);
+        let ami_name = ami_name(
+            &self.catalog.settings.name,
+            &image.name,
+            image.arch,
+            version,
+            run,
+        );
         let candidate = self.candidate_tags(image, version, &basis, digests);
         let (name, base) = (image.name.clone(), basis.ami);
         let (source, name_of_source) = (made.clone(), ami_name.clone());
         let actions = [
-            ("key", Action::CreateKeyPair { name: temporary.clone() }),
-            ("group", Action::CreateGroup { name: temporary.clone() }),
-            ("build", Action::Build { image: name.clone(), version, ami_name, base, tags: candidate.clone() }),
-            ("candidate", Action::TagCandidate { ami: made.clone(), tags: candidate }),
-            ("boot", Action::Boot { image: name.clone(), ami: made.clone() }),
-            ("check", Action::CheckBoot { image: name.clone(), instance: id(&name, "boot") }),
-            ("terminate", Action::Terminate { instance: id(&name, "boot") }),
-            ("drop-group", Action::DeleteGroup { name: temporary.clone() }),
+            (
+                "key",
+                Action::CreateKeyPair {
+                    name: temporary.clone(),
+                },
+            ),
+            (
+                "group",
+                Action::CreateGroup {
+                    name: temporary.clone(),
+                },
+            ),
+            (
+                "build",
+                Action::Build {
+                    image: name.clone(),
+                    version,
+                    ami_name,
+                    base,
+                    tags: candidate.clone(),
+                },
+            ),
+            (
+                "candidate",
+                Action::TagCandidate {
+                    ami: made.clone(),
+                    tags: candidate,
+                },
+            ),
+            (
+                "boot",
+                Action::Boot {
+                    image: name.clone(),
+                    ami: made.clone(),
+                },
+            ),
+            (
+                "check",
+                Action::CheckBoot {
+                    image: name.clone(),
+                    instance: id(&name, "boot"),
+                },
+            ),
+            (
+                "terminate",
+                Action::Terminate {
+                    instance: id(&name, "boot"),
+                },
+            ),
+            (
+                "drop-group",
+                Action::DeleteGroup {
+                    name: temporary.clone(),
+                },
+            ),
             ("drop-key", Action::DeleteKeyPair { name: temporary }),
-            ("release", Action::MoveCurrent { moves: vec![self.release_move(image, version, made)] }),
+            (
+                "release",
+                Action::MoveCurrent {
+                    moves: vec![self.release_move(image, version, made)],
+                },
+            ),
         ];
-        let elsewhere =
-            self.elsewhere(image, version, (source, name_of_source), reason, vec![id(&image.name, "release")]);
+        let elsewhere = self.elsewhere(
+            image,
+            version,
+            (source, name_of_source),
+            reason,
+            vec![id(&image.name, "release")],
+        );
         let mut before = basis.after;
         let region = self.catalog.settings.home().clone();
         actions
@@ -50,7 +113,15 @@ impl Planner<'_> {
                 let needs = before.take().into_iter().collect();
                 before = Some(id(&image.name, verb));
                 let (id, scope) = (id(&image.name, verb), image.name.to_string());
-                Step { id, scope, region: region.clone(), account: None, needs, reason: reason.to_owned(), action }
+                Step {
+                    id,
+                    scope,
+                    region: region.clone(),
+                    account: None,
+                    needs,
+                    reason: reason.to_owned(),
+                    action,
+                }
             })
             .chain(elsewhere.unwrap_or_default())
             .collect()
@@ -69,16 +140,34 @@ impl Planner<'_> {
         let env = &settings.environments[0];
         let reason = reason.to_owned();
         let (catalog, world, records) = (self.catalog, self.world, &self.everywhere[..]);
-        let publication = Publication { catalog, world, records, image, version, env, source, name, reason };
+        let publication = Publication {
+            catalog,
+            world,
+            records,
+            image,
+            version,
+            env,
+            source,
+            name,
+            reason,
+        };
         let mut steps = Vec::new();
-        for place in places::of(settings, env, &world.account).into_iter().skip(1) {
+        for place in places::of(settings, env, &world.account)
+            .into_iter()
+            .skip(1)
+        {
             steps.extend(publication.at(&place, needs.clone())?);
         }
         Ok(steps)
     }
 
     /// What a kept version still lacks at the lowest rung's further places; nothing once it left that rung.
-    pub(super) fn missing_places(&self, image: &Image, last: &Record<'_>, reasons: &mut Vec<String>) -> Vec<Step> {
+    pub(super) fn missing_places(
+        &self,
+        image: &Image,
+        last: &Record<'_>,
+        reasons: &mut Vec<String>,
+    ) -> Vec<Step> {
         let lowest = &self.catalog.settings.environments[0].name;
         if last.state != State::Released || !last.current.contains_key(lowest) {
             return Vec::new();
@@ -109,8 +198,12 @@ impl Planner<'_> {
         let expires = self.world.taken + EXPIRES;
         let mut out = settings.builder.tags.clone();
         out.extend(image.tags.clone());
-        let mut put =
-            |key: &str, value: String| out.insert(key.to_owned(), value.chars().take(tags::MAX_VALUE).collect());
+        let mut put = |key: &str, value: String| {
+            out.insert(
+                key.to_owned(),
+                value.chars().take(tags::MAX_VALUE).collect(),
+            )
+        };
         put(tags::SCHEMA, tags::SCHEMA_VERSION.to_owned());
         put(tags::CATALOG, settings.name.to_string());
         put(tags::IMAGE, image.name.to_string());
@@ -122,7 +215,10 @@ impl Planner<'_> {
         put(tags::RUN, self.request.run.to_string());
         put(tags::BY, self.world.caller.clone());
         put(tags::EXPIRES, round(expires));
-        put(tags::NAME, format!("{}/{} {version}", settings.name, image.name));
+        put(
+            tags::NAME,
+            format!("{}/{} {version}", settings.name, image.name),
+        );
         put(tags::DEPTH, basis.depth.to_string());
         if let Some(source) = &basis.source {
             put(tags::SOURCE, source.clone());
@@ -131,7 +227,10 @@ impl Planner<'_> {
             put(tags::PARENT, parent.clone());
         }
         if let Some(commit) = &self.world.commit {
-            put(tags::COMMIT, format!("{}{}", commit.id, if commit.dirty { "-dirty" } else { "" }));
+            put(
+                tags::COMMIT,
+                format!("{}{}", commit.id, if commit.dirty { "-dirty" } else { "" }),
+            );
         }
         out
     }
@@ -166,11 +265,17 @@ pub(super) fn thrown_away(steps: Vec<Step>, image: &ImageName) -> Vec<Step> {
         Action::Build { ami_name, .. } => Some(ami_name.clone()),
         _ => None,
     });
-    let mine = steps.into_iter().filter(|step| step.scope == image.as_str());
+    let mine = steps
+        .into_iter()
+        .filter(|step| step.scope == image.as_str());
     mine.map(|step| match (&step.action, &built) {
-        (Action::MoveCurrent { .. }, Some(name)) => {
-            Step { id: id(image, "discard"), action: Action::Discard { ami_name: name.clone() }, ..step }
-        }
+        (Action::MoveCurrent { .. }, Some(name)) => Step {
+            id: id(image, "discard"),
+            action: Action::Discard {
+                ami_name: name.clone(),
+            },
+            ..step
+        },
         _ => step,
     })
     .collect()
@@ -183,5 +288,7 @@ pub(super) fn id(image: &ImageName, verb: &str) -> StepId {
 
 /// A time to the second, as tags carry it.
 fn round(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+    Timestamp::from_second(time.as_second())
+        .unwrap_or(time)
+        .to_string()
 }

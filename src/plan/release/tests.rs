@@ -19,8 +19,14 @@ const NOW: &str = "2026-11-22T12:00:00Z";
 fn catalog(changed: &[(&str, &str)]) -> Catalog {
     let sound = [
         ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
-        ("images/base.yaml", "source: {owner: amazon, name: debian-*}\n"),
-        ("images/jdk.yaml", "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\n"),
+        (
+            "images/base.yaml",
+            "source: {owner: amazon, name: debian-*}\n",
+        ),
+        (
+            "images/jdk.yaml",
+            "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\n",
+        ),
         ("motd", "hello\n"),
     ];
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -61,8 +67,14 @@ fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]
         (tags::ARCH, "x86_64".to_owned()),
         (tags::STATE, "released".to_owned()),
         (tags::CURRENT, "Test=2026-11-01T00:00:00Z".to_owned()),
-        (tags::RECIPE, Recipe::of(catalog, &catalog.images[&name]).digest()),
-        (tags::CHECKS, crate::checks::digest(&catalog.controls(&name))),
+        (
+            tags::RECIPE,
+            Recipe::of(catalog, &catalog.images[&name]).digest(),
+        ),
+        (
+            tags::CHECKS,
+            crate::checks::digest(&catalog.controls(&name)),
+        ),
     ]
     .map(|(k, v)| (k.to_owned(), v))
     .into();
@@ -82,7 +94,10 @@ fn world(images: Vec<Ami>, vendor: Option<&str>) -> World {
         caller: "me".to_owned(),
         commit: None,
         images,
-        sources: BTreeMap::from([(ImageName::from("base"), vendor.map(|id| ami(id, Tags::new())))]),
+        sources: BTreeMap::from([(
+            ImageName::from("base"),
+            vendor.map(|id| ami(id, Tags::new())),
+        )]),
         references: Vec::new(),
         evidence: Evidence::default(),
         parameters: Vec::new(),
@@ -91,21 +106,48 @@ fn world(images: Vec<Ami>, vendor: Option<&str>) -> World {
 }
 
 fn both(catalog: &Catalog) -> Vec<Ami> {
-    vec![released(catalog, "base", "20261101.1", &[]), released(catalog, "jdk", "20261101.1", &[])]
+    vec![
+        released(catalog, "base", "20261101.1", &[]),
+        released(catalog, "jdk", "20261101.1", &[]),
+    ]
 }
 
 /// `image: verdict version on … because …` for each decision.
 fn decided(catalog: &Catalog, world: &World, images: &[&str], force: bool) -> Vec<String> {
     let images = images.iter().map(|i| ImageName::from(*i)).collect();
-    let plan = plan(catalog, world, &Request { images, force, run: RunId::from("run") });
+    let plan = plan(
+        catalog,
+        world,
+        &Request {
+            images,
+            force,
+            run: RunId::from("run"),
+        },
+    );
     let line = |d: &Decision| {
         let version = d.version.map_or_else(String::new, |v| format!(" {v}"));
-        let base = d.base.as_ref().map_or_else(String::new, |b| format!(" on {b}"));
-        format!("{}: {}{version}{base} because {}", d.image, d.verdict.as_str(), d.reasons.join("; "))
+        let base = d
+            .base
+            .as_ref()
+            .map_or_else(String::new, |b| format!(" on {b}"));
+        format!(
+            "{}: {}{version}{base} because {}",
+            d.image,
+            d.verdict.as_str(),
+            d.reasons.join("; ")
+        )
     };
     for decision in &plan.decisions {
-        let steps = plan.steps.iter().filter(|s| s.scope == decision.image.0).count();
-        assert_eq!(steps > 0, matches!(decision.verdict, Verdict::Build | Verdict::Recheck), "{decision:?}");
+        let steps = plan
+            .steps
+            .iter()
+            .filter(|s| s.scope == decision.image.0)
+            .count();
+        assert_eq!(
+            steps > 0,
+            matches!(decision.verdict, Verdict::Build | Verdict::Recheck),
+            "{decision:?}"
+        );
     }
     plan.decisions.iter().map(line).collect()
 }
@@ -149,15 +191,42 @@ fn what_moved_decides_what_is_built_and_on_what() {
         "images/jdk.yaml",
         "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\nchecks:\n  - {package: jdk}\n",
     )]);
-    let base = catalog(&[("images/base.yaml", "source: {owner: amazon, name: debian-*}\npackages: [curl]\n")]);
+    let base = catalog(&[(
+        "images/base.yaml",
+        "source: {owner: amazon, name: debian-*}\npackages: [curl]\n",
+    )]);
     let mut due = old(&c);
     due.sources = world(vec![], Some("ami-vendor-2")).sources;
     for (what, now, world, base_does, jdk_does) in [
         ("recipe", &recipe, old(&c), keep, "on base 20261101.1"),
-        ("a file's content", &file, old(&c), keep, "on base 20261101.1"),
-        ("checks", &checks, old(&c), keep, "recheck 20261101.1 because"),
-        ("the parent's recipe", &base, old(&c), "on name of ami-vendor", "on base 20261122.1 of this run"),
-        ("source", &c, due, "on name of ami-vendor-2", "on base 20261122.1 of this run"),
+        (
+            "a file's content",
+            &file,
+            old(&c),
+            keep,
+            "on base 20261101.1",
+        ),
+        (
+            "checks",
+            &checks,
+            old(&c),
+            keep,
+            "recheck 20261101.1 because",
+        ),
+        (
+            "the parent's recipe",
+            &base,
+            old(&c),
+            "on name of ami-vendor",
+            "on base 20261122.1 of this run",
+        ),
+        (
+            "source",
+            &c,
+            due,
+            "on name of ami-vendor-2",
+            "on base 20261122.1 of this run",
+        ),
     ] {
         let got = decided(now, &world, &[], false);
         assert!(got[0].contains(base_does), "{what}: {}", got[0]);
@@ -169,18 +238,34 @@ fn what_moved_decides_what_is_built_and_on_what() {
 fn a_parent_released_alone_makes_the_child_older() {
     let c = catalog(&[]);
     let mut images = both(&c);
-    images.push(released(&c, "base", "20261115.1", &[(tags::CURRENT, "Test=2026-11-15T00:00:00Z")]));
+    images.push(released(
+        &c,
+        "base",
+        "20261115.1",
+        &[(tags::CURRENT, "Test=2026-11-15T00:00:00Z")],
+    ));
     let got = decided(&c, &world(images, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(got.len(), 1);
-    assert!(got[0].contains("on base 20261115.1 (ami-base-20261115.1)"), "{}", got[0]);
+    assert!(
+        got[0].contains("on base 20261115.1 (ami-base-20261115.1)"),
+        "{}",
+        got[0]
+    );
 }
 
 #[test]
 fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
     let c = catalog(&[]);
     let got = decided(&c, &world(both(&c), Some("ami-vendor")), &["base"], true);
-    assert!(got[0].starts_with("base: build 20261122.1 on its last good build 20261101.1"), "{}", got[0]);
-    for (state, words) in [("held", "on name of ami-vendor"), ("revoked", "on name of ami-vendor")] {
+    assert!(
+        got[0].starts_with("base: build 20261122.1 on its last good build 20261101.1"),
+        "{}",
+        got[0]
+    );
+    for (state, words) in [
+        ("held", "on name of ami-vendor"),
+        ("revoked", "on name of ami-vendor"),
+    ] {
         let images = vec![released(&c, "base", "20261101.1", &[(tags::STATE, state)])];
         let got = decided(&c, &world(images, Some("ami-vendor")), &["base"], true);
         assert!(got[0].contains(words), "{state}: {}", got[0]);
@@ -195,16 +280,27 @@ fn without_a_source_the_base_and_its_children_are_blocked_with_the_place_to_look
         got[0],
         "base: blocked because source not found: no available AMI named `debian-*` of owner `amazon` in eu-west-1"
     );
-    assert_eq!(got[1], "jdk: blocked because its parent `base` has no released version and can't be built now");
+    assert_eq!(
+        got[1],
+        "jdk: blocked because its parent `base` has no released version and can't be built now"
+    );
 }
 
 #[test]
 fn a_child_asked_for_alone_brings_only_parents_that_have_nothing_yet() {
     let c = catalog(&[]);
-    assert_eq!(decided(&c, &world(vec![], Some("ami-vendor")), &["jdk"], false).len(), 2);
+    assert_eq!(
+        decided(&c, &world(vec![], Some("ami-vendor")), &["jdk"], false).len(),
+        2
+    );
     let base = vec![released(&c, "base", "20261101.1", &[])];
     let got = decided(&c, &world(base, Some("ami-vendor")), &["jdk"], false);
-    assert_eq!(got, ["jdk: build 20261122.1 on base 20261101.1 (ami-base-20261101.1) because no released version yet"]);
+    assert_eq!(
+        got,
+        [
+            "jdk: build 20261122.1 on base 20261101.1 (ami-base-20261101.1) because no released version yet"
+        ]
+    );
 }
 
 #[test]
@@ -214,8 +310,17 @@ fn versions_count_up_from_candidates_and_revoked_ones_too() {
         .iter()
         .zip(1..)
         .map(|(s, n)| released(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
-    let got = decided(&c, &world(images.collect(), Some("ami-vendor")), &["base"], false);
-    assert!(got[0].starts_with("base: build 20261122.3 on name of"), "{}", got[0]);
+    let got = decided(
+        &c,
+        &world(images.collect(), Some("ami-vendor")),
+        &["base"],
+        false,
+    );
+    assert!(
+        got[0].starts_with("base: build 20261122.3 on name of"),
+        "{}",
+        got[0]
+    );
 }
 
 #[test]

@@ -54,26 +54,48 @@ pub struct Why {
 /// Explains an image; none when nothing of it is released.
 #[must_use]
 pub fn why(catalog: &Catalog, world: &World, image: &ImageName) -> Option<Why> {
-    let request = Request { images: vec![image.clone()], force: false, run: RunId::from("why") };
+    let request = Request {
+        images: vec![image.clone()],
+        force: false,
+        run: RunId::from("why"),
+    };
     let plan = plan_as_of(catalog, world, &request, world.taken);
     let decision = plan.decisions.iter().find(|d| d.image == *image)?;
     let planner = Planner::new(catalog, world, &request, world.taken);
     let image = catalog.images.get(image)?;
     let last = planner.index.last_good(catalog, image)?;
     let manifest = planner.manifest(image, last);
-    let (recipe, controls) = (planner.prints.recipe(image), planner.prints.controls(&image.name));
+    let (recipe, controls) = (
+        planner.prints.recipe(image),
+        planner.prints.controls(&image.name),
+    );
     let tag = |key: &str| Some(last.tag(key).to_owned()).filter(|v| !v.is_empty());
     let mut digests = vec![
         compared("recipe", tag(tags::RECIPE), Some(recipe.digest())),
-        compared("checks", tag(tags::CHECKS), Some(planner.prints.checks(&image.name))),
+        compared(
+            "checks",
+            tag(tags::CHECKS),
+            Some(planner.prints.checks(&image.name)),
+        ),
     ];
     digests.push(match &image.origin {
         Origin::Parent(parent) => {
-            let now = catalog.images.get(parent).and_then(|p| planner.index.layer(catalog, p));
-            compared("parent", tag(tags::PARENT), now.map(|r| format!("{parent}@{}", r.version)))
+            let now = catalog
+                .images
+                .get(parent)
+                .and_then(|p| planner.index.layer(catalog, p));
+            compared(
+                "parent",
+                tag(tags::PARENT),
+                now.map(|r| format!("{parent}@{}", r.version)),
+            )
         }
         Origin::Source(_) => {
-            let now = world.sources.get(&image.name).and_then(Option::as_ref).map(|a| a.id.to_string());
+            let now = world
+                .sources
+                .get(&image.name)
+                .and_then(Option::as_ref)
+                .map(|a| a.id.to_string());
             compared("source", Some(planner.source_of(last).0), now)
         }
     });
@@ -93,17 +115,33 @@ pub fn why(catalog: &Catalog, world: &World, image: &ImageName) -> Option<Why> {
     })
 }
 
-fn side_by_side(then: Option<&BTreeMap<String, String>>, now: &BTreeMap<String, String>) -> Vec<Compared> {
-    let names: BTreeSet<&String> = now.keys().chain(then.into_iter().flat_map(BTreeMap::keys)).collect();
+fn side_by_side(
+    then: Option<&BTreeMap<String, String>>,
+    now: &BTreeMap<String, String>,
+) -> Vec<Compared> {
+    let names: BTreeSet<&String> = now
+        .keys()
+        .chain(then.into_iter().flat_map(BTreeMap::keys))
+        .collect();
     let line = |name: &String| {
         let (before, after) = (then.and_then(|t| t.get(name)), now.get(name));
         let moved = then.is_some().then_some(before != after);
-        Compared { input: name.clone(), then: before.cloned(), now: after.cloned(), moved }
+        Compared {
+            input: name.clone(),
+            then: before.cloned(),
+            now: after.cloned(),
+            moved,
+        }
     };
     names.into_iter().map(line).collect()
 }
 
 fn compared(input: &str, then: Option<String>, now: Option<String>) -> Compared {
     let moved = Some(then != now);
-    Compared { input: input.to_owned(), then, now, moved }
+    Compared {
+        input: input.to_owned(),
+        then,
+        now,
+        moved,
+    }
 }

@@ -16,15 +16,24 @@ fn inspected(id: &str) -> Value {
 
 #[test]
 fn names_of_formats_and_files_are_distinct() {
-    let names: std::collections::BTreeSet<String> = Format::ALL.iter().map(|f| f.file_name(Phase::Boot)).collect();
+    let names: std::collections::BTreeSet<String> = Format::ALL
+        .iter()
+        .map(|f| f.file_name(Phase::Boot))
+        .collect();
     assert_eq!(names.len(), Format::ALL.len());
-    assert_eq!(Format::Junit.file_name(Phase::Build), "checks-build.junit.xml");
+    assert_eq!(
+        Format::Junit.file_name(Phase::Build),
+        "checks-build.junit.xml"
+    );
 }
 
 #[test]
 fn the_terminal_shows_the_worst_first_with_place_and_values() {
     let text = terminal::write(&sample(), terminal::Options::default());
-    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in\n{text}"));
+    let at = |what: &str| {
+        text.find(what)
+            .unwrap_or_else(|| panic!("{what} is not in\n{text}"))
+    };
     assert!(at("os-05") < at("os-02") && at("os-02") < at("os-11") && at("os-11") < at("os-07"));
     assert!(text.contains(
         "  failed   os-02  Failed  (impact 1.0, profiles/linux-baseline.yaml:22)\n             \
@@ -34,16 +43,31 @@ fn the_terminal_shows_the_worst_first_with_place_and_values() {
     assert!(text.contains("waiver of platform team until 2027-03-31: the vendor ships it so"));
     assert!(text.contains("expired on 2026-01-31 and no longer counts"));
     assert!(text.contains("  passed   4 controls\n") && !text.contains("os-12"));
+    assert!(text.ends_with(
+        "5 passed\nnote: 1 of the failed have impact 0, which other tools show as not applicable\n"
+    ));
     assert!(
-        text.ends_with("5 passed\nnote: 1 of the failed have impact 0, which other tools show as not applicable\n")
+        terminal::write(
+            &sample(),
+            terminal::Options {
+                passed: true,
+                colour: false
+            }
+        )
+        .contains("os-12")
     );
-    assert!(terminal::write(&sample(), terminal::Options { passed: true, colour: false }).contains("os-12"));
 }
 
 #[test]
 fn colour_is_only_ours() {
     let plain = terminal::write(&sample(), terminal::Options::default());
-    let colour = terminal::write(&sample(), terminal::Options { colour: true, passed: false });
+    let colour = terminal::write(
+        &sample(),
+        terminal::Options {
+            colour: true,
+            passed: false,
+        },
+    );
     assert!(!plain.contains('\u{1b}'));
     let own = regex::Regex::new("\u{1b}\\[(3[1235])?m|\u{1b}\\[0m").expect("a pattern");
     assert_ne!(colour, plain);
@@ -53,27 +77,59 @@ fn colour_is_only_ours() {
 #[test]
 fn exec_json_has_what_its_readers_throw_without() {
     let out = document(&inspec::write(&sample()));
-    assert_eq!(out["platform"], json!({"name": "debian", "release": "12.7", "target_id": "debian-12"}));
+    assert_eq!(
+        out["platform"],
+        json!({"name": "debian", "release": "12.7", "target_id": "debian-12"})
+    );
     for profile in out["profiles"].as_array().expect("profiles") {
         assert_eq!(profile["sha256"].as_str().map(str::len), Some(64));
         for control in profile["controls"].as_array().expect("controls") {
-            assert!(control["results"].as_array().is_some_and(|r| !r.is_empty()), "{control}");
+            assert!(
+                control["results"].as_array().is_some_and(|r| !r.is_empty()),
+                "{control}"
+            );
         }
     }
     assert_eq!(inspected("os-01")["tags"]["severity"], "high, reviewed");
-    assert_eq!(inspected("os-01")["tags"]["nist"], json!(["AC-6", "CM-6 b"]));
+    assert_eq!(
+        inspected("os-01")["tags"]["nist"],
+        json!(["AC-6", "CM-6 b"])
+    );
 }
 
 #[test]
 fn exec_json_makes_readers_see_our_status() {
     let error = &inspected("os-05")["results"][1];
     assert_eq!(error["status"], "failed");
-    assert!(error["exception"].is_string() && error["backtrace"].as_array().is_some_and(|b| !b.is_empty()));
-    assert!(inspected("os-04")["results"].as_array().expect("results").iter().all(|r| r["backtrace"].is_null()));
-    assert_eq!(inspected("os-08")["results"][0]["status"], "skipped", "half a judgement is none");
+    assert!(
+        error["exception"].is_string()
+            && error["backtrace"].as_array().is_some_and(|b| !b.is_empty())
+    );
+    assert!(
+        inspected("os-04")["results"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .all(|r| r["backtrace"].is_null())
+    );
+    assert_eq!(
+        inspected("os-08")["results"][0]["status"],
+        "skipped",
+        "half a judgement is none"
+    );
     assert_eq!(inspected("os-09")["results"][0]["status"], "passed");
-    for (id, waived) in [("os-11", true), ("os-12", false), ("os-13", false), ("os-14", false), ("os-15", false)] {
-        assert_eq!(inspected(id)["waiver_data"]["skipped_due_to_waiver"], waived, "{id}");
+    for (id, waived) in [
+        ("os-11", true),
+        ("os-12", false),
+        ("os-13", false),
+        ("os-14", false),
+        ("os-15", false),
+    ] {
+        assert_eq!(
+            inspected(id)["waiver_data"]["skipped_due_to_waiver"],
+            waived,
+            "{id}"
+        );
     }
     assert_eq!(inspected("os-01")["waiver_data"], json!({}));
 }
@@ -90,26 +146,49 @@ fn junit_names_are_unique_and_bodies_are_texts() {
     assert!(text.contains("expected: at most 0640\nactual: 0644\n"));
     let waived = junit::write(&only("os-11"));
     assert!(
-        waived.contains("<skipped message=\"waiver of platform team until 2027-03-31") && !waived.contains("<failure")
+        waived.contains("<skipped message=\"waiver of platform team until 2027-03-31")
+            && !waived.contains("<failure")
     );
-    assert!(junit::write(&only("os-13")).contains("<error message=\"permission denied\" type=\"error\">"));
+    assert!(
+        junit::write(&only("os-13"))
+            .contains("<error message=\"permission denied\" type=\"error\">")
+    );
 }
 
 #[test]
 fn a_long_junit_report_ends_without_bodies() {
-    let long = Finding { actual: Some("x".repeat(4000).into()), ..finding(Verdict::Failed) };
+    let long = Finding {
+        actual: Some("x".repeat(4000).into()),
+        ..finding(Verdict::Failed)
+    };
     let text = junit::write(&made(Outcome::Failed, vec![long; 6000]));
-    assert!(text.len() < 30_000_000 && text.contains("left out: this report"), "{}", text.len());
+    assert!(
+        text.len() < 30_000_000 && text.contains("left out: this report"),
+        "{}",
+        text.len()
+    );
     assert_eq!(text.matches("<failure ").count(), 6000);
 }
 
 #[test]
 fn the_page_opens_what_failed_and_loads_nothing() {
     let page = html::write(&sample(), PAGE).expect("a page");
-    assert!(page.contains("<details open>\n<summary><span class=\"status error\">7 error"), "{page}");
+    assert!(
+        page.contains("<details open>\n<summary><span class=\"status error\">7 error"),
+        "{page}"
+    );
     assert!(page.contains("<details>\n<summary><span class=\"status passed\">"));
     assert!(page.contains("<a href=\"https://www.debian.org/"));
-    for never in ["<script", "<img", "<link", "href=\"javascript", "@import", "url(", " style=", " onerror=alert(1)>"] {
+    for never in [
+        "<script",
+        "<img",
+        "<link",
+        "href=\"javascript",
+        "@import",
+        "url(",
+        " style=",
+        " onerror=alert(1)>",
+    ] {
         assert!(!page.contains(never), "{never}");
     }
 }
@@ -118,19 +197,42 @@ fn the_page_opens_what_failed_and_loads_nothing() {
 #[test]
 fn the_policy_fits_the_style() {
     use sha2::Digest as _;
-    let style = PAGE.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
-    let digits: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
-    let mut bits: String = sha2::Sha256::digest(style).iter().map(|b| format!("{b:08b}")).collect();
+    let style = PAGE
+        .split("<style>")
+        .nth(1)
+        .and_then(|rest| rest.split("</style>").next())
+        .expect("a style");
+    let digits: Vec<char> = ('A'..='Z')
+        .chain('a'..='z')
+        .chain('0'..='9')
+        .chain(['+', '/'])
+        .collect();
+    let mut bits: String = sha2::Sha256::digest(style)
+        .iter()
+        .map(|b| format!("{b:08b}"))
+        .collect();
     bits.push_str("00");
     let value = |six: &[u8]| six.iter().fold(0, |n, b| n * 2 + usize::from(b - b'0'));
-    let base64: String = bits.as_bytes().chunks(6).map(|six| digits[value(six)]).collect();
-    assert!(PAGE.contains(&format!("style-src 'sha256-{base64}='")), "the style changed: 'sha256-{base64}='");
+    let base64: String = bits
+        .as_bytes()
+        .chunks(6)
+        .map(|six| digits[value(six)])
+        .collect();
+    assert!(
+        PAGE.contains(&format!("style-src 'sha256-{base64}='")),
+        "the style changed: 'sha256-{base64}='"
+    );
 }
 
 #[test]
 fn a_wrong_page_is_named() {
-    let error = html::write(&sample(), "@{ targe }@").expect_err("a misspelt value").to_string();
-    assert!(error.contains("templates/report/checks.html") && error.contains("did you mean `target`?"), "{error}");
+    let error = html::write(&sample(), "@{ targe }@")
+        .expect_err("a misspelt value")
+        .to_string();
+    assert!(
+        error.contains("templates/report/checks.html") && error.contains("did you mean `target`?"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -139,7 +241,10 @@ fn our_json_is_the_report() {
     let back: Report = serde_json::from_str(&text).expect("a report");
     assert_eq!(json::write(&back), text);
     let out = document(&text);
-    assert_eq!((&out["schema"], &out["counts"]["waived"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&out["schema"], &out["counts"]["waived"]),
+        (&json!(1), &json!(1))
+    );
     assert_eq!(out["profiles"][0]["controls"][10]["status"], "waived");
     assert_eq!(out["profiles"][0]["controls"][18]["outcome"], "error");
 }
@@ -147,8 +252,12 @@ fn our_json_is_the_report() {
 #[test]
 fn packages_are_sorted_listed_once_and_named_as_purl_asks() {
     let out = document(&cyclonedx::write(&sample()));
-    let purls: Vec<&str> =
-        out["components"].as_array().expect("components").iter().filter_map(|c| c["purl"].as_str()).collect();
+    let purls: Vec<&str> = out["components"]
+        .as_array()
+        .expect("components")
+        .iter()
+        .filter_map(|c| c["purl"].as_str())
+        .collect();
     assert_eq!(
         purls,
         [
@@ -167,14 +276,20 @@ fn packages_are_sorted_listed_once_and_named_as_purl_asks() {
 
 #[test]
 fn the_serial_number_follows_from_the_packages() {
-    let serial =
-        |report: &Report| document(&cyclonedx::write(report))["serialNumber"].as_str().expect("a text").to_owned();
+    let serial = |report: &Report| {
+        document(&cyclonedx::write(report))["serialNumber"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
+    };
     let mut report = sample();
     let first = serial(&report);
     assert!(
-        regex::Regex::new("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
-            .expect("a pattern")
-            .is_match(&first)
+        regex::Regex::new(
+            "^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+        )
+        .expect("a pattern")
+        .is_match(&first)
     );
     report.packages.reverse();
     report.started += jiff::SignedDuration::from_hours(1);

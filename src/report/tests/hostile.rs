@@ -21,8 +21,14 @@ fn hostile() -> Report {
         verdict: Verdict::Failed,
         seconds: f64::NAN.into(),
     };
-    let error = Finding { verdict: Verdict::Error { reason: all() }, ..result.clone() };
-    let skipped = Finding { verdict: Verdict::Skipped { reason: all() }, ..result.clone() };
+    let error = Finding {
+        verdict: Verdict::Error { reason: all() },
+        ..result.clone()
+    };
+    let skipped = Finding {
+        verdict: Verdict::Skipped { reason: all() },
+        ..result.clone()
+    };
     let mut report = made(Outcome::Error, vec![result, error, skipped]);
     (report.target, report.tool) = (all(), text());
     (report.platform.name, report.os.id, report.os.version) = (all(), all(), all());
@@ -34,11 +40,15 @@ fn hostile() -> Report {
         source_version: None,
     });
     let profile = &mut report.profiles[0];
-    (profile.name, profile.title, profile.file, profile.sha256) = (text(), Some(text()), text(), text());
+    (profile.name, profile.title, profile.file, profile.sha256) =
+        (text(), Some(text()), text(), text());
     let control = &mut profile.controls[0];
-    (control.id, control.title, control.desc, control.code) = (text(), text(), Some(text()), text());
+    (control.id, control.title, control.desc, control.code) =
+        (text(), text(), Some(text()), text());
     control.tags.insert(text(), Tag::List(vec![text()]));
-    control.waiver = super::control("os-15").waiver.map(|w| crate::report::model::Waiver { owner: text(), ..w });
+    control.waiver = super::control("os-15")
+        .waiver
+        .map(|w| crate::report::model::Waiver { owner: text(), ..w });
     control.place.file = text();
     report
 }
@@ -51,10 +61,16 @@ fn written(format: Format) -> String {
 fn no_format_holds_a_control_character() {
     for format in Format::ALL {
         let text = written(format);
-        let odd: Vec<char> = text.chars().filter(|c| c.is_control() && !"\n\t".contains(*c)).collect();
+        let odd: Vec<char> = text
+            .chars()
+            .filter(|c| c.is_control() && !"\n\t".contains(*c))
+            .collect();
         // JSON may hold those of C1 as they are.
         let json = matches!(format, Format::Json | Format::Inspec | Format::Cyclonedx);
-        assert!(odd.iter().all(|c| json && *c >= '\u{80}'), "{format:?}: {odd:?}");
+        assert!(
+            odd.iter().all(|c| json && *c >= '\u{80}'),
+            "{format:?}: {odd:?}"
+        );
         assert_eq!(text.contains('\u{202e}'), json, "{format:?}");
     }
 }
@@ -63,8 +79,18 @@ fn no_format_holds_a_control_character() {
 fn the_terminal_gets_lines_of_ours_only() {
     let text = written(Format::Text);
     assert!(text.contains(r"\u{1b}[2J\u{9b}31m]]>") && text.contains(r"\r\n@{ target }@"));
-    let known = ["  error  ", "     ", "</script>", "\\u", "1 control: 1 error"];
-    assert!(text.lines().all(|l| l.is_empty() || known.iter().any(|k| l.starts_with(k))), "{text}");
+    let known = [
+        "  error  ",
+        "     ",
+        "</script>",
+        "\\u",
+        "1 control: 1 error",
+    ];
+    assert!(
+        text.lines()
+            .all(|l| l.is_empty() || known.iter().any(|k| l.starts_with(k))),
+        "{text}"
+    );
 }
 
 #[test]
@@ -88,10 +114,15 @@ fn the_page_has_tags_of_ours_only() {
                     .is_match(tag)
             })
     };
-    let odd: Vec<String> =
-        tags(&page).into_iter().filter(|t| !known(t) && !t.contains("https://www.debian.org/")).collect();
+    let odd: Vec<String> = tags(&page)
+        .into_iter()
+        .filter(|t| !known(t) && !t.contains("https://www.debian.org/"))
+        .collect();
     assert_eq!(odd, Vec::<String>::new());
-    assert!(page.contains("&lt;/script&gt;") && page.contains("@{ target }@"), "what looks like a template is text");
+    assert!(
+        page.contains("&lt;/script&gt;") && page.contains("@{ target }@"),
+        "what looks like a template is text"
+    );
 }
 
 #[test]
@@ -109,7 +140,9 @@ fn xml_is_well_formed_and_says_it_all() {
                     assert!(!value.contains(&b'<') && !value.contains(&b'\n'));
                 }
             }
-            quick_xml::events::Event::CData(_) | quick_xml::events::Event::Comment(_) => panic!("{text}"),
+            quick_xml::events::Event::CData(_) | quick_xml::events::Event::Comment(_) => {
+                panic!("{text}")
+            }
             _ => {}
         }
     }
@@ -131,7 +164,10 @@ fn a_megabyte_is_bounded_everywhere() {
     for format in Format::ALL {
         let text = write(&report, format, PAGE).expect("a report");
         assert!(text.len() < 200_000, "{format:?}: {}", text.len());
-        assert!(format == Format::Cyclonedx || text.contains("1048576 bytes in all"), "{format:?}");
+        assert!(
+            format == Format::Cyclonedx || text.contains("1048576 bytes in all"),
+            "{format:?}"
+        );
     }
 }
 

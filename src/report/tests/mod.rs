@@ -28,7 +28,10 @@ fn control(id: &str) -> Control {
 }
 
 fn finding(verdict: Verdict) -> Finding {
-    Finding { verdict, ..control("os-01").results.remove(0) }
+    Finding {
+        verdict,
+        ..control("os-01").results.remove(0)
+    }
 }
 
 /// A report of one control with these results.

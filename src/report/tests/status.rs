@@ -10,7 +10,13 @@ fn status_of(outcome: Outcome, results: &[Outcome]) -> Status {
         Outcome::Skipped => Verdict::Skipped { reason: "x".into() },
         Outcome::Error => Verdict::Error { reason: "x".into() },
     };
-    made(outcome, results.iter().map(|o| finding(verdict(o))).collect()).profiles[0].controls[0].status()
+    made(
+        outcome,
+        results.iter().map(|o| finding(verdict(o))).collect(),
+    )
+    .profiles[0]
+        .controls[0]
+        .status()
 }
 
 #[test]
@@ -35,22 +41,43 @@ fn an_outcome_is_believed_as_far_as_its_results_go() {
 /// Every outcome with every set of results: no error becomes passed, skipped or waived, and an error always says why.
 #[test]
 fn an_error_is_folded_into_nothing() {
-    let all = [Outcome::Passed, Outcome::Skipped, Outcome::Error, Outcome::Failed];
+    let all = [
+        Outcome::Passed,
+        Outcome::Skipped,
+        Outcome::Error,
+        Outcome::Failed,
+    ];
     for said in all {
         for set in 0..16 {
-            let results: Vec<Outcome> =
-                all.into_iter().enumerate().filter(|(n, _)| set >> n & 1 == 1).map(|x| x.1).collect();
+            let results: Vec<Outcome> = all
+                .into_iter()
+                .enumerate()
+                .filter(|(n, _)| set >> n & 1 == 1)
+                .map(|x| x.1)
+                .collect();
             let status = status_of(said, &results);
             if results.contains(&Outcome::Error) {
-                assert!(matches!(status, Status::Error | Status::Failed), "{said:?} {results:?}");
+                assert!(
+                    matches!(status, Status::Error | Status::Failed),
+                    "{said:?} {results:?}"
+                );
             }
             let good = matches!(status, Status::Passed | Status::Skipped);
-            assert!(!good || !results.contains(&Outcome::Failed), "{said:?} {results:?}");
+            assert!(
+                !good || !results.contains(&Outcome::Failed),
+                "{said:?} {results:?}"
+            );
         }
     }
     for control in sample().controls() {
         let evidence = control.evidence();
-        assert!(evidence.iter().any(|f| f.verdict.outcome() == control.outcome()), "{}", control.id);
+        assert!(
+            evidence
+                .iter()
+                .any(|f| f.verdict.outcome() == control.outcome()),
+            "{}",
+            control.id
+        );
     }
 }
 
@@ -70,8 +97,18 @@ fn waivers_cover_failures_until_they_expire() {
 #[test]
 fn counts_are_told_the_worst_first() {
     let report = sample();
-    assert_eq!(report.counts().line(), "24 controls: 7 error, 8 failed, 1 waived, 3 skipped, 5 passed");
+    assert_eq!(
+        report.counts().line(),
+        "24 controls: 7 error, 8 failed, 1 waived, 3 skipped, 5 passed"
+    );
     assert_eq!(report.without_impact(), 1);
     assert_eq!(Counts::default().line(), "no control was judged");
-    assert_eq!(Counts { passed: 1, ..Counts::default() }.line(), "1 control: 1 passed");
+    assert_eq!(
+        Counts {
+            passed: 1,
+            ..Counts::default()
+        }
+        .line(),
+        "1 control: 1 passed"
+    );
 }

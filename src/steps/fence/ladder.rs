@@ -37,7 +37,11 @@ impl Ladder for FencedCloud {
         self.inner.permit(region, ami, who).await
     }
 
-    async fn reported(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Option<Vec<Reference>>> {
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>> {
         self.inner.reported(region, amis).await
     }
 }

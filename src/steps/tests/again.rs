@@ -13,16 +13,24 @@ use crate::plan::Step;
 use crate::steps::Steps;
 
 fn context(outputs: &Outputs) -> StepContext<'static> {
-    StepContext { outputs: outputs.clone(), cancel: CancellationToken::new(), note: &|_| {} }
+    StepContext {
+        outputs: outputs.clone(),
+        cancel: CancellationToken::new(),
+        note: &|_| {},
+    }
 }
 
 async fn forward(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
-    let found = steps.probe(step, &context(outputs)).await.unwrap_or_else(|e| panic!("{}: {}", step.id, e.one_line()));
+    let found = steps
+        .probe(step, &context(outputs))
+        .await
+        .unwrap_or_else(|e| panic!("{}: {}", step.id, e.one_line()));
     match found {
         Some(output) => output,
-        None => {
-            steps.perform(step, &context(outputs)).await.unwrap_or_else(|e| panic!("{}: {}", step.id, e.one_line()))
-        }
+        None => steps
+            .perform(step, &context(outputs))
+            .await
+            .unwrap_or_else(|e| panic!("{}: {}", step.id, e.one_line())),
     }
 }
 
@@ -57,7 +65,12 @@ async fn every_step_done_twice_makes_the_same_world_and_says_the_same() {
 
 /// What later steps read of an output.
 fn known(output: &Value) -> Vec<Option<&Value>> {
-    ["ami", "base", "instance", "address", "group", "key_pair", "moves"].iter().map(|key| output.get(*key)).collect()
+    [
+        "ami", "base", "instance", "address", "group", "key_pair", "moves",
+    ]
+    .iter()
+    .map(|key| output.get(*key))
+    .collect()
 }
 
 #[tokio::test]
@@ -87,9 +100,25 @@ async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
     // The old base stops being what the plan saw.
     let old = house.latest("base", "Test").1.expect("a current base");
     let other = "Test=2026-11-22T12:00:00Z Prod=2026-11-22T13:00:00Z";
-    house.cloud.world(|w| w.images.get_mut(&old).expect("it").tags.insert(tags::CURRENT.to_owned(), other.to_owned()));
+    house.cloud.world(|w| {
+        w.images
+            .get_mut(&old)
+            .expect("it")
+            .tags
+            .insert(tags::CURRENT.to_owned(), other.to_owned())
+    });
     let outcome = house.act(&plan).await;
-    assert_eq!(outcome.kind(), Some(crate::error::Kind::Refused), "{outcome:?}");
+    assert_eq!(
+        outcome.kind(),
+        Some(crate::error::Kind::Refused),
+        "{outcome:?}"
+    );
     house.assert_clean("moved meanwhile");
-    house.cloud.world(|w| assert_eq!(w.images[&old].tags[tags::CURRENT], other, "somebody else's move stays"));
+    house.cloud.world(|w| {
+        assert_eq!(
+            w.images[&old].tags[tags::CURRENT],
+            other,
+            "somebody else's move stays"
+        )
+    });
 }

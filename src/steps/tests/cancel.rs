@@ -21,13 +21,24 @@ async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
         if outcome.scopes.values().all(ScopeEnd::is_done) {
             assert_eq!(outcome.kind(), None, "step {at}");
         } else {
-            assert_eq!(outcome.kind(), Some(Kind::Interrupted), "step {at}: {outcome:?}");
+            assert_eq!(
+                outcome.kind(),
+                Some(Kind::Interrupted),
+                "step {at}: {outcome:?}"
+            );
             interrupted += 1;
         }
         for (image, end) in &outcome.scopes {
-            let calm = matches!(end, ScopeEnd::Done { .. } | ScopeEnd::Cancelled { .. } | ScopeEnd::NotStarted { .. });
+            let calm = matches!(
+                end,
+                ScopeEnd::Done { .. } | ScopeEnd::Cancelled { .. } | ScopeEnd::NotStarted { .. }
+            );
             assert!(calm, "step {at}: {image} {end:?}");
-            assert_eq!(house.latest(image, "Test") != start.latest(image, "Test"), end.is_done(), "step {at}: {image}");
+            assert_eq!(
+                house.latest(image, "Test") != start.latest(image, "Test"),
+                end.is_done(),
+                "step {at}: {image}"
+            );
         }
         house.assert_clean(&format!("cancelled at step {at}"));
     }
@@ -40,7 +51,12 @@ async fn a_cancel_within_a_build_and_within_a_check_is_no_failure() {
         let house = second().await;
         house.stand_guard();
         if within_build {
-            house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::Endless);
+            house
+                .builder
+                .moods
+                .lock()
+                .expect("no panic")
+                .insert("base".to_owned(), BuildMood::Endless);
         }
         *house.shell.silent.lock().expect("no panic") = !within_build;
         let token = house.options.interrupt.clone();
@@ -54,7 +70,11 @@ async fn a_cancel_within_a_build_and_within_a_check_is_no_failure() {
         };
         let (outcome, ()) = tokio::join!(house.release("run2"), begun);
         assert_eq!(outcome.kind(), Some(Kind::Interrupted), "{outcome:?}");
-        assert!(matches!(outcome.scopes["base"], ScopeEnd::Cancelled { .. }), "{:?}", outcome.scopes["base"]);
+        assert!(
+            matches!(outcome.scopes["base"], ScopeEnd::Cancelled { .. }),
+            "{:?}",
+            outcome.scopes["base"]
+        );
         house.assert_clean(if within_build { "build" } else { "check" });
     }
 }

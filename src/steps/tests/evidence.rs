@@ -18,10 +18,21 @@ fn objects(house: &House) -> Objects {
 /// A house where everything is released, with its store as it should be.
 async fn released() -> House {
     let house = House::new();
-    let request = release::Request { images: Vec::new(), force: false, run: "r1".into() };
-    let outcome = house.act(&release::plan(&house.catalog, &house.facts(), &request)).await;
+    let request = release::Request {
+        images: Vec::new(),
+        force: false,
+        run: "r1".into(),
+    };
+    let outcome = house
+        .act(&release::plan(&house.catalog, &house.facts(), &request))
+        .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
-    house.store.objects.lock().expect("no panic").insert(keys::report(&"acme".into(), &"r1".into()), b"{}".to_vec());
+    house
+        .store
+        .objects
+        .lock()
+        .expect("no panic")
+        .insert(keys::report(&"acme".into(), &"r1".into()), b"{}".to_vec());
     house
 }
 
@@ -29,14 +40,20 @@ async fn released() -> House {
 fn plan(house: &House, found: &Objects) -> Plan {
     let held = objects(house);
     let recipe = |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::read(bytes)?));
-    let text = |(key, bytes): (&String, &Vec<u8>)| (key.clone(), String::from_utf8_lossy(bytes).into_owned());
+    let text = |(key, bytes): (&String, &Vec<u8>)| {
+        (key.clone(), String::from_utf8_lossy(bytes).into_owned())
+    };
     let mut world = house.facts();
     world.evidence.store = Some(Inventory {
         place: "memory".to_owned(),
         unread: None,
         keys: held.keys().cloned().collect(),
         recipes: held.iter().filter_map(recipe).collect(),
-        found: found.iter().filter(|(key, _)| !held.contains_key(*key)).map(text).collect(),
+        found: found
+            .iter()
+            .filter(|(key, _)| !held.contains_key(*key))
+            .map(text)
+            .collect(),
     });
     doctor::plan(&house.catalog, &world, "d1".into()).1
 }
@@ -45,9 +62,18 @@ fn plan(house: &House, found: &Objects) -> Plan {
 async fn what_a_release_wrote_is_written_again_and_nothing_else() {
     let house = released().await;
     let whole = objects(&house);
-    let evidence: Vec<&String> = whole.keys().filter(|k| k.starts_with("acme/images/")).collect();
-    assert!(evidence.len() >= 8, "a recipe and facts of four images: {evidence:?}");
-    assert!(plan(&house, &whole).steps.is_empty(), "a whole store needs nothing");
+    let evidence: Vec<&String> = whole
+        .keys()
+        .filter(|k| k.starts_with("acme/images/"))
+        .collect();
+    assert!(
+        evidence.len() >= 8,
+        "a recipe and facts of four images: {evidence:?}"
+    );
+    assert!(
+        plan(&house, &whole).steps.is_empty(),
+        "a whole store needs nothing"
+    );
     house.store.objects.lock().expect("no panic").clear();
     let outcome = house.act(&plan(&house, &whole)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
@@ -58,7 +84,14 @@ async fn what_a_release_wrote_is_written_again_and_nothing_else() {
             // Why it was built is written nowhere else.
             Some(made) => {
                 let wanted = manifest::read(&whole[key]).expect("a recipe");
-                assert_eq!(made, Manifest { reasons: Vec::new(), ..wanted }, "{key}");
+                assert_eq!(
+                    made,
+                    Manifest {
+                        reasons: Vec::new(),
+                        ..wanted
+                    },
+                    "{key}"
+                );
             }
             None => assert_eq!(bytes, &whole[key], "{key}"),
         }
@@ -71,7 +104,12 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
     let house = released().await;
     let before = objects(&house);
     let mut one = plan(&house, &before);
-    house.store.objects.lock().expect("no panic").retain(|key, _| !key.ends_with("base/x86_64/20261122.1/recipe.json"));
+    house
+        .store
+        .objects
+        .lock()
+        .expect("no panic")
+        .retain(|key, _| !key.ends_with("base/x86_64/20261122.1/recipe.json"));
     let real = plan(&house, &before);
     assert_eq!(real.steps.len(), 1);
     let left = objects(&house);
@@ -82,7 +120,13 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
         "acme/imagesx/a",
         "acme2/images/a",
     ] {
-        for action in [Action::Forget { key: key.into() }, Action::Remember { key: key.into(), text: "x".into() }] {
+        for action in [
+            Action::Forget { key: key.into() },
+            Action::Remember {
+                key: key.into(),
+                text: "x".into(),
+            },
+        ] {
             one.steps = real.steps.clone();
             one.steps[0].action = action;
             assert!(house.act(&one).await.kind().is_some(), "{key}");
@@ -94,14 +138,32 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
 #[tokio::test]
 async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() {
     let house = on(&start(), 22);
-    let request = release::Request { images: vec!["base".into()], force: false, run: "r1".into() };
-    assert_eq!(house.act(&release::plan(&house.catalog, &house.facts(), &request)).await.kind(), None);
+    let request = release::Request {
+        images: vec!["base".into()],
+        force: false,
+        run: "r1".into(),
+    };
+    assert_eq!(
+        house
+            .act(&release::plan(&house.catalog, &house.facts(), &request))
+            .await
+            .kind(),
+        None
+    );
     let evidence = |house: &House| {
         let kept = |key: &&String| key.starts_with("acme/images/");
-        objects(house).keys().filter(kept).cloned().collect::<Vec<_>>()
+        objects(house)
+            .keys()
+            .filter(kept)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert!(evidence(&house).len() >= 2);
     let promoted = Deed::Promote(&["base"]).done(&house, 23).await;
     assert!(promoted.cloud.elsewhere().len() >= 3, "it was copied");
-    assert_eq!(evidence(&promoted), Vec::<String>::new(), "the store of that run was empty before");
+    assert_eq!(
+        evidence(&promoted),
+        Vec::<String>::new(),
+        "the store of that run was empty before"
+    );
 }

@@ -27,7 +27,9 @@ pub(super) async fn second() -> House {
 
 /// A call that only looks has no effect to fail after.
 fn moments(call: &Call) -> impl Iterator<Item = When> {
-    [When::Before].into_iter().chain(call.changes.then_some(When::After))
+    [When::Before]
+        .into_iter()
+        .chain(call.changes.then_some(When::After))
 }
 
 /// Each image is where its end says that it is.
@@ -35,17 +37,31 @@ fn assert_truthful(before: &FakeWorld, house: &House, outcome: &Outcome, context
     house.cloud.world(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
-            let versions = Record::all(&own, &"acme".into()).iter().filter(|r| r.image.as_str() == image).count();
-            let (old, new) = (latest(before, image, &test_env()), latest(now, image, &test_env()));
+            let versions = Record::all(&own, &"acme".into())
+                .iter()
+                .filter(|r| r.image.as_str() == image)
+                .count();
+            let (old, new) = (
+                latest(before, image, &test_env()),
+                latest(now, image, &test_env()),
+            );
             assert_eq!(
                 new.0.as_deref(),
                 new.1.as_ref().map(|a| a.as_str()),
                 "{context}: {image}'s pointer and tags differ"
             );
             match &outcome.scopes[image] {
-                ScopeEnd::Done { .. } => assert!(new != old && versions == 2, "{context}: {image} is done but {new:?}"),
-                ScopeEnd::Stuck { .. } => panic!("{context}: one error must not leave anything: {outcome:?}"),
-                _ => assert!(new == old && versions == 1, "{context}: {image} is not done but {new:?} ({versions})"),
+                ScopeEnd::Done { .. } => assert!(
+                    new != old && versions == 2,
+                    "{context}: {image} is done but {new:?}"
+                ),
+                ScopeEnd::Stuck { .. } => {
+                    panic!("{context}: one error must not leave anything: {outcome:?}")
+                }
+                _ => assert!(
+                    new == old && versions == 1,
+                    "{context}: {image} is not done but {new:?} ({versions})"
+                ),
             }
         }
     });
@@ -61,22 +77,44 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
         clean.stand_guard();
         let outcome = clean.release("run2").await;
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        assert_truthful(&start.cloud.world(|w| w.clone()), &clean, &outcome, "no error");
+        assert_truthful(
+            &start.cloud.world(|w| w.clone()),
+            &clean,
+            &outcome,
+            "no error",
+        );
         clean.assert_clean("no error");
         clean.cloud.calls()
     };
     assert!(calls.len() > 100, "{}", calls.len());
     // Every call of the first image, and every third of the others, which make the same calls.
-    let tried = calls.iter().enumerate().filter(|(index, _)| *index < calls.len() / 4 || index % 3 == 0);
+    let tried = calls
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index < calls.len() / 4 || index % 3 == 0);
     for (index, call) in tried {
         for when in moments(call) {
-            let context = format!("{when:?} call {} ({} {})", index + 1, call.action, call.about);
+            let context = format!(
+                "{when:?} call {} ({} {})",
+                index + 1,
+                call.action,
+                call.about
+            );
             let house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
             house.stand_guard();
             house.cloud.fail(Fault::call(index + 1, when));
             let outcome = house.release("run2").await;
-            assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{context}: {outcome:?}");
-            assert_truthful(&start.cloud.world(|w| w.clone()), &house, &outcome, &context);
+            assert_eq!(
+                outcome.kind(),
+                Some(Kind::StepFailed),
+                "{context}: {outcome:?}"
+            );
+            assert_truthful(
+                &start.cloud.world(|w| w.clone()),
+                &house,
+                &outcome,
+                &context,
+            );
             house.assert_clean(&context);
         }
     }
@@ -87,12 +125,28 @@ async fn on_failure_decides_about_the_others() {
     for (on_failure, z_done) in [(OnFailure::Stop, false), (OnFailure::Continue, true)] {
         let mut house = second().await;
         house.options.on_failure = on_failure;
-        house.builder.moods.lock().expect("no panic").insert("a".to_owned(), BuildMood::Fails);
+        house
+            .builder
+            .moods
+            .lock()
+            .expect("no panic")
+            .insert("a".to_owned(), BuildMood::Fails);
         let outcome = house.release("run2").await;
-        let done: Vec<&str> = outcome.scopes.iter().filter(|(_, e)| e.is_done()).map(|(s, _)| s.as_str()).collect();
-        let expected = if z_done { vec!["base", "z"] } else { vec!["base"] };
+        let done: Vec<&str> = outcome
+            .scopes
+            .iter()
+            .filter(|(_, e)| e.is_done())
+            .map(|(s, _)| s.as_str())
+            .collect();
+        let expected = if z_done {
+            vec!["base", "z"]
+        } else {
+            vec!["base"]
+        };
         assert_eq!(done, expected, "{on_failure:?}");
-        assert!(matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done));
+        assert!(
+            matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done)
+        );
         assert_eq!(outcome.kind(), Some(Kind::StepFailed));
         house.assert_clean("a fails");
     }
@@ -100,13 +154,27 @@ async fn on_failure_decides_about_the_others() {
 
 #[tokio::test]
 async fn a_failed_build_leaves_nothing_whatever_packer_left() {
-    for mood in [BuildMood::Fails, BuildMood::FailsLate, BuildMood::FailsPending, BuildMood::Killed] {
+    for mood in [
+        BuildMood::Fails,
+        BuildMood::FailsLate,
+        BuildMood::FailsPending,
+        BuildMood::Killed,
+    ] {
         let house = second().await;
         let before = house.cloud.world(|w| w.clone());
         house.stand_guard();
-        house.builder.moods.lock().expect("no panic").insert("base".to_owned(), mood);
+        house
+            .builder
+            .moods
+            .lock()
+            .expect("no panic")
+            .insert("base".to_owned(), mood);
         let outcome = house.release("run2").await;
-        assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{mood:?}: {outcome:?}");
+        assert_eq!(
+            outcome.kind(),
+            Some(Kind::StepFailed),
+            "{mood:?}: {outcome:?}"
+        );
         assert_truthful(&before, &house, &outcome, &format!("{mood:?}"));
         house.assert_clean(&format!("{mood:?}"));
     }
@@ -115,15 +183,23 @@ async fn a_failed_build_leaves_nothing_whatever_packer_left() {
 #[tokio::test]
 async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_version() {
     let start = second().await;
-    let strict = catalog(&[("z", "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n")]);
+    let strict = catalog(&[(
+        "z",
+        "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n",
+    )]);
     let house = start.next(strict, "2026-11-23T12:00:00Z");
     let before = house.cloud.world(|w| w.clone());
     house.stand_guard();
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
-    let ScopeEnd::Failed { error, hints, .. } = &outcome.scopes["z"] else { panic!("{outcome:?}") };
+    let ScopeEnd::Failed { error, hints, .. } = &outcome.scopes["z"] else {
+        panic!("{outcome:?}")
+    };
     assert!(error.contains("/bakeline/no/such/file"), "{error}");
-    assert!(hints.iter().any(|h| h.contains("checks-boot.json")), "{hints:?}");
+    assert!(
+        hints.iter().any(|h| h.contains("checks-boot.json")),
+        "{hints:?}"
+    );
     house.assert_clean("check fails");
     assert_eq!(latest(&before, "z", &test_env()), house.latest("z", "Test"));
 }
@@ -145,13 +221,22 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
         for when in moments(call) {
-            let context = format!("{when:?} call {} ({} {})", index + 1, call.action, call.about);
+            let context = format!(
+                "{when:?} call {} ({} {})",
+                index + 1,
+                call.action,
+                call.about
+            );
             let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
             let before = house.cloud.world(|w| w.clone());
             house.stand_guard();
             house.cloud.fail(Fault::call(index + 1, when));
             let outcome = house.promote("run3", "base").await;
-            assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{context}: {outcome:?}");
+            assert_eq!(
+                outcome.kind(),
+                Some(Kind::StepFailed),
+                "{context}: {outcome:?}"
+            );
             house.assert_clean(&context);
             house.cloud.world(|now| {
                 assert_eq!(now.images, before.images, "{context}");
@@ -167,27 +252,54 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
     assert_eq!(start.release("run2").await.kind(), None);
     let counted = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     let outcome = counted.prune("run3", 1).await;
-    assert_eq!((outcome.kind(), outcome.scopes.len()), (None, 4), "the four old versions go: {outcome:?}");
+    assert_eq!(
+        (outcome.kind(), outcome.scopes.len()),
+        (None, 4),
+        "the four old versions go: {outcome:?}"
+    );
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
         for when in moments(call) {
-            let context = format!("{when:?} call {} ({} {})", index + 1, call.action, call.about);
+            let context = format!(
+                "{when:?} call {} ({} {})",
+                index + 1,
+                call.action,
+                call.about
+            );
             let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
             house.stand_guard();
             house.cloud.fail(Fault::call(index + 1, when));
             let outcome = house.prune("run3", 1).await;
-            assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{context}: {outcome:?}");
+            assert_eq!(
+                outcome.kind(),
+                Some(Kind::StepFailed),
+                "{context}: {outcome:?}"
+            );
             house.assert_clean(&context);
             for (image, _) in IMAGES {
-                assert_eq!(house.latest(image, "Test"), start.latest(image, "Test"), "{context}");
+                assert_eq!(
+                    house.latest(image, "Test"),
+                    start.latest(image, "Test"),
+                    "{context}"
+                );
             }
             for (scope, end) in &outcome.scopes {
-                let there = house.cloud.world(|w| w.images.contains_key(&scope.as_str().into()));
-                assert!(!end.is_done() || !there, "{context}: {scope} is said to be gone");
+                let there = house
+                    .cloud
+                    .world(|w| w.images.contains_key(&scope.as_str().into()));
+                assert!(
+                    !end.is_done() || !there,
+                    "{context}: {scope} is said to be gone"
+                );
                 // What failed on the way is as it was, if it is still there.
                 let id = scope.as_str().into();
-                let (now, then) = [&house, &start].map(|h| h.cloud.world(|w| w.images.get(&id).cloned())).into();
-                assert!(now.is_none() || now == then, "{context}: {now:?} was {then:?}");
+                let (now, then) = [&house, &start]
+                    .map(|h| h.cloud.world(|w| w.images.get(&id).cloned()))
+                    .into();
+                assert!(
+                    now.is_none() || now == then,
+                    "{context}: {now:?} was {then:?}"
+                );
             }
         }
     }
@@ -205,7 +317,11 @@ async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
             house.cloud.fail(Fault::call(nth, When::After));
             let outcome = house.release("run2").await;
             let context = format!("call {nth} {on_failure:?}");
-            assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{context}: {outcome:?}");
+            assert_eq!(
+                outcome.kind(),
+                Some(Kind::StepFailed),
+                "{context}: {outcome:?}"
+            );
             assert_truthful(&before, &house, &outcome, &context);
             house.assert_clean(&context);
         }

@@ -28,7 +28,10 @@ struct Until {
 
 impl Until {
     fn lose(&self) {
-        self.then.lock().expect("no panic").get_or_insert_with(|| self.house.cloud.world(|w| w.clone()));
+        self.then
+            .lock()
+            .expect("no panic")
+            .get_or_insert_with(|| self.house.cloud.world(|w| w.clone()));
         self.lost.cancel();
     }
 }
@@ -43,7 +46,9 @@ impl Guard for Until {
     }
 
     fn lost(&self) -> Option<String> {
-        self.lost.is_cancelled().then(|| "the lock of Test is lost: taken over by run9".to_owned())
+        self.lost
+            .is_cancelled()
+            .then(|| "the lock of Test is lost: taken over by run9".to_owned())
     }
 
     async fn until_lost(&self) {
@@ -53,18 +58,35 @@ impl Guard for Until {
 
 fn until(house: &Arc<House>, last: usize) -> Arc<Until> {
     let (house, lost) = (Arc::clone(house), CancellationToken::new());
-    Arc::new(Until { house, looks: AtomicUsize::new(0), last, then: Mutex::default(), lost })
+    Arc::new(Until {
+        house,
+        looks: AtomicUsize::new(0),
+        last,
+        then: Mutex::default(),
+        lost,
+    })
 }
 
 async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
     let mut steps = house.steps(&plan.run);
     let guard: Arc<dyn Guard> = Arc::clone(guard) as _;
-    let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) =
-        (Arc::clone(&house.cloud) as _, Arc::clone(&house.builder) as _);
-    steps.cloud = Arc::new(FencedCloud { inner: cloud, guard: Arc::clone(&guard) });
-    steps.builder = Arc::new(FencedBuilder { inner: builder, guard: Arc::clone(&guard) });
+    let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) = (
+        Arc::clone(&house.cloud) as _,
+        Arc::clone(&house.builder) as _,
+    );
+    steps.cloud = Arc::new(FencedCloud {
+        inner: cloud,
+        guard: Arc::clone(&guard),
+    });
+    steps.builder = Arc::new(FencedBuilder {
+        inner: builder,
+        guard: Arc::clone(&guard),
+    });
     let engine = Engine {
-        effects: Arc::new(Fenced { inner: steps, guard }),
+        effects: Arc::new(Fenced {
+            inner: steps,
+            guard,
+        }),
         journal: Arc::clone(&house.journal) as _,
         clock: Arc::new(FakeClock(Mutex::new(house.now))),
         listener: Arc::clone(&house.ears) as _,
@@ -74,7 +96,10 @@ async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
 
 /// What a look can show, apart from instances on their way.
 fn lasting(mut world: FakeWorld) -> FakeWorld {
-    world.instances.values_mut().for_each(|i| i.status = i.status.replace("pending", "running"));
+    world
+        .instances
+        .values_mut()
+        .for_each(|i| i.status = i.status.replace("pending", "running"));
     world
 }
 
@@ -98,42 +123,84 @@ async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_say
             break;
         };
         assert_eq!(outcome.kind(), Some(Kind::Refused), "{last}: {outcome:?}");
-        assert_eq!(house.cloud.world(|w| lasting(w.clone())), lasting(then), "{last}");
+        assert_eq!(
+            house.cloud.world(|w| lasting(w.clone())),
+            lasting(then),
+            "{last}"
+        );
         let told = outcome.scopes.values().any(|end| match end {
             ScopeEnd::Failed { error, .. } => error.contains("taken over by run9"),
             _ => false,
         });
         assert!(told, "{last}: {outcome:?}");
     }
-    assert!(ends > 20, "a release looks at its lock before each change: {ends}");
+    assert!(
+        ends > 20,
+        "a release looks at its lock before each change: {ends}"
+    );
 }
 
 #[tokio::test]
 async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
     let house = Arc::new(second().await);
-    house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::FailsLate);
+    house
+        .builder
+        .moods
+        .lock()
+        .expect("no panic")
+        .insert("base".to_owned(), BuildMood::FailsLate);
     let plan = house.plan("run2", true);
     let probe = until(&house, usize::MAX);
-    assert_eq!(act(&house, &plan, &probe).await.kind(), Some(Kind::StepFailed));
+    assert_eq!(
+        act(&house, &plan, &probe).await.kind(),
+        Some(Kind::StepFailed)
+    );
     let looks = probe.looks.load(Ordering::SeqCst);
     for last in looks - 4..looks {
         let house = Arc::new(second().await);
-        house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::FailsLate);
+        house
+            .builder
+            .moods
+            .lock()
+            .expect("no panic")
+            .insert("base".to_owned(), BuildMood::FailsLate);
         let guard = until(&house, last);
         let outcome = act(&house, &house.plan("run2", true), &guard).await;
         let then = guard.then.lock().expect("no panic").clone().expect("lost");
-        assert_eq!(house.cloud.world(|w| lasting(w.clone())), lasting(then), "{last}");
-        let ScopeEnd::Failed { kind, hints, error, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+        assert_eq!(
+            house.cloud.world(|w| lasting(w.clone())),
+            lasting(then),
+            "{last}"
+        );
+        let ScopeEnd::Failed {
+            kind, hints, error, ..
+        } = &outcome.scopes["base"]
+        else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(*kind, Kind::Refused, "{last}: {outcome:?}");
-        assert!(error.contains("it broke") && error.contains("run9"), "{error}");
-        assert!(hints.iter().any(|h| h.contains("not taken back") && h.contains("base/key")), "{hints:?}");
+        assert!(
+            error.contains("it broke") && error.contains("run9"),
+            "{error}"
+        );
+        assert!(
+            hints
+                .iter()
+                .any(|h| h.contains("not taken back") && h.contains("base/key")),
+            "{hints:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_running_build_is_ended_when_the_lock_is_lost() {
     let house = Arc::new(second().await);
-    house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::Endless);
+    house
+        .builder
+        .moods
+        .lock()
+        .expect("no panic")
+        .insert("base".to_owned(), BuildMood::Endless);
     let plan = house.plan("run2", true);
     let guard = until(&house, usize::MAX);
     let before = changes(&house);
@@ -144,6 +211,15 @@ async fn a_running_build_is_ended_when_the_lock_is_lost() {
     });
     assert!(losing > before, "there was a key pair and a group by then");
     assert_eq!(running.kind(), Some(Kind::Refused), "{running:?}");
-    assert_eq!(changes(&house), losing, "nothing is taken back without the lock");
-    assert!(house.cloud.world(|w| w.instances.values().all(|i| i.status == "terminated")), "but Packer cleans up");
+    assert_eq!(
+        changes(&house),
+        losing,
+        "nothing is taken back without the lock"
+    );
+    assert!(
+        house
+            .cloud
+            .world(|w| w.instances.values().all(|i| i.status == "terminated")),
+        "but Packer cleans up"
+    );
 }

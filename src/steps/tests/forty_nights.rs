@@ -11,7 +11,10 @@ use crate::model::{Timestamp, World};
 use crate::ports::Store as _;
 
 /// The last night's facts and what prune left of them: tests/acceptance/test_prune_reference.py asks the reference about it.
-#[expect(clippy::disallowed_methods, reason = "a test reads and, when asked to, writes the committed file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test reads and, when asked to, writes the committed file"
+)]
 fn recorded(settings: &str, before: &World, after: &World) {
     let left: BTreeSet<&str> = after.images.iter().map(|a| a.id.as_str()).collect();
     let record = serde_json::json!({"settings": settings, "world": before, "left": left});
@@ -21,27 +24,45 @@ fn recorded(settings: &str, before: &World, after: &World) {
         std::fs::write(&path, &text).expect("a written file");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "{} is not up to date: run this test with BAKELINE_BLESS=1", path.display());
+    assert!(
+        committed == text,
+        "{} is not up to date: run this test with BAKELINE_BLESS=1",
+        path.display()
+    );
 }
 
 /// Forty nights of building on the last good build, now and then a promotion, and a prune after each: what is left is
 /// exactly the newest five in Test and the reserve of two in Prod, and never more than seven of an image.
 #[tokio::test]
 async fn forty_nights_leave_what_the_rules_name() {
-    let settings =
-        "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
+    let settings = "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
     let catalog = catalog_with(settings, &[]);
-    let mut house = House::over(House::new().cloud.world(|w| w.clone()), Arc::clone(&catalog), "2026-10-01T01:00:00Z");
+    let mut house = House::over(
+        House::new().cloud.world(|w| w.clone()),
+        Arc::clone(&catalog),
+        "2026-10-01T01:00:00Z",
+    );
     let night: Timestamp = "2026-10-01T01:00:00Z".parse().expect("time");
     let (mut released, mut promoted) = (Vec::new(), Vec::new());
     for day in 0..40 {
         let now = night + jiff::SignedDuration::from_hours(24 * day);
         house = house.next(Arc::clone(&catalog), &now.to_string());
-        assert_eq!(house.act(&house.plan(&format!("r{day}"), true)).await.kind(), None, "night {day}");
+        assert_eq!(
+            house
+                .act(&house.plan(&format!("r{day}"), true))
+                .await
+                .kind(),
+            None,
+            "night {day}"
+        );
         released.push(now.strftime("%Y%m%d.1").to_string());
         if [3, 9, 10, 20, 31, 37].contains(&day) {
             for image in ["base", "a", "b", "z"] {
-                assert_eq!(house.promote(&format!("p{day}{image}"), image).await.kind(), None, "night {day}");
+                assert_eq!(
+                    house.promote(&format!("p{day}{image}"), image).await.kind(),
+                    None,
+                    "night {day}"
+                );
             }
             promoted.push(released.last().expect("one").clone());
         }
@@ -55,7 +76,11 @@ async fn forty_nights_leave_what_the_rules_name() {
                 .map(|r| r.version.to_string())
                 .collect();
             let reserve = promoted.iter().rev().take(2);
-            let newest = released.iter().rev().filter(|v| !promoted.contains(v)).take(5);
+            let newest = released
+                .iter()
+                .rev()
+                .filter(|v| !promoted.contains(v))
+                .take(5);
             let wanted: BTreeSet<String> = newest.chain(reserve).cloned().collect();
             assert_eq!(left, wanted, "{image}, night {day}");
             assert!(left.len() <= 7);
@@ -64,6 +89,11 @@ async fn forty_nights_leave_what_the_rules_name() {
             recorded(settings, &before, &house.facts());
         }
     }
-    assert_eq!(house.cloud.world(|w| w.own().iter().filter(|a| a.region == region()).count()), 4 * 7 + 2);
+    assert_eq!(
+        house
+            .cloud
+            .world(|w| w.own().iter().filter(|a| a.region == region()).count()),
+        4 * 7 + 2
+    );
     assert!(house.store.list("acme").await.is_ok());
 }

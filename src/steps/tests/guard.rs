@@ -24,7 +24,11 @@ pub(super) fn foreign(catalog: &str) -> Tags {
     .into()
 }
 
-pub(super) fn latest(world: &FakeWorld, image: &str, env: &EnvName) -> (Option<String>, Option<AmiId>) {
+pub(super) fn latest(
+    world: &FakeWorld,
+    image: &str,
+    env: &EnvName,
+) -> (Option<String>, Option<AmiId>) {
     let (own, image) = (world.own(), ImageName::from(image));
     let records = Record::all(&own, &"acme".into());
     let found = lookup::current(&records, &image, env, Arch::X86_64).map(|r| r.ami.id.clone());
@@ -34,7 +38,11 @@ pub(super) fn latest(world: &FakeWorld, image: &str, env: &EnvName) -> (Option<S
 
 /// What is wrong in the middle of a run: a lookup that finds an AMI without passed boot checks or loses the old one, a
 /// temporary thing without run and expiry, a touched AMI of somebody else.
-pub(super) fn guard(before: &FakeWorld, now: &FakeWorld, workspace: &MemoryWorkspace) -> Option<String> {
+pub(super) fn guard(
+    before: &FakeWorld,
+    now: &FakeWorld,
+    workspace: &MemoryWorkspace,
+) -> Option<String> {
     for (image, _) in IMAGES {
         let (pointer, found) = latest(now, image, &test_env());
         let old = latest(before, image, &test_env()).1;
@@ -44,11 +52,16 @@ pub(super) fn guard(before: &FakeWorld, now: &FakeWorld, workspace: &MemoryWorks
         for ami in found.into_iter().chain(pointer.map(AmiId)) {
             let passed = before.images.contains_key(&ami) || {
                 let report = workspace.read(&format!("{image}/facts-boot.json"));
-                let report = report.and_then(|bytes| serde_json::from_slice::<CheckReport>(&bytes).ok());
-                report.is_some_and(|r| !r.verdicts.is_empty() && r.verdicts.iter().all(|v| v.outcome == Judged::Passed))
+                let report =
+                    report.and_then(|bytes| serde_json::from_slice::<CheckReport>(&bytes).ok());
+                report.is_some_and(|r| {
+                    !r.verdicts.is_empty() && r.verdicts.iter().all(|v| v.outcome == Judged::Passed)
+                })
             };
             if !passed {
-                return Some(format!("{ami} of {image} is found before its boot checks passed"));
+                return Some(format!(
+                    "{ami} of {image} is found before its boot checks passed"
+                ));
             }
             if !now.images.contains_key(&ami) {
                 return Some(format!("{ami} of {image} is found but does not exist"));

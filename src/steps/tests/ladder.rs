@@ -20,9 +20,15 @@ fn versions(house: &House) -> Vec<(String, String)> {
         let names = |r: &Record<'_>| {
             let mut envs: Vec<EnvName> = current::parse(r.tag(tags::CURRENT)).into_keys().collect();
             envs.sort_by_key(|e| e.as_str() == "Prod");
-            envs.iter().map(|e| e.to_string()).collect::<Vec<_>>().join("+")
+            envs.iter()
+                .map(|e| e.to_string())
+                .collect::<Vec<_>>()
+                .join("+")
         };
-        records.iter().map(|r| (r.tag("Environment").to_owned(), names(r))).collect()
+        records
+            .iter()
+            .map(|r| (r.tag("Environment").to_owned(), names(r)))
+            .collect()
     })
 }
 
@@ -52,7 +58,10 @@ async fn forced(house: &House, run: &str) {
 }
 
 fn row(versions: &[(&str, &str)]) -> Vec<(String, String)> {
-    versions.iter().map(|(env, current)| ((*env).to_owned(), (*current).to_owned())).collect()
+    versions
+        .iter()
+        .map(|(env, current)| ((*env).to_owned(), (*current).to_owned()))
+        .collect()
 }
 
 #[tokio::test]
@@ -76,7 +85,10 @@ async fn the_table_of_states_holds() {
 
     let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
     assert_eq!(house.promote("p2", "base").await.kind(), None);
-    assert_eq!(versions(&house), row(&[("Prod", ""), ("Prod", "Test+Prod")]));
+    assert_eq!(
+        versions(&house),
+        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+    );
     assert_latest(&house, 2, Some(2));
     house.assert_clean("ladder");
     assert_eq!(house.cloud.seen(), Vec::<String>::new());
@@ -84,7 +96,10 @@ async fn the_table_of_states_holds() {
     // What is current in Prod and the one before stay, however few are to be kept.
     let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
     assert_eq!(house.prune("x1", 1).await.kind(), None);
-    assert_eq!(versions(&house), row(&[("Prod", ""), ("Prod", "Test+Prod")]));
+    assert_eq!(
+        versions(&house),
+        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+    );
 }
 
 #[tokio::test]
@@ -100,9 +115,17 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
         let own = w.own();
         let records = Record::all(&own, &"acme".into());
         for record in &records {
-            let Some((parent, version)) = &record.parent else { continue };
-            let there = records.iter().any(|r| r.image == *parent && r.version == *version);
-            assert!(there, "{} {} has lost its parent {parent}@{version}", record.image, record.version);
+            let Some((parent, version)) = &record.parent else {
+                continue;
+            };
+            let there = records
+                .iter()
+                .any(|r| r.image == *parent && r.version == *version);
+            assert!(
+                there,
+                "{} {} has lost its parent {parent}@{version}",
+                record.image, record.version
+            );
         }
     });
 }
@@ -118,7 +141,10 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
         let plan = crate::plan::prune::plan(
             &house.catalog,
             &house.facts(),
-            &Wish { keep: Some(1), shared_ok: false },
+            &Wish {
+                keep: Some(1),
+                shared_ok: false,
+            },
             "x1".into(),
         )
         .1;
@@ -128,16 +154,24 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
                 let id = AmiId(step.scope.clone());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
-                    w.references.push(crate::model::Reference { ami: id, kind, by });
+                    w.references
+                        .push(crate::model::Reference { ami: id, kind, by });
                 } else {
                     let tags = &mut w.images.get_mut(&id).expect("it").tags;
-                    tags.insert(tags::CURRENT.to_owned(), "Prod=2026-11-25T11:00:00Z".to_owned());
+                    tags.insert(
+                        tags::CURRENT.to_owned(),
+                        "Prod=2026-11-25T11:00:00Z".to_owned(),
+                    );
                 }
             });
         }
         let before = house.cloud.world(|w| w.images.clone());
         let outcome = house.act(&plan).await;
-        assert_eq!(outcome.kind(), Some(crate::error::Kind::Refused), "{outcome:?}");
+        assert_eq!(
+            outcome.kind(),
+            Some(crate::error::Kind::Refused),
+            "{outcome:?}"
+        );
         house.cloud.world(|w| assert_eq!(w.images, before));
     }
 }
@@ -150,14 +184,31 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
     let elsewhere = "us-east-1".into();
     house.cloud.open(ACCOUNT, &elsewhere, FakeWorld::default());
     let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&house, version));
-    let wish = Wish { keep: Some(1), shared_ok: false };
+    let wish = Wish {
+        keep: Some(1),
+        shared_ok: false,
+    };
     let plan = crate::plan::prune::plan(&house.catalog, &house.facts(), &wish, "x1".into()).1;
-    assert!(plan.steps.iter().any(|step| matches!(step.action, Action::Deregister { .. })), "{plan:?}");
+    assert!(
+        plan.steps
+            .iter()
+            .any(|step| matches!(step.action, Action::Deregister { .. })),
+        "{plan:?}"
+    );
     let map = format!("{{\"eu-west-1\": \"{old}\"}}");
-    house.cloud.world_at(ACCOUNT, &elsewhere, |w| w.parameters.insert("/central/amis".to_owned(), map));
+    house.cloud.world_at(ACCOUNT, &elsewhere, |w| {
+        w.parameters.insert("/central/amis".to_owned(), map)
+    });
     let outcome = format!("{:?}", house.act(&plan).await);
-    assert!(outcome.contains("parameter /central/amis in us-east-1 refers to it since the decision"), "{outcome}");
-    assert!(house.cloud.world(|w| w.images.get(&old).is_some_and(|ami| ami.status == "available")));
+    assert!(
+        outcome.contains("parameter /central/amis in us-east-1 refers to it since the decision"),
+        "{outcome}"
+    );
+    assert!(house.cloud.world(|w| {
+        w.images
+            .get(&old)
+            .is_some_and(|ami| ami.status == "available")
+    }));
 }
 
 /// Adds a released AMI of `base` that is current nowhere.
@@ -166,8 +217,17 @@ fn register(house: &House, version: &str) -> AmiId {
     own.remove(tags::CURRENT);
     own.insert(tags::VERSION.to_owned(), version.to_owned());
     house.cloud.world(|w| {
-        let id = w.register(&region(), &format!("acme/base/x86_64/{version}-r1"), ACCOUNT, &own);
-        w.images.get_mut(&id).expect("it").tags.insert(tags::SELF.to_owned(), id.to_string());
+        let id = w.register(
+            &region(),
+            &format!("acme/base/x86_64/{version}-r1"),
+            ACCOUNT,
+            &own,
+        );
+        w.images
+            .get_mut(&id)
+            .expect("it")
+            .tags
+            .insert(tags::SELF.to_owned(), id.to_string());
         id
     })
 }
@@ -183,5 +243,9 @@ async fn nothing_is_built_twice_for_no_reason() {
     forced(&house, "r2").await;
     let house = house.next(Arc::clone(&house.catalog), "2026-11-24T14:00:00Z");
     let plan = house.plan("r3", false);
-    assert!(plan.steps.is_empty(), "a build on the last good build is not out of date: {:?}", plan.decisions);
+    assert!(
+        plan.steps.is_empty(),
+        "a build on the last good build is not out of date: {:?}",
+        plan.decisions
+    );
 }

@@ -31,14 +31,23 @@ environments:
 /// An empty organisation with two Regions in two accounts.
 pub(super) fn start() -> House {
     let house = House::new().next(catalog_with(SETTINGS, &[]), "2026-11-22T12:00:00Z");
-    for (account, region) in [(ACCOUNT, "us-east-1"), (OTHER, "eu-west-1"), (OTHER, "us-east-1")] {
-        house.cloud.open(account, &region.into(), FakeWorld::default());
+    for (account, region) in [
+        (ACCOUNT, "us-east-1"),
+        (OTHER, "eu-west-1"),
+        (OTHER, "us-east-1"),
+    ] {
+        house
+            .cloud
+            .open(account, &region.into(), FakeWorld::default());
     }
     house
 }
 
 pub(super) fn on(house: &House, day: u32) -> House {
-    let mut next = house.next(Arc::clone(&house.catalog), &format!("2026-11-{day:02}T12:00:00Z"));
+    let mut next = house.next(
+        Arc::clone(&house.catalog),
+        &format!("2026-11-{day:02}T12:00:00Z"),
+    );
     next.options.on_failure = OnFailure::Continue;
     next
 }
@@ -50,8 +59,14 @@ fn name(image: &str) -> ImageName {
 async fn released(house: &House, images: &[&str], day: u32) -> House {
     let house = on(house, day);
     let images = images.iter().map(|i| name(i)).collect();
-    let request = release::Request { images, force: true, run: format!("r{day}").as_str().into() };
-    let outcome = house.act(&release::plan(&house.catalog, &house.facts(), &request)).await;
+    let request = release::Request {
+        images,
+        force: true,
+        run: format!("r{day}").as_str().into(),
+    };
+    let outcome = house
+        .act(&release::plan(&house.catalog, &house.facts(), &request))
+        .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     house
 }
@@ -77,13 +92,25 @@ impl Deed {
                 let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
                 promote::plan(catalog, &world, &images, &"Prod".into(), run)
             }
-            Self::Rollback(to) => {
-                rollback::plan(catalog, &world, &catalog.images[&name("base")], &"Prod".into(), Some(*to), run)
+            Self::Rollback(to) => rollback::plan(
+                catalog,
+                &world,
+                &catalog.images[&name("base")],
+                &"Prod".into(),
+                Some(*to),
+                run,
+            ),
+            Self::Revoke(image, version) => {
+                revoke::plan(catalog, &world, &name(image), *version, run)
             }
-            Self::Revoke(image, version) => revoke::plan(catalog, &world, &name(image), *version, run),
-            Self::Hold(version, off) => {
-                hold::plan(catalog, &world, &catalog.images[&name("base")], *version, *off, run)
-            }
+            Self::Hold(version, off) => hold::plan(
+                catalog,
+                &world,
+                &catalog.images[&name("base")],
+                *version,
+                *off,
+                run,
+            ),
             Self::Doctor => doctor::plan(catalog, &world, run).1,
         }
     }
@@ -111,23 +138,44 @@ fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
     let records = Record::all(&world.images, &"acme".into());
     let place = |r: &Record<'_>| crate::lifecycle::places::of_ami(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
-        let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT)).into_keys().map(|e| e.0).collect();
+        let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT))
+            .into_keys()
+            .map(|e| e.0)
+            .collect();
         envs.sort_by_key(|e| e == "Prod");
-        (r.state.as_str().to_owned(), r.tag("Environment").to_owned(), envs.join("+"))
+        (
+            r.state.as_str().to_owned(),
+            r.tag("Environment").to_owned(),
+            envs.join("+"),
+        )
     };
-    let versions: Table =
-        records.iter().map(|r| ((place(r), r.image.0.clone(), r.version.to_string()), row(r))).collect();
-    let version = |id: &str| records.iter().find(|r| r.ami.id.as_str() == id).map(|r| r.version.to_string());
-    let pointers = world
-        .parameters
+    let versions: Table = records
         .iter()
-        .map(|p| ((p.place.to_string(), p.name.clone()), version(&p.value).unwrap_or_else(|| p.value.clone())));
+        .map(|r| ((place(r), r.image.0.clone(), r.version.to_string()), row(r)))
+        .collect();
+    let version = |id: &str| {
+        records
+            .iter()
+            .find(|r| r.ami.id.as_str() == id)
+            .map(|r| r.version.to_string())
+    };
+    let pointers = world.parameters.iter().map(|p| {
+        (
+            (p.place.to_string(), p.name.clone()),
+            version(&p.value).unwrap_or_else(|| p.value.clone()),
+        )
+    });
     let pointers = pointers.collect();
     (versions, pointers)
 }
 
 const HOME: &str = "eu-west-1";
-const PROD: [&str; 4] = [HOME, "us-east-1", "222222222222.eu-west-1", "222222222222.us-east-1"];
+const PROD: [&str; 4] = [
+    HOME,
+    "us-east-1",
+    "222222222222.eu-west-1",
+    "222222222222.us-east-1",
+];
 const V: [&str; 3] = ["20261122.1", "20261124.1", "20261126.1"];
 
 fn v(n: usize) -> Version {
@@ -135,7 +183,13 @@ fn v(n: usize) -> Version {
 }
 
 /// Asserts one image's rows `(state, Environment, current)` at a place, and both pointers by version number.
-fn assert_rows(house: &House, place: &str, image: &str, rows: &[(&str, &str, &str)], latest: (usize, usize)) {
+fn assert_rows(
+    house: &House,
+    place: &str,
+    image: &str,
+    rows: &[(&str, &str, &str)],
+    latest: (usize, usize),
+) {
     let (versions, pointers) = table(house);
     let mine: Vec<(&str, &str, &str)> = versions
         .iter()
@@ -144,9 +198,20 @@ fn assert_rows(house: &House, place: &str, image: &str, rows: &[(&str, &str, &st
         .collect();
     assert_eq!(mine, rows, "{image} in {place}");
     for (env, n) in [("Test", latest.0), ("Prod", latest.1)] {
-        let pointer = pointer_name(&"acme".into(), &name(image), &EnvName::from(env), crate::model::Arch::X86_64);
-        let found = pointers.get(&(place.to_owned(), pointer)).map(String::as_str);
-        assert_eq!(found, n.checked_sub(1).map(|n| V[n]), "{env} of {image} in {place}");
+        let pointer = pointer_name(
+            &"acme".into(),
+            &name(image),
+            &EnvName::from(env),
+            crate::model::Arch::X86_64,
+        );
+        let found = pointers
+            .get(&(place.to_owned(), pointer))
+            .map(String::as_str);
+        assert_eq!(
+            found,
+            n.checked_sub(1).map(|n| V[n]),
+            "{env} of {image} in {place}"
+        );
     }
 }
 
@@ -158,21 +223,37 @@ fn assert_consistent(house: &House, context: &str) {
     // What the doctor overlooks, this sees: one holder at most, and the pointer is it.
     let (versions, mut pointers) = table(house);
     let mut held: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for ((place, image, version), (state, _, envs)) in versions.iter().filter(|(_, r)| r.0 != "revoked") {
-        assert!(matches!(state.as_str(), "released" | "held") || envs.is_empty(), "{context}: {image} {version}");
+    for ((place, image, version), (state, _, envs)) in
+        versions.iter().filter(|(_, r)| r.0 != "revoked")
+    {
+        assert!(
+            matches!(state.as_str(), "released" | "held") || envs.is_empty(),
+            "{context}: {image} {version}"
+        );
         for env in envs.split('+').filter(|e| !e.is_empty()) {
             let pointer = format!("/bakeline/acme/{image}/{env}/x86_64");
-            held.entry((place.clone(), pointer)).or_default().push(version.clone());
+            held.entry((place.clone(), pointer))
+                .or_default()
+                .push(version.clone());
         }
     }
     for (key, holders) in held {
-        assert_eq!(pointers.remove(&key).into_iter().collect::<Vec<_>>(), holders, "{context}: {key:?}");
+        assert_eq!(
+            pointers.remove(&key).into_iter().collect::<Vec<_>>(),
+            holders,
+            "{context}: {key:?}"
+        );
     }
     assert!(pointers.is_empty(), "{context}: {pointers:?}");
     for record in Record::all(&world.images, &"acme".into()) {
         let revoked = record.state == crate::model::State::Revoked;
         let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
-        assert!(!(revoked && claims), "{context}: {} {}", record.image, record.version);
+        assert!(
+            !(revoked && claims),
+            "{context}: {} {}",
+            record.image,
+            record.version
+        );
     }
 }
 
@@ -190,10 +271,16 @@ fn assert_no_halves(house: &House, context: &str) {
     for ami in &world.images {
         let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
         let stranger = own.is_some_and(|s| *s != ami.id.0);
-        let whole = own.is_some() && state.is_some_and(|s| s != "candidate") && !ami.tags.contains_key(tags::EXPIRES);
+        let whole = own.is_some()
+            && state.is_some_and(|s| s != "candidate")
+            && !ami.tags.contains_key(tags::EXPIRES);
         assert!(stranger || whole, "{context}: {} {:?}", ami.id, ami.tags);
     }
-    let shared: Vec<_> = world.references.iter().filter(|r| r.kind == "shared-with").collect();
+    let shared: Vec<_> = world
+        .references
+        .iter()
+        .filter(|r| r.kind == "shared-with")
+        .collect();
     assert!(shared.is_empty(), "{context}: {shared:?}");
 }
 
@@ -204,52 +291,128 @@ pub(super) async fn two_versions() -> House {
 }
 
 async fn two_promoted() -> House {
-    Deed::Promote(&["base"]).done(&two_versions().await, 25).await
+    Deed::Promote(&["base"])
+        .done(&two_versions().await, 25)
+        .await
 }
 
 #[tokio::test]
 async fn every_transition_of_the_table_at_every_place() {
     let house = released(&start(), &["base"], 22).await;
-    assert_rows(&house, HOME, "base", &[("released", "Test", "Test")], (1, 0));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Test", "Test")],
+        (1, 0),
+    );
     assert_rows(&house, "us-east-1", "base", &[], (0, 0));
 
     let house = Deed::Promote(&["base"]).done(&house, 23).await;
-    assert_rows(&house, HOME, "base", &[("released", "Prod", "Test+Prod")], (1, 1));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", "Test+Prod")],
+        (1, 1),
+    );
     for place in &PROD[1..] {
-        assert_rows(&house, place, "base", &[("released", "Prod", "Prod")], (0, 1));
+        assert_rows(
+            &house,
+            place,
+            "base",
+            &[("released", "Prod", "Prod")],
+            (0, 1),
+        );
     }
-    assert!(Deed::Promote(&["base"]).plan(&house).steps.is_empty(), "what is there is left");
+    assert!(
+        Deed::Promote(&["base"]).plan(&house).steps.is_empty(),
+        "what is there is left"
+    );
 
     let house = released(&house, &["base"], 24).await;
-    assert_rows(&house, HOME, "base", &[("released", "Prod", "Prod"), ("released", "Test", "Test")], (2, 1));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", "Prod"), ("released", "Test", "Test")],
+        (2, 1),
+    );
 
     let house = Deed::Promote(&["base"]).done(&house, 25).await;
-    assert_rows(&house, HOME, "base", &[("released", "Prod", ""), ("released", "Prod", "Test+Prod")], (2, 2));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", ""), ("released", "Prod", "Test+Prod")],
+        (2, 2),
+    );
     for place in &PROD[1..] {
-        assert_rows(&house, place, "base", &[("released", "Prod", ""), ("released", "Prod", "Prod")], (0, 2));
+        assert_rows(
+            &house,
+            place,
+            "base",
+            &[("released", "Prod", ""), ("released", "Prod", "Prod")],
+            (0, 2),
+        );
     }
     assert_no_halves(&house, "promoted");
 
     let house = Deed::Rollback(v(1)).done(&house, 26).await;
-    assert_rows(&house, HOME, "base", &[("released", "Prod", "Prod"), ("held", "Test", "Test")], (2, 1));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", "Prod"), ("held", "Test", "Test")],
+        (2, 1),
+    );
     for place in &PROD[1..] {
-        assert_rows(&house, place, "base", &[("released", "Prod", "Prod"), ("held", "Test", "")], (0, 1));
+        assert_rows(
+            &house,
+            place,
+            "base",
+            &[("released", "Prod", "Prod"), ("held", "Test", "")],
+            (0, 1),
+        );
     }
     let refused = Deed::Promote(&["base"]).plan(&house);
-    assert!(refused.steps.is_empty() && refused.decisions[0].reasons[0].contains("held"), "{:?}", refused.decisions);
+    assert!(
+        refused.steps.is_empty() && refused.decisions[0].reasons[0].contains("held"),
+        "{:?}",
+        refused.decisions
+    );
 
     let house = Deed::Revoke("base", v(2)).done(&house, 27).await;
-    assert_rows(&house, HOME, "base", &[("released", "Prod", "Test+Prod"), ("revoked", "", "")], (1, 1));
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", "Test+Prod"), ("revoked", "", "")],
+        (1, 1),
+    );
     for place in &PROD[1..] {
-        assert_rows(&house, place, "base", &[("released", "Prod", "Prod"), ("revoked", "", "")], (0, 1));
+        assert_rows(
+            &house,
+            place,
+            "base",
+            &[("released", "Prod", "Prod"), ("revoked", "", "")],
+            (0, 1),
+        );
     }
     assert_consistent(&house, "revoked");
     // Snapshots mirror the state.
     house.cloud.world(|w| {
-        let revoked = w.images.values().find(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "revoked")).expect("it");
+        let revoked = w
+            .images
+            .values()
+            .find(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "revoked"))
+            .expect("it");
         assert_eq!(w.snapshots[&revoked.snapshots[0]][tags::STATE], "revoked");
     });
-    assert!(Deed::Revoke("base", v(2)).plan(&house).steps.is_empty(), "revoked already");
+    assert!(
+        Deed::Revoke("base", v(2)).plan(&house).steps.is_empty(),
+        "revoked already"
+    );
 }
 
 #[tokio::test]
@@ -266,11 +429,31 @@ async fn revoke_takes_the_descendants_and_deletes_a_pointer_that_has_nothing_lef
 
 #[tokio::test]
 async fn a_hold_is_at_every_place_and_can_be_released() {
-    let house = Deed::Hold(v(2), false).done(&two_promoted().await, 26).await;
-    assert_rows(&house, PROD[1], "base", &[("released", "Prod", ""), ("held", "Prod", "Prod")], (0, 2));
-    assert_rows(&house, HOME, "base", &[("released", "Prod", ""), ("held", "Prod", "Test+Prod")], (2, 2));
+    let house = Deed::Hold(v(2), false)
+        .done(&two_promoted().await, 26)
+        .await;
+    assert_rows(
+        &house,
+        PROD[1],
+        "base",
+        &[("released", "Prod", ""), ("held", "Prod", "Prod")],
+        (0, 2),
+    );
+    assert_rows(
+        &house,
+        HOME,
+        "base",
+        &[("released", "Prod", ""), ("held", "Prod", "Test+Prod")],
+        (2, 2),
+    );
     let house = Deed::Hold(v(2), true).done(&house, 27).await;
-    assert_rows(&house, PROD[1], "base", &[("released", "Prod", ""), ("released", "Prod", "Prod")], (0, 2));
+    assert_rows(
+        &house,
+        PROD[1],
+        "base",
+        &[("released", "Prod", ""), ("released", "Prod", "Prod")],
+        (0, 2),
+    );
 }
 
 #[tokio::test]
@@ -278,11 +461,27 @@ async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
     let house = on(&released(&start(), &["base", "a"], 22).await, 23);
     let alone = Deed::Promote(&["a"]).plan(&house);
     assert!(alone.steps.is_empty());
-    assert!(alone.decisions[0].reasons[0].contains("layered on base@20261122.1"), "{:?}", alone.decisions);
+    assert!(
+        alone.decisions[0].reasons[0].contains("layered on base@20261122.1"),
+        "{:?}",
+        alone.decisions
+    );
     let together = Deed::Promote(&["a", "base"]).plan(&house);
     for place in &PROD {
-        let at = |image: &str| if *place == HOME { image.to_owned() } else { format!("{image}@{place}") };
-        let position = |scope: String| together.scopes().iter().position(|(s, _)| *s == scope).expect("a scope");
+        let at = |image: &str| {
+            if *place == HOME {
+                image.to_owned()
+            } else {
+                format!("{image}@{place}")
+            }
+        };
+        let position = |scope: String| {
+            together
+                .scopes()
+                .iter()
+                .position(|(s, _)| *s == scope)
+                .expect("a scope")
+        };
         assert!(position(at("base")) < position(at("a")));
         let scopes = together.scopes();
         let needs = &scopes[position(at("a"))].1;

@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::Steps;
 use crate::adapters::assets;
 use crate::adapters::fake::{
-    ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeWorld, LocalShell, MemoryJournal, MemoryStore, MemoryWorkspace,
+    ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeWorld, LocalShell, MemoryJournal, MemoryStore,
+    MemoryWorkspace,
 };
 use crate::catalog::{Catalog, OnFailure, load};
 use crate::engine::event::{Event, Listener};
@@ -32,15 +33,18 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Engine, Options, journal};
 use crate::lifecycle::{Record, tags};
 use crate::model::{
-    Ami, AmiId, EnvName, Evidence, ImageName, Place, Pointer, Region, RunId, State, Tags, Timestamp, WORLD_SCHEMA,
-    World,
+    Ami, AmiId, EnvName, Evidence, ImageName, Place, Pointer, Region, RunId, State, Tags,
+    Timestamp, WORLD_SCHEMA, World,
 };
 use crate::plan::{Plan, promote, prune, release};
 use guard::{foreign, guard, latest};
 
 /// Lineage base <- a <- b and base <- z.
 const IMAGES: [(&str, &str); 4] = [
-    ("base", "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n"),
+    (
+        "base",
+        "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n",
+    ),
     ("a", "parent: base\npackages: [curl]\n"),
     ("b", "parent: a\nchecks:\n  - {file: /etc/group}\n"),
     ("z", "parent: base\n"),
@@ -50,7 +54,10 @@ const IMAGES: [(&str, &str); 4] = [
 fn catalog(changed: &[(&str, &str)]) -> Arc<Catalog> {
     // One run goes the whole way out; what waiting does has tests of its own.
     let at_once = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
-    catalog_with(&format!("name: acme\nregions: [eu-west-1]\n{at_once}\n"), changed)
+    catalog_with(
+        &format!("name: acme\nregions: [eu-west-1]\n{at_once}\n"),
+        changed,
+    )
 }
 
 /// The same with other settings.
@@ -79,7 +86,10 @@ impl Listener for Ears {
     fn hear(&self, event: &Event) {
         let mut events = self.events.lock().expect("no panic");
         events.push(event.clone());
-        let started = events.iter().filter(|e| matches!(e, Event::StepStarted { .. })).count();
+        let started = events
+            .iter()
+            .filter(|e| matches!(e, Event::StepStarted { .. }))
+            .count();
         if let Some((at, token)) = &*self.cancel.lock().expect("no panic")
             && started == *at
         {
@@ -118,8 +128,18 @@ impl House {
     fn new() -> Self {
         let house = Self::over(FakeWorld::default(), catalog(&[]), "2026-11-22T12:00:00Z");
         house.cloud.world(|world| {
-            world.register(&region(), "debian-12-amd64-20261101", "136693071363", &Tags::new());
-            world.register(&region(), "other/base/x86_64/20261101.1-x", ACCOUNT, &foreign("other"));
+            world.register(
+                &region(),
+                "debian-12-amd64-20261101",
+                "136693071363",
+                &Tags::new(),
+            );
+            world.register(
+                &region(),
+                "other/base/x86_64/20261101.1-x",
+                ACCOUNT,
+                &foreign("other"),
+            );
             world.register(&region(), "copy of base", ACCOUNT, &foreign("acme"));
         });
         house
@@ -130,11 +150,31 @@ impl House {
         cloud.world(|w| *w = world);
         let workspace = Arc::new(MemoryWorkspace::default());
         let builder = Arc::new(FakeBuilder::new(Arc::clone(&cloud), Arc::clone(&workspace)));
-        let options =
-            Options { jobs: 1, on_failure: OnFailure::Stop, keep_failed: false, interrupt: CancellationToken::new() };
-        let (store, journal, shell, ears) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        let options = Options {
+            jobs: 1,
+            on_failure: OnFailure::Stop,
+            keep_failed: false,
+            interrupt: CancellationToken::new(),
+        };
+        let (store, journal, shell, ears) = (
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+        );
         let now = now.parse().expect("time");
-        Self { catalog, cloud, builder, workspace, store, journal, shell, ears, now, options }
+        Self {
+            catalog,
+            cloud,
+            builder,
+            workspace,
+            store,
+            journal,
+            shell,
+            ears,
+            now,
+            options,
+        }
     }
 
     /// The same world in the next run, with everything else fresh.
@@ -149,20 +189,47 @@ impl House {
     /// What gathering would answer.
     fn facts(&self) -> World {
         let (images, vendor) = self.cloud.world(|w| {
-            let images =
-                w.own().into_iter().filter(|a| a.tags.get(tags::CATALOG).is_some_and(|c| c == "acme")).collect();
-            (images, w.images.values().find(|a| a.owner != ACCOUNT).cloned())
+            let images = w
+                .own()
+                .into_iter()
+                .filter(|a| a.tags.get(tags::CATALOG).is_some_and(|c| c == "acme"))
+                .collect();
+            (
+                images,
+                w.images.values().find(|a| a.owner != ACCOUNT).cloned(),
+            )
         });
         let pointers = |place: &Place, world: &FakeWorld| -> Vec<Pointer> {
             let all = world.parameters.iter();
-            all.map(|(name, value)| Pointer { place: place.clone(), name: name.clone(), value: value.clone() })
-                .collect()
+            all.map(|(name, value)| Pointer {
+                place: place.clone(),
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect()
         };
         let mut images: Vec<Ami> = images;
-        let mut parameters = self.cloud.world(|w| pointers(&Place { account: None, region: region() }, w));
+        let mut parameters = self.cloud.world(|w| {
+            pointers(
+                &Place {
+                    account: None,
+                    region: region(),
+                },
+                w,
+            )
+        });
         for ((account, region), world) in self.cloud.elsewhere() {
-            images.extend(world.images.values().filter(|a| a.owner == account).cloned());
-            let place = Place { account: (account != ACCOUNT).then_some(account), region };
+            images.extend(
+                world
+                    .images
+                    .values()
+                    .filter(|a| a.owner == account)
+                    .cloned(),
+            );
+            let place = Place {
+                account: (account != ACCOUNT).then_some(account),
+                region,
+            };
             parameters.extend(pointers(&place, &world));
         }
         World {
@@ -183,7 +250,10 @@ impl House {
     fn steps(&self, run: &RunId) -> Steps {
         Steps {
             keep_failed: false,
-            others: BTreeMap::from([(OTHER.to_owned(), Arc::new(self.cloud.seen_from(OTHER)) as _)]),
+            others: BTreeMap::from([(
+                OTHER.to_owned(),
+                Arc::new(self.cloud.seen_from(OTHER)) as _,
+            )]),
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
             expires: self.now + jiff::SignedDuration::from_hours(12),
@@ -212,7 +282,11 @@ impl House {
     }
 
     fn plan(&self, run: &str, force: bool) -> Plan {
-        let request = release::Request { images: Vec::new(), force, run: RunId::from(run) };
+        let request = release::Request {
+            images: Vec::new(),
+            force,
+            run: RunId::from(run),
+        };
         release::plan(&self.catalog, &self.facts(), &request)
     }
 
@@ -221,15 +295,24 @@ impl House {
     }
 
     async fn promote(&self, run: &str, image: &str) -> Outcome {
-        let plan =
-            promote::plan(&self.catalog, &self.facts(), &[ImageName::from(image)], &"Prod".into(), RunId::from(run));
+        let plan = promote::plan(
+            &self.catalog,
+            &self.facts(),
+            &[ImageName::from(image)],
+            &"Prod".into(),
+            RunId::from(run),
+        );
         assert_eq!(plan.steps.len(), 2, "{:?}", plan.decisions);
         self.act(&plan).await
     }
 
     async fn prune(&self, run: &str, keep: u32) -> Outcome {
-        let wish = prune::Wish { keep: Some(keep), shared_ok: false };
-        self.act(&prune::plan(&self.catalog, &self.facts(), &wish, RunId::from(run)).1).await
+        let wish = prune::Wish {
+            keep: Some(keep),
+            shared_ok: false,
+        };
+        self.act(&prune::plan(&self.catalog, &self.facts(), &wish, RunId::from(run)).1)
+            .await
     }
 
     /// What a lookup answers from tags, and what it answers from the pointer.
@@ -240,7 +323,8 @@ impl House {
     /// What must hold between any two calls and after any run.
     fn stand_guard(&self) {
         let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.world(|w| w.clone()));
-        self.cloud.watch(move |world| guard(&before, world, &workspace));
+        self.cloud
+            .watch(move |world| guard(&before, world, &workspace));
     }
 
     /// What must hold after a run that is not stuck.
@@ -248,18 +332,39 @@ impl House {
         assert_eq!(self.cloud.seen(), Vec::<String>::new(), "{context}");
         self.cloud.world(|world| {
             assert_eq!(world.temporary(), Vec::<String>::new(), "{context}");
-            assert!(world.orphans().is_empty(), "{context}: {:?}", world.orphans());
+            assert!(
+                world.orphans().is_empty(),
+                "{context}: {:?}",
+                world.orphans()
+            );
             let own = world.own();
             for record in Record::all(&own, &"acme".into()) {
-                assert_ne!(record.state, State::Candidate, "{context}: {} {}", record.image, record.version);
-                assert!(!record.ami.tags.contains_key(tags::EXPIRES), "{context}: a released AMI does not expire");
+                assert_ne!(
+                    record.state,
+                    State::Candidate,
+                    "{context}: {} {}",
+                    record.image,
+                    record.version
+                );
+                assert!(
+                    !record.ami.tags.contains_key(tags::EXPIRES),
+                    "{context}: a released AMI does not expire"
+                );
             }
-            let untagged: Vec<&Ami> =
-                own.iter().filter(|a| a.name.starts_with("acme/") && !a.tags.contains_key(tags::SELF)).collect();
+            let untagged: Vec<&Ami> = own
+                .iter()
+                .filter(|a| a.name.starts_with("acme/") && !a.tags.contains_key(tags::SELF))
+                .collect();
             assert!(untagged.is_empty(), "{context}: {untagged:?}");
         });
         assert!(journal::read(&self.journal.text()).is_ok(), "{context}");
-        let keys = self.workspace.files.lock().expect("no panic").keys().any(|k| k.ends_with("/key"));
+        let keys = self
+            .workspace
+            .files
+            .lock()
+            .expect("no panic")
+            .keys()
+            .any(|k| k.ends_with("/key"));
         assert!(!keys, "{context}: a private key is left");
     }
 }

@@ -16,7 +16,9 @@ async fn failed_after_boot(undo: &'static str) -> (House, Outcome) {
 }
 
 fn left(outcome: &Outcome) -> String {
-    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["base"] else {
+        panic!("{outcome:?}")
+    };
     left.join("\n")
 }
 
@@ -33,16 +35,35 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
         assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
         assert!(left(&outcome).contains(said), "{undo}: {}", left(&outcome));
         house.cloud.world(|w| {
-            let candidates =
-                w.images.values().filter(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "candidate")).count();
-            let instances = w.instances.values().filter(|i| i.status != "terminated").count();
+            let candidates = w
+                .images
+                .values()
+                .filter(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "candidate"))
+                .count();
+            let instances = w
+                .instances
+                .values()
+                .filter(|i| i.status != "terminated")
+                .count();
             assert_eq!(candidates, usize::from(kept == "ami"), "{undo}: candidates");
             assert_eq!(instances, usize::from(kept == "i"), "{undo}: instances");
             // A group can't go before its instance.
-            assert_eq!(w.groups.len(), usize::from(kept == "sg" || kept == "i"), "{undo}: groups");
-            assert_eq!(w.key_pairs.len(), usize::from(kept == "key"), "{undo}: key pairs");
-            let sweepable =
-                w.groups.values().map(|g| &g.tags).chain(w.key_pairs.values()).all(|t| t.contains_key(tags::EXPIRES));
+            assert_eq!(
+                w.groups.len(),
+                usize::from(kept == "sg" || kept == "i"),
+                "{undo}: groups"
+            );
+            assert_eq!(
+                w.key_pairs.len(),
+                usize::from(kept == "key"),
+                "{undo}: key pairs"
+            );
+            let sweepable = w
+                .groups
+                .values()
+                .map(|g| &g.tags)
+                .chain(w.key_pairs.values())
+                .all(|t| t.contains_key(tags::EXPIRES));
             assert!(sweepable, "{undo}: what is left can be swept");
         });
         assert!(crate::engine::journal::read(&house.journal.text()).is_ok());
@@ -56,9 +77,16 @@ async fn a_candidate_that_is_left_is_never_found() {
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
     let before = second().await;
     assert_eq!(house.latest("base", "Test"), before.latest("base", "Test"));
-    let next = house.next(std::sync::Arc::clone(&house.catalog), "2026-11-23T13:00:00Z");
+    let next = house.next(
+        std::sync::Arc::clone(&house.catalog),
+        "2026-11-23T13:00:00Z",
+    );
     let plan = next.plan("run3", false);
-    assert_eq!(plan.decisions[0].version.map(|v| v.to_string()).as_deref(), Some("20261123.2"), "its version is taken");
+    assert_eq!(
+        plan.decisions[0].version.map(|v| v.to_string()).as_deref(),
+        Some("20261123.2"),
+        "its version is taken"
+    );
     assert_eq!(next.act(&plan).await.kind(), None);
 }
 
@@ -66,17 +94,38 @@ async fn a_candidate_that_is_left_is_never_found() {
 async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
     let house = second().await;
     // The pointer is written but the answer is lost, and nothing can be written afterwards.
-    house.cloud.fail(Fault { forever: false, when: When::After, ..Fault::always("put_parameter") });
-    house.cloud.fail(Fault { nth: 2, ..Fault::always("put_parameter") });
-    house.cloud.fail(Fault { when: When::Before, ..Fault::always("delete_parameter") });
+    house.cloud.fail(Fault {
+        forever: false,
+        when: When::After,
+        ..Fault::always("put_parameter")
+    });
+    house.cloud.fail(Fault {
+        nth: 2,
+        ..Fault::always("put_parameter")
+    });
+    house.cloud.fail(Fault {
+        when: When::Before,
+        ..Fault::always("delete_parameter")
+    });
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
-    assert!(left(&outcome).contains("base/release"), "{}", left(&outcome));
-    assert!(left(&outcome).contains("base/build: left as it is, because base/release"), "{}", left(&outcome));
+    assert!(
+        left(&outcome).contains("base/release"),
+        "{}",
+        left(&outcome)
+    );
+    assert!(
+        left(&outcome).contains("base/build: left as it is, because base/release"),
+        "{}",
+        left(&outcome)
+    );
     let current = house.latest("base", "Test").1.expect("one is found");
-    house
-        .cloud
-        .world(|w| assert!(w.snapshots.contains_key(&w.images[&current].snapshots[0]), "with what it is made of"));
+    house.cloud.world(|w| {
+        assert!(
+            w.snapshots.contains_key(&w.images[&current].snapshots[0]),
+            "with what it is made of"
+        )
+    });
 }
 
 #[tokio::test]
@@ -96,9 +145,16 @@ async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
         let mut house = second().await;
         house.options.keep_failed = true;
         let before = house.latest("base", "Test");
-        house.cloud.fail(Fault { forever: false, ..Fault::always(late) });
+        house.cloud.fail(Fault {
+            forever: false,
+            ..Fault::always(late)
+        });
         let outcome = house.release("run2").await;
-        assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{late}: {outcome:?}");
+        assert_eq!(
+            outcome.kind(),
+            Some(Kind::StepFailed),
+            "{late}: {outcome:?}"
+        );
         assert_eq!(house.latest("base", "Test"), before, "{late}");
         house.assert_clean(late);
     }
@@ -106,9 +162,14 @@ async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
     house.options.keep_failed = true;
     *house.shell.deaf.lock().expect("no panic") = true;
     let outcome = house.release("run2").await;
-    let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else { panic!("{outcome:?}") };
+    let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else {
+        panic!("{outcome:?}")
+    };
     let kept = |what: &str| hints.iter().any(|h| h.contains(what));
-    assert!(kept("kept: instance i-") && kept("kept: candidate ami-"), "{hints:?}");
+    assert!(
+        kept("kept: instance i-") && kept("kept: candidate ami-"),
+        "{hints:?}"
+    );
 }
 
 #[tokio::test]
@@ -120,7 +181,11 @@ async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_ba
         let outcome = house.release("run2").await;
         assert_eq!(outcome.kind(), ends, "{outcome:?}");
         let now = house.latest("base", "Test");
-        assert_eq!(now.0.as_deref(), now.1.as_ref().map(crate::model::AmiId::as_str), "pointer and tags agree");
+        assert_eq!(
+            now.0.as_deref(),
+            now.1.as_ref().map(crate::model::AmiId::as_str),
+            "pointer and tags agree"
+        );
         assert_eq!(now == before, ends.is_some(), "{outcome:?}");
         house.assert_clean(&format!("{lag}"));
     }
@@ -156,15 +221,28 @@ async fn what_somebody_may_find_is_never_thrown_away() {
             }
         });
         let outcome = house.act(&throw(&house, &id)).await;
-        assert_eq!(outcome.kind(), (!goes).then_some(Kind::Stuck), "{state} {current} {said}: {outcome:?}");
-        assert_eq!(house.cloud.world(|w| w.images.contains_key(&id)), !goes, "{state} {current} {said}");
+        assert_eq!(
+            outcome.kind(),
+            (!goes).then_some(Kind::Stuck),
+            "{state} {current} {said}: {outcome:?}"
+        );
+        assert_eq!(
+            house.cloud.world(|w| w.images.contains_key(&id)),
+            !goes,
+            "{state} {current} {said}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_killed_packer_with_an_instance_that_stays_is_said() {
     let house = second().await;
-    house.builder.moods.lock().expect("no panic").insert("base".to_owned(), BuildMood::Killed);
+    house
+        .builder
+        .moods
+        .lock()
+        .expect("no panic")
+        .insert("base".to_owned(), BuildMood::Killed);
     house.cloud.fail(Fault::always("terminate"));
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
@@ -175,16 +253,25 @@ async fn a_killed_packer_with_an_instance_that_stays_is_said() {
 async fn a_full_disk_ends_the_run_with_a_clean_world_and_a_readable_journal() {
     let start = second().await;
     let lines = {
-        let whole = start.next(std::sync::Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        let whole = start.next(
+            std::sync::Arc::clone(&start.catalog),
+            "2026-11-23T12:00:00Z",
+        );
         assert_eq!(whole.release("run2").await.kind(), None);
         whole.journal.text().lines().count()
     };
     for room in (0..lines).filter(|room| *room < lines / 4 || room % 7 == 0) {
-        let house = start.next(std::sync::Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        let house = start.next(
+            std::sync::Arc::clone(&start.catalog),
+            "2026-11-23T12:00:00Z",
+        );
         *house.journal.room.lock().expect("no panic") = Some(room);
         house.stand_guard();
         let outcome = house.release("run2").await;
-        assert!(matches!(outcome.kind(), Some(Kind::StepFailed)), "{room}: {outcome:?}");
+        assert!(
+            matches!(outcome.kind(), Some(Kind::StepFailed)),
+            "{room}: {outcome:?}"
+        );
         house.assert_clean(&format!("room for {room} lines"));
     }
 }

@@ -9,8 +9,16 @@ use crate::ports::CloudErrorKind;
 
 /// Numbers of the calls in a clean promotion that look at a new copy for the first time.
 async fn first_looks() -> Vec<usize> {
-    let clean = Deed::Promote(&["base"]).done(&two_versions().await, 25).await;
-    let known: BTreeSet<String> = two_versions().await.facts().images.iter().map(|ami| ami.id.to_string()).collect();
+    let clean = Deed::Promote(&["base"])
+        .done(&two_versions().await, 25)
+        .await;
+    let known: BTreeSet<String> = two_versions()
+        .await
+        .facts()
+        .images
+        .iter()
+        .map(|ami| ami.id.to_string())
+        .collect();
     let mut seen = BTreeSet::new();
     let calls = clean.cloud.calls().into_iter().enumerate();
     let looks = calls.filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
@@ -24,15 +32,31 @@ async fn first_looks() -> Vec<usize> {
 async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
     let looks = first_looks().await;
     assert_eq!(looks.len(), 3, "one for each location with a copy");
-    for kind in [CloudErrorKind::Throttled, CloudErrorKind::Unreachable, CloudErrorKind::Unavailable] {
+    for kind in [
+        CloudErrorKind::Throttled,
+        CloudErrorKind::Unreachable,
+        CloudErrorKind::Unavailable,
+    ] {
         for first in &looks {
             let house = on(&two_versions().await, 25);
             for nth in *first..first + 6 {
-                house.cloud.fail(Fault { kind, ..Fault::call(nth, When::Before) });
+                house.cloud.fail(Fault {
+                    kind,
+                    ..Fault::call(nth, When::Before)
+                });
             }
             let outcome = Deed::Promote(&["base"]).act(&house).await;
-            assert_eq!(outcome.kind(), None, "{kind:?} from call {first} on: {outcome:?}");
-            let copies = house.cloud.calls().iter().filter(|call| call.action == "copy_image").count();
+            assert_eq!(
+                outcome.kind(),
+                None,
+                "{kind:?} from call {first} on: {outcome:?}"
+            );
+            let copies = house
+                .cloud
+                .calls()
+                .iter()
+                .filter(|call| call.action == "copy_image")
+                .count();
             assert_eq!(copies, 3, "no copy was made twice");
         }
     }
@@ -42,6 +66,12 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
 async fn permanent_error_ends_the_wait() {
     let looks = first_looks().await;
     let house = on(&two_versions().await, 25);
-    house.cloud.fail(Fault { kind: CloudErrorKind::Denied, ..Fault::call(looks[0], When::Before) });
-    assert_eq!(Deed::Promote(&["base"]).act(&house).await.kind(), Some(Kind::StepFailed));
+    house.cloud.fail(Fault {
+        kind: CloudErrorKind::Denied,
+        ..Fault::call(looks[0], When::Before)
+    });
+    assert_eq!(
+        Deed::Promote(&["base"]).act(&house).await.kind(),
+        Some(Kind::StepFailed)
+    );
 }

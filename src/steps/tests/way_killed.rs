@@ -23,12 +23,22 @@ impl Deed {
         let world = house.facts();
         match self {
             Self::Prune => {
-                let wish = Wish { keep: None, shared_ok: true };
+                let wish = Wish {
+                    keep: None,
+                    shared_ok: true,
+                };
                 vec![plan(&house.catalog, &world, &wish, "x".into()).1]
             }
             Self::Restore => {
-                let out = |a: &&crate::model::Ami| a.tags.get(tags::STATE).is_some_and(|s| s == "retiring");
-                world.images.iter().filter(out).map(|ami| restore(&world, ami, "x".into())).collect()
+                let out = |a: &&crate::model::Ami| {
+                    a.tags.get(tags::STATE).is_some_and(|s| s == "retiring")
+                };
+                world
+                    .images
+                    .iter()
+                    .filter(out)
+                    .map(|ami| restore(&world, ami, "x".into()))
+                    .collect()
             }
         }
     }
@@ -44,7 +54,11 @@ impl Deed {
 /// The same world and store at another time.
 fn on(house: &House, now: &str) -> House {
     let mut next = house.next(Arc::clone(&house.catalog), now);
-    next.store.objects.lock().expect("no panic").clone_from(&house.store.objects.lock().expect("no panic"));
+    next.store
+        .objects
+        .lock()
+        .expect("no panic")
+        .clone_from(&house.store.objects.lock().expect("no panic"));
     next.options = house.options.clone();
     next
 }
@@ -52,7 +66,11 @@ fn on(house: &House, now: &str) -> House {
 /// Two versions of each image, the older ones shared with somebody.
 async fn two() -> House {
     let waits = catalog_with(WAITS, &[]);
-    let house = House::over(House::new().cloud.world(|w| w.clone()), Arc::clone(&waits), "2026-11-22T12:00:00Z");
+    let house = House::over(
+        House::new().cloud.world(|w| w.clone()),
+        Arc::clone(&waits),
+        "2026-11-22T12:00:00Z",
+    );
     assert_eq!(house.release("r1").await.kind(), None);
     let house = house.next(waits, "2026-11-23T12:00:00Z");
     assert_eq!(house.act(&house.plan("r2", true)).await.kind(), None);
@@ -65,7 +83,8 @@ async fn two() -> House {
             .collect();
         assert_eq!(old.len(), 4);
         for id in old {
-            w.permissions.insert(id, [String::from("333333333333")].into());
+            w.permissions
+                .insert(id, [String::from("333333333333")].into());
         }
     });
     house
@@ -75,21 +94,32 @@ async fn two() -> House {
 fn lasting(house: &House) -> FakeWorld {
     let mut world = house.cloud.world(|w| w.clone());
     world.given = 0;
-    world.images.values_mut().for_each(|ami| ami.tags.retain(|_, value| !value.is_empty()));
+    world
+        .images
+        .values_mut()
+        .for_each(|ami| ami.tags.retain(|_, value| !value.is_empty()));
     world
 }
 
 #[tokio::test]
 async fn killed_before_any_call_and_done_again_it_ends_the_same() {
     let mut before = two().await;
-    let days = [("24", Deed::Prune), ("25", Deed::Prune), ("25", Deed::Restore), ("26", Deed::Prune)];
+    let days = [
+        ("24", Deed::Prune),
+        ("25", Deed::Prune),
+        ("25", Deed::Restore),
+        ("26", Deed::Prune),
+    ];
     for (day, deed) in days {
         let now = format!("2026-11-{day}T12:00:00Z");
         let start = on(&before, &now);
         let clean = on(&before, &now);
         deed.act(&clean).await;
         let (wanted, calls) = (lasting(&clean), clean.cloud.calls().len());
-        assert!(calls >= 12, "{deed:?} on the {day}th makes only {calls} calls");
+        assert!(
+            calls >= 12,
+            "{deed:?} on the {day}th makes only {calls} calls"
+        );
         for at in 1..=calls {
             let house = on(&start, &now);
             let halted = house.cloud.halt_before(at);
@@ -99,14 +129,22 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
             }
             let again = on(&house, &now);
             deed.act(&again).await;
-            assert_eq!(lasting(&again), wanted, "{deed:?} on the {day}th, killed before call {at}");
+            assert_eq!(
+                lasting(&again),
+                wanted,
+                "{deed:?} on the {day}th, killed before call {at}"
+            );
         }
         if matches!(deed, Deed::Prune) {
             before = clean;
         }
     }
     let gone = before.cloud.world(|w| w.own().len());
-    assert_eq!(gone, 4 + 2, "the old versions are gone, a hand copy and another catalog's AMI stay");
+    assert_eq!(
+        gone,
+        4 + 2,
+        "the old versions are gone, a hand copy and another catalog's AMI stay"
+    );
 }
 
 #[tokio::test]
@@ -114,14 +152,25 @@ async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them(
     let house = two().await;
     house.cloud.world(|w| {
         for id in std::mem::take(&mut w.permissions).into_keys() {
-            w.images.get_mut(&id).expect("it").tags.insert(tags::PERMISSIONS.to_owned(), "1 333333333333".to_owned());
+            w.images
+                .get_mut(&id)
+                .expect("it")
+                .tags
+                .insert(tags::PERMISSIONS.to_owned(), "1 333333333333".to_owned());
         }
     });
     let mut now = house;
-    for (day, deed) in [("24", Deed::Prune), ("25", Deed::Prune), ("25", Deed::Restore)] {
+    for (day, deed) in [
+        ("24", Deed::Prune),
+        ("25", Deed::Prune),
+        ("25", Deed::Restore),
+    ] {
         now = on(&now, &format!("2026-11-{day}T12:00:00Z"));
         deed.act(&now).await;
     }
     let given = now.cloud.world(|w| w.permissions.clone());
-    assert!(given.values().all(std::collections::BTreeSet::is_empty), "{given:?}");
+    assert!(
+        given.values().all(std::collections::BTreeSet::is_empty),
+        "{given:?}"
+    );
 }

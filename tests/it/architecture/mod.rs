@@ -8,7 +8,7 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rules::{cycle, differences, forbidden, imports, shape, table};
+use rules::{FILE, FUNCTION, cycle, differences, forbidden, imports, shape, table};
 use source::{Source, read};
 
 /// A file of the crate: where, as which module, and whether only tests see it.
@@ -36,12 +36,23 @@ fn follow(path: PathBuf, module: &[String], tests: bool, out: &mut Vec<Found>) {
         let beside = path.parent().expect("a folder");
         let candidates = match named {
             Some(file) => vec![beside.join(file)],
-            None => vec![folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")],
+            None => vec![
+                folder.join(format!("{name}.rs")),
+                folder.join(name).join("mod.rs"),
+            ],
         };
-        let file = candidates.into_iter().find(|p| p.is_file()).unwrap_or_else(|| panic!("no file for {below:?}"));
+        let file = candidates
+            .into_iter()
+            .find(|p| p.is_file())
+            .unwrap_or_else(|| panic!("no file for {below:?}"));
         follow(file, &below, tests || *for_tests, out);
     }
-    out.push(Found { path, module: module.to_vec(), tests, source });
+    out.push(Found {
+        path,
+        module: module.to_vec(),
+        tests,
+        source,
+    });
 }
 
 fn crate_files() -> Vec<Found> {
@@ -68,10 +79,17 @@ fn complain(wrong: &[String]) {
 
 #[test]
 fn modules_import_what_the_table_allows_and_nothing_else() {
-    let document = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let document =
+        std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     let mut actual: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in crate_files().iter().filter(|f| !f.tests && !f.module.is_empty()) {
-        actual.entry(file.module[0].clone()).or_default().extend(imports(&file.source, &file.module[0]));
+    for file in crate_files()
+        .iter()
+        .filter(|f| !f.tests && !f.module.is_empty())
+    {
+        actual
+            .entry(file.module[0].clone())
+            .or_default()
+            .extend(imports(&file.source, &file.module[0]));
     }
     let table = table(&document);
     complain(&differences(&table, &actual));
@@ -81,23 +99,42 @@ fn modules_import_what_the_table_allows_and_nothing_else() {
 #[test]
 fn pure_modules_name_nothing_that_acts_and_only_adapters_name_the_outside() {
     let mut wrong = Vec::new();
-    for file in crate_files().iter().filter(|f| !f.tests && !f.module.is_empty()) {
+    for file in crate_files()
+        .iter()
+        .filter(|f| !f.tests && !f.module.is_empty())
+    {
         wrong.extend(
-            forbidden(&file.source, &file.module[0]).iter().map(|p| format!("{} names {p}", file.path.display())),
+            forbidden(&file.source, &file.module[0])
+                .iter()
+                .map(|p| format!("{} names {p}", file.path.display())),
         );
     }
     complain(&wrong);
-    assert!(rules::PURE.iter().all(|m| crate_files().iter().any(|f| f.module == [*m])), "every pure module exists");
+    assert!(
+        rules::PURE
+            .iter()
+            .all(|m| crate_files().iter().any(|f| f.module == [*m])),
+        "every pure module exists"
+    );
 }
 
 /// clippy bans clock, environment, files and processes; the ban may be lifted in adapters (and in tests) only.
 #[test]
 fn only_adapters_lift_the_ban_on_effects() {
-    let lifts = |text: &str| text.lines().any(|l| l.trim_start().starts_with("#") && l.contains("disallowed_methods"));
+    let lifts = |text: &str| {
+        text.lines()
+            .any(|l| l.trim_start().starts_with("#") && l.contains("disallowed_methods"))
+    };
     assert!(lifts("#[expect(clippy::disallowed_methods)]") && !lifts("// disallowed_methods"));
-    let own = crate_files().into_iter().filter(|f| !f.tests && f.module.first().is_some_and(|m| m != "adapters"));
+    let own = crate_files()
+        .into_iter()
+        .filter(|f| !f.tests && f.module.first().is_some_and(|m| m != "adapters"));
     let text = |path: &Path| std::fs::read_to_string(path).expect("a text");
-    complain(&own.filter(|f| lifts(&text(&f.path))).map(|f| f.path.display().to_string()).collect::<Vec<_>>());
+    complain(
+        &own.filter(|f| lifts(&text(&f.path)))
+            .map(|f| f.path.display().to_string())
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -108,7 +145,11 @@ fn files_and_functions_are_small_and_say_what_they_own() {
     let mut wrong = Vec::new();
     for path in files {
         let text = std::fs::read_to_string(&path).expect("a text");
-        wrong.extend(shape(&text).into_iter().map(|w| format!("{}: {w}", path.display())));
+        wrong.extend(
+            shape(&text)
+                .into_iter()
+                .map(|w| format!("{}: {w}", path.display())),
+        );
     }
     complain(&wrong);
 }
@@ -118,31 +159,63 @@ fn every_file_is_wired() {
     let mut files = BTreeSet::new();
     all_files(&root().join("src"), &mut files);
     let wired: BTreeSet<PathBuf> = crate_files().into_iter().map(|f| f.path).collect();
-    complain(&files.difference(&wired).map(|p| format!("{} is in no module", p.display())).collect::<Vec<_>>());
+    complain(
+        &files
+            .difference(&wired)
+            .map(|p| format!("{} is in no module", p.display()))
+            .collect::<Vec<_>>(),
+    );
     let mut out = Vec::new();
     follow(root().join("tests/it/main.rs"), &[], true, &mut out);
     let wired: BTreeSet<PathBuf> = out.into_iter().map(|f| f.path).collect();
     let mut files = BTreeSet::new();
     all_files(&root().join("tests/it"), &mut files);
-    complain(&files.difference(&wired).map(|p| format!("{} is in no module", p.display())).collect::<Vec<_>>());
+    complain(
+        &files
+            .difference(&wired)
+            .map(|p| format!("{} is in no module", p.display()))
+            .collect::<Vec<_>>(),
+    );
 }
 
 /// The rules must be able to fail: each is shown something bad.
 #[test]
 fn paths_are_found_wherever_they_stand() {
-    let found = |text: &str| imports(&read(text, &["plan".to_owned(), "release".to_owned()]), "plan");
-    let here = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
+    let found = |text: &str| {
+        imports(
+            &read(text, &["plan".to_owned(), "release".to_owned()]),
+            "plan",
+        )
+    };
+    let here = |names: &[&str]| {
+        names
+            .iter()
+            .map(|n| (*n).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     for (text, names) in [
         ("use crate::engine::Engine;", &["engine"][..]),
         ("use crate::{model::Ami, steps};", &["model", "steps"]),
         ("use super::super::engine as e;", &["engine"]),
         ("use super::step;", &[]),
-        ("fn f() -> crate::ui::X { crate::ports::y() }", &["ports", "ui"]),
+        (
+            "fn f() -> crate::ui::X { crate::ports::y() }",
+            &["ports", "ui"],
+        ),
         ("impl crate::notify::N for X {}", &["notify"]),
-        ("fn f() { g!(a, [crate::steps::x(\"crate::no\")]) }", &["steps"]),
+        (
+            "fn f() { g!(a, [crate::steps::x(\"crate::no\")]) }",
+            &["steps"],
+        ),
         ("#[derive(crate::cli::D)] struct X;", &["cli"]),
-        ("mod inner { fn f() { super::super::super::error::g() } }", &["error"]),
-        ("pub(in crate::plan) fn f() { let crate::ui::T(_) = x; }", &["ui"]),
+        (
+            "mod inner { fn f() { super::super::super::error::g() } }",
+            &["error"],
+        ),
+        (
+            "pub(in crate::plan) fn f() { let crate::ui::T(_) = x; }",
+            &["ui"],
+        ),
         ("#[cfg(test)] mod tests { use crate::adapters::fake; }", &[]),
         ("#[cfg(test)] use crate::adapters::fake;", &[]),
     ] {
@@ -165,7 +238,10 @@ fn effects_are_found_and_adapters_may_have_them() {
         assert_eq!(named(text, "plan").len(), 1, "{text}");
         assert_eq!(named(text, "adapters").len(), 0, "{text}");
     }
-    assert_eq!(named("use tokio::sync::Mutex; use std::fs;", "engine").len(), 0);
+    assert_eq!(
+        named("use tokio::sync::Mutex; use std::fs;", "engine").len(),
+        0
+    );
     for text in [
         "use tokio::process::Command;",
         "use reqwest::Client;",
@@ -174,7 +250,14 @@ fn effects_are_found_and_adapters_may_have_them() {
     ] {
         assert_eq!(named(text, "engine").len(), 1, "{text}");
     }
-    assert_eq!(named("use std::fmt; use std::time::Duration; use filesystem::x;", "plan").len(), 0);
+    assert_eq!(
+        named(
+            "use std::fmt; use std::time::Duration; use filesystem::x;",
+            "plan"
+        )
+        .len(),
+        0
+    );
 }
 
 #[test]
@@ -182,15 +265,21 @@ fn the_table_is_read_compared_and_searched_for_cycles() {
     let table = table("text\n```imports\na: b c\nb: c\nc:\n```\nmore");
     assert_eq!(cycle(&table), None);
     let actual = |c: &str| {
-        BTreeMap::from(
-            [("a", "b c"), ("b", "c"), ("c", c)]
-                .map(|(m, i)| (m.to_owned(), i.split_whitespace().map(str::to_owned).collect())),
-        )
+        BTreeMap::from([("a", "b c"), ("b", "c"), ("c", c)].map(|(m, i)| {
+            (
+                m.to_owned(),
+                i.split_whitespace().map(str::to_owned).collect(),
+            )
+        }))
     };
     assert_eq!(differences(&table, &actual("")), Vec::<String>::new());
     assert_eq!(differences(&table, &actual("a")).len(), 1);
     assert!(cycle(&actual("a")).is_some());
-    assert_eq!(differences(&table, &BTreeMap::new()).len(), 3, "entries that nothing uses");
+    assert_eq!(
+        differences(&table, &BTreeMap::new()).len(),
+        3,
+        "entries that nothing uses"
+    );
 }
 
 #[test]
@@ -198,11 +287,14 @@ fn large_files_large_functions_and_silent_files_are_found() {
     let good = "//! Owns one thing of these.\n\nfn f() {\n    x();\n}\n";
     assert_eq!(shape(good), Vec::<String>::new());
     assert_eq!(shape(&good.replace("//! ", "// ")).len(), 1);
-    assert_eq!(shape(&format!("{good}{}", "\n".repeat(300))).len(), 1);
+    assert_eq!(shape(&format!("{good}{}", "\n".repeat(FILE))).len(), 1);
     let long = format!(
         "//! Owns one thing of these.\n    pub(super) async fn f() {{\n{}    }}\n",
-        "        x();\n".repeat(59)
+        "        x();\n".repeat(FUNCTION - 1)
     );
     assert_eq!(shape(&long).len(), 1);
-    assert_eq!(shape(&long.replacen("        x();\n", "", 1)), Vec::<String>::new());
+    assert_eq!(
+        shape(&long.replacen("        x();\n", "", 1)),
+        Vec::<String>::new()
+    );
 }

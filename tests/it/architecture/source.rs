@@ -16,7 +16,10 @@ pub(super) struct Source {
 /// Reads a file that is the module `module` (from the crate's root, empty for the root itself).
 pub(super) fn read(text: &str, module: &[String]) -> Source {
     let file = syn::parse_file(text).expect("a Rust file");
-    let mut reader = Reader { module: module.to_vec(), source: Source::default() };
+    let mut reader = Reader {
+        module: module.to_vec(),
+        source: Source::default(),
+    };
     reader.visit_file(&file);
     reader.source
 }
@@ -28,7 +31,9 @@ struct Reader {
 
 /// `#[cfg(test)]`, or `#[cfg(any(test, …))]`.
 fn for_tests(attrs: &[syn::Attribute]) -> bool {
-    attrs.iter().any(|a| a.path().is_ident("cfg") && tokens(&a.meta).iter().any(|t| t == "test"))
+    attrs
+        .iter()
+        .any(|a| a.path().is_ident("cfg") && tokens(&a.meta).iter().any(|t| t == "test"))
 }
 
 fn tokens(item: &impl quote_like::Print) -> Vec<String> {
@@ -60,7 +65,8 @@ mod quote_like {
 
     /// Splits printed tokens; texts in quotes are left out.
     fn split(text: &str) -> Vec<String> {
-        let (mut out, mut word, mut quoted, mut escaped) = (Vec::new(), String::new(), false, false);
+        let (mut out, mut word, mut quoted, mut escaped) =
+            (Vec::new(), String::new(), false, false);
         for c in text.chars() {
             if quoted {
                 (quoted, escaped) = (escaped || c != '"', c == '\\' && !escaped);
@@ -125,7 +131,10 @@ impl Reader {
         while at < words.len() {
             let mut path = vec![words[at].clone()];
             while let [c1, c2, next, ..] = &words[(at + 1).min(words.len())..] {
-                if c1 != ":" || c2 != ":" || !next.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+                if c1 != ":"
+                    || c2 != ":"
+                    || !next.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                {
                     break;
                 }
                 path.push(next.clone());
@@ -157,12 +166,17 @@ impl<'ast> Visit<'ast> for Reader {
         {
             let file = attrs.iter().find_map(|a| match &a.meta {
                 syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
-                    syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(s), .. }) => Some(s.value()),
+                    syn::Expr::Lit(syn::ExprLit {
+                        lit: syn::Lit::Str(s),
+                        ..
+                    }) => Some(s.value()),
                     _ => None,
                 },
                 _ => None,
             });
-            self.source.children.push((module.ident.to_string(), file, tests));
+            self.source
+                .children
+                .push((module.ident.to_string(), file, tests));
         } else if !tests {
             visit::visit_item(self, item);
         }

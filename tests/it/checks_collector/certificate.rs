@@ -15,7 +15,8 @@ yjdO8IIXYDn9AiACPY15Wfw613I+Ko4MbXMRpEn6Biv66EKjD8oi1MqRXw==
 -----END CERTIFICATE-----
 ";
 
-const CHECK: &str = "- {certificate: /etc/c.pem, subject: CN=example.org, key_bits: 256, days_left: {at_least: 1}}";
+const CHECK: &str =
+    "- {certificate: /etc/c.pem, subject: CN=example.org, key_bits: 256, days_left: {at_least: 1}}";
 
 #[test]
 fn a_certificate_is_read_and_nothing_beside_it() {
@@ -28,11 +29,24 @@ fn a_certificate_is_read_and_nothing_beside_it() {
                 write(dir.path(), "etc/c.pem", content.as_bytes(), 0o600);
             }
             let facts = collect(&shell, &controls, Some(dir.path()));
-            assert!(!serde_json::to_string(&facts).expect("json").contains("SECRET"), "{shell:?}");
+            assert!(
+                !serde_json::to_string(&facts)
+                    .expect("json")
+                    .contains("SECRET"),
+                "{shell:?}"
+            );
             verdicts(&controls, &facts)[0].outcome
         };
         assert_eq!(told(None), Outcome::Failed, "{shell:?}: there is none");
-        assert_eq!(told(Some(&format!("{key}{CERTIFICATE}"))), Outcome::Passed, "{shell:?}");
-        assert_eq!(told(Some(key)), Outcome::Error, "{shell:?}: there is no certificate in it");
+        assert_eq!(
+            told(Some(&format!("{key}{CERTIFICATE}"))),
+            Outcome::Passed,
+            "{shell:?}"
+        );
+        assert_eq!(
+            told(Some(key)),
+            Outcome::Error,
+            "{shell:?}: there is no certificate in it"
+        );
     }
 }

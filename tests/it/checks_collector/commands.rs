@@ -15,12 +15,30 @@ const COMMANDS: &[(&str, &str)] = &[
         r#"{id: plain, command: "printf 'out'; printf 'err' >&2; exit 3", exit_status: 3, stdout: out, stderr: err}"#,
         "passed  plain",
     ),
-    (r#"{id: quotes, command: "echo \"a'b$(echo c)`echo d`\\\\\"", stdout: {match: "^a'bcd"}}"#, "passed  quotes"),
-    (r#"{id: lines, command: "echo 1\necho 2\n", stdout: "1\n2\n"}"#, "passed  lines"),
-    (r#"{id: stdin, command: "cat", stdout: ""}"#, "passed  stdin"),
-    (r#"{id: missing, command: "no-such-program-here", exit_status: 127}"#, "passed  missing"),
-    (r#"{id: own124, command: "exit 124", exit_status: 124}"#, "passed  own124"),
-    (r#"{id: signal, command: "kill -9 $$", exit_status: 137}"#, "passed  signal"),
+    (
+        r#"{id: quotes, command: "echo \"a'b$(echo c)`echo d`\\\\\"", stdout: {match: "^a'bcd"}}"#,
+        "passed  quotes",
+    ),
+    (
+        r#"{id: lines, command: "echo 1\necho 2\n", stdout: "1\n2\n"}"#,
+        "passed  lines",
+    ),
+    (
+        r#"{id: stdin, command: "cat", stdout: ""}"#,
+        "passed  stdin",
+    ),
+    (
+        r#"{id: missing, command: "no-such-program-here", exit_status: 127}"#,
+        "passed  missing",
+    ),
+    (
+        r#"{id: own124, command: "exit 124", exit_status: 124}"#,
+        "passed  own124",
+    ),
+    (
+        r#"{id: signal, command: "kill -9 $$", exit_status: 137}"#,
+        "passed  signal",
+    ),
     (
         r#"{id: slow, command: "sleep LONG; echo no", timeout: 1, exit_status: {not: 0}}"#,
         "error   slow  exit_status: it was ended after 1 s",
@@ -33,15 +51,27 @@ const COMMANDS: &[(&str, &str)] = &[
         r#"{id: much, command: "head -c 400000 /dev/zero", stdout: {not: {include: x}}}"#,
         "error   much  stdout: there are more than 262144 bytes, too many to judge",
     ),
-    (r#"{id: status-of-much, command: "head -c 400001 /dev/zero; exit 5", exit_status: 5}"#, "passed  status-of-much"),
-    (r#"{id: binary, command: "printf '\\377\\000z'", stdout: {match: "\\xff\\x00z$"}}"#, "passed  binary"),
-    (r#"{id: path, command: "echo $PATH", stdout: {include: /usr/sbin}}"#, "passed  path"),
+    (
+        r#"{id: status-of-much, command: "head -c 400001 /dev/zero; exit 5", exit_status: 5}"#,
+        "passed  status-of-much",
+    ),
+    (
+        r#"{id: binary, command: "printf '\\377\\000z'", stdout: {match: "\\xff\\x00z$"}}"#,
+        "passed  binary",
+    ),
+    (
+        r#"{id: path, command: "echo $PATH", stdout: {include: /usr/sbin}}"#,
+        "passed  path",
+    ),
 ];
 
 /// Runs all commands in every shell at once, with the script's text changed by `change`: those that would take `long` seconds
 /// are ended early, or at least all of it comes to an end.
 fn all(change: fn(String) -> String, long: u64) {
-    let yaml: String = COMMANDS.iter().map(|(check, _)| format!("- {check}\n")).collect();
+    let yaml: String = COMMANDS
+        .iter()
+        .map(|(check, _)| format!("- {check}\n"))
+        .collect();
     let controls = controls(&yaml.replace("LONG", &long.to_string()));
     let expected: Vec<&str> = COMMANDS.iter().map(|(_, line)| *line).collect();
     let script = change(script(&controls, None));
@@ -52,7 +82,11 @@ fn all(change: fn(String) -> String, long: u64) {
                 let start = Instant::now();
                 let facts = parse(NONCE, &run(&shell, script)).expect("facts");
                 assert_lines(controls, &facts, expected, &shell);
-                assert!(start.elapsed() < HANG, "{shell:?} took {:?}", start.elapsed());
+                assert!(
+                    start.elapsed() < HANG,
+                    "{shell:?} took {:?}",
+                    start.elapsed()
+                );
             });
         }
     });
@@ -81,7 +115,15 @@ fn without_setsid_timeout_ends_commands() {
 
 #[test]
 fn with_neither_the_shell_still_ends_commands() {
-    all(|script| without(without(script, "if command -v setsid "), "if timeout -k 1 5 "), 9);
+    all(
+        |script| {
+            without(
+                without(script, "if command -v setsid "),
+                "if timeout -k 1 5 ",
+            )
+        },
+        9,
+    );
 }
 
 #[test]
@@ -93,7 +135,16 @@ fn what_a_command_leaves_behind_does_not_hang_the_collector() {
     for shell in shells() {
         let start = Instant::now();
         let facts = parse(NONCE, &run(&shell, &script(&controls, None))).expect("facts");
-        assert_lines(&controls, &facts, &["passed  child", "passed  daemon"], &shell);
-        assert!(start.elapsed() < HANG, "{shell:?} took {:?}", start.elapsed());
+        assert_lines(
+            &controls,
+            &facts,
+            &["passed  child", "passed  daemon"],
+            &shell,
+        );
+        assert!(
+            start.elapsed() < HANG,
+            "{shell:?} took {:?}",
+            start.elapsed()
+        );
     }
 }

@@ -13,47 +13,113 @@ type Change = fn(&Path);
 
 /// Each passes on [`good`]'s root and fails after its change.
 const CHECKS: &[(&str, Change)] = &[
-    ("{authorized_keys: all, users: {same_set: [admin]}, count: 2, comments: {include: bob@desk}}", |root| {
-        append(root, "home/admin/.ssh/authorized_keys", "ssh-rsa AAAAKEY late\n");
-    }),
-    ("{authorized_keys: admin, files: {subset_of: [/home/admin/.ssh/authorized_keys]}}", |root| {
-        write(root, "etc/ssh/keys/admin", b"ssh-rsa AAAAKEY hidden\n", 0o600);
-    }),
-    ("{authorized_keys: all, unsafe: {empty: true}, options: {same_set: [\"\", \"command,no-pty\"]}}", |root| {
-        chmod(root, "home/admin/.ssh", 0o770);
-    }),
-    ("{host_keys: all, modes: {same_set: [\"0600\"]}, types: {same_set: [ed25519]}}", |root| {
-        chmod(root, "etc/ssh/ssh_host_ed25519_key", 0o640);
-    }),
+    (
+        "{authorized_keys: all, users: {same_set: [admin]}, count: 2, comments: {include: bob@desk}}",
+        |root| {
+            append(
+                root,
+                "home/admin/.ssh/authorized_keys",
+                "ssh-rsa AAAAKEY late\n",
+            );
+        },
+    ),
+    (
+        "{authorized_keys: admin, files: {subset_of: [/home/admin/.ssh/authorized_keys]}}",
+        |root| {
+            write(
+                root,
+                "etc/ssh/keys/admin",
+                b"ssh-rsa AAAAKEY hidden\n",
+                0o600,
+            );
+        },
+    ),
+    (
+        "{authorized_keys: all, unsafe: {empty: true}, options: {same_set: [\"\", \"command,no-pty\"]}}",
+        |root| {
+            chmod(root, "home/admin/.ssh", 0o770);
+        },
+    ),
+    (
+        "{host_keys: all, modes: {same_set: [\"0600\"]}, types: {same_set: [ed25519]}}",
+        |root| {
+            chmod(root, "etc/ssh/ssh_host_ed25519_key", 0o640);
+        },
+    ),
     ("{machine_id: this, state: empty}", |root| {
-        write(root, "etc/machine-id", b"0123456789abcdef0123456789abcdef\n", 0o444)
+        write(
+            root,
+            "etc/machine-id",
+            b"0123456789abcdef0123456789abcdef\n",
+            0o444,
+        )
     }),
-    ("{machine_id: this, dbus: same}", |root| write(root, "var/lib/dbus/machine-id", b"ffff\n", 0o444)),
-    ("{cloud_init: this, enabled: true}", |root| write(root, "etc/cloud/cloud-init.disabled", b"", 0o644)),
-    ("{cloud_init: this, state: {empty: true}}", |root| write(root, "var/lib/cloud/data/instance-id", b"i-1\n", 0o644)),
-    ("{cloud_init: this, earlier: {empty: true}}", |root| write(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)),
-    ("{histories: all, files: {disjoint: [/root/.python_history]}}", |root| {
-        write(root, "root/.python_history", b"x\n", 0o600)
+    ("{machine_id: this, dbus: same}", |root| {
+        write(root, "var/lib/dbus/machine-id", b"ffff\n", 0o444)
     }),
-    ("{histories: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}", |root| {
-        write(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
+    ("{cloud_init: this, enabled: true}", |root| {
+        write(root, "etc/cloud/cloud-init.disabled", b"", 0o644)
     }),
-    ("{histories: all}", |root| append(root, "home/admin/.bash_history", "ls\n")),
-    ("{logs: all, files: {same_set: [/var/log/auth.log, \"/var/log/a b.log\"]}, rotated: {empty: true}}", |root| {
-        write(root, "var/log/apt/term.log.1.gz", b"x", 0o640);
+    ("{cloud_init: this, state: {empty: true}}", |root| {
+        write(root, "var/lib/cloud/data/instance-id", b"i-1\n", 0o644)
     }),
+    ("{cloud_init: this, earlier: {empty: true}}", |root| {
+        write(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)
+    }),
+    (
+        "{histories: all, files: {disjoint: [/root/.python_history]}}",
+        |root| write(root, "root/.python_history", b"x\n", 0o600),
+    ),
+    (
+        "{histories: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}",
+        |root| {
+            write(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
+        },
+    ),
+    ("{histories: all}", |root| {
+        append(root, "home/admin/.bash_history", "ls\n")
+    }),
+    (
+        "{logs: all, files: {same_set: [/var/log/auth.log, \"/var/log/a b.log\"]}, rotated: {empty: true}}",
+        |root| {
+            write(root, "var/log/apt/term.log.1.gz", b"x", 0o640);
+        },
+    ),
     ("{logs: all}", |root| chmod(root, "var/log/auth.log", 0o644)),
     ("{logs: all, journals: {empty: true}}", |root| {
-        write(root, "var/log/journal/fedcba9876543210fedcba9876543210/system.journal", b"x", 0o640);
+        write(
+            root,
+            "var/log/journal/fedcba9876543210fedcba9876543210/system.journal",
+            b"x",
+            0o640,
+        );
     }),
-    ("{leftovers: all, temporary: {empty: true}}", |root| write(root, "tmp/-rf * 'x'", b"", 0o644)),
-    ("{leftovers: all, configuration: {empty: true}}", |root| write(root, "etc/a/x.conf.dpkg-old", b"", 0o644)),
-    ("{leftovers: all, packages: {empty: true}}", |root| write(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)),
-    ("{leftovers: all, tools: {empty: true}}", |root| write(root, "home/admin/.ansible/tmp/x", b"", 0o644)),
-    ("{private_keys: all, files: {same_set: [/home/admin/.ssh/id]}}", |root| {
-        write(root, "etc/app/x y.pem", b"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\n", 0o600);
+    ("{leftovers: all, temporary: {empty: true}}", |root| {
+        write(root, "tmp/-rf * 'x'", b"", 0o644)
     }),
-    ("{private_keys: all}", |root| chmod(root, "home/admin/.ssh/id", 0o604)),
+    ("{leftovers: all, configuration: {empty: true}}", |root| {
+        write(root, "etc/a/x.conf.dpkg-old", b"", 0o644)
+    }),
+    ("{leftovers: all, packages: {empty: true}}", |root| {
+        write(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)
+    }),
+    ("{leftovers: all, tools: {empty: true}}", |root| {
+        write(root, "home/admin/.ansible/tmp/x", b"", 0o644)
+    }),
+    (
+        "{private_keys: all, files: {same_set: [/home/admin/.ssh/id]}}",
+        |root| {
+            write(
+                root,
+                "etc/app/x y.pem",
+                b"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\n",
+                0o600,
+            );
+        },
+    ),
+    ("{private_keys: all}", |root| {
+        chmod(root, "home/admin/.ssh/id", 0o604)
+    }),
     ("{packages: \"telnet*\", names: {empty: true}}", |root| {
         append(
             root,
@@ -61,27 +127,48 @@ const CHECKS: &[(&str, Change)] = &[
             "\nPackage: telnetd\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
         );
     }),
-    ("{time_sync: this, services: {same_set: [chrony]}, servers: {same_set: [169.254.169.123]}}", |root| {
-        fs::remove_file(root.join("etc/systemd/system/multi-user.target.wants/chrony.service")).expect("the link");
-    }),
-    ("{apparmor: this, profiles_on_disk: {same_set: [usr.sbin.x]}, enabled: true}", |root| {
-        write(root, "etc/default/grub.d/x.cfg", b"GRUB_CMDLINE_LINUX=\"apparmor=0\"\n", 0o644);
-    }),
-    ("{repositories: all, suites: {same_set: [bookworm]}, insecure: {empty: true}}", |root| {
-        write(
-            root,
-            "etc/apt/sources.list.d/x.sources",
-            b"Types: deb\nURIs: https://u:SECRET@x/\nSuites: y\nTrusted: yes\n",
-            0o644,
-        );
-    }),
-    ("{cron: system, entries: {same_set: [\"5 * * * * root x --password ...\"]}, denied: {absent: true}}", |root| {
-        write(root, "etc/cron.d/y", b"@reboot root y\n", 0o644);
-    }),
+    (
+        "{time_sync: this, services: {same_set: [chrony]}, servers: {same_set: [169.254.169.123]}}",
+        |root| {
+            fs::remove_file(root.join("etc/systemd/system/multi-user.target.wants/chrony.service"))
+                .expect("the link");
+        },
+    ),
+    (
+        "{apparmor: this, profiles_on_disk: {same_set: [usr.sbin.x]}, enabled: true}",
+        |root| {
+            write(
+                root,
+                "etc/default/grub.d/x.cfg",
+                b"GRUB_CMDLINE_LINUX=\"apparmor=0\"\n",
+                0o644,
+            );
+        },
+    ),
+    (
+        "{repositories: all, suites: {same_set: [bookworm]}, insecure: {empty: true}}",
+        |root| {
+            write(
+                root,
+                "etc/apt/sources.list.d/x.sources",
+                b"Types: deb\nURIs: https://u:SECRET@x/\nSuites: y\nTrusted: yes\n",
+                0o644,
+            );
+        },
+    ),
+    (
+        "{cron: system, entries: {same_set: [\"5 * * * * root x --password ...\"]}, denied: {absent: true}}",
+        |root| {
+            write(root, "etc/cron.d/y", b"@reboot root y\n", 0o644);
+        },
+    ),
     ("{cron: admin, entries: {empty: true}}", |root| {
         write(root, "var/spool/cron/crontabs/admin", b"@daily z\n", 0o600)
     }),
-    ("{firewall: nft, files: {same_set: [/etc/nftables.conf]}}", |root| write(root, "etc/nftables.conf", b"", 0o644)),
+    (
+        "{firewall: nft, files: {same_set: [/etc/nftables.conf]}}",
+        |root| write(root, "etc/nftables.conf", b"", 0o644),
+    ),
 ];
 
 pub(super) fn chmod(root: &Path, path: &str, mode: u32) {
@@ -103,34 +190,66 @@ fn link(root: &Path, to: &str, at: &str) {
 /// A root file system as a build should leave it, of which one home leads out.
 fn good(root: &Path, outside: &Path) {
     let uid = fs::metadata(root).expect("own").uid();
-    let passwd = format!("root:x:0:0::/root:/bin/sh\nadmin:x:{uid}:1::/home/admin:/bin/sh\neve:x:7:7::/home/eve:/x\n");
+    let passwd = format!(
+        "root:x:0:0::/root:/bin/sh\nadmin:x:{uid}:1::/home/admin:/bin/sh\neve:x:7:7::/home/eve:/x\n"
+    );
     write(root, "etc/passwd", passwd.as_bytes(), 0o644);
     write(outside, ".bash_history", b"ls\n", 0o600);
     link(root, outside.to_str().expect("UTF-8"), "home/eve");
-    let keys = "# bob\n\nssh-ed25519 AAAAKEY bob@desk\ncommand=\"a \\\" SECRET\",no-pty ssh-rsa AAAAKEY\n";
-    write(root, "home/admin/.ssh/authorized_keys", keys.as_bytes(), 0o600);
+    let keys =
+        "# bob\n\nssh-ed25519 AAAAKEY bob@desk\ncommand=\"a \\\" SECRET\",no-pty ssh-rsa AAAAKEY\n";
+    write(
+        root,
+        "home/admin/.ssh/authorized_keys",
+        keys.as_bytes(),
+        0o600,
+    );
     for (path, mode) in [("home/admin/.ssh", 0o700), ("home/admin", 0o755)] {
         chmod(root, path, mode);
     }
-    write(root, "etc/ssh/sshd_config.d/k.conf", b"AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n", 0o644);
+    write(
+        root,
+        "etc/ssh/sshd_config.d/k.conf",
+        b"AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n",
+        0o644,
+    );
     let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n";
     write(root, "etc/ssh/ssh_host_ed25519_key", key, 0o600);
     write(root, "home/admin/.ssh/id", key, 0o600);
-    for path in ["etc/machine-id", "var/lib/dbus/machine-id", "home/admin/.bash_history", "var/log/dpkg.log"] {
+    for path in [
+        "etc/machine-id",
+        "var/lib/dbus/machine-id",
+        "home/admin/.bash_history",
+        "var/log/dpkg.log",
+    ] {
         write(root, path, b"", 0o644);
     }
     link(root, "/dev/null", "root/.lesshst");
     write(root, "usr/bin/cloud-init", b"#!", 0o755);
     for unit in ["cloud-init", "chrony", "apparmor"] {
-        write(root, &format!("usr/lib/systemd/system/{unit}.service"), b"[Unit]\n", 0o644);
-        let target = if unit == "cloud-init" { unit } else { "multi-user" };
+        write(
+            root,
+            &format!("usr/lib/systemd/system/{unit}.service"),
+            b"[Unit]\n",
+            0o644,
+        );
+        let target = if unit == "cloud-init" {
+            unit
+        } else {
+            "multi-user"
+        };
         link(
             root,
             &format!("/lib/systemd/system/{unit}.service"),
             &format!("etc/systemd/system/{target}.target.wants/{unit}.service"),
         );
     }
-    write(root, "etc/chrony/sources.d/x.sources", b"server 169.254.169.123 prefer iburst\n", 0o644);
+    write(
+        root,
+        "etc/chrony/sources.d/x.sources",
+        b"server 169.254.169.123 prefer iburst\n",
+        0o644,
+    );
     write(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
     write(root, "var/log/auth.log", b"x\n", 0o640);
     write(root, "var/log/a b.log", b"x\n", 0o644);
@@ -147,17 +266,30 @@ fn good(root: &Path, outside: &Path) {
         b"deb [signed-by=/k.gpg] http://u:SECRET@deb.debian.org/debian bookworm main\n",
         0o644,
     );
-    write(root, "etc/cron.d/x", b"# SECRET\n5 * * * *\troot  x --password SECRET\n", 0o644);
+    write(
+        root,
+        "etc/cron.d/x",
+        b"# SECRET\n5 * * * *\troot  x --password SECRET\n",
+        0o644,
+    );
     write(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
 }
 
 fn yaml() -> String {
-    CHECKS.iter().map(|(check, _)| format!("- {check}\n")).collect()
+    CHECKS
+        .iter()
+        .map(|(check, _)| format!("- {check}\n"))
+        .collect()
 }
 
 fn assert_all(facts: &Facts, outcome: Outcome, shell: &[&str]) {
     for (verdict, (check, _)) in verdicts(&controls(&yaml()), facts).iter().zip(CHECKS) {
-        assert_eq!(verdict.outcome, outcome, "{shell:?} {check}: {}", verdict.line());
+        assert_eq!(
+            verdict.outcome,
+            outcome,
+            "{shell:?} {check}: {}",
+            verdict.line()
+        );
     }
 }
 
@@ -165,7 +297,10 @@ fn assert_all(facts: &Facts, outcome: Outcome, shell: &[&str]) {
 fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
     let controls = controls(&yaml());
     for shell in shells() {
-        let (outside, dir) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+        let (outside, dir) = (
+            tempfile::tempdir().expect("dir"),
+            tempfile::tempdir().expect("dir"),
+        );
         let root = dir.path().join("a 'root' $(x)");
         fs::create_dir(&root).expect("directory");
         good(&root, outside.path());

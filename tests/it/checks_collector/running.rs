@@ -18,9 +18,14 @@ fn told(shell: &[&str], yaml: &str) -> Vec<Verdict> {
 fn a_port_is_listened_on_while_somebody_does() {
     let (tcp, udp) = (
         TcpListener::bind("127.0.0.1:0").expect("tcp"),
-        UdpSocket::bind("[::1]:0").or_else(|_| UdpSocket::bind("127.0.0.1:0")).expect("udp"),
+        UdpSocket::bind("[::1]:0")
+            .or_else(|_| UdpSocket::bind("127.0.0.1:0"))
+            .expect("udp"),
     );
-    let (stream, datagram) = (tcp.local_addr().expect("address"), udp.local_addr().expect("address"));
+    let (stream, datagram) = (
+        tcp.local_addr().expect("address"),
+        udp.local_addr().expect("address"),
+    );
     let yaml = format!(
         "- {{port: {}, listening: true, addresses: {{same_set: [\"127.0.0.1\"]}}, processes: {{count: 1}}}}\n\
          - {{port: udp/{}, addresses: {{same_set: [\"{}\"]}}}}\n- {{port: all, listening_ports: {{include: tcp/{}}}}}\n",
@@ -31,34 +36,67 @@ fn a_port_is_listened_on_while_somebody_does() {
     );
     for shell in shells() {
         for verdict in told(&shell, &yaml) {
-            assert_eq!(verdict.outcome, Outcome::Passed, "{shell:?} {}", verdict.line());
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Passed,
+                "{shell:?} {}",
+                verdict.line()
+            );
         }
     }
     drop((tcp, udp));
     for shell in shells() {
         for verdict in told(&shell, &yaml) {
-            assert_eq!(verdict.outcome, Outcome::Failed, "{shell:?} {}", verdict.line());
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Failed,
+                "{shell:?} {}",
+                verdict.line()
+            );
         }
     }
 }
 
 /// When files in a directory, and the directory, were last written to.
 fn written(path: &str) -> Vec<(std::path::PathBuf, SystemTime)> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries = fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     let all = entries.chain([path.into()]);
-    let mut times: Vec<_> = all.filter_map(|at| Some((at.clone(), fs::metadata(at).ok()?.modified().ok()?))).collect();
+    let mut times: Vec<_> = all
+        .filter_map(|at| Some((at.clone(), fs::metadata(at).ok()?.modified().ok()?)))
+        .collect();
     times.sort();
     times
 }
 
 #[test]
 fn apt_is_asked_without_a_trace() {
-    let places = ["/var/log/apt", "/var/cache/apt", "/var/lib/apt/lists", "/var/lib/dpkg"];
+    let places = [
+        "/var/log/apt",
+        "/var/cache/apt",
+        "/var/lib/apt/lists",
+        "/var/lib/dpkg",
+    ];
     let before = places.map(written);
-    let verdicts = told(&shells()[0], "- {updates: all, phase: [boot], count: {at_least: 0}}");
-    let lists = fs::read_dir("/var/lib/apt/lists").into_iter().flatten().flatten();
-    let any = lists.into_iter().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"));
-    let expected = if Path::new("/usr/bin/apt-get").exists() && any { Outcome::Passed } else { Outcome::Error };
+    let verdicts = told(
+        &shells()[0],
+        "- {updates: all, phase: [boot], count: {at_least: 0}}",
+    );
+    let lists = fs::read_dir("/var/lib/apt/lists")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let any = lists
+        .into_iter()
+        .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"));
+    let expected = if Path::new("/usr/bin/apt-get").exists() && any {
+        Outcome::Passed
+    } else {
+        Outcome::Error
+    };
     assert_eq!(verdicts[0].outcome, expected, "{}", verdicts[0].line());
     assert_eq!(places.map(written), before);
 }

@@ -20,8 +20,15 @@ fn verdicts_change_with_the_root() {
         let root = dir.path().join("root");
         stock(&root);
         let own = fs::metadata(&root).expect("own");
-        let owner = if own.uid() == 0 { "root".to_owned() } else { format!("\"{}\"", own.uid()) };
-        let yaml: String = CASES.iter().map(|(check, ..)| format!("- {check}\n")).collect();
+        let owner = if own.uid() == 0 {
+            "root".to_owned()
+        } else {
+            format!("\"{}\"", own.uid())
+        };
+        let yaml: String = CASES
+            .iter()
+            .map(|(check, ..)| format!("- {check}\n"))
+            .collect();
         let yaml = yaml.replace("SHA", NO_SHA).replace("OWNER", &owner);
         let yaml = yaml
             .replace("uid: UID", &format!("uid: {}", own.uid()))
@@ -31,27 +38,45 @@ fn verdicts_change_with_the_root() {
             let facts = collect(&shell, &controls, Some(&root));
             for (verdict, case) in verdicts(&controls, &facts).iter().zip(CASES) {
                 // Whose files these are is part of some questions.
-                if own.uid() != 0 && (case.0.contains("nouser") || case.0.contains("search_path: root}")) {
+                if own.uid() != 0
+                    && (case.0.contains("nouser") || case.0.contains("search_path: root}"))
+                {
                     continue;
                 }
                 let expected = if which == 0 { case.1 } else { case.3 };
                 // Without getfacl only an ls that shows ACLs can tell.
                 if expected != "ls" || shell[0] != "busybox" {
                     let expected = if expected == "ls" { "passed" } else { expected };
-                    assert!(verdict.line().starts_with(expected), "{shell:?} {which} {}: {}", case.0, verdict.line());
+                    assert!(
+                        verdict.line().starts_with(expected),
+                        "{shell:?} {which} {}: {}",
+                        case.0,
+                        verdict.line()
+                    );
                 }
             }
         };
         told(0);
-        CASES.iter().for_each(|(_, _, change, _)| change.apply(&root));
+        CASES
+            .iter()
+            .for_each(|(_, _, change, _)| change.apply(&root));
         told(1);
     }
 }
 
 /// A shell that is not root's, where the tests are.
 fn unprivileged(shell: &[&'static str]) -> Option<Vec<&'static str>> {
-    let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let works = Command::new(words[0]).args(&words[1..]).arg("true").status().is_ok_and(|s| s.success());
+    let words = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let works = Command::new(words[0])
+        .args(&words[1..])
+        .arg("true")
+        .status()
+        .is_ok_and(|s| s.success());
     works.then(|| words.into_iter().chain(shell.iter().copied()).collect())
 }
 
@@ -95,14 +120,24 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
         };
         let facts = collect(&shell, &controls, Some(root));
         for verdict in verdicts(&controls, &facts) {
-            assert_eq!(verdict.outcome, Outcome::Error, "{shell:?} {}", verdict.line());
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Error,
+                "{shell:?} {}",
+                verdict.line()
+            );
         }
     }
 }
 
 #[test]
 fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let read = |path: &str| {
+        fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
     let memory = read("/proc/sys/vm/overcommit_memory");
     let pid_max = read("/proc/sys/kernel/threads-max");
     let printk = read("/proc/sys/kernel/printk").replace('\t', " ");
@@ -114,14 +149,22 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
          - {{kernel_parameter: vm/overcommit_memory, running: {{not: {memory}}}}}\n"
     );
     let controls = controls(&yaml);
-    let expected = ["passed", "passed", "passed", "passed", "failed", "error", "passed", "passed", "", "failed"];
+    let expected = [
+        "passed", "passed", "passed", "passed", "failed", "error", "passed", "passed", "", "failed",
+    ];
     for shell in shells() {
         for (owned, expected) in [("yes", expected), ("no", ["skipped"; 10])] {
             let script = script(&controls, Option::None);
-            let changed = script.replace("virtual=none owned=no", &format!("virtual=none; owned={owned}; return"));
+            let changed = script.replace(
+                "virtual=none owned=no",
+                &format!("virtual=none; owned={owned}; return"),
+            );
             assert_ne!(changed, script);
             let facts = parse(NONCE, &run(&shell, &changed)).expect("facts");
-            let lines: Vec<String> = verdicts(&controls, &facts).iter().map(Verdict::line).collect();
+            let lines: Vec<String> = verdicts(&controls, &facts)
+                .iter()
+                .map(Verdict::line)
+                .collect();
             for (line, expected) in lines.iter().zip(expected) {
                 assert!(line.starts_with(expected), "{shell:?} {owned}: {line}");
             }
@@ -131,7 +174,11 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
                 owned == "no",
                 "another system's kernel is nobody's evidence"
             );
-            assert!(kept["readings"]["mounts"][""]["text"].as_str().is_some_and(|text| text.contains(" /proc ")));
+            assert!(
+                kept["readings"]["mounts"][""]["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(" /proc "))
+            );
         }
     }
 }
@@ -144,7 +191,11 @@ fn links_in_a_directory_never_lead_out_of_it() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     fs::create_dir_all(root.join("etc/sysctl.d")).expect("directory");
-    symlink(outside.path().join("x.conf"), root.join("etc/sysctl.d/x.conf")).expect("link");
+    symlink(
+        outside.path().join("x.conf"),
+        root.join("etc/sysctl.d/x.conf"),
+    )
+    .expect("link");
     symlink(outside.path(), root.join("run")).expect("link");
     symlink(outside.path(), root.join("srv")).expect("link");
     symlink("../../../../etc", root.join("up")).expect("link");
@@ -155,8 +206,14 @@ fn links_in_a_directory_never_lead_out_of_it() {
     );
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(root));
-        let lines: Vec<String> = verdicts(&controls, &facts).iter().map(Verdict::line).collect();
-        for (line, expected) in lines.iter().zip(["passed", "skipped", "passed", "passed", "passed"]) {
+        let lines: Vec<String> = verdicts(&controls, &facts)
+            .iter()
+            .map(Verdict::line)
+            .collect();
+        for (line, expected) in lines
+            .iter()
+            .zip(["passed", "skipped", "passed", "passed", "passed"])
+        {
             assert!(line.starts_with(expected), "{shell:?} {line}");
         }
     }
@@ -169,15 +226,26 @@ fn of_passwords_only_the_kind_leaves_the_target() {
     write(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
     write(dir.path(), "etc/passwd", b"a:x:1:1::/:/\n", 0o644);
     let kinds = ["yescrypt", "locked", "des", "none", "empty", "other"];
-    let yaml: String =
-        kinds.iter().zip('a'..).map(|(kind, user)| format!("- {{shadow: {user}, hash: {kind}}}\n")).collect();
+    let yaml: String = kinds
+        .iter()
+        .zip('a'..)
+        .map(|(kind, user)| format!("- {{shadow: {user}, hash: {kind}}}\n"))
+        .collect();
     let controls = controls(&yaml);
     let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
     for shell in shells() {
         let output = run(&shell, &script(&controls, Some(dir.path())));
-        assert!(!String::from_utf8_lossy(&output).contains(&hash), "{shell:?}");
+        assert!(
+            !String::from_utf8_lossy(&output).contains(&hash),
+            "{shell:?}"
+        );
         for verdict in verdicts(&controls, &parse(NONCE, &output).expect("facts")) {
-            assert_eq!(verdict.outcome, Outcome::Passed, "{shell:?} {}", verdict.line());
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Passed,
+                "{shell:?} {}",
+                verdict.line()
+            );
         }
     }
 }
@@ -190,10 +258,14 @@ fn more_than_can_be_judged_is_an_error() {
         fs::create_dir_all(dir.path().join("many")).expect("directory");
         fs::write(dir.path().join(format!("many/{long}{i}")), b"").expect("file");
     }
-    let controls = controls("- {files: /many, paths: {include: /many/y}}\n- {files: /many, name: none}\n");
+    let controls =
+        controls("- {files: /many, paths: {include: /many/y}}\n- {files: /many, name: none}\n");
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(dir.path()));
-        let lines: Vec<String> = verdicts(&controls, &facts).iter().map(Verdict::line).collect();
+        let lines: Vec<String> = verdicts(&controls, &facts)
+            .iter()
+            .map(Verdict::line)
+            .collect();
         assert!(lines[0].starts_with("error"), "{shell:?} {lines:?}");
     }
 }

@@ -12,8 +12,19 @@ use std::io::Write as _;
 #[test]
 fn names_and_content_are_data() {
     let dir = tempfile::tempdir().expect("dir");
-    let hostile =
-        ["a b", "q'uo\"te", "$(touch pwned)", "`touch pwned`", "-rf", "*", "semi;colon", "é\t\\n", "#x", "!y", "~"];
+    let hostile = [
+        "a b",
+        "q'uo\"te",
+        "$(touch pwned)",
+        "`touch pwned`",
+        "-rf",
+        "*",
+        "semi;colon",
+        "é\t\\n",
+        "#x",
+        "!y",
+        "~",
+    ];
     let fake = "x\nn0nce end 1\n\nn0nce file 2f 0 - 0 -\n\u{1}\r\n";
     let mut yaml = String::new();
     for name in hostile {
@@ -26,7 +37,12 @@ fn names_and_content_are_data() {
     for shell in shells() {
         let facts = collect(&shell, &controls, Some(dir.path()));
         for verdict in verdicts(&controls, &facts) {
-            assert_eq!(verdict.outcome, Outcome::Passed, "{shell:?}: {}", verdict.line());
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Passed,
+                "{shell:?}: {}",
+                verdict.line()
+            );
         }
     }
     assert!(!dir.path().join("pwned").exists() && !Path::new("pwned").exists());
@@ -54,9 +70,13 @@ fn bytes_arrive_as_they_are_up_to_the_cap() {
         ];
         assert_lines(&controls, &facts, &expected, &shell);
         let kept = serde_json::to_value(&facts).expect("json");
-        let hex = kept["readings"]["body"]["/all"]["hex"].as_str().expect("hex");
-        let back: Vec<u8> =
-            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect();
+        let hex = kept["readings"]["body"]["/all"]["hex"]
+            .as_str()
+            .expect("hex");
+        let back: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex"))
+            .collect();
         assert_eq!(back, all);
     }
 }
@@ -67,7 +87,12 @@ fn hashes_of_passwords_stay_on_the_target() {
     let shadow = "root:$y$j9T$abcSALT$HASHHASH:19000:0\nlocked:!$6$SALT$HASHHASH:1\nold:abHASHHASHxy:1\nnone:*:1\nnew:!:1\n\
         empty::1\n";
     write(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
-    write(dir.path(), "key", b"-----BEGIN RSA PRIVATE KEY-----\nHASHHASH\n", 0o600);
+    write(
+        dir.path(),
+        "key",
+        b"-----BEGIN RSA PRIVATE KEY-----\nHASHHASH\n",
+        0o600,
+    );
     let controls = controls(
         r#"
 - {file: /etc/shadow, content: {match: "^root:\\$y\\$\\.\\.\\.:19000:0$"}}
@@ -80,14 +105,30 @@ fn hashes_of_passwords_stay_on_the_target() {
     let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
     for shell in shells() {
         let output = run(&shell, &script(&controls[..4], Some(dir.path())));
-        assert!(!String::from_utf8_lossy(&output).contains(&hash), "{shell:?}");
+        assert!(
+            !String::from_utf8_lossy(&output).contains(&hash),
+            "{shell:?}"
+        );
         let facts = collect(&shell, &controls, Some(dir.path()));
         let found = verdicts(&controls, &facts);
-        assert!(found[..4].iter().all(|v| v.outcome == Outcome::Passed), "{found:?}");
+        assert!(
+            found[..4].iter().all(|v| v.outcome == Outcome::Passed),
+            "{found:?}"
+        );
         assert_eq!(found[4].outcome, Outcome::Failed);
-        let kept = [serde_json::to_string(&facts).expect("json"), serde_json::to_string(&found).expect("json")];
-        assert!(kept.iter().all(|text| !text.contains("HASHHASH")), "{kept:?}");
-        assert!(!kept[0].contains("19000:"), "no line of the file is kept: {}", kept[0]);
+        let kept = [
+            serde_json::to_string(&facts).expect("json"),
+            serde_json::to_string(&found).expect("json"),
+        ];
+        assert!(
+            kept.iter().all(|text| !text.contains("HASHHASH")),
+            "{kept:?}"
+        );
+        assert!(
+            !kept[0].contains("19000:"),
+            "no line of the file is kept: {}",
+            kept[0]
+        );
     }
 }
 
@@ -100,7 +141,10 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
     assert!(script.len() > 40_000, "several buffers of any shell");
     for shell in shells() {
         let output = run(&shell, &script);
-        assert_eq!(parse(NONCE, &output).expect("facts").readings["file"].len(), 900);
+        assert_eq!(
+            parse(NONCE, &output).expect("facts").readings["file"].len(),
+            900
+        );
         assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
@@ -110,10 +154,18 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
             .stderr(Stdio::null())
             .spawn()
             .expect("the shell starts");
-        child.stdin.take().expect("stdin").write_all(&script.as_bytes()[..script.len() / 2]).expect("it reads");
+        child
+            .stdin
+            .take()
+            .expect("stdin")
+            .write_all(&script.as_bytes()[..script.len() / 2])
+            .expect("it reads");
         let output = child.wait_with_output().expect("it ends").stdout;
         assert!(parse(NONCE, &output).is_err());
-        assert!(!String::from_utf8_lossy(&output).contains(NONCE), "the group is read whole before any of it runs");
+        assert!(
+            !String::from_utf8_lossy(&output).contains(NONCE),
+            "the group is read whole before any of it runs"
+        );
     }
 }
 

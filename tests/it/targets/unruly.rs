@@ -13,11 +13,24 @@ fn a_target_over_ssh_is_judged_in_one_connection() {
     let answer = house.check(&["web", TO, "--identity", "my key", "--json"]);
     let report = answer.passes().json();
     let verdicts = report["verdicts"].as_array().expect("verdicts");
-    assert!(verdicts.len() == 2 && verdicts.iter().all(|v| v["outcome"] == "passed"), "{report}");
-    assert_eq!((&report["phase"], &report["profiles"][0]["name"]), (&"boot".into(), &"web".into()), "{report}");
+    assert!(
+        verdicts.len() == 2 && verdicts.iter().all(|v| v["outcome"] == "passed"),
+        "{report}"
+    );
+    assert_eq!(
+        (&report["phase"], &report["profiles"][0]["name"]),
+        (&"boot".into(), &"web".into()),
+        "{report}"
+    );
     let calls = house.read("calls");
     assert_eq!(calls.lines().count(), 1, "one connection: {calls}");
-    for word in ["-p 2222", "-i my key", "-l someone -- far.example sh -c ", "StrictHostKeyChecking=yes", "sudo -n"] {
+    for word in [
+        "-p 2222",
+        "-i my key",
+        "-l someone -- far.example sh -c ",
+        "StrictHostKeyChecking=yes",
+        "sudo -n",
+    ] {
         assert!(calls.contains(word), "{word}: {calls}");
     }
 }
@@ -25,7 +38,12 @@ fn a_target_over_ssh_is_judged_in_one_connection() {
 #[test]
 fn what_could_be_an_option_is_refused_before_anything_is_started() {
     let house = House::with_ssh(HERE);
-    for target in ["ssh://-oProxyCommand=touch pwned", "ssh://-l@host", "ssh://host;touch pwned", "ftp://host"] {
+    for target in [
+        "ssh://-oProxyCommand=touch pwned",
+        "ssh://-l@host",
+        "ssh://host;touch pwned",
+        "ftp://host",
+    ] {
         house.check(&["web", target]).fails(2, &["is no target"]);
     }
     assert_eq!(house.read("calls"), "");
@@ -41,7 +59,9 @@ fn banners_and_noise_are_no_answer_and_in_nobodys_way() {
     let house = House::with_ssh(&format!("{noise}/bin/sh -c \"$remote\"\n{noise}exit 0\n"));
     house.check(&["web", TO]).passes();
     // Noise alone is no collection.
-    House::with_ssh(noise).check(&["web", TO]).fails(4, &["incomplete", "answered nothing"]);
+    House::with_ssh(noise)
+        .check(&["web", TO])
+        .fails(4, &["incomplete", "answered nothing"]);
 }
 
 #[test]
@@ -50,27 +70,40 @@ fn a_collection_that_was_cut_off_is_an_error() {
         return skip("the script that stands in for ssh is root here");
     }
     let house = House::with_ssh("/bin/sh -c \"$remote\" | head -c 2000\n");
-    house.check(&["web", TO]).fails(4, &["incomplete", "cut off"]);
+    house
+        .check(&["web", TO])
+        .fails(4, &["incomplete", "cut off"]);
     let house = House::with_ssh("/bin/sh -c \"$remote\" | sed '/ os-release /d'\n");
-    house.check(&["web", TO]).fails(4, &["incomplete", "cut off after"]);
+    house
+        .check(&["web", TO])
+        .fails(4, &["incomplete", "cut off after"]);
     let house = House::with_ssh("exit 0\n");
-    house.check(&["web", TO]).fails(4, &["incomplete", "answered nothing"]);
+    house
+        .check(&["web", TO])
+        .fails(4, &["incomplete", "answered nothing"]);
     let house = House::with_ssh("echo 'This account is closed.' >&2\nexit 1\n");
-    house.check(&["web", TO]).fails(4, &["incomplete", "the target said: This account is closed."]);
+    house.check(&["web", TO]).fails(
+        4,
+        &["incomplete", "the target said: This account is closed."],
+    );
 }
 
 #[test]
 fn a_hanging_target_is_ended_when_its_time_is_up() {
     // It goes on when it is told to stop, and its child holds the output open.
     let house = House::with_ssh("trap '' TERM\ntouch started\nsleep 600 &\nsleep 600\n");
-    house.check(&["web", TO, "--max-seconds", "2"]).fails(4, &["did not end within 2 s", "--max-seconds"]);
+    house
+        .check(&["web", TO, "--max-seconds", "2"])
+        .fails(4, &["did not end within 2 s", "--max-seconds"]);
     assert!(house.path("started").exists());
 }
 
 #[test]
 fn a_target_that_never_stops_talking_is_ended_when_it_said_too_much() {
     let house = House::with_ssh("while :; do head -c 1000000 /dev/zero; done\n");
-    house.check(&["web", TO, "--max-mebibytes", "5"]).fails(4, &["more than 5 MiB", "--max-mebibytes"]);
+    house
+        .check(&["web", TO, "--max-mebibytes", "5"])
+        .fails(4, &["more than 5 MiB", "--max-mebibytes"]);
     let house = House::with_ssh("head -c 100000000 /dev/urandom\n");
     house.check(&["web", TO]).fails(4, &["more than 32 MiB"]);
 }
@@ -84,7 +117,10 @@ fn who_may_not_be_root_is_told_what_to_do() {
     // The remote command asks for root by sudo, once, exactly where it is not root already.
     let house = House::with_ssh("PATH=\"$HOME/bin:$PATH\" exec /bin/sh -c \"$remote\"\n");
     house.program("id", "#!/bin/sh\necho 1000\n");
-    house.program("sudo", "#!/bin/sh\necho \"$*\" >>\"$HOME/sudos\"\nshift 2\nexec \"$@\"\n");
+    house.program(
+        "sudo",
+        "#!/bin/sh\necho \"$*\" >>\"$HOME/sudos\"\nshift 2\nexec \"$@\"\n",
+    );
     house.check(&["--profile", "small", TO]).passes();
     assert_eq!(house.read("sudos"), "-n -- sh -s\n");
 }
@@ -95,8 +131,14 @@ fn house_fails(ssh: &str, words: &[&str]) {
 
 #[test]
 fn a_target_without_a_shell_or_without_tools_says_so() {
-    house_fails("mkdir -p empty\nPATH=$PWD/empty exec /bin/sh -c \"$remote\"\n", &["not found", "POSIX `sh`"]);
-    house_fails("echo 'exec: /bin/sh: Permission denied' >&2\nexit 126\n", &["Permission denied", "POSIX `sh`"]);
+    house_fails(
+        "mkdir -p empty\nPATH=$PWD/empty exec /bin/sh -c \"$remote\"\n",
+        &["not found", "POSIX `sh`"],
+    );
+    house_fails(
+        "echo 'exec: /bin/sh: Permission denied' >&2\nexit 126\n",
+        &["Permission denied", "POSIX `sh`"],
+    );
     // A machine with everything but `od`, then one whose `od` is something else; neither has `stat`.
     let tools = "awk cat date dpkg-query getent head id ls ps readlink sed setsid sleep sh sort systemctl tail timeout tr uname wc grep find cut";
     let some = format!(
@@ -105,7 +147,10 @@ fn a_target_without_a_shell_or_without_tools_says_so() {
     );
     house_fails(&some, &["lacks what a collection needs", "od"]);
     house_fails(
-        &some.replace("\nsed", "\nprintf '#!/bin/sh\\ncat >/dev/null\\n' >some/od; chmod 755 some/od\nsed"),
+        &some.replace(
+            "\nsed",
+            "\nprintf '#!/bin/sh\\ncat >/dev/null\\n' >some/od; chmod 755 some/od\nsed",
+        ),
         &["lacks what a collection needs", "od"],
     );
     if root() {
@@ -119,12 +164,17 @@ fn a_target_without_a_shell_or_without_tools_says_so() {
 fn a_host_that_is_another_one_is_named() {
     let changed = "echo '@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @' >&2\n\
                    echo 'Host key verification failed.' >&2\nexit 255\n";
-    house_fails(changed, &["host key is not the one that is known", "--known-hosts"]);
+    house_fails(
+        changed,
+        &["host key is not the one that is known", "--known-hosts"],
+    );
 }
 
 #[test]
 fn nothing_is_written_where_nothing_can_be_run() {
-    let works = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]).status();
+    let works = std::process::Command::new("unshare")
+        .args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"])
+        .status();
     if !works.is_ok_and(|s| s.success()) {
         return skip("no mounts of one's own here");
     }
@@ -140,8 +190,13 @@ fn this_machine_is_a_target() {
         House::new().check(&["web", "local"]).passes();
     } else {
         let house = House::new();
-        house.program("sudo", "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n");
-        house.check(&["web", "local"]).fails(4, &["a password is required", "NOPASSWD"]);
+        house.program(
+            "sudo",
+            "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n",
+        );
+        house
+            .check(&["web", "local"])
+            .fails(4, &["a password is required", "NOPASSWD"]);
     }
     assert!(exists("/etc/passwd"));
 }

@@ -19,17 +19,23 @@ pub(super) struct Flaky<S> {
 
 impl<S: Store> Flaky<S> {
     pub(super) fn over(inner: S) -> Self {
-        Self { inner, calls: AtomicUsize::new(0), fails: Mutex::new(None) }
+        Self {
+            inner,
+            calls: AtomicUsize::new(0),
+            fails: Mutex::new(None),
+        }
     }
 
     /// Only the `nth` call from now fails.
     pub(super) fn fail(&self, nth: usize, when: When) {
-        *self.fails.lock().expect("no panic") = Some((self.calls.load(Ordering::SeqCst) + nth, false, when));
+        *self.fails.lock().expect("no panic") =
+            Some((self.calls.load(Ordering::SeqCst) + nth, false, when));
     }
 
     /// That one and all after it.
     pub(super) fn fail_from(&self, nth: usize, when: When) {
-        *self.fails.lock().expect("no panic") = Some((self.calls.load(Ordering::SeqCst) + nth, true, when));
+        *self.fails.lock().expect("no panic") =
+            Some((self.calls.load(Ordering::SeqCst) + nth, true, when));
     }
 
     pub(super) fn heal(&self) {
@@ -44,7 +50,9 @@ impl<S: Store> Flaky<S> {
     ) -> StoreResult<T> {
         let now = self.calls.fetch_add(1, Ordering::SeqCst);
         let fails = *self.fails.lock().expect("no panic");
-        let hit = fails.filter(|(nth, forever, _)| now == *nth || *forever && now > *nth).map(|f| f.2);
+        let hit = fails
+            .filter(|(nth, forever, _)| now == *nth || *forever && now > *nth)
+            .map(|f| f.2);
         let error = || StoreError {
             kind: StoreErrorKind::Unreachable,
             action,
@@ -70,7 +78,8 @@ impl<S: Store> Store for Flaky<S> {
     }
 
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
-        self.call("create", key, self.inner.create(key, content)).await
+        self.call("create", key, self.inner.create(key, content))
+            .await
     }
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {

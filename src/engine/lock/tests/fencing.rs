@@ -22,7 +22,14 @@ struct Slow(Arc<MemoryStore>);
 /// Pending once.
 async fn turn() {
     let mut waited = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 #[async_trait]
@@ -73,7 +80,10 @@ type Allowed = Arc<Mutex<Vec<(usize, u64)>>>;
 /// Takes the lock, asks before changes, gives signs of life, gives back, and again.
 async fn actor(number: usize, locks: Locks, allowed: Allowed) {
     for round in 0_u32.. {
-        let Ok(held) = locks.acquire(&test_env(), &who(&format!("{number}-{round}")), &|_| ()).await else {
+        let Ok(held) = locks
+            .acquire(&test_env(), &who(&format!("{number}-{round}")), &|_| ())
+            .await
+        else {
             turn().await;
             continue;
         };
@@ -111,7 +121,10 @@ fn play(moves: &[Move], skews: [i32; 3]) -> Vec<(usize, u64)> {
     let (store, truth, allowed) = (Arc::new(Slow(Arc::default())), clock(), Allowed::default());
     let mut actors: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for (number, skew) in skews.into_iter().enumerate() {
-        let wrong = Wrong { truth: Arc::clone(&truth), by: margin(LEASE) * skew / 200 };
+        let wrong = Wrong {
+            truth: Arc::clone(&truth),
+            by: margin(LEASE) * skew / 200,
+        };
         let locks = locks(&store, &Arc::new(wrong));
         actors.push(Box::pin(actor(number, locks, Arc::clone(&allowed))));
     }
@@ -125,7 +138,10 @@ fn play(moves: &[Move], skews: [i32; 3]) -> Vec<(usize, u64)> {
         }
     }
     drop(actors);
-    Arc::into_inner(allowed).expect("the actors are gone").into_inner().expect("no panic")
+    Arc::into_inner(allowed)
+        .expect("the actors are gone")
+        .into_inner()
+        .expect("no panic")
 }
 
 /// The first change that was allowed to an older generation than one before it.
@@ -153,13 +169,18 @@ proptest! {
 #[tokio::test]
 async fn who_is_suspended_after_looking_does_not_take_what_was_renewed_meanwhile() {
     let (memory, clock) = (Arc::new(MemoryStore::default()), clock());
-    let (held, _) = acquire(&locks(&memory, &clock), &test_env(), "run1").await.expect("free");
+    let (held, _) = acquire(&locks(&memory, &clock), &test_env(), "run1")
+        .await
+        .expect("free");
     let slow = locks(&Arc::new(Slow(Arc::clone(&memory))), &clock);
     let envs = test_env();
     let mut taker = Box::pin(acquire(&slow, &envs, "run2"));
     let mut context = Context::from_waker(Waker::noop());
     // Once to begin, once to have the list.
-    assert!(taker.as_mut().poll(&mut context).is_pending() && taker.as_mut().poll(&mut context).is_pending());
+    assert!(
+        taker.as_mut().poll(&mut context).is_pending()
+            && taker.as_mut().poll(&mut context).is_pending()
+    );
     pass(&clock, LEASE * 2 / 3);
     held.renew().await.expect("renewed");
     pass(&clock, LEASE / 2);
@@ -167,15 +188,25 @@ async fn who_is_suspended_after_looking_does_not_take_what_was_renewed_meanwhile
         Poll::Ready(end) => Some(end),
         Poll::Pending => None,
     });
-    assert!(end.expect("it ends").is_err(), "the expiry that was seen has passed, the lock's has not");
+    assert!(
+        end.expect("it ends").is_err(),
+        "the expiry that was seen has passed, the lock's has not"
+    );
     held.check().await.expect("still held");
 }
 
 #[test]
 fn the_property_sees_takeovers() {
     // Each actor in turn takes over from the one before, which goes on afterwards and is not allowed any more.
-    let moves: Vec<Move> =
-        (0..12).flat_map(|n| [Move::Turns(n % 3, 25), Move::Time(130), Move::Turns((n + 1) % 3, 12)]).collect();
+    let moves: Vec<Move> = (0..12)
+        .flat_map(|n| {
+            [
+                Move::Turns(n % 3, 25),
+                Move::Time(130),
+                Move::Turns((n + 1) % 3, 12),
+            ]
+        })
+        .collect();
     let seen = play(&moves, [0; 3]);
     let most = seen.iter().map(|(_, g)| *g).max().unwrap_or(0);
     assert!(most >= 5, "{seen:?}");

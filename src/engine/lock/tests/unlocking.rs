@@ -13,15 +13,28 @@ use crate::ports::Store as _;
 
 #[tokio::test]
 async fn lock_of_an_ended_process_is_taken_over_immediately() {
-    let (store, clock, processes) = (Arc::new(MemoryStore::default()), clock(), Arc::new(FakeProcesses::default()));
+    let (store, clock, processes) = (
+        Arc::new(MemoryStore::default()),
+        clock(),
+        Arc::new(FakeProcesses::default()),
+    );
     let locks = locks_with(&store, &clock, &processes);
     let (dead, _) = acquire(&locks, &test_env(), "dead").await.expect("free");
     assert_eq!(refused(&locks, "run2").await.kind, Kind::Refused);
     assert_eq!(locks.holders(&test_env()).await.expect("read").len(), 1);
     processes.0.lock().expect("no panic").insert(4711);
-    assert_eq!(locks.holders(&test_env()).await.expect("read"), [], "a sweep must not spare what the dead run left");
-    let (live, said) = acquire(&locks, &test_env(), "run2").await.expect("the holder has ended");
-    assert!(said[0].contains("run dead of") && said[0].contains("whose process has ended"), "{said:?}");
+    assert_eq!(
+        locks.holders(&test_env()).await.expect("read"),
+        [],
+        "a sweep must not spare what the dead run left"
+    );
+    let (live, said) = acquire(&locks, &test_env(), "run2")
+        .await
+        .expect("the holder has ended");
+    assert!(
+        said[0].contains("run dead of") && said[0].contains("whose process has ended"),
+        "{said:?}"
+    );
     assert!(dead.check().await.is_err());
     live.check().await.expect("held");
 }
@@ -34,14 +47,24 @@ async fn emptied_store_gives_the_lock_to_one_run_only() {
     for key in store.list("acme/locks").await.expect("listed") {
         store.delete(&key).await.expect("deleted");
     }
-    let (second, _) = acquire(&locks, &test_env(), "second").await.expect("nothing is there");
-    assert_eq!(first.generations(), second.generations(), "both hold the same generation");
+    let (second, _) = acquire(&locks, &test_env(), "second")
+        .await
+        .expect("nothing is there");
+    assert_eq!(
+        first.generations(),
+        second.generations(),
+        "both hold the same generation"
+    );
     let before = store.list("acme/locks").await.expect("listed");
     let why = first.check().await.expect_err("it is the other run's now");
     assert!(why.contains("run second"), "{why}");
     first.renew().await.expect("nothing to write");
     first.release(&|_| ()).await;
-    assert_eq!(store.list("acme/locks").await.expect("listed"), before, "the first wrote nothing");
+    assert_eq!(
+        store.list("acme/locks").await.expect("listed"),
+        before,
+        "the first wrote nothing"
+    );
     second.check().await.expect("held");
     pass(&clock, SignedDuration::from_mins(4));
     second.renew().await.expect("renewed");
@@ -67,7 +90,11 @@ async fn emptied_store_stops_the_run() {
 
 #[tokio::test]
 async fn unlock_releases_the_dead_and_others_only_by_force() {
-    let (store, clock, processes) = (Arc::new(MemoryStore::default()), clock(), Arc::new(FakeProcesses::default()));
+    let (store, clock, processes) = (
+        Arc::new(MemoryStore::default()),
+        clock(),
+        Arc::new(FakeProcesses::default()),
+    );
     let locks = locks_with(&store, &clock, &processes);
     let env = &test_env()[0];
     let unlock = async |force: bool| {

@@ -24,7 +24,12 @@ fn cases() -> impl Strategy<Value = Case> {
     let flags = any::<(bool, bool, bool, bool, bool, bool)>();
     let state = prop::sample::select(vec!["released", "released", "held"]);
     (flags, 0..4u32, 1..4u32, state).prop_map(
-        |((custom, forced, aged, origin_newer, recipe, newer_revoked), depth, rebase_after, state)| Case {
+        |(
+            (custom, forced, aged, origin_newer, recipe, newer_revoked),
+            depth,
+            rebase_after,
+            state,
+        )| Case {
             custom,
             forced,
             aged,
@@ -43,27 +48,57 @@ fn said(case: &Case) -> String {
     let rules = format!(
         "rebase_after: {}\n{}",
         case.rebase_after,
-        if case.aged { "max_age: 10d\n" } else { "max_age: 300d\n" }
+        if case.aged {
+            "max_age: 10d\n"
+        } else {
+            "max_age: 300d\n"
+        }
     );
-    let (source, parent) = ("source: {owner: amazon, name: debian-*}\n", "parent: base\n");
+    let (source, parent) = (
+        "source: {owner: amazon, name: debian-*}\n",
+        "parent: base\n",
+    );
     let own = if case.custom { parent } else { source };
     let name = if case.custom { "jdk" } else { "base" };
     let file = format!("images/{name}.yaml");
     let before = format!("{own}{rules}");
-    let after = format!("{before}{}", if case.recipe { "packages: [curl]\n" } else { "" });
+    let after = format!(
+        "{before}{}",
+        if case.recipe {
+            "packages: [curl]\n"
+        } else {
+            ""
+        }
+    );
     let (old, new) = (catalog(&[(&file, &before)]), catalog(&[(&file, &after)]));
-    let more = [(tags::DEPTH, case.depth.to_string()), (tags::STATE, case.state.to_owned())];
+    let more = [
+        (tags::DEPTH, case.depth.to_string()),
+        (tags::STATE, case.state.to_owned()),
+    ];
     let more: Vec<(&str, &str)> = more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let made = |ami: Ami| Ami { created: "2026-11-01T00:00:00Z".to_owned(), ..ami };
+    let made = |ami: Ami| Ami {
+        created: "2026-11-01T00:00:00Z".to_owned(),
+        ..ami
+    };
     let mut images = vec![made(released(&old, name, "20261101.1", &more))];
     if case.newer_revoked {
-        images.push(made(released(&old, name, "20261105.1", &[(tags::STATE, "revoked"), (tags::CURRENT, "")])));
+        images.push(made(released(
+            &old,
+            name,
+            "20261105.1",
+            &[(tags::STATE, "revoked"), (tags::CURRENT, "")],
+        )));
     }
     let mut vendor = "ami-vendor";
     if case.custom {
         images.push(released(&old, "base", "20261101.1", &[]));
         if case.origin_newer {
-            images.push(released(&old, "base", "20261110.1", &[(tags::CURRENT, "Test=2026-11-10T00:00:00Z")]));
+            images.push(released(
+                &old,
+                "base",
+                "20261110.1",
+                &[(tags::CURRENT, "Test=2026-11-10T00:00:00Z")],
+            ));
         }
     } else if case.origin_newer {
         vendor = "ami-vendor-2";
@@ -78,7 +113,8 @@ fn expected(case: &Case) -> &'static str {
         return "keep 20261101.1";
     }
     let withdrawn = case.state == "held" || case.newer_revoked;
-    let from_origin = case.origin_newer || case.recipe || withdrawn || case.depth >= case.rebase_after;
+    let from_origin =
+        case.origin_newer || case.recipe || withdrawn || case.depth >= case.rebase_after;
     match (from_origin, case.custom, case.origin_newer) {
         (false, _, _) => "on its last good build 20261101.1",
         (true, false, false) => "on name of ami-vendor (ami-vendor)",
@@ -102,30 +138,59 @@ proptest! {
 /// by its tag after the chain's AMIs are gone.
 #[test]
 fn a_chain_is_counted_and_its_source_remembered() {
-    let c = catalog(&[("images/base.yaml", "source: {owner: amazon, name: debian-*}\nrebase_after: 2\n")]);
+    let c = catalog(&[(
+        "images/base.yaml",
+        "source: {owner: amazon, name: debian-*}\nrebase_after: 2\n",
+    )]);
     let on = |version: &str, base: &str| {
-        let since = format!("Test={}-{}-{}T00:00:00Z", &version[..4], &version[4..6], &version[6..8]);
+        let since = format!(
+            "Test={}-{}-{}T00:00:00Z",
+            &version[..4],
+            &version[4..6],
+            &version[6..8]
+        );
         let base = format!("eu-west-1:{base}");
-        released(&c, "base", version, &[(tags::BASE, &base), (tags::CURRENT, &since)])
+        released(
+            &c,
+            "base",
+            version,
+            &[(tags::BASE, &base), (tags::CURRENT, &since)],
+        )
     };
     let first = on("20261101.1", "ami-vendor");
     let second = on("20261102.1", "ami-base-20261101.1");
     let third = on("20261103.1", "ami-base-20261102.1");
-    let says = |images: Vec<Ami>, force| decided(&c, &world(images, Some("ami-vendor")), &["base"], force).join("");
+    let says = |images: Vec<Ami>, force| {
+        decided(&c, &world(images, Some("ami-vendor")), &["base"], force).join("")
+    };
     let all = vec![first.clone(), second.clone(), third.clone()];
-    assert!(says(all.clone(), false).contains("keep"), "{}", says(all.clone(), false));
+    assert!(
+        says(all.clone(), false).contains("keep"),
+        "{}",
+        says(all.clone(), false)
+    );
     assert!(says(vec![first, second], true).contains("last good build 20261102.1"));
-    assert!(says(all, true).contains("on name of ami-vendor"), "two builds on itself are enough");
+    assert!(
+        says(all, true).contains("on name of ami-vendor"),
+        "two builds on itself are enough"
+    );
 
     // The ancestors were pruned: without the tag nobody knows the source, with it nothing moved.
     let tagged: Tags = third
         .tags
         .clone()
         .into_iter()
-        .chain([tag(tags::SOURCE, "ami-vendor 2026-10-01T00:00:00Z"), tag(tags::DEPTH, "1")])
+        .chain([
+            tag(tags::SOURCE, "ami-vendor 2026-10-01T00:00:00Z"),
+            tag(tags::DEPTH, "1"),
+        ])
         .collect();
     let alone = ami("ami-base-20261103.1", tagged);
-    assert!(says(vec![alone.clone()], false).contains("keep"), "{}", says(vec![alone.clone()], false));
+    assert!(
+        says(vec![alone.clone()], false).contains("keep"),
+        "{}",
+        says(vec![alone.clone()], false)
+    );
     assert!(says(vec![alone], true).contains("last good build 20261103.1"));
 }
 
@@ -137,11 +202,31 @@ fn tag(key: &str, value: &str) -> (String, String) {
 #[test]
 fn an_older_source_is_no_newer_one() {
     let c = catalog(&[]);
-    let base = released(&c, "base", "20261101.1", &[(tags::SOURCE, "ami-gone 2026-12-01T00:00:00Z")]);
-    let got = decided(&c, &world(vec![base.clone()], Some("ami-vendor")), &["base"], false);
+    let base = released(
+        &c,
+        "base",
+        "20261101.1",
+        &[(tags::SOURCE, "ami-gone 2026-12-01T00:00:00Z")],
+    );
+    let got = decided(
+        &c,
+        &world(vec![base.clone()], Some("ami-vendor")),
+        &["base"],
+        false,
+    );
     assert!(got[0].contains("keep"), "{}", got[0]);
-    let older = released(&c, "base", "20261101.1", &[(tags::SOURCE, "ami-gone 2026-10-01T00:00:00Z")]);
-    let got = decided(&c, &world(vec![older], Some("ami-vendor")), &["base"], false);
+    let older = released(
+        &c,
+        "base",
+        "20261101.1",
+        &[(tags::SOURCE, "ami-gone 2026-10-01T00:00:00Z")],
+    );
+    let got = decided(
+        &c,
+        &world(vec![older], Some("ami-vendor")),
+        &["base"],
+        false,
+    );
     let words = "because source is newer: name of ami-vendor (ami-vendor) of 2026-11-22 after ami-gone of 2026-10-01";
     assert!(got[0].contains(words), "{}", got[0]);
 }

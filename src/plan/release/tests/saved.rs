@@ -8,7 +8,11 @@ use crate::plan::saved::Saved;
 use crate::plan::step::Action;
 
 fn request(run: &str) -> Request {
-    Request { images: vec![ImageName::from("jdk")], force: true, run: RunId::from(run) }
+    Request {
+        images: vec![ImageName::from("jdk")],
+        force: true,
+        run: RunId::from(run),
+    }
 }
 
 #[test]
@@ -18,15 +22,34 @@ fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
     let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
     let text = serde_json::to_vec(&saved).expect("JSON");
     let saved: Saved = serde_json::from_slice(&text).expect("it reads back");
-    let later = World { taken: "2027-01-05T00:00:00Z".parse().expect("time"), caller: "other".to_owned(), ..then };
-    let today = saved.today(&c, &later, &RunId::from("r2")).expect("nothing moved");
-    assert_eq!(today.decisions, saved.plan.decisions, "also the version, which is of the reviewed day");
+    let later = World {
+        taken: "2027-01-05T00:00:00Z".parse().expect("time"),
+        caller: "other".to_owned(),
+        ..then
+    };
+    let today = saved
+        .today(&c, &later, &RunId::from("r2"))
+        .expect("nothing moved");
+    assert_eq!(
+        today.decisions, saved.plan.decisions,
+        "also the version, which is of the reviewed day"
+    );
     let expires = today.steps.iter().find_map(|s| match &s.action {
         Action::TagCandidate { tags, .. } => tags.get(tags::EXPIRES).cloned(),
         _ => None,
     });
-    assert_eq!(expires.as_deref(), Some("2027-01-05T12:00:00Z"), "what is temporary is temporary from now on");
-    assert!(today.steps.iter().all(|s| !format!("{s:?}").contains("r1\"")), "the run is the new one");
+    assert_eq!(
+        expires.as_deref(),
+        Some("2027-01-05T12:00:00Z"),
+        "what is temporary is temporary from now on"
+    );
+    assert!(
+        today
+            .steps
+            .iter()
+            .all(|s| !format!("{s:?}").contains("r1\"")),
+        "the run is the new one"
+    );
 }
 
 #[test]
@@ -34,18 +57,31 @@ fn what_moved_is_named() {
     let c = catalog(&[]);
     let then = world(both(&c), Some("ami-vendor"));
     let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
-    let refused =
-        |catalog, world: &World| saved.today(catalog, world, &RunId::from("r2")).expect_err("moved").join("; ");
+    let refused = |catalog, world: &World| {
+        saved
+            .today(catalog, world, &RunId::from("r2"))
+            .expect_err("moved")
+            .join("; ")
+    };
     let edited = catalog(&[("motd", "bye\n")]);
     assert_eq!(refused(&edited, &then), "jdk: file motd changed");
-    assert_eq!(refused(&c, &world(both(&c), Some("ami-2"))), "base: source changed: ami-vendor -> ami-2");
+    assert_eq!(
+        refused(&c, &world(both(&c), Some("ami-2"))),
+        "base: source changed: ami-vendor -> ami-2"
+    );
     let mut moved = world(both(&c), Some("ami-vendor"));
-    moved.images[1].tags.insert(tags::STATE.to_owned(), "held".to_owned());
-    let words = "jdk: AMI ami-jdk-20261101.1 in eu-west-1: tag bakeline:state changed: released -> held";
+    moved.images[1]
+        .tags
+        .insert(tags::STATE.to_owned(), "held".to_owned());
+    let words =
+        "jdk: AMI ami-jdk-20261101.1 in eu-west-1: tag bakeline:state changed: released -> held";
     assert_eq!(refused(&c, &moved), words);
     let mut more = both(&c);
     more.push(released(&c, "base", "20261110.1", &[]));
-    assert!(refused(&c, &world(more, Some("ami-vendor"))).contains("base: AMI ami-base-20261110.1 in eu-west-1"));
+    assert!(
+        refused(&c, &world(more, Some("ami-vendor")))
+            .contains("base: AMI ami-base-20261110.1 in eu-west-1")
+    );
     // An image that has nothing to do with it may move.
     let other = catalog(&[("images/other.yaml", "parent: base\n")]);
     assert!(saved.today(&other, &then, &RunId::from("r2")).is_ok());
