@@ -257,5 +257,4 @@ fn text(manifest: &Manifest) -> String {
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
 mod tests;
