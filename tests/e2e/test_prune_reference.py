@@ -1,4 +1,4 @@
-"""Prune against an independent reference, on ten thousand random worlds: the two name the same set, never a subset.
+"""Compares prune with an independent reference on ten thousand random inventories: both name the same set.
 
 The reference, `prune_reference.py` beside this file, is written from README.md ("What prune keeps") by someone who has not
 read the program. It offers one function:
@@ -48,7 +48,7 @@ IMAGES = ("base", "jdk", "web")
 
 
 def settings_of(dice: random.Random) -> dict:
-    """A bakeline.yaml: a ladder of one to three rungs, with and without retention of their own."""
+    """Generates a bakeline.yaml with one to three environments, with and without their own retention."""
 
     def retention() -> dict:
         choices = {"keep": (1, 4), "days": (0, 14), "reserve": (1, 3)}
@@ -70,7 +70,7 @@ def settings_of(dice: random.Random) -> dict:
 
 
 def instant(dice: random.Random, days: float) -> str:
-    """A time up to so many days ago."""
+    """Returns a time within the last `days` days."""
     ago = NOW - datetime.timedelta(seconds=int(dice.uniform(0, days * 86400)))
     return ago.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -172,7 +172,7 @@ def decisions(folder: pathlib.Path, world: pathlib.Path) -> list[dict]:
 
 
 def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | None]:
-    """Compares one world; says how often each rule alone kept something, and what differs."""
+    """Compares one inventory. Returns how often each rule alone kept an AMI, and the differences."""
     dice = random.Random(20261122 + number)
     settings = settings_of(dice)
     names = [name for name in IMAGES if dice.random() < 0.9]
@@ -198,7 +198,7 @@ def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | N
     return count, None
 
 
-def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) -> None:
+def test_prune_matches_reference(tmp_path: pathlib.Path) -> None:
     total, different = collections.Counter(), []
     with ThreadPoolExecutor(2) as pool:
         for count, difference in pool.map(lambda number: one(number, tmp_path), range(WORLDS)):
@@ -212,8 +212,8 @@ def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) ->
     assert not rare, f"these rules decided alone fewer than {LEAST} times: {rare}"
 
 
-def test_forty_nights_end_at_what_the_reference_names() -> None:
-    """The last of forty nights as the engine left it (src/steps/tests/forty_nights.rs keeps the file up to date)."""
+def test_forty_day_simulation_matches_reference() -> None:
+    """Checks the last day of the simulation, which a unit test of the steps writes."""
     ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-nights.json").read_text())
     settings, world, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
     kept = settings["retention"]
@@ -227,7 +227,7 @@ def test_forty_nights_end_at_what_the_reference_names() -> None:
     assert set(collections.Counter(own).values()) == {7}
 
 
-def test_a_fact_that_protects_makes_what_goes_stay(tmp_path: pathlib.Path) -> None:
+def test_protecting_fact_keeps_every_retired_ami(tmp_path: pathlib.Path) -> None:
     seen = 0
     for number in range(max(20, WORLDS // 100)):
         dice = random.Random(number)
