@@ -138,7 +138,7 @@ class Bench:
         (self.at / "test_sixty.py").write_text("\n".join(lines) + "\n")
 
     def goss_60(self) -> None:
-        """The assertions as a gossfile, beside the program."""
+        """Writes the assertions as a gossfile next to the program."""
         (self.at / "goss").mkdir()
         shutil.copy(goss(), self.at / "goss/goss")
         spec: dict[str, object] = {

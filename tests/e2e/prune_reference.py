@@ -28,14 +28,14 @@ def newest(amis: list[Facts], most: int) -> set[str]:
     return set(sorted({a["version"] for a in amis}, key=lambda v: [int(part) for part in v.split(".")])[::-1][:most])
 
 
-def goes(settings: Facts, images: list[str], world: Facts) -> set[str]:
+def goes(settings: Facts, images: list[str], inventory: Facts) -> set[str]:
     """Returns the IDs of the AMIs of this catalog that no rule keeps."""
     ladder: list[Facts] = settings.get("environments") or [{"name": "Test"}, {"name": "Prod"}]
     rungs = {env.get("tag_value", env["name"]): level for level, env in enumerate(ladder)}
     key = (settings.get("tag_keys") or {}).get("environment", "Environment")
-    used = {ref["ami"] for ref in world.get("references", []) if ref["kind"] != "shared-with"}
-    now, judged = moment(world["taken"]), []
-    for raw in world["images"]:
+    used = {ref["ami"] for ref in inventory.get("references", []) if ref["kind"] != "shared-with"}
+    now, judged = moment(inventory["taken"]), []
+    for raw in inventory["images"]:
         tags = {name[9:]: value for name, value in raw.get("tags", {}).items() if name.startswith("bakeline:")}
         mine = {"schema": "1", "catalog": settings["name"], "self": raw["id"]}.items() <= tags.items()
         if mine and re.fullmatch(SOUND, " ".join(tags.get(name, "") for name in TAGS)):

@@ -1,5 +1,5 @@
-"""Our two baselines against what InSpec found with dev-sec's on a stock root, control by control; where they differ, a trap of
-InSpec or of its profiles explains that very control, and both verdicts are said."""
+"""Compares the two baselines with the verdicts of InSpec and dev-sec's profiles on a vendor root, control by control. Each
+difference is explained by a documented trap of InSpec or its profiles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROFILES = ("linux-baseline", "ssh-baseline")
 TRAPS: list[tuple[str, dict[tuple[str, str], str]]] = [
     (
         (
-            "InSpec judges the kernel that happens to run, whoever's it is; we judge what the image configures, and what runs only "
+            "InSpec judges the running kernel, even that of a host; bakeline judges the configuration of the image, and running values only "
             "where the kernel is the image's own, which a root with its host's kernel does not have"
         ),
         {

@@ -91,7 +91,7 @@ def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, 
     sandbox.control("slack", {"status": 500, "times": 0})
     answers = [line["status"] for line in sandbox.slack()[told:]]
     assert answers and set(answers) == {500}, "the webhook was never asked, or did not fail"
-    assert "slack" in alpha.last.err.lower(), "nobody is told that nobody was told"
+    assert "slack" in alpha.last.err.lower(), "the failed notification is not reported"
     second = alpha.latest("web", "Test")
     [v2] = set(standing(alpha)) - {v1}
     assert v2.split(".")[0] == v1.split(".")[0] and int(v2.split(".")[1]) == int(v1.split(".")[1]) + 1

@@ -26,7 +26,7 @@ CORPUS = {
     "option": "--version; rm -rf / | true > /x < /y # end",
     "unicode": "grün 漢字 café",
 }
-# Tags are refused outside EC2's letters by nobody but AWS itself; every one of these is legal in a tag's value.
+# Only AWS itself checks the characters of tags. All of these are legal in a tag's value.
 ALL = " ".join(text for name, text in CORPUS.items() if name != "unicode")[:240]
 DESCRIPTION = " ".join([CORPUS["interpolation"], CORPUS["directive"], CORPUS["slack"], CORPUS["backtick"], '"', "'"])
 
@@ -109,7 +109,7 @@ def test_slack_message_escapes_mentions(sandbox: Sandbox, catalog: Catalog) -> N
     [message] = sandbox.slack()[told:]
     assert message["status"] == 200, message
     texts = re.findall(r'"text": "((?:[^"\\]|\\.)*)"', json.dumps(message["payload"]))
-    assert "channel" in " ".join(texts), "the failure is told"
+    assert "channel" in " ".join(texts), "the failure is not reported"
     assert not re.search(r"<[!@#]|<https://x", " ".join(texts)), texts
 
 

@@ -1,4 +1,4 @@
-"""What is kept about two releases, judged by looking into instances of both: `diff`, `explain`, and what Slack is told."""
+"""Evidence of two releases, compared with instances of both: `diff`, `explain` and the Slack message."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_diff_against_scratch_shows_drift_and_cleans_up(sandbox: Sandbox, chain:
     assert said["diff"] == wanted
     assert "CreateImage" in sandbox.changes(mark), "nothing was built"
     assert cloud(sandbox) == before, difference(before, cloud(sandbox))
-    assert len(sandbox.slack()) == told, "nobody needs to hear of it"
+    assert len(sandbox.slack()) == told, "an unneeded notification was sent"
     chain.catalog.file("scripts/app.sh", SCRIPT)
 
 

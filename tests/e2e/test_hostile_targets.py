@@ -83,7 +83,7 @@ def test_replayed_answer_is_refused(target: Server, judged: Checker) -> None:
 def test_frames_in_file_content_are_text(target: Server, judged: Checker) -> None:
     said = recorded(target, judged)
     shell(target, PLAIN)
-    # A whole good answer stands in a file and is printed by a command, beside what is to be found.
+    # A file contains a complete valid answer, and a command prints it.
     (target.root / "etc/judged").write_text(f"evil\n{said}")
     answer = Checker(judged.at, [*CHECKS, {"id": "cat", "command": "cat /etc/judged", "stdout": {"match": "^evil$"}}])
     outcomes = answer.ask(target).outcomes()

@@ -76,7 +76,7 @@ class Released:
 def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """Releases base -> custom -> custom with the shipped templates and secret canaries in the environment."""
     at = tmp_path_factory.mktemp("layers")
-    with socket.socket() as closed:  # a webhook that nobody answers: its address must not show in the error either
+    with socket.socket() as closed:  # a webhook without a server: the error must not show its address
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     canary = {

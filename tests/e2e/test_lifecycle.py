@@ -161,7 +161,7 @@ class InterruptedHistory(SeededHistory):
 
     def kill_at(self, nth: int, *words: str) -> bool:
         """Starts a command and kills it during the `nth` call that changes something: odd calls are lost, even ones are
-        even one is performed and nobody hears of it. Whether it was killed in time."""
+        performed without an answer. Returns whether it was killed in time."""
         lost = "InternalError" if nth % 2 else ""
         self.sandbox.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": HANG}]})
         started: subprocess.Popen[bytes] = self.catalog.start(*words)
@@ -241,5 +241,5 @@ def test_doctor_and_rerun_repair_move_killed_at_any_change(interrupted: Interrup
         interrupted.observer.assert_matches(after, name)
         assert not [half for place in table.cells for half in interrupted.observer.unfinished_copies(place, name)]
         findings = json.loads(interrupted.catalog.bakeline("doctor", "--json", want=0).out)
-        assert [one for one in findings if not one.get("lost")] == [], "nobody has evidence of what nobody built"
+        assert [one for one in findings if not one.get("lost")] == [], "only evidence that cannot exist may be missing"
     assert torn_apart, "no kill ever left a place between two states: the doctor had nothing to do"

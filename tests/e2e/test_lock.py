@@ -207,4 +207,4 @@ def test_store_with_newer_schema_is_refused(sandbox: Sandbox, catalog: Catalog) 
         done = catalog.bakeline(*words, want=1)
         assert ".bakeline/store/lock/schema.json" in done.err and "newer bakeline" in done.err, done
     assert sandbox.changes(mark) == []
-    assert [path for path in shape.parent.rglob("*") if path.is_file()] == [shape], "nothing was written beside it"
+    assert [path for path in shape.parent.rglob("*") if path.is_file()] == [shape], "something was written next to it"

@@ -58,7 +58,7 @@ class web {
 HIERA = (
     "version: 5\ndefaults: {datadir: data, data_hash: yaml_data}\nhierarchy:\n  - {name: common, path: common.yaml}\n"
 )
-# What must be in no finished image: packages that only Puppet needed, and what both tools write beside their work.
+# Contents that no finished image may have: packages that only Puppet needed, and temporary files of both tools.
 TRACES = "/home/*/.ansible* /root/.ansible* /tmp/* /var/tmp/bakeline* /etc/puppet* /var/lib/puppet /var/cache/puppet"
 TRACES += " /var/log/puppet /root/.puppetlabs /opt/puppetlabs /usr/sbin/policy-rc.d /usr/bin/puppet /usr/bin/facter"
 

@@ -114,7 +114,7 @@ def protected(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 def disabled(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ec2 = sandbox.client("ec2")
     ec2.disable_image(ImageId=ami)
-    return "disabled by somebody else than bakeline", lambda: ec2.enable_image(ImageId=ami)
+    return "disabled, but not by bakeline", lambda: ec2.enable_image(ImageId=ami)
 
 
 def launched(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:

@@ -72,7 +72,7 @@ class RetirementScenario(SeededHistory):
 
     def healthy(self) -> None:
         findings = json.loads(self.catalog.bakeline("doctor", "--json", want=0).out)
-        assert [one for one in findings if not one.get("lost")] == [], "nobody has evidence of what nobody built"
+        assert [one for one in findings if not one.get("lost")] == [], "only evidence that cannot exist may be missing"
 
 
 def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp_path: Path) -> None:

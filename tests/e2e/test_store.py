@@ -99,7 +99,7 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
     def assert_unchanged(found: dict[str, bytes]) -> None:
         assert (found[facts], found[result]) == (whole[facts], whole[result])
         lost = {"reasons": []}
-        assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "why it was built is no tag"
+        assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "the reason of a build is not a tag"
 
     def another() -> None:
         other = {**json.loads(whole[recipe]), "recipe": "0" * 64}
@@ -115,7 +115,7 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
     assert "of another build" in catalog.bakeline("doctor", want=5).out
     catalog.bakeline("doctor", "--apply", want=0)
     assert_unchanged(objects(sandbox))
-    # The catalog moved on and the runs were on another machine: nobody can make them again.
+    # The catalog has changed and the runs were on another machine, so the evidence cannot be recreated.
     catalog.file("scripts/motd.sh", "echo good bye > /etc/motd\n")
     runs = catalog.at / ".bakeline/runs"
     runs.rename(catalog.at / "elsewhere")

@@ -63,7 +63,7 @@ def settled(sandbox: Sandbox) -> Listing:
         pending = [ami for ami in ec2.describe_images(Owners=["self"])["Images"] if ami["State"] == "pending"]
         return not pending and not {"pending", "shutting-down", "stopping"} & set(states)
 
-    wait_until(calm, HANG, "a world at rest", every=0.2)
+    wait_until(calm, HANG, "an inventory at rest", every=0.2)
     return cloud(sandbox)
 
 

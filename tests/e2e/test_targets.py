@@ -33,7 +33,7 @@ CHECKS: list[dict[str, Any]] = [
     {"id": "os", "os": "this", "name": "debian"},
     {"id": "virtualization", "virtualization": "this", "container": True},
 ]
-# One of each further resource: what it says of one root from several sides is compared, whatever it is.
+# One check of each further resource, to compare its results between kinds of target.
 MORE: list[dict[str, Any]] = [
     {"id": "files", "files": "/etc", "name": "*.conf", "max_depth": 1, "paths": {"include": "/etc/adduser.conf"}},
     {"id": "acl", "acl": "/etc/shadow", "extended": False},
@@ -63,7 +63,7 @@ MORE: list[dict[str, Any]] = [
     {"id": "repositories", "repositories": "all", "uris": {"empty": False}},
     {"id": "cron", "cron": "system", "denied": {"empty": True}},
 ]
-# sshd makes keys of its own right before it starts, whatever cloud-init was told.
+# sshd creates its own keys before it starts, independently of cloud-init.
 OWN_KEYS = """set -eu
 mkdir -p /etc/systemd/system/ssh.service.d
 cat > /etc/systemd/system/ssh.service.d/keys.conf <<'X'

@@ -69,7 +69,7 @@ build {
 def documented(
     shared_sandbox: Sandbox, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[CompletedRun, str]:
-    """Plain `packer build` beside what bakeline released."""
+    """A plain `packer build` next to bakeline's AMIs."""
     at = tmp_path_factory.mktemp("packer")
     values = {"region": shared_sandbox.region, "endpoint": shared_sandbox.env["AWS_ENDPOINT_URL"]}
     (at / "example.pkr.hcl").write_text(DOCUMENTED % values)

@@ -188,7 +188,7 @@ def server(root: Path, at: Path, own_kernel: bool = False, own_network: bool = F
             )
             assert process.poll() is None, log.read_text()
             pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-            if apart:  # there is no way from our network into its own, but through a server that is started inside
+            if apart:  # its network is reachable only through a server that is started inside
                 enter = f"nsenter --target={pid} --mount --pid --net -- chroot {root} {SSHD} -i"
                 config.write_text(f"{config.read_text()}  ProxyCommand {enter}\n")
             yield Server(root, port, pid, config)
