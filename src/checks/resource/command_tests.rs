@@ -48,7 +48,7 @@ fn a_late_or_cut_answer_is_an_error() {
     );
     assert_eq!(
         late,
-        "error   command:x  exit_status: it was ended after 3 s"
+        "error   command:x  exit_status: the command timed out after 3 s"
     );
     assert!(
         told(

@@ -242,7 +242,7 @@ fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observe
         "suid" => Observed::bool(stat.mode & 0o4000 != 0),
         "sgid" => Observed::bool(stat.mode & 0o2000 != 0),
         "sticky" => Observed::bool(stat.mode & 0o1000 != 0),
-        "acl" => acl::extra(view, path),
+        "acl" => acl::file_property(view, path),
         "immutable" => view
             .parsed("attributes", path, |letters| Ok(letters.contains('i')))
             .observe("is on a file system without such attributes", |set| {
