@@ -3,26 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::checks::{Entry, Placed, report};
+use super::checks::{ImageControl, ParsedCheck, report};
 use super::codes;
 use super::de::from_node;
 use super::node::{Key, Node, Scalar, Value};
 use super::raw::Text;
-use super::settings::first_time;
-use super::source::{Sink, Source};
+use super::settings::check_unique;
+use super::source::{Diagnostics, SourceFile};
 use super::text::{Checker, shown};
 use crate::checks::{self, Input, Tree};
 use crate::diagnostic::nearest;
 
 /// A profile that is named, perhaps with values for its inputs.
 #[derive(Debug)]
-pub(super) struct Use {
+pub(super) struct ProfileUse {
     pub(super) name: Text,
     pub(super) inputs: Vec<(Key, Node)>,
 }
 
 /// The profiles that a list names; one that is named twice is reported.
-pub(super) fn parse_uses(list: Option<&Node>, checker: &mut Checker<'_, '_>) -> Vec<Use> {
+pub(super) fn parse_profile_uses(
+    list: Option<&Node>,
+    checker: &mut Checker<'_, '_>,
+) -> Vec<ProfileUse> {
     let Some(Node {
         value: Value::List(entries),
         ..
@@ -41,7 +44,7 @@ pub(super) fn parse_uses(list: Option<&Node>, checker: &mut Checker<'_, '_>) -> 
             value: text.clone(),
             span: named.span.clone(),
         };
-        if first_time(
+        if check_unique(
             &mut seen,
             &name,
             (codes::DUPLICATE_ENTRY, "the profile"),
@@ -53,7 +56,7 @@ pub(super) fn parse_uses(list: Option<&Node>, checker: &mut Checker<'_, '_>) -> 
                 .get("inputs")
                 .map(|given| given.entries().to_vec())
                 .unwrap_or_default();
-            out.push(Use { name, inputs });
+            out.push(ProfileUse { name, inputs });
         }
     }
     out
@@ -61,31 +64,32 @@ pub(super) fn parse_uses(list: Option<&Node>, checker: &mut Checker<'_, '_>) -> 
 
 /// Values for inputs, and where they are written.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'n, 's> {
+pub(super) struct InputValues<'n, 's> {
     pub(super) values: &'n [(Key, Node)],
-    pub(super) source: Source<'s>,
+    pub(super) source: SourceFile<'s>,
 }
 
-impl Given<'_, '_> {
+impl InputValues<'_, '_> {
     /// Reports values for inputs that nobody declares.
-    pub(super) fn declared(&self, inputs: &BTreeMap<String, Input>, sink: &mut Sink) {
+    pub(super) fn declared(&self, inputs: &BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
         for (key, _) in self
             .values
             .iter()
             .filter(|(key, _)| !inputs.contains_key(&key.text))
         {
             let problem = checks::no_input(&key.text, inputs);
-            sink.error(
-                codes::INPUT,
-                self.source.place(key.span.clone()),
-                problem.message,
-            )
-            .maybe_help(problem.help);
+            diagnostics
+                .error(
+                    codes::INPUT,
+                    self.source.span(key.span.clone()),
+                    problem.message,
+                )
+                .help_if_known(problem.help);
         }
     }
 
     /// Inputs with these values; those that don't fit are reported and left out.
-    pub(super) fn give(&self, inputs: &mut BTreeMap<String, Input>, sink: &mut Sink) {
+    pub(super) fn give(&self, inputs: &mut BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
         for (key, node) in self.values {
             let Some(input) = inputs.get_mut(&key.text) else {
                 continue;
@@ -97,16 +101,21 @@ impl Given<'_, '_> {
                 Ok(set) => *input = set,
                 Err(problem) => {
                     let message = format!("the input `{}`: {}", shown(&key.text), problem.message);
-                    let place = self.source.place(node.span.clone());
-                    sink.error(codes::INPUT, place, message)
-                        .maybe_help(problem.help);
+                    let span = self.source.span(node.span.clone());
+                    diagnostics
+                        .error(codes::INPUT, span, message)
+                        .help_if_known(problem.help);
                 }
             }
         }
     }
 
     /// Gives the values to every check that may name such an input; checks that share their inputs still do.
-    pub(super) fn rescope(&self, checks: &mut [Placed], sink: &mut Sink) {
+    pub(super) fn apply_to_checks(
+        &self,
+        checks: &mut [ParsedCheck],
+        diagnostics: &mut Diagnostics,
+    ) {
         type Shared = Arc<BTreeMap<String, Input>>;
         let mut known: Vec<(Shared, Shared)> = Vec::new();
         for placed in checks.iter_mut().filter(|_| !self.values.is_empty()) {
@@ -118,7 +127,7 @@ impl Given<'_, '_> {
                 continue;
             }
             let mut inputs = (*placed.inputs).clone();
-            self.give(&mut inputs, sink);
+            self.give(&mut inputs, diagnostics);
             let new = Arc::new(inputs);
             known.push((Arc::clone(&placed.inputs), Arc::clone(&new)));
             placed.inputs = new;
@@ -128,12 +137,12 @@ impl Given<'_, '_> {
 
 /// What a file says about the controls of others.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct Overrides {
     overrides: Vec<(Key, Node)>,
     disabled: Vec<(Key, Node)>,
 }
 
-impl Changes {
+impl Overrides {
     /// Takes them out of a file.
     pub(super) fn take(file: &mut Node) -> Self {
         let mut entries = |key| {
@@ -150,7 +159,7 @@ impl Changes {
     /// Makes the changes. What names no control is reported, unless not all controls are known (`whole`).
     pub(super) fn apply(
         &self,
-        entries: &mut [Arc<Entry>],
+        entries: &mut [Arc<ImageControl>],
         whole: bool,
         checker: &mut Checker<'_, '_>,
     ) {
@@ -167,9 +176,9 @@ impl Changes {
             if found.is_none() && whole {
                 unknown(
                     &key.text,
-                    checker.source.place(key.span.clone()),
+                    checker.source.span(key.span.clone()),
                     index.keys(),
-                    checker.sink,
+                    checker.diagnostics,
                 );
             }
             found
@@ -188,7 +197,7 @@ impl Changes {
             let (Some(at), Some(reason)) = (find(key, checker), reason(node, checker)) else {
                 continue;
             };
-            let placed = Placed {
+            let placed = ParsedCheck {
                 disabled: Some(reason),
                 ..entries[at].placed.clone()
             };
@@ -202,9 +211,9 @@ impl Changes {
 /// Reports an id that no control has.
 pub(super) fn unknown<'k>(
     id: &str,
-    place: crate::diagnostic::Place,
+    span: crate::diagnostic::Span,
     known: impl Iterator<Item = &'k String>,
-    sink: &mut Sink,
+    diagnostics: &mut Diagnostics,
 ) {
     let help = match nearest(id, known.map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -212,32 +221,33 @@ pub(super) fn unknown<'k>(
             "name a control by its `id`, or by its resource, such as `package:nginx`".to_owned()
         }
     };
-    sink.error(
-        codes::UNKNOWN_CONTROL,
-        place,
-        format!("there is no control `{}`", shown(id)),
-    )
-    .help(help);
+    diagnostics
+        .error(
+            codes::UNKNOWN_CONTROL,
+            span,
+            format!("there is no control `{}`", shown(id)),
+        )
+        .help(help);
 }
 
 /// A control with what an override says; none where that says nothing usable.
 fn overridden(
-    entry: &Entry,
+    entry: &ImageControl,
     node: &Node,
     checker: &mut Checker<'_, '_>,
-) -> Result<Option<Entry>, Vec<checks::Problem>> {
+) -> Result<Option<ImageControl>, Vec<checks::Problem>> {
     let (Ok(Tree::Map(changes)), Tree::Map(keys)) = (from_node::<Tree>(node), &*entry.placed.raw)
     else {
         return Ok(None);
     };
     let mut placed = [entry.placed.clone()];
     if let Some(inputs) = node.get("inputs") {
-        let given = Given {
+        let given = InputValues {
             values: inputs.entries(),
             source: checker.source,
         };
-        given.declared(&entry.placed.inputs, checker.sink);
-        given.rescope(&mut placed, checker.sink);
+        given.declared(&entry.placed.inputs, checker.diagnostics);
+        given.apply_to_checks(&mut placed, checker.diagnostics);
     }
     let [mut placed] = placed;
     let mut keys = keys.clone();

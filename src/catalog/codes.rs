@@ -17,7 +17,7 @@ codes! {
     CONTROL = "CAT006", "a NUL, another control character or an invisible direction mark";
     DOCUMENTS = "CAT007", "more than one YAML document in a file";
     EMPTY = "CAT008", "a file without content";
-    BUDGET = "CAT009", "too deep, too many nodes, or aliases that expand without end";
+    LIMIT = "CAT009", "too deep, too many nodes, or aliases that expand without end";
     FEATURE = "CAT010", "a YAML feature the catalog has no use for: custom tags, merge keys, keys that are not text";
     DUPLICATE_KEY = "CAT011", "a key twice in one map";
     UNKNOWN_KEY = "CAT020", "a key that has no meaning there";

@@ -28,7 +28,7 @@ const LITTER: [&str; 6] = [
 const LITTER_ENDS: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
 
 /// Everything that a check of this needs beside the image's own text.
-struct Reader<'f, 'n, 'a, 's, 'c> {
+struct FolderReader<'f, 'n, 'a, 's, 'c> {
     files: &'f dyn Files,
     named: &'n mut BTreeMap<String, Vec<u8>>,
     c: &'c mut Checker<'a, 's>,
@@ -42,7 +42,7 @@ pub(super) fn put(
     out: &mut Vec<Provision>,
     c: &mut Checker<'_, '_>,
 ) {
-    let mut reader = Reader { files, named, c };
+    let mut reader = FolderReader { files, named, c };
     out.extend(
         raw.ansible
             .iter()
@@ -57,7 +57,7 @@ pub(super) fn put(
     );
 }
 
-impl Reader<'_, '_, '_, '_, '_> {
+impl FolderReader<'_, '_, '_, '_, '_> {
     fn ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
         let vars = self.values(&raw.vars, "variable", &syntax::VARIABLE);
         let files = self.beside(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
@@ -117,7 +117,7 @@ impl Reader<'_, '_, '_, '_, '_> {
 
     /// Reads every file below a folder; `at` is where the user named it.
     fn below(&mut self, folder: &str, at: &Text) -> Option<BTreeSet<String>> {
-        let before = self.c.sink.errors();
+        let before = self.c.diagnostics.error_count();
         let mut out = BTreeSet::new();
         let all = self.files.list(folder);
         for path in all
@@ -141,7 +141,7 @@ impl Reader<'_, '_, '_, '_, '_> {
             }
             out.insert(path);
         }
-        (self.c.sink.errors() == before).then_some(out)
+        (self.c.diagnostics.error_count() == before).then_some(out)
     }
 
     fn small(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {

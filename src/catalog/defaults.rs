@@ -1,4 +1,4 @@
-//! Owns what holds when `bakeline.yaml` or an image says nothing: every default of the catalog, in one place.
+//! Owns what holds when `bakeline.yaml` or an image says nothing: every default of the catalog, in one span.
 
 use jiff::SignedDuration;
 

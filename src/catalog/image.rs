@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::{Changes, Use};
-use super::checks::Placed;
+use super::changes::{Overrides, ProfileUse};
+use super::checks::ParsedCheck;
 use super::configuration;
 use super::files::{Files, destination, read_named};
 use super::raw::{RawFile, RawImage, RawSource, Text};
-use super::settings::{Known, first_time};
-use super::source::Source as Origin;
+use super::settings::{SettingsDefaults, check_unique};
+use super::source::SourceFile;
 use super::text::{Checker, shown};
-use super::waivers::Waived;
+use super::waivers::WaiverEntry;
 use super::{codes, defaults, syntax};
 use crate::catalog::Source;
-use crate::catalog::de::At;
+use crate::catalog::de::Spanned;
 use crate::model::{Arch, Tags};
 use crate::platform::Platform;
 use crate::provision::Provision;
@@ -22,8 +22,8 @@ use crate::provision::script::Script;
 
 /// An image that does not know its parent yet.
 #[derive(Debug)]
-pub(super) struct Draft<'a> {
-    pub(super) origin: Origin<'a>,
+pub(super) struct ImageDraft<'a> {
+    pub(super) origin: SourceFile<'a>,
     pub(super) description: String,
     pub(super) source: Option<Source>,
     pub(super) parent: Option<Text>,
@@ -32,22 +32,22 @@ pub(super) struct Draft<'a> {
     pub(super) environment: Option<Text>,
     pub(super) packages: Vec<Text>,
     pub(super) provision: Vec<Provision>,
-    pub(super) profiles: Vec<Use>,
-    pub(super) checks: Vec<Placed>,
-    pub(super) changes: Changes,
-    pub(super) waivers: Vec<Waived<'a>>,
+    pub(super) profiles: Vec<ProfileUse>,
+    pub(super) checks: Vec<ParsedCheck>,
+    pub(super) changes: Overrides,
+    pub(super) waivers: Vec<WaiverEntry<'a>>,
     pub(super) tags: Tags,
-    pub(super) disk_gib: Option<At<u32>>,
+    pub(super) disk_gib: Option<Spanned<u32>>,
     pub(super) max_age: Option<jiff::SignedDuration>,
     pub(super) rebase_after: u32,
 }
 
 /// What an image's file says about how it is judged.
-pub(super) struct Judged<'a> {
-    pub(super) profiles: Vec<Use>,
-    pub(super) checks: Vec<Placed>,
-    pub(super) changes: Changes,
-    pub(super) waivers: Vec<Waived<'a>>,
+pub(super) struct ImageChecks<'a> {
+    pub(super) profiles: Vec<ProfileUse>,
+    pub(super) checks: Vec<ParsedCheck>,
+    pub(super) changes: Overrides,
+    pub(super) waivers: Vec<WaiverEntry<'a>>,
 }
 
 /// The longest description, in characters; EC2's limit for an AMI's.
@@ -56,23 +56,23 @@ pub(super) const MAX_DESCRIPTION: usize = 255;
 /// Checks one image; the files it names are put into `named`. `lost` are the keys whose values were no use at all.
 pub(super) fn draft<'a>(
     (raw, lost): (RawImage, &[String]),
-    Judged {
+    ImageChecks {
         profiles,
         checks,
         changes,
         waivers,
-    }: Judged<'a>,
-    known: &Known,
+    }: ImageChecks<'a>,
+    known: &SettingsDefaults,
     files: &dyn Files,
     named: &mut BTreeMap<String, Vec<u8>>,
     c: &mut Checker<'a, '_>,
-) -> Draft<'a> {
+) -> ImageDraft<'a> {
     let description = raw
         .description
         .as_ref()
         .and_then(|d| c.ascii_line("a description", d, MAX_DESCRIPTION));
     origin(&raw, lost, c);
-    let mut provision = put_files(&raw.files, files, named, c);
+    let mut provision = parse_files(&raw.files, files, named, c);
     configuration::put(&raw, files, named, &mut provision, c);
     for script in &raw.scripts {
         if let Some(bytes) = read_named(c, files, script) {
@@ -86,12 +86,12 @@ pub(super) fn draft<'a>(
     let mut unique = |list: Vec<Text>, code, what, c: &mut Checker<'_, '_>| {
         seen.clear();
         list.into_iter()
-            .filter(|t| first_time(&mut seen, t, (code, what), c).is_some())
+            .filter(|t| check_unique(&mut seen, t, (code, what), c).is_some())
             .collect::<Vec<_>>()
     };
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let packages = unique(raw.packages, codes::DUPLICATE_PACKAGE, "the package", c);
-    Draft {
+    ImageDraft {
         origin: c.source,
         description: description.unwrap_or_default(),
         source: raw.source.and_then(|s| vendor(&s, c)),
@@ -120,7 +120,7 @@ pub(super) fn draft<'a>(
 fn origin(raw: &RawImage, lost: &[String], c: &mut Checker<'_, '_>) {
     match (&raw.source, &raw.parent) {
         (Some(source), Some(parent)) => {
-            let other = c.source.place(source.span.start..source.span.start);
+            let other = c.source.span(source.span.start..source.span.start);
             c.error(
                 codes::ORIGIN,
                 &parent.span,
@@ -153,8 +153,8 @@ fn origin(raw: &RawImage, lost: &[String], c: &mut Checker<'_, '_>) {
     }
 }
 
-fn vendor(raw: &At<RawSource>, c: &mut Checker<'_, '_>) -> Option<Source> {
-    let At {
+fn vendor(raw: &Spanned<RawSource>, c: &mut Checker<'_, '_>) -> Option<Source> {
+    let Spanned {
         value: RawSource { owner, name, ssm },
         span,
     } = raw;
@@ -170,7 +170,12 @@ fn vendor(raw: &At<RawSource>, c: &mut Checker<'_, '_>) -> Option<Source> {
                 name: name?,
             })
         }
-        _ if c.sink.touched(&c.source.place(span.clone())) => None,
+        _ if c
+            .diagnostics
+            .has_diagnostic_in(&c.source.span(span.clone())) =>
+        {
+            None
+        }
         _ => {
             c.error(
                 codes::SOURCE,
@@ -183,7 +188,7 @@ fn vendor(raw: &At<RawSource>, c: &mut Checker<'_, '_>) -> Option<Source> {
     }
 }
 
-fn put_files(
+fn parse_files(
     list: &[RawFile],
     files: &dyn Files,
     named: &mut BTreeMap<String, Vec<u8>>,
@@ -210,7 +215,7 @@ fn put_files(
             .unwrap_or(Some(defaults::MODE.to_owned()))
             .map(|m| format!("{m:0>4}"));
         if let Some(text) = raw.destination.as_ref().filter(|_| destination.is_some()) {
-            first_time(&mut taken, text, (codes::DESTINATION, "the destination"), c);
+            check_unique(&mut taken, text, (codes::DESTINATION, "the destination"), c);
         }
         if let (Some((source, bytes)), Some(destination), Some(owner), Some(mode)) =
             (content, destination, owner, mode)
@@ -228,7 +233,7 @@ fn put_files(
 }
 
 /// Whether the name in the file is the file's own; the catalog knows an image by its file.
-pub(super) fn own_name(
+pub(super) fn check_image_name(
     given: Option<&Text>,
     stem: &str,
     others: &[String],
@@ -253,14 +258,14 @@ pub(super) fn own_name(
     }
     let other = format!("images/{}.yaml", text.value);
     if others.contains(&other) {
-        let place = crate::diagnostic::Place::file(other);
+        let span = crate::diagnostic::Span::file(other);
         c.error(
             codes::DUPLICATE_IMAGE,
             &text.span,
             format!("the image `{}` is defined twice", text.value),
         )
         .help("remove one, or remove `name` here to call this one by its file's name")
-        .related(place, "also defined by this file");
+        .related(span, "also defined by this file");
     } else {
         c.error(
             codes::NAME_IS_NOT_STEM,

@@ -4,17 +4,17 @@ use super::raw::{RawBrakes, RawGates, RawRetention, RawStore, Text};
 use super::syntax::Syntax;
 use super::text::Checker;
 use super::{codes, defaults, syntax};
-use crate::catalog::de::At;
+use crate::catalog::de::Spanned;
 use crate::catalog::{Brakes, Gates, Retention, StoreSettings};
 use crate::model::Region;
 
 /// What is said, filled up from what holds otherwise.
 pub(super) fn retention(
-    raw: Option<&At<RawRetention>>,
+    raw: Option<&Spanned<RawRetention>>,
     otherwise: &Retention,
     c: &mut Checker<'_, '_>,
 ) -> Retention {
-    let Some(At { value: raw, .. }) = raw else {
+    let Some(Spanned { value: raw, .. }) = raw else {
         return otherwise.clone();
     };
     let mut time =

@@ -3,81 +3,87 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::changes::{Given, Use, unknown};
-use super::checks::{Entry, Ids, same};
+use super::changes::{InputValues, ProfileUse, unknown};
+use super::checks::{ControlIds, ImageControl, same};
 use super::codes;
-use super::image::Draft;
-use super::profiles::{Flat, unfit};
-use super::source::Sink;
+use super::image::ImageDraft;
+use super::profiles::{ResolvedProfile, report_invalid_checks};
+use super::source::Diagnostics;
 use super::text::{Checker, shown};
 use super::types::Profile;
-use super::waivers::Waived;
+use super::waivers::WaiverEntry;
 use crate::checks::{Control, Problem};
 
 /// What an image and its ancestors are checked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
-    pub(super) entries: Vec<Arc<Entry>>,
+pub(super) struct ImageControls {
+    pub(super) entries: Vec<Arc<ImageControl>>,
     pub(super) profiles: Vec<Arc<Profile>>,
     /// Whether everything is known that it should have: nothing that it is made of is broken.
     pub(super) whole: bool,
 }
 
 /// What the controls of all images are made of.
-pub(super) struct Sources<'a, 'd> {
+pub(super) struct ControlSources<'a, 'd> {
     /// Profiles that make sense.
-    pub(super) profiles: &'d BTreeMap<String, Flat>,
+    pub(super) profiles: &'d BTreeMap<String, ResolvedProfile>,
     /// The waivers of the whole catalog.
-    pub(super) waivers: &'d [Waived<'a>],
+    pub(super) waivers: &'d [WaiverEntry<'a>],
 }
 
-impl<'a> Sources<'a, '_> {
+impl<'a> ControlSources<'a, '_> {
     /// An image's controls on top of its parent's; `above` is none where the parent is broken.
     pub(super) fn state(
         &self,
         name: &str,
-        draft: &Draft<'a>,
-        above: Option<&State>,
-        sink: &mut Sink,
-    ) -> State {
+        draft: &ImageDraft<'a>,
+        above: Option<&ImageControls>,
+        diagnostics: &mut Diagnostics,
+    ) -> ImageControls {
         let orphan = draft.parent.is_some() && above.is_none();
-        let mut state = above.cloned().unwrap_or(State {
+        let mut state = above.cloned().unwrap_or(ImageControls {
             whole: !orphan,
-            ..State::default()
+            ..ImageControls::default()
         });
         let adds = !draft.profiles.is_empty() || !draft.checks.is_empty();
         let inherited = if adds {
-            places(&state.entries)
+            spans(&state.entries)
         } else {
             HashMap::new()
         };
-        let mut adding = Adding {
+        let mut adding = ControlCollector {
             name,
             image: name.into(),
             inherited,
-            ids: Ids::default(),
+            ids: ControlIds::default(),
             own: Vec::new(),
-            sink,
+            diagnostics,
         };
         for used in &draft.profiles {
-            self.uses(used, draft, &mut state, &mut adding);
+            self.profile_uses(used, draft, &mut state, &mut adding);
         }
         self.own(name, draft, &mut state, &mut adding);
         state.entries.append(&mut adding.own);
         let mut checker = Checker {
             source: draft.origin,
-            sink,
+            diagnostics,
         };
         draft
             .changes
             .apply(&mut state.entries, state.whole, &mut checker);
-        self.waive(name, draft, &mut state, sink);
+        self.waive(name, draft, &mut state, diagnostics);
         state
     }
 
     /// A profile that the image names: a new one, or other values for the inputs of one that its parent has.
-    fn uses(&self, used: &Use, draft: &Draft<'a>, state: &mut State, adding: &mut Adding<'_, '_>) {
-        let given = Given {
+    fn profile_uses(
+        &self,
+        used: &ProfileUse,
+        draft: &ImageDraft<'a>,
+        state: &mut ImageControls,
+        adding: &mut ControlCollector<'_, '_>,
+    ) {
+        let given = InputValues {
             values: &used.inputs,
             source: draft.origin,
         };
@@ -90,17 +96,17 @@ impl<'a> Sources<'a, '_> {
             return;
         };
         if let Some(at) = at {
-            given.declared(&state.profiles[at].inputs, adding.sink);
+            given.declared(&state.profiles[at].inputs, adding.diagnostics);
             let mut about = (*state.profiles[at]).clone();
-            given.give(&mut about.inputs, adding.sink);
+            given.give(&mut about.inputs, adding.diagnostics);
             state.profiles[at] = Arc::new(about);
-            regiven(given, used, draft, &mut state.entries, adding.sink);
+            update_inherited_inputs(given, used, draft, &mut state.entries, adding.diagnostics);
             return;
         }
         let mut flat = flat.clone();
-        given.declared(&flat.about.inputs, adding.sink);
-        given.give(&mut flat.about.inputs, adding.sink);
-        given.rescope(&mut flat.checks, adding.sink);
+        given.declared(&flat.about.inputs, adding.diagnostics);
+        given.give(&mut flat.about.inputs, adding.diagnostics);
+        given.apply_to_checks(&mut flat.checks, adding.diagnostics);
         let given = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
         let empty = flat
             .about
@@ -112,28 +118,37 @@ impl<'a> Sources<'a, '_> {
                 "the profile `{}` needs a value for its input `{input}`",
                 used.name.value
             );
-            let place = draft.origin.place(used.name.span.clone());
+            let span = draft.origin.span(used.name.span.clone());
             let help = format!(
                 "name it as `{{name: {}, inputs: {{{input}: …}}}}`",
                 used.name.value
             );
-            adding.sink.error(codes::INPUT, place, message).help(help);
+            adding
+                .diagnostics
+                .error(codes::INPUT, span, message)
+                .help(help);
         }
         let owner: Arc<str> = used.name.value.as_str().into();
         for placed in &flat.checks {
             if let Err(problems) = adding.add(placed, &owner, &state.entries) {
                 let mut checker = Checker {
                     source: draft.origin,
-                    sink: adding.sink,
+                    diagnostics: adding.diagnostics,
                 };
-                unfit(problems, placed, std::slice::from_ref(used), &mut checker);
+                report_invalid_checks(problems, placed, std::slice::from_ref(used), &mut checker);
             }
         }
         state.profiles.push(Arc::new(flat.about));
     }
 
     /// The checks of the image's own file.
-    fn own(&self, name: &str, draft: &Draft<'a>, state: &mut State, adding: &mut Adding<'_, '_>) {
+    fn own(
+        &self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        state: &mut ImageControls,
+        adding: &mut ControlCollector<'_, '_>,
+    ) {
         if draft.checks.is_empty() {
             return;
         }
@@ -165,12 +180,18 @@ impl<'a> Sources<'a, '_> {
     }
 
     /// Waivers: what is said closest to an image counts.
-    fn waive(&self, name: &str, draft: &Draft<'a>, state: &mut State, sink: &mut Sink) {
+    fn waive(
+        &self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        state: &mut ImageControls,
+        diagnostics: &mut Diagnostics,
+    ) {
         if self.waivers.is_empty() && draft.waivers.is_empty() {
             return;
         }
-        let index: BTreeMap<String, usize> = places(&state.entries).into_iter().collect();
-        let named = |w: &Waived<'_>| w.images.iter().any(|image| image.value == name);
+        let index: BTreeMap<String, usize> = spans(&state.entries).into_iter().collect();
+        let named = |w: &WaiverEntry<'_>| w.images.iter().any(|image| image.value == name);
         let general = self
             .waivers
             .iter()
@@ -191,8 +212,8 @@ impl<'a> Sources<'a, '_> {
                 Some(_) => {}
                 None if rank == 1 || !state.whole => {}
                 None => {
-                    let place = waived.source.place(waived.control.span.clone());
-                    unknown(&waived.control.value, place, index.keys(), sink);
+                    let span = waived.source.span(waived.control.span.clone());
+                    unknown(&waived.control.value, span, index.keys(), diagnostics);
                 }
             }
         }
@@ -200,7 +221,7 @@ impl<'a> Sources<'a, '_> {
 }
 
 /// Where each id is.
-fn places(entries: &[Arc<Entry>]) -> HashMap<String, usize> {
+fn spans(entries: &[Arc<ImageControl>]) -> HashMap<String, usize> {
     entries
         .iter()
         .enumerate()
@@ -209,18 +230,18 @@ fn places(entries: &[Arc<Entry>]) -> HashMap<String, usize> {
 }
 
 /// Gives inherited controls of a profile other values.
-fn regiven(
-    given: Given<'_, '_>,
-    used: &Use,
-    draft: &Draft<'_>,
-    entries: &mut [Arc<Entry>],
-    sink: &mut Sink,
+fn update_inherited_inputs(
+    given: InputValues<'_, '_>,
+    used: &ProfileUse,
+    draft: &ImageDraft<'_>,
+    entries: &mut [Arc<ImageControl>],
+    diagnostics: &mut Diagnostics,
 ) {
     let of_it: Vec<usize> = (0..entries.len())
         .filter(|at| *entries[*at].owner == *used.name.value)
         .collect();
     let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].placed.clone()).collect();
-    given.rescope(&mut checks, sink);
+    given.apply_to_checks(&mut checks, diagnostics);
     for (at, placed) in of_it.into_iter().zip(checks) {
         if Arc::ptr_eq(&placed.inputs, &entries[at].placed.inputs) {
             continue;
@@ -232,36 +253,36 @@ fn regiven(
             Err(problems) => {
                 let mut checker = Checker {
                     source: draft.origin,
-                    sink,
+                    diagnostics,
                 };
-                unfit(problems, &known, std::slice::from_ref(used), &mut checker);
+                report_invalid_checks(problems, &known, std::slice::from_ref(used), &mut checker);
             }
         }
     }
 }
 
 /// The controls that an image adds to those of its ancestors.
-struct Adding<'n, 's> {
+struct ControlCollector<'n, 's> {
     name: &'n str,
     image: Arc<str>,
     /// Where among its ancestors' controls each id is.
     inherited: HashMap<String, usize>,
-    ids: Ids,
-    own: Vec<Arc<Entry>>,
-    sink: &'s mut Sink,
+    ids: ControlIds,
+    own: Vec<Arc<ImageControl>>,
+    diagnostics: &'s mut Diagnostics,
 }
 
-impl Adding<'_, '_> {
+impl ControlCollector<'_, '_> {
     /// Two checks with one id would make evidence ambiguous: the second is reported, unless it says just what an
     /// ancestor's does, which the image must pass anyway.
     fn add(
         &mut self,
-        placed: &super::checks::Placed,
+        placed: &super::checks::ParsedCheck,
         owner: &Arc<str>,
-        inherited: &[Arc<Entry>],
+        inherited: &[Arc<ImageControl>],
     ) -> Result<(), Vec<Problem>> {
         let whose = format!("of the image `{}`", self.name);
-        let control: Control = self.ids.add(placed, owner, &whose, self.sink)?;
+        let control: Control = self.ids.add(placed, owner, &whose, self.diagnostics)?;
         match self
             .inherited
             .get(&control.id)
@@ -275,25 +296,28 @@ impl Adding<'_, '_> {
                     self.name,
                     entry.image
                 );
-                self.sink
-                    .error(codes::CHECK, placed.place.clone(), message)
+                self.diagnostics
+                    .error(codes::CHECK, placed.span.clone(), message)
                     .help("give it an `id` of its own: both are judged")
-                    .related(entry.placed.place.clone(), "the ancestor's check");
+                    .related(entry.placed.span.clone(), "the ancestor's check");
             }
-            None => self
-                .own
-                .push(Arc::new(Entry::new(placed, control, owner, &self.image))),
+            None => self.own.push(Arc::new(ImageControl::new(
+                placed,
+                control,
+                owner,
+                &self.image,
+            ))),
         }
         Ok(())
     }
 }
 
 /// Reports waivers of the whole catalog that waive nothing: of images that don't exist, and of controls that none has.
-pub(super) fn check_waivers(
-    waivers: &[Waived<'_>],
-    states: &BTreeMap<String, Arc<State>>,
+pub(super) fn report_unused_waivers(
+    waivers: &[WaiverEntry<'_>],
+    states: &BTreeMap<String, Arc<ImageControls>>,
     images: &BTreeSet<&str>,
-    sink: &mut Sink,
+    diagnostics: &mut Diagnostics,
 ) {
     let whole = states.len() == images.len() && states.values().all(|state| state.whole);
     for waived in waivers {
@@ -306,15 +330,16 @@ pub(super) fn check_waivers(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name images of this catalog".to_owned(),
             };
-            let place = waived.source.place(image.span.clone());
-            sink.error(
-                codes::WAIVER,
-                place,
-                format!("there is no image `{}`", shown(&image.value)),
-            )
-            .help(help);
+            let span = waived.source.span(image.span.clone());
+            diagnostics
+                .error(
+                    codes::WAIVER,
+                    span,
+                    format!("there is no image `{}`", shown(&image.value)),
+                )
+                .help(help);
         }
-        let has = |state: &State| {
+        let has = |state: &ImageControls| {
             state
                 .entries
                 .iter()
@@ -326,8 +351,8 @@ pub(super) fn check_waivers(
                 .flat_map(|s| &s.entries)
                 .map(|e| &e.control.id)
                 .collect();
-            let place = waived.source.place(waived.control.span.clone());
-            unknown(&waived.control.value, place, ids.into_iter(), sink);
+            let span = waived.source.span(waived.control.span.clone());
+            unknown(&waived.control.value, span, ids.into_iter(), diagnostics);
         }
     }
 }

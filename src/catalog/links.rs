@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::codes;
-use super::image::Draft;
-use super::lineage::{Sources, State, check_waivers};
-use super::settings::{Known, known_environment};
-use super::source::Sink;
+use super::image::ImageDraft;
+use super::lineage::{ControlSources, ImageControls, report_unused_waivers};
+use super::settings::{SettingsDefaults, find_environment};
+use super::source::Diagnostics;
 use super::text::{Checker, shown};
 use super::types::{Image, Origin};
 use crate::diagnostic::nearest;
@@ -17,15 +17,15 @@ use crate::provision::packages::Packages;
 
 /// All that is known when images are linked.
 pub(super) struct Linker<'a, 'd, 's> {
-    pub(super) drafts: &'d BTreeMap<String, Draft<'a>>,
+    pub(super) drafts: &'d BTreeMap<String, ImageDraft<'a>>,
     /// Names that exist although their files are broken.
     pub(super) broken: &'d BTreeSet<String>,
     /// What controls are made of.
-    pub(super) sources: Sources<'a, 'd>,
+    pub(super) sources: ControlSources<'a, 'd>,
     /// The controls of images that were looked at.
-    pub(super) states: BTreeMap<String, Arc<State>>,
-    pub(super) known: &'d Known,
-    pub(super) sink: &'s mut Sink,
+    pub(super) states: BTreeMap<String, Arc<ImageControls>>,
+    pub(super) known: &'d SettingsDefaults,
+    pub(super) diagnostics: &'s mut Diagnostics,
 }
 
 /// The longest version and run that a name must have room for.
@@ -55,18 +55,23 @@ impl<'a> Linker<'a, '_, '_> {
             .chain(self.broken)
             .map(String::as_str)
             .collect();
-        check_waivers(self.sources.waivers, &self.states, &images, self.sink);
+        report_unused_waivers(
+            self.sources.waivers,
+            &self.states,
+            &images,
+            self.diagnostics,
+        );
         out
     }
 
-    fn at<'x>(sink: &'x mut Sink, draft: &Draft<'a>) -> Checker<'a, 'x> {
+    fn at<'x>(diagnostics: &'x mut Diagnostics, draft: &ImageDraft<'a>) -> Checker<'a, 'x> {
         Checker {
             source: draft.origin,
-            sink,
+            diagnostics,
         }
     }
 
-    fn parent_exists(&mut self, name: &str, draft: &Draft<'a>) {
+    fn parent_exists(&mut self, name: &str, draft: &ImageDraft<'a>) {
         let Some(parent) = &draft.parent else { return };
         if self.drafts.contains_key(&parent.value) || self.broken.contains(&parent.value) {
             return;
@@ -85,7 +90,7 @@ impl<'a> Linker<'a, '_, '_> {
             ),
         };
         let message = format!("there is no image `{}`", shown(&parent.value));
-        Self::at(self.sink, draft)
+        Self::at(self.diagnostics, draft)
             .error(codes::UNKNOWN_PARENT, &parent.span, message)
             .help(help);
     }
@@ -125,12 +130,12 @@ impl<'a> Linker<'a, '_, '_> {
             .collect::<Vec<_>>()
             .join(" -> ");
         let last = ring.last().and_then(|l| self.drafts.get(*l));
-        let back = last.and_then(|d| Some(d.origin.place(d.parent.as_ref()?.span.clone())));
-        let found = Self::at(self.sink, first)
-            .sink
+        let back = last.and_then(|d| Some(d.origin.span(d.parent.as_ref()?.span.clone())));
+        let found = Self::at(self.diagnostics, first)
+            .diagnostics
             .error(
                 codes::CYCLE,
-                first.origin.place(parent.span.clone()),
+                first.origin.span(parent.span.clone()),
                 format!("images are each other's parents: {shape}"),
             )
             .help("one of them must start from another image or have a `source`");
@@ -139,14 +144,19 @@ impl<'a> Linker<'a, '_, '_> {
         }
     }
 
-    fn image(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Option<Image> {
+    fn image(
+        &mut self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Option<Image> {
         let base = lineage.ancestors.last().map_or(draft, |(_, base)| *base);
         let arch = base.arch.unwrap_or_default();
         let platform = base.platform.unwrap_or_default();
         self.ami_name_fits(name, draft, arch);
         self.disk(draft, lineage);
         let environment = self.environment(draft, lineage);
-        let mut c = Self::at(self.sink, draft);
+        let mut c = Self::at(self.diagnostics, draft);
         for package in &draft.packages {
             if let Err(error) = platform.check_package(&package.value) {
                 let message = format!("`{}` is not a package: {error}", shown(&package.value));
@@ -187,7 +197,7 @@ impl<'a> Linker<'a, '_, '_> {
         })
     }
 
-    fn ami_name_fits(&mut self, name: &str, draft: &Draft<'a>, arch: Arch) {
+    fn ami_name_fits(&mut self, name: &str, draft: &ImageDraft<'a>, arch: Arch) {
         let Some(catalog) = &self.known.name else {
             return;
         };
@@ -195,7 +205,7 @@ impl<'a> Linker<'a, '_, '_> {
         let longest = ami_name(catalog, &ImageName::from(name), arch, LONGEST_VERSION, &run);
         if longest.len() > MAX_AMI_NAME {
             let over = longest.len() - MAX_AMI_NAME;
-            Self::at(self.sink, draft)
+            Self::at(self.diagnostics, draft)
                 .error(
                     codes::AMI_NAME,
                     &(0..0),
@@ -207,33 +217,37 @@ impl<'a> Linker<'a, '_, '_> {
         }
     }
 
-    fn disk(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) {
+    fn disk(&mut self, draft: &ImageDraft<'a>, lineage: &Lineage<'_, 'a>) {
         let Some(own) = &draft.disk_gib else { return };
         let larger = lineage
             .ancestors
             .iter()
             .find_map(|(name, d)| d.disk_gib.as_ref().map(|g| (name, d, g)));
         if let Some((name, parent, size)) = larger.filter(|(_, _, size)| size.value > own.value) {
-            let place = parent.origin.place(size.span.clone());
-            Self::at(self.sink, draft)
+            let span = parent.origin.span(size.span.clone());
+            Self::at(self.diagnostics, draft)
                 .error(
                     codes::DISK,
                     &own.span,
                     format!("the root volume is smaller than that of `{name}`"),
                 )
                 .help(format!("use {} or more, or remove the key", size.value))
-                .related(place, "the larger size");
+                .related(span, "the larger size");
         }
     }
 
     /// The highest rung the image may reach: its own, else its parent's, else the top.
-    fn environment(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Option<EnvName> {
+    fn environment(
+        &mut self,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Option<EnvName> {
         let ladder = self.known.ladder.as_ref()?;
         let own = match &draft.environment {
-            Some(text) => Some(known_environment(
+            Some(text) => Some(find_environment(
                 text,
                 ladder,
-                &mut Self::at(self.sink, draft),
+                &mut Self::at(self.diagnostics, draft),
             )?),
             None => None,
         };
@@ -251,19 +265,19 @@ impl<'a> Linker<'a, '_, '_> {
             (Some(own), Some((lowest, text, name, parent)))
                 if rung(own.as_str()) > Some(lowest) =>
             {
-                let place = parent.origin.place(text.span.clone());
-                let span = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
+                let span = parent.origin.span(text.span.clone());
+                let own_range = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
                 let message = format!(
                     "the image may reach `{own}`, but `{name}` below it only `{}`",
                     text.value
                 );
-                Self::at(self.sink, draft)
-                    .error(codes::LADDER, &span, message)
+                Self::at(self.diagnostics, draft)
+                    .error(codes::LADDER, &own_range, message)
                     .help(format!(
                         "use `{}` or lower here, or raise `{name}`",
                         text.value
                     ))
-                    .related(place, "the limit");
+                    .related(span, "the limit");
                 None
             }
             (Some(own), _) => Some(own),
@@ -273,8 +287,13 @@ impl<'a> Linker<'a, '_, '_> {
     }
 
     /// The controls of the image and its ancestors; each image is looked at once.
-    fn state(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Arc<State> {
-        let mut above: Option<Arc<State>> = None;
+    fn state(
+        &mut self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Arc<ImageControls> {
+        let mut above: Option<Arc<ImageControls>> = None;
         for (image, draft) in lineage
             .ancestors
             .iter()
@@ -284,10 +303,12 @@ impl<'a> Linker<'a, '_, '_> {
         {
             let state = match self.states.get(image) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(
-                    self.sources
-                        .state(image, draft, above.as_deref(), self.sink),
-                ),
+                None => {
+                    Arc::new(
+                        self.sources
+                            .state(image, draft, above.as_deref(), self.diagnostics),
+                    )
+                }
             };
             self.states.insert(image.to_owned(), Arc::clone(&state));
             above = Some(state);
@@ -298,11 +319,11 @@ impl<'a> Linker<'a, '_, '_> {
 
 /// An image's ancestors, nearest first.
 struct Lineage<'d, 'a> {
-    ancestors: Vec<(&'d str, &'d Draft<'a>)>,
+    ancestors: Vec<(&'d str, &'d ImageDraft<'a>)>,
 }
 
 fn lineage<'d, 'a>(
-    drafts: &'d BTreeMap<String, Draft<'a>>,
+    drafts: &'d BTreeMap<String, ImageDraft<'a>>,
     name: &str,
     cyclic: &BTreeSet<String>,
 ) -> Lineage<'d, 'a> {

@@ -3,51 +3,55 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::changes::{Changes, parse_uses};
-use super::checks::{Ids, parse_checks};
+use super::changes::{Overrides, parse_profile_uses};
+use super::checks::{ControlIds, parse_checks};
 use super::de::from_node;
 use super::files::{Files, Lookup};
-use super::image::{Draft, Judged, draft, own_name};
-use super::lineage::Sources;
+use super::image::{ImageChecks, ImageDraft, check_image_name, draft};
+use super::lineage::ControlSources;
 use super::links::Linker;
 use super::node::Node;
-use super::profiles::{Written, about, flatten, no_profile};
+use super::profiles::{ProfileFile, about, flatten, report_unknown_profile};
 use super::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
-use super::settings::{Known, settings};
-use super::source::{Sink, Source, Text};
+use super::settings::{SettingsDefaults, settings};
+use super::source::{Diagnostics, SourceFile, SourceText};
 use super::text::{Checker, shown};
-use super::waivers::{WAIVERS_FILE, Waived, own_waivers, waivers};
+use super::waivers::{WAIVERS_FILE, WaiverEntry, parse_own_waivers, waivers};
 use super::{Catalog, codes, defaults, schema, secrets, shape, yaml};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Span};
 
 /// The name of the settings' file.
 pub const SETTINGS_FILE: &str = "bakeline.yaml";
 
 /// Reads a whole catalog. The catalog is there exactly when there is no error among the findings; there may be warnings
-/// beside it. Findings are ordered by file and place.
+/// beside it. Findings are ordered by file and span.
 ///
 /// The range of a finding with the code [`codes::SECRET`] holds a secret: whoever shows texts must mask it in every
 /// snippet, also in those of other findings.
 #[must_use]
 pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
-    let mut sink = Sink::default();
-    let texts = texts(files, &mut sink);
+    let mut diagnostics = Diagnostics::default();
+    let texts = texts(files, &mut diagnostics);
     let source = |file: &str| {
         texts
             .get_key_value(file)
-            .map(|(file, text)| Source::new(file, text))
+            .map(|(file, text)| SourceFile::new(file, text))
     };
 
-    let (settings, known) = read_settings(source(SETTINGS_FILE), &mut sink);
+    let (settings, known) = read_settings(source(SETTINGS_FILE), &mut diagnostics);
     let shipped: Vec<String> = files.list("profiles");
     let names: Vec<String> = shipped
         .iter()
         .filter_map(|p| stem(p, "profiles"))
         .map(str::to_owned)
         .collect();
-    let profiles = flatten(&profiles(&texts, &mut sink), &names, &mut sink);
-    let waivers = read_waivers(source(WAIVERS_FILE), &mut sink);
-    let mut named = templates(files, &mut sink);
+    let profiles = flatten(
+        &profiles(&texts, &mut diagnostics),
+        &names,
+        &mut diagnostics,
+    );
+    let waivers = read_waivers(source(WAIVERS_FILE), &mut diagnostics);
+    let mut named = templates(files, &mut diagnostics);
     let paths: Vec<String> = texts
         .keys()
         .filter(|p| stem(p, "images").is_some())
@@ -60,8 +64,16 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
         .filter_map(|p| stem(p, "images"))
     {
         let file = format!("images/{path}.yaml");
-        let image = source(&file)
-            .and_then(|s| read_image(s, path, &paths, (&known, files), &mut named, &mut sink));
+        let image = source(&file).and_then(|s| {
+            read_image(
+                s,
+                path,
+                &paths,
+                (&known, files),
+                &mut named,
+                &mut diagnostics,
+            )
+        });
         match image {
             Some((draft, _)) if drafts.contains_key(path) => drop(draft),
             Some((draft, alias)) => {
@@ -73,15 +85,15 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
     }
     for draft in drafts.values() {
         for used in &draft.profiles {
-            no_profile(
+            report_unknown_profile(
                 &used.name.value,
-                draft.origin.place(used.name.span.clone()),
+                draft.origin.span(used.name.span.clone()),
                 &names,
-                &mut sink,
+                &mut diagnostics,
             );
         }
     }
-    let sources = Sources {
+    let sources = ControlSources {
         profiles: &profiles,
         waivers: &waivers,
     };
@@ -92,22 +104,22 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
         sources,
         states,
         known: &known,
-        sink: &mut sink,
+        diagnostics: &mut diagnostics,
     };
     let images = linker.link();
     let written = waivers
         .iter()
         .chain(drafts.values().flat_map(|d| &d.waivers))
-        .map(Waived::written)
+        .map(WaiverEntry::written)
         .collect();
-    let clean = sink.errors() == 0;
+    let clean = diagnostics.error_count() == 0;
     let catalog = settings.filter(|_| clean).map(|settings| Catalog {
         settings,
         images,
         files: named,
         waivers: written,
     });
-    (catalog, sink.finish())
+    (catalog, diagnostics.into_sorted())
 }
 
 /// The name in `folder/NAME.yaml`.
@@ -120,7 +132,7 @@ fn stem<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 }
 
 /// Every YAML text of the catalog; those that can't be read are reported.
-fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Text> {
+fn texts(files: &dyn Files, diagnostics: &mut Diagnostics) -> BTreeMap<String, SourceText> {
     let mut out = BTreeMap::new();
     for path in files
         .list("images")
@@ -130,12 +142,13 @@ fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Text> {
         let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
         let near = matches!(extension.as_deref(), Some("yml" | "yaml"));
         if near {
-            sink.error(
-                codes::IMAGE_FILE,
-                Place::file(path),
-                "this file would be ignored",
-            )
-            .help("images are the files images/NAME.yaml; move or rename it");
+            diagnostics
+                .error(
+                    codes::IMAGE_FILE,
+                    Span::file(path),
+                    "this file would be ignored",
+                )
+                .help("images are the files images/NAME.yaml; move or rename it");
         }
     }
     let folder = |folder: &'static str| {
@@ -153,35 +166,36 @@ fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Text> {
         .chain(folder("images"))
         .chain(folder("profiles"))
     {
-        if let Some(text) = text(&path, files, sink) {
+        if let Some(text) = text(&path, files, diagnostics) {
             out.insert(path, text);
         }
     }
     out
 }
 
-fn text(path: &str, files: &dyn Files, sink: &mut Sink) -> Option<Text> {
-    let place = || Place::file(path);
+fn text(path: &str, files: &dyn Files, diagnostics: &mut Diagnostics) -> Option<SourceText> {
+    let span = || Span::file(path);
     let problem = match files.get(path) {
         Lookup::Found(bytes) if bytes.len() > yaml::MAX_BYTES => "is larger than 1 MiB".to_owned(),
         Lookup::Found(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return Some(Text::new(text)),
+            Ok(text) => return Some(SourceText::new(text)),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes());
-                sink.error(
-                    codes::ENCODING,
-                    Place::of(path, &text, at..at),
-                    "the file is not UTF-8",
-                )
-                .help("save it as UTF-8");
+                diagnostics
+                    .error(
+                        codes::ENCODING,
+                        Span::from_range(path, &text, at..at),
+                        "the file is not UTF-8",
+                    )
+                    .help("save it as UTF-8");
                 return None;
             }
         },
         Lookup::Missing if path == SETTINGS_FILE => {
-            sink.error(
+            diagnostics.error(
                 codes::MISSING_SETTINGS,
-                place(),
+                span(),
                 "there is no bakeline.yaml",
             )
             .help(
@@ -195,21 +209,26 @@ fn text(path: &str, files: &dyn Files, sink: &mut Sink) -> Option<Text> {
         Lookup::TooLarge(size) => format!("has {size} bytes, more than 1 MiB"),
         Lookup::Unreadable(why) => format!("can't be read: {}", shown(&why)),
     };
-    sink.error(codes::UNREADABLE, place(), format!("the file {problem}"))
+    diagnostics
+        .error(codes::UNREADABLE, span(), format!("the file {problem}"))
         .help("put a readable YAML text there");
     None
 }
 
 /// Parses a text and takes out, with a finding, whatever does not fit its schema.
-fn tree(source: Source<'_>, schema: &serde_json::Value, sink: &mut Sink) -> Option<Tree> {
-    let mut node = yaml::parse(&source, sink)?;
-    secrets::check(&source, &node, sink);
+fn tree(
+    source: SourceFile<'_>,
+    schema: &serde_json::Value,
+    diagnostics: &mut Diagnostics,
+) -> Option<Tree> {
+    let mut node = yaml::parse(&source, diagnostics)?;
+    secrets::check(&source, &node, diagnostics);
     let keys: Vec<String> = node
         .entries()
         .iter()
         .map(|(key, _)| key.text.clone())
         .collect();
-    let usable = shape::fit(schema, &mut node, &source, sink);
+    let usable = shape::fit(schema, &mut node, &source, diagnostics);
     let lost = keys
         .into_iter()
         .filter(|key| node.get(key).is_none())
@@ -226,13 +245,13 @@ struct Tree {
 /// Reads what is left of a tree into its type. The schema comes from the type, so nothing should be left to complain of.
 fn typed<'n, T: serde::Deserialize<'n>>(
     node: &'n Node,
-    source: Source<'_>,
-    sink: &mut Sink,
+    source: SourceFile<'_>,
+    diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     from_node(node)
-        .map_err(|misfit| {
-            let place = source.place(misfit.span.unwrap_or(0..0));
-            sink.error(codes::WRONG_TYPE, place, misfit.message);
+        .map_err(|error| {
+            let span = source.span(error.span.unwrap_or(0..0));
+            diagnostics.error(codes::WRONG_TYPE, span, error.message);
         })
         .ok()
 }
@@ -240,21 +259,32 @@ fn typed<'n, T: serde::Deserialize<'n>>(
 /// Reads `bakeline.yaml` alone: enough for a lookup, and quick.
 #[must_use]
 pub fn load_settings(files: &dyn Files) -> (Option<super::Settings>, Vec<Diagnostic>) {
-    let mut sink = Sink::default();
-    let text = text(SETTINGS_FILE, files, &mut sink);
-    let source = text.as_ref().map(|text| Source::new(SETTINGS_FILE, text));
-    let (settings, _) = read_settings(source, &mut sink);
-    let settings = settings.filter(|_| sink.errors() == 0);
-    (settings, sink.finish())
+    let mut diagnostics = Diagnostics::default();
+    let text = text(SETTINGS_FILE, files, &mut diagnostics);
+    let source = text
+        .as_ref()
+        .map(|text| SourceFile::new(SETTINGS_FILE, text));
+    let (settings, _) = read_settings(source, &mut diagnostics);
+    let settings = settings.filter(|_| diagnostics.error_count() == 0);
+    (settings, diagnostics.into_sorted())
 }
 
-fn read_settings(source: Option<Source<'_>>, sink: &mut Sink) -> (Option<super::Settings>, Known) {
+fn read_settings(
+    source: Option<SourceFile<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> (Option<super::Settings>, SettingsDefaults) {
     let read = source.and_then(|source| {
-        let Tree { node, .. } = tree(source, &schema::SETTINGS, sink)?;
-        let raw = typed::<RawSettings>(&node, source, sink)?;
-        Some(settings(raw, &mut Checker { source, sink }))
+        let Tree { node, .. } = tree(source, &schema::SETTINGS, diagnostics)?;
+        let raw = typed::<RawSettings>(&node, source, diagnostics)?;
+        Some(settings(
+            raw,
+            &mut Checker {
+                source,
+                diagnostics,
+            },
+        ))
     });
-    let unknown = || Known {
+    let unknown = || SettingsDefaults {
         ladder: None,
         name: None,
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),
@@ -266,18 +296,21 @@ fn read_settings(source: Option<Source<'_>>, sink: &mut Sink) -> (Option<super::
 
 /// Every profile by name, also those that no image names: a mistake in one should not wait for its first user.
 fn profiles<'a>(
-    texts: &'a BTreeMap<String, Text>,
-    sink: &mut Sink,
-) -> BTreeMap<String, Written<'a>> {
+    texts: &'a BTreeMap<String, SourceText>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, ProfileFile<'a>> {
     let mut out = BTreeMap::new();
     for (file, text) in texts {
         let Some(name) = stem(file, "profiles") else {
             continue;
         };
-        let source = Source::new(file, text);
-        let mut c = Checker { source, sink };
-        own_name(None, name, &[], &mut c);
-        let Some(Tree { mut node, lost }) = tree(source, &schema::PROFILE, c.sink) else {
+        let source = SourceFile::new(file, text);
+        let mut c = Checker {
+            source,
+            diagnostics,
+        };
+        check_image_name(None, name, &[], &mut c);
+        let Some(Tree { mut node, lost }) = tree(source, &schema::PROFILE, c.diagnostics) else {
             continue;
         };
         let keys = ["checks", "controls", "extends"];
@@ -293,53 +326,73 @@ fn profiles<'a>(
             )
             .help("add `checks: …`, or `extends: …`");
         }
-        let mut written = Written::take(source, super::Profile::default(), &mut node, c.sink);
-        let Some(raw) = typed::<RawProfile>(&node, source, c.sink) else {
+        let mut written =
+            ProfileFile::take(source, super::Profile::default(), &mut node, c.diagnostics);
+        let Some(raw) = typed::<RawProfile>(&node, source, c.diagnostics) else {
             continue;
         };
-        written.about = about(name, &raw, &mut Checker { source, sink });
+        written.about = about(
+            name,
+            &raw,
+            &mut Checker {
+                source,
+                diagnostics,
+            },
+        );
         out.insert(name.to_owned(), written);
     }
     out
 }
 
 /// The waivers of the whole catalog.
-fn read_waivers<'a>(source: Option<Source<'a>>, sink: &mut Sink) -> Vec<Waived<'a>> {
+fn read_waivers<'a>(
+    source: Option<SourceFile<'a>>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<WaiverEntry<'a>> {
     let read = source.and_then(|source| {
-        let Tree { node, .. } = tree(source, &schema::WAIVERS, sink)?;
-        let raw = typed::<RawWaivers>(&node, source, sink)?;
+        let Tree { node, .. } = tree(source, &schema::WAIVERS, diagnostics)?;
+        let raw = typed::<RawWaivers>(&node, source, diagnostics)?;
         Some(waivers(
             raw.waivers.unwrap_or_default(),
-            &mut Checker { source, sink },
+            &mut Checker {
+                source,
+                diagnostics,
+            },
         ))
     });
     read.unwrap_or_default()
 }
 
 /// A draft, and the other name by which the file may be known to others.
-type Read<'a> = (Draft<'a>, Option<String>);
+type Read<'a> = (ImageDraft<'a>, Option<String>);
 
 fn read_image<'a>(
-    source: Source<'a>,
+    source: SourceFile<'a>,
     stem: &str,
     paths: &[String],
-    (known, files): (&Known, &dyn Files),
+    (known, files): (&SettingsDefaults, &dyn Files),
     named: &mut BTreeMap<String, Vec<u8>>,
-    sink: &mut Sink,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Read<'a>> {
-    let Tree { mut node, lost } = tree(source, &schema::IMAGE, sink)?;
+    let Tree { mut node, lost } = tree(source, &schema::IMAGE, diagnostics)?;
     let (checks, waivers) = (node.take("checks"), node.take("waivers"));
-    let profiles = parse_uses(
+    let profiles = parse_profile_uses(
         node.take("profiles").as_ref(),
-        &mut Checker { source, sink },
+        &mut Checker {
+            source,
+            diagnostics,
+        },
     );
-    let changes = Changes::take(&mut node);
-    let raw = typed::<RawImage>(&node, source, sink)?;
+    let changes = Overrides::take(&mut node);
+    let raw = typed::<RawImage>(&node, source, diagnostics)?;
     let own: Vec<RawOwnWaiver> = waivers
-        .and_then(|node| typed(&node, source, sink))
+        .and_then(|node| typed(&node, source, diagnostics))
         .unwrap_or_default();
-    let mut c = Checker { source, sink };
-    own_name(raw.name.as_ref(), stem, paths, &mut c);
+    let mut c = Checker {
+        source,
+        diagnostics,
+    };
+    check_image_name(raw.name.as_ref(), stem, paths, &mut c);
     let alias = raw
         .name
         .as_ref()
@@ -348,11 +401,11 @@ fn read_image<'a>(
     let checks = parse_checks(
         checks.as_ref(),
         &Arc::default(),
-        &mut Ids::default(),
+        &mut ControlIds::default(),
         &mut c,
     );
-    let waivers = own_waivers(own, &mut c);
-    let judged = Judged {
+    let waivers = parse_own_waivers(own, &mut c);
+    let judged = ImageChecks {
         profiles,
         checks,
         changes,
@@ -365,7 +418,7 @@ fn read_image<'a>(
 }
 
 /// Every template of the catalog.
-fn templates(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Vec<u8>> {
+fn templates(files: &dyn Files, diagnostics: &mut Diagnostics) -> BTreeMap<String, Vec<u8>> {
     let mut out = BTreeMap::new();
     for path in files.list("templates") {
         let problem = match files.get(&path) {
@@ -385,7 +438,8 @@ fn templates(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Vec<u8>> {
                 format!("the template can't be read: {}", shown(&why)),
             ),
         };
-        sink.error(problem.0, Place::file(path), problem.1)
+        diagnostics
+            .error(problem.0, Span::file(path), problem.1)
             .help("put a readable file of the repository there");
     }
     out
@@ -394,7 +448,7 @@ fn templates(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Vec<u8>> {
 /// What the loader says of any text as a profile: the door for a fuzzer.
 #[doc(hidden)]
 #[must_use]
-pub fn profile_findings(text: &str) -> Vec<Diagnostic> {
+pub fn profile_diagnostics(text: &str) -> Vec<Diagnostic> {
     let texts = [
         (SETTINGS_FILE, "name: fuzz\nregions: [eu-west-1]\n"),
         ("images/base.yaml", "source: {ssm: /a}\nprofiles: [fuzz]\n"),

@@ -1,6 +1,6 @@
 //! Owns the way from the user's YAML texts to a valid [`Catalog`], or to every problem at once.
 //!
-//! A text goes through `yaml` (a tree with places), `secrets`, `shape` (keys and types, against the JSON Schema made
+//! A text goes through `yaml` (a tree with spans), `secrets`, `shape` (keys and types, against the JSON Schema made
 //! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
 //! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
 
@@ -35,7 +35,7 @@ mod waivers;
 mod yaml;
 
 pub use files::{Files, Lookup};
-pub use load::{SETTINGS_FILE, load, load_settings, profile_findings};
+pub use load::{SETTINGS_FILE, load, load_settings, profile_diagnostics};
 pub use schema::schemas;
 pub use types::*;
-pub use waivers::WrittenWaiver;
+pub use waivers::CatalogWaiver;

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 /// A byte range of the text.
-pub(crate) type Span = Range<usize>;
+pub(crate) type ByteRange = Range<usize>;
 
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    pub(crate) span: Span,
+    pub(crate) span: ByteRange,
     pub(crate) value: Value,
     /// How many nodes it has, itself included.
     pub(crate) size: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Key {
     pub(crate) text: String,
-    pub(crate) span: Span,
+    pub(crate) span: ByteRange,
 }
 
 /// What a node holds.
@@ -44,7 +44,7 @@ pub(crate) enum Scalar {
 
 impl Node {
     /// A node whose size and depth follow from its value.
-    pub(crate) fn new(span: Span, value: Value) -> Self {
+    pub(crate) fn new(span: ByteRange, value: Value) -> Self {
         let (size, depth) = match &value {
             Value::Scalar { .. } => (1, 1),
             Value::List(items) => totals(items.iter()),
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Calls `visit` for every scalar below, keys included.
-    pub(crate) fn scalars(&self, visit: &mut dyn FnMut(&str, &Span)) {
+    pub(crate) fn scalars(&self, visit: &mut dyn FnMut(&str, &ByteRange)) {
         match &self.value {
             Value::Scalar { text, .. } => visit(text, &self.span),
             Value::List(items) => items.iter().for_each(|n| n.scalars(visit)),

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::changes::{Changes, Given, Use, parse_uses};
-use super::checks::{Entry, Ids, Placed, parse_checks, parse_inputs};
+use super::changes::{InputValues, Overrides, ProfileUse, parse_profile_uses};
+use super::checks::{ControlIds, ImageControl, ParsedCheck, parse_checks, parse_inputs};
 use super::codes;
 use super::node::Node;
-use super::source::{Sink, Source};
+use super::source::{Diagnostics, SourceFile};
 use super::text::{Checker, shown};
 use super::types::Profile;
 use crate::checks::{Input, Problem};
@@ -17,33 +17,39 @@ use crate::diagnostic::nearest;
 const LONGEST_CHAIN: usize = 32;
 
 /// A profile's file.
-pub(super) struct Written<'a> {
-    pub(super) source: Source<'a>,
+pub(super) struct ProfileFile<'a> {
+    pub(super) source: SourceFile<'a>,
     /// What it says about itself.
     pub(super) about: Profile,
-    pub(super) extends: Vec<Use>,
+    pub(super) extends: Vec<ProfileUse>,
     pub(super) inputs: Option<Node>,
     pub(super) checks: Vec<Node>,
-    pub(super) changes: Changes,
+    pub(super) changes: Overrides,
 }
 
 /// A profile with everything that it extends in it.
 #[derive(Clone)]
-pub(super) struct Flat {
+pub(super) struct ResolvedProfile {
     /// With the inputs of all of it.
     pub(super) about: Profile,
-    pub(super) checks: Vec<Placed>,
+    pub(super) checks: Vec<ParsedCheck>,
 }
 
-impl<'a> Written<'a> {
+impl<'a> ProfileFile<'a> {
     /// Takes apart what `raw` leaves in a file.
     pub(super) fn take(
-        source: Source<'a>,
+        source: SourceFile<'a>,
         about: Profile,
         file: &mut Node,
-        sink: &mut Sink,
+        diagnostics: &mut Diagnostics,
     ) -> Self {
-        let extends = parse_uses(file.take("extends").as_ref(), &mut Checker { source, sink });
+        let extends = parse_profile_uses(
+            file.take("extends").as_ref(),
+            &mut Checker {
+                source,
+                diagnostics,
+            },
+        );
         let inputs = file.take("inputs");
         let checks = ["checks", "controls"]
             .iter()
@@ -55,22 +61,22 @@ impl<'a> Written<'a> {
             extends,
             inputs,
             checks,
-            changes: Changes::take(file),
+            changes: Overrides::take(file),
         }
     }
 }
 
 /// Every profile that makes sense; `all` are the names of profiles whose files exist.
 pub(super) fn flatten(
-    written: &BTreeMap<String, Written<'_>>,
+    written: &BTreeMap<String, ProfileFile<'_>>,
     all: &[String],
-    sink: &mut Sink,
-) -> BTreeMap<String, Flat> {
-    let mut flattener = Flattener {
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, ResolvedProfile> {
+    let mut flattener = ProfileResolver {
         written,
         all,
         done: BTreeMap::new(),
-        sink,
+        diagnostics,
     };
     for name in written.keys() {
         flattener.visit(name, &mut Vec::new());
@@ -82,16 +88,16 @@ pub(super) fn flatten(
         .collect()
 }
 
-struct Flattener<'w, 'a, 's> {
-    written: &'w BTreeMap<String, Written<'a>>,
+struct ProfileResolver<'w, 'a, 's> {
+    written: &'w BTreeMap<String, ProfileFile<'a>>,
     all: &'w [String],
-    done: BTreeMap<String, Option<Flat>>,
-    sink: &'s mut Sink,
+    done: BTreeMap<String, Option<ResolvedProfile>>,
+    diagnostics: &'s mut Diagnostics,
 }
 
-impl<'w> Flattener<'w, '_, '_> {
+impl<'w> ProfileResolver<'w, '_, '_> {
     /// A profile; none where it, or what it extends, is broken. `path` is the way to it.
-    fn visit(&mut self, name: &'w str, path: &mut Vec<&'w str>) -> Option<Flat> {
+    fn visit(&mut self, name: &'w str, path: &mut Vec<&'w str>) -> Option<ResolvedProfile> {
         if let Some(known) = self.done.get(name) {
             return known.clone();
         }
@@ -114,12 +120,12 @@ impl<'w> Flattener<'w, '_, '_> {
     /// One profile that another extends, with the values that it gives.
     fn extended(
         &mut self,
-        by: &Written<'_>,
-        used: &'w Use,
+        by: &ProfileFile<'_>,
+        used: &'w ProfileUse,
         path: &mut Vec<&'w str>,
-    ) -> Option<Flat> {
+    ) -> Option<ResolvedProfile> {
         let name = used.name.value.as_str();
-        let place = by.source.place(used.name.span.clone());
+        let span = by.source.span(used.name.span.clone());
         if let Some(at) = path.iter().position(|p| *p == name) {
             let ring = path[at..]
                 .iter()
@@ -135,15 +141,15 @@ impl<'w> Flattener<'w, '_, '_> {
                         .find(|u| path.get(at + 1) == Some(&u.name.value.as_str()))?,
                 ))
             });
-            let error = self.sink.error(
+            let error = self.diagnostics.error(
                 codes::EXTENDS,
-                place,
+                span,
                 format!("profiles extend each other: {ring}"),
             );
             let error = error.help("one of them must do without another");
             if let Some((first, used)) = first {
                 error.related(
-                    first.source.place(used.name.span.clone()),
+                    first.source.span(used.name.span.clone()),
                     "the cycle begins here",
                 );
             }
@@ -151,39 +157,44 @@ impl<'w> Flattener<'w, '_, '_> {
         }
         if path.len() > LONGEST_CHAIN {
             let message = format!("more than {LONGEST_CHAIN} profiles extend each other in a row");
-            self.sink
-                .error(codes::EXTENDS, place, message)
+            self.diagnostics
+                .error(codes::EXTENDS, span, message)
                 .help("extend fewer, or several at once");
             return None;
         }
         if !self.written.contains_key(name) {
-            no_profile(name, place, self.all, self.sink);
+            report_unknown_profile(name, span, self.all, self.diagnostics);
             return None;
         }
         let mut flat = self.visit(name, path)?;
-        let given = Given {
+        let given = InputValues {
             values: &used.inputs,
             source: by.source,
         };
-        given.declared(&flat.about.inputs, self.sink);
-        given.give(&mut flat.about.inputs, self.sink);
-        given.rescope(&mut flat.checks, self.sink);
+        given.declared(&flat.about.inputs, self.diagnostics);
+        given.give(&mut flat.about.inputs, self.diagnostics);
+        given.apply_to_checks(&mut flat.checks, self.diagnostics);
         Some(flat)
     }
 
     /// A profile of its parts and its own checks, with its changes.
-    fn joined(&mut self, name: &str, written: &Written<'_>, parts: Vec<Flat>) -> Flat {
+    fn joined(
+        &mut self,
+        name: &str,
+        written: &ProfileFile<'_>,
+        parts: Vec<ResolvedProfile>,
+    ) -> ResolvedProfile {
         let mut checker = Checker {
             source: written.source,
-            sink: self.sink,
+            diagnostics: self.diagnostics,
         };
         let mut inputs = BTreeMap::<String, Input>::new();
-        let mut checks: Vec<Placed> = Vec::new();
-        let mut places = HashMap::new();
+        let mut checks: Vec<ParsedCheck> = Vec::new();
+        let mut spans = HashMap::new();
         for part in parts {
             inputs.extend(part.about.inputs);
             for placed in part.checks {
-                let at = *places.entry(placed.place.clone()).or_insert(checks.len());
+                let at = *spans.entry(placed.span.clone()).or_insert(checks.len());
                 match checks.get(at) {
                     None => checks.push(placed),
                     Some(known) if alike(known, &placed) => {}
@@ -192,7 +203,7 @@ impl<'w> Flattener<'w, '_, '_> {
                         checker
                             .error(codes::EXTENDS, &(0..0), message)
                             .help("extend only one of them, or `override` it here")
-                            .related(known.place.clone(), "the check");
+                            .related(known.span.clone(), "the check");
                     }
                 }
             }
@@ -219,19 +230,21 @@ impl<'w> Flattener<'w, '_, '_> {
             inputs.insert(input, declared);
         }
         let scope = Arc::new(inputs.clone());
-        let mut own = Ids::default();
+        let mut own = ControlIds::default();
         for list in &written.checks {
             checks.extend(parse_checks(Some(list), &scope, &mut own, &mut checker));
         }
         let (owner, image): (Arc<str>, Arc<str>) = (name.into(), "".into());
-        let mut ids = Ids::default();
+        let mut ids = ControlIds::default();
         let mut entries = Vec::new();
         for placed in &checks {
-            let inherited = placed.place.file != written.source.file;
-            match ids.add(placed, name, "of this profile", checker.sink) {
-                Ok(control) => entries.push(Arc::new(Entry::new(placed, control, &owner, &image))),
+            let inherited = placed.span.file != written.source.file;
+            match ids.add(placed, name, "of this profile", checker.diagnostics) {
+                Ok(control) => {
+                    entries.push(Arc::new(ImageControl::new(placed, control, &owner, &image)))
+                }
                 Err(problems) if inherited => {
-                    unfit(problems, placed, &written.extends, &mut checker)
+                    report_invalid_checks(problems, placed, &written.extends, &mut checker)
                 }
                 Err(_) => {}
             }
@@ -239,7 +252,7 @@ impl<'w> Flattener<'w, '_, '_> {
         let sound = entries.len() == checks.len();
         written.changes.apply(&mut entries, sound, &mut checker);
         let checks = entries.iter().map(|entry| entry.placed.clone()).collect();
-        Flat {
+        ResolvedProfile {
             about: Profile {
                 inputs,
                 ..written.about.clone()
@@ -250,16 +263,16 @@ impl<'w> Flattener<'w, '_, '_> {
 }
 
 /// Reports checks of a profile that make no sense with the inputs that it was given, where it was given them.
-pub(super) fn unfit(
+pub(super) fn report_invalid_checks(
     problems: Vec<Problem>,
-    placed: &Placed,
-    uses: &[Use],
+    placed: &ParsedCheck,
+    profile_uses: &[ProfileUse],
     checker: &mut Checker<'_, '_>,
 ) {
-    let given = uses
+    let given = profile_uses
         .iter()
         .find(|used| !used.inputs.is_empty())
-        .or(uses.first());
+        .or(profile_uses.first());
     let Some(used) = given else { return };
     for problem in problems {
         let message = format!(
@@ -268,22 +281,22 @@ pub(super) fn unfit(
         );
         checker
             .error(codes::INPUT, &used.name.span, message)
-            .maybe_help(problem.help)
-            .related(placed.place.clone(), "the check");
+            .help_if_known(problem.help)
+            .related(placed.span.clone(), "the check");
     }
 }
 
 /// Whether one check came by two ways without a difference.
-fn alike(one: &Placed, other: &Placed) -> bool {
+fn alike(one: &ParsedCheck, other: &ParsedCheck) -> bool {
     one.raw == other.raw && one.inputs == other.inputs && one.disabled == other.disabled
 }
 
 /// Reports a profile that does not exist.
-pub(super) fn no_profile(
+pub(super) fn report_unknown_profile(
     name: &str,
-    place: crate::diagnostic::Place,
+    span: crate::diagnostic::Span,
     all: &[String],
-    sink: &mut Sink,
+    diagnostics: &mut Diagnostics,
 ) {
     if all.iter().any(|known| known == name) {
         return;
@@ -292,12 +305,13 @@ pub(super) fn no_profile(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add profiles/{}.yaml", shown(name)),
     };
-    sink.error(
-        codes::UNKNOWN_PROFILE,
-        place,
-        format!("there is no profile `{}`", shown(name)),
-    )
-    .help(help);
+    diagnostics
+        .error(
+            codes::UNKNOWN_PROFILE,
+            span,
+            format!("there is no profile `{}`", shown(name)),
+        )
+        .help(help);
 }
 
 /// What a profile says about itself, as far as it is right.

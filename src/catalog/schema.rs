@@ -33,7 +33,7 @@ pub fn schemas() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Draft 7, which the YAML language server understands best.
+/// ImageDraft 7, which the YAML language server understands best.
 fn shape<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
     settings

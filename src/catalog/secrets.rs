@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::codes;
 use super::node::Node;
-use super::source::{Sink, Source};
+use super::source::{Diagnostics, SourceFile};
 
 /// What kinds there are: how each looks and what it is called.
 const KINDS: &[(&str, &str)] = &[
@@ -42,10 +42,10 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 });
 
 /// Reports every key and value that holds a secret.
-pub(crate) fn check(source: &Source<'_>, root: &Node, sink: &mut Sink) {
+pub(crate) fn check(source: &SourceFile<'_>, root: &Node, diagnostics: &mut Diagnostics) {
     root.scalars(&mut |text, span| {
         if let Some(what) = find(text) {
-            sink.error(codes::SECRET, source.place(span.clone()), format!("this looks like {what}"))
+            diagnostics.error(codes::SECRET, source.span(span.clone()), format!("this looks like {what}"))
                 .help("remove it here and from the history, replace it, and hand it over in the environment");
         }
     });

@@ -9,7 +9,7 @@ use super::raw::{
 };
 use super::text::{Checker, shown};
 use super::{codes, defaults, syntax};
-use crate::catalog::de::At;
+use crate::catalog::de::Spanned;
 use crate::catalog::{Access, Builder, Environment, Notifier, OnFailure, Retention, Settings};
 use crate::checks::Gate;
 use crate::diagnostic::nearest;
@@ -17,7 +17,7 @@ use crate::model::{CatalogName, EnvName, Region};
 
 /// What other files need to know of the settings, even when some of them are wrong.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct SettingsDefaults {
     /// The ladder, unless it is wrong itself.
     pub(super) ladder: Option<Vec<EnvName>>,
     /// The catalog's name, if it is right.
@@ -31,8 +31,11 @@ pub(super) struct Known {
 }
 
 /// Checks the settings; `None` when something mandatory is wrong.
-pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Settings>, Known) {
-    let before = c.sink.errors();
+pub(super) fn settings(
+    raw: RawSettings,
+    c: &mut Checker<'_, '_>,
+) -> (Option<Settings>, SettingsDefaults) {
+    let before = c.diagnostics.error_count();
     let name = raw
         .name
         .as_ref()
@@ -44,7 +47,7 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         .and_then(|k| environment_key(&k, c))
         .unwrap_or(defaults::ENVIRONMENT_KEY.to_owned());
     let general = retention(raw.retention.as_ref(), &defaults::RETENTION, c);
-    let at_ladder = c.sink.errors();
+    let at_ladder = c.diagnostics.error_count();
     let environments = match raw.environments {
         Some(list) => environments(&list, &regions, &general, c),
         None => {
@@ -56,9 +59,9 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         }
     };
     let names: Vec<EnvName> = environments.iter().map(|e| e.name.clone()).collect();
-    let ladder = (c.sink.errors() == at_ladder).then_some(names);
+    let ladder = (c.diagnostics.error_count() == at_ladder).then_some(names);
     let default_environment = match (&raw.default_environment, &ladder) {
-        (Some(text), Some(ladder)) => known_environment(text, ladder, c),
+        (Some(text), Some(ladder)) => find_environment(text, ladder, c),
         _ => None,
     };
     let builder = builder(raw.builder.unwrap_or_default(), &environment_key, c);
@@ -69,7 +72,7 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         .collect();
     let max_age = raw.max_age.as_ref().and_then(|t| c.time(t));
     let rebase_after = raw.rebase_after.unwrap_or(defaults::REBASE_AFTER);
-    let known = Known {
+    let known = SettingsDefaults {
         ladder,
         name: name.clone(),
         environment_key: environment_key.clone(),
@@ -88,7 +91,7 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
         None | Some(RawOnFailure::Stop) => OnFailure::Stop,
         Some(RawOnFailure::Continue) => OnFailure::Continue,
     };
-    let sound = !regions.is_empty() && c.sink.errors() == before;
+    let sound = !regions.is_empty() && c.diagnostics.error_count() == before;
     let settings = name
         .zip(store)
         .filter(|_| sound)
@@ -116,7 +119,7 @@ pub(super) fn settings(raw: RawSettings, c: &mut Checker<'_, '_>) -> (Option<Set
 }
 
 /// Finds an environment on the ladder by its name.
-pub(super) fn known_environment(
+pub(super) fn find_environment(
     text: &Text,
     ladder: &[EnvName],
     c: &mut Checker<'_, '_>,
@@ -139,14 +142,14 @@ pub(super) fn known_environment(
 }
 
 /// Reports an entry that was there before; true when it is new.
-pub(super) fn first_time<'t>(
+pub(super) fn check_unique<'t>(
     seen: &mut BTreeMap<String, Range<usize>>,
     text: &'t Text,
     (code, what): (&'static str, &str),
     c: &mut Checker<'_, '_>,
 ) -> Option<&'t Text> {
     if let Some(earlier) = seen.get(&text.value) {
-        let earlier = c.source.place(earlier.clone());
+        let earlier = c.source.span(earlier.clone());
         c.error(
             code,
             &text.span,
@@ -167,7 +170,7 @@ fn regions(list: &[Text], c: &mut Checker<'_, '_>) -> Vec<Region> {
         let name = c.aws("a Region", Some(text), &syntax::REGION);
         if let (Some(name), Some(_)) = (
             name,
-            first_time(&mut seen, text, (codes::DUPLICATE_ENTRY, "the Region"), c),
+            check_unique(&mut seen, text, (codes::DUPLICATE_ENTRY, "the Region"), c),
         ) {
             out.push(Region(name));
         }
@@ -189,14 +192,14 @@ fn environment_key(key: &Text, c: &mut Checker<'_, '_>) -> Option<String> {
 }
 
 fn environments(
-    list: &[At<RawEnvironment>],
+    list: &[Spanned<RawEnvironment>],
     all: &[Region],
     general: &Retention,
     c: &mut Checker<'_, '_>,
 ) -> Vec<Environment> {
     let (mut names, mut values) = (BTreeMap::new(), BTreeMap::new());
     let mut out = Vec::new();
-    for At { value: raw, .. } in list {
+    for Spanned { value: raw, .. } in list {
         let Some(given) = &raw.name else { continue };
         let name = c.name(
             codes::NAME,
@@ -209,7 +212,7 @@ fn environments(
             value: given.value.to_lowercase(),
             span: given.span.clone(),
         };
-        let new = first_time(
+        let new = check_unique(
             &mut names,
             &folded,
             (codes::DUPLICATE_ENVIRONMENT, "the environment"),
@@ -238,7 +241,7 @@ fn environments(
             )
             .help("give it a value");
         } else if new {
-            first_time(
+            check_unique(
                 &mut values,
                 tag,
                 (codes::DUPLICATE_ENVIRONMENT, "the tag value"),
@@ -261,9 +264,9 @@ fn environments(
 }
 
 fn subset(list: &[Text], all: &[Region], c: &mut Checker<'_, '_>) -> Vec<Region> {
-    let before = c.sink.errors();
+    let before = c.diagnostics.error_count();
     let chosen = regions(list, c);
-    if c.sink.errors() > before || all.is_empty() {
+    if c.diagnostics.error_count() > before || all.is_empty() {
         return chosen;
     }
     for text in list
@@ -318,16 +321,16 @@ fn access(raw: &RawAccess, c: &mut Checker<'_, '_>) -> Access {
             }
             Ok(wide) => {
                 if wide {
-                    let place = c.source.place(text.span.clone());
-                    c.sink
-                        .warn(
+                    let span = c.source.span(text.span.clone());
+                    c.diagnostics
+                        .warning(
                             codes::OPEN_ACCESS,
-                            place,
+                            span,
                             format!("`{}` lets in most of the internet", text.value),
                         )
                         .help("name your runners' addresses, or use `access: ssm`");
                 }
-                first_time(
+                check_unique(
                     &mut seen,
                     text,
                     (codes::DUPLICATE_ENTRY, "the address range"),

@@ -1,56 +1,56 @@
-//! Owns one text with its name, and the collector that findings about texts go to.
+//! Collects diagnostics for the texts of the catalog.
 
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Severity, Span};
 
-/// A text, and where its lines begin.
+/// Content of a file, with the offsets of its lines.
 #[derive(Debug)]
-pub(crate) struct Text {
+pub(crate) struct SourceText {
     text: String,
-    lines: Vec<usize>,
+    line_starts: Vec<usize>,
 }
 
-impl Text {
+impl SourceText {
     pub(crate) fn new(text: String) -> Self {
-        let lines = std::iter::once(0)
+        let line_starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
-        Self { text, lines }
+        Self { text, line_starts }
     }
 }
 
-/// One of the catalog's texts.
+/// A file of the catalog: path and content.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Source<'a> {
-    /// Its repository-relative path.
+pub(crate) struct SourceFile<'a> {
+    /// Path relative to the repository.
     pub(crate) file: &'a str,
-    /// Its content.
+    /// Content.
     pub(crate) text: &'a str,
-    lines: &'a [usize],
+    line_starts: &'a [usize],
 }
 
-impl<'a> Source<'a> {
-    pub(crate) fn new(file: &'a str, text: &'a Text) -> Self {
+impl<'a> SourceFile<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a SourceText) -> Self {
         Self {
             file,
             text: &text.text,
-            lines: &text.lines,
+            line_starts: &text.line_starts,
         }
     }
 
-    /// The place of a byte range.
-    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+    /// Returns the span of a byte range.
+    pub(crate) fn span(&self, range: Range<usize>) -> Span {
         let line = self
-            .lines
-            .partition_point(|begins| *begins <= span.start.min(self.text.len()))
+            .line_starts
+            .partition_point(|start| *start <= range.start.min(self.text.len()))
             .max(1);
-        let begins = self.lines.get(line - 1).copied().unwrap_or_default();
-        Place::in_line(self.file, self.text, (line, begins), span)
+        let line_start = self.line_starts.get(line - 1).copied().unwrap_or_default();
+        Span::from_line(self.file, self.text, line, line_start, range)
     }
 
-    /// Where a tab is in the indentation of the line that `at` is in.
-    pub(crate) fn indent_tab(&self, at: usize) -> Option<usize> {
+    /// Returns the offset of the first tab in the indentation of the line that contains `at`.
+    pub(crate) fn find_indent_tab(&self, at: usize) -> Option<usize> {
         let start = self.text.get(..at)?.rfind('\n').map_or(0, |i| i + 1);
         let rest = &self.text[start..];
         let indent = &rest[..rest.find(|c| c != ' ' && c != '\t').unwrap_or(rest.len())];
@@ -58,110 +58,113 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Collects findings.
+/// Diagnostics of a catalog.
 #[derive(Debug, Default)]
-pub(crate) struct Sink {
-    found: Vec<Diagnostic>,
+pub(crate) struct Diagnostics {
+    items: Vec<Diagnostic>,
 }
 
-/// The finding just added, to say more about it.
-pub(crate) struct Last<'a>(&'a mut Diagnostic);
+/// The diagnostic that was added last, for more details.
+pub(crate) struct DiagnosticBuilder<'a>(&'a mut Diagnostic);
 
-impl Last<'_> {
-    /// Adds the next thing to do.
+impl DiagnosticBuilder<'_> {
+    /// Sets the help.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// Adds the next thing to do, when it is known.
-    pub(crate) fn maybe_help(self, help: Option<String>) -> Self {
+    /// Sets the help if there is one.
+    pub(crate) fn help_if_known(self, help: Option<String>) -> Self {
         self.0.help = help.or(self.0.help.take());
         self
     }
 
-    /// Adds a second place.
-    pub(crate) fn related(self, place: Place, why: impl Into<String>) -> Self {
-        self.0.related = Some((place, why.into()));
+    /// Sets the second position and the reason.
+    pub(crate) fn related(self, span: Span, reason: impl Into<String>) -> Self {
+        self.0.related = Some((span, reason.into()));
         self
     }
 }
 
-impl Sink {
+impl Diagnostics {
     /// Adds an error.
     pub(crate) fn error(
         &mut self,
         code: &'static str,
-        place: Place,
+        span: Span,
         message: impl Into<String>,
-    ) -> Last<'_> {
-        self.found.push(Diagnostic::error(code, place, message));
-        let last = self.found.len() - 1;
-        Last(&mut self.found[last])
+    ) -> DiagnosticBuilder<'_> {
+        self.push(Diagnostic::error(code, span, message))
     }
 
     /// Adds a warning.
-    pub(crate) fn warn(
+    pub(crate) fn warning(
         &mut self,
         code: &'static str,
-        place: Place,
+        span: Span,
         message: impl Into<String>,
-    ) -> Last<'_> {
-        self.found
-            .push(Diagnostic::error(code, place, message).warning());
-        let last = self.found.len() - 1;
-        Last(&mut self.found[last])
+    ) -> DiagnosticBuilder<'_> {
+        self.push(Diagnostic::warning(code, span, message))
     }
 
-    /// Takes over the findings of another collector.
-    pub(crate) fn absorb(&mut self, other: Self) {
-        self.found.extend(other.found);
+    fn push(&mut self, diagnostic: Diagnostic) -> DiagnosticBuilder<'_> {
+        self.items.push(diagnostic);
+        let last = self.items.len() - 1;
+        DiagnosticBuilder(&mut self.items[last])
     }
 
-    /// Whether something at or inside a place has been reported, so that what follows from it need not be.
-    pub(crate) fn touched(&self, place: &Place) -> bool {
-        let inside = |p: &Place| p.file == place.file && place.span.contains(&p.span.start);
-        self.found.iter().any(|d| inside(&d.place))
+    /// Moves all diagnostics of `other` to the end.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.items.extend(other.items);
     }
 
-    /// How many errors there are.
-    pub(crate) fn errors(&self) -> usize {
-        self.found
+    /// Returns true if a diagnostic starts inside the span. Consequences need no second report.
+    pub(crate) fn has_diagnostic_in(&self, span: &Span) -> bool {
+        let starts_inside =
+            |other: &Span| other.file == span.file && span.range.contains(&other.range.start);
+        self.items.iter().any(|d| starts_inside(&d.span))
+    }
+
+    /// Returns the number of errors.
+    pub(crate) fn error_count(&self) -> usize {
+        self.items
             .iter()
             .filter(|d| d.severity == Severity::Error)
             .count()
     }
 
-    /// The findings in the order of files and places, each once. What lies inside a secret is left out: its message
-    /// might quote it.
-    pub(crate) fn finish(self) -> Vec<Diagnostic> {
-        let secrets: Vec<Place> = self
-            .found
+    /// Returns the diagnostics by file and position, without duplicates.
+    ///
+    /// Drops diagnostics inside a secret, because their messages could quote it.
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+        let secrets: Vec<Span> = self
+            .items
             .iter()
             .filter(|d| d.code == super::codes::SECRET)
-            .map(|d| d.place.clone())
+            .map(|d| d.span.clone())
             .collect();
-        let overlaps = |p: &Place| {
-            secrets.iter().any(|s| {
-                s.file == p.file
-                    && p.line > 0
-                    && p.span.start < s.span.end
-                    && s.span.start < p.span.end
+        let is_secret = |span: &Span| {
+            secrets.iter().any(|secret| {
+                secret.file == span.file
+                    && span.line > 0
+                    && span.range.start < secret.range.end
+                    && secret.range.start < span.range.end
             })
         };
-        let mut found = self.found;
-        found.retain(|d| d.code == super::codes::SECRET || !overlaps(&d.place));
-        found.sort_by(|a, b| key(a).cmp(&key(b)));
-        found.dedup();
-        found
+        let mut items = self.items;
+        items.retain(|d| d.code == super::codes::SECRET || !is_secret(&d.span));
+        items.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+        items.dedup();
+        items
     }
 }
 
-fn key(d: &Diagnostic) -> (&str, usize, usize, &str, &str) {
+fn sort_key(d: &Diagnostic) -> (&str, usize, usize, &str, &str) {
     (
-        &d.place.file,
-        d.place.span.start,
-        d.place.span.end,
+        &d.span.file,
+        d.span.range.start,
+        d.span.range.end,
         d.code,
         &d.message,
     )

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::codes;
 use super::raw::{Text, TextMap};
-use super::source::{Sink, Source};
+use super::source::{Diagnostics, SourceFile};
 use super::syntax::{self, Syntax};
 use crate::model::Tags;
 
@@ -16,8 +16,8 @@ pub(crate) const MAX_VALUE: usize = 256;
 
 /// One text and where to complain about it.
 pub(crate) struct Checker<'a, 's> {
-    pub(crate) source: Source<'a>,
-    pub(crate) sink: &'s mut Sink,
+    pub(crate) source: SourceFile<'a>,
+    pub(crate) diagnostics: &'s mut Diagnostics,
 }
 
 impl Checker<'_, '_> {
@@ -27,9 +27,9 @@ impl Checker<'_, '_> {
         code: &'static str,
         span: &Range<usize>,
         message: impl Into<String>,
-    ) -> super::source::Last<'_> {
-        self.sink
-            .error(code, self.source.place(span.clone()), message)
+    ) -> super::source::DiagnosticBuilder<'_> {
+        self.diagnostics
+            .error(code, self.source.span(span.clone()), message)
     }
 
     /// Lets a name through if its syntax allows it.
@@ -75,7 +75,7 @@ impl Checker<'_, '_> {
     /// Lets one line of free text through. It travels through Packer's configuration, and Packer expands `{{` even in
     /// values that come from variables; `${` and `%{` are data there once quoted.
     pub(crate) fn line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
-        let before = self.sink.errors();
+        let before = self.diagnostics.error_count();
         if text.value.contains(['\n', '\t']) {
             self.error(
                 codes::TEXT,
@@ -85,15 +85,15 @@ impl Checker<'_, '_> {
             .help("write it on one line; fold a long one with `>-`");
         }
         self.value(what, text, max);
-        (self.sink.errors() == before).then(|| text.value.clone())
+        (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
     /// Accepts one line of free text that goes into an EC2 field for ASCII only, such as an AMI's description. EC2
     /// answers `Character sets beyond ASCII are not supported`, and only when the build is done.
     pub(crate) fn ascii_line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
-        let before = self.sink.errors();
+        let before = self.diagnostics.error_count();
         if let Some(c) = text.value.chars().find(|c| !c.is_ascii()) {
-            // An escape does not show the character; then the whole text is the place.
+            // An escape does not show the character; then the whole text is the span.
             let written = self.source.text.get(text.span.clone()).unwrap_or_default();
             let at = written
                 .find(|w: char| !w.is_ascii())
@@ -116,12 +116,12 @@ impl Checker<'_, '_> {
             ));
         }
         self.line(what, text, max);
-        (self.sink.errors() == before).then(|| text.value.clone())
+        (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
     /// Lets free text of any number of lines through. `{{` is a template to Packer and to Ansible, never data.
     pub(crate) fn value(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
-        let before = self.sink.errors();
+        let before = self.diagnostics.error_count();
         if text.value.contains("{{") {
             self.error(
                 codes::TEMPLATE,
@@ -139,7 +139,7 @@ impl Checker<'_, '_> {
             )
             .help("shorten it");
         }
-        (self.sink.errors() == before).then(|| text.value.clone())
+        (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
     /// Lets tags through that EC2 takes and that nobody else owns.
@@ -155,9 +155,9 @@ impl Checker<'_, '_> {
         }
         for (key, value) in tags {
             let key_ok = self.tag_key(key, environment_key);
-            let before = self.sink.errors();
+            let before = self.diagnostics.error_count();
             self.tag_value("a tag's value", value);
-            if key_ok && self.sink.errors() == before {
+            if key_ok && self.diagnostics.error_count() == before {
                 out.insert(key.value.clone(), value.value.clone());
             }
         }

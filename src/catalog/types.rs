@@ -19,7 +19,7 @@ pub struct Catalog {
     /// Every template and every file that an image or template names: repository-relative path to content.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Every waiver, of the whole catalog and of single images, as it is written.
-    pub waivers: Vec<super::WrittenWaiver>,
+    pub waivers: Vec<super::CatalogWaiver>,
 }
 
 /// The project's settings.

@@ -4,50 +4,50 @@ use std::collections::BTreeMap;
 
 use super::codes;
 use super::raw::{RawOwnWaiver, RawWaiver, Text};
-use super::settings::first_time;
-use super::source::Source;
+use super::settings::check_unique;
+use super::source::SourceFile;
 use super::syntax;
 use super::text::{Checker, shown};
 use crate::checks::Waiver;
-use crate::diagnostic::Place;
+use crate::diagnostic::Span;
 
 /// The name of the file of waivers.
 pub(super) const WAIVERS_FILE: &str = "waivers.yaml";
 
 /// A waiver and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenWaiver {
+pub struct CatalogWaiver {
     /// The control whose failure it bears with.
     pub control: String,
     /// What it says.
     pub waiver: Waiver,
     /// Where.
-    pub place: Place,
+    pub span: Span,
 }
 
 /// A waiver, what it is for, and where it is written.
 #[derive(Debug)]
-pub(super) struct Waived<'a> {
-    pub(super) source: Source<'a>,
+pub(super) struct WaiverEntry<'a> {
+    pub(super) source: SourceFile<'a>,
     pub(super) control: Text,
     /// The images that it names; empty: all that have the control, or the one in whose file it stands.
     pub(super) images: Vec<Text>,
     pub(super) waiver: Waiver,
 }
 
-impl Waived<'_> {
-    pub(super) fn written(&self) -> WrittenWaiver {
-        let place = self.source.place(self.control.span.clone());
-        WrittenWaiver {
+impl WaiverEntry<'_> {
+    pub(super) fn written(&self) -> CatalogWaiver {
+        let span = self.source.span(self.control.span.clone());
+        CatalogWaiver {
             control: self.control.value.clone(),
             waiver: self.waiver.clone(),
-            place,
+            span,
         }
     }
 }
 
 /// Lets the waivers of one file through. What lacks a key has been reported.
-pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<Waived<'a>> {
+pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<WaiverEntry<'a>> {
     let mut seen = BTreeMap::new();
     list.into_iter()
         .filter_map(|raw| waived(raw, &mut seen, c))
@@ -55,7 +55,10 @@ pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<
 }
 
 /// The same of an image's file.
-pub(super) fn own_waivers<'a>(list: Vec<RawOwnWaiver>, c: &mut Checker<'a, '_>) -> Vec<Waived<'a>> {
+pub(super) fn parse_own_waivers<'a>(
+    list: Vec<RawOwnWaiver>,
+    c: &mut Checker<'a, '_>,
+) -> Vec<WaiverEntry<'a>> {
     waivers(list.into_iter().map(RawWaiver::from).collect(), c)
 }
 
@@ -63,7 +66,7 @@ fn waived<'a>(
     raw: RawWaiver,
     seen: &mut BTreeMap<String, std::ops::Range<usize>>,
     c: &mut Checker<'a, '_>,
-) -> Option<Waived<'a>> {
+) -> Option<WaiverEntry<'a>> {
     let RawWaiver {
         control,
         images,
@@ -89,7 +92,7 @@ fn waived<'a>(
             value: what,
             span: image.span.clone(),
         };
-        first_time(seen, &text, (codes::WAIVER, "the waiver of"), c);
+        check_unique(seen, &text, (codes::WAIVER, "the waiver of"), c);
     }
     let mut line = |what: &str, text: Option<Text>| {
         let text = text?;
@@ -108,7 +111,7 @@ fn waived<'a>(
         owner: owner?,
         expires: expires?,
     };
-    Some(Waived {
+    Some(WaiverEntry {
         source: c.source,
         control,
         images,

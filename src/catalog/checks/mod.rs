@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use super::codes;
 use super::de::from_node;
-use super::node::{Node, Span, Value};
-use super::source::Sink;
+use super::node::{ByteRange, Node, Value};
+use super::source::Diagnostics;
 use super::text::{Checker, shown};
 use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Taken, Tree, Waiver};
-use crate::diagnostic::Place;
+use crate::diagnostic::Span;
 
 /// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
 #[derive(Debug, Clone)]
-pub(super) struct Placed {
+pub(super) struct ParsedCheck {
     pub(super) raw: Arc<Tree>,
-    pub(super) place: Place,
+    pub(super) span: Span,
     pub(super) code: String,
     pub(super) inputs: Arc<BTreeMap<String, Input>>,
     /// Why it is not judged.
@@ -24,8 +24,8 @@ pub(super) struct Placed {
 
 /// A check as a control of an image, or of a profile.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) placed: Placed,
+pub(super) struct ImageControl {
+    pub(super) placed: ParsedCheck,
     pub(super) control: Arc<Control>,
     /// What it is reported under.
     pub(super) owner: Arc<str>,
@@ -40,9 +40,9 @@ pub(super) struct Entry {
 pub(super) fn parse_checks(
     list: Option<&Node>,
     inputs: &Arc<BTreeMap<String, Input>>,
-    ids: &mut Ids,
+    ids: &mut ControlIds,
     checker: &mut Checker<'_, '_>,
-) -> Vec<Placed> {
+) -> Vec<ParsedCheck> {
     let Some(Node {
         value: Value::List(entries),
         ..
@@ -52,26 +52,26 @@ pub(super) fn parse_checks(
     };
     let mut out = Vec::new();
     for entry in entries {
-        let place = checker.source.place(entry.span.clone());
-        let damaged = checker.sink.touched(&place);
+        let span = checker.source.span(entry.span.clone());
+        let damaged = checker.diagnostics.has_diagnostic_in(&span);
         let raw = match from_node::<Tree>(entry) {
             Ok(raw) => Arc::new(raw),
             Err(_) if damaged => continue,
-            Err(misfit) => {
-                let span = misfit.span.unwrap_or(entry.span.clone());
-                checker.error(codes::CHECK, &span, misfit.message);
+            Err(error) => {
+                let span = error.span.unwrap_or(entry.span.clone());
+                checker.error(codes::CHECK, &span, error.message);
                 continue;
             }
         };
         let code = written(checker.source.text, &entry.span);
-        let placed = Placed {
+        let placed = ParsedCheck {
             raw,
-            place,
+            span,
             code,
             inputs: Arc::clone(inputs),
             disabled: None,
         };
-        match ids.add(&placed, "", "of this file", checker.sink) {
+        match ids.add(&placed, "", "of this file", checker.diagnostics) {
             Ok(_) if !damaged => out.push(placed),
             Ok(_) => {}
             Err(problems) => report(problems, entry, checker),
@@ -80,20 +80,24 @@ pub(super) fn parse_checks(
     out
 }
 
-/// Reports problems of an entry at their places. What is wrong with the rest of a damaged value follows from the damage.
+/// Reports problems of an entry at their spans. What is wrong with the rest of a damaged value follows from the damage.
 pub(super) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
-    let located = problems.into_iter().map(|p| (at_fault(entry, &p), p));
+    let located = problems.into_iter().map(|p| (problem_range(entry, &p), p));
     let news: Vec<_> = located
-        .filter(|(span, _)| !checker.sink.touched(&checker.source.place(span.clone())))
+        .filter(|(span, _)| {
+            !checker
+                .diagnostics
+                .has_diagnostic_in(&checker.source.span(span.clone()))
+        })
         .collect();
     for (span, problem) in news {
         checker
             .error(codes::CHECK, &span, problem.message)
-            .maybe_help(problem.help);
+            .help_if_known(problem.help);
     }
 }
 
-/// Lets the inputs of a profile through; what is wrong with one is reported at its place.
+/// Lets the inputs of a profile through; what is wrong with one is reported at its span.
 pub(super) fn parse_inputs(
     map: Option<&Node>,
     checker: &mut Checker<'_, '_>,
@@ -110,7 +114,7 @@ pub(super) fn parse_inputs(
 }
 
 /// Where a problem is: the innermost value that its path leads to, or the key.
-fn at_fault(entry: &Node, problem: &Problem) -> Span {
+fn problem_range(entry: &Node, problem: &Problem) -> ByteRange {
     let (mut node, mut span) = (entry, entry.span.clone());
     for (i, part) in problem.path.iter().enumerate() {
         let last = i + 1 == problem.path.len();
@@ -137,22 +141,22 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
     span
 }
 
-impl Placed {
+impl ParsedCheck {
     /// The control that it is.
     fn control(&self, owner: &str, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
         let Self {
             raw,
-            place,
+            span,
             code,
             inputs,
             disabled,
         } = self;
-        let (name, file, code) = (owner.to_owned(), place.file.clone(), code.clone());
+        let (name, file, code) = (owner.to_owned(), span.file.clone(), code.clone());
         let origin = Origin {
             name,
             file,
-            line: place.line,
-            column: place.column,
+            line: span.line,
+            column: span.column,
             code,
         };
         let mut control = checks::read(
@@ -168,10 +172,10 @@ impl Placed {
     }
 }
 
-impl Entry {
+impl ImageControl {
     /// A check with an id of its own.
     pub(super) fn new(
-        placed: &Placed,
+        placed: &ParsedCheck,
         control: Control,
         owner: &Arc<str>,
         image: &Arc<str>,
@@ -190,7 +194,7 @@ impl Entry {
     ///
     /// # Errors
     /// What is wrong with the check.
-    pub(super) fn changed(&self, placed: Placed) -> Result<Self, Vec<Problem>> {
+    pub(super) fn changed(&self, placed: ParsedCheck) -> Result<Self, Vec<Problem>> {
         let mut control = placed.control(&self.owner, &mut Taken::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
@@ -217,39 +221,40 @@ impl Entry {
 
 /// The ids that are in use, and where.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(super) struct ControlIds {
     taken: Taken,
-    places: BTreeMap<String, Place>,
+    spans: BTreeMap<String, Span>,
 }
 
-impl Ids {
+impl ControlIds {
     /// Makes a control of a check, and reports an id that is taken.
     ///
     /// # Errors
     /// Whatever else is wrong with it, to be reported.
     pub(super) fn add(
         &mut self,
-        placed: &Placed,
+        placed: &ParsedCheck,
         owner: &str,
         whose: &str,
-        sink: &mut Sink,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Control, Vec<Problem>> {
         let chosen = placed.raw.get("id").and_then(Tree::text);
-        if let Some((id, earlier)) = chosen.and_then(|id| self.places.get_key_value(id)) {
+        if let Some((id, earlier)) = chosen.and_then(|id| self.spans.get_key_value(id)) {
             let message = format!("the id `{}` is taken by another check {whose}", shown(id));
-            sink.error(codes::CHECK, placed.place.clone(), message)
+            diagnostics
+                .error(codes::CHECK, placed.span.clone(), message)
                 .help("choose another one, or leave it out")
                 .related(earlier.clone(), "the other check");
             return Err(Vec::new());
         }
         let control = placed.control(owner, &mut self.taken)?;
-        self.places.insert(control.id.clone(), placed.place.clone());
+        self.spans.insert(control.id.clone(), placed.span.clone());
         Ok(control)
     }
 }
 
 /// An entry as it stands in the text, its further lines as far left as its first.
-fn written(text: &str, span: &Span) -> String {
+fn written(text: &str, span: &ByteRange) -> String {
     let before = text.get(..span.start).unwrap_or_default();
     let indent = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
     let moved = |line: &str| {

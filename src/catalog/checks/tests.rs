@@ -36,7 +36,7 @@ fn loaded(files: &[(&str, &str)]) -> (Option<Catalog>, Vec<Diagnostic>) {
 /// As `CODE line:column message (help)`, or with the file's name before the line.
 fn said(d: &Diagnostic, file: bool) -> String {
     let file = if file {
-        format!("{}:", d.place.file)
+        format!("{}:", d.span.file)
     } else {
         String::new()
     };
@@ -47,7 +47,7 @@ fn said(d: &Diagnostic, file: bool) -> String {
         .map_or(help.to_owned(), |at| format!("{}one of …", &help[..at]));
     format!(
         "{} {file}{}:{} {} ({help})",
-        d.code, d.place.line, d.place.column, d.message
+        d.code, d.span.line, d.span.column, d.message
     )
 }
 
@@ -128,7 +128,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("{file: /a}\n  - flie: /b\n  - package: {nam: x}", &["CAT020 3:5 the key `flie` is not known here (did you mean `file`?)", "CAT021 4:5 `package` must be text, not a map (give it text)"]),
 ];
 
-/// Ids in the order of judgement, or the findings with their files.
+/// ControlIds in the order of judgement, or the findings with their files.
 fn ids(
     profiles: &[(&str, &str)],
     images: &[(&str, &str)],
@@ -237,7 +237,7 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
         assert_eq!(of(own).expect(own), expected, "{own}");
     }
     let said = "the check `file:/a` of `zkid` has the id of another one of its ancestor `base` (give it an `id` of its own: both are judged)";
-    for (own, place) in [
+    for (own, span) in [
         (
             "checks:\n  - {file: /a, type: file}\n",
             "images/zkid.yaml:3:5",
@@ -253,7 +253,7 @@ fn a_check_of_an_ancestor_is_neither_repeated_nor_shadowed() {
     ] {
         assert_eq!(
             of(own).expect_err(own),
-            [format!("CAT100 {place} {said}")],
+            [format!("CAT100 {span} {said}")],
             "{own}"
         );
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{RawOwnWaiver, Text, TextMap};
-use crate::catalog::de::At;
+use crate::catalog::de::Spanned;
 use crate::catalog::syntax;
 use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};
 use crate::model::Arch;
@@ -24,14 +24,14 @@ pub(crate) struct RawImage {
     #[schemars(length(max = 255), regex(pattern = syntax::ASCII.pattern))]
     pub(crate) description: Option<Text>,
     /// For a base image: how the vendor's AMI is found.
-    pub(crate) source: Option<At<RawSource>>,
+    pub(crate) source: Option<Spanned<RawSource>>,
     /// For a custom image: the image of this catalog that it is layered on.
     #[schemars(regex(pattern = syntax::NAME.pattern))]
     pub(crate) parent: Option<Text>,
     /// For a base image: its OS family; `debian` when absent.
-    pub(crate) platform: Option<At<Platform>>,
+    pub(crate) platform: Option<Spanned<Platform>>,
     /// For a base image: its architecture; `x86_64` when absent.
-    pub(crate) arch: Option<At<Arch>>,
+    pub(crate) arch: Option<Spanned<Arch>>,
     /// The highest environment it may reach; the parent's, or the top of the ladder, when absent.
     pub(crate) environment: Option<Text>,
     /// Packages to install, first of all.
@@ -85,7 +85,7 @@ pub(crate) struct RawImage {
     pub(crate) rebase_after: Option<u32>,
     /// The root volume's size in GiB, where more than the parent's is wanted.
     #[schemars(range(min = 1, max = 16384))]
-    pub(crate) disk_gib: Option<At<u32>>,
+    pub(crate) disk_gib: Option<Spanned<u32>>,
 }
 
 /// How the vendor's AMI is found: by `owner` and `name`, or by `ssm`. The newest available one that matches is taken.

@@ -13,10 +13,10 @@ pub(crate) use settings::*;
 
 use std::collections::BTreeMap;
 
-use super::de::At;
+use super::de::Spanned;
 
-/// A piece of text with its place.
-pub(crate) type Text = At<String>;
+/// A piece of text with its span.
+pub(crate) type Text = Spanned<String>;
 
-/// A map from text to text; both with their places.
+/// A map from text to text; both with their spans.
 pub(crate) type TextMap = BTreeMap<Text, Text>;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Text, TextMap};
-use crate::catalog::de::At;
+use crate::catalog::de::Spanned;
 use crate::catalog::syntax;
 
 /// bakeline.yaml: the settings of one image catalog.
@@ -22,13 +22,13 @@ pub(crate) struct RawSettings {
     pub(crate) default_environment: Option<Text>,
     /// The ladder that images climb, lowest rung first; `Test` and `Prod` when absent.
     #[schemars(length(min = 1))]
-    pub(crate) environments: Option<Vec<At<RawEnvironment>>>,
+    pub(crate) environments: Option<Vec<Spanned<RawEnvironment>>>,
     /// How build and test instances run.
     pub(crate) builder: Option<RawBuilder>,
     /// The keys of the tags that people read.
     pub(crate) tag_keys: Option<RawTagKeys>,
     /// How much is kept, unless an environment says otherwise.
-    pub(crate) retention: Option<At<RawRetention>>,
+    pub(crate) retention: Option<Spanned<RawRetention>>,
     /// What stops a prune that would remove too much.
     pub(crate) brakes: Option<RawBrakes>,
     /// How old an image may get before it is built again, such as `30d`; for ever when absent.
@@ -73,7 +73,7 @@ pub(crate) struct RawEnvironment {
     #[schemars(regex(pattern = syntax::ROLE.pattern))]
     pub(crate) role: Option<Text>,
     /// How much is kept of what reached this environment; the catalog's `retention` when absent.
-    pub(crate) retention: Option<At<RawRetention>>,
+    pub(crate) retention: Option<Spanned<RawRetention>>,
     /// What a version must have behind it before it is promoted here.
     pub(crate) gates: Option<RawGates>,
 }
@@ -98,7 +98,7 @@ pub(crate) struct RawBuilder {
     #[serde(default)]
     pub(crate) tags: TextMap,
     /// How instances are reached; SSH from the private address ranges when absent.
-    pub(crate) access: Option<At<RawAccess>>,
+    pub(crate) access: Option<Spanned<RawAccess>>,
 }
 
 /// How instances are reached.
@@ -188,7 +188,7 @@ pub(crate) enum RawStore {
     /// A folder, absolute or relative to where bakeline runs.
     Path(#[schemars(regex(pattern = syntax::FOLDER.pattern))] Text),
     /// An S3 bucket.
-    S3(At<RawBucket>),
+    S3(Spanned<RawBucket>),
 }
 
 /// An S3 bucket.

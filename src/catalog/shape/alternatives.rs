@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::{Fitter, is_type, listed, place_of, types, words};
+use super::{SchemaValidator, is_type, listed, place_of, types, words};
 use crate::catalog::codes;
-use crate::catalog::node::{Key, Node, Scalar, Span, Value};
-use crate::catalog::source::Sink;
+use crate::catalog::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::source::Diagnostics;
 use crate::diagnostic::nearest;
 
 /// A choice between schemas, worked out.
@@ -27,7 +27,7 @@ pub(super) struct Choice<'a> {
 /// What was worked out already, by where the choice stands in the schema: lists have the same one for each of their items.
 pub(super) type Choices<'a> = RefCell<HashMap<*const Json, Rc<Choice<'a>>>>;
 
-impl<'a> Fitter<'a, '_> {
+impl<'a> SchemaValidator<'a, '_> {
     fn choice(&self, options: &'a [Json]) -> Rc<Choice<'a>> {
         let mut known = self.choices.borrow_mut();
         Rc::clone(known.entry(options.as_ptr()).or_insert_with(|| {
@@ -56,7 +56,7 @@ impl<'a> Fitter<'a, '_> {
         options: &'a [Json],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let choice = self.choice(options);
         let options = &choice.options;
@@ -66,7 +66,7 @@ impl<'a> Fitter<'a, '_> {
         if choice.leading.len() == options.len() {
             return self.led(&choice.leading, node, what, key);
         }
-        let mut closest: Option<Sink> = None;
+        let mut closest: Option<Diagnostics> = None;
         for option in options.iter().copied() {
             let fits = match option.as_object().and_then(|rules| types(rules, node)) {
                 Some(types) => types.iter().any(|t| is_type(node, t)),
@@ -75,19 +75,19 @@ impl<'a> Fitter<'a, '_> {
             if !fits {
                 continue;
             }
-            let (mut trial, mut sink) = (node.clone(), Sink::default());
-            let mut fitter = Fitter {
-                sink: &mut sink,
+            let (mut trial, mut diagnostics) = (node.clone(), Diagnostics::default());
+            let mut validator = SchemaValidator {
+                diagnostics: &mut diagnostics,
                 ..*self
             };
-            if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
+            if validator.node(option, &mut trial, what, key) && diagnostics.error_count() == 0 {
                 *node = trial;
                 return true;
             }
-            closest.get_or_insert(sink);
+            closest.get_or_insert(diagnostics);
         }
         match closest {
-            Some(sink) => self.sink.absorb(sink),
+            Some(diagnostics) => self.diagnostics.append(diagnostics),
             None => {
                 let all: Vec<&str> = options
                     .iter()
@@ -106,7 +106,7 @@ impl<'a> Fitter<'a, '_> {
         options: &[(&'a str, &'a Json)],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let names = || options.iter().map(|(name, _)| *name);
         let Value::Map(entries) = &node.value else {
@@ -173,7 +173,7 @@ impl<'a> Fitter<'a, '_> {
         words: &[&str],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let names = || {
             words

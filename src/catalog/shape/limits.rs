@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Fitter, listed, place_of};
+use super::{SchemaValidator, listed, place_of};
 use crate::catalog::codes;
 use crate::catalog::de::leading_zero;
-use crate::catalog::node::{Node, Span};
+use crate::catalog::node::{ByteRange, Node};
 
-impl Fitter<'_, '_> {
+impl SchemaValidator<'_, '_> {
     /// A whole number within its limits.
     pub(super) fn range(
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
-        span: &Span,
+        span: &ByteRange,
         what: &str,
     ) -> bool {
         let limit = |name: &str| rules.get(name).and_then(Json::as_i64);
@@ -45,7 +45,7 @@ impl Fitter<'_, '_> {
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
-        span: &Span,
+        span: &ByteRange,
         what: &str,
     ) -> bool {
         let limit = |name: &str, none: f64| rules.get(name).and_then(Json::as_f64).unwrap_or(none);
@@ -70,7 +70,7 @@ impl Fitter<'_, '_> {
         rules: &Map<String, Json>,
         node: &Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let limit = |name: &str| {
             rules

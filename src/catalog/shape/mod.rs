@@ -9,30 +9,35 @@ mod limits;
 use serde_json::{Map, Value as Json};
 
 use super::codes;
-use super::node::{Key, Node, Scalar, Span, Value};
-use super::source::{Sink, Source};
+use super::node::{ByteRange, Key, Node, Scalar, Value};
+use super::source::{Diagnostics, SourceFile};
 use crate::diagnostic::nearest;
 use alternatives::Choices;
 
 /// Reports everything in `node` that does not fit `schema` and takes it out; false when nothing usable is left.
-pub(crate) fn fit(schema: &Json, node: &mut Node, source: &Source<'_>, sink: &mut Sink) -> bool {
-    Fitter {
+pub(crate) fn fit(
+    schema: &Json,
+    node: &mut Node,
+    source: &SourceFile<'_>,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    SchemaValidator {
         root: schema,
         source,
-        sink,
+        diagnostics,
         choices: &Choices::default(),
     }
     .node(schema, node, "the file", None)
 }
 
-struct Fitter<'a, 'b> {
+struct SchemaValidator<'a, 'b> {
     root: &'a Json,
-    source: &'a Source<'a>,
-    sink: &'b mut Sink,
+    source: &'a SourceFile<'a>,
+    diagnostics: &'b mut Diagnostics,
     choices: &'b Choices<'a>,
 }
 
-impl<'a> Fitter<'a, '_> {
+impl<'a> SchemaValidator<'a, '_> {
     /// Follows references to the schema that says something.
     fn resolve(&self, mut schema: &'a Json) -> &'a Json {
         for _ in 0..16 {
@@ -55,14 +60,21 @@ impl<'a> Fitter<'a, '_> {
     fn error(
         &mut self,
         code: &'static str,
-        span: Span,
+        span: ByteRange,
         message: impl Into<String>,
-    ) -> super::source::Last<'_> {
-        self.sink.error(code, self.source.place(span), message)
+    ) -> super::source::DiagnosticBuilder<'_> {
+        self.diagnostics
+            .error(code, self.source.span(span), message)
     }
 
     /// `what` names the value in messages; `key` is where its key is written.
-    fn node(&mut self, schema: &'a Json, node: &mut Node, what: &str, key: Option<&Span>) -> bool {
+    fn node(
+        &mut self,
+        schema: &'a Json,
+        node: &mut Node,
+        what: &str,
+        key: Option<&ByteRange>,
+    ) -> bool {
         let schema = self.resolve(schema);
         let Some(rules) = schema.as_object() else {
             return true;
@@ -161,7 +173,7 @@ impl<'a> Fitter<'a, '_> {
         rules: &'a Map<String, Json>,
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let Value::List(items) = &mut node.value else {
             return true;
@@ -189,8 +201,8 @@ impl<'a> Fitter<'a, '_> {
         types: &[&str],
         node: &Node,
         what: &str,
-        key: Option<&Span>,
-    ) -> super::source::Last<'_> {
+        key: Option<&ByteRange>,
+    ) -> super::source::DiagnosticBuilder<'_> {
         let span = place_of(node, key);
         let wanted = types
             .iter()
@@ -234,7 +246,7 @@ impl<'a> Fitter<'a, '_> {
         .help(help)
     }
 
-    fn word(&mut self, words: &[&str], node: &Node, what: &str, key: Option<&Span>) -> bool {
+    fn word(&mut self, words: &[&str], node: &Node, what: &str, key: Option<&ByteRange>) -> bool {
         let Value::Scalar {
             text,
             kind: Scalar::Text,
@@ -258,7 +270,7 @@ impl<'a> Fitter<'a, '_> {
 }
 
 /// Where a value is, or its key when there is nothing to see of the value; a collection is pointed at by its key.
-fn place_of(node: &Node, key: Option<&Span>) -> Span {
+fn place_of(node: &Node, key: Option<&ByteRange>) -> ByteRange {
     match (&node.value, key) {
         (Value::Scalar { .. }, _) if !node.span.is_empty() => node.span.clone(),
         (_, Some(key)) => key.clone(),
@@ -288,7 +300,7 @@ fn words(schema: &Json) -> Vec<&str> {
     one.into_iter().chain(many).collect()
 }
 
-/// The types that a node may have. A text in place of another value is one that stands for what is known later.
+/// The types that a node may have. A text in span of another value is one that stands for what is known later.
 fn types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'r str>> {
     let mut types: Vec<&str> = match rules.get("type")? {
         Json::String(one) => vec![one],

@@ -1,6 +1,6 @@
 //! Owns the tests of descriptions beyond ASCII, which EC2 refuses when it creates the AMI.
 
-use super::{BASE, places, repository, sound};
+use super::{BASE, repository, sound, spans};
 use crate::catalog::load;
 use crate::diagnostic::Diagnostic;
 
@@ -13,7 +13,7 @@ fn found(more: &str) -> Vec<Diagnostic> {
 
 #[test]
 fn description_beyond_ascii_is_refused_at_its_first_such_character() {
-    for (more, place, message) in [
+    for (more, span, message) in [
         (
             "description: gehärtet\n",
             "2:17",
@@ -39,7 +39,7 @@ fn description_beyond_ascii_is_refused_at_its_first_such_character() {
             "2:15",
             "a description must be ASCII, and `\\u{a0}` (U+00A0) is not",
         ),
-        // An escape does not show the character, so the place is the whole text; an alias has the place of its anchor.
+        // An escape does not show the character, so the span is the whole text; an alias has the span of its anchor.
         (
             "description: \"a\\u00e4\"\n",
             "2:14",
@@ -53,8 +53,8 @@ fn description_beyond_ascii_is_refused_at_its_first_such_character() {
     ] {
         let found = found(more);
         assert_eq!(
-            places(&found),
-            [format!("CAT085 images/base.yaml:{place}")],
+            spans(&found),
+            [format!("CAT085 images/base.yaml:{span}")],
             "{more}"
         );
         assert_eq!(found[0].message, message);

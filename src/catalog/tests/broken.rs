@@ -1,6 +1,6 @@
-//! Owns the table of broken catalogs: which finding, at which place, with which help.
+//! Owns the table of broken catalogs: which finding, at which span, with which help.
 
-use super::{BASE, SETTINGS, places, repository};
+use super::{BASE, SETTINGS, repository, spans};
 use crate::catalog::{codes, load};
 
 /// Checks one file's findings as `CODE line:column`; the rest of the repository is sound.
@@ -10,7 +10,7 @@ fn check(file: &str, text: &str, expected: &[&str]) {
         .iter()
         .map(|e| e.replacen(' ', &format!(" {file}:"), 1))
         .collect();
-    assert_eq!(places(&found), expected, "{file}\n{text}\n{found:#?}");
+    assert_eq!(spans(&found), expected, "{file}\n{text}\n{found:#?}");
     assert!(catalog.is_none(), "{text}");
     for d in &found {
         assert!(d.help.is_some(), "{} without help: {}", d.code, d.message);
@@ -163,7 +163,7 @@ fn check_image(more: &str, expected: &[&str]) {
         .iter()
         .map(|e| e.replacen(' ', " images/base.yaml:", 1))
         .collect();
-    assert_eq!(places(&found), expected, "{text}\n{found:#?}");
+    assert_eq!(spans(&found), expected, "{text}\n{found:#?}");
     assert!(catalog.is_none());
     assert!(
         found
@@ -379,7 +379,7 @@ fn between_images() {
         ),
     ] {
         let (catalog, found) = load(&repository(&files));
-        assert_eq!(places(&found), expected, "{files:?}\n{found:#?}");
+        assert_eq!(spans(&found), expected, "{files:?}\n{found:#?}");
         assert!(catalog.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Tests: profiles, inputs, changes and waivers that are wrong, with their places.
+//! Tests: profiles, inputs, changes and waivers that are wrong, with their spans.
 
 use super::profiles::{BASE, refused};
 

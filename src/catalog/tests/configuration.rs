@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{places, repository, sound};
+use super::{repository, sound, spans};
 use crate::catalog::{Catalog, Files, Lookup, load};
 use crate::model::ImageName;
 use crate::plan::fingerprint::Recipe;
@@ -221,7 +221,7 @@ fn what_is_wrong_with_playbooks_and_manifests_is_said_at_its_place() {
             .iter()
             .map(|e| e.replacen(' ', " images/base.yaml:", 1))
             .collect();
-        assert_eq!(places(&found), expected, "{more}{found:#?}");
+        assert_eq!(spans(&found), expected, "{more}{found:#?}");
         assert!(catalog.is_none() && found.iter().all(|d| d.help.is_some()));
     }
 }
@@ -276,7 +276,7 @@ fn what_lies_in_a_playbooks_folder_stays_inside_the_repository_and_within_bounds
         let name = more[0].0.clone();
         let (catalog, found) = load(&Odd(rest, more));
         assert_eq!(
-            places(&found),
+            spans(&found),
             [format!("{code} images/base.yaml:2:22")],
             "{name}: {found:#?}"
         );

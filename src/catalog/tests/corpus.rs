@@ -1,4 +1,4 @@
-//! Owns the corpus of awkward texts: each is put into every text field of the schemas and is kept or refused in place.
+//! Owns the corpus of awkward texts: each is put into every text field of the schemas and is kept or refused in span.
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -24,7 +24,7 @@ const AWKWARD: &[&str] = &[
     "../../etc/passwd",
 ];
 
-/// Every place of a text in a schema, as JSON built around a marker.
+/// Every span of a text in a schema, as JSON built around a marker.
 fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out: &mut Seen<'s>) {
     if let Some(name) = schema.get("$ref").and_then(Json::as_str) {
         let target = root
@@ -234,7 +234,7 @@ fn one(file: &str, field: &Json, awkward: &str) {
             .any(|key| text.contains(&format!("\"{key}")));
             let there = found
                 .iter()
-                .any(|d| d.place.file == file && (inside.contains(&d.place.span.start) || checks));
+                .any(|d| d.span.file == file && (inside.contains(&d.span.range.start) || checks));
             assert!(there, "{text} was refused elsewhere: {found:#?}");
         }
     }
@@ -291,7 +291,7 @@ fn a_key_that_the_schema_does_not_have_is_refused_on_every_level() {
             let there = |code: &str| {
                 found
                     .iter()
-                    .any(|d| d.code == code && d.place.span.start == at)
+                    .any(|d| d.code == code && d.span.range.start == at)
             };
             assert!(there("CAT020") || there("CAT021"), "{text}{found:#?}");
         }
@@ -317,8 +317,8 @@ proptest! {
     fn a_place_is_always_inside_its_text(key in "[a-z_]{1,12}", value in "[ -~é😀]{0,30}", more in "[a-z: \n]{0,40}") {
         let text = format!("source: {{ssm: /a}}\n{key}: {value}\n{more}");
         let (_, found) = load(&repository(&[("images/base.yaml", &text)]));
-        for d in found.iter().filter(|d| d.place.file == "images/base.yaml") {
-            prop_assert!(text.get(d.place.span.clone()).is_some(), "{:?}", d);
+        for d in found.iter().filter(|d| d.span.file == "images/base.yaml") {
+            prop_assert!(text.get(d.span.range.clone()).is_some(), "{:?}", d);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Owns the tests of paths and links, with a repository that answers as a file system would.
 
-use super::{Repository, places, repository};
+use super::{Repository, repository, spans};
 use crate::catalog::{Files, Lookup, load};
 
 /// A repository in which one path is something else than a plain file.
@@ -94,7 +94,7 @@ fn what_is_no_plain_file_of_the_repository_is_refused() {
             path,
             is: is.clone(),
         });
-        assert_eq!(places(&found), [expected], "{path} {is:?}");
+        assert_eq!(spans(&found), [expected], "{path} {is:?}");
         assert!(catalog.is_none());
     }
 }
@@ -106,7 +106,7 @@ fn an_image_whose_file_is_broken_still_counts_as_a_parent() {
         ("images/kid.yaml", "parent: base\npackages: [-y]\n"),
     ]);
     assert_eq!(
-        places(&load(&files).1),
+        spans(&load(&files).1),
         ["CAT004 images/base.yaml:1:4", "CAT067 images/kid.yaml:2:12"]
     );
 }

@@ -1,6 +1,6 @@
 //! Owns the tests of what findings say, that none hides another, and that no secret is repeated.
 
-use super::{SETTINGS, places, repository};
+use super::{SETTINGS, repository, spans};
 use crate::catalog::load;
 
 #[test]
@@ -56,14 +56,14 @@ fn all_problems_of_all_files_are_reported_at_once() {
         "CAT021 images/kid.yaml:3:11",
         "CAT021 profiles/web.yaml:1:9",
     ];
-    assert_eq!(places(&found), expected);
+    assert_eq!(spans(&found), expected);
 }
 
 #[test]
 fn an_open_range_is_a_warning_beside_a_catalog() {
     let text = format!("{SETTINGS}builder: {{access: {{cidrs: [0.0.0.0/0]}}}}\n");
     let (catalog, found) = load(&repository(&[("bakeline.yaml", &text)]));
-    assert_eq!(places(&found), ["CAT091 bakeline.yaml:3:28"]);
+    assert_eq!(spans(&found), ["CAT091 bakeline.yaml:3:28"]);
     assert!(catalog.is_some());
 }
 
@@ -104,7 +104,7 @@ fn a_secret_is_found_anywhere_and_never_repeated() {
         ),
     ] {
         let found = load(&repository(&[(file, &text)])).1;
-        let secret: Vec<String> = places(&found)
+        let secret: Vec<String> = spans(&found)
             .into_iter()
             .filter(|p| p.starts_with("CAT080"))
             .collect();

@@ -46,13 +46,13 @@ pub(super) fn repository(files: &[(&str, &str)]) -> Repository {
 }
 
 /// Findings as `CODE file:line:column`.
-pub(super) fn places(found: &[Diagnostic]) -> Vec<String> {
+pub(super) fn spans(found: &[Diagnostic]) -> Vec<String> {
     found
         .iter()
         .map(|d| {
             format!(
                 "{} {}:{}:{}",
-                d.code, d.place.file, d.place.line, d.place.column
+                d.code, d.span.file, d.span.line, d.span.column
             )
         })
         .collect()
@@ -61,6 +61,6 @@ pub(super) fn places(found: &[Diagnostic]) -> Vec<String> {
 /// The catalog of a repository that must be sound.
 pub(super) fn sound(files: &[(&str, &str)]) -> Catalog {
     let (catalog, found) = load(&repository(files));
-    assert_eq!(places(&found), Vec::<String>::new());
+    assert_eq!(spans(&found), Vec::<String>::new());
     catalog.expect("no finding, so a catalog")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Catalog, load, profile_findings};
+use crate::catalog::{Catalog, load, profile_diagnostics};
 use crate::checks::{Control, Tree};
 use crate::model::ImageName;
 
@@ -21,7 +21,7 @@ fn catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
             let help = d.help.as_deref().unwrap_or("NO HELP");
             format!(
                 "{} {}:{}:{} {} ({help})",
-                d.code, d.place.file, d.place.line, d.place.column, d.message
+                d.code, d.span.file, d.span.line, d.span.column, d.message
             )
         };
         found.iter().map(said).collect()
@@ -399,7 +399,7 @@ fn bombs_end_with_a_named_error() {
         "}]}".repeat(200)
     );
     for text in [&bomb, &deep, &groups] {
-        let codes: Vec<&str> = profile_findings(text).iter().map(|d| d.code).collect();
+        let codes: Vec<&str> = profile_diagnostics(text).iter().map(|d| d.code).collect();
         assert!(codes.contains(&"CAT009"), "{codes:?}");
         let said = refused(&[("waivers.yaml", text)]);
         assert!(
@@ -412,7 +412,7 @@ fn bombs_end_with_a_named_error() {
         vec!["x"; 200].join(", ")
     );
     assert!(
-        profile_findings(&many)
+        profile_diagnostics(&many)
             .iter()
             .any(|d| d.message.contains("more than 10000 combinations"))
     );

@@ -1,4 +1,4 @@
-//! Owns the way from a YAML text to a tree of nodes with places; nothing of the YAML library is visible outside.
+//! Owns the way from a YAML text to a tree of nodes with spans; nothing of the YAML library is visible outside.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde_saphyr::granit_parser::{
 
 use super::codes;
 use super::control;
-use super::node::{Key, Node, Scalar, Span, Value, resolve};
-use super::source::{Sink, Source};
+use super::node::{ByteRange, Key, Node, Scalar, Value, resolve};
+use super::source::{Diagnostics, SourceFile};
 
 /// The largest YAML file that is read, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -19,8 +19,8 @@ const MAX_NODES: usize = 20_000;
 const MAX_DEPTH: usize = 24;
 
 /// Parses one text; `None` when nothing useful came out of it, and then at least one error was reported.
-pub(crate) fn parse(source: &Source<'_>, sink: &mut Sink) -> Option<Node> {
-    if !control::plain_text(source, sink) {
+pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
+    if !control::report_control_characters(source, diagnostics) {
         return None;
     }
     let options = serde_saphyr::granit_parser::options! {
@@ -32,7 +32,7 @@ pub(crate) fn parse(source: &Source<'_>, sink: &mut Sink) -> Option<Node> {
     };
     let mut builder = Builder {
         source,
-        sink,
+        diagnostics,
         anchors: BTreeMap::new(),
         open: Vec::new(),
         root: None,
@@ -51,19 +51,20 @@ pub(crate) fn parse(source: &Source<'_>, sink: &mut Sink) -> Option<Node> {
                 }
             ) =>
         {
-            empty(source, sink)
+            empty(source, diagnostics)
         }
-        (Stop::End, None) => empty(source, sink),
+        (Stop::End, None) => empty(source, diagnostics),
         (Stop::End, Some(node)) => {
-            control::visible_values(source, &node, sink);
+            control::report_escaped_control_characters(source, &node, diagnostics);
             Some(node)
         }
         (Stop::Error, _) => None,
     }
 }
 
-fn empty(source: &Source<'_>, sink: &mut Sink) -> Option<Node> {
-    sink.error(codes::EMPTY, source.place(0..0), "the file is empty")
+fn empty(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
+    diagnostics
+        .error(codes::EMPTY, source.span(0..0), "the file is empty")
         .help("fill it in or remove it");
     None
 }
@@ -86,7 +87,7 @@ enum Items {
     Map {
         entries: Vec<(Key, Node)>,
         key: Waiting,
-        first: BTreeMap<String, Span>,
+        first: BTreeMap<String, ByteRange>,
     },
 }
 
@@ -98,8 +99,8 @@ enum Waiting {
 }
 
 struct Builder<'a, 'b> {
-    source: &'a Source<'a>,
-    sink: &'b mut Sink,
+    source: &'a SourceFile<'a>,
+    diagnostics: &'b mut Diagnostics,
     anchors: BTreeMap<usize, Node>,
     open: Vec<Open>,
     root: Option<Node>,
@@ -171,10 +172,11 @@ impl Builder<'_, '_> {
     fn error(
         &mut self,
         code: &'static str,
-        span: Span,
+        span: ByteRange,
         message: impl Into<String>,
-    ) -> super::source::Last<'_> {
-        self.sink.error(code, self.source.place(span), message)
+    ) -> super::source::DiagnosticBuilder<'_> {
+        self.diagnostics
+            .error(code, self.source.span(span), message)
     }
 
     fn syntax(&mut self, error: &ScanError) -> Stop {
@@ -191,14 +193,14 @@ impl Builder<'_, '_> {
         let following = || self.source.text.get(at..)?.find('\t').map(|i| at + i);
         let tab = self
             .source
-            .indent_tab(at)
+            .find_indent_tab(at)
             .or_else(|| named.then(following).flatten());
         if let Some(at) = tab.or(named.then_some(at)) {
             self.error(codes::TAB, at..at + 1, "a tab where YAML wants spaces")
                 .help("indent with two spaces");
         } else if matches!(kind, ErrorKind::RecursionLimitExceeded) {
             self.error(
-                codes::BUDGET,
+                codes::LIMIT,
                 at..at,
                 format!("nested deeper than {MAX_DEPTH} levels"),
             )
@@ -271,9 +273,9 @@ impl Builder<'_, '_> {
         )
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<(), ()> {
+    fn alias(&mut self, id: usize, span: ByteRange) -> Result<(), ()> {
         let Some(target) = self.anchors.get(&id) else {
-            self.error(codes::BUDGET, span, "an alias inside what it refers to")
+            self.error(codes::LIMIT, span, "an alias inside what it refers to")
                 .help("write the value out");
             return Err(());
         };
@@ -283,11 +285,11 @@ impl Builder<'_, '_> {
         self.add(0, copy)
     }
 
-    fn budget(&mut self, more: usize, depth: usize, span: Span) -> Result<(), ()> {
+    fn budget(&mut self, more: usize, depth: usize, span: ByteRange) -> Result<(), ()> {
         self.nodes = self.nodes.saturating_add(more);
         if depth > MAX_DEPTH {
             self.error(
-                codes::BUDGET,
+                codes::LIMIT,
                 span,
                 format!("nested deeper than {MAX_DEPTH} levels"),
             )
@@ -296,7 +298,7 @@ impl Builder<'_, '_> {
         }
         if self.nodes > MAX_NODES {
             self.error(
-                codes::BUDGET,
+                codes::LIMIT,
                 span,
                 format!("the file has more than {MAX_NODES} values"),
             )
@@ -362,10 +364,10 @@ impl Builder<'_, '_> {
         key: Key,
         node: Node,
         entries: &mut Vec<(Key, Node)>,
-        first: &mut BTreeMap<String, Span>,
+        first: &mut BTreeMap<String, ByteRange>,
     ) {
         if let Some(earlier) = first.get(&key.text) {
-            let earlier = self.source.place(earlier.clone());
+            let earlier = self.source.span(earlier.clone());
             self.error(
                 codes::DUPLICATE_KEY,
                 key.span,
@@ -380,7 +382,7 @@ impl Builder<'_, '_> {
     }
 }
 
-fn byte_range(span: &YamlSpan) -> Span {
+fn byte_range(span: &YamlSpan) -> ByteRange {
     span.byte_range().unwrap_or(0..0)
 }
 

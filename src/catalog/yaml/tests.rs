@@ -1,17 +1,18 @@
-//! Owns the table of texts that are not plain YAML, and the places they are refused at.
+//! Owns the table of texts that are not plain YAML, and the spans they are refused at.
 
 use super::parse;
-use crate::catalog::source::{Sink, Source, Text};
+use crate::catalog::source::{Diagnostics, SourceFile, SourceText};
 
 /// The findings as `CODE line:column`.
 fn findings(text: &str) -> Vec<String> {
-    let mut sink = Sink::default();
-    let text = Text::new(text.to_owned());
-    let source = Source::new("x.yaml", &text);
-    parse(&source, &mut sink);
-    sink.finish()
+    let mut diagnostics = Diagnostics::default();
+    let text = SourceText::new(text.to_owned());
+    let source = SourceFile::new("x.yaml", &text);
+    parse(&source, &mut diagnostics);
+    diagnostics
+        .into_sorted()
         .iter()
-        .map(|d| format!("{} {}:{}", d.code, d.place.line, d.place.column))
+        .map(|d| format!("{} {}:{}", d.code, d.span.line, d.span.column))
         .collect()
 }
 
