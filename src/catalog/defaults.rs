@@ -2,9 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::types::{Access, Brakes, Builder, Environment, Gates, Retention, StoreSettings};
+use crate::catalog::types::{
+    Access, Brakes, Builder, Environment, Gates, Retention, StoreSettings,
+};
 use crate::model::{EnvName, Region, Tags};
 
+/// Longest description in characters: the limit of EC2 for the description of an AMI.
+pub(crate) const MAX_DESCRIPTION: usize = 255;
 /// The environment ladder, lowest rung first.
 pub const ENVIRONMENTS: [&str; 2] = ["Test", "Prod"];
 /// The key of the tag that people read.
@@ -54,10 +58,22 @@ pub fn environments(regions: &[Region]) -> Vec<Environment> {
             regions: regions.to_vec(),
             accounts: Vec::new(),
             role: None,
-            retention: super::keeping::inherited(&RETENTION, rung),
+            retention: retention_for_level(&RETENTION, rung),
             gates: GATES,
         })
         .collect()
+}
+
+/// Returns the default retention of an environment, by its level.
+///
+/// `keep` applies to the lowest environment. Above it `reserve` applies.
+#[must_use]
+pub fn retention_for_level(general: &Retention, level: usize) -> Retention {
+    let keep = if level == 0 { general.keep } else { 0 };
+    Retention {
+        keep,
+        ..general.clone()
+    }
 }
 
 /// A folder on this machine.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::codes;
-use super::raw::Text;
-use super::syntax;
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::codes;
+use crate::catalog::raw::Text;
+use crate::catalog::syntax;
 
 /// What there is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

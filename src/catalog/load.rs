@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::changes::{Overrides, parse_profile_uses};
-use super::checks::{ControlIds, parse_checks};
-use super::de::from_node;
-use super::files::{Files, Lookup};
-use super::image::{ImageChecks, ImageDraft, check_image_name, draft};
-use super::lineage::ControlSources;
-use super::links::Linker;
-use super::node::Node;
-use super::profiles::{ProfileFile, about, flatten, report_unknown_profile};
-use super::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
-use super::settings::{SettingsDefaults, settings};
-use super::source::{Diagnostics, SourceFile, SourceText};
-use super::text::{Checker, shown};
-use super::waivers::{WAIVERS_FILE, WaiverEntry, parse_own_waivers, waivers};
-use super::{Catalog, codes, defaults, schema, secrets, shape, yaml};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checks::{ControlIds, parse_checks};
+use crate::catalog::files::{Files, Lookup};
+use crate::catalog::image::link::Linker;
+use crate::catalog::image::{ImageChecks, ImageDraft, check_image_name, draft};
+use crate::catalog::profiles::controls::ControlSources;
+use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
+use crate::catalog::profiles::waivers::{WAIVERS_FILE, WaiverEntry, parse_own_waivers, waivers};
+use crate::catalog::profiles::{ProfileFile, about, flatten, report_unknown_profile};
+use crate::catalog::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
+use crate::catalog::settings::{SettingsDefaults, settings};
+use crate::catalog::yaml::deserialize::from_node;
+use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
+use crate::catalog::{Catalog, codes, defaults, schema, yaml, yaml::secrets, yaml::validate};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// The name of the settings' file.
@@ -228,7 +228,7 @@ fn tree(
         .iter()
         .map(|(key, _)| key.text.clone())
         .collect();
-    let usable = shape::fit(schema, &mut node, &source, diagnostics);
+    let usable = validate::validate(schema, &mut node, &source, diagnostics);
     let lost = keys
         .into_iter()
         .filter(|key| node.get(key).is_none())

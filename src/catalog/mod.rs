@@ -4,38 +4,25 @@
 //! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
 //! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
 
-mod changes;
+mod checker;
 mod checks;
 pub mod codes;
-mod configuration;
-mod control;
-mod de;
 pub mod defaults;
 mod files;
 mod image;
-mod keeping;
-mod lineage;
-mod links;
 mod load;
-mod node;
-mod profile;
 mod profiles;
 mod raw;
 mod schema;
-mod secrets;
 mod settings;
-mod shape;
-mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod text;
 mod types;
-mod waivers;
 mod yaml;
 
 pub use files::{Files, Lookup};
 pub use load::{SETTINGS_FILE, load, load_settings, profile_diagnostics};
+pub use profiles::waivers::CatalogWaiver;
 pub use schema::schemas;
 pub use types::*;
-pub use waivers::CatalogWaiver;

@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
-use super::raw::{RawImage, RawProfile, RawSettings, RawWaivers};
+use crate::catalog::raw::{RawImage, RawProfile, RawSettings, RawWaivers};
 
 /// The shape of `bakeline.yaml`.
 pub(crate) static SETTINGS: LazyLock<Json> = LazyLock::new(shape::<RawSettings>);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-pub use super::profile::Profile;
+pub use crate::catalog::profiles::profile::Profile;
 use crate::checks::{Control, Gate};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 

@@ -3,41 +3,41 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::codes;
-use super::de::from_node;
-use super::node::{ByteRange, Node, Value};
-use super::source::Diagnostics;
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::codes;
+use crate::catalog::yaml::deserialize::from_node;
+use crate::catalog::yaml::node::{ByteRange, Node, Value};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Taken, Tree, Waiver};
 use crate::diagnostic::Span;
 
 /// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
 #[derive(Debug, Clone)]
-pub(super) struct ParsedCheck {
-    pub(super) raw: Arc<Tree>,
-    pub(super) span: Span,
-    pub(super) code: String,
-    pub(super) inputs: Arc<BTreeMap<String, Input>>,
+pub(crate) struct ParsedCheck {
+    pub(crate) raw: Arc<Tree>,
+    pub(crate) span: Span,
+    pub(crate) code: String,
+    pub(crate) inputs: Arc<BTreeMap<String, Input>>,
     /// Why it is not judged.
-    pub(super) disabled: Option<String>,
+    pub(crate) disabled: Option<String>,
 }
 
 /// A check as a control of an image, or of a profile.
 #[derive(Debug, Clone)]
-pub(super) struct ImageControl {
-    pub(super) placed: ParsedCheck,
-    pub(super) control: Arc<Control>,
+pub(crate) struct ImageControl {
+    pub(crate) placed: ParsedCheck,
+    pub(crate) control: Arc<Control>,
     /// What it is reported under.
-    pub(super) owner: Arc<str>,
+    pub(crate) owner: Arc<str>,
     /// The image that brought it.
-    pub(super) image: Arc<str>,
+    pub(crate) image: Arc<str>,
     /// How close to it its waiver was said; none has 0.
-    pub(super) rank: u8,
+    pub(crate) rank: u8,
 }
 
 /// Lets the checks of one file through; what is wrong with one is reported at its entry. Those with a wrong key or type
 /// have been reported, and are looked at for what else is wrong.
-pub(super) fn parse_checks(
+pub(crate) fn parse_checks(
     list: Option<&Node>,
     inputs: &Arc<BTreeMap<String, Input>>,
     ids: &mut ControlIds,
@@ -81,7 +81,7 @@ pub(super) fn parse_checks(
 }
 
 /// Reports problems of an entry at their spans. What is wrong with the rest of a damaged value follows from the damage.
-pub(super) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
+pub(crate) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
     let located = problems.into_iter().map(|p| (problem_range(entry, &p), p));
     let news: Vec<_> = located
         .filter(|(span, _)| {
@@ -98,7 +98,7 @@ pub(super) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker
 }
 
 /// Lets the inputs of a profile through; what is wrong with one is reported at its span.
-pub(super) fn parse_inputs(
+pub(crate) fn parse_inputs(
     map: Option<&Node>,
     checker: &mut Checker<'_, '_>,
 ) -> BTreeMap<String, Input> {
@@ -174,7 +174,7 @@ impl ParsedCheck {
 
 impl ImageControl {
     /// A check with an id of its own.
-    pub(super) fn new(
+    pub(crate) fn new(
         placed: &ParsedCheck,
         control: Control,
         owner: &Arc<str>,
@@ -194,7 +194,7 @@ impl ImageControl {
     ///
     /// # Errors
     /// What is wrong with the check.
-    pub(super) fn changed(&self, placed: ParsedCheck) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn changed(&self, placed: ParsedCheck) -> Result<Self, Vec<Problem>> {
         let mut control = placed.control(&self.owner, &mut Taken::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
@@ -206,7 +206,7 @@ impl ImageControl {
     }
 
     /// The same control with a waiver.
-    pub(super) fn waived(&self, waiver: &Waiver, rank: u8) -> Self {
+    pub(crate) fn waived(&self, waiver: &Waiver, rank: u8) -> Self {
         let control = Control {
             waiver: Some(waiver.clone()),
             ..(*self.control).clone()
@@ -221,7 +221,7 @@ impl ImageControl {
 
 /// The ids that are in use, and where.
 #[derive(Debug, Default)]
-pub(super) struct ControlIds {
+pub(crate) struct ControlIds {
     taken: Taken,
     spans: BTreeMap<String, Span>,
 }
@@ -231,7 +231,7 @@ impl ControlIds {
     ///
     /// # Errors
     /// Whatever else is wrong with it, to be reported.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         placed: &ParsedCheck,
         owner: &str,
@@ -275,7 +275,7 @@ fn written(text: &str, span: &ByteRange) -> String {
 }
 
 /// Whether two controls expect the same, wherever they are written and whoever answers for them.
-pub(super) fn same(one: &Control, other: &Control) -> bool {
+pub(crate) fn same(one: &Control, other: &Control) -> bool {
     *one == Control {
         origin: one.origin.clone(),
         waiver: one.waiver.clone(),

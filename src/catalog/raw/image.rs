@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{RawOwnWaiver, Text, TextMap};
-use crate::catalog::de::Spanned;
 use crate::catalog::syntax;
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};
 use crate::model::Arch;
 use crate::platform::Platform;

@@ -13,7 +13,7 @@ pub(crate) use settings::*;
 
 use std::collections::BTreeMap;
 
-use super::de::Spanned;
+use crate::catalog::yaml::deserialize::Spanned;
 
 /// A piece of text with its span.
 pub(crate) type Text = Spanned<String>;

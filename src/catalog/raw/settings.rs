@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Text, TextMap};
-use crate::catalog::de::Spanned;
 use crate::catalog::syntax;
+use crate::catalog::yaml::deserialize::Spanned;
 
 /// bakeline.yaml: the settings of one image catalog.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

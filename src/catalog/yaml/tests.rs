@@ -1,7 +1,7 @@
 //! Owns the table of texts that are not plain YAML, and the spans they are refused at.
 
 use super::parse;
-use crate::catalog::source::{Diagnostics, SourceFile, SourceText};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 
 /// The findings as `CODE line:column`.
 fn findings(text: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use serde::de::{
     self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor,
 };
 
-use super::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
 
 /// Reads a value of type `T`.
 ///

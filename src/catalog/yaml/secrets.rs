@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::codes;
-use super::node::Node;
-use super::source::{Diagnostics, SourceFile};
+use crate::catalog::codes;
+use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 
 /// What kinds there are: how each looks and what it is called.
 const KINDS: &[(&str, &str)] = &[

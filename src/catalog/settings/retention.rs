@@ -1,15 +1,15 @@
 //! Owns the way from the settings about keeping to decisions' own: retention, brakes, gates, store.
 
-use super::raw::{RawBrakes, RawGates, RawRetention, RawStore, Text};
-use super::syntax::Syntax;
-use super::text::Checker;
-use super::{codes, defaults, syntax};
-use crate::catalog::de::Spanned;
+use crate::catalog::checker::Checker;
+use crate::catalog::raw::{RawBrakes, RawGates, RawRetention, RawStore, Text};
+use crate::catalog::syntax::Syntax;
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{Brakes, Gates, Retention, StoreSettings};
+use crate::catalog::{codes, defaults, syntax};
 use crate::model::Region;
 
 /// What is said, filled up from what holds otherwise.
-pub(super) fn retention(
+pub(crate) fn retention(
     raw: Option<&Spanned<RawRetention>>,
     otherwise: &Retention,
     c: &mut Checker<'_, '_>,
@@ -28,16 +28,7 @@ pub(super) fn retention(
     }
 }
 
-/// What holds in an environment that says nothing itself: `keep` counts in the lowest one, above it the reserve does.
-pub(super) fn inherited(general: &Retention, rung: usize) -> Retention {
-    let keep = if rung == 0 { general.keep } else { 0 };
-    Retention {
-        keep,
-        ..general.clone()
-    }
-}
-
-pub(super) fn brakes(raw: Option<RawBrakes>) -> Brakes {
+pub(crate) fn brakes(raw: Option<RawBrakes>) -> Brakes {
     let raw = raw.unwrap_or_default();
     let default = defaults::BRAKES;
     Brakes {
@@ -46,7 +37,7 @@ pub(super) fn brakes(raw: Option<RawBrakes>) -> Brakes {
     }
 }
 
-pub(super) fn gates(raw: Option<&RawGates>, c: &mut Checker<'_, '_>) -> Gates {
+pub(crate) fn gates(raw: Option<&RawGates>, c: &mut Checker<'_, '_>) -> Gates {
     let default = defaults::GATES;
     let Some(raw) = raw else { return default };
     Gates {
@@ -59,7 +50,7 @@ pub(super) fn gates(raw: Option<&RawGates>, c: &mut Checker<'_, '_>) -> Gates {
     }
 }
 
-pub(super) fn store(
+pub(crate) fn store(
     raw: &RawStore,
     regions: &[Region],
     c: &mut Checker<'_, '_>,

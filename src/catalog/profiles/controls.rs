@@ -3,37 +3,37 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::changes::{InputValues, ProfileUse, unknown};
-use super::checks::{ControlIds, ImageControl, same};
-use super::codes;
-use super::image::ImageDraft;
-use super::profiles::{ResolvedProfile, report_invalid_checks};
-use super::source::Diagnostics;
-use super::text::{Checker, shown};
-use super::types::Profile;
-use super::waivers::WaiverEntry;
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checks::{ControlIds, ImageControl, same};
+use crate::catalog::codes;
+use crate::catalog::image::ImageDraft;
+use crate::catalog::profiles::overrides::{InputValues, ProfileUse, unknown};
+use crate::catalog::profiles::waivers::WaiverEntry;
+use crate::catalog::profiles::{ResolvedProfile, report_invalid_checks};
+use crate::catalog::types::Profile;
+use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{Control, Problem};
 
 /// What an image and its ancestors are checked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ImageControls {
-    pub(super) entries: Vec<Arc<ImageControl>>,
-    pub(super) profiles: Vec<Arc<Profile>>,
+pub(crate) struct ImageControls {
+    pub(crate) entries: Vec<Arc<ImageControl>>,
+    pub(crate) profiles: Vec<Arc<Profile>>,
     /// Whether everything is known that it should have: nothing that it is made of is broken.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
 }
 
 /// What the controls of all images are made of.
-pub(super) struct ControlSources<'a, 'd> {
+pub(crate) struct ControlSources<'a, 'd> {
     /// Profiles that make sense.
-    pub(super) profiles: &'d BTreeMap<String, ResolvedProfile>,
+    pub(crate) profiles: &'d BTreeMap<String, ResolvedProfile>,
     /// The waivers of the whole catalog.
-    pub(super) waivers: &'d [WaiverEntry<'a>],
+    pub(crate) waivers: &'d [WaiverEntry<'a>],
 }
 
 impl<'a> ControlSources<'a, '_> {
     /// An image's controls on top of its parent's; `above` is none where the parent is broken.
-    pub(super) fn state(
+    pub(crate) fn state(
         &self,
         name: &str,
         draft: &ImageDraft<'a>,
@@ -277,7 +277,7 @@ impl ControlCollector<'_, '_> {
     /// ancestor's does, which the image must pass anyway.
     fn add(
         &mut self,
-        placed: &super::checks::ParsedCheck,
+        placed: &crate::catalog::checks::ParsedCheck,
         owner: &Arc<str>,
         inherited: &[Arc<ImageControl>],
     ) -> Result<(), Vec<Problem>> {
@@ -313,7 +313,7 @@ impl ControlCollector<'_, '_> {
 }
 
 /// Reports waivers of the whole catalog that waive nothing: of images that don't exist, and of controls that none has.
-pub(super) fn report_unused_waivers(
+pub(crate) fn report_unused_waivers(
     waivers: &[WaiverEntry<'_>],
     states: &BTreeMap<String, Arc<ImageControls>>,
     images: &BTreeSet<&str>,

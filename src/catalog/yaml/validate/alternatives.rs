@@ -8,12 +8,12 @@ use serde_json::Value as Json;
 
 use super::{SchemaValidator, is_type, listed, place_of, types, words};
 use crate::catalog::codes;
-use crate::catalog::node::{ByteRange, Key, Node, Scalar, Value};
-use crate::catalog::source::Diagnostics;
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
 
 /// A choice between schemas, worked out.
-pub(super) struct Choice<'a> {
+pub(crate) struct Choice<'a> {
     options: Vec<&'a Json>,
     /// Maps with one key that names the variant.
     variants: Vec<(&'a str, &'a Json)>,
@@ -25,7 +25,7 @@ pub(super) struct Choice<'a> {
 }
 
 /// What was worked out already, by where the choice stands in the schema: lists have the same one for each of their items.
-pub(super) type Choices<'a> = RefCell<HashMap<*const Json, Rc<Choice<'a>>>>;
+pub(crate) type Choices<'a> = RefCell<HashMap<*const Json, Rc<Choice<'a>>>>;
 
 impl<'a> SchemaValidator<'a, '_> {
     fn choice(&self, options: &'a [Json]) -> Rc<Choice<'a>> {
@@ -51,7 +51,7 @@ impl<'a> SchemaValidator<'a, '_> {
     }
 
     /// One of several schemas: words, maps with one key that names the variant, or plain types.
-    pub(super) fn alternatives(
+    pub(crate) fn alternatives(
         &mut self,
         options: &'a [Json],
         node: &mut Node,
@@ -150,7 +150,7 @@ impl<'a> SchemaValidator<'a, '_> {
             (Some((key, near)), _) => {
                 let message = format!(
                     "the key `{}` is not known here",
-                    crate::catalog::text::shown(&key.text)
+                    crate::catalog::checker::shown(&key.text)
                 );
                 (key.span.clone(), message, format!("did you mean `{near}`?"))
             }

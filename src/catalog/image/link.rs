@@ -3,29 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::codes;
-use super::image::ImageDraft;
-use super::lineage::{ControlSources, ImageControls, report_unused_waivers};
-use super::settings::{SettingsDefaults, find_environment};
-use super::source::Diagnostics;
-use super::text::{Checker, shown};
-use super::types::{Image, Origin};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::codes;
+use crate::catalog::image::ImageDraft;
+use crate::catalog::profiles::controls::{ControlSources, ImageControls, report_unused_waivers};
+use crate::catalog::settings::{SettingsDefaults, find_environment};
+use crate::catalog::types::{Image, Origin};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::model::{Arch, EnvName, ImageName, RunId, Version, ami_name};
 use crate::provision::Provision;
 use crate::provision::packages::Packages;
 
 /// All that is known when images are linked.
-pub(super) struct Linker<'a, 'd, 's> {
-    pub(super) drafts: &'d BTreeMap<String, ImageDraft<'a>>,
+pub(crate) struct Linker<'a, 'd, 's> {
+    pub(crate) drafts: &'d BTreeMap<String, ImageDraft<'a>>,
     /// Names that exist although their files are broken.
-    pub(super) broken: &'d BTreeSet<String>,
+    pub(crate) broken: &'d BTreeSet<String>,
     /// What controls are made of.
-    pub(super) sources: ControlSources<'a, 'd>,
+    pub(crate) sources: ControlSources<'a, 'd>,
     /// The controls of images that were looked at.
-    pub(super) states: BTreeMap<String, Arc<ImageControls>>,
-    pub(super) known: &'d SettingsDefaults,
-    pub(super) diagnostics: &'s mut Diagnostics,
+    pub(crate) states: BTreeMap<String, Arc<ImageControls>>,
+    pub(crate) known: &'d SettingsDefaults,
+    pub(crate) diagnostics: &'s mut Diagnostics,
 }
 
 /// The longest version and run that a name must have room for.
@@ -39,7 +39,7 @@ const MAX_AMI_NAME: usize = 128;
 
 impl<'a> Linker<'a, '_, '_> {
     /// Checks every image against the others and fills in what is inherited; images that are wrong are left out.
-    pub(super) fn link(mut self) -> BTreeMap<ImageName, Image> {
+    pub(crate) fn link(mut self) -> BTreeMap<ImageName, Image> {
         let cyclic = self.cycles();
         let drafts = self.drafts;
         let mut out = BTreeMap::new();

@@ -8,14 +8,14 @@ mod limits;
 
 use serde_json::{Map, Value as Json};
 
-use super::codes;
-use super::node::{ByteRange, Key, Node, Scalar, Value};
-use super::source::{Diagnostics, SourceFile};
+use crate::catalog::codes;
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::diagnostic::nearest;
 use alternatives::Choices;
 
 /// Reports everything in `node` that does not fit `schema` and takes it out; false when nothing usable is left.
-pub(crate) fn fit(
+pub(crate) fn validate(
     schema: &Json,
     node: &mut Node,
     source: &SourceFile<'_>,
@@ -62,7 +62,7 @@ impl<'a> SchemaValidator<'a, '_> {
         code: &'static str,
         span: ByteRange,
         message: impl Into<String>,
-    ) -> super::source::DiagnosticBuilder<'_> {
+    ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
         self.diagnostics
             .error(code, self.source.span(span), message)
     }
@@ -147,7 +147,7 @@ impl<'a> SchemaValidator<'a, '_> {
                 Some(schema) => self.node(
                     schema,
                     value,
-                    &format!("`{}`", super::text::shown(&key.text)),
+                    &format!("`{}`", crate::catalog::checker::shown(&key.text)),
                     Some(&key.span),
                 ),
             }
@@ -162,7 +162,7 @@ impl<'a> SchemaValidator<'a, '_> {
         };
         let message = format!(
             "the key `{}` is not known here",
-            super::text::shown(&key.text)
+            crate::catalog::checker::shown(&key.text)
         );
         self.error(codes::UNKNOWN_KEY, key.span.clone(), message)
             .help(help);
@@ -202,7 +202,7 @@ impl<'a> SchemaValidator<'a, '_> {
         node: &Node,
         what: &str,
         key: Option<&ByteRange>,
-    ) -> super::source::DiagnosticBuilder<'_> {
+    ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
         let span = place_of(node, key);
         let wanted = types
             .iter()
@@ -262,7 +262,7 @@ impl<'a> SchemaValidator<'a, '_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("use {}", listed(words.iter().copied())),
         };
-        let message = format!("{what} can't be `{}`", super::text::shown(text));
+        let message = format!("{what} can't be `{}`", crate::catalog::checker::shown(text));
         self.error(codes::UNKNOWN_VALUE, node.span.clone(), message)
             .help(help);
         false
@@ -307,7 +307,7 @@ fn types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'r str>> 
         Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         _ => return None,
     };
-    if rules.get("pattern").and_then(Json::as_str) == Some(super::schema::OPEN) {
+    if rules.get("pattern").and_then(Json::as_str) == Some(crate::catalog::schema::OPEN) {
         let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
         types.retain(|t| open || *t != "string");
     }

@@ -1,19 +1,21 @@
 //! Owns the way from the shape of one image file to a draft: everything that can be said without the other images.
 
+mod configuration;
+pub(crate) mod link;
+
 use std::collections::BTreeMap;
 
-use super::changes::{Overrides, ProfileUse};
-use super::checks::ParsedCheck;
-use super::configuration;
-use super::files::{Files, destination, read_named};
-use super::raw::{RawFile, RawImage, RawSource, Text};
-use super::settings::{SettingsDefaults, check_unique};
-use super::source::SourceFile;
-use super::text::{Checker, shown};
-use super::waivers::WaiverEntry;
-use super::{codes, defaults, syntax};
 use crate::catalog::Source;
-use crate::catalog::de::Spanned;
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checks::ParsedCheck;
+use crate::catalog::files::{Files, destination, read_named};
+use crate::catalog::profiles::overrides::{Overrides, ProfileUse};
+use crate::catalog::profiles::waivers::WaiverEntry;
+use crate::catalog::raw::{RawFile, RawImage, RawSource, Text};
+use crate::catalog::settings::{SettingsDefaults, check_unique};
+use crate::catalog::yaml::deserialize::Spanned;
+use crate::catalog::yaml::source::SourceFile;
+use crate::catalog::{codes, defaults, syntax};
 use crate::model::{Arch, Tags};
 use crate::platform::Platform;
 use crate::provision::Provision;
@@ -22,39 +24,36 @@ use crate::provision::script::Script;
 
 /// An image that does not know its parent yet.
 #[derive(Debug)]
-pub(super) struct ImageDraft<'a> {
-    pub(super) origin: SourceFile<'a>,
-    pub(super) description: String,
-    pub(super) source: Option<Source>,
-    pub(super) parent: Option<Text>,
-    pub(super) platform: Option<Platform>,
-    pub(super) arch: Option<Arch>,
-    pub(super) environment: Option<Text>,
-    pub(super) packages: Vec<Text>,
-    pub(super) provision: Vec<Provision>,
-    pub(super) profiles: Vec<ProfileUse>,
-    pub(super) checks: Vec<ParsedCheck>,
-    pub(super) changes: Overrides,
-    pub(super) waivers: Vec<WaiverEntry<'a>>,
-    pub(super) tags: Tags,
-    pub(super) disk_gib: Option<Spanned<u32>>,
-    pub(super) max_age: Option<jiff::SignedDuration>,
-    pub(super) rebase_after: u32,
+pub(crate) struct ImageDraft<'a> {
+    pub(crate) origin: SourceFile<'a>,
+    pub(crate) description: String,
+    pub(crate) source: Option<Source>,
+    pub(crate) parent: Option<Text>,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) arch: Option<Arch>,
+    pub(crate) environment: Option<Text>,
+    pub(crate) packages: Vec<Text>,
+    pub(crate) provision: Vec<Provision>,
+    pub(crate) profiles: Vec<ProfileUse>,
+    pub(crate) checks: Vec<ParsedCheck>,
+    pub(crate) changes: Overrides,
+    pub(crate) waivers: Vec<WaiverEntry<'a>>,
+    pub(crate) tags: Tags,
+    pub(crate) disk_gib: Option<Spanned<u32>>,
+    pub(crate) max_age: Option<jiff::SignedDuration>,
+    pub(crate) rebase_after: u32,
 }
 
 /// What an image's file says about how it is judged.
-pub(super) struct ImageChecks<'a> {
-    pub(super) profiles: Vec<ProfileUse>,
-    pub(super) checks: Vec<ParsedCheck>,
-    pub(super) changes: Overrides,
-    pub(super) waivers: Vec<WaiverEntry<'a>>,
+pub(crate) struct ImageChecks<'a> {
+    pub(crate) profiles: Vec<ProfileUse>,
+    pub(crate) checks: Vec<ParsedCheck>,
+    pub(crate) changes: Overrides,
+    pub(crate) waivers: Vec<WaiverEntry<'a>>,
 }
 
-/// The longest description, in characters; EC2's limit for an AMI's.
-pub(super) const MAX_DESCRIPTION: usize = 255;
-
 /// Checks one image; the files it names are put into `named`. `lost` are the keys whose values were no use at all.
-pub(super) fn draft<'a>(
+pub(crate) fn draft<'a>(
     (raw, lost): (RawImage, &[String]),
     ImageChecks {
         profiles,
@@ -70,7 +69,7 @@ pub(super) fn draft<'a>(
     let description = raw
         .description
         .as_ref()
-        .and_then(|d| c.ascii_line("a description", d, MAX_DESCRIPTION));
+        .and_then(|d| c.ascii_line("a description", d, defaults::MAX_DESCRIPTION));
     origin(&raw, lost, c);
     let mut provision = parse_files(&raw.files, files, named, c);
     configuration::put(&raw, files, named, &mut provision, c);
@@ -233,7 +232,7 @@ fn parse_files(
 }
 
 /// Whether the name in the file is the file's own; the catalog knows an image by its file.
-pub(super) fn check_image_name(
+pub(crate) fn check_image_name(
     given: Option<&Text>,
     stem: &str,
     others: &[String],

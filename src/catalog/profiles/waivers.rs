@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::codes;
-use super::raw::{RawOwnWaiver, RawWaiver, Text};
-use super::settings::check_unique;
-use super::source::SourceFile;
-use super::syntax;
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::codes;
+use crate::catalog::raw::{RawOwnWaiver, RawWaiver, Text};
+use crate::catalog::settings::check_unique;
+use crate::catalog::syntax;
+use crate::catalog::yaml::source::SourceFile;
 use crate::checks::Waiver;
 use crate::diagnostic::Span;
 
 /// The name of the file of waivers.
-pub(super) const WAIVERS_FILE: &str = "waivers.yaml";
+pub(crate) const WAIVERS_FILE: &str = "waivers.yaml";
 
 /// A waiver and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +27,16 @@ pub struct CatalogWaiver {
 
 /// A waiver, what it is for, and where it is written.
 #[derive(Debug)]
-pub(super) struct WaiverEntry<'a> {
-    pub(super) source: SourceFile<'a>,
-    pub(super) control: Text,
+pub(crate) struct WaiverEntry<'a> {
+    pub(crate) source: SourceFile<'a>,
+    pub(crate) control: Text,
     /// The images that it names; empty: all that have the control, or the one in whose file it stands.
-    pub(super) images: Vec<Text>,
-    pub(super) waiver: Waiver,
+    pub(crate) images: Vec<Text>,
+    pub(crate) waiver: Waiver,
 }
 
 impl WaiverEntry<'_> {
-    pub(super) fn written(&self) -> CatalogWaiver {
+    pub(crate) fn written(&self) -> CatalogWaiver {
         let span = self.source.span(self.control.span.clone());
         CatalogWaiver {
             control: self.control.value.clone(),
@@ -47,7 +47,7 @@ impl WaiverEntry<'_> {
 }
 
 /// Lets the waivers of one file through. What lacks a key has been reported.
-pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<WaiverEntry<'a>> {
+pub(crate) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<WaiverEntry<'a>> {
     let mut seen = BTreeMap::new();
     list.into_iter()
         .filter_map(|raw| waived(raw, &mut seen, c))
@@ -55,7 +55,7 @@ pub(super) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<
 }
 
 /// The same of an image's file.
-pub(super) fn parse_own_waivers<'a>(
+pub(crate) fn parse_own_waivers<'a>(
     list: Vec<RawOwnWaiver>,
     c: &mut Checker<'a, '_>,
 ) -> Vec<WaiverEntry<'a>> {
@@ -101,7 +101,7 @@ fn waived<'a>(
                 .help("a waiver explains itself");
             return None;
         }
-        c.line(what, &text, super::image::MAX_DESCRIPTION)
+        c.line(what, &text, crate::catalog::defaults::MAX_DESCRIPTION)
     };
     let justification = line("a justification", justification);
     let owner = line("an owner", owner);

@@ -1,8 +1,8 @@
 //! Owns the refusal of characters that can't be seen: control characters and direction marks.
 
-use super::codes;
-use super::node::Node;
-use super::source::{Diagnostics, SourceFile};
+use crate::catalog::codes;
+use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 
 /// What text may contain besides letters: line feed and tab. Direction marks can make a text look like another
 /// (CVE-2021-42574), so they count as control characters.

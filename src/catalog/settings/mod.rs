@@ -1,37 +1,39 @@
 //! Owns the way from the shape of `bakeline.yaml` to settings.
 
+mod retention;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::keeping::{brakes, gates, inherited, retention, store};
-use super::raw::{
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::raw::{
     RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text,
 };
-use super::text::{Checker, shown};
-use super::{codes, defaults, syntax};
-use crate::catalog::de::Spanned;
+use crate::catalog::settings::retention::{brakes, gates, retention, store};
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{Access, Builder, Environment, Notifier, OnFailure, Retention, Settings};
+use crate::catalog::{codes, defaults, syntax};
 use crate::checks::Gate;
 use crate::diagnostic::nearest;
 use crate::model::{CatalogName, EnvName, Region};
 
 /// What other files need to know of the settings, even when some of them are wrong.
 #[derive(Debug)]
-pub(super) struct SettingsDefaults {
+pub(crate) struct SettingsDefaults {
     /// The ladder, unless it is wrong itself.
-    pub(super) ladder: Option<Vec<EnvName>>,
+    pub(crate) ladder: Option<Vec<EnvName>>,
     /// The catalog's name, if it is right.
-    pub(super) name: Option<CatalogName>,
+    pub(crate) name: Option<CatalogName>,
     /// The key of the environment tag.
-    pub(super) environment_key: String,
+    pub(crate) environment_key: String,
     /// How old an image may get, unless it says itself.
-    pub(super) max_age: Option<jiff::SignedDuration>,
+    pub(crate) max_age: Option<jiff::SignedDuration>,
     /// After how many builds on itself an image starts anew, unless it says itself.
-    pub(super) rebase_after: u32,
+    pub(crate) rebase_after: u32,
 }
 
 /// Checks the settings; `None` when something mandatory is wrong.
-pub(super) fn settings(
+pub(crate) fn settings(
     raw: RawSettings,
     c: &mut Checker<'_, '_>,
 ) -> (Option<Settings>, SettingsDefaults) {
@@ -54,7 +56,7 @@ pub(super) fn settings(
             let mut all = defaults::environments(&regions);
             all.iter_mut()
                 .enumerate()
-                .for_each(|(rung, e)| e.retention = inherited(&general, rung));
+                .for_each(|(rung, e)| e.retention = defaults::retention_for_level(&general, rung));
             all
         }
     };
@@ -119,7 +121,7 @@ pub(super) fn settings(
 }
 
 /// Finds an environment on the ladder by its name.
-pub(super) fn find_environment(
+pub(crate) fn find_environment(
     text: &Text,
     ladder: &[EnvName],
     c: &mut Checker<'_, '_>,
@@ -142,7 +144,7 @@ pub(super) fn find_environment(
 }
 
 /// Reports an entry that was there before; true when it is new.
-pub(super) fn check_unique<'t>(
+pub(crate) fn check_unique<'t>(
     seen: &mut BTreeMap<String, Range<usize>>,
     text: &'t Text,
     (code, what): (&'static str, &str),
@@ -231,7 +233,11 @@ fn environments(
             .filter_map(|a| c.aws("an account id", Some(a), &syntax::ACCOUNT))
             .collect();
         let role = c.aws("a role's ARN", raw.role.as_ref(), &syntax::ROLE);
-        let retention = retention(raw.retention.as_ref(), &inherited(general, out.len()), c);
+        let retention = retention(
+            raw.retention.as_ref(),
+            &defaults::retention_for_level(general, out.len()),
+            c,
+        );
         let gates = gates(raw.gates.as_ref(), c);
         if tag_value.as_deref() == Some("") {
             c.error(

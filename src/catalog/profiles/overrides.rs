@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::checks::{ImageControl, ParsedCheck, report};
-use super::codes;
-use super::de::from_node;
-use super::node::{Key, Node, Scalar, Value};
-use super::raw::Text;
-use super::settings::check_unique;
-use super::source::{Diagnostics, SourceFile};
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checks::{ImageControl, ParsedCheck, report};
+use crate::catalog::codes;
+use crate::catalog::raw::Text;
+use crate::catalog::settings::check_unique;
+use crate::catalog::yaml::deserialize::from_node;
+use crate::catalog::yaml::node::{Key, Node, Scalar, Value};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::checks::{self, Input, Tree};
 use crate::diagnostic::nearest;
 
 /// A profile that is named, perhaps with values for its inputs.
 #[derive(Debug)]
-pub(super) struct ProfileUse {
-    pub(super) name: Text,
-    pub(super) inputs: Vec<(Key, Node)>,
+pub(crate) struct ProfileUse {
+    pub(crate) name: Text,
+    pub(crate) inputs: Vec<(Key, Node)>,
 }
 
 /// The profiles that a list names; one that is named twice is reported.
-pub(super) fn parse_profile_uses(
+pub(crate) fn parse_profile_uses(
     list: Option<&Node>,
     checker: &mut Checker<'_, '_>,
 ) -> Vec<ProfileUse> {
@@ -64,14 +64,14 @@ pub(super) fn parse_profile_uses(
 
 /// Values for inputs, and where they are written.
 #[derive(Clone, Copy)]
-pub(super) struct InputValues<'n, 's> {
-    pub(super) values: &'n [(Key, Node)],
-    pub(super) source: SourceFile<'s>,
+pub(crate) struct InputValues<'n, 's> {
+    pub(crate) values: &'n [(Key, Node)],
+    pub(crate) source: SourceFile<'s>,
 }
 
 impl InputValues<'_, '_> {
     /// Reports values for inputs that nobody declares.
-    pub(super) fn declared(&self, inputs: &BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
+    pub(crate) fn declared(&self, inputs: &BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
         for (key, _) in self
             .values
             .iter()
@@ -89,7 +89,7 @@ impl InputValues<'_, '_> {
     }
 
     /// Inputs with these values; those that don't fit are reported and left out.
-    pub(super) fn give(&self, inputs: &mut BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
+    pub(crate) fn give(&self, inputs: &mut BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
         for (key, node) in self.values {
             let Some(input) = inputs.get_mut(&key.text) else {
                 continue;
@@ -111,7 +111,7 @@ impl InputValues<'_, '_> {
     }
 
     /// Gives the values to every check that may name such an input; checks that share their inputs still do.
-    pub(super) fn apply_to_checks(
+    pub(crate) fn apply_to_checks(
         &self,
         checks: &mut [ParsedCheck],
         diagnostics: &mut Diagnostics,
@@ -137,14 +137,14 @@ impl InputValues<'_, '_> {
 
 /// What a file says about the controls of others.
 #[derive(Debug, Default)]
-pub(super) struct Overrides {
+pub(crate) struct Overrides {
     overrides: Vec<(Key, Node)>,
     disabled: Vec<(Key, Node)>,
 }
 
 impl Overrides {
     /// Takes them out of a file.
-    pub(super) fn take(file: &mut Node) -> Self {
+    pub(crate) fn take(file: &mut Node) -> Self {
         let mut entries = |key| {
             file.take(key)
                 .map(|node| node.entries().to_vec())
@@ -157,7 +157,7 @@ impl Overrides {
     }
 
     /// Makes the changes. What names no control is reported, unless not all controls are known (`whole`).
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &self,
         entries: &mut [Arc<ImageControl>],
         whole: bool,
@@ -209,7 +209,7 @@ impl Overrides {
 }
 
 /// Reports an id that no control has.
-pub(super) fn unknown<'k>(
+pub(crate) fn unknown<'k>(
     id: &str,
     span: crate::diagnostic::Span,
     known: impl Iterator<Item = &'k String>,
@@ -293,5 +293,5 @@ fn reason(node: &Node, checker: &mut Checker<'_, '_>) -> Option<String> {
         value: text.clone(),
         span: node.span.clone(),
     };
-    checker.line("a reason", &text, super::image::MAX_DESCRIPTION)
+    checker.line("a reason", &text, crate::catalog::defaults::MAX_DESCRIPTION)
 }

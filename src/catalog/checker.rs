@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::codes;
-use super::raw::{Text, TextMap};
-use super::source::{Diagnostics, SourceFile};
-use super::syntax::{self, Syntax};
+use crate::catalog::codes;
+use crate::catalog::raw::{Text, TextMap};
+use crate::catalog::syntax::{self, Syntax};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::model::Tags;
 
 /// EC2 allows 50 tags on a resource; bakeline keeps 20 of them for itself.
@@ -27,7 +27,7 @@ impl Checker<'_, '_> {
         code: &'static str,
         span: &Range<usize>,
         message: impl Into<String>,
-    ) -> super::source::DiagnosticBuilder<'_> {
+    ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
         self.diagnostics
             .error(code, self.source.span(span.clone()), message)
     }

@@ -141,7 +141,7 @@ impl Diagnostics {
         let secrets: Vec<Span> = self
             .items
             .iter()
-            .filter(|d| d.code == super::codes::SECRET)
+            .filter(|d| d.code == crate::catalog::codes::SECRET)
             .map(|d| d.span.clone())
             .collect();
         let is_secret = |span: &Span| {
@@ -153,7 +153,7 @@ impl Diagnostics {
             })
         };
         let mut items = self.items;
-        items.retain(|d| d.code == super::codes::SECRET || !is_secret(&d.span));
+        items.retain(|d| d.code == crate::catalog::codes::SECRET || !is_secret(&d.span));
         items.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
         items.dedup();
         items

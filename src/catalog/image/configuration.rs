@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codes;
-use super::files::{Files, Lookup, folder, misplaced, read_named};
-use super::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
-use super::syntax::{self, Syntax};
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::codes;
+use crate::catalog::files::{Files, Lookup, folder, misplaced, read_named};
+use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
+use crate::catalog::syntax::{self, Syntax};
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, folder_of};
@@ -35,7 +35,7 @@ struct FolderReader<'f, 'n, 'a, 's, 'c> {
 }
 
 /// Adds an image's playbooks, then its manifests; every file they take is put into `named`.
-pub(super) fn put(
+pub(crate) fn put(
     raw: &RawImage,
     files: &dyn Files,
     named: &mut BTreeMap<String, Vec<u8>>,

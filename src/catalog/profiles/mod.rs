@@ -1,15 +1,20 @@
 //! Owns profiles: each file by itself, then with everything that it extends in it.
 
+pub(crate) mod controls;
+pub(crate) mod overrides;
+pub(crate) mod profile;
+pub(crate) mod waivers;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::changes::{InputValues, Overrides, ProfileUse, parse_profile_uses};
-use super::checks::{ControlIds, ImageControl, ParsedCheck, parse_checks, parse_inputs};
-use super::codes;
-use super::node::Node;
-use super::source::{Diagnostics, SourceFile};
-use super::text::{Checker, shown};
-use super::types::Profile;
+use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checks::{ControlIds, ImageControl, ParsedCheck, parse_checks, parse_inputs};
+use crate::catalog::codes;
+use crate::catalog::profiles::overrides::{InputValues, Overrides, ProfileUse, parse_profile_uses};
+use crate::catalog::types::Profile;
+use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::checks::{Input, Problem};
 use crate::diagnostic::nearest;
 
@@ -17,27 +22,27 @@ use crate::diagnostic::nearest;
 const LONGEST_CHAIN: usize = 32;
 
 /// A profile's file.
-pub(super) struct ProfileFile<'a> {
-    pub(super) source: SourceFile<'a>,
+pub(crate) struct ProfileFile<'a> {
+    pub(crate) source: SourceFile<'a>,
     /// What it says about itself.
-    pub(super) about: Profile,
-    pub(super) extends: Vec<ProfileUse>,
-    pub(super) inputs: Option<Node>,
-    pub(super) checks: Vec<Node>,
-    pub(super) changes: Overrides,
+    pub(crate) about: Profile,
+    pub(crate) extends: Vec<ProfileUse>,
+    pub(crate) inputs: Option<Node>,
+    pub(crate) checks: Vec<Node>,
+    pub(crate) changes: Overrides,
 }
 
 /// A profile with everything that it extends in it.
 #[derive(Clone)]
-pub(super) struct ResolvedProfile {
+pub(crate) struct ResolvedProfile {
     /// With the inputs of all of it.
-    pub(super) about: Profile,
-    pub(super) checks: Vec<ParsedCheck>,
+    pub(crate) about: Profile,
+    pub(crate) checks: Vec<ParsedCheck>,
 }
 
 impl<'a> ProfileFile<'a> {
     /// Takes apart what `raw` leaves in a file.
-    pub(super) fn take(
+    pub(crate) fn take(
         source: SourceFile<'a>,
         about: Profile,
         file: &mut Node,
@@ -67,7 +72,7 @@ impl<'a> ProfileFile<'a> {
 }
 
 /// Every profile that makes sense; `all` are the names of profiles whose files exist.
-pub(super) fn flatten(
+pub(crate) fn flatten(
     written: &BTreeMap<String, ProfileFile<'_>>,
     all: &[String],
     diagnostics: &mut Diagnostics,
@@ -263,7 +268,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
 }
 
 /// Reports checks of a profile that make no sense with the inputs that it was given, where it was given them.
-pub(super) fn report_invalid_checks(
+pub(crate) fn report_invalid_checks(
     problems: Vec<Problem>,
     placed: &ParsedCheck,
     profile_uses: &[ProfileUse],
@@ -292,7 +297,7 @@ fn alike(one: &ParsedCheck, other: &ParsedCheck) -> bool {
 }
 
 /// Reports a profile that does not exist.
-pub(super) fn report_unknown_profile(
+pub(crate) fn report_unknown_profile(
     name: &str,
     span: crate::diagnostic::Span,
     all: &[String],
@@ -315,10 +320,14 @@ pub(super) fn report_unknown_profile(
 }
 
 /// What a profile says about itself, as far as it is right.
-pub(super) fn about(name: &str, raw: &super::raw::RawProfile, c: &mut Checker<'_, '_>) -> Profile {
-    let mut line = |what: &str, text: &Option<super::raw::Text>| {
+pub(crate) fn about(
+    name: &str,
+    raw: &crate::catalog::raw::RawProfile,
+    c: &mut Checker<'_, '_>,
+) -> Profile {
+    let mut line = |what: &str, text: &Option<crate::catalog::raw::Text>| {
         text.as_ref()
-            .and_then(|text| c.line(what, text, super::image::MAX_DESCRIPTION))
+            .and_then(|text| c.line(what, text, crate::catalog::defaults::MAX_DESCRIPTION))
     };
     Profile {
         name: name.to_owned(),

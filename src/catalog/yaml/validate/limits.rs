@@ -4,12 +4,12 @@ use serde_json::{Map, Value as Json};
 
 use super::{SchemaValidator, listed, place_of};
 use crate::catalog::codes;
-use crate::catalog::de::leading_zero;
-use crate::catalog::node::{ByteRange, Node};
+use crate::catalog::yaml::deserialize::leading_zero;
+use crate::catalog::yaml::node::{ByteRange, Node};
 
 impl SchemaValidator<'_, '_> {
     /// A whole number within its limits.
-    pub(super) fn range(
+    pub(crate) fn range(
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
@@ -41,7 +41,7 @@ impl SchemaValidator<'_, '_> {
     }
 
     /// Any number within its limits.
-    pub(super) fn fraction(
+    pub(crate) fn fraction(
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
@@ -65,7 +65,7 @@ impl SchemaValidator<'_, '_> {
     }
 
     /// A map with no fewer and no more keys than allowed; only "exactly one" is in use.
-    pub(super) fn count(
+    pub(crate) fn count(
         &mut self,
         rules: &Map<String, Json>,
         node: &Node,

@@ -30,7 +30,7 @@ pub struct Profile {
 
 impl Profile {
     /// The digest of what it says with these controls, without the values of sensitive inputs.
-    pub(super) fn said(&self, controls: &[&crate::checks::Control]) -> String {
+    pub(crate) fn said(&self, controls: &[&crate::checks::Control]) -> String {
         let words = [
             &self.title,
             &self.version,
