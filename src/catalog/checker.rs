@@ -1,5 +1,6 @@
-//! Owns what free text may say on its way through Packer's configuration and EC2's tags.
+//! Validates names, free text and tags of the catalog.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::catalog::codes;
@@ -8,92 +9,121 @@ use crate::catalog::syntax::{self, Syntax};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::model::Tags;
 
-/// EC2 allows 50 tags on a resource; bakeline keeps 20 of them for itself.
+/// Number of tags for users. EC2 allows 50 on a resource and bakeline reserves 20.
 pub(crate) const MAX_TAGS: usize = 30;
-/// EC2's limits on a tag, in Unicode characters.
+/// EC2's limits for the key and value of a tag, in Unicode characters.
 pub(crate) const MAX_KEY: usize = 128;
 pub(crate) const MAX_VALUE: usize = 256;
 
-/// One text and where to complain about it.
+/// A file to check, and the collector of its diagnostics.
 pub(crate) struct Checker<'a, 's> {
     pub(crate) source: SourceFile<'a>,
     pub(crate) diagnostics: &'s mut Diagnostics,
 }
 
 impl Checker<'_, '_> {
-    /// Adds an error at a byte range of the text.
+    /// Adds an error at a byte range of the file.
     pub(crate) fn error(
         &mut self,
         code: &'static str,
-        span: &Range<usize>,
+        range: &Range<usize>,
         message: impl Into<String>,
     ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
         self.diagnostics
-            .error(code, self.source.span(span.clone()), message)
+            .error(code, self.source.span(range.clone()), message)
     }
 
-    /// Lets a name through if its syntax allows it.
-    pub(crate) fn name(
+    /// Returns true if the text is not in `seen`, and adds it. Reports a duplicate.
+    pub(crate) fn check_unique(
+        &mut self,
+        seen: &mut BTreeMap<String, Range<usize>>,
+        text: &Text,
+        code: &'static str,
+        what: &str,
+    ) -> bool {
+        if let Some(earlier) = seen.get(&text.value) {
+            let earlier = self.source.span(earlier.clone());
+            let message = format!("duplicate {what} `{}`", quote_text(&text.value));
+            self.error(code, &text.span, message)
+                .help("remove one of them")
+                .related(earlier, "first defined here");
+            return false;
+        }
+        seen.insert(text.value.clone(), text.span.clone());
+        true
+    }
+
+    /// Returns the name if its syntax is valid, and reports it otherwise.
+    pub(crate) fn check_name(
         &mut self,
         code: &'static str,
         what: &str,
         text: &Text,
         syntax: &Syntax,
     ) -> Option<String> {
-        if syntax.allows(&text.value) {
+        if syntax.matches(&text.value) {
             return Some(text.value.clone());
         }
         self.error(
             code,
             &text.span,
-            format!("`{}` is not {what}", shown(&text.value)),
+            format!("`{}` is not {what}", quote_text(&text.value)),
         )
-        .help(format!("use {}", syntax.says));
+        .help(format!("use {}", syntax.advice));
         None
     }
 
-    /// As [`Self::name`], for an optional text with AWS's syntax.
-    pub(crate) fn aws(
+    /// Checks an optional name with AWS syntax.
+    pub(crate) fn check_aws_name(
         &mut self,
         what: &str,
         text: Option<&Text>,
         syntax: &Syntax,
     ) -> Option<String> {
-        self.name(codes::AWS_SYNTAX, what, text?, syntax)
+        self.check_name(codes::AWS_SYNTAX, what, text?, syntax)
     }
 
-    /// A time such as `7d`.
-    pub(crate) fn time(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
-        syntax::duration(&self.name(codes::TIME, "a time", text, &syntax::DURATION)?)
+    /// Parses a duration such as `7d`.
+    pub(crate) fn parse_duration(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
+        syntax::duration(&self.check_name(codes::TIME, "a duration", text, &syntax::DURATION)?)
     }
 
-    /// A time such as `7d`, or none at all.
-    pub(crate) fn wait(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
-        syntax::duration(&self.name(codes::TIME, "a time", text, &syntax::WAIT)?)
+    /// Parses a duration such as `7d` or `0s`.
+    pub(crate) fn parse_delay(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
+        syntax::duration(&self.check_name(codes::TIME, "a duration", text, &syntax::WAIT)?)
     }
 
-    /// Lets one line of free text through. It travels through Packer's configuration, and Packer expands `{{` even in
-    /// values that come from variables; `${` and `%{` are data there once quoted.
-    pub(crate) fn line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+    /// Returns one line of free text, and reports invalid text.
+    ///
+    /// Packer expands `{{` even in the values of variables. `${` and `%{` are data once quoted.
+    pub(crate) fn check_line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
         let before = self.diagnostics.error_count();
         if text.value.contains(['\n', '\t']) {
             self.error(
                 codes::TEXT,
                 &text.span,
-                format!("{what} must be one line without tabs"),
+                format!("{what} must be a single line without tabs"),
             )
-            .help("write it on one line; fold a long one with `>-`");
+            .help("write it on one line, or fold it with `>-`");
         }
-        self.value(what, text, max);
+        self.check_value(what, text, max);
         (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
-    /// Accepts one line of free text that goes into an EC2 field for ASCII only, such as an AMI's description. EC2
-    /// answers `Character sets beyond ASCII are not supported`, and only when the build is done.
-    pub(crate) fn ascii_line(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+    /// Returns one line of free text for an ASCII-only field of EC2, such as the description of an
+    /// AMI.
+    ///
+    /// EC2 reports `Character sets beyond ASCII are not supported` only after the build.
+    pub(crate) fn check_ascii_line(
+        &mut self,
+        what: &str,
+        text: &Text,
+        max: usize,
+    ) -> Option<String> {
         let before = self.diagnostics.error_count();
         if let Some(c) = text.value.chars().find(|c| !c.is_ascii()) {
-            // An escape does not show the character; then the whole text is the span.
+            // The source text does not contain an escaped character. The range is then the whole
+            // text.
             let written = self.source.text.get(text.span.clone()).unwrap_or_default();
             let at = written
                 .find(|w: char| !w.is_ascii())
@@ -101,113 +131,113 @@ impl Checker<'_, '_> {
             let span = at.map_or(text.span.clone(), |at| {
                 text.span.start + at..text.span.start + at + c.len_utf8()
             });
-            let shown = c.escape_debug();
+            let escaped = c.escape_debug();
             self.error(
                 codes::ASCII,
                 &span,
                 format!(
-                    "{what} must be ASCII, and `{shown}` (U+{:04X}) is not",
+                    "{what} must be ASCII, and `{escaped}` (U+{:04X}) is not",
                     u32::from(c)
                 ),
             )
             .help(format!(
-                "{}; EC2 accepts ASCII only here, and any character in tags",
-                replacement(c)
+                "{}; EC2 accepts ASCII only here, but any character in tags",
+                ascii_advice(c)
             ));
         }
-        self.line(what, text, max);
+        self.check_line(what, text, max);
         (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
-    /// Lets free text of any number of lines through. `{{` is a template to Packer and to Ansible, never data.
-    pub(crate) fn value(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
+    /// Returns free text with any number of lines. Packer and Ansible treat `{{` as a template.
+    pub(crate) fn check_value(&mut self, what: &str, text: &Text, max: usize) -> Option<String> {
         let before = self.diagnostics.error_count();
         if text.value.contains("{{") {
             self.error(
                 codes::TEMPLATE,
                 &text.span,
-                format!("{what} has `{{{{`, which would be expanded as a template"),
+                format!("{what} contains `{{{{`, which would be expanded as a template"),
             )
-            .help("write it without two opening braces in a row");
+            .help("remove the two opening braces");
         }
         let length = text.value.chars().count();
         if length > max {
             self.error(
                 codes::TEXT,
                 &text.span,
-                format!("{what} has {length} characters, more than {max}"),
+                format!("{what} has {length} characters; the limit is {max}"),
             )
             .help("shorten it");
         }
         (self.diagnostics.error_count() == before).then(|| text.value.clone())
     }
 
-    /// Lets tags through that EC2 takes and that nobody else owns.
-    pub(crate) fn tags(&mut self, tags: &TextMap, environment_key: &str) -> Tags {
+    /// Returns the tags that EC2 accepts and that are not reserved.
+    pub(crate) fn check_tags(&mut self, tags: &TextMap, environment_key: &str) -> Tags {
         let mut out = Tags::new();
         if let Some((key, _)) = tags.iter().nth(MAX_TAGS) {
             self.error(
                 codes::TAG_LIMIT,
                 &key.span,
-                format!("{} tags, more than {MAX_TAGS}", tags.len()),
+                format!("{} tags exceed the limit of {MAX_TAGS}", tags.len()),
             )
-            .help("EC2 allows 50 on a resource, of which bakeline needs 20");
+            .help("EC2 allows 50 tags on a resource, and bakeline needs 20 of them");
         }
         for (key, value) in tags {
-            let key_ok = self.tag_key(key, environment_key);
+            let is_key_valid = self.check_tag_key(key, environment_key);
             let before = self.diagnostics.error_count();
-            self.tag_value("a tag's value", value);
-            if key_ok && self.diagnostics.error_count() == before {
+            self.check_tag_value("the value of a tag", value);
+            if is_key_valid && self.diagnostics.error_count() == before {
                 out.insert(key.value.clone(), value.value.clone());
             }
         }
         out
     }
 
-    /// Whether a tag's value is one that EC2 takes.
-    pub(crate) fn tag_value(&mut self, what: &str, value: &Text) -> Option<String> {
+    /// Returns the value of a tag if EC2 accepts it.
+    pub(crate) fn check_tag_value(&mut self, what: &str, value: &Text) -> Option<String> {
         let length = value.value.chars().count();
         if length > MAX_VALUE {
             self.error(
                 codes::TAG_LIMIT,
                 &value.span,
-                format!("{what} has {length} characters, more than {MAX_VALUE}"),
+                format!("{what} has {length} characters; the limit is {MAX_VALUE}"),
             )
             .help("shorten it");
             return None;
         }
-        self.line(what, value, MAX_VALUE)
+        self.check_line(what, value, MAX_VALUE)
     }
 
-    fn tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
-        if syntax::reserved_tag(&key.value) || key.value.eq_ignore_ascii_case(environment_key) {
-            self.error(codes::RESERVED_TAG, &key.span, format!("the tag key `{}` is reserved", shown(&key.value)))
+    fn check_tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
+        if syntax::is_reserved_tag(&key.value) || key.value.eq_ignore_ascii_case(environment_key) {
+            self.error(codes::RESERVED_TAG, &key.span, format!("the tag key `{}` is reserved", quote_text(&key.value)))
                 .help(format!(
-                    "`{environment_key}`, `Name`, `aws:*` and `bakeline:*` are not for users; choose another"
+                    "`{environment_key}`, `Name`, `aws:*` and `bakeline:*` are reserved; use another key"
                 ));
             return false;
         }
-        self.free_key(key)
+        self.is_valid_tag_key(key)
     }
 
-    /// Whether a tag's key is one that EC2 takes, whoever owns it.
-    pub(crate) fn free_key(&mut self, key: &Text) -> bool {
+    /// Returns true if EC2 accepts the key of a tag, reserved or not.
+    pub(crate) fn is_valid_tag_key(&mut self, key: &Text) -> bool {
         let length = key.value.chars().count();
         if !(1..=MAX_KEY).contains(&length) {
             self.error(
                 codes::TAG_LIMIT,
                 &key.span,
-                format!("a tag's key has {length} characters"),
+                format!("the key of a tag has {length} characters"),
             )
-            .help(format!("use 1 to {MAX_KEY}"));
+            .help(format!("use 1 to {MAX_KEY} characters"));
             return false;
         }
-        self.line("a tag's key", key, MAX_KEY).is_some()
+        self.check_line("the key of a tag", key, MAX_KEY).is_some()
     }
 }
 
-/// Advice on how to write a character in ASCII.
-fn replacement(c: char) -> String {
+/// Returns advice on how to write a character in ASCII.
+fn ascii_advice(c: char) -> String {
     let ascii = match c {
         'ä' | 'æ' => "ae",
         'ö' | 'ø' | 'œ' => "oe",
@@ -228,8 +258,8 @@ fn replacement(c: char) -> String {
     format!("write `{ascii}` instead")
 }
 
-/// A user's text for a message: short, on one line.
-pub(crate) fn shown(text: &str) -> String {
+/// Shortens the text of a user for a message and escapes control characters.
+pub(crate) fn quote_text(text: &str) -> String {
     let mut out: String = text
         .chars()
         .take(60)

@@ -1,8 +1,9 @@
-//! Owns the way from the user's YAML texts to a valid [`Catalog`], or to every problem at once.
+//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports every problem.
 //!
-//! A text goes through `yaml` (a tree with spans), `secrets`, `shape` (keys and types, against the JSON Schema made
-//! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
-//! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
+//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`, and
+//! deserializes it. `settings`, `image` and `profiles` check the values of one file.
+//! `image::link` and `profiles::controls` check what holds between files. Each stage reports its
+//! problems and passes on the values that are usable.
 
 mod checker;
 mod checks;
@@ -13,6 +14,7 @@ mod image;
 mod load;
 mod profiles;
 mod raw;
+mod read;
 mod schema;
 mod settings;
 mod syntax;

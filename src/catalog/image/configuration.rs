@@ -1,23 +1,27 @@
-//! Owns what an image says about Ansible and Puppet, and reading the folders that they take whole.
+//! Checks the Ansible and Puppet entries of an image and reads their directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
-use crate::catalog::files::{Files, Lookup, folder, misplaced, read_named};
+use crate::catalog::files::{
+    Files, Lookup, is_folder_with_files, read_named, report_unusable_file,
+};
+use crate::catalog::image::ImageContext;
 use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
 use crate::catalog::syntax::{self, Syntax};
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, folder_of};
 
-/// The most that one provisioner's folders may hold, in bytes and in files: it is copied for every build.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
-const MOST_FILES: usize = 5000;
-/// The longest value, in characters.
-const LONGEST: usize = 4096;
-/// What tools leave in such folders; it must not move a recipe.
-const LITTER: [&str; 6] = [
+/// Limits for the directories of one provisioner in bytes and files. They are copied for every
+/// build.
+const MAX_FOLDER_BYTES: usize = 64 * 1024 * 1024;
+const MAX_FOLDER_FILES: usize = 5000;
+/// Length of the longest value in characters.
+const MAX_VALUE_LENGTH: usize = 4096;
+/// Names and suffixes of files that tools leave behind. They are not part of the recipe.
+const IGNORED_NAMES: [&str; 6] = [
     ".git",
     ".svn",
     "__pycache__",
@@ -25,44 +29,42 @@ const LITTER: [&str; 6] = [
     ".bakeline",
     ".vagrant",
 ];
-const LITTER_ENDS: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
+const IGNORED_SUFFIXES: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
 
-/// Everything that a check of this needs beside the image's own text.
+/// Reader of the directories of playbooks and manifests.
 struct FolderReader<'f, 'n, 'a, 's, 'c> {
     files: &'f dyn Files,
-    named: &'n mut BTreeMap<String, Vec<u8>>,
-    c: &'c mut Checker<'a, 's>,
+    /// Contents of all files that were read, by path.
+    contents: &'n mut BTreeMap<String, Vec<u8>>,
+    checker: &'c mut Checker<'a, 's>,
 }
 
-/// Adds an image's playbooks, then its manifests; every file they take is put into `named`.
-pub(crate) fn put(
+/// Adds the playbooks of an image, then its manifests. Adds all files of their directories to the
+/// context.
+pub(crate) fn parse_configuration(
     raw: &RawImage,
-    files: &dyn Files,
-    named: &mut BTreeMap<String, Vec<u8>>,
+    context: &mut ImageContext<'_>,
     out: &mut Vec<Provision>,
-    c: &mut Checker<'_, '_>,
+    checker: &mut Checker<'_, '_>,
 ) {
-    let mut reader = FolderReader { files, named, c };
-    out.extend(
-        raw.ansible
-            .iter()
-            .filter_map(|one| reader.ansible(one))
-            .map(Provision::Ansible),
-    );
-    out.extend(
-        raw.puppet
-            .iter()
-            .filter_map(|one| reader.puppet(one))
-            .map(Provision::Puppet),
-    );
+    let mut reader = FolderReader {
+        files: context.files,
+        contents: context.contents,
+        checker,
+    };
+    let playbooks = raw.ansible.iter().filter_map(|a| reader.parse_ansible(a));
+    out.extend(playbooks.map(Provision::Ansible));
+    let manifests = raw.puppet.iter().filter_map(|p| reader.parse_puppet(p));
+    out.extend(manifests.map(Provision::Puppet));
 }
 
 impl FolderReader<'_, '_, '_, '_, '_> {
-    fn ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
-        let vars = self.values(&raw.vars, "variable", &syntax::VARIABLE);
-        let files = self.beside(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
+    fn parse_ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
+        let vars = self.parse_values(&raw.vars, "variable", &syntax::VARIABLE);
+        let files =
+            self.read_own_folder(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
         let playbook = raw.playbook.as_ref()?.value.clone();
-        self.small(raw.playbook.as_ref()?, &files)
+        self.is_within_limits(raw.playbook.as_ref()?, &files)
             .then_some(Ansible {
                 playbook,
                 files: sorted(files),
@@ -70,24 +72,24 @@ impl FolderReader<'_, '_, '_, '_, '_> {
             })
     }
 
-    fn puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
-        let facts = self.values(&raw.facts, "fact", &syntax::FACT);
+    fn parse_puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
+        let facts = self.parse_values(&raw.facts, "fact", &syntax::FACT);
         let manifest = raw.manifest.as_ref()?;
-        let mut files = self.beside(manifest, "manifest", "puppet/site.pp")?;
-        let beside = format!("{}/modules", folder_of(&manifest.value));
+        let mut files = self.read_own_folder(manifest, "manifest", "puppet/site.pp")?;
+        let default_modules = format!("{}/modules", folder_of(&manifest.value));
         let modules = match &raw.modules {
             Some(named) => {
-                folder(self.c, self.files, named).then_some(())?;
-                files.extend(self.below(&named.value, named)?);
+                is_folder_with_files(self.checker, self.files, named).then_some(())?;
+                files.extend(self.read_folder(&named.value, named)?);
                 Some(named.value.clone())
             }
             None => files
                 .iter()
-                .any(|path| path.starts_with(&format!("{beside}/")))
-                .then_some(beside),
+                .any(|path| path.starts_with(&format!("{default_modules}/")))
+                .then_some(default_modules),
         };
         let manifest_path = manifest.value.clone();
-        self.small(manifest, &files).then(|| Puppet {
+        self.is_within_limits(manifest, &files).then(|| Puppet {
             manifest: manifest_path,
             modules,
             files: sorted(files),
@@ -95,98 +97,120 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         })
     }
 
-    /// Every file of the folder that `path` lies in; the folder is part of the recipe, so it can't be the whole repository.
-    fn beside(&mut self, path: &Text, what: &str, such: &str) -> Option<BTreeSet<String>> {
-        let content = read_named(self.c, self.files, path)?;
-        let beside = folder_of(&path.value);
-        if beside.is_empty() {
+    /// Reads all files of the directory of `path`.
+    ///
+    /// The directory is part of the recipe, so it cannot be the root of the repository.
+    fn read_own_folder(
+        &mut self,
+        path: &Text,
+        what: &str,
+        example: &str,
+    ) -> Option<BTreeSet<String>> {
+        let content = read_named(self.checker, self.files, path)?;
+        let folder = folder_of(&path.value);
+        if folder.is_empty() {
             let message = format!(
-                "the {what} `{}` is in the repository's root",
-                shown(&path.value)
+                "the {what} `{}` is in the root of the repository",
+                quote_text(&path.value)
             );
-            self.c.error(codes::PATH, &path.span, message).help(format!(
-                "move it to a folder of its own, such as `{such}`: every file there belongs to the recipe"
+            self.checker.error(codes::PATH, &path.span, message).help(format!(
+                "move it to a directory of its own, such as `{example}`: all files of the directory are part of the recipe"
             ));
             return None;
         }
-        let mut files = self.below(beside, path)?;
-        self.named.insert(path.value.clone(), content);
+        let mut files = self.read_folder(folder, path)?;
+        self.contents.insert(path.value.clone(), content);
         files.insert(path.value.clone());
         Some(files)
     }
 
-    /// Reads every file below a folder; `at` is where the user named it.
-    fn below(&mut self, folder: &str, at: &Text) -> Option<BTreeSet<String>> {
-        let before = self.c.diagnostics.error_count();
+    /// Reads all files below a directory. `at` is the position of its name in the catalog.
+    fn read_folder(&mut self, folder: &str, at: &Text) -> Option<BTreeSet<String>> {
+        let before = self.checker.diagnostics.error_count();
         let mut out = BTreeSet::new();
         let all = self.files.list(folder);
         for path in all
             .into_iter()
-            .filter(|path| !litter(&path[folder.len()..]))
-            .take(MOST_FILES + 1)
+            .filter(|path| !is_ignored(&path[folder.len()..]))
+            .take(MAX_FOLDER_FILES + 1)
         {
             if path.chars().any(char::is_control) {
                 let message = format!(
                     "the file `{}` has a control character in its name",
-                    shown(&path)
+                    quote_text(&path)
                 );
-                self.c
+                self.checker
                     .error(codes::PATH, &at.span, message)
                     .help("rename it");
-            } else if !self.named.contains_key(&path) {
+            } else if !self.contents.contains_key(&path) {
                 match self.files.get(&path) {
-                    Lookup::Found(content) => drop(self.named.insert(path.clone(), content)),
-                    other => misplaced(self.c, &at.span, &path, other),
+                    Lookup::Found(content) => {
+                        self.contents.insert(path.clone(), content);
+                    }
+                    other => report_unusable_file(self.checker, &at.span, &path, other),
                 }
             }
             out.insert(path);
         }
-        (self.c.diagnostics.error_count() == before).then_some(out)
+        (self.checker.diagnostics.error_count() == before).then_some(out)
     }
 
-    fn small(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
+    fn is_within_limits(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
         let bytes: usize = files
             .iter()
-            .filter_map(|path| self.named.get(path))
+            .filter_map(|path| self.contents.get(path))
             .map(Vec::len)
             .sum();
-        let told = if files.len() > MOST_FILES {
+        let message = if files.len() > MAX_FOLDER_FILES {
             format!(
-                "the folder of `{}` has more than {MOST_FILES} files",
-                shown(&at.value)
+                "the directory of `{}` has more than {MAX_FOLDER_FILES} files",
+                quote_text(&at.value)
             )
-        } else if bytes > MOST_BYTES {
+        } else if bytes > MAX_FOLDER_BYTES {
             format!(
-                "the files of `{}` have {bytes} bytes, more than {MOST_BYTES}",
-                shown(&at.value)
+                "the files of `{}` have {bytes} bytes; the limit is {MAX_FOLDER_BYTES}",
+                quote_text(&at.value)
             )
         } else {
             return true;
         };
-        self.c
-            .error(codes::PATH_KIND, &at.span, told)
-            .help("keep in its folder only what it needs");
+        self.checker
+            .error(codes::PATH_KIND, &at.span, message)
+            .help("keep only the required files in its directory");
         false
     }
 
-    /// Names and texts that can't become code on their way.
-    fn values(&mut self, map: &TextMap, what: &str, names: &Syntax) -> BTreeMap<String, String> {
+    /// Returns variables or facts with valid names and values.
+    fn parse_values(
+        &mut self,
+        map: &TextMap,
+        what: &str,
+        names: &Syntax,
+    ) -> BTreeMap<String, String> {
         let mut out = BTreeMap::new();
         for (name, value) in map {
-            let known = self
-                .c
-                .name(codes::VARIABLE, &format!("a {what}'s name"), name, names);
+            let known = self.checker.check_name(
+                codes::VARIABLE,
+                &format!("the name of a {what}"),
+                name,
+                names,
+            );
             if known.as_ref().is_some_and(|n| n.starts_with("ansible_")) {
-                self.c
+                self.checker
                     .error(
                         codes::VARIABLE,
                         &name.span,
-                        format!("the {what} `{}` is Ansible's own", shown(&name.value)),
+                        format!(
+                            "the {what} `{}` is reserved for Ansible",
+                            quote_text(&name.value)
+                        ),
                     )
-                    .help("choose a name that does not begin with `ansible_`");
-            } else if let (Some(name), Some(value)) =
-                (known, self.c.value(&format!("a {what}"), value, LONGEST))
-            {
+                    .help("use a name that does not start with `ansible_`");
+            } else if let (Some(name), Some(value)) = (
+                known,
+                self.checker
+                    .check_value(&format!("a {what}"), value, MAX_VALUE_LENGTH),
+            ) {
                 out.insert(name, value);
             }
         }
@@ -198,7 +222,7 @@ fn sorted(files: BTreeSet<String>) -> Vec<String> {
     files.into_iter().collect()
 }
 
-fn litter(path: &str) -> bool {
-    path.split('/').any(|part| LITTER.contains(&part))
-        || LITTER_ENDS.iter().any(|end| path.ends_with(end))
+fn is_ignored(path: &str) -> bool {
+    path.split('/').any(|part| IGNORED_NAMES.contains(&part))
+        || IGNORED_SUFFIXES.iter().any(|end| path.ends_with(end))
 }

@@ -1,153 +1,159 @@
-//! Owns the controls of an image: those of its parent, those that it adds, and what it changes about any of them.
+//! Resolves the controls of an image: those of its parent, its own, and its overrides and waivers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::catalog::checker::{Checker, shown};
-use crate::catalog::checks::{ControlIds, ImageControl, same};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::checks::{ControlIds, ImageControl, is_same_control};
 use crate::catalog::codes;
 use crate::catalog::image::ImageDraft;
-use crate::catalog::profiles::overrides::{InputValues, ProfileUse, unknown};
+use crate::catalog::profiles::overrides::{InputValues, ProfileUse, report_unknown_control};
 use crate::catalog::profiles::waivers::WaiverEntry;
 use crate::catalog::profiles::{ResolvedProfile, report_invalid_checks};
 use crate::catalog::types::Profile;
 use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{Control, Problem};
 
-/// What an image and its ancestors are checked for.
+/// Controls and profiles of an image and its ancestors.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ImageControls {
     pub(crate) entries: Vec<Arc<ImageControl>>,
     pub(crate) profiles: Vec<Arc<Profile>>,
-    /// Whether everything is known that it should have: nothing that it is made of is broken.
-    pub(crate) whole: bool,
+    /// False if a parent or profile failed to parse.
+    pub(crate) is_complete: bool,
 }
 
-/// What the controls of all images are made of.
+/// Sources of the controls of all images.
 pub(crate) struct ControlSources<'a, 'd> {
-    /// Profiles that make sense.
+    /// Valid profiles by name.
     pub(crate) profiles: &'d BTreeMap<String, ResolvedProfile>,
-    /// The waivers of the whole catalog.
+    /// Waivers of `waivers.yaml`.
     pub(crate) waivers: &'d [WaiverEntry<'a>],
 }
 
 impl<'a> ControlSources<'a, '_> {
-    /// An image's controls on top of its parent's; `above` is none where the parent is broken.
-    pub(crate) fn state(
+    /// Returns the controls of an image. `inherited` is `None` if the parent is invalid.
+    pub(crate) fn resolve(
         &self,
         name: &str,
         draft: &ImageDraft<'a>,
-        above: Option<&ImageControls>,
+        inherited: Option<&ImageControls>,
         diagnostics: &mut Diagnostics,
     ) -> ImageControls {
-        let orphan = draft.parent.is_some() && above.is_none();
-        let mut state = above.cloned().unwrap_or(ImageControls {
-            whole: !orphan,
+        let orphan = draft.parent.is_some() && inherited.is_none();
+        let mut controls = inherited.cloned().unwrap_or(ImageControls {
+            is_complete: !orphan,
             ..ImageControls::default()
         });
         let adds = !draft.profiles.is_empty() || !draft.checks.is_empty();
-        let inherited = if adds {
-            spans(&state.entries)
+        let inherited_ids = if adds {
+            index_by_id(&controls.entries)
         } else {
             HashMap::new()
         };
-        let mut adding = ControlCollector {
+        let mut collector = ControlCollector {
             name,
             image: name.into(),
-            inherited,
+            inherited_ids,
             ids: ControlIds::default(),
             own: Vec::new(),
             diagnostics,
         };
         for used in &draft.profiles {
-            self.profile_uses(used, draft, &mut state, &mut adding);
+            self.add_profile(used, draft, &mut controls, &mut collector);
         }
-        self.own(name, draft, &mut state, &mut adding);
-        state.entries.append(&mut adding.own);
+        self.add_own_checks(name, draft, &mut controls, &mut collector);
+        controls.entries.append(&mut collector.own);
         let mut checker = Checker {
-            source: draft.origin,
+            source: draft.file,
             diagnostics,
         };
         draft
-            .changes
-            .apply(&mut state.entries, state.whole, &mut checker);
-        self.waive(name, draft, &mut state, diagnostics);
-        state
+            .overrides
+            .apply(&mut controls.entries, controls.is_complete, &mut checker);
+        self.apply_waivers(name, draft, &mut controls, diagnostics);
+        controls
     }
 
-    /// A profile that the image names: a new one, or other values for the inputs of one that its parent has.
-    fn profile_uses(
+    /// Adds a profile, or sets inputs of a profile that the parent has already.
+    fn add_profile(
         &self,
         used: &ProfileUse,
         draft: &ImageDraft<'a>,
-        state: &mut ImageControls,
-        adding: &mut ControlCollector<'_, '_>,
+        controls: &mut ImageControls,
+        collector: &mut ControlCollector<'_, '_>,
     ) {
         let given = InputValues {
             values: &used.inputs,
-            source: draft.origin,
+            source: draft.file,
         };
-        let at = state
+        let at = controls
             .profiles
             .iter()
             .position(|p| p.name == used.name.value);
-        let Some(flat) = self.profiles.get(&used.name.value) else {
-            state.whole = false;
+        let Some(profile) = self.profiles.get(&used.name.value) else {
+            controls.is_complete = false;
             return;
         };
         if let Some(at) = at {
-            given.declared(&state.profiles[at].inputs, adding.diagnostics);
-            let mut about = (*state.profiles[at]).clone();
-            given.give(&mut about.inputs, adding.diagnostics);
-            state.profiles[at] = Arc::new(about);
-            update_inherited_inputs(given, used, draft, &mut state.entries, adding.diagnostics);
+            given.report_undeclared(&controls.profiles[at].inputs, collector.diagnostics);
+            let mut metadata = (*controls.profiles[at]).clone();
+            given.apply_to_inputs(&mut metadata.inputs, collector.diagnostics);
+            controls.profiles[at] = Arc::new(metadata);
+            update_inherited_inputs(
+                given,
+                used,
+                draft,
+                &mut controls.entries,
+                collector.diagnostics,
+            );
             return;
         }
-        let mut flat = flat.clone();
-        given.declared(&flat.about.inputs, adding.diagnostics);
-        given.give(&mut flat.about.inputs, adding.diagnostics);
-        given.apply_to_checks(&mut flat.checks, adding.diagnostics);
+        let mut profile = profile.clone();
+        given.report_undeclared(&profile.metadata.inputs, collector.diagnostics);
+        given.apply_to_inputs(&mut profile.metadata.inputs, collector.diagnostics);
+        given.apply_to_checks(&mut profile.checks, collector.diagnostics);
         let given = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
-        let empty = flat
-            .about
+        let empty = profile
+            .metadata
             .inputs
             .iter()
             .filter(|(_, i)| i.rules.required && i.choices.is_empty());
         for (input, _) in empty.filter(|(name, _)| !given(name)) {
             let message = format!(
-                "the profile `{}` needs a value for its input `{input}`",
+                "the input `{input}` of the profile `{}` has no value",
                 used.name.value
             );
-            let span = draft.origin.span(used.name.span.clone());
+            let span = draft.file.span(used.name.span.clone());
             let help = format!(
-                "name it as `{{name: {}, inputs: {{{input}: …}}}}`",
+                "set it: `{{name: {}, inputs: {{{input}: …}}}}`",
                 used.name.value
             );
-            adding
+            collector
                 .diagnostics
                 .error(codes::INPUT, span, message)
                 .help(help);
         }
         let owner: Arc<str> = used.name.value.as_str().into();
-        for placed in &flat.checks {
-            if let Err(problems) = adding.add(placed, &owner, &state.entries) {
+        for check in &profile.checks {
+            if let Err(problems) = collector.add_check(check, &owner, &controls.entries) {
                 let mut checker = Checker {
-                    source: draft.origin,
-                    diagnostics: adding.diagnostics,
+                    source: draft.file,
+                    diagnostics: collector.diagnostics,
                 };
-                report_invalid_checks(problems, placed, std::slice::from_ref(used), &mut checker);
+                report_invalid_checks(problems, check, std::slice::from_ref(used), &mut checker);
             }
         }
-        state.profiles.push(Arc::new(flat.about));
+        controls.profiles.push(Arc::new(profile.metadata));
     }
 
-    /// The checks of the image's own file.
-    fn own(
+    /// Adds the checks of the image file.
+    fn add_own_checks(
         &self,
         name: &str,
         draft: &ImageDraft<'a>,
-        state: &mut ImageControls,
-        adding: &mut ControlCollector<'_, '_>,
+        controls: &mut ImageControls,
+        collector: &mut ControlCollector<'_, '_>,
     ) {
         if draft.checks.is_empty() {
             return;
@@ -158,14 +164,14 @@ impl<'a> ControlSources<'a, '_> {
         } else {
             name.into()
         };
-        let before = adding.own.len();
-        for placed in &draft.checks {
-            // What is wrong with it has been said where its file was read.
-            drop(adding.add(placed, &owner, &state.entries));
+        let before = collector.own.len();
+        for check in &draft.checks {
+            // The problems of the check are already reported for its file.
+            drop(collector.add_check(check, &owner, &controls.entries));
         }
-        if adding.own.len() > before {
+        if collector.own.len() > before {
             let title = Some(draft.description.clone()).filter(|text| !text.is_empty());
-            state.profiles.push(Arc::new(Profile {
+            controls.profiles.push(Arc::new(Profile {
                 name: owner.to_string(),
                 title,
                 version: None,
@@ -173,24 +179,24 @@ impl<'a> ControlSources<'a, '_> {
                 license: None,
                 maintainer: None,
                 sha256: String::new(),
-                file: draft.origin.file.to_owned(),
+                file: draft.file.path.to_owned(),
                 inputs: BTreeMap::new(),
             }));
         }
     }
 
-    /// Waivers: what is said closest to an image counts.
-    fn waive(
+    /// Applies the waivers. The most specific waiver applies.
+    fn apply_waivers(
         &self,
         name: &str,
         draft: &ImageDraft<'a>,
-        state: &mut ImageControls,
+        controls: &mut ImageControls,
         diagnostics: &mut Diagnostics,
     ) {
         if self.waivers.is_empty() && draft.waivers.is_empty() {
             return;
         }
-        let index: BTreeMap<String, usize> = spans(&state.entries).into_iter().collect();
+        let index: BTreeMap<String, usize> = index_by_id(&controls.entries).into_iter().collect();
         let named = |w: &WaiverEntry<'_>| w.images.iter().any(|image| image.value == name);
         let general = self
             .waivers
@@ -204,24 +210,25 @@ impl<'a> ControlSources<'a, '_> {
         {
             match index.get(&waived.control.value) {
                 Some(at)
-                    if rank > 1 && rank >= state.entries[*at].rank
-                        || state.entries[*at].rank == 0 =>
+                    if rank > 1 && rank >= controls.entries[*at].waiver_rank
+                        || controls.entries[*at].waiver_rank == 0 =>
                 {
-                    state.entries[*at] = Arc::new(state.entries[*at].waived(&waived.waiver, rank));
+                    controls.entries[*at] =
+                        Arc::new(controls.entries[*at].with_waiver(&waived.waiver, rank));
                 }
                 Some(_) => {}
-                None if rank == 1 || !state.whole => {}
+                None if rank == 1 || !controls.is_complete => {}
                 None => {
                     let span = waived.source.span(waived.control.span.clone());
-                    unknown(&waived.control.value, span, index.keys(), diagnostics);
+                    report_unknown_control(&waived.control.value, span, index.keys(), diagnostics);
                 }
             }
         }
     }
 }
 
-/// Where each id is.
-fn spans(entries: &[Arc<ImageControl>]) -> HashMap<String, usize> {
+/// Returns the index of each control by ID.
+fn index_by_id(entries: &[Arc<ImageControl>]) -> HashMap<String, usize> {
     entries
         .iter()
         .enumerate()
@@ -229,7 +236,7 @@ fn spans(entries: &[Arc<ImageControl>]) -> HashMap<String, usize> {
         .collect()
 }
 
-/// Gives inherited controls of a profile other values.
+/// Sets the inputs of inherited controls of a profile.
 fn update_inherited_inputs(
     given: InputValues<'_, '_>,
     used: &ProfileUse,
@@ -240,19 +247,19 @@ fn update_inherited_inputs(
     let of_it: Vec<usize> = (0..entries.len())
         .filter(|at| *entries[*at].owner == *used.name.value)
         .collect();
-    let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].placed.clone()).collect();
+    let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].check.clone()).collect();
     given.apply_to_checks(&mut checks, diagnostics);
-    for (at, placed) in of_it.into_iter().zip(checks) {
-        if Arc::ptr_eq(&placed.inputs, &entries[at].placed.inputs) {
+    for (at, check) in of_it.into_iter().zip(checks) {
+        if Arc::ptr_eq(&check.inputs, &entries[at].check.inputs) {
             continue;
         }
-        let known = placed.clone();
-        match entries[at].changed(placed) {
-            Ok(entry) if same(&entry.control, &entries[at].control) => {}
+        let known = check.clone();
+        match entries[at].with_check(check) {
+            Ok(entry) if is_same_control(&entry.control, &entries[at].control) => {}
             Ok(entry) => entries[at] = Arc::new(entry),
             Err(problems) => {
                 let mut checker = Checker {
-                    source: draft.origin,
+                    source: draft.file,
                     diagnostics,
                 };
                 report_invalid_checks(problems, &known, std::slice::from_ref(used), &mut checker);
@@ -261,48 +268,50 @@ fn update_inherited_inputs(
     }
 }
 
-/// The controls that an image adds to those of its ancestors.
+/// Collector of the controls that an image adds to those of its ancestors.
 struct ControlCollector<'n, 's> {
     name: &'n str,
     image: Arc<str>,
-    /// Where among its ancestors' controls each id is.
-    inherited: HashMap<String, usize>,
+    /// Indices of the inherited controls by ID.
+    inherited_ids: HashMap<String, usize>,
     ids: ControlIds,
     own: Vec<Arc<ImageControl>>,
     diagnostics: &'s mut Diagnostics,
 }
 
 impl ControlCollector<'_, '_> {
-    /// Two checks with one id would make evidence ambiguous: the second is reported, unless it says just what an
-    /// ancestor's does, which the image must pass anyway.
-    fn add(
+    /// Adds a check.
+    ///
+    /// Evidence needs unique IDs, so a second check with the same ID is an error. An identical
+    /// check of an ancestor is allowed.
+    fn add_check(
         &mut self,
-        placed: &crate::catalog::checks::ParsedCheck,
+        check: &crate::catalog::checks::ParsedCheck,
         owner: &Arc<str>,
         inherited: &[Arc<ImageControl>],
     ) -> Result<(), Vec<Problem>> {
-        let whose = format!("of the image `{}`", self.name);
-        let control: Control = self.ids.add(placed, owner, &whose, self.diagnostics)?;
+        let owner_name = format!("of the image `{}`", self.name);
+        let control: Control = self.ids.add(check, owner, &owner_name, self.diagnostics)?;
         match self
-            .inherited
+            .inherited_ids
             .get(&control.id)
             .and_then(|at| inherited.get(*at))
         {
-            Some(entry) if same(&entry.control, &control) => {}
+            Some(entry) if is_same_control(&entry.control, &control) => {}
             Some(entry) => {
                 let message = format!(
-                    "the check `{}` of `{}` has the id of another one of its ancestor `{}`",
-                    shown(&control.id),
+                    "the check `{}` of `{}` has the ID of a different check of its ancestor `{}`",
+                    quote_text(&control.id),
                     self.name,
                     entry.image
                 );
                 self.diagnostics
-                    .error(codes::CHECK, placed.span.clone(), message)
-                    .help("give it an `id` of its own: both are judged")
-                    .related(entry.placed.span.clone(), "the ancestor's check");
+                    .error(codes::CHECK, check.span.clone(), message)
+                    .help("set a unique `id` to run both checks")
+                    .related(entry.check.span.clone(), "the check of the ancestor");
             }
             None => self.own.push(Arc::new(ImageControl::new(
-                placed,
+                check,
                 control,
                 owner,
                 &self.image,
@@ -312,14 +321,15 @@ impl ControlCollector<'_, '_> {
     }
 }
 
-/// Reports waivers of the whole catalog that waive nothing: of images that don't exist, and of controls that none has.
+/// Reports waivers of unknown images and of controls that no image has.
 pub(crate) fn report_unused_waivers(
     waivers: &[WaiverEntry<'_>],
     states: &BTreeMap<String, Arc<ImageControls>>,
     images: &BTreeSet<&str>,
     diagnostics: &mut Diagnostics,
 ) {
-    let whole = states.len() == images.len() && states.values().all(|state| state.whole);
+    let is_complete =
+        states.len() == images.len() && states.values().all(|controls| controls.is_complete);
     for waived in waivers {
         for image in waived
             .images
@@ -328,31 +338,32 @@ pub(crate) fn report_unused_waivers(
         {
             let help = match crate::diagnostic::nearest(&image.value, images.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "name images of this catalog".to_owned(),
+                None => "use images of this catalog".to_owned(),
             };
             let span = waived.source.span(image.span.clone());
             diagnostics
                 .error(
                     codes::WAIVER,
                     span,
-                    format!("there is no image `{}`", shown(&image.value)),
+                    format!("the image `{}` does not exist", quote_text(&image.value)),
                 )
                 .help(help);
         }
-        let has = |state: &ImageControls| {
-            state
+        let has = |controls: &ImageControls| {
+            controls
                 .entries
                 .iter()
                 .any(|entry| entry.control.id == waived.control.value)
         };
-        if waived.images.is_empty() && whole && !states.values().any(|state| has(state)) {
+        if waived.images.is_empty() && is_complete && !states.values().any(|controls| has(controls))
+        {
             let ids: BTreeSet<&String> = states
                 .values()
                 .flat_map(|s| &s.entries)
                 .map(|e| &e.control.id)
                 .collect();
             let span = waived.source.span(waived.control.span.clone());
-            unknown(&waived.control.value, span, ids.into_iter(), diagnostics);
+            report_unknown_control(&waived.control.value, span, ids.into_iter(), diagnostics);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Owns profiles: each file by itself, then with everything that it extends in it.
+//! Parses profiles and resolves their `extends`.
 
 pub(crate) mod controls;
 pub(crate) mod overrides;
@@ -8,7 +8,7 @@ pub(crate) mod waivers;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::checks::{ControlIds, ImageControl, ParsedCheck, parse_checks, parse_inputs};
 use crate::catalog::codes;
 use crate::catalog::profiles::overrides::{InputValues, Overrides, ProfileUse, parse_profile_uses};
@@ -18,33 +18,33 @@ use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::checks::{Input, Problem};
 use crate::diagnostic::nearest;
 
-/// The longest chain of profiles that extend each other.
-const LONGEST_CHAIN: usize = 32;
+/// Length of the longest chain of `extends`.
+const MAX_EXTENDS_DEPTH: usize = 32;
 
-/// A profile's file.
+/// Content of the file of a profile.
 pub(crate) struct ProfileFile<'a> {
     pub(crate) source: SourceFile<'a>,
-    /// What it says about itself.
-    pub(crate) about: Profile,
+    /// Metadata.
+    pub(crate) metadata: Profile,
     pub(crate) extends: Vec<ProfileUse>,
     pub(crate) inputs: Option<Node>,
     pub(crate) checks: Vec<Node>,
     pub(crate) changes: Overrides,
 }
 
-/// A profile with everything that it extends in it.
+/// A profile that contains all checks of the profiles it extends.
 #[derive(Clone)]
 pub(crate) struct ResolvedProfile {
-    /// With the inputs of all of it.
-    pub(crate) about: Profile,
+    /// Metadata, with the inputs of all extended profiles.
+    pub(crate) metadata: Profile,
     pub(crate) checks: Vec<ParsedCheck>,
 }
 
 impl<'a> ProfileFile<'a> {
-    /// Takes apart what `raw` leaves in a file.
+    /// Reads the parts of a profile that `raw` does not read.
     pub(crate) fn take(
         source: SourceFile<'a>,
-        about: Profile,
+        metadata: Profile,
         file: &mut Node,
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -62,7 +62,7 @@ impl<'a> ProfileFile<'a> {
             .collect();
         Self {
             source,
-            about,
+            metadata,
             extends,
             inputs,
             checks,
@@ -71,59 +71,60 @@ impl<'a> ProfileFile<'a> {
     }
 }
 
-/// Every profile that makes sense; `all` are the names of profiles whose files exist.
-pub(crate) fn flatten(
-    written: &BTreeMap<String, ProfileFile<'_>>,
+/// Returns the valid profiles. `all` contains the names of all profiles with a file.
+pub(crate) fn resolve_profiles(
+    files: &BTreeMap<String, ProfileFile<'_>>,
     all: &[String],
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<String, ResolvedProfile> {
-    let mut flattener = ProfileResolver {
-        written,
+    let mut resolver = ProfileResolver {
+        files,
         all,
         done: BTreeMap::new(),
         diagnostics,
     };
-    for name in written.keys() {
-        flattener.visit(name, &mut Vec::new());
+    for name in files.keys() {
+        resolver.resolve(name, &mut Vec::new());
     }
-    flattener
+    resolver
         .done
         .into_iter()
-        .filter_map(|(name, flat)| Some((name, flat?)))
+        .filter_map(|(name, resolved)| Some((name, resolved?)))
         .collect()
 }
 
 struct ProfileResolver<'w, 'a, 's> {
-    written: &'w BTreeMap<String, ProfileFile<'a>>,
+    files: &'w BTreeMap<String, ProfileFile<'a>>,
     all: &'w [String],
     done: BTreeMap<String, Option<ResolvedProfile>>,
     diagnostics: &'s mut Diagnostics,
 }
 
 impl<'w> ProfileResolver<'w, '_, '_> {
-    /// A profile; none where it, or what it extends, is broken. `path` is the way to it.
-    fn visit(&mut self, name: &'w str, path: &mut Vec<&'w str>) -> Option<ResolvedProfile> {
+    /// Returns a profile, or `None` if it or a profile that it extends is invalid. `path` is the
+    /// chain of `extends`.
+    fn resolve(&mut self, name: &'w str, path: &mut Vec<&'w str>) -> Option<ResolvedProfile> {
         if let Some(known) = self.done.get(name) {
             return known.clone();
         }
-        let written = self.written.get(name)?;
+        let files = self.files.get(name)?;
         path.push(name);
         let mut parts = Some(Vec::new());
-        for used in &written.extends {
-            let part = self.extended(written, used, path);
+        for used in &files.extends {
+            let part = self.resolve_extended(files, used, path);
             parts = parts.zip(part).map(|(mut parts, part)| {
                 parts.push(part);
                 parts
             });
         }
         path.pop();
-        let flat = parts.map(|parts| self.joined(name, written, parts));
-        self.done.insert(name.to_owned(), flat.clone());
-        flat
+        let resolved = parts.map(|parts| self.merge(name, files, parts));
+        self.done.insert(name.to_owned(), resolved.clone());
+        resolved
     }
 
-    /// One profile that another extends, with the values that it gives.
-    fn extended(
+    /// Returns an extended profile with the input values of the profile that extends it.
+    fn resolve_extended(
         &mut self,
         by: &ProfileFile<'_>,
         used: &'w ProfileUse,
@@ -138,7 +139,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
                 .copied()
                 .collect::<Vec<_>>()
                 .join(" -> ");
-            let first = self.written.get(name).and_then(|w| {
+            let first = self.files.get(name).and_then(|w| {
                 Some((
                     w,
                     w.extends
@@ -146,76 +147,75 @@ impl<'w> ProfileResolver<'w, '_, '_> {
                         .find(|u| path.get(at + 1) == Some(&u.name.value.as_str()))?,
                 ))
             });
-            let error = self.diagnostics.error(
-                codes::EXTENDS,
-                span,
-                format!("profiles extend each other: {ring}"),
-            );
-            let error = error.help("one of them must do without another");
+            let error =
+                self.diagnostics
+                    .error(codes::EXTENDS, span, format!("cycle of profiles: {ring}"));
+            let error = error.help("remove an entry of `extends`");
             if let Some((first, used)) = first {
                 error.related(
                     first.source.span(used.name.span.clone()),
-                    "the cycle begins here",
+                    "the cycle starts here",
                 );
             }
             return None;
         }
-        if path.len() > LONGEST_CHAIN {
-            let message = format!("more than {LONGEST_CHAIN} profiles extend each other in a row");
+        if path.len() > MAX_EXTENDS_DEPTH {
+            let message =
+                format!("a chain of `extends` has more than {MAX_EXTENDS_DEPTH} profiles");
             self.diagnostics
                 .error(codes::EXTENDS, span, message)
-                .help("extend fewer, or several at once");
+                .help("extend fewer profiles, or several in one profile");
             return None;
         }
-        if !self.written.contains_key(name) {
+        if !self.files.contains_key(name) {
             report_unknown_profile(name, span, self.all, self.diagnostics);
             return None;
         }
-        let mut flat = self.visit(name, path)?;
+        let mut resolved = self.resolve(name, path)?;
         let given = InputValues {
             values: &used.inputs,
             source: by.source,
         };
-        given.declared(&flat.about.inputs, self.diagnostics);
-        given.give(&mut flat.about.inputs, self.diagnostics);
-        given.apply_to_checks(&mut flat.checks, self.diagnostics);
-        Some(flat)
+        given.report_undeclared(&resolved.metadata.inputs, self.diagnostics);
+        given.apply_to_inputs(&mut resolved.metadata.inputs, self.diagnostics);
+        given.apply_to_checks(&mut resolved.checks, self.diagnostics);
+        Some(resolved)
     }
 
-    /// A profile of its parts and its own checks, with its changes.
-    fn joined(
+    /// Merges extended profiles and the own checks, and applies the overrides.
+    fn merge(
         &mut self,
         name: &str,
-        written: &ProfileFile<'_>,
+        files: &ProfileFile<'_>,
         parts: Vec<ResolvedProfile>,
     ) -> ResolvedProfile {
         let mut checker = Checker {
-            source: written.source,
+            source: files.source,
             diagnostics: self.diagnostics,
         };
         let mut inputs = BTreeMap::<String, Input>::new();
         let mut checks: Vec<ParsedCheck> = Vec::new();
         let mut spans = HashMap::new();
         for part in parts {
-            inputs.extend(part.about.inputs);
-            for placed in part.checks {
-                let at = *spans.entry(placed.span.clone()).or_insert(checks.len());
+            inputs.extend(part.metadata.inputs);
+            for check in part.checks {
+                let at = *spans.entry(check.span.clone()).or_insert(checks.len());
                 match checks.get(at) {
-                    None => checks.push(placed),
-                    Some(known) if alike(known, &placed) => {}
+                    None => checks.push(check),
+                    Some(known) if is_same_check(known, &check) => {}
                     Some(known) => {
-                        let message = "two of the profiles that it extends bring this check, and differ in it";
+                        let message = "two extended profiles have different versions of a check";
                         checker
                             .error(codes::EXTENDS, &(0..0), message)
-                            .help("extend only one of them, or `override` it here")
+                            .help("extend only one of them, or `override` the control here")
                             .related(known.span.clone(), "the check");
                     }
                 }
             }
         }
-        for (input, declared) in parse_inputs(written.inputs.as_ref(), &mut checker) {
+        for (input, declared) in parse_inputs(files.inputs.as_ref(), &mut checker) {
             if inputs.contains_key(&input) {
-                let keys = written
+                let keys = files
                     .inputs
                     .iter()
                     .flat_map(Node::entries)
@@ -226,51 +226,52 @@ impl<'w> ProfileResolver<'w, '_, '_> {
                     .next_back()
                     .unwrap_or(0..0);
                 let message = format!(
-                    "the input `{}` is one of a profile that this one extends",
-                    shown(&input)
+                    "the input `{}` is already declared by an extended profile",
+                    quote_text(&input)
                 );
-                let help = "give it a value there: `extends: [{name: …, inputs: {…}}]`, or choose another name";
+                let help =
+                    "set its value: `extends: [{name: …, inputs: {…}}]`, or use another name";
                 checker.error(codes::INPUT, &span, message).help(help);
             }
             inputs.insert(input, declared);
         }
         let scope = Arc::new(inputs.clone());
         let mut own = ControlIds::default();
-        for list in &written.checks {
+        for list in &files.checks {
             checks.extend(parse_checks(Some(list), &scope, &mut own, &mut checker));
         }
         let (owner, image): (Arc<str>, Arc<str>) = (name.into(), "".into());
         let mut ids = ControlIds::default();
         let mut entries = Vec::new();
-        for placed in &checks {
-            let inherited = placed.span.file != written.source.file;
-            match ids.add(placed, name, "of this profile", checker.diagnostics) {
+        for check in &checks {
+            let inherited = check.span.file != files.source.path;
+            match ids.add(check, name, "of this profile", checker.diagnostics) {
                 Ok(control) => {
-                    entries.push(Arc::new(ImageControl::new(placed, control, &owner, &image)))
+                    entries.push(Arc::new(ImageControl::new(check, control, &owner, &image)))
                 }
                 Err(problems) if inherited => {
-                    report_invalid_checks(problems, placed, &written.extends, &mut checker)
+                    report_invalid_checks(problems, check, &files.extends, &mut checker)
                 }
                 Err(_) => {}
             }
         }
-        let sound = entries.len() == checks.len();
-        written.changes.apply(&mut entries, sound, &mut checker);
-        let checks = entries.iter().map(|entry| entry.placed.clone()).collect();
+        let is_complete = entries.len() == checks.len();
+        files.changes.apply(&mut entries, is_complete, &mut checker);
+        let checks = entries.iter().map(|entry| entry.check.clone()).collect();
         ResolvedProfile {
-            about: Profile {
+            metadata: Profile {
                 inputs,
-                ..written.about.clone()
+                ..files.metadata.clone()
             },
             checks,
         }
     }
 }
 
-/// Reports checks of a profile that make no sense with the inputs that it was given, where it was given them.
+/// Reports checks that are invalid with the given inputs, at the position of the inputs.
 pub(crate) fn report_invalid_checks(
     problems: Vec<Problem>,
-    placed: &ParsedCheck,
+    check: &ParsedCheck,
     profile_uses: &[ProfileUse],
     checker: &mut Checker<'_, '_>,
 ) {
@@ -280,23 +281,20 @@ pub(crate) fn report_invalid_checks(
         .or(profile_uses.first());
     let Some(used) = given else { return };
     for problem in problems {
-        let message = format!(
-            "with these inputs, a check makes no sense: {}",
-            problem.message
-        );
+        let message = format!("invalid check with these inputs: {}", problem.message);
         checker
             .error(codes::INPUT, &used.name.span, message)
             .help_if_known(problem.help)
-            .related(placed.span.clone(), "the check");
+            .related(check.span.clone(), "the check");
     }
 }
 
-/// Whether one check came by two ways without a difference.
-fn alike(one: &ParsedCheck, other: &ParsedCheck) -> bool {
+/// Returns true if two copies of a check are equal.
+fn is_same_check(one: &ParsedCheck, other: &ParsedCheck) -> bool {
     one.raw == other.raw && one.inputs == other.inputs && one.disabled == other.disabled
 }
 
-/// Reports a profile that does not exist.
+/// Reports a profile without a file.
 pub(crate) fn report_unknown_profile(
     name: &str,
     span: crate::diagnostic::Span,
@@ -308,26 +306,27 @@ pub(crate) fn report_unknown_profile(
     }
     let help = match nearest(name, all.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("add profiles/{}.yaml", shown(name)),
+        None => format!("add profiles/{}.yaml", quote_text(name)),
     };
     diagnostics
         .error(
             codes::UNKNOWN_PROFILE,
             span,
-            format!("there is no profile `{}`", shown(name)),
+            format!("the profile `{}` does not exist", quote_text(name)),
         )
         .help(help);
 }
 
-/// What a profile says about itself, as far as it is right.
-pub(crate) fn about(
+/// Returns the valid metadata of a profile.
+pub(crate) fn parse_metadata(
     name: &str,
     raw: &crate::catalog::raw::RawProfile,
-    c: &mut Checker<'_, '_>,
+    checker: &mut Checker<'_, '_>,
 ) -> Profile {
     let mut line = |what: &str, text: &Option<crate::catalog::raw::Text>| {
-        text.as_ref()
-            .and_then(|text| c.line(what, text, crate::catalog::defaults::MAX_DESCRIPTION))
+        text.as_ref().and_then(|text| {
+            checker.check_line(what, text, crate::catalog::defaults::MAX_DESCRIPTION)
+        })
     };
     Profile {
         name: name.to_owned(),
@@ -337,7 +336,7 @@ pub(crate) fn about(
         license: line("a licence", &raw.license),
         maintainer: line("a maintainer", &raw.maintainer),
         sha256: String::new(),
-        file: c.source.file.to_owned(),
+        file: checker.source.path.to_owned(),
         inputs: BTreeMap::new(),
     }
 }

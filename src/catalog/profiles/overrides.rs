@@ -1,27 +1,26 @@
-//! Owns what a profile or an image says about the controls of others: values for their inputs, `override` and `disable`.
+//! Applies input values, `override` and `disable` of a profile or image to controls.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalog::checker::{Checker, shown};
-use crate::catalog::checks::{ImageControl, ParsedCheck, report};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::checks::{ImageControl, ParsedCheck, report_problems};
 use crate::catalog::codes;
 use crate::catalog::raw::Text;
-use crate::catalog::settings::check_unique;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{Key, Node, Scalar, Value};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::checks::{self, Input, Tree};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Span, nearest};
 
-/// A profile that is named, perhaps with values for its inputs.
+/// Reference to a profile, with values for its inputs.
 #[derive(Debug)]
 pub(crate) struct ProfileUse {
     pub(crate) name: Text,
     pub(crate) inputs: Vec<(Key, Node)>,
 }
 
-/// The profiles that a list names; one that is named twice is reported.
+/// Returns the profiles of a list, and reports duplicates.
 pub(crate) fn parse_profile_uses(
     list: Option<&Node>,
     checker: &mut Checker<'_, '_>,
@@ -44,17 +43,10 @@ pub(crate) fn parse_profile_uses(
             value: text.clone(),
             span: named.span.clone(),
         };
-        if check_unique(
-            &mut seen,
-            &name,
-            (codes::DUPLICATE_ENTRY, "the profile"),
-            checker,
-        )
-        .is_some()
-        {
+        if checker.check_unique(&mut seen, &name, codes::DUPLICATE_ENTRY, "profile") {
             let inputs = entry
                 .get("inputs")
-                .map(|given| given.entries().to_vec())
+                .map(|inputs| inputs.entries().to_vec())
                 .unwrap_or_default();
             out.push(ProfileUse { name, inputs });
         }
@@ -62,7 +54,7 @@ pub(crate) fn parse_profile_uses(
     out
 }
 
-/// Values for inputs, and where they are written.
+/// Values for inputs, with their file.
 #[derive(Clone, Copy)]
 pub(crate) struct InputValues<'n, 's> {
     pub(crate) values: &'n [(Key, Node)],
@@ -70,8 +62,12 @@ pub(crate) struct InputValues<'n, 's> {
 }
 
 impl InputValues<'_, '_> {
-    /// Reports values for inputs that nobody declares.
-    pub(crate) fn declared(&self, inputs: &BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
+    /// Reports values for undeclared inputs.
+    pub(crate) fn report_undeclared(
+        &self,
+        inputs: &BTreeMap<String, Input>,
+        diagnostics: &mut Diagnostics,
+    ) {
         for (key, _) in self
             .values
             .iter()
@@ -88,8 +84,12 @@ impl InputValues<'_, '_> {
         }
     }
 
-    /// Inputs with these values; those that don't fit are reported and left out.
-    pub(crate) fn give(&self, inputs: &mut BTreeMap<String, Input>, diagnostics: &mut Diagnostics) {
+    /// Sets these values. Reports and leaves out invalid ones.
+    pub(crate) fn apply_to_inputs(
+        &self,
+        inputs: &mut BTreeMap<String, Input>,
+        diagnostics: &mut Diagnostics,
+    ) {
         for (key, node) in self.values {
             let Some(input) = inputs.get_mut(&key.text) else {
                 continue;
@@ -100,7 +100,7 @@ impl InputValues<'_, '_> {
             match input.set(&value) {
                 Ok(set) => *input = set,
                 Err(problem) => {
-                    let message = format!("the input `{}`: {}", shown(&key.text), problem.message);
+                    let message = format!("input `{}`: {}", quote_text(&key.text), problem.message);
                     let span = self.source.span(node.span.clone());
                     diagnostics
                         .error(codes::INPUT, span, message)
@@ -110,7 +110,8 @@ impl InputValues<'_, '_> {
         }
     }
 
-    /// Gives the values to every check that may name such an input; checks that share their inputs still do.
+    /// Sets the values in all checks that can use such an input. Checks that share their inputs
+    /// still do.
     pub(crate) fn apply_to_checks(
         &self,
         checks: &mut [ParsedCheck],
@@ -118,24 +119,24 @@ impl InputValues<'_, '_> {
     ) {
         type Shared = Arc<BTreeMap<String, Input>>;
         let mut known: Vec<(Shared, Shared)> = Vec::new();
-        for placed in checks.iter_mut().filter(|_| !self.values.is_empty()) {
+        for check in checks.iter_mut().filter(|_| !self.values.is_empty()) {
             if let Some((_, new)) = known
                 .iter()
-                .find(|(old, _)| Arc::ptr_eq(old, &placed.inputs))
+                .find(|(old, _)| Arc::ptr_eq(old, &check.inputs))
             {
-                placed.inputs = Arc::clone(new);
+                check.inputs = Arc::clone(new);
                 continue;
             }
-            let mut inputs = (*placed.inputs).clone();
-            self.give(&mut inputs, diagnostics);
+            let mut inputs = (*check.inputs).clone();
+            self.apply_to_inputs(&mut inputs, diagnostics);
             let new = Arc::new(inputs);
-            known.push((Arc::clone(&placed.inputs), Arc::clone(&new)));
-            placed.inputs = new;
+            known.push((Arc::clone(&check.inputs), Arc::clone(&new)));
+            check.inputs = new;
         }
     }
 }
 
-/// What a file says about the controls of others.
+/// Overrides and disabled controls of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     overrides: Vec<(Key, Node)>,
@@ -143,7 +144,7 @@ pub(crate) struct Overrides {
 }
 
 impl Overrides {
-    /// Takes them out of a file.
+    /// Removes the overrides from the tree of a file and returns them.
     pub(crate) fn take(file: &mut Node) -> Self {
         let mut entries = |key| {
             file.take(key)
@@ -156,11 +157,12 @@ impl Overrides {
         }
     }
 
-    /// Makes the changes. What names no control is reported, unless not all controls are known (`whole`).
+    /// Applies the overrides. Reports unknown controls if `is_complete`, that is, if all controls
+    /// are known.
     pub(crate) fn apply(
         &self,
         entries: &mut [Arc<ImageControl>],
-        whole: bool,
+        is_complete: bool,
         checker: &mut Checker<'_, '_>,
     ) {
         if self.overrides.is_empty() && self.disabled.is_empty() {
@@ -173,8 +175,8 @@ impl Overrides {
             .collect();
         let find = |key: &Key, checker: &mut Checker<'_, '_>| {
             let found = index.get(&key.text).copied();
-            if found.is_none() && whole {
-                unknown(
+            if found.is_none() && is_complete {
+                report_unknown_control(
                     &key.text,
                     checker.source.span(key.span.clone()),
                     index.keys(),
@@ -187,69 +189,69 @@ impl Overrides {
             let Some(at) = find(key, checker) else {
                 continue;
             };
-            match overridden(&entries[at], node, checker) {
+            match override_control(&entries[at], node, checker) {
                 Ok(Some(entry)) => entries[at] = Arc::new(entry),
                 Ok(None) => {}
-                Err(problems) => report(problems, node, checker),
+                Err(problems) => report_problems(problems, node, checker),
             }
         }
         for (key, node) in &self.disabled {
-            let (Some(at), Some(reason)) = (find(key, checker), reason(node, checker)) else {
+            let (Some(at), Some(reason)) =
+                (find(key, checker), parse_disable_reason(node, checker))
+            else {
                 continue;
             };
-            let placed = ParsedCheck {
+            let check = ParsedCheck {
                 disabled: Some(reason),
-                ..entries[at].placed.clone()
+                ..entries[at].check.clone()
             };
-            if let Ok(entry) = entries[at].changed(placed) {
+            if let Ok(entry) = entries[at].with_check(check) {
                 entries[at] = Arc::new(entry);
             }
         }
     }
 }
 
-/// Reports an id that no control has.
-pub(crate) fn unknown<'k>(
+/// Reports an ID without a control.
+pub(crate) fn report_unknown_control<'k>(
     id: &str,
-    span: crate::diagnostic::Span,
+    span: Span,
     known: impl Iterator<Item = &'k String>,
     diagnostics: &mut Diagnostics,
 ) {
     let help = match nearest(id, known.map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            "name a control by its `id`, or by its resource, such as `package:nginx`".to_owned()
-        }
+        None => "use the `id` of a control, or its resource, such as `package:nginx`".to_owned(),
     };
     diagnostics
         .error(
             codes::UNKNOWN_CONTROL,
             span,
-            format!("there is no control `{}`", shown(id)),
+            format!("the control `{}` does not exist", quote_text(id)),
         )
         .help(help);
 }
 
-/// A control with what an override says; none where that says nothing usable.
-fn overridden(
+/// Returns a control with an override. Returns `None` if the override is not usable.
+fn override_control(
     entry: &ImageControl,
     node: &Node,
     checker: &mut Checker<'_, '_>,
 ) -> Result<Option<ImageControl>, Vec<checks::Problem>> {
-    let (Ok(Tree::Map(changes)), Tree::Map(keys)) = (from_node::<Tree>(node), &*entry.placed.raw)
+    let (Ok(Tree::Map(changes)), Tree::Map(keys)) = (from_node::<Tree>(node), &*entry.check.raw)
     else {
         return Ok(None);
     };
-    let mut placed = [entry.placed.clone()];
+    let mut check = [entry.check.clone()];
     if let Some(inputs) = node.get("inputs") {
-        let given = InputValues {
+        let input_values = InputValues {
             values: inputs.entries(),
             source: checker.source,
         };
-        given.declared(&entry.placed.inputs, checker.diagnostics);
-        given.apply_to_checks(&mut placed, checker.diagnostics);
+        input_values.report_undeclared(&entry.check.inputs, checker.diagnostics);
+        input_values.apply_to_checks(&mut check, checker.diagnostics);
     }
-    let [mut placed] = placed;
+    let [mut check] = check;
     let mut keys = keys.clone();
     for (name, value) in changes.into_iter().filter(|(name, _)| name != "inputs") {
         let old = keys
@@ -257,7 +259,7 @@ fn overridden(
             .find(|(key, _)| *key == name)
             .map(|(_, old)| old);
         match (old, value) {
-            // Tags are added to those there are.
+            // Tags are merged.
             (Some(Tree::Map(tags)), Tree::Map(more)) => {
                 tags.retain(|(key, _)| !more.iter().any(|(k, _)| k == key));
                 tags.extend(more);
@@ -266,12 +268,12 @@ fn overridden(
             (None, value) => keys.push((name, value)),
         }
     }
-    placed.raw = Arc::new(Tree::Map(keys));
-    entry.changed(placed).map(Some)
+    check.raw = Arc::new(Tree::Map(keys));
+    entry.with_check(check).map(Some)
 }
 
-/// Why a control is not judged.
-fn reason(node: &Node, checker: &mut Checker<'_, '_>) -> Option<String> {
+/// Returns the reason for disabling a control.
+fn parse_disable_reason(node: &Node, checker: &mut Checker<'_, '_>) -> Option<String> {
     let Value::Scalar {
         text,
         kind: Scalar::Text,
@@ -284,14 +286,14 @@ fn reason(node: &Node, checker: &mut Checker<'_, '_>) -> Option<String> {
             .error(
                 codes::CHECK,
                 &node.span,
-                "a control is not switched off without a reason",
+                "the reason for disabling a control is empty",
             )
-            .help("say why it is not judged");
+            .help("explain why the control is disabled");
         return None;
     }
     let text = Text {
         value: text.clone(),
         span: node.span.clone(),
     };
-    checker.line("a reason", &text, crate::catalog::defaults::MAX_DESCRIPTION)
+    checker.check_line("a reason", &text, crate::catalog::defaults::MAX_DESCRIPTION)
 }

@@ -1,37 +1,39 @@
-//! Owns what reports are told of a profile.
+//! Defines the metadata of a profile for reports.
 
 use std::collections::BTreeMap;
 
 use crate::checks::Input;
 
-/// What some of an image's controls are reported under: a profile with everything that it extends already in it, or the
-/// checks that stand in an image's own file. [`crate::checks::Origin::name`] says which controls are its.
+/// Metadata of a profile with all profiles that it extends, or of the checks in an image file.
+/// [`crate::checks::Origin::name`] assigns controls to it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
-    /// Unique among those of an image.
+    /// Name, unique within an image.
     pub name: String,
-    /// One line for people.
+    /// Title.
     pub title: Option<String>,
-    /// Its own version.
+    /// Version.
     pub version: Option<String>,
-    /// What it is for.
+    /// Summary.
     pub summary: Option<String>,
-    /// Such as `Apache-2.0`.
+    /// License, such as `Apache-2.0`.
     pub license: Option<String>,
-    /// Who keeps it.
+    /// Maintainer.
     pub maintainer: Option<String>,
-    /// Of what it says here, in hex: its metadata, inputs and controls, without the values of sensitive inputs.
+    /// SHA-256 in hex of metadata, inputs and controls, without the values of sensitive inputs.
     pub sha256: String,
-    /// Its file in the repository.
+    /// Path relative to the repository.
     pub file: String,
-    /// Its inputs with what the image gives them; what they come to on a target is for [`crate::checks::given`] to say.
+    /// Inputs with the values of the image. [`crate::checks::given`] returns their values on a
+    /// target.
     pub inputs: BTreeMap<String, Input>,
 }
 
 impl Profile {
-    /// The digest of what it says with these controls, without the values of sensitive inputs.
-    pub(crate) fn said(&self, controls: &[&crate::checks::Control]) -> String {
-        let words = [
+    /// Returns the digest of the profile with these controls, without the values of sensitive
+    /// inputs.
+    pub(crate) fn compute_digest(&self, controls: &[&crate::checks::Control]) -> String {
+        let values = [
             &self.title,
             &self.version,
             &self.summary,
@@ -40,13 +42,13 @@ impl Profile {
         ];
         let named = ["title", "version", "summary", "license", "maintainer"]
             .into_iter()
-            .zip(words);
-        let mut said: BTreeMap<String, String> = named
-            .filter_map(|(name, word)| Some((name.to_owned(), word.clone()?)))
+            .zip(values);
+        let mut parts: BTreeMap<String, String> = named
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
             .collect();
         for (name, input) in &self.inputs {
             let choices = serde_json::to_string(&input.choices).unwrap_or_default();
-            said.insert(
+            parts.insert(
                 format!("input {name}"),
                 if input.sensitive {
                     String::new()
@@ -55,7 +57,7 @@ impl Profile {
                 },
             );
         }
-        said.insert("controls".to_owned(), crate::checks::digest(controls));
-        crate::checks::combined(&said)
+        parts.insert("controls".to_owned(), crate::checks::digest(controls));
+        crate::checks::combined(&parts)
     }
 }

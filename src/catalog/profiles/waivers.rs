@@ -1,42 +1,42 @@
-//! Owns waivers as they are written: in `waivers.yaml` and in the files of images.
+//! Parses waivers of `waivers.yaml` and of images.
 
 use std::collections::BTreeMap;
 
-use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
 use crate::catalog::raw::{RawOwnWaiver, RawWaiver, Text};
-use crate::catalog::settings::check_unique;
 use crate::catalog::syntax;
 use crate::catalog::yaml::source::SourceFile;
 use crate::checks::Waiver;
 use crate::diagnostic::Span;
 
-/// The name of the file of waivers.
+/// Name of the file of waivers.
 pub(crate) const WAIVERS_FILE: &str = "waivers.yaml";
 
-/// A waiver and where it stands.
+/// A waiver with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogWaiver {
-    /// The control whose failure it bears with.
+    /// ID of the control.
     pub control: String,
-    /// What it says.
+    /// Content of the waiver.
     pub waiver: Waiver,
-    /// Where.
+    /// Position of the waiver.
     pub span: Span,
 }
 
-/// A waiver, what it is for, and where it is written.
+/// A waiver with its control and images, before its images are resolved.
 #[derive(Debug)]
 pub(crate) struct WaiverEntry<'a> {
     pub(crate) source: SourceFile<'a>,
     pub(crate) control: Text,
-    /// The images that it names; empty: all that have the control, or the one in whose file it stands.
+    /// Images of the waiver. Empty for all images with the control, or for the image whose file
+    /// contains it.
     pub(crate) images: Vec<Text>,
     pub(crate) waiver: Waiver,
 }
 
 impl WaiverEntry<'_> {
-    pub(crate) fn written(&self) -> CatalogWaiver {
+    pub(crate) fn to_catalog_waiver(&self) -> CatalogWaiver {
         let span = self.source.span(self.control.span.clone());
         CatalogWaiver {
             control: self.control.value.clone(),
@@ -46,26 +46,29 @@ impl WaiverEntry<'_> {
     }
 }
 
-/// Lets the waivers of one file through. What lacks a key has been reported.
-pub(crate) fn waivers<'a>(list: Vec<RawWaiver>, c: &mut Checker<'a, '_>) -> Vec<WaiverEntry<'a>> {
+/// Parses the waivers of one file. Missing keys have a diagnostic already.
+pub(crate) fn parse_waivers<'a>(
+    list: Vec<RawWaiver>,
+    checker: &mut Checker<'a, '_>,
+) -> Vec<WaiverEntry<'a>> {
     let mut seen = BTreeMap::new();
     list.into_iter()
-        .filter_map(|raw| waived(raw, &mut seen, c))
+        .filter_map(|raw| parse_waiver(raw, &mut seen, checker))
         .collect()
 }
 
-/// The same of an image's file.
+/// Parses the waivers of an image.
 pub(crate) fn parse_own_waivers<'a>(
     list: Vec<RawOwnWaiver>,
-    c: &mut Checker<'a, '_>,
+    checker: &mut Checker<'a, '_>,
 ) -> Vec<WaiverEntry<'a>> {
-    waivers(list.into_iter().map(RawWaiver::from).collect(), c)
+    parse_waivers(list.into_iter().map(RawWaiver::from).collect(), checker)
 }
 
-fn waived<'a>(
+fn parse_waiver<'a>(
     raw: RawWaiver,
     seen: &mut BTreeMap<String, std::ops::Range<usize>>,
-    c: &mut Checker<'a, '_>,
+    checker: &mut Checker<'a, '_>,
 ) -> Option<WaiverEntry<'a>> {
     let RawWaiver {
         control,
@@ -76,12 +79,12 @@ fn waived<'a>(
     } = raw;
     let control = control?;
     let images = images.unwrap_or_default();
-    let everywhere = [Text {
+    let all_images = [Text {
         value: String::new(),
         span: control.span.clone(),
     }];
     for image in if images.is_empty() {
-        &everywhere[..]
+        &all_images[..]
     } else {
         &images
     } {
@@ -92,47 +95,49 @@ fn waived<'a>(
             value: what,
             span: image.span.clone(),
         };
-        check_unique(seen, &text, (codes::WAIVER, "the waiver of"), c);
+        checker.check_unique(seen, &text, codes::WAIVER, "waiver of");
     }
     let mut line = |what: &str, text: Option<Text>| {
         let text = text?;
         if text.value.trim().is_empty() {
-            c.error(codes::WAIVER, &text.span, format!("a waiver needs {what}"))
-                .help("a waiver explains itself");
+            checker
+                .error(codes::WAIVER, &text.span, format!("a waiver needs {what}"))
+                .help("set the missing value");
             return None;
         }
-        c.line(what, &text, crate::catalog::defaults::MAX_DESCRIPTION)
+        checker.check_line(what, &text, crate::catalog::defaults::MAX_DESCRIPTION)
     };
     let justification = line("a justification", justification);
     let owner = line("an owner", owner);
-    let expires = expires.and_then(|text| date(&text, c));
+    let expires = expires.and_then(|text| parse_date(&text, checker));
     let waiver = Waiver {
         justification: justification?,
         owner: owner?,
         expires: expires?,
     };
     Some(WaiverEntry {
-        source: c.source,
+        source: checker.source,
         control,
         images,
         waiver,
     })
 }
 
-/// A day of the calendar.
-fn date(text: &Text, c: &mut Checker<'_, '_>) -> Option<jiff::civil::Date> {
+/// Parses a date.
+fn parse_date(text: &Text, checker: &mut Checker<'_, '_>) -> Option<jiff::civil::Date> {
     let day = text
         .value
         .parse()
         .ok()
-        .filter(|_| syntax::DATE.allows(&text.value));
+        .filter(|_| syntax::DATE.matches(&text.value));
     if day.is_none() {
-        c.error(
-            codes::WAIVER,
-            &text.span,
-            format!("`{}` is no day", shown(&text.value)),
-        )
-        .help(format!("use {}", syntax::DATE.says));
+        checker
+            .error(
+                codes::WAIVER,
+                &text.span,
+                format!("`{}` is not a valid date", quote_text(&text.value)),
+            )
+            .help(format!("use {}", syntax::DATE.advice));
     }
     day
 }

@@ -1,15 +1,17 @@
-//! Owns the way from the shape of `bakeline.yaml` to settings.
+//! Checks the values of `bakeline.yaml`.
 
 mod retention;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::catalog::checker::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{
     RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text,
 };
-use crate::catalog::settings::retention::{brakes, gates, retention, store};
+use crate::catalog::settings::retention::{
+    parse_brakes, parse_gates, parse_retention, parse_store,
+};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{Access, Builder, Environment, Notifier, OnFailure, Retention, Settings};
 use crate::catalog::{codes, defaults, syntax};
@@ -17,86 +19,85 @@ use crate::checks::Gate;
 use crate::diagnostic::nearest;
 use crate::model::{CatalogName, EnvName, Region};
 
-/// What other files need to know of the settings, even when some of them are wrong.
+/// Settings that other files need, also if some settings are invalid.
 #[derive(Debug)]
 pub(crate) struct SettingsDefaults {
-    /// The ladder, unless it is wrong itself.
-    pub(crate) ladder: Option<Vec<EnvName>>,
-    /// The catalog's name, if it is right.
+    /// Names of the environments in order, if they are valid.
+    pub(crate) environments: Option<Vec<EnvName>>,
+    /// Name of the catalog, if it is valid.
     pub(crate) name: Option<CatalogName>,
-    /// The key of the environment tag.
+    /// Key of the environment tag.
     pub(crate) environment_key: String,
-    /// How old an image may get, unless it says itself.
+    /// Maximum age of images without their own `max_age`.
     pub(crate) max_age: Option<jiff::SignedDuration>,
-    /// After how many builds on itself an image starts anew, unless it says itself.
+    /// Number of builds before a build starts from the origin again, for images without their own
+    /// `rebase_after`.
     pub(crate) rebase_after: u32,
 }
 
-/// Checks the settings; `None` when something mandatory is wrong.
-pub(crate) fn settings(
+/// Checks the settings. Returns `None` if a setting is invalid.
+pub(crate) fn parse_settings(
     raw: RawSettings,
-    c: &mut Checker<'_, '_>,
+    checker: &mut Checker<'_, '_>,
 ) -> (Option<Settings>, SettingsDefaults) {
-    let before = c.diagnostics.error_count();
+    let errors_before = checker.diagnostics.error_count();
     let name = raw
         .name
         .as_ref()
-        .and_then(|n| c.name(codes::NAME, "a catalog's name", n, &syntax::NAME));
-    let name = name.map(CatalogName);
-    let regions = regions(raw.regions.as_deref().unwrap_or_default(), c);
-    let key = raw.tag_keys.and_then(|k| k.environment);
-    let environment_key = key
-        .and_then(|k| environment_key(&k, c))
+        .and_then(|n| checker.check_name(codes::NAME, "a valid catalog name", n, &syntax::NAME))
+        .map(CatalogName);
+    let regions = parse_regions(raw.regions.as_deref().unwrap_or_default(), checker);
+    let environment_key = raw
+        .tag_keys
+        .and_then(|keys| parse_environment_key(&keys.environment?, checker))
         .unwrap_or(defaults::ENVIRONMENT_KEY.to_owned());
-    let general = retention(raw.retention.as_ref(), &defaults::RETENTION, c);
-    let at_ladder = c.diagnostics.error_count();
+    let general = parse_retention(raw.retention.as_ref(), &defaults::RETENTION, checker);
+    let errors_before_environments = checker.diagnostics.error_count();
     let environments = match raw.environments {
-        Some(list) => environments(&list, &regions, &general, c),
-        None => {
-            let mut all = defaults::environments(&regions);
-            all.iter_mut()
-                .enumerate()
-                .for_each(|(rung, e)| e.retention = defaults::retention_for_level(&general, rung));
-            all
-        }
+        Some(list) => parse_environments(&list, &regions, &general, checker),
+        None => default_environments(&regions, &general),
     };
     let names: Vec<EnvName> = environments.iter().map(|e| e.name.clone()).collect();
-    let ladder = (c.diagnostics.error_count() == at_ladder).then_some(names);
-    let default_environment = match (&raw.default_environment, &ladder) {
-        (Some(text), Some(ladder)) => find_environment(text, ladder, c),
+    let are_environments_valid = checker.diagnostics.error_count() == errors_before_environments;
+    let names = are_environments_valid.then_some(names);
+    let default_environment = match (&raw.default_environment, &names) {
+        (Some(text), Some(names)) => find_environment(text, names, checker),
         _ => None,
     };
-    let builder = builder(raw.builder.unwrap_or_default(), &environment_key, c);
+    let builder = parse_builder(raw.builder.unwrap_or_default(), &environment_key, checker);
     let notifiers = raw
         .notifiers
         .iter()
-        .filter_map(|n| notifier(n, c))
+        .filter_map(|n| parse_notifier(n, checker))
         .collect();
-    let max_age = raw.max_age.as_ref().and_then(|t| c.time(t));
-    let rebase_after = raw.rebase_after.unwrap_or(defaults::REBASE_AFTER);
     let known = SettingsDefaults {
-        ladder,
+        environments: names,
         name: name.clone(),
         environment_key: environment_key.clone(),
-        max_age,
-        rebase_after,
+        max_age: raw.max_age.as_ref().and_then(|t| checker.parse_duration(t)),
+        rebase_after: raw.rebase_after.unwrap_or(defaults::REBASE_AFTER),
     };
-    let store = raw
-        .store
-        .map_or_else(|| Some(defaults::store()), |s| store(&s, &regions, c));
+    let store = raw.store.map_or_else(
+        || Some(defaults::store()),
+        |s| parse_store(&s, &regions, checker),
+    );
     let lease = raw
         .lease
         .as_ref()
-        .and_then(|t| c.time(t))
+        .and_then(|t| checker.parse_duration(t))
         .unwrap_or(defaults::LEASE);
     let on_failure = match raw.on_failure {
         None | Some(RawOnFailure::Stop) => OnFailure::Stop,
         Some(RawOnFailure::Continue) => OnFailure::Continue,
     };
-    let sound = !regions.is_empty() && c.diagnostics.error_count() == before;
+    let fail_from_impact = raw.checks.and_then(|g| g.fail_from_impact);
+    let gate = Gate {
+        fail_from_impact: fail_from_impact.unwrap_or_default(),
+    };
+    let is_valid = !regions.is_empty() && checker.diagnostics.error_count() == errors_before;
     let settings = name
         .zip(store)
-        .filter(|_| sound)
+        .filter(|_| is_valid)
         .map(|(name, store)| Settings {
             name,
             regions,
@@ -105,174 +106,175 @@ pub(crate) fn settings(
             builder,
             environment_key,
             retention: general,
-            brakes: brakes(raw.brakes),
+            brakes: parse_brakes(raw.brakes),
             store,
             lease,
             on_failure,
             notifiers,
-            gate: Gate {
-                fail_from_impact: raw
-                    .checks
-                    .and_then(|g| g.fail_from_impact)
-                    .unwrap_or_default(),
-            },
+            gate,
         });
     (settings, known)
 }
 
-/// Finds an environment on the ladder by its name.
+/// Returns the default environments with the retention of the catalog.
+fn default_environments(regions: &[Region], general: &Retention) -> Vec<Environment> {
+    let mut environments = defaults::environments(regions);
+    for (level, environment) in environments.iter_mut().enumerate() {
+        environment.retention = defaults::retention_for_level(general, level);
+    }
+    environments
+}
+
+/// Finds an environment by its name, and reports an unknown one.
 pub(crate) fn find_environment(
     text: &Text,
-    ladder: &[EnvName],
-    c: &mut Checker<'_, '_>,
+    environments: &[EnvName],
+    checker: &mut Checker<'_, '_>,
 ) -> Option<EnvName> {
-    if let Some(found) = ladder.iter().find(|e| e.as_str() == text.value) {
+    if let Some(found) = environments.iter().find(|e| e.as_str() == text.value) {
         return Some(found.clone());
     }
-    let names = || ladder.iter().map(EnvName::as_str);
+    let names = || environments.iter().map(EnvName::as_str);
     let help = match nearest(&text.value, names()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the ladder is {}", names().collect::<Vec<_>>().join(" < ")),
+        None => format!(
+            "the environments are {}",
+            names().collect::<Vec<_>>().join(" < ")
+        ),
     };
-    c.error(
-        codes::UNKNOWN_ENVIRONMENT,
-        &text.span,
-        format!("there is no environment `{}`", shown(&text.value)),
-    )
-    .help(help);
+    checker
+        .error(
+            codes::UNKNOWN_ENVIRONMENT,
+            &text.span,
+            format!(
+                "the environment `{}` does not exist",
+                quote_text(&text.value)
+            ),
+        )
+        .help(help);
     None
 }
 
-/// Reports an entry that was there before; true when it is new.
-pub(crate) fn check_unique<'t>(
-    seen: &mut BTreeMap<String, Range<usize>>,
-    text: &'t Text,
-    (code, what): (&'static str, &str),
-    c: &mut Checker<'_, '_>,
-) -> Option<&'t Text> {
-    if let Some(earlier) = seen.get(&text.value) {
-        let earlier = c.source.span(earlier.clone());
-        c.error(
-            code,
-            &text.span,
-            format!("{what} `{}` is given twice", shown(&text.value)),
-        )
-        .help("keep one of them")
-        .related(earlier, "first given here");
-        return None;
-    }
-    seen.insert(text.value.clone(), text.span.clone());
-    Some(text)
-}
-
-fn regions(list: &[Text], c: &mut Checker<'_, '_>) -> Vec<Region> {
+fn parse_regions(list: &[Text], checker: &mut Checker<'_, '_>) -> Vec<Region> {
     let mut seen = BTreeMap::new();
     let mut out = Vec::new();
     for text in list {
-        let name = c.aws("a Region", Some(text), &syntax::REGION);
-        if let (Some(name), Some(_)) = (
-            name,
-            check_unique(&mut seen, text, (codes::DUPLICATE_ENTRY, "the Region"), c),
-        ) {
+        let name = checker.check_aws_name("a valid Region", Some(text), &syntax::REGION);
+        let Some(name) = name else { continue };
+        if checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "Region") {
             out.push(Region(name));
         }
     }
     out
 }
 
-fn environment_key(key: &Text, c: &mut Checker<'_, '_>) -> Option<String> {
-    if syntax::reserved_tag(&key.value) {
-        c.error(
-            codes::RESERVED_TAG,
-            &key.span,
-            format!("the tag key `{}` is reserved", shown(&key.value)),
-        )
-        .help("`Name`, `aws:*` and `bakeline:*` are taken; choose another");
+fn parse_environment_key(key: &Text, checker: &mut Checker<'_, '_>) -> Option<String> {
+    if syntax::is_reserved_tag(&key.value) {
+        checker
+            .error(
+                codes::RESERVED_TAG,
+                &key.span,
+                format!("the tag key `{}` is reserved", quote_text(&key.value)),
+            )
+            .help("`Name`, `aws:*` and `bakeline:*` are reserved; use another key");
         return None;
     }
-    c.free_key(key).then(|| key.value.clone())
+    checker.is_valid_tag_key(key).then(|| key.value.clone())
 }
 
-fn environments(
+fn parse_environments(
     list: &[Spanned<RawEnvironment>],
-    all: &[Region],
+    regions: &[Region],
     general: &Retention,
-    c: &mut Checker<'_, '_>,
+    checker: &mut Checker<'_, '_>,
 ) -> Vec<Environment> {
-    let (mut names, mut values) = (BTreeMap::new(), BTreeMap::new());
+    let mut parser = EnvironmentParser {
+        regions,
+        names: BTreeMap::new(),
+        tag_values: BTreeMap::new(),
+    };
     let mut out = Vec::new();
-    for Spanned { value: raw, .. } in list {
-        let Some(given) = &raw.name else { continue };
-        let name = c.name(
-            codes::NAME,
-            "an environment's name",
-            given,
-            &syntax::ENVIRONMENT,
-        );
-        // Published parameters and people's queries should not depend on the case.
-        let folded = Text {
-            value: given.value.to_lowercase(),
-            span: given.span.clone(),
-        };
-        let new = check_unique(
-            &mut names,
-            &folded,
-            (codes::DUPLICATE_ENVIRONMENT, "the environment"),
-            c,
-        )
-        .is_some();
-        let tag = raw.tag_value.as_ref().unwrap_or(given);
-        let tag_value = c.tag_value("an environment's tag value", tag);
-        let regions = match &raw.regions {
-            None => all.to_vec(),
-            Some(list) => subset(list, all, c),
-        };
-        let accounts = raw
-            .accounts
-            .iter()
-            .filter_map(|a| c.aws("an account id", Some(a), &syntax::ACCOUNT))
-            .collect();
-        let role = c.aws("a role's ARN", raw.role.as_ref(), &syntax::ROLE);
-        let retention = retention(
-            raw.retention.as_ref(),
-            &defaults::retention_for_level(general, out.len()),
-            c,
-        );
-        let gates = gates(raw.gates.as_ref(), c);
-        if tag_value.as_deref() == Some("") {
-            c.error(
-                codes::TAG_LIMIT,
-                &tag.span,
-                "an environment's tag value is empty",
-            )
-            .help("give it a value");
-        } else if new {
-            check_unique(
-                &mut values,
-                tag,
-                (codes::DUPLICATE_ENVIRONMENT, "the tag value"),
-                c,
-            );
-        }
-        if let (Some(name), Some(tag_value)) = (name, tag_value) {
-            out.push(Environment {
-                name: EnvName(name),
-                tag_value,
-                regions,
-                accounts,
-                role,
-                retention,
-                gates,
-            });
-        }
+    for raw in list {
+        let default = defaults::retention_for_level(general, out.len());
+        out.extend(parser.parse(&raw.value, &default, checker));
     }
     out
 }
 
-fn subset(list: &[Text], all: &[Region], c: &mut Checker<'_, '_>) -> Vec<Region> {
-    let before = c.diagnostics.error_count();
-    let chosen = regions(list, c);
-    if c.diagnostics.error_count() > before || all.is_empty() {
+/// Parser of environments. Names and tag values must be unique.
+struct EnvironmentParser<'r> {
+    /// Regions of the catalog.
+    regions: &'r [Region],
+    names: BTreeMap<String, Range<usize>>,
+    tag_values: BTreeMap<String, Range<usize>>,
+}
+
+impl EnvironmentParser<'_> {
+    fn parse(
+        &mut self,
+        raw: &RawEnvironment,
+        default_retention: &Retention,
+        checker: &mut Checker<'_, '_>,
+    ) -> Option<Environment> {
+        let name_text = raw.name.as_ref()?;
+        let name = checker.check_name(
+            codes::NAME,
+            "a valid environment name",
+            name_text,
+            &syntax::ENVIRONMENT,
+        );
+        // Names that differ only in case would be confused in parameters and queries.
+        let folded = Text {
+            value: name_text.value.to_lowercase(),
+            span: name_text.span.clone(),
+        };
+        let code = codes::DUPLICATE_ENVIRONMENT;
+        let is_new = checker.check_unique(&mut self.names, &folded, code, "environment");
+        let tag = raw.tag_value.as_ref().unwrap_or(name_text);
+        let tag_value = checker.check_tag_value("the tag value of an environment", tag);
+        let regions = match &raw.regions {
+            None => self.regions.to_vec(),
+            Some(list) => parse_region_subset(list, self.regions, checker),
+        };
+        let accounts = raw
+            .accounts
+            .iter()
+            .filter_map(|a| checker.check_aws_name("a valid account ID", Some(a), &syntax::ACCOUNT))
+            .collect();
+        let role = checker.check_aws_name("a valid role ARN", raw.role.as_ref(), &syntax::ROLE);
+        let retention = parse_retention(raw.retention.as_ref(), default_retention, checker);
+        let gates = parse_gates(raw.gates.as_ref(), checker);
+        if tag_value.as_deref() == Some("") {
+            checker
+                .error(
+                    codes::TAG_LIMIT,
+                    &tag.span,
+                    "the tag value of an environment is empty",
+                )
+                .help("set a value, or remove `tag_value` to use the name");
+        } else if is_new {
+            checker.check_unique(&mut self.tag_values, tag, code, "tag value");
+        }
+        Some(Environment {
+            name: EnvName(name?),
+            tag_value: tag_value?,
+            regions,
+            accounts,
+            role,
+            retention,
+            gates,
+        })
+    }
+}
+
+fn parse_region_subset(
+    list: &[Text],
+    all: &[Region],
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Region> {
+    let before = checker.diagnostics.error_count();
+    let chosen = parse_regions(list, checker);
+    if checker.diagnostics.error_count() > before || all.is_empty() {
         return chosen;
     }
     for text in list
@@ -281,84 +283,88 @@ fn subset(list: &[Text], all: &[Region], c: &mut Checker<'_, '_>) -> Vec<Region>
     {
         let help = match nearest(&text.value, all.iter().map(Region::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "add it to `regions` at the top".to_owned(),
+            None => "add it to `regions` at the top level".to_owned(),
         };
-        c.error(
-            codes::UNKNOWN_REGION,
-            &text.span,
-            format!("`{}` is not one of the catalog's regions", text.value),
-        )
-        .help(help);
+        checker
+            .error(
+                codes::UNKNOWN_REGION,
+                &text.span,
+                format!(
+                    "the Region `{}` is not in `regions` of the catalog",
+                    text.value
+                ),
+            )
+            .help(help);
     }
     chosen
 }
 
-fn builder(raw: RawBuilder, environment_key: &str, c: &mut Checker<'_, '_>) -> Builder {
+fn parse_builder(raw: RawBuilder, environment_key: &str, checker: &mut Checker<'_, '_>) -> Builder {
     let default = defaults::builder();
-    let instance_type = c.aws(
-        "an instance type",
+    let instance_type = checker.check_aws_name(
+        "a valid instance type",
         raw.instance_type.as_ref(),
         &syntax::INSTANCE_TYPE,
     );
     Builder {
         instance_type: instance_type.unwrap_or(default.instance_type),
-        subnet: c.aws("a subnet's id", raw.subnet.as_ref(), &syntax::SUBNET),
-        instance_profile: c.aws(
-            "an instance profile",
+        subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
+        instance_profile: checker.check_aws_name(
+            "a valid instance profile name",
             raw.instance_profile.as_ref(),
             &syntax::INSTANCE_PROFILE,
         ),
         public_address: raw.public_address.unwrap_or(default.public_address),
-        tags: c.tags(&raw.tags, environment_key),
-        access: raw.access.map_or(default.access, |a| access(&a.value, c)),
+        tags: checker.check_tags(&raw.tags, environment_key),
+        access: raw
+            .access
+            .map_or(default.access, |a| parse_access(&a.value, checker)),
     }
 }
 
-fn access(raw: &RawAccess, c: &mut Checker<'_, '_>) -> Access {
+fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
     let RawAccess::Cidrs(list) = raw else {
         return Access::Ssm;
     };
     let mut seen = BTreeMap::new();
     for text in list {
-        match syntax::cidr(&text.value) {
+        match syntax::check_cidr(&text.value) {
             Err(help) => {
-                let message = format!("`{}` is not an address range", shown(&text.value));
-                c.error(codes::AWS_SYNTAX, &text.span, message).help(help);
+                let message = format!("`{}` is not a valid address range", quote_text(&text.value));
+                checker
+                    .error(codes::AWS_SYNTAX, &text.span, message)
+                    .help(help);
             }
-            Ok(wide) => {
-                if wide {
-                    let span = c.source.span(text.span.clone());
-                    c.diagnostics
+            Ok(is_open) => {
+                if is_open {
+                    let span = checker.source.span(text.span.clone());
+                    checker
+                        .diagnostics
                         .warning(
                             codes::OPEN_ACCESS,
                             span,
-                            format!("`{}` lets in most of the internet", text.value),
+                            format!("`{}` allows most of the internet", text.value),
                         )
-                        .help("name your runners' addresses, or use `access: ssm`");
+                        .help("set the addresses of your runners, or use `access: ssm`");
                 }
-                check_unique(
-                    &mut seen,
-                    text,
-                    (codes::DUPLICATE_ENTRY, "the address range"),
-                    c,
-                );
+                checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "address range");
             }
         }
     }
     Access::Cidrs(list.iter().map(|t| t.value.clone()).collect())
 }
 
-fn notifier(raw: &RawNotifier, c: &mut Checker<'_, '_>) -> Option<Notifier> {
+fn parse_notifier(raw: &RawNotifier, checker: &mut Checker<'_, '_>) -> Option<Notifier> {
     let RawNotifier::Slack(slack) = raw;
     let text = slack.webhook_env.as_ref()?;
     if text.value.contains("://") {
-        c.error(codes::SECRET, &text.span, "a webhook's address is a secret and does not belong here")
-            .help("put it into an environment variable and name that here: `webhook_env: BAKELINE_SLACK_WEBHOOK_URL`");
+        checker.error(codes::SECRET, &text.span, "webhook URLs are secrets and must not be committed")
+            .help("store the URL in an environment variable and set its name: `webhook_env: BAKELINE_SLACK_WEBHOOK_URL`");
         return None;
     }
-    let name = c.name(
+    let name = checker.check_name(
         codes::WEBHOOK_ENV,
-        "the name of an environment variable",
+        "a valid name of an environment variable",
         text,
         &syntax::VARIABLE,
     )?;

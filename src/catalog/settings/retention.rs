@@ -1,6 +1,6 @@
-//! Owns the way from the settings about keeping to decisions' own: retention, brakes, gates, store.
+//! Checks the settings of retention, limits, promotion gates and the store.
 
-use crate::catalog::checker::Checker;
+use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{RawBrakes, RawGates, RawRetention, RawStore, Text};
 use crate::catalog::syntax::Syntax;
 use crate::catalog::yaml::deserialize::Spanned;
@@ -8,27 +8,31 @@ use crate::catalog::{Brakes, Gates, Retention, StoreSettings};
 use crate::catalog::{codes, defaults, syntax};
 use crate::model::Region;
 
-/// What is said, filled up from what holds otherwise.
-pub(crate) fn retention(
+/// Returns the retention. Missing values come from `default_retention`.
+pub(crate) fn parse_retention(
     raw: Option<&Spanned<RawRetention>>,
-    otherwise: &Retention,
-    c: &mut Checker<'_, '_>,
+    default_retention: &Retention,
+    checker: &mut Checker<'_, '_>,
 ) -> Retention {
     let Some(Spanned { value: raw, .. }) = raw else {
-        return otherwise.clone();
+        return default_retention.clone();
     };
-    let mut time =
-        |text: &Option<Text>, default| text.as_ref().and_then(|t| c.wait(t)).unwrap_or(default);
+    let mut delay = |text: &Option<Text>, default| {
+        text.as_ref()
+            .and_then(|t| checker.parse_delay(t))
+            .unwrap_or(default)
+    };
     Retention {
-        keep: raw.keep.unwrap_or(otherwise.keep),
-        days: raw.days.unwrap_or(otherwise.days),
-        reserve: raw.reserve.unwrap_or(otherwise.reserve),
-        disable_after: time(&raw.disable_after, otherwise.disable_after),
-        deregister_after: time(&raw.deregister_after, otherwise.deregister_after),
+        keep: raw.keep.unwrap_or(default_retention.keep),
+        days: raw.days.unwrap_or(default_retention.days),
+        reserve: raw.reserve.unwrap_or(default_retention.reserve),
+        disable_after: delay(&raw.disable_after, default_retention.disable_after),
+        deregister_after: delay(&raw.deregister_after, default_retention.deregister_after),
     }
 }
 
-pub(crate) fn brakes(raw: Option<RawBrakes>) -> Brakes {
+/// Returns the limits of a prune.
+pub(crate) fn parse_brakes(raw: Option<RawBrakes>) -> Brakes {
     let raw = raw.unwrap_or_default();
     let default = defaults::BRAKES;
     Brakes {
@@ -37,41 +41,49 @@ pub(crate) fn brakes(raw: Option<RawBrakes>) -> Brakes {
     }
 }
 
-pub(crate) fn gates(raw: Option<&RawGates>, c: &mut Checker<'_, '_>) -> Gates {
+/// Returns the promotion gates of an environment.
+pub(crate) fn parse_gates(raw: Option<&RawGates>, checker: &mut Checker<'_, '_>) -> Gates {
     let default = defaults::GATES;
     let Some(raw) = raw else { return default };
     Gates {
         soak: raw
             .soak
             .as_ref()
-            .and_then(|t| c.time(t))
+            .and_then(|t| checker.parse_duration(t))
             .unwrap_or(default.soak),
         parent: raw.parent.unwrap_or(default.parent),
     }
 }
 
-pub(crate) fn store(
+/// Returns the location of the store. Reports an invalid location.
+pub(crate) fn parse_store(
     raw: &RawStore,
     regions: &[Region],
-    c: &mut Checker<'_, '_>,
+    checker: &mut Checker<'_, '_>,
 ) -> Option<StoreSettings> {
     let bucket = match raw {
         RawStore::Path(path) => {
-            return folder("a store's folder", path, &syntax::FOLDER, c).map(StoreSettings::Path);
+            return check_path(
+                "a valid directory of the store",
+                path,
+                &syntax::FOLDER,
+                checker,
+            )
+            .map(StoreSettings::Path);
         }
         RawStore::S3(bucket) => &bucket.value,
     };
-    let region = c
-        .aws("a Region", bucket.region.as_ref(), &syntax::REGION)
+    let region = checker
+        .check_aws_name("a valid Region", bucket.region.as_ref(), &syntax::REGION)
         .map(Region);
     let prefix = match &bucket.prefix {
-        Some(prefix) => folder("what keys begin with", prefix, &syntax::PATH, c)?,
+        Some(prefix) => check_path("a valid key prefix", prefix, &syntax::PATH, checker)?,
         None => String::new(),
     };
     Some(StoreSettings::S3 {
-        bucket: c.name(
+        bucket: checker.check_name(
             codes::STORE,
-            "a bucket",
+            "a valid bucket name",
             bucket.bucket.as_ref()?,
             &syntax::BUCKET,
         )?,
@@ -80,16 +92,25 @@ pub(crate) fn store(
     })
 }
 
-/// A path that does not climb out of where it starts.
-fn folder(what: &str, text: &Text, syntax: &Syntax, c: &mut Checker<'_, '_>) -> Option<String> {
+/// Returns a path without `.` and `..`. Reports an invalid path.
+fn check_path(
+    what: &str,
+    text: &Text,
+    syntax: &Syntax,
+    checker: &mut Checker<'_, '_>,
+) -> Option<String> {
     if text.value.split('/').any(|part| matches!(part, "." | "..")) {
-        c.error(
-            codes::STORE,
-            &text.span,
-            format!("{what} has `.` or `..` in it"),
-        )
-        .help("write the path itself");
+        checker
+            .error(
+                codes::STORE,
+                &text.span,
+                format!(
+                    "the path `{}` contains `.` or `..`",
+                    quote_text(&text.value)
+                ),
+            )
+            .help("remove these segments");
         return None;
     }
-    c.name(codes::STORE, what, text, syntax)
+    checker.check_name(codes::STORE, what, text, syntax)
 }

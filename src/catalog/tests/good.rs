@@ -54,7 +54,7 @@ fn no_default_opens_the_world() {
     assert!(
         cidrs
             .iter()
-            .all(|c| crate::catalog::syntax::cidr(c) == Ok(false))
+            .all(|c| crate::catalog::syntax::check_cidr(c) == Ok(false))
     );
 }
 

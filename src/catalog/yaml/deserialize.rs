@@ -1,4 +1,4 @@
-//! Owns the way from a tree of nodes to typed values, for any type that serde can read; errors keep their span.
+//! Deserializes a tree of nodes with serde. Errors and [`Spanned`] values keep their byte range.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use serde::de::{
 
 use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
 
-/// Reads a value of type `T`.
+/// Deserializes a value of type `T`.
 ///
 /// # Errors
-/// What does not fit, and where.
+/// Returns the first value that does not match the type.
 pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, DeserializeError> {
     T::deserialize(NodeDeserializer(node))
 }
 
-/// What does not fit, and where.
+/// Value that does not match its type.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DeserializeError {
-    /// The innermost span known.
+    /// Byte range of the innermost value that is known.
     pub(crate) span: Option<ByteRange>,
-    /// What does not fit.
+    /// Description of the problem.
     pub(crate) message: String,
 }
 
 impl DeserializeError {
-    fn at(mut self, span: &ByteRange) -> Self {
+    fn with_span(mut self, span: &ByteRange) -> Self {
         self.span.get_or_insert_with(|| span.clone());
         self
     }
@@ -51,25 +51,25 @@ impl de::Error for DeserializeError {
     }
 }
 
-/// A value and where it is written. Only [`from_node`] can make one.
+/// Value with its byte range. Only [`from_node`] can create one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     pub(crate) span: ByteRange,
 }
 
-const SPANNED: &str = "__bakeline_at";
+const SPANNED: &str = "__bakeline_spanned";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AtVisitor<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
+        struct SpannedVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
             type Value = Spanned<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value with its place")
+                f.write_str("a value with its byte range")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spanned<T>, A::Error> {
-                let missing = || de::Error::custom("a place is missing");
+                let missing = || de::Error::custom("the byte range is missing");
                 let (start, value) = map.next_entry::<usize, T>()?.ok_or_else(missing)?;
                 let end = map.next_key::<usize>()?.ok_or_else(missing)?;
                 Ok(Spanned {
@@ -78,7 +78,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 })
             }
         }
-        deserializer.deserialize_newtype_struct(SPANNED, AtVisitor(std::marker::PhantomData))
+        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(std::marker::PhantomData))
     }
 }
 
@@ -110,7 +110,7 @@ impl Ord for Spanned<String> {
     }
 }
 
-/// Gives an [`Spanned`] its three parts: start, value, end.
+/// Passes the three parts of a [`Spanned`] to its visitor: start, value, end.
 struct SpannedParts<D> {
     inner: Option<D>,
     keys: std::array::IntoIter<usize, 2>,
@@ -144,7 +144,7 @@ impl<'de, D: serde::Deserializer<'de, Error = DeserializeError>> MapAccess<'de>
     ) -> Result<V::Value, DeserializeError> {
         match self.inner.take() {
             Some(inner) => seed.deserialize(inner),
-            None => Err(de::Error::custom("a value asked for twice")),
+            None => Err(de::Error::custom("the value was requested twice")),
         }
     }
 }
@@ -152,14 +152,14 @@ impl<'de, D: serde::Deserializer<'de, Error = DeserializeError>> MapAccess<'de>
 struct NodeDeserializer<'de>(&'de Node);
 
 impl<'de> NodeDeserializer<'de> {
-    fn any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
+    fn visit_value<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match &self.0.value {
             Value::Scalar { text, kind } => match kind {
                 Scalar::Null => visitor.visit_unit(),
                 Scalar::Bool(b) => visitor.visit_bool(*b),
                 Scalar::Text => visitor.visit_borrowed_str(text),
                 Scalar::Integer => match (text.parse::<u64>(), text.parse::<i64>()) {
-                    _ if leading_zero(text) => visitor.visit_borrowed_str(text),
+                    _ if has_leading_zero(text) => visitor.visit_borrowed_str(text),
                     (Ok(n), _) => visitor.visit_u64(n),
                     (_, Ok(n)) => visitor.visit_i64(n),
                     _ => visitor.visit_borrowed_str(text),
@@ -183,8 +183,8 @@ impl<'de> NodeDeserializer<'de> {
     }
 }
 
-/// Whether YAML 1.1 and 1.2 disagree about a number.
-pub(crate) fn leading_zero(text: &str) -> bool {
+/// Returns true for a number with a leading zero, which YAML 1.1 and 1.2 interpret differently.
+pub(crate) fn has_leading_zero(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.len() > 1 && digits.starts_with('0')
 }
@@ -201,7 +201,7 @@ impl<'de> serde::Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         let span = &self.0.span;
-        self.any(visitor).map_err(|e| e.at(span))
+        self.visit_value(visitor).map_err(|e| e.with_span(span))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
@@ -212,7 +212,7 @@ impl<'de> serde::Deserializer<'de> for NodeDeserializer<'de> {
             } => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
-        .map_err(|e: DeserializeError| e.at(span))
+        .map_err(|e: DeserializeError| e.with_span(span))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -226,7 +226,7 @@ impl<'de> serde::Deserializer<'de> for NodeDeserializer<'de> {
         } else {
             visitor.visit_newtype_struct(self)
         }
-        .map_err(|e| e.at(&node.span))
+        .map_err(|e| e.with_span(&node.span))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -247,7 +247,7 @@ impl<'de> serde::Deserializer<'de> for NodeDeserializer<'de> {
                 node.describe()
             ))),
         }
-        .map_err(|e: DeserializeError| e.at(&node.span))
+        .map_err(|e: DeserializeError| e.with_span(&node.span))
     }
 
     serde::forward_to_deserialize_any! {
@@ -279,7 +279,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     ) -> Result<V::Value, DeserializeError> {
         match self.value.take() {
             Some((_, node)) => seed.deserialize(NodeDeserializer(node)),
-            None => Err(de::Error::custom("a value without a key")),
+            None => Err(de::Error::custom("a value was requested before its key")),
         }
     }
 }
@@ -291,7 +291,7 @@ impl<'de> serde::Deserializer<'de> for KeyDeserializer<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         visitor
             .visit_borrowed_str(&self.0.text)
-            .map_err(|e: DeserializeError| e.at(&self.0.span))
+            .map_err(|e: DeserializeError| e.with_span(&self.0.span))
     }
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,

@@ -1,4 +1,4 @@
-//! Owns the way from a YAML text to a tree of nodes with spans; nothing of the YAML library is visible outside.
+//! Parses a YAML text into a tree of nodes. Types of the YAML library are private to this file.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use serde_saphyr::granit_parser::{
 
 use crate::catalog::codes;
 use crate::catalog::yaml::control_characters;
-use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value, resolve};
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value, scalar_kind};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 
-/// The largest YAML file that is read, in bytes.
+/// Size of the largest YAML file in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
-/// The most nodes a file may have once its aliases are expanded.
+/// Largest number of nodes of a file, with expanded aliases.
 const MAX_NODES: usize = 20_000;
-/// The deepest nesting.
+/// Deepest nesting.
 const MAX_DEPTH: usize = 24;
 
-/// Parses one text; `None` when nothing useful came out of it, and then at least one error was reported.
+/// Parses a text. Returns `None` and reports at least one error if there is no usable tree.
 pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     if !control_characters::report_control_characters(source, diagnostics) {
         return None;
@@ -30,7 +30,7 @@ pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> O
         block_nesting_limit: MAX_DEPTH,
         flow_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         source,
         diagnostics,
         anchors: BTreeMap::new(),
@@ -42,7 +42,7 @@ pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> O
     let done = builder.run(&mut parser);
     let root = builder.root.take();
     match (done, root) {
-        (Stop::End, Some(node))
+        (Outcome::End, Some(node))
             if matches!(
                 node.value,
                 Value::Scalar {
@@ -51,32 +51,32 @@ pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> O
                 }
             ) =>
         {
-            empty(source, diagnostics)
+            report_empty(source, diagnostics)
         }
-        (Stop::End, None) => empty(source, diagnostics),
-        (Stop::End, Some(node)) => {
+        (Outcome::End, None) => report_empty(source, diagnostics),
+        (Outcome::End, Some(node)) => {
             control_characters::report_escaped_control_characters(source, &node, diagnostics);
             Some(node)
         }
-        (Stop::Error, _) => None,
+        (Outcome::Error, _) => None,
     }
 }
 
-fn empty(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
+fn report_empty(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     diagnostics
         .error(codes::EMPTY, source.span(0..0), "the file is empty")
-        .help("fill it in or remove it");
+        .help("add content or remove the file");
     None
 }
 
 #[derive(PartialEq)]
-enum Stop {
+enum Outcome {
     End,
     Error,
 }
 
-/// A collection whose end has not come yet.
-struct Open {
+/// List or map whose end was not read yet.
+struct OpenCollection {
     start: usize,
     anchor: usize,
     items: Items,
@@ -86,34 +86,34 @@ enum Items {
     List(Vec<Node>),
     Map {
         entries: Vec<(Key, Node)>,
-        key: Waiting,
+        key: PendingKey,
         first: BTreeMap<String, ByteRange>,
     },
 }
 
-/// Whether a map's key has come and its value is awaited.
-enum Waiting {
-    No,
-    For(Key),
-    ForNothing,
+/// Key of a map whose value was not read yet.
+enum PendingKey {
+    None,
+    Valid(Key),
+    Invalid,
 }
 
-struct Builder<'a, 'b> {
+struct TreeBuilder<'a, 'b> {
     source: &'a SourceFile<'a>,
     diagnostics: &'b mut Diagnostics,
     anchors: BTreeMap<usize, Node>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     root: Option<Node>,
     nodes: usize,
 }
 
-impl Builder<'_, '_> {
-    fn run<'t>(&mut self, parser: &mut Parser<'t, StrInput<'t>>) -> Stop {
+impl TreeBuilder<'_, '_> {
+    fn run<'t>(&mut self, parser: &mut Parser<'t, StrInput<'t>>) -> Outcome {
         let mut documents = 0;
         while let Some(next) = parser.next_event() {
             let (event, span) = match next {
                 Ok(pair) => pair,
-                Err(error) => return self.syntax(&error),
+                Err(error) => return self.report_syntax_error(&error),
             };
             let range = byte_range(&span);
             let step = match event {
@@ -125,15 +125,15 @@ impl Builder<'_, '_> {
                             range.start..range.start + 3,
                             "a second document starts here",
                         )
-                        .help("put each image into a file of its own");
-                        return Stop::Error;
+                        .help("use one file for each image");
+                        return Outcome::Error;
                     }
                     Ok(())
                 }
                 Event::Scalar(text, style, anchor, tag) => {
-                    let forced = self.tag(tag.as_deref(), &span);
+                    let is_text = self.check_tag(tag.as_deref(), &span);
                     let kind = match style {
-                        ScalarStyle::Plain if !forced => resolve(&text),
+                        ScalarStyle::Plain if !is_text => scalar_kind(&text),
                         _ => Scalar::Text,
                     };
                     let node = Node::new(
@@ -143,30 +143,30 @@ impl Builder<'_, '_> {
                             kind,
                         },
                     );
-                    self.add(anchor, node)
+                    self.add_node(anchor, node)
                 }
                 Event::SequenceStart(_, anchor, tag) => {
-                    self.tag(tag.as_deref(), &span);
-                    self.begin(range.start, anchor, Items::List(Vec::new()))
+                    self.check_tag(tag.as_deref(), &span);
+                    self.open_collection(range.start, anchor, Items::List(Vec::new()))
                 }
                 Event::MappingStart(_, anchor, tag) => {
-                    self.tag(tag.as_deref(), &span);
+                    self.check_tag(tag.as_deref(), &span);
                     let items = Items::Map {
                         entries: Vec::new(),
-                        key: Waiting::No,
+                        key: PendingKey::None,
                         first: BTreeMap::new(),
                     };
-                    self.begin(range.start, anchor, items)
+                    self.open_collection(range.start, anchor, items)
                 }
-                Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
-                Event::Alias(id) => self.alias(id, range),
+                Event::SequenceEnd | Event::MappingEnd => self.close_collection(range.end),
+                Event::Alias(id) => self.expand_alias(id, range),
                 _ => Ok(()),
             };
             if step.is_err() {
-                return Stop::Error;
+                return Outcome::Error;
             }
         }
-        Stop::End
+        Outcome::End
     }
 
     fn error(
@@ -179,10 +179,10 @@ impl Builder<'_, '_> {
             .error(code, self.source.span(span), message)
     }
 
-    fn syntax(&mut self, error: &ScanError) -> Stop {
+    fn report_syntax_error(&mut self, error: &ScanError) -> Outcome {
         let at = error.marker().byte_offset().unwrap_or(0);
         let kind = error.kind();
-        let named = matches!(
+        let is_tab_error = matches!(
             kind,
             ErrorKind::TabNotAllowed
                 | ErrorKind::TabInBlockIndentation
@@ -190,33 +190,37 @@ impl Builder<'_, '_> {
                 | ErrorKind::TabInIndentation
                 | ErrorKind::TabInPlainScalar
         );
-        let following = || self.source.text.get(at..)?.find('\t').map(|i| at + i);
+        let next_tab = || self.source.text.get(at..)?.find('\t').map(|i| at + i);
         let tab = self
             .source
             .find_indent_tab(at)
-            .or_else(|| named.then(following).flatten());
-        if let Some(at) = tab.or(named.then_some(at)) {
-            self.error(codes::TAB, at..at + 1, "a tab where YAML wants spaces")
-                .help("indent with two spaces");
+            .or_else(|| is_tab_error.then(next_tab).flatten());
+        if let Some(at) = tab.or(is_tab_error.then_some(at)) {
+            self.error(
+                codes::TAB,
+                at..at + 1,
+                "YAML requires spaces here, not a tab",
+            )
+            .help("indent with two spaces");
         } else if matches!(kind, ErrorKind::RecursionLimitExceeded) {
             self.error(
                 codes::LIMIT,
                 at..at,
                 format!("nested deeper than {MAX_DEPTH} levels"),
             )
-            .help("flatten it");
+            .help("reduce the nesting");
         } else if matches!(kind, ErrorKind::DirectiveDisallowed) {
-            self.error(codes::FEATURE, at..at, "YAML directives are not used here")
+            self.error(codes::FEATURE, at..at, "YAML directives are not supported")
                 .help("remove the line");
         } else {
-            self.error(codes::SYNTAX, at..at, format!("not YAML: {kind}"))
-                .help("look at the indentation, the quotes and the colons just before this place");
+            self.error(codes::SYNTAX, at..at, format!("invalid YAML: {kind}"))
+                .help("check the indentation, quotes and colons before this position");
         }
-        Stop::Error
+        Outcome::Error
     }
 
-    /// Reports a tag that means nothing here; says whether it makes the scalar text.
-    fn tag(&mut self, tag: Option<&Tag>, span: &YamlSpan) -> bool {
+    /// Reports an unsupported tag. Returns true if the tag makes the scalar text.
+    fn check_tag(&mut self, tag: Option<&Tag>, span: &YamlSpan) -> bool {
         let Some(tag) = tag else { return false };
         if tag.is_yaml_core_schema_tag("str") {
             return true;
@@ -227,22 +231,22 @@ impl Builder<'_, '_> {
         self.error(
             codes::FEATURE,
             at,
-            format!("the tag `{}` has no meaning here", tag.original()),
+            format!("the tag `{}` is not supported", tag.original()),
         )
         .help("remove it; quote the value if it must be text");
         false
     }
 
-    fn begin(&mut self, start: usize, anchor: usize, items: Items) -> Result<(), ()> {
-        self.open.push(Open {
+    fn open_collection(&mut self, start: usize, anchor: usize, items: Items) -> Result<(), ()> {
+        self.open.push(OpenCollection {
             start,
             anchor,
             items,
         });
-        self.budget(1, self.open.len(), start..start)
+        self.check_limits(1, self.open.len(), start..start)
     }
 
-    fn end(&mut self, end: usize) -> Result<(), ()> {
+    fn close_collection(&mut self, end: usize) -> Result<(), ()> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -250,7 +254,8 @@ impl Builder<'_, '_> {
             Items::List(items) => items.last().map(|n| n.span.end),
             Items::Map { entries, .. } => entries.last().map(|(k, n)| n.span.end.max(k.span.end)),
         };
-        // A block collection's end event lies where the next thing begins; its last child says where it ended.
+        // The end event of a block collection is at the start of the next token, so its last child
+        // marks its end.
         let flow = self
             .source
             .text
@@ -267,25 +272,29 @@ impl Builder<'_, '_> {
             Items::Map { entries, .. } => Value::Map(entries),
         };
         self.nodes -= 1;
-        self.add(
+        self.add_node(
             open.anchor,
             Node::new(open.start..stop.max(open.start), value),
         )
     }
 
-    fn alias(&mut self, id: usize, span: ByteRange) -> Result<(), ()> {
+    fn expand_alias(&mut self, id: usize, span: ByteRange) -> Result<(), ()> {
         let Some(target) = self.anchors.get(&id) else {
-            self.error(codes::LIMIT, span, "an alias inside what it refers to")
-                .help("write the value out");
+            self.error(
+                codes::LIMIT,
+                span,
+                "an alias refers to a value that contains it",
+            )
+            .help("write the value instead of the alias");
             return Err(());
         };
         let (size, depth) = (target.size, target.depth);
-        self.budget(size - 1, self.open.len() + depth, span)?;
+        self.check_limits(size - 1, self.open.len() + depth, span)?;
         let copy = self.anchors[&id].clone();
-        self.add(0, copy)
+        self.add_node(0, copy)
     }
 
-    fn budget(&mut self, more: usize, depth: usize, span: ByteRange) -> Result<(), ()> {
+    fn check_limits(&mut self, more: usize, depth: usize, span: ByteRange) -> Result<(), ()> {
         self.nodes = self.nodes.saturating_add(more);
         if depth > MAX_DEPTH {
             self.error(
@@ -293,7 +302,7 @@ impl Builder<'_, '_> {
                 span,
                 format!("nested deeper than {MAX_DEPTH} levels"),
             )
-            .help("flatten it");
+            .help("reduce the nesting");
             return Err(());
         }
         if self.nodes > MAX_NODES {
@@ -302,14 +311,14 @@ impl Builder<'_, '_> {
                 span,
                 format!("the file has more than {MAX_NODES} values"),
             )
-            .help("write aliases out, or split the file");
+            .help("remove aliases, or split the file");
             return Err(());
         }
         Ok(())
     }
 
-    fn add(&mut self, anchor: usize, node: Node) -> Result<(), ()> {
-        self.budget(1, self.open.len(), node.span.clone())?;
+    fn add_node(&mut self, anchor: usize, node: Node) -> Result<(), ()> {
+        self.check_limits(1, self.open.len(), node.span.clone())?;
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -320,16 +329,16 @@ impl Builder<'_, '_> {
         match &mut open.items {
             Items::List(items) => items.push(node),
             Items::Map {
-                key: key @ Waiting::No,
+                key: key @ PendingKey::None,
                 ..
-            } => *key = self.key(node),
+            } => *key = self.parse_key(node),
             Items::Map {
                 entries,
                 key,
                 first,
             } => {
-                if let Waiting::For(key) = std::mem::replace(key, Waiting::No) {
-                    self.entry(key, node, entries, first);
+                if let PendingKey::Valid(key) = std::mem::replace(key, PendingKey::None) {
+                    self.add_entry(key, node, entries, first);
                 }
             }
         }
@@ -337,29 +346,29 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn key(&mut self, node: Node) -> Waiting {
+    fn parse_key(&mut self, node: Node) -> PendingKey {
         match node.value {
             Value::Scalar { text, kind } if kind != Scalar::Text || text != "<<" => {
-                Waiting::For(Key {
+                PendingKey::Valid(Key {
                     text,
                     span: node.span,
                 })
             }
             Value::Scalar { .. } => {
-                self.error(codes::FEATURE, node.span, "merge keys are not used here")
-                    .help("write the keys out");
-                Waiting::ForNothing
+                self.error(codes::FEATURE, node.span, "merge keys are not supported")
+                    .help("write the keys of the other map");
+                PendingKey::Invalid
             }
             _ => {
                 let start = node.span.start;
                 self.error(codes::FEATURE, start..start, "a key must be text")
-                    .help("give the value a plain name");
-                Waiting::ForNothing
+                    .help("use a name as the key");
+                PendingKey::Invalid
             }
         }
     }
 
-    fn entry(
+    fn add_entry(
         &mut self,
         key: Key,
         node: Node,
@@ -371,10 +380,10 @@ impl Builder<'_, '_> {
             self.error(
                 codes::DUPLICATE_KEY,
                 key.span,
-                format!("the key `{}` is given twice", key.text),
+                format!("duplicate key `{}`", key.text),
             )
-            .help("keep one of them")
-            .related(earlier, "first given here");
+            .help("remove one of them")
+            .related(earlier, "first defined here");
         } else {
             first.insert(key.text.clone(), key.span.clone());
             entries.push((key, node));

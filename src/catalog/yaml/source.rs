@@ -24,16 +24,16 @@ impl SourceText {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceFile<'a> {
     /// Path relative to the repository.
-    pub(crate) file: &'a str,
+    pub(crate) path: &'a str,
     /// Content.
     pub(crate) text: &'a str,
     line_starts: &'a [usize],
 }
 
 impl<'a> SourceFile<'a> {
-    pub(crate) fn new(file: &'a str, text: &'a SourceText) -> Self {
+    pub(crate) fn new(path: &'a str, text: &'a SourceText) -> Self {
         Self {
-            file,
+            path,
             text: &text.text,
             line_starts: &text.line_starts,
         }
@@ -46,7 +46,7 @@ impl<'a> SourceFile<'a> {
             .partition_point(|start| *start <= range.start.min(self.text.len()))
             .max(1);
         let line_start = self.line_starts.get(line - 1).copied().unwrap_or_default();
-        Span::from_line(self.file, self.text, line, line_start, range)
+        Span::from_line(self.path, self.text, line, line_start, range)
     }
 
     /// Returns the offset of the first tab in the indentation of the line that contains `at`.
