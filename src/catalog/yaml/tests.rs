@@ -1,10 +1,10 @@
-//! Owns the table of texts that are not plain YAML, and the spans they are refused at.
+//! Tests of the YAML parser: invalid texts and the positions of their errors.
 
 use super::parse;
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 
-/// The findings as `CODE line:column`.
-fn findings(text: &str) -> Vec<String> {
+/// Returns the diagnostics as `CODE line:column`.
+fn codes_and_positions(text: &str) -> Vec<String> {
     let mut diagnostics = Diagnostics::default();
     let text = SourceText::new(text.to_owned());
     let source = SourceFile::new("x.yaml", &text);
@@ -17,7 +17,7 @@ fn findings(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_not_a_plain_yaml_text_is_refused_with_its_place() {
+fn invalid_yaml_is_reported_with_position() {
     let bomb = format!(
         "a: &a [x, x, x, x, x, x, x, x, x]\n{}",
         ('b'..='i')
@@ -51,6 +51,6 @@ fn what_is_not_a_plain_yaml_text_is_refused_with_its_place() {
         ("a: *nobody\n", vec!["CAT004 1:4"]),
         ("a: b: c\n", vec!["CAT004 1:5"]),
     ] {
-        assert_eq!(findings(text), expected, "{text:?}");
+        assert_eq!(codes_and_positions(text), expected, "{text:?}");
     }
 }
