@@ -83,7 +83,7 @@ pub(super) async fn free_group(steps: &Steps, step: &Step, id: &str) -> Result<(
     let cloud = steps.at(step)?;
     let never = tokio_util::sync::CancellationToken::new();
     let limit = std::time::Duration::from_secs(300);
-    super::wait::until(
+    super::poll::until(
         steps,
         limit,
         &never,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::wait::until;
+use super::poll::until;
 use super::{Steps, host_key, resolve, text_of};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};

@@ -81,7 +81,7 @@ pub(super) async fn perform(
     };
     (context.note)(&format!("copy {id} of {origin} in {}", step.region));
     let seen = AtomicBool::new(adopted);
-    let ami = super::wait::until(
+    let ami = super::poll::until(
         steps,
         LIMIT,
         &context.cancel,

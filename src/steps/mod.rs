@@ -1,31 +1,31 @@
 //! Owns what each step does to the inventory: probe, perform and undo, one file per kind of thing.
 
 mod access;
-mod again;
 mod boot;
 pub mod build;
 pub mod check;
 pub mod collect;
+mod collect_facts;
 mod copy;
-mod current;
 mod errors;
 mod evidence;
 pub mod fence;
 mod host_key;
-mod inspect;
-mod keep;
-mod mark;
+mod keep_failed;
+mod move_current;
+mod pending_updates;
 mod permissions;
+mod poll;
+mod recheck;
 pub mod references;
 pub mod reports;
 mod retire;
+mod set_tags;
 mod share;
 mod sweep;
 mod tag;
 #[cfg(test)]
 mod tests;
-mod updates;
-mod wait;
 mod withdraw;
 
 use std::collections::BTreeMap;
@@ -134,7 +134,9 @@ impl Effects for Steps {
             Action::Terminate { instance } => boot::terminate(self, step, instance, context).await,
             Action::DeleteGroup { name } => access::delete_group(self, step, name).await,
             Action::DeleteKeyPair { name } => access::delete_key(self, step, name).await,
-            Action::MoveCurrent { moves } => current::perform(self, step, moves, context).await,
+            Action::MoveCurrent { moves } => {
+                move_current::perform(self, step, moves, context).await
+            }
             Action::Deprecate { ami, was } => retire::deprecate(self, step, ami, *was).await,
             Action::Disable { ami, shared_ok } => {
                 retire::disable(self, step, ami, *shared_ok).await
@@ -159,7 +161,7 @@ impl Effects for Steps {
             }
             Action::Launchable { ami } => copy::launchable(self, step, ami, context).await,
             Action::Mark { amis, before, tags } => {
-                mark::perform(self, step, amis, before, tags).await
+                set_tags::perform(self, step, amis, before, tags).await
             }
             Action::Withdraw {
                 amis,
@@ -167,33 +169,33 @@ impl Effects for Steps {
                 unpublish,
             } => withdraw::perform(self, step, amis, (moves, unpublish), context).await,
             Action::Publish { pointer, ami } => {
-                mark::publish(self, step, pointer, ami, context).await
+                set_tags::publish(self, step, pointer, ami, context).await
             }
-            Action::Unpublish { pointer } => mark::unpublish(self, step, pointer).await,
+            Action::Unpublish { pointer } => set_tags::unpublish(self, step, pointer).await,
             Action::CheckAgain {
                 image,
                 version,
                 instance,
-            } => again::check(self, step, image, *version, instance, context).await,
-            Action::Retag { .. } => again::retag(self, step, context).await,
+            } => recheck::check(self, step, image, *version, instance, context).await,
+            Action::Retag { .. } => recheck::retag(self, step, context).await,
             Action::Probe {
                 image,
                 version,
                 ami,
                 instance,
-            } => updates::perform(self, image, *version, ami, instance, context).await,
+            } => pending_updates::perform(self, image, *version, ami, instance, context).await,
             Action::Remember { key, text } => evidence::remember(self, step, key, text).await,
             Action::Forget { key } => evidence::forget(self, step, key).await,
             Action::Inspect { image, instance } => {
-                inspect::perform(self, step, image, instance, context).await
+                collect_facts::perform(self, step, image, instance, context).await
             }
             Action::Unread { why } => Err(Error::new(Kind::StepFailed, why.clone())
                 .hint("nothing was changed there; run again when it answers")),
         }
     }
 
-    async fn keep(&self, scope: &str) -> Result<Vec<String>> {
-        keep::what_failed(self, scope).await
+    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
+        keep_failed::describe_kept(self, scope).await
     }
 
     async fn undo(
@@ -209,8 +211,8 @@ impl Effects for Steps {
                 image, ami_name, ..
             } => build::undo(self, step, image, ami_name).await,
             Action::Boot { image, .. } => boot::undo(self, step, image, output).await,
-            Action::MoveCurrent { moves } => current::undo(self, step, moves, context).await,
-            Action::Retag { .. } => again::undo(self, step).await,
+            Action::MoveCurrent { moves } => move_current::undo(self, step, moves, context).await,
+            Action::Retag { .. } => recheck::undo(self, step).await,
             Action::Deprecate { ami, was } => retire::undo_deprecate(self, step, ami, *was).await,
             Action::Disable { ami, .. } => retire::undo_disable(self, step, ami).await,
             Action::Unpoint {
@@ -224,7 +226,9 @@ impl Effects for Steps {
             Action::Copy { source, from, name } => {
                 copy::undo(self, step, (source, from, name), context).await
             }
-            Action::Mark { amis, before, tags } => mark::undo(self, step, amis, before, tags).await,
+            Action::Mark { amis, before, tags } => {
+                set_tags::undo(self, step, amis, before, tags).await
+            }
             Action::Unshare { .. }
             | Action::Launchable { .. }
             | Action::Withdraw { .. }

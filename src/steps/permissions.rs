@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Steps, tag, wait};
+use super::{Steps, poll, tag};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
@@ -111,7 +111,7 @@ pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<Bac
     cloud.enable(&step.region, id).await?;
     let available = tokio_util::sync::CancellationToken::new();
     let what = format!("{id} in {} to be available", step.region);
-    let ami = wait::until(steps, LIMIT, &available, &what, || async {
+    let ami = poll::until(steps, LIMIT, &available, &what, || async {
         let ami = tag::ami(steps, step, id).await?;
         Ok((ami.status == "available").then_some(ami))
     })

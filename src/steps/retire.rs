@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Steps, current, permissions, references, tag};
+use super::{Steps, move_current, permissions, references, tag};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -257,7 +257,7 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
         (tags::PERMISSIONS, ""),
     ];
     let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    move_current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
     Ok(json!({ "restored": id, "state": state, "permissions": back.given, "lost": back.lost }))
 }
 

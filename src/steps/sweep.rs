@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::wait::until;
+use super::poll::until;
 use super::{Steps, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};

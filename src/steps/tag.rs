@@ -43,7 +43,7 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
         "AMI {} in {} to be in a state in which it can be deregistered",
         ami.id, step.region
     );
-    let left = super::wait::until(steps, BUSY, &never, &what, || async {
+    let left = super::poll::until(steps, BUSY, &never, &what, || async {
         match cloud.deregister(&step.region, ami).await {
             Ok(left) => Ok(Some(left)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),

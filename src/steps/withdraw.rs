@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Steps, current, mark};
+use super::{Steps, move_current, set_tags};
 use crate::engine::StepContext;
 use crate::error::{Error, Result};
 use crate::lifecycle::tags;
@@ -20,11 +20,11 @@ pub(super) async fn perform(
     context: &StepContext<'_>,
 ) -> Result<Value> {
     let state = Tags::from([(tags::STATE.to_owned(), State::Revoked.as_str().to_owned())]);
-    mark::perform(steps, step, amis, &Tags::new(), &state).await?;
+    set_tags::perform(steps, step, amis, &Tags::new(), &state).await?;
     let mut failures = Vec::new();
     for movement in moves {
         failures.extend(
-            current::make_current(steps, step, movement, context)
+            move_current::make_current(steps, step, movement, context)
                 .await
                 .err(),
         );
@@ -42,7 +42,7 @@ pub(super) async fn perform(
     }
     let claims = [tags::CURRENT, &steps.catalog.settings.environment_key];
     let removed: Tags = claims.map(|key| (key.to_owned(), String::new())).into();
-    mark::perform(steps, step, amis, &Tags::new(), &removed).await?;
+    set_tags::perform(steps, step, amis, &Tags::new(), &removed).await?;
     Ok(json!({ "revoked": amis, "unpublished": unpublish }))
 }
 

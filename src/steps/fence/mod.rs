@@ -2,7 +2,7 @@
 //!
 //! Every method of [`Cloud`] is written out: a new one that changes something asks [`FencedCloud::may`] first.
 
-mod ladder;
+mod retirement;
 
 use std::sync::Arc;
 

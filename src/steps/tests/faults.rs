@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{House, IMAGES, catalog, latest, test_env};
+use super::{IMAGES, TestEnv, catalog, latest, test_env};
 use crate::adapters::fake::{BuildMood, Call, FakeCloudState, Fault, When};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
@@ -10,13 +10,13 @@ use crate::error::Kind;
 use crate::lifecycle::Record;
 
 /// A first version of everything is released; the next run finds a changed base image and so builds all four.
-pub(super) async fn second() -> House {
-    let first = House::new();
-    first.stand_guard();
+pub(super) async fn second_release() -> TestEnv {
+    let first = TestEnv::new();
+    first.watch_invariants();
     let outcome = first.release("run1").await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     first.assert_clean("first release");
-    first.next(
+    first.next_run(
         catalog(&[(
             "base",
             "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
@@ -26,15 +26,15 @@ pub(super) async fn second() -> House {
 }
 
 /// A call that only looks has no effect to fail after.
-fn moments(call: &Call) -> impl Iterator<Item = When> {
+fn fault_timings(call: &Call) -> impl Iterator<Item = When> {
     [When::Before]
         .into_iter()
         .chain(call.changes.then_some(When::After))
 }
 
 /// Each image is where its end says that it is.
-fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, context: &str) {
-    house.cloud.state(|now| {
+fn assert_truthful(before: &FakeCloudState, setup: &TestEnv, outcome: &Outcome, context: &str) {
+    setup.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
             let versions = Record::all(&own, &"acme".into())
@@ -71,10 +71,10 @@ fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, co
 
 #[tokio::test]
 async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
-    let start = second().await;
+    let start = second_release().await;
     let calls = {
-        let clean = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-        clean.stand_guard();
+        let clean = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        clean.watch_invariants();
         let outcome = clean.release("run2").await;
         assert_eq!(outcome.kind(), None, "{outcome:?}");
         assert_truthful(
@@ -93,17 +93,17 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
         .enumerate()
         .filter(|(index, _)| *index < calls.len() / 4 || index % 3 == 0);
     for (index, call) in tried {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.release("run2").await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.release("run2").await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
@@ -111,11 +111,11 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
             );
             assert_truthful(
                 &start.cloud.state(|w| w.clone()),
-                &house,
+                &setup,
                 &outcome,
                 &context,
             );
-            house.assert_clean(&context);
+            setup.assert_clean(&context);
         }
     }
 }
@@ -123,15 +123,15 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
 #[tokio::test]
 async fn on_failure_decides_about_the_others() {
     for (on_failure, z_done) in [(OnFailure::Stop, false), (OnFailure::Continue, true)] {
-        let mut house = second().await;
-        house.options.on_failure = on_failure;
-        house
+        let mut setup = second_release().await;
+        setup.options.on_failure = on_failure;
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("a".to_owned(), BuildMood::Fails);
-        let outcome = house.release("run2").await;
+        let outcome = setup.release("run2").await;
         let done: Vec<&str> = outcome
             .scopes
             .iter()
@@ -148,7 +148,7 @@ async fn on_failure_decides_about_the_others() {
             matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done)
         );
         assert_eq!(outcome.kind(), Some(Kind::StepFailed));
-        house.assert_clean("a fails");
+        setup.assert_clean("a fails");
     }
 }
 
@@ -160,37 +160,37 @@ async fn a_failed_build_leaves_nothing_whatever_packer_left() {
         BuildMood::FailsPending,
         BuildMood::Killed,
     ] {
-        let house = second().await;
-        let before = house.cloud.state(|w| w.clone());
-        house.stand_guard();
-        house
+        let setup = second_release().await;
+        let before = setup.cloud.state(|w| w.clone());
+        setup.watch_invariants();
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("base".to_owned(), mood);
-        let outcome = house.release("run2").await;
+        let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
             Some(Kind::StepFailed),
             "{mood:?}: {outcome:?}"
         );
-        assert_truthful(&before, &house, &outcome, &format!("{mood:?}"));
-        house.assert_clean(&format!("{mood:?}"));
+        assert_truthful(&before, &setup, &outcome, &format!("{mood:?}"));
+        setup.assert_clean(&format!("{mood:?}"));
     }
 }
 
 #[tokio::test]
 async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_version() {
-    let start = second().await;
+    let start = second_release().await;
     let strict = catalog(&[(
         "z",
         "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n",
     )]);
-    let house = start.next(strict, "2026-11-23T12:00:00Z");
-    let before = house.cloud.state(|w| w.clone());
-    house.stand_guard();
-    let outcome = house.release("run2").await;
+    let setup = start.next_run(strict, "2026-11-23T12:00:00Z");
+    let before = setup.cloud.state(|w| w.clone());
+    setup.watch_invariants();
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
     let ScopeEnd::Failed { error, hints, .. } = &outcome.scopes["z"] else {
         panic!("{outcome:?}")
@@ -200,45 +200,45 @@ async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_versi
         hints.iter().any(|h| h.contains("checks-boot.json")),
         "{hints:?}"
     );
-    house.assert_clean("check fails");
-    assert_eq!(latest(&before, "z", &test_env()), house.latest("z", "Test"));
+    setup.assert_clean("check fails");
+    assert_eq!(latest(&before, "z", &test_env()), setup.latest("z", "Test"));
 }
 
 #[tokio::test]
 async fn a_machine_that_lets_nobody_in_fails_the_step() {
-    let house = second().await;
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.release("run2").await;
+    let setup = second_release().await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
-    house.assert_clean("deaf");
+    setup.assert_clean("deaf");
 }
 
 #[tokio::test]
 async fn a_promotion_that_fails_at_any_call_changes_nothing() {
-    let start = second().await;
-    let counted = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+    let start = second_release().await;
+    let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     assert_eq!(counted.promote("run3", "base").await.kind(), None);
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            let before = house.cloud.state(|w| w.clone());
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.promote("run3", "base").await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+            let before = setup.cloud.state(|w| w.clone());
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.promote("run3", "base").await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            house.assert_clean(&context);
-            house.cloud.state(|now| {
+            setup.assert_clean(&context);
+            setup.cloud.state(|now| {
                 assert_eq!(now.images, before.images, "{context}");
                 assert_eq!(now.parameters, before.parameters, "{context}");
             });
@@ -248,9 +248,9 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
 
 #[tokio::test]
 async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
-    let start = second().await;
+    let start = second_release().await;
     assert_eq!(start.release("run2").await.kind(), None);
-    let counted = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+    let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     let outcome = counted.prune("run3", 1).await;
     assert_eq!(
         (outcome.kind(), outcome.scopes.len()),
@@ -259,32 +259,32 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
     );
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.prune("run3", 1).await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.prune("run3", 1).await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            house.assert_clean(&context);
+            setup.assert_clean(&context);
             for (image, _) in IMAGES {
                 assert_eq!(
-                    house.latest(image, "Test"),
+                    setup.latest(image, "Test"),
                     start.latest(image, "Test"),
                     "{context}"
                 );
             }
             for (scope, end) in &outcome.scopes {
-                let there = house
+                let there = setup
                     .cloud
                     .state(|w| w.images.contains_key(&scope.as_str().into()));
                 assert!(
@@ -293,7 +293,7 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
                 );
                 // What failed on the way is as it was, if it is still there.
                 let id = scope.as_str().into();
-                let (now, then) = [&house, &start]
+                let (now, then) = [&setup, &start]
                     .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
                     .into();
                 assert!(
@@ -307,23 +307,23 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
-    let start = second().await;
+    let start = second_release().await;
     for nth in (1..100).step_by(9) {
         for on_failure in [OnFailure::Stop, OnFailure::Continue] {
-            let mut house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-            (house.options.jobs, house.options.on_failure) = (4, on_failure);
-            let before = house.cloud.state(|w| w.clone());
-            house.stand_guard();
-            house.cloud.fail(Fault::call(nth, When::After));
-            let outcome = house.release("run2").await;
+            let mut setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+            (setup.options.jobs, setup.options.on_failure) = (4, on_failure);
+            let before = setup.cloud.state(|w| w.clone());
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(nth, When::After));
+            let outcome = setup.release("run2").await;
             let context = format!("call {nth} {on_failure:?}");
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            assert_truthful(&before, &house, &outcome, &context);
-            house.assert_clean(&context);
+            assert_truthful(&before, &setup, &outcome, &context);
+            setup.assert_clean(&context);
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::House;
-use super::faults::second;
+use super::TestEnv;
+use super::faults::second_release;
 use crate::adapters::fake::{BuildMood, FakeClock, FakeCloudState};
 use crate::engine::Engine;
-use crate::engine::fence::{Fenced, Guard};
+use crate::engine::fence::{FencedEffects, Guard};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::plan::Plan;
@@ -19,7 +19,7 @@ use crate::steps::fence::{FencedBuilder, FencedCloud};
 
 /// A lock that is lost at the n-th look, with the inventory as it is then.
 struct Until {
-    house: Arc<House>,
+    setup: Arc<TestEnv>,
     looks: AtomicUsize,
     last: usize,
     then: Mutex<Option<FakeCloudState>>,
@@ -31,7 +31,7 @@ impl Until {
         self.then
             .lock()
             .expect("no panic")
-            .get_or_insert_with(|| self.house.cloud.state(|w| w.clone()));
+            .get_or_insert_with(|| self.setup.cloud.state(|w| w.clone()));
         self.lost.cancel();
     }
 }
@@ -42,24 +42,24 @@ impl Guard for Until {
         if self.looks.fetch_add(1, Ordering::SeqCst) >= self.last {
             self.lose();
         }
-        self.lost().map_or(Ok(()), Err)
+        self.lock_loss().map_or(Ok(()), Err)
     }
 
-    fn lost(&self) -> Option<String> {
+    fn lock_loss(&self) -> Option<String> {
         self.lost
             .is_cancelled()
             .then(|| "the lock of Test is lost: taken over by run9".to_owned())
     }
 
-    async fn until_lost(&self) {
+    async fn wait_for_lock_loss(&self) {
         self.lost.cancelled().await;
     }
 }
 
-fn until(house: &Arc<House>, last: usize) -> Arc<Until> {
-    let (house, lost) = (Arc::clone(house), CancellationToken::new());
+fn until(setup: &Arc<TestEnv>, last: usize) -> Arc<Until> {
+    let (setup, lost) = (Arc::clone(setup), CancellationToken::new());
     Arc::new(Until {
-        house,
+        setup,
         looks: AtomicUsize::new(0),
         last,
         then: Mutex::default(),
@@ -67,12 +67,12 @@ fn until(house: &Arc<House>, last: usize) -> Arc<Until> {
     })
 }
 
-async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
-    let mut steps = house.steps(&plan.run);
+async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<Until>) -> Outcome {
+    let mut steps = setup.steps(&plan.run);
     let guard: Arc<dyn Guard> = Arc::clone(guard) as _;
     let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) = (
-        Arc::clone(&house.cloud) as _,
-        Arc::clone(&house.builder) as _,
+        Arc::clone(&setup.cloud) as _,
+        Arc::clone(&setup.builder) as _,
     );
     steps.cloud = Arc::new(FencedCloud {
         inner: cloud,
@@ -83,19 +83,19 @@ async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
         guard: Arc::clone(&guard),
     });
     let engine = Engine {
-        effects: Arc::new(Fenced {
+        effects: Arc::new(FencedEffects {
             inner: steps,
             guard,
         }),
-        journal: Arc::clone(&house.journal) as _,
-        clock: Arc::new(FakeClock(Mutex::new(house.now))),
-        listener: Arc::clone(&house.ears) as _,
+        journal: Arc::clone(&setup.journal) as _,
+        clock: Arc::new(FakeClock(Mutex::new(setup.now))),
+        events: Arc::clone(&setup.events) as _,
     };
-    engine.run(plan, &house.options).await
+    engine.run(plan, &setup.options).await
 }
 
 /// What a look can show, apart from instances on their way.
-fn lasting(mut inventory: FakeCloudState) -> FakeCloudState {
+fn lasting_state(mut inventory: FakeCloudState) -> FakeCloudState {
     inventory
         .instances
         .values_mut()
@@ -103,20 +103,20 @@ fn lasting(mut inventory: FakeCloudState) -> FakeCloudState {
     inventory
 }
 
-fn changes(house: &House) -> usize {
-    house.cloud.calls().iter().filter(|c| c.changes).count()
+fn changes(setup: &TestEnv) -> usize {
+    setup.cloud.calls().iter().filter(|c| c.changes).count()
 }
 
 #[tokio::test]
 async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_says_what_is_left() {
     let mut ends = 0;
-    let start = second().await;
+    let start = second_release().await;
     for last in 0.. {
-        let house = Arc::new(start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
-        let mut plan = house.plan("run2", true);
+        let setup = Arc::new(start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
+        let mut plan = setup.release_plan("run2", true);
         plan.steps.retain(|step| step.scope == "base");
-        let guard = until(&house, last);
-        let outcome = act(&house, &plan, &guard).await;
+        let guard = until(&setup, last);
+        let outcome = execute(&setup, &plan, &guard).await;
         let Some(then) = guard.then.lock().expect("no panic").clone() else {
             assert_eq!(outcome.kind(), None, "{outcome:?}");
             ends = last;
@@ -124,8 +124,8 @@ async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_say
         };
         assert_eq!(outcome.kind(), Some(Kind::Refused), "{last}: {outcome:?}");
         assert_eq!(
-            house.cloud.state(|w| lasting(w.clone())),
-            lasting(then),
+            setup.cloud.state(|w| lasting_state(w.clone())),
+            lasting_state(then),
             "{last}"
         );
         let told = outcome.scopes.values().any(|end| match end {
@@ -142,34 +142,34 @@ async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_say
 
 #[tokio::test]
 async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
-    let house = Arc::new(second().await);
-    house
+    let setup = Arc::new(second_release().await);
+    setup
         .builder
         .moods
         .lock()
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::FailsLate);
-    let plan = house.plan("run2", true);
-    let probe = until(&house, usize::MAX);
+    let plan = setup.release_plan("run2", true);
+    let probe = until(&setup, usize::MAX);
     assert_eq!(
-        act(&house, &plan, &probe).await.kind(),
+        execute(&setup, &plan, &probe).await.kind(),
         Some(Kind::StepFailed)
     );
     let looks = probe.looks.load(Ordering::SeqCst);
     for last in looks - 4..looks {
-        let house = Arc::new(second().await);
-        house
+        let setup = Arc::new(second_release().await);
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("base".to_owned(), BuildMood::FailsLate);
-        let guard = until(&house, last);
-        let outcome = act(&house, &house.plan("run2", true), &guard).await;
+        let guard = until(&setup, last);
+        let outcome = execute(&setup, &setup.release_plan("run2", true), &guard).await;
         let then = guard.then.lock().expect("no panic").clone().expect("lost");
         assert_eq!(
-            house.cloud.state(|w| lasting(w.clone())),
-            lasting(then),
+            setup.cloud.state(|w| lasting_state(w.clone())),
+            lasting_state(then),
             "{last}"
         );
         let ScopeEnd::Failed {
@@ -194,30 +194,30 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
 
 #[tokio::test]
 async fn a_running_build_is_ended_when_the_lock_is_lost() {
-    let house = Arc::new(second().await);
-    house
+    let setup = Arc::new(second_release().await);
+    setup
         .builder
         .moods
         .lock()
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::Endless);
-    let plan = house.plan("run2", true);
-    let guard = until(&house, usize::MAX);
-    let before = changes(&house);
-    let (running, losing) = tokio::join!(act(&house, &plan, &guard), async {
-        house.builder.begun.notified().await;
+    let plan = setup.release_plan("run2", true);
+    let guard = until(&setup, usize::MAX);
+    let before = changes(&setup);
+    let (running, losing) = tokio::join!(execute(&setup, &plan, &guard), async {
+        setup.builder.begun.notified().await;
         guard.lose();
-        changes(&house)
+        changes(&setup)
     });
     assert!(losing > before, "there was a key pair and a group by then");
     assert_eq!(running.kind(), Some(Kind::Refused), "{running:?}");
     assert_eq!(
-        changes(&house),
+        changes(&setup),
         losing,
         "nothing is taken back without the lock"
     );
     assert!(
-        house
+        setup
             .cloud
             .state(|w| w.instances.values().all(|i| i.status == "terminated")),
         "but Packer cleans up"

@@ -9,7 +9,7 @@ use crate::ports::Workspace as _;
 use crate::steps::check::CheckReport;
 
 /// Tags as `catalog` would set them on another AMI than the one that carries them.
-pub(super) fn foreign(catalog: &str) -> Tags {
+pub(super) fn foreign_tags(catalog: &str) -> Tags {
     [
         (tags::SCHEMA, "1"),
         (tags::CATALOG, catalog),
@@ -38,7 +38,7 @@ pub(super) fn latest(
 
 /// What is wrong in the middle of a run: a lookup that finds an AMI without passed boot checks or loses the old one, a
 /// temporary thing without run and expiry, a touched AMI of somebody else.
-pub(super) fn guard(
+pub(super) fn violation(
     before: &FakeCloudState,
     now: &FakeCloudState,
     workspace: &MemoryWorkspace,

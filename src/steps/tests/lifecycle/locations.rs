@@ -1,7 +1,7 @@
 //! Owns the proof that a location that fails holds no other up, and that it is made up for later.
 
 use super::{
-    Deed, HOME, PROD, V, assert_consistent, assert_no_halves, assert_rows, name, on, released,
+    HOME, Operation, PROD, V, assert_consistent, assert_no_halves, assert_rows, name, on, released,
     start, table, two_promoted, two_versions, v,
 };
 use crate::adapters::fake::{ACCOUNT, Fault};
@@ -15,7 +15,7 @@ use crate::steps::tests::{OTHER, catalog_with};
 #[tokio::test]
 async fn the_lowest_rungs_further_places_come_after_the_release_and_are_completed_later() {
     let settings = "name: acme\nregions: [eu-west-1, us-east-1]\n";
-    let fresh = start().next(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
+    let fresh = start().next_run(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
     let there = released(&fresh, &["base"], 22).await;
     assert_rows(
         &there,
@@ -25,8 +25,8 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         (1, 0),
     );
     // A Region whose copies fail: the image is released at home, the rest is said and made up for.
-    let house = on(&fresh, 22);
-    house
+    let setup = on(&fresh, 22);
+    setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
     let request = release::Request {
@@ -34,8 +34,8 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         force: false,
         run: "r22".into(),
     };
-    let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+    let outcome = setup
+        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
         .await;
     assert!(outcome.scopes["base"].is_done(), "{outcome:?}");
     let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
@@ -43,22 +43,22 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     };
     assert!(error.contains("Client.InternalError: late"), "{error}");
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Test", "Test")],
         (1, 0),
     );
-    assert_no_halves(&house, "a late failure");
-    let house = on(&house, 23);
-    house
+    assert_no_halves(&setup, "a late failure");
+    let setup = on(&setup, 23);
+    setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
     let request = release::Request {
         run: "r23".into(),
         ..request
     };
-    let plan = release::plan(&house.catalog, &house.facts(), &request);
+    let plan = release::plan(&setup.catalog, &setup.inventory(), &request);
     assert!(
         plan.decisions[0]
             .reasons
@@ -67,9 +67,9 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         "{:?}",
         plan.decisions
     );
-    assert_eq!(house.act(&plan).await.kind(), None);
+    assert_eq!(setup.execute(&plan).await.kind(), None);
     assert_rows(
-        &house,
+        &setup,
         "us-east-1",
         "base",
         &[("released", "Test", "Test")],
@@ -79,11 +79,11 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
 
 #[tokio::test]
 async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
-    let house = on(&two_versions().await, 25);
-    house
+    let setup = on(&two_versions().await, 25);
+    setup
         .cloud
         .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = true);
-    let outcome = Deed::Promote(&["base"]).act(&house).await;
+    let outcome = Operation::Promote(&["base"]).execute(&setup).await;
     let failed: Vec<&String> = outcome
         .scopes
         .iter()
@@ -92,29 +92,29 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
         .collect();
     assert_eq!(failed, ["base@222222222222.us-east-1"]);
     assert_eq!(outcome.kind(), Some(crate::error::Kind::StepFailed));
-    assert_consistent(&house, "one place failed");
-    assert_no_halves(&house, "one place failed");
+    assert_consistent(&setup, "one place failed");
+    assert_no_halves(&setup, "one place failed");
     assert_rows(
-        &house,
+        &setup,
         PROD[3],
         "base",
         &[("released", "Prod", "Prod")],
         (0, 1),
     );
-    let house = on(&house, 26);
-    house
+    let setup = on(&setup, 26);
+    setup
         .cloud
         .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = false);
-    let plan = Deed::Promote(&["base"]).plan(&house);
+    let plan = Operation::Promote(&["base"]).plan(&setup);
     assert_eq!(
         plan.scopes().len(),
         1,
         "what is there is left: {:?}",
         plan.scopes()
     );
-    assert_eq!(house.act(&plan).await.kind(), None);
+    assert_eq!(setup.execute(&plan).await.kind(), None);
     assert_rows(
-        &house,
+        &setup,
         PROD[3],
         "base",
         &[("released", "Prod", ""), ("released", "Prod", "Prod")],
@@ -124,36 +124,36 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
 
 #[tokio::test]
 async fn a_place_that_can_not_be_read_fails_alone() {
-    let house = on(&two_promoted().await, 26);
+    let setup = on(&two_promoted().await, 26);
     let gone = Location {
         account: None,
         region: Region::from("us-east-1"),
     };
-    let mut inventory = house.facts();
+    let mut inventory = setup.inventory();
     inventory
         .images
         .retain(|a| a.region != gone.region || a.owner != ACCOUNT);
     inventory.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
-    let image = &house.catalog.images[&name("base")];
+    let image = &setup.catalog.images[&name("base")];
     for plan in [
         rollback::plan(
-            &house.catalog,
+            &setup.catalog,
             &inventory,
             image,
             &"Prod".into(),
             None,
             "x".into(),
         ),
-        revoke::plan(&house.catalog, &inventory, &name("base"), v(2), "x".into()),
+        revoke::plan(&setup.catalog, &inventory, &name("base"), v(2), "x".into()),
     ] {
-        let house = on(&house, 26);
-        let outcome = house.act(&plan).await;
+        let setup = on(&setup, 26);
+        let outcome = setup.execute(&plan).await;
         let failed = outcome.scopes.iter().filter(|(_, e)| !e.is_done());
         let failed: Vec<&str> = failed
             .map(|(s, _)| s.split('@').next_back().unwrap_or(""))
             .collect();
         assert_eq!(failed, ["us-east-1"], "{outcome:?}");
-        let (_, pointers) = table(&house);
+        let (_, pointers) = table(&setup);
         let prod = |location: &str| {
             pointers
                 .iter()
@@ -168,9 +168,9 @@ async fn a_place_that_can_not_be_read_fails_alone() {
 #[tokio::test]
 async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
     for vanishes in [false, true] {
-        let house = on(&two_versions().await, 25);
-        let mut original = house
-            .facts()
+        let setup = on(&two_versions().await, 25);
+        let mut original = setup
+            .inventory()
             .images
             .into_iter()
             .find(|a| a.tags.get(tags::VERSION).is_some_and(|v| v == V[1]));
@@ -189,20 +189,20 @@ async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
             half.insert(key.to_owned(), value.to_owned());
         }
         let there: Region = "us-east-1".into();
-        let id = house.cloud.state_at(ACCOUNT, &there, |w| {
+        let id = setup.cloud.state_at(ACCOUNT, &there, |w| {
             w.register(&there, &original.name, ACCOUNT, &half)
         });
         if vanishes {
             let (about, kind) = (Some(id.0.clone()), CloudErrorKind::NotFound);
-            house.cloud.fail(Fault {
+            setup.cloud.fail(Fault {
                 about,
                 kind,
                 ..Fault::always("images")
             });
         }
-        let plan = Deed::Promote(&["base"]).plan(&house);
-        let outcome = house.act(&plan).await;
-        let first = house
+        let plan = Operation::Promote(&["base"]).plan(&setup);
+        let outcome = setup.execute(&plan).await;
+        let first = setup
             .cloud
             .calls()
             .into_iter()
@@ -217,13 +217,13 @@ async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
             continue;
         }
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        let now = house.cloud.state_at(ACCOUNT, &there, |w| {
+        let now = setup.cloud.state_at(ACCOUNT, &there, |w| {
             (w.images[&id].clone(), w.snapshots.clone())
         });
         assert_eq!(now.0.tags[tags::RUN], plan.run.0);
         assert_eq!(now.1[&now.0.snapshots[0]][tags::RUN], plan.run.0);
         assert_rows(
-            &house,
+            &setup,
             PROD[1],
             "base",
             &[("released", "Prod", ""), ("released", "Prod", "Prod")],

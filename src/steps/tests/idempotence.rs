@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::House;
-use super::faults::second;
+use super::TestEnv;
+use super::faults::second_release;
 use crate::adapters::fake::FakeCloudState;
 use crate::engine::{Effects, Outputs, StepContext};
 use crate::lifecycle::tags;
@@ -35,8 +35,8 @@ async fn forward(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
 }
 
 /// What counts: everything but instances that are gone and the counter behind the ids.
-fn lasting(house: &House) -> FakeCloudState {
-    let mut inventory = house.cloud.state(|w| w.clone());
+fn lasting_state(setup: &TestEnv) -> FakeCloudState {
+    let mut inventory = setup.cloud.state(|w| w.clone());
     inventory.instances.retain(|_, i| i.status != "terminated");
     inventory.given = 0;
     inventory
@@ -44,21 +44,21 @@ fn lasting(house: &House) -> FakeCloudState {
 
 #[tokio::test]
 async fn every_step_done_twice_makes_the_same_world_and_says_the_same() {
-    let house = second().await;
-    let plan = house.plan("run2", false);
-    let steps = house.steps(&RunId::from("run2"));
+    let setup = second_release().await;
+    let plan = setup.release_plan("run2", false);
+    let steps = setup.steps(&RunId::from("run2"));
     let mut outputs = Outputs::new();
     for step in &plan.steps {
         let once = forward(&steps, step, &outputs).await;
-        let inventory = lasting(&house);
+        let inventory = lasting_state(&setup);
         let twice = forward(&steps, step, &outputs).await;
-        assert_eq!(lasting(&house), inventory, "{}", step.id);
+        assert_eq!(lasting_state(&setup), inventory, "{}", step.id);
         assert_eq!(known(&once), known(&twice), "{}", step.id);
         outputs.insert(step.id.clone(), twice);
     }
-    house.assert_clean("twice");
+    setup.assert_clean("twice");
     for (image, _) in super::IMAGES {
-        let (pointer, found) = house.latest(image, "Test");
+        let (pointer, found) = setup.latest(image, "Test");
         assert_eq!(pointer, found.map(|a| a.0), "{image}");
     }
 }
@@ -75,10 +75,10 @@ fn known(output: &Value) -> Vec<Option<&Value>> {
 
 #[tokio::test]
 async fn every_undo_done_twice_brings_the_old_world_back() {
-    let house = second().await;
-    let start = lasting(&house);
-    let plan = house.plan("run2", false);
-    let steps = house.steps(&RunId::from("run2"));
+    let setup = second_release().await;
+    let start = lasting_state(&setup);
+    let plan = setup.release_plan("run2", false);
+    let steps = setup.steps(&RunId::from("run2"));
     let mut outputs = Outputs::new();
     for step in &plan.steps {
         let output = forward(&steps, step, &outputs).await;
@@ -90,31 +90,31 @@ async fn every_undo_done_twice_brings_the_old_world_back() {
             undone.unwrap_or_else(|e| panic!("{}: {}", step.id, e.one_line()));
         }
     }
-    assert_eq!(lasting(&house), start);
+    assert_eq!(lasting_state(&setup), start);
 }
 
 #[tokio::test]
 async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
-    let house = second().await;
-    let plan = house.plan("run2", false);
+    let setup = second_release().await;
+    let plan = setup.release_plan("run2", false);
     // The old base stops being what the plan saw.
-    let old = house.latest("base", "Test").1.expect("a current base");
+    let old = setup.latest("base", "Test").1.expect("a current base");
     let other = "Test=2026-11-22T12:00:00Z Prod=2026-11-22T13:00:00Z";
-    house.cloud.state(|w| {
+    setup.cloud.state(|w| {
         w.images
             .get_mut(&old)
             .expect("it")
             .tags
             .insert(tags::CURRENT.to_owned(), other.to_owned())
     });
-    let outcome = house.act(&plan).await;
+    let outcome = setup.execute(&plan).await;
     assert_eq!(
         outcome.kind(),
         Some(crate::error::Kind::Refused),
         "{outcome:?}"
     );
-    house.assert_clean("moved meanwhile");
-    house.cloud.state(|w| {
+    setup.assert_clean("moved meanwhile");
+    setup.cloud.state(|w| {
         assert_eq!(
             w.images[&old].tags[tags::CURRENT],
             other,

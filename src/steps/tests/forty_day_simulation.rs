@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::way_out::pruned;
-use super::{House, catalog_with, region};
+use super::retirement::pruned;
+use super::{TestEnv, catalog_with, region};
 use crate::lifecycle::Record;
 use crate::model::{Inventory, Timestamp};
 use crate::ports::Store as _;
@@ -37,8 +37,8 @@ fn recorded(settings: &str, before: &Inventory, after: &Inventory) {
 async fn forty_nights_leave_what_the_rules_name() {
     let settings = "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
     let catalog = catalog_with(settings, &[]);
-    let mut house = House::over(
-        House::new().cloud.state(|w| w.clone()),
+    let mut setup = TestEnv::with_state(
+        TestEnv::new().cloud.state(|w| w.clone()),
         Arc::clone(&catalog),
         "2026-10-01T01:00:00Z",
     );
@@ -46,10 +46,10 @@ async fn forty_nights_leave_what_the_rules_name() {
     let (mut released, mut promoted) = (Vec::new(), Vec::new());
     for day in 0..40 {
         let now = night + jiff::SignedDuration::from_hours(24 * day);
-        house = house.next(Arc::clone(&catalog), &now.to_string());
+        setup = setup.next_run(Arc::clone(&catalog), &now.to_string());
         assert_eq!(
-            house
-                .act(&house.plan(&format!("r{day}"), true))
+            setup
+                .execute(&setup.release_plan(&format!("r{day}"), true))
                 .await
                 .kind(),
             None,
@@ -59,16 +59,16 @@ async fn forty_nights_leave_what_the_rules_name() {
         if [3, 9, 10, 20, 31, 37].contains(&day) {
             for image in ["base", "a", "b", "z"] {
                 assert_eq!(
-                    house.promote(&format!("p{day}{image}"), image).await.kind(),
+                    setup.promote(&format!("p{day}{image}"), image).await.kind(),
                     None,
                     "night {day}"
                 );
             }
             promoted.push(released.last().expect("one").clone());
         }
-        let before = house.facts();
-        pruned(&house, &format!("x{day}"), false).await;
-        let own = house.cloud.state(|w| w.own());
+        let before = setup.inventory();
+        pruned(&setup, &format!("x{day}"), false).await;
+        let own = setup.cloud.state(|w| w.own());
         for image in ["base", "a", "b", "z"] {
             let left: BTreeSet<String> = Record::all(&own, &"acme".into())
                 .iter()
@@ -86,14 +86,14 @@ async fn forty_nights_leave_what_the_rules_name() {
             assert!(left.len() <= 7);
         }
         if day == 39 {
-            recorded(settings, &before, &house.facts());
+            recorded(settings, &before, &setup.inventory());
         }
     }
     assert_eq!(
-        house
+        setup
             .cloud
             .state(|w| w.own().iter().filter(|a| a.region == region()).count()),
         4 * 7 + 2
     );
-    assert!(house.store.list("acme").await.is_ok());
+    assert!(setup.store.list("acme").await.is_ok());
 }

@@ -162,7 +162,7 @@ pub(super) async fn publish(
         .put_parameter(&step.region, pointer, to, &catalog)
         .await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
-    super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
+    super::poll::until(steps, READ_BACK, &context.cancel, &what, || async {
         let value = steps.at(step)?.parameter(&step.region, pointer).await?;
         Ok((value.as_deref() == Some(to.as_str())).then_some(()))
     })
@@ -178,7 +178,7 @@ pub(super) async fn read_back(
     context: &StepContext<'_>,
 ) -> Result<()> {
     let what = format!("the tags of {id} in {} to read back", step.region);
-    let same = super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
+    let same = super::poll::until(steps, READ_BACK, &context.cancel, &what, || async {
         let now = super::tag::ami(steps, step, id).await?.tags;
         let differs = wanted
             .iter()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Steps, current};
+use super::{Steps, move_current};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, tags};
@@ -19,9 +19,9 @@ pub(super) async fn perform(
 ) -> Result<Value> {
     let found = ours(steps, step, amis).await?;
     for ami in &found {
-        current::unmoved(&ami.tags, before, wanted, &ami.id, &step.region)?;
+        move_current::unmoved(&ami.tags, before, wanted, &ami.id, &step.region)?;
     }
-    current::set(steps, step, &found, wanted).await?;
+    move_current::set(steps, step, &found, wanted).await?;
     Ok(json!({ "tagged": amis, "tags": wanted }))
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn undo(
             .iter()
             .all(|(k, v)| ami.tags.get(k).map_or("", String::as_str) == v)
     });
-    current::set(steps, step, &found, before).await
+    move_current::set(steps, step, &found, before).await
 }
 
 async fn ours(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>> {
@@ -81,7 +81,7 @@ pub(super) async fn publish(
         let text = format!("{ami} in {} can't be published any more", step.region);
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
     }
-    current::publish(steps, step, pointer, ami, context).await?;
+    move_current::publish(steps, step, pointer, ami, context).await?;
     Ok(json!({ "pointer": pointer, "ami": ami }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Steps, check, current, tag};
+use super::{Steps, check, move_current, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
@@ -85,7 +85,7 @@ pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>)
         .at(step)?
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
-    current::read_back(steps, step, &wanted, order.ami, context).await?;
+    move_current::read_back(steps, step, &wanted, order.ami, context).await?;
     Ok(json!({ "ami": order.ami, "checks": order.after }))
 }
 

@@ -7,7 +7,7 @@ use crate::lifecycle::tags;
 use crate::model::{ImageName, State};
 use crate::ports::ImageQuery;
 
-pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String>> {
+pub(super) async fn describe_kept(steps: &Steps, scope: &str) -> Result<Vec<String>> {
     let Some(image) = steps.catalog.images.get(&ImageName::from(scope)) else {
         return Ok(Vec::new());
     };

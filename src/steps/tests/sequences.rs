@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use super::{House, catalog, region};
+use super::{TestEnv, catalog, region};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
@@ -19,17 +19,17 @@ const GOOD: (&str, &str) = (
 );
 const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 
-/// A house in which everything is released, then with `changed` in its catalog.
-async fn moved(changed: (&str, &str)) -> House {
-    let first = House::new();
+/// A setup in which everything is released, then with `changed` in its catalog.
+async fn moved(changed: (&str, &str)) -> TestEnv {
+    let first = TestEnv::new();
     assert!(first.release("run1").await.kind().is_none());
-    let mut next = first.next(catalog(&[changed]), "2026-11-23T12:00:00Z");
+    let mut next = first.next_run(catalog(&[changed]), "2026-11-23T12:00:00Z");
     next.store = first.store;
     next
 }
 
-fn all_tags(house: &House) -> BTreeMap<AmiId, Tags> {
-    house.cloud.state(|w| {
+fn all_tags(setup: &TestEnv) -> BTreeMap<AmiId, Tags> {
+    setup.cloud.state(|w| {
         w.images
             .iter()
             .map(|(id, ami)| (id.clone(), ami.tags.clone()))
@@ -43,20 +43,20 @@ fn done(outcome: &Outcome) -> usize {
 
 #[tokio::test]
 async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
-    let house = moved(GOOD).await;
-    let (before, plan) = (all_tags(&house), house.plan("run2", false));
+    let setup = moved(GOOD).await;
+    let (before, plan) = (all_tags(&setup), setup.release_plan("run2", false));
     // What is written reads late.
-    house.cloud.state(|w| w.lag = 2);
+    setup.cloud.state(|w| w.lag = 2);
     assert!(
         plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
         "{:?}",
         plan.decisions
     );
-    house.stand_guard();
-    let outcome = house.act(&plan).await;
+    setup.watch_invariants();
+    let outcome = setup.execute(&plan).await;
     assert_eq!((outcome.kind(), done(&outcome)), (None, 4), "{outcome:?}");
-    house.assert_clean("after a recheck");
-    for (id, now) in all_tags(&house) {
+    setup.assert_clean("after a recheck");
+    for (id, now) in all_tags(&setup) {
         let then = &before[&id];
         let kept = |tags: &Tags| {
             let other = tags
@@ -72,16 +72,16 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
         );
     }
     assert!(
-        house.plan("run3", false).steps.is_empty(),
+        setup.release_plan("run3", false).steps.is_empty(),
         "nothing is left to do"
     );
 }
 
 #[tokio::test]
 async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
-    let house = moved(BAD).await;
-    let before = all_tags(&house);
-    let outcome = house.act(&house.plan("run2", false)).await;
+    let setup = moved(BAD).await;
+    let before = all_tags(&setup);
+    let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
     let Some(ScopeEnd::Failed { hints, error, .. }) = outcome.scopes.get("z") else {
         panic!("{outcome:?}")
@@ -93,23 +93,23 @@ async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
             .any(|h| h.contains("stays current") && h.contains("bakeline revoke z 20261122.1")),
         "{hints:?}"
     );
-    assert_eq!(all_tags(&house), before);
-    house.assert_clean("after a failed recheck");
+    assert_eq!(all_tags(&setup), before);
+    setup.assert_clean("after a failed recheck");
 }
 
 #[tokio::test]
 async fn somebody_elses_judgement_is_not_overwritten() {
-    let house = moved(GOOD).await;
-    let plan = house.plan("run2", false);
-    let base = house.latest("base", "Test").1.expect("a current base");
-    house.cloud.state(|w| {
+    let setup = moved(GOOD).await;
+    let plan = setup.release_plan("run2", false);
+    let base = setup.latest("base", "Test").1.expect("a current base");
+    setup.cloud.state(|w| {
         w.images
             .get_mut(&base)
             .expect("it")
             .tags
             .insert(tags::CHECKS.to_owned(), "other".to_owned())
     });
-    let outcome = house.act(&plan).await;
+    let outcome = setup.execute(&plan).await;
     let Some(ScopeEnd::Failed { error, .. }) = outcome.scopes.get("base") else {
         panic!("{outcome:?}")
     };
@@ -119,36 +119,36 @@ async fn somebody_elses_judgement_is_not_overwritten() {
 #[tokio::test]
 async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
     // This machine's `sh` stands in for the instance: whatever it answers, only a whole answer may become a fact.
-    let house = moved(GOOD).await;
-    let (inventory, name) = (house.facts(), ImageName::from("base"));
+    let setup = moved(GOOD).await;
+    let (inventory, name) = (setup.inventory(), ImageName::from("base"));
     let plan = crate::plan::probe::plan(
-        &house.catalog,
+        &setup.catalog,
         &inventory,
         std::slice::from_ref(&name),
         "run2".into(),
     );
     assert_eq!(plan.steps.len(), 7, "{plan:?}");
-    house.store.read_only.store(true, Ordering::SeqCst);
-    let before = all_tags(&house);
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.act(&plan).await;
+    setup.store.read_only.store(true, Ordering::SeqCst);
+    let before = all_tags(&setup);
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.execute(&plan).await;
     assert!(outcome.kind().is_some(), "{outcome:?}");
-    let key = keys::probe(&house.catalog.settings.name, &name, Arch::X86_64);
+    let key = keys::probe(&setup.catalog.settings.name, &name, Arch::X86_64);
     assert!(
-        !house
+        !setup
             .store
             .objects
             .lock()
             .expect("no panic")
             .contains_key(&key)
     );
-    assert_eq!(all_tags(&house), before);
-    house.assert_clean("after a failed probe");
+    assert_eq!(all_tags(&setup), before);
+    setup.assert_clean("after a failed probe");
 }
 
 /// No file of the run directory holds a private key.
-fn assert_no_secret(house: &House) {
-    let files = house.workspace.files.lock().expect("no panic");
+fn assert_no_secret(setup: &TestEnv) {
+    let files = setup.workspace.files.lock().expect("no panic");
     for (path, content) in &*files {
         assert!(
             !String::from_utf8_lossy(content).contains("FAKE KEY"),
@@ -163,28 +163,28 @@ fn assert_no_secret(house: &House) {
 
 #[tokio::test]
 async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
-    let house = moved(GOOD).await;
-    let before = all_tags(&house);
-    let ami = house.latest("base", "Test").1.expect("a current base");
+    let setup = moved(GOOD).await;
+    let before = all_tags(&setup);
+    let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
         &ImageName::from("base"),
         &ami,
         &region(),
         "run2".into(),
-        house.now,
+        setup.now,
     );
-    let outcome = house.act(&plan).await;
+    let outcome = setup.execute(&plan).await;
     assert_eq!((outcome.kind(), done(&outcome)), (None, 1), "{outcome:?}");
-    house.assert_clean("after a check by hand");
-    let kept = house.workspace.read("base/facts-boot.json").expect("facts");
+    setup.assert_clean("after a check by hand");
+    let kept = setup.workspace.read("base/facts-boot.json").expect("facts");
     let kept: CheckReport = serde_json::from_slice(&kept).expect("facts");
     assert!(
         kept.verdicts.is_empty() && kept.facts["readings"]["file"]["/etc/group"].is_object(),
         "{:?}",
         kept.facts
     );
-    assert_no_secret(&house);
-    let known = house
+    assert_no_secret(&setup);
+    let known = setup
         .workspace
         .read("base/known_hosts.boot")
         .expect("known hosts");
@@ -193,9 +193,9 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
         known.starts_with("i-") && known.ends_with(" ssh-ed25519 AAAA\n"),
         "{known}"
     );
-    assert_eq!(all_tags(&house), before);
+    assert_eq!(all_tags(&setup), before);
     assert!(
-        house
+        setup
             .store
             .objects
             .lock()
@@ -207,30 +207,30 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
 
 #[tokio::test]
 async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
-    let house = moved(GOOD).await;
-    let ami = house.latest("base", "Test").1.expect("a current base");
+    let setup = moved(GOOD).await;
+    let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
         &ImageName::from("base"),
         &ami,
         &region(),
         "run2".into(),
-        house.now,
+        setup.now,
     );
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.act(&plan).await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.execute(&plan).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(4));
-    house.assert_clean("after a check by hand that failed");
-    assert_no_secret(&house);
+    setup.assert_clean("after a check by hand that failed");
+    assert_no_secret(&setup);
 }
 
 #[tokio::test]
 async fn a_release_leaves_every_report_and_none_can_fail_it() {
-    let house = moved(GOOD).await;
-    let outcome = house.act(&house.plan("run2", false)).await;
+    let setup = moved(GOOD).await;
+    let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     for name in ["txt", "json", "inspec.json", "junit.xml", "html"] {
         assert!(
-            house
+            setup
                 .workspace
                 .read(&format!("base/checks-boot.{name}"))
                 .is_some(),
@@ -238,12 +238,12 @@ async fn a_release_leaves_every_report_and_none_can_fail_it() {
         );
     }
     assert!(
-        house
+        setup
             .workspace
             .read("base/packages-boot.cdx.json")
             .is_some()
     );
-    let report = house
+    let report = setup
         .workspace
         .read("base/checks-boot.json")
         .expect("a report");
@@ -262,7 +262,7 @@ async fn a_release_leaves_every_report_and_none_can_fail_it() {
         b"@{ no.such.thing }@".to_vec(),
     );
     broken.catalog = std::sync::Arc::new(catalog);
-    let outcome = broken.act(&broken.plan("run2", false)).await;
+    let outcome = broken.execute(&broken.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     assert!(broken.workspace.read("base/checks-boot.html").is_none());
     assert!(broken.workspace.read("base/checks-boot.txt").is_some());

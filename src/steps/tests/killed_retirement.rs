@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{House, catalog_with};
+use super::{TestEnv, catalog_with};
 use crate::adapters::fake::FakeCloudState;
 use crate::lifecycle::{Record, tags};
 use crate::model::AmiId;
@@ -13,21 +13,21 @@ const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disa
 
 /// What is due on a day, or the way back for everything on the way out.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum Operation {
     Prune,
     Restore,
 }
 
-impl Deed {
-    fn plans(self, house: &House) -> Vec<Plan> {
-        let inventory = house.facts();
+impl Operation {
+    fn plans(self, setup: &TestEnv) -> Vec<Plan> {
+        let inventory = setup.inventory();
         match self {
             Self::Prune => {
                 let wish = Wish {
                     keep: None,
                     shared_ok: true,
                 };
-                vec![plan(&house.catalog, &inventory, &wish, "x".into()).1]
+                vec![plan(&setup.catalog, &inventory, &wish, "x".into()).1]
             }
             Self::Restore => {
                 let out = |a: &&crate::model::Ami| {
@@ -43,38 +43,41 @@ impl Deed {
         }
     }
 
-    async fn act(self, house: &House) {
-        for plan in self.plans(house) {
-            let outcome = house.act(&plan).await;
+    async fn execute(self, setup: &TestEnv) {
+        for plan in self.plans(setup) {
+            let outcome = setup.execute(&plan).await;
             assert_eq!(outcome.kind(), None, "{self:?}: {outcome:?}");
         }
     }
 }
 
 /// The same inventory and store at another time.
-fn on(house: &House, now: &str) -> House {
-    let mut next = house.next(Arc::clone(&house.catalog), now);
+fn on(setup: &TestEnv, now: &str) -> TestEnv {
+    let mut next = setup.next_run(Arc::clone(&setup.catalog), now);
     next.store
         .objects
         .lock()
         .expect("no panic")
-        .clone_from(&house.store.objects.lock().expect("no panic"));
-    next.options = house.options.clone();
+        .clone_from(&setup.store.objects.lock().expect("no panic"));
+    next.options = setup.options.clone();
     next
 }
 
 /// Two versions of each image, the older ones shared with somebody.
-async fn two() -> House {
+async fn two() -> TestEnv {
     let waits = catalog_with(WAITS, &[]);
-    let house = House::over(
-        House::new().cloud.state(|w| w.clone()),
+    let setup = TestEnv::with_state(
+        TestEnv::new().cloud.state(|w| w.clone()),
         Arc::clone(&waits),
         "2026-11-22T12:00:00Z",
     );
-    assert_eq!(house.release("r1").await.kind(), None);
-    let house = house.next(waits, "2026-11-23T12:00:00Z");
-    assert_eq!(house.act(&house.plan("r2", true)).await.kind(), None);
-    house.cloud.state(|w| {
+    assert_eq!(setup.release("r1").await.kind(), None);
+    let setup = setup.next_run(waits, "2026-11-23T12:00:00Z");
+    assert_eq!(
+        setup.execute(&setup.release_plan("r2", true)).await.kind(),
+        None
+    );
+    setup.cloud.state(|w| {
         let own = w.own();
         let old: Vec<AmiId> = Record::all(&own, &"acme".into())
             .iter()
@@ -87,12 +90,12 @@ async fn two() -> House {
                 .insert(id, [String::from("333333333333")].into());
         }
     });
-    house
+    setup
 }
 
 /// All that counts; an empty tag is none.
-fn lasting(house: &House) -> FakeCloudState {
-    let mut inventory = house.cloud.state(|w| w.clone());
+fn lasting_state(setup: &TestEnv) -> FakeCloudState {
+    let mut inventory = setup.cloud.state(|w| w.clone());
     inventory.given = 0;
     inventory
         .images
@@ -105,37 +108,37 @@ fn lasting(house: &House) -> FakeCloudState {
 async fn killed_before_any_call_and_done_again_it_ends_the_same() {
     let mut before = two().await;
     let days = [
-        ("24", Deed::Prune),
-        ("25", Deed::Prune),
-        ("25", Deed::Restore),
-        ("26", Deed::Prune),
+        ("24", Operation::Prune),
+        ("25", Operation::Prune),
+        ("25", Operation::Restore),
+        ("26", Operation::Prune),
     ];
-    for (day, deed) in days {
+    for (day, operation) in days {
         let now = format!("2026-11-{day}T12:00:00Z");
         let start = on(&before, &now);
         let clean = on(&before, &now);
-        deed.act(&clean).await;
-        let (wanted, calls) = (lasting(&clean), clean.cloud.calls().len());
+        operation.execute(&clean).await;
+        let (wanted, calls) = (lasting_state(&clean), clean.cloud.calls().len());
         assert!(
             calls >= 12,
-            "{deed:?} on the {day}th makes only {calls} calls"
+            "{operation:?} on the {day}th makes only {calls} calls"
         );
         for at in 1..=calls {
-            let house = on(&start, &now);
-            let halted = house.cloud.halt_before(at);
+            let setup = on(&start, &now);
+            let halted = setup.cloud.halt_before(at);
             tokio::select! {
-                () = deed.act(&house) => panic!("{deed:?}: it ended before call {at} of {calls}"),
+                () = operation.execute(&setup) => panic!("{operation:?}: it ended before call {at} of {calls}"),
                 () = halted.notified() => {}
             }
-            let again = on(&house, &now);
-            deed.act(&again).await;
+            let again = on(&setup, &now);
+            operation.execute(&again).await;
             assert_eq!(
-                lasting(&again),
+                lasting_state(&again),
                 wanted,
-                "{deed:?} on the {day}th, killed before call {at}"
+                "{operation:?} on the {day}th, killed before call {at}"
             );
         }
-        if matches!(deed, Deed::Prune) {
+        if matches!(operation, Operation::Prune) {
             before = clean;
         }
     }
@@ -149,8 +152,8 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
 
 #[tokio::test]
 async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them() {
-    let house = two().await;
-    house.cloud.state(|w| {
+    let setup = two().await;
+    setup.cloud.state(|w| {
         for id in std::mem::take(&mut w.permissions).into_keys() {
             w.images
                 .get_mut(&id)
@@ -159,14 +162,14 @@ async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them(
                 .insert(tags::PERMISSIONS.to_owned(), "1 333333333333".to_owned());
         }
     });
-    let mut now = house;
-    for (day, deed) in [
-        ("24", Deed::Prune),
-        ("25", Deed::Prune),
-        ("25", Deed::Restore),
+    let mut now = setup;
+    for (day, operation) in [
+        ("24", Operation::Prune),
+        ("25", Operation::Prune),
+        ("25", Operation::Restore),
     ] {
         now = on(&now, &format!("2026-11-{day}T12:00:00Z"));
-        deed.act(&now).await;
+        operation.execute(&now).await;
     }
     let given = now.cloud.state(|w| w.permissions.clone());
     assert!(

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::life::{Deed, on, two_versions};
+use super::lifecycle::{Operation, on, two_versions};
 use crate::adapters::fake::{Fault, When};
 use crate::error::Kind;
 use crate::ports::CloudErrorKind;
 
 /// Numbers of the calls in a clean promotion that look at a new copy for the first time.
 async fn first_looks() -> Vec<usize> {
-    let clean = Deed::Promote(&["base"])
+    let clean = Operation::Promote(&["base"])
         .done(&two_versions().await, 25)
         .await;
     let known: BTreeSet<String> = two_versions()
         .await
-        .facts()
+        .inventory()
         .images
         .iter()
         .map(|ami| ami.id.to_string())
@@ -38,20 +38,20 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
         CloudErrorKind::Unavailable,
     ] {
         for first in &looks {
-            let house = on(&two_versions().await, 25);
+            let setup = on(&two_versions().await, 25);
             for nth in *first..first + 6 {
-                house.cloud.fail(Fault {
+                setup.cloud.fail(Fault {
                     kind,
                     ..Fault::call(nth, When::Before)
                 });
             }
-            let outcome = Deed::Promote(&["base"]).act(&house).await;
+            let outcome = Operation::Promote(&["base"]).execute(&setup).await;
             assert_eq!(
                 outcome.kind(),
                 None,
                 "{kind:?} from call {first} on: {outcome:?}"
             );
-            let copies = house
+            let copies = setup
                 .cloud
                 .calls()
                 .iter()
@@ -65,13 +65,13 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
 #[tokio::test]
 async fn permanent_error_ends_the_wait() {
     let looks = first_looks().await;
-    let house = on(&two_versions().await, 25);
-    house.cloud.fail(Fault {
+    let setup = on(&two_versions().await, 25);
+    setup.cloud.fail(Fault {
         kind: CloudErrorKind::Denied,
         ..Fault::call(looks[0], When::Before)
     });
     assert_eq!(
-        Deed::Promote(&["base"]).act(&house).await.kind(),
+        Operation::Promote(&["base"]).execute(&setup).await.kind(),
         Some(Kind::StepFailed)
     );
 }
