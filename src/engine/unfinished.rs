@@ -21,7 +21,7 @@ pub fn built_ami_names(plan: &Plan) -> BTreeSet<&str> {
 
 /// Returns, for each AMI that a plan builds, the reason to keep it if it has no tags.
 ///
-/// There is no reason only if the journal proves that the build started and neither finished nor
+/// The reason is `None` only if the journal proves that the build started and neither finished nor
 /// was undone. `result` is the report of the run, if it exists.
 #[must_use]
 pub fn retention_reasons(

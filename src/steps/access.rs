@@ -1,4 +1,4 @@
-//! Owns the run's own way into its instances: a key pair and a security group for each image.
+//! Creates and deletes the key pair and the security group of a run, one of each per image.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, GroupRequest};
 
-/// The private key's file in the run directory.
+/// Returns the path of the private key in the run directory.
 pub(super) fn key_file(scope: &str) -> String {
     format!("{scope}/key")
 }
@@ -16,7 +16,8 @@ pub(super) fn key_file(scope: &str) -> String {
 pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
     let tags = steps.temporary_tags(&step.scope);
     let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
-        // A key pair of this name is ours (the name carries the run), but its private half is lost.
+        // The name contains the run ID, so an existing key pair is ours, but its private key is
+        // lost.
         Err(e) if e.kind == CloudErrorKind::Duplicate => {
             steps.cloud.delete_key_pair(&step.region, name).await?;
             steps
@@ -31,8 +32,9 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
     let path = steps
         .workspace
         .write(&key_file(&step.scope), text.as_bytes(), true);
-    let path = path
-        .map_err(|e| Error::new(Kind::StepFailed, "the private key can't be written").because(e))?;
+    let path = path.map_err(|e| {
+        Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
+    })?;
     Ok(json!({ "key_pair": name, "file": path }))
 }
 
@@ -45,7 +47,7 @@ pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result
 pub(super) async fn find_group(steps: &Steps, step: &Step, name: &str) -> Result<Option<Value>> {
     let found = steps
         .cloud
-        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?;
     Ok(found.map(|id| json!({ "group": id })))
 }
@@ -65,29 +67,29 @@ pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Resu
     Ok(json!({ "group": id }))
 }
 
-/// Deletes the group once its instances have let go of it.
+/// Deletes the group after its instances have released it.
 pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
     let Some(id) = steps
         .cloud
-        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?
     else {
         return Ok(json!({ "deleted": null }));
     };
-    free_group(steps, step, &id).await?;
+    delete_unused_group(steps, step, &id).await?;
     Ok(json!({ "deleted": id }))
 }
 
-/// Deletes a group as soon as nothing uses it any more; not cancelled, because it is the way back.
-pub(super) async fn free_group(steps: &Steps, step: &Step, id: &str) -> Result<()> {
-    let cloud = steps.at(step)?;
+/// Deletes a group as soon as it is unused. The wait cannot be cancelled, because undo calls it.
+pub(super) async fn delete_unused_group(steps: &Steps, step: &Step, id: &str) -> Result<()> {
+    let cloud = steps.cloud_for(step)?;
     let never = tokio_util::sync::CancellationToken::new();
     let limit = std::time::Duration::from_secs(300);
-    super::poll::until(
+    super::poll::poll_until(
         steps,
         limit,
         &never,
-        &format!("security group {id} to be free"),
+        &format!("security group {id} to become unused"),
         || async {
             match cloud.delete_group(&step.region, id).await {
                 Ok(()) => Ok(Some(())),

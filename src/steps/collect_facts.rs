@@ -1,4 +1,4 @@
-//! Owns collecting from an instance of any AMI what a check by hand asks for; the command judges it.
+//! Collects facts from an instance of any AMI for a manual check. The command judges them.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,8 @@ pub(super) async fn perform(
         .unwrap_or_default()
         .login_user();
     let controls = steps.catalog.controls(image);
-    let collected = collect::from_booted(steps, step, user, &controls, boot, context).await;
+    let collected =
+        collect::collect_from_instance(steps, step, user, &controls, boot, context).await;
     let (facts, took, _) = collected.map_err(|e| {
         let kind = if context.cancel.is_cancelled() {
             Kind::Interrupted
@@ -45,6 +46,6 @@ pub(super) async fn perform(
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let file = evidence_file(&step.scope, Phase::Boot);
     let written = steps.workspace.write(&file, &text, false);
-    written.map_err(|e| Error::new(Kind::StepFailed, "the facts can't be written").because(e))?;
+    written.map_err(|e| Error::new(Kind::StepFailed, "the facts cannot be written").because(e))?;
     Ok(json!({ "facts": file }))
 }

@@ -1,10 +1,10 @@
-//! Owns asking a booted instance which updates are pending, and keeping the answer as a dated fact.
+//! Reads the pending updates of an instance and stores them as a dated fact.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Steps, collect, text_of};
+use super::{Steps, collect, output_text};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
@@ -12,7 +12,8 @@ use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version}
 use crate::plan::StepId;
 use crate::ports::Bounds;
 
-/// The bounds of a fresh instance, with time to wait for a job of the first boot that holds apt's locks (ten minutes, apt.sh).
+/// Bounds of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// (ten minutes, apt.sh).
 const BOUNDS: Bounds = Bounds {
     time: Duration::from_secs(600 + 300),
     ..Bounds::FRESH
@@ -26,23 +27,28 @@ pub(super) async fn perform(
     boot: &StepId,
     context: &StepContext<'_>,
 ) -> Result<Value> {
-    let known = steps
+    let definition = steps
         .catalog
         .images
         .get(image)
-        .ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+        .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
-    let host = text_of(
+    let host = output_text(
         &context.outputs,
         boot,
         if ssm { "instance" } else { "address" },
     )?;
-    let target = collect::booted(steps, image.as_str(), known.platform.login_user(), &host);
+    let target = collect::instance_target(
+        steps,
+        image.as_str(),
+        definition.platform.login_user(),
+        &host,
+    );
     let out = steps
         .shell
         .run(
             &target,
-            &known.platform.pending_script(),
+            &definition.platform.pending_script(),
             BOUNDS,
             &context.cancel,
         )
@@ -54,20 +60,20 @@ pub(super) async fn perform(
             Kind::StepFailed
         }
     };
-    let failed = || format!("`{image}` {version} could not be asked for its updates");
+    let failed = || format!("the pending updates of `{image}` {version} could not be read");
     let out = out.map_err(|e| {
         Error::new(kind(), failed())
             .because(e)
             .hint(format!("instance {host}"))
     })?;
-    let mut pending = known
+    let mut pending = definition
         .platform
         .parse_pending(&String::from_utf8_lossy(&out.out))
         .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
     pending.sort();
     let now = steps.clock.now();
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let key = keys::probe(&steps.catalog.settings.name, image, known.arch);
+    let key = keys::probe(&steps.catalog.settings.name, image, definition.arch);
     let earlier = steps
         .store
         .get(&key)

@@ -1,4 +1,4 @@
-//! Owns the small repairs and marks: tags of several AMIs in one call, a pointer written or deleted alone.
+//! Sets tags of several AMIs in one call, and publishes or deletes a single pointer.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags};
 use crate::plan::Step;
 
-/// Sets the tags on all of them at once; each must still be ours and be as the decision saw it.
+/// Sets the tags on all AMIs in one call. Each AMI must still be ours and match the plan.
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
@@ -17,15 +17,15 @@ pub(super) async fn perform(
     before: &Tags,
     wanted: &Tags,
 ) -> Result<Value> {
-    let found = ours(steps, step, amis).await?;
+    let found = load_own(steps, step, amis).await?;
     for ami in &found {
-        move_current::unmoved(&ami.tags, before, wanted, &ami.id, &step.region)?;
+        move_current::require_unchanged(&ami.tags, before, wanted, &ami.id, &step.region)?;
     }
-    move_current::set(steps, step, &found, wanted).await?;
+    move_current::apply_tags(steps, step, &found, wanted).await?;
     Ok(json!({ "tagged": amis, "tags": wanted }))
 }
 
-/// Puts back what was before, where the plan knows it; a withdrawal is not taken back.
+/// Restores the previous tags if the plan contains them. A revocation is not undone.
 pub(super) async fn undo(
     steps: &Steps,
     step: &Step,
@@ -39,32 +39,32 @@ pub(super) async fn undo(
     if before.is_empty() || withdrawn {
         return Ok(());
     }
-    let mut found = ours(steps, step, amis).await?;
+    let mut found = load_own(steps, step, amis).await?;
     found.retain(|ami| {
         wanted
             .iter()
             .all(|(k, v)| ami.tags.get(k).map_or("", String::as_str) == v)
     });
-    move_current::set(steps, step, &found, before).await
+    move_current::apply_tags(steps, step, &found, before).await
 }
 
-async fn ours(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>> {
+async fn load_own(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>> {
     let mut found = Vec::new();
     for id in amis {
-        let ami = super::tag::ami(steps, step, id).await?;
+        let ami = super::tag::require_ami(steps, step, id).await?;
         if Record::read(&ami, &steps.catalog.settings.name).is_none() {
             let text = format!(
-                "{id} in {}: its tags no longer say that this catalog made it",
+                "{id} in {}: its tags no longer name this catalog",
                 step.region
             );
-            return Err(Error::new(Kind::Refused, text).hint("look at its tags, then run again"));
+            return Err(Error::new(Kind::Refused, text).hint("check its tags, then run again"));
         }
         found.push(ami);
     }
     Ok(found)
 }
 
-/// Makes the pointer say what the tags say, after asking the tags once more.
+/// Publishes the AMI that the tags name, after reading the tags again.
 pub(super) async fn publish(
     steps: &Steps,
     step: &Step,
@@ -72,23 +72,23 @@ pub(super) async fn publish(
     ami: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<Value> {
-    let found = ours(steps, step, std::slice::from_ref(ami)).await?;
+    let found = load_own(steps, step, std::slice::from_ref(ami)).await?;
     let usable = found
         .iter()
         .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
         .all(|r| r.usable());
     if !usable {
-        let text = format!("{ami} in {} can't be published any more", step.region);
+        let text = format!("{ami} in {} can no longer be published", step.region);
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
     }
-    move_current::publish(steps, step, pointer, ami, context).await?;
+    move_current::publish_pointer(steps, step, pointer, ami, context).await?;
     Ok(json!({ "pointer": pointer, "ami": ami }))
 }
 
 /// Deletes the pointer.
 pub(super) async fn unpublish(steps: &Steps, step: &Step, pointer: &str) -> Result<Value> {
     steps
-        .at(step)?
+        .cloud_for(step)?
         .delete_parameter(&step.region, pointer)
         .await?;
     Ok(json!({ "deleted": pointer }))

@@ -1,4 +1,4 @@
-//! Withdraws AMIs in one location, together with the pointers that name them.
+//! Revokes AMIs in one location, together with the pointers that name them.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,9 @@ use crate::model::{AmiId, State, Tags};
 use crate::plan::Step;
 use crate::plan::step::Move;
 
-/// Marks the AMIs as revoked, moves the pointers that name them, and last removes the tags that say where they were
-/// current. A repeated revocation reads from these tags which pointers are left, so they stay if one cannot be moved.
+/// Tags the AMIs as revoked, moves the pointers that name them, and last removes the tags that say
+/// where they were current. A repeated revocation reads the remaining pointers from these tags, so
+/// they stay if a pointer cannot be moved.
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
@@ -31,12 +32,12 @@ pub(super) async fn perform(
     }
     for pointer in unpublish {
         let deleted = steps
-            .at(step)?
+            .cloud_for(step)?
             .delete_parameter(&step.region, pointer)
             .await;
         failures.extend(deleted.err().map(Error::from));
     }
-    if let Some(error) = failures.into_iter().reduce(join) {
+    if let Some(error) = failures.into_iter().reduce(join_errors) {
         return Err(error
             .hint("the AMIs are revoked; run the command again to move the remaining pointers"));
     }
@@ -46,7 +47,7 @@ pub(super) async fn perform(
     Ok(json!({ "revoked": amis, "unpublished": unpublish }))
 }
 
-fn join(first: Error, next: Error) -> Error {
+fn join_errors(first: Error, next: Error) -> Error {
     Error::new(
         first.kind,
         format!("{}; {}", first.one_line(), next.one_line()),

@@ -212,9 +212,9 @@ def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) ->
     assert not rare, f"these rules decided alone fewer than {LEAST} times: {rare}"
 
 
-def test_forty_nights_end_at_what_the_reference_names() -> None:
-    """The last of forty nights as the engine left it (src/steps/tests/forty_nights.rs keeps the file up to date)."""
-    ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-nights.json").read_text())
+def test_forty_day_simulation_matches_reference() -> None:
+    """The last of forty days as the engine left it (src/steps/tests/forty_day_simulation.rs updates the file)."""
+    ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-day-simulation.json").read_text())
     settings, world, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
     kept = settings["retention"]
     assert (kept["keep"], kept["reserve"]) == (5, 2)

@@ -1,4 +1,4 @@
-//! Owns the proof that a cancel at any step ends in a clean inventory and exit 130.
+//! Tests that a cancellation at any step leaves a clean inventory and exits with 130.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::engine::outcome::ScopeEnd;
 use crate::error::Kind;
 
 #[tokio::test]
-async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
+async fn cancellation_at_any_step_leaves_complete_images() {
     let start = second_release().await;
     let steps = start.release_plan("run2", false).steps.len();
     let mut interrupted = 0;
@@ -30,11 +30,11 @@ async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
             interrupted += 1;
         }
         for (image, end) in &outcome.scopes {
-            let calm = matches!(
+            let is_allowed = matches!(
                 end,
                 ScopeEnd::Done { .. } | ScopeEnd::Cancelled { .. } | ScopeEnd::NotStarted { .. }
             );
-            assert!(calm, "step {at}: {image} {end:?}");
+            assert!(is_allowed, "step {at}: {image} {end:?}");
             assert_eq!(
                 setup.latest(image, "Test") != start.latest(image, "Test"),
                 end.is_done(),
@@ -47,7 +47,7 @@ async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_cancel_within_a_build_and_within_a_check_is_no_failure() {
+async fn cancellation_within_build_or_check_is_not_a_failure() {
     for within_build in [true, false] {
         let setup = second_release().await;
         setup.watch_invariants();

@@ -1,9 +1,9 @@
-//! Owns the proof that the doctor writes into the store what a release wrote, and touches nothing else there.
+//! Tests that the doctor restores the evidence of a release and changes no other object.
 
 use std::collections::BTreeMap;
 
 use super::TestEnv;
-use super::lifecycle::{Operation, on, start};
+use super::lifecycle::{Operation, on_day, two_accounts};
 use crate::evidence::{keys, manifest};
 use crate::model::{Manifest, StoreInventory};
 use crate::plan::step::{Action, Plan};
@@ -15,8 +15,8 @@ fn objects(setup: &TestEnv) -> Objects {
     setup.store.objects.lock().expect("no panic").clone()
 }
 
-/// A setup where everything is released, with its store as it should be.
-async fn released() -> TestEnv {
+/// Returns an environment in which all images are released and the store is complete.
+async fn released_setup() -> TestEnv {
     let setup = TestEnv::new();
     let request = release::Request {
         images: Vec::new(),
@@ -36,8 +36,8 @@ async fn released() -> TestEnv {
     setup
 }
 
-/// What the doctor would do, with what the run directory has of what is missing.
-fn plan(setup: &TestEnv, found: &Objects) -> Plan {
+/// Returns the doctor's plan. `found` are the missing objects that the run directory has.
+fn doctor_plan(setup: &TestEnv, found: &Objects) -> Plan {
     let held = objects(setup);
     let recipe = |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::read(bytes)?));
     let text = |(key, bytes): (&String, &Vec<u8>)| {
@@ -59,31 +59,31 @@ fn plan(setup: &TestEnv, found: &Objects) -> Plan {
 }
 
 #[tokio::test]
-async fn what_a_release_wrote_is_written_again_and_nothing_else() {
-    let setup = released().await;
-    let whole = objects(&setup);
-    let evidence: Vec<&String> = whole
+async fn doctor_restores_release_evidence_only() {
+    let setup = released_setup().await;
+    let complete = objects(&setup);
+    let evidence: Vec<&String> = complete
         .keys()
         .filter(|k| k.starts_with("acme/images/"))
         .collect();
     assert!(
         evidence.len() >= 8,
-        "a recipe and facts of four images: {evidence:?}"
+        "manifest and facts of four images: {evidence:?}"
     );
     assert!(
-        plan(&setup, &whole).steps.is_empty(),
-        "a whole store needs nothing"
+        doctor_plan(&setup, &complete).steps.is_empty(),
+        "a complete store needs no repair"
     );
     setup.store.objects.lock().expect("no panic").clear();
-    let outcome = setup.execute(&plan(&setup, &whole)).await;
+    let outcome = setup.execute(&doctor_plan(&setup, &complete)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
-    let again = objects(&setup);
-    assert_eq!(again.len(), evidence.len() + 1, "{:?}", again.keys());
-    for (key, bytes) in &again {
+    let restored = objects(&setup);
+    assert_eq!(restored.len(), evidence.len() + 1, "{:?}", restored.keys());
+    for (key, bytes) in &restored {
         match manifest::read(bytes) {
-            // Why it was built is written nowhere else.
+            // The reasons of a build are stored only in its manifest.
             Some(made) => {
-                let wanted = manifest::read(&whole[key]).expect("a recipe");
+                let wanted = manifest::read(&complete[key]).expect("a recipe");
                 assert_eq!(
                     made,
                     Manifest {
@@ -93,24 +93,24 @@ async fn what_a_release_wrote_is_written_again_and_nothing_else() {
                     "{key}"
                 );
             }
-            None => assert_eq!(bytes, &whole[key], "{key}"),
+            None => assert_eq!(bytes, &complete[key], "{key}"),
         }
     }
-    assert!(plan(&setup, &whole).steps.is_empty());
+    assert!(doctor_plan(&setup, &complete).steps.is_empty());
 }
 
 #[tokio::test]
-async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
-    let setup = released().await;
+async fn repair_rejects_keys_outside_evidence() {
+    let setup = released_setup().await;
     let before = objects(&setup);
-    let mut one = plan(&setup, &before);
+    let mut repair = doctor_plan(&setup, &before);
     setup
         .store
         .objects
         .lock()
         .expect("no panic")
         .retain(|key, _| !key.ends_with("base/x86_64/20261122.1/recipe.json"));
-    let real = plan(&setup, &before);
+    let real = doctor_plan(&setup, &before);
     assert_eq!(real.steps.len(), 1);
     let left = objects(&setup);
     for key in [
@@ -127,17 +127,17 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
                 text: "x".into(),
             },
         ] {
-            one.steps = real.steps.clone();
-            one.steps[0].action = action;
-            assert!(setup.execute(&one).await.kind().is_some(), "{key}");
+            repair.steps = real.steps.clone();
+            repair.steps[0].action = action;
+            assert!(setup.execute(&repair).await.kind().is_some(), "{key}");
             assert_eq!(objects(&setup), left, "{key}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() {
-    let setup = on(&start(), 22);
+async fn promotion_to_other_locations_keeps_release_evidence() {
+    let setup = on_day(&two_accounts(), 22);
     let request = release::Request {
         images: vec!["base".into()],
         force: false,
@@ -159,11 +159,13 @@ async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() 
             .collect::<Vec<_>>()
     };
     assert!(evidence(&setup).len() >= 2);
-    let promoted = Operation::Promote(&["base"]).done(&setup, 23).await;
-    assert!(promoted.cloud.elsewhere().len() >= 3, "it was copied");
+    let promoted = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    assert!(promoted.cloud.elsewhere().len() >= 3, "the AMI was copied");
     assert_eq!(
         evidence(&promoted),
         Vec::<String>::new(),
-        "the store of that run was empty before"
+        "the promotion wrote no evidence"
     );
 }

@@ -1,4 +1,4 @@
-//! Owns the proof that a release survives an error at every single call, before its effect and after it.
+//! Tests that a release survives an error at every single call, before and after its effect.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::Record;
 
-/// A first version of everything is released; the next run finds a changed base image and so builds all four.
+/// Returns an environment with a released version of all images and a changed base, so that the
+/// next run builds all four.
 pub(super) async fn second_release() -> TestEnv {
     let first = TestEnv::new();
     first.watch_invariants();
@@ -25,15 +26,20 @@ pub(super) async fn second_release() -> TestEnv {
     )
 }
 
-/// A call that only looks has no effect to fail after.
+/// Returns the fault timings of a call. A read has no effect to fail after.
 fn fault_timings(call: &Call) -> impl Iterator<Item = When> {
     [When::Before]
         .into_iter()
         .chain(call.changes.then_some(When::After))
 }
 
-/// Each image is where its end says that it is.
-fn assert_truthful(before: &FakeCloudState, setup: &TestEnv, outcome: &Outcome, context: &str) {
+/// Asserts that the state of each image matches the end of its scope.
+fn assert_state_matches_outcome(
+    before: &FakeCloudState,
+    setup: &TestEnv,
+    outcome: &Outcome,
+    context: &str,
+) {
     setup.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
@@ -48,7 +54,7 @@ fn assert_truthful(before: &FakeCloudState, setup: &TestEnv, outcome: &Outcome, 
             assert_eq!(
                 new.0.as_deref(),
                 new.1.as_ref().map(|a| a.as_str()),
-                "{context}: {image}'s pointer and tags differ"
+                "{context}: pointer and tags of {image} differ"
             );
             match &outcome.scopes[image] {
                 ScopeEnd::Done { .. } => assert!(
@@ -56,7 +62,7 @@ fn assert_truthful(before: &FakeCloudState, setup: &TestEnv, outcome: &Outcome, 
                     "{context}: {image} is done but {new:?}"
                 ),
                 ScopeEnd::Stuck { .. } => {
-                    panic!("{context}: one error must not leave anything: {outcome:?}")
+                    panic!("{context}: one error must be undone completely: {outcome:?}")
                 }
                 _ => assert!(
                     new == old && versions == 1,
@@ -70,14 +76,14 @@ fn assert_truthful(before: &FakeCloudState, setup: &TestEnv, outcome: &Outcome, 
 }
 
 #[tokio::test]
-async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
+async fn error_at_any_call_keeps_previous_version() {
     let start = second_release().await;
     let calls = {
         let clean = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
         clean.watch_invariants();
         let outcome = clean.release("run2").await;
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        assert_truthful(
+        assert_state_matches_outcome(
             &start.cloud.state(|w| w.clone()),
             &clean,
             &outcome,
@@ -87,7 +93,7 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
         clean.cloud.calls()
     };
     assert!(calls.len() > 100, "{}", calls.len());
-    // Every call of the first image, and every third of the others, which make the same calls.
+    // Tries every call of the first image and every third of the others, which make the same calls.
     let tried = calls
         .iter()
         .enumerate()
@@ -109,7 +115,7 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            assert_truthful(
+            assert_state_matches_outcome(
                 &start.cloud.state(|w| w.clone()),
                 &setup,
                 &outcome,
@@ -121,7 +127,7 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn on_failure_decides_about_the_others() {
+async fn on_failure_option_controls_other_scopes() {
     for (on_failure, z_done) in [(OnFailure::Stop, false), (OnFailure::Continue, true)] {
         let mut setup = second_release().await;
         setup.options.on_failure = on_failure;
@@ -153,7 +159,7 @@ async fn on_failure_decides_about_the_others() {
 }
 
 #[tokio::test]
-async fn a_failed_build_leaves_nothing_whatever_packer_left() {
+async fn failed_build_leaves_no_resources() {
     for mood in [
         BuildMood::Fails,
         BuildMood::FailsLate,
@@ -175,13 +181,13 @@ async fn a_failed_build_leaves_nothing_whatever_packer_left() {
             Some(Kind::StepFailed),
             "{mood:?}: {outcome:?}"
         );
-        assert_truthful(&before, &setup, &outcome, &format!("{mood:?}"));
+        assert_state_matches_outcome(&before, &setup, &outcome, &format!("{mood:?}"));
         setup.assert_clean(&format!("{mood:?}"));
     }
 }
 
 #[tokio::test]
-async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_version() {
+async fn failed_boot_check_exits_3_without_new_version() {
     let start = second_release().await;
     let strict = catalog(&[(
         "z",
@@ -205,7 +211,7 @@ async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_versi
 }
 
 #[tokio::test]
-async fn a_machine_that_lets_nobody_in_fails_the_step() {
+async fn unreachable_instance_fails_the_step() {
     let setup = second_release().await;
     *setup.shell.deaf.lock().expect("no panic") = true;
     let outcome = setup.release("run2").await;
@@ -214,7 +220,7 @@ async fn a_machine_that_lets_nobody_in_fails_the_step() {
 }
 
 #[tokio::test]
-async fn a_promotion_that_fails_at_any_call_changes_nothing() {
+async fn failed_promotion_changes_nothing() {
     let start = second_release().await;
     let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     assert_eq!(counted.promote("run3", "base").await.kind(), None);
@@ -247,7 +253,7 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
+async fn failed_prune_never_changes_kept_amis() {
     let start = second_release().await;
     assert_eq!(start.release("run2").await.kind(), None);
     let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
@@ -255,7 +261,7 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
     assert_eq!(
         (outcome.kind(), outcome.scopes.len()),
         (None, 4),
-        "the four old versions go: {outcome:?}"
+        "the four old versions are pruned: {outcome:?}"
     );
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
@@ -289,9 +295,9 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
                     .state(|w| w.images.contains_key(&scope.as_str().into()));
                 assert!(
                     !end.is_done() || !there,
-                    "{context}: {scope} is said to be gone"
+                    "{context}: {scope} is reported as deregistered"
                 );
-                // What failed on the way is as it was, if it is still there.
+                // An AMI whose retirement failed is unchanged, if it still exists.
                 let id = scope.as_str().into();
                 let (now, then) = [&setup, &start]
                     .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
@@ -306,7 +312,7 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
+async fn error_with_parallel_scopes_leaves_no_resources() {
     let start = second_release().await;
     for nth in (1..100).step_by(9) {
         for on_failure in [OnFailure::Stop, OnFailure::Continue] {
@@ -322,7 +328,7 @@ async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            assert_truthful(&before, &setup, &outcome, &context);
+            assert_state_matches_outcome(&before, &setup, &outcome, &context);
             setup.assert_clean(&context);
         }
     }

@@ -1,4 +1,4 @@
-//! Owns the proof that a run that lost its lock changes nothing any more, whatever it was doing.
+//! Tests that a run that lost its lock makes no further change.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,18 +17,18 @@ use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 
-/// A lock that is lost at the n-th look, with the inventory as it is then.
-struct Until {
+/// Lock that is lost at the n-th check, with the cloud state at that time.
+struct ExpiringGuard {
     setup: Arc<TestEnv>,
-    looks: AtomicUsize,
-    last: usize,
-    then: Mutex<Option<FakeCloudState>>,
+    checks: AtomicUsize,
+    limit: usize,
+    state_at_loss: Mutex<Option<FakeCloudState>>,
     lost: CancellationToken,
 }
 
-impl Until {
+impl ExpiringGuard {
     fn lose(&self) {
-        self.then
+        self.state_at_loss
             .lock()
             .expect("no panic")
             .get_or_insert_with(|| self.setup.cloud.state(|w| w.clone()));
@@ -37,9 +37,9 @@ impl Until {
 }
 
 #[async_trait]
-impl Guard for Until {
+impl Guard for ExpiringGuard {
     async fn check(&self) -> Result<(), String> {
-        if self.looks.fetch_add(1, Ordering::SeqCst) >= self.last {
+        if self.checks.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.lose();
         }
         self.lock_loss().map_or(Ok(()), Err)
@@ -56,18 +56,18 @@ impl Guard for Until {
     }
 }
 
-fn until(setup: &Arc<TestEnv>, last: usize) -> Arc<Until> {
+fn guard_lost_after(setup: &Arc<TestEnv>, limit: usize) -> Arc<ExpiringGuard> {
     let (setup, lost) = (Arc::clone(setup), CancellationToken::new());
-    Arc::new(Until {
+    Arc::new(ExpiringGuard {
         setup,
-        looks: AtomicUsize::new(0),
-        last,
-        then: Mutex::default(),
+        checks: AtomicUsize::new(0),
+        limit,
+        state_at_loss: Mutex::default(),
         lost,
     })
 }
 
-async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<Until>) -> Outcome {
+async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<ExpiringGuard>) -> Outcome {
     let mut steps = setup.steps(&plan.run);
     let guard: Arc<dyn Guard> = Arc::clone(guard) as _;
     let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) = (
@@ -94,7 +94,7 @@ async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<Until>) -> Outcome {
     engine.run(plan, &setup.options).await
 }
 
-/// What a look can show, apart from instances on their way.
+/// Returns the state with pending instances as running.
 fn lasting_state(mut inventory: FakeCloudState) -> FakeCloudState {
     inventory
         .instances
@@ -108,40 +108,40 @@ fn changes(setup: &TestEnv) -> usize {
 }
 
 #[tokio::test]
-async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_says_what_is_left() {
+async fn lost_lock_stops_all_changes_and_is_reported() {
     let mut ends = 0;
     let start = second_release().await;
-    for last in 0.. {
+    for limit in 0.. {
         let setup = Arc::new(start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
         let mut plan = setup.release_plan("run2", true);
         plan.steps.retain(|step| step.scope == "base");
-        let guard = until(&setup, last);
+        let guard = guard_lost_after(&setup, limit);
         let outcome = execute(&setup, &plan, &guard).await;
-        let Some(then) = guard.then.lock().expect("no panic").clone() else {
+        let Some(state_at_loss) = guard.state_at_loss.lock().expect("no panic").clone() else {
             assert_eq!(outcome.kind(), None, "{outcome:?}");
-            ends = last;
+            ends = limit;
             break;
         };
-        assert_eq!(outcome.kind(), Some(Kind::Refused), "{last}: {outcome:?}");
+        assert_eq!(outcome.kind(), Some(Kind::Refused), "{limit}: {outcome:?}");
         assert_eq!(
             setup.cloud.state(|w| lasting_state(w.clone())),
-            lasting_state(then),
-            "{last}"
+            lasting_state(state_at_loss),
+            "{limit}"
         );
-        let told = outcome.scopes.values().any(|end| match end {
+        let reported = outcome.scopes.values().any(|end| match end {
             ScopeEnd::Failed { error, .. } => error.contains("taken over by run9"),
             _ => false,
         });
-        assert!(told, "{last}: {outcome:?}");
+        assert!(reported, "{limit}: {outcome:?}");
     }
     assert!(
         ends > 20,
-        "a release looks at its lock before each change: {ends}"
+        "a release checks its lock before each change: {ends}"
     );
 }
 
 #[tokio::test]
-async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
+async fn undo_stops_when_lock_is_lost() {
     let setup = Arc::new(second_release().await);
     setup
         .builder
@@ -150,13 +150,13 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::FailsLate);
     let plan = setup.release_plan("run2", true);
-    let probe = until(&setup, usize::MAX);
+    let probe = guard_lost_after(&setup, usize::MAX);
     assert_eq!(
         execute(&setup, &plan, &probe).await.kind(),
         Some(Kind::StepFailed)
     );
-    let looks = probe.looks.load(Ordering::SeqCst);
-    for last in looks - 4..looks {
+    let checks = probe.checks.load(Ordering::SeqCst);
+    for limit in checks - 4..checks {
         let setup = Arc::new(second_release().await);
         setup
             .builder
@@ -164,13 +164,18 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
             .lock()
             .expect("no panic")
             .insert("base".to_owned(), BuildMood::FailsLate);
-        let guard = until(&setup, last);
+        let guard = guard_lost_after(&setup, limit);
         let outcome = execute(&setup, &setup.release_plan("run2", true), &guard).await;
-        let then = guard.then.lock().expect("no panic").clone().expect("lost");
+        let state_at_loss = guard
+            .state_at_loss
+            .lock()
+            .expect("no panic")
+            .clone()
+            .expect("lost");
         assert_eq!(
             setup.cloud.state(|w| lasting_state(w.clone())),
-            lasting_state(then),
-            "{last}"
+            lasting_state(state_at_loss),
+            "{limit}"
         );
         let ScopeEnd::Failed {
             kind, hints, error, ..
@@ -178,7 +183,7 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         else {
             panic!("{outcome:?}")
         };
-        assert_eq!(*kind, Kind::Refused, "{last}: {outcome:?}");
+        assert_eq!(*kind, Kind::Refused, "{limit}: {outcome:?}");
         assert!(
             error.contains("it broke") && error.contains("run9"),
             "{error}"
@@ -186,14 +191,14 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         assert!(
             hints
                 .iter()
-                .any(|h| h.contains("not taken back") && h.contains("base/key")),
+                .any(|h| h.contains("not undone") && h.contains("base/key")),
             "{hints:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_running_build_is_ended_when_the_lock_is_lost() {
+async fn lost_lock_ends_running_build() {
     let setup = Arc::new(second_release().await);
     setup
         .builder
@@ -202,24 +207,24 @@ async fn a_running_build_is_ended_when_the_lock_is_lost() {
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::Endless);
     let plan = setup.release_plan("run2", true);
-    let guard = until(&setup, usize::MAX);
+    let guard = guard_lost_after(&setup, usize::MAX);
     let before = changes(&setup);
     let (running, losing) = tokio::join!(execute(&setup, &plan, &guard), async {
         setup.builder.begun.notified().await;
         guard.lose();
         changes(&setup)
     });
-    assert!(losing > before, "there was a key pair and a group by then");
+    assert!(losing > before, "a key pair and a group exist by then");
     assert_eq!(running.kind(), Some(Kind::Refused), "{running:?}");
     assert_eq!(
         changes(&setup),
         losing,
-        "nothing is taken back without the lock"
+        "nothing is undone without the lock"
     );
     assert!(
         setup
             .cloud
             .state(|w| w.instances.values().all(|i| i.status == "terminated")),
-        "but Packer cleans up"
+        "Packer terminates its instance"
     );
 }

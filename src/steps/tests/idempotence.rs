@@ -1,4 +1,4 @@
-//! Owns the proof that every step can be done twice, and taken back twice.
+//! Tests that every step can be performed twice and undone twice.
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ fn context(outputs: &Outputs) -> StepContext<'static> {
     }
 }
 
-async fn forward(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
+async fn run_step(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
     let found = steps
         .probe(step, &context(outputs))
         .await
@@ -34,7 +34,7 @@ async fn forward(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
     }
 }
 
-/// What counts: everything but instances that are gone and the counter behind the ids.
+/// Returns the state without terminated instances and the ID counter.
 fn lasting_state(setup: &TestEnv) -> FakeCloudState {
     let mut inventory = setup.cloud.state(|w| w.clone());
     inventory.instances.retain(|_, i| i.status != "terminated");
@@ -43,17 +43,17 @@ fn lasting_state(setup: &TestEnv) -> FakeCloudState {
 }
 
 #[tokio::test]
-async fn every_step_done_twice_makes_the_same_world_and_says_the_same() {
+async fn repeated_steps_have_same_effect_and_output() {
     let setup = second_release().await;
     let plan = setup.release_plan("run2", false);
     let steps = setup.steps(&RunId::from("run2"));
     let mut outputs = Outputs::new();
     for step in &plan.steps {
-        let once = forward(&steps, step, &outputs).await;
+        let once = run_step(&steps, step, &outputs).await;
         let inventory = lasting_state(&setup);
-        let twice = forward(&steps, step, &outputs).await;
+        let twice = run_step(&steps, step, &outputs).await;
         assert_eq!(lasting_state(&setup), inventory, "{}", step.id);
-        assert_eq!(known(&once), known(&twice), "{}", step.id);
+        assert_eq!(read_values(&once), read_values(&twice), "{}", step.id);
         outputs.insert(step.id.clone(), twice);
     }
     setup.assert_clean("twice");
@@ -63,8 +63,8 @@ async fn every_step_done_twice_makes_the_same_world_and_says_the_same() {
     }
 }
 
-/// What later steps read of an output.
-fn known(output: &Value) -> Vec<Option<&Value>> {
+/// Returns the values that later steps read from an output.
+fn read_values(output: &Value) -> Vec<Option<&Value>> {
     [
         "ami", "base", "instance", "address", "group", "key_pair", "moves",
     ]
@@ -74,14 +74,14 @@ fn known(output: &Value) -> Vec<Option<&Value>> {
 }
 
 #[tokio::test]
-async fn every_undo_done_twice_brings_the_old_world_back() {
+async fn repeated_undo_restores_previous_state() {
     let setup = second_release().await;
     let start = lasting_state(&setup);
     let plan = setup.release_plan("run2", false);
     let steps = setup.steps(&RunId::from("run2"));
     let mut outputs = Outputs::new();
     for step in &plan.steps {
-        let output = forward(&steps, step, &outputs).await;
+        let output = run_step(&steps, step, &outputs).await;
         outputs.insert(step.id.clone(), output);
     }
     for step in plan.steps.iter().rev() {
@@ -94,10 +94,10 @@ async fn every_undo_done_twice_brings_the_old_world_back() {
 }
 
 #[tokio::test]
-async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
+async fn move_refuses_concurrent_move() {
     let setup = second_release().await;
     let plan = setup.release_plan("run2", false);
-    // The old base stops being what the plan saw.
+    // The old base no longer matches the plan.
     let old = setup.latest("base", "Test").1.expect("a current base");
     let other = "Test=2026-11-22T12:00:00Z Prod=2026-11-22T13:00:00Z";
     setup.cloud.state(|w| {
@@ -113,12 +113,12 @@ async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
         Some(crate::error::Kind::Refused),
         "{outcome:?}"
     );
-    setup.assert_clean("moved meanwhile");
+    setup.assert_clean("concurrent move");
     setup.cloud.state(|w| {
         assert_eq!(
             w.images[&old].tags[tags::CURRENT],
             other,
-            "somebody else's move stays"
+            "the concurrent move stays"
         )
     });
 }

@@ -1,4 +1,5 @@
-//! Owns the proof that a prune or a restore that was killed before any of its calls ends the same when it is done again.
+//! Tests that a prune or a restore that was killed before any call ends in the same state when
+//! repeated.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::plan::prune::{Wish, plan, restore};
 
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
-/// What is due on a day, or the way back for everything on the way out.
+/// Prune of the day, or restore of all retiring AMIs.
 #[derive(Debug, Clone, Copy)]
 enum Operation {
     Prune,
@@ -30,13 +31,13 @@ impl Operation {
                 vec![plan(&setup.catalog, &inventory, &wish, "x".into()).1]
             }
             Self::Restore => {
-                let out = |a: &&crate::model::Ami| {
+                let is_retiring = |a: &&crate::model::Ami| {
                     a.tags.get(tags::STATE).is_some_and(|s| s == "retiring")
                 };
                 inventory
                     .images
                     .iter()
-                    .filter(out)
+                    .filter(is_retiring)
                     .map(|ami| restore(&inventory, ami, "x".into()))
                     .collect()
             }
@@ -51,8 +52,8 @@ impl Operation {
     }
 }
 
-/// The same inventory and store at another time.
-fn on(setup: &TestEnv, now: &str) -> TestEnv {
+/// Returns the environment with the same cloud and store at another time.
+fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
     let mut next = setup.next_run(Arc::clone(&setup.catalog), now);
     next.store
         .objects
@@ -63,8 +64,9 @@ fn on(setup: &TestEnv, now: &str) -> TestEnv {
     next
 }
 
-/// Two versions of each image, the older ones shared with somebody.
-async fn two() -> TestEnv {
+/// Returns an environment with two versions of each image. The older ones are shared with another
+/// account.
+async fn two_versions() -> TestEnv {
     let waits = catalog_with(WAITS, &[]);
     let setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),
@@ -93,7 +95,7 @@ async fn two() -> TestEnv {
     setup
 }
 
-/// All that counts; an empty tag is none.
+/// Returns the state without the ID counter and empty tags.
 fn lasting_state(setup: &TestEnv) -> FakeCloudState {
     let mut inventory = setup.cloud.state(|w| w.clone());
     inventory.given = 0;
@@ -105,8 +107,8 @@ fn lasting_state(setup: &TestEnv) -> FakeCloudState {
 }
 
 #[tokio::test]
-async fn killed_before_any_call_and_done_again_it_ends_the_same() {
-    let mut before = two().await;
+async fn repeated_run_completes_killed_retirement() {
+    let mut before = two_versions().await;
     let days = [
         ("24", Operation::Prune),
         ("25", Operation::Prune),
@@ -115,8 +117,8 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
     ];
     for (day, operation) in days {
         let now = format!("2026-11-{day}T12:00:00Z");
-        let start = on(&before, &now);
-        let clean = on(&before, &now);
+        let start = at_time(&before, &now);
+        let clean = at_time(&before, &now);
         operation.execute(&clean).await;
         let (wanted, calls) = (lasting_state(&clean), clean.cloud.calls().len());
         assert!(
@@ -124,13 +126,13 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
             "{operation:?} on the {day}th makes only {calls} calls"
         );
         for at in 1..=calls {
-            let setup = on(&start, &now);
+            let setup = at_time(&start, &now);
             let halted = setup.cloud.halt_before(at);
             tokio::select! {
-                () = operation.execute(&setup) => panic!("{operation:?}: it ended before call {at} of {calls}"),
+                () = operation.execute(&setup) => panic!("{operation:?} ended before call {at} of {calls}"),
                 () = halted.notified() => {}
             }
-            let again = on(&setup, &now);
+            let again = at_time(&setup, &now);
             operation.execute(&again).await;
             assert_eq!(
                 lasting_state(&again),
@@ -146,13 +148,13 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
     assert_eq!(
         gone,
         4 + 2,
-        "the old versions are gone, a hand copy and another catalog's AMI stay"
+        "a manual copy and another catalog's AMI remain"
     );
 }
 
 #[tokio::test]
-async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them() {
-    let setup = two().await;
+async fn restore_ignores_outdated_permission_record() {
+    let setup = two_versions().await;
     setup.cloud.state(|w| {
         for id in std::mem::take(&mut w.permissions).into_keys() {
             w.images
@@ -168,7 +170,7 @@ async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them(
         ("25", Operation::Prune),
         ("25", Operation::Restore),
     ] {
-        now = on(&now, &format!("2026-11-{day}T12:00:00Z"));
+        now = at_time(&now, &format!("2026-11-{day}T12:00:00Z"));
         operation.execute(&now).await;
     }
     let given = now.cloud.state(|w| w.permissions.clone());

@@ -1,4 +1,4 @@
-//! Owns the tests of whole runs on the fakes: a small organisation's catalog, its cloud, and what must always hold.
+//! Tests complete runs on the fakes: a small catalog, its cloud, and the invariants.
 
 mod cancel;
 mod evidence;
@@ -39,7 +39,7 @@ use crate::model::{
 use crate::plan::{Plan, promote, prune, release};
 use invariants::{foreign_tags, latest, violation};
 
-/// Lineage base <- a <- b and base <- z.
+/// Image files. Lineage: base <- a <- b and base <- z.
 const IMAGES: [(&str, &str); 4] = [
     (
         "base",
@@ -50,17 +50,17 @@ const IMAGES: [(&str, &str); 4] = [
     ("z", "parent: base\n"),
 ];
 
-/// A catalog with these image files instead of, or beside, those above.
+/// Returns a catalog with the image files above; `changed` adds or replaces files.
 fn catalog(changed: &[(&str, &str)]) -> Arc<Catalog> {
-    // One run goes the whole way out; what waiting does has tests of its own.
-    let at_once = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
+    // One prune runs all retirement stages. Other tests cover the waiting times.
+    let without_waits = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
     catalog_with(
-        &format!("name: acme\nregions: [eu-west-1]\n{at_once}\n"),
+        &format!("name: acme\nregions: [eu-west-1]\n{without_waits}\n"),
         changed,
     )
 }
 
-/// The same with other settings.
+/// Returns a catalog with these settings and image files.
 fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
     let mut files: BTreeMap<String, Vec<u8>> = assets::shipped_paths()
         .into_iter()
@@ -75,7 +75,7 @@ fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
     Arc::new(catalog.expect("a sound catalog"))
 }
 
-/// Hears everything, and may cancel at the n-th step that starts.
+/// Records all events, and can cancel a run at the n-th started step.
 #[derive(Default)]
 struct EventRecorder {
     events: Mutex<Vec<Event>>,
@@ -98,10 +98,10 @@ impl EventSink for EventRecorder {
     }
 }
 
-/// Another account that environments may name.
+/// Second account, which environments may name.
 const OTHER: &str = "222222222222";
 
-/// One run's surroundings.
+/// Surroundings of one run: catalog, cloud, tools and clock.
 struct TestEnv {
     catalog: Arc<Catalog>,
     cloud: Arc<FakeCloud>,
@@ -124,7 +124,8 @@ fn test_env() -> EnvName {
 }
 
 impl TestEnv {
-    /// A cloud with the vendor's AMI, another catalog's AMI, and a copy made by hand.
+    /// Returns an environment with the AMI of a vendor, an AMI of another catalog, and a manual
+    /// copy.
     fn new() -> Self {
         let setup = Self::with_state(
             FakeCloudState::default(),
@@ -149,9 +150,9 @@ impl TestEnv {
         setup
     }
 
-    fn with_state(inventory: FakeCloudState, catalog: Arc<Catalog>, now: &str) -> Self {
+    fn with_state(state: FakeCloudState, catalog: Arc<Catalog>, now: &str) -> Self {
         let cloud = Arc::new(FakeCloud::default());
-        cloud.state(|w| *w = inventory);
+        cloud.state(|w| *w = state);
         let workspace = Arc::new(MemoryWorkspace::default());
         let builder = Arc::new(FakeBuilder::new(Arc::clone(&cloud), Arc::clone(&workspace)));
         let options = Options {
@@ -181,7 +182,7 @@ impl TestEnv {
         }
     }
 
-    /// The same inventory in the next run, with everything else fresh.
+    /// Returns the environment of the next run: the same cloud, everything else new.
     fn next_run(&self, catalog: Arc<Catalog>, now: &str) -> Self {
         let next = Self::with_state(self.cloud.state(|w| w.clone()), catalog, now);
         for ((account, region), inventory) in self.cloud.elsewhere() {
@@ -190,7 +191,7 @@ impl TestEnv {
         next
     }
 
-    /// What gathering would answer.
+    /// Returns the inventory that a command would load.
     fn inventory(&self) -> Inventory {
         let (images, vendor) = self.cloud.state(|w| {
             let images = w
@@ -311,27 +312,27 @@ impl TestEnv {
     }
 
     async fn prune(&self, run: &str, keep: u32) -> Outcome {
-        let wish = prune::Wish {
+        let options = prune::Wish {
             keep: Some(keep),
             shared_ok: false,
         };
-        self.execute(&prune::plan(&self.catalog, &self.inventory(), &wish, RunId::from(run)).1)
+        self.execute(&prune::plan(&self.catalog, &self.inventory(), &options, RunId::from(run)).1)
             .await
     }
 
-    /// What a lookup answers from tags, and what it answers from the pointer.
+    /// Returns the current AMI by pointer and by tags.
     fn latest(&self, image: &str, env: &str) -> (Option<String>, Option<AmiId>) {
         self.cloud.state(|w| latest(w, image, &env.into()))
     }
 
-    /// What must hold between any two calls and after any run.
+    /// Checks the invariants after every call.
     fn watch_invariants(&self) {
         let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.state(|w| w.clone()));
         self.cloud
             .watch(move |state| violation(&before, state, &workspace));
     }
 
-    /// What must hold after a run that is not stuck.
+    /// Asserts that a run left no temporary resources.
     fn assert_clean(&self, context: &str) {
         assert_eq!(self.cloud.seen(), Vec::<String>::new(), "{context}");
         self.cloud.state(|state| {
@@ -352,7 +353,7 @@ impl TestEnv {
                 );
                 assert!(
                     !record.ami.tags.contains_key(tags::EXPIRES),
-                    "{context}: a released AMI does not expire"
+                    "{context}: a released AMI has an expiry"
                 );
             }
             let untagged: Vec<&Ami> = own
@@ -369,6 +370,6 @@ impl TestEnv {
             .expect("no panic")
             .keys()
             .any(|k| k.ends_with("/key"));
-        assert!(!keys, "{context}: a private key is left");
+        assert!(!keys, "{context}: a private key remains");
     }
 }

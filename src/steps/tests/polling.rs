@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::lifecycle::{Operation, on, two_versions};
+use super::lifecycle::{Operation, on_day, two_versions};
 use crate::adapters::fake::{Fault, When};
 use crate::error::Kind;
 use crate::ports::CloudErrorKind;
 
-/// Numbers of the calls in a clean promotion that look at a new copy for the first time.
-async fn first_looks() -> Vec<usize> {
+/// Returns the numbers of the calls in a clean promotion that read a new copy for the first time.
+async fn first_reads() -> Vec<usize> {
     let clean = Operation::Promote(&["base"])
-        .done(&two_versions().await, 25)
+        .succeed_on_day(&two_versions().await, 25)
         .await;
     let known: BTreeSet<String> = two_versions()
         .await
@@ -20,9 +20,10 @@ async fn first_looks() -> Vec<usize> {
         .map(|ami| ami.id.to_string())
         .collect();
     let mut seen = BTreeSet::new();
-    let calls = clean.cloud.calls().into_iter().enumerate();
-    let looks = calls.filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
-    looks
+    let numbered_calls = clean.cloud.calls().into_iter().enumerate();
+    let reads = numbered_calls
+        .filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
+    reads
         .filter(|(_, call)| !known.contains(&call.about) && seen.insert(call.about.clone()))
         .map(|(n, _)| n + 1)
         .collect()
@@ -30,15 +31,15 @@ async fn first_looks() -> Vec<usize> {
 
 #[tokio::test]
 async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
-    let looks = first_looks().await;
-    assert_eq!(looks.len(), 3, "one for each location with a copy");
+    let reads = first_reads().await;
+    assert_eq!(reads.len(), 3, "one for each location with a copy");
     for kind in [
         CloudErrorKind::Throttled,
         CloudErrorKind::Unreachable,
         CloudErrorKind::Unavailable,
     ] {
-        for first in &looks {
-            let setup = on(&two_versions().await, 25);
+        for first in &reads {
+            let setup = on_day(&two_versions().await, 25);
             for nth in *first..first + 6 {
                 setup.cloud.fail(Fault {
                     kind,
@@ -64,11 +65,11 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
 
 #[tokio::test]
 async fn permanent_error_ends_the_wait() {
-    let looks = first_looks().await;
-    let setup = on(&two_versions().await, 25);
+    let reads = first_reads().await;
+    let setup = on_day(&two_versions().await, 25);
     setup.cloud.fail(Fault {
         kind: CloudErrorKind::Denied,
-        ..Fault::call(looks[0], When::Before)
+        ..Fault::call(reads[0], When::Before)
     });
     assert_eq!(
         Operation::Promote(&["base"]).execute(&setup).await.kind(),

@@ -1,4 +1,4 @@
-//! Owns the way out and back, acted out on the fakes with a clock: the ladder, restore, retiring an image.
+//! Tests retirement and restore with a clock: the stages, restore, and retiring an image.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use crate::model::{Ami, AmiId, ImageName, State};
 use crate::plan::prune::saved::{Saved, facts, moved};
 use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
 
-/// A ladder that waits a day on each rung.
+/// Settings with a waiting time of one day before each stage.
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
-fn waits() -> Arc<Catalog> {
+fn waiting_catalog() -> Arc<Catalog> {
     catalog_with(WAITS, &[])
 }
 
-/// Two released versions of each image: the older one goes.
-async fn two() -> TestEnv {
+/// Returns an environment with two released versions of each image. The older ones can be pruned.
+async fn two_versions() -> TestEnv {
     let setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),
-        waits(),
+        waiting_catalog(),
         "2026-11-22T12:00:00Z",
     );
     assert_eq!(setup.release("r1").await.kind(), None);
-    let setup = setup.next_run(waits(), "2026-11-23T12:00:00Z");
+    let setup = setup.next_run(waiting_catalog(), "2026-11-23T12:00:00Z");
     assert_eq!(
         setup.execute(&setup.release_plan("r2", true)).await.kind(),
         None
     );
-    setup.next_run(waits(), "2026-11-24T12:00:00Z")
+    setup.next_run(waiting_catalog(), "2026-11-24T12:00:00Z")
 }
 
-/// The first version of an image that no other is layered on.
-fn old(setup: &TestEnv) -> AmiId {
+/// Returns the first version of an image without child images.
+fn old_ami(setup: &TestEnv) -> AmiId {
     setup.cloud.state(|w| {
         let own = w.own();
         let records = Record::all(&own, &"acme".into());
@@ -58,7 +58,7 @@ fn tag(setup: &TestEnv, id: &AmiId, key: &str) -> String {
         .unwrap_or_default()
 }
 
-pub(super) async fn pruned(setup: &TestEnv, run: &str, shared_ok: bool) {
+pub(super) async fn prune(setup: &TestEnv, run: &str, shared_ok: bool) {
     let wish = Wish {
         keep: None,
         shared_ok,
@@ -69,18 +69,18 @@ pub(super) async fn pruned(setup: &TestEnv, run: &str, shared_ok: bool) {
     assert_eq!(outcome.kind(), None, "{outcome:?}");
 }
 
-async fn later(setup: &TestEnv, now: &str, run: &str) -> TestEnv {
+async fn prune_at(setup: &TestEnv, now: &str, run: &str) -> TestEnv {
     let mut next = setup.next_run(Arc::clone(&setup.catalog), now);
     next.store = Arc::clone(&setup.store);
-    pruned(&next, run, true).await;
+    prune(&next, run, true).await;
     next
 }
 
 #[tokio::test]
-async fn an_ami_goes_down_one_rung_a_day() {
-    let setup = two().await;
-    let (id, before) = (old(&setup), setup.cloud.state(|w| w.snapshots.len()));
-    pruned(&setup, "x1", false).await;
+async fn retirement_moves_one_stage_per_day() {
+    let setup = two_versions().await;
+    let (id, before) = (old_ami(&setup), setup.cloud.state(|w| w.snapshots.len()));
+    prune(&setup, "x1", false).await;
     assert_eq!(tag(&setup, &id, tags::STATE), "retiring");
     assert_eq!(
         tag(&setup, &id, tags::RETIRING),
@@ -89,28 +89,28 @@ async fn an_ami_goes_down_one_rung_a_day() {
     let at = setup
         .cloud
         .state(|w| w.deprecations.get(&id).copied())
-        .expect("it is deprecated");
+        .expect("a deprecation time");
     let wait = at.as_second() - setup.now.as_second();
     assert!(
         (60..=120).contains(&wait) && at.as_second() % 60 == 0,
-        "EC2 takes minutes in the future: {wait}"
+        "EC2 accepts whole minutes in the future: {wait}"
     );
 
-    let setup = later(&setup, "2026-11-25T11:59:59Z", "x2").await;
+    let setup = prune_at(&setup, "2026-11-25T11:59:59Z", "x2").await;
     assert_eq!(
         ami(&setup, &id).expect("it").status,
         "available",
-        "not a second too early"
+        "the waiting time has not passed"
     );
-    let setup = later(&setup, "2026-11-25T12:00:00Z", "x3").await;
+    let setup = prune_at(&setup, "2026-11-25T12:00:00Z", "x3").await;
     assert_eq!(ami(&setup, &id).expect("it").status, "disabled");
     assert_eq!(
         tag(&setup, &id, tags::RETIRING),
         "deprecate=2026-11-24T12:00:00Z disable=2026-11-25T12:00:00Z"
     );
-    let setup = later(&setup, "2026-11-26T11:59:59Z", "x4").await;
+    let setup = prune_at(&setup, "2026-11-26T11:59:59Z", "x4").await;
     assert!(ami(&setup, &id).is_some());
-    let setup = later(&setup, "2026-11-26T12:00:00Z", "x5").await;
+    let setup = prune_at(&setup, "2026-11-26T12:00:00Z", "x5").await;
     assert!(ami(&setup, &id).is_none());
     let left = setup
         .cloud
@@ -118,19 +118,19 @@ async fn an_ami_goes_down_one_rung_a_day() {
     assert_eq!(
         left,
         (before - 4, 0),
-        "the four old versions took their snapshots with them"
+        "the snapshots of the four old versions are deleted"
     );
 }
 
 #[tokio::test]
-async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
+async fn restore_returns_ami_to_previous_state() {
     let who: Vec<String> = (0..25)
         .map(|n| format!("{}", 100_000_000_000_u64 + n))
         .collect();
     for (shared, keep_store, lost) in [(0, true, 0), (3, false, 0), (25, true, 0), (25, false, 6)] {
         for disabled in [false, true] {
-            let setup = two().await;
-            let id = old(&setup);
+            let setup = two_versions().await;
+            let id = old_ami(&setup);
             setup.cloud.state(|w| {
                 if shared > 0 {
                     w.permissions
@@ -141,9 +141,9 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
                 ami(&setup, &id),
                 setup.cloud.state(|w| w.permissions.clone()),
             );
-            pruned(&setup, "x1", true).await;
+            prune(&setup, "x1", true).await;
             let mut setup = if disabled {
-                later(&setup, "2026-11-25T12:00:00Z", "x2").await
+                prune_at(&setup, "2026-11-25T12:00:00Z", "x2").await
             } else {
                 setup
             };
@@ -174,24 +174,24 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
                 (permitted.get(&id).map_or(0, BTreeSet::len) - missing, false),
                 "{context}"
             );
-            let said = format!("{outcome:?}");
+            let text = format!("{outcome:?}");
             assert!(
-                said.contains(&format!("\"lost\": Number({missing})")),
-                "{context}: {said}"
+                text.contains(&format!("\"lost\": Number({missing})")),
+                "{context}: {text}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
-    let setup = two().await;
-    let id = old(&setup);
+async fn disable_fails_without_permission_record() {
+    let setup = two_versions().await;
+    let id = old_ami(&setup);
     let who = (0..25)
         .map(|n| format!("{}", 100_000_000_000_u64 + n))
         .collect();
     setup.cloud.state(|w| w.permissions.insert(id.clone(), who));
-    pruned(&setup, "x1", true).await;
+    prune(&setup, "x1", true).await;
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");
     setup
         .store
@@ -210,10 +210,10 @@ async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
 }
 
 #[tokio::test]
-async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
-    let setup = two().await;
-    let id = old(&setup);
-    pruned(&setup, "x1", false).await;
+async fn disable_refuses_ami_shared_since_the_decision() {
+    let setup = two_versions().await;
+    let id = old_ami(&setup);
+    prune(&setup, "x1", false).await;
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");
     let decided = plan(
         &setup.catalog,
@@ -246,18 +246,18 @@ async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
 }
 
 #[tokio::test]
-async fn a_retiring_ami_is_neither_found_nor_built_upon() {
-    let setup = two().await;
-    pruned(&setup, "x1", false).await;
+async fn retiring_ami_is_not_found_or_built_on() {
+    let setup = two_versions().await;
+    prune(&setup, "x1", false).await;
     let own = setup.cloud.state(|w| w.own());
     let records = Record::all(&own, &"acme".into());
-    let on_the_way: Vec<&Record<'_>> = records
+    let retiring: Vec<&Record<'_>> = records
         .iter()
         .filter(|r| r.state == State::Retiring)
         .collect();
-    assert!(!on_the_way.is_empty() && on_the_way.iter().all(|r| !r.usable()));
+    assert!(!retiring.is_empty() && retiring.iter().all(|r| !r.usable()));
     let plan = setup.release_plan("r3", true);
-    assert!(on_the_way.iter().all(|r| {
+    assert!(retiring.iter().all(|r| {
         !serde_json::to_string(&plan)
             .expect("JSON")
             .contains(r.ami.id.as_str())
@@ -265,8 +265,8 @@ async fn a_retiring_ami_is_neither_found_nor_built_upon() {
 }
 
 #[tokio::test]
-async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
-    let setup = two().await;
+async fn image_outside_catalog_stays_until_retired() {
+    let setup = two_versions().await;
     let without_b = {
         let mut catalog = Catalog::clone(&setup.catalog);
         catalog.images.remove(&ImageName::from("b"));
@@ -275,7 +275,7 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
     let (image, wish) = (ImageName::from("b"), Wish::default());
     assert!(
         wanted(&setup.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")),
-        "it is in the catalog"
+        "the image is in the catalog"
     );
     assert!(wanted(&without_b, &"a".into()).is_some() && wanted(&without_b, &image).is_none());
     let mut parentless = Catalog::clone(&setup.catalog);
@@ -292,8 +292,8 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
                 .all(|f| f.reason().contains("not in the catalog: bakeline retire b"))
     );
 
-    // One is in use and stays; the other, current one loses its pointer and goes.
-    let used = old(&setup);
+    // One AMI is in use and stays. The other, current one loses its pointer and is deprecated.
+    let used = old_ami(&setup);
     let (kind, by) = ("instance".to_owned(), "i-1".to_owned());
     setup.cloud.state(|w| {
         w.references.push(crate::model::Reference {
@@ -318,14 +318,14 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
     assert_eq!(setup.latest("b", test_env().as_str()), (None, None));
     assert_eq!(tag(&setup, &used, tags::STATE), "released");
     assert_eq!(tag(&setup, &fates[0].ami, tags::STATE), "retiring");
-    // From there on it is like any other.
-    let setup = later(&setup, "2026-11-25T12:00:00Z", "x2").await;
+    // Later stages are the same as for any AMI.
+    let setup = prune_at(&setup, "2026-11-25T12:00:00Z", "x2").await;
     assert_eq!(ami(&setup, &fates[0].ami).expect("it").status, "disabled");
 }
 
 #[tokio::test]
-async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
-    let setup = two().await;
+async fn reviewed_prune_is_refused_after_facts_changed() {
+    let setup = two_versions().await;
     let (fates, decided) = plan(
         &setup.catalog,
         &setup.inventory(),
@@ -340,12 +340,12 @@ async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
         decided,
     );
     let text = serde_json::to_string(&saved).expect("JSON");
-    let saved: Saved = serde_json::from_str(&text).expect("it reads back");
+    let saved: Saved = serde_json::from_str(&text).expect("valid JSON");
     assert_eq!(
         moved(&saved.facts, &facts(&setup.catalog, &setup.inventory())),
         Vec::<String>::new()
     );
-    let id = old(&setup);
+    let id = old_ami(&setup);
     let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
         let other = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
         other.cloud.state(|w| act(w));

@@ -1,4 +1,5 @@
-//! Owns the proof of what boots a released version without building: a recheck and a probe.
+//! Tests the step chains that start a released version without building: recheck, probe and manual
+//! check.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -19,8 +20,8 @@ const GOOD: (&str, &str) = (
 );
 const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 
-/// A setup in which everything is released, then with `changed` in its catalog.
-async fn moved(changed: (&str, &str)) -> TestEnv {
+/// Returns an environment with all images released, then `changed` in the catalog.
+async fn released_then_changed(changed: (&str, &str)) -> TestEnv {
     let first = TestEnv::new();
     assert!(first.release("run1").await.kind().is_none());
     let mut next = first.next_run(catalog(&[changed]), "2026-11-23T12:00:00Z");
@@ -37,15 +38,15 @@ fn all_tags(setup: &TestEnv) -> BTreeMap<AmiId, Tags> {
     })
 }
 
-fn done(outcome: &Outcome) -> usize {
+fn done_count(outcome: &Outcome) -> usize {
     outcome.scopes.values().filter(|e| e.is_done()).count()
 }
 
 #[tokio::test]
-async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
-    let setup = moved(GOOD).await;
+async fn recheck_judges_current_version_and_updates_tags() {
+    let setup = released_then_changed(GOOD).await;
     let (before, plan) = (all_tags(&setup), setup.release_plan("run2", false));
-    // What is written reads late.
+    // Written tags read back late.
     setup.cloud.state(|w| w.lag = 2);
     assert!(
         plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
@@ -54,7 +55,11 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
     );
     setup.watch_invariants();
     let outcome = setup.execute(&plan).await;
-    assert_eq!((outcome.kind(), done(&outcome)), (None, 4), "{outcome:?}");
+    assert_eq!(
+        (outcome.kind(), done_count(&outcome)),
+        (None, 4),
+        "{outcome:?}"
+    );
     setup.assert_clean("after a recheck");
     for (id, now) in all_tags(&setup) {
         let then = &before[&id];
@@ -73,13 +78,13 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
     }
     assert!(
         setup.release_plan("run3", false).steps.is_empty(),
-        "nothing is left to do"
+        "the next plan is empty"
     );
 }
 
 #[tokio::test]
-async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
-    let setup = moved(BAD).await;
+async fn failed_recheck_keeps_version_and_suggests_revoke() {
+    let setup = released_then_changed(BAD).await;
     let before = all_tags(&setup);
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
@@ -98,8 +103,8 @@ async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
 }
 
 #[tokio::test]
-async fn somebody_elses_judgement_is_not_overwritten() {
-    let setup = moved(GOOD).await;
+async fn retag_refuses_concurrent_recheck() {
+    let setup = released_then_changed(GOOD).await;
     let plan = setup.release_plan("run2", false);
     let base = setup.latest("base", "Test").1.expect("a current base");
     setup.cloud.state(|w| {
@@ -117,9 +122,9 @@ async fn somebody_elses_judgement_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
-    // This machine's `sh` stands in for the instance: whatever it answers, only a whole answer may become a fact.
-    let setup = moved(GOOD).await;
+async fn failed_probe_stores_nothing() {
+    // The local `sh` acts as the instance. Only a complete answer may become a fact.
+    let setup = released_then_changed(GOOD).await;
     let (inventory, name) = (setup.inventory(), ImageName::from("base"));
     let plan = crate::plan::probe::plan(
         &setup.catalog,
@@ -146,7 +151,7 @@ async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
     setup.assert_clean("after a failed probe");
 }
 
-/// No file of the run directory holds a private key.
+/// Asserts that no file of the run directory contains a private key.
 fn assert_no_secret(setup: &TestEnv) {
     let files = setup.workspace.files.lock().expect("no panic");
     for (path, content) in &*files {
@@ -157,13 +162,13 @@ fn assert_no_secret(setup: &TestEnv) {
     }
     assert!(
         files.contains_key("base/known_hosts.boot"),
-        "the host was not known beforehand"
+        "the host key was known before the login"
     );
 }
 
 #[tokio::test]
-async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
-    let setup = moved(GOOD).await;
+async fn manual_check_collects_facts_and_leaves_no_resources() {
+    let setup = released_then_changed(GOOD).await;
     let before = all_tags(&setup);
     let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
@@ -174,8 +179,12 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
         setup.now,
     );
     let outcome = setup.execute(&plan).await;
-    assert_eq!((outcome.kind(), done(&outcome)), (None, 1), "{outcome:?}");
-    setup.assert_clean("after a check by hand");
+    assert_eq!(
+        (outcome.kind(), done_count(&outcome)),
+        (None, 1),
+        "{outcome:?}"
+    );
+    setup.assert_clean("after a manual check");
     let kept = setup.workspace.read("base/facts-boot.json").expect("facts");
     let kept: CheckReport = serde_json::from_slice(&kept).expect("facts");
     assert!(
@@ -206,8 +215,8 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
 }
 
 #[tokio::test]
-async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
-    let setup = moved(GOOD).await;
+async fn failed_manual_check_leaves_no_resources() {
+    let setup = released_then_changed(GOOD).await;
     let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
         &ImageName::from("base"),
@@ -219,13 +228,13 @@ async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
     *setup.shell.deaf.lock().expect("no panic") = true;
     let outcome = setup.execute(&plan).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(4));
-    setup.assert_clean("after a check by hand that failed");
+    setup.assert_clean("after a failed manual check");
     assert_no_secret(&setup);
 }
 
 #[tokio::test]
-async fn a_release_leaves_every_report_and_none_can_fail_it() {
-    let setup = moved(GOOD).await;
+async fn release_writes_all_reports_and_tolerates_failures() {
+    let setup = released_then_changed(GOOD).await;
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     for name in ["txt", "json", "inspec.json", "junit.xml", "html"] {
@@ -254,8 +263,8 @@ async fn a_release_leaves_every_report_and_none_can_fail_it() {
         "{report}"
     );
     assert_eq!(report["verdicts"].as_array().map(Vec::len), Some(2));
-    // A template of the catalog's own that is wrong costs the page and nothing else.
-    let mut broken = moved(GOOD).await;
+    // An invalid catalog template costs only the HTML page.
+    let mut broken = released_then_changed(GOOD).await;
     let mut catalog = (*broken.catalog).clone();
     catalog.files.insert(
         crate::report::html::TEMPLATE.to_owned(),

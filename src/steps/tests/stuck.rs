@@ -1,4 +1,4 @@
-//! Owns the proof that what can't be taken back is said (exit 5), and that the rest is taken back all the same.
+//! Tests that failed undos are reported (exit 5) and do not stop the others.
 
 use super::TestEnv;
 use super::faults::second_release;
@@ -7,7 +7,7 @@ use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::tags;
 
-async fn failed_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
+async fn fail_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
     let setup = second_release().await;
     *setup.shell.deaf.lock().expect("no panic") = true;
     setup.cloud.fail(Fault::always(undo));
@@ -23,17 +23,21 @@ fn left(outcome: &Outcome) -> String {
 }
 
 #[tokio::test]
-async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
-    // What can't be undone, what is said of it, and what is gone nevertheless.
-    for (undo, said, kept) in [
+async fn failed_undo_is_reported_and_others_continue() {
+    // Failing undo, reported step, and the resource that remains.
+    for (undo, reported, kept) in [
         ("deregister", "base/build", "ami"),
         ("delete_group", "base/group", "sg"),
         ("delete_key_pair", "base/key", "key"),
         ("terminate", "base/boot", "i"),
     ] {
-        let (setup, outcome) = failed_after_boot(undo).await;
+        let (setup, outcome) = fail_after_boot(undo).await;
         assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
-        assert!(left(&outcome).contains(said), "{undo}: {}", left(&outcome));
+        assert!(
+            left(&outcome).contains(reported),
+            "{undo}: {}",
+            left(&outcome)
+        );
         setup.cloud.state(|w| {
             let candidates = w
                 .images
@@ -47,7 +51,7 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
                 .count();
             assert_eq!(candidates, usize::from(kept == "ami"), "{undo}: candidates");
             assert_eq!(instances, usize::from(kept == "i"), "{undo}: instances");
-            // A group can't go before its instance.
+            // A group cannot be deleted before its instance.
             assert_eq!(
                 w.groups.len(),
                 usize::from(kept == "sg" || kept == "i"),
@@ -64,7 +68,7 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
                 .map(|g| &g.tags)
                 .chain(w.key_pairs.values())
                 .all(|t| t.contains_key(tags::EXPIRES));
-            assert!(sweepable, "{undo}: what is left can be swept");
+            assert!(sweepable, "{undo}: the remaining resources can be swept");
         });
         assert!(crate::engine::journal::read(&setup.journal.text()).is_ok());
         assert!(setup.journal.text().contains("undo_failed"), "{undo}");
@@ -72,8 +76,8 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn a_candidate_that_is_left_is_never_found() {
-    let (setup, outcome) = failed_after_boot("deregister").await;
+async fn remaining_candidate_is_never_found() {
+    let (setup, outcome) = fail_after_boot("deregister").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
     let before = second_release().await;
     assert_eq!(setup.latest("base", "Test"), before.latest("base", "Test"));
@@ -85,15 +89,15 @@ async fn a_candidate_that_is_left_is_never_found() {
     assert_eq!(
         plan.decisions[0].version.map(|v| v.to_string()).as_deref(),
         Some("20261123.2"),
-        "its version is taken"
+        "the version number is used already"
     );
     assert_eq!(next.execute(&plan).await.kind(), None);
 }
 
 #[tokio::test]
-async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
+async fn failed_undo_of_move_is_reported() {
     let setup = second_release().await;
-    // The pointer is written but the answer is lost, and nothing can be written afterwards.
+    // The pointer is written but the response is lost, and every later write fails.
     setup.cloud.fail(Fault {
         forever: false,
         when: When::After,
@@ -115,7 +119,7 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
         left(&outcome)
     );
     assert!(
-        left(&outcome).contains("base/build: left as it is, because base/release"),
+        left(&outcome).contains("base/build: not removed, because base/release"),
         "{}",
         left(&outcome)
     );
@@ -123,7 +127,7 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
     setup.cloud.state(|w| {
         assert!(
             w.snapshots.contains_key(&w.images[&current].snapshots[0]),
-            "with what it is made of"
+            "the snapshots of the current AMI exist"
         )
     });
 }
@@ -140,7 +144,7 @@ async fn failing_put_parameter_leaves_one_current_ami() {
 }
 
 #[tokio::test]
-async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
+async fn keep_failed_keeps_instance_but_no_partial_release() {
     for late in ["put_parameter", "delete_group"] {
         let mut setup = second_release().await;
         setup.options.keep_failed = true;
@@ -173,7 +177,7 @@ async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
 }
 
 #[tokio::test]
-async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_back() {
+async fn move_waits_for_tags_and_restores_pointer() {
     for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
         let setup = second_release().await;
         let before = setup.latest("base", "Test");
@@ -192,8 +196,8 @@ async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_ba
 }
 
 #[tokio::test]
-async fn what_somebody_may_find_is_never_thrown_away() {
-    let throw = |setup: &TestEnv, id: &crate::model::AmiId| {
+async fn discard_refuses_findable_ami() {
+    let discard_plan = |setup: &TestEnv, id: &crate::model::AmiId| {
         let mut plan = setup.release_plan("run3", true);
         plan.steps.truncate(1);
         let ami_name = setup.cloud.state(|w| w.images[id].name.clone());
@@ -201,7 +205,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
         plan
     };
     let pointer = "/bakeline/acme/base/Test/x86_64".to_owned();
-    // Its state, whether it is current by its tags, and whether the pointer says it.
+    // State, current by tags, named by the pointer, and the expected deregistration.
     for (state, current, said, goes) in [
         ("released", false, false, false),
         ("candidate", true, false, false),
@@ -220,7 +224,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
                 w.parameters.remove(&pointer);
             }
         });
-        let outcome = setup.execute(&throw(&setup, &id)).await;
+        let outcome = setup.execute(&discard_plan(&setup, &id)).await;
         assert_eq!(
             outcome.kind(),
             (!goes).then_some(Kind::Stuck),
@@ -235,7 +239,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_killed_packer_with_an_instance_that_stays_is_said() {
+async fn killed_packer_with_remaining_instance_is_reported() {
     let setup = second_release().await;
     setup
         .builder
@@ -250,7 +254,7 @@ async fn a_killed_packer_with_an_instance_that_stays_is_said() {
 }
 
 #[tokio::test]
-async fn a_full_disk_ends_the_run_with_a_clean_world_and_a_readable_journal() {
+async fn full_disk_leaves_clean_cloud_and_valid_journal() {
     let start = second_release().await;
     let lines = {
         let whole = start.next_run(

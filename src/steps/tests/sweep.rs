@@ -1,4 +1,4 @@
-//! Owns the proof that a sweep looks once more at an AMI that only its name tells of, right before it goes.
+//! Tests that a sweep verifies an untagged AMI again directly before removing it.
 
 use super::{TestEnv, region};
 use crate::adapters::fake::{ACCOUNT, Fault};
@@ -10,14 +10,14 @@ use crate::plan::sweep::plan;
 
 const NAME: &str = "acme/z/x86_64/20261122.1-r1";
 
-/// A setup with an AMI without tags that a sweep was decided to take.
-fn setup() -> (TestEnv, AmiId, crate::plan::Plan) {
+/// Returns an environment with an untagged AMI, and a plan to sweep it.
+fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
     let setup = TestEnv::new();
     let id = setup
         .cloud
         .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
     let (kind, name) = (TemporaryKind::Image, NAME.to_owned());
-    let thing = Temporary {
+    let resource = Temporary {
         kind,
         id: id.0.clone(),
         name,
@@ -27,7 +27,7 @@ fn setup() -> (TestEnv, AmiId, crate::plan::Plan) {
         used: false,
     };
     let leftover = Leftover {
-        thing,
+        thing: resource,
         remove: true,
         because: "test".to_owned(),
     };
@@ -36,16 +36,15 @@ fn setup() -> (TestEnv, AmiId, crate::plan::Plan) {
 }
 
 #[tokio::test]
-async fn an_ami_without_tags_goes_only_if_it_has_none_and_nothing_refers_to_it_at_the_last_moment()
-{
-    let (setup, id, plan) = setup();
+async fn sweep_refuses_untagged_ami_changed_since_decision() {
+    let (setup, id, plan) = untagged_ami();
     assert_eq!(setup.execute(&plan).await.kind(), None);
     assert!(
         !setup.cloud.state(|w| w.images.contains_key(&id)),
-        "nothing speaks for it"
+        "the AMI is unused"
     );
     for why in ["tag", "used", "unread"] {
-        let (setup, id, plan) = self::setup();
+        let (setup, id, plan) = untagged_ami();
         setup.cloud.state(|w| match why {
             "tag" => drop(
                 w.images

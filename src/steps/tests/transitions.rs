@@ -1,4 +1,4 @@
-//! Owns DESIGN's table of states, acted out: release, promote, release, promote, and what prune then leaves.
+//! Tests the state transitions of one image: release, promote, release, promote, and prune.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::model::{AmiId, EnvName};
 use crate::plan::Action;
 use crate::plan::prune::Wish;
 
-/// `Environment` and where it is current, of one image's versions, oldest first.
+/// Returns the environment tag and the current environments of each version, oldest first.
 fn versions(setup: &TestEnv) -> Vec<(String, String)> {
     setup.cloud.state(|w| {
         let own = w.own();
@@ -52,12 +52,12 @@ fn assert_latest(setup: &TestEnv, test: usize, prod: Option<usize>) {
     }
 }
 
-async fn forced(setup: &TestEnv, run: &str) {
+async fn force_release(setup: &TestEnv, run: &str) {
     let outcome = setup.execute(&setup.release_plan(run, true)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
 }
 
-fn row(versions: &[(&str, &str)]) -> Vec<(String, String)> {
+fn rows(versions: &[(&str, &str)]) -> Vec<(String, String)> {
     versions
         .iter()
         .map(|(env, current)| ((*env).to_owned(), (*current).to_owned()))
@@ -65,50 +65,53 @@ fn row(versions: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_table_of_states_holds() {
+async fn release_and_promote_follow_state_table() {
     let setup = TestEnv::new();
     setup.watch_invariants();
     assert_eq!(setup.release("r1").await.kind(), None);
-    assert_eq!(versions(&setup), row(&[("Test", "Test")]));
+    assert_eq!(versions(&setup), rows(&[("Test", "Test")]));
     assert_latest(&setup, 1, None);
 
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-23T12:00:00Z");
     assert_eq!(setup.promote("p1", "base").await.kind(), None);
-    assert_eq!(versions(&setup), row(&[("Prod", "Test+Prod")]));
+    assert_eq!(versions(&setup), rows(&[("Prod", "Test+Prod")]));
     assert_latest(&setup, 1, Some(1));
 
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
     setup.watch_invariants();
-    forced(&setup, "r2").await;
-    assert_eq!(versions(&setup), row(&[("Prod", "Prod"), ("Test", "Test")]));
+    force_release(&setup, "r2").await;
+    assert_eq!(
+        versions(&setup),
+        rows(&[("Prod", "Prod"), ("Test", "Test")])
+    );
     assert_latest(&setup, 2, Some(1));
 
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
     assert_eq!(setup.promote("p2", "base").await.kind(), None);
     assert_eq!(
         versions(&setup),
-        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+        rows(&[("Prod", ""), ("Prod", "Test+Prod")])
     );
     assert_latest(&setup, 2, Some(2));
     setup.assert_clean("ladder");
     assert_eq!(setup.cloud.seen(), Vec::<String>::new());
 
-    // What is current in Prod and the one before stay, however few are to be kept.
+    // The current version in Prod and its predecessor stay, even with a small `keep`.
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");
     assert_eq!(setup.prune("x1", 1).await.kind(), None);
     assert_eq!(
         versions(&setup),
-        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+        rows(&[("Prod", ""), ("Prod", "Test+Prod")])
     );
 }
 
 #[tokio::test]
-async fn a_parent_stays_as_long_as_a_child_of_it() {
+async fn prune_keeps_parent_of_kept_child() {
     let setup = TestEnv::new();
     assert_eq!(setup.release("r1").await.kind(), None);
-    // Forced builds go on from the last good build, so b 2 is layered on a 1 by its tag.
+    // A forced build continues from the last good build, so b 2 is layered on a 1.
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
-    forced(&setup, "r2").await;
+    force_release(&setup, "r2").await;
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
     assert_eq!(setup.prune("x1", 1).await.kind(), None);
     setup.cloud.state(|w| {
@@ -123,7 +126,7 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
                 .any(|r| r.image == *parent && r.version == *version);
             assert!(
                 there,
-                "{} {} has lost its parent {parent}@{version}",
+                "{} {} lost its parent {parent}@{version}",
                 record.image, record.version
             );
         }
@@ -131,12 +134,12 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
 }
 
 #[tokio::test]
-async fn prune_refuses_what_became_current_or_used_since_the_decision() {
+async fn prune_refuses_ami_used_since_the_decision() {
     for used in [true, false] {
         let setup = TestEnv::new();
         assert_eq!(setup.release("r1").await.kind(), None);
         let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
-        forced(&setup, "r2").await;
+        force_release(&setup, "r2").await;
         let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
         let plan = crate::plan::prune::plan(
             &setup.catalog,
@@ -213,7 +216,7 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
     }));
 }
 
-/// Adds a released AMI of `base` that is current nowhere.
+/// Registers a released AMI of `base` that is not current.
 fn register(setup: &TestEnv, version: &str) -> AmiId {
     let mut own = foreign_tags("acme");
     own.remove(tags::CURRENT);
@@ -235,14 +238,14 @@ fn register(setup: &TestEnv, version: &str) -> AmiId {
 }
 
 #[tokio::test]
-async fn nothing_is_built_twice_for_no_reason() {
+async fn unchanged_image_is_not_rebuilt() {
     let setup = TestEnv::new();
     assert_eq!(setup.release("r1").await.kind(), None);
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
     let plan = setup.release_plan("r2", false);
     assert!(plan.steps.is_empty(), "{:?}", plan.decisions);
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
-    forced(&setup, "r2").await;
+    force_release(&setup, "r2").await;
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T14:00:00Z");
     let plan = setup.release_plan("r3", false);
     assert!(

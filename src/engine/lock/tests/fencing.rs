@@ -93,7 +93,7 @@ async fn run_actor(number: usize, locks: Locks, allowed: Allowed) {
             if held.check().await.is_err() {
                 break;
             }
-            // There is no yield here: a suspension between check and call cannot be fenced.
+            // No yield follows: a suspension between check and call cannot be fenced.
             allowed.lock().expect("no panic").push((number, generation));
             if attempt % 2 == 1 {
                 let _renewed = held.renew().await;

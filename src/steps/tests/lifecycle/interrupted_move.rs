@@ -1,30 +1,34 @@
-//! Owns the proof that an error or a kill at any call of a promotion, a rollback or a revocation can be mended.
+//! Tests that an error or a kill at any call of a promotion, rollback or revocation can be
+//! repaired.
 
 use super::{
-    HOME, Operation, PROD, assert_consistent, assert_no_halves, assert_points, assert_rows, on,
-    released, start, table, two_promoted, two_versions, v,
+    HOME, Operation, PROD, assert_consistent, assert_locations_consistent, assert_no_leftovers,
+    assert_rows, on_day, release_on_day, state_table, two_accounts, two_promoted, two_versions,
+    version,
 };
 use crate::adapters::fake::{Fault, When};
 use crate::lifecycle::tags;
 use crate::steps::tests::TestEnv;
 
-/// The operations that faults and kills are tried on, each with the inventory before and what finishes it.
+/// Returns the operations to interrupt, each with the environment before it.
 async fn operations() -> Vec<(TestEnv, Operation)> {
     let (versions, promoted) = (two_versions().await, two_promoted().await);
-    let layered = released(&start(), &["base", "a"], 22).await;
+    let layered = release_on_day(&two_accounts(), &["base", "a"], 22).await;
     vec![
         (versions, Operation::Promote(&["base"])),
-        (promoted, Operation::Rollback(v(1))),
-        (two_promoted().await, Operation::Revoke("base", v(2))),
+        (promoted, Operation::Rollback(version(1))),
+        (two_promoted().await, Operation::Revoke("base", version(2))),
         (
-            Operation::Promote(&["base", "a"]).done(&layered, 23).await,
-            Operation::Revoke("base", v(1)),
+            Operation::Promote(&["base", "a"])
+                .succeed_on_day(&layered, 23)
+                .await,
+            Operation::Revoke("base", version(1)),
         ),
     ]
 }
 
-/// What must hold at every moment: of a move what always must; of a revocation that a pointer leaves an AMI only after
-/// its state said so.
+/// Checks the invariants after every call. For a revocation: a pointer leaves an AMI only after its
+/// state is `revoked`.
 fn watch_invariants(setup: &TestEnv, operation: &Operation) {
     let Operation::Revoke(..) = operation else {
         return setup.watch_invariants();
@@ -44,15 +48,15 @@ fn watch_invariants(setup: &TestEnv, operation: &Operation) {
             .filter(|(_, id)| tag_of(id).as_deref() != Some("revoked"))
             .map(|(name, _)| name.clone())
             .next();
-        early.map(|name| format!("{name} moved before the state said why"))
+        early.map(|name| format!("{name} moved before the AMI was revoked"))
     });
 }
 
 #[tokio::test]
-async fn an_error_at_any_call_is_consistent_and_done_again_it_ends_the_same() {
+async fn repeated_run_completes_failed_operation() {
     for (before, operation) in operations().await {
-        let clean = operation.done(&before, 28).await;
-        let (wanted, calls) = (table(&clean), clean.cloud.calls());
+        let clean = operation.succeed_on_day(&before, 28).await;
+        let (wanted, calls) = (state_table(&clean), clean.cloud.calls());
         for (index, call) in calls.iter().enumerate() {
             for when in [When::Before, When::After]
                 .into_iter()
@@ -64,7 +68,7 @@ async fn an_error_at_any_call_is_consistent_and_done_again_it_ends_the_same() {
                     call.action,
                     call.about
                 );
-                let setup = on(&before, 28);
+                let setup = on_day(&before, 28);
                 watch_invariants(&setup, &operation);
                 setup.cloud.fail(Fault::call(index + 1, when));
                 let outcome = operation.execute(&setup).await;
@@ -75,54 +79,54 @@ async fn an_error_at_any_call_is_consistent_and_done_again_it_ends_the_same() {
                 );
                 assert_eq!(setup.cloud.seen(), Vec::<String>::new(), "{context}");
                 if !matches!(operation, Operation::Revoke(..)) {
-                    assert_points(&setup, &context);
-                    assert_no_halves(&setup, &context);
+                    assert_locations_consistent(&setup, &context);
+                    assert_no_leftovers(&setup, &context);
                 }
-                let again = operation.done(&on(&setup, 28), 28).await;
-                assert_eq!(table(&again), wanted, "{context}, again");
+                let again = operation.succeed_on_day(&on_day(&setup, 28), 28).await;
+                assert_eq!(state_table(&again), wanted, "{context}, again");
                 assert_consistent(&again, &context);
-                assert_no_halves(&again, &context);
+                assert_no_leftovers(&again, &context);
             }
         }
     }
 }
 
 #[tokio::test]
-async fn killed_before_any_call_the_doctor_makes_it_consistent_and_done_again_it_ends_the_same() {
+async fn doctor_repairs_operation_killed_before_any_call() {
     for (before, operation) in operations().await {
-        let clean = operation.done(&before, 28).await;
-        let (wanted, calls) = (table(&clean), clean.cloud.calls().len());
-        let mut interrupted = 0;
+        let clean = operation.succeed_on_day(&before, 28).await;
+        let (wanted, calls) = (state_table(&clean), clean.cloud.calls().len());
+        let mut repaired = 0;
         for at in 1..=calls {
             let context = format!("{operation:?} killed before call {at}");
-            let setup = on(&before, 28);
+            let setup = on_day(&before, 28);
             let halted = setup.cloud.halt_before(at);
             tokio::select! {
                 outcome = operation.execute(&setup) => panic!("{context}: {outcome:?}"),
                 () = halted.notified() => {}
             }
-            let setup = on(&setup, 28);
+            let setup = on_day(&setup, 28);
             let plan = Operation::Doctor.plan(&setup);
-            interrupted += usize::from(!plan.steps.is_empty());
-            let setup = Operation::Doctor.done(&setup, 28).await;
+            repaired += usize::from(!plan.steps.is_empty());
+            let setup = Operation::Doctor.succeed_on_day(&setup, 28).await;
             assert_consistent(&setup, &context);
-            let again = operation.done(&setup, 28).await;
-            assert_eq!(table(&again), wanted, "{context}, again");
+            let again = operation.succeed_on_day(&setup, 28).await;
+            assert_eq!(state_table(&again), wanted, "{context}, again");
             assert_consistent(&again, &context);
-            assert_no_halves(&again, &context);
+            assert_no_leftovers(&again, &context);
         }
         assert!(
-            interrupted > 3,
-            "{operation:?}: the doctor had something to do only {interrupted} times"
+            repaired > 3,
+            "{operation:?}: the doctor had something to do only {repaired} times"
         );
     }
 }
 
 #[tokio::test]
-async fn a_rollback_never_makes_a_revoked_or_retiring_version_milder() {
+async fn rollback_keeps_revoked_and_retiring_states() {
     for state in ["revoked", "retiring"] {
         let setup = two_promoted().await;
-        // A revocation or a prune that was cut right after the state, at home.
+        // At home, a revocation or a prune was interrupted right after it set the state.
         setup.cloud.state(|w| {
             let current = |a: &&mut crate::model::Ami| {
                 a.tags
@@ -137,7 +141,9 @@ async fn a_rollback_never_makes_a_revoked_or_retiring_version_milder() {
                 .expect("current");
             ami.tags.insert(tags::STATE.to_owned(), state.to_owned());
         });
-        let setup = Operation::Rollback(v(1)).done(&setup, 26).await;
+        let setup = Operation::Rollback(version(1))
+            .succeed_on_day(&setup, 26)
+            .await;
         assert_rows(
             &setup,
             HOME,

@@ -1,5 +1,5 @@
-//! Owns DESIGN's table of states in two Regions and a second_release account: every transition, an error at every call, a kill
-//! before every call with the doctor after it, and done again.
+//! Tests the state table in two Regions and a second account: every transition, an error at every
+//! call, a kill before every call followed by the doctor, and repeated runs.
 
 mod interrupted_move;
 mod locations;
@@ -28,8 +28,8 @@ environments:
     role: arn:aws:iam::222222222222:role/bakeline
 "#;
 
-/// An empty organisation with two Regions in two accounts.
-pub(super) fn start() -> TestEnv {
+/// Returns an empty cloud with two accounts and two Regions.
+pub(super) fn two_accounts() -> TestEnv {
     let setup = TestEnv::new().next_run(catalog_with(SETTINGS, &[]), "2026-11-22T12:00:00Z");
     for (account, region) in [
         (ACCOUNT, "us-east-1"),
@@ -43,7 +43,7 @@ pub(super) fn start() -> TestEnv {
     setup
 }
 
-pub(super) fn on(setup: &TestEnv, day: u32) -> TestEnv {
+pub(super) fn on_day(setup: &TestEnv, day: u32) -> TestEnv {
     let mut next = setup.next_run(
         Arc::clone(&setup.catalog),
         &format!("2026-11-{day:02}T12:00:00Z"),
@@ -56,8 +56,8 @@ fn name(image: &str) -> ImageName {
     ImageName::from(image)
 }
 
-async fn released(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
-    let setup = on(setup, day);
+async fn release_on_day(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
+    let setup = on_day(setup, day);
     let images = images.iter().map(|i| name(i)).collect();
     let request = release::Request {
         images,
@@ -71,7 +71,7 @@ async fn released(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
     setup
 }
 
-/// What a test does to an organisation.
+/// Operation that a test performs.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
     Promote(&'static [&'static str]),
@@ -83,7 +83,7 @@ pub(super) enum Operation {
 
 impl Operation {
     fn plan(&self, setup: &TestEnv) -> Plan {
-        // No run has the id of another: client tokens are made from it.
+        // Run IDs are unique, because client tokens contain them.
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RunId(format!("deed{}", RUNS.fetch_add(1, Ordering::Relaxed)));
         let (catalog, inventory) = (&setup.catalog, setup.inventory());
@@ -119,21 +119,21 @@ impl Operation {
         setup.execute(&self.plan(setup)).await
     }
 
-    pub(super) async fn done(&self, setup: &TestEnv, day: u32) -> TestEnv {
-        let setup = on(setup, day);
+    pub(super) async fn succeed_on_day(&self, setup: &TestEnv, day: u32) -> TestEnv {
+        let setup = on_day(setup, day);
         let outcome = self.execute(&setup).await;
         assert_eq!(outcome.kind(), None, "{self:?}: {outcome:?}");
         setup
     }
 }
 
-/// One version at one location: state, environment tag, where it is current.
-type Row = (String, String, String);
-/// By location, image and version.
-type Table = BTreeMap<(String, String, String), Row>;
+/// State, environment tag and current environments of a version at a location.
+type StateRow = (String, String, String);
+/// Rows by location, image and version.
+type StateTable = BTreeMap<(String, String, String), StateRow>;
 
-/// What the tags say, without ids and times; and the pointers by version.
-fn table(setup: &TestEnv) -> (Table, BTreeMap<(String, String), String>) {
+/// Returns the state from tags, without IDs and times, and the pointers by version.
+fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
     let inventory = setup.inventory();
     let records = Record::all(&inventory.images, &"acme".into());
     let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
@@ -149,7 +149,7 @@ fn table(setup: &TestEnv) -> (Table, BTreeMap<(String, String), String>) {
             envs.join("+"),
         )
     };
-    let versions: Table = records
+    let versions: StateTable = records
         .iter()
         .map(|r| {
             (
@@ -183,11 +183,12 @@ const PROD: [&str; 4] = [
 ];
 const V: [&str; 3] = ["20261122.1", "20261124.1", "20261126.1"];
 
-fn v(n: usize) -> Version {
+fn version(n: usize) -> Version {
     V[n - 1].parse().expect("version")
 }
 
-/// Asserts one image's rows `(state, Environment, current)` at a location, and both pointers by version number.
+/// Asserts the rows `(state, Environment, current)` of an image at a location, and both pointers by
+/// version number.
 fn assert_rows(
     setup: &TestEnv,
     location: &str,
@@ -195,13 +196,13 @@ fn assert_rows(
     rows: &[(&str, &str, &str)],
     latest: (usize, usize),
 ) {
-    let (versions, pointers) = table(setup);
-    let mine: Vec<(&str, &str, &str)> = versions
+    let (versions, pointers) = state_table(setup);
+    let found_rows: Vec<(&str, &str, &str)> = versions
         .iter()
         .filter(|((p, i, _), _)| p == location && i == image)
         .map(|(_, (s, e, c))| (s.as_str(), e.as_str(), c.as_str()))
         .collect();
-    assert_eq!(mine, rows, "{image} in {location}");
+    assert_eq!(found_rows, rows, "{image} in {location}");
     for (env, n) in [("Test", latest.0), ("Prod", latest.1)] {
         let pointer = pointer_name(
             &"acme".into(),
@@ -220,13 +221,14 @@ fn assert_rows(
     }
 }
 
-/// What must hold after every end of a run: one holder at most, pointers and tags agree, copies whole, nothing shared.
+/// Asserts the invariants after a completed run: at most one current AMI, pointers match tags,
+/// copies are complete, and nothing is shared.
 fn assert_consistent(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
     let repairs = examine(&setup.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
-    // What the doctor overlooks, this sees: one holder at most, and the pointer is it.
-    let (versions, mut pointers) = table(setup);
+    // An independent check: at most one current AMI, and the pointer names it.
+    let (versions, mut pointers) = state_table(setup);
     let mut held: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for ((location, image, version), (state, _, envs)) in
         versions.iter().filter(|(_, r)| r.0 != "revoked")
@@ -262,24 +264,29 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
     }
 }
 
-/// What must hold while some locations are behind: at each location there is one holder and the pointer says so.
-fn assert_points(setup: &TestEnv, context: &str) {
+/// Asserts that each location is consistent by itself, even if some are behind.
+fn assert_locations_consistent(setup: &TestEnv, context: &str) {
     let mut repairs = examine(&setup.catalog.settings, &setup.inventory()).repairs;
-    // A version that is held elsewhere already becomes so here when the rollback is done again.
+    // A version that is held in other locations becomes held here when the rollback is repeated.
     repairs.retain(|r| !matches!(r, Repair::Mark { tags, .. } if tags.keys().eq([tags::STATE])));
     assert_eq!(repairs, Vec::new(), "{context}");
 }
 
-/// Nothing half-made and no permission is left.
-fn assert_no_halves(setup: &TestEnv, context: &str) {
+/// Asserts that no unfinished copy and no permission remains.
+fn assert_no_leftovers(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
     for ami in &inventory.images {
         let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
-        let stranger = own.is_some_and(|s| *s != ami.id.0);
-        let whole = own.is_some()
+        let is_foreign = own.is_some_and(|s| *s != ami.id.0);
+        let is_complete = own.is_some()
             && state.is_some_and(|s| s != "candidate")
             && !ami.tags.contains_key(tags::EXPIRES);
-        assert!(stranger || whole, "{context}: {} {:?}", ami.id, ami.tags);
+        assert!(
+            is_foreign || is_complete,
+            "{context}: {} {:?}",
+            ami.id,
+            ami.tags
+        );
     }
     let shared: Vec<_> = inventory
         .references
@@ -290,20 +297,22 @@ fn assert_no_halves(setup: &TestEnv, context: &str) {
 }
 
 pub(super) async fn two_versions() -> TestEnv {
-    let setup = released(&start(), &["base"], 22).await;
-    let setup = Operation::Promote(&["base"]).done(&setup, 23).await;
-    released(&setup, &["base"], 24).await
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    release_on_day(&setup, &["base"], 24).await
 }
 
 async fn two_promoted() -> TestEnv {
     Operation::Promote(&["base"])
-        .done(&two_versions().await, 25)
+        .succeed_on_day(&two_versions().await, 25)
         .await
 }
 
 #[tokio::test]
-async fn every_transition_of_the_table_at_every_place() {
-    let setup = released(&start(), &["base"], 22).await;
+async fn operations_follow_state_table_in_all_locations() {
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
     assert_rows(
         &setup,
         HOME,
@@ -313,7 +322,9 @@ async fn every_transition_of_the_table_at_every_place() {
     );
     assert_rows(&setup, "us-east-1", "base", &[], (0, 0));
 
-    let setup = Operation::Promote(&["base"]).done(&setup, 23).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
     assert_rows(
         &setup,
         HOME,
@@ -332,10 +343,10 @@ async fn every_transition_of_the_table_at_every_place() {
     }
     assert!(
         Operation::Promote(&["base"]).plan(&setup).steps.is_empty(),
-        "what is there is left"
+        "current AMIs are not changed"
     );
 
-    let setup = released(&setup, &["base"], 24).await;
+    let setup = release_on_day(&setup, &["base"], 24).await;
     assert_rows(
         &setup,
         HOME,
@@ -344,7 +355,9 @@ async fn every_transition_of_the_table_at_every_place() {
         (2, 1),
     );
 
-    let setup = Operation::Promote(&["base"]).done(&setup, 25).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 25)
+        .await;
     assert_rows(
         &setup,
         HOME,
@@ -361,9 +374,11 @@ async fn every_transition_of_the_table_at_every_place() {
             (0, 2),
         );
     }
-    assert_no_halves(&setup, "promoted");
+    assert_no_leftovers(&setup, "promoted");
 
-    let setup = Operation::Rollback(v(1)).done(&setup, 26).await;
+    let setup = Operation::Rollback(version(1))
+        .succeed_on_day(&setup, 26)
+        .await;
     assert_rows(
         &setup,
         HOME,
@@ -387,7 +402,9 @@ async fn every_transition_of_the_table_at_every_place() {
         refused.decisions
     );
 
-    let setup = Operation::Revoke("base", v(2)).done(&setup, 27).await;
+    let setup = Operation::Revoke("base", version(2))
+        .succeed_on_day(&setup, 27)
+        .await;
     assert_rows(
         &setup,
         HOME,
@@ -405,7 +422,7 @@ async fn every_transition_of_the_table_at_every_place() {
         );
     }
     assert_consistent(&setup, "revoked");
-    // Snapshots mirror the state.
+    // Snapshots have the state of their AMI.
     setup.cloud.state(|w| {
         let revoked = w
             .images
@@ -415,7 +432,7 @@ async fn every_transition_of_the_table_at_every_place() {
         assert_eq!(w.snapshots[&revoked.snapshots[0]][tags::STATE], "revoked");
     });
     assert!(
-        Operation::Revoke("base", v(2))
+        Operation::Revoke("base", version(2))
             .plan(&setup)
             .steps
             .is_empty(),
@@ -424,10 +441,14 @@ async fn every_transition_of_the_table_at_every_place() {
 }
 
 #[tokio::test]
-async fn revoke_takes_the_descendants_and_deletes_a_pointer_that_has_nothing_left() {
-    let setup = released(&start(), &["base", "a", "b"], 22).await;
-    let setup = Operation::Promote(&["a", "base"]).done(&setup, 23).await;
-    let setup = Operation::Revoke("base", v(1)).done(&setup, 24).await;
+async fn revoke_includes_children_and_deletes_unused_pointers() {
+    let setup = release_on_day(&two_accounts(), &["base", "a", "b"], 22).await;
+    let setup = Operation::Promote(&["a", "base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    let setup = Operation::Revoke("base", version(1))
+        .succeed_on_day(&setup, 24)
+        .await;
     for image in ["base", "a", "b"] {
         assert_rows(&setup, HOME, image, &[("revoked", "", "")], (0, 0));
     }
@@ -436,9 +457,9 @@ async fn revoke_takes_the_descendants_and_deletes_a_pointer_that_has_nothing_lef
 }
 
 #[tokio::test]
-async fn a_hold_is_at_every_place_and_can_be_released() {
-    let setup = Operation::Hold(v(2), false)
-        .done(&two_promoted().await, 26)
+async fn hold_applies_to_all_locations_and_can_be_released() {
+    let setup = Operation::Hold(version(2), false)
+        .succeed_on_day(&two_promoted().await, 26)
         .await;
     assert_rows(
         &setup,
@@ -454,7 +475,9 @@ async fn a_hold_is_at_every_place_and_can_be_released() {
         &[("released", "Prod", ""), ("held", "Prod", "Test+Prod")],
         (2, 2),
     );
-    let setup = Operation::Hold(v(2), true).done(&setup, 27).await;
+    let setup = Operation::Hold(version(2), true)
+        .succeed_on_day(&setup, 27)
+        .await;
     assert_rows(
         &setup,
         PROD[1],
@@ -465,8 +488,11 @@ async fn a_hold_is_at_every_place_and_can_be_released() {
 }
 
 #[tokio::test]
-async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
-    let setup = on(&released(&start(), &["base", "a"], 22).await, 23);
+async fn child_is_promoted_with_or_after_its_parent() {
+    let setup = on_day(
+        &release_on_day(&two_accounts(), &["base", "a"], 22).await,
+        23,
+    );
     let alone = Operation::Promote(&["a"]).plan(&setup);
     assert!(alone.steps.is_empty());
     assert!(
@@ -496,5 +522,5 @@ async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
         assert_eq!(*needs, [at("base")], "{location}");
     }
     assert_eq!(setup.execute(&together).await.kind(), None);
-    assert_no_halves(&setup, "together");
+    assert_no_leftovers(&setup, "together");
 }

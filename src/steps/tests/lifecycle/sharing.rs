@@ -1,14 +1,14 @@
-//! Owns the proof that a promotion takes back what it let another account use, and nothing that was there before it.
+//! Tests that a promotion removes the permissions that it granted, and no earlier ones.
 
 use std::collections::BTreeSet;
 
-use super::{OTHER, Operation, on, two_versions};
+use super::{OTHER, Operation, on_day, two_versions};
 use crate::adapters::fake::{FakeCloudState, Fault};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Sharing, SnapshotId};
 use crate::steps::tests::TestEnv;
 
-/// The newest version at home, which is promoted, with a second_release snapshot.
+/// Returns the newest version at home, which is promoted, with a second snapshot.
 fn original(setup: &TestEnv) -> (AmiId, Vec<SnapshotId>) {
     setup.cloud.state(|w| {
         let newest = |a: &&mut crate::model::Ami| {
@@ -46,7 +46,7 @@ fn shared(inventory: &FakeCloudState) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>)
 }
 
 #[tokio::test]
-async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
+async fn promotion_keeps_earlier_permissions() {
     let start = two_versions().await;
     for (image, count, fails) in [
         (false, 0, false),
@@ -56,7 +56,7 @@ async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
         (true, 2, true),
     ] {
         let context = format!("AMI {image}, {count} snapshots, copying fails: {fails}");
-        let setup = on(&start, 25);
+        let setup = on_day(&start, 25);
         let (id, snapshots) = original(&setup);
         let before = Sharing {
             image,
@@ -70,19 +70,19 @@ async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
         let outcome = Operation::Promote(&["base"]).execute(&setup).await;
         assert_eq!(outcome.kind().is_some(), fails, "{context}: {outcome:?}");
         assert_eq!(setup.cloud.state(|w| shared(w)), before, "{context}");
-        let marks = setup
+        let sharing_tags = setup
             .inventory()
             .images
             .into_iter()
             .flat_map(|a| a.tags)
             .filter(|(k, _)| k.starts_with(tags::SHARING));
-        assert_eq!(marks.collect::<Vec<_>>(), [], "{context}");
+        assert_eq!(sharing_tags.collect::<Vec<_>>(), [], "{context}");
     }
 }
 
 #[tokio::test]
-async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
-    let setup = on(&two_versions().await, 25);
+async fn next_run_removes_permissions_of_dead_run() {
+    let setup = on_day(&two_versions().await, 25);
     let (id, snapshots) = original(&setup);
     setup.cloud.state(|w| {
         let all = Sharing {
@@ -105,26 +105,26 @@ async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
     assert_eq!(
         setup.cloud.state(|w| shared(w)),
         left,
-        "the second snapshot was shared by somebody else"
+        "the second snapshot was shared before"
     );
 }
 
 #[tokio::test]
 async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
     let clean = Operation::Promote(&["base"])
-        .done(&two_versions().await, 25)
+        .succeed_on_day(&two_versions().await, 25)
         .await;
     let mut shares = 0;
     for at in 1..=clean.cloud.calls().len() {
-        let setup = on(&two_versions().await, 25);
+        let setup = on_day(&two_versions().await, 25);
         let halted = setup.cloud.halt_before(at);
         tokio::select! {
             outcome = Operation::Promote(&["base"]).execute(&setup) => panic!("{outcome:?}"),
             () = halted.notified() => {}
         }
-        let setup = on(&setup, 25);
+        let setup = on_day(&setup, 25);
         shares += usize::from(setup.cloud.state(|w| shared(w)) != Default::default());
-        let setup = Operation::Doctor.done(&setup, 25).await;
+        let setup = Operation::Doctor.succeed_on_day(&setup, 25).await;
         assert_eq!(
             setup.cloud.state(|w| shared(w)),
             Default::default(),
