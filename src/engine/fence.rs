@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
-use super::{Effects, StepContext};
+use super::{Effects, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 
@@ -39,7 +38,7 @@ pub fn lock_lost_error(reason: &str) -> Error {
 
 #[async_trait]
 impl<E: Effects> Effects for FencedEffects<E> {
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<Value>> {
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>> {
         self.guard
             .check()
             .await
@@ -47,7 +46,7 @@ impl<E: Effects> Effects for FencedEffects<E> {
         self.inner.probe(step, context).await
     }
 
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<Value> {
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput> {
         self.inner.perform(step, context).await
     }
 
@@ -58,7 +57,7 @@ impl<E: Effects> Effects for FencedEffects<E> {
     async fn undo(
         &self,
         step: &Step,
-        output: Option<&Value>,
+        output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
         self.guard

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod lock;
 pub mod mirror;
 pub mod outcome;
+mod output;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -19,21 +20,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::OnFailure;
 use crate::error::Result;
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Plan, Step};
 use crate::ports::{Clock, Journal};
 use event::{Event, EventSink};
 use journal::Recorder;
 use outcome::{Outcome, ScopeEnd};
-
-/// Outputs of the finished steps, by step.
-pub type Outputs = BTreeMap<StepId, Value>;
+pub use output::{MovedAmi, Outputs, StepOutput};
 
 /// Inputs of a running step.
 pub struct StepContext<'e> {
@@ -49,9 +47,9 @@ pub struct StepContext<'e> {
 #[async_trait]
 pub trait Effects: Send + Sync {
     /// Returns the output if the effect of the step exists already.
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<Value>>;
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>>;
     /// Performs the effect.
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<Value>;
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
     /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
     /// with the command to log in.
     async fn keep_for_inspection(&self, _scope: &str) -> Result<Vec<String>> {
@@ -61,7 +59,7 @@ pub trait Effects: Send + Sync {
     async fn undo(
         &self,
         step: &Step,
-        output: Option<&Value>,
+        output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()>;
     /// Returns the reason why the run lost its lock, if it did. No change is allowed after that,
@@ -117,7 +115,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             engine: self.clone(),
             recorder: Mutex::new(Recorder::default()),
-            outputs: Mutex::new(Outputs::new()),
+            outputs: Mutex::new(Outputs::default()),
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
         });

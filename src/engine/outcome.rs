@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::output::StepOutput;
 use crate::error::Kind;
 use crate::model::{RunId, Timestamp};
 
@@ -15,7 +15,7 @@ pub enum ScopeEnd {
     /// Every step succeeded.
     Done {
         /// Outputs by step.
-        outputs: BTreeMap<String, Value>,
+        outputs: BTreeMap<String, StepOutput>,
     },
     /// A step failed. Everything was undone.
     Failed {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::Event;
 use super::journal::Phase;
 use super::outcome::ScopeEnd;
-use super::{Shared, StepContext, round_to_millis};
+use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Action, Step};
 
@@ -22,7 +22,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
             return ScopeEnd::NotStarted { because };
         }
     };
-    let mut done: Vec<(&Step, Option<Value>)> = Vec::new();
+    let mut done: Vec<(&Step, Option<StepOutput>)> = Vec::new();
     for step in steps {
         if shared.cancel.is_cancelled() {
             let error = Error::new(Kind::Interrupted, "cancelled before this step");
@@ -53,7 +53,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     ScopeEnd::Done { outputs }
 }
 
-async fn run_step(shared: &Shared, step: &Step) -> Result<Value> {
+async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
     let started = shared.engine.clock.now();
     emit(
         shared,
@@ -77,7 +77,7 @@ async fn run_step(shared: &Shared, step: &Step) -> Result<Value> {
     let elapsed = elapsed_since(shared, started);
     match result {
         Ok(output) => {
-            record_phase(shared, step, Phase::Succeeded, &output)?;
+            record_phase(shared, step, Phase::Succeeded, &output.to_json())?;
             lock_mutex(&shared.outputs).insert(step.id.clone(), output.clone());
             emit(
                 shared,
@@ -120,7 +120,7 @@ async fn fail_scope(
     shared: &Shared,
     failed: &Step,
     error: Error,
-    done: Vec<(&Step, Option<Value>)>,
+    done: Vec<(&Step, Option<StepOutput>)>,
 ) -> ScopeEnd {
     if let Some(end) = keep_for_inspection(shared, failed, &error).await {
         return end;
@@ -236,7 +236,7 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
 /// not be undone, and those left because the lock was lost.
 async fn rollback_steps(
     shared: &Shared,
-    done: &[(&Step, Option<Value>)],
+    done: &[(&Step, Option<StepOutput>)],
 ) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
@@ -279,7 +279,7 @@ async fn rollback_steps(
     (stuck, left)
 }
 
-async fn undo_step(shared: &Shared, step: &Step, output: Option<&Value>) -> Result<()> {
+async fn undo_step(shared: &Shared, step: &Step, output: Option<&StepOutput>) -> Result<()> {
     let note = note_function(shared, step);
     // An undo is never cancelled: it would leave a partly undone scope.
     let context = StepContext {

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, EventSink};
 use super::outcome::{Outcome, ScopeEnd};
-use super::{Effects, Engine, Options, StepContext, journal};
+use super::{Effects, Engine, Options, StepContext, StepOutput, journal};
 use crate::adapters::fake::{FakeClock, MemoryJournal};
 use crate::catalog::OnFailure;
 use crate::error::{Error, Kind, Result};
@@ -43,12 +42,12 @@ impl RecordingEffects {
 
 #[async_trait]
 impl Effects for RecordingEffects {
-    async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<Value>> {
+    async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<StepOutput>> {
         let found = self.behaviors.get(step.id.0.as_str()) == Some(&Behavior::Found);
-        Ok(found.then(|| json!({ "found": true })))
+        Ok(found.then(|| StepOutput::Deleted { deleted: None }))
     }
 
-    async fn perform(&self, step: &Step, _: &StepContext<'_>) -> Result<Value> {
+    async fn perform(&self, step: &Step, _: &StepContext<'_>) -> Result<StepOutput> {
         {
             let mut now = self.now.lock().expect("no panic");
             now.0.insert(step.scope.clone());
@@ -63,11 +62,11 @@ impl Effects for RecordingEffects {
         match self.behaviors.get(step.id.0.as_str()) {
             Some(Behavior::Fail(kind)) => Err(Error::new(*kind, "injected")),
             Some(Behavior::Panic) => panic!("injected"),
-            _ => Ok(json!({})),
+            _ => Ok(StepOutput::Deleted { deleted: None }),
         }
     }
 
-    async fn undo(&self, step: &Step, _: Option<&Value>, _: &StepContext<'_>) -> Result<()> {
+    async fn undo(&self, step: &Step, _: Option<&StepOutput>, _: &StepContext<'_>) -> Result<()> {
         self.note("undo", step);
         match self.behaviors.get(step.id.0.as_str()) {
             Some(Behavior::FailUndo) => {

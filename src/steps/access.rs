@@ -1,9 +1,8 @@
 //! Creates and deletes the key pair and the security group of a run, one of each per image.
 
-use serde_json::{Value, json};
-
 use super::Steps;
 use crate::catalog::Access;
+use crate::engine::StepOutput;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, GroupRequest};
@@ -13,7 +12,7 @@ pub(super) fn key_file(scope: &str) -> String {
     format!("{scope}/key")
 }
 
-pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let tags = steps.temporary_tags(&step.scope);
     let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
         // The name contains the run ID, so an existing key pair is ours, but its private key is
@@ -35,24 +34,33 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
     let path = path.map_err(|e| {
         Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
     })?;
-    Ok(json!({ "key_pair": name, "file": path }))
+    Ok(StepOutput::KeyPair {
+        key_pair: name.to_owned(),
+        file: path,
+    })
 }
 
-pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     steps.workspace.remove(&key_file(&step.scope));
     steps.cloud.delete_key_pair(&step.region, name).await?;
-    Ok(json!({ "deleted": name }))
+    Ok(StepOutput::Deleted {
+        deleted: Some(name.to_owned()),
+    })
 }
 
-pub(super) async fn find_group(steps: &Steps, step: &Step, name: &str) -> Result<Option<Value>> {
+pub(super) async fn find_group(
+    steps: &Steps,
+    step: &Step,
+    name: &str,
+) -> Result<Option<StepOutput>> {
     let found = steps
         .cloud
         .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?;
-    Ok(found.map(|id| json!({ "group": id })))
+    Ok(found.map(|group| StepOutput::Group { group }))
 }
 
-pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let builder = &steps.catalog.settings.builder;
     let request = GroupRequest {
         name: name.to_owned(),
@@ -63,21 +71,21 @@ pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Resu
         },
         tags: steps.temporary_tags(&step.scope),
     };
-    let id = steps.cloud.create_group(&step.region, &request).await?;
-    Ok(json!({ "group": id }))
+    let group = steps.cloud.create_group(&step.region, &request).await?;
+    Ok(StepOutput::Group { group })
 }
 
 /// Deletes the group after its instances have released it.
-pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let Some(id) = steps
         .cloud
         .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?
     else {
-        return Ok(json!({ "deleted": null }));
+        return Ok(StepOutput::Deleted { deleted: None });
     };
     delete_unused_group(steps, step, &id).await?;
-    Ok(json!({ "deleted": id }))
+    Ok(StepOutput::Deleted { deleted: Some(id) })
 }
 
 /// Deletes a group as soon as it is unused. The wait cannot be cancelled, because undo calls it.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::poll::poll_until;
-use super::{Steps, host_key, output_text, resolve_ami};
-use crate::engine::StepContext;
+use super::{Steps, host_key};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId};
@@ -22,7 +21,7 @@ pub(super) async fn perform(
     image: &ImageName,
     ami: &AmiRef,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let builder = &steps.catalog.settings.builder;
     let platform = steps
         .catalog
@@ -32,14 +31,10 @@ pub(super) async fn perform(
         .unwrap_or_default();
     let keys = host_key::load_or_generate(steps, &step.scope).await?;
     let request = LaunchRequest {
-        ami: resolve_ami(ami, &context.outputs)?,
+        ami: context.outputs.ami(ami)?,
         instance_type: builder.instance_type.clone(),
-        key_name: output_text(
-            &context.outputs,
-            &StepId(format!("{image}/key")),
-            "key_pair",
-        )?,
-        group: output_text(&context.outputs, &StepId(format!("{image}/group")), "group")?,
+        key_name: context.outputs.key_pair(&StepId(format!("{image}/key")))?,
+        group: context.outputs.group(&StepId(format!("{image}/group")))?,
         subnet: builder.subnet.clone(),
         instance_profile: builder.instance_profile.clone(),
         public_address: builder.public_address,
@@ -94,7 +89,11 @@ pub(super) async fn perform(
         ));
     };
     host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
-    Ok(json!({ "instance": id, "address": address, "ami": request.ami }))
+    Ok(StepOutput::Instance {
+        instance: id,
+        address,
+        ami: request.ami,
+    })
 }
 
 async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
@@ -122,11 +121,11 @@ pub(super) async fn terminate(
     step: &Step,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = InstanceId(output_text(&context.outputs, boot, "instance")?);
+) -> Result<StepOutput> {
+    let (id, _) = context.outputs.instance(boot)?;
     terminate_and_wait(steps, &step.region, &id).await?;
     host_key::delete(steps, &step.scope);
-    Ok(json!({ "terminated": id }))
+    Ok(StepOutput::Terminated { terminated: id })
 }
 
 /// Terminates every instance of this image and run, even if the response to its launch was lost.
@@ -134,7 +133,7 @@ pub(super) async fn undo(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
-    output: Option<&Value>,
+    output: Option<&StepOutput>,
 ) -> Result<()> {
     let mut ids: Vec<InstanceId> = steps
         .cloud
@@ -143,10 +142,10 @@ pub(super) async fn undo(
         .into_iter()
         .map(|i| i.id)
         .collect();
-    let known = output
-        .and_then(|o| o.get("instance"))
-        .and_then(Value::as_str)
-        .map(InstanceId::from);
+    let known = output.and_then(|output| match output {
+        StepOutput::Instance { instance, .. } => Some(instance.clone()),
+        _ => None,
+    });
     ids.extend(known.filter(|k| !ids.contains(k)));
     for id in ids {
         terminate_and_wait(steps, &step.region, &id).await?;

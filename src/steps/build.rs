@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
-use super::{Steps, boot, output_text, resolve_ami};
+use super::{Steps, boot};
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
@@ -71,22 +69,26 @@ pub(super) async fn probe(
     steps: &Steps,
     step: &Step,
     context: &StepContext<'_>,
-) -> Result<Option<Value>> {
+) -> Result<Option<StepOutput>> {
     let order = order(step)?;
     let found = find_by_name(steps, step, order.ami_name)
         .await?
         .filter(|a| a.status == "available");
-    let base = resolve_ami(order.base, &context.outputs)?;
-    Ok(found.map(|ami| json!({ "ami": ami.id, "base": base })))
+    let base = context.outputs.ami(order.base)?;
+    Ok(found.map(|ami| StepOutput::Build {
+        ami: ami.id,
+        base,
+        log: None,
+    }))
 }
 
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let order = order(step)?;
-    let base = resolve_ami(order.base, &context.outputs)?;
+    let base = context.outputs.ami(order.base)?;
     let job = prepare(steps, step, &order, &base, context).await?;
     steps
         .builder
@@ -110,9 +112,11 @@ pub(super) async fn perform(
         .iter()
         .find(|(region, _)| *region == step.region)
     {
-        Some((_, ami)) if outcome.code == Some(0) => {
-            Ok(json!({ "ami": ami, "base": base, "log": job.log }))
-        }
+        Some((_, ami)) if outcome.code == Some(0) => Ok(StepOutput::Build {
+            ami: ami.clone(),
+            base,
+            log: Some(job.log),
+        }),
         _ => Err(failure_error(steps, &order, &outcome, &job)),
     }
 }
@@ -141,17 +145,13 @@ async fn prepare(
         ami_name: order.ami_name.to_owned(),
         tags: order.tags.clone(),
         run_tags: steps.temporary_tags(&step.scope),
-        key_name: output_text(
-            &context.outputs,
-            &StepId(format!("{}/key", order.image)),
-            "key_pair",
-        )?,
+        key_name: context
+            .outputs
+            .key_pair(&StepId(format!("{}/key", order.image)))?,
         key_file: key_file.display().to_string(),
-        group: output_text(
-            &context.outputs,
-            &StepId(format!("{}/group", order.image)),
-            "group",
-        )?,
+        group: context
+            .outputs
+            .group(&StepId(format!("{}/group", order.image)))?,
         root_device: base_ami.root_device,
         endpoint: steps.endpoint.clone(),
         poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
@@ -334,9 +334,11 @@ pub(super) async fn undo(
     }
 }
 
-pub(super) async fn delete(steps: &Steps, step: &Step, ami_name: &str) -> Result<Value> {
+pub(super) async fn delete(steps: &Steps, step: &Step, ami_name: &str) -> Result<StepOutput> {
     deregister_candidate(steps, step, ami_name).await?;
-    Ok(json!({ "thrown_away": ami_name }))
+    Ok(StepOutput::Discarded {
+        thrown_away: ami_name.to_owned(),
+    })
 }
 
 async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::collect::{collect, collect_from_instance};
 use super::{Steps, reports};
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
@@ -201,7 +201,7 @@ pub(super) async fn perform(
     image: &ImageName,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let definition = steps
         .catalog
         .images
@@ -231,9 +231,10 @@ pub(super) async fn perform(
                 .workspace
                 .root()
                 .join(evidence_file(image.as_str(), Phase::Boot));
-            Ok(
-                json!({ "summary": report.summary(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }),
-            )
+            Ok(StepOutput::Checks {
+                summary: report.summary(steps.catalog.settings.gate, steps.clock.now()),
+                evidence,
+            })
         }
     }
 }

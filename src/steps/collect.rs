@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Steps, host_key, output_text};
+use super::{Steps, host_key};
 use crate::catalog::Access;
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
@@ -76,11 +76,8 @@ pub(super) async fn collect_from_instance(
     context: &StepContext<'_>,
 ) -> Result<(Facts, Duration, String)> {
     let ssm = steps.catalog.settings.builder.access == Access::Ssm;
-    let host = output_text(
-        &context.outputs,
-        boot,
-        if ssm { "instance" } else { "address" },
-    )?;
+    let (id, address) = context.outputs.instance(boot)?;
+    let host = if ssm { id.0 } else { address };
     let target = instance_target(steps, &step.scope, user, &host);
     let collected = collect(
         &*steps.shell,

@@ -1,11 +1,9 @@
 //! Collects facts from an instance of any AMI for a manual check. The command judges them.
 
-use serde_json::{Value, json};
-
 use super::check::{CheckReport, evidence_file};
 use super::{Steps, collect};
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImageName;
 use crate::plan::{Step, StepId};
@@ -16,7 +14,7 @@ pub(super) async fn perform(
     image: &ImageName,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let user = steps
         .catalog
         .images
@@ -47,5 +45,5 @@ pub(super) async fn perform(
     let file = evidence_file(&step.scope, Phase::Boot);
     let written = steps.workspace.write(&file, &text, false);
     written.map_err(|e| Error::new(Kind::StepFailed, "the facts cannot be written").because(e))?;
-    Ok(json!({ "facts": file }))
+    Ok(StepOutput::Facts { facts: file })
 }

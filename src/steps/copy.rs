@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Steps, resolve_ami};
-use crate::engine::StepContext;
+use super::Steps;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, Region, State, Tags};
@@ -60,8 +59,8 @@ pub(super) async fn perform(
     step: &Step,
     (source, from, name): (&AmiRef, &Region, &str),
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let original = load_original(steps, from, &resolve_ami(source, &context.outputs)?).await?;
+) -> Result<StepOutput> {
+    let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
     let origin = format!("{from}:{}", original.id);
     let (id, adopted) = match find_by_name(steps, step, name).await? {
         Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
@@ -100,7 +99,11 @@ pub(super) async fn perform(
         .cloud_for(step)?
         .tag(&step.region, &[id.to_string()], &self_tag)
         .await?;
-    Ok(json!({ "ami": id, "origin": origin, "snapshots": ami.snapshots }))
+    Ok(StepOutput::Copy {
+        ami: id,
+        origin,
+        snapshots: ami.snapshots,
+    })
 }
 
 /// Takes over an unfinished copy of a dead run, before anything else. Otherwise a concurrent sweep
@@ -214,7 +217,7 @@ pub(super) async fn undo(
     (source, from, name): (&AmiRef, &Region, &str),
     context: &StepContext<'_>,
 ) -> Result<()> {
-    let origin = format!("{from}:{}", resolve_ami(source, &context.outputs)?);
+    let origin = format!("{from}:{}", context.outputs.ami(source)?);
     match find_by_name(steps, step, name).await? {
         Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
             super::tag::deregister(steps, step, &ami).await
@@ -229,8 +232,8 @@ pub(super) async fn test_launch(
     step: &Step,
     ami: &AmiRef,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve_ami(ami, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami)?;
     let instance_type = &steps.catalog.settings.builder.instance_type;
     steps
         .cloud_for(step)?
@@ -242,5 +245,5 @@ pub(super) async fn test_launch(
                 .because(Error::from(e))
                 .hint("no pointer names it; correct the problem and run again")
         })?;
-    Ok(json!({ "launchable": id }))
+    Ok(StepOutput::Launchable { launchable: id })
 }

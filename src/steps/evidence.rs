@@ -1,11 +1,9 @@
 //! Stores the evidence of a release before the AMI becomes current: the manifest and the facts.
 //! Also repairs stored evidence.
 
-use serde_json::{Value, json};
-
 use super::Steps;
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::{Record, tags};
@@ -57,17 +55,26 @@ pub(super) async fn store_release(
 }
 
 /// Writes an evidence object of this catalog.
-pub(super) async fn put_object(steps: &Steps, step: &Step, key: &str, text: &str) -> Result<Value> {
+pub(super) async fn put_object(
+    steps: &Steps,
+    step: &Step,
+    key: &str,
+    text: &str,
+) -> Result<StepOutput> {
     require_evidence_key(steps, step, key)?;
     steps.store.put(key, text.as_bytes()).await?;
-    Ok(json!({ "written": key }))
+    Ok(StepOutput::ObjectWritten {
+        written: key.to_owned(),
+    })
 }
 
 /// Deletes an evidence object of this catalog.
-pub(super) async fn delete_object(steps: &Steps, step: &Step, key: &str) -> Result<Value> {
+pub(super) async fn delete_object(steps: &Steps, step: &Step, key: &str) -> Result<StepOutput> {
     require_evidence_key(steps, step, key)?;
     steps.store.delete(key).await?;
-    Ok(json!({ "removed": key }))
+    Ok(StepOutput::ObjectDeleted {
+        removed: key.to_owned(),
+    })
 }
 
 /// Fails unless the key is an evidence object or a report of this catalog. A repair never changes

@@ -33,14 +33,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::catalog::Catalog;
-use crate::engine::{Effects, Outputs, StepContext};
+use crate::engine::{Effects, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
-use crate::model::{AmiId, RunId, Tags, Timestamp};
-use crate::plan::{Action, AmiRef, Step, StepId};
+use crate::model::{RunId, Tags, Timestamp};
+use crate::plan::{Action, Step};
 use crate::ports::{Clock, Cloud, ImageBuilder, Shell, Store, Workspace};
 pub use share::Shares;
 
@@ -82,7 +81,7 @@ pub struct Steps {
 
 #[async_trait]
 impl Effects for Steps {
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<Value>> {
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>> {
         match &step.action {
             Action::CreateGroup { name } => access::find_group(self, step, name).await,
             Action::Build { .. } => build::probe(self, step, context).await,
@@ -119,7 +118,7 @@ impl Effects for Steps {
         }
     }
 
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<Value> {
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput> {
         match &step.action {
             Action::CreateKeyPair { name } => access::create_key(self, step, name).await,
             Action::CreateGroup { name } => access::create_group(self, step, name).await,
@@ -201,7 +200,7 @@ impl Effects for Steps {
     async fn undo(
         &self,
         step: &Step,
-        output: Option<&Value>,
+        output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
         match &step.action {
@@ -305,26 +304,4 @@ impl Steps {
             (tags::IMAGE.to_owned(), image.to_owned()),
         ])
     }
-}
-
-/// Returns the ID of an AMI, which may be the output of an earlier step.
-fn resolve_ami(ami: &AmiRef, outputs: &Outputs) -> Result<AmiId> {
-    match ami {
-        AmiRef::Known(id) => Ok(id.clone()),
-        AmiRef::MadeBy(step) => output_text(outputs, step, "ami").map(AmiId),
-    }
-}
-
-/// Returns a text from the output of an earlier step.
-fn output_text(outputs: &Outputs, step: &StepId, key: &str) -> Result<String> {
-    let value = outputs
-        .get(step)
-        .and_then(|o| o.get(key))
-        .and_then(Value::as_str);
-    value.map(str::to_owned).ok_or_else(|| {
-        Error::new(
-            Kind::StepFailed,
-            format!("internal error: step {step} produced no `{key}`; please report this"),
-        )
-    })
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::{Steps, resolve_ami};
-use crate::engine::StepContext;
+use super::Steps;
+use crate::engine::{MovedAmi, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
@@ -21,13 +19,21 @@ pub(super) async fn perform(
     step: &Step,
     moves: &[Move],
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let mut done = Vec::new();
     for movement in moves {
         let ami = make_current(steps, step, movement, context).await?;
-        done.push(json!({ "env": movement.env, "ami": ami, "region": step.region, "before": movement.before }));
+        done.push(MovedAmi {
+            env: movement.env.clone(),
+            ami,
+            region: step.region.clone(),
+            before: movement.before.clone(),
+        });
     }
-    Ok(json!({ "moves": done, "ami": done.last().and_then(|d| d.get("ami")).cloned() }))
+    Ok(StepOutput::Moves {
+        ami: done.last().map(|moved| moved.ami.clone()),
+        moves: done,
+    })
 }
 
 /// Makes one AMI current in one environment and returns its ID.
@@ -39,7 +45,7 @@ pub(super) async fn make_current(
     movement: &Move,
     context: &StepContext<'_>,
 ) -> Result<AmiId> {
-    let to = resolve_ami(&movement.to, &context.outputs)?;
+    let to = context.outputs.ami(&movement.to)?;
     let ami = super::tag::require_ami(steps, step, &to).await?;
     require_unchanged(
         &ami.tags,
@@ -213,7 +219,7 @@ pub(super) async fn undo(
     context: &StepContext<'_>,
 ) -> Result<()> {
     for movement in moves {
-        let to = resolve_ami(&movement.to, &context.outputs)?;
+        let to = context.outputs.ami(&movement.to)?;
         let now = super::tag::find(steps, step, &to).await?;
         let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
         let ours = movement

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::{Steps, collect, output_text};
-use crate::engine::StepContext;
+use super::{Steps, collect};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
@@ -26,18 +24,15 @@ pub(super) async fn perform(
     ami: &AmiId,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let definition = steps
         .catalog
         .images
         .get(image)
         .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
-    let host = output_text(
-        &context.outputs,
-        boot,
-        if ssm { "instance" } else { "address" },
-    )?;
+    let (instance, address) = context.outputs.instance(boot)?;
+    let host = if ssm { instance.0 } else { address };
     let target = collect::instance_target(
         steps,
         image.as_str(),
@@ -98,7 +93,9 @@ pub(super) async fn perform(
     let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
     steps.store.put(&key, &text).await?;
     let all = probe.pending.len();
-    Ok(
-        json!({ "summary": format!("{security} security, {all} in all"), "probe": probe, "ami": probe.ami }),
-    )
+    Ok(StepOutput::Updates {
+        summary: format!("{security} security, {all} in all"),
+        ami: probe.ami.clone(),
+        probe,
+    })
 }

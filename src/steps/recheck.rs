@@ -1,10 +1,8 @@
 //! Rechecks a released version: runs today's controls on a fresh instance, then records the result
 //! in tags and manifest.
 
-use serde_json::{Value, json};
-
 use super::{Steps, check, move_current, tag};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::tags;
@@ -21,7 +19,7 @@ pub(super) async fn check(
     version: Version,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     check::perform(steps, step, image, boot, context).await.map_err(|e| match e.kind {
         Kind::ChecksFailed => e.hint(format!(
             "{version} stays current: correct the check, release a version that passes, or withdraw this \
@@ -68,7 +66,11 @@ fn order(step: &Step) -> Result<Order<'_>> {
     }
 }
 
-pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>) -> Result<Value> {
+pub(super) async fn retag(
+    steps: &Steps,
+    step: &Step,
+    context: &StepContext<'_>,
+) -> Result<StepOutput> {
     let order = order(step)?;
     let now = tag::require_ami(steps, step, order.ami).await?;
     let seen = now.tags.get(tags::CHECKS).map_or("", String::as_str);
@@ -91,7 +93,10 @@ pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>)
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
     move_current::wait_for_tags(steps, step, &wanted, order.ami, context).await?;
-    Ok(json!({ "ami": order.ami, "checks": order.after }))
+    Ok(StepOutput::Retagged {
+        ami: order.ami.clone(),
+        checks: order.after.to_owned(),
+    })
 }
 
 /// Updates the manifest of the version. The manifest only explains, so a store that fails does not

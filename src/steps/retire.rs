@@ -2,9 +2,9 @@
 //! not in use.
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 
 use super::{Steps, move_current, permissions, references, tag};
+use crate::engine::StepOutput;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -88,7 +88,12 @@ fn current_second(steps: &Steps) -> Timestamp {
 ///
 /// The state comes first: from then on no lookup and no build uses the AMI. The time comes last: if
 /// the run is interrupted, the next prune finds no time and repeats the step.
-pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<Value> {
+pub(super) async fn deprecate(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    was: State,
+) -> Result<StepOutput> {
     let (_, marks) = require_unchanged(
         steps,
         step,
@@ -131,7 +136,10 @@ pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State
             &Tags::from([(tags::RETIRING.to_owned(), text(Some(current_second)))]),
         )
         .await?;
-    Ok(json!({ "deprecated": id, "from": at }))
+    Ok(StepOutput::Deprecated {
+        deprecated: id.clone(),
+        from: at,
+    })
 }
 
 pub(super) async fn undo_deprecate(
@@ -174,7 +182,7 @@ pub(super) async fn disable(
     step: &Step,
     id: &AmiId,
     shared_ok: bool,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let (ami, mut marks) = require_unchanged(
         steps,
         step,
@@ -194,7 +202,10 @@ pub(super) async fn disable(
     cloud
         .tag(&step.region, &[id.to_string()], &tag_update)
         .await?;
-    Ok(json!({ "disabled": id, "permissions": recorded }))
+    Ok(StepOutput::Disabled {
+        disabled: id.clone(),
+        permissions: recorded,
+    })
 }
 
 pub(super) async fn undo_disable(steps: &Steps, step: &Step, id: &AmiId) -> Result<()> {
@@ -217,11 +228,12 @@ pub(super) async fn probe_deregister(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
-) -> Result<Option<Value>> {
+) -> Result<Option<StepOutput>> {
     let found = tag::find(steps, step, id).await?;
-    Ok(found
-        .is_none()
-        .then(|| json!({ "deregistered": id, "already": true })))
+    Ok(found.is_none().then(|| StepOutput::DeregisteredBefore {
+        deregistered: id.clone(),
+        already: true,
+    }))
 }
 
 pub(super) async fn deregister(
@@ -229,7 +241,7 @@ pub(super) async fn deregister(
     step: &Step,
     id: &AmiId,
     shared_ok: bool,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let (ami, _) = require_unchanged(
         steps,
         step,
@@ -246,13 +258,16 @@ pub(super) async fn deregister(
         ));
     }
     tag::deregister(steps, step, &ami).await?;
-    Ok(json!({ "deregistered": id, "snapshots": ami.snapshots }))
+    Ok(StepOutput::Deregistered {
+        deregistered: id.clone(),
+        snapshots: ami.snapshots,
+    })
 }
 
 /// Restores an AMI: enables it, restores its launch permissions and state, and cancels its
 /// deprecation. Every part can be repeated. The tags come last, so that the next run completes an
 /// interrupted one.
-pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Value> {
+pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<StepOutput> {
     let Some((ami, marks)) = find_retiring(steps, step, id).await? else {
         return Err(Error::new(
             Kind::Refused,
@@ -274,9 +289,12 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
     ];
     let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     move_current::apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await?;
-    Ok(
-        json!({ "restored": id, "state": state, "permissions": restored.given, "lost": restored.lost }),
-    )
+    Ok(StepOutput::Restored {
+        restored: id.clone(),
+        state,
+        permissions: restored.given,
+        lost: restored.lost,
+    })
 }
 
 /// Deletes the parameters that contain the ID of an AMI, then its `bakeline:current` tag.
@@ -286,7 +304,7 @@ pub(super) async fn clear_pointers(
     id: &AmiId,
     current_second: &str,
     pointers: &[String],
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let ami = tag::require_ami(steps, step, id).await?;
     let record = Record::read(&ami, &steps.catalog.settings.name);
     let Some(record) = record else {
@@ -312,7 +330,10 @@ pub(super) async fn clear_pointers(
     cloud
         .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
         .await?;
-    Ok(json!({ "unpointed": id, "pointers": pointers }))
+    Ok(StepOutput::ClearedPointers {
+        unpointed: id.clone(),
+        pointers: pointers.to_vec(),
+    })
 }
 
 pub(super) async fn undo_clear_pointers(

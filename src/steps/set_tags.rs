@@ -1,9 +1,7 @@
 //! Sets tags of several AMIs in one call, and publishes or deletes a single pointer.
 
-use serde_json::{Value, json};
-
 use super::{Steps, move_current};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags};
@@ -16,13 +14,16 @@ pub(super) async fn perform(
     amis: &[AmiId],
     before: &Tags,
     wanted: &Tags,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let found = load_own(steps, step, amis).await?;
     for ami in &found {
         move_current::require_unchanged(&ami.tags, before, wanted, &ami.id, &step.region)?;
     }
     move_current::apply_tags(steps, step, &found, wanted).await?;
-    Ok(json!({ "tagged": amis, "tags": wanted }))
+    Ok(StepOutput::Tagged {
+        tagged: amis.to_vec(),
+        tags: wanted.clone(),
+    })
 }
 
 /// Restores the previous tags if the plan contains them. A revocation is not undone.
@@ -71,7 +72,7 @@ pub(super) async fn publish(
     pointer: &str,
     ami: &AmiId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let found = load_own(steps, step, std::slice::from_ref(ami)).await?;
     let usable = found
         .iter()
@@ -82,14 +83,19 @@ pub(super) async fn publish(
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
     }
     move_current::publish_pointer(steps, step, pointer, ami, context).await?;
-    Ok(json!({ "pointer": pointer, "ami": ami }))
+    Ok(StepOutput::Published {
+        pointer: pointer.to_owned(),
+        ami: ami.clone(),
+    })
 }
 
 /// Deletes the pointer.
-pub(super) async fn unpublish(steps: &Steps, step: &Step, pointer: &str) -> Result<Value> {
+pub(super) async fn unpublish(steps: &Steps, step: &Step, pointer: &str) -> Result<StepOutput> {
     steps
         .cloud_for(step)?
         .delete_parameter(&step.region, pointer)
         .await?;
-    Ok(json!({ "deleted": pointer }))
+    Ok(StepOutput::Deleted {
+        deleted: Some(pointer.to_owned()),
+    })
 }

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
-
-use super::{Steps, copy, resolve_ami, tag};
-use crate::engine::StepContext;
+use super::{Steps, copy, tag};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
 use crate::model::{Ami, AmiId, Sharing, Tags, Temporary};
@@ -75,8 +73,8 @@ pub(super) async fn share(
     ami: &AmiRef,
     account: &str,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve_ami(ami, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami)?;
     steps.shares.begin(&id, account, &step.scope);
     let ami = copy::load_original(steps, &step.region, &id).await?;
     let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
@@ -116,7 +114,11 @@ pub(super) async fn share(
             .share(&step.region, &id, &missing, account, true)
             .await?;
     }
-    Ok(json!({ "shared": id, "with": account, "given": tag_value }))
+    Ok(StepOutput::Shared {
+        shared: id,
+        with: account.to_owned(),
+        given: tag_value,
+    })
 }
 
 /// Removes the granted permissions after the last copy to the account. Permissions from before
@@ -127,8 +129,8 @@ pub(super) async fn unshare(
     ami: &AmiRef,
     account: &str,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve_ami(ami, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami)?;
     let given = steps.shares.end(&id, account, &step.scope);
     let last = given.is_some();
     if let Some(given) = given
@@ -143,7 +145,10 @@ pub(super) async fn unshare(
         )
         .await?;
     }
-    Ok(json!({ "original": id, "ended": last }))
+    Ok(StepOutput::Unshared {
+        original: id,
+        ended: last,
+    })
 }
 
 /// Removes a copy permission of a dead run. Changes nothing if another run has taken it over since

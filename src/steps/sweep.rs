@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::poll::poll_until;
 use super::{Steps, tag};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, InstanceId, Temporary, TemporaryKind};
@@ -20,7 +18,7 @@ pub(super) async fn perform(
     step: &Step,
     thing: &Temporary,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let cloud = steps.cloud_for(step)?;
     match thing.kind {
         TemporaryKind::Instance => {
@@ -37,7 +35,10 @@ pub(super) async fn perform(
         }
         TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
     }
-    Ok(json!({ "removed": thing.id, "kind": thing.kind }))
+    Ok(StepOutput::Swept {
+        removed: thing.id.clone(),
+        kind: thing.kind,
+    })
 }
 
 async fn terminate(

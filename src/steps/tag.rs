@@ -1,9 +1,7 @@
 //! Finds, tags and deregisters an AMI by its ID.
 
-use serde_json::{Value, json};
-
-use super::{Steps, output_text, resolve_ami};
-use crate::engine::StepContext;
+use super::Steps;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Tags};
@@ -83,8 +81,8 @@ pub(super) async fn tag_candidate(
     ami_ref: &AmiRef,
     wanted: &Tags,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve_ami(ami_ref, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami_ref)?;
     let candidate = require_ami(steps, step, &id).await?;
     let mut tags = wanted.clone();
     tags.insert(tags::SELF.to_owned(), id.to_string());
@@ -94,11 +92,7 @@ pub(super) async fn tag_candidate(
     if let AmiRef::MadeBy(build) = ami_ref {
         tags.insert(
             tags::BASE.to_owned(),
-            format!(
-                "{}:{}",
-                step.region,
-                output_text(&context.outputs, build, "base")?
-            ),
+            format!("{}:{}", step.region, context.outputs.base(build)?),
         );
     }
     steps
@@ -117,5 +111,8 @@ pub(super) async fn tag_candidate(
             .tag(&step.region, &snapshots, &tags)
             .await?;
     }
-    Ok(json!({ "ami": id, "snapshots": snapshots }))
+    Ok(StepOutput::Candidate {
+        ami: id,
+        snapshots: candidate.snapshots,
+    })
 }

@@ -1,9 +1,7 @@
 //! Revokes AMIs in one location, together with the pointers that name them.
 
-use serde_json::{Value, json};
-
 use super::{Steps, move_current, set_tags};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, State, Tags};
@@ -19,7 +17,7 @@ pub(super) async fn perform(
     amis: &[AmiId],
     (moves, unpublish): (&[Move], &[String]),
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let state = Tags::from([(tags::STATE.to_owned(), State::Revoked.as_str().to_owned())]);
     set_tags::perform(steps, step, amis, &Tags::new(), &state).await?;
     let mut failures = Vec::new();
@@ -44,7 +42,10 @@ pub(super) async fn perform(
     let claims = [tags::CURRENT, &steps.catalog.settings.environment_key];
     let removed: Tags = claims.map(|key| (key.to_owned(), String::new())).into();
     set_tags::perform(steps, step, amis, &Tags::new(), &removed).await?;
-    Ok(json!({ "revoked": amis, "unpublished": unpublish }))
+    Ok(StepOutput::Revoked {
+        revoked: amis.to_vec(),
+        unpublished: unpublish.to_vec(),
+    })
 }
 
 fn join_errors(first: Error, next: Error) -> Error {

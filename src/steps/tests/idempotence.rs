@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::TestEnv;
 use super::faults::second_release;
 use crate::adapters::fake::FakeCloudState;
-use crate::engine::{Effects, Outputs, StepContext};
+use crate::engine::{Effects, Outputs, StepContext, StepOutput};
 use crate::lifecycle::tags;
 use crate::model::RunId;
 use crate::plan::Step;
@@ -20,7 +20,7 @@ fn context(outputs: &Outputs) -> StepContext<'static> {
     }
 }
 
-async fn run_step(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
+async fn run_step(steps: &Steps, step: &Step, outputs: &Outputs) -> StepOutput {
     let found = steps
         .probe(step, &context(outputs))
         .await
@@ -47,7 +47,7 @@ async fn repeated_steps_have_same_effect_and_output() {
     let setup = second_release().await;
     let plan = setup.release_plan("run2", false);
     let steps = setup.steps(&RunId::from("run2"));
-    let mut outputs = Outputs::new();
+    let mut outputs = Outputs::default();
     for step in &plan.steps {
         let once = run_step(&steps, step, &outputs).await;
         let inventory = lasting_state(&setup);
@@ -64,13 +64,13 @@ async fn repeated_steps_have_same_effect_and_output() {
 }
 
 /// Returns the values that later steps read from an output.
-fn read_values(output: &Value) -> Vec<Option<&Value>> {
+fn read_values(output: &StepOutput) -> Vec<Option<Value>> {
+    let output = output.to_json();
     [
         "ami", "base", "instance", "address", "group", "key_pair", "moves",
     ]
-    .iter()
-    .map(|key| output.get(*key))
-    .collect()
+    .map(|key| output.get(key).cloned())
+    .to_vec()
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn repeated_undo_restores_previous_state() {
     let start = lasting_state(&setup);
     let plan = setup.release_plan("run2", false);
     let steps = setup.steps(&RunId::from("run2"));
-    let mut outputs = Outputs::new();
+    let mut outputs = Outputs::default();
     for step in &plan.steps {
         let output = run_step(&steps, step, &outputs).await;
         outputs.insert(step.id.clone(), output);

@@ -176,7 +176,7 @@ async fn restore_returns_ami_to_previous_state() {
             );
             let text = format!("{outcome:?}");
             assert!(
-                text.contains(&format!("\"lost\": Number({missing})")),
+                text.contains(&format!("lost: {missing} }}")),
                 "{context}: {text}"
             );
         }
