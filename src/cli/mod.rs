@@ -1,9 +1,9 @@
 //! Owns the command line: what can be typed and what it means in help texts; no behaviour.
 
-mod ask;
 mod check;
-mod inner;
-mod life;
+mod inspect;
+mod internal;
+mod lifecycle;
 mod plan;
 mod prune;
 
@@ -14,10 +14,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::model::Arch;
 
-pub use ask::{Diff, Explain, Sweep};
 pub use check::Check;
-pub use inner::{CheckBuild, Play, Supervise};
-pub use life::{Doctor, Hold, Revoke, Rollback, Unlock};
+pub use inspect::{Diff, Explain, Sweep};
+pub use internal::{CheckBuild, Play, Supervise};
+pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use plan::{Format, Plan, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
 
@@ -142,7 +142,7 @@ pub struct Promote {
 
 /// Which catalog, where.
 #[derive(Debug, Args)]
-pub struct Where {
+pub struct CatalogArgs {
     /// The catalog's name; without it bakeline.yaml is read.
     #[arg(long, env = "BAKELINE_CATALOG")]
     pub catalog: Option<String>,
@@ -167,7 +167,7 @@ pub struct Latest {
     pub json: bool,
     /// Which catalog, where.
     #[command(flatten)]
-    pub place: Where,
+    pub lookup: CatalogArgs,
 }
 
 /// `list`.
@@ -180,7 +180,7 @@ pub struct List {
     pub json: bool,
     /// Which catalog, where.
     #[command(flatten)]
-    pub place: Where,
+    pub lookup: CatalogArgs,
 }
 
 /// `sandbox`.

@@ -12,7 +12,7 @@ use crate::steps::check::{CheckRequest, run as collect_and_judge};
 use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
-    let bytes = context::read(&args.request)?;
+    let bytes = context::read_file(&args.request)?;
     let request: CheckRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!("{} is not a check request", args.request.display())).because(e)
     })?;

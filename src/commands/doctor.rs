@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::Doctor;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::doctor::Finding;
@@ -17,23 +17,25 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
                 .hint("leave out --inventory"),
         );
     }
-    let loaded = context::load(dir)?;
-    let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
-    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
+    let loaded = context::load_catalog(dir)?;
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
+    let inventory =
+        gather::load_inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
     let (findings, plan) = plan(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);
     } else {
-        show(&findings);
+        print_findings(&findings);
     }
     let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
-        ui::say(agreement(&inventory));
+        ui::say(agreement_message(&inventory));
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
-        let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-        report::end(&ran)?;
+        let ran =
+            run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+        summary::exit_code(&ran)?;
         ui::say(&format!("{} repaired", plan.steps.len()));
     }
     let left: Vec<&Finding> = wrong
@@ -69,7 +71,7 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
 }
 
 /// What agrees, as far as it was looked at.
-fn agreement(inventory: &Inventory) -> &'static str {
+fn agreement_message(inventory: &Inventory) -> &'static str {
     match inventory.evidence.store {
         Some(_) => "tags, pointers and store agree at all places",
         None => {
@@ -78,7 +80,7 @@ fn agreement(inventory: &Inventory) -> &'static str {
     }
 }
 
-fn show(findings: &[Finding]) {
+fn print_findings(findings: &[Finding]) {
     let repair = |f: &Finding| match &f.by_hand {
         _ if f.lost => "none: it can't be made again".to_owned(),
         Some(by_hand) => by_hand.clone(),

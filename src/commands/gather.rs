@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::context::{self, Clouds, Loaded};
+use super::context::{self, Clouds, LoadedCatalog};
 use crate::adapters::system::{SystemClock, reader};
 use crate::catalog::{Image, Origin, Settings, Source};
 use crate::cli::InventoryArgs;
@@ -28,26 +28,26 @@ pub(super) enum Need {
 }
 
 /// The inventory from a file if one is given, else from the cloud; saved if asked for.
-pub(super) async fn inventory(
-    loaded: &Loaded,
+pub(super) async fn load_inventory(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
 ) -> Result<Inventory> {
-    begun(loaded, args, need, begin(args)).await
+    finish_reading(loaded, args, need, start_reading(args)).await
 }
 
 /// A recorded inventory that is being read.
 pub(super) type Reading = Option<tokio::task::JoinHandle<Result<Inventory>>>;
 
 /// Begins to read a recorded inventory, while the catalog is loaded.
-pub(super) fn begin(args: &InventoryArgs) -> Reading {
+pub(super) fn start_reading(args: &InventoryArgs) -> Reading {
     let file = args.inventory.clone()?;
-    Some(tokio::task::spawn_blocking(move || recorded(&file)))
+    Some(tokio::task::spawn_blocking(move || read_recorded(&file)))
 }
 
 /// The same as [`inventory`], where reading a recorded one was begun before.
-pub(super) async fn begun(
-    loaded: &Loaded,
+pub(super) async fn finish_reading(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
     reading: Reading,
@@ -57,17 +57,17 @@ pub(super) async fn begun(
             .await
             .map_err(|e| Error::input("the recorded world could not be read").because(e))??,
         None => {
-            let clouds = context::clouds(&loaded.catalog.settings).await?;
-            live(loaded, &clouds, need).await?
+            let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+            query_cloud(loaded, &clouds, need).await?
         }
     };
     if let Some(file) = &args.save_inventory {
-        context::write(file, &inventory)?;
+        context::write_json(file, &inventory)?;
     }
     Ok(inventory)
 }
 
-fn recorded(file: &Path) -> Result<Inventory> {
+fn read_recorded(file: &Path) -> Result<Inventory> {
     // Piece by piece: the text of a large inventory is as large as the inventory.
     let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
     let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
@@ -91,24 +91,28 @@ fn recorded(file: &Path) -> Result<Inventory> {
 }
 
 /// Asks the cloud.
-pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result<Inventory> {
+pub(super) async fn query_cloud(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    need: Need,
+) -> Result<Inventory> {
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
-    let identity = cloud.identity(home).await.map_err(unreachable)?;
-    let mut images = own(cloud, settings, home).await?;
-    let mut elsewhere = Elsewhere::default();
+    let identity = cloud.identity(home).await.map_err(first_call_error)?;
+    let mut images = catalog_images(cloud, settings, home).await?;
+    let mut remote = RemoteFacts::default();
     for location in locations::all(settings, &identity.account) {
-        elsewhere.read(clouds, settings, location, need).await;
+        remote.collect(clouds, settings, location, need).await;
     }
-    images.append(&mut elsewhere.images);
+    images.append(&mut remote.images);
     let mut sources = BTreeMap::new();
     if matches!(need, Need::Sources | Need::Manifests) {
         for image in loaded.catalog.images.values() {
             if let Origin::Source(source) = &image.origin {
                 sources.insert(
                     image.name.clone(),
-                    newest(cloud, home, image, source).await?,
+                    newest_vendor_ami(cloud, home, image, source).await?,
                 );
             }
         }
@@ -119,40 +123,48 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
         account: identity.account,
         caller: identity.arn,
-        commit: context::commit(loaded.files.root()),
+        commit: context::head_commit(loaded.files.root()),
         images,
         sources,
         references: Vec::new(),
         evidence: Evidence::default(),
-        parameters: elsewhere.parameters,
-        unread: elsewhere.unread,
+        parameters: remote.parameters,
+        unread: remote.unread,
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =
-            super::memory::gather(loaded, &inventory, need == Need::Manifests).await?;
+            super::stored_evidence::load_evidence(loaded, &inventory, need == Need::Manifests)
+                .await?;
     }
     if need == Need::Pointers {
-        inventory.evidence.store = Some(super::store_inventory::take(loaded, &inventory).await?);
+        inventory.evidence.store =
+            Some(super::store_inventory::load_store_inventory(loaded, &inventory).await?);
     }
     Ok(inventory)
 }
 
 /// What the other locations say; one that does not answer is noted and holds nothing else up.
 #[derive(Default)]
-struct Elsewhere {
+struct RemoteFacts {
     images: Vec<Ami>,
     parameters: Vec<Pointer>,
     unread: Vec<(Location, String)>,
 }
 
-impl Elsewhere {
-    async fn read(&mut self, clouds: &Clouds, settings: &Settings, location: Location, need: Need) {
-        if let Err(error) = self.ask(clouds, settings, &location, need).await {
+impl RemoteFacts {
+    async fn collect(
+        &mut self,
+        clouds: &Clouds,
+        settings: &Settings,
+        location: Location,
+        need: Need,
+    ) {
+        if let Err(error) = self.query(clouds, settings, &location, need).await {
             self.unread.push((location, error.one_line()));
         }
     }
 
-    async fn ask(
+    async fn query(
         &mut self,
         clouds: &Clouds,
         settings: &Settings,
@@ -162,7 +174,7 @@ impl Elsewhere {
         let cloud = clouds.at(location)?;
         if *location != locations::home(settings) {
             self.images
-                .extend(own(cloud, settings, &location.region).await?);
+                .extend(catalog_images(cloud, settings, &location.region).await?);
         }
         if need == Need::Pointers {
             let found = cloud
@@ -180,7 +192,7 @@ impl Elsewhere {
 }
 
 /// Every AMI with this catalog's tag.
-pub(super) async fn own(
+pub(super) async fn catalog_images(
     cloud: &dyn Cloud,
     settings: &Settings,
     region: &Region,
@@ -190,11 +202,11 @@ pub(super) async fn own(
         tags,
         ..ImageQuery::default()
     };
-    cloud.images(region, &query).await.map_err(unreachable)
+    cloud.images(region, &query).await.map_err(first_call_error)
 }
 
 /// The first call says most about a broken set-up: nothing was changed yet, so it is the user's to mend.
-pub(super) fn unreachable(error: crate::ports::CloudError) -> Error {
+pub(super) fn first_call_error(error: crate::ports::CloudError) -> Error {
     let kind = error.kind;
     let mut made = Error::from(error);
     if matches!(
@@ -206,7 +218,7 @@ pub(super) fn unreachable(error: crate::ports::CloudError) -> Error {
     made
 }
 
-async fn newest(
+async fn newest_vendor_ami(
     cloud: &dyn Cloud,
     region: &Region,
     image: &Image,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::context;
 use crate::adapters::system;
 use crate::catalog::{self, Settings};
-use crate::cli::{Latest, Where};
+use crate::cli::{CatalogArgs, Latest};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
@@ -15,17 +15,17 @@ use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::ui;
 
 /// Which catalog, in which Region; the settings where a checkout was read.
-pub(super) struct Location {
+pub(super) struct LookupScope {
     pub(super) catalog: CatalogName,
     pub(super) region: Region,
     pub(super) settings: Option<Settings>,
 }
 
 /// From the command line, else from bakeline.yaml, else (the Region) from the environment.
-pub(super) fn location(dir: &Path, args: &Where) -> Result<Location> {
+pub(super) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
     let settings = match &args.catalog {
         Some(_) => None,
-        None => Some(settings(dir)?),
+        None => Some(load_settings(dir)?),
     };
     let (catalog, home) = match (&args.catalog, &settings) {
         (Some(name), _) => (CatalogName::from(name.as_str()), None),
@@ -46,32 +46,32 @@ pub(super) fn location(dir: &Path, args: &Where) -> Result<Location> {
     let region = region.ok_or_else(|| {
         Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION")
     })?;
-    Ok(Location {
+    Ok(LookupScope {
         catalog,
         region,
         settings,
     })
 }
 
-fn settings(dir: &Path) -> Result<Settings> {
-    let files = context::open(dir)?;
+fn load_settings(dir: &Path) -> Result<Settings> {
+    let files = context::open_files(dir)?;
     match catalog::load_settings(&files) {
         (Some(settings), _) => Ok(settings),
         (None, findings) => {
             ui::say(&ui::snippet::render(
                 &findings,
-                &context::texts(&files, &findings),
+                &context::source_texts(&files, &findings),
                 ui::fancy(),
             ));
-            Err(context::invalid(&findings)
+            Err(context::invalid_catalog(&findings)
                 .hint("or name the catalog with --catalog, which needs no checkout"))
         }
     }
 }
 
 pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
-    let location = location(dir, &args.place)?;
-    let env = environment(args, location.settings.as_ref())?;
+    let location = resolve_location(dir, &args.lookup)?;
+    let env = resolve_environment(args, location.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
     check_name(&args.image).map_err(|e| {
         Error::new(
@@ -80,7 +80,7 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
         )
         .because(e)
     })?;
-    let found = find(&location, &image, &env, args.arch).await?;
+    let found = find_current(&location, &image, &env, args.arch).await?;
     if args.json {
         ui::json(&found);
     } else {
@@ -90,8 +90,13 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
 }
 
 /// Reads the parameter and the AMIs at the same time, so that the verification costs no second round trip.
-async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
-    let cloud = context::cloud(&location.region).await?;
+async fn find_current(
+    location: &LookupScope,
+    image: &ImageName,
+    env: &EnvName,
+    arch: Arch,
+) -> Result<Value> {
+    let cloud = context::connect_cloud(&location.region).await?;
     let pointer = pointer_name(&location.catalog, image, env, arch);
     let tags = [
         (tags::CATALOG, location.catalog.as_str()),
@@ -108,9 +113,9 @@ async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch)
     );
     let published = match published {
         Err(e) if e.kind == CloudErrorKind::Denied => None,
-        other => other.map_err(super::gather::unreachable)?,
+        other => other.map_err(super::gather::first_call_error)?,
     };
-    let images = images.map_err(super::gather::unreachable)?;
+    let images = images.map_err(super::gather::first_call_error)?;
     let records = Record::all(&images, &location.catalog);
     let found = lookup::published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
@@ -144,7 +149,7 @@ async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch)
     }))
 }
 
-fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
+fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
     let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
     let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
     let missing = || {
@@ -162,7 +167,7 @@ fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
                 .iter()
                 .map(|e| e.name.clone())
                 .collect();
-            context::environment(&known, env.as_str())
+            context::find_environment(&known, env.as_str())
         }
         None => Ok(env),
     }

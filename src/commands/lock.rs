@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::{self, Loaded};
+use super::context::{self, LoadedCatalog};
 use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
@@ -17,22 +17,22 @@ use crate::ui;
 
 /// Whose locks a command needs.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rungs<'e> {
+pub(super) enum LockScope<'e> {
     /// The lowest environment's: a release.
     Lowest,
     /// Every environment's up to this one: a promotion, a rollback.
-    To(&'e EnvName),
+    UpTo(&'e EnvName),
     /// All: what may touch any version.
     All,
     /// None: what a live run must not keep out.
     None,
 }
 
-impl Rungs<'_> {
-    fn of(self, settings: &Settings) -> Vec<EnvName> {
+impl LockScope<'_> {
+    fn environments(self, settings: &Settings) -> Vec<EnvName> {
         let most = match self {
             Self::Lowest => 1,
-            Self::To(env) => settings
+            Self::UpTo(env) => settings
                 .rung(env)
                 .map_or(settings.environments.len(), |rung| rung + 1),
             Self::All => settings.environments.len(),
@@ -48,7 +48,7 @@ impl Rungs<'_> {
 }
 
 /// What a command holds from before it looks until its end; dropping it gives the locks back.
-pub(super) struct Lock {
+pub(super) struct CommandLocks {
     /// The store that the locks are in.
     pub(super) store: Arc<dyn Store>,
     /// The locks; none where none are needed.
@@ -58,7 +58,7 @@ pub(super) struct Lock {
     stop: CancellationToken,
 }
 
-impl Drop for Lock {
+impl Drop for CommandLocks {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(held) = &self.held {
@@ -72,13 +72,13 @@ impl Drop for Lock {
 ///
 /// # Errors
 /// Refused when somebody holds one; a store or a cloud that can't be reached; a store that can't be written.
-pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
+pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
     let settings = &loaded.catalog.settings;
-    let envs = rungs.of(settings);
-    let store = context::store(settings).await?;
+    let envs = scope.environments(settings);
+    let store = context::open_store(settings).await?;
     let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (interrupt(), CancellationToken::new());
-    let mut lock = Lock {
+    let mut lock = CommandLocks {
         store: Arc::clone(&store),
         held: None,
         interrupt,
@@ -86,11 +86,11 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     };
     if !envs.is_empty() {
         let home = settings.home();
-        let identity = context::cloud(home)
+        let identity = context::connect_cloud(home)
             .await?
             .identity(home)
             .await
-            .map_err(gather::unreachable)?;
+            .map_err(gather::first_call_error)?;
         let who = Who {
             run: run.clone(),
             caller: identity.arn,
@@ -99,7 +99,7 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
             process: SystemProcesses.own(),
             job: variable("CI_JOB_URL"),
         };
-        let locks = locks(settings, store);
+        let locks = environment_locks(settings, store);
         let held = Arc::new(
             locks
                 .acquire(&envs, &who, &|text| ui::say(&format!("note: {text}")))
@@ -114,7 +114,7 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
 }
 
 /// Returns the locks of a catalog's environments.
-pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
+pub(super) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
     let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
     Locks {
         store,
@@ -129,9 +129,13 @@ pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
 ///
 /// # Errors
 /// As [`take`].
-pub(super) async fn take_if(acts: bool, loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
+pub(super) async fn take_locks_if(
+    acts: bool,
+    loaded: &LoadedCatalog,
+    scope: LockScope<'_>,
+) -> Result<RunId> {
     if acts {
-        take(loaded, rungs).await
+        take_locks(loaded, scope).await
     } else {
         Ok(new_run_id(SystemClock.now()))
     }
@@ -141,9 +145,12 @@ pub(super) async fn take_if(acts: bool, loaded: &Loaded, rungs: Rungs<'_>) -> Re
 ///
 /// # Errors
 /// As [`take`].
-pub(super) async fn of<'l>(loaded: &'l Loaded, otherwise: Rungs<'_>) -> Result<&'l Lock> {
+pub(super) async fn command_locks<'l>(
+    loaded: &'l LoadedCatalog,
+    otherwise: LockScope<'_>,
+) -> Result<&'l CommandLocks> {
     if loaded.lock.get().is_none() {
-        take(loaded, otherwise).await?;
+        take_locks(loaded, otherwise).await?;
     }
     loaded.lock.get().ok_or_else(|| {
         Error::new(

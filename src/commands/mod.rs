@@ -1,6 +1,6 @@
 //! Owns the way from a typed command to an exit code; one short file per command: gather, decide, act, report.
 
-mod changes;
+mod changelog;
 mod check;
 mod check_build;
 mod context;
@@ -9,18 +9,16 @@ mod doctor;
 mod explain;
 mod gather;
 mod hold;
-mod ladder;
 mod latest;
 mod list;
 mod lock;
-mod memory;
 mod plan;
 mod play;
 mod probe;
 mod promote;
 mod prune;
+mod references;
 mod release;
-mod report;
 mod restore;
 mod retire;
 mod revoke;
@@ -28,12 +26,14 @@ mod rollback;
 mod run;
 mod schema;
 mod since;
+mod stages;
 mod store_inventory;
+mod stored_evidence;
+mod summary;
 mod sweep;
 mod timer;
 mod unlock;
-mod unread;
-mod uses;
+mod unreachable;
 mod validate;
 mod why;
 

@@ -13,7 +13,7 @@ use crate::ui;
 pub(super) async fn run(args: &Play) -> Result<u8> {
     let failed = |what: String, e: std::io::Error| Error::new(Kind::StepFailed, what).because(e);
     let file = args.folder.join(JOB);
-    let job: Job = serde_json::from_slice(&context::read(&file)?).map_err(|e| {
+    let job: Job = serde_json::from_slice(&context::read_file(&file)?).map_err(|e| {
         Error::input(format!("{} is no job for Ansible", file.display())).because(e)
     })?;
     let here = system::working_directory()

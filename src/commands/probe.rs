@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Probe as Args};
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
@@ -12,14 +12,14 @@ use crate::plan::step::Verdict;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let images = context::images(&loaded.catalog, &args.images)?;
-    let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &inventory, &images, run);
     if let Some(missing) = plan
         .decisions
@@ -29,16 +29,21 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
             .hint("nothing was changed; release it first"));
     }
-    let manner = run::Manner {
+    let options = run::RunOptions {
         jobs: usize::from(args.jobs),
-        ..run::Manner::INDEPENDENT
+        ..run::RunOptions::INDEPENDENT
     };
-    let ran = run::act(&loaded, &inventory, &plan, manner).await?;
-    let probes: Vec<Probe> = ran.outcome.scopes.values().filter_map(found).collect();
+    let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
+    let probes: Vec<Probe> = ran
+        .outcome
+        .scopes
+        .values()
+        .filter_map(scope_probe)
+        .collect();
     if args.json {
         ui::json(&probes);
     } else {
-        let rows: Vec<Vec<String>> = probes.iter().flat_map(rows).collect();
+        let rows: Vec<Vec<String>> = probes.iter().flat_map(update_rows).collect();
         ui::data(&ui::table::columns(
             &[
                 "IMAGE",
@@ -58,10 +63,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             ));
         }
     }
-    report::end(&ran)
+    summary::exit_code(&ran)
 }
 
-fn found(end: &ScopeEnd) -> Option<Probe> {
+fn scope_probe(end: &ScopeEnd) -> Option<Probe> {
     let ScopeEnd::Done { outputs } = end else {
         return None;
     };
@@ -69,7 +74,7 @@ fn found(end: &ScopeEnd) -> Option<Probe> {
     serde_json::from_value(probe.clone()).ok()
 }
 
-fn rows(probe: &Probe) -> Vec<Vec<String>> {
+fn update_rows(probe: &Probe) -> Vec<Vec<String>> {
     let or_dash = |text: &str| {
         if text.is_empty() {
             "-".to_owned()

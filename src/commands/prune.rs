@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::context::{self, Loaded};
-use super::{ladder, lock, run, unread, uses};
+use super::context::{self, LoadedCatalog};
+use super::{lock, references, run, stages, unreachable};
 use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::error::{Error, Kind, Result};
@@ -15,13 +15,13 @@ use crate::plan::prune::{Wish, braked, plan, strangers};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let reviewed = match &args.apply {
-        Some(Some(file)) => Some((file, read(&loaded, file)?)),
+        Some(Some(file)) => Some((file, read_saved_prune(&loaded, file)?)),
         _ => None,
     };
-    refuse_mixtures(args)?;
-    let run = lock::take_if(args.apply.is_some(), &loaded, lock::Rungs::All).await?;
+    reject_conflicting_flags(args)?;
+    let run = lock::take_locks_if(args.apply.is_some(), &loaded, lock::LockScope::All).await?;
     let given = Wish {
         keep: args.keep,
         shared_ok: args.shared_ok,
@@ -31,13 +31,14 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         .map_or(given, |(_, saved)| saved.wish.clone());
     let decide = |inventory: &Inventory| plan(&loaded.catalog, inventory, &wish, run.clone());
     let inventory =
-        uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
-    unread::warn(&inventory);
+        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
+            .await?;
+    unreachable::warn_unreachable(&inventory);
     let (fates, plan) = match reviewed {
-        Some((file, saved)) => unmoved(&loaded, &inventory, file, saved, run.clone())?,
+        Some((file, saved)) => verify_saved_prune(&loaded, &inventory, file, saved, run.clone())?,
         None => decide(&inventory),
     };
-    ladder::show(&fates, args.json);
+    stages::print_decisions(&fates, args.json);
     for ami in strangers(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
             "left alone: {} in {} carries this catalog's tags but is not its own ({})",
@@ -51,7 +52,7 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         ));
     }
     if let Some(file) = &args.save {
-        context::write(
+        context::write_json(
             file,
             &Saved::new(
                 &loaded.catalog,
@@ -62,9 +63,9 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             ),
         )?;
     }
-    let brake = braked(&brakes(&loaded, args), &fates);
+    let brake = braked(&prune_limits(&loaded, args), &fates);
     if args.apply.is_none() {
-        say_what_would(&fates, brake);
+        print_preview(&fates, brake);
         return Ok(0);
     }
     if let Some(why) = brake {
@@ -72,13 +73,13 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             .hint("nothing was changed; look at `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
-        return unread::ended(&inventory, Ok(0));
+        return unreachable::exit_code(&inventory, Ok(0));
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-    unread::ended(&inventory, ladder::end(&loaded, &fates, &ran))
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    unreachable::exit_code(&inventory, stages::finish_retirement(&loaded, &fates, &ran))
 }
 
-fn refuse_mixtures(args: &Prune) -> Result<()> {
+fn reject_conflicting_flags(args: &Prune) -> Result<()> {
     let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
     if args.apply.is_some() && args.inventory.inventory.is_some() {
         return usage(
@@ -102,7 +103,7 @@ fn refuse_mixtures(args: &Prune) -> Result<()> {
     Ok(())
 }
 
-fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
+fn prune_limits(loaded: &LoadedCatalog, args: &Prune) -> Brakes {
     let set = &loaded.catalog.settings.brakes;
     Brakes {
         most: args.most.unwrap_or(set.most),
@@ -110,7 +111,7 @@ fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
     }
 }
 
-fn say_what_would(fates: &[Fate], brake: Option<String>) {
+fn print_preview(fates: &[Fate], brake: Option<String>) {
     let going = fates.iter().filter(|f| !f.next.is_empty()).count();
     if going > 0 {
         ui::say(&format!(
@@ -123,8 +124,8 @@ fn say_what_would(fates: &[Fate], brake: Option<String>) {
 }
 
 /// Reads a reviewed prune; another catalog's or another shape's is wrong input.
-fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
-    let bytes = context::read(file)?;
+fn read_saved_prune(loaded: &LoadedCatalog, file: &Path) -> Result<Saved> {
+    let bytes = context::read_file(file)?;
     let shown = file.display();
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!(
@@ -161,8 +162,8 @@ fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
 const SAID: usize = 5;
 
 /// What was reviewed, if every fact it was decided from still holds.
-fn unmoved(
-    loaded: &Loaded,
+fn verify_saved_prune(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     file: &Path,
     saved: Saved,

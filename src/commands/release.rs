@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{changes, context, gather, lock, report, run, sweep, validate};
+use super::{changelog, context, gather, lock, run, summary, sweep, validate};
 use crate::adapters::system::variable;
 use crate::catalog::Catalog;
 use crate::cli::{InventoryArgs, Release};
@@ -14,60 +14,66 @@ use crate::plan::saved::{SAVED_SCHEMA, Saved};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let images = context::images(&loaded.catalog, &args.images)?;
-    validate::ready(&loaded.catalog)?;
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
+    validate::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
-    let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
+    let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: args.save_inventory.clone(),
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Sources).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Sources).await?;
     let request = Request {
         images,
         force: args.force,
         run,
     };
     let plan = match &args.plan {
-        Some(file) => reviewed(file, &loaded.catalog, &inventory, &request.run)?,
+        Some(file) => read_reviewed_plan(file, &loaded.catalog, &inventory, &request.run)?,
         None => plan(&loaded.catalog, &inventory, &request),
     };
-    ui::say(&report::decisions(&plan));
-    if let Some(blocked) = report::blocked(&plan) {
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::blocked_error(&plan) {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(
-            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
-        sweep::after(&loaded, &inventory).await;
+        sweep::sweep_after_run(&loaded, &inventory).await;
         return Ok(0);
     }
-    notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
+    print_ci_notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
     let on_failure = loaded.catalog.settings.on_failure;
-    let manner = run::Manner {
+    let options = run::RunOptions {
         jobs: usize::from(args.jobs),
         on_failure,
         keep_failed: args.keep_failed,
         throwaway: false,
     };
-    let ran = run::act(&loaded, &inventory, &plan, manner).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
     let mut report =
-        report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome)).timed(&ran);
-    changes::add(&mut report, &loaded.catalog, &inventory, &ran).await;
-    let ended = report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await;
+        summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+            .with_times(&ran);
+    changelog::add_changelog(&mut report, &loaded.catalog, &inventory, &ran).await;
+    let ended = summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await;
     if !ran.outcome.interrupted {
-        sweep::after(&loaded, &inventory).await;
+        sweep::sweep_after_run(&loaded, &inventory).await;
     }
     ended
 }
 
 /// A reviewed plan, if it still says what is to be done.
-fn reviewed(file: &Path, catalog: &Catalog, inventory: &Inventory, run: &RunId) -> Result<Plan> {
+fn read_reviewed_plan(
+    file: &Path,
+    catalog: &Catalog,
+    inventory: &Inventory,
+    run: &RunId,
+) -> Result<Plan> {
     let name = file.display();
-    let bytes = context::read(file)?;
+    let bytes = context::read_file(file)?;
     let schema = serde_json::from_slice::<serde_json::Value>(&bytes)
         .ok()
         .and_then(|v| v.get("schema")?.as_u64());
@@ -114,7 +120,7 @@ fn reviewed(file: &Path, catalog: &Catalog, inventory: &Inventory, run: &RunId) 
 }
 
 /// What this run can't promise, said before it starts.
-fn notes(durable: bool) {
+fn print_ci_notes(durable: bool) {
     if variable("CI").is_some() {
         ui::say(
             "note: a run killed in CI can't be resumed; what it leaves carries bakeline:run and bakeline:expires",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{context, gather, lock, report, run, unread};
+use super::{context, gather, lock, run, summary, unreachable};
 use crate::cli::{InventoryArgs, Restore};
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
@@ -15,15 +15,15 @@ use crate::ports::Workspace as _;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
-    let run = lock::take(&loaded, lock::Rungs::All).await?;
+    let run = lock::take_locks(&loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
-    unread::warn(&inventory);
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    unreachable::warn_unreachable(&inventory);
     let wanted = |r: &&crate::model::Ami| {
         args.region
             .as_ref()
@@ -47,7 +47,7 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
             ),
         )
         .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
-        return Err(unread::missing(&inventory, none));
+        return Err(unreachable::not_found_or_incomplete(&inventory, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
@@ -72,7 +72,7 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         return Ok(0);
     }
     let plan = restore(&inventory, ami, run);
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {
             continue;
@@ -97,14 +97,14 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         );
     }
     let name = settings.name.as_str();
-    write(
+    write_result(
         &ran,
         &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }),
     );
-    report::end(&ran)
+    summary::exit_code(&ran)
 }
 
-fn write(ran: &run::Ran, value: &Value) {
+fn write_result(ran: &run::RunResult, value: &Value) {
     let text = serde_json::to_vec_pretty(value).unwrap_or_default();
     if let Err(e) = ran.directory.write("result.json", &text, false) {
         ui::say(&format!("warning: the result can't be written: {e}"));

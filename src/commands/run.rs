@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::{self, Loaded};
-use super::lock::{self, Rungs};
+use super::context::{self, LoadedCatalog};
+use super::lock::{self, LockScope};
 use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
@@ -26,7 +26,7 @@ use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;
 
 /// A finished run and where it left its files.
-pub(super) struct Ran {
+pub(super) struct RunResult {
     pub(super) outcome: Outcome,
     pub(super) directory: Arc<RunDirectory>,
     /// Seconds that each scope's steps took.
@@ -37,7 +37,7 @@ pub(super) struct Ran {
 
 /// How a plan is run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct RunOptions {
     /// How many scopes run at the same time.
     pub(super) jobs: usize,
     /// What a failed scope does to the others.
@@ -49,7 +49,7 @@ pub(super) struct Manner {
     pub(super) throwaway: bool,
 }
 
-impl Manner {
+impl RunOptions {
     /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
     pub(super) const INDEPENDENT: Self = Self {
         jobs: 4,
@@ -60,15 +60,15 @@ impl Manner {
 }
 
 /// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
-pub(super) async fn act(
-    loaded: &Loaded,
+pub(super) async fn execute_plan(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
-    manner: Manner,
-) -> Result<Ran> {
+    options: RunOptions,
+) -> Result<RunResult> {
     let failed =
         |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
-    tools(loaded, plan).await?;
+    check_ansible(loaded, plan).await?;
     let base = working_directory().map_err(|e| failed("the working directory can't be read", e))?;
     let directory = RunDirectory::create(&base, &plan.run)
         .map_err(|e| failed("the run directory can't be made", e))?;
@@ -79,14 +79,14 @@ pub(super) async fn act(
     directory
         .write("plan.json", &saved, false)
         .map_err(|e| failed("the plan can't be saved", e))?;
-    let lock = lock::of(loaded, Rungs::All).await?;
+    let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
         lock.held.clone().map(|held| held as Arc<dyn Guard>),
     );
     let settings = &loaded.catalog.settings;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let mirror = match manner.throwaway {
+    let mirror = match options.throwaway {
         true => None,
         false => {
             // A sweep reads what a dead run set out to make: Packer tags an AMI last.
@@ -106,8 +106,8 @@ pub(super) async fn act(
         }
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
-    let steps = steps(loaded, inventory, plan, manner, files, guard.as_ref()).await?;
-    let timer = Arc::new(super::timer::Timer::default());
+    let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
+    let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
             Some(guard) => Arc::new(Fenced {
@@ -118,18 +118,18 @@ pub(super) async fn act(
         },
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
-        listener: Arc::new(Both(
+        listener: Arc::new(FanOut(
             Progress::new(crate::ui::fancy()),
             EventLog,
             Arc::clone(&timer),
         )),
     };
-    let Manner {
+    let RunOptions {
         jobs,
         on_failure,
         keep_failed,
         ..
-    } = manner;
+    } = options;
     let options = Options {
         jobs,
         on_failure,
@@ -142,7 +142,7 @@ pub(super) async fn act(
     {
         crate::ui::say(&format!("warning: {missing}"));
     }
-    Ok(Ran {
+    Ok(RunResult {
         outcome,
         directory,
         seconds: timer.seconds(),
@@ -151,37 +151,37 @@ pub(super) async fn act(
 }
 
 /// Returns the steps of a plan with everything they act on, behind the fence where there is one.
-async fn steps(
-    loaded: &Loaded,
+async fn assemble_steps(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
-    manner: Manner,
+    options: RunOptions,
     (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
-    let clouds = context::clouds(&loaded.catalog.settings).await?;
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
     let program = program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
         expires: inventory.taken
-            + if manner.throwaway {
+            + if options.throwaway {
                 plan::inspect::EXPIRES
             } else {
                 plan::release::EXPIRES
             },
-        cloud: fenced(clouds.home, guard),
+        cloud: fence_cloud(clouds.home, guard),
         others: clouds
             .others
             .into_iter()
-            .map(|(account, cloud)| (account, fenced(cloud, guard)))
+            .map(|(account, cloud)| (account, fence_cloud(cloud, guard)))
             .collect(),
-        builder: builder(guard),
+        builder: fence_builder(guard),
         shell: Arc::new(OpenSsh),
         workspace: directory,
         store,
         clock: Arc::new(SystemClock),
-        endpoint: context::endpoint(),
+        endpoint: context::ec2_endpoint(),
         program: program.map_err(|e| {
             Error::new(
                 Kind::StepFailed,
@@ -189,7 +189,7 @@ async fn steps(
             )
             .because(e)
         })?,
-        keep_failed: manner.keep_failed,
+        keep_failed: options.keep_failed,
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
         parameter_references: ParameterReferences::default(),
@@ -197,7 +197,7 @@ async fn steps(
 }
 
 /// A cloud behind the fence, where there is one.
-fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
+fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
     match guard {
         Some(guard) => Arc::new(FencedCloud {
             inner,
@@ -208,7 +208,7 @@ fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Clou
 }
 
 /// Packer behind the fence, where there is one.
-fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
+fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
     match guard {
         Some(guard) => Arc::new(FencedBuilder {
@@ -220,7 +220,7 @@ fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
 }
 
 /// What the planned builds need on this machine beside Packer is there; said before anything is changed.
-async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
+async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     let plays = |step: &Step| match &step.action {
         Action::Build { image, .. } => loaded
             .catalog
@@ -249,9 +249,9 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
 }
 
 /// Terminal and log.
-struct Both(Progress, EventLog, Arc<super::timer::Timer>);
+struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
-impl Listener for Both {
+impl Listener for FanOut {
     fn hear(&self, event: &Event) {
         self.0.hear(event);
         self.1.hear(event);

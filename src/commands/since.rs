@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Loaded;
+use super::context::LoadedCatalog;
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 
 /// The images that differ from the catalog at `revision`, with their descendants.
 #[cfg(feature = "live")]
-pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
+pub(super) fn changed_images(
+    loaded: &LoadedCatalog,
+    revision: &str,
+) -> Result<BTreeSet<ImageName>> {
     use crate::adapters::git::Tree;
     let tree = Tree::at(loaded.files.root(), revision).map_err(|e| {
         Error::input(format!("the catalog can't be read at `{revision}`"))
@@ -34,7 +37,7 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
 
 /// The same, which this build can't read.
 #[cfg(not(feature = "live"))]
-pub(super) fn changed(_: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
+pub(super) fn changed_images(_: &LoadedCatalog, revision: &str) -> Result<BTreeSet<ImageName>> {
     let error = Error::new(
         crate::error::Kind::Usage,
         format!("this bakeline can't read `{revision}`"),

@@ -8,9 +8,9 @@ use crate::engine::event::{Event, Listener};
 
 /// Adds up.
 #[derive(Default)]
-pub(super) struct Timer(Mutex<BTreeMap<String, Duration>>);
+pub(super) struct ScopeTimer(Mutex<BTreeMap<String, Duration>>);
 
-impl Timer {
+impl ScopeTimer {
     /// Seconds by scope, rounded up.
     pub(super) fn seconds(&self) -> BTreeMap<String, u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -25,7 +25,7 @@ impl Timer {
     }
 }
 
-impl Listener for Timer {
+impl Listener for ScopeTimer {
     fn hear(&self, event: &Event) {
         if let Event::StepSucceeded { scope, elapsed, .. } = event {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,7 +14,7 @@ use crate::ui;
 
 /// One environment's lock, before and after.
 #[derive(Debug, Serialize)]
-struct Row {
+struct LockRow {
     environment: EnvName,
     /// `free`, `held`, `expired` or `dead`.
     state: &'static str,
@@ -24,7 +24,7 @@ struct Row {
 }
 
 pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
     let known: Vec<EnvName> = settings
         .environments
@@ -34,17 +34,17 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     let asked: Result<Vec<EnvName>> = args
         .env
         .iter()
-        .map(|name| context::environment(&known, name))
+        .map(|name| context::find_environment(&known, name))
         .collect();
     let envs = if args.env.is_empty() { known } else { asked? };
-    let locks = lock::locks(settings, context::store(settings).await?);
+    let locks = lock::environment_locks(settings, context::open_store(settings).await?);
     let mut rows = Vec::new();
     for environment in envs {
         let state = locks.state(&environment).await?;
         let released = locks.unlock(&environment, &state, args.force).await? == Released::Yes;
-        rows.push(Row {
+        rows.push(LockRow {
             environment,
-            state: word(&state),
+            state: state_name(&state),
             holder: state.holder().cloned(),
             released,
         });
@@ -52,9 +52,9 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     if args.json {
         ui::json(&rows);
     } else {
-        show(&rows);
+        print_locks(&rows);
     }
-    let held: Vec<&Row> = rows
+    let held: Vec<&LockRow> = rows
         .iter()
         .filter(|row| row.state == "held" && !row.released)
         .collect();
@@ -80,7 +80,7 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
         ))
 }
 
-fn word(state: &LockState) -> &'static str {
+fn state_name(state: &LockState) -> &'static str {
     match state {
         LockState::Free => "free",
         LockState::Held(_) => "held",
@@ -89,8 +89,8 @@ fn word(state: &LockState) -> &'static str {
     }
 }
 
-fn show(rows: &[Row]) {
-    let cells = |row: &Row| {
+fn print_locks(rows: &[LockRow]) {
+    let cells = |row: &LockRow| {
         let holder = row.holder.as_ref();
         let text = |of: fn(&Holder) -> String| holder.map_or_else(|| "-".to_owned(), of);
         vec![

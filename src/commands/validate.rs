@@ -21,11 +21,11 @@ use crate::render::packer::{RunValues, files};
 use crate::ui;
 
 pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
-    let opened = context::open(dir)?;
+    let opened = context::open_files(dir)?;
     let (catalog, mut findings) = catalog::load(&opened);
     if let Some(catalog) = &catalog {
-        findings.extend(templates(catalog, catalog.images.values()));
-        findings.extend(expired(
+        findings.extend(template_findings(catalog, catalog.images.values()));
+        findings.extend(expired_waivers(
             catalog,
             SystemClock.now().to_zoned(TimeZone::UTC).date(),
         ));
@@ -38,7 +38,7 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     } else if !findings.is_empty() {
         ui::say(&ui::snippet::render(
             &findings,
-            &context::texts(&opened, &findings),
+            &context::source_texts(&opened, &findings),
             ui::fancy(),
         ));
     }
@@ -55,12 +55,12 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
             std::mem::forget(catalog);
             Ok(0)
         }
-        _ => Err(context::invalid(&findings)),
+        _ => Err(context::invalid_catalog(&findings)),
     }
 }
 
 /// Waivers whose last day has passed: what they bore with counts again, and better here than after a build.
-fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
+fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
     catalog
         .waivers
         .iter()
@@ -81,7 +81,7 @@ fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
 }
 
 /// Renders every image with stand-ins for what only a run knows: a template's mistake is found here, not after an hour.
-pub(super) fn templates<'c>(
+pub(super) fn template_findings<'c>(
     catalog: &Catalog,
     images: impl Iterator<Item = &'c Image>,
 ) -> Vec<Diagnostic> {
@@ -90,7 +90,7 @@ pub(super) fn templates<'c>(
     let found: Vec<Diagnostic> = std::thread::scope(|scope| {
         let parts: Vec<_> = images
             .chunks(half)
-            .map(|part| scope.spawn(move || broken(catalog, part)))
+            .map(|part| scope.spawn(move || render_errors(catalog, part)))
             .collect();
         parts
             .into_iter()
@@ -106,8 +106,8 @@ pub(super) fn templates<'c>(
     out
 }
 
-fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
-    let values = stand_ins();
+fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
+    let values = placeholder_values();
     let errors = images
         .iter()
         .filter_map(|image| files(catalog, image, &values).err());
@@ -127,21 +127,21 @@ fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
 }
 
 /// Every template must render before anything is built.
-pub(super) fn ready(catalog: &Catalog) -> Result<()> {
-    rendered(catalog, catalog.images.values())
+pub(super) fn check_all_templates(catalog: &Catalog) -> Result<()> {
+    require_rendered(catalog, catalog.images.values())
 }
 
 /// The templates of what a plan would build must render. Those of the others did when they were built, and did not change.
-pub(super) fn buildable(catalog: &Catalog, plan: &Plan) -> Result<()> {
+pub(super) fn check_planned_templates(catalog: &Catalog, plan: &Plan) -> Result<()> {
     let built = plan
         .decisions
         .iter()
         .filter(|d| d.verdict == Verdict::Build);
-    rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
+    require_rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
 }
 
-fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> Result<()> {
-    match templates(catalog, images).first() {
+fn require_rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> Result<()> {
+    match template_findings(catalog, images).first() {
         None => Ok(()),
         Some(finding) => {
             let place = &finding.place;
@@ -156,7 +156,7 @@ fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> R
     }
 }
 
-fn stand_ins() -> RunValues {
+fn placeholder_values() -> RunValues {
     let text = "stand-in".to_owned();
     RunValues {
         region: text.clone(),

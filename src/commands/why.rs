@@ -10,9 +10,10 @@ use crate::plan::release::{Compared, Why, why};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let image = context::image(&loaded.catalog, &args.image)?;
-    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
+    let loaded = context::load_catalog(dir)?;
+    let image = context::find_image(&loaded.catalog, &args.image)?;
+    let inventory =
+        gather::load_inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
     let Some(why) = why(&loaded.catalog, &inventory, &image) else {
         let text = format!(
             "nothing of `{image}` is released in catalog `{}`",
@@ -25,12 +26,12 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if args.json {
         ui::json(&why);
     } else {
-        show(&why);
+        print_inputs(&why);
     }
     Ok(0)
 }
 
-fn show(why: &Why) {
+fn print_inputs(why: &Why) {
     let commit = why
         .commit
         .as_ref()
@@ -54,11 +55,11 @@ fn show(why: &Why) {
         .digests
         .iter()
         .chain(&why.inputs)
-        .map(|c| row(&c.input, c))
+        .map(|c| input_row(&c.input, c))
         .chain(
             why.controls
                 .iter()
-                .map(|c| row(&format!("control {}", c.input), c)),
+                .map(|c| input_row(&format!("control {}", c.input), c)),
         )
         .collect();
     ui::data(&ui::table::columns(
@@ -67,7 +68,7 @@ fn show(why: &Why) {
     ));
 }
 
-fn row(name: &str, compared: &Compared) -> Vec<String> {
+fn input_row(name: &str, compared: &Compared) -> Vec<String> {
     let moved = match compared.moved {
         Some(true) => "moved",
         Some(false) => "-",
@@ -76,13 +77,13 @@ fn row(name: &str, compared: &Compared) -> Vec<String> {
     vec![
         name.to_owned(),
         moved.to_owned(),
-        short(compared.then.as_ref()),
-        short(compared.now.as_ref()),
+        abbreviate(compared.then.as_ref()),
+        abbreviate(compared.now.as_ref()),
     ]
 }
 
 /// A digest's first twelve characters tell two apart; other values as they are.
-fn short(value: Option<&String>) -> String {
+fn abbreviate(value: Option<&String>) -> String {
     match value {
         None => "-".to_owned(),
         Some(text) if is_digest(text) => text.chars().take(12).collect(),

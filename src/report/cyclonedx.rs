@@ -17,13 +17,16 @@ const SYSTEM: &str = "os";
 pub fn write(report: &Report) -> String {
     let os = &report.os;
     // By purl, which is sorted, and of which each is listed once.
-    let packages: BTreeMap<String, &Package> =
-        report.packages.iter().map(|p| (purl(p, os), p)).collect();
-    let mut components = vec![system(os)];
+    let packages: BTreeMap<String, &Package> = report
+        .packages
+        .iter()
+        .map(|p| (package_url(p, os), p))
+        .collect();
+    let mut components = vec![os_component(os)];
     components.extend(
         packages
             .iter()
-            .map(|(purl, package)| component(purl, package)),
+            .map(|(purl, package)| package_component(purl, package)),
     );
     let names: Vec<&String> = packages.keys().collect();
     let mut out = json!({
@@ -43,12 +46,12 @@ pub fn write(report: &Report) -> String {
             { "ref": SYSTEM, "dependsOn": names },
         ],
     });
-    out["serialNumber"] = json!(serial(&out));
+    out["serialNumber"] = json!(serial_number(&out));
     out["metadata"]["timestamp"] = json!(report.started);
     super::pretty(&out)
 }
 
-fn system(os: &Os) -> Value {
+fn os_component(os: &Os) -> Value {
     let mut out = json!({ "type": "operating-system", "bom-ref": SYSTEM, "name": os.id });
     if !os.version.is_empty() {
         out["version"] = json!(os.version);
@@ -56,21 +59,21 @@ fn system(os: &Os) -> Value {
     out
 }
 
-fn component(purl: &str, package: &Package) -> Value {
+fn package_component(purl: &str, package: &Package) -> Value {
     let Package {
         name,
         version,
         arch,
         ..
     } = package;
-    let (source, source_version) = source(package);
+    let (source, source_version) = source_package(package);
     let mut properties = vec![json!({ "name": "bakeline:arch", "value": arch })];
     properties.extend(
         [
             ("bakeline:source", source),
             ("bakeline:source-version", source_version),
         ]
-        .map(property),
+        .map(property_entry),
     );
     json!({
         "type": "library",
@@ -82,12 +85,12 @@ fn component(purl: &str, package: &Package) -> Value {
     })
 }
 
-fn property((name, value): (&str, &str)) -> Value {
+fn property_entry((name, value): (&str, &str)) -> Value {
     json!({ "name": name, "value": value })
 }
 
 /// The source package and its version; a package that names none was built from one that is called like itself.
-fn source(package: &Package) -> (&str, &str) {
+fn source_package(package: &Package) -> (&str, &str) {
     let own = (&package.name, &package.version);
     (
         package.source.as_ref().unwrap_or(own.0),
@@ -97,18 +100,18 @@ fn source(package: &Package) -> (&str, &str) {
 
 /// Such as `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`; qualifiers are in
 /// the order of their names (<https://github.com/package-url/purl-spec>).
-fn purl(package: &Package, os: &Os) -> String {
+fn package_url(package: &Package, os: &Os) -> String {
     let mut out = format!(
         "pkg:{}/{}/{}",
-        kind(&os.id),
-        quoted(&os.id.to_lowercase()),
-        quoted(&package.name)
+        package_type(&os.id),
+        percent_encode(&os.id.to_lowercase()),
+        percent_encode(&package.name)
     );
     if !package.version.is_empty() {
-        let _ = write!(out, "@{}", quoted(&package.version));
+        let _ = write!(out, "@{}", percent_encode(&package.version));
     }
     let distro = format!("{}-{}", os.id, os.version);
-    let (name, version) = source(package);
+    let (name, version) = source_package(package);
     let upstream = match (name == package.name, version == package.version) {
         (true, true) => String::new(),
         (_, true) => name.to_owned(),
@@ -121,7 +124,7 @@ fn purl(package: &Package, os: &Os) -> String {
     ];
     let some = known.iter().filter(|(_, value)| !value.is_empty());
     let told: Vec<String> = some
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .map(|(name, value)| format!("{name}={}", percent_encode(value)))
         .collect();
     if !told.is_empty() {
         let _ = write!(out, "?{}", told.join("&"));
@@ -130,7 +133,7 @@ fn purl(package: &Package, os: &Os) -> String {
 }
 
 /// The purl type of a distribution's packages.
-fn kind(os: &str) -> &'static str {
+fn package_type(os: &str) -> &'static str {
     match os {
         "debian" | "ubuntu" => "deb",
         "alpine" => "apk",
@@ -140,7 +143,7 @@ fn kind(os: &str) -> &'static str {
 }
 
 /// Percent-encoded as purl wants it: all but letters, digits, `.-_~` and the colon.
-fn quoted(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -156,7 +159,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8): the first 122 free bits of the SHA-256 of the document.
-fn serial(document: &Value) -> String {
+fn serial_number(document: &Value) -> String {
     let mut bytes: [u8; 32] = Sha256::digest(document.to_string()).into();
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;

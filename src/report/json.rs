@@ -40,7 +40,7 @@ pub fn write(report: &Report) -> String {
 
 /// A control with what its evidence bears out.
 #[derive(Serialize)]
-struct Shown<'c> {
+struct ControlDocument<'c> {
     id: &'c str,
     title: &'c str,
     desc: Option<&'c str>,
@@ -58,7 +58,7 @@ struct Shown<'c> {
 
 impl Serialize for Control {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = Shown {
+        let shown = ControlDocument {
             id: &self.id,
             title: &self.title,
             desc: self.desc.as_deref(),

@@ -2,8 +2,8 @@
 //!
 //! Nothing here decides: what failed and what counts is in the [`model`]. docs/reports.md has the tables.
 
+pub mod build;
 pub mod cyclonedx;
-pub mod fill;
 pub mod html;
 pub mod inspec;
 pub mod json;

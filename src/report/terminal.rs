@@ -75,7 +75,7 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
         let _ = writeln!(
             out,
             "  {}  {passed} control{plural}",
-            word(Status::Passed, options.colour)
+            status_cell(Status::Passed, options.colour)
         );
     }
 }
@@ -92,7 +92,7 @@ fn write_control(out: &mut String, control: &Control, status: Status, colour: bo
     let _ = writeln!(
         out,
         "  {}  {}  {}  (impact {impact:.1}, {at})",
-        word(status, colour),
+        status_cell(status, colour),
         line(id),
         line(title)
     );
@@ -132,7 +132,7 @@ fn write_finding(out: &mut String, finding: &Finding) {
 }
 
 /// The word in seven columns, or more where it is longer, perhaps in colour.
-fn word(status: Status, colour: bool) -> String {
+fn status_cell(status: Status, colour: bool) -> String {
     let code = match status {
         Status::Error => 35,
         Status::Failed => 31,

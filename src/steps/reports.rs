@@ -9,7 +9,7 @@ use crate::catalog::{self, Catalog};
 use crate::checks::{self, Facts, Phase};
 use crate::engine::StepContext;
 use crate::model::{ImageName, Timestamp};
-use crate::report::fill::{About, fill};
+use crate::report::build::{ReportContext, build_report};
 use crate::report::model::{Input, Profile, Report};
 use crate::report::{self, Format, html, json};
 
@@ -29,7 +29,7 @@ pub fn report(
     judged: Timestamp,
 ) -> Report {
     let image = &evidence.image;
-    let about = About {
+    let about = ReportContext {
         target,
         phase: evidence.phase,
         judged,
@@ -41,7 +41,7 @@ pub fn report(
         .iter()
         .map(|p| profile(p, facts))
         .collect();
-    fill(
+    build_report(
         &about,
         profiles,
         &catalog.controls(image),

@@ -11,7 +11,7 @@ use crate::adapters::{local, ssh::OpenSsh, system};
 use crate::catalog::{Access, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::cli::{Check as Args, InventoryArgs};
-use crate::commands::{context, gather, lock, report, run};
+use crate::commands::{context, gather, lock, run, summary};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
@@ -20,7 +20,7 @@ use crate::steps::check::{CheckReport, evidence_file};
 use crate::steps::collect::{collect, nonce};
 
 /// Facts, and what they were of.
-pub(super) struct Found {
+pub(super) struct CollectedFacts {
     pub(super) facts: Facts,
     /// The phase they were collected for; none where that was not written down.
     pub(super) phase: Option<Phase>,
@@ -31,45 +31,45 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// The target can't be reached or asked, or its answer is incomplete.
-pub(super) async fn of(
+pub(super) async fn collect_facts(
     dir: &Path,
     args: &Args,
     subject: &Subject,
     target: &Target,
     phase: Phase,
-) -> Result<Found> {
+) -> Result<CollectedFacts> {
     let cancel = system::interrupt();
     let controls = subject.loaded.catalog.controls(&subject.image);
-    let bounds = bounds(args);
+    let bounds = collection_bounds(args);
     let (facts, took) = match target {
-        Target::Local => here(&controls, (None, phase), bounds, &cancel).await?,
+        Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
         Target::Directory(path) => {
             let root = system::folder(Path::new(path))
                 .map_err(|e| Error::input("the root file system can't be opened").because(e))?;
-            here(&controls, (Some(&root), phase), bounds, &cancel).await?
+            collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
-            let machine = machine(args, host.clone(), user.clone(), *port);
+            let machine = ssh_machine(args, host.clone(), user.clone(), *port);
             collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
         }
         Target::Instance(id) => {
-            subject::own(dir)?;
-            let machine = instance(args, subject, id).await?;
+            subject::require_catalog(dir)?;
+            let machine = instance_machine(args, subject, id).await?;
             collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
         }
         Target::Ami(id) => {
-            subject::own(dir)?;
-            return Box::pin(booted(args, subject, id)).await;
+            subject::require_catalog(dir)?;
+            return Box::pin(collect_from_ami(args, subject, id)).await;
         }
     };
-    Ok(Found {
+    Ok(CollectedFacts {
         facts,
         phase: Some(phase),
         took,
     })
 }
 
-fn bounds(args: &Args) -> Bounds {
+fn collection_bounds(args: &Args) -> Bounds {
     let bytes = usize::try_from(args.max_mebibytes << 20).unwrap_or(usize::MAX);
     Bounds {
         time: Duration::from_secs(args.max_seconds),
@@ -79,7 +79,7 @@ fn bounds(args: &Args) -> Bounds {
 }
 
 /// This machine, as root; or a directory on it, as we are.
-async fn here(
+async fn collect_locally(
     controls: &[&Control],
     (root, phase): (Option<&str>, Phase),
     bounds: Bounds,
@@ -104,7 +104,7 @@ async fn here(
 }
 
 /// A machine that the user enters as they would by hand.
-fn machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -> Machine {
+fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -> Machine {
     Machine {
         host,
         port,
@@ -120,21 +120,21 @@ fn machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -
     }
 }
 
-fn region(args: &Args, subject: &Subject) -> Region {
+fn target_region(args: &Args, subject: &Subject) -> Region {
     args.region
         .clone()
         .map_or_else(|| subject.loaded.catalog.settings.home().clone(), Region)
 }
 
 /// A running instance, by the way that the catalog's builder has to its own.
-async fn instance(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Machine> {
+async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Machine> {
     let catalog = &subject.loaded.catalog;
-    let region = region(args, subject);
-    let cloud = context::cloud(&region).await?;
+    let region = target_region(args, subject);
+    let cloud = context::connect_cloud(&region).await?;
     let found = cloud
         .instance(&region, id)
         .await
-        .map_err(gather::unreachable)?;
+        .map_err(gather::first_call_error)?;
     let found = found.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
@@ -160,22 +160,22 @@ async fn instance(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Mac
     };
     let host =
         host.ok_or_else(|| Error::new(Kind::StepFailed, format!("instance {id} has no address")))?;
-    let user = subject::platform(catalog, &subject.image)
+    let user = subject::image_platform(catalog, &subject.image)
         .login_user()
         .to_owned();
     Ok(Machine {
         ssm,
-        ..machine(args, host, Some(user), None)
+        ..ssh_machine(args, host, Some(user), None)
     })
 }
 
 /// A throwaway instance of an AMI: the run's own key and group, a known host key, nothing left. No lock is taken, because
 /// nothing that a lock is about is touched.
-async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
+async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result<CollectedFacts> {
     let loaded = &subject.loaded;
-    let region = region(args, subject);
-    let run = lock::take(loaded, lock::Rungs::None).await?;
-    let inventory = gather::inventory(
+    let region = target_region(args, subject);
+    let run = lock::take_locks(loaded, lock::LockScope::None).await?;
+    let inventory = gather::load_inventory(
         loaded,
         &InventoryArgs {
             inventory: None,
@@ -189,11 +189,14 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
         owners: vec!["*".to_owned()],
         ..ImageQuery::default()
     };
-    let found = context::cloud(&region).await?.images(&region, &query).await;
+    let found = context::connect_cloud(&region)
+        .await?
+        .images(&region, &query)
+        .await;
     let there = match found {
         Ok(found) => !found.is_empty(),
         Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => false,
-        Err(e) => return Err(gather::unreachable(e)),
+        Err(e) => return Err(gather::first_call_error(e)),
     };
     if !there {
         return Err(Error::new(
@@ -202,14 +205,14 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
         ));
     }
     let plan = plan::inspect::plan(&subject.image, ami, &region, run, inventory.taken);
-    let manner = run::Manner {
+    let options = run::RunOptions {
         jobs: 1,
         on_failure: OnFailure::Stop,
         keep_failed: false,
         throwaway: true,
     };
-    let ran = run::act(loaded, &inventory, &plan, manner).await?;
-    report::end(&ran)?;
+    let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
+    summary::exit_code(&ran)?;
     let lost = || Error::new(Kind::StepFailed, "the instance left no facts");
     let bytes = ran
         .directory
@@ -218,7 +221,7 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
     let evidence: CheckReport = serde_json::from_slice(&bytes).map_err(|e| lost().because(e))?;
     let facts = serde_json::from_value(evidence.facts).map_err(|e| lost().because(e))?;
     let took = Duration::try_from_secs_f64(evidence.seconds).unwrap_or_default();
-    Ok(Found {
+    Ok(CollectedFacts {
         facts,
         phase: Some(evidence.phase),
         took,
@@ -229,8 +232,8 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
 ///
 /// # Errors
 /// It is another file, or of another version.
-pub(super) fn kept(file: &Path) -> Result<Found> {
-    let bytes = context::read(file)?;
+pub(super) fn read_facts(file: &Path) -> Result<CollectedFacts> {
+    let bytes = context::read_file(file)?;
     let named = |what: String| Error::input(format!("{}: {what}", file.display()));
     let mut whole: serde_json::Value = serde_json::from_slice(&bytes)
         .map_err(|e| named("it is not JSON".to_owned()).because(e))?;
@@ -267,5 +270,5 @@ pub(super) fn kept(file: &Path) -> Result<Found> {
     let facts = serde_json::from_value(facts)
         .map_err(|e| named("these are no facts".to_owned()).because(e))?;
     let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    Ok(Found { facts, phase, took })
+    Ok(CollectedFacts { facts, phase, took })
 }

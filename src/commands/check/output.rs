@@ -13,7 +13,7 @@ use crate::steps::reports::text;
 use crate::ui;
 
 /// The formats that were asked for.
-fn wanted(args: &Args) -> Vec<Format> {
+fn requested_formats(args: &Args) -> Vec<Format> {
     if args.json {
         return vec![Format::Json];
     }
@@ -27,8 +27,8 @@ fn wanted(args: &Args) -> Vec<Format> {
 ///
 /// # Errors
 /// Several reports can't all go to stdout.
-pub(super) fn possible(args: &Args) -> Result<()> {
-    if args.output.is_none() && wanted(args).len() > 1 {
+pub(super) fn check_formats(args: &Args) -> Result<()> {
+    if args.output.is_none() && requested_formats(args).len() > 1 {
         return Err(
             Error::new(Kind::Usage, "several reports can't all go to stdout")
                 .hint("add --output DIR"),
@@ -41,7 +41,7 @@ pub(super) fn possible(args: &Args) -> Result<()> {
 ///
 /// # Errors
 /// A report can't be made, or its file can't be written: they are what was asked for.
-pub(super) fn show(
+pub(super) fn write_reports(
     args: &Args,
     catalog: &Catalog,
     evidence: &CheckReport,
@@ -53,7 +53,7 @@ pub(super) fn show(
             format!("there is no {} report: {why}", format.as_str()),
         )
     };
-    let wanted = wanted(args);
+    let wanted = requested_formats(args);
     let Some(folder) = &args.output else {
         match wanted.first() {
             Some(format) => ui::data(

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::catalog::{self, Catalog, Files, Lookup};
-use crate::commands::context::{self, Loaded};
+use crate::commands::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 
@@ -17,7 +17,7 @@ const NO_CATALOG: &str = "name: check\nregions: [us-east-1]\n";
 /// The catalog, and the image in it whose controls are judged. Where profiles are named, that is one more image that has
 /// them: everything that holds for the profiles of images (inputs, `extends`, parents) then holds for these.
 pub(super) struct Subject {
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedCatalog,
     pub(super) image: ImageName,
     /// What people call it.
     pub(super) shown: String,
@@ -27,7 +27,11 @@ pub(super) struct Subject {
 ///
 /// # Errors
 /// The catalog is wrong or missing, or has no such image or profile.
-pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Result<Subject> {
+pub(super) fn load_subject(
+    dir: &Path,
+    image: Option<&str>,
+    profiles: &[String],
+) -> Result<Subject> {
     let Some(first) = profiles.first() else {
         let Some(name) = image else {
             return Err(
@@ -35,15 +39,15 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
                     .hint("name an image of the catalog, or profiles by --profile"),
             );
         };
-        let loaded = context::load(dir)?;
-        let image = context::image(&loaded.catalog, name)?;
+        let loaded = context::load_catalog(dir)?;
+        let image = context::find_image(&loaded.catalog, name)?;
         return Ok(Subject {
             loaded,
             shown: image.to_string(),
             image,
         });
     };
-    let files = context::open(dir)?;
+    let files = context::open_files(dir)?;
     let bare = image.is_none() && matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing);
     let known: Vec<String> = files.list("profiles");
     let known: Vec<&str> = known
@@ -51,7 +55,7 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
         .filter_map(|p| p.strip_prefix("profiles/")?.strip_suffix(".yaml"))
         .collect();
     if let Some(missing) = profiles.iter().find(|p| !known.contains(&p.as_str())) {
-        return Err(context::unknown("profile", missing, &known));
+        return Err(context::unknown_name("profile", missing, &known));
     }
     let taken = if bare {
         Vec::new()
@@ -75,7 +79,7 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
             NO_CATALOG.as_bytes().to_vec(),
         );
     }
-    let with = With {
+    let with = OverlayFiles {
         files: &files,
         more,
         bare,
@@ -84,10 +88,10 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
         // Said of the user's image before anything is said of ours.
         let path = format!("images/{parent}.yaml");
         if !bare && matches!(with.get(&path), Lookup::Missing) {
-            context::image(&context::load(dir)?.catalog, parent)?;
+            context::find_image(&context::load_catalog(dir)?.catalog, parent)?;
         }
     }
-    let catalog = context::checked(&with, &files)?;
+    let catalog = context::load_or_report(&with, &files)?;
     let shown = image
         .into_iter()
         .map(str::to_owned)
@@ -103,14 +107,14 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
 }
 
 /// The repository's files and some more.
-struct With<'f> {
+struct OverlayFiles<'f> {
     files: &'f CatalogFiles,
     more: BTreeMap<String, Vec<u8>>,
     /// There is no catalog, so what lies in a folder called `images` is none of ours.
     bare: bool,
 }
 
-impl Files for With<'_> {
+impl Files for OverlayFiles<'_> {
     fn get(&self, path: &str) -> Lookup {
         match self.more.get(path) {
             Some(bytes) => Lookup::Found(bytes.clone()),
@@ -132,8 +136,8 @@ impl Files for With<'_> {
 }
 
 /// Whether the subject's catalog is the user's own, so that its settings say where instances run.
-pub(super) fn own(dir: &Path) -> Result<()> {
-    match context::open(dir)?.get(catalog::SETTINGS_FILE) {
+pub(super) fn require_catalog(dir: &Path) -> Result<()> {
+    match context::open_files(dir)?.get(catalog::SETTINGS_FILE) {
         Lookup::Missing => Err(Error::input(
             "instances and AMIs need a catalog, which says where they run",
         )
@@ -143,7 +147,7 @@ pub(super) fn own(dir: &Path) -> Result<()> {
 }
 
 /// A catalog's image by name; for messages.
-pub(super) fn platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
+pub(super) fn image_platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
     catalog
         .images
         .get(image)

@@ -27,9 +27,9 @@ impl Target {
     ///
     /// # Errors
     /// It is none; in particular it could be an option to `ssh`.
-    pub(super) fn read(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         if let Some(rest) = text.strip_prefix("ssh://") {
-            return ssh(rest).map_err(|why| {
+            return parse_ssh(rest).map_err(|why| {
                 Error::new(
                     Kind::Usage,
                     format!("`{}` is no target: {why}", text.escape_debug()),
@@ -60,10 +60,10 @@ impl Target {
     }
 }
 
-fn ssh(rest: &str) -> std::result::Result<Target, String> {
+fn parse_ssh(rest: &str) -> std::result::Result<Target, String> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (user, location) = match rest.rsplit_once('@') {
-        Some((user, location)) => (Some(word("user", user)?), location),
+        Some((user, location)) => (Some(checked_name("user", user)?), location),
         None => (None, rest),
     };
     let (host, port) = match location
@@ -90,13 +90,13 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
     };
     Ok(Target::Ssh {
         user,
-        host: word("host", host)?,
+        host: checked_name("host", host)?,
         port,
     })
 }
 
 /// A name that neither `ssh` nor a shell takes for anything else (OpenSSH 9.6 and later refuse most of these, too).
-fn word(what: &str, text: &str) -> std::result::Result<String, String> {
+fn checked_name(what: &str, text: &str) -> std::result::Result<String, String> {
     let plain = |c: char| c.is_alphanumeric() || "-._:%+".contains(c);
     match text {
         "" => Err(format!("it has no {what}")),
@@ -141,7 +141,7 @@ mod tests {
             ),
             ("ssh://a@[::1]", ssh(Some("a"), "::1", None)),
         ] {
-            assert_eq!(Target::read(text).expect(text), target);
+            assert_eq!(Target::parse(text).expect(text), target);
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
             "ssh://h\nx",
             "http://host",
         ] {
-            let error = Target::read(text).expect_err(text);
+            let error = Target::parse(text).expect_err(text);
             assert_eq!(error.kind, Kind::Usage, "{text}");
         }
     }

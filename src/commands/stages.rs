@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::context::Loaded;
-use super::report;
-use super::run::Ran;
+use super::context::LoadedCatalog;
+use super::run::RunResult;
+use super::summary;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Result;
 use crate::lifecycle::ladder::Rung;
@@ -14,7 +14,7 @@ use crate::ports::Workspace as _;
 use crate::ui;
 
 /// The decisions: every AMI with every rule's answer as JSON, or a table of what decided.
-pub(super) fn show(fates: &[Fate], as_json: bool) {
+pub(super) fn print_decisions(fates: &[Fate], as_json: bool) {
     if as_json {
         return ui::json(&fates);
     }
@@ -71,9 +71,13 @@ struct Report<'a> {
 }
 
 /// Ends a run: the result file, what was done, the exit code.
-pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
+pub(super) fn finish_retirement(
+    loaded: &LoadedCatalog,
+    fates: &[Fate],
+    ran: &RunResult,
+) -> Result<u8> {
     let outcome = &ran.outcome;
-    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(status);
+    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(scope_status);
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();
@@ -126,10 +130,10 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
             ));
         }
     }
-    report::end(ran)
+    summary::exit_code(ran)
 }
 
-fn status(end: &ScopeEnd) -> (&'static str, Option<String>) {
+fn scope_status(end: &ScopeEnd) -> (&'static str, Option<String>) {
     match end {
         ScopeEnd::Done { .. } => ("done", None),
         ScopeEnd::Failed { verb, error, .. } => {

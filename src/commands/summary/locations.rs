@@ -9,7 +9,7 @@ use crate::plan::step::{Decision, Verdict};
 
 /// What happened to an image at a further location.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::commands) struct LocationReport {
+pub(in crate::commands) struct LocationSummary {
     /// A Region, or `account.region`.
     #[serde(rename = "place")]
     pub(in crate::commands) location: String,
@@ -23,11 +23,11 @@ pub(in crate::commands) struct LocationReport {
 }
 
 /// The ends of an image's scopes at further locations: `image@location`, `image.something@location`.
-pub(super) fn locations(
+pub(super) fn location_summaries(
     outcome: &Outcome,
     decision: &Decision,
     done: &'static str,
-) -> Vec<LocationReport> {
+) -> Vec<LocationSummary> {
     let of = |scope: &str| {
         let (image, location) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
@@ -57,7 +57,7 @@ pub(super) fn locations(
                 .find_map(Value::as_str),
             _ => None,
         };
-        LocationReport {
+        LocationSummary {
             location,
             status,
             ami: made.map(AmiId::from),

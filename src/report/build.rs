@@ -14,7 +14,7 @@ use crate::model::Timestamp;
 
 /// What a report is about.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
+pub struct ReportContext<'a> {
     /// The image, or what else was inspected.
     pub target: &'a str,
     /// When in the life of the image.
@@ -29,8 +29,8 @@ pub struct About<'a> {
 
 /// The report: `verdicts` of `controls`, under `profiles` as far as these name where a control comes from.
 #[must_use]
-pub fn fill(
-    about: &About<'_>,
+pub fn build_report(
+    about: &ReportContext<'_>,
     profiles: Vec<Profile>,
     controls: &[&checks::Control],
     verdicts: &[checks::Verdict],
@@ -45,8 +45,8 @@ pub fn fill(
         let Some(control) = by_id.get(verdict.control.as_str()).copied() else {
             continue;
         };
-        let made = made(control, verdict, about.gate, today);
-        place(&mut profiles, control).controls.push(made);
+        let made = convert_control(control, verdict, about.gate, today);
+        profile_entry(&mut profiles, control).controls.push(made);
     }
     profiles.retain(|p| !p.controls.is_empty());
     Report {
@@ -65,11 +65,11 @@ pub fn fill(
             version: system.version.into(),
         },
         profiles,
-        packages: system.packages.into_iter().map(package).collect(),
+        packages: system.packages.into_iter().map(convert_package).collect(),
     }
 }
 
-fn package(of: checks::Installed) -> Package {
+fn convert_package(of: checks::Installed) -> Package {
     let checks::Installed {
         name,
         version,
@@ -87,7 +87,7 @@ fn package(of: checks::Installed) -> Package {
 }
 
 /// The profile that a control is reported under; one that nobody described is known by its name and file alone.
-fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p mut Profile {
+fn profile_entry<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p mut Profile {
     let origin = &control.origin;
     let known = profiles.iter().position(|p| p.name == origin.name);
     let at = known.unwrap_or_else(|| {
@@ -104,10 +104,15 @@ fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p m
     &mut profiles[at]
 }
 
-fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today: Date) -> Control {
+fn convert_control(
+    control: &checks::Control,
+    verdict: &checks::Verdict,
+    gate: Gate,
+    today: Date,
+) -> Control {
     let origin = &control.origin;
     let code = if origin.code.is_empty() {
-        spelled(control)
+        control_json(control)
     } else {
         origin.code.clone()
     };
@@ -119,9 +124,13 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
         tags: control
             .tags
             .iter()
-            .map(|(key, value)| (key.clone(), tag(value)))
+            .map(|(key, value)| (key.clone(), convert_tag(value)))
             .collect(),
-        refs: control.refs.iter().map(|text| reference(text)).collect(),
+        refs: control
+            .refs
+            .iter()
+            .map(|text| parse_reference(text))
+            .collect(),
         code,
         place: Place {
             file: origin.file.clone(),
@@ -138,17 +147,17 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
         results: verdict
             .results
             .iter()
-            .map(|f| finding(&control.id, f))
+            .map(|f| convert_finding(&control.id, f))
             .collect(),
     }
 }
 
 /// Its JSON, which is YAML, where nobody kept what was written.
-fn spelled(control: &checks::Control) -> String {
+fn control_json(control: &checks::Control) -> String {
     serde_json::to_string_pretty(&control.body).unwrap_or_default()
 }
 
-fn tag(value: &Tree) -> Tag {
+fn convert_tag(value: &Tree) -> Tag {
     let text = |tree: &Tree| tree.spelled().unwrap_or_default();
     match value.spelled() {
         Some(one) => Tag::Text(one),
@@ -156,14 +165,14 @@ fn tag(value: &Tree) -> Tag {
     }
 }
 
-fn reference(text: &str) -> Reference {
+fn parse_reference(text: &str) -> Reference {
     match text.starts_with("https://") || text.starts_with("http://") {
         true => Reference::Url(text.to_owned()),
         false => Reference::Text(text.to_owned()),
     }
 }
 
-fn finding(id: &str, of: &checks::Finding) -> Finding {
+fn convert_finding(id: &str, of: &checks::Finding) -> Finding {
     let (resource, shown) = match of.resource.split_once(' ') {
         Some((kind, _)) => (kind.to_owned(), Text::from(of.resource.as_str())),
         None if of.resource.is_empty() => ("control".to_owned(), format!("control {id}").into()),

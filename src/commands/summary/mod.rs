@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::context;
-use super::run::Ran;
+use super::run::RunResult;
 use crate::catalog::Catalog;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
@@ -17,12 +17,12 @@ use crate::plan::Plan;
 use crate::plan::step::{Decision, Verdict};
 use crate::ports::Workspace as _;
 use crate::ui;
-use locations::{LocationReport, locations};
-use message::slack;
+use locations::{LocationSummary, location_summaries};
+use message::slack_values;
 
 /// What happened to one image.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ImageReport {
+pub(super) struct ImageSummary {
     pub(super) image: ImageName,
     /// `released`, `promoted`, `kept`, `failed`, `cancelled`, `not started`, `stuck`.
     pub(super) status: &'static str,
@@ -51,21 +51,21 @@ pub(super) struct ImageReport {
     /// What happened at further locations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[serde(rename = "places")]
-    pub(super) locations: Vec<LocationReport>,
+    pub(super) locations: Vec<LocationSummary>,
 }
 
 /// What a run came to; the result file.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Report {
+pub(super) struct RunSummary {
     pub(super) schema: u32,
     pub(super) catalog: String,
     pub(super) run: RunId,
     pub(super) environment: EnvName,
     pub(super) seconds: i64,
-    pub(super) images: Vec<ImageReport>,
+    pub(super) images: Vec<ImageSummary>,
 }
 
-impl Report {
+impl RunSummary {
     /// Joins decisions and ends; without an outcome nothing was to be done.
     pub(super) fn new(
         catalog: &Catalog,
@@ -74,10 +74,10 @@ impl Report {
         outcome: Option<&Outcome>,
     ) -> Self {
         let region = catalog.settings.home();
-        let mut images: Vec<ImageReport> = plan
+        let mut images: Vec<ImageSummary> = plan
             .decisions
             .iter()
-            .map(|d| image(d, outcome, region, "released"))
+            .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
         let records = Record::all(&inventory.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
@@ -103,7 +103,7 @@ impl Report {
     }
 
     /// The same with the time that each image took, from which the next plan says how long it may take.
-    pub(super) fn timed(mut self, ran: &Ran) -> Self {
+    pub(super) fn with_times(mut self, ran: &RunResult) -> Self {
         for image in &mut self.images {
             image.seconds = ran.seconds.get(image.image.as_str()).copied();
         }
@@ -111,7 +111,7 @@ impl Report {
     }
 
     /// The same for what is no release, with its own word for what was done.
-    pub(super) fn ended(mut self, env: &EnvName, word: &'static str) -> Self {
+    pub(super) fn with_status(mut self, env: &EnvName, word: &'static str) -> Self {
         self.environment = env.clone();
         for image in &mut self.images {
             let locations = image.locations.iter_mut().map(|p| &mut p.status);
@@ -126,13 +126,13 @@ impl Report {
     }
 }
 
-fn image(
+fn image_summary(
     decision: &Decision,
     outcome: Option<&Outcome>,
     region: &Region,
     done: &'static str,
-) -> ImageReport {
-    let mut report = ImageReport {
+) -> ImageSummary {
+    let mut report = ImageSummary {
         image: decision.image.clone(),
         status: "kept",
         version: decision.version,
@@ -145,7 +145,7 @@ fn image(
         checks: None,
         failure: None,
         hints: Vec::new(),
-        locations: outcome.map_or_else(Vec::new, |o| locations(o, decision, done)),
+        locations: outcome.map_or_else(Vec::new, |o| location_summaries(o, decision, done)),
     };
     match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
         None => {
@@ -200,7 +200,7 @@ fn image(
 }
 
 /// The table of decisions.
-pub(super) fn decisions(plan: &Plan) -> String {
+pub(super) fn decision_table(plan: &Plan) -> String {
     let dash = || "-".to_owned();
     let rows: Vec<Vec<String>> = plan
         .decisions
@@ -211,7 +211,7 @@ pub(super) fn decisions(plan: &Plan) -> String {
                 d.image.to_string(),
                 d.verdict.as_str().to_owned(),
                 version,
-                built_on(d),
+                base_cell(d),
                 d.reasons.join("; "),
             ]
         })
@@ -220,7 +220,7 @@ pub(super) fn decisions(plan: &Plan) -> String {
 }
 
 /// What an image is built on, and why that.
-pub(super) fn built_on(decision: &Decision) -> String {
+pub(super) fn base_cell(decision: &Decision) -> String {
     match (&decision.base, &decision.base_because) {
         (Some(base), Some(because)) => format!("{base}: {because}"),
         (Some(base), None) => base.clone(),
@@ -229,7 +229,7 @@ pub(super) fn built_on(decision: &Decision) -> String {
 }
 
 /// A release with an image that can't be built does nothing: the catalog, or what it names, is wrong.
-pub(super) fn blocked(plan: &Plan) -> Option<Error> {
+pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
     let found = plan
         .decisions
         .iter()
@@ -243,7 +243,7 @@ pub(super) fn blocked(plan: &Plan) -> Option<Error> {
 }
 
 /// What may not happen to these images, each with every reason.
-pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
+pub(super) fn refused_error(plan: &Plan, word: &str) -> Option<Error> {
     let blocked = plan
         .decisions
         .iter()
@@ -256,11 +256,11 @@ pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
 }
 
 /// Ends a run for people: the result file, the message, the table, the exit code. Neither file nor message can fail it.
-pub(super) async fn conclude(
+pub(super) async fn finish_run(
     catalog: &Catalog,
     inventory: &Inventory,
-    report: &Report,
-    ran: &Ran,
+    report: &RunSummary,
+    ran: &RunResult,
     as_json: bool,
 ) -> Result<u8> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
@@ -271,20 +271,20 @@ pub(super) async fn conclude(
     if let Err(e) = ran.store.put(&key, &text).await {
         ui::say(&format!("warning: the result is not in the store: {e}"));
     }
-    let http = context::http();
+    let http = context::http_client();
     crate::notify::tell(
         catalog,
-        &slack(report, inventory),
-        &context::webhook,
+        &slack_values(report, inventory),
+        &context::webhook_secret,
         http.as_deref(),
     )
     .await;
-    show(report, as_json);
-    end(ran)
+    print_summary(report, as_json);
+    exit_code(ran)
 }
 
 /// Shows the ids on stdout.
-pub(super) fn show(report: &Report, as_json: bool) {
+pub(super) fn print_summary(report: &RunSummary, as_json: bool) {
     if as_json {
         return ui::json(report);
     }
@@ -330,12 +330,12 @@ pub(super) fn show(report: &Report, as_json: bool) {
 }
 
 /// The exit code, or the worst failure as an error.
-pub(super) fn end(ran: &Ran) -> Result<u8> {
+pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
     let directory = ran.directory.root().display();
     let Some(kind) = ran.outcome.kind() else {
         return Ok(0);
     };
-    let mut error = Error::new(kind, headline(&ran.outcome));
+    let mut error = Error::new(kind, outcome_headline(&ran.outcome));
     for (scope, end) in &ran.outcome.scopes {
         match end {
             ScopeEnd::Failed {
@@ -366,7 +366,7 @@ pub(super) fn end(ran: &Ran) -> Result<u8> {
     Err(error.hint(format!("everything about this run is in {directory}")))
 }
 
-fn headline(outcome: &Outcome) -> String {
+fn outcome_headline(outcome: &Outcome) -> String {
     let count =
         |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
     let parts = [

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{self, Clouds, Loaded};
+use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Kind, Result};
@@ -19,46 +19,49 @@ use crate::ports::{Cloud, CloudResult};
 use crate::steps::references::located;
 
 /// How many AMIs are asked about at the same time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 
 /// The inventory with everything that may keep an AMI; `decide` says what would go, as far as it is known.
-pub(super) async fn inventory(
-    loaded: &Loaded,
+pub(super) async fn load_inventory(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     decide: impl Fn(&Inventory) -> Vec<Fate>,
 ) -> Result<Inventory> {
     if args.inventory.is_some() {
-        return gather::inventory(loaded, args, gather::Need::Images).await;
+        return gather::load_inventory(loaded, args, gather::Need::Images).await;
     }
-    let clouds = context::clouds(&loaded.catalog.settings).await?;
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
     let unsaved = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let mut inventory = gather::inventory(loaded, &unsaved, gather::Need::Images).await?;
+    let mut inventory = gather::load_inventory(loaded, &unsaved, gather::Need::Images).await?;
     let mut found: BTreeSet<Reference> = BTreeSet::new();
-    for ((owner, region), ids) in locations(
+    for ((owner, region), ids) in group_by_location(
         inventory
             .images
             .iter()
             .map(|a| (&a.owner, &a.region, &a.id)),
     ) {
         found.extend(
-            of(&clouds, &inventory, &owner)?
+            owner_cloud(&clouds, &inventory, &owner)?
                 .references(&region, &ids)
                 .await?,
         );
     }
-    found.extend(parameters(loaded, &clouds, &mut inventory).await);
+    found.extend(parameter_references(loaded, &clouds, &mut inventory).await);
     inventory.references = found.iter().cloned().collect();
     let going = decide(&inventory);
     let going = going.iter().filter(|f| f.retire);
-    for ((owner, region), ids) in locations(going.clone().map(|f| (&f.owner, &f.region, &f.ami))) {
+    for ((owner, region), ids) in
+        group_by_location(going.clone().map(|f| (&f.owner, &f.region, &f.ami)))
+    {
         let location = Location {
             account: (owner != inventory.account).then(|| owner.clone()),
             region: region.clone(),
         };
-        let listed = reported(of(&clouds, &inventory, &owner)?, &region, &ids).await?;
+        let listed =
+            reported_references(owner_cloud(&clouds, &inventory, &owner)?, &region, &ids).await?;
         let (parameters, others) = listed
             .into_iter()
             .partition(|reference| reference.kind == "parameter");
@@ -66,19 +69,26 @@ pub(super) async fn inventory(
     }
     // Deprecation harms nobody with whom an AMI is shared; only what goes further is asked about.
     let further = going.filter(|f| f.next.contains(&Rung::Disable));
-    for ((owner, region), ids) in locations(further.map(|f| (&f.owner, &f.region, &f.ami))) {
-        found.extend(shared(of(&clouds, &inventory, &owner)?, &region, ids).await?);
+    for ((owner, region), ids) in group_by_location(further.map(|f| (&f.owner, &f.region, &f.ami)))
+    {
+        found.extend(
+            launch_permissions(owner_cloud(&clouds, &inventory, &owner)?, &region, ids).await?,
+        );
     }
     inventory.references = found.into_iter().collect();
     if let Some(file) = &args.save_inventory {
-        context::write(file, &inventory)?;
+        context::write_json(file, &inventory)?;
     }
     Ok(inventory)
 }
 
 /// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs. A location whose
 /// parameters cannot be read is added to `inventory.unread`: while there is one, no AMI goes beyond deprecation.
-async fn parameters(loaded: &Loaded, clouds: &Clouds, inventory: &mut Inventory) -> Vec<Reference> {
+async fn parameter_references(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    inventory: &mut Inventory,
+) -> Vec<Reference> {
     let known: BTreeSet<AmiId> = inventory.images.iter().map(|ami| ami.id.clone()).collect();
     let mut out = Vec::new();
     for location in locations::all(&loaded.catalog.settings, &inventory.account) {
@@ -104,7 +114,9 @@ async fn parameters(loaded: &Loaded, clouds: &Clouds, inventory: &mut Inventory)
 
 type Locations = BTreeMap<(String, Region), Vec<AmiId>>;
 
-fn locations<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>) -> Locations {
+fn group_by_location<'a>(
+    amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>,
+) -> Locations {
     let mut out = Locations::new();
     for (owner, region, id) in amis {
         out.entry((owner.clone(), region.clone()))
@@ -115,7 +127,7 @@ fn locations<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>
 }
 
 /// The cloud of an AMI's owner.
-fn of(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
+fn owner_cloud(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
     if owner == inventory.account {
         return Ok(Arc::clone(&clouds.home));
     }
@@ -132,7 +144,7 @@ fn of(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Clo
 const CHUNK: usize = 10;
 
 /// What EC2 itself reports, where it does.
-async fn reported(
+async fn reported_references(
     cloud: Arc<dyn Cloud>,
     region: &Region,
     amis: &[AmiId],
@@ -146,12 +158,12 @@ async fn reported(
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
         Ok(cloud.reported(&region, &chunk).await?.unwrap_or_default())
     };
-    out.extend(many(&cloud, region, chunks, ask).await?);
+    out.extend(query_all(&cloud, region, chunks, ask).await?);
     Ok(out)
 }
 
 /// With whom AMIs are shared.
-async fn shared(
+async fn launch_permissions(
     cloud: Arc<dyn Cloud>,
     region: &Region,
     amis: Vec<AmiId>,
@@ -167,11 +179,11 @@ async fn shared(
             })
             .collect())
     };
-    many(&cloud, region, amis, ask).await
+    query_all(&cloud, region, amis, ask).await
 }
 
 /// Asks about many things, some at a time.
-async fn many<T, F>(
+async fn query_all<T, F>(
     cloud: &Arc<dyn Cloud>,
     region: &Region,
     things: Vec<T>,
@@ -183,7 +195,7 @@ where
     let (mut out, mut tasks) = (Vec::new(), JoinSet::new());
     let mut waiting = things.into_iter();
     loop {
-        while tasks.len() < AT_ONCE
+        while tasks.len() < MAX_CONCURRENT
             && let Some(thing) = waiting.next()
         {
             tasks.spawn(ask(Arc::clone(cloud), region.clone(), thing));

@@ -5,7 +5,7 @@ use crate::model::Inventory;
 use crate::ui;
 
 /// Says each location that could not be read, before anything is decided without it.
-pub(super) fn warn(inventory: &Inventory) {
+pub(super) fn warn_unreachable(inventory: &Inventory) {
     for (location, why) in &inventory.unread {
         ui::say(&format!(
             "warning: {location} could not be read, so nothing is decided about it: {why}"
@@ -14,19 +14,19 @@ pub(super) fn warn(inventory: &Inventory) {
 }
 
 /// That something was not found, which only a inventory without gaps can say.
-pub(super) fn missing(inventory: &Inventory, not_found: Error) -> Error {
-    gaps(inventory, not_found.to_string()).unwrap_or(not_found)
+pub(super) fn not_found_or_incomplete(inventory: &Inventory, not_found: Error) -> Error {
+    incomplete_error(inventory, not_found.to_string()).unwrap_or(not_found)
 }
 
 /// How a command ended that did what it could at the locations that answered: worse things are said first.
-pub(super) fn ended(inventory: &Inventory, ended: Result<u8>) -> Result<u8> {
-    match gaps(inventory, "not everything was looked at".to_owned()) {
+pub(super) fn exit_code(inventory: &Inventory, ended: Result<u8>) -> Result<u8> {
+    match incomplete_error(inventory, "not everything was looked at".to_owned()) {
         Some(error) => ended.and(Err(error)),
         None => ended,
     }
 }
 
-fn gaps(inventory: &Inventory, what: String) -> Option<Error> {
+fn incomplete_error(inventory: &Inventory, what: String) -> Option<Error> {
     if inventory.unread.is_empty() {
         return None;
     }
@@ -64,27 +64,27 @@ mod tests {
 
     #[test]
     fn not_found_and_done_are_said_only_of_a_world_without_gaps() {
-        let missing = |unread| {
-            missing(
+        let not_found = |unread| {
+            not_found_or_incomplete(
                 &inventory(unread),
                 Error::new(Kind::NotFound, "no AMI ami-1"),
             )
         };
-        assert_eq!(missing(false).kind, Kind::NotFound);
-        let error = missing(true);
+        assert_eq!(not_found(false).kind, Kind::NotFound);
+        let error = not_found(true);
         assert_eq!(error.kind, Kind::StepFailed);
         assert_eq!(
             error.to_string(),
             "no AMI ami-1, but could not be read: 222222222222.us-east-1 (no answer)"
         );
-        assert_eq!(ended(&inventory(false), Ok(0)).ok(), Some(0));
+        assert_eq!(exit_code(&inventory(false), Ok(0)).ok(), Some(0));
         assert_eq!(
-            ended(&inventory(true), Ok(0)).err().map(|e| e.kind),
+            exit_code(&inventory(true), Ok(0)).err().map(|e| e.kind),
             Some(Kind::StepFailed)
         );
         let stuck = Err(Error::new(Kind::Stuck, "left"));
         assert_eq!(
-            ended(&inventory(true), stuck).err().map(|e| e.kind),
+            exit_code(&inventory(true), stuck).err().map(|e| e.kind),
             Some(Kind::Stuck),
             "the worse is said"
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::context::{self, Loaded};
+use super::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::evidence::{history, keys, manifest};
 use crate::model::{Evidence, ImageName, Inventory, Manifest, Probe, RunId};
@@ -20,9 +20,13 @@ const REPORTS: usize = 20;
 
 /// Reads it. It explains decisions and adds pending updates; a store that can't be read is worth a warning, no failure,
 /// unless a newer bakeline wrote it.
-pub(super) async fn gather(loaded: &Loaded, inventory: &Inventory, all: bool) -> Result<Evidence> {
-    let store = context::store(&loaded.catalog.settings).await?;
-    match read(loaded, inventory, &*store, all).await {
+pub(super) async fn load_evidence(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    all: bool,
+) -> Result<Evidence> {
+    let store = context::open_store(&loaded.catalog.settings).await?;
+    match read_evidence(loaded, inventory, &*store, all).await {
         Ok(evidence) => Ok(evidence),
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
         Err(e) => {
@@ -36,8 +40,8 @@ pub(super) async fn gather(loaded: &Loaded, inventory: &Inventory, all: bool) ->
     }
 }
 
-async fn read(
-    loaded: &Loaded,
+async fn read_evidence(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     store: &dyn Store,
     all: bool,
@@ -62,7 +66,7 @@ async fn read(
         })
         .collect();
     let mut manifests: BTreeMap<ImageName, Manifest> = BTreeMap::new();
-    for (image, bytes) in fetch(store, wanted).await? {
+    for (image, bytes) in fetch_existing(store, wanted).await? {
         manifests.extend(manifest::read(&bytes).map(|m| (image, m)));
     }
     let probed: Vec<(ImageName, String)> = catalog
@@ -72,10 +76,10 @@ async fn read(
         .map(|i| (i.name.clone(), keys::probe(name, &i.name, i.arch)))
         .collect();
     let mut probes: BTreeMap<ImageName, Probe> = BTreeMap::new();
-    for (image, bytes) in fetch(store, probed).await? {
+    for (image, bytes) in fetch_existing(store, probed).await? {
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
-    let history = history::past(&reports(store, &keys::runs(name)).await?);
+    let history = history::past(&newest_results(store, &keys::runs(name)).await?);
     Ok(Evidence {
         manifests,
         probes,
@@ -85,7 +89,7 @@ async fn read(
 }
 
 /// The newest reports, newest first: run ids sort by time.
-async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
+async fn newest_results(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
     let run = |key: &String| {
         let id = key
             .strip_prefix(runs)?
@@ -97,7 +101,7 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
     found.sort_by(|a, b| b.cmp(a));
     found.truncate(REPORTS);
     let mut out: Vec<(RunId, Value)> = Vec::new();
-    for (run, bytes) in fetch(store, found).await? {
+    for (run, bytes) in fetch_existing(store, found).await? {
         out.extend(
             serde_json::from_slice(&bytes)
                 .ok()
@@ -109,7 +113,7 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
 }
 
 /// Those of the keys that exist, read side by side.
-pub(super) async fn fetch<T: Send>(
+pub(super) async fn fetch_existing<T: Send>(
     store: &dyn Store,
     keys: Vec<(T, String)>,
 ) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
