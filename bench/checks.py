@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "tests"))
+sys.path.insert(0, str(REPO / "tests/e2e"))
 
-from judge.guest import guest
-from judge.sandbox import Sandbox, clean_env
-from judge.stock import EQUIPMENT, cached_root, fresh, server
 from measured import measured
+from support.debian_root import EQUIPMENT, cached_root, fresh, server
+from support.instance import guest
+from support.sandbox import Sandbox, clean_env
 
 BAKELINE = os.environ["BAKELINE"]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))

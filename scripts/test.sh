@@ -22,4 +22,4 @@ export CUSTODIAN
 # Ten thousand worlds take a quarter of an hour beside the others; `BAKELINE_PRUNE_WORLDS` asks for as many as you like.
 export BAKELINE_PRUNE_WORLDS=${BAKELINE_PRUNE_WORLDS:-2500}
 # Two at a time, each with a local EC2 of its own; a file's tests stay together.
-minutes "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 tests/acceptance
+minutes "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e
