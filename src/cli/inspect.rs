@@ -1,45 +1,46 @@
-//! Owns what can be typed to ask about what is there: explain, diff, sweep.
+//! Defines the arguments of `explain`, `diff` and `sweep`.
 
 use clap::Args;
 
-/// `explain`.
+/// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// An image (what is current on the lowest rung), IMAGE@VERSION, or an AMI's id.
+    /// An image (its current version in the first environment), IMAGE@VERSION, or an AMI ID.
     pub what: String,
-    /// Print as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// `diff`.
+/// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The image.
+    /// Name of the image.
     pub image: String,
-    /// The older version, such as 20261122.1; by default the one before the newer.
+    /// Older version, such as 20261122.1 [default: the version before the newer one].
     pub from: Option<String>,
-    /// The newer version; by default the newest.
+    /// Newer version [default: the newest].
     pub to: Option<String>,
-    /// Build the image anew from its source or parent, judge it, throw it away, and show what the newest version has that
-    /// a fresh build has not: the drift of a chain of builds.
+    /// Build the image from its source or parent, compare it with the newest version, and delete
+    /// the build. Shows the drift of a chain of builds.
     #[arg(long, value_parser = ["scratch"], conflicts_with_all = ["from", "to"])]
     pub against: Option<String>,
-    /// Print as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// `sweep`.
+/// Arguments of `sweep`.
 #[derive(Debug, Args)]
 pub struct Sweep {
-    /// Remove what is left over.
+    /// Remove the resources marked `remove`.
     #[arg(long)]
     pub apply: bool,
-    /// Also take key pairs and groups that Packer made without tags, by name and age: another team's Packer may have made them.
+    /// Also remove untagged Packer key pairs and security groups, selected by name and age.
+    /// Packer runs of other teams may have created them.
     #[arg(long)]
     pub packer_leftovers: bool,
-    /// Print every thing with its reason as JSON.
+    /// Print every resource with its reason as JSON.
     #[arg(long)]
     pub json: bool,
 }

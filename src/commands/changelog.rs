@@ -1,4 +1,4 @@
-//! Owns what a release changed, image by image: the new facts against those of the version before.
+//! Summarizes the changes of each released image from the facts of the new and previous version.
 
 use super::run::RunResult;
 use super::summary::RunSummary;
@@ -10,7 +10,7 @@ use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
 use crate::steps::check::{CheckReport, evidence_file};
 
-/// Says of each image that was released what it brings.
+/// Adds a change summary to each released image.
 pub(super) async fn add_changelog(
     report: &mut RunSummary,
     catalog: &Catalog,
@@ -29,7 +29,7 @@ pub(super) async fn add_changelog(
     }
 }
 
-/// One line on what the new version of an image brings; none for a first version, or where the facts are not known.
+/// Returns the changes of an image in one line; `None` if there is no previous version or no facts.
 async fn changelog_line(
     catalog: &Catalog,
     store: &dyn Store,
@@ -45,7 +45,7 @@ async fn changelog_line(
     Some(Diff::between(&old, &new, image.platform).headline())
 }
 
-/// The facts of the version that was current when the inventory was gathered.
+/// Returns the facts of the version that was current before the run.
 async fn previous_facts(
     catalog: &Catalog,
     store: &dyn Store,

@@ -1,4 +1,4 @@
-//! Owns `bakeline diff`: what two versions of an image differ in, from the facts their boot checks collected.
+//! Implements `bakeline diff`: compares the facts that the boot checks of two versions collected.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,7 +52,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     ui::say(&format!("{name} {from} -> {to}: {}", diff.summary()));
     let rows = diff_rows(&diff);
     if !rows.is_empty() {
-        ui::data(&ui::table::columns(&["WHAT", "NAME", "FROM", "TO"], &rows));
+        ui::data(&ui::table::columns(
+            &["CHANGE", "NAME", "FROM", "TO"],
+            &rows,
+        ));
     }
     for what in &diff.unknown {
         ui::say(&format!("not compared: {what}"));
@@ -60,7 +63,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// The facts of a build from the source or parent as they are now; nothing of it stays.
+/// Builds the image from its current source or parent, collects its facts, and deletes the build.
 async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Facts> {
     validate::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
@@ -71,7 +74,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
     };
     let inventory = gather::load_inventory(loaded, &from, gather::Need::Sources).await?;
     let plan = plan::release::scratch(&loaded.catalog, &inventory, image, run)
-        .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
+        .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
     let options = run::RunOptions {
         jobs: 1,
         on_failure: OnFailure::Stop,
@@ -80,7 +83,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
     };
     let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
     summary::exit_code(&ran)?;
-    let failed = || Error::new(Kind::StepFailed, "the fresh build left no facts");
+    let failed = || Error::new(Kind::StepFailed, "the build produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(image.name.as_str(), Phase::Boot))
@@ -93,13 +96,13 @@ fn newest_version(versions: &[Version], image: &Image, location: &str) -> Result
     versions.last().copied().ok_or_else(|| {
         Error::new(
             Kind::NotFound,
-            format!("the store has no facts of `{}`", image.name),
+            format!("the store has no facts for `{}`", image.name),
         )
         .hint(format!("the store is {location}"))
     })
 }
 
-/// The versions whose facts the store has, oldest first.
+/// Returns the versions that have facts in the store, oldest first.
 async fn stored_versions(
     store: &dyn Store,
     catalog: &Catalog,
@@ -116,7 +119,7 @@ async fn stored_versions(
     Ok(found.into_iter().collect())
 }
 
-/// The two that are asked for; by default the newest and the one before it.
+/// Returns the versions to compare. The default is the newest version and the one before it.
 fn choose_versions(
     versions: &[Version],
     args: &Args,
@@ -135,10 +138,10 @@ fn choose_versions(
             .then_some(version)
             .ok_or_else(|| {
                 missing(format!(
-                    "the store has no facts of `{}` {version}",
+                    "the store has no facts for `{}` {version}",
                     image.name
                 ))
-                .hint("facts are kept since the version was released with this store")
+                .hint("the store has facts only for versions that were released with it")
             })
     };
     let to = match &args.to {
@@ -149,7 +152,7 @@ fn choose_versions(
         Some(text) => known(parse(text)?)?,
         None => *versions.iter().rfind(|v| **v < to).ok_or_else(|| {
             missing(format!(
-                "the store has no facts of a version of `{}` before {to}",
+                "the store has no facts for a version of `{}` before {to}",
                 image.name
             ))
         })?,
@@ -157,7 +160,7 @@ fn choose_versions(
     Ok((from, to))
 }
 
-/// What the boot checks of a version collected.
+/// Returns the facts that the boot checks of a version collected.
 pub(super) async fn version_facts(
     store: &dyn Store,
     catalog: &Catalog,
@@ -174,13 +177,13 @@ pub(super) async fn version_facts(
     let bytes = store.get(&key).await?.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
-            format!("the store has no facts of `{}` {version}", image.name),
+            format!("the store has no facts for `{}` {version}", image.name),
         )
         .hint(format!("the store is {}", store.location()))
     })?;
     let unreadable = |e| {
         Error::input(format!(
-            "{key} in {} is not a report of checks",
+            "{key} in {} is not a check report",
             store.location()
         ))
         .because(e)

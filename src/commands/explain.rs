@@ -1,4 +1,4 @@
-//! Owns `bakeline explain`: where one version comes from, why it was built, what it passed, where it is, what keeps it.
+//! Implements `bakeline explain`: shows the lineage, checks, locations and retention of a version.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,38 +21,39 @@ use crate::ports::Store;
 use crate::steps::check::CheckReport;
 use crate::ui;
 
-/// Everything about one version.
+/// Facts about one version.
 #[derive(Debug, Serialize)]
 struct VersionDetails {
     image: ImageName,
     version: Version,
     arch: Arch,
     state: State,
-    /// What it is layered on, nearest first; the last is what the vendor made.
+    /// Chain of parents, nearest first. The last entry is the vendor AMI.
     lineage: Vec<String>,
     built: BuildDetails,
-    /// What the last judgement of its boot-phase controls came to.
+    /// Summary of the last boot checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<String>,
-    /// Since when it has been judged by newer controls, without a build.
+    /// Time of the last recheck.
     #[serde(skip_serializing_if = "Option::is_none")]
     rechecked: Option<String>,
-    /// The pending updates last found on it.
+    /// Summary of the last update probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<String>,
     amis: Vec<AmiDetails>,
 }
 
-/// How it came to be.
+/// Origin of a version.
 #[derive(Debug, Serialize)]
 struct BuildDetails {
     run: String,
     by: String,
     commit: String,
-    because: Vec<String>,
+    #[serde(rename = "because")]
+    reasons: Vec<String>,
 }
 
-/// Its AMI at one location.
+/// AMI of a version in one location.
 #[derive(Debug, Serialize)]
 struct AmiDetails {
     ami: AmiId,
@@ -61,9 +62,10 @@ struct AmiDetails {
     environment: String,
     current: BTreeMap<EnvName, Timestamp>,
     used_by: Vec<String>,
-    /// What prune would do with it, and why.
+    /// Next action of prune.
     prune: String,
-    because: String,
+    #[serde(rename = "because")]
+    reason: String,
 }
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -94,7 +96,8 @@ fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
     )
 }
 
-/// The record of an AMI's id, of `image@version`, or of what is current of an image on the lowest rung.
+/// Finds the record of an AMI ID, of `image@version`, or of the current version of an image in the
+/// first environment.
 fn find_record<'r, 'w>(
     catalog: &Catalog,
     inventory: &Inventory,
@@ -132,7 +135,7 @@ fn find_record<'r, 'w>(
     let found = home
         .into_iter()
         .find(|r| r.image == name && Some(r.version) == good);
-    found.ok_or_else(|| missing(format!("nothing of `{name}` is released")))
+    found.ok_or_else(|| missing(format!("no version of `{name}` is released")))
 }
 
 async fn describe_version(
@@ -167,7 +170,7 @@ async fn describe_version(
             run: record.tag(tags::RUN).to_owned(),
             by: record.tag(tags::BY).to_owned(),
             commit: record.tag(tags::COMMIT).to_owned(),
-            because: manifest.map_or_else(Vec::new, |m| m.reasons),
+            reasons: manifest.map_or_else(Vec::new, |m| m.reasons),
         },
         checks: report.map(|r| summary(&r.verdicts).line()),
         rechecked: Some(record.tag(tags::CHECKED).to_owned()).filter(|t| !t.is_empty()),
@@ -182,7 +185,7 @@ async fn describe_version(
     })
 }
 
-/// What the store says; it explains, so that a store that can't be read is said and not fatal.
+/// Reads an object from the store. Prints a warning if the store cannot be read.
 async fn read_stored(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
     match store.get(key).await {
         Ok(found) => Ok(found),
@@ -197,13 +200,13 @@ async fn read_stored(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
 fn updates_summary(probe: &Probe) -> String {
     let security = probe.pending.iter().filter(|u| u.security).count();
     format!(
-        "{} updates pending, {security} of them for security, asked {}",
+        "{} pending, {security} of them security updates, as of {}",
         probe.pending.len(),
         probe.at
     )
 }
 
-/// The versions below, and the AMI that the chain of builds came from.
+/// Returns the chain of parents of a version and the vendor AMI at its end.
 fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     let mut out = Vec::new();
     let mut now = record;
@@ -251,7 +254,7 @@ fn describe_ami(
             .map(|r| format!("{} {}", r.kind, r.by))
             .collect(),
         prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.verb())),
-        because: fate.map_or_else(String::new, Fate::reason),
+        reason: fate.map_or_else(String::new, Fate::reason),
     }
 }
 
@@ -268,10 +271,10 @@ fn render_text(story: &VersionDetails) -> String {
             out.push(format!("  {label:<10} {words}"));
         }
     };
-    line("built on", story.lineage.join(" <- "));
-    line("because", story.built.because.join("; "));
+    line("base", story.lineage.join(" <- "));
+    line("reason", story.built.reasons.join("; "));
     line(
-        "by",
+        "built by",
         format!("{} in run {}", story.built.by, story.built.run),
     );
     line("commit", story.built.commit.clone());
@@ -280,7 +283,7 @@ fn render_text(story: &VersionDetails) -> String {
         story
             .checks
             .clone()
-            .unwrap_or_else(|| "the store has no evidence".to_owned()),
+            .unwrap_or_else(|| "not in the store".to_owned()),
     );
     line("rechecked", story.rechecked.clone().unwrap_or_default());
     line("updates", story.updates.clone().unwrap_or_default());
@@ -293,7 +296,7 @@ fn render_text(story: &VersionDetails) -> String {
         line(
             "AMI",
             format!(
-                "{} in {} of account {}: {environment}",
+                "{} in {}, account {}: {environment}",
                 ami.ami, ami.region, ami.account
             ),
         );
@@ -304,7 +307,7 @@ fn render_text(story: &VersionDetails) -> String {
             .collect();
         line("  current", since.join(", "));
         line("  used by", ami.used_by.join(", "));
-        line("  prune", format!("{}: {}", ami.prune, ami.because));
+        line("  prune", format!("{}: {}", ami.prune, ami.reason));
     }
     out.join("\n")
 }

@@ -1,4 +1,4 @@
-//! Owns gathering the inventory: what the cloud, git and the clock say before anything is decided.
+//! Loads the inventory: the facts from AWS, Git, the store and the clock, or from a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,20 +14,20 @@ use crate::model::{
 };
 use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
 
-/// What a decision needs to know beside the AMIs.
+/// Facts that a command needs in addition to the AMIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// The newest vendor AMI of each base image.
+    /// Newest vendor AMI of each base image.
     Sources,
-    /// The same, and what every last release was made from, whether it moved or not.
+    /// As `Sources`, and the manifest of the last release of every image.
     Manifests,
-    /// The SSM parameters that publish what is current, and what the store holds: all that is compared with tags.
+    /// Pointers (SSM parameters) and the contents of the store.
     Pointers,
-    /// None of them.
+    /// No additional facts.
     Images,
 }
 
-/// The inventory from a file if one is given, else from the cloud; saved if asked for.
+/// Loads the inventory from the file in `args`, else from AWS. Saves it if `args` asks for it.
 pub(super) async fn load_inventory(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
@@ -36,16 +36,16 @@ pub(super) async fn load_inventory(
     finish_reading(loaded, args, need, start_reading(args)).await
 }
 
-/// A recorded inventory that is being read.
+/// Background read of a recorded inventory.
 pub(super) type Reading = Option<tokio::task::JoinHandle<Result<Inventory>>>;
 
-/// Begins to read a recorded inventory, while the catalog is loaded.
+/// Starts to read a recorded inventory in the background, while the catalog is loaded.
 pub(super) fn start_reading(args: &InventoryArgs) -> Reading {
     let file = args.inventory.clone()?;
     Some(tokio::task::spawn_blocking(move || read_recorded(&file)))
 }
 
-/// The same as [`inventory`], where reading a recorded one was begun before.
+/// Loads the inventory as [`load_inventory`] does, from a read that [`start_reading`] started.
 pub(super) async fn finish_reading(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
@@ -55,7 +55,7 @@ pub(super) async fn finish_reading(
     let inventory = match reading {
         Some(reading) => reading
             .await
-            .map_err(|e| Error::input("the recorded world could not be read").because(e))??,
+            .map_err(|e| Error::input("cannot read the recorded inventory").because(e))??,
         None => {
             let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
             query_cloud(loaded, &clouds, need).await?
@@ -68,11 +68,11 @@ pub(super) async fn finish_reading(
 }
 
 fn read_recorded(file: &Path) -> Result<Inventory> {
-    // Piece by piece: the text of a large inventory is as large as the inventory.
-    let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
+    // Streams the file, because an inventory can be large.
+    let text = reader(file).map_err(|e| Error::input("cannot read a file").because(e))?;
     let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
         Error::input(format!(
-            "{}:{}:{}: it is not a recorded world",
+            "{}:{}:{}: not a recorded inventory",
             file.display(),
             e.line(),
             e.column()
@@ -81,7 +81,7 @@ fn read_recorded(file: &Path) -> Result<Inventory> {
     })?;
     if inventory.schema != INVENTORY_SCHEMA {
         let text = format!(
-            "{}: world schema {} is not {INVENTORY_SCHEMA}",
+            "{}: the inventory has schema {}, expected {INVENTORY_SCHEMA}",
             file.display(),
             inventory.schema
         );
@@ -90,7 +90,7 @@ fn read_recorded(file: &Path) -> Result<Inventory> {
     Ok(inventory)
 }
 
-/// Asks the cloud.
+/// Collects the inventory from AWS, Git and the store.
 pub(super) async fn query_cloud(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
@@ -143,7 +143,7 @@ pub(super) async fn query_cloud(
     Ok(inventory)
 }
 
-/// What the other locations say; one that does not answer is noted and holds nothing else up.
+/// Facts of all locations. A location that does not answer is recorded in `unread`.
 #[derive(Default)]
 struct RemoteFacts {
     images: Vec<Ami>,
@@ -191,7 +191,7 @@ impl RemoteFacts {
     }
 }
 
-/// Every AMI with this catalog's tag.
+/// Returns all AMIs that are tagged with the name of this catalog.
 pub(super) async fn catalog_images(
     cloud: &dyn Cloud,
     settings: &Settings,
@@ -205,7 +205,8 @@ pub(super) async fn catalog_images(
     cloud.images(region, &query).await.map_err(first_call_error)
 }
 
-/// The first call says most about a broken set-up: nothing was changed yet, so it is the user's to mend.
+/// Converts an error of the first AWS call. Missing credentials, permissions or a wrong endpoint
+/// are invalid input, because nothing was changed yet.
 pub(super) fn first_call_error(error: crate::ports::CloudError) -> Error {
     let kind = error.kind;
     let mut made = Error::from(error);
@@ -218,6 +219,7 @@ pub(super) fn first_call_error(error: crate::ports::CloudError) -> Error {
     made
 }
 
+/// Returns the newest available AMI of a source.
 async fn newest_vendor_ami(
     cloud: &dyn Cloud,
     region: &Region,

@@ -1,4 +1,4 @@
-//! Owns `bakeline hold`: keep a version from being promoted and built upon, or let it again.
+//! Implements `bakeline hold`: holds a version or releases the hold.
 
 use std::path::Path;
 

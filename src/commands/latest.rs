@@ -1,4 +1,4 @@
-//! Implements `bakeline latest`: prints one AMI ID on stdout and nothing else. No checkout is needed.
+//! Implements `bakeline latest`: prints the ID of the current AMI. Needs no checkout.
 
 use std::path::Path;
 
@@ -14,14 +14,15 @@ use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_na
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::ui;
 
-/// Which catalog, in which Region; the settings where a checkout was read.
+/// Catalog and Region of a lookup; the settings if there is a checkout.
 pub(super) struct LookupScope {
     pub(super) catalog: CatalogName,
     pub(super) region: Region,
     pub(super) settings: Option<Settings>,
 }
 
-/// From the command line, else from bakeline.yaml, else (the Region) from the environment.
+/// Returns the catalog and Region from the command line, else from bakeline.yaml. The Region can
+/// also come from `AWS_REGION`.
 pub(super) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
     let settings = match &args.catalog {
         Some(_) => None,
@@ -30,7 +31,7 @@ pub(super) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
     let (catalog, home) = match (&args.catalog, &settings) {
         (Some(name), _) => (CatalogName::from(name.as_str()), None),
         (None, Some(settings)) => (settings.name.clone(), Some(settings.home().clone())),
-        (None, None) => return Err(Error::new(Kind::Usage, "no catalog is named")),
+        (None, None) => return Err(Error::new(Kind::Usage, "the catalog is missing")),
     };
     check_name(catalog.as_str()).map_err(|e| {
         Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e)
@@ -44,7 +45,7 @@ pub(super) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
         .or(home)
         .or_else(|| environment().map(Region));
     let region = region.ok_or_else(|| {
-        Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION")
+        Error::new(Kind::Usage, "the Region is missing").hint("use --region, or set AWS_REGION")
     })?;
     Ok(LookupScope {
         catalog,
@@ -64,7 +65,7 @@ fn load_settings(dir: &Path) -> Result<Settings> {
                 ui::fancy(),
             ));
             Err(context::invalid_catalog(&findings)
-                .hint("or name the catalog with --catalog, which needs no checkout"))
+                .hint("or use --catalog, which needs no checkout"))
         }
     }
 }
@@ -89,7 +90,7 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     Ok(0)
 }
 
-/// Reads the parameter and the AMIs at the same time, so that the verification costs no second round trip.
+/// Reads the SSM parameter and the AMIs in parallel, to verify the parameter in one round trip.
 async fn find_current(
     location: &LookupScope,
     image: &ImageName,
@@ -153,11 +154,8 @@ fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<Env
     let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
     let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
     let missing = || {
-        Error::new(
-            Kind::Usage,
-            "no environment is given: Test and Prod are not the same thing",
-        )
-        .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
+        Error::new(Kind::Usage, "the environment is missing")
+            .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
     };
     let env = env.ok_or_else(missing)?;
     match settings {

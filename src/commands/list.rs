@@ -1,4 +1,4 @@
-//! Owns `bakeline list`: what exists, and where it is current.
+//! Implements `bakeline list`: lists the versions of images and their environments.
 
 use std::path::Path;
 

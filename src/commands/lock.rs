@@ -1,4 +1,4 @@
-//! Owns taking the locks that a command needs before the inventory is gathered, and giving them back on every way out.
+//! Takes the locks of a command before it loads the inventory, and releases them when it ends.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
 use crate::ui;
 
-/// Whose locks a command needs.
+/// Environments whose locks a command needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LockScope<'e> {
-    /// The lowest environment's: a release.
+    /// The first environment.
     Lowest,
-    /// Every environment's up to this one: a promotion, a rollback.
+    /// All environments up to this one.
     UpTo(&'e EnvName),
-    /// All: what may touch any version.
+    /// All environments.
     All,
-    /// None: what a live run must not keep out.
+    /// No environment.
     None,
 }
 
@@ -47,13 +47,13 @@ impl LockScope<'_> {
     }
 }
 
-/// What a command holds from before it looks until its end; dropping it gives the locks back.
+/// Locks of a command. Dropping this value releases them.
 pub(super) struct CommandLocks {
-    /// The store that the locks are in.
+    /// Store that contains the locks.
     pub(super) store: Arc<dyn Store>,
-    /// The locks; none where none are needed.
+    /// Held locks; `None` if the command needs none.
     pub(super) held: Option<Arc<Held>>,
-    /// The user's wish to stop: from here on it is asked for in order, so that the locks are given back.
+    /// Token that an interrupt signal cancels, so that the locks are released.
     pub(super) interrupt: CancellationToken,
     stop: CancellationToken,
 }
@@ -68,10 +68,11 @@ impl Drop for CommandLocks {
     }
 }
 
-/// Takes the locks, once for a command: the decision is made under them. The run's id is in them.
+/// Takes the locks of a command and returns its new run ID. A command calls this once, before it
+/// loads the inventory.
 ///
 /// # Errors
-/// Refused when somebody holds one; a store or a cloud that can't be reached; a store that can't be written.
+/// Another run holds a lock, the store or AWS cannot be reached, or the store is not writable.
 pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
     let settings = &loaded.catalog.settings;
     let envs = scope.environments(settings);
@@ -113,7 +114,7 @@ pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
     Ok(run)
 }
 
-/// Returns the locks of a catalog's environments.
+/// Returns access to the locks of all environments.
 pub(super) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
     let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
     Locks {
@@ -125,7 +126,7 @@ pub(super) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> L
     }
 }
 
-/// Takes the locks if the command will act (`--apply`); what only looks needs none.
+/// Takes the locks if the command changes anything (`--apply`), and returns a new run ID.
 ///
 /// # Errors
 /// As [`take`].
@@ -141,7 +142,7 @@ pub(super) async fn take_locks_if(
     }
 }
 
-/// The lock that the command took; one that took none gets these rungs.
+/// Returns the locks of the command. Takes those of `otherwise` if it has none yet.
 ///
 /// # Errors
 /// As [`take`].
@@ -155,7 +156,7 @@ pub(super) async fn command_locks<'l>(
     loaded.lock.get().ok_or_else(|| {
         Error::new(
             Kind::StepFailed,
-            "a defect: a lock was taken and is not there",
+            "internal error: the locks of the command are missing; please report this",
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Owns `bakeline plan`: what a release would do, and why.
+//! Implements `bakeline plan`: shows which images a release would build, and why.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         force: args.force,
         run,
     };
-    // No image at all is not the same as no choice of images, which means all.
+    // An empty list of images means all images, so an empty selection needs its own plan.
     let plan = match nothing {
         true => Plan {
             schema: PLAN_SCHEMA,
@@ -53,7 +53,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         if args.json { Format::Json } else { args.format },
     );
     if let (true, Some(revision)) = (nothing, &args.since) {
-        ui::say(&format!("nothing differs from `{revision}`"));
+        ui::say(&format!("no image differs from `{revision}`"));
     }
     if let Some(file) = &args.save {
         context::write_json(
@@ -61,12 +61,12 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
         )?;
         ui::say(&format!(
-            "saved; after review: bakeline release --plan {}",
+            "plan saved; to execute it after review, run `bakeline release --plan {}`",
             file.display()
         ));
     }
     let end = summary::blocked_error(&plan).map_or(Ok(0), Err);
-    // Handing back every string of a large catalog and inventory takes as long as deciding, and the process ends here.
+    // The process ends here, and dropping a large catalog and inventory takes time.
     std::mem::forget((loaded, inventory, plan));
     end
 }
@@ -81,7 +81,7 @@ fn select_changed(
         .collect()
 }
 
-/// The plan with its waves.
+/// JSON document of a plan with its waves.
 #[derive(Serialize)]
 struct PlanDocument<'p> {
     #[serde(flatten)]
@@ -107,7 +107,7 @@ fn print_plan(plan: &Plan, inventory: &Inventory, format: Format) {
     }
 }
 
-/// `wave 1: base, other (about 4 min)`.
+/// Returns one line per wave, such as `wave 1: base, other (about 4 min)`.
 fn wave_lines(waves: &[Wave]) -> Vec<String> {
     let time = |minutes: Option<u64>| {
         minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"))
@@ -127,14 +127,14 @@ fn wave_lines(waves: &[Wave]) -> Vec<String> {
     if waves.len() > 1 {
         let all: Option<Vec<u64>> = waves.iter().map(|w| w.minutes).collect();
         out.push(format!(
-            "all waves: {}, given enough jobs",
+            "all waves: {} with enough parallel jobs",
             time(all.map(|m| m.iter().sum()))
         ));
     }
     out
 }
 
-/// A table for a merge request; user text can't break out of its cell.
+/// Returns the plan as a Markdown table. Escapes user text, so that it stays in its cell.
 fn markdown_table(plan: &Plan) -> Vec<String> {
     let cell = |text: &str| {
         let plain = text.replace(['\n', '\r'], " ");
@@ -148,7 +148,7 @@ fn markdown_table(plan: &Plan) -> Vec<String> {
         out
     };
     let mut out = vec![
-        "| image | do | version | built on | because |".to_owned(),
+        "| image | action | version | base | reason |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
     for d in &plan.decisions {

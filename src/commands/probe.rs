@@ -1,4 +1,4 @@
-//! Owns `bakeline probe`: ask what is current for pending updates; the answer is a dated fact in the store.
+//! Implements `bakeline probe`: looks for pending updates on instances of the current versions.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         .find(|d| d.verdict == Verdict::Blocked)
     {
         return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
-            .hint("nothing was changed; release it first"));
+            .hint("nothing was changed; release the image first"));
     }
     let options = run::RunOptions {
         jobs: usize::from(args.jobs),
@@ -58,7 +58,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ));
         for probe in probes.iter().filter(|p| p.pending.is_empty()) {
             ui::say(&format!(
-                "{} {}: nothing is pending",
+                "{} {}: no pending updates",
                 probe.image, probe.version
             ));
         }

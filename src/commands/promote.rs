@@ -1,4 +1,5 @@
-//! Owns `bakeline promote`: move what is current on the rung below up, at every location of the environment.
+//! Implements `bakeline promote`: makes the current version of the previous environment current in
+//! all locations of an environment.
 
 use std::path::Path;
 
@@ -37,7 +38,7 @@ pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         );
         return Ok(0);
     }
-    // A location that fails holds no other up.
+    // A failed location does not stop the others.
     let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&to, "promoted");

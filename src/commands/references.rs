@@ -1,5 +1,5 @@
-//! Collects what refers to AMIs before prune decides: everything that can be listed, the SSM parameters of all locations,
-//! and for AMIs that nothing else keeps also what EC2 reports and with whom they are shared.
+//! Collects references to AMIs before prune decides. Lists them for all AMIs. For AMIs that no rule
+//! keeps, it also queries EC2's own list of references and the launch permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
 use crate::steps::references::located;
 
-/// How many AMIs are asked about at the same time.
+/// Maximum number of parallel requests.
 const MAX_CONCURRENT: usize = 8;
 
-/// The inventory with everything that may keep an AMI; `decide` says what would go, as far as it is known.
+/// Loads the inventory with all references. `decide` returns a preliminary decision.
 pub(super) async fn load_inventory(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
@@ -67,7 +67,7 @@ pub(super) async fn load_inventory(
             .partition(|reference| reference.kind == "parameter");
         found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
     }
-    // Deprecation harms nobody with whom an AMI is shared; only what goes further is asked about.
+    // Deprecation does not affect other accounts, so only later stages need the launch permissions.
     let further = going.filter(|f| f.next.contains(&Rung::Disable));
     for ((owner, region), ids) in group_by_location(further.map(|f| (&f.owner, &f.region, &f.ami)))
     {
@@ -82,8 +82,9 @@ pub(super) async fn load_inventory(
     Ok(inventory)
 }
 
-/// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs. A location whose
-/// parameters cannot be read is added to `inventory.unread`: while there is one, no AMI goes beyond deprecation.
+/// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs.
+/// A location whose parameters cannot be read is added to `inventory.unread`: while there is one,
+/// no AMI goes beyond deprecation.
 async fn parameter_references(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
@@ -126,7 +127,7 @@ fn group_by_location<'a>(
     out
 }
 
-/// The cloud of an AMI's owner.
+/// Returns the client for the account that owns an AMI.
 fn owner_cloud(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
     if owner == inventory.account {
         return Ok(Arc::clone(&clouds.home));
@@ -135,15 +136,15 @@ fn owner_cloud(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Ar
         return Ok(Arc::clone(cloud));
     }
     Err(Error::input(format!(
-        "what uses the AMIs of account {owner} can't be asked"
+        "cannot query references to the AMIs of account {owner}"
     ))
-    .hint("name the account and its role in an environment in bakeline.yaml"))
+    .hint("add the account and its role to an environment in bakeline.yaml"))
 }
 
-/// AMIs that EC2 is asked about in one call.
+/// Maximum number of AMIs in one request.
 const CHUNK: usize = 10;
 
-/// What EC2 itself reports, where it does.
+/// Returns the references that EC2 reports. Empty if the endpoint does not support the call.
 async fn reported_references(
     cloud: Arc<dyn Cloud>,
     region: &Region,
@@ -162,7 +163,7 @@ async fn reported_references(
     Ok(out)
 }
 
-/// With whom AMIs are shared.
+/// Returns the launch permissions of AMIs as references.
 async fn launch_permissions(
     cloud: Arc<dyn Cloud>,
     region: &Region,
@@ -182,30 +183,30 @@ async fn launch_permissions(
     query_all(&cloud, region, amis, ask).await
 }
 
-/// Asks about many things, some at a time.
+/// Sends a request for each item, with limited concurrency.
 async fn query_all<T, F>(
     cloud: &Arc<dyn Cloud>,
     region: &Region,
-    things: Vec<T>,
+    items: Vec<T>,
     ask: impl Fn(Arc<dyn Cloud>, Region, T) -> F,
 ) -> Result<Vec<Reference>>
 where
     F: Future<Output = CloudResult<Vec<Reference>>> + Send + 'static,
 {
     let (mut out, mut tasks) = (Vec::new(), JoinSet::new());
-    let mut waiting = things.into_iter();
+    let mut waiting = items.into_iter();
     loop {
         while tasks.len() < MAX_CONCURRENT
-            && let Some(thing) = waiting.next()
+            && let Some(item) = waiting.next()
         {
-            tasks.spawn(ask(Arc::clone(cloud), region.clone(), thing));
+            tasks.spawn(ask(Arc::clone(cloud), region.clone(), item));
         }
         match tasks.join_next().await {
             None => return Ok(out),
             Some(Ok(answer)) => out.extend(answer?),
             Some(Err(e)) => {
                 return Err(
-                    Error::new(Kind::StepFailed, "a question about an AMI broke off").because(e),
+                    Error::new(Kind::StepFailed, "a request about an AMI was aborted").because(e),
                 );
             }
         }

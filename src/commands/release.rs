@@ -1,4 +1,4 @@
-//! Owns `bakeline release`: plan, act, report, tell.
+//! Implements `bakeline release`: builds and checks images and makes them current.
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     ended
 }
 
-/// A reviewed plan, if it still says what is to be done.
+/// Reads a reviewed plan and checks that the facts have not changed since.
 fn read_reviewed_plan(
     file: &Path,
     catalog: &Catalog,
@@ -78,28 +78,30 @@ fn read_reviewed_plan(
         .ok()
         .and_then(|v| v.get("schema")?.as_u64());
     if let Some(newer) = schema.filter(|s| *s > u64::from(SAVED_SCHEMA)) {
-        let text = format!("{name}: plan schema {newer} is newer than {SAVED_SCHEMA}");
-        return Err(Error::input(text).hint("use the bakeline that saved it, or plan again"));
+        let text =
+            format!("{name}: the plan has schema {newer}, the newest supported is {SAVED_SCHEMA}");
+        return Err(Error::input(text)
+            .hint("use the version of bakeline that saved it, or save a new plan"));
     }
     let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!(
-            "{name}:{}:{}: it is not a saved plan",
+            "{name}:{}:{}: not a saved plan",
             e.line(),
             e.column()
         ))
         .because(e)
-        .hint("make one with `bakeline plan --save FILE`")
+        .hint("create one with `bakeline plan --save FILE`")
     })?;
     if saved.catalog != catalog.settings.name {
         let text = format!(
-            "{name}: it is a plan of catalog `{}`, not of `{}`",
+            "{name}: the plan is for catalog `{}`, not for `{}`",
             saved.catalog, catalog.settings.name
         );
         return Err(Error::input(text));
     }
     let age = inventory.taken.duration_since(saved.plan.made).as_secs() / 60;
     ui::say(&format!(
-        "plan of {}, {} h {} min old",
+        "the plan was saved at {}, {} h {} min ago",
         saved.plan.made,
         age / 60,
         age % 60
@@ -113,21 +115,21 @@ fn read_reviewed_plan(
         };
         Error::new(
             Kind::Refused,
-            format!("{name}: what it was decided from has changed: {shown}{more}"),
+            format!("{name}: the facts behind the plan have changed: {shown}{more}"),
         )
-        .hint("nothing was changed; plan again and have it reviewed")
+        .hint("nothing was changed; save a new plan and review it")
     })
 }
 
-/// What this run can't promise, said before it starts.
+/// Prints the limits of a run in a CI job.
 fn print_ci_notes(durable: bool) {
     if variable("CI").is_some() {
         ui::say(
-            "note: a run killed in CI can't be resumed; what it leaves carries bakeline:run and bakeline:expires",
+            "note: a killed CI job cannot be resumed; its resources have the tags bakeline:run and bakeline:expires",
         );
         if !durable {
             ui::say(
-                "note: the store is a local folder: its lock keeps only runs on this machine apart; name an S3 store",
+                "note: the store is a local directory, so locks protect only this machine; use an S3 store",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Owns `bakeline restore`: one AMI back up the ladder.
+//! Implements `bakeline restore`: undoes the retirement of an AMI.
 
 use std::path::Path;
 
@@ -46,25 +46,25 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
                 settings.name, args.ami
             ),
         )
-        .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
+        .hint("`bakeline list` shows what exists; deregistered AMIs cannot be restored");
         return Err(unreachable::not_found_or_incomplete(&inventory, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
         return refused(format!(
-            "{} in {} carries this catalog's tags but is not its own",
+            "{} in {} has the tags of this catalog but was not created by it",
             ami.id, ami.region
         ));
     };
     if record.state != State::Retiring {
         if ami.status == "disabled" {
             return refused(format!(
-                "{} in {} was disabled by somebody else than bakeline",
+                "{} in {} was not disabled by bakeline",
                 ami.id, ami.region
             ));
         }
         ui::say(&format!(
-            "{} in {} is {}: nothing to do",
+            "{} in {} is {} already",
             ami.id,
             ami.region,
             record.state.as_str()
@@ -80,20 +80,20 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         for output in outputs.values() {
             let given = output["permissions"].as_array().map_or(0, Vec::len);
             ui::say(&format!(
-                "{} {} is {} again, launchable by {given} others",
+                "{} {} is {} again and shared with {given} others",
                 record.image,
                 record.version,
                 output["state"].as_str().unwrap_or("")
             ));
             if let Some(lost) = output["lost"].as_u64().filter(|n| *n > 0) {
                 ui::say(&format!(
-                    "warning: {lost} of its launch permissions are recorded nowhere and are lost"
+                    "warning: {lost} launch permissions are not recorded and cannot be restored"
                 ));
             }
         }
         ui::data(&args.ami);
         ui::say(
-            "the next prune retires it again unless something keeps it: promote it, refer to it, or protect it",
+            "note: the next prune retires the AMI again unless a rule keeps it; promote, use or protect it",
         );
     }
     let name = settings.name.as_str();
@@ -107,6 +107,6 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
 fn write_result(ran: &run::RunResult, value: &Value) {
     let text = serde_json::to_vec_pretty(value).unwrap_or_default();
     if let Err(e) = ran.directory.write("result.json", &text, false) {
-        ui::say(&format!("warning: the result can't be written: {e}"));
+        ui::say(&format!("warning: cannot write the result: {e}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Owns `bakeline retire`: take an image that is no longer in the catalog out of service.
+//! Implements `bakeline retire`: retires the AMIs of an image that left the catalog.
 
 use std::path::Path;
 
@@ -45,15 +45,15 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     stages::print_decisions(&fates, args.json);
     if !args.apply {
         ui::say(&format!(
-            "{} would go; run with --apply to retire the image",
+            "{} AMIs would be retired; run with --apply to proceed",
             fates.iter().filter(|f| f.retire).count()
         ));
         return Ok(0);
     }
     if args.inventory.inventory.is_some() {
         return Err(
-            Error::new(Kind::Usage, "--apply can't act on a recorded world")
-                .hint("leave out --inventory"),
+            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
+                .hint("remove --inventory"),
         );
     }
     if plan.steps.is_empty() {
@@ -63,7 +63,7 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let ended = stages::finish_retirement(&loaded, &fates, &ran);
     for fate in fates.iter().filter(|f| !f.retire) {
         ui::say(&format!(
-            "{} in {} stays for now: {}; run `bakeline retire {image}` again later",
+            "{} in {} is kept for now: {}; run `bakeline retire {image}` again later",
             fate.ami,
             fate.region,
             fate.reason()

@@ -1,4 +1,4 @@
-//! Owns `bakeline revoke`: withdraw a version and everything layered on it.
+//! Implements `bakeline revoke`: revokes a version and all versions built from it.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Owns `bakeline rollback`: point an environment back, at every one of its locations, and hold what it leaves.
+//! Implements `bakeline rollback`: makes an earlier version current in all locations of an
+//! environment, and holds the version that was current.
 
 use std::path::Path;
 

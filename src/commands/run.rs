@@ -1,4 +1,4 @@
-//! Owns acting on a plan: the engine with its steps, the run directory, the listeners, and the result file.
+//! Executes a plan: sets up the run directory, the journal, the steps and the engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,32 +25,32 @@ use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;
 
-/// A finished run and where it left its files.
+/// Result of a run and the location of its files.
 pub(super) struct RunResult {
     pub(super) outcome: Outcome,
     pub(super) directory: Arc<RunDirectory>,
-    /// Seconds that each scope's steps took.
+    /// Duration of the steps of each scope in seconds.
     pub(super) seconds: BTreeMap<String, u64>,
-    /// Where its evidence is mirrored.
+    /// Store that contains the evidence of the run.
     pub(super) store: Arc<dyn Store>,
 }
 
-/// How a plan is run.
+/// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunOptions {
-    /// How many scopes run at the same time.
+    /// Maximum number of parallel scopes.
     pub(super) jobs: usize,
-    /// What a failed scope does to the others.
+    /// Effect of a failed scope on the others.
     pub(super) on_failure: OnFailure,
-    /// Whether what fails is left for a person to look at.
+    /// Keep the resources of failed scopes for inspection.
     pub(super) keep_failed: bool,
-    /// It works without a lock on things of its own that stay for an hour or two at most. A sweep must not take them while it
-    /// lives, and knows no run of it: so it is not in the store, and its things go when they expire.
+    /// Omit the plan and journal from the store. For runs without a lock that create only temporary
+    /// resources: a sweep then removes these resources only after they have expired.
     pub(super) throwaway: bool,
 }
 
 impl RunOptions {
-    /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
+    /// Options for independent scopes: a failed scope does not stop the others.
     pub(super) const INDEPENDENT: Self = Self {
         jobs: 4,
         on_failure: OnFailure::Continue,
@@ -59,7 +59,8 @@ impl RunOptions {
     };
 }
 
-/// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
+/// Executes a plan with the locks of the command as a fence. If the command has no locks, it takes
+/// those of all environments.
 pub(super) async fn execute_plan(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
@@ -69,16 +70,16 @@ pub(super) async fn execute_plan(
     let failed =
         |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
     check_ansible(loaded, plan).await?;
-    let base = working_directory().map_err(|e| failed("the working directory can't be read", e))?;
+    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
     let directory = RunDirectory::create(&base, &plan.run)
-        .map_err(|e| failed("the run directory can't be made", e))?;
+        .map_err(|e| failed("cannot create the run directory", e))?;
     let directory = Arc::new(directory);
-    let journal = JournalFile::open(directory.root())
-        .map_err(|e| failed("the journal can't be opened", e))?;
+    let journal =
+        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     directory
         .write("plan.json", &saved, false)
-        .map_err(|e| failed("the plan can't be saved", e))?;
+        .map_err(|e| failed("cannot save the plan", e))?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
@@ -89,7 +90,7 @@ pub(super) async fn execute_plan(
     let mirror = match options.throwaway {
         true => None,
         false => {
-            // A sweep reads what a dead run set out to make: Packer tags an AMI last.
+            // A sweep needs the plan of a dead run, because Packer tags an AMI last.
             store
                 .put(
                     &crate::evidence::keys::plan(&settings.name, &plan.run),
@@ -150,7 +151,7 @@ pub(super) async fn execute_plan(
     })
 }
 
-/// Returns the steps of a plan with everything they act on, behind the fence where there is one.
+/// Creates the steps of a plan with their adapters. With a guard, all changes go through the fence.
 async fn assemble_steps(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
@@ -196,7 +197,7 @@ async fn assemble_steps(
     })
 }
 
-/// A cloud behind the fence, where there is one.
+/// Wraps an AWS client in the fence if there is a guard.
 fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
     match guard {
         Some(guard) => Arc::new(FencedCloud {
@@ -207,7 +208,7 @@ fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn
     }
 }
 
-/// Packer behind the fence, where there is one.
+/// Returns Packer, wrapped in the fence if there is a guard.
 fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
     match guard {
@@ -219,7 +220,7 @@ fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     }
 }
 
-/// What the planned builds need on this machine beside Packer is there; said before anything is changed.
+/// Checks that `ansible-playbook` is installed if a planned build needs it.
 async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     let plays = |step: &Step| match &step.action {
         Action::Build { image, .. } => loaded
@@ -236,7 +237,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
         Ok(_) => Ok(()),
         Err(e) => {
             let needs = format!(
-                "image `{}` plays `{}`",
+                "image `{}` runs the playbook `{}`",
                 image.name,
                 image.plays().unwrap_or_default()
             );
@@ -248,7 +249,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Terminal and log.
+/// Forwards events to the progress display, the log and the timer.
 struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
 impl Listener for FanOut {
@@ -259,7 +260,7 @@ impl Listener for FanOut {
     }
 }
 
-/// Events for `BAKELINE_LOG=debug`.
+/// Logs events at debug level.
 struct EventLog;
 
 impl Listener for EventLog {
@@ -268,7 +269,7 @@ impl Listener for EventLog {
     }
 }
 
-/// Checks Packer and its plugin before anything is changed.
+/// Checks that Packer and its Amazon plugin are installed.
 pub(super) async fn check_packer() -> Result<()> {
     match Packer::default().check().await {
         Ok(_) => Ok(()),

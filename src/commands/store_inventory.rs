@@ -1,4 +1,4 @@
-//! Owns gathering what the store holds of the versions that exist, and what run directories here have of what it lacks.
+//! Lists the evidence in the store, and evidence in local run directories that the store lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,10 @@ use crate::model::{CatalogName, Inventory, RunId, StoreInventory};
 use crate::ports::{Store, StoreError, StoreErrorKind};
 use crate::steps::check::{CheckReport, evidence_file};
 
-/// Reads it; a store that does not answer is a finding like any other location, unless a newer bakeline wrote it.
+/// Lists the evidence of all versions. A store that does not answer is recorded in `unread`.
+///
+/// # Errors
+/// A newer version of bakeline wrote the store.
 pub(super) async fn load_store_inventory(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
@@ -80,7 +83,8 @@ async fn read_store(
     })
 }
 
-/// What the run directories below a folder have of what the store lacks: what a store that was away did not take.
+/// Returns the evidence in local run directories that the store lacks, for example because it was
+/// unreachable during the run.
 fn find_recoverable(
     here: &Path,
     name: &CatalogName,
@@ -90,7 +94,7 @@ fn find_recoverable(
     let mut out = BTreeMap::new();
     for record in records {
         let run = RunId::from(record.tag(tags::RUN));
-        // A tag is no path.
+        // Tags are not trusted as paths.
         if !run
             .as_str()
             .bytes()

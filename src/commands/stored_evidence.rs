@@ -1,4 +1,4 @@
-//! Owns gathering what the store remembers: manifests of what moved, pending updates, how past runs went.
+//! Loads evidence from the store: manifests, update probes and results of past runs.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,16 @@ use crate::plan::release::Released;
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use crate::ui;
 
-/// How many reads are under way at once.
-const AT_ONCE: usize = 32;
-/// How many of the newest reports are read.
-const REPORTS: usize = 20;
+/// Maximum number of parallel reads.
+const MAX_CONCURRENT: usize = 32;
+/// Number of results to read, newest first.
+const MAX_RESULTS: usize = 20;
 
-/// Reads it. It explains decisions and adds pending updates; a store that can't be read is worth a warning, no failure,
-/// unless a newer bakeline wrote it.
+/// Loads the evidence for a decision. If the store cannot be read, it prints a warning and returns
+/// no evidence: evidence only explains decisions and reports pending updates.
+///
+/// # Errors
+/// A newer version of bakeline wrote the store.
 pub(super) async fn load_evidence(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
@@ -32,7 +35,7 @@ pub(super) async fn load_evidence(
         Err(e) => {
             let error = Error::from(e);
             ui::say(&format!(
-                "warning: reasons can't name inputs and pending updates are unknown: {}",
+                "warning: cannot read the store; reasons name no inputs and no pending updates: {}",
                 error.one_line()
             ));
             Ok(Evidence::default())
@@ -88,7 +91,7 @@ async fn read_evidence(
     })
 }
 
-/// The newest reports, newest first: run ids sort by time.
+/// Returns the results of the newest runs, newest first. Run IDs sort by time.
 async fn newest_results(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
     let run = |key: &String| {
         let id = key
@@ -99,7 +102,7 @@ async fn newest_results(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Val
     };
     let mut found: Vec<(RunId, String)> = store.list(runs).await?.iter().filter_map(run).collect();
     found.sort_by(|a, b| b.cmp(a));
-    found.truncate(REPORTS);
+    found.truncate(MAX_RESULTS);
     let mut out: Vec<(RunId, Value)> = Vec::new();
     for (run, bytes) in fetch_existing(store, found).await? {
         out.extend(
@@ -112,7 +115,7 @@ async fn newest_results(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Val
     Ok(out)
 }
 
-/// Those of the keys that exist, read side by side.
+/// Reads objects in parallel. Skips keys that do not exist.
 pub(super) async fn fetch_existing<T: Send>(
     store: &dyn Store,
     keys: Vec<(T, String)>,
@@ -121,7 +124,7 @@ pub(super) async fn fetch_existing<T: Send>(
         .into_iter()
         .map(|(what, key)| async move { (what, store.get(&key).await) });
     let all: Vec<(T, StoreResult<_>)> = stream::iter(reads)
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(MAX_CONCURRENT)
         .collect()
         .await;
     let mut out = Vec::new();

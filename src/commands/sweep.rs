@@ -1,4 +1,5 @@
-//! Owns `bakeline sweep`: every temporary thing with the reason it stays or goes; removing only with --apply.
+//! Implements `bakeline sweep`: shows temporary resources of dead runs, and removes them with
+//! --apply.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +26,8 @@ use crate::ui;
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
-    // No lock: a sweep works beside a live run, whose things it knows by that run's lock.
+    // No lock: a sweep can run at the same time as other runs. It recognizes live runs by their
+    // locks.
     let run = lock::take_locks(&loaded, lock::LockScope::None).await?;
     let clouds = context::connect_clouds(settings).await?;
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
@@ -37,20 +39,20 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     }
     if !args.apply {
         ui::say(&format!(
-            "{} would be removed; run with --apply to remove them",
+            "{} resources would be removed; run with --apply to remove them",
             plan.steps.len()
         ));
         return Ok(0);
     }
     let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     ui::say(&format!(
-        "{} removed",
+        "removed {} resources",
         ran.outcome.scopes.values().filter(|e| e.is_done()).count()
     ));
     summary::exit_code(&ran)
 }
 
-/// After a run: removes what earlier dead runs left. It can't fail the run; what it can't remove stays for the next one.
+/// Removes the resources of dead runs after a run. Prints failures as warnings.
 pub(super) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventory) {
     let found = match context::connect_clouds(&loaded.catalog.settings).await {
         Ok(clouds) => find_leftovers(loaded, inventory, &clouds, false).await,
@@ -58,22 +60,22 @@ pub(super) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
     };
     let found = match found {
         Ok(found) => found,
-        Err(e) => return ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
+        Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     };
     let plan = crate::plan::sweep::plan(&found, new_run_id(inventory.taken), inventory.taken);
     if plan.steps.is_empty() {
         return;
     }
     ui::say(&format!(
-        "sweeping {} things that dead runs left",
+        "removing {} resources that dead runs left",
         plan.steps.len()
     ));
     match run::execute_plan(loaded, inventory, &plan, run::RunOptions::INDEPENDENT).await {
         Ok(ran) if ran.outcome.kind().is_none() => {}
-        Ok(_) => {
-            ui::say("warning: not all of it could be removed; `bakeline sweep` shows what is left")
-        }
-        Err(e) => ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
+        Ok(_) => ui::say(
+            "warning: some resources could not be removed; run `bakeline sweep` to list them",
+        ),
+        Err(e) => ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     }
 }
 
@@ -104,9 +106,10 @@ async fn find_leftovers(
             Err(e) if location == locations::home(settings) => {
                 return Err(gather::first_call_error(e));
             }
-            // The next sweep looks there again; things expire meanwhile, and instances end themselves.
+            // The next sweep tries again. Until then resources expire and instances terminate
+            // themselves.
             Err(e) => ui::say(&format!(
-                "warning: what dead runs left in {location} is not known: {}",
+                "warning: cannot list the resources of dead runs in {location}: {}",
                 Error::from(e).one_line()
             )),
         }
@@ -132,7 +135,7 @@ async fn find_leftovers(
     .decide(&things))
 }
 
-/// What the store knows of past and present runs.
+/// Reads the facts about all runs from the store and the locks.
 async fn load_run_facts(
     loaded: &LoadedCatalog,
     store: &Arc<dyn Store>,
@@ -170,12 +173,13 @@ async fn load_run_facts(
     Ok(out)
 }
 
-/// An AMI that only its name tells of.
+/// Returns true for an AMI without tags.
 fn is_untagged(thing: &Temporary) -> bool {
     thing.kind == TemporaryKind::Image && thing.tags.is_empty()
 }
 
-/// What the records of the runs that set out to build AMIs of these names say of them; few are read, because few are bare.
+/// Finds the runs that planned to build AMIs with these names. Returns, for each AMI, the reason to
+/// keep it, or `None` if its build never finished.
 async fn unfinished_builds(
     catalog: &CatalogName,
     store: &dyn Store,
@@ -206,7 +210,7 @@ async fn unfinished_builds(
     Ok(out)
 }
 
-/// The journal of a run as far as it is in the store, and its report.
+/// Reads the journal and the result of a run from the store.
 async fn read_run_record(
     catalog: &CatalogName,
     store: &dyn Store,
@@ -228,7 +232,8 @@ async fn read_run_record(
     Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }
 
-/// What refers to the AMIs without tags that would go; what can't be asked protects.
+/// Returns the reason to keep each untagged AMI that would be removed but is referenced. If the
+/// references cannot be listed, all of these AMIs are kept.
 async fn find_referrers(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
@@ -253,16 +258,16 @@ async fn find_referrers(
     match list_references(loaded, clouds, home, &ids).await {
         Ok(found) => found
             .into_iter()
-            .map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by)))
+            .map(|r| (r.ami.0, format!("used by {} {}", r.kind, r.by)))
             .collect(),
         Err(e) => {
-            let why = format!("what refers to it is not known: {}", e.one_line());
+            let why = format!("its references are unknown: {}", e.one_line());
             ids.into_iter().map(|id| (id.0, why.clone())).collect()
         }
     }
 }
 
-/// Lists what refers to AMIs at home, and the SSM parameters of every location.
+/// Lists the references to AMIs at home, including the SSM parameters of all locations.
 async fn list_references(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
@@ -287,7 +292,7 @@ fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
         return ui::json(&leftovers);
     }
     if leftovers.is_empty() {
-        return ui::say("nothing is left over");
+        return ui::say("there are no temporary resources");
     }
     let rows: Vec<Vec<String>> = leftovers
         .iter()
@@ -311,7 +316,7 @@ fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
         })
         .collect();
     ui::data(&ui::table::columns(
-        &["KIND", "ID", "REGION", "RUN", "DO", "BECAUSE"],
+        &["KIND", "ID", "REGION", "RUN", "ACTION", "REASON"],
         &rows,
     ));
 }
@@ -327,7 +332,7 @@ mod tests {
     use crate::plan::release::PLAN_SCHEMA;
     use crate::plan::step::{Action, AmiRef, Step, StepId};
 
-    /// The run of a plan with one build whose journal has these phases, in a store.
+    /// Writes a run to a store: a plan with one build, and a journal with these phases.
     async fn store_run(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
         let (store, catalog, run) = (
             MemoryStore::default(),
@@ -387,7 +392,8 @@ mod tests {
         (store, catalog, run)
     }
 
-    /// Why the AMI stays, by the store: nothing known, no reason, or a reason.
+    /// Returns the reason to keep the AMI: outer `None` for an unknown AMI, inner `None` for no
+    /// reason.
     async fn kept_reason(
         store: &MemoryStore,
         catalog: &CatalogName,
@@ -403,13 +409,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_runs_record_in_the_store_says_whether_its_build_finished() {
+    async fn run_record_tells_if_the_build_finished() {
         let (store, catalog, run) =
             store_run(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
         assert_eq!(
             kept_reason(&store, &catalog, &run).await,
             Some(None),
-            "it never finished"
+            "the build never finished"
         );
         store
             .delete(&keys::journal(&catalog, &run, 2))
@@ -437,7 +443,7 @@ mod tests {
         assert_eq!(
             kept_reason(&MemoryStore::default(), &catalog, &run).await,
             None,
-            "nobody built it"
+            "no run built it"
         );
     }
 }

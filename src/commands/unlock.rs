@@ -1,4 +1,4 @@
-//! Implements `bakeline unlock`: shows who holds the locks, and releases those of dead runs.
+//! Implements `bakeline unlock`: shows the locks and releases those of dead runs.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::lifecycle::lock::Holder;
 use crate::model::EnvName;
 use crate::ui;
 
-/// One environment's lock, before and after.
+/// Lock of an environment.
 #[derive(Debug, Serialize)]
 struct LockRow {
     environment: EnvName,
@@ -71,12 +71,13 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
         .as_ref()
         .map(|holder| holder.expires.to_string())
         .unwrap_or_default();
-    let text =
-        format!("the lock of {names} is held by a run that may be at work; nothing was released");
+    let text = format!(
+        "the lock of {names} is held by a run that may be active; the lock was not released"
+    );
     Err(Error::new(Kind::Refused, text)
-        .hint(format!("wait for it to end; without a sign of life its lock expires at {until}"))
+        .hint(format!("wait for the run to end; without a renewal the lock expires at {until}"))
         .hint(
-            "if you know that it is dead, use --force: should it be alive after all, it stops before its next change",
+            "if the run is dead, use --force; a run that is still active stops before its next change",
         ))
 }
 

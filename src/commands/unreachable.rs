@@ -1,28 +1,29 @@
-//! Owns what commands say and end with when locations could not be read: what is not seen is not what is not there.
+//! Reports locations that could not be read, and adjusts the exit code of commands.
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::ui;
 
-/// Says each location that could not be read, before anything is decided without it.
+/// Prints a warning for each location that could not be read.
 pub(super) fn warn_unreachable(inventory: &Inventory) {
     for (location, why) in &inventory.unread {
         ui::say(&format!(
-            "warning: {location} could not be read, so nothing is decided about it: {why}"
+            "warning: {location} could not be read and is skipped: {why}"
         ));
     }
 }
 
-/// That something was not found, which only a inventory without gaps can say.
+/// Returns `not_found`, or another error if a location could not be read and may contain the
+/// object.
 pub(super) fn not_found_or_incomplete(inventory: &Inventory, not_found: Error) -> Error {
     incomplete_error(inventory, not_found.to_string()).unwrap_or(not_found)
 }
 
-/// How a command ended that did what it could at the locations that answered: worse things are said first.
-pub(super) fn exit_code(inventory: &Inventory, ended: Result<u8>) -> Result<u8> {
-    match incomplete_error(inventory, "not everything was looked at".to_owned()) {
-        Some(error) => ended.and(Err(error)),
-        None => ended,
+/// Returns the result of a command, or an error if it succeeded but a location could not be read.
+pub(super) fn exit_code(inventory: &Inventory, result: Result<u8>) -> Result<u8> {
+    match incomplete_error(inventory, "not all locations were processed".to_owned()) {
+        Some(error) => result.and(Err(error)),
+        None => result,
     }
 }
 
@@ -35,10 +36,10 @@ fn incomplete_error(inventory: &Inventory, what: String) -> Option<Error> {
         .iter()
         .map(|(location, why)| format!("{location} ({why})"))
         .collect();
-    let text = format!("{what}, but could not be read: {}", locations.join(", "));
+    let text = format!("{what}; cannot read: {}", locations.join(", "));
     Some(
         Error::new(Kind::StepFailed, text)
-            .hint("nothing was changed there; run again when it answers"),
+            .hint("nothing was changed there; run the command again later"),
     )
 }
 
@@ -51,7 +52,7 @@ mod tests {
         let text = format!(
             r#"{{"schema": {INVENTORY_SCHEMA}, "taken": "2026-11-22T12:00:00Z", "account": "1", "caller": "me", "images": []}}"#
         );
-        let mut inventory: Inventory = serde_json::from_str(&text).expect("a world");
+        let mut inventory: Inventory = serde_json::from_str(&text).expect("an inventory");
         let location = Location {
             account: Some("222222222222".to_owned()),
             region: "us-east-1".into(),
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn not_found_and_done_are_said_only_of_a_world_without_gaps() {
+    fn unreadable_location_changes_not_found_and_success() {
         let not_found = |unread| {
             not_found_or_incomplete(
                 &inventory(unread),
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(error.kind, Kind::StepFailed);
         assert_eq!(
             error.to_string(),
-            "no AMI ami-1, but could not be read: 222222222222.us-east-1 (no answer)"
+            "no AMI ami-1; cannot read: 222222222222.us-east-1 (no answer)"
         );
         assert_eq!(exit_code(&inventory(false), Ok(0)).ok(), Some(0));
         assert_eq!(
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!(
             exit_code(&inventory(true), stuck).err().map(|e| e.kind),
             Some(Kind::Stuck),
-            "the worse is said"
+            "the more severe error wins"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Owns `bakeline validate`: the whole catalog, every problem at once, templates rendered for every image.
+//! Implements `bakeline validate`: checks the catalog, and renders the templates of all images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,7 +51,7 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
                     catalog.images.len()
                 ));
             }
-            // The process ends here; handing back a large catalog piece by piece takes longer than that.
+            // The process ends here, and dropping a large catalog takes time.
             std::mem::forget(catalog);
             Ok(0)
         }
@@ -59,7 +59,7 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     }
 }
 
-/// Waivers whose last day has passed: what they bore with counts again, and better here than after a build.
+/// Returns a warning for each expired waiver.
 fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
     catalog
         .waivers
@@ -71,7 +71,7 @@ fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagn
                 written.control, written.waiver.expires
             );
             let help = format!(
-                "mend what it is about, ask {} for a later day, or remove it",
+                "fix the failure, ask {} to extend the waiver, or remove it",
                 written.waiver.owner
             );
             Diagnostic::error(codes::WAIVER, written.place.clone(), message)
@@ -80,7 +80,8 @@ fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagn
         })
 }
 
-/// Renders every image with stand-ins for what only a run knows: a template's mistake is found here, not after an hour.
+/// Renders the templates of images with placeholders for the values of a run, and returns the
+/// errors.
 pub(super) fn template_findings<'c>(
     catalog: &Catalog,
     images: impl Iterator<Item = &'c Image>,
@@ -112,7 +113,7 @@ fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
         .iter()
         .filter_map(|image| files(catalog, image, &values).err());
     let finding = |error: RenderError| {
-        let help = "templates may only use what they are given; see CONTRIBUTING.md, \"Templates\"";
+        let help = "see \"Templates\" in CONTRIBUTING.md for the variables that templates can use";
         let text = catalog
             .files
             .get(&error.template)
@@ -126,12 +127,12 @@ fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     errors.map(finding).collect()
 }
 
-/// Every template must render before anything is built.
+/// Checks that the templates of all images render.
 pub(super) fn check_all_templates(catalog: &Catalog) -> Result<()> {
     require_rendered(catalog, catalog.images.values())
 }
 
-/// The templates of what a plan would build must render. Those of the others did when they were built, and did not change.
+/// Checks that the templates of the images that a plan builds render.
 pub(super) fn check_planned_templates(catalog: &Catalog, plan: &Plan) -> Result<()> {
     let built = plan
         .decisions
@@ -151,13 +152,13 @@ fn require_rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Imag
                 String::new()
             };
             let text = format!("{}{at}: {}", place.file, finding.message);
-            Err(Error::input(text).hint("run `bakeline validate` to see all of them"))
+            Err(Error::input(text).hint("run `bakeline validate` to see all problems"))
         }
     }
 }
 
 fn placeholder_values() -> RunValues {
-    let text = "stand-in".to_owned();
+    let text = "placeholder".to_owned();
     RunValues {
         region: text.clone(),
         base_ami: text.clone(),

@@ -1,4 +1,4 @@
-//! Owns `bakeline why`: one image's inputs now and in its last release.
+//! Implements `bakeline why`: compares the inputs of an image with those of its last release.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         gather::load_inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
     let Some(why) = why(&loaded.catalog, &inventory, &image) else {
         let text = format!(
-            "nothing of `{image}` is released in catalog `{}`",
+            "no version of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name
         );
         return Err(
@@ -41,15 +41,15 @@ fn print_inputs(why: &Why) {
         why.image, why.version, why.ami, why.run
     ));
     if !why.built_because.is_empty() {
-        ui::say(&format!("then because: {}", why.built_because.join("; ")));
+        ui::say(&format!("reason: {}", why.built_because.join("; ")));
     }
     ui::say(&format!(
-        "now: {} because {}",
+        "next release: {} ({})",
         why.verdict,
         why.reasons.join("; ")
     ));
     if !why.manifest {
-        ui::say("its manifest is not in the store: only digests can be compared");
+        ui::say("the store has no manifest of this version; only digests are compared");
     }
     let rows: Vec<Vec<String>> = why
         .digests
@@ -63,26 +63,26 @@ fn print_inputs(why: &Why) {
         )
         .collect();
     ui::data(&ui::table::columns(
-        &["INPUT", "MOVED", "THEN", "NOW"],
+        &["INPUT", "CHANGED", "THEN", "NOW"],
         &rows,
     ));
 }
 
 fn input_row(name: &str, compared: &Compared) -> Vec<String> {
-    let moved = match compared.moved {
-        Some(true) => "moved",
+    let changed = match compared.moved {
+        Some(true) => "yes",
         Some(false) => "-",
         None => "?",
     };
     vec![
         name.to_owned(),
-        moved.to_owned(),
+        changed.to_owned(),
         abbreviate(compared.then.as_ref()),
         abbreviate(compared.now.as_ref()),
     ]
 }
 
-/// A digest's first twelve characters tell two apart; other values as they are.
+/// Shortens digests to twelve characters. Other values are unchanged.
 fn abbreviate(value: Option<&String>) -> String {
     match value {
         None => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! Owns the bill of materials: the packages of a target as CycloneDX 1.5 JSON, the same bytes for the same packages.
+//! Writes the packages of a target as a CycloneDX 1.5 document. The output is deterministic.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,15 +8,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::{Os, Package, Report};
 
-/// What the document's own references begin with.
+/// Reference of the target within the document.
 const ROOT: &str = "target";
+/// Reference of the operating system within the document.
 const SYSTEM: &str = "os";
 
-/// The document. Its serial number follows from all of it but the time.
+/// Renders the document. The serial number is derived from all content except the timestamp.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let os = &report.os;
-    // By purl, which is sorted, and of which each is listed once.
+    // The map sorts by purl and removes duplicates.
     let packages: BTreeMap<String, &Package> = report
         .packages
         .iter()
@@ -89,7 +90,7 @@ fn property_entry((name, value): (&str, &str)) -> Value {
     json!({ "name": name, "value": value })
 }
 
-/// The source package and its version; a package that names none was built from one that is called like itself.
+/// Returns the source package and its version. The default is the package itself.
 fn source_package(package: &Package) -> (&str, &str) {
     let own = (&package.name, &package.version);
     (
@@ -98,8 +99,9 @@ fn source_package(package: &Package) -> (&str, &str) {
     )
 }
 
-/// Such as `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`; qualifiers are in
-/// the order of their names (<https://github.com/package-url/purl-spec>).
+/// Returns the package URL, such as
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`.
+/// Qualifiers are sorted by name (<https://github.com/package-url/purl-spec>).
 fn package_url(package: &Package, os: &Os) -> String {
     let mut out = format!(
         "pkg:{}/{}/{}",
@@ -123,16 +125,16 @@ fn package_url(package: &Package, os: &Os) -> String {
         ("upstream", &upstream),
     ];
     let some = known.iter().filter(|(_, value)| !value.is_empty());
-    let told: Vec<String> = some
+    let qualifiers: Vec<String> = some
         .map(|(name, value)| format!("{name}={}", percent_encode(value)))
         .collect();
-    if !told.is_empty() {
-        let _ = write!(out, "?{}", told.join("&"));
+    if !qualifiers.is_empty() {
+        let _ = write!(out, "?{}", qualifiers.join("&"));
     }
     out
 }
 
-/// The purl type of a distribution's packages.
+/// Returns the purl type of the packages of a distribution.
 fn package_type(os: &str) -> &'static str {
     match os {
         "debian" | "ubuntu" => "deb",
@@ -142,7 +144,7 @@ fn package_type(os: &str) -> &'static str {
     }
 }
 
-/// Percent-encoded as purl wants it: all but letters, digits, `.-_~` and the colon.
+/// Percent-encodes a purl component: everything except letters, digits, `.-_~` and the colon.
 fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -158,7 +160,7 @@ fn percent_encode(text: &str) -> String {
     out
 }
 
-/// A UUID of version 8 (RFC 9562, 5.8): the first 122 free bits of the SHA-256 of the document.
+/// Returns a version 8 UUID (RFC 9562, section 5.8) from the SHA-256 of the document.
 fn serial_number(document: &Value) -> String {
     let mut bytes: [u8; 32] = Sha256::digest(document.to_string()).into();
     bytes[6] = bytes[6] & 0x0f | 0x80;

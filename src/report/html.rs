@@ -1,4 +1,4 @@
-//! Owns the HTML page: the values that its template gets.
+//! Writes the HTML report: computes the values of its template.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::model::{Control, Finding, Profile, Reference, Report};
 use super::status::{Status, counts, worst_first};
 use crate::render::{Language, RenderError, render_text};
 
-/// The template; a catalog may have its own.
+/// Path of the template; a catalog can replace it.
 pub const TEMPLATE: &str = "templates/report/checks.html";
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ struct Section<'a> {
     groups: Vec<Group<'a>>,
 }
 
-/// The controls of one status.
+/// Controls with the same status.
 #[derive(Serialize)]
 struct Group<'a> {
     status: &'static str,
@@ -75,7 +75,7 @@ struct Pair<'a> {
 #[derive(Serialize)]
 struct Link<'a> {
     text: &'a str,
-    /// Only what a browser may open without harm.
+    /// True for `http:` and `https:` URLs; only these become links.
     web: bool,
 }
 
@@ -88,10 +88,10 @@ struct ResultRow {
     why: String,
 }
 
-/// The page, from the text of its template.
+/// Renders the page from the text of its template.
 ///
 /// # Errors
-/// The template is wrong, or uses a value that it does not get.
+/// The template is invalid or uses an undefined value.
 pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
     let platform = &report.platform;
     let counts = report.counts();

@@ -1,14 +1,15 @@
-//! Owns InSpec's exec-json: what its schemas allow, and so that its readers see the status we mean (docs/reports.md).
+//! Writes InSpec's exec-json. It is valid by InSpec's schemas, and readers show the intended status
+//! (docs/reports.md).
 
 use serde_json::{Map, Value, json};
 
 use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
 use super::status::Status;
 
-/// Tags that inspecjs takes for one text; it throws at a list.
-const ONE_TEXT: [&str; 2] = ["severity", "severityoverride"];
+/// Tags that must be a single string, because inspecjs throws on a list.
+const STRING_TAGS: [&str; 2] = ["severity", "severityoverride"];
 
-/// The document: one profile each, everything it extends already in it.
+/// Renders the document, with one entry per profile.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let platform = &report.platform;
@@ -99,7 +100,7 @@ fn reference_json(reference: &Reference) -> Value {
 
 fn tags_json(control: &Control) -> Map<String, Value> {
     let value = |name: &str, tag: &Tag| {
-        if ONE_TEXT.contains(&name) {
+        if STRING_TAGS.contains(&name) {
             json!(tag.text())
         } else {
             json!(tag)
@@ -112,7 +113,8 @@ fn tags_json(control: &Control) -> Map<String, Value> {
         .collect()
 }
 
-/// Everything is judged in spite of a waiver; `skipped_due_to_waiver` is what takes a failure out of the count.
+/// Returns the waiver data. Waived controls are evaluated too; `skipped_due_to_waiver` excludes
+/// their failures from the count.
 fn waiver_json(control: &Control) -> Value {
     let Some(waiver) = &control.waiver else {
         return json!({});
@@ -140,7 +142,7 @@ fn result_json(finding: &Finding, control: &Control, report: &Report) -> Value {
     let more = match &finding.verdict {
         // Readers count a control with one passed result as passed.
         Verdict::Passed if control.outcome() == Outcome::Skipped => {
-            json!({ "status": "skipped", "skip_message": "as expected, but the rest of the control was not judged" })
+            json!({ "status": "skipped", "skip_message": "passed, but other results of the control were skipped" })
         }
         Verdict::Passed => json!({ "status": "passed" }),
         Verdict::Failed => json!({ "status": "failed", "message": finding.message }),
@@ -153,7 +155,8 @@ fn result_json(finding: &Finding, control: &Control, report: &Report) -> Value {
     out
 }
 
-/// The backtrace is what makes the whole control an error to readers, so a control that failed otherwise has none.
+/// Returns an error result. Readers treat a control with a backtrace as an error, so a control that
+/// failed has none.
 fn error_json(reason: &str, finding: &Finding, control: &Control) -> Value {
     let mut out = json!({
         "status": "failed",

@@ -1,4 +1,4 @@
-//! Owns JUnit XML as GitLab reads it: a suite for each profile, a case for each result.
+//! Writes JUnit XML for GitLab: a suite for each profile, a case for each result.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,14 +11,14 @@ use super::number::Seconds;
 use super::status::Status;
 use crate::render::visible::{block, line};
 
-/// The most characters of an attribute.
-const ATTRIBUTE: usize = 300;
-/// GitLab takes 30 MB; from here on cases have no bodies.
-const ENOUGH: usize = 20 << 20;
+/// Maximum length of an attribute in characters.
+const MAX_ATTRIBUTE: usize = 300;
+/// Size from which cases have no bodies. GitLab accepts 30 MB.
+const MAX_WITH_BODIES: usize = 20 << 20;
 
 type Xml = Writer<Vec<u8>>;
 
-/// The document. A text has no character that XML forbids: whatever is hidden is spelt out.
+/// Renders the report as XML. Escapes control and format characters, which XML forbids.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
@@ -43,7 +43,7 @@ fn write_document(xml: &mut Xml, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// A result of a control on its way to be a case.
+/// Test case: one result of a control.
 struct Case {
     class: String,
     name: String,
@@ -155,7 +155,8 @@ fn control_cases(
     let class = xml_token(&format!("{}.{}", profile.name, control.id), "control");
     let make = |finding: &Finding| {
         let (kind, message) = case_kind(finding, control);
-        // A job has many targets and both phases, and GitLab drops a case that it has seen.
+        // GitLab drops cases with the same class and name within a job, so the name contains the
+        // target and the phase.
         let name = format!(
             "{} ({}, {})",
             finding.subject(),
@@ -184,14 +185,14 @@ fn case_kind(finding: &Finding, control: &Control) -> (CaseKind, String) {
             (Status::Waived, Some(waiver)) => (CaseKind::Skipped, waiver.line()),
             (Status::Tolerated, _) => (
                 CaseKind::Skipped,
-                format!("tolerated for its small impact: {}", finding.message),
+                format!("tolerated because of its low impact: {}", finding.message),
             ),
             _ => (CaseKind::Failure, finding.message.to_string()),
         },
     }
 }
 
-/// What GitLab shows of a case; it shows no attribute.
+/// Returns the body of a case. GitLab shows the body but not the attributes.
 fn case_body(finding: &Finding, control: &Control, message: &str) -> String {
     let Control {
         id, title, place, ..
@@ -229,15 +230,15 @@ fn write_case(xml: &mut Xml, case: &Case) -> io::Result<()> {
         ("file", case.file.clone()),
         ("time", format!("{:.6}", case.seconds)),
     ];
-    let enough = xml.get_ref().len() > ENOUGH;
+    let omit_body = xml.get_ref().len() > MAX_WITH_BODIES;
     let element = xml
         .create_element("testcase")
         .with_attributes(borrow_values(&attributes));
     if case.kind == CaseKind::Passed {
         return element.write_empty().map(drop);
     }
-    let body = if enough {
-        "left out: this report is long enough; see the others"
+    let body = if omit_body {
+        "omitted because of the size of this report; see the other formats"
     } else {
         case.body.as_str()
     };
@@ -263,12 +264,12 @@ fn borrow_values<'a, const N: usize>(
         .map(|(name, value)| (*name, value.as_str()))
 }
 
-/// The cases there are, by class and name, and the last number that was put behind each.
+/// Names of the cases so far, by class and name, with the last number that was appended.
 #[derive(Default)]
 struct Names(BTreeMap<(String, String), usize>);
 
 impl Names {
-    /// A name that no other case of the class has.
+    /// Returns a name that is unique in the class. Appends a number if necessary.
     fn unique(&mut self, class: &str, name: String) -> String {
         let first = (class.to_owned(), name.clone());
         let Some(mut n) = self.0.get(&first).copied() else {
@@ -288,17 +289,18 @@ impl Names {
     }
 }
 
-/// What XML Schema calls a token: one line, single spaces; never empty.
-fn xml_token(text: &str, otherwise: &str) -> String {
+/// Returns the text as an XML Schema token: one line, single spaces. Returns the fallback if it is
+/// empty.
+fn xml_token(text: &str, fallback: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     match truncate(&line(&words.join(" "))) {
-        empty if empty.is_empty() => otherwise.to_owned(),
+        empty if empty.is_empty() => fallback.to_owned(),
         token => token,
     }
 }
 
 fn truncate(text: &str) -> String {
-    match text.char_indices().nth(ATTRIBUTE) {
+    match text.char_indices().nth(MAX_ATTRIBUTE) {
         Some((at, _)) => format!("{}…", text[..at].trim_end()),
         None => text.to_owned(),
     }

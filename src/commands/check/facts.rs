@@ -1,4 +1,4 @@
-//! Owns how the facts of each kind of target are come by, and reading those that were kept.
+//! Collects facts from each kind of target, and reads saved facts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,18 +19,18 @@ use crate::ports::{Bounds, ImageQuery, SshConfig, Target as Machine, Trust, Work
 use crate::steps::check::{CheckReport, evidence_file};
 use crate::steps::collect::{collect, nonce};
 
-/// Facts, and what they were of.
+/// Facts with their phase.
 pub(super) struct CollectedFacts {
     pub(super) facts: Facts,
-    /// The phase they were collected for; none where that was not written down.
+    /// Phase of the collection, if known.
     pub(super) phase: Option<Phase>,
     pub(super) took: Duration,
 }
 
-/// Collects from a target what the subject's controls of a phase need.
+/// Collects the facts that the controls of a phase need from a target.
 ///
 /// # Errors
-/// The target can't be reached or asked, or its answer is incomplete.
+/// The target cannot be reached, the collection fails, or the facts are incomplete.
 pub(super) async fn collect_facts(
     dir: &Path,
     args: &Args,
@@ -45,7 +45,7 @@ pub(super) async fn collect_facts(
         Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
         Target::Directory(path) => {
             let root = system::folder(Path::new(path))
-                .map_err(|e| Error::input("the root file system can't be opened").because(e))?;
+                .map_err(|e| Error::input("cannot open the root file system").because(e))?;
             collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
@@ -78,7 +78,7 @@ fn collection_bounds(args: &Args) -> Bounds {
     }
 }
 
-/// This machine, as root; or a directory on it, as we are.
+/// Collects facts from this machine as root, or from a directory as the current user.
 async fn collect_locally(
     controls: &[&Control],
     (root, phase): (Option<&str>, Phase),
@@ -103,7 +103,7 @@ async fn collect_locally(
     Ok((facts, answer.took))
 }
 
-/// A machine that the user enters as they would by hand.
+/// Returns an SSH target with the configuration of the user.
 fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -> Machine {
     Machine {
         host,
@@ -126,7 +126,7 @@ fn target_region(args: &Args, subject: &Subject) -> Region {
         .map_or_else(|| subject.loaded.catalog.settings.home().clone(), Region)
 }
 
-/// A running instance, by the way that the catalog's builder has to its own.
+/// Returns the SSH target of a running instance, with the access settings of the builder.
 async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Machine> {
     let catalog = &subject.loaded.catalog;
     let region = target_region(args, subject);
@@ -169,8 +169,8 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
     })
 }
 
-/// A throwaway instance of an AMI: the run's own key and group, a known host key, nothing left. No lock is taken, because
-/// nothing that a lock is about is touched.
+/// Collects facts from a temporary instance of an AMI. Takes no lock, because it changes no
+/// environment.
 async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result<CollectedFacts> {
     let loaded = &subject.loaded;
     let region = target_region(args, subject);
@@ -213,7 +213,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     };
     let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
     summary::exit_code(&ran)?;
-    let lost = || Error::new(Kind::StepFailed, "the instance left no facts");
+    let lost = || Error::new(Kind::StepFailed, "the instance produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(subject.image.as_str(), Phase::Boot))
@@ -228,15 +228,15 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     })
 }
 
-/// Facts that were kept: by `--save-facts`, in a run's directory, or in the store.
+/// Reads facts that `--save-facts` or a run wrote.
 ///
 /// # Errors
-/// It is another file, or of another version.
+/// The file does not contain facts, or has another schema.
 pub(super) fn read_facts(file: &Path) -> Result<CollectedFacts> {
     let bytes = context::read_file(file)?;
     let named = |what: String| Error::input(format!("{}: {what}", file.display()));
     let mut whole: serde_json::Value = serde_json::from_slice(&bytes)
-        .map_err(|e| named("it is not JSON".to_owned()).because(e))?;
+        .map_err(|e| named("not valid JSON".to_owned()).because(e))?;
     let phase = whole
         .get("phase")
         .and_then(|p| serde_json::from_value(p.clone()).ok());
@@ -255,20 +255,17 @@ pub(super) fn read_facts(file: &Path) -> Result<CollectedFacts> {
     match schema {
         Some(schema) if schema == u64::from(ours) => {}
         Some(schema) => {
-            let error = named(format!(
-                "these facts have the schema {schema}, and this bakeline judges {ours}"
-            ));
-            return Err(
-                error.hint("judge them by the bakeline that collected them, or collect again")
-            );
+            let error = named(format!("the facts have schema {schema}, expected {ours}"));
+            return Err(error
+                .hint("use the version of bakeline that collected them, or collect them again"));
         }
         None => {
-            return Err(named("these are no facts".to_owned())
-                .hint("`bakeline check --save-facts FILE` writes some"));
+            return Err(named("the file does not contain facts".to_owned())
+                .hint("create one with `bakeline check --save-facts FILE`"));
         }
     }
     let facts = serde_json::from_value(facts)
-        .map_err(|e| named("these are no facts".to_owned()).because(e))?;
+        .map_err(|e| named("the file does not contain facts".to_owned()).because(e))?;
     let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     Ok(CollectedFacts { facts, phase, took })
 }

@@ -1,4 +1,4 @@
-//! Owns `bakeline check`: an image's or a profile's controls against any target, without building anything.
+//! Implements `bakeline check`: runs the checks of an image or of profiles against a target.
 
 mod facts;
 mod output;
@@ -29,17 +29,17 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             Phase::Build
         }
     });
-    let usual = if matches!(request.on, FactsFrom::Target(Target::Directory(_), _)) {
+    let usual = if matches!(request.source, FactsFrom::Target(Target::Directory(_), _)) {
         Phase::Build
     } else {
         Phase::Boot
     };
-    let (found, on) = match &request.on {
+    let (found, on) = match &request.source {
         FactsFrom::Target(target, shown) => {
             if matches!(target, Target::Ami(_)) && chosen == Some(Phase::Build) {
                 return Err(Error::new(
                     Kind::Usage,
-                    "an AMI is booted, so its checks are those of the phase boot",
+                    "an AMI can be checked only in the phase boot",
                 ));
             }
             (
@@ -96,43 +96,44 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// What was typed: an image, if one was, and what to look at.
+/// Parsed arguments: an optional image and the origin of the facts.
 struct Request {
     image: Option<String>,
-    on: FactsFrom,
+    source: FactsFrom,
 }
 
-/// What to look at.
+/// Origin of the facts.
 enum FactsFrom {
-    /// A target, and how it was typed.
+    /// Target, and its text on the command line.
     Target(Target, String),
-    /// What was collected before.
+    /// File with saved facts.
     File,
 }
 
 impl Request {
     fn parse(args: &Args) -> Result<Self> {
         let usage = |text: &str| Error::new(Kind::Usage, text.to_owned());
-        let hint = "say where: `local`, ssh://USER@HOST, a directory, an instance's or an AMI's id";
-        let elsewhere = args.root.is_some() || args.facts.is_some();
-        let (image, target) = match (args.words.as_slice(), elsewhere) {
+        let hint =
+            "use `local`, ssh://USER@HOST, a directory, an instance ID or an AMI ID as target";
+        let has_option = args.root.is_some() || args.facts.is_some();
+        let (image, target) = match (args.words.as_slice(), has_option) {
             ([], true) => (None, None),
             ([image], true) => (Some(image), None),
             ([target], false) => (None, Some(target)),
             ([image, target], false) => (Some(image), Some(target)),
-            ([], false) => return Err(usage("there is no target").hint(hint)),
+            ([], false) => return Err(usage("the target is missing").hint(hint)),
             _ => {
                 return Err(usage("there is more than one target")
-                    .hint("leave out --root or --facts, or the word"));
+                    .hint("remove --root or --facts, or the target"));
             }
         };
         if image.is_none() && args.profile.is_empty() {
-            let error = usage("it is not said what to check by, or where");
+            let error = usage("the image or profile to check is missing");
             return Err(error.hint(format!(
-                "name an image of the catalog, or profiles by --profile; and {hint}"
+                "name an image of the catalog, or use --profile; {hint}"
             )));
         }
-        let on = match (&args.root, target) {
+        let source = match (&args.root, target) {
             (Some(root), _) => {
                 let text = root.display().to_string();
                 FactsFrom::Target(Target::Directory(text.clone()), text)
@@ -142,7 +143,7 @@ impl Request {
         };
         Ok(Self {
             image: image.cloned(),
-            on,
+            source,
         })
     }
 }

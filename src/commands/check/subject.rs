@@ -1,4 +1,5 @@
-//! Owns whose controls a check by hand judges: an image's, those of profiles, or both; with or without a catalog.
+//! Loads the controls for `bakeline check`: those of an image, of profiles, or both. Profiles do
+//! not need a catalog.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,22 +12,22 @@ use crate::commands::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 
-/// Settings for checking by profiles where there is no catalog.
+/// Settings for profiles without a catalog.
 const NO_CATALOG: &str = "name: check\nregions: [us-east-1]\n";
 
-/// The catalog, and the image in it whose controls are judged. Where profiles are named, that is one more image that has
-/// them: everything that holds for the profiles of images (inputs, `extends`, parents) then holds for these.
+/// Catalog and the image whose controls are run. For `--profile`, this is an additional image with
+/// these profiles, so that inputs, `extends` and parents work as usual.
 pub(super) struct Subject {
     pub(super) loaded: LoadedCatalog,
     pub(super) image: ImageName,
-    /// What people call it.
+    /// Name for messages.
     pub(super) shown: String,
 }
 
-/// Loads it.
+/// Loads the catalog and selects the image.
 ///
 /// # Errors
-/// The catalog is wrong or missing, or has no such image or profile.
+/// The catalog is invalid or missing, or has no such image or profile.
 pub(super) fn load_subject(
     dir: &Path,
     image: Option<&str>,
@@ -34,10 +35,11 @@ pub(super) fn load_subject(
 ) -> Result<Subject> {
     let Some(first) = profiles.first() else {
         let Some(name) = image else {
-            return Err(
-                Error::new(crate::error::Kind::Usage, "it is not said what to check by")
-                    .hint("name an image of the catalog, or profiles by --profile"),
-            );
+            return Err(Error::new(
+                crate::error::Kind::Usage,
+                "the image or profile to check is missing",
+            )
+            .hint("name an image of the catalog, or use --profile"));
         };
         let loaded = context::load_catalog(dir)?;
         let image = context::find_image(&loaded.catalog, name)?;
@@ -85,7 +87,7 @@ pub(super) fn load_subject(
         bare,
     };
     if let Some(parent) = image {
-        // Said of the user's image before anything is said of ours.
+        // Report a missing parent before problems of the additional image.
         let path = format!("images/{parent}.yaml");
         if !bare && matches!(with.get(&path), Lookup::Missing) {
             context::find_image(&context::load_catalog(dir)?.catalog, parent)?;
@@ -106,11 +108,11 @@ pub(super) fn load_subject(
     })
 }
 
-/// The repository's files and some more.
+/// Files of the repository, plus additional ones.
 struct OverlayFiles<'f> {
     files: &'f CatalogFiles,
     more: BTreeMap<String, Vec<u8>>,
-    /// There is no catalog, so what lies in a folder called `images` is none of ours.
+    /// Hides the directory `images`, because there is no catalog.
     bare: bool,
 }
 
@@ -135,18 +137,18 @@ impl Files for OverlayFiles<'_> {
     }
 }
 
-/// Whether the subject's catalog is the user's own, so that its settings say where instances run.
+/// Checks that there is a catalog. Instances and AMIs need its settings.
 pub(super) fn require_catalog(dir: &Path) -> Result<()> {
     match context::open_files(dir)?.get(catalog::SETTINGS_FILE) {
         Lookup::Missing => Err(Error::input(
-            "instances and AMIs need a catalog, which says where they run",
+            "checks of instances and AMIs need the settings of a catalog",
         )
-        .hint("run bakeline in the catalog's folder, or name it with -C DIR")),
+        .hint("run bakeline in the directory of the catalog, or use -C DIR")),
         _ => Ok(()),
     }
 }
 
-/// A catalog's image by name; for messages.
+/// Returns the platform of an image.
 pub(super) fn image_platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
     catalog
         .images

@@ -1,11 +1,11 @@
-//! Owns the values of the message that tells people about a run.
+//! Computes the values of the Slack message about a run.
 
 use super::locations::LocationSummary;
 use super::{ImageSummary, RunSummary};
 use crate::model::Inventory;
 use crate::render::slack::Values;
 
-/// The message's values.
+/// Returns the values of the Slack message.
 pub(super) fn slack_values(report: &RunSummary, inventory: &Inventory) -> Values {
     let changed: Vec<&ImageSummary> = report
         .images
@@ -36,12 +36,12 @@ pub(super) fn slack_values(report: &RunSummary, inventory: &Inventory) -> Values
             .iter()
             .filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.location)))
             .collect();
-        let brings = i
+        let changes = i
             .changed
             .as_ref()
-            .map_or_else(String::new, |what| format!("; brings: {what}"));
+            .map_or_else(String::new, |what| format!("; changes: {what}"));
         format!(
-            "{} {version} {ami} {}{locations} ({}{brings})",
+            "{} {version} {ami} {}{locations} ({}{changes})",
             i.image,
             i.region,
             i.reasons.join("; ")
