@@ -1,7 +1,7 @@
 //! Tests of the way from controls, verdicts and facts to the model.
 
 use crate::checks::{self, Facts, Gate, Phase};
-use crate::report::fill::{About, fill};
+use crate::report::build::{ReportContext, build_report};
 use crate::report::model::{Profile, Report, Verdict};
 use crate::report::status::Status;
 
@@ -59,7 +59,7 @@ fn made(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
         control("c", "stray"),
     ];
     let judged = format!("{day}T12:00:00Z").parse().expect("a time");
-    let about = About {
+    let about = ReportContext {
         target: "web",
         phase: Phase::Boot,
         judged,
@@ -75,7 +75,7 @@ fn made(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
         name: "empty".to_owned(),
         ..Profile::default()
     };
-    fill(
+    build_report(
         &about,
         vec![empty, known],
         &controls.iter().collect::<Vec<_>>(),

@@ -1,12 +1,12 @@
-//! Collects what refers to AMIs before prune decides: everything that can be listed, the SSM parameters of all locations,
-//! and for AMIs that nothing else keeps also what EC2 reports and with whom they are shared.
+//! Collects references to AMIs before prune decides. Lists them for all AMIs. For AMIs that no rule
+//! keeps, it also queries EC2's own list of references and the launch permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{self, Clouds, Loaded};
+use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Kind, Result};
@@ -18,67 +18,78 @@ use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
 use crate::steps::references::located;
 
-/// How many AMIs are asked about at the same time.
-const AT_ONCE: usize = 8;
+/// Maximum number of parallel requests.
+const MAX_CONCURRENT: usize = 8;
 
-/// The inventory with everything that may keep an AMI; `decide` says what would go, as far as it is known.
-pub(super) async fn inventory(
-    loaded: &Loaded,
+/// Loads the inventory with all references. `decide` returns a preliminary decision.
+pub(super) async fn load_inventory(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     decide: impl Fn(&Inventory) -> Vec<Fate>,
 ) -> Result<Inventory> {
     if args.inventory.is_some() {
-        return gather::inventory(loaded, args, gather::Need::Images).await;
+        return gather::load_inventory(loaded, args, gather::Need::Images).await;
     }
-    let clouds = context::clouds(&loaded.catalog.settings).await?;
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
     let unsaved = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let mut inventory = gather::inventory(loaded, &unsaved, gather::Need::Images).await?;
+    let mut inventory = gather::load_inventory(loaded, &unsaved, gather::Need::Images).await?;
     let mut found: BTreeSet<Reference> = BTreeSet::new();
-    for ((owner, region), ids) in locations(
+    for ((owner, region), ids) in group_by_location(
         inventory
             .images
             .iter()
             .map(|a| (&a.owner, &a.region, &a.id)),
     ) {
         found.extend(
-            of(&clouds, &inventory, &owner)?
+            owner_cloud(&clouds, &inventory, &owner)?
                 .references(&region, &ids)
                 .await?,
         );
     }
-    found.extend(parameters(loaded, &clouds, &mut inventory).await);
+    found.extend(parameter_references(loaded, &clouds, &mut inventory).await);
     inventory.references = found.iter().cloned().collect();
     let going = decide(&inventory);
     let going = going.iter().filter(|f| f.retire);
-    for ((owner, region), ids) in locations(going.clone().map(|f| (&f.owner, &f.region, &f.ami))) {
+    for ((owner, region), ids) in
+        group_by_location(going.clone().map(|f| (&f.owner, &f.region, &f.ami)))
+    {
         let location = Location {
             account: (owner != inventory.account).then(|| owner.clone()),
             region: region.clone(),
         };
-        let listed = reported(of(&clouds, &inventory, &owner)?, &region, &ids).await?;
+        let listed =
+            reported_references(owner_cloud(&clouds, &inventory, &owner)?, &region, &ids).await?;
         let (parameters, others) = listed
             .into_iter()
             .partition(|reference| reference.kind == "parameter");
         found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
     }
-    // Deprecation harms nobody with whom an AMI is shared; only what goes further is asked about.
+    // Deprecation does not affect other accounts, so only later stages need the launch permissions.
     let further = going.filter(|f| f.next.contains(&Rung::Disable));
-    for ((owner, region), ids) in locations(further.map(|f| (&f.owner, &f.region, &f.ami))) {
-        found.extend(shared(of(&clouds, &inventory, &owner)?, &region, ids).await?);
+    for ((owner, region), ids) in group_by_location(further.map(|f| (&f.owner, &f.region, &f.ami)))
+    {
+        found.extend(
+            launch_permissions(owner_cloud(&clouds, &inventory, &owner)?, &region, ids).await?,
+        );
     }
     inventory.references = found.into_iter().collect();
     if let Some(file) = &args.save_inventory {
-        context::write(file, &inventory)?;
+        context::write_json(file, &inventory)?;
     }
     Ok(inventory)
 }
 
-/// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs. A location whose
-/// parameters cannot be read is added to `inventory.unread`: while there is one, no AMI goes beyond deprecation.
-async fn parameters(loaded: &Loaded, clouds: &Clouds, inventory: &mut Inventory) -> Vec<Reference> {
+/// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs.
+/// A location whose parameters cannot be read is added to `inventory.unread`: while there is one,
+/// no AMI goes beyond deprecation.
+async fn parameter_references(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    inventory: &mut Inventory,
+) -> Vec<Reference> {
     let known: BTreeSet<AmiId> = inventory.images.iter().map(|ami| ami.id.clone()).collect();
     let mut out = Vec::new();
     for location in locations::all(&loaded.catalog.settings, &inventory.account) {
@@ -104,7 +115,9 @@ async fn parameters(loaded: &Loaded, clouds: &Clouds, inventory: &mut Inventory)
 
 type Locations = BTreeMap<(String, Region), Vec<AmiId>>;
 
-fn locations<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>) -> Locations {
+fn group_by_location<'a>(
+    amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>,
+) -> Locations {
     let mut out = Locations::new();
     for (owner, region, id) in amis {
         out.entry((owner.clone(), region.clone()))
@@ -114,8 +127,8 @@ fn locations<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>
     out
 }
 
-/// The cloud of an AMI's owner.
-fn of(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
+/// Returns the client for the account that owns an AMI.
+fn owner_cloud(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
     if owner == inventory.account {
         return Ok(Arc::clone(&clouds.home));
     }
@@ -123,16 +136,16 @@ fn of(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Clo
         return Ok(Arc::clone(cloud));
     }
     Err(Error::input(format!(
-        "what uses the AMIs of account {owner} can't be asked"
+        "cannot query references to the AMIs of account {owner}"
     ))
-    .hint("name the account and its role in an environment in bakeline.yaml"))
+    .hint("add the account and its role to an environment in bakeline.yaml"))
 }
 
-/// AMIs that EC2 is asked about in one call.
+/// Maximum number of AMIs in one request.
 const CHUNK: usize = 10;
 
-/// What EC2 itself reports, where it does.
-async fn reported(
+/// Returns the references that EC2 reports. Empty if the endpoint does not support the call.
+async fn reported_references(
     cloud: Arc<dyn Cloud>,
     region: &Region,
     amis: &[AmiId],
@@ -146,12 +159,12 @@ async fn reported(
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
         Ok(cloud.reported(&region, &chunk).await?.unwrap_or_default())
     };
-    out.extend(many(&cloud, region, chunks, ask).await?);
+    out.extend(query_all(&cloud, region, chunks, ask).await?);
     Ok(out)
 }
 
-/// With whom AMIs are shared.
-async fn shared(
+/// Returns the launch permissions of AMIs as references.
+async fn launch_permissions(
     cloud: Arc<dyn Cloud>,
     region: &Region,
     amis: Vec<AmiId>,
@@ -167,33 +180,33 @@ async fn shared(
             })
             .collect())
     };
-    many(&cloud, region, amis, ask).await
+    query_all(&cloud, region, amis, ask).await
 }
 
-/// Asks about many things, some at a time.
-async fn many<T, F>(
+/// Sends a request for each item, with limited concurrency.
+async fn query_all<T, F>(
     cloud: &Arc<dyn Cloud>,
     region: &Region,
-    things: Vec<T>,
+    items: Vec<T>,
     ask: impl Fn(Arc<dyn Cloud>, Region, T) -> F,
 ) -> Result<Vec<Reference>>
 where
     F: Future<Output = CloudResult<Vec<Reference>>> + Send + 'static,
 {
     let (mut out, mut tasks) = (Vec::new(), JoinSet::new());
-    let mut waiting = things.into_iter();
+    let mut waiting = items.into_iter();
     loop {
-        while tasks.len() < AT_ONCE
-            && let Some(thing) = waiting.next()
+        while tasks.len() < MAX_CONCURRENT
+            && let Some(item) = waiting.next()
         {
-            tasks.spawn(ask(Arc::clone(cloud), region.clone(), thing));
+            tasks.spawn(ask(Arc::clone(cloud), region.clone(), item));
         }
         match tasks.join_next().await {
             None => return Ok(out),
             Some(Ok(answer)) => out.extend(answer?),
             Some(Err(e)) => {
                 return Err(
-                    Error::new(Kind::StepFailed, "a question about an AMI broke off").because(e),
+                    Error::new(Kind::StepFailed, "a request about an AMI was aborted").because(e),
                 );
             }
         }

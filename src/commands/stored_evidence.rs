@@ -1,11 +1,11 @@
-//! Owns gathering what the store remembers: manifests of what moved, pending updates, how past runs went.
+//! Loads evidence from the store: manifests, update probes and results of past runs.
 
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::context::{self, Loaded};
+use super::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::evidence::{history, keys, manifest};
 use crate::model::{Evidence, ImageName, Inventory, Manifest, Probe, RunId};
@@ -13,22 +13,29 @@ use crate::plan::release::Released;
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use crate::ui;
 
-/// How many reads are under way at once.
-const AT_ONCE: usize = 32;
-/// How many of the newest reports are read.
-const REPORTS: usize = 20;
+/// Maximum number of parallel reads.
+const MAX_CONCURRENT: usize = 32;
+/// Number of results to read, newest first.
+const MAX_RESULTS: usize = 20;
 
-/// Reads it. It explains decisions and adds pending updates; a store that can't be read is worth a warning, no failure,
-/// unless a newer bakeline wrote it.
-pub(super) async fn gather(loaded: &Loaded, inventory: &Inventory, all: bool) -> Result<Evidence> {
-    let store = context::store(&loaded.catalog.settings).await?;
-    match read(loaded, inventory, &*store, all).await {
+/// Loads the evidence for a decision. If the store cannot be read, it prints a warning and returns
+/// no evidence: evidence only explains decisions and reports pending updates.
+///
+/// # Errors
+/// A newer version of bakeline wrote the store.
+pub(super) async fn load_evidence(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    all: bool,
+) -> Result<Evidence> {
+    let store = context::open_store(&loaded.catalog.settings).await?;
+    match read_evidence(loaded, inventory, &*store, all).await {
         Ok(evidence) => Ok(evidence),
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
         Err(e) => {
             let error = Error::from(e);
             ui::say(&format!(
-                "warning: reasons can't name inputs and pending updates are unknown: {}",
+                "warning: cannot read the store; reasons name no inputs and no pending updates: {}",
                 error.one_line()
             ));
             Ok(Evidence::default())
@@ -36,8 +43,8 @@ pub(super) async fn gather(loaded: &Loaded, inventory: &Inventory, all: bool) ->
     }
 }
 
-async fn read(
-    loaded: &Loaded,
+async fn read_evidence(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     store: &dyn Store,
     all: bool,
@@ -62,7 +69,7 @@ async fn read(
         })
         .collect();
     let mut manifests: BTreeMap<ImageName, Manifest> = BTreeMap::new();
-    for (image, bytes) in fetch(store, wanted).await? {
+    for (image, bytes) in fetch_existing(store, wanted).await? {
         manifests.extend(manifest::read(&bytes).map(|m| (image, m)));
     }
     let probed: Vec<(ImageName, String)> = catalog
@@ -72,10 +79,10 @@ async fn read(
         .map(|i| (i.name.clone(), keys::probe(name, &i.name, i.arch)))
         .collect();
     let mut probes: BTreeMap<ImageName, Probe> = BTreeMap::new();
-    for (image, bytes) in fetch(store, probed).await? {
+    for (image, bytes) in fetch_existing(store, probed).await? {
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
-    let history = history::past(&reports(store, &keys::runs(name)).await?);
+    let history = history::past(&newest_results(store, &keys::runs(name)).await?);
     Ok(Evidence {
         manifests,
         probes,
@@ -84,8 +91,8 @@ async fn read(
     })
 }
 
-/// The newest reports, newest first: run ids sort by time.
-async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
+/// Returns the results of the newest runs, newest first. Run IDs sort by time.
+async fn newest_results(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, StoreError> {
     let run = |key: &String| {
         let id = key
             .strip_prefix(runs)?
@@ -95,9 +102,9 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
     };
     let mut found: Vec<(RunId, String)> = store.list(runs).await?.iter().filter_map(run).collect();
     found.sort_by(|a, b| b.cmp(a));
-    found.truncate(REPORTS);
+    found.truncate(MAX_RESULTS);
     let mut out: Vec<(RunId, Value)> = Vec::new();
-    for (run, bytes) in fetch(store, found).await? {
+    for (run, bytes) in fetch_existing(store, found).await? {
         out.extend(
             serde_json::from_slice(&bytes)
                 .ok()
@@ -108,8 +115,8 @@ async fn reports(store: &dyn Store, runs: &str) -> Result<Vec<(RunId, Value)>, S
     Ok(out)
 }
 
-/// Those of the keys that exist, read side by side.
-pub(super) async fn fetch<T: Send>(
+/// Reads objects in parallel. Skips keys that do not exist.
+pub(super) async fn fetch_existing<T: Send>(
     store: &dyn Store,
     keys: Vec<(T, String)>,
 ) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
@@ -117,7 +124,7 @@ pub(super) async fn fetch<T: Send>(
         .into_iter()
         .map(|(what, key)| async move { (what, store.get(&key).await) });
     let all: Vec<(T, StoreResult<_>)> = stream::iter(reads)
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(MAX_CONCURRENT)
         .collect()
         .await;
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Owns what a run's report says of an image at further locations.
+//! Summarizes the results of a run in locations other than home.
 
 use serde::Serialize;
 
@@ -7,28 +7,29 @@ use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::model::AmiId;
 use crate::plan::step::{Decision, Verdict};
 
-/// What happened to an image at a further location.
+/// Result for an image in another location.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::commands) struct LocationReport {
-    /// A Region, or `account.region`.
+pub(in crate::commands) struct LocationSummary {
+    /// Region, or `account.region`.
     #[serde(rename = "place")]
     pub(in crate::commands) location: String,
-    /// As for images.
+    /// Status, with the values of `ImageSummary::status`.
     pub(in crate::commands) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::commands) ami: Option<AmiId>,
-    /// Where and why it failed.
+    /// Failed step and its error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::commands) failure: Option<String>,
 }
 
-/// The ends of an image's scopes at further locations: `image@location`, `image.something@location`.
-pub(super) fn locations(
+/// Returns the results of the scopes of an image in other locations. Their names are
+/// `image@location` or `image.suffix@location`.
+pub(super) fn location_summaries(
     outcome: &Outcome,
     decision: &Decision,
     done: &'static str,
-) -> Vec<LocationReport> {
-    let of = |scope: &str| {
+) -> Vec<LocationSummary> {
+    let scope_location = |scope: &str| {
         let (image, location) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
         let shared = decision.verdict == Verdict::Revoke && image == "revoke";
@@ -37,7 +38,7 @@ pub(super) fn locations(
     let all = outcome
         .scopes
         .iter()
-        .filter_map(|(scope, end)| Some((of(scope)?, end)));
+        .filter_map(|(scope, end)| Some((scope_location(scope)?, end)));
     all.map(|(location, end)| {
         let (status, failure) = match end {
             ScopeEnd::Done { .. } => (done, None),
@@ -54,7 +55,7 @@ pub(super) fn locations(
             ScopeEnd::Done { outputs } => outputs.values().find_map(StepOutput::ami),
             _ => None,
         };
-        LocationReport {
+        LocationSummary {
             location,
             status,
             ami: made.cloned(),

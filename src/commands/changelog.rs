@@ -1,7 +1,7 @@
-//! Owns what a release changed, image by image: the new facts against those of the version before.
+//! Summarizes the changes of each released image from the facts of the new and previous version.
 
-use super::report::Report;
-use super::run::Ran;
+use super::run::RunResult;
+use super::summary::RunSummary;
 use crate::catalog::{Catalog, Image};
 use crate::checks::{Facts, Phase};
 use crate::evidence::diff::Diff;
@@ -10,10 +10,15 @@ use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
 use crate::steps::check::{CheckReport, evidence_file};
 
-/// Says of each image that was released what it brings.
-pub(super) async fn add(report: &mut Report, catalog: &Catalog, inventory: &Inventory, ran: &Ran) {
+/// Adds a change summary to each released image.
+pub(super) async fn add_changelog(
+    report: &mut RunSummary,
+    catalog: &Catalog,
+    inventory: &Inventory,
+    ran: &RunResult,
+) {
     for image in report.images.iter_mut().filter(|i| i.status == "released") {
-        image.changed = of(
+        image.changed = changelog_line(
             catalog,
             &*ran.store,
             inventory,
@@ -24,8 +29,8 @@ pub(super) async fn add(report: &mut Report, catalog: &Catalog, inventory: &Inve
     }
 }
 
-/// One line on what the new version of an image brings; none for a first version, or where the facts are not known.
-async fn of(
+/// Returns the changes of an image in one line; `None` if there is no previous version or no facts.
+async fn changelog_line(
     catalog: &Catalog,
     store: &dyn Store,
     inventory: &Inventory,
@@ -33,15 +38,15 @@ async fn of(
     name: &ImageName,
 ) -> Option<String> {
     let image = catalog.images.get(name)?;
-    let old = before(catalog, store, inventory, image).await?;
+    let old = previous_facts(catalog, store, inventory, image).await?;
     let bytes = workspace.read(&evidence_file(name.as_str(), Phase::Boot))?;
     let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
     let new: Facts = serde_json::from_value(report.facts).ok()?;
     Some(Diff::between(&old, &new, image.platform).headline())
 }
 
-/// The facts of the version that was current when the inventory was gathered.
-async fn before(
+/// Returns the facts of the version that was current before the run.
+async fn previous_facts(
     catalog: &Catalog,
     store: &dyn Store,
     inventory: &Inventory,
@@ -55,7 +60,7 @@ async fn before(
         &settings.environments[0].name,
         image.arch,
     )?;
-    super::diff::facts(store, catalog, image, last.version)
+    super::diff::version_facts(store, catalog, image, last.version)
         .await
         .ok()
 }

@@ -1,13 +1,13 @@
-//! Owns the values of the message that tells people about a run.
+//! Computes the values of the Slack message about a run.
 
-use super::locations::LocationReport;
-use super::{ImageReport, Report};
+use super::locations::LocationSummary;
+use super::{ImageSummary, RunSummary};
 use crate::model::Inventory;
 use crate::render::slack::Values;
 
-/// The message's values.
-pub(super) fn slack(report: &Report, inventory: &Inventory) -> Values {
-    let changed: Vec<&ImageReport> = report
+/// Returns the values of the Slack message.
+pub(super) fn slack_values(report: &RunSummary, inventory: &Inventory) -> Values {
+    let changed: Vec<&ImageSummary> = report
         .images
         .iter()
         .filter(|i| {
@@ -28,7 +28,7 @@ pub(super) fn slack(report: &Report, inventory: &Inventory) -> Values {
     } else {
         String::new()
     };
-    let line = |i: &ImageReport| {
+    let line = |i: &ImageSummary| {
         let version = i.version.map_or_else(String::new, |v| v.to_string());
         let ami = i.ami.as_ref().map_or_else(String::new, ToString::to_string);
         let locations: String = i
@@ -36,12 +36,12 @@ pub(super) fn slack(report: &Report, inventory: &Inventory) -> Values {
             .iter()
             .filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.location)))
             .collect();
-        let brings = i
+        let changes = i
             .changed
             .as_ref()
-            .map_or_else(String::new, |what| format!("; brings: {what}"));
+            .map_or_else(String::new, |what| format!("; changes: {what}"));
         format!(
-            "{} {version} {ami} {}{locations} ({}{brings})",
+            "{} {version} {ami} {}{locations} ({}{changes})",
             i.image,
             i.region,
             i.reasons.join("; ")
@@ -66,7 +66,7 @@ pub(super) fn slack(report: &Report, inventory: &Inventory) -> Values {
                     .failure
                     .as_ref()
                     .map(|f| format!("{} {}: {f}", i.image, i.status));
-                let failed = |p: &LocationReport| {
+                let failed = |p: &LocationSummary| {
                     Some(format!(
                         "{} {} in {}: {}",
                         i.image,

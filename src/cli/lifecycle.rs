@@ -1,19 +1,19 @@
-//! Owns what can be typed about the life of finished versions: rollback, hold, revoke, doctor.
+//! Defines the arguments of `rollback`, `hold`, `revoke`, `doctor` and `unlock`.
 
 use clap::Args;
 
 use super::InventoryArgs;
 use crate::model::Version;
 
-/// `rollback`.
+/// Arguments of `rollback`.
 #[derive(Debug, Args)]
 pub struct Rollback {
-    /// The image.
+    /// Name of the image.
     pub image: String,
-    /// The environment that goes back.
+    /// Environment to roll back.
     #[arg(long, value_name = "ENV")]
     pub env: String,
-    /// The version to go back to; by default the released one before, at all places of the environment.
+    /// Version to make current [default: the previous released version that all locations have].
     #[arg(long, value_name = "VERSION")]
     pub to: Option<Version>,
     /// Print the result as JSON.
@@ -21,15 +21,15 @@ pub struct Rollback {
     pub json: bool,
 }
 
-/// `hold`.
+/// Arguments of `hold`.
 #[derive(Debug, Args)]
 pub struct Hold {
-    /// The image.
+    /// Name of the image.
     pub image: String,
-    /// The version.
+    /// Version, such as 20261122.1.
     #[arg(value_name = "VERSION")]
     pub which: Version,
-    /// Let it be promoted again.
+    /// Release the hold.
     #[arg(long)]
     pub release_hold: bool,
     /// Print the result as JSON.
@@ -37,29 +37,29 @@ pub struct Hold {
     pub json: bool,
 }
 
-/// `unlock`.
+/// Arguments of `unlock`.
 #[derive(Debug, Args)]
 pub struct Unlock {
-    /// The environment; may be given several times. All environments by default.
+    /// Environment; can be given several times [default: all environments].
     #[arg(long, value_name = "ENV")]
     pub env: Vec<String>,
-    /// Release the lock also if the holder may still be at work. It stops before its next change.
+    /// Release the lock even if its run may still be active. That run stops before its next change.
     #[arg(long)]
     pub force: bool,
-    /// Print the holders as JSON.
+    /// Print the locks as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// `revoke`.
+/// Arguments of `revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {
-    /// The image; it need not be in the catalog any more.
+    /// Name of the image; it can be one that is no longer in the catalog.
     pub image: String,
-    /// The version.
+    /// Version, such as 20261122.1.
     #[arg(value_name = "VERSION")]
     pub which: Version,
-    /// Only show what it reaches and what becomes current instead.
+    /// Only show the affected versions and the versions that become current instead.
     #[arg(long)]
     pub dry_run: bool,
     /// Print the result as JSON.
@@ -67,16 +67,16 @@ pub struct Revoke {
     pub json: bool,
 }
 
-/// `doctor`.
+/// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Repair what can be repaired.
+    /// Repair the differences.
     #[arg(long)]
     pub apply: bool,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Facts from or to files.
+    /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
 }

@@ -1,45 +1,45 @@
-//! Owns what only bakeline itself and Packer type: check-build, play, supervise.
+//! Defines the arguments of the hidden commands that bakeline and Packer call.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// `check-build`.
+/// Arguments of `check-build`.
 #[derive(Debug, Args)]
 pub struct CheckBuild {
-    /// The request file.
+    /// Path of the request file.
     #[arg(long)]
     pub request: PathBuf,
-    /// The instance's address.
+    /// Address of the instance.
     #[arg(long, env = "BAKELINE_HOST")]
     pub host: String,
-    /// Its SSH port.
+    /// SSH port of the instance.
     #[arg(long, env = "BAKELINE_PORT", default_value_t = 22)]
     pub port: u16,
 }
 
-/// `play`.
+/// Arguments of `play`.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// The job's folder.
+    /// Directory of the job.
     #[arg(long)]
     pub folder: PathBuf,
-    /// The private key's file.
+    /// Path of the private key.
     #[arg(long)]
     pub key: PathBuf,
-    /// The instance's address.
+    /// Address of the instance.
     #[arg(long, env = "BAKELINE_HOST")]
     pub host: String,
-    /// Its SSH port.
+    /// SSH port of the instance.
     #[arg(long, env = "BAKELINE_PORT", default_value_t = 22)]
     pub port: u16,
 }
 
-/// `supervise`.
+/// Arguments of `supervise`.
 #[derive(Debug, Args)]
 pub struct Supervise {
-    /// The command.
+    /// Command to run, with its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub command: Vec<OsString>,
 }

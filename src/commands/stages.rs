@@ -1,10 +1,11 @@
-//! Owns what commands that move AMIs up and down the ladder show: the table, the result file, the exit code.
+//! Prints retirement decisions, writes the result file of `prune` and `retire`, and sets the exit
+//! code.
 
 use serde::Serialize;
 
-use super::context::Loaded;
-use super::report;
-use super::run::Ran;
+use super::context::LoadedCatalog;
+use super::run::RunResult;
+use super::summary;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Result;
 use crate::lifecycle::ladder::Rung;
@@ -13,17 +14,17 @@ use crate::model::{AmiId, ImageName, Region, RunId, Version};
 use crate::ports::Workspace as _;
 use crate::ui;
 
-/// The decisions: every AMI with every rule's answer as JSON, or a table of what decided.
-pub(super) fn show(fates: &[Fate], as_json: bool) {
+/// Prints the decisions as a table, or with the result of every rule as JSON.
+pub(super) fn print_decisions(fates: &[Fate], as_json: bool) {
     if as_json {
         return ui::json(&fates);
     }
     let several = fates
         .iter()
         .any(|f| (&f.region, &f.owner) != (&fates[0].region, &fates[0].owner));
-    let mut head = vec!["IMAGE", "VERSION", "AMI", "DO", "BECAUSE"];
+    let mut head = vec!["IMAGE", "VERSION", "AMI", "ACTION", "REASON"];
     if several {
-        head.insert(3, "WHERE");
+        head.insert(3, "LOCATION");
     }
     let row = |f: &Fate| {
         let mut row = vec![
@@ -44,9 +45,9 @@ pub(super) fn show(fates: &[Fate], as_json: bool) {
     ));
 }
 
-/// What happened to one AMI.
+/// Result for one AMI.
 #[derive(Debug, Serialize)]
-struct Moved<'a> {
+struct AmiResult<'a> {
     ami: &'a AmiId,
     region: &'a Region,
     owner: &'a str,
@@ -60,20 +61,24 @@ struct Moved<'a> {
     failure: Option<String>,
 }
 
-/// The result file.
+/// Contents of the result file.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct ResultFile<'a> {
     schema: u32,
     catalog: String,
     run: RunId,
     seconds: i64,
-    amis: Vec<Moved<'a>>,
+    amis: Vec<AmiResult<'a>>,
 }
 
-/// Ends a run: the result file, what was done, the exit code.
-pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
+/// Writes the result file, prints the counts, and returns the exit code.
+pub(super) fn finish_retirement(
+    loaded: &LoadedCatalog,
+    fates: &[Fate],
+    ran: &RunResult,
+) -> Result<u8> {
     let outcome = &ran.outcome;
-    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(status);
+    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(scope_status);
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();
@@ -86,7 +91,7 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
             next,
             ..
         } = fate;
-        Some(Moved {
+        Some(AmiResult {
             ami,
             region,
             owner,
@@ -98,7 +103,7 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
             failure,
         })
     });
-    let result = Report {
+    let result = ResultFile {
         schema: 1,
         catalog: loaded.catalog.settings.name.to_string(),
         run: outcome.run.clone(),
@@ -107,7 +112,7 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
     };
     let text = serde_json::to_vec_pretty(&result).unwrap_or_default();
     if let Err(e) = ran.directory.write("result.json", &text, false) {
-        ui::say(&format!("warning: the result can't be written: {e}"));
+        ui::say(&format!("warning: cannot write the result: {e}"));
     }
     for rung in [Rung::Deprecate, Rung::Disable, Rung::Deregister] {
         let count = result
@@ -126,10 +131,10 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
             ));
         }
     }
-    report::end(ran)
+    summary::exit_code(ran)
 }
 
-fn status(end: &ScopeEnd) -> (&'static str, Option<String>) {
+fn scope_status(end: &ScopeEnd) -> (&'static str, Option<String>) {
     match end {
         ScopeEnd::Done { .. } => ("done", None),
         ScopeEnd::Failed { verb, error, .. } => {
@@ -140,7 +145,7 @@ fn status(end: &ScopeEnd) -> (&'static str, Option<String>) {
         ScopeEnd::Stuck { verb, error, .. } => {
             ("stuck", Some(format!("could not {verb}: {error}")))
         }
-        #[expect(unreachable_patterns, reason = "another way to end may come")]
+        #[expect(unreachable_patterns, reason = "more variants may follow")]
         _ => ("ended", None),
     }
 }

@@ -1,4 +1,4 @@
-//! Owns what a run says at its end: the table of decisions, the result file, the message, the exit code.
+//! Summarizes a run: the decision table, the result file, the Slack message and the exit code.
 
 mod locations;
 mod message;
@@ -6,7 +6,7 @@ mod message;
 use serde::Serialize;
 
 use super::context;
-use super::run::Ran;
+use super::run::RunResult;
 use crate::catalog::Catalog;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
@@ -17,56 +17,56 @@ use crate::plan::Plan;
 use crate::plan::step::{Decision, Verdict};
 use crate::ports::Workspace as _;
 use crate::ui;
-use locations::{LocationReport, locations};
-use message::slack;
+use locations::{LocationSummary, location_summaries};
+use message::slack_values;
 
-/// What happened to one image.
+/// Result for one image.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ImageReport {
+pub(super) struct ImageSummary {
     pub(super) image: ImageName,
     /// `released`, `promoted`, `kept`, `failed`, `cancelled`, `not started`, `stuck`.
     pub(super) status: &'static str,
     pub(super) version: Option<Version>,
     pub(super) ami: Option<AmiId>,
     pub(super) region: Region,
-    /// What it stays at, where nothing new was released.
+    /// Version that stays current if no new version was released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kept: Option<Version>,
     pub(super) reasons: Vec<String>,
-    /// How long it took.
+    /// Duration of its steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seconds: Option<u64>,
-    /// What the new version brings, compared with the one before.
+    /// Changes of the new version, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) changed: Option<String>,
-    /// What the boot checks came to.
+    /// Summary of the boot checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checks: Option<String>,
-    /// Where and why it failed.
+    /// Failed step and its error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<String>,
-    /// What to do next, or what is left.
+    /// Next actions, or resources that are left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) hints: Vec<String>,
-    /// What happened at further locations.
+    /// Results in other locations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[serde(rename = "places")]
-    pub(super) locations: Vec<LocationReport>,
+    pub(super) locations: Vec<LocationSummary>,
 }
 
-/// What a run came to; the result file.
+/// Summary of a run; the contents of `result.json`.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Report {
+pub(super) struct RunSummary {
     pub(super) schema: u32,
     pub(super) catalog: String,
     pub(super) run: RunId,
     pub(super) environment: EnvName,
     pub(super) seconds: i64,
-    pub(super) images: Vec<ImageReport>,
+    pub(super) images: Vec<ImageSummary>,
 }
 
-impl Report {
-    /// Joins decisions and ends; without an outcome nothing was to be done.
+impl RunSummary {
+    /// Combines the decisions of a plan and the outcome of a run. Without an outcome, no steps ran.
     pub(super) fn new(
         catalog: &Catalog,
         inventory: &Inventory,
@@ -74,10 +74,10 @@ impl Report {
         outcome: Option<&Outcome>,
     ) -> Self {
         let region = catalog.settings.home();
-        let mut images: Vec<ImageReport> = plan
+        let mut images: Vec<ImageSummary> = plan
             .decisions
             .iter()
-            .map(|d| image(d, outcome, region, "released"))
+            .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
         let records = Record::all(&inventory.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
@@ -102,16 +102,16 @@ impl Report {
         }
     }
 
-    /// The same with the time that each image took, from which the next plan says how long it may take.
-    pub(super) fn timed(mut self, ran: &Ran) -> Self {
+    /// Adds the duration of each image. Later plans estimate durations from these values.
+    pub(super) fn with_times(mut self, ran: &RunResult) -> Self {
         for image in &mut self.images {
             image.seconds = ran.seconds.get(image.image.as_str()).copied();
         }
         self
     }
 
-    /// The same for what is no release, with its own word for what was done.
-    pub(super) fn ended(mut self, env: &EnvName, word: &'static str) -> Self {
+    /// Sets the environment, and replaces the status `released` by that of another command.
+    pub(super) fn with_status(mut self, env: &EnvName, word: &'static str) -> Self {
         self.environment = env.clone();
         for image in &mut self.images {
             let locations = image.locations.iter_mut().map(|p| &mut p.status);
@@ -126,13 +126,13 @@ impl Report {
     }
 }
 
-fn image(
+fn image_summary(
     decision: &Decision,
     outcome: Option<&Outcome>,
     region: &Region,
     done: &'static str,
-) -> ImageReport {
-    let mut report = ImageReport {
+) -> ImageSummary {
+    let mut report = ImageSummary {
         image: decision.image.clone(),
         status: "kept",
         version: decision.version,
@@ -145,7 +145,7 @@ fn image(
         checks: None,
         failure: None,
         hints: Vec::new(),
-        locations: outcome.map_or_else(Vec::new, |o| locations(o, decision, done)),
+        locations: outcome.map_or_else(Vec::new, |o| location_summaries(o, decision, done)),
     };
     match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
         None => {
@@ -189,14 +189,14 @@ fn image(
         }) => {
             report.status = "stuck";
             report.failure = Some(format!("could not {verb}: {error}"));
-            report.hints = left.iter().map(|l| format!("left behind: {l}")).collect();
+            report.hints = left.iter().map(|l| format!("not removed: {l}")).collect();
         }
     }
     report
 }
 
-/// The table of decisions.
-pub(super) fn decisions(plan: &Plan) -> String {
+/// Returns the table of decisions.
+pub(super) fn decision_table(plan: &Plan) -> String {
     let dash = || "-".to_owned();
     let rows: Vec<Vec<String>> = plan
         .decisions
@@ -207,16 +207,16 @@ pub(super) fn decisions(plan: &Plan) -> String {
                 d.image.to_string(),
                 d.verdict.as_str().to_owned(),
                 version,
-                built_on(d),
+                base_cell(d),
                 d.reasons.join("; "),
             ]
         })
         .collect();
-    ui::table::columns(&["IMAGE", "DO", "VERSION", "BUILT ON", "BECAUSE"], &rows)
+    ui::table::columns(&["IMAGE", "ACTION", "VERSION", "BASE", "REASON"], &rows)
 }
 
-/// What an image is built on, and why that.
-pub(super) fn built_on(decision: &Decision) -> String {
+/// Returns the base of an image and the reason for it.
+pub(super) fn base_cell(decision: &Decision) -> String {
     match (&decision.base, &decision.base_because) {
         (Some(base), Some(because)) => format!("{base}: {because}"),
         (Some(base), None) => base.clone(),
@@ -224,63 +224,67 @@ pub(super) fn built_on(decision: &Decision) -> String {
     }
 }
 
-/// A release with an image that can't be built does nothing: the catalog, or what it names, is wrong.
-pub(super) fn blocked(plan: &Plan) -> Option<Error> {
+/// Returns an error if the plan of a release has a blocked image.
+pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
     let found = plan
         .decisions
         .iter()
         .find(|d| d.verdict == Verdict::Blocked)?;
     let error = Error::input(format!(
-        "`{}` can't be built: {}",
+        "cannot build `{}`: {}",
         found.image,
         found.reasons.join("; ")
     ));
-    Some(error.hint("nothing was changed; mend it, or release the other images by name"))
+    Some(error.hint("nothing was changed; fix the problem, or pass the names of the other images"))
 }
 
-/// What may not happen to these images, each with every reason.
-pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
+/// Returns an error with the reasons of all blocked images. `action` is a past participle, such as
+/// `promoted`.
+pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
     let blocked = plan
         .decisions
         .iter()
         .filter(|d| d.verdict == Verdict::Blocked);
-    let said: Vec<String> = blocked
-        .map(|d| format!("`{}` is not {word}: {}", d.image, d.reasons.join("; ")))
+    let messages: Vec<String> = blocked
+        .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();
-    (!said.is_empty())
-        .then(|| Error::new(Kind::Refused, said.join("; ")).hint("nothing was changed"))
+    (!messages.is_empty())
+        .then(|| Error::new(Kind::Refused, messages.join("; ")).hint("nothing was changed"))
 }
 
-/// Ends a run for people: the result file, the message, the table, the exit code. Neither file nor message can fail it.
-pub(super) async fn conclude(
+/// Writes the result file, sends the Slack message, prints the table, and returns the exit code.
+/// A failure of the file or the message is a warning.
+pub(super) async fn finish_run(
     catalog: &Catalog,
     inventory: &Inventory,
-    report: &Report,
-    ran: &Ran,
+    report: &RunSummary,
+    ran: &RunResult,
     as_json: bool,
 ) -> Result<u8> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
     if let Err(e) = ran.directory.write("result.json", &text, false) {
-        ui::say(&format!("warning: the result can't be written: {e}"));
+        ui::say(&format!("warning: cannot write the result: {e}"));
     }
     let key = crate::evidence::keys::report(&catalog.settings.name, &report.run);
     if let Err(e) = ran.store.put(&key, &text).await {
-        ui::say(&format!("warning: the result is not in the store: {e}"));
+        ui::say(&format!(
+            "warning: cannot write the result to the store: {e}"
+        ));
     }
-    let http = context::http();
+    let http = context::http_client();
     crate::notify::tell(
         catalog,
-        &slack(report, inventory),
-        &context::webhook,
+        &slack_values(report, inventory),
+        &context::webhook_secret,
         http.as_deref(),
     )
     .await;
-    show(report, as_json);
-    end(ran)
+    print_summary(report, as_json);
+    exit_code(ran)
 }
 
-/// Shows the ids on stdout.
-pub(super) fn show(report: &Report, as_json: bool) {
+/// Prints the result of each image on stdout.
+pub(super) fn print_summary(report: &RunSummary, as_json: bool) {
     if as_json {
         return ui::json(report);
     }
@@ -293,7 +297,7 @@ pub(super) fn show(report: &Report, as_json: bool) {
             let ami = i.ami.as_ref().map_or_else(dash, ToString::to_string);
             let checks = i.checks.clone().unwrap_or_else(dash);
             let status = match i.kept {
-                Some(version) => format!("{}, stays at {version}", i.status),
+                Some(version) => format!("{}, {version} stays current", i.status),
                 None => i.status.to_owned(),
             };
             let version = if i.failure.is_some() { dash() } else { version };
@@ -325,13 +329,13 @@ pub(super) fn show(report: &Report, as_json: bool) {
     ));
 }
 
-/// The exit code, or the worst failure as an error.
-pub(super) fn end(ran: &Ran) -> Result<u8> {
+/// Returns exit code 0, or the most severe failure as an error.
+pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
     let directory = ran.directory.root().display();
     let Some(kind) = ran.outcome.kind() else {
         return Ok(0);
     };
-    let mut error = Error::new(kind, headline(&ran.outcome));
+    let mut error = Error::new(kind, outcome_headline(&ran.outcome));
     for (scope, end) in &ran.outcome.scopes {
         match end {
             ScopeEnd::Failed {
@@ -353,16 +357,16 @@ pub(super) fn end(ran: &Ran) -> Result<u8> {
             } => {
                 ui::say(&format!("stuck: {scope}: could not {verb}: {text}"));
                 for what in left {
-                    error = error.hint(format!("{scope}: left behind: {what}"));
+                    error = error.hint(format!("{scope}: not removed: {what}"));
                 }
             }
             _ => {}
         }
     }
-    Err(error.hint(format!("everything about this run is in {directory}")))
+    Err(error.hint(format!("the files of this run are in {directory}")))
 }
 
-fn headline(outcome: &Outcome) -> String {
+fn outcome_headline(outcome: &Outcome) -> String {
     let count =
         |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
     let parts = [
@@ -383,5 +387,5 @@ fn headline(outcome: &Outcome) -> String {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{n} {what}"))
         .collect();
-    format!("run {} did not succeed: {}", outcome.run, words.join(", "))
+    format!("run {} failed: {}", outcome.run, words.join(", "))
 }

@@ -1,4 +1,4 @@
-//! Owns the way from controls, verdicts and facts to the model of a report: what was judged, of what, and what it was given.
+//! Builds the model of a report from controls, verdicts and facts.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,26 @@ use super::text::Text;
 use crate::checks::{self, Facts, Gate, System, Tree};
 use crate::model::Timestamp;
 
-/// What a report is about.
+/// Circumstances of a report.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
-    /// The image, or what else was inspected.
+pub struct ReportContext<'a> {
+    /// Name of the image or of another target.
     pub target: &'a str,
-    /// When in the life of the image.
+    /// Phase of the checks.
     pub phase: Phase,
-    /// When it was judged: waivers are as good as they are then.
+    /// Time of the evaluation; decides which waivers have expired.
     pub judged: Timestamp,
-    /// How long the collection took.
+    /// Duration of the collection in seconds.
     pub seconds: f64,
-    /// Which failures count.
+    /// Gate that decides which failures count.
     pub gate: Gate,
 }
 
-/// The report: `verdicts` of `controls`, under `profiles` as far as these name where a control comes from.
+/// Builds a report of `verdicts`. Groups the controls by profile: by those of `profiles`, and by
+/// new entries for controls of other origins.
 #[must_use]
-pub fn fill(
-    about: &About<'_>,
+pub fn build_report(
+    about: &ReportContext<'_>,
     profiles: Vec<Profile>,
     controls: &[&checks::Control],
     verdicts: &[checks::Verdict],
@@ -45,8 +46,8 @@ pub fn fill(
         let Some(control) = by_id.get(verdict.control.as_str()).copied() else {
             continue;
         };
-        let made = made(control, verdict, about.gate, today);
-        place(&mut profiles, control).controls.push(made);
+        let made = convert_control(control, verdict, about.gate, today);
+        profile_entry(&mut profiles, control).controls.push(made);
     }
     profiles.retain(|p| !p.controls.is_empty());
     Report {
@@ -65,18 +66,18 @@ pub fn fill(
             version: system.version.into(),
         },
         profiles,
-        packages: system.packages.into_iter().map(package).collect(),
+        packages: system.packages.into_iter().map(convert_package).collect(),
     }
 }
 
-fn package(of: checks::Installed) -> Package {
+fn convert_package(installed: checks::Installed) -> Package {
     let checks::Installed {
         name,
         version,
         arch,
         source,
         source_version,
-    } = of;
+    } = installed;
     Package {
         name,
         version,
@@ -86,8 +87,8 @@ fn package(of: checks::Installed) -> Package {
     }
 }
 
-/// The profile that a control is reported under; one that nobody described is known by its name and file alone.
-fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p mut Profile {
+/// Returns the profile entry of a control. Adds an entry with name and file if there is none.
+fn profile_entry<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p mut Profile {
     let origin = &control.origin;
     let known = profiles.iter().position(|p| p.name == origin.name);
     let at = known.unwrap_or_else(|| {
@@ -104,10 +105,15 @@ fn place<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p m
     &mut profiles[at]
 }
 
-fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today: Date) -> Control {
+fn convert_control(
+    control: &checks::Control,
+    verdict: &checks::Verdict,
+    gate: Gate,
+    today: Date,
+) -> Control {
     let origin = &control.origin;
     let code = if origin.code.is_empty() {
-        spelled(control)
+        control_json(control)
     } else {
         origin.code.clone()
     };
@@ -119,9 +125,13 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
         tags: control
             .tags
             .iter()
-            .map(|(key, value)| (key.clone(), tag(value)))
+            .map(|(key, value)| (key.clone(), convert_tag(value)))
             .collect(),
-        refs: control.refs.iter().map(|text| reference(text)).collect(),
+        refs: control
+            .refs
+            .iter()
+            .map(|text| parse_reference(text))
+            .collect(),
         code,
         place: Place {
             file: origin.file.clone(),
@@ -138,17 +148,17 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
         results: verdict
             .results
             .iter()
-            .map(|f| finding(&control.id, f))
+            .map(|f| convert_finding(&control.id, f))
             .collect(),
     }
 }
 
-/// Its JSON, which is YAML, where nobody kept what was written.
-fn spelled(control: &checks::Control) -> String {
+/// Returns the control as JSON (which is also YAML), for controls without source text.
+fn control_json(control: &checks::Control) -> String {
     serde_json::to_string_pretty(&control.body).unwrap_or_default()
 }
 
-fn tag(value: &Tree) -> Tag {
+fn convert_tag(value: &Tree) -> Tag {
     let text = |tree: &Tree| tree.spelled().unwrap_or_default();
     match value.spelled() {
         Some(one) => Tag::Text(one),
@@ -156,34 +166,36 @@ fn tag(value: &Tree) -> Tag {
     }
 }
 
-fn reference(text: &str) -> Reference {
+fn parse_reference(text: &str) -> Reference {
     match text.starts_with("https://") || text.starts_with("http://") {
         true => Reference::Url(text.to_owned()),
         false => Reference::Text(text.to_owned()),
     }
 }
 
-fn finding(id: &str, of: &checks::Finding) -> Finding {
-    let (resource, shown) = match of.resource.split_once(' ') {
-        Some((kind, _)) => (kind.to_owned(), Text::from(of.resource.as_str())),
-        None if of.resource.is_empty() => ("control".to_owned(), format!("control {id}").into()),
-        None => (of.resource.clone(), of.resource.as_str().into()),
+fn convert_finding(id: &str, source: &checks::Finding) -> Finding {
+    let (resource, shown) = match source.resource.split_once(' ') {
+        Some((kind, _)) => (kind.to_owned(), Text::from(source.resource.as_str())),
+        None if source.resource.is_empty() => {
+            ("control".to_owned(), format!("control {id}").into())
+        }
+        None => (source.resource.clone(), source.resource.as_str().into()),
     };
     let reason = || {
-        let bare = of
+        let bare = source
             .message
-            .strip_prefix(&format!("{}: ", of.property))
-            .unwrap_or(&of.message);
+            .strip_prefix(&format!("{}: ", source.property))
+            .unwrap_or(&source.message);
         Text::from(bare)
     };
     Finding {
         resource,
         shown,
-        property: of.property.as_str().into(),
-        expected: of.expected.as_str().into(),
-        actual: of.actual.as_deref().map(Text::from),
-        message: of.message.as_str().into(),
-        verdict: match of.outcome {
+        property: source.property.as_str().into(),
+        expected: source.expected.as_str().into(),
+        actual: source.actual.as_deref().map(Text::from),
+        message: source.message.as_str().into(),
+        verdict: match source.outcome {
             Outcome::Passed => Verdict::Passed,
             Outcome::Failed => Verdict::Failed,
             Outcome::Skipped => Verdict::Skipped { reason: reason() },
