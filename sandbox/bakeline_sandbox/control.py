@@ -38,6 +38,8 @@ class Control:
             return Response("no_service", status=404, content_type="text/plain")
         if not hmac.compare_digest(request.headers.get("X-Bakeline-Key", "").encode(), self.key.encode()):
             return _json({"error": "the header X-Bakeline-Key must carry the sandbox's access key"}, 403)
+        from moto.core.exceptions import ServiceException
+
         from .ec2 import fixtures
 
         name, request.max_content_length = f"{request.method.lower()}_{verb}", MAX_OWN
@@ -46,6 +48,8 @@ class Control:
             return _json({"error": f"there is no {request.method} {place}/{verb}"}, 404)
         try:
             return _json(action(json.loads(request.get_data() or b"{}")))
+        except ServiceException as error:
+            return _json({"error": f"{verb}: {error.code}: {error.message}"}, 400)
         except Exception as error:
             status = 400 if isinstance(error, (ValueError, TypeError, KeyError)) else 500
             return _json({"error": f"{verb}: {type(error).__name__}: {error}"}, status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
@@ -88,3 +90,15 @@ def test_tags_may_have_any_character(api: Api) -> None:
     tags = [{"Key": "Größe", "Value": BEYOND}]
     image = api.image("one", TagSpecifications=[{"ResourceType": "image", "Tags": tags}])
     assert api.look(image)["Tags"] == tags
+
+
+def test_control_images_refuses_description_beyond_ascii(api: Api) -> None:
+    images = [{"name": "one", "description": "ascii ~"}, {"name": "two", "description": BEYOND}]
+    with pytest.raises(HTTPError) as caught:
+        api.control("images", images)
+    assert caught.value.code == 400
+    error = json.loads(caught.value.read())["error"]
+    assert (
+        error == f"images: InvalidParameterValue: Value ({BEYOND}) for parameter Description is invalid. {ASCII_REASON}"
+    )
+    assert api.client("ec2").describe_images(Owners=["self"])["Images"] == []

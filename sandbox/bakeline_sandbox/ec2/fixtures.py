@@ -23,7 +23,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import random_ami_id, random_snapshot_id
 
-from . import vendor
+from . import texts, vendor
 from .images import Image, Snapshot
 from .lifecycle import ROOT_GIB
 from .paging import iso
@@ -107,10 +107,11 @@ def post_forget(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def post_images(asked: list[dict[str, Any]]) -> dict[str, Any]:
-    """Register many AMIs at once; they boot as the vendor's first one."""
+    """Registers AMIs after checking all of them; each boots the vendor's first release."""
     for one in asked:
         if one.get("state", "available") not in STATES or not one.get("name"):
             raise ValueError(f"an image needs a name, and a state of {', '.join(STATES)}: {one}")
+        texts.check("RegisterImage", {"Description": one.get("description")})
     with here().lock:
         if taken := {str(one.get("id")) for one in asked} & {image_id for ec2 in backends() for image_id in ec2.amis}:
             raise ValueError(f"there is an image {', '.join(sorted(taken))} already")
