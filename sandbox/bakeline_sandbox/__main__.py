@@ -106,6 +106,7 @@ def _start(store: Store, args: argparse.Namespace, lock: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "bakeline_sandbox", "serve", "--dir", str(store.path), "--port", str(args.port)]
     command += ["--backend", backend.name, "--why", why]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environ.pop("BAKELINE_SANDBOX_DIR", None)  # other shells may not have it, so the server's hints need `--dir`
     quiet = {"stdin": subprocess.DEVNULL, "stdout": log.open("ab"), "stderr": subprocess.STDOUT, "cwd": "/"}
     server = subprocess.Popen(command, start_new_session=True, pass_fds=(lock,), env=environ, **quiet)  # type: ignore[call-overload]
     store.note_holder("server", server.pid)
@@ -224,7 +225,7 @@ def serve(store: Store, args: argparse.Namespace, _: list[str]) -> int:
     """The server itself; `up` starts it."""
     from .server import serve as run
 
-    return run(store.path, args.backend, args.why, args.port)
+    return run(store, args.backend, args.why, args.port)
 
 
 if __name__ == "__main__":

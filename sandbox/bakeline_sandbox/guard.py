@@ -38,6 +38,7 @@ class Guard:
     key: str
     log: JsonLines
     principal: Callable[[str], tuple[str, bool] | None]
+    command: Callable[[str], str]
     faults: Faults = field(default_factory=Faults)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -56,7 +57,7 @@ class Guard:
     def _refuse_browser(self, environ: dict[str, Any], call: Call) -> Response | None:
         """A web page must reach nothing here, neither as itself nor by a name that resolves to loopback."""
         if environ.get("HTTP_HOST") not in [f"{name}:{environ['SERVER_PORT']}" for name in ("127.0.0.1", "localhost")]:
-            text = "This Host is not served: use the endpoint that `bakeline sandbox status` names."
+            text = f"This Host is not served: use the endpoint that `{self.command('status')}` names."
             return call.error("AccessDenied", text, 403)
         if "HTTP_ORIGIN" in environ:
             return call.error("AccessDenied", "Requests from web pages (with an Origin header) are refused.", 403)
@@ -69,7 +70,7 @@ class Guard:
             return call.error("AccessDenied", "The sandbox trusts no web identity: use AssumeRole.", 403)
         if known is None:
             code = DENIED.get(call.service, "InvalidClientTokenId" if call.key else "MissingAuthenticationToken")
-            text = "The access key is not this sandbox's: load its environment (`bakeline sandbox status --env`)."
+            text = f"The access key is not this sandbox's: load its environment (`{self.command('status --env')}`)."
             return call.error(code, text, 403)
         if known[1]:
             return call.error("ExpiredToken", "The security token included in the request is expired", 403)
@@ -77,7 +78,7 @@ class Guard:
             text = f"The sandbox serves {', '.join(SERVED)}, not {call.service}."
             return call.error("UnsupportedOperation", text, 400)
         if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
-            text = "moto's own interface is not served: use `bakeline sandbox reset`."
+            text = f"moto's own interface is not served: use `{self.command('reset')}`."
             return call.error("AccessDenied", text, 403)
         return None
 

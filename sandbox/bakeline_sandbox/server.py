@@ -19,6 +19,7 @@ from .call import JsonLines
 from .control import Control
 from .faults import Faults
 from .guard import Guard
+from .store import Store
 from .webhook import Webhook
 
 LOG = logging.getLogger("bakeline_sandbox")
@@ -37,7 +38,7 @@ class Sandbox:
     """One running sandbox; `port` is known once it is made."""
 
     def __init__(
-        self, backend: Backend, run: Path, refresh: Callable[[str, str], str], port: int = 0, pending: float = 0.5
+        self, backend: Backend, store: Store, refresh: Callable[[str, str], str], port: int = 0, pending: float = 0.5
     ) -> None:
         os.environ.update(MOTO)
         os.environ.pop("MOTO_ACCOUNT_ID", None)
@@ -48,16 +49,16 @@ class Sandbox:
         from . import ec2
         from .ec2 import others, world
 
-        self.backend, self.run, self.refresh = backend, run, refresh
+        self.backend, self.store, self.run, self.refresh = backend, store, store.run, refresh
         self.key = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
         self.secret, self.token = secrets.token_urlsafe(30), secrets.token_urlsafe(24)
         self.publishing = threading.Lock()
         self.world = world.World(backend, pending)
         ec2.install(self.world)
         faults = Faults()
-        own = Control(self.key, Webhook(self.token, run / "slack.jsonl"), faults, self.reset, self.publish)
-        moto, log = DomainDispatcherApplication(create_backend_app), JsonLines(run / "api.jsonl")
-        app = Guard(moto, own, self.key, log, others.principal, faults)
+        own = Control(self.key, Webhook(self.token, self.run / "slack.jsonl"), faults, self.reset, self.publish)
+        moto, log = DomainDispatcherApplication(create_backend_app), JsonLines(self.run / "api.jsonl")
+        app = Guard(moto, own, self.key, log, others.principal, store.command, faults)
         self.server = make_server("127.0.0.1", port, app, threaded=True)
         self.port = self.server.server_port
         self.endpoint = f"http://127.0.0.1:{self.port}"
@@ -104,7 +105,8 @@ class Sandbox:
                     reset_model_data()
             if not emptied and time.monotonic() > deadline:
                 left = ", ".join(self.world.queues)
-                raise TimeoutError(f"after {DRAIN_SECONDS} s these still run: {left}; use `bakeline sandbox down`")
+                hint = self.store.command("down")
+                raise TimeoutError(f"after {DRAIN_SECONDS} s these still run: {left}; use `{hint}`")
             time.sleep(0.05)
         for layer in layers:
             self.backend.drop_layer(layer)
@@ -135,13 +137,13 @@ def write_private(path: Path, text: str) -> None:
     part.rename(path)
 
 
-def serve(store: Path, wanted: str, why: str, port: int) -> int:
+def serve(store: Store, wanted: str, why: str, port: int) -> int:
     """The daemon: runs until SIGTERM. Its standard error is the log file."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from .backends.pick import pick
     from .roots import Roots
 
-    stop, run, roots = threading.Event(), store / "run", Roots(store)
+    stop, run, roots = threading.Event(), store.run, Roots(store.path)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
@@ -149,7 +151,7 @@ def serve(store: Path, wanted: str, why: str, port: int) -> int:
         layer = f"{debian}-{serial}"
         return layer if (roots.layers / layer).exists() else roots.refresh(debian, serial)
 
-    sandbox = Sandbox(pick(store, wanted)[0], run, refresh, port)
+    sandbox = Sandbox(pick(store.path, wanted)[0], store, refresh, port)
     sandbox.start()
     write_private(run / "env", "".join(f"{name}={value}\n" for name, value in sandbox.env().items()))
     logs = {"server": run / "server.log", "api": run / "api.jsonl", "slack": run / "slack.jsonl"}

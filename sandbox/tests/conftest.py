@@ -105,11 +105,11 @@ class Api:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     from bakeline_sandbox.server import Sandbox
+    from bakeline_sandbox.store import Store
 
-    backend = FakeBackend()
-    sandbox = Sandbox(
-        backend, tmp_path_factory.mktemp("run"), lambda release, serial: f"{release}-{serial}", pending=0.05
-    )
+    backend, store = FakeBackend(), Store(tmp_path_factory.mktemp("store"))
+    store.run.mkdir()
+    sandbox = Sandbox(backend, store, lambda release, serial: f"{release}-{serial}", pending=0.05)
     sandbox.start()
     yield Api(sandbox, backend)
     sandbox.stop()

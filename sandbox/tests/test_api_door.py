@@ -257,3 +257,16 @@ def test_a_change_can_be_stalled_and_lost_or_made(api: Api) -> None:
         api.until(lambda: not api.control("faults")["held"])
     names = {pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]}
     assert names == {"lost-before", "lost-meanwhile", "made-before", "made-meanwhile", "made"}
+
+
+def test_hints_name_the_state_directory(api: Api) -> None:
+    stranger = api.client("ec2", aws_access_key_id="AKIAAAAAAAAAAAAAAAAA", aws_secret_access_key="x")
+    with pytest.raises(ClientError) as caught:
+        stranger.describe_images()
+    directory = f"--dir {api.sandbox.store.path}`"
+    assert f"`bakeline sandbox status --env {directory}" in caught.value.response["Error"]["Message"]
+    assert f"`bakeline sandbox status {directory}" in raw(api, "POST", "/", Host="evil.example")[1]
+    host = f"127.0.0.1:{api.sandbox.port}"
+    key = f"AWS4-HMAC-SHA256 Credential={api.sandbox.key}/20260101/{REGION}/s3/aws4_request, SignedHeaders=host, Signature=0"
+    answer = raw(api, "POST", "/moto-api/reset", Host=host, Authorization=key)[1]
+    assert f"`bakeline sandbox reset {directory}" in answer
