@@ -81,7 +81,7 @@ def first(at: pathlib.Path, size: int) -> dict[str, dict[str, str]]:
     world = {"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "123456789012", "caller": "me", "images": []}
     (at / "empty.json").write_text(json.dumps({**world, "sources": sources}))
     ran = subprocess.run(
-        [BAKELINE, "plan", "--json", "--world", "empty.json"], cwd=at, capture_output=True, text=True, check=True
+        [BAKELINE, "plan", "--json", "--inventory", "empty.json"], cwd=at, capture_output=True, text=True, check=True
     )
     steps = json.loads(ran.stdout)["steps"]
     builds = [step["action"]["build"] for step in steps if "build" in step["action"]]
@@ -108,7 +108,7 @@ def world(at: pathlib.Path, size: int) -> None:
                 tags["bakeline:parent"] = f"{above}@202611{VERSIONS:02d}.1"
             images.append(ami(ident, f"bench/{image}/x86_64/{version}-run", tags))
     recorded = json.loads((at / "empty.json").read_text())
-    (at / "world.json").write_text(json.dumps({**recorded, "images": images}))
+    (at / "inventory.json").write_text(json.dumps({**recorded, "images": images}))
 
 
 def timed(words: list[str], at: pathlib.Path) -> tuple[float, float]:
@@ -131,7 +131,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for size, at in places.items():
                 total = 0.0
-                for words in (["validate"], ["plan", "--world", "world.json"]):
+                for words in (["validate"], ["plan", "--inventory", "inventory.json"]):
                     took, memory = timed(words, at)
                     parts.setdefault((size, words[0]), []).append(took)
                     peak[size] = max(peak[size], memory)

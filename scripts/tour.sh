@@ -8,6 +8,6 @@ run() {
     "$BAKELINE" "$@" 2>&1 || printf '(exit code %d)\n' $?
 }
 run -C $TOUR/broken validate
-run -C $TOUR/catalog plan --world $TOUR/world.json
-run -C $TOUR/catalog prune --world $TOUR/world.json
+run -C $TOUR/catalog plan --inventory $TOUR/inventory.json
+run -C $TOUR/catalog prune --inventory $TOUR/inventory.json
 run -C $TOUR/catalog check web --root $TOUR/rootfs

@@ -6,21 +6,21 @@ use std::fmt;
 /// What an exit code means; the numbers are an API (see the table in README.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// 1: what the user gave (catalog, world, plan, templates, settings) is wrong; nothing was changed.
+    /// 1: what the user gave (catalog, inventory, plan, templates, settings) is wrong; nothing was changed.
     Input,
     /// 2: the command line is wrong.
     Usage,
     /// 3: checks failed.
     ChecksFailed,
-    /// 4: a build or cloud step failed, and the world was read back clean.
+    /// 4: a build or cloud step failed, and the inventory was read back clean.
     StepFailed,
     /// 5: something is left behind; a person is needed.
     Stuck,
     /// 6: a lookup found nothing.
     NotFound,
-    /// 7: refused, nothing changed (the world moved, a lock is held, a brake).
+    /// 7: refused, nothing changed (the inventory moved, a lock is held, a brake).
     Refused,
-    /// 130: interrupted, world clean.
+    /// 130: interrupted, inventory clean.
     Interrupted,
 }
 

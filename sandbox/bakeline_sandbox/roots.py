@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from . import aptsource
 from .backends.needs import SYS_ADMIN
-from .backends.system import BackendError, has_capabilities, remove_tree, run
+from .backends.system import BackendError, has_capabilities, remove_tree, run, unmount_below
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}
 PACKAGES = (
@@ -70,6 +71,8 @@ SCRAPED = (
     "etc/apt/apt.conf.d/99mmdebstrap",
     "var/lib/dbus/machine-id",
 )
+# A killed build ends with all its processes, and its mounts vanish with the namespace.
+NAMESPACES = shlex.split("setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc")
 Progress = Callable[[str], None]
 
 
@@ -122,7 +125,9 @@ class Roots:
             progress(f"{name}: cached")
             return path
         progress(f"{name}: building with mmdebstrap (about a minute)")
-        part = path.with_name(f".{path.name}.part")
+        # Mounts appear in the kernel's table under the real path.
+        part = path.parent.resolve() / f".{path.name}.part"
+        unmount_below(part)
         remove_tree(part)
         self._mmdebstrap(name, source, part)
         _finish(part, SUITES[name], source)
@@ -134,9 +139,16 @@ class Roots:
         return path
 
     def _mmdebstrap(self, name: str, source: aptsource.AptSource, target: Path) -> None:
-        command = ["mmdebstrap", "--variant=minbase", "--mode=root", "--format=directory"]
+        isolated = has_capabilities([SYS_ADMIN])
+        command = [
+            *(NAMESPACES if isolated else ()),
+            "mmdebstrap",
+            "--variant=minbase",
+            "--mode=root",
+            "--format=directory",
+        ]
         command += [f"--include={PACKAGES}{MORE[name]}"]
-        if not has_capabilities([SYS_ADMIN]):
+        if not isolated:
             command += ["--skip=check/canmount,chroot/mount"]
         command += [f"--aptopt={line}" for line in source.apt_conf(inside=False)]
         command += [SUITES[name], str(target), *source.sources(SUITES[name], inside=False)]

@@ -9,5 +9,5 @@ pub fn unavailable() -> Error {
         Kind::Usage,
         "this bakeline was built without the feature `live`: it can't reach any cloud",
     )
-    .hint("build it with default features, or give the facts with --world FILE")
+    .hint("build it with default features, or give the facts with --inventory FILE")
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 const COMPLETE: &str = "complete";
 
 /// Creates the directory `target` unless it is complete already. `create` fills a sibling under a lock, and a rename puts it
-/// into place. So no process sees a partial directory, or deletes one in use. `what` names the directory in messages.
+/// into location. So no process sees a partial directory, or deletes one in use. `what` names the directory in messages.
 ///
 /// # Errors
 /// The cache can't be written or locked, or `create` failed.
@@ -43,7 +43,7 @@ pub(super) fn create(
     let created = std::fs::create_dir_all(&part)
         .map_err(broken)
         .and_then(|()| create(&part));
-    let placed = created.and_then(|()| place(&part, target).map_err(broken));
+    let placed = created.and_then(|()| location(&part, target).map_err(broken));
     if placed.is_err() {
         let _gone = std::fs::remove_dir_all(&part);
     }
@@ -71,8 +71,8 @@ fn lock(target: &Path, what: &str, say: &dyn Fn(&str)) -> io::Result<File> {
     Ok(file)
 }
 
-/// Marks a directory as complete and puts it in place of an incomplete one of the same name.
-fn place(part: &Path, target: &Path) -> io::Result<()> {
+/// Marks a directory as complete and puts it in location of an incomplete one of the same name.
+fn location(part: &Path, target: &Path) -> io::Result<()> {
     system::write_atomically(&part.join(COMPLETE), b"", 0o644)?;
     if target.exists() {
         std::fs::remove_dir_all(target)?;
@@ -86,7 +86,7 @@ fn sibling(target: &Path, more: &str) -> PathBuf {
     target.with_file_name(format!(".{name}.{more}"))
 }
 
-/// Parts of a directory that were never put into place.
+/// Parts of a directory that were never put into location.
 fn parts(target: &Path) -> io::Result<Vec<PathBuf>> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let (begin, parent) = (

@@ -74,7 +74,7 @@ fn environment(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
         say("creating the sandbox's virtual environment (first use; about a minute)");
         quietly(Command::new("python3").arg("-m").arg("venv").arg(part))
             .map_err(|said| no_venv(&said))?;
-        // Only `bin/python` is used: scripts beside it name the directory as it was before it was put into place.
+        // Only `bin/python` is used: scripts beside it name the directory as it was before it was put into location.
         let mut pip = Command::new(part.join("bin").join("python"));
         quietly(
             pip.args(["-m", "pip", "install", "--quiet", "--requirement"])

@@ -37,7 +37,7 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// bakeline's own program, for the processes that a run starts. On Linux the path holds the very program that runs, also
-/// after an update has put another one in its place.
+/// after an update has put another one in its location.
 ///
 /// # Errors
 /// What the system said.

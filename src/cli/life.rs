@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::WorldArgs;
+use super::InventoryArgs;
 use crate::model::Version;
 
 /// `rollback`.
@@ -78,5 +78,5 @@ pub struct Doctor {
     pub json: bool,
     /// Facts from or to files.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub inventory: InventoryArgs,
 }

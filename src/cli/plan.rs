@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::WorldArgs;
+use super::InventoryArgs;
 
 /// How a plan is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,7 +27,7 @@ pub struct Why {
     pub json: bool,
     /// Facts from or to files.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub inventory: InventoryArgs,
 }
 
 /// `probe`.
@@ -62,11 +62,11 @@ pub struct Plan {
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
     /// Write the plan to a file, to be reviewed and then executed with `release --plan`.
-    #[arg(long, value_name = "FILE", conflicts_with = "world")]
+    #[arg(long, value_name = "FILE", conflicts_with = "inventory")]
     pub save: Option<PathBuf>,
     /// Facts from or to files.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub inventory: InventoryArgs,
 }
 
 /// `release`.
@@ -91,5 +91,5 @@ pub struct Release {
     pub json: bool,
     /// Write the facts the decision was made from.
     #[arg(long, value_name = "FILE")]
-    pub save_world: Option<PathBuf>,
+    pub save_inventory: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::WorldArgs;
+use super::InventoryArgs;
 
 /// `prune`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub struct Prune {
     pub json: bool,
     /// Facts from or to files.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub inventory: InventoryArgs,
 }
 
 /// `restore`.
@@ -61,5 +61,5 @@ pub struct Retire {
     pub json: bool,
     /// Facts from or to files.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub inventory: InventoryArgs,
 }

@@ -6,14 +6,21 @@ use crate::catalog::{Catalog, Image};
 use crate::checks::{Facts, Phase};
 use crate::evidence::diff::Diff;
 use crate::lifecycle::{Record, lookup};
-use crate::model::{ImageName, World};
+use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
 use crate::steps::check::{CheckReport, evidence_file};
 
 /// Says of each image that was released what it brings.
-pub(super) async fn add(report: &mut Report, catalog: &Catalog, world: &World, ran: &Ran) {
+pub(super) async fn add(report: &mut Report, catalog: &Catalog, inventory: &Inventory, ran: &Ran) {
     for image in report.images.iter_mut().filter(|i| i.status == "released") {
-        image.changed = of(catalog, &*ran.store, world, &*ran.directory, &image.image).await;
+        image.changed = of(
+            catalog,
+            &*ran.store,
+            inventory,
+            &*ran.directory,
+            &image.image,
+        )
+        .await;
     }
 }
 
@@ -21,27 +28,27 @@ pub(super) async fn add(report: &mut Report, catalog: &Catalog, world: &World, r
 async fn of(
     catalog: &Catalog,
     store: &dyn Store,
-    world: &World,
+    inventory: &Inventory,
     workspace: &dyn Workspace,
     name: &ImageName,
 ) -> Option<String> {
     let image = catalog.images.get(name)?;
-    let old = before(catalog, store, world, image).await?;
+    let old = before(catalog, store, inventory, image).await?;
     let bytes = workspace.read(&evidence_file(name.as_str(), Phase::Boot))?;
     let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
     let new: Facts = serde_json::from_value(report.facts).ok()?;
     Some(Diff::between(&old, &new, image.platform).headline())
 }
 
-/// The facts of the version that was current when the world was gathered.
+/// The facts of the version that was current when the inventory was gathered.
 async fn before(
     catalog: &Catalog,
     store: &dyn Store,
-    world: &World,
+    inventory: &Inventory,
     image: &Image,
 ) -> Option<Facts> {
     let settings = &catalog.settings;
-    let records = Record::all(&world.images, &settings.name);
+    let records = Record::all(&inventory.images, &settings.name);
     let last = lookup::last_good(
         &records,
         &image.name,

@@ -9,7 +9,7 @@ use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Commit, EnvName, ImageName, Place, Region};
+use crate::model::{Commit, EnvName, ImageName, Location, Region};
 use crate::ports::{Cloud, Http, Store};
 use crate::ui;
 
@@ -158,9 +158,9 @@ pub(super) struct Clouds {
 }
 
 impl Clouds {
-    /// The cloud of a place's account.
-    pub(super) fn at(&self, place: &Place) -> Result<&dyn Cloud> {
-        let Some(account) = &place.account else {
+    /// The cloud of a location's account.
+    pub(super) fn at(&self, location: &Location) -> Result<&dyn Cloud> {
+        let Some(account) = &location.account else {
             return Ok(&*self.home);
         };
         self.others.get(account).map(|c| &**c).ok_or_else(|| {

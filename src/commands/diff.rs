@@ -9,7 +9,7 @@ use super::context::{self, Loaded};
 use super::{gather, lock, report, run, validate};
 use crate::catalog::{Catalog, Image, OnFailure};
 use crate::checks::{Facts, Phase};
-use crate::cli::{Diff as Args, WorldArgs};
+use crate::cli::{Diff as Args, InventoryArgs};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::diff::{Change, Diff};
 use crate::evidence::keys;
@@ -27,10 +27,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let store = context::store(&catalog.settings).await?;
     let versions = versions(&*store, catalog, image).await?;
     let (from, old, to) = if args.against.is_some() {
-        let newest = newest(&versions, image, &store.place())?;
+        let newest = newest(&versions, image, &store.location())?;
         ("scratch".to_owned(), scratch(&loaded, image).await?, newest)
     } else {
-        let (from, to) = choose(&versions, args, image, &store.place())?;
+        let (from, to) = choose(&versions, args, image, &store.location())?;
         (
             from.to_string(),
             facts(&*store, catalog, image, from).await?,
@@ -61,12 +61,12 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     validate::ready(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take(loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(loaded, &from, gather::Need::Sources).await?;
-    let plan = plan::release::scratch(&loaded.catalog, &world, image, run)
+    let inventory = gather::inventory(loaded, &from, gather::Need::Sources).await?;
+    let plan = plan::release::scratch(&loaded.catalog, &inventory, image, run)
         .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
     let manner = run::Manner {
         jobs: 1,
@@ -74,7 +74,7 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
         keep_failed: false,
         throwaway: false,
     };
-    let ran = run::act(loaded, &world, &plan, manner).await?;
+    let ran = run::act(loaded, &inventory, &plan, manner).await?;
     report::end(&ran)?;
     let failed = || Error::new(Kind::StepFailed, "the fresh build left no facts");
     let bytes = ran
@@ -85,13 +85,13 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     serde_json::from_value(report.facts).map_err(|e| failed().because(e))
 }
 
-fn newest(versions: &[Version], image: &Image, place: &str) -> Result<Version> {
+fn newest(versions: &[Version], image: &Image, location: &str) -> Result<Version> {
     versions.last().copied().ok_or_else(|| {
         Error::new(
             Kind::NotFound,
             format!("the store has no facts of `{}`", image.name),
         )
-        .hint(format!("the store is {place}"))
+        .hint(format!("the store is {location}"))
     })
 }
 
@@ -113,10 +113,10 @@ fn choose(
     versions: &[Version],
     args: &Args,
     image: &Image,
-    place: &str,
+    location: &str,
 ) -> Result<(Version, Version)> {
     let missing =
-        |what: String| Error::new(Kind::NotFound, what).hint(format!("the store is {place}"));
+        |what: String| Error::new(Kind::NotFound, what).hint(format!("the store is {location}"));
     let parse = |text: &String| {
         text.parse::<Version>()
             .map_err(|e| Error::new(Kind::Usage, format!("`{text}` is not a version")).because(e))
@@ -135,7 +135,7 @@ fn choose(
     };
     let to = match &args.to {
         Some(text) => known(parse(text)?)?,
-        None => newest(versions, image, place)?,
+        None => newest(versions, image, location)?,
     };
     let from = match &args.from {
         Some(text) => known(parse(text)?)?,
@@ -168,12 +168,12 @@ pub(super) async fn facts(
             Kind::NotFound,
             format!("the store has no facts of `{}` {version}", image.name),
         )
-        .hint(format!("the store is {}", store.place()))
+        .hint(format!("the store is {}", store.location()))
     })?;
     let unreadable = |e| {
         Error::input(format!(
             "{key} in {} is not a report of checks",
-            store.place()
+            store.location()
         ))
         .because(e)
     };

@@ -1,4 +1,4 @@
-//! Owns `bakeline doctor`: what is wrong with the tags, pointers and evidence of all places, repaired with --apply.
+//! Owns `bakeline doctor`: what is wrong with the tags, pointers and evidence of all locations, repaired with --apply.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use super::{context, gather, lock, report, run};
 use crate::cli::Doctor;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::doctor::Finding;
-use crate::model::World;
+use crate::model::Inventory;
 use crate::plan::doctor::plan;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
-    if args.apply && args.world.world.is_some() {
+    if args.apply && args.inventory.inventory.is_some() {
         return Err(
             Error::new(Kind::Usage, "--apply can't act on a recorded world")
-                .hint("leave out --world"),
+                .hint("leave out --inventory"),
         );
     }
     let loaded = context::load(dir)?;
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
-    let world = gather::world(&loaded, &args.world, gather::Need::Pointers).await?;
-    let (findings, plan) = plan(&loaded.catalog, &world, run);
+    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
+    let (findings, plan) = plan(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);
     } else {
@@ -28,11 +28,11 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     }
     let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
-        ui::say(agreement(&world));
+        ui::say(agreement(&inventory));
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
-        let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+        let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
         report::end(&ran)?;
         ui::say(&format!("{} repaired", plan.steps.len()));
     }
@@ -62,15 +62,15 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     };
     for finding in left {
         if let Some(by_hand) = &finding.by_hand {
-            error = error.hint(format!("{}: {by_hand}", finding.place));
+            error = error.hint(format!("{}: {by_hand}", finding.location));
         }
     }
     Err(error)
 }
 
 /// What agrees, as far as it was looked at.
-fn agreement(world: &World) -> &'static str {
-    match world.evidence.store {
+fn agreement(inventory: &Inventory) -> &'static str {
+    match inventory.evidence.store {
         Some(_) => "tags, pointers and store agree at all places",
         None => {
             "tags and pointers agree at all places; the recorded world says nothing of the store"
@@ -86,7 +86,7 @@ fn show(findings: &[Finding]) {
     };
     let rows: Vec<Vec<String>> = findings
         .iter()
-        .map(|f| vec![f.place.clone(), f.what.clone(), repair(f)])
+        .map(|f| vec![f.location.clone(), f.what.clone(), repair(f)])
         .collect();
     if !rows.is_empty() {
         ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));

@@ -9,13 +9,13 @@ use super::context::{self, Loaded};
 use super::{unread, uses};
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
-use crate::cli::{Explain as Args, WorldArgs};
+use crate::cli::{Explain as Args, InventoryArgs};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::retain::{Fate, Rules, decide};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{
-    AmiId, Arch, EnvName, ImageName, Manifest, Probe, Region, State, Timestamp, Version, World,
+    AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
 };
 use crate::ports::Store;
 use crate::steps::check::CheckReport;
@@ -52,7 +52,7 @@ struct Built {
     because: Vec<String>,
 }
 
-/// Its AMI at one place.
+/// Its AMI at one location.
 #[derive(Debug, Serialize)]
 struct Copy {
     ami: AmiId,
@@ -68,17 +68,17 @@ struct Copy {
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
-    let unsaved = WorldArgs {
-        world: None,
-        save_world: None,
+    let unsaved = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let fates = |world: &World| fates(&loaded.catalog, world);
-    let world = uses::world(&loaded, &unsaved, fates).await?;
-    unread::warn(&world);
-    let records = Record::all(&world.images, &loaded.catalog.settings.name);
-    let found = find(&loaded.catalog, &world, &records, &args.what)?;
+    let fates = |inventory: &Inventory| fates(&loaded.catalog, inventory);
+    let inventory = uses::inventory(&loaded, &unsaved, fates).await?;
+    unread::warn(&inventory);
+    let records = Record::all(&inventory.images, &loaded.catalog.settings.name);
+    let found = find(&loaded.catalog, &inventory, &records, &args.what)?;
     let store = context::store(&loaded.catalog.settings).await?;
-    let story = story(&loaded, &world, &records, found, &*store).await?;
+    let story = story(&loaded, &inventory, &records, found, &*store).await?;
     if args.json {
         ui::json(&story);
     } else {
@@ -87,23 +87,23 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn fates(catalog: &Catalog, world: &World) -> Vec<Fate> {
+fn fates(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
     decide(
-        &Record::all(&world.images, &catalog.settings.name),
-        &Rules::of(catalog, world),
+        &Record::all(&inventory.images, &catalog.settings.name),
+        &Rules::of(catalog, inventory),
     )
 }
 
 /// The record of an AMI's id, of `image@version`, or of what is current of an image on the lowest rung.
 fn find<'r, 'w>(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     records: &'r [Record<'w>],
     what: &str,
 ) -> Result<&'r Record<'w>> {
     let none =
         |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
-    let missing = |text: String| unread::missing(world, none(text));
+    let missing = |text: String| unread::missing(inventory, none(text));
     if what.starts_with("ami-") {
         let found = records.iter().find(|r| r.ami.id.as_str() == what);
         return found.ok_or_else(|| {
@@ -137,7 +137,7 @@ fn find<'r, 'w>(
 
 async fn story(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     records: &[Record<'_>],
     record: &Record<'_>,
     store: &dyn Store,
@@ -154,7 +154,7 @@ async fn story(
     let report: Option<CheckReport> = report.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let probe = read(store, &keys::probe(&settings.name, image, arch)).await?;
     let probe: Option<Probe> = probe.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let fates = fates(&loaded.catalog, world);
+    let fates = fates(&loaded.catalog, inventory);
     let same = |r: &&Record<'_>| r.image == *image && r.version == version && r.arch == arch;
     Ok(Story {
         image: image.clone(),
@@ -174,7 +174,7 @@ async fn story(
         amis: records
             .iter()
             .filter(same)
-            .map(|r| copy(settings, world, r, &fates))
+            .map(|r| copy(settings, inventory, r, &fates))
             .collect(),
     })
 }
@@ -223,7 +223,7 @@ fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     out
 }
 
-fn copy(settings: &Settings, world: &World, record: &Record<'_>, fates: &[Fate]) -> Copy {
+fn copy(settings: &Settings, inventory: &Inventory, record: &Record<'_>, fates: &[Fate]) -> Copy {
     let fate = fates
         .iter()
         .find(|f| f.ami == record.ami.id && f.region == record.ami.region);
@@ -236,7 +236,7 @@ fn copy(settings: &Settings, world: &World, record: &Record<'_>, fates: &[Fate])
         account: record.ami.owner.clone(),
         environment: record.tag(&settings.environment_key).to_owned(),
         current: record.current.clone(),
-        used_by: world
+        used_by: inventory
             .references
             .iter()
             .filter(|r| r.ami == record.ami.id)

@@ -1,4 +1,4 @@
-//! Owns gathering the world: what the cloud, git and the clock say before anything is decided.
+//! Owns gathering the inventory: what the cloud, git and the clock say before anything is decided.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use super::context::{self, Clouds, Loaded};
 use crate::adapters::system::{SystemClock, reader};
 use crate::catalog::{Image, Origin, Settings, Source};
-use crate::cli::WorldArgs;
+use crate::cli::InventoryArgs;
 use crate::error::{Error, Result};
-use crate::lifecycle::{places, tags};
+use crate::lifecycle::{locations, tags};
 use crate::model::{
-    Ami, AmiId, Evidence, Place, Pointer, Region, Tags, Timestamp, WORLD_SCHEMA, World,
+    Ami, AmiId, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
 };
 use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
 
@@ -27,28 +27,32 @@ pub(super) enum Need {
     Images,
 }
 
-/// The world from a file if one is given, else from the cloud; saved if asked for.
-pub(super) async fn world(loaded: &Loaded, args: &WorldArgs, need: Need) -> Result<World> {
+/// The inventory from a file if one is given, else from the cloud; saved if asked for.
+pub(super) async fn inventory(
+    loaded: &Loaded,
+    args: &InventoryArgs,
+    need: Need,
+) -> Result<Inventory> {
     begun(loaded, args, need, begin(args)).await
 }
 
-/// A recorded world that is being read.
-pub(super) type Reading = Option<tokio::task::JoinHandle<Result<World>>>;
+/// A recorded inventory that is being read.
+pub(super) type Reading = Option<tokio::task::JoinHandle<Result<Inventory>>>;
 
-/// Begins to read a recorded world, while the catalog is loaded.
-pub(super) fn begin(args: &WorldArgs) -> Reading {
-    let file = args.world.clone()?;
+/// Begins to read a recorded inventory, while the catalog is loaded.
+pub(super) fn begin(args: &InventoryArgs) -> Reading {
+    let file = args.inventory.clone()?;
     Some(tokio::task::spawn_blocking(move || recorded(&file)))
 }
 
-/// The same as [`world`], where reading a recorded one was begun before.
+/// The same as [`inventory`], where reading a recorded one was begun before.
 pub(super) async fn begun(
     loaded: &Loaded,
-    args: &WorldArgs,
+    args: &InventoryArgs,
     need: Need,
     reading: Reading,
-) -> Result<World> {
-    let world = match reading {
+) -> Result<Inventory> {
+    let inventory = match reading {
         Some(reading) => reading
             .await
             .map_err(|e| Error::input("the recorded world could not be read").because(e))??,
@@ -57,16 +61,16 @@ pub(super) async fn begun(
             live(loaded, &clouds, need).await?
         }
     };
-    if let Some(file) = &args.save_world {
-        context::write(file, &world)?;
+    if let Some(file) = &args.save_inventory {
+        context::write(file, &inventory)?;
     }
-    Ok(world)
+    Ok(inventory)
 }
 
-fn recorded(file: &Path) -> Result<World> {
-    // Piece by piece: the text of a large world is as large as the world.
+fn recorded(file: &Path) -> Result<Inventory> {
+    // Piece by piece: the text of a large inventory is as large as the inventory.
     let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
-    let world: World = serde_json::from_reader(text).map_err(|e| {
+    let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
         Error::input(format!(
             "{}:{}:{}: it is not a recorded world",
             file.display(),
@@ -75,27 +79,27 @@ fn recorded(file: &Path) -> Result<World> {
         ))
         .because(e)
     })?;
-    if world.schema != WORLD_SCHEMA {
+    if inventory.schema != INVENTORY_SCHEMA {
         let text = format!(
-            "{}: world schema {} is not {WORLD_SCHEMA}",
+            "{}: world schema {} is not {INVENTORY_SCHEMA}",
             file.display(),
-            world.schema
+            inventory.schema
         );
-        return Err(Error::input(text).hint("record it again with --save-world"));
+        return Err(Error::input(text).hint("record it again with --save-inventory"));
     }
-    Ok(world)
+    Ok(inventory)
 }
 
 /// Asks the cloud.
-pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result<World> {
+pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result<Inventory> {
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
     let identity = cloud.identity(home).await.map_err(unreachable)?;
     let mut images = own(cloud, settings, home).await?;
     let mut elsewhere = Elsewhere::default();
-    for place in places::all(settings, &identity.account) {
-        elsewhere.read(clouds, settings, place, need).await;
+    for location in locations::all(settings, &identity.account) {
+        elsewhere.read(clouds, settings, location, need).await;
     }
     images.append(&mut elsewhere.images);
     let mut sources = BTreeMap::new();
@@ -110,8 +114,8 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         }
     }
     let taken = SystemClock.now();
-    let mut world = World {
-        schema: WORLD_SCHEMA,
+    let mut inventory = Inventory {
+        schema: INVENTORY_SCHEMA,
         taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
         account: identity.account,
         caller: identity.arn,
@@ -124,26 +128,27 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         unread: elsewhere.unread,
     };
     if matches!(need, Need::Sources | Need::Manifests) {
-        world.evidence = super::memory::gather(loaded, &world, need == Need::Manifests).await?;
+        inventory.evidence =
+            super::memory::gather(loaded, &inventory, need == Need::Manifests).await?;
     }
     if need == Need::Pointers {
-        world.evidence.store = Some(super::inventory::take(loaded, &world).await?);
+        inventory.evidence.store = Some(super::store_inventory::take(loaded, &inventory).await?);
     }
-    Ok(world)
+    Ok(inventory)
 }
 
-/// What the other places say; one that does not answer is noted and holds nothing else up.
+/// What the other locations say; one that does not answer is noted and holds nothing else up.
 #[derive(Default)]
 struct Elsewhere {
     images: Vec<Ami>,
     parameters: Vec<Pointer>,
-    unread: Vec<(Place, String)>,
+    unread: Vec<(Location, String)>,
 }
 
 impl Elsewhere {
-    async fn read(&mut self, clouds: &Clouds, settings: &Settings, place: Place, need: Need) {
-        if let Err(error) = self.ask(clouds, settings, &place, need).await {
-            self.unread.push((place, error.one_line()));
+    async fn read(&mut self, clouds: &Clouds, settings: &Settings, location: Location, need: Need) {
+        if let Err(error) = self.ask(clouds, settings, &location, need).await {
+            self.unread.push((location, error.one_line()));
         }
     }
 
@@ -151,20 +156,20 @@ impl Elsewhere {
         &mut self,
         clouds: &Clouds,
         settings: &Settings,
-        place: &Place,
+        location: &Location,
         need: Need,
     ) -> Result<()> {
-        let cloud = clouds.at(place)?;
-        if *place != places::home(settings) {
+        let cloud = clouds.at(location)?;
+        if *location != locations::home(settings) {
             self.images
-                .extend(own(cloud, settings, &place.region).await?);
+                .extend(own(cloud, settings, &location.region).await?);
         }
         if need == Need::Pointers {
             let found = cloud
-                .parameters(&place.region, &format!("/bakeline/{}/", settings.name))
+                .parameters(&location.region, &format!("/bakeline/{}/", settings.name))
                 .await?;
             let pointer = |(name, value)| Pointer {
-                place: place.clone(),
+                location: location.clone(),
                 name,
                 value,
             };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{context, gather, lock, report, run};
-use crate::cli::{Hold, WorldArgs};
+use crate::cli::{Hold, InventoryArgs};
 use crate::error::Result;
 use crate::plan::hold::plan;
 use crate::ui;
@@ -12,15 +12,15 @@ pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     let loaded = context::load(dir)?;
     let name = context::image(&loaded.catalog, &args.image)?;
     let run = lock::take(&loaded, lock::Rungs::All).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan(
         &loaded.catalog,
-        &world,
+        &inventory,
         image,
         args.which,
         args.release_hold,
@@ -37,14 +37,14 @@ pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     }
     if plan.steps.is_empty() {
         report::show(
-            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     let lowest = loaded.catalog.settings.environments[0].name.clone();
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .ended(&lowest, done);
-    report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
+    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

@@ -15,14 +15,14 @@ use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::ui;
 
 /// Which catalog, in which Region; the settings where a checkout was read.
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) catalog: CatalogName,
     pub(super) region: Region,
     pub(super) settings: Option<Settings>,
 }
 
 /// From the command line, else from bakeline.yaml, else (the Region) from the environment.
-pub(super) fn place(dir: &Path, args: &Where) -> Result<Place> {
+pub(super) fn location(dir: &Path, args: &Where) -> Result<Location> {
     let settings = match &args.catalog {
         Some(_) => None,
         None => Some(settings(dir)?),
@@ -46,7 +46,7 @@ pub(super) fn place(dir: &Path, args: &Where) -> Result<Place> {
     let region = region.ok_or_else(|| {
         Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION")
     })?;
-    Ok(Place {
+    Ok(Location {
         catalog,
         region,
         settings,
@@ -70,8 +70,8 @@ fn settings(dir: &Path) -> Result<Settings> {
 }
 
 pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
-    let place = place(dir, &args.place)?;
-    let env = environment(args, place.settings.as_ref())?;
+    let location = location(dir, &args.place)?;
+    let env = environment(args, location.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
     check_name(&args.image).map_err(|e| {
         Error::new(
@@ -80,7 +80,7 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
         )
         .because(e)
     })?;
-    let found = find(&place, &image, &env, args.arch).await?;
+    let found = find(&location, &image, &env, args.arch).await?;
     if args.json {
         ui::json(&found);
     } else {
@@ -90,11 +90,11 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
 }
 
 /// Reads the parameter and the AMIs at the same time, so that the verification costs no second round trip.
-async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
-    let cloud = context::cloud(&place.region).await?;
-    let pointer = pointer_name(&place.catalog, image, env, arch);
+async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
+    let cloud = context::cloud(&location.region).await?;
+    let pointer = pointer_name(&location.catalog, image, env, arch);
     let tags = [
-        (tags::CATALOG, place.catalog.as_str()),
+        (tags::CATALOG, location.catalog.as_str()),
         (tags::IMAGE, image.as_str()),
     ]
     .map(|(k, v)| (k.into(), v.into()));
@@ -103,27 +103,27 @@ async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Re
         ..ImageQuery::default()
     };
     let (published, images) = tokio::join!(
-        cloud.parameter(&place.region, &pointer),
-        cloud.images(&place.region, &query)
+        cloud.parameter(&location.region, &pointer),
+        cloud.images(&location.region, &query)
     );
     let published = match published {
         Err(e) if e.kind == CloudErrorKind::Denied => None,
         other => other.map_err(super::gather::unreachable)?,
     };
     let images = images.map_err(super::gather::unreachable)?;
-    let records = Record::all(&images, &place.catalog);
+    let records = Record::all(&images, &location.catalog);
     let found = lookup::published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
         format!(
             "SSM parameter {pointer} in {} names {}, which {why}",
-            place.region,
+            location.region,
             published.unwrap_or_default()
         )
     });
     let Some(record) = found.record else {
         let text = format!(
             "no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}",
-            place.catalog, place.region
+            location.catalog, location.region
         );
         return Err(match defect {
             Some(defect) => Error::new(Kind::NotFound, format!("{text}: {defect}"))
@@ -140,7 +140,7 @@ async fn find(place: &Place, image: &ImageName, env: &EnvName, arch: Arch) -> Re
     let since = record.current.get(env).map(ToString::to_string);
     Ok(json!({
         "ami": record.ami.id, "image": image, "version": record.version, "arch": arch, "environment": env,
-        "region": place.region, "since": since, "name": record.ami.name,
+        "region": location.region, "since": since, "name": record.ami.name,
     }))
 }
 

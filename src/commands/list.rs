@@ -13,12 +13,12 @@ use crate::ports::ImageQuery;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
-    let place = latest::place(dir, &args.place)?;
-    let cloud = context::cloud(&place.region).await?;
-    let wanted = Tags::from([(tags::CATALOG.to_owned(), place.catalog.to_string())]);
+    let location = latest::location(dir, &args.place)?;
+    let cloud = context::cloud(&location.region).await?;
+    let wanted = Tags::from([(tags::CATALOG.to_owned(), location.catalog.to_string())]);
     let found = cloud
         .images(
-            &place.region,
+            &location.region,
             &ImageQuery {
                 tags: wanted,
                 ..ImageQuery::default()
@@ -26,7 +26,7 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
         )
         .await;
     let found = found.map_err(super::gather::unreachable)?;
-    let mut records = Record::all(&found, &place.catalog);
+    let mut records = Record::all(&found, &location.catalog);
     records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
     if args.json {
         ui::json(&records.iter().map(|r| as_json(r)).collect::<Vec<_>>());
@@ -49,9 +49,9 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
     if records.is_empty() && !args.images.is_empty() {
         let text = format!(
             "catalog `{}` has no {} in {}",
-            place.catalog,
+            location.catalog,
             args.images.join(", "),
-            place.region
+            location.region
         );
         return Err(Error::new(Kind::NotFound, text));
     }

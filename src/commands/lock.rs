@@ -1,4 +1,4 @@
-//! Owns taking the locks that a command needs before the world is gathered, and giving them back on every way out.
+//! Owns taking the locks that a command needs before the inventory is gathered, and giving them back on every way out.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::context::{self, Loaded};
 use crate::error::{Error, Result};
 use crate::evidence::{history, keys, manifest};
-use crate::model::{Evidence, ImageName, Manifest, Probe, RunId, World};
+use crate::model::{Evidence, ImageName, Inventory, Manifest, Probe, RunId};
 use crate::plan::release::Released;
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use crate::ui;
@@ -20,9 +20,9 @@ const REPORTS: usize = 20;
 
 /// Reads it. It explains decisions and adds pending updates; a store that can't be read is worth a warning, no failure,
 /// unless a newer bakeline wrote it.
-pub(super) async fn gather(loaded: &Loaded, world: &World, all: bool) -> Result<Evidence> {
+pub(super) async fn gather(loaded: &Loaded, inventory: &Inventory, all: bool) -> Result<Evidence> {
     let store = context::store(&loaded.catalog.settings).await?;
-    match read(loaded, world, &*store, all).await {
+    match read(loaded, inventory, &*store, all).await {
         Ok(evidence) => Ok(evidence),
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
         Err(e) => {
@@ -38,11 +38,11 @@ pub(super) async fn gather(loaded: &Loaded, world: &World, all: bool) -> Result<
 
 async fn read(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     store: &dyn Store,
     all: bool,
 ) -> Result<Evidence, StoreError> {
-    let (catalog, released) = (&loaded.catalog, Released::new(&loaded.catalog, world));
+    let (catalog, released) = (&loaded.catalog, Released::new(&loaded.catalog, inventory));
     let name = &catalog.settings.name;
     let everything = || {
         catalog

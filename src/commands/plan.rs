@@ -8,7 +8,7 @@ use super::{context, gather, report, since, validate};
 use crate::adapters::system::new_run_id;
 use crate::cli::{Format, Plan as Args};
 use crate::error::Result;
-use crate::model::{ImageName, World};
+use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
 use crate::plan::release::{PLAN_SCHEMA, Request, plan};
 use crate::plan::saved::Saved;
@@ -16,15 +16,15 @@ use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let reading = gather::begin(&args.world);
+    let reading = gather::begin(&args.inventory);
     let loaded = context::load(dir)?;
     let named = context::images(&loaded.catalog, &args.images)?;
     let images = match &args.since {
         Some(revision) => Some(only(&named, since::changed(&loaded, revision)?)),
         None => None,
     };
-    let world = gather::begun(&loaded, &args.world, gather::Need::Sources, reading).await?;
-    let run = new_run_id(world.taken);
+    let inventory = gather::begun(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
+    let run = new_run_id(inventory.taken);
     let nothing = images.as_ref().is_some_and(Vec::is_empty);
     let request = Request {
         images: images.unwrap_or(named),
@@ -36,16 +36,16 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         true => Plan {
             schema: PLAN_SCHEMA,
             run: request.run.clone(),
-            made: world.taken,
+            made: inventory.taken,
             decisions: vec![],
             steps: vec![],
         },
-        false => plan(&loaded.catalog, &world, &request),
+        false => plan(&loaded.catalog, &inventory, &request),
     };
     validate::buildable(&loaded.catalog, &plan)?;
     show(
         &plan,
-        &world,
+        &inventory,
         if args.json { Format::Json } else { args.format },
     );
     if let (true, Some(revision)) = (nothing, &args.since) {
@@ -54,7 +54,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write(
             file,
-            &Saved::new(&loaded.catalog, &world, &request, plan.clone()),
+            &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
         )?;
         ui::say(&format!(
             "saved; after review: bakeline release --plan {}",
@@ -62,8 +62,8 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ));
     }
     let end = report::blocked(&plan).map_or(Ok(0), Err);
-    // Handing back every string of a large catalog and world takes as long as deciding, and the process ends here.
-    std::mem::forget((loaded, world, plan));
+    // Handing back every string of a large catalog and inventory takes as long as deciding, and the process ends here.
+    std::mem::forget((loaded, inventory, plan));
     end
 }
 
@@ -82,8 +82,8 @@ struct Shown<'p> {
     waves: Vec<Wave>,
 }
 
-fn show(plan: &Plan, world: &World, format: Format) {
-    let waves = waves(plan, world);
+fn show(plan: &Plan, inventory: &Inventory, format: Format) {
+    let waves = waves(plan, inventory);
     match format {
         Format::Json => ui::json(&Shown { plan, waves }),
         Format::Markdown => ui::data(&[markdown(plan), lines(&waves)].concat().join("\n")),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{context, gather, lock, report, run};
-use crate::cli::{Probe as Args, WorldArgs};
+use crate::cli::{InventoryArgs, Probe as Args};
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::model::Probe;
@@ -15,12 +15,12 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
     let images = context::images(&loaded.catalog, &args.images)?;
     let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &world, &images, run);
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &images, run);
     if let Some(missing) = plan
         .decisions
         .iter()
@@ -33,7 +33,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         jobs: usize::from(args.jobs),
         ..run::Manner::INDEPENDENT
     };
-    let ran = run::act(&loaded, &world, &plan, manner).await?;
+    let ran = run::act(&loaded, &inventory, &plan, manner).await?;
     let probes: Vec<Probe> = ran.outcome.scopes.values().filter_map(found).collect();
     if args.json {
         ui::json(&probes);

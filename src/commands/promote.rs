@@ -1,9 +1,9 @@
-//! Owns `bakeline promote`: move what is current on the rung below up, at every place of the environment.
+//! Owns `bakeline promote`: move what is current on the rung below up, at every location of the environment.
 
 use std::path::Path;
 
 use super::{context, gather, lock, report, run};
-use crate::cli::{Promote, WorldArgs};
+use crate::cli::{InventoryArgs, Promote};
 use crate::error::Result;
 use crate::plan::promote::plan;
 use crate::ui;
@@ -20,26 +20,26 @@ pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         .collect();
     let to = context::environment(&known, &args.to)?;
     let run = lock::take(&loaded, lock::Rungs::To(&to)).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &world, &images, &to, run);
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &images, &to, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "promoted") {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
         report::show(
-            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    // A place that fails holds no other up.
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+    // A location that fails holds no other up.
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .ended(&to, "promoted");
-    report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
+    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

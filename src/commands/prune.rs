@@ -8,7 +8,7 @@ use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::retain::Fate;
-use crate::model::{RunId, World};
+use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
 use crate::plan::prune::saved::{KIND, SAVED_SCHEMA, Saved, facts, moved};
 use crate::plan::prune::{Wish, braked, plan, strangers};
@@ -29,15 +29,16 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     let wish = reviewed
         .as_ref()
         .map_or(given, |(_, saved)| saved.wish.clone());
-    let decide = |world: &World| plan(&loaded.catalog, world, &wish, run.clone());
-    let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
-    unread::warn(&world);
+    let decide = |inventory: &Inventory| plan(&loaded.catalog, inventory, &wish, run.clone());
+    let inventory =
+        uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
+    unread::warn(&inventory);
     let (fates, plan) = match reviewed {
-        Some((file, saved)) => unmoved(&loaded, &world, file, saved, run.clone())?,
-        None => decide(&world),
+        Some((file, saved)) => unmoved(&loaded, &inventory, file, saved, run.clone())?,
+        None => decide(&inventory),
     };
     ladder::show(&fates, args.json);
-    for ami in strangers(&loaded.catalog.settings, &world) {
+    for ami in strangers(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
             "left alone: {} in {} carries this catalog's tags but is not its own ({})",
             ami.id, ami.region, ami.name
@@ -52,7 +53,13 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write(
             file,
-            &Saved::new(&loaded.catalog, &world, wish, fates.clone(), plan.clone()),
+            &Saved::new(
+                &loaded.catalog,
+                &inventory,
+                wish,
+                fates.clone(),
+                plan.clone(),
+            ),
         )?;
     }
     let brake = braked(&brakes(&loaded, args), &fates);
@@ -65,16 +72,19 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             .hint("nothing was changed; look at `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
-        return unread::ended(&world, Ok(0));
+        return unread::ended(&inventory, Ok(0));
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    unread::ended(&world, ladder::end(&loaded, &fates, &ran))
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    unread::ended(&inventory, ladder::end(&loaded, &fates, &ran))
 }
 
 fn refuse_mixtures(args: &Prune) -> Result<()> {
     let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
-    if args.apply.is_some() && args.world.world.is_some() {
-        return usage("--apply can't act on a recorded world", "leave out --world");
+    if args.apply.is_some() && args.inventory.inventory.is_some() {
+        return usage(
+            "--apply can't act on a recorded world",
+            "leave out --inventory",
+        );
     }
     let reviewed = matches!(args.apply, Some(Some(_)));
     if reviewed && (args.keep.is_some() || args.shared_ok) {
@@ -153,12 +163,12 @@ const SAID: usize = 5;
 /// What was reviewed, if every fact it was decided from still holds.
 fn unmoved(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     file: &Path,
     saved: Saved,
     run: RunId,
 ) -> Result<(Vec<Fate>, Plan)> {
-    let moved = moved(&saved.facts, &facts(&loaded.catalog, world));
+    let moved = moved(&saved.facts, &facts(&loaded.catalog, inventory));
     if moved.is_empty() {
         let plan = Plan { run, ..saved.plan };
         return Ok((saved.fates, plan));

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{changes, context, gather, lock, report, run, sweep, validate};
 use crate::adapters::system::variable;
 use crate::catalog::Catalog;
-use crate::cli::{Release, WorldArgs};
+use crate::cli::{InventoryArgs, Release};
 use crate::error::{Error, Kind, Result};
-use crate::model::{RunId, World};
+use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
 use crate::plan::release::{Request, plan};
 use crate::plan::saved::{SAVED_SCHEMA, Saved};
@@ -19,19 +19,19 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     validate::ready(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: args.save_world.clone(),
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: args.save_inventory.clone(),
     };
-    let world = gather::world(&loaded, &from, gather::Need::Sources).await?;
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Sources).await?;
     let request = Request {
         images,
         force: args.force,
         run,
     };
     let plan = match &args.plan {
-        Some(file) => reviewed(file, &loaded.catalog, &world, &request.run)?,
-        None => plan(&loaded.catalog, &world, &request),
+        Some(file) => reviewed(file, &loaded.catalog, &inventory, &request.run)?,
+        None => plan(&loaded.catalog, &inventory, &request),
     };
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::blocked(&plan) {
@@ -39,10 +39,10 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     }
     if plan.steps.is_empty() {
         report::show(
-            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
-        sweep::after(&loaded, &world).await;
+        sweep::after(&loaded, &inventory).await;
         return Ok(0);
     }
     notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
@@ -53,19 +53,19 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         keep_failed: args.keep_failed,
         throwaway: false,
     };
-    let ran = run::act(&loaded, &world, &plan, manner).await?;
+    let ran = run::act(&loaded, &inventory, &plan, manner).await?;
     let mut report =
-        report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome)).timed(&ran);
-    changes::add(&mut report, &loaded.catalog, &world, &ran).await;
-    let ended = report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await;
+        report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome)).timed(&ran);
+    changes::add(&mut report, &loaded.catalog, &inventory, &ran).await;
+    let ended = report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await;
     if !ran.outcome.interrupted {
-        sweep::after(&loaded, &world).await;
+        sweep::after(&loaded, &inventory).await;
     }
     ended
 }
 
 /// A reviewed plan, if it still says what is to be done.
-fn reviewed(file: &Path, catalog: &Catalog, world: &World, run: &RunId) -> Result<Plan> {
+fn reviewed(file: &Path, catalog: &Catalog, inventory: &Inventory, run: &RunId) -> Result<Plan> {
     let name = file.display();
     let bytes = context::read(file)?;
     let schema = serde_json::from_slice::<serde_json::Value>(&bytes)
@@ -91,14 +91,14 @@ fn reviewed(file: &Path, catalog: &Catalog, world: &World, run: &RunId) -> Resul
         );
         return Err(Error::input(text));
     }
-    let age = world.taken.duration_since(saved.plan.made).as_secs() / 60;
+    let age = inventory.taken.duration_since(saved.plan.made).as_secs() / 60;
     ui::say(&format!(
         "plan of {}, {} h {} min old",
         saved.plan.made,
         age / 60,
         age % 60
     ));
-    saved.today(catalog, world, run).map_err(|moved| {
+    saved.today(catalog, inventory, run).map_err(|moved| {
         let shown = moved.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
         let more = if moved.len() > 6 {
             format!("; and {} more", moved.len() - 6)

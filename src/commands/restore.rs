@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{context, gather, lock, report, run, unread};
-use crate::cli::{Restore, WorldArgs};
+use crate::cli::{InventoryArgs, Restore};
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::Record;
@@ -18,33 +18,36 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     let loaded = context::load(dir)?;
     let settings = &loaded.catalog.settings;
     let run = lock::take(&loaded, lock::Rungs::All).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
-    unread::warn(&world);
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    unread::warn(&inventory);
     let wanted = |r: &&crate::model::Ami| {
         args.region
             .as_ref()
             .is_none_or(|region| r.region.as_str() == region)
     };
-    let Some(ami) = world
+    let Some(ami) = inventory
         .images
         .iter()
         .filter(|a| a.id.as_str() == args.ami)
         .find(wanted)
     else {
-        let place = args
+        let location = args
             .region
             .as_ref()
             .map_or_else(String::new, |r| format!(" in {r}"));
         let none = Error::new(
             Kind::NotFound,
-            format!("catalog `{}` has no AMI {}{place}", settings.name, args.ami),
+            format!(
+                "catalog `{}` has no AMI {}{location}",
+                settings.name, args.ami
+            ),
         )
         .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
-        return Err(unread::missing(&world, none));
+        return Err(unread::missing(&inventory, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
@@ -68,8 +71,8 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         ));
         return Ok(0);
     }
-    let plan = restore(&world, ami, run);
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let plan = restore(&inventory, ami, run);
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {
             continue;

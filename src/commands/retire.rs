@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{context, ladder, lock, run, unread, uses};
 use crate::cli::Retire;
 use crate::error::{Error, Kind, Result};
-use crate::model::{ImageName, World, check_name};
+use crate::model::{ImageName, Inventory, check_name};
 use crate::plan::prune::{Wish, retire, wanted};
 use crate::ui;
 
@@ -27,17 +27,19 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         keep: None,
         shared_ok: args.shared_ok,
     };
-    let decide = |world: &World| retire(&loaded.catalog, world, &image, &wish, run.clone());
-    let world = uses::world(&loaded, &args.world, |world| decide(world).0).await?;
-    unread::warn(&world);
-    let (fates, plan) = decide(&world);
+    let decide =
+        |inventory: &Inventory| retire(&loaded.catalog, inventory, &image, &wish, run.clone());
+    let inventory =
+        uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
+    unread::warn(&inventory);
+    let (fates, plan) = decide(&inventory);
     if fates.is_empty() {
         let text = format!(
             "catalog `{}` has no AMI of `{image}`",
             loaded.catalog.settings.name
         );
         let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
-        return Err(unread::missing(&world, none));
+        return Err(unread::missing(&inventory, none));
     }
     ladder::show(&fates, args.json);
     if !args.apply {
@@ -47,16 +49,16 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         ));
         return Ok(0);
     }
-    if args.world.world.is_some() {
+    if args.inventory.inventory.is_some() {
         return Err(
             Error::new(Kind::Usage, "--apply can't act on a recorded world")
-                .hint("leave out --world"),
+                .hint("leave out --inventory"),
         );
     }
     if plan.steps.is_empty() {
-        return unread::ended(&world, Ok(0));
+        return unread::ended(&inventory, Ok(0));
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     let ended = ladder::end(&loaded, &fates, &ran);
     for fate in fates.iter().filter(|f| !f.retire) {
         ui::say(&format!(
@@ -66,5 +68,5 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
             fate.reason()
         ));
     }
-    unread::ended(&world, ended)
+    unread::ended(&inventory, ended)
 }

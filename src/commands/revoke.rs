@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{context, gather, lock, report, run};
-use crate::cli::{Revoke, WorldArgs};
+use crate::cli::{InventoryArgs, Revoke};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, check_name};
 use crate::plan::revoke::plan;
@@ -20,24 +20,24 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     })?;
     let name = ImageName::from(args.image.as_str());
     let run = lock::take_if(!args.dry_run, &loaded, lock::Rungs::All).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &world, &name, args.which, run);
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &name, args.which, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "revoked") {
         return Err(blocked);
     }
     if args.dry_run || plan.steps.is_empty() {
         report::show(
-            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     let top = loaded
         .catalog
         .settings
@@ -46,7 +46,7 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         .map(|e| e.name.clone())
         .next_back()
         .unwrap_or_else(|| "-".into());
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .ended(&top, "revoked");
-    report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
+    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

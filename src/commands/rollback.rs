@@ -1,9 +1,9 @@
-//! Owns `bakeline rollback`: point an environment back, at every one of its places, and hold what it leaves.
+//! Owns `bakeline rollback`: point an environment back, at every one of its locations, and hold what it leaves.
 
 use std::path::Path;
 
 use super::{context, gather, lock, report, run};
-use crate::cli::{Rollback, WorldArgs};
+use crate::cli::{InventoryArgs, Rollback};
 use crate::error::Result;
 use crate::plan::rollback::plan;
 use crate::ui;
@@ -20,26 +20,26 @@ pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
         .collect();
     let env = context::environment(&known, &args.env)?;
     let run = lock::take(&loaded, lock::Rungs::To(&env)).await?;
-    let from = WorldArgs {
-        world: None,
-        save_world: None,
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let world = gather::world(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(&loaded.catalog, &world, image, &env, args.to, run);
+    let plan = plan(&loaded.catalog, &inventory, image, &env, args.to, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "rolled back") {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
         report::show(
-            &report::Report::new(&loaded.catalog, &world, &plan, None),
+            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &world, &plan, Some(&ran.outcome))
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .ended(&env, "rolled back");
-    report::conclude(&loaded.catalog, &world, &report, &ran, args.json).await
+    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

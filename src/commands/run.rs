@@ -16,7 +16,7 @@ use crate::engine::mirror::Mirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
-use crate::model::World;
+use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
 use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::OLDEST;
@@ -62,7 +62,7 @@ impl Manner {
 /// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
 pub(super) async fn act(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     plan: &Plan,
     manner: Manner,
 ) -> Result<Ran> {
@@ -106,7 +106,7 @@ pub(super) async fn act(
         }
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
-    let steps = steps(loaded, world, plan, manner, files, guard.as_ref()).await?;
+    let steps = steps(loaded, inventory, plan, manner, files, guard.as_ref()).await?;
     let timer = Arc::new(super::timer::Timer::default());
     let engine = Engine {
         effects: match guard {
@@ -153,7 +153,7 @@ pub(super) async fn act(
 /// Returns the steps of a plan with everything they act on, behind the fence where there is one.
 async fn steps(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     plan: &Plan,
     manner: Manner,
     (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
@@ -164,7 +164,7 @@ async fn steps(
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
-        expires: world.taken
+        expires: inventory.taken
             + if manner.throwaway {
                 plan::inspect::EXPIRES
             } else {
@@ -190,7 +190,7 @@ async fn steps(
             .because(e)
         })?,
         keep_failed: manner.keep_failed,
-        commit: world.commit.as_ref().map(|c| c.id.clone()),
+        commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
         parameter_references: ParameterReferences::default(),
     })

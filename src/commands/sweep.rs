@@ -13,8 +13,10 @@ use crate::engine::unfinished;
 use crate::error::{Error, Result};
 use crate::evidence::keys;
 use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
-use crate::lifecycle::{places, sharing, tags};
-use crate::model::{AmiId, CatalogName, Reference, Region, RunId, Temporary, TemporaryKind, World};
+use crate::lifecycle::{locations, sharing, tags};
+use crate::model::{
+    AmiId, CatalogName, Inventory, Reference, Region, RunId, Temporary, TemporaryKind,
+};
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
 use crate::steps::references::located;
@@ -26,10 +28,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     // No lock: a sweep works beside a live run, whose things it knows by that run's lock.
     let run = lock::take(&loaded, lock::Rungs::None).await?;
     let clouds = context::clouds(settings).await?;
-    let world = gather::live(&loaded, &clouds, Need::Images).await?;
-    let leftovers = leftovers(&loaded, &world, &clouds, args.packer_leftovers).await?;
+    let inventory = gather::live(&loaded, &clouds, Need::Images).await?;
+    let leftovers = leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
     show(&leftovers, args.json);
-    let plan = crate::plan::sweep::plan(&leftovers, run, world.taken);
+    let plan = crate::plan::sweep::plan(&leftovers, run, inventory.taken);
     if plan.steps.is_empty() {
         return Ok(0);
     }
@@ -40,7 +42,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ));
         return Ok(0);
     }
-    let ran = run::act(&loaded, &world, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     ui::say(&format!(
         "{} removed",
         ran.outcome.scopes.values().filter(|e| e.is_done()).count()
@@ -49,16 +51,16 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 }
 
 /// After a run: removes what earlier dead runs left. It can't fail the run; what it can't remove stays for the next one.
-pub(super) async fn after(loaded: &Loaded, world: &World) {
+pub(super) async fn after(loaded: &Loaded, inventory: &Inventory) {
     let found = match context::clouds(&loaded.catalog.settings).await {
-        Ok(clouds) => leftovers(loaded, world, &clouds, false).await,
+        Ok(clouds) => leftovers(loaded, inventory, &clouds, false).await,
         Err(e) => Err(e),
     };
     let found = match found {
         Ok(found) => found,
         Err(e) => return ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
     };
-    let plan = crate::plan::sweep::plan(&found, new_run_id(world.taken), world.taken);
+    let plan = crate::plan::sweep::plan(&found, new_run_id(inventory.taken), inventory.taken);
     if plan.steps.is_empty() {
         return;
     }
@@ -66,7 +68,7 @@ pub(super) async fn after(loaded: &Loaded, world: &World) {
         "sweeping {} things that dead runs left",
         plan.steps.len()
     ));
-    match run::act(loaded, world, &plan, run::Manner::INDEPENDENT).await {
+    match run::act(loaded, inventory, &plan, run::Manner::INDEPENDENT).await {
         Ok(ran) if ran.outcome.kind().is_none() => {}
         Ok(_) => {
             ui::say("warning: not all of it could be removed; `bakeline sweep` shows what is left")
@@ -77,7 +79,7 @@ pub(super) async fn after(loaded: &Loaded, world: &World) {
 
 async fn leftovers(
     loaded: &Loaded,
-    world: &World,
+    inventory: &Inventory,
     clouds: &Clouds,
     packer: bool,
 ) -> Result<Vec<Leftover>> {
@@ -87,18 +89,22 @@ async fn leftovers(
         prefix: format!("{}/", settings.name),
     };
     let mut things: Vec<Temporary> = Vec::new();
-    for place in places::all(settings, &world.account) {
-        match clouds.at(&place)?.temporaries(&place.region, &query).await {
+    for location in locations::all(settings, &inventory.account) {
+        match clouds
+            .at(&location)?
+            .temporaries(&location.region, &query)
+            .await
+        {
             Ok(found) => {
                 things.extend(found.into_iter().map(|thing| Temporary {
-                    account: place.account.clone(),
+                    account: location.account.clone(),
                     ..thing
                 }));
             }
-            Err(e) if place == places::home(settings) => return Err(gather::unreachable(e)),
+            Err(e) if location == locations::home(settings) => return Err(gather::unreachable(e)),
             // The next sweep looks there again; things expire meanwhile, and instances end themselves.
             Err(e) => ui::say(&format!(
-                "warning: what dead runs left in {place} is not known: {}",
+                "warning: what dead runs left in {location} is not known: {}",
                 Error::from(e).one_line()
             )),
         }
@@ -260,13 +266,13 @@ async fn references(
     ids: &[AmiId],
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
-    for place in places::all(&loaded.catalog.settings, "") {
+    for location in locations::all(&loaded.catalog.settings, "") {
         out.extend(located(
             clouds
-                .at(&place)?
-                .parameter_references(&place.region)
+                .at(&location)?
+                .parameter_references(&location.region)
                 .await?,
-            &place,
+            &location,
         ));
     }
     Ok(out)

@@ -1,41 +1,41 @@
-//! Owns what commands say and end with when places could not be read: what is not seen is not what is not there.
+//! Owns what commands say and end with when locations could not be read: what is not seen is not what is not there.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::World;
+use crate::model::Inventory;
 use crate::ui;
 
-/// Says each place that could not be read, before anything is decided without it.
-pub(super) fn warn(world: &World) {
-    for (place, why) in &world.unread {
+/// Says each location that could not be read, before anything is decided without it.
+pub(super) fn warn(inventory: &Inventory) {
+    for (location, why) in &inventory.unread {
         ui::say(&format!(
-            "warning: {place} could not be read, so nothing is decided about it: {why}"
+            "warning: {location} could not be read, so nothing is decided about it: {why}"
         ));
     }
 }
 
-/// That something was not found, which only a world without gaps can say.
-pub(super) fn missing(world: &World, not_found: Error) -> Error {
-    gaps(world, not_found.to_string()).unwrap_or(not_found)
+/// That something was not found, which only a inventory without gaps can say.
+pub(super) fn missing(inventory: &Inventory, not_found: Error) -> Error {
+    gaps(inventory, not_found.to_string()).unwrap_or(not_found)
 }
 
-/// How a command ended that did what it could at the places that answered: worse things are said first.
-pub(super) fn ended(world: &World, ended: Result<u8>) -> Result<u8> {
-    match gaps(world, "not everything was looked at".to_owned()) {
+/// How a command ended that did what it could at the locations that answered: worse things are said first.
+pub(super) fn ended(inventory: &Inventory, ended: Result<u8>) -> Result<u8> {
+    match gaps(inventory, "not everything was looked at".to_owned()) {
         Some(error) => ended.and(Err(error)),
         None => ended,
     }
 }
 
-fn gaps(world: &World, what: String) -> Option<Error> {
-    if world.unread.is_empty() {
+fn gaps(inventory: &Inventory, what: String) -> Option<Error> {
+    if inventory.unread.is_empty() {
         return None;
     }
-    let places: Vec<String> = world
+    let locations: Vec<String> = inventory
         .unread
         .iter()
-        .map(|(place, why)| format!("{place} ({why})"))
+        .map(|(location, why)| format!("{location} ({why})"))
         .collect();
-    let text = format!("{what}, but could not be read: {}", places.join(", "));
+    let text = format!("{what}, but could not be read: {}", locations.join(", "));
     Some(
         Error::new(Kind::StepFailed, text)
             .hint("nothing was changed there; run again when it answers"),
@@ -45,26 +45,31 @@ fn gaps(world: &World, what: String) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Place, WORLD_SCHEMA};
+    use crate::model::{INVENTORY_SCHEMA, Location};
 
-    fn world(unread: bool) -> World {
+    fn inventory(unread: bool) -> Inventory {
         let text = format!(
-            r#"{{"schema": {WORLD_SCHEMA}, "taken": "2026-11-22T12:00:00Z", "account": "1", "caller": "me", "images": []}}"#
+            r#"{{"schema": {INVENTORY_SCHEMA}, "taken": "2026-11-22T12:00:00Z", "account": "1", "caller": "me", "images": []}}"#
         );
-        let mut world: World = serde_json::from_str(&text).expect("a world");
-        let place = Place {
+        let mut inventory: Inventory = serde_json::from_str(&text).expect("a world");
+        let location = Location {
             account: Some("222222222222".to_owned()),
             region: "us-east-1".into(),
         };
-        world
+        inventory
             .unread
-            .extend(unread.then(|| (place, "no answer".to_owned())));
-        world
+            .extend(unread.then(|| (location, "no answer".to_owned())));
+        inventory
     }
 
     #[test]
     fn not_found_and_done_are_said_only_of_a_world_without_gaps() {
-        let missing = |unread| missing(&world(unread), Error::new(Kind::NotFound, "no AMI ami-1"));
+        let missing = |unread| {
+            missing(
+                &inventory(unread),
+                Error::new(Kind::NotFound, "no AMI ami-1"),
+            )
+        };
         assert_eq!(missing(false).kind, Kind::NotFound);
         let error = missing(true);
         assert_eq!(error.kind, Kind::StepFailed);
@@ -72,14 +77,14 @@ mod tests {
             error.to_string(),
             "no AMI ami-1, but could not be read: 222222222222.us-east-1 (no answer)"
         );
-        assert_eq!(ended(&world(false), Ok(0)).ok(), Some(0));
+        assert_eq!(ended(&inventory(false), Ok(0)).ok(), Some(0));
         assert_eq!(
-            ended(&world(true), Ok(0)).err().map(|e| e.kind),
+            ended(&inventory(true), Ok(0)).err().map(|e| e.kind),
             Some(Kind::StepFailed)
         );
         let stuck = Err(Error::new(Kind::Stuck, "left"));
         assert_eq!(
-            ended(&world(true), stuck).err().map(|e| e.kind),
+            ended(&inventory(true), stuck).err().map(|e| e.kind),
             Some(Kind::Stuck),
             "the worse is said"
         );

@@ -8,88 +8,93 @@ use tokio::task::JoinSet;
 
 use super::context::{self, Clouds, Loaded};
 use super::gather;
-use crate::cli::WorldArgs;
+use crate::cli::InventoryArgs;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::places as locations;
+use crate::lifecycle::locations;
 use crate::lifecycle::retain::Fate;
 use crate::lifecycle::rules::SHARED;
-use crate::model::{AmiId, Place, Reference, Region, World};
+use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
 use crate::steps::references::located;
 
 /// How many AMIs are asked about at the same time.
 const AT_ONCE: usize = 8;
 
-/// The world with everything that may keep an AMI; `decide` says what would go, as far as it is known.
-pub(super) async fn world(
+/// The inventory with everything that may keep an AMI; `decide` says what would go, as far as it is known.
+pub(super) async fn inventory(
     loaded: &Loaded,
-    args: &WorldArgs,
-    decide: impl Fn(&World) -> Vec<Fate>,
-) -> Result<World> {
-    if args.world.is_some() {
-        return gather::world(loaded, args, gather::Need::Images).await;
+    args: &InventoryArgs,
+    decide: impl Fn(&Inventory) -> Vec<Fate>,
+) -> Result<Inventory> {
+    if args.inventory.is_some() {
+        return gather::inventory(loaded, args, gather::Need::Images).await;
     }
     let clouds = context::clouds(&loaded.catalog.settings).await?;
-    let unsaved = WorldArgs {
-        world: None,
-        save_world: None,
+    let unsaved = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
     };
-    let mut world = gather::world(loaded, &unsaved, gather::Need::Images).await?;
+    let mut inventory = gather::inventory(loaded, &unsaved, gather::Need::Images).await?;
     let mut found: BTreeSet<Reference> = BTreeSet::new();
-    for ((owner, region), ids) in places(world.images.iter().map(|a| (&a.owner, &a.region, &a.id)))
-    {
+    for ((owner, region), ids) in locations(
+        inventory
+            .images
+            .iter()
+            .map(|a| (&a.owner, &a.region, &a.id)),
+    ) {
         found.extend(
-            of(&clouds, &world, &owner)?
+            of(&clouds, &inventory, &owner)?
                 .references(&region, &ids)
                 .await?,
         );
     }
-    found.extend(parameters(loaded, &clouds, &mut world).await);
-    world.references = found.iter().cloned().collect();
-    let going = decide(&world);
+    found.extend(parameters(loaded, &clouds, &mut inventory).await);
+    inventory.references = found.iter().cloned().collect();
+    let going = decide(&inventory);
     let going = going.iter().filter(|f| f.retire);
-    for ((owner, region), ids) in places(going.clone().map(|f| (&f.owner, &f.region, &f.ami))) {
-        let place = Place {
-            account: (owner != world.account).then(|| owner.clone()),
+    for ((owner, region), ids) in locations(going.clone().map(|f| (&f.owner, &f.region, &f.ami))) {
+        let location = Location {
+            account: (owner != inventory.account).then(|| owner.clone()),
             region: region.clone(),
         };
-        let listed = reported(of(&clouds, &world, &owner)?, &region, &ids).await?;
+        let listed = reported(of(&clouds, &inventory, &owner)?, &region, &ids).await?;
         let (parameters, others) = listed
             .into_iter()
             .partition(|reference| reference.kind == "parameter");
-        found.extend(located(parameters, &place).chain::<Vec<Reference>>(others));
+        found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
     }
     // Deprecation harms nobody with whom an AMI is shared; only what goes further is asked about.
     let further = going.filter(|f| f.next.contains(&Rung::Disable));
-    for ((owner, region), ids) in places(further.map(|f| (&f.owner, &f.region, &f.ami))) {
-        found.extend(shared(of(&clouds, &world, &owner)?, &region, ids).await?);
+    for ((owner, region), ids) in locations(further.map(|f| (&f.owner, &f.region, &f.ami))) {
+        found.extend(shared(of(&clouds, &inventory, &owner)?, &region, ids).await?);
     }
-    world.references = found.into_iter().collect();
-    if let Some(file) = &args.save_world {
-        context::write(file, &world)?;
+    inventory.references = found.into_iter().collect();
+    if let Some(file) = &args.save_inventory {
+        context::write(file, &inventory)?;
     }
-    Ok(world)
+    Ok(inventory)
 }
 
-/// Returns the SSM parameters of every location that contain the ID of one of the world's AMIs. A location whose
-/// parameters cannot be read is added to `world.unread`: while there is one, no AMI goes beyond deprecation.
-async fn parameters(loaded: &Loaded, clouds: &Clouds, world: &mut World) -> Vec<Reference> {
-    let known: BTreeSet<AmiId> = world.images.iter().map(|ami| ami.id.clone()).collect();
+/// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs. A location whose
+/// parameters cannot be read is added to `inventory.unread`: while there is one, no AMI goes beyond deprecation.
+async fn parameters(loaded: &Loaded, clouds: &Clouds, inventory: &mut Inventory) -> Vec<Reference> {
+    let known: BTreeSet<AmiId> = inventory.images.iter().map(|ami| ami.id.clone()).collect();
     let mut out = Vec::new();
-    for place in locations::all(&loaded.catalog.settings, &world.account) {
-        let read = match clouds.at(&place) {
+    for location in locations::all(&loaded.catalog.settings, &inventory.account) {
+        let read = match clouds.at(&location) {
             Ok(cloud) => cloud
-                .parameter_references(&place.region)
+                .parameter_references(&location.region)
                 .await
                 .map_err(Error::from),
             Err(error) => Err(error),
         };
         match read {
-            Ok(found) => out
-                .extend(located(found, &place).filter(|reference| known.contains(&reference.ami))),
-            Err(error) if locations::unread(world, &place).is_none() => {
-                world.unread.push((place, error.one_line()))
+            Ok(found) => out.extend(
+                located(found, &location).filter(|reference| known.contains(&reference.ami)),
+            ),
+            Err(error) if locations::unread(inventory, &location).is_none() => {
+                inventory.unread.push((location, error.one_line()))
             }
             Err(_) => {}
         }
@@ -97,10 +102,10 @@ async fn parameters(loaded: &Loaded, clouds: &Clouds, world: &mut World) -> Vec<
     out
 }
 
-type Places = BTreeMap<(String, Region), Vec<AmiId>>;
+type Locations = BTreeMap<(String, Region), Vec<AmiId>>;
 
-fn places<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>) -> Places {
-    let mut out = Places::new();
+fn locations<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>) -> Locations {
+    let mut out = Locations::new();
     for (owner, region, id) in amis {
         out.entry((owner.clone(), region.clone()))
             .or_default()
@@ -110,8 +115,8 @@ fn places<'a>(amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>) -
 }
 
 /// The cloud of an AMI's owner.
-fn of(clouds: &Clouds, world: &World, owner: &str) -> Result<Arc<dyn Cloud>> {
-    if owner == world.account {
+fn of(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
+    if owner == inventory.account {
         return Ok(Arc::clone(&clouds.home));
     }
     if let Some(cloud) = clouds.others.get(owner) {

@@ -12,8 +12,8 @@ use crate::ui;
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
     let image = context::image(&loaded.catalog, &args.image)?;
-    let world = gather::world(&loaded, &args.world, gather::Need::Manifests).await?;
-    let Some(why) = why(&loaded.catalog, &world, &image) else {
+    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
+    let Some(why) = why(&loaded.catalog, &inventory, &image) else {
         let text = format!(
             "nothing of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name

@@ -82,7 +82,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Hands the next line as JSON to `write`. A line that can't be written did not happen: the next one takes its place
+    /// Hands the next line as JSON to `write`. A line that can't be written did not happen: the next one takes its location
     /// in the chain.
     ///
     /// # Errors

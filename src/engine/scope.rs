@@ -269,7 +269,7 @@ async fn take_back(shared: &Shared, done: &[(&Step, Option<Value>)]) -> (Vec<Str
 
 async fn undo(shared: &Shared, step: &Step, output: Option<&Value>) -> Result<()> {
     let note = notes(shared, step);
-    // The way back is not cancelled: a half-undone world is what nobody wants.
+    // The way back is not cancelled: a half-undone inventory is what nobody wants.
     let context = StepContext {
         outputs: outputs(shared),
         cancel: CancellationToken::new(),

@@ -3,9 +3,9 @@
 pub mod current;
 pub mod doctor;
 pub mod ladder;
+pub mod locations;
 pub mod lock;
 pub mod lookup;
-pub mod places;
 pub mod promote;
 pub mod record;
 pub mod retain;

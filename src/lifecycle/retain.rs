@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Retention};
 use crate::lifecycle::ladder::{Rung, Way, way};
 use crate::lifecycle::{Record, rules};
 use crate::model::{
-    AmiId, Arch, CatalogName, ImageName, Reference, Region, State, Timestamp, Version, World,
+    AmiId, Arch, CatalogName, ImageName, Inventory, Reference, Region, State, Timestamp, Version,
 };
 
 /// What is known and wished when deciding.
@@ -33,17 +33,17 @@ pub struct Rules<'a> {
     pub unread: Vec<String>,
     /// Whether what is shared with others may go beyond deprecation.
     pub shared_ok: bool,
-    /// An image that is taken out of service: neither its place in the catalog nor retention keeps it.
+    /// An image that is taken out of service: neither its location in the catalog nor retention keeps it.
     pub leaving: Option<&'a ImageName>,
 }
 
 impl<'a> Rules<'a> {
-    /// The rules of a catalog in a world.
+    /// The rules of a catalog in a inventory.
     #[must_use]
-    pub fn of(catalog: &'a Catalog, world: &'a World) -> Self {
+    pub fn of(catalog: &'a Catalog, inventory: &'a Inventory) -> Self {
         let settings = &catalog.settings;
         Self {
-            now: world.taken,
+            now: inventory.taken,
             catalog: &settings.name,
             images: catalog.images.keys().collect(),
             ladder: settings
@@ -53,11 +53,11 @@ impl<'a> Rules<'a> {
                 .collect(),
             otherwise: settings.retention.clone(),
             environment_key: &settings.environment_key,
-            references: &world.references,
-            unread: world
+            references: &inventory.references,
+            unread: inventory
                 .unread
                 .iter()
-                .map(|(place, _)| place.to_string())
+                .map(|(location, _)| location.to_string())
                 .collect(),
             shared_ok: false,
             leaving: None,
@@ -155,10 +155,10 @@ impl Fate {
 }
 
 /// Where an AMI is: owner and Region.
-pub(super) type Place<'r> = (&'r str, &'r str);
+pub(super) type Location<'r> = (&'r str, &'r str);
 
-/// The place of an AMI.
-pub(super) fn place<'r>(record: &'r Record<'_>) -> Place<'r> {
+/// The location of an AMI.
+pub(super) fn location<'r>(record: &'r Record<'_>) -> Location<'r> {
     (&record.ami.owner, record.ami.region.as_str())
 }
 
@@ -272,12 +272,12 @@ fn fate(
     }
 }
 
-/// Keeps the layer parents of everything that stays in the same place, until nothing changes any more.
+/// Keeps the layer parents of everything that stays in the same location, until nothing changes any more.
 fn protect_parents(records: &[Record<'_>], answers: &mut [Vec<Answer>]) {
-    let mut versions: BTreeMap<(Place<'_>, &ImageName, Version), Vec<usize>> = BTreeMap::new();
+    let mut versions: BTreeMap<(Location<'_>, &ImageName, Version), Vec<usize>> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
         versions
-            .entry((place(record), &record.image, record.version))
+            .entry((location(record), &record.image, record.version))
             .or_default()
             .push(at);
     }
@@ -294,7 +294,7 @@ fn protect_parents(records: &[Record<'_>], answers: &mut [Vec<Answer>]) {
             continue;
         };
         for &parent in versions
-            .get(&(place(record), image, *version))
+            .get(&(location(record), image, *version))
             .map_or(&[][..], Vec::as_slice)
         {
             let name = format!("{}@{}", record.image, record.version);

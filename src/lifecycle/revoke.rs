@@ -1,4 +1,4 @@
-//! Owns what a revocation reaches: a version with all that is layered on it, and what becomes current in their place.
+//! Owns what a revocation reaches: a version with all that is layered on it, and what becomes current in their location.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::catalog::Settings;
 use crate::lifecycle::{Record, rung};
 use crate::model::{EnvName, ImageName, State, Version};
 
-/// A version and everything layered on it, children after their parents, by the `bakeline:parent` tags of all places.
+/// A version and everything layered on it, children after their parents, by the `bakeline:parent` tags of all locations.
 #[must_use]
 pub fn family(
     records: &[Record<'_>],
@@ -30,7 +30,7 @@ pub fn family(
     out
 }
 
-/// What an environment points at instead of `gone` at one place: whoever says it is current there already, else the
+/// What an environment points at instead of `gone` at one location: whoever says it is current there already, else the
 /// newest released version of the same image that got there; `doomed` versions are out of the question.
 #[must_use]
 pub fn instead<'r, 'a>(

@@ -1,14 +1,14 @@
 //! Decides a rollback: the version that an environment goes back to, in all of its locations.
 
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::{Record, current, lookup, places, rung, tags};
-use crate::model::{EnvName, Place, State, Version, World};
+use crate::lifecycle::{Record, current, locations, lookup, rung, tags};
+use crate::model::{EnvName, Inventory, Location, State, Version};
 
-/// What happens at one place.
+/// What happens at one location.
 #[derive(Debug, Clone)]
 pub struct Return<'a> {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// The version that becomes current again.
     pub to: Record<'a>,
     /// The versions that are taken back.
@@ -22,7 +22,7 @@ pub struct Rollback<'a> {
     pub to: Version,
     /// The newest version that is taken back.
     pub from: Version,
-    /// What happens where; places that are there already are left out.
+    /// What happens where; locations that are there already are left out.
     pub returns: Vec<Return<'a>>,
 }
 
@@ -43,7 +43,7 @@ pub enum Choice<'a> {
 /// The reason why there is no version to go back to.
 pub fn rollback<'a>(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     records: &[Record<'a>],
     (image, env): (&Image, &EnvName),
     wanted: Option<Version>,
@@ -55,10 +55,10 @@ pub fn rollback<'a>(
     else {
         return Err(format!("there is no environment `{env}`"));
     };
-    let everywhere = places::of(settings, at, &world.account);
-    let everywhere: Vec<Place> = everywhere
+    let everywhere = locations::of(settings, at, &inventory.account);
+    let everywhere: Vec<Location> = everywhere
         .into_iter()
-        .filter(|p| places::unread(world, p).is_none())
+        .filter(|p| locations::unread(inventory, p).is_none())
         .collect();
     let mut own: Vec<Record<'a>> = records
         .iter()
@@ -66,7 +66,7 @@ pub fn rollback<'a>(
         .cloned()
         .collect();
     own.sort_by_key(|r| r.version);
-    let here = |place: &Place| places::at(&own, place, &world.account);
+    let here = |location: &Location| locations::at(&own, location, &inventory.account);
     let now: Vec<Version> = everywhere
         .iter()
         .filter_map(|p| lookup::current(&here(p), &image.name, env, image.arch).map(|r| r.version))
@@ -92,7 +92,7 @@ pub fn rollback<'a>(
             oldest
         }
         None => {
-            let home = places::at(&own, &places::home(settings), &world.account);
+            let home = locations::at(&own, &locations::home(settings), &inventory.account);
             if let Some(from) = rolled_back_from(&home, env, oldest) {
                 let why = format!(
                     "`{env}` was rolled back from {from} already; name an earlier version with --to"
@@ -117,8 +117,8 @@ pub fn rollback<'a>(
     };
     let returns: Vec<Return<'a>> = everywhere
         .iter()
-        .filter_map(|place| {
-            let here = here(place);
+        .filter_map(|location| {
+            let here = here(location);
             let target = here.iter().find(|r| r.version == to && r.usable())?.clone();
             let from: Vec<Record<'a>> = here
                 .into_iter()
@@ -126,7 +126,7 @@ pub fn rollback<'a>(
                 .collect();
             let done = from.is_empty() && target.current.contains_key(env);
             (!done).then(|| Return {
-                place: place.clone(),
+                location: location.clone(),
                 to: target,
                 from,
             })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::retain::{Answer, Place, Rules, place};
+use super::retain::{Answer, Location, Rules, location};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Arch, ImageName, Reference, State, Timestamp, Version};
 
@@ -12,8 +12,8 @@ const LATELY_DAYS: i64 = 7;
 /// day late, so this can't be told more exactly).
 const OWN_LAUNCH_HOURS: i64 = 1;
 
-/// An image in a place, and the rung it is counted on.
-type Group<'r> = (Place<'r>, &'r ImageName, Arch, Option<usize>);
+/// An image in a location, and the rung it is counted on.
+type Group<'r> = (Location<'r>, &'r ImageName, Arch, Option<usize>);
 
 /// The versions that counting keeps.
 pub(super) struct Counted<'r> {
@@ -22,7 +22,7 @@ pub(super) struct Counted<'r> {
 }
 
 impl<'r> Counted<'r> {
-    /// Counts the versions of each image, place, architecture and rung.
+    /// Counts the versions of each image, location, architecture and rung.
     pub(super) fn of(records: &'r [Record<'_>], rules: &Rules<'_>) -> Self {
         let (mut newest, mut reserve) = (BTreeMap::new(), BTreeMap::new());
         for record in records.iter().filter(|r| r.usable()) {
@@ -46,7 +46,7 @@ impl<'r> Counted<'r> {
 }
 
 fn group<'r>(record: &'r Record<'_>, rung: Option<usize>) -> Group<'r> {
-    (place(record), &record.image, record.arch, rung)
+    (location(record), &record.image, record.arch, rung)
 }
 
 fn insert<'r>(
@@ -121,7 +121,7 @@ fn current(record: &Record<'_>) -> Answer {
 fn newest(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answer {
     let rung = rules.rung(record);
     let keep = rules.retention(record).keep;
-    let place = rung.map_or("no environment", |at| rules.ladder[at].0);
+    let location = rung.map_or("no environment", |at| rules.ladder[at].0);
     let keeps = record.usable()
         && counted
             .newest
@@ -133,13 +133,13 @@ fn newest(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answ
             record.state.as_str(),
             record.ami.status
         ),
-        (true, 0) => format!("only the reserve counts in {place}"),
-        (true, _) => format!("not among the newest {keep} in {place}"),
+        (true, 0) => format!("only the reserve counts in {location}"),
+        (true, _) => format!("not among the newest {keep} in {location}"),
     };
     answer(
         "newest",
         keeps,
-        || format!("among the newest {keep} in {place}"),
+        || format!("among the newest {keep} in {location}"),
         no,
     )
 }

@@ -166,7 +166,7 @@ impl Sweep<'_> {
 }
 
 impl Sweep<'_> {
-    /// An AMI without any tag, known by its name alone. Only what its own build left may go, and that is at one place; anybody
+    /// An AMI without any tag, known by its name alone. Only what its own build left may go, and that is at one location; anybody
     /// can give a copy elsewhere the same name, or take the tags of a good AMI away.
     fn bare(&self, thing: &Temporary) -> Option<(bool, String)> {
         if !thing.tags.is_empty() || thing.account.is_some() || thing.region != *self.home {

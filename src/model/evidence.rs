@@ -105,15 +105,15 @@ pub struct Evidence {
     pub history: BTreeMap<ImageName, Past>,
     /// What the store holds, where that was asked: by the doctor only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub store: Option<Inventory>,
+    pub store: Option<StoreInventory>,
 }
 
 /// What the store holds of the versions that exist, for comparing it with their tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Inventory {
+pub struct StoreInventory {
     /// Where it is, for people.
-    pub place: String,
+    pub location: String,
     /// Why it could not be read; then the rest is empty and means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,

@@ -1,9 +1,9 @@
-//! Owns the plan of a hold and of its release: one tag at every place where the version exists.
+//! Owns the plan of a hold and of its release: one tag at every location where the version exists.
 
 use super::publish::{row, scope};
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::{Record, places, tags};
-use crate::model::{AmiId, RunId, State, Tags, Version, World};
+use crate::lifecycle::{Record, locations, tags};
+use crate::model::{AmiId, Inventory, RunId, State, Tags, Version};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Decision, Plan, Verdict};
 
@@ -11,13 +11,13 @@ use crate::plan::step::{Action, Decision, Plan, Verdict};
 #[must_use]
 pub fn plan(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     image: &Image,
     version: Version,
     release: bool,
     run: RunId,
 ) -> Plan {
-    let all = Record::all(&world.images, &catalog.settings.name);
+    let all = Record::all(&inventory.images, &catalog.settings.name);
     let own: Vec<&Record<'_>> = all
         .iter()
         .filter(|r| r.image == image.name && r.arch == image.arch && r.version == version)
@@ -42,7 +42,7 @@ pub fn plan(
                 other.ami.region
             ),
         )
-    } else if own.iter().all(|r| r.state == to) && world.unread.is_empty() {
+    } else if own.iter().all(|r| r.state == to) && inventory.unread.is_empty() {
         (
             Verdict::Keep,
             format!("version {version} is {} already", to.as_str()),
@@ -54,13 +54,13 @@ pub fn plan(
             "may not be promoted any more"
         };
         let reason = format!("version {version} {reason}");
-        for place in places::all(&catalog.settings, &world.account) {
-            let name = scope(image.name.as_str(), &place, catalog);
-            let here = own
-                .iter()
-                .filter(|r| r.state == from && places::of_ami(r.ami, &world.account) == place);
+        for location in locations::all(&catalog.settings, &inventory.account) {
+            let name = scope(image.name.as_str(), &location, catalog);
+            let here = own.iter().filter(|r| {
+                r.state == from && locations::of_ami(r.ami, &inventory.account) == location
+            });
             let here: Vec<AmiId> = here.map(|r| r.ami.id.clone()).collect();
-            let action = match places::unread(world, &place) {
+            let action = match locations::unread(inventory, &location) {
                 Some(why) => (
                     "read",
                     Action::Unread {
@@ -74,14 +74,14 @@ pub fn plan(
                 &name,
                 &reason,
                 Vec::new(),
-                vec![(action.0, place, action.1)],
+                vec![(action.0, location, action.1)],
             ));
         }
         (Verdict::Hold, reason)
     };
-    let ami = own
-        .iter()
-        .find(|r| places::of_ami(r.ami, &world.account) == places::home(&catalog.settings));
+    let ami = own.iter().find(|r| {
+        locations::of_ami(r.ami, &inventory.account) == locations::home(&catalog.settings)
+    });
     let decision = Decision {
         image: image.name.clone(),
         verdict,
@@ -94,7 +94,7 @@ pub fn plan(
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions: vec![decision],
         steps,
     }

@@ -1,14 +1,14 @@
 //! Owns the plan of a probe: boot what is current, ask for pending updates, end the instance.
 
 use crate::catalog::{Catalog, Image};
-use crate::model::{ImageName, RunId, World};
+use crate::model::{ImageName, Inventory, RunId};
 use crate::plan::release::{PLAN_SCHEMA, Released};
 use crate::plan::step::{Action, Decision, Plan, StepId, Verdict};
 
 /// Decides a probe of these images; what has no version yet is `Blocked`.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, images: &[ImageName], run: RunId) -> Plan {
-    let released = Released::new(catalog, world);
+pub fn plan(catalog: &Catalog, inventory: &Inventory, images: &[ImageName], run: RunId) -> Plan {
+    let released = Released::new(catalog, inventory);
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
     for image in images.iter().filter_map(|name| catalog.images.get(name)) {
         let reason = "asked for pending updates".to_owned();
@@ -50,7 +50,7 @@ pub fn plan(catalog: &Catalog, world: &World, images: &[ImageName], run: RunId) 
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions,
         steps,
     }

@@ -1,29 +1,29 @@
-//! Owns the plan of a promotion: which versions move, at which places, parents first.
+//! Owns the plan of a promotion: which versions move, at which locations, parents first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::publish::Publication;
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::promote::{Promotion, Wish, promote};
-use crate::lifecycle::{Record, places};
-use crate::model::{EnvName, ImageName, Place, RunId, Version, World};
+use crate::lifecycle::{Record, locations};
+use crate::model::{EnvName, ImageName, Inventory, Location, RunId, Version};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{AmiRef, Decision, Plan, Step, StepId, Verdict};
 
-/// Decides the promotion of `images` to `to`. What may not move is `Blocked`, what is at every place already is `Keep`.
+/// Decides the promotion of `images` to `to`. What may not move is `Blocked`, what is at every location already is `Keep`.
 #[must_use]
 pub fn plan(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     images: &[ImageName],
     to: &EnvName,
     run: RunId,
 ) -> Plan {
-    let home = places::at_home(world, &catalog.settings);
-    let all = Record::all(&world.images, &catalog.settings.name);
+    let home = locations::at_home(inventory, &catalog.settings);
+    let all = Record::all(&inventory.images, &catalog.settings.name);
     let mut planner = Planner {
         catalog,
-        world,
+        inventory,
         home: &home,
         all: &all,
         to,
@@ -43,7 +43,7 @@ pub fn plan(
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions,
         steps,
     }
@@ -51,19 +51,19 @@ pub fn plan(
 
 struct Planner<'p> {
     catalog: &'p Catalog,
-    world: &'p World,
+    inventory: &'p Inventory,
     home: &'p [Record<'p>],
     all: &'p [Record<'p>],
     to: &'p EnvName,
     moving: BTreeSet<(ImageName, Version)>,
-    last: BTreeMap<(ImageName, Place), StepId>,
+    last: BTreeMap<(ImageName, Location), StepId>,
 }
 
 impl<'p> Planner<'p> {
     fn image(&mut self, image: &'p Image) -> (Decision, Vec<Step>) {
         let wish = Wish {
             to: self.to,
-            now: self.world.taken,
+            now: self.inventory.taken,
             moving: &self.moving,
         };
         let (record, reason) = match promote(self.catalog, self.home, image, &wish) {
@@ -125,7 +125,7 @@ impl<'p> Planner<'p> {
     ) -> Result<Vec<Step>, String> {
         let publication = Publication {
             catalog: self.catalog,
-            world: self.world,
+            inventory: self.inventory,
             records: self.all,
             image,
             version: record.version,
@@ -135,16 +135,16 @@ impl<'p> Planner<'p> {
             reason: reason.to_owned(),
         };
         let mut steps = Vec::new();
-        for place in places::of(&self.catalog.settings, env, &self.world.account) {
-            // The layer parent comes first at every place, where it is on its way, too.
+        for location in locations::of(&self.catalog.settings, env, &self.inventory.account) {
+            // The layer parent comes first at every location, where it is on its way, too.
             let parent = record
                 .parent
                 .as_ref()
-                .and_then(|(p, _)| self.last.get(&(p.clone(), place.clone())));
-            let made = publication.at(&place, parent.cloned().into_iter().collect())?;
+                .and_then(|(p, _)| self.last.get(&(p.clone(), location.clone())));
+            let made = publication.at(&location, parent.cloned().into_iter().collect())?;
             if let Some(step) = made.last() {
                 self.last
-                    .insert((image.name.clone(), place), step.id.clone());
+                    .insert((image.name.clone(), location), step.id.clone());
             }
             steps.extend(made);
         }

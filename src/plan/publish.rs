@@ -1,15 +1,15 @@
-//! Owns the row of steps that brings one version into an environment at one place: copy, try a launch, move.
+//! Owns the row of steps that brings one version into an environment at one location: copy, try a launch, move.
 
 use crate::catalog::{Catalog, Environment, Image};
-use crate::lifecycle::{Record, current, places, rung, tags};
-use crate::model::{EnvName, Place, State, Tags, Timestamp, Version, World, pointer_name};
+use crate::lifecycle::{Record, current, locations, rung, tags};
+use crate::model::{EnvName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name};
 use crate::plan::step::{self, Action, AmiRef, Holder, Move, Step, StepId};
 
 /// One version on its way into an environment.
 pub(super) struct Publication<'p> {
     pub(super) catalog: &'p Catalog,
-    pub(super) world: &'p World,
-    /// The records of all places.
+    pub(super) inventory: &'p Inventory,
+    /// The records of all locations.
     pub(super) records: &'p [Record<'p>],
     pub(super) image: &'p Image,
     pub(super) version: Version,
@@ -21,20 +21,25 @@ pub(super) struct Publication<'p> {
 }
 
 impl Publication<'_> {
-    /// The steps at a place; none when it is there already.
+    /// The steps at a location; none when it is there already.
     ///
     /// # Errors
-    /// The copy at this place is in a state that a publication can't mend.
-    pub(super) fn at(&self, place: &Place, needs: Vec<StepId>) -> Result<Vec<Step>, String> {
-        let scope = scope(&self.image.name.0, place, self.catalog);
-        let own = &self.world.account;
-        if let Some(why) = places::unread(self.world, place) {
+    /// The copy at this location is in a state that a publication can't mend.
+    pub(super) fn at(&self, location: &Location, needs: Vec<StepId>) -> Result<Vec<Step>, String> {
+        let scope = scope(&self.image.name.0, location, self.catalog);
+        let own = &self.inventory.account;
+        if let Some(why) = locations::unread(self.inventory, location) {
             let action = Action::Unread {
                 why: why.to_owned(),
             };
-            return Ok(self.row(&scope, place, needs, vec![("read", place.clone(), action)]));
+            return Ok(self.row(
+                &scope,
+                location,
+                needs,
+                vec![("read", location.clone(), action)],
+            ));
         }
-        let here = places::at(self.records, place, own);
+        let here = locations::at(self.records, location, own);
         let same = |r: &&Record<'_>| r.image == self.image.name && r.arch == self.image.arch;
         let found = here
             .iter()
@@ -45,7 +50,7 @@ impl Publication<'_> {
             Some(found) if !found.usable() || found.state != State::Released => {
                 let (state, status) = (found.state.as_str(), &found.ami.status);
                 return Err(format!(
-                    "its AMI {} in {place} is {state} and {status}: run `bakeline doctor`",
+                    "its AMI {} in {location} is {state} and {status}: run `bakeline doctor`",
                     found.ami.id
                 ));
             }
@@ -60,7 +65,7 @@ impl Publication<'_> {
                 AmiRef::Known(found.ami.id.clone())
             }
             None => {
-                self.copy(place, &mut actions);
+                self.copy(location, &mut actions);
                 AmiRef::MadeBy(StepId(format!("{scope}/copy")))
             }
         };
@@ -71,16 +76,16 @@ impl Publication<'_> {
             .collect();
         actions.push((
             "launchable",
-            place.clone(),
+            location.clone(),
             Action::Launchable { ami: to.clone() },
         ));
         let moves = vec![self.movement(found, to, &holders)];
-        actions.push(("promote", place.clone(), Action::MoveCurrent { moves }));
-        Ok(self.row(&scope, place, needs, actions))
+        actions.push(("promote", location.clone(), Action::MoveCurrent { moves }));
+        Ok(self.row(&scope, location, needs, actions))
     }
 
-    fn copy(&self, place: &Place, actions: &mut Vec<(&'static str, Place, Action)>) {
-        let home = places::home(&self.catalog.settings);
+    fn copy(&self, location: &Location, actions: &mut Vec<(&'static str, Location, Action)>) {
+        let home = locations::home(&self.catalog.settings);
         let share = |account: &String| Action::Share {
             ami: self.source.clone(),
             account: account.clone(),
@@ -90,7 +95,7 @@ impl Publication<'_> {
             account: account.clone(),
         };
         actions.extend(
-            place
+            location
                 .account
                 .as_ref()
                 .map(|a| ("share", home.clone(), share(a))),
@@ -98,7 +103,7 @@ impl Publication<'_> {
         let (source, from) = (self.source.clone(), home.region.clone());
         actions.push((
             "copy",
-            place.clone(),
+            location.clone(),
             Action::Copy {
                 source,
                 from,
@@ -106,7 +111,7 @@ impl Publication<'_> {
             },
         ));
         actions.extend(
-            place
+            location
                 .account
                 .as_ref()
                 .map(|a| ("unshare", home.clone(), unshare(a))),
@@ -118,7 +123,7 @@ impl Publication<'_> {
         let env = &self.env.name;
         let holders_now = holders.iter().filter_map(|r| r.current.get(env).copied());
         let mut now = found.map(|r| r.current.clone()).unwrap_or_default();
-        now.insert(env.clone(), later(self.world.taken, holders_now));
+        now.insert(env.clone(), later(self.inventory.taken, holders_now));
         let climbed = found
             .and_then(|r| rung::reached(settings, r))
             .max(settings.rung(env));
@@ -152,26 +157,26 @@ impl Publication<'_> {
     fn row(
         &self,
         scope: &str,
-        place: &Place,
+        location: &Location,
         needs: Vec<StepId>,
-        actions: Vec<(&'static str, Place, Action)>,
+        actions: Vec<(&'static str, Location, Action)>,
     ) -> Vec<Step> {
-        let home = *place == places::home(&self.catalog.settings);
+        let home = *location == locations::home(&self.catalog.settings);
         let reason = if home {
             self.reason.clone()
         } else {
-            format!("{} in {place}", self.reason)
+            format!("{} in {location}", self.reason)
         };
         row(scope, &reason, needs, actions)
     }
 }
 
-/// The scope of an image at a place: at home the image's name alone.
-pub(super) fn scope(image: &str, place: &Place, catalog: &Catalog) -> String {
-    if *place == places::home(&catalog.settings) {
+/// The scope of an image at a location: at home the image's name alone.
+pub(super) fn scope(image: &str, location: &Location, catalog: &Catalog) -> String {
+    if *location == locations::home(&catalog.settings) {
         image.to_owned()
     } else {
-        format!("{image}@{place}")
+        format!("{image}@{location}")
     }
 }
 
@@ -180,12 +185,12 @@ pub(super) fn row(
     scope: &str,
     reason: &str,
     needs: Vec<StepId>,
-    actions: Vec<(&'static str, Place, Action)>,
+    actions: Vec<(&'static str, Location, Action)>,
 ) -> Vec<Step> {
     let mut before = needs;
     actions
         .into_iter()
-        .map(|(verb, Place { account, region }, action)| {
+        .map(|(verb, Location { account, region }, action)| {
             let id = StepId(format!("{scope}/{verb}"));
             let needs = std::mem::replace(&mut before, vec![id.clone()]);
             Step {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::publish::{before, later, row};
 use crate::catalog::Catalog;
-use crate::lifecycle::{Record, current, places, revoke, tags};
+use crate::lifecycle::{Record, current, locations, revoke, tags};
 use crate::model::{
-    AmiId, EnvName, ImageName, Place, RunId, State, Tags, Version, World, pointer_name,
+    AmiId, EnvName, ImageName, Inventory, Location, RunId, State, Tags, Version, pointer_name,
 };
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
@@ -15,17 +15,17 @@ use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 #[must_use]
 pub fn plan(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     image: &ImageName,
     version: Version,
     run: RunId,
 ) -> Plan {
-    let records = Record::all(&world.images, &catalog.settings.name);
+    let records = Record::all(&inventory.images, &catalog.settings.name);
     let family = revoke::family(&records, image, version);
     let mut plan = Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions: Vec::new(),
         steps: Vec::new(),
     };
@@ -35,7 +35,7 @@ pub fn plan(
     {
         let reason = format!("there is no version {version} of `{image}`");
         plan.decisions.push(decision(
-            world,
+            inventory,
             catalog,
             &records,
             image,
@@ -46,7 +46,7 @@ pub fn plan(
     }
     let (steps, warnings) = withdraw(
         catalog,
-        world,
+        inventory,
         &records,
         &family,
         &format!("revoke {image} {version}"),
@@ -67,7 +67,7 @@ pub fn plan(
             reasons = vec![format!("version {version} is revoked already")];
         }
         plan.decisions.push(decision(
-            world,
+            inventory,
             catalog,
             &records,
             name,
@@ -80,16 +80,18 @@ pub fn plan(
 }
 
 fn decision(
-    world: &World,
+    inventory: &Inventory,
     catalog: &Catalog,
     records: &[Record<'_>],
     image: &ImageName,
     version: Version,
     (verdict, reasons): (Verdict, Vec<String>),
 ) -> Decision {
-    let home = places::home(&catalog.settings);
+    let home = locations::home(&catalog.settings);
     let ami = records.iter().find(|r| {
-        r.image == *image && r.version == version && places::of_ami(r.ami, &world.account) == home
+        r.image == *image
+            && r.version == version
+            && locations::of_ami(r.ami, &inventory.account) == home
     });
     Decision {
         image: image.clone(),
@@ -109,16 +111,16 @@ type Warnings = BTreeMap<ImageName, BTreeSet<String>>;
 /// location change in the same step: a killed run leaves pointers at revoked AMIs only where it was at work.
 fn withdraw(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     records: &[Record<'_>],
     family: &[(ImageName, Version)],
     reason: &str,
 ) -> (Vec<Step>, Warnings) {
     let mut steps = Vec::new();
     let mut warnings = Warnings::new();
-    for place in places::all(&catalog.settings, &world.account) {
-        let scope = format!("revoke@{place}");
-        if let Some(why) = places::unread(world, &place) {
+    for location in locations::all(&catalog.settings, &inventory.account) {
+        let scope = format!("revoke@{location}");
+        if let Some(why) = locations::unread(inventory, &location) {
             let action = Action::Unread {
                 why: why.to_owned(),
             };
@@ -126,11 +128,11 @@ fn withdraw(
                 &scope,
                 reason,
                 Vec::new(),
-                vec![("read", place, action)],
+                vec![("read", location, action)],
             ));
             continue;
         }
-        let here = places::at(records, &place, &world.account);
+        let here = locations::at(records, &location, &inventory.account);
         let doomed = |r: &Record<'_>| family.iter().any(|(i, v)| *i == r.image && *v == r.version);
         let gone: Vec<&Record<'_>> = here.iter().filter(|r| doomed(r)).collect();
         let key = &catalog.settings.environment_key;
@@ -145,11 +147,11 @@ fn withdraw(
         if amis.is_empty() {
             continue;
         }
-        let (moves, unpublish) = Location {
+        let (moves, unpublish) = Replacement {
             catalog,
-            world,
+            inventory,
             here: &here,
-            place: &place,
+            location: &location,
         }
         .replace(&gone, &doomed, &mut warnings);
         let action = Action::Withdraw {
@@ -161,21 +163,21 @@ fn withdraw(
             &scope,
             reason,
             Vec::new(),
-            vec![("withdraw", place.clone(), action)],
+            vec![("withdraw", location.clone(), action)],
         ));
     }
     (steps, warnings)
 }
 
 /// One location of a revocation.
-struct Location<'p> {
+struct Replacement<'p> {
     catalog: &'p Catalog,
-    world: &'p World,
+    inventory: &'p Inventory,
     here: &'p [Record<'p>],
-    place: &'p Place,
+    location: &'p Location,
 }
 
-impl Location<'_> {
+impl Replacement<'_> {
     /// Returns the moves to the versions that become current instead, and the pointers for which no version is left.
     fn replace(
         &self,
@@ -201,7 +203,7 @@ impl Location<'_> {
                             .or_insert((to, BTreeSet::new()))
                             .1
                             .insert(env);
-                        format!("`{env}` goes back to {} in {}", to.version, self.place)
+                        format!("`{env}` goes back to {} in {}", to.version, self.location)
                     }
                     None => {
                         unpublish.push(pointer_name(
@@ -212,7 +214,7 @@ impl Location<'_> {
                         ));
                         format!(
                             "no version is left for `{env}` in {}: its pointer is deleted",
-                            self.place
+                            self.location
                         )
                     }
                 };
@@ -237,7 +239,7 @@ impl Location<'_> {
         let mut now = to.current.clone();
         for env in envs {
             let since = later(
-                self.world.taken,
+                self.inventory.taken,
                 others().filter_map(|r| r.current.get(*env).copied()),
             );
             now.insert((*env).clone(), since);

@@ -1,10 +1,10 @@
-//! Owns the plan of a rollback: at each place the old becomes current, then what was current is held and falls.
+//! Owns the plan of a rollback: at each location the old becomes current, then what was current is held and falls.
 
 use super::publish::{before, later, rolled_back, row, scope};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::rollback::{Choice, Return, Rollback, rollback};
-use crate::lifecycle::{Record, current, places, tags};
-use crate::model::{EnvName, RunId, State, Tags, Version, World, pointer_name};
+use crate::lifecycle::{Record, current, locations, tags};
+use crate::model::{EnvName, Inventory, RunId, State, Tags, Version, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 
@@ -12,13 +12,13 @@ use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
 #[must_use]
 pub fn plan(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     image: &Image,
     env: &EnvName,
     to: Option<Version>,
     run: RunId,
 ) -> Plan {
-    let records = Record::all(&world.images, &catalog.settings.name);
+    let records = Record::all(&inventory.images, &catalog.settings.name);
     let decision = |verdict, reason: String, version| Decision {
         image: image.name.clone(),
         verdict,
@@ -28,18 +28,18 @@ pub fn plan(
         base_because: None,
         ami: None,
     };
-    let (decided, steps) = match rollback(catalog, world, &records, (image, env), to) {
+    let (decided, steps) = match rollback(catalog, inventory, &records, (image, env), to) {
         Err(why) => (decision(Verdict::Blocked, why, None), Vec::new()),
         Ok(Choice::Keep(version, why)) => (decision(Verdict::Keep, why, Some(version)), Vec::new()),
         Ok(Choice::Move(back)) => {
             let reason = format!("`{env}` goes back from {} to {}", back.from, back.to);
-            let steps = steps(catalog, world, &records, image, env, &back, &reason);
+            let steps = steps(catalog, inventory, &records, image, env, &back, &reason);
             let mut decided = decision(Verdict::Rollback, reason, Some(back.to));
-            let home = places::home(&catalog.settings);
+            let home = locations::home(&catalog.settings);
             decided.ami = back
                 .returns
                 .iter()
-                .find(|r| r.place == home)
+                .find(|r| r.location == home)
                 .map(|r| r.to.ami.id.clone());
             (decided, steps)
         }
@@ -47,7 +47,7 @@ pub fn plan(
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions: vec![decided],
         steps,
     }
@@ -55,7 +55,7 @@ pub fn plan(
 
 fn steps(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     records: &[Record<'_>],
     image: &Image,
     env: &EnvName,
@@ -63,26 +63,26 @@ fn steps(
     reason: &str,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    for place in places::all(&catalog.settings, &world.account) {
-        let name = scope(image.name.as_str(), &place, catalog);
-        if let Some(why) = places::unread(world, &place) {
+    for location in locations::all(&catalog.settings, &inventory.account) {
+        let name = scope(image.name.as_str(), &location, catalog);
+        if let Some(why) = locations::unread(inventory, &location) {
             let action = Action::Unread {
                 why: why.to_owned(),
             };
             steps.extend(row(
                 &name,
-                &format!("{reason} in {place}"),
+                &format!("{reason} in {location}"),
                 Vec::new(),
-                vec![("read", place, action)],
+                vec![("read", location, action)],
             ));
             continue;
         }
-        let here = places::at(records, &place, &world.account);
+        let here = locations::at(records, &location, &inventory.account);
         let mut actions = Vec::new();
-        let returns = back.returns.iter().find(|r| r.place == place);
+        let returns = back.returns.iter().find(|r| r.location == location);
         if let Some(returns) = returns {
-            let moves = vec![movement(catalog, world, env, returns)];
-            actions.push(("rollback", place.clone(), Action::MoveCurrent { moves }));
+            let moves = vec![movement(catalog, inventory, env, returns)];
+            actions.push(("rollback", location.clone(), Action::MoveCurrent { moves }));
         }
         // A version is held everywhere, also where this environment does not point at it.
         let taken: Vec<Version> = back
@@ -103,25 +103,25 @@ fn steps(
         if !others.is_empty() {
             actions.push((
                 "hold",
-                place.clone(),
+                location.clone(),
                 super::hold::mark(others, State::Released, State::Held),
             ));
         }
         let reason = if name == image.name.as_str() {
             reason.to_owned()
         } else {
-            format!("{reason} in {place}")
+            format!("{reason} in {location}")
         };
         steps.extend(row(&name, &reason, Vec::new(), actions));
     }
     steps
 }
 
-fn movement(catalog: &Catalog, world: &World, env: &EnvName, back: &Return<'_>) -> Move {
+fn movement(catalog: &Catalog, inventory: &Inventory, env: &EnvName, back: &Return<'_>) -> Move {
     let settings = &catalog.settings;
     let mut now = back.to.current.clone();
     let since = later(
-        world.taken,
+        inventory.taken,
         back.from.iter().filter_map(|r| r.current.get(env).copied()),
     );
     now.insert(env.clone(), since);

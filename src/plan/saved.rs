@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::tags;
-use crate::model::{CatalogName, ImageName, RunId, World};
+use crate::model::{CatalogName, ImageName, Inventory, RunId};
 use crate::plan::change::{self, Change};
 use crate::plan::fingerprint::Fingerprints;
 use crate::plan::release::{Request, plan_as_of};
@@ -36,13 +36,13 @@ pub struct Saved {
 impl Saved {
     /// Writes a plan down.
     #[must_use]
-    pub fn new(catalog: &Catalog, world: &World, request: &Request, plan: Plan) -> Self {
+    pub fn new(catalog: &Catalog, inventory: &Inventory, request: &Request, plan: Plan) -> Self {
         Self {
             schema: SAVED_SCHEMA,
             catalog: catalog.settings.name.clone(),
             images: request.images.clone(),
             force: request.force,
-            facts: facts(catalog, world, &plan),
+            facts: facts(catalog, inventory, &plan),
             plan,
         }
     }
@@ -54,10 +54,10 @@ impl Saved {
     pub fn today(
         &self,
         catalog: &Catalog,
-        world: &World,
+        inventory: &Inventory,
         run: &RunId,
     ) -> Result<Plan, Vec<String>> {
-        let moved = change::between(&self.facts, &facts(catalog, world, &self.plan));
+        let moved = change::between(&self.facts, &facts(catalog, inventory, &self.plan));
         if !moved.is_empty() {
             return Err(moved.iter().map(Change::words).collect());
         }
@@ -66,7 +66,7 @@ impl Saved {
             force: self.force,
             run: run.clone(),
         };
-        let plan = plan_as_of(catalog, world, &request, self.plan.made);
+        let plan = plan_as_of(catalog, inventory, &request, self.plan.made);
         let shape = |plan: &Plan| {
             let steps: Vec<_> = plan
                 .steps
@@ -88,7 +88,7 @@ impl Saved {
 }
 
 /// Everything the decisions about these images read, but the time.
-fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, String> {
+fn facts(catalog: &Catalog, inventory: &Inventory, plan: &Plan) -> BTreeMap<String, String> {
     let prints = Fingerprints::new(catalog);
     let mut out = BTreeMap::new();
     let lineages = plan
@@ -110,7 +110,7 @@ fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, Stri
                 image.rebase_after
             ),
         );
-        if let Some(source) = world.sources.get(*name) {
+        if let Some(source) = inventory.sources.get(*name) {
             put(
                 "source",
                 source
@@ -118,7 +118,7 @@ fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, Stri
                     .map_or_else(|| "none".to_owned(), |ami| ami.id.to_string()),
             );
         }
-        if let Some(probe) = world.evidence.probes.get(*name) {
+        if let Some(probe) = inventory.evidence.probes.get(*name) {
             let pending: Vec<&str> = probe
                 .pending
                 .iter()
@@ -152,7 +152,7 @@ fn facts(catalog: &Catalog, world: &World, plan: &Plan) -> BTreeMap<String, Stri
     );
     let names: BTreeSet<&str> = images.keys().map(|n| n.as_str()).collect();
     let ours = |key: &str, ami: &crate::model::Ami| ami.tags.get(key).cloned().unwrap_or_default();
-    for ami in world
+    for ami in inventory
         .images
         .iter()
         .filter(|a| names.contains(ours(tags::IMAGE, a).as_str()))

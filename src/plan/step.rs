@@ -181,7 +181,7 @@ pub enum Action {
     Remember { key: String, text: String },
     /// Remove an object of the store that says what is not so.
     Forget { key: String },
-    /// Nothing can be done at a place that could not be read.
+    /// Nothing can be done at a location that could not be read.
     Unread { why: String },
 }
 
@@ -231,8 +231,8 @@ impl Action {
 pub struct Step {
     /// Its id.
     pub id: StepId,
-    /// What fails, is undone and is reported together: an image's name, `image@place` for what is done at a further
-    /// place, or an AMI's id when pruning.
+    /// What fails, is undone and is reported together: an image's name, `image@location` for what is done at a further
+    /// location, or an AMI's id when pruning.
     pub scope: String,
     /// The Region it acts in.
     pub region: Region,
@@ -283,7 +283,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether a scope is a further place of an image: its failure holds nothing else up.
+    /// Whether a scope is a further location of an image: its failure holds nothing else up.
     #[must_use]
     pub fn is_aside(scope: &str) -> bool {
         scope.contains('@')

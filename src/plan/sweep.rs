@@ -13,7 +13,7 @@ pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
     let steps = going()
         .map(|leftover| {
             let thing = &leftover.thing;
-            // An instance in the same place may hold the group, the volume or the snapshot.
+            // An instance in the same location may hold the group, the volume or the snapshot.
             let holds = |l: &&Leftover| {
                 l.thing.kind == TemporaryKind::Instance
                     && (&l.thing.region, &l.thing.account) == (&thing.region, &thing.account)

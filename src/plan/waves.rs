@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{ImageName, World};
+use crate::model::{ImageName, Inventory};
 use crate::plan::step::Plan;
 
 /// Images that can be worked on at the same time.
@@ -20,7 +20,7 @@ pub struct Wave {
 
 /// Each image one wave after the last that it waits for; minutes are the median of past builds.
 #[must_use]
-pub fn waves(plan: &Plan, world: &World) -> Vec<Wave> {
+pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
     let mut number: BTreeMap<&str, usize> = BTreeMap::new();
     let mut out: Vec<Wave> = Vec::new();
     let images: std::collections::BTreeSet<&str> =
@@ -34,7 +34,7 @@ pub fn waves(plan: &Plan, world: &World) -> Vec<Wave> {
             .copied()
             .unwrap_or(0);
         number.insert(scope, after + 1);
-        // Copies to other places are scopes of their own, but no images.
+        // Copies to other locations are scopes of their own, but no images.
         if !images.contains(scope) {
             continue;
         }
@@ -46,7 +46,7 @@ pub fn waves(plan: &Plan, world: &World) -> Vec<Wave> {
             });
         }
         let image = ImageName::from(scope);
-        let minutes = minutes(world, &image);
+        let minutes = minutes(inventory, &image);
         out[after].images.insert(image, minutes);
     }
     for wave in &mut out {
@@ -56,8 +56,8 @@ pub fn waves(plan: &Plan, world: &World) -> Vec<Wave> {
     out
 }
 
-fn minutes(world: &World, image: &ImageName) -> Option<u64> {
-    let mut seconds = world.evidence.history.get(image)?.seconds.clone();
+fn minutes(inventory: &Inventory, image: &ImageName) -> Option<u64> {
+    let mut seconds = inventory.evidence.history.get(image)?.seconds.clone();
     seconds.sort_unstable();
     seconds.get(seconds.len() / 2).map(|s| s.div_ceil(60))
 }

@@ -48,5 +48,5 @@ pub trait Store: Send + Sync {
     /// Whether it outlives this machine; a local directory on a CI runner does not.
     fn durable(&self) -> bool;
     /// Where it is, for people: a path or `s3://bucket/prefix`.
-    fn place(&self) -> String;
+    fn location(&self) -> String;
 }

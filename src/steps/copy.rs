@@ -33,7 +33,7 @@ pub(super) async fn original(steps: &Steps, region: &Region, id: &AmiId) -> Resu
     })
 }
 
-/// Our own AMI of this name at the step's place, whatever its state.
+/// Our own AMI of this name at the step's location, whatever its state.
 async fn made(steps: &Steps, step: &Step, name: &str) -> Result<Option<Ami>> {
     let query = ImageQuery {
         name: Some(name.to_owned()),

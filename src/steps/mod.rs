@@ -1,4 +1,4 @@
-//! Owns what each step does to the world: probe, perform and undo, one file per kind of thing.
+//! Owns what each step does to the inventory: probe, perform and undo, one file per kind of thing.
 
 mod access;
 mod again;

@@ -5,8 +5,8 @@ use tokio::sync::Mutex;
 
 use super::Steps;
 use crate::error::Result;
-use crate::lifecycle::places;
-use crate::model::{AmiId, Place, Reference, Timestamp};
+use crate::lifecycle::locations;
+use crate::model::{AmiId, Location, Reference, Timestamp};
 use crate::plan::Step;
 
 /// Age at which the parameters of all locations are read again. One read takes a call per ten parameters.
@@ -51,20 +51,23 @@ pub(super) async fn in_parameters(steps: &Steps, id: &AmiId) -> Result<Vec<Refer
 
 async fn read(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
-    for place in places::all(&steps.catalog.settings, "") {
-        let cloud = steps.cloud_of(place.account.as_deref())?;
+    for location in locations::all(&steps.catalog.settings, "") {
+        let cloud = steps.cloud_of(location.account.as_deref())?;
         out.extend(located(
-            cloud.parameter_references(&place.region).await?,
-            &place,
+            cloud.parameter_references(&location.region).await?,
+            &location,
         ));
     }
     Ok(out)
 }
 
 /// Adds the location to the name of each parameter: the AMI may be in another one.
-pub fn located(references: Vec<Reference>, place: &Place) -> impl Iterator<Item = Reference> + '_ {
+pub fn located(
+    references: Vec<Reference>,
+    location: &Location,
+) -> impl Iterator<Item = Reference> + '_ {
     references.into_iter().map(move |found| Reference {
-        by: format!("{} in {place}", found.by),
+        by: format!("{} in {location}", found.by),
         ..found
     })
 }

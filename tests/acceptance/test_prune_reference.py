@@ -6,7 +6,7 @@ read the program. It offers one function:
     goes(settings, images, world) -> set of the ids of the AMIs that no rule keeps
 
 `settings` is bakeline.yaml as a dictionary with nothing filled in, `images` the names of the catalog's images, `world` a
-recorded world (`--save-world`) as a dictionary. This file makes the worlds, runs `bakeline prune --world FILE --json` and
+recorded world (`--save-inventory`) as a dictionary. This file makes the worlds, runs `bakeline prune --inventory FILE --json` and
 compares; it also counts how often each rule decided, so that no rule is compared in theory only.
 """
 
@@ -165,7 +165,7 @@ def write_catalog(folder: pathlib.Path, settings: dict, names: list[str]) -> Non
 
 
 def decisions(folder: pathlib.Path, world: pathlib.Path) -> list[dict]:
-    command = [BAKELINE, "-C", str(folder), "prune", "--world", str(world), "--json"]
+    command = [BAKELINE, "-C", str(folder), "prune", "--inventory", str(world), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
@@ -179,7 +179,7 @@ def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | N
     world = world_of(dice, settings)
     home = folder / str(number)
     write_catalog(home, settings, names)
-    file = home / "world.json"
+    file = home / "inventory.json"
     file.write_text(json.dumps(world))
     decided = decisions(home, file)
     ours = {fate["ami"] for fate in decided if fate["retire"]}
@@ -234,7 +234,7 @@ def test_a_fact_that_protects_makes_what_goes_stay(tmp_path: pathlib.Path) -> No
         settings = settings_of(dice)
         world, home = world_of(dice, settings), tmp_path / str(number)
         write_catalog(home, settings, list(IMAGES))
-        file = home / "world.json"
+        file = home / "inventory.json"
         file.write_text(json.dumps(world))
         going = [fate["ami"] for fate in decisions(home, file) if fate["retire"]]
         if not going:

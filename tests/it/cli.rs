@@ -65,15 +65,15 @@ impl House {
         }
     }
 
-    /// Records a world with these AMIs and answers its file's name.
-    fn world(&self, images: &[Value]) -> &'static str {
+    /// Records a inventory with these AMIs and answers its file's name.
+    fn inventory(&self, images: &[Value]) -> &'static str {
         let vendor = ami("ami-vendor", "debian-12", json!({}));
-        let world = json!({
+        let inventory = json!({
             "schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "123456789012", "caller": "me",
             "images": images, "sources": {"base": vendor}, "references": [],
         });
-        self.write("world.json", &world.to_string());
-        "world.json"
+        self.write("inventory.json", &inventory.to_string());
+        "inventory.json"
     }
 }
 
@@ -211,7 +211,7 @@ fn latest_needs_an_environment_and_sound_names_and_says_nothing_on_stdout() {
 #[test]
 fn without_the_cloud_every_way_there_gives_one_clear_error() {
     let house = House::new();
-    let offline = ["without the feature `live`", "--world"];
+    let offline = ["without the feature `live`", "--inventory"];
     house
         .run(&["latest", "jdk", "--env", "Test"])
         .refuses(2, &offline);
@@ -249,8 +249,8 @@ fn prune_and_plan_from_a_recorded_world() {
         })
         .collect();
     let copy = base("ami-copy", "20261109.1", HERE, "ami-5");
-    let world = house.world(&[all.clone(), vec![copy.clone()]].concat());
-    let prune = house.run(&["prune", "--keep", "1", "--world", world]);
+    let inventory = house.inventory(&[all.clone(), vec![copy.clone()]].concat());
+    let prune = house.run(&["prune", "--keep", "1", "--inventory", inventory]);
     assert_eq!(prune.code, 0, "{}", prune.err);
     assert!(
         prune.err.contains("left alone: ami-copy") && prune.err.contains("3 would go"),
@@ -258,7 +258,7 @@ fn prune_and_plan_from_a_recorded_world() {
         prune.err
     );
     let decided = house
-        .run(&["prune", "--keep", "1", "--json", "--world", world])
+        .run(&["prune", "--keep", "1", "--json", "--inventory", inventory])
         .json();
     let goes: Vec<&str> = decided
         .as_array()
@@ -282,13 +282,15 @@ fn prune_and_plan_from_a_recorded_world() {
     // The same facts in another order print the same.
     let mut shuffled = [vec![copy], all].concat();
     shuffled.reverse();
-    house.world(&shuffled);
+    house.inventory(&shuffled);
     assert_eq!(
-        house.run(&["prune", "--keep", "1", "--world", world]).out,
+        house
+            .run(&["prune", "--keep", "1", "--inventory", inventory])
+            .out,
         prune.out
     );
 
-    let plan = house.run(&["plan", "--world", world]);
+    let plan = house.run(&["plan", "--inventory", inventory]);
     assert_eq!(plan.code, 0, "{}", plan.err);
     let words = [
         "base",
@@ -300,7 +302,7 @@ fn prune_and_plan_from_a_recorded_world() {
     ];
     assert!(words.iter().all(|w| plan.out.contains(w)), "{}", plan.out);
     let steps = house
-        .run(&["plan", "base", "--json", "--world", world])
+        .run(&["plan", "base", "--json", "--inventory", inventory])
         .json();
     assert!(
         steps["steps"]
@@ -309,22 +311,22 @@ fn prune_and_plan_from_a_recorded_world() {
         "{steps:#}"
     );
     house
-        .run(&["plan", "jkd", "--world", world])
+        .run(&["plan", "jkd", "--inventory", inventory])
         .refuses(1, &["did you mean `jdk`?"]);
     house
-        .run(&["prune", "--apply", "--world", world])
+        .run(&["prune", "--apply", "--inventory", inventory])
         .refuses(2, &["recorded world"]);
 }
 
 #[test]
 fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
     let house = House::new();
-    let mut world = json!({
+    let mut inventory = json!({
         "schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": [],
         "unread": [[{"account": "222222222222", "region": "us-east-1"}, "no answer"]],
     });
-    house.write("w.json", &world.to_string());
-    let prune = house.run(&["prune", "--world", "w.json"]);
+    house.write("w.json", &inventory.to_string());
+    let prune = house.run(&["prune", "--inventory", "w.json"]);
     assert!(
         prune.code == 0
             && prune
@@ -333,13 +335,13 @@ fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
         "{}",
         prune.err
     );
-    let gone = ["retire", "gone", "--world", "w.json"];
+    let gone = ["retire", "gone", "--inventory", "w.json"];
     house.run(&gone).refuses(
         4,
         &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"],
     );
-    world["unread"] = json!([]);
-    house.write("w.json", &world.to_string());
+    inventory["unread"] = json!([]);
+    house.write("w.json", &inventory.to_string());
     house.run(&gone).refuses(6, &["no AMI of `gone`"]);
 }
 
@@ -348,20 +350,26 @@ fn a_world_that_is_none_is_refused_with_its_place() {
     let house = House::new();
     house.write("w.json", "{\n  \"schema\": 1,\n  \"tkaen\": 1\n}\n");
     house
-        .run(&["plan", "--world", "w.json"])
+        .run(&["plan", "--inventory", "w.json"])
         .refuses(1, &["w.json:3:", "not a recorded world", "tkaen"]);
-    let world = json!({"schema": 9, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
-    house.write("w.json", &world.to_string());
+    let inventory = json!({"schema": 9, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
+    house.write("w.json", &inventory.to_string());
     house
-        .run(&["plan", "--world", "w.json"])
-        .refuses(1, &["schema 9", "--save-world"]);
+        .run(&["plan", "--inventory", "w.json"])
+        .refuses(1, &["schema 9", "--save-inventory"]);
     house
-        .run(&["plan", "--world", "none.json"])
+        .run(&["plan", "--inventory", "none.json"])
         .refuses(1, &["none.json"]);
-    let world = house.world(&[]);
+    let inventory = house.inventory(&[]);
     assert_eq!(
         house
-            .run(&["plan", "--world", world, "--save-world", "copy.json"])
+            .run(&[
+                "plan",
+                "--inventory",
+                inventory,
+                "--save-inventory",
+                "copy.json"
+            ])
             .code,
         0
     );
@@ -371,7 +379,7 @@ fn a_world_that_is_none_is_refused_with_its_place() {
     };
     assert_eq!(
         read("copy.json")["images"],
-        read("world.json")["images"],
+        read("inventory.json")["images"],
         "what is saved can be replayed"
     );
 }
@@ -379,9 +387,9 @@ fn a_world_that_is_none_is_refused_with_its_place() {
 #[test]
 fn a_source_that_does_not_exist_blocks_the_plan() {
     let house = House::new();
-    let world = json!({"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
-    house.write("w.json", &world.to_string());
-    let plan = house.run(&["plan", "--world", "w.json"]);
+    let inventory = json!({"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
+    house.write("w.json", &inventory.to_string());
+    let plan = house.run(&["plan", "--inventory", "w.json"]);
     assert_eq!(plan.code, 1);
     assert!(
         plan.out.contains("blocked") && plan.err.contains("source not found"),

@@ -1,20 +1,20 @@
-//! Owns the machinery behind the fake cloud: worlds by place, recorded calls, faults, halts, and the watch.
+//! Owns the machinery behind the fake cloud: states by location, recorded calls, faults, halts, and the watch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::world::{ACCOUNT, FakeWorld};
+use super::state::{ACCOUNT, FakeCloudState};
 use super::{Call, Fault, When};
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
-/// Says what is wrong with a world, if anything.
-pub(super) type Watch = Box<dyn Fn(&FakeWorld) -> Option<String> + Send>;
+/// Says what is wrong with a state, if anything.
+pub(super) type Watch = Box<dyn Fn(&FakeCloudState) -> Option<String> + Send>;
 
 #[derive(Default)]
 pub(super) struct Inner {
-    world: FakeWorld,
-    elsewhere: BTreeMap<(String, Region), FakeWorld>,
+    state: FakeCloudState,
+    elsewhere: BTreeMap<(String, Region), FakeCloudState>,
     calls: Vec<Call>,
     faults: Vec<(Fault, usize)>,
     watch: Option<Watch>,
@@ -23,15 +23,15 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// What is in a Region of an account: the world of tests is our account's, whatever Region is asked, unless that
-    /// Region has a world of its own.
-    pub(super) fn at(&mut self, account: &str, region: &Region) -> &mut FakeWorld {
+    /// What is in a Region of an account: the state of tests is our account's, whatever Region is asked, unless that
+    /// Region has a state of its own.
+    pub(super) fn at(&mut self, account: &str, region: &Region) -> &mut FakeCloudState {
         match self
             .elsewhere
             .get_mut(&(account.to_owned(), region.clone()))
         {
-            Some(world) => world,
-            None => &mut self.world,
+            Some(state) => state,
+            None => &mut self.state,
         }
     }
 }
@@ -44,16 +44,16 @@ pub struct FakeCloud {
 }
 
 impl FakeCloud {
-    /// Gives a Region of an account a world of its own.
-    pub fn open(&self, account: &str, region: &Region, mut world: FakeWorld) {
+    /// Gives a Region of an account a state of its own.
+    pub fn open(&self, account: &str, region: &Region, mut state: FakeCloudState) {
         let mut inner = self.inner.lock().expect("no panic");
         // Ids are unique over all Regions and accounts.
-        world.given = world
+        state.given = state
             .given
             .max((u32::try_from(inner.elsewhere.len()).unwrap_or(0) + 1) * 0x0100_0000);
         inner
             .elsewhere
-            .insert((account.to_owned(), region.clone()), world);
+            .insert((account.to_owned(), region.clone()), state);
     }
 
     /// The same cloud, seen from another account.
@@ -65,19 +65,19 @@ impl FakeCloud {
         }
     }
 
-    /// Reads or changes the world of another place, without a call.
-    pub fn world_at<T>(
+    /// Reads or changes the state of another location, without a call.
+    pub fn state_at<T>(
         &self,
         account: &str,
         region: &Region,
-        act: impl FnOnce(&mut FakeWorld) -> T,
+        act: impl FnOnce(&mut FakeCloudState) -> T,
     ) -> T {
         act(self.inner.lock().expect("no panic").at(account, region))
     }
 
-    /// The worlds of other places.
+    /// The states of other locations.
     #[must_use]
-    pub fn elsewhere(&self) -> BTreeMap<(String, Region), FakeWorld> {
+    pub fn elsewhere(&self) -> BTreeMap<(String, Region), FakeCloudState> {
         self.inner.lock().expect("no panic").elsewhere.clone()
     }
 
@@ -85,9 +85,9 @@ impl FakeCloud {
         self.account.as_deref().unwrap_or(ACCOUNT)
     }
 
-    /// Reads or changes the world, without a call.
-    pub fn world<T>(&self, act: impl FnOnce(&mut FakeWorld) -> T) -> T {
-        act(&mut self.inner.lock().expect("no panic").world)
+    /// Reads or changes the state, without a call.
+    pub fn state<T>(&self, act: impl FnOnce(&mut FakeCloudState) -> T) -> T {
+        act(&mut self.inner.lock().expect("no panic").state)
     }
 
     /// Arranges an error.
@@ -103,8 +103,8 @@ impl FakeCloud {
         said
     }
 
-    /// Looks at the world after every call.
-    pub fn watch(&self, watch: impl Fn(&FakeWorld) -> Option<String> + Send + 'static) {
+    /// Looks at the state after every call.
+    pub fn watch(&self, watch: impl Fn(&FakeCloudState) -> Option<String> + Send + 'static) {
         self.inner.lock().expect("no panic").watch = Some(Box::new(watch));
     }
 
@@ -124,7 +124,7 @@ impl FakeCloud {
         &self,
         (action, about, changes): (&'static str, &str, bool),
         region: &Region,
-        act: impl FnOnce(&mut FakeWorld) -> Result<T, (CloudErrorKind, String)> + Send,
+        act: impl FnOnce(&mut FakeCloudState) -> Result<T, (CloudErrorKind, String)> + Send,
     ) -> CloudResult<T> {
         // A real call gives others their turn.
         tokio::task::yield_now().await;
@@ -165,7 +165,7 @@ impl FakeCloud {
             return Err(error(kind, "injected before the effect".to_owned()));
         }
         let result = act(inner.at(self.account(), region));
-        let said = inner.watch.as_ref().and_then(|watch| watch(&inner.world));
+        let said = inner.watch.as_ref().and_then(|watch| watch(&inner.state));
         inner
             .seen
             .extend(said.map(|s| format!("after {action} {about}: {s}")));

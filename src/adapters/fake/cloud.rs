@@ -1,9 +1,9 @@
-//! Owns the fake cloud: every port call acts on a [`FakeWorld`], is recorded, and can be made to fail.
+//! Owns the fake cloud: every port call acts on a [`FakeCloudState`], is recorded, and can be made to fail.
 
 use async_trait::async_trait;
 
 use super::FakeCloud;
-use super::world::{ACCOUNT, FakeGroup, FakeInstance};
+use super::state::{ACCOUNT, FakeGroup, FakeInstance};
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
 };
@@ -42,13 +42,13 @@ impl Cloud for FakeCloud {
 
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
         let about = query.ids.first().map_or("", |i| i.as_str());
-        self.call(("images", about, false), region, |world| {
+        self.call(("images", about, false), region, |state| {
             let owned = |a: &&Ami| match query.owners.as_slice() {
                 [] => a.owner == self.account(),
                 [any] if any == "*" => true,
                 owners => owners.contains(&a.owner),
             };
-            let found = world
+            let found = state
                 .images
                 .values()
                 .filter(|a| a.region == *region)
@@ -59,26 +59,26 @@ impl Cloud for FakeCloud {
                 .filter(|a| has(&a.tags, &query.tags))
                 .cloned()
                 .collect();
-            world.copies_go_on(&found);
+            state.copies_go_on(&found);
             if found.len() < query.ids.len() {
                 not_found("an AMI")
             } else {
-                Ok(world.aged(found))
+                Ok(state.aged(found))
             }
         })
         .await
     }
 
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
-        self.call(("references", &amis[0].0, false), region, |world| {
-            Ok(world.referring(amis))
+        self.call(("references", &amis[0].0, false), region, |state| {
+            Ok(state.referring(amis))
         })
         .await
     }
 
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
-        self.call(("parameter_references", "", false), region, |world| {
-            Ok(world.parameter_references())
+        self.call(("parameter_references", "", false), region, |state| {
+            Ok(state.parameter_references())
         })
         .await
     }
@@ -89,11 +89,11 @@ impl Cloud for FakeCloud {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Secret> {
-        self.call(("create_key_pair", name, true), region, |world| {
-            if world.key_pairs.contains_key(name) {
+        self.call(("create_key_pair", name, true), region, |state| {
+            if state.key_pairs.contains_key(name) {
                 return Err((CloudErrorKind::Duplicate, format!("key pair {name} exists")));
             }
-            world.key_pairs.insert(name.to_owned(), tags.clone());
+            state.key_pairs.insert(name.to_owned(), tags.clone());
             Ok(Secret::new(
                 "-----BEGIN KEY-----\nsecret-key-material\n-----END KEY-----",
             ))
@@ -102,23 +102,23 @@ impl Cloud for FakeCloud {
     }
 
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.call(("delete_key_pair", name, true), region, |world| {
-            world.key_pairs.remove(name);
+        self.call(("delete_key_pair", name, true), region, |state| {
+            state.key_pairs.remove(name);
             Ok(())
         })
         .await
     }
 
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
-        self.call(("create_group", &request.name, true), region, |world| {
-            if world.groups.values().any(|g| g.name == request.name) {
+        self.call(("create_group", &request.name, true), region, |state| {
+            if state.groups.values().any(|g| g.name == request.name) {
                 return Err((
                     CloudErrorKind::Duplicate,
                     format!("group {} exists", request.name),
                 ));
             }
-            let id = world.id("sg");
-            world.groups.insert(
+            let id = state.id("sg");
+            state.groups.insert(
                 id.clone(),
                 FakeGroup {
                     name: request.name.clone(),
@@ -136,8 +136,8 @@ impl Cloud for FakeCloud {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Option<String>> {
-        self.call(("find_group", name, false), region, |world| {
-            let mut found = world
+        self.call(("find_group", name, false), region, |state| {
+            let mut found = state
                 .groups
                 .iter()
                 .filter(|(_, g)| g.name == name && has(&g.tags, tags));
@@ -147,35 +147,35 @@ impl Cloud for FakeCloud {
     }
 
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.call(("delete_group", id, true), region, |world| {
-            if world
+        self.call(("delete_group", id, true), region, |state| {
+            if state
                 .instances
                 .values()
                 .any(|i| i.group == id && i.status != "terminated")
             {
                 return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
             }
-            world.groups.remove(id);
+            state.groups.remove(id);
             Ok(())
         })
         .await
     }
 
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
-        self.call(("launch", request.ami.as_str(), true), region, |world| {
-            if let Some((id, _)) = world
+        self.call(("launch", request.ami.as_str(), true), region, |state| {
+            if let Some((id, _)) = state
                 .instances
                 .iter()
                 .find(|(_, i)| i.token == request.token)
             {
                 return Ok(id.clone());
             }
-            let usable = world.images.contains_key(&request.ami)
-                && world.groups.contains_key(&request.group);
-            if !usable || !world.key_pairs.contains_key(&request.key_name) {
+            let usable = state.images.contains_key(&request.ami)
+                && state.groups.contains_key(&request.group);
+            if !usable || !state.key_pairs.contains_key(&request.key_name) {
                 return not_found("the AMI, the group or the key pair");
             }
-            let id = InstanceId(world.id("i"));
+            let id = InstanceId(state.id("i"));
             let (group, token) = (request.group.clone(), request.token.clone());
             let instance = FakeInstance {
                 ami: request.ami.clone(),
@@ -184,34 +184,34 @@ impl Cloud for FakeCloud {
                 token,
                 tags: request.tags.clone(),
             };
-            world.instances.insert(id.clone(), instance);
+            state.instances.insert(id.clone(), instance);
             Ok(id)
         })
         .await
     }
 
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        self.call(("instance", id.as_str(), false), region, |world| {
-            Ok(world.look(id))
+        self.call(("instance", id.as_str(), false), region, |state| {
+            Ok(state.look(id))
         })
         .await
     }
 
     async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
-        self.call(("instances_tagged", "", false), region, |world| {
-            let live = world
+        self.call(("instances_tagged", "", false), region, |state| {
+            let live = state
                 .instances
                 .iter()
                 .filter(|(_, i)| i.status != "terminated" && has(&i.tags, tags));
             let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
-            Ok(ids.iter().filter_map(|id| world.look(id)).collect())
+            Ok(ids.iter().filter_map(|id| state.look(id)).collect())
         })
         .await
     }
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
-        self.call(("terminate", id.as_str(), true), region, |world| {
-            if let Some(instance) = world
+        self.call(("terminate", id.as_str(), true), region, |state| {
+            if let Some(instance) = state
                 .instances
                 .get_mut(id)
                 .filter(|i| i.status != "terminated")
@@ -227,10 +227,10 @@ impl Cloud for FakeCloud {
         self.call(
             ("tag", ids.first().map_or("", String::as_str), true),
             region,
-            |world| {
+            |state| {
                 for id in ids {
-                    world.lags(id);
-                    let Some(now) = world.tags_of(id) else {
+                    state.lags(id);
+                    let Some(now) = state.tags_of(id) else {
                         return not_found(id);
                     };
                     now.extend(tags.clone());
@@ -245,9 +245,9 @@ impl Cloud for FakeCloud {
         self.call(
             ("untag", ids.first().map_or("", String::as_str), true),
             region,
-            |world| {
+            |state| {
                 for id in ids {
-                    let Some(now) = world.tags_of(id) else {
+                    let Some(now) = state.tags_of(id) else {
                         return not_found(id);
                     };
                     now.retain(|key, _| !keys.contains(key));
@@ -259,17 +259,17 @@ impl Cloud for FakeCloud {
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
-        self.call(("deregister", ami.id.as_str(), true), region, |world| {
-            world.images.remove(&ami.id);
-            world.snapshots.retain(|id, _| !ami.snapshots.contains(id));
+        self.call(("deregister", ami.id.as_str(), true), region, |state| {
+            state.images.remove(&ami.id);
+            state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
             Ok(Vec::new())
         })
         .await
     }
 
     async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.call(("delete_snapshot", id, true), region, |world| {
-            world.snapshots.remove(&SnapshotId::from(id));
+        self.call(("delete_snapshot", id, true), region, |state| {
+            state.snapshots.remove(&SnapshotId::from(id));
             Ok(())
         })
         .await
@@ -285,15 +285,15 @@ impl Cloud for FakeCloud {
         region: &Region,
         query: &TemporaryQuery,
     ) -> CloudResult<Vec<Temporary>> {
-        self.call(("temporaries", &query.prefix, false), region, |world| {
-            Ok(world.temporaries(region, query))
+        self.call(("temporaries", &query.prefix, false), region, |state| {
+            Ok(state.temporaries(region, query))
         })
         .await
     }
 
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        self.call(("parameter", name, false), region, |world| {
-            Ok(world.parameters.get(name).cloned())
+        self.call(("parameter", name, false), region, |state| {
+            Ok(state.parameters.get(name).cloned())
         })
         .await
     }
@@ -305,24 +305,24 @@ impl Cloud for FakeCloud {
         value: &AmiId,
         _tags: &Tags,
     ) -> CloudResult<()> {
-        self.call(("put_parameter", name, true), region, |world| {
-            world.parameters.insert(name.to_owned(), value.to_string());
+        self.call(("put_parameter", name, true), region, |state| {
+            state.parameters.insert(name.to_owned(), value.to_string());
             Ok(())
         })
         .await
     }
 
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.call(("delete_parameter", name, true), region, |world| {
-            world.parameters.remove(name);
+        self.call(("delete_parameter", name, true), region, |state| {
+            state.parameters.remove(name);
             Ok(())
         })
         .await
     }
 
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
-        self.call(("parameters", path, false), region, |world| {
-            let below = world
+        self.call(("parameters", path, false), region, |state| {
+            let below = state
                 .parameters
                 .iter()
                 .filter(|(name, _)| name.starts_with(path));
@@ -337,24 +337,24 @@ impl Cloud for FakeCloud {
         let (account, mine) = (self.account(), self.account.is_none());
         let source = {
             let mut inner = self.inner.lock().expect("no panic");
-            let world = inner.at(ACCOUNT, &request.source_region);
-            world
+            let state = inner.at(ACCOUNT, &request.source_region);
+            state
                 .images
                 .get(&request.source)
-                .filter(|ami| mine || world.open_to(ami, account))
+                .filter(|ami| mine || state.open_to(ami, account))
                 .cloned()
         };
         self.call(
             ("copy_image", request.source.as_str(), true),
             region,
-            |world| {
-                if let Some(id) = world.tokens.get(&request.token) {
+            |state| {
+                if let Some(id) = state.tokens.get(&request.token) {
                     return Ok(id.clone());
                 }
                 if source.is_none() {
                     return not_found(request.source.as_str());
                 }
-                if world
+                if state
                     .images
                     .values()
                     .any(|a| a.name == request.name && a.owner == account)
@@ -364,11 +364,11 @@ impl Cloud for FakeCloud {
                         format!("an AMI named {} exists", request.name),
                     ));
                 }
-                let id = world.register(region, &request.name, account, &request.tags);
-                if let Some(ami) = world.images.get_mut(&id) {
+                let id = state.register(region, &request.name, account, &request.tags);
+                if let Some(ami) = state.images.get_mut(&id) {
                     "pending".clone_into(&mut ami.status);
                 }
-                world.tokens.insert(request.token.clone(), id.clone());
+                state.tokens.insert(request.token.clone(), id.clone());
                 Ok(id)
             },
         )
@@ -383,13 +383,13 @@ impl Cloud for FakeCloud {
     }
 
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-        self.call(("sharing", ami.id.as_str(), false), region, |world| {
+        self.call(("sharing", ami.id.as_str(), false), region, |state| {
             let open = |s: &&SnapshotId| {
-                world
+                state
                     .volume_permissions
                     .contains(&((*s).clone(), account.to_owned()))
             };
-            let image = world
+            let image = state
                 .permissions
                 .get(&ami.id)
                 .is_some_and(|who| who.contains(account));
@@ -409,8 +409,8 @@ impl Cloud for FakeCloud {
         account: &str,
         on: bool,
     ) -> CloudResult<()> {
-        self.call(("share", ami.as_str(), true), region, |world| {
-            world.share(ami, what, account, on);
+        self.call(("share", ami.as_str(), true), region, |state| {
+            state.share(ami, what, account, on);
             Ok(())
         })
         .await
@@ -425,7 +425,7 @@ impl Cloud for FakeCloud {
         self.call(
             ("dry_run_launch", ami.as_str(), false),
             region,
-            |world| match world.images.get(ami).map(|a| a.status.as_str()) {
+            |state| match state.images.get(ami).map(|a| a.status.as_str()) {
                 Some("available") => Ok(()),
                 _ => not_found(ami.as_str()),
             },

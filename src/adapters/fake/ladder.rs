@@ -10,11 +10,11 @@ use crate::ports::{CloudErrorKind, CloudResult, Ladder};
 #[async_trait]
 impl Ladder for FakeCloud {
     async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
-        self.call(("deprecate", ami.as_str(), true), region, |world| {
-            if !world.images.contains_key(ami) {
+        self.call(("deprecate", ami.as_str(), true), region, |state| {
+            if !state.images.contains_key(ami) {
                 return not_found(ami.as_str());
             }
-            world.deprecations.insert(ami.clone(), at);
+            state.deprecations.insert(ami.clone(), at);
             Ok(())
         })
         .await
@@ -24,8 +24,8 @@ impl Ladder for FakeCloud {
         self.call(
             ("cancel_deprecation", ami.as_str(), true),
             region,
-            |world| {
-                world.deprecations.remove(ami);
+            |state| {
+                state.deprecations.remove(ami);
                 Ok(())
             },
         )
@@ -33,21 +33,21 @@ impl Ladder for FakeCloud {
     }
 
     async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.call(("disable", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else {
+        self.call(("disable", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
                 return not_found(ami.as_str());
             };
             "disabled".clone_into(&mut image.status);
             image.public = false;
-            world.permissions.remove(ami);
+            state.permissions.remove(ami);
             Ok(())
         })
         .await
     }
 
     async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.call(("enable", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else {
+        self.call(("enable", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
                 return not_found(ami.as_str());
             };
             "available".clone_into(&mut image.status);
@@ -57,8 +57,8 @@ impl Ladder for FakeCloud {
     }
 
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
-        self.call(("permissions", ami.as_str(), false), region, |world| {
-            Ok(world
+        self.call(("permissions", ami.as_str(), false), region, |state| {
+            Ok(state
                 .permissions
                 .get(ami)
                 .cloned()
@@ -70,8 +70,8 @@ impl Ladder for FakeCloud {
     }
 
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
-        self.call(("permit", ami.as_str(), true), region, |world| {
-            let Some(image) = world.images.get_mut(ami) else {
+        self.call(("permit", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
                 return not_found(ami.as_str());
             };
             if image.status == "disabled" {
@@ -81,7 +81,7 @@ impl Ladder for FakeCloud {
                 ));
             }
             image.public |= who.iter().any(|w| w == "all");
-            world
+            state
                 .permissions
                 .entry(ami.clone())
                 .or_default()
@@ -97,8 +97,8 @@ impl Ladder for FakeCloud {
         amis: &[AmiId],
     ) -> CloudResult<Option<Vec<Reference>>> {
         let about = amis.first().map_or("", |a| a.as_str());
-        self.call(("reported", about, false), region, |world| {
-            Ok(world.reports.then(|| world.referring(amis)))
+        self.call(("reported", about, false), region, |state| {
+            Ok(state.reports.then(|| state.referring(amis)))
         })
         .await
     }

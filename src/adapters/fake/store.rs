@@ -77,7 +77,7 @@ impl Store for MemoryStore {
         true
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         "memory".to_owned()
     }
 }

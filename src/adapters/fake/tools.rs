@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::FakeCloud;
-use super::world::{ACCOUNT, FakeInstance};
+use super::state::{ACCOUNT, FakeInstance};
 use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags, Timestamp};
 use crate::ports::{
     Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal,
@@ -67,9 +67,9 @@ impl FakeBuilder {
             token: String::new(),
             tags,
         };
-        self.cloud.world(|world| {
-            let id = InstanceId(world.id("i"));
-            world.instances.insert(id.clone(), instance);
+        self.cloud.state(|state| {
+            let id = InstanceId(state.id("i"));
+            state.instances.insert(id.clone(), instance);
             id
         })
     }
@@ -132,11 +132,11 @@ impl ImageBuilder for FakeBuilder {
             .copied()
             .unwrap_or(BuildMood::Good);
         on_line("building");
-        let known = self.cloud.world(|world| {
-            let free = !world.images.values().any(|a| a.name == text("ami_name"));
-            let ready = world.key_pairs.contains_key(&text("ssh_keypair_name"))
-                && world.groups.contains_key(&group);
-            free && ready && world.images.contains_key(&base)
+        let known = self.cloud.state(|state| {
+            let free = !state.images.values().any(|a| a.name == text("ami_name"));
+            let ready = state.key_pairs.contains_key(&text("ssh_keypair_name"))
+                && state.groups.contains_key(&group);
+            free && ready && state.images.contains_key(&base)
         });
         let mut outcome = BuildOutcome {
             code: Some(1),
@@ -161,17 +161,17 @@ impl ImageBuilder for FakeBuilder {
             outcome.code = None;
             return Ok(outcome);
         }
-        self.cloud.world(|world| {
-            "terminated".clone_into(&mut world.instances.get_mut(&id).expect("just made").status);
+        self.cloud.state(|state| {
+            "terminated".clone_into(&mut state.instances.get_mut(&id).expect("just made").status);
             match mood {
                 BuildMood::FailsPending => {
                     let ami =
-                        world.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
+                        state.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
                     "pending"
-                        .clone_into(&mut world.images.get_mut(&ami).expect("just made").status);
+                        .clone_into(&mut state.images.get_mut(&ami).expect("just made").status);
                 }
                 BuildMood::Good | BuildMood::FailsLate => {
-                    let ami = world.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
+                    let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
                     outcome.artifacts.push((region.clone(), ami));
                 }
                 _ => {}

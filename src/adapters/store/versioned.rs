@@ -45,7 +45,7 @@ impl<S: Store> Versioned<S> {
         let error = |kind, message: String| StoreError {
             kind,
             action: "read",
-            key: format!("{}/{}", self.inner.place(), self.key),
+            key: format!("{}/{}", self.inner.location(), self.key),
             message,
         };
         match serde_json::from_slice::<Shape>(&bytes) {
@@ -104,7 +104,7 @@ impl<S: Store> Store for Versioned<S> {
         self.inner.durable()
     }
 
-    fn place(&self) -> String {
-        self.inner.place()
+    fn location(&self) -> String {
+        self.inner.location()
     }
 }

@@ -10,7 +10,7 @@ use super::target::Target;
 use crate::adapters::{local, ssh::OpenSsh, system};
 use crate::catalog::{Access, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
-use crate::cli::{Check as Args, WorldArgs};
+use crate::cli::{Check as Args, InventoryArgs};
 use crate::commands::{context, gather, lock, report, run};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId, Region};
@@ -175,11 +175,11 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
     let loaded = &subject.loaded;
     let region = region(args, subject);
     let run = lock::take(loaded, lock::Rungs::None).await?;
-    let world = gather::world(
+    let inventory = gather::inventory(
         loaded,
-        &WorldArgs {
-            world: None,
-            save_world: None,
+        &InventoryArgs {
+            inventory: None,
+            save_inventory: None,
         },
         gather::Need::Images,
     )
@@ -201,14 +201,14 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
             format!("there is no AMI {ami} in {region}"),
         ));
     }
-    let plan = plan::inspect::plan(&subject.image, ami, &region, run, world.taken);
+    let plan = plan::inspect::plan(&subject.image, ami, &region, run, inventory.taken);
     let manner = run::Manner {
         jobs: 1,
         on_failure: OnFailure::Stop,
         keep_failed: false,
         throwaway: true,
     };
-    let ran = run::act(loaded, &world, &plan, manner).await?;
+    let ran = run::act(loaded, &inventory, &plan, manner).await?;
     report::end(&ran)?;
     let lost = || Error::new(Kind::StepFailed, "the instance left no facts");
     let bytes = ran

@@ -62,11 +62,11 @@ impl Target {
 
 fn ssh(rest: &str) -> std::result::Result<Target, String> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (user, place) = match rest.rsplit_once('@') {
-        Some((user, place)) => (Some(word("user", user)?), place),
+    let (user, location) = match rest.rsplit_once('@') {
+        Some((user, location)) => (Some(word("user", user)?), location),
         None => (None, rest),
     };
-    let (host, port) = match place
+    let (host, port) = match location
         .strip_prefix('[')
         .and_then(|inner| inner.split_once(']'))
     {
@@ -75,10 +75,10 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
             Some(port) => (address, Some(port)),
             None => return Err("a port stands behind a colon".to_owned()),
         },
-        None => match place.rsplit_once(':') {
+        None => match location.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') => (host, Some(port)),
             Some(_) => return Err("an IPv6 address stands in brackets".to_owned()),
-            None => (place, None),
+            None => (location, None),
         },
     };
     let port = match port {

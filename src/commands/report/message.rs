@@ -1,12 +1,12 @@
 //! Owns the values of the message that tells people about a run.
 
-use super::places::PlaceReport;
+use super::locations::LocationReport;
 use super::{ImageReport, Report};
-use crate::model::World;
+use crate::model::Inventory;
 use crate::render::slack::Values;
 
 /// The message's values.
-pub(super) fn slack(report: &Report, world: &World) -> Values {
+pub(super) fn slack(report: &Report, inventory: &Inventory) -> Values {
     let changed: Vec<&ImageReport> = report
         .images
         .iter()
@@ -31,23 +31,23 @@ pub(super) fn slack(report: &Report, world: &World) -> Values {
     let line = |i: &ImageReport| {
         let version = i.version.map_or_else(String::new, |v| v.to_string());
         let ami = i.ami.as_ref().map_or_else(String::new, ToString::to_string);
-        let places: String = i
-            .places
+        let locations: String = i
+            .locations
             .iter()
-            .filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.place)))
+            .filter_map(|p| Some(format!(", {} {}", p.ami.as_ref()?, p.location)))
             .collect();
         let brings = i
             .changed
             .as_ref()
             .map_or_else(String::new, |what| format!("; brings: {what}"));
         format!(
-            "{} {version} {ami} {}{places} ({}{brings})",
+            "{} {version} {ami} {}{locations} ({}{brings})",
             i.image,
             i.region,
             i.reasons.join("; ")
         )
     };
-    let commit = world.commit.as_ref().map_or_else(String::new, |c| {
+    let commit = inventory.commit.as_ref().map_or_else(String::new, |c| {
         format!(" · commit {}", c.id.chars().take(12).collect::<String>())
     });
     Values {
@@ -66,20 +66,20 @@ pub(super) fn slack(report: &Report, world: &World) -> Values {
                     .failure
                     .as_ref()
                     .map(|f| format!("{} {}: {f}", i.image, i.status));
-                let failed = |p: &PlaceReport| {
+                let failed = |p: &LocationReport| {
                     Some(format!(
                         "{} {} in {}: {}",
                         i.image,
                         p.status,
-                        p.place,
+                        p.location,
                         p.failure.as_ref()?
                     ))
                 };
                 own.into_iter()
-                    .chain(i.places.iter().filter_map(failed))
+                    .chain(i.locations.iter().filter_map(failed))
                     .collect::<Vec<_>>()
             })
             .collect(),
-        footer: format!("run {}{commit} · {}", report.run, world.caller),
+        footer: format!("run {}{commit} · {}", report.run, inventory.caller),
     }
 }

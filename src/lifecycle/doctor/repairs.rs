@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Doctor, Heights, Patient, Repair};
 use crate::catalog::Environment;
-use crate::lifecycle::{current, places, rung, sharing, tags};
+use crate::lifecycle::{current, locations, rung, sharing, tags};
 use crate::model::{
-    Arch, EnvName, ImageName, Place, Pointer, Tags, Temporary, TemporaryKind, Version, pointer_name,
+    Arch, EnvName, ImageName, Location, Pointer, Tags, Temporary, TemporaryKind, Version,
+    pointer_name,
 };
 
 impl Doctor<'_, '_> {
@@ -16,7 +17,7 @@ impl Doctor<'_, '_> {
         let mut out = Vec::new();
         for Patient {
             record,
-            place,
+            location,
             rolled_back,
         } in self.patients.clone()
         {
@@ -39,7 +40,7 @@ impl Doctor<'_, '_> {
                     "{} {} ({}) is released, but still has an expiry",
                     record.image, record.version, record.ami.id
                 );
-                self.find(&place, what, None);
+                self.find(&location, what, None);
             }
             // A tag that means the same in other words is not a finding.
             let seen = |k: &str| match k {
@@ -61,7 +62,7 @@ impl Doctor<'_, '_> {
                 .collect();
             let (ami, image) = (record.ami.id.clone(), record.image.clone());
             out.push(Repair::Mark {
-                place,
+                location,
                 ami,
                 image,
                 before,
@@ -74,39 +75,39 @@ impl Doctor<'_, '_> {
     /// Every pointer says what the tags say.
     pub(super) fn pointers(&mut self) -> Vec<Repair> {
         let mut out = Vec::new();
-        let mut known: BTreeSet<(Place, String)> = BTreeSet::new();
-        let kinds: BTreeSet<(Place, ImageName, Arch)> = self
+        let mut known: BTreeSet<(Location, String)> = BTreeSet::new();
+        let kinds: BTreeSet<(Location, ImageName, Arch)> = self
             .patients
             .iter()
-            .map(|p| (p.place.clone(), p.record.image.clone(), p.record.arch))
+            .map(|p| (p.location.clone(), p.record.image.clone(), p.record.arch))
             .collect();
-        for (place, image, arch) in kinds {
+        for (location, image, arch) in kinds {
             for Environment { name: env, .. } in &self.settings.environments {
                 let pointer = pointer_name(&self.settings.name, &image, env, arch);
                 let Some(ami) = self
-                    .holder(&place, &image, arch, env)
+                    .holder(&location, &image, arch, env)
                     .map(|r| r.ami.id.clone())
                 else {
                     continue;
                 };
-                known.insert((place.clone(), pointer.clone()));
+                known.insert((location.clone(), pointer.clone()));
                 let now = self
-                    .world
+                    .inventory
                     .parameters
                     .iter()
-                    .find(|p| p.place == place && p.name == pointer);
+                    .find(|p| p.location == location && p.name == pointer);
                 if now.is_some_and(|p| p.value == ami.as_str()) {
                     continue;
                 }
                 let says =
                     now.map_or_else(|| "is missing".to_owned(), |p| format!("says {}", p.value));
                 self.find(
-                    &place,
+                    &location,
                     format!("pointer {pointer} {says}, the tags say {ami}"),
                     None,
                 );
                 out.push(Repair::Publish {
-                    place: place.clone(),
+                    location: location.clone(),
                     image: image.clone(),
                     pointer,
                     ami,
@@ -114,10 +115,10 @@ impl Doctor<'_, '_> {
             }
         }
         for pointer in self
-            .world
+            .inventory
             .parameters
             .iter()
-            .filter(|p| !known.contains(&(p.place.clone(), p.name.clone())))
+            .filter(|p| !known.contains(&(p.location.clone(), p.name.clone())))
         {
             let Some((image, env, arch)) = self.named(&pointer.name) else {
                 self.strange(pointer, "is no pointer that this catalog names");
@@ -125,7 +126,7 @@ impl Doctor<'_, '_> {
             };
             if self.settings.rung(&env).is_none() {
                 // Another checkout may name the environment: what the tags bear out is right, the rest is a person's.
-                if self.holder(&pointer.place, &image, arch, &env).is_none() {
+                if self.holder(&pointer.location, &image, arch, &env).is_none() {
                     self.strange(
                         pointer,
                         &format!("is of `{env}`, an environment that this checkout does not name"),
@@ -137,9 +138,9 @@ impl Doctor<'_, '_> {
                 "pointer {} says {}, but nothing is current there",
                 pointer.name, pointer.value
             );
-            self.find(&pointer.place, what, None);
+            self.find(&pointer.location, what, None);
             out.push(Repair::Unpublish {
-                place: pointer.place.clone(),
+                location: pointer.location.clone(),
                 pointer: pointer.name.clone(),
             });
         }
@@ -150,14 +151,17 @@ impl Doctor<'_, '_> {
     /// every lock, so no run needs them.
     pub(super) fn copy_permissions(&mut self) -> Vec<Repair> {
         let mut out = Vec::new();
-        for Patient { record, place, .. } in self.patients.clone() {
+        for Patient {
+            record, location, ..
+        } in self.patients.clone()
+        {
             let ami = record.ami;
             let image = Temporary {
                 kind: TemporaryKind::Image,
                 id: ami.id.to_string(),
                 name: ami.name.clone(),
                 region: ami.region.clone(),
-                account: place.account.clone(),
+                account: location.account.clone(),
                 tags: ami.tags.clone(),
                 used: false,
             };
@@ -170,9 +174,9 @@ impl Doctor<'_, '_> {
                     "account {} may still copy {}: {run} did not remove it",
                     permission.name, ami.id
                 );
-                self.find(&place, what, None);
+                self.find(&location, what, None);
                 out.push(Repair::Unshare {
-                    place: place.clone(),
+                    location: location.clone(),
                     permission,
                 });
             }
@@ -197,32 +201,33 @@ impl Doctor<'_, '_> {
         let what = format!("pointer {} says {}, but {why}", pointer.name, pointer.value);
         let by_hand = format!(
             "name its environment in bakeline.yaml, or delete it: aws ssm delete-parameter --region {} --name {}",
-            pointer.place.region, pointer.name
+            pointer.location.region, pointer.name
         );
-        self.find(&pointer.place, what, Some(by_hand));
+        self.find(&pointer.location, what, Some(by_hand));
     }
 
-    /// An environment points at the same version at all its places.
-    pub(super) fn places(&mut self) {
+    /// An environment points at the same version at all its locations.
+    pub(super) fn locations(&mut self) {
         let kinds: BTreeSet<(ImageName, Arch)> = self
             .patients
             .iter()
             .map(|p| (p.record.image.clone(), p.record.arch))
             .collect();
-        let home = places::home(self.settings);
-        for (place, why) in &self.world.unread {
+        let home = locations::home(self.settings);
+        for (location, why) in &self.inventory.unread {
             let by_hand = Some("run it again when it answers".to_owned());
-            self.find(place, format!("it could not be read: {why}"), by_hand);
+            self.find(location, format!("it could not be read: {why}"), by_hand);
         }
         for (index, env) in self.settings.environments.iter().enumerate() {
             for (image, arch) in &kinds {
-                let version = |d: &Self, place: &Place| {
-                    d.holder(place, image, *arch, &env.name).map(|r| r.version)
+                let version = |d: &Self, location: &Location| {
+                    d.holder(location, image, *arch, &env.name)
+                        .map(|r| r.version)
                 };
                 let there = version(self, &home);
-                for place in places::of(self.settings, env, &self.world.account) {
-                    let here = version(self, &place);
-                    if here == there || places::unread(self.world, &place).is_some() {
+                for location in locations::of(self.settings, env, &self.inventory.account) {
+                    let here = version(self, &location);
+                    if here == there || locations::unread(self.inventory, &location).is_some() {
                         continue;
                     }
                     let word = |v: Option<Version>| {
@@ -245,7 +250,7 @@ impl Doctor<'_, '_> {
                             env.name
                         )
                     };
-                    self.find(&place, what, Some(by_hand));
+                    self.find(&location, what, Some(by_hand));
                 }
             }
         }

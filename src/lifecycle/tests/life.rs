@@ -7,8 +7,8 @@ use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Repair, examine};
 use crate::lifecycle::promote::{Promotion, Wish, promote};
 use crate::lifecycle::rollback::{Choice, rollback};
-use crate::lifecycle::{Record, places, tags};
-use crate::model::{Ami, Place, Pointer, Timestamp, WORLD_SCHEMA, World};
+use crate::lifecycle::{Record, locations, tags};
+use crate::model::{Ami, INVENTORY_SCHEMA, Inventory, Location, Pointer, Timestamp};
 
 const OWN: &str = "123456789012";
 
@@ -28,18 +28,18 @@ pub(super) fn catalog(settings: &str) -> Catalog {
     catalog.unwrap_or_else(|| panic!("{findings:?}"))
 }
 
-pub(super) fn world(images: Vec<Ami>, parameters: &[(&str, &str)]) -> World {
-    let place = Place {
+pub(super) fn inventory(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Inventory {
+    let location = Location {
         account: None,
         region: "eu-west-1".into(),
     };
     let pointer = |(name, value): &(&str, &str)| Pointer {
-        place: place.clone(),
+        location: location.clone(),
         name: format!("/bakeline/acme/{name}/x86_64"),
         value: (*value).to_owned(),
     };
-    World {
-        schema: WORLD_SCHEMA,
+    Inventory {
+        schema: INVENTORY_SCHEMA,
         taken: now(),
         account: OWN.to_owned(),
         caller: "me".to_owned(),
@@ -71,7 +71,7 @@ fn places_are_regions_times_accounts_with_home_first() {
     let settings = "environments:\n  - {name: Test, regions: [us-east-1]}\n  - name: Prod\n    accounts: [\"123456789012\", \"222222222222\"]\n    role: arn:aws:iam::222222222222:role/x\n";
     let catalog = catalog(settings);
     let names = |env: usize| -> Vec<String> {
-        let all = places::of(&catalog.settings, &catalog.settings.environments[env], OWN);
+        let all = locations::of(&catalog.settings, &catalog.settings.environments[env], OWN);
         all.iter().map(ToString::to_string).collect()
     };
     assert_eq!(names(0), ["eu-west-1", "us-east-1"]);
@@ -180,10 +180,10 @@ fn a_rollback_goes_to_the_newest_released_version_before_that_is_everywhere() {
         ],
     );
     let goes = |amis: Vec<Ami>, to: Option<&str>| {
-        let world = world(amis, &[]);
-        let records = Record::all(&world.images, &"acme".into());
+        let inventory = inventory(amis, &[]);
+        let records = Record::all(&inventory.images, &"acme".into());
         let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
-        match rollback(&catalog, &world, &records, asked, to.map(version)) {
+        match rollback(&catalog, &inventory, &records, asked, to.map(version)) {
             Err(why) => why,
             Ok(Choice::Keep(..)) => "nothing".to_owned(),
             Ok(Choice::Move(back)) => format!("{} at {}", back.to, back.returns.len()),
@@ -254,7 +254,7 @@ fn healed(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
     let settings =
         catalog("environments:\n  - {name: Test, regions: [eu-west-1]}\n  - {name: Prod, regions: [eu-west-1]}\n")
             .settings;
-    let diagnosis = examine(&settings, &world(images, parameters));
+    let diagnosis = examine(&settings, &inventory(images, parameters));
     assert_eq!(
         diagnosis.findings.is_empty(),
         diagnosis.repairs.is_empty(),
@@ -377,7 +377,7 @@ fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_sai
     let one = ami("jdk", "20261101.1", &[("Environment", "Prod")]);
     let mut held = copy(&one);
     held.tags.insert(tags::STATE.to_owned(), "held".to_owned());
-    let diagnosis = examine(&settings, &world(vec![one.clone(), held], &[]));
+    let diagnosis = examine(&settings, &inventory(vec![one.clone(), held], &[]));
     let [
         Repair::Mark {
             ami: marked,
@@ -403,13 +403,13 @@ fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_sai
     let behind = copy(&one);
     let diagnosis = examine(
         &settings,
-        &world(vec![current, behind], &[("jdk/Prod", "ami-jdk-20261101.1")]),
+        &inventory(vec![current, behind], &[("jdk/Prod", "ami-jdk-20261101.1")]),
     );
     assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
     let [finding] = diagnosis.findings.as_slice() else {
         panic!("{diagnosis:?}")
     };
-    assert_eq!(finding.place, "us-east-1");
+    assert_eq!(finding.location, "us-east-1");
     assert!(
         finding
             .by_hand
@@ -430,7 +430,7 @@ fn a_pointer_of_an_environment_that_this_checkout_does_not_name_is_never_deleted
     let found = |amis: &[Ami], name: &str| {
         let diagnosis = examine(
             &settings,
-            &world(amis.to_vec(), &[(name, "ami-jdk-20261101.1")]),
+            &inventory(amis.to_vec(), &[(name, "ami-jdk-20261101.1")]),
         );
         assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
         diagnosis.findings

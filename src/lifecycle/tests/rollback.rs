@@ -1,7 +1,7 @@
 //! Tests of repeated and interrupted rollbacks.
 
 use super::ami;
-use super::life::{catalog, world};
+use super::life::{catalog, inventory};
 use crate::lifecycle::rollback::{Choice, rollback};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
@@ -13,9 +13,9 @@ fn repeated_rollback_never_goes_further_back() {
     );
     let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
     let choose = |amis: &[&Ami]| {
-        let world = world(amis.iter().map(|a| (*a).clone()).collect(), &[]);
-        let records = Record::all(&world.images, &"acme".into());
-        match rollback(&catalog, &world, &records, asked, None) {
+        let inventory = inventory(amis.iter().map(|a| (*a).clone()).collect(), &[]);
+        let records = Record::all(&inventory.images, &"acme".into());
+        match rollback(&catalog, &inventory, &records, asked, None) {
             Ok(Choice::Move(back)) => format!("{} to {}", back.from, back.to),
             Ok(Choice::Keep(version, _)) => format!("keeps {version}"),
             Err(why) => why,

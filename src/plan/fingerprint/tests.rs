@@ -247,12 +247,15 @@ fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
         9 => {
             let to = pick(&spec.files, at)?;
             let entry = spec.files.remove(&to)?;
-            spec.files.insert(format!("{to}x"), entry);
+            spec.files.insert(format!("{to}{NEW_SUFFIX}"), entry);
             Some(format!("destination {to}"))
         }
         _ => mutate_more(spec, which, at),
     }
 }
+
+/// Suffix that no generated path contains, so that a new path never equals another one.
+const NEW_SUFFIX: &str = "-new";
 
 fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
     match which {
@@ -296,7 +299,7 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
         }
         _ => {
             let path = spec.checks.pop_first()?;
-            spec.checks.insert(format!("{path}x"));
+            spec.checks.insert(format!("{path}{NEW_SUFFIX}"));
             Some("check".to_owned())
         }
     }

@@ -8,7 +8,7 @@ use super::Wish;
 use crate::catalog::{Catalog, Retention};
 use crate::lifecycle::retain::Fate;
 use crate::lifecycle::{Record, tags};
-use crate::model::{Timestamp, World};
+use crate::model::{Inventory, Timestamp};
 use crate::plan::Plan;
 
 /// The version of [`Saved`]'s shape that this bakeline writes and reads.
@@ -45,14 +45,20 @@ pub const KIND: &str = "prune";
 impl Saved {
     /// Puts together what is saved.
     #[must_use]
-    pub fn new(catalog: &Catalog, world: &World, wish: Wish, fates: Vec<Fate>, plan: Plan) -> Self {
+    pub fn new(
+        catalog: &Catalog,
+        inventory: &Inventory,
+        wish: Wish,
+        fates: Vec<Fate>,
+        plan: Plan,
+    ) -> Self {
         let name = catalog.settings.name.to_string();
-        let facts = facts(catalog, world);
+        let facts = facts(catalog, inventory);
         Self {
             schema: SAVED_SCHEMA,
             kind: KIND.to_owned(),
             catalog: name,
-            made: world.taken,
+            made: inventory.taken,
             wish,
             fates,
             plan,
@@ -63,7 +69,7 @@ impl Saved {
 
 /// Every fact that a prune's decision reads, of the catalog and of each of its AMIs.
 #[must_use]
-pub fn facts(catalog: &Catalog, world: &World) -> Facts {
+pub fn facts(catalog: &Catalog, inventory: &Inventory) -> Facts {
     let settings = &catalog.settings;
     let mut out = Facts::new();
     let mut about = BTreeMap::new();
@@ -86,17 +92,17 @@ pub fn facts(catalog: &Catalog, world: &World) -> Facts {
         about.insert(format!("retention of {}", env.name), shown(&env.retention));
     }
     out.insert("the catalog".to_owned(), about);
-    for (place, _) in &world.unread {
-        out.insert(format!("unreadable location {place}"), BTreeMap::new());
+    for (location, _) in &inventory.unread {
+        out.insert(format!("unreadable location {location}"), BTreeMap::new());
     }
-    for record in Record::all(&world.images, &settings.name) {
+    for record in Record::all(&inventory.images, &settings.name) {
         out.insert(
             format!("{} in {}", record.ami.id, record.ami.region),
             of(&record, &settings.environment_key),
         );
     }
-    for reference in &world.references {
-        let found = world.images.iter().find(|a| a.id == reference.ami);
+    for reference in &inventory.references {
+        let found = inventory.images.iter().find(|a| a.id == reference.ami);
         let Some(facts) = found.and_then(|a| out.get_mut(&format!("{} in {}", a.id, a.region)))
         else {
             continue;

@@ -92,7 +92,12 @@ impl Planner<'_> {
         };
         match &image.origin {
             Origin::Source(source) => {
-                match self.world.sources.get(&image.name).and_then(Option::as_ref) {
+                match self
+                    .inventory
+                    .sources
+                    .get(&image.name)
+                    .and_then(Option::as_ref)
+                {
                     Some(ami) => {
                         let words = format!("{} ({})", ami.name, ami.id);
                         let made = basis(AmiRef::Known(ami.id.clone()), words, None, None);

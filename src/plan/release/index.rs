@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, lookup, tags};
-use crate::model::{Arch, ImageName, State, Version, World};
+use crate::model::{Arch, ImageName, Inventory, State, Version};
 
 /// This catalog's records, found by image and by AMI.
 pub(super) struct Index<'w> {
@@ -18,9 +18,9 @@ pub(super) struct Index<'w> {
 
 impl<'w> Index<'w> {
     /// Only what is at home, where images are built, can be built on; copies elsewhere are kept beside.
-    pub(super) fn new(catalog: &Catalog, world: &'w World) -> Self {
-        let (home, account) = (catalog.settings.home(), &world.account);
-        let all = Record::all(&world.images, &catalog.settings.name);
+    pub(super) fn new(catalog: &Catalog, inventory: &'w Inventory) -> Self {
+        let (home, account) = (catalog.settings.home(), &inventory.account);
+        let all = Record::all(&inventory.images, &catalog.settings.name);
         let mut newest: BTreeMap<ImageName, Version> = BTreeMap::new();
         for record in &all {
             let known = newest.entry(record.image.clone()).or_insert(record.version);

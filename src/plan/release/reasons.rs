@@ -99,12 +99,12 @@ impl Planner<'_> {
 
     /// The manifest of this very version, as far as it says what the tags say.
     pub(super) fn manifest(&self, image: &Image, last: &Record<'_>) -> Option<&Manifest> {
-        let found = self.world.evidence.manifests.get(&image.name)?;
+        let found = self.inventory.evidence.manifests.get(&image.name)?;
         (found.version == last.version && found.arch == last.arch).then_some(found)
     }
 
     fn past(&self, image: &Image) -> Option<&crate::model::Past> {
-        self.world.evidence.history.get(&image.name)
+        self.inventory.evidence.history.get(&image.name)
     }
 
     fn recipe_moved(
@@ -182,7 +182,7 @@ impl Planner<'_> {
     fn origin_moved(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         match &image.origin {
             Origin::Source(_) => {
-                let newest = self.world.sources.get(&image.name)?.as_ref()?;
+                let newest = self.inventory.sources.get(&image.name)?.as_ref()?;
                 let (used, created) = self.source_of(last);
                 let newer = newest.id.as_str() != used
                     && created.as_ref().is_none_or(|c| newest.created > *c);
@@ -249,7 +249,7 @@ impl Planner<'_> {
     }
 
     fn updates(&self, image: &Image, last: &Record<'_>) -> Option<String> {
-        let probe = self.world.evidence.probes.get(&image.name)?;
+        let probe = self.inventory.evidence.probes.get(&image.name)?;
         if probe.ami != last.ami.id {
             return None;
         }

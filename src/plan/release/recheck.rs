@@ -4,7 +4,7 @@ use super::Planner;
 use super::steps::id;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, tags};
-use crate::model::{RunId, World};
+use crate::model::{Inventory, RunId};
 use crate::plan::step::{Action, AmiRef, Step};
 
 impl Planner<'_> {
@@ -55,7 +55,7 @@ impl Planner<'_> {
                     ami: record.ami.id.clone(),
                     before: record.tag(tags::CHECKS).to_owned(),
                     after: checks.to_owned(),
-                    checked: rounded(self.world),
+                    checked: rounded(self.inventory),
                 },
             });
         }
@@ -128,6 +128,6 @@ pub(crate) fn visit(
 }
 
 /// When the facts were taken, to the second, as tags carry it.
-fn rounded(world: &World) -> crate::model::Timestamp {
-    crate::model::Timestamp::from_second(world.taken.as_second()).unwrap_or(world.taken)
+fn rounded(inventory: &Inventory) -> crate::model::Timestamp {
+    crate::model::Timestamp::from_second(inventory.taken.as_second()).unwrap_or(inventory.taken)
 }

@@ -3,7 +3,7 @@
 use super::Planner;
 use super::basis::Basis;
 use crate::catalog::Image;
-use crate::lifecycle::{Record, current, places, tags};
+use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
 use crate::plan::publish::Publication;
 use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
@@ -127,7 +127,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// The copies at the lowest rung's further places.
+    /// The copies at the lowest rung's further locations.
     fn elsewhere(
         &self,
         image: &Image,
@@ -139,10 +139,10 @@ impl Planner<'_> {
         let settings = &self.catalog.settings;
         let env = &settings.environments[0];
         let reason = reason.to_owned();
-        let (catalog, world, records) = (self.catalog, self.world, &self.everywhere[..]);
+        let (catalog, inventory, records) = (self.catalog, self.inventory, &self.everywhere[..]);
         let publication = Publication {
             catalog,
-            world,
+            inventory,
             records,
             image,
             version,
@@ -152,17 +152,17 @@ impl Planner<'_> {
             reason,
         };
         let mut steps = Vec::new();
-        for place in places::of(settings, env, &world.account)
+        for location in locations::of(settings, env, &inventory.account)
             .into_iter()
             .skip(1)
         {
-            steps.extend(publication.at(&place, needs.clone())?);
+            steps.extend(publication.at(&location, needs.clone())?);
         }
         Ok(steps)
     }
 
-    /// What a kept version still lacks at the lowest rung's further places; nothing once it left that rung.
-    pub(super) fn missing_places(
+    /// What a kept version still lacks at the lowest rung's further locations; nothing once it left that rung.
+    pub(super) fn missing_locations(
         &self,
         image: &Image,
         last: &Record<'_>,
@@ -195,7 +195,7 @@ impl Planner<'_> {
         (recipe, checks): (String, String),
     ) -> Tags {
         let settings = &self.catalog.settings;
-        let expires = self.world.taken + EXPIRES;
+        let expires = self.inventory.taken + EXPIRES;
         let mut out = settings.builder.tags.clone();
         out.extend(image.tags.clone());
         let mut put = |key: &str, value: String| {
@@ -213,7 +213,7 @@ impl Planner<'_> {
         put(tags::RECIPE, recipe);
         put(tags::CHECKS, checks);
         put(tags::RUN, self.request.run.to_string());
-        put(tags::BY, self.world.caller.clone());
+        put(tags::BY, self.inventory.caller.clone());
         put(tags::EXPIRES, round(expires));
         put(
             tags::NAME,
@@ -226,7 +226,7 @@ impl Planner<'_> {
         if let Some(parent) = &basis.parent {
             put(tags::PARENT, parent.clone());
         }
-        if let Some(commit) = &self.world.commit {
+        if let Some(commit) = &self.inventory.commit {
             put(
                 tags::COMMIT,
                 format!("{}{}", commit.id, if commit.dirty { "-dirty" } else { "" }),
@@ -238,7 +238,7 @@ impl Planner<'_> {
     fn release_move(&self, image: &Image, version: Version, made: AmiRef) -> Move {
         let settings = &self.catalog.settings;
         let lowest = &settings.environments[0];
-        let since = current::Current::from([(lowest.name.clone(), self.world.taken)]);
+        let since = current::Current::from([(lowest.name.clone(), self.inventory.taken)]);
         let holders = self.index.of(image).iter().filter(|r| r.version != version);
         Move {
             env: lowest.name.clone(),

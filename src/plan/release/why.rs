@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Planner, Request, plan_as_of};
 use crate::catalog::{Catalog, Origin};
 use crate::lifecycle::tags;
-use crate::model::{AmiId, ImageName, RunId, Version, World};
+use crate::model::{AmiId, ImageName, Inventory, RunId, Version};
 
 /// One input, then and now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,15 +53,15 @@ pub struct Why {
 
 /// Explains an image; none when nothing of it is released.
 #[must_use]
-pub fn why(catalog: &Catalog, world: &World, image: &ImageName) -> Option<Why> {
+pub fn why(catalog: &Catalog, inventory: &Inventory, image: &ImageName) -> Option<Why> {
     let request = Request {
         images: vec![image.clone()],
         force: false,
         run: RunId::from("why"),
     };
-    let plan = plan_as_of(catalog, world, &request, world.taken);
+    let plan = plan_as_of(catalog, inventory, &request, inventory.taken);
     let decision = plan.decisions.iter().find(|d| d.image == *image)?;
-    let planner = Planner::new(catalog, world, &request, world.taken);
+    let planner = Planner::new(catalog, inventory, &request, inventory.taken);
     let image = catalog.images.get(image)?;
     let last = planner.index.last_good(catalog, image)?;
     let manifest = planner.manifest(image, last);
@@ -91,7 +91,7 @@ pub fn why(catalog: &Catalog, world: &World, image: &ImageName) -> Option<Why> {
             )
         }
         Origin::Source(_) => {
-            let now = world
+            let now = inventory
                 .sources
                 .get(&image.name)
                 .and_then(Option::as_ref)

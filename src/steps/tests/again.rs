@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::House;
 use super::faults::second;
-use crate::adapters::fake::FakeWorld;
+use crate::adapters::fake::FakeCloudState;
 use crate::engine::{Effects, Outputs, StepContext};
 use crate::lifecycle::tags;
 use crate::model::RunId;
@@ -35,11 +35,11 @@ async fn forward(steps: &Steps, step: &Step, outputs: &Outputs) -> Value {
 }
 
 /// What counts: everything but instances that are gone and the counter behind the ids.
-fn lasting(house: &House) -> FakeWorld {
-    let mut world = house.cloud.world(|w| w.clone());
-    world.instances.retain(|_, i| i.status != "terminated");
-    world.given = 0;
-    world
+fn lasting(house: &House) -> FakeCloudState {
+    let mut inventory = house.cloud.state(|w| w.clone());
+    inventory.instances.retain(|_, i| i.status != "terminated");
+    inventory.given = 0;
+    inventory
 }
 
 #[tokio::test]
@@ -50,9 +50,9 @@ async fn every_step_done_twice_makes_the_same_world_and_says_the_same() {
     let mut outputs = Outputs::new();
     for step in &plan.steps {
         let once = forward(&steps, step, &outputs).await;
-        let world = lasting(&house);
+        let inventory = lasting(&house);
         let twice = forward(&steps, step, &outputs).await;
-        assert_eq!(lasting(&house), world, "{}", step.id);
+        assert_eq!(lasting(&house), inventory, "{}", step.id);
         assert_eq!(known(&once), known(&twice), "{}", step.id);
         outputs.insert(step.id.clone(), twice);
     }
@@ -100,7 +100,7 @@ async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
     // The old base stops being what the plan saw.
     let old = house.latest("base", "Test").1.expect("a current base");
     let other = "Test=2026-11-22T12:00:00Z Prod=2026-11-22T13:00:00Z";
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         w.images
             .get_mut(&old)
             .expect("it")
@@ -114,7 +114,7 @@ async fn a_move_refuses_when_somebody_else_moved_meanwhile() {
         "{outcome:?}"
     );
     house.assert_clean("moved meanwhile");
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         assert_eq!(
             w.images[&old].tags[tags::CURRENT],
             other,

@@ -1,4 +1,4 @@
-//! Owns the proof that a cancel at any step ends in a clean world and exit 130.
+//! Owns the proof that a cancel at any step ends in a clean inventory and exit 130.
 
 use std::sync::Arc;
 

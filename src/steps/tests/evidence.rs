@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::House;
 use super::life::{Deed, on, start};
 use crate::evidence::{keys, manifest};
-use crate::model::{Inventory, Manifest};
+use crate::model::{Manifest, StoreInventory};
 use crate::plan::step::{Action, Plan};
 use crate::plan::{doctor, release};
 
@@ -43,9 +43,9 @@ fn plan(house: &House, found: &Objects) -> Plan {
     let text = |(key, bytes): (&String, &Vec<u8>)| {
         (key.clone(), String::from_utf8_lossy(bytes).into_owned())
     };
-    let mut world = house.facts();
-    world.evidence.store = Some(Inventory {
-        place: "memory".to_owned(),
+    let mut inventory = house.facts();
+    inventory.evidence.store = Some(StoreInventory {
+        location: "memory".to_owned(),
         unread: None,
         keys: held.keys().cloned().collect(),
         recipes: held.iter().filter_map(recipe).collect(),
@@ -55,7 +55,7 @@ fn plan(house: &House, found: &Objects) -> Plan {
             .map(text)
             .collect(),
     });
-    doctor::plan(&house.catalog, &world, "d1".into()).1
+    doctor::plan(&house.catalog, &inventory, "d1".into()).1
 }
 
 #[tokio::test]

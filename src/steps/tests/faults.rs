@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{House, IMAGES, catalog, latest, test_env};
-use crate::adapters::fake::{BuildMood, Call, FakeWorld, Fault, When};
+use crate::adapters::fake::{BuildMood, Call, FakeCloudState, Fault, When};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
@@ -33,8 +33,8 @@ fn moments(call: &Call) -> impl Iterator<Item = When> {
 }
 
 /// Each image is where its end says that it is.
-fn assert_truthful(before: &FakeWorld, house: &House, outcome: &Outcome, context: &str) {
-    house.cloud.world(|now| {
+fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, context: &str) {
+    house.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
             let versions = Record::all(&own, &"acme".into())
@@ -78,7 +78,7 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
         let outcome = clean.release("run2").await;
         assert_eq!(outcome.kind(), None, "{outcome:?}");
         assert_truthful(
-            &start.cloud.world(|w| w.clone()),
+            &start.cloud.state(|w| w.clone()),
             &clean,
             &outcome,
             "no error",
@@ -110,7 +110,7 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
                 "{context}: {outcome:?}"
             );
             assert_truthful(
-                &start.cloud.world(|w| w.clone()),
+                &start.cloud.state(|w| w.clone()),
                 &house,
                 &outcome,
                 &context,
@@ -161,7 +161,7 @@ async fn a_failed_build_leaves_nothing_whatever_packer_left() {
         BuildMood::Killed,
     ] {
         let house = second().await;
-        let before = house.cloud.world(|w| w.clone());
+        let before = house.cloud.state(|w| w.clone());
         house.stand_guard();
         house
             .builder
@@ -188,7 +188,7 @@ async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_versi
         "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n",
     )]);
     let house = start.next(strict, "2026-11-23T12:00:00Z");
-    let before = house.cloud.world(|w| w.clone());
+    let before = house.cloud.state(|w| w.clone());
     house.stand_guard();
     let outcome = house.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
@@ -228,7 +228,7 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
                 call.about
             );
             let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            let before = house.cloud.world(|w| w.clone());
+            let before = house.cloud.state(|w| w.clone());
             house.stand_guard();
             house.cloud.fail(Fault::call(index + 1, when));
             let outcome = house.promote("run3", "base").await;
@@ -238,7 +238,7 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
                 "{context}: {outcome:?}"
             );
             house.assert_clean(&context);
-            house.cloud.world(|now| {
+            house.cloud.state(|now| {
                 assert_eq!(now.images, before.images, "{context}");
                 assert_eq!(now.parameters, before.parameters, "{context}");
             });
@@ -286,7 +286,7 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
             for (scope, end) in &outcome.scopes {
                 let there = house
                     .cloud
-                    .world(|w| w.images.contains_key(&scope.as_str().into()));
+                    .state(|w| w.images.contains_key(&scope.as_str().into()));
                 assert!(
                     !end.is_done() || !there,
                     "{context}: {scope} is said to be gone"
@@ -294,7 +294,7 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
                 // What failed on the way is as it was, if it is still there.
                 let id = scope.as_str().into();
                 let (now, then) = [&house, &start]
-                    .map(|h| h.cloud.world(|w| w.images.get(&id).cloned()))
+                    .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
                     .into();
                 assert!(
                     now.is_none() || now == then,
@@ -312,7 +312,7 @@ async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
         for on_failure in [OnFailure::Stop, OnFailure::Continue] {
             let mut house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
             (house.options.jobs, house.options.on_failure) = (4, on_failure);
-            let before = house.cloud.world(|w| w.clone());
+            let before = house.cloud.state(|w| w.clone());
             house.stand_guard();
             house.cloud.fail(Fault::call(nth, When::After));
             let outcome = house.release("run2").await;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::House;
 use super::faults::second;
-use crate::adapters::fake::{BuildMood, FakeClock, FakeWorld};
+use crate::adapters::fake::{BuildMood, FakeClock, FakeCloudState};
 use crate::engine::Engine;
 use crate::engine::fence::{Fenced, Guard};
 use crate::engine::outcome::{Outcome, ScopeEnd};
@@ -17,12 +17,12 @@ use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 
-/// A lock that is lost at the n-th look, with the world as it is then.
+/// A lock that is lost at the n-th look, with the inventory as it is then.
 struct Until {
     house: Arc<House>,
     looks: AtomicUsize,
     last: usize,
-    then: Mutex<Option<FakeWorld>>,
+    then: Mutex<Option<FakeCloudState>>,
     lost: CancellationToken,
 }
 
@@ -31,7 +31,7 @@ impl Until {
         self.then
             .lock()
             .expect("no panic")
-            .get_or_insert_with(|| self.house.cloud.world(|w| w.clone()));
+            .get_or_insert_with(|| self.house.cloud.state(|w| w.clone()));
         self.lost.cancel();
     }
 }
@@ -95,12 +95,12 @@ async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
 }
 
 /// What a look can show, apart from instances on their way.
-fn lasting(mut world: FakeWorld) -> FakeWorld {
-    world
+fn lasting(mut inventory: FakeCloudState) -> FakeCloudState {
+    inventory
         .instances
         .values_mut()
         .for_each(|i| i.status = i.status.replace("pending", "running"));
-    world
+    inventory
 }
 
 fn changes(house: &House) -> usize {
@@ -124,7 +124,7 @@ async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_say
         };
         assert_eq!(outcome.kind(), Some(Kind::Refused), "{last}: {outcome:?}");
         assert_eq!(
-            house.cloud.world(|w| lasting(w.clone())),
+            house.cloud.state(|w| lasting(w.clone())),
             lasting(then),
             "{last}"
         );
@@ -168,7 +168,7 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         let outcome = act(&house, &house.plan("run2", true), &guard).await;
         let then = guard.then.lock().expect("no panic").clone().expect("lost");
         assert_eq!(
-            house.cloud.world(|w| lasting(w.clone())),
+            house.cloud.state(|w| lasting(w.clone())),
             lasting(then),
             "{last}"
         );
@@ -219,7 +219,7 @@ async fn a_running_build_is_ended_when_the_lock_is_lost() {
     assert!(
         house
             .cloud
-            .world(|w| w.instances.values().all(|i| i.status == "terminated")),
+            .state(|w| w.instances.values().all(|i| i.status == "terminated")),
         "but Packer cleans up"
     );
 }

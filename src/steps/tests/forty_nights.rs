@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::way_out::pruned;
 use super::{House, catalog_with, region};
 use crate::lifecycle::Record;
-use crate::model::{Timestamp, World};
+use crate::model::{Inventory, Timestamp};
 use crate::ports::Store as _;
 
 /// The last night's facts and what prune left of them: tests/acceptance/test_prune_reference.py asks the reference about it.
@@ -15,7 +15,7 @@ use crate::ports::Store as _;
     clippy::disallowed_methods,
     reason = "a test reads and, when asked to, writes the committed file"
 )]
-fn recorded(settings: &str, before: &World, after: &World) {
+fn recorded(settings: &str, before: &Inventory, after: &Inventory) {
     let left: BTreeSet<&str> = after.images.iter().map(|a| a.id.as_str()).collect();
     let record = serde_json::json!({"settings": settings, "world": before, "left": left});
     let text = serde_json::to_string_pretty(&record).expect("JSON") + "\n";
@@ -38,7 +38,7 @@ async fn forty_nights_leave_what_the_rules_name() {
     let settings = "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
     let catalog = catalog_with(settings, &[]);
     let mut house = House::over(
-        House::new().cloud.world(|w| w.clone()),
+        House::new().cloud.state(|w| w.clone()),
         Arc::clone(&catalog),
         "2026-10-01T01:00:00Z",
     );
@@ -68,7 +68,7 @@ async fn forty_nights_leave_what_the_rules_name() {
         }
         let before = house.facts();
         pruned(&house, &format!("x{day}"), false).await;
-        let own = house.cloud.world(|w| w.own());
+        let own = house.cloud.state(|w| w.own());
         for image in ["base", "a", "b", "z"] {
             let left: BTreeSet<String> = Record::all(&own, &"acme".into())
                 .iter()
@@ -92,7 +92,7 @@ async fn forty_nights_leave_what_the_rules_name() {
     assert_eq!(
         house
             .cloud
-            .world(|w| w.own().iter().filter(|a| a.region == region()).count()),
+            .state(|w| w.own().iter().filter(|a| a.region == region()).count()),
         4 * 7 + 2
     );
     assert!(house.store.list("acme").await.is_ok());

@@ -1,7 +1,7 @@
 //! Owns what must hold at every moment of a run, and the strangers that nothing may touch.
 
 use super::{IMAGES, test_env};
-use crate::adapters::fake::{FakeWorld, MemoryWorkspace};
+use crate::adapters::fake::{FakeCloudState, MemoryWorkspace};
 use crate::checks::Outcome as Judged;
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
@@ -25,22 +25,22 @@ pub(super) fn foreign(catalog: &str) -> Tags {
 }
 
 pub(super) fn latest(
-    world: &FakeWorld,
+    state: &FakeCloudState,
     image: &str,
     env: &EnvName,
 ) -> (Option<String>, Option<AmiId>) {
-    let (own, image) = (world.own(), ImageName::from(image));
+    let (own, image) = (state.own(), ImageName::from(image));
     let records = Record::all(&own, &"acme".into());
     let found = lookup::current(&records, &image, env, Arch::X86_64).map(|r| r.ami.id.clone());
     let pointer = pointer_name(&"acme".into(), &image, env, Arch::X86_64);
-    (world.parameters.get(&pointer).cloned(), found)
+    (state.parameters.get(&pointer).cloned(), found)
 }
 
 /// What is wrong in the middle of a run: a lookup that finds an AMI without passed boot checks or loses the old one, a
 /// temporary thing without run and expiry, a touched AMI of somebody else.
 pub(super) fn guard(
-    before: &FakeWorld,
-    now: &FakeWorld,
+    before: &FakeCloudState,
+    now: &FakeCloudState,
     workspace: &MemoryWorkspace,
 ) -> Option<String> {
     for (image, _) in IMAGES {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::guard::foreign;
 use super::{House, region};
-use crate::adapters::fake::{ACCOUNT, FakeWorld};
+use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{AmiId, EnvName};
 use crate::plan::Action;
@@ -12,7 +12,7 @@ use crate::plan::prune::Wish;
 
 /// `Environment` and where it is current, of one image's versions, oldest first.
 fn versions(house: &House) -> Vec<(String, String)> {
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let own = w.own();
         let mut records = Record::all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
@@ -33,7 +33,7 @@ fn versions(house: &House) -> Vec<(String, String)> {
 }
 
 fn ids(house: &House) -> Vec<AmiId> {
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let own = w.own();
         let mut records = Record::all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
@@ -111,7 +111,7 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
     forced(&house, "r2").await;
     let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
     assert_eq!(house.prune("x1", 1).await.kind(), None);
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let own = w.own();
         let records = Record::all(&own, &"acme".into());
         for record in &records {
@@ -150,7 +150,7 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
         .1;
         assert!(!plan.steps.is_empty());
         for step in &plan.steps {
-            house.cloud.world(|w| {
+            house.cloud.state(|w| {
                 let id = AmiId(step.scope.clone());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
@@ -165,14 +165,14 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
                 }
             });
         }
-        let before = house.cloud.world(|w| w.images.clone());
+        let before = house.cloud.state(|w| w.images.clone());
         let outcome = house.act(&plan).await;
         assert_eq!(
             outcome.kind(),
             Some(crate::error::Kind::Refused),
             "{outcome:?}"
         );
-        house.cloud.world(|w| assert_eq!(w.images, before));
+        house.cloud.state(|w| assert_eq!(w.images, before));
     }
 }
 
@@ -180,9 +180,11 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
 async fn disable_refuses_ami_in_parameter_of_another_region() {
     let regions = "regions: [eu-west-1, us-east-1]\nretention: {keep: 1, disable_after: 0s, deregister_after: 0s}";
     let catalog = super::catalog_with(&format!("name: acme\n{regions}\n"), &[]);
-    let house = House::over(FakeWorld::default(), catalog, "2026-11-22T12:00:00Z");
+    let house = House::over(FakeCloudState::default(), catalog, "2026-11-22T12:00:00Z");
     let elsewhere = "us-east-1".into();
-    house.cloud.open(ACCOUNT, &elsewhere, FakeWorld::default());
+    house
+        .cloud
+        .open(ACCOUNT, &elsewhere, FakeCloudState::default());
     let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&house, version));
     let wish = Wish {
         keep: Some(1),
@@ -196,7 +198,7 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
         "{plan:?}"
     );
     let map = format!("{{\"eu-west-1\": \"{old}\"}}");
-    house.cloud.world_at(ACCOUNT, &elsewhere, |w| {
+    house.cloud.state_at(ACCOUNT, &elsewhere, |w| {
         w.parameters.insert("/central/amis".to_owned(), map)
     });
     let outcome = format!("{:?}", house.act(&plan).await);
@@ -204,7 +206,7 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
         outcome.contains("parameter /central/amis in us-east-1 refers to it since the decision"),
         "{outcome}"
     );
-    assert!(house.cloud.world(|w| {
+    assert!(house.cloud.state(|w| {
         w.images
             .get(&old)
             .is_some_and(|ami| ami.status == "available")
@@ -216,7 +218,7 @@ fn register(house: &House, version: &str) -> AmiId {
     let mut own = foreign("acme");
     own.remove(tags::CURRENT);
     own.insert(tags::VERSION.to_owned(), version.to_owned());
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let id = w.register(
             &region(),
             &format!("acme/base/x86_64/{version}-r1"),

@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::Steps;
 use crate::adapters::assets;
 use crate::adapters::fake::{
-    ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeWorld, LocalShell, MemoryJournal, MemoryStore,
-    MemoryWorkspace,
+    ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeCloudState, LocalShell, MemoryJournal,
+    MemoryStore, MemoryWorkspace,
 };
 use crate::catalog::{Catalog, OnFailure, load};
 use crate::engine::event::{Event, Listener};
@@ -33,8 +33,8 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Engine, Options, journal};
 use crate::lifecycle::{Record, tags};
 use crate::model::{
-    Ami, AmiId, EnvName, Evidence, ImageName, Place, Pointer, Region, RunId, State, Tags,
-    Timestamp, WORLD_SCHEMA, World,
+    Ami, AmiId, EnvName, Evidence, INVENTORY_SCHEMA, ImageName, Inventory, Location, Pointer,
+    Region, RunId, State, Tags, Timestamp,
 };
 use crate::plan::{Plan, promote, prune, release};
 use guard::{foreign, guard, latest};
@@ -126,28 +126,32 @@ fn test_env() -> EnvName {
 impl House {
     /// A cloud with the vendor's AMI, another catalog's AMI, and a copy made by hand.
     fn new() -> Self {
-        let house = Self::over(FakeWorld::default(), catalog(&[]), "2026-11-22T12:00:00Z");
-        house.cloud.world(|world| {
-            world.register(
+        let house = Self::over(
+            FakeCloudState::default(),
+            catalog(&[]),
+            "2026-11-22T12:00:00Z",
+        );
+        house.cloud.state(|state| {
+            state.register(
                 &region(),
                 "debian-12-amd64-20261101",
                 "136693071363",
                 &Tags::new(),
             );
-            world.register(
+            state.register(
                 &region(),
                 "other/base/x86_64/20261101.1-x",
                 ACCOUNT,
                 &foreign("other"),
             );
-            world.register(&region(), "copy of base", ACCOUNT, &foreign("acme"));
+            state.register(&region(), "copy of base", ACCOUNT, &foreign("acme"));
         });
         house
     }
 
-    fn over(world: FakeWorld, catalog: Arc<Catalog>, now: &str) -> Self {
+    fn over(inventory: FakeCloudState, catalog: Arc<Catalog>, now: &str) -> Self {
         let cloud = Arc::new(FakeCloud::default());
-        cloud.world(|w| *w = world);
+        cloud.state(|w| *w = inventory);
         let workspace = Arc::new(MemoryWorkspace::default());
         let builder = Arc::new(FakeBuilder::new(Arc::clone(&cloud), Arc::clone(&workspace)));
         let options = Options {
@@ -177,18 +181,18 @@ impl House {
         }
     }
 
-    /// The same world in the next run, with everything else fresh.
+    /// The same inventory in the next run, with everything else fresh.
     fn next(&self, catalog: Arc<Catalog>, now: &str) -> Self {
-        let next = Self::over(self.cloud.world(|w| w.clone()), catalog, now);
-        for ((account, region), world) in self.cloud.elsewhere() {
-            next.cloud.open(&account, &region, world);
+        let next = Self::over(self.cloud.state(|w| w.clone()), catalog, now);
+        for ((account, region), inventory) in self.cloud.elsewhere() {
+            next.cloud.open(&account, &region, inventory);
         }
         next
     }
 
     /// What gathering would answer.
-    fn facts(&self) -> World {
-        let (images, vendor) = self.cloud.world(|w| {
+    fn facts(&self) -> Inventory {
+        let (images, vendor) = self.cloud.state(|w| {
             let images = w
                 .own()
                 .into_iter()
@@ -199,48 +203,48 @@ impl House {
                 w.images.values().find(|a| a.owner != ACCOUNT).cloned(),
             )
         });
-        let pointers = |place: &Place, world: &FakeWorld| -> Vec<Pointer> {
-            let all = world.parameters.iter();
+        let pointers = |location: &Location, inventory: &FakeCloudState| -> Vec<Pointer> {
+            let all = inventory.parameters.iter();
             all.map(|(name, value)| Pointer {
-                place: place.clone(),
+                location: location.clone(),
                 name: name.clone(),
                 value: value.clone(),
             })
             .collect()
         };
         let mut images: Vec<Ami> = images;
-        let mut parameters = self.cloud.world(|w| {
+        let mut parameters = self.cloud.state(|w| {
             pointers(
-                &Place {
+                &Location {
                     account: None,
                     region: region(),
                 },
                 w,
             )
         });
-        for ((account, region), world) in self.cloud.elsewhere() {
+        for ((account, region), inventory) in self.cloud.elsewhere() {
             images.extend(
-                world
+                inventory
                     .images
                     .values()
                     .filter(|a| a.owner == account)
                     .cloned(),
             );
-            let place = Place {
+            let location = Location {
                 account: (account != ACCOUNT).then_some(account),
                 region,
             };
-            parameters.extend(pointers(&place, &world));
+            parameters.extend(pointers(&location, &inventory));
         }
-        World {
-            schema: WORLD_SCHEMA,
+        Inventory {
+            schema: INVENTORY_SCHEMA,
             taken: self.now,
             account: ACCOUNT.to_owned(),
             caller: "arn:aws:iam::123456789012:user/test".to_owned(),
             commit: None,
             images,
             sources: BTreeMap::from([(ImageName::from("base"), vendor)]),
-            references: self.cloud.world(|w| w.uses()),
+            references: self.cloud.state(|w| w.uses()),
             evidence: Evidence::default(),
             parameters,
             unread: Vec::new(),
@@ -317,27 +321,27 @@ impl House {
 
     /// What a lookup answers from tags, and what it answers from the pointer.
     fn latest(&self, image: &str, env: &str) -> (Option<String>, Option<AmiId>) {
-        self.cloud.world(|w| latest(w, image, &env.into()))
+        self.cloud.state(|w| latest(w, image, &env.into()))
     }
 
     /// What must hold between any two calls and after any run.
     fn stand_guard(&self) {
-        let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.world(|w| w.clone()));
+        let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.state(|w| w.clone()));
         self.cloud
-            .watch(move |world| guard(&before, world, &workspace));
+            .watch(move |state| guard(&before, state, &workspace));
     }
 
     /// What must hold after a run that is not stuck.
     fn assert_clean(&self, context: &str) {
         assert_eq!(self.cloud.seen(), Vec::<String>::new(), "{context}");
-        self.cloud.world(|world| {
-            assert_eq!(world.temporary(), Vec::<String>::new(), "{context}");
+        self.cloud.state(|state| {
+            assert_eq!(state.temporary(), Vec::<String>::new(), "{context}");
             assert!(
-                world.orphans().is_empty(),
+                state.orphans().is_empty(),
                 "{context}: {:?}",
-                world.orphans()
+                state.orphans()
             );
-            let own = world.own();
+            let own = state.own();
             for record in Record::all(&own, &"acme".into()) {
                 assert_ne!(
                     record.state,

@@ -34,7 +34,7 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
         let (house, outcome) = failed_after_boot(undo).await;
         assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
         assert!(left(&outcome).contains(said), "{undo}: {}", left(&outcome));
-        house.cloud.world(|w| {
+        house.cloud.state(|w| {
             let candidates = w
                 .images
                 .values()
@@ -120,7 +120,7 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
         left(&outcome)
     );
     let current = house.latest("base", "Test").1.expect("one is found");
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         assert!(
             w.snapshots.contains_key(&w.images[&current].snapshots[0]),
             "with what it is made of"
@@ -177,7 +177,7 @@ async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_ba
     for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
         let house = second().await;
         let before = house.latest("base", "Test");
-        house.cloud.world(|w| w.lag = lag);
+        house.cloud.state(|w| w.lag = lag);
         let outcome = house.release("run2").await;
         assert_eq!(outcome.kind(), ends, "{outcome:?}");
         let now = house.latest("base", "Test");
@@ -196,7 +196,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
     let throw = |house: &House, id: &crate::model::AmiId| {
         let mut plan = house.plan("run3", true);
         plan.steps.truncate(1);
-        let ami_name = house.cloud.world(|w| w.images[id].name.clone());
+        let ami_name = house.cloud.state(|w| w.images[id].name.clone());
         plan.steps[0].action = crate::plan::Action::Discard { ami_name };
         plan
     };
@@ -210,7 +210,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
     ] {
         let house = second().await;
         let id = house.latest("base", "Test").1.expect("current");
-        house.cloud.world(|w| {
+        house.cloud.state(|w| {
             let tags = &mut w.images.get_mut(&id).expect("there").tags;
             tags.insert(tags::STATE.to_owned(), state.to_owned());
             if !current {
@@ -227,7 +227,7 @@ async fn what_somebody_may_find_is_never_thrown_away() {
             "{state} {current} {said}: {outcome:?}"
         );
         assert_eq!(
-            house.cloud.world(|w| w.images.contains_key(&id)),
+            house.cloud.state(|w| w.images.contains_key(&id)),
             !goes,
             "{state} {current} {said}"
         );

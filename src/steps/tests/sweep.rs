@@ -15,7 +15,7 @@ fn house() -> (House, AmiId, crate::plan::Plan) {
     let house = House::new();
     let id = house
         .cloud
-        .world(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
+        .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
     let (kind, name) = (TemporaryKind::Image, NAME.to_owned());
     let thing = Temporary {
         kind,
@@ -41,12 +41,12 @@ async fn an_ami_without_tags_goes_only_if_it_has_none_and_nothing_refers_to_it_a
     let (house, id, plan) = house();
     assert_eq!(house.act(&plan).await.kind(), None);
     assert!(
-        !house.cloud.world(|w| w.images.contains_key(&id)),
+        !house.cloud.state(|w| w.images.contains_key(&id)),
         "nothing speaks for it"
     );
     for why in ["tag", "used", "unread"] {
         let (house, id, plan) = self::house();
-        house.cloud.world(|w| match why {
+        house.cloud.state(|w| match why {
             "tag" => drop(
                 w.images
                     .get_mut(&id)
@@ -73,6 +73,6 @@ async fn an_ami_without_tags_goes_only_if_it_has_none_and_nothing_refers_to_it_a
             Kind::Refused
         };
         assert_eq!(house.act(&plan).await.kind(), Some(expected), "{why}");
-        assert!(house.cloud.world(|w| w.images.contains_key(&id)), "{why}");
+        assert!(house.cloud.state(|w| w.images.contains_key(&id)), "{why}");
     }
 }

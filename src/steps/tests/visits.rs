@@ -29,7 +29,7 @@ async fn moved(changed: (&str, &str)) -> House {
 }
 
 fn all_tags(house: &House) -> BTreeMap<AmiId, Tags> {
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         w.images
             .iter()
             .map(|(id, ami)| (id.clone(), ami.tags.clone()))
@@ -46,7 +46,7 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
     let house = moved(GOOD).await;
     let (before, plan) = (all_tags(&house), house.plan("run2", false));
     // What is written reads late.
-    house.cloud.world(|w| w.lag = 2);
+    house.cloud.state(|w| w.lag = 2);
     assert!(
         plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
         "{:?}",
@@ -102,7 +102,7 @@ async fn somebody_elses_judgement_is_not_overwritten() {
     let house = moved(GOOD).await;
     let plan = house.plan("run2", false);
     let base = house.latest("base", "Test").1.expect("a current base");
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         w.images
             .get_mut(&base)
             .expect("it")
@@ -120,10 +120,10 @@ async fn somebody_elses_judgement_is_not_overwritten() {
 async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
     // This machine's `sh` stands in for the instance: whatever it answers, only a whole answer may become a fact.
     let house = moved(GOOD).await;
-    let (world, name) = (house.facts(), ImageName::from("base"));
+    let (inventory, name) = (house.facts(), ImageName::from("base"));
     let plan = crate::plan::probe::plan(
         &house.catalog,
-        &world,
+        &inventory,
         std::slice::from_ref(&name),
         "run2".into(),
     );

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{House, catalog_with};
-use crate::adapters::fake::FakeWorld;
+use crate::adapters::fake::FakeCloudState;
 use crate::lifecycle::{Record, tags};
 use crate::model::AmiId;
 use crate::plan::Plan;
@@ -20,24 +20,24 @@ enum Deed {
 
 impl Deed {
     fn plans(self, house: &House) -> Vec<Plan> {
-        let world = house.facts();
+        let inventory = house.facts();
         match self {
             Self::Prune => {
                 let wish = Wish {
                     keep: None,
                     shared_ok: true,
                 };
-                vec![plan(&house.catalog, &world, &wish, "x".into()).1]
+                vec![plan(&house.catalog, &inventory, &wish, "x".into()).1]
             }
             Self::Restore => {
                 let out = |a: &&crate::model::Ami| {
                     a.tags.get(tags::STATE).is_some_and(|s| s == "retiring")
                 };
-                world
+                inventory
                     .images
                     .iter()
                     .filter(out)
-                    .map(|ami| restore(&world, ami, "x".into()))
+                    .map(|ami| restore(&inventory, ami, "x".into()))
                     .collect()
             }
         }
@@ -51,7 +51,7 @@ impl Deed {
     }
 }
 
-/// The same world and store at another time.
+/// The same inventory and store at another time.
 fn on(house: &House, now: &str) -> House {
     let mut next = house.next(Arc::clone(&house.catalog), now);
     next.store
@@ -67,14 +67,14 @@ fn on(house: &House, now: &str) -> House {
 async fn two() -> House {
     let waits = catalog_with(WAITS, &[]);
     let house = House::over(
-        House::new().cloud.world(|w| w.clone()),
+        House::new().cloud.state(|w| w.clone()),
         Arc::clone(&waits),
         "2026-11-22T12:00:00Z",
     );
     assert_eq!(house.release("r1").await.kind(), None);
     let house = house.next(waits, "2026-11-23T12:00:00Z");
     assert_eq!(house.act(&house.plan("r2", true)).await.kind(), None);
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let own = w.own();
         let old: Vec<AmiId> = Record::all(&own, &"acme".into())
             .iter()
@@ -91,14 +91,14 @@ async fn two() -> House {
 }
 
 /// All that counts; an empty tag is none.
-fn lasting(house: &House) -> FakeWorld {
-    let mut world = house.cloud.world(|w| w.clone());
-    world.given = 0;
-    world
+fn lasting(house: &House) -> FakeCloudState {
+    let mut inventory = house.cloud.state(|w| w.clone());
+    inventory.given = 0;
+    inventory
         .images
         .values_mut()
         .for_each(|ami| ami.tags.retain(|_, value| !value.is_empty()));
-    world
+    inventory
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
             before = clean;
         }
     }
-    let gone = before.cloud.world(|w| w.own().len());
+    let gone = before.cloud.state(|w| w.own().len());
     assert_eq!(
         gone,
         4 + 2,
@@ -150,7 +150,7 @@ async fn killed_before_any_call_and_done_again_it_ends_the_same() {
 #[tokio::test]
 async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them() {
     let house = two().await;
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         for id in std::mem::take(&mut w.permissions).into_keys() {
             w.images
                 .get_mut(&id)
@@ -168,7 +168,7 @@ async fn a_record_of_an_earlier_time_gives_nobody_back_what_was_taken_from_them(
         now = on(&now, &format!("2026-11-{day}T12:00:00Z"));
         deed.act(&now).await;
     }
-    let given = now.cloud.world(|w| w.permissions.clone());
+    let given = now.cloud.state(|w| w.permissions.clone());
     assert!(
         given.values().all(std::collections::BTreeSet::is_empty),
         "{given:?}"

@@ -21,7 +21,7 @@ fn waits() -> Arc<Catalog> {
 /// Two released versions of each image: the older one goes.
 async fn two() -> House {
     let house = House::over(
-        House::new().cloud.world(|w| w.clone()),
+        House::new().cloud.state(|w| w.clone()),
         waits(),
         "2026-11-22T12:00:00Z",
     );
@@ -33,7 +33,7 @@ async fn two() -> House {
 
 /// The first version of an image that no other is layered on.
 fn old(house: &House) -> AmiId {
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let own = w.own();
         let records = Record::all(&own, &"acme".into());
         records
@@ -46,7 +46,7 @@ fn old(house: &House) -> AmiId {
 }
 
 fn ami(house: &House, id: &AmiId) -> Option<Ami> {
-    house.cloud.world(|w| w.images.get(id).cloned())
+    house.cloud.state(|w| w.images.get(id).cloned())
 }
 
 fn tag(house: &House, id: &AmiId, key: &str) -> String {
@@ -76,7 +76,7 @@ async fn later(house: &House, now: &str, run: &str) -> House {
 #[tokio::test]
 async fn an_ami_goes_down_one_rung_a_day() {
     let house = two().await;
-    let (id, before) = (old(&house), house.cloud.world(|w| w.snapshots.len()));
+    let (id, before) = (old(&house), house.cloud.state(|w| w.snapshots.len()));
     pruned(&house, "x1", false).await;
     assert_eq!(tag(&house, &id, tags::STATE), "retiring");
     assert_eq!(
@@ -85,7 +85,7 @@ async fn an_ami_goes_down_one_rung_a_day() {
     );
     let at = house
         .cloud
-        .world(|w| w.deprecations.get(&id).copied())
+        .state(|w| w.deprecations.get(&id).copied())
         .expect("it is deprecated");
     let wait = at.as_second() - house.now.as_second();
     assert!(
@@ -111,7 +111,7 @@ async fn an_ami_goes_down_one_rung_a_day() {
     assert!(ami(&house, &id).is_none());
     let left = house
         .cloud
-        .world(|w| (w.snapshots.len(), w.orphans().len()));
+        .state(|w| (w.snapshots.len(), w.orphans().len()));
     assert_eq!(
         left,
         (before - 4, 0),
@@ -128,7 +128,7 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
         for disabled in [false, true] {
             let house = two().await;
             let id = old(&house);
-            house.cloud.world(|w| {
+            house.cloud.state(|w| {
                 if shared > 0 {
                     w.permissions
                         .insert(id.clone(), who[..shared].iter().cloned().collect());
@@ -136,7 +136,7 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
             });
             let (was, permitted) = (
                 ami(&house, &id),
-                house.cloud.world(|w| w.permissions.clone()),
+                house.cloud.state(|w| w.permissions.clone()),
             );
             pruned(&house, "x1", true).await;
             let mut house = if disabled {
@@ -159,7 +159,7 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
                 .await;
             assert_eq!(outcome.kind(), None, "{context}: {outcome:?}");
             assert_eq!(ami(&house, &id), was, "{context}");
-            let now = house.cloud.world(|w| {
+            let now = house.cloud.state(|w| {
                 (
                     w.permissions.get(&id).map_or(0, BTreeSet::len),
                     w.deprecations.contains_key(&id),
@@ -187,7 +187,7 @@ async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
     let who = (0..25)
         .map(|n| format!("{}", 100_000_000_000_u64 + n))
         .collect();
-    house.cloud.world(|w| w.permissions.insert(id.clone(), who));
+    house.cloud.state(|w| w.permissions.insert(id.clone(), who));
     pruned(&house, "x1", true).await;
     let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
     house
@@ -203,7 +203,7 @@ async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
         .await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
     assert_eq!(ami(&house, &id).expect("it").status, "available");
-    assert_eq!(house.cloud.world(|w| w.permissions[&id].len()), 25);
+    assert_eq!(house.cloud.state(|w| w.permissions[&id].len()), 25);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
         "x2".into(),
     )
     .1;
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         w.permissions
             .entry(id.clone())
             .or_default()
@@ -246,7 +246,7 @@ async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
 async fn a_retiring_ami_is_neither_found_nor_built_upon() {
     let house = two().await;
     pruned(&house, "x1", false).await;
-    let own = house.cloud.world(|w| w.own());
+    let own = house.cloud.state(|w| w.own());
     let records = Record::all(&own, &"acme".into());
     let on_the_way: Vec<&Record<'_>> = records
         .iter()
@@ -292,7 +292,7 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
     // One is in use and stays; the other, current one loses its pointer and goes.
     let used = old(&house);
     let (kind, by) = ("instance".to_owned(), "i-1".to_owned());
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         w.references.push(crate::model::Reference {
             ami: used.clone(),
             kind,
@@ -337,9 +337,9 @@ async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
         Vec::<String>::new()
     );
     let id = old(&house);
-    let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeWorld), words: &str| {
+    let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
         let other = house.next(Arc::clone(&house.catalog), "2026-11-24T13:00:00Z");
-        other.cloud.world(|w| act(w));
+        other.cloud.state(|w| act(w));
         let said = moved(&saved.facts, &facts(&other.catalog, &other.facts()));
         assert!(
             said.len() == 1 && said[0].contains(words) && said[0].contains(id.as_str()),
@@ -367,7 +367,7 @@ async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
         &|w| w.images.get_mut(&id).expect("it").last_launched = Some("2026-11-24T12:30:00Z".into()),
         "last launched",
     );
-    let share = |w: &mut crate::adapters::fake::FakeWorld| {
+    let share = |w: &mut crate::adapters::fake::FakeCloudState| {
         w.permissions
             .insert(id.clone(), BTreeSet::from(["all".to_owned()]));
     };

@@ -87,8 +87,8 @@ fn a_template_that_does_not_render_is_found_by_validate_and_by_plan() {
             "did you mean `image`?",
         ],
     );
-    let world = house.world(&[]);
+    let inventory = house.inventory(&[]);
     house
-        .run(&["plan", "--world", world])
+        .run(&["plan", "--inventory", inventory])
         .refuses(1, &["imgae"]);
 }

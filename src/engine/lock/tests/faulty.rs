@@ -94,8 +94,8 @@ impl<S: Store> Store for Flaky<S> {
         self.inner.durable()
     }
 
-    fn place(&self) -> String {
-        self.inner.place()
+    fn location(&self) -> String {
+        self.inner.location()
     }
 }
 

@@ -69,12 +69,12 @@ impl Store for Slow {
         true
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         "slow".to_owned()
     }
 }
 
-/// What was allowed, in the order of the world: the actor and its generation.
+/// What was allowed, in the order of the inventory: the actor and its generation.
 type Allowed = Arc<Mutex<Vec<(usize, u64)>>>;
 
 /// Takes the lock, asks before changes, gives signs of life, gives back, and again.

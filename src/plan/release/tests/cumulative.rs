@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{ami, catalog, decided, released, world};
+use super::{ami, catalog, decided, inventory, released};
 use crate::lifecycle::tags;
 use crate::model::{Ami, Tags};
 
@@ -103,7 +103,7 @@ fn said(case: &Case) -> String {
     } else if case.origin_newer {
         vendor = "ami-vendor-2";
     }
-    decided(&new, &world(images, Some(vendor)), &[name], case.forced).join("\n")
+    decided(&new, &inventory(images, Some(vendor)), &[name], case.forced).join("\n")
 }
 
 /// What DESIGN's table says.
@@ -161,7 +161,7 @@ fn a_chain_is_counted_and_its_source_remembered() {
     let second = on("20261102.1", "ami-base-20261101.1");
     let third = on("20261103.1", "ami-base-20261102.1");
     let says = |images: Vec<Ami>, force| {
-        decided(&c, &world(images, Some("ami-vendor")), &["base"], force).join("")
+        decided(&c, &inventory(images, Some("ami-vendor")), &["base"], force).join("")
     };
     let all = vec![first.clone(), second.clone(), third.clone()];
     assert!(
@@ -210,7 +210,7 @@ fn an_older_source_is_no_newer_one() {
     );
     let got = decided(
         &c,
-        &world(vec![base.clone()], Some("ami-vendor")),
+        &inventory(vec![base.clone()], Some("ami-vendor")),
         &["base"],
         false,
     );
@@ -223,7 +223,7 @@ fn an_older_source_is_no_newer_one() {
     );
     let got = decided(
         &c,
-        &world(vec![older], Some("ami-vendor")),
+        &inventory(vec![older], Some("ami-vendor")),
         &["base"],
         false,
     );

@@ -1,20 +1,23 @@
 //! Owns the words of each reason: they name the input that moved.
 
-use super::{both, catalog, decided, released, world};
+use super::{both, catalog, decided, inventory, released};
 use crate::catalog::Catalog;
 use crate::lifecycle::tags;
-use crate::model::{AmiId, ImageName, Past, Probe, RunId, Update, Version, World};
+use crate::model::{AmiId, ImageName, Inventory, Past, Probe, RunId, Update, Version};
 use crate::plan::fingerprint::manifest;
 
-/// The world after a release of `then`, with its manifests in the store.
-fn remembered(then: &Catalog) -> World {
-    let mut world = world(both(then), Some("ami-vendor"));
+/// The inventory after a release of `then`, with its manifests in the store.
+fn remembered(then: &Catalog) -> Inventory {
+    let mut inventory = inventory(both(then), Some("ami-vendor"));
     for image in then.images.values() {
         let version: Version = "20261101.1".parse().expect("a version");
         let made = manifest(then, image, version, &RunId::from("r1"));
-        world.evidence.manifests.insert(image.name.clone(), made);
+        inventory
+            .evidence
+            .manifests
+            .insert(image.name.clone(), made);
     }
-    world
+    inventory
 }
 
 const JDK: &str =
@@ -175,7 +178,7 @@ fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
     // Unknown which one changed: only a build is sure to judge it.
     let got = decided(
         &inside("0600"),
-        &world(both(&inside("0644")), Some("ami-vendor")),
+        &inventory(both(&inside("0644")), Some("ami-vendor")),
         &["base"],
         false,
     );
@@ -189,14 +192,14 @@ fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
 #[test]
 fn a_manifest_of_another_version_is_not_believed() {
     let (c, now) = (catalog(&[]), catalog(&[("motd", "bye\n")]));
-    let mut world = remembered(&c);
-    world
+    let mut inventory = remembered(&c);
+    inventory
         .evidence
         .manifests
         .get_mut(&ImageName::from("jdk"))
         .expect("it")
         .version = "20261031.1".parse().expect("it");
-    let got = decided(&now, &world, &["jdk"], false);
+    let got = decided(&now, &inventory, &["jdk"], false);
     assert!(
         got[0].ends_with(
             "because recipe changed since 20261101.1 (its manifest is not in the store)"
@@ -232,7 +235,7 @@ fn many_changes_are_not_all_listed() {
 #[test]
 fn age_and_updates_make_an_image_due() {
     let aged = catalog(&[("images/base.yaml", &format!("{BASE}max_age: 20d\n"))]);
-    let mut old = world(both(&aged), Some("ami-vendor"));
+    let mut old = inventory(both(&aged), Some("ami-vendor"));
     assert!(decided(&aged, &old, &["base"], false)[0].contains("keep"));
     "2026-11-01T12:00:00.000Z".clone_into(&mut old.images[0].created);
     let got = decided(&aged, &old, &["base"], false);
@@ -245,7 +248,7 @@ fn age_and_updates_make_an_image_due() {
     );
 
     let c = catalog(&[]);
-    let mut probed = world(both(&c), Some("ami-vendor"));
+    let mut probed = inventory(both(&c), Some("ami-vendor"));
     let update = |package: &str, security| Update {
         package: package.to_owned(),
         current: "1".to_owned(),
@@ -290,20 +293,20 @@ fn age_and_updates_make_an_image_due() {
 #[test]
 fn a_failed_attempt_is_told_but_is_no_reason_by_itself() {
     let c = catalog(&[]);
-    let mut world = remembered(&c);
+    let mut inventory = remembered(&c);
     let failed = Some((
         RunId::from("r9"),
         "could not build with Packer: it broke".to_owned(),
     ));
-    world.evidence.history.insert(
+    inventory.evidence.history.insert(
         ImageName::from("jdk"),
         Past {
             seconds: vec![61],
             failed,
         },
     );
-    assert!(decided(&c, &world, &["jdk"], false)[0].contains("keep"));
-    let got = decided(&catalog(&[("motd", "bye\n")]), &world, &["jdk"], false);
+    assert!(decided(&c, &inventory, &["jdk"], false)[0].contains("keep"));
+    let got = decided(&catalog(&[("motd", "bye\n")]), &inventory, &["jdk"], false);
     let words = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
     assert!(got[0].ends_with(words), "{}", got[0]);
 }
@@ -323,12 +326,17 @@ fn a_child_is_not_layered_on_a_held_parent_and_does_not_go_back_for_it() {
             released(&c, "jdk", "20261101.1", &child),
         ]
     };
-    let got = decided(&c, &world(images(), Some("ami-vendor")), &["jdk"], false);
+    let got = decided(
+        &c,
+        &inventory(images(), Some("ami-vendor")),
+        &["jdk"],
+        false,
+    );
     assert!(got[0].contains("keep"), "{}", got[0]);
     let edited = catalog(&[("motd", "bye\n")]);
     let got = decided(
         &edited,
-        &world(images(), Some("ami-vendor")),
+        &inventory(images(), Some("ami-vendor")),
         &["jdk"],
         false,
     );

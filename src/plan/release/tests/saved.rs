@@ -1,8 +1,8 @@
 //! Owns what holds of a reviewed plan: executed exactly, at any time, or refused with what moved.
 
-use super::{Request, both, catalog, released, world};
+use super::{Request, both, catalog, inventory, released};
 use crate::lifecycle::tags;
-use crate::model::{ImageName, RunId, World};
+use crate::model::{ImageName, Inventory, RunId};
 use crate::plan::release::plan;
 use crate::plan::saved::Saved;
 use crate::plan::step::Action;
@@ -18,11 +18,11 @@ fn request(run: &str) -> Request {
 #[test]
 fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
     let c = catalog(&[("images/jdk.yaml", "parent: base\nmax_age: 30d\n")]);
-    let then = world(both(&c), Some("ami-vendor"));
+    let then = inventory(both(&c), Some("ami-vendor"));
     let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
     let text = serde_json::to_vec(&saved).expect("JSON");
     let saved: Saved = serde_json::from_slice(&text).expect("it reads back");
-    let later = World {
+    let later = Inventory {
         taken: "2027-01-05T00:00:00Z".parse().expect("time"),
         caller: "other".to_owned(),
         ..then
@@ -55,21 +55,21 @@ fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
 #[test]
 fn what_moved_is_named() {
     let c = catalog(&[]);
-    let then = world(both(&c), Some("ami-vendor"));
+    let then = inventory(both(&c), Some("ami-vendor"));
     let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
-    let refused = |catalog, world: &World| {
+    let refused = |catalog, inventory: &Inventory| {
         saved
-            .today(catalog, world, &RunId::from("r2"))
+            .today(catalog, inventory, &RunId::from("r2"))
             .expect_err("moved")
             .join("; ")
     };
     let edited = catalog(&[("motd", "bye\n")]);
     assert_eq!(refused(&edited, &then), "jdk: file motd changed");
     assert_eq!(
-        refused(&c, &world(both(&c), Some("ami-2"))),
+        refused(&c, &inventory(both(&c), Some("ami-2"))),
         "base: source changed: ami-vendor -> ami-2"
     );
-    let mut moved = world(both(&c), Some("ami-vendor"));
+    let mut moved = inventory(both(&c), Some("ami-vendor"));
     moved.images[1]
         .tags
         .insert(tags::STATE.to_owned(), "held".to_owned());
@@ -79,7 +79,7 @@ fn what_moved_is_named() {
     let mut more = both(&c);
     more.push(released(&c, "base", "20261110.1", &[]));
     assert!(
-        refused(&c, &world(more, Some("ami-vendor")))
+        refused(&c, &inventory(more, Some("ami-vendor")))
             .contains("base: AMI ami-base-20261110.1 in eu-west-1")
     );
     // An image that has nothing to do with it may move.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Deed, OTHER, on, two_versions};
-use crate::adapters::fake::{FakeWorld, Fault};
+use crate::adapters::fake::{FakeCloudState, Fault};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Sharing, SnapshotId};
 use crate::steps::tests::House;
 
 /// The newest version at home, which is promoted, with a second snapshot.
 fn original(house: &House) -> (AmiId, Vec<SnapshotId>) {
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let newest = |a: &&mut crate::model::Ami| {
             a.tags
                 .get(tags::CURRENT)
@@ -29,15 +29,15 @@ fn original(house: &House) -> (AmiId, Vec<SnapshotId>) {
     })
 }
 
-fn shared(world: &FakeWorld) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>) {
-    let images = world
+fn shared(inventory: &FakeCloudState) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>) {
+    let images = inventory
         .permissions
         .iter()
         .filter(|(_, who)| who.contains(OTHER))
         .map(|(id, _)| id.clone());
     (
         images.collect(),
-        world
+        inventory
             .volume_permissions
             .iter()
             .map(|(snapshot, _)| snapshot.clone())
@@ -62,14 +62,14 @@ async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
             image,
             snapshots: snapshots.into_iter().take(count).collect(),
         };
-        house.cloud.world(|w| w.share(&id, &before, OTHER, true));
-        let before = house.cloud.world(|w| shared(w));
+        house.cloud.state(|w| w.share(&id, &before, OTHER, true));
+        let before = house.cloud.state(|w| shared(w));
         if fails {
             house.cloud.fail(Fault::always("copy_image"));
         }
         let outcome = Deed::Promote(&["base"]).act(&house).await;
         assert_eq!(outcome.kind().is_some(), fails, "{context}: {outcome:?}");
-        assert_eq!(house.cloud.world(|w| shared(w)), before, "{context}");
+        assert_eq!(house.cloud.state(|w| shared(w)), before, "{context}");
         let marks = house
             .facts()
             .images
@@ -84,7 +84,7 @@ async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
 async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
     let house = on(&two_versions().await, 25);
     let (id, snapshots) = original(&house);
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let all = Sharing {
             image: true,
             snapshots: snapshots.iter().cloned().collect(),
@@ -100,7 +100,7 @@ async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
     assert_eq!(Deed::Promote(&["base"]).act(&house).await.kind(), None);
     let left = (BTreeSet::new(), BTreeSet::from([snapshots[1].clone()]));
     assert_eq!(
-        house.cloud.world(|w| shared(w)),
+        house.cloud.state(|w| shared(w)),
         left,
         "the second snapshot was shared by somebody else"
     );
@@ -120,10 +120,10 @@ async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
             () = halted.notified() => {}
         }
         let house = on(&house, 25);
-        shares += usize::from(house.cloud.world(|w| shared(w)) != Default::default());
+        shares += usize::from(house.cloud.state(|w| shared(w)) != Default::default());
         let house = Deed::Doctor.done(&house, 25).await;
         assert_eq!(
-            house.cloud.world(|w| shared(w)),
+            house.cloud.state(|w| shared(w)),
             Default::default(),
             "killed before call {at}"
         );

@@ -8,7 +8,7 @@ use crate::adapters::fake::{Fault, When};
 use crate::lifecycle::tags;
 use crate::steps::tests::House;
 
-/// The deeds that faults and kills are tried on, each with the world before and what finishes it.
+/// The deeds that faults and kills are tried on, each with the inventory before and what finishes it.
 async fn deeds() -> Vec<(House, Deed)> {
     let (versions, promoted) = (two_versions().await, two_promoted().await);
     let layered = released(&start(), &["base", "a"], 22).await;
@@ -29,19 +29,19 @@ fn stand_guard(house: &House, deed: &Deed) {
     let Deed::Revoke(..) = deed else {
         return house.stand_guard();
     };
-    let before = house.cloud.world(|w| w.parameters.clone());
-    house.cloud.watch(move |world| {
+    let before = house.cloud.state(|w| w.parameters.clone());
+    house.cloud.watch(move |state| {
         let moved = before
             .iter()
-            .filter(|(name, value)| world.parameters.get(*name) != Some(value));
-        let state = |id: &str| {
-            world
+            .filter(|(name, value)| state.parameters.get(*name) != Some(value));
+        let tag_of = |id: &str| {
+            state
                 .images
                 .get(&id.into())
                 .and_then(|a| a.tags.get(tags::STATE).cloned())
         };
         let early = moved
-            .filter(|(_, id)| state(id).as_deref() != Some("revoked"))
+            .filter(|(_, id)| tag_of(id).as_deref() != Some("revoked"))
             .map(|(name, _)| name.clone())
             .next();
         early.map(|name| format!("{name} moved before the state said why"))
@@ -123,7 +123,7 @@ async fn a_rollback_never_makes_a_revoked_or_retiring_version_milder() {
     for state in ["revoked", "retiring"] {
         let house = two_promoted().await;
         // A revocation or a prune that was cut right after the state, at home.
-        house.cloud.world(|w| {
+        house.cloud.state(|w| {
             let current = |a: &&mut crate::model::Ami| {
                 a.tags
                     .get(tags::CURRENT)

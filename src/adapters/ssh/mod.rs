@@ -234,5 +234,4 @@ fn refused(ended: &Ended) -> Option<ShellError> {
 }
 
 #[cfg(test)]
-#[path = "ssh_tests.rs"]
 mod tests;

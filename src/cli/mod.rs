@@ -117,13 +117,13 @@ pub struct Validate {
 
 /// Where facts come from.
 #[derive(Debug, Args)]
-pub struct WorldArgs {
+pub struct InventoryArgs {
     /// Decide from recorded facts instead of asking the cloud.
     #[arg(long, value_name = "FILE")]
-    pub world: Option<PathBuf>,
+    pub inventory: Option<PathBuf>,
     /// Write the facts the decision was made from.
     #[arg(long, value_name = "FILE")]
-    pub save_world: Option<PathBuf>,
+    pub save_inventory: Option<PathBuf>,
 }
 
 /// `promote`.

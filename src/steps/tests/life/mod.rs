@@ -1,7 +1,7 @@
 //! Owns DESIGN's table of states in two Regions and a second account: every transition, an error at every call, a kill
 //! before every call with the doctor after it, and done again.
 
-mod places;
+mod locations;
 mod shared;
 mod torn;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{House, OTHER, catalog_with};
-use crate::adapters::fake::{ACCOUNT, FakeWorld};
+use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::Outcome;
 use crate::lifecycle::doctor::{Repair, examine};
@@ -38,7 +38,7 @@ pub(super) fn start() -> House {
     ] {
         house
             .cloud
-            .open(account, &region.into(), FakeWorld::default());
+            .open(account, &region.into(), FakeCloudState::default());
     }
     house
 }
@@ -86,32 +86,32 @@ impl Deed {
         // No run has the id of another: client tokens are made from it.
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RunId(format!("deed{}", RUNS.fetch_add(1, Ordering::Relaxed)));
-        let (catalog, world) = (&house.catalog, house.facts());
+        let (catalog, inventory) = (&house.catalog, house.facts());
         match self {
             Self::Promote(images) => {
                 let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
-                promote::plan(catalog, &world, &images, &"Prod".into(), run)
+                promote::plan(catalog, &inventory, &images, &"Prod".into(), run)
             }
             Self::Rollback(to) => rollback::plan(
                 catalog,
-                &world,
+                &inventory,
                 &catalog.images[&name("base")],
                 &"Prod".into(),
                 Some(*to),
                 run,
             ),
             Self::Revoke(image, version) => {
-                revoke::plan(catalog, &world, &name(image), *version, run)
+                revoke::plan(catalog, &inventory, &name(image), *version, run)
             }
             Self::Hold(version, off) => hold::plan(
                 catalog,
-                &world,
+                &inventory,
                 &catalog.images[&name("base")],
                 *version,
                 *off,
                 run,
             ),
-            Self::Doctor => doctor::plan(catalog, &world, run).1,
+            Self::Doctor => doctor::plan(catalog, &inventory, run).1,
         }
     }
 
@@ -127,16 +127,16 @@ impl Deed {
     }
 }
 
-/// One version at one place: state, environment tag, where it is current.
+/// One version at one location: state, environment tag, where it is current.
 type Row = (String, String, String);
-/// By place, image and version.
+/// By location, image and version.
 type Table = BTreeMap<(String, String, String), Row>;
 
 /// What the tags say, without ids and times; and the pointers by version.
 fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
-    let world = house.facts();
-    let records = Record::all(&world.images, &"acme".into());
-    let place = |r: &Record<'_>| crate::lifecycle::places::of_ami(r.ami, ACCOUNT).to_string();
+    let inventory = house.facts();
+    let records = Record::all(&inventory.images, &"acme".into());
+    let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
         let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT))
             .into_keys()
@@ -151,7 +151,12 @@ fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
     };
     let versions: Table = records
         .iter()
-        .map(|r| ((place(r), r.image.0.clone(), r.version.to_string()), row(r)))
+        .map(|r| {
+            (
+                (location(r), r.image.0.clone(), r.version.to_string()),
+                row(r),
+            )
+        })
         .collect();
     let version = |id: &str| {
         records
@@ -159,9 +164,9 @@ fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
             .find(|r| r.ami.id.as_str() == id)
             .map(|r| r.version.to_string())
     };
-    let pointers = world.parameters.iter().map(|p| {
+    let pointers = inventory.parameters.iter().map(|p| {
         (
-            (p.place.to_string(), p.name.clone()),
+            (p.location.to_string(), p.name.clone()),
             version(&p.value).unwrap_or_else(|| p.value.clone()),
         )
     });
@@ -182,10 +187,10 @@ fn v(n: usize) -> Version {
     V[n - 1].parse().expect("version")
 }
 
-/// Asserts one image's rows `(state, Environment, current)` at a place, and both pointers by version number.
+/// Asserts one image's rows `(state, Environment, current)` at a location, and both pointers by version number.
 fn assert_rows(
     house: &House,
-    place: &str,
+    location: &str,
     image: &str,
     rows: &[(&str, &str, &str)],
     latest: (usize, usize),
@@ -193,10 +198,10 @@ fn assert_rows(
     let (versions, pointers) = table(house);
     let mine: Vec<(&str, &str, &str)> = versions
         .iter()
-        .filter(|((p, i, _), _)| p == place && i == image)
+        .filter(|((p, i, _), _)| p == location && i == image)
         .map(|(_, (s, e, c))| (s.as_str(), e.as_str(), c.as_str()))
         .collect();
-    assert_eq!(mine, rows, "{image} in {place}");
+    assert_eq!(mine, rows, "{image} in {location}");
     for (env, n) in [("Test", latest.0), ("Prod", latest.1)] {
         let pointer = pointer_name(
             &"acme".into(),
@@ -205,25 +210,25 @@ fn assert_rows(
             crate::model::Arch::X86_64,
         );
         let found = pointers
-            .get(&(place.to_owned(), pointer))
+            .get(&(location.to_owned(), pointer))
             .map(String::as_str);
         assert_eq!(
             found,
             n.checked_sub(1).map(|n| V[n]),
-            "{env} of {image} in {place}"
+            "{env} of {image} in {location}"
         );
     }
 }
 
 /// What must hold after every end of a run: one holder at most, pointers and tags agree, copies whole, nothing shared.
 fn assert_consistent(house: &House, context: &str) {
-    let world = house.facts();
-    let repairs = examine(&house.catalog.settings, &world).repairs;
+    let inventory = house.facts();
+    let repairs = examine(&house.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
     // What the doctor overlooks, this sees: one holder at most, and the pointer is it.
     let (versions, mut pointers) = table(house);
     let mut held: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for ((place, image, version), (state, _, envs)) in
+    for ((location, image, version), (state, _, envs)) in
         versions.iter().filter(|(_, r)| r.0 != "revoked")
     {
         assert!(
@@ -232,7 +237,7 @@ fn assert_consistent(house: &House, context: &str) {
         );
         for env in envs.split('+').filter(|e| !e.is_empty()) {
             let pointer = format!("/bakeline/acme/{image}/{env}/x86_64");
-            held.entry((place.clone(), pointer))
+            held.entry((location.clone(), pointer))
                 .or_default()
                 .push(version.clone());
         }
@@ -245,7 +250,7 @@ fn assert_consistent(house: &House, context: &str) {
         );
     }
     assert!(pointers.is_empty(), "{context}: {pointers:?}");
-    for record in Record::all(&world.images, &"acme".into()) {
+    for record in Record::all(&inventory.images, &"acme".into()) {
         let revoked = record.state == crate::model::State::Revoked;
         let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
         assert!(
@@ -257,7 +262,7 @@ fn assert_consistent(house: &House, context: &str) {
     }
 }
 
-/// What must hold while some places are behind: at each place there is one holder and the pointer says so.
+/// What must hold while some locations are behind: at each location there is one holder and the pointer says so.
 fn assert_points(house: &House, context: &str) {
     let mut repairs = examine(&house.catalog.settings, &house.facts()).repairs;
     // A version that is held elsewhere already becomes so here when the rollback is done again.
@@ -267,8 +272,8 @@ fn assert_points(house: &House, context: &str) {
 
 /// Nothing half-made and no permission is left.
 fn assert_no_halves(house: &House, context: &str) {
-    let world = house.facts();
-    for ami in &world.images {
+    let inventory = house.facts();
+    for ami in &inventory.images {
         let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
         let stranger = own.is_some_and(|s| *s != ami.id.0);
         let whole = own.is_some()
@@ -276,7 +281,7 @@ fn assert_no_halves(house: &House, context: &str) {
             && !ami.tags.contains_key(tags::EXPIRES);
         assert!(stranger || whole, "{context}: {} {:?}", ami.id, ami.tags);
     }
-    let shared: Vec<_> = world
+    let shared: Vec<_> = inventory
         .references
         .iter()
         .filter(|r| r.kind == "shared-with")
@@ -316,10 +321,10 @@ async fn every_transition_of_the_table_at_every_place() {
         &[("released", "Prod", "Test+Prod")],
         (1, 1),
     );
-    for place in &PROD[1..] {
+    for location in &PROD[1..] {
         assert_rows(
             &house,
-            place,
+            location,
             "base",
             &[("released", "Prod", "Prod")],
             (0, 1),
@@ -347,10 +352,10 @@ async fn every_transition_of_the_table_at_every_place() {
         &[("released", "Prod", ""), ("released", "Prod", "Test+Prod")],
         (2, 2),
     );
-    for place in &PROD[1..] {
+    for location in &PROD[1..] {
         assert_rows(
             &house,
-            place,
+            location,
             "base",
             &[("released", "Prod", ""), ("released", "Prod", "Prod")],
             (0, 2),
@@ -366,10 +371,10 @@ async fn every_transition_of_the_table_at_every_place() {
         &[("released", "Prod", "Prod"), ("held", "Test", "Test")],
         (2, 1),
     );
-    for place in &PROD[1..] {
+    for location in &PROD[1..] {
         assert_rows(
             &house,
-            place,
+            location,
             "base",
             &[("released", "Prod", "Prod"), ("held", "Test", "")],
             (0, 1),
@@ -390,10 +395,10 @@ async fn every_transition_of_the_table_at_every_place() {
         &[("released", "Prod", "Test+Prod"), ("revoked", "", "")],
         (1, 1),
     );
-    for place in &PROD[1..] {
+    for location in &PROD[1..] {
         assert_rows(
             &house,
-            place,
+            location,
             "base",
             &[("released", "Prod", "Prod"), ("revoked", "", "")],
             (0, 1),
@@ -401,7 +406,7 @@ async fn every_transition_of_the_table_at_every_place() {
     }
     assert_consistent(&house, "revoked");
     // Snapshots mirror the state.
-    house.cloud.world(|w| {
+    house.cloud.state(|w| {
         let revoked = w
             .images
             .values()
@@ -467,12 +472,12 @@ async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
         alone.decisions
     );
     let together = Deed::Promote(&["a", "base"]).plan(&house);
-    for place in &PROD {
+    for location in &PROD {
         let at = |image: &str| {
-            if *place == HOME {
+            if *location == HOME {
                 image.to_owned()
             } else {
-                format!("{image}@{place}")
+                format!("{image}@{location}")
             }
         };
         let position = |scope: String| {
@@ -485,7 +490,7 @@ async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
         assert!(position(at("base")) < position(at("a")));
         let scopes = together.scopes();
         let needs = &scopes[position(at("a"))].1;
-        assert_eq!(*needs, [at("base")], "{place}");
+        assert_eq!(*needs, [at("base")], "{location}");
     }
     assert_eq!(house.act(&together).await.kind(), None);
     assert_no_halves(&house, "together");

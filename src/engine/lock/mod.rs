@@ -215,7 +215,7 @@ impl Locks {
         let unreadable = |key: &str, e: serde_json::Error| {
             let text = format!(
                 "{}/{key} is no lock that this bakeline can read",
-                self.store.place()
+                self.store.location()
             );
             Error::new(Kind::Refused, text)
                 .because(e)

@@ -1,4 +1,4 @@
-//! Owns what is wrong with the tags and pointers of all places, and the repair of each: pure, from one gathered world.
+//! Owns what is wrong with the tags and pointers of all locations, and the repair of each: pure, from one gathered inventory.
 
 mod repairs;
 
@@ -8,16 +8,17 @@ use serde::Serialize;
 
 use crate::catalog::{Environment, Settings};
 use crate::lifecycle::current::Current;
-use crate::lifecycle::{Record, current, places, revoke, rung, tags};
+use crate::lifecycle::{Record, current, locations, revoke, rung, tags};
 use crate::model::{
-    AmiId, Arch, EnvName, ImageName, Place, State, Tags, Temporary, Version, World,
+    AmiId, Arch, EnvName, ImageName, Inventory, Location, State, Tags, Temporary, Version,
 };
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// Where.
-    pub place: String,
+    #[serde(rename = "place")]
+    pub location: String,
     /// What, with ids and names.
     pub what: String,
     /// What a person does about it; none is repaired by `doctor --apply`.
@@ -32,7 +33,7 @@ pub struct Finding {
 pub enum Repair {
     /// Set tags of an AMI; an empty value removes one.
     Mark {
-        place: Place,
+        location: Location,
         ami: AmiId,
         image: ImageName,
         before: Tags,
@@ -40,15 +41,18 @@ pub enum Repair {
     },
     /// Make the pointer say what the tags say.
     Publish {
-        place: Place,
+        location: Location,
         image: ImageName,
         pointer: String,
         ami: AmiId,
     },
     /// Remove the permission to copy an AMI that a run gave to another account and never removed.
-    Unshare { place: Place, permission: Temporary },
+    Unshare {
+        location: Location,
+        permission: Temporary,
+    },
     /// Delete a pointer that has nothing to point at.
-    Unpublish { place: Place, pointer: String },
+    Unpublish { location: Location, pointer: String },
 }
 
 /// What was found, and what mends it, in the order to do it.
@@ -64,24 +68,24 @@ pub struct Diagnosis {
 #[derive(Clone)]
 struct Patient<'a> {
     record: Record<'a>,
-    place: Place,
+    location: Location,
     /// Environments that are found to be rolled back from it, with the time of the rollback.
     rolled_back: Current,
 }
 
-/// Examines all places. Two that say they are current: the later wins; a loser that is newer was being rolled back, one
+/// Examines all locations. Two that say they are current: the later wins; a loser that is newer was being rolled back, one
 /// that is older was being replaced. Of different states of one version the strictest holds.
 #[must_use]
-pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
-    let records = Record::all(&world.images, &settings.name);
+pub fn examine(settings: &Settings, inventory: &Inventory) -> Diagnosis {
+    let records = Record::all(&inventory.images, &settings.name);
     let patients = records.iter().map(|r| Patient {
         record: r.clone(),
-        place: places::of_ami(r.ami, &world.account),
+        location: locations::of_ami(r.ami, &inventory.account),
         rolled_back: current::parse(r.tag(tags::ROLLED_BACK)),
     });
     let mut doctor = Doctor {
         settings,
-        world,
+        inventory,
         patients: patients.collect(),
         findings: BTreeSet::new(),
     };
@@ -99,13 +103,13 @@ pub fn examine(settings: &Settings, world: &World) -> Diagnosis {
         .collect();
     doctor.withdrawn(&mut heights);
     doctor.rivals(&mut heights);
-    // What was found to be rolled back is held at all places.
+    // What was found to be rolled back is held at all locations.
     doctor.states();
     doctor.too_low(&mut heights);
     let mut repairs = doctor.marks(&heights);
     repairs.extend(doctor.pointers());
     repairs.extend(doctor.copy_permissions());
-    doctor.places();
+    doctor.locations();
     Diagnosis {
         findings: doctor.findings.into_iter().collect(),
         repairs,
@@ -116,7 +120,7 @@ type Heights = BTreeMap<AmiId, Option<usize>>;
 
 struct Doctor<'s, 'w> {
     settings: &'s Settings,
-    world: &'w World,
+    inventory: &'w Inventory,
     patients: Vec<Patient<'w>>,
     findings: BTreeSet<Finding>,
 }
@@ -130,9 +134,9 @@ fn strictness(state: State) -> u8 {
 }
 
 impl<'w> Doctor<'_, 'w> {
-    fn find(&mut self, place: &Place, what: String, by_hand: Option<String>) {
+    fn find(&mut self, location: &Location, what: String, by_hand: Option<String>) {
         self.findings.insert(Finding {
-            place: place.to_string(),
+            location: location.to_string(),
             what,
             by_hand,
             lost: false,
@@ -188,15 +192,17 @@ impl<'w> Doctor<'_, 'w> {
                 wanted.as_str()
             );
             record.state = wanted;
-            let place = patient.place.clone();
-            self.find(&place, what, None);
+            let location = patient.location.clone();
+            self.find(&location, what, None);
         }
     }
 
     /// A revoked version is nowhere current and on no rung; what it was current for goes back.
     fn withdrawn(&mut self, heights: &mut Heights) {
         for index in 0..self.patients.len() {
-            let Patient { record, place, .. } = self.patients[index].clone();
+            let Patient {
+                record, location, ..
+            } = self.patients[index].clone();
             let height = heights.get(&record.ami.id).copied().flatten();
             if record.state != State::Revoked || (record.current.is_empty() && height.is_none()) {
                 continue;
@@ -205,7 +211,7 @@ impl<'w> Doctor<'_, 'w> {
                 let here: Vec<Record<'w>> = self
                     .patients
                     .iter()
-                    .filter(|p| p.place == place)
+                    .filter(|p| p.location == location)
                     .map(|p| p.record.clone())
                     .collect();
                 let instead = revoke::instead(self.settings, &here, &record, env, &|_| false);
@@ -218,11 +224,11 @@ impl<'w> Doctor<'_, 'w> {
                 let since = record
                     .current
                     .get(env)
-                    .map_or(self.world.taken, |s| self.world.taken.max(*s));
+                    .map_or(self.inventory.taken, |s| self.inventory.taken.max(*s));
                 if let Some(heir) = self
                     .patients
                     .iter_mut()
-                    .find(|p| p.place == place && p.record.ami.id == to)
+                    .find(|p| p.location == location && p.record.ami.id == to)
                 {
                     heir.record.current.insert(env.clone(), since);
                 }
@@ -243,7 +249,7 @@ impl<'w> Doctor<'_, 'w> {
                     some.join(", ")
                 ),
             };
-            self.find(&place, what, None);
+            self.find(&location, what, None);
             self.patients[index].record.current = Current::new();
             heights.insert(record.ami.id.clone(), None);
         }
@@ -253,11 +259,13 @@ impl<'w> Doctor<'_, 'w> {
     fn rivals(&mut self, heights: &mut Heights) {
         for Environment { name: env, .. } in &self.settings.environments {
             for index in 0..self.patients.len() {
-                let Patient { record, place, .. } = self.patients[index].clone();
+                let Patient {
+                    record, location, ..
+                } = self.patients[index].clone();
                 if !record.usable() || !record.current.contains_key(env) {
                     continue;
                 }
-                let winner = self.holder(&place, &record.image, record.arch, env);
+                let winner = self.holder(&location, &record.image, record.arch, env);
                 let winner =
                     winner.and_then(|w| Some((w.ami.id.clone(), w.version, *w.current.get(env)?)));
                 let Some((id, version, since)) = winner.filter(|(id, ..)| *id != record.ami.id)
@@ -287,7 +295,7 @@ impl<'w> Doctor<'_, 'w> {
                     self.patients[index].rolled_back.insert(env.clone(), since);
                 }
                 self.patients[index].record.current.remove(env);
-                self.find(&place, what, None);
+                self.find(&location, what, None);
             }
         }
     }
@@ -295,7 +303,9 @@ impl<'w> Doctor<'_, 'w> {
     /// The environment tag names at least the highest rung where the version is current.
     fn too_low(&mut self, heights: &mut Heights) {
         for index in 0..self.patients.len() {
-            let Patient { record, place, .. } = self.patients[index].clone();
+            let Patient {
+                record, location, ..
+            } = self.patients[index].clone();
             let wanted = rung::highest(self.settings, &record.current);
             let height = heights.get(&record.ami.id).copied().flatten();
             if wanted > height {
@@ -305,7 +315,7 @@ impl<'w> Doctor<'_, 'w> {
                     "{} {} ({}) is current higher than its tag `{key}` says: {value}",
                     record.image, record.version, record.ami.id
                 );
-                self.find(&place, what, None);
+                self.find(&location, what, None);
                 heights.insert(record.ami.id.clone(), wanted);
             }
         }
@@ -313,7 +323,7 @@ impl<'w> Doctor<'_, 'w> {
 
     fn holder(
         &self,
-        place: &Place,
+        location: &Location,
         image: &ImageName,
         arch: Arch,
         env: &EnvName,
@@ -321,7 +331,7 @@ impl<'w> Doctor<'_, 'w> {
         let here = self
             .patients
             .iter()
-            .filter(|p| p.place == *place)
+            .filter(|p| p.location == *location)
             .map(|p| &p.record);
         let here = here.filter(|r| r.image == *image && r.arch == arch && r.usable());
         here.filter_map(|r| Some((*r.current.get(env)?, r.version, r)))

@@ -6,7 +6,7 @@ use crate::catalog::{Brakes, Catalog, Settings};
 use crate::lifecycle::ladder::Rung;
 use crate::lifecycle::retain::{Fate, Rules, decide};
 use crate::lifecycle::{Record, tags};
-use crate::model::{Ami, ImageName, Region, RunId, State, World, pointer_name};
+use crate::model::{Ami, ImageName, Inventory, Region, RunId, State, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, Step, StepId};
 
@@ -21,34 +21,39 @@ pub struct Wish {
 
 /// Decides a prune; the fates tell of every AMI, the plan only of those that move.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, wish: &Wish, run: RunId) -> (Vec<Fate>, Plan) {
-    let records = Record::all(&world.images, &catalog.settings.name);
+pub fn plan(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    wish: &Wish,
+    run: RunId,
+) -> (Vec<Fate>, Plan) {
+    let records = Record::all(&inventory.images, &catalog.settings.name);
     let rules = Rules {
         shared_ok: wish.shared_ok,
-        ..Rules::of(catalog, world).keeping(wish.keep)
+        ..Rules::of(catalog, inventory).keeping(wish.keep)
     };
     let fates = decide(&records, &rules);
     let steps = fates
         .iter()
-        .flat_map(|fate| steps(fate, world, wish.shared_ok))
+        .flat_map(|fate| steps(fate, inventory, wish.shared_ok))
         .collect();
-    (fates, empty(world, run, steps))
+    (fates, empty(inventory, run, steps))
 }
 
 /// Decides taking an image out of service: every AMI of it that nothing needs goes down the ladder, and its pointers go.
 #[must_use]
 pub fn retire(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     image: &ImageName,
     wish: &Wish,
     run: RunId,
 ) -> (Vec<Fate>, Plan) {
-    let records = Record::all(&world.images, &catalog.settings.name);
+    let records = Record::all(&inventory.images, &catalog.settings.name);
     let rules = Rules {
         shared_ok: wish.shared_ok,
         leaving: Some(image),
-        ..Rules::of(catalog, world)
+        ..Rules::of(catalog, inventory)
     };
     let mut fates = decide(&records, &rules);
     fates.retain(|f| f.image == *image);
@@ -59,8 +64,8 @@ pub fn retire(
             .find(|r| r.ami.id == fate.ami && r.ami.region == fate.region);
         let unpoint = record
             .filter(|r| fate.retire && !r.current.is_empty())
-            .map(|r| unpoint(catalog, world, r));
-        let down = steps(fate, world, wish.shared_ok)
+            .map(|r| unpoint(catalog, inventory, r));
+        let down = steps(fate, inventory, wish.shared_ok)
             .into_iter()
             .map(|mut step| {
                 step.needs.extend(
@@ -75,12 +80,12 @@ pub fn retire(
         all.extend(unpoint.clone());
         all.extend(down);
     }
-    (fates, empty(world, run, all))
+    (fates, empty(inventory, run, all))
 }
 
 /// The way back up for one AMI.
 #[must_use]
-pub fn restore(world: &World, ami: &Ami, run: RunId) -> Plan {
+pub fn restore(inventory: &Inventory, ami: &Ami, run: RunId) -> Plan {
     let scope = scope(ami.id.as_str());
     let reason = "a person wants it back".to_owned();
     let action = Action::Restore {
@@ -89,10 +94,10 @@ pub fn restore(world: &World, ami: &Ami, run: RunId) -> Plan {
     let step = step(
         &scope,
         (&ami.region, &ami.owner),
-        world,
+        inventory,
         ("restore", reason, action),
     );
-    empty(world, run, vec![step])
+    empty(inventory, run, vec![step])
 }
 
 /// Why a prune is more than the brakes let through, if it is.
@@ -116,13 +121,13 @@ pub fn braked(brakes: &Brakes, fates: &[Fate]) -> Option<String> {
 
 /// The AMIs that carry this catalog's tags but are not its own: copies made by hand, left alone and worth a word.
 #[must_use]
-pub fn strangers<'w>(settings: &Settings, world: &'w World) -> Vec<&'w Ami> {
+pub fn strangers<'w>(settings: &Settings, inventory: &'w Inventory) -> Vec<&'w Ami> {
     let named = |ami: &&Ami| {
         ami.tags
             .get(tags::CATALOG)
             .is_some_and(|c| *c == settings.name.0)
     };
-    world
+    inventory
         .images
         .iter()
         .filter(named)
@@ -130,11 +135,11 @@ pub fn strangers<'w>(settings: &Settings, world: &'w World) -> Vec<&'w Ami> {
         .collect()
 }
 
-fn empty(world: &World, run: RunId, steps: Vec<Step>) -> Plan {
+fn empty(inventory: &Inventory, run: RunId, steps: Vec<Step>) -> Plan {
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: world.taken,
+        made: inventory.taken,
         decisions: Vec::new(),
         steps,
     }
@@ -147,14 +152,14 @@ fn scope(ami: &str) -> String {
 fn step(
     scope: &str,
     (region, owner): (&Region, &str),
-    world: &World,
+    inventory: &Inventory,
     (verb, reason, action): (&str, String, Action),
 ) -> Step {
     Step {
         id: StepId(format!("{scope}/{verb}")),
         scope: scope.to_owned(),
         region: region.clone(),
-        account: (owner != world.account).then(|| owner.to_owned()),
+        account: (owner != inventory.account).then(|| owner.to_owned()),
         needs: Vec::new(),
         reason,
         action,
@@ -162,7 +167,7 @@ fn step(
 }
 
 /// The steps of one AMI: the rungs that are due, in order.
-fn steps(fate: &Fate, world: &World, shared_ok: bool) -> Vec<Step> {
+fn steps(fate: &Fate, inventory: &Inventory, shared_ok: bool) -> Vec<Step> {
     let scope = scope(fate.ami.as_str());
     let mut out: Vec<Step> = Vec::new();
     for rung in &fate.next {
@@ -178,7 +183,7 @@ fn steps(fate: &Fate, world: &World, shared_ok: bool) -> Vec<Step> {
         let mut step = step(
             &scope,
             (&fate.region, &fate.owner),
-            world,
+            inventory,
             (rung.as_str(), fate.reason(), action),
         );
         step.needs.extend(out.last().map(|s| s.id.clone()));
@@ -188,7 +193,7 @@ fn steps(fate: &Fate, world: &World, shared_ok: bool) -> Vec<Step> {
 }
 
 /// Nothing points at an AMI any more.
-fn unpoint(catalog: &Catalog, world: &World, record: &Record<'_>) -> Step {
+fn unpoint(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>) -> Step {
     let settings = &catalog.settings;
     let pointers = record
         .current
@@ -197,11 +202,11 @@ fn unpoint(catalog: &Catalog, world: &World, record: &Record<'_>) -> Step {
         .collect();
     let (ami, current) = (record.ami.id.clone(), record.tag(tags::CURRENT).to_owned());
     let reason = format!("`{}` is taken out of service", record.image);
-    let place = (&record.ami.region, record.ami.owner.as_str());
+    let location = (&record.ami.region, record.ami.owner.as_str());
     step(
         &scope(ami.as_str()),
-        place,
-        world,
+        location,
+        inventory,
         (
             "unpoint",
             reason,

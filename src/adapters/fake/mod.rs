@@ -3,16 +3,16 @@
 mod calls;
 mod cloud;
 mod ladder;
+mod state;
 mod store;
 mod tools;
-mod world;
 
 pub use calls::FakeCloud;
+pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
     BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
 };
-pub use world::{ACCOUNT, FakeGroup, FakeInstance, FakeWorld};
 
 use crate::ports::CloudErrorKind;
 

@@ -1,4 +1,4 @@
-//! Owns what a run's report says of an image at further places.
+//! Owns what a run's report says of an image at further locations.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,11 +7,12 @@ use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::model::AmiId;
 use crate::plan::step::{Decision, Verdict};
 
-/// What happened to an image at a further place.
+/// What happened to an image at a further location.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::commands) struct PlaceReport {
+pub(in crate::commands) struct LocationReport {
     /// A Region, or `account.region`.
-    pub(in crate::commands) place: String,
+    #[serde(rename = "place")]
+    pub(in crate::commands) location: String,
     /// As for images.
     pub(in crate::commands) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,23 +22,23 @@ pub(in crate::commands) struct PlaceReport {
     pub(in crate::commands) failure: Option<String>,
 }
 
-/// The ends of an image's scopes at further places: `image@place`, `image.something@place`.
-pub(super) fn places(
+/// The ends of an image's scopes at further locations: `image@location`, `image.something@location`.
+pub(super) fn locations(
     outcome: &Outcome,
     decision: &Decision,
     done: &'static str,
-) -> Vec<PlaceReport> {
+) -> Vec<LocationReport> {
     let of = |scope: &str| {
-        let (image, place) = scope.split_once('@')?;
+        let (image, location) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
         let shared = decision.verdict == Verdict::Revoke && image == "revoke";
-        (own || shared).then(|| place.to_owned())
+        (own || shared).then(|| location.to_owned())
     };
     let all = outcome
         .scopes
         .iter()
         .filter_map(|(scope, end)| Some((of(scope)?, end)));
-    all.map(|(place, end)| {
+    all.map(|(location, end)| {
         let (status, failure) = match end {
             ScopeEnd::Done { .. } => (done, None),
             ScopeEnd::Failed { verb, error, .. } => {
@@ -56,8 +57,8 @@ pub(super) fn places(
                 .find_map(Value::as_str),
             _ => None,
         };
-        PlaceReport {
-            place,
+        LocationReport {
+            location,
             status,
             ami: made.map(AmiId::from),
             failure,

@@ -1,11 +1,11 @@
 //! Owns the nouns of the domain: names, ids, versions, and the facts about AMIs that everything else speaks of.
 
 mod evidence;
+mod inventory;
 mod process;
 mod temporary;
 #[cfg(test)]
 mod tests;
-mod world;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +13,13 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{EVIDENCE_SCHEMA, Evidence, Inventory, Manifest, Past, Probe, Update};
+pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, StoreInventory, Update};
+pub use inventory::{
+    Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, Tags,
+};
 pub use jiff::Timestamp;
 pub use process::ProcessIdentity;
 pub use temporary::{Temporary, TemporaryKind};
-pub use world::{Ami, Commit, Place, Pointer, Reference, Sharing, Tags, WORLD_SCHEMA, World};
 
 /// Why a text is not a name of the kind asked for; reads after "is not a valid …: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Owns the facts gathered from outside, as plain data: AMIs, what refers to them, the commit, the whole world.
+//! Owns the facts gathered from outside, as plain data: AMIs, what refers to them, the commit, the whole inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -80,7 +80,7 @@ pub struct Sharing {
 /// Where AMIs live: a Region of an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Location {
     /// The account; none is the builder's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
@@ -88,7 +88,7 @@ pub struct Place {
     pub region: Region,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.account {
             Some(account) => f.pad(&format!("{account}.{}", self.region)),
@@ -102,7 +102,8 @@ impl fmt::Display for Place {
 #[serde(deny_unknown_fields)]
 pub struct Pointer {
     /// Where it is.
-    pub place: Place,
+    #[serde(rename = "place")]
+    pub location: Location,
     /// Its name, see [`super::pointer_name`].
     pub name: String,
     /// What it holds.
@@ -112,7 +113,7 @@ pub struct Pointer {
 /// The facts gathered from outside before deciding: plain data that can be saved, sent with a bug report and replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct World {
+pub struct Inventory {
     /// The version of this shape.
     pub schema: u32,
     /// When it was gathered.
@@ -138,15 +139,15 @@ pub struct World {
     /// The SSM parameters that publish what is current, where they were asked for.
     #[serde(default)]
     pub parameters: Vec<Pointer>,
-    /// The places whose facts could not be read, with the reason.
+    /// The locations whose facts could not be read, with the reason.
     #[serde(default)]
-    pub unread: Vec<(Place, String)>,
+    pub unread: Vec<(Location, String)>,
 }
 
-/// The version of [`World`]'s shape that this bakeline writes and reads.
-pub const WORLD_SCHEMA: u32 = 1;
+/// The version of [`Inventory`]'s shape that this bakeline writes and reads.
+pub const INVENTORY_SCHEMA: u32 = 1;
 
-/// Reads tags into a map without gaps: one that grows key by key is half empty, and a world has tens of thousands.
+/// Reads tags into a map without gaps: one that grows key by key is half empty, and a inventory has tens of thousands.
 fn packed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
     Ok(Tags::deserialize(deserializer)?.into_iter().collect())
 }

@@ -34,7 +34,7 @@ pub struct FakeInstance {
 
 /// Everything there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FakeWorld {
+pub struct FakeCloudState {
     /// AMIs, our own and the vendors'.
     pub images: BTreeMap<AmiId, Ami>,
     /// Snapshots with their tags.
@@ -72,7 +72,7 @@ pub struct FakeWorld {
 /// The account that owns what the fake cloud makes.
 pub const ACCOUNT: &str = "123456789012";
 
-impl FakeWorld {
+impl FakeCloudState {
     /// A new id with this prefix.
     pub fn id(&mut self, prefix: &str) -> String {
         self.given += 1;

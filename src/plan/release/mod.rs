@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, tags};
-use crate::model::{ImageName, RunId, Timestamp, Version, World};
+use crate::model::{ImageName, Inventory, RunId, Timestamp, Version};
 use crate::plan::fingerprint::Fingerprints;
 use crate::plan::step::{Decision, Plan, Step, Verdict};
 use index::Index;
@@ -37,15 +37,20 @@ pub const PLAN_SCHEMA: u32 = 1;
 
 /// Decides a release.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, request: &Request) -> Plan {
-    plan_as_of(catalog, world, request, world.taken)
+pub fn plan(catalog: &Catalog, inventory: &Inventory, request: &Request) -> Plan {
+    plan_as_of(catalog, inventory, request, inventory.taken)
 }
 
 /// Decides a release as it was, or would have been, decided at another time: ages and version days are of that time,
 /// expiry and `since` are of the facts.
 #[must_use]
-pub fn plan_as_of(catalog: &Catalog, world: &World, request: &Request, decided: Timestamp) -> Plan {
-    let mut planner = Planner::new(catalog, world, request, decided);
+pub fn plan_as_of(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    request: &Request,
+    decided: Timestamp,
+) -> Plan {
+    let mut planner = Planner::new(catalog, inventory, request, decided);
     let wanted = planner.wanted();
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
     for image in catalog
@@ -73,7 +78,7 @@ pub fn plan_as_of(catalog: &Catalog, world: &World, request: &Request, decided: 
 /// Why it can't be built: its source or parent is not there.
 pub fn scratch(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     image: &Image,
     run: RunId,
 ) -> Result<Plan, String> {
@@ -82,9 +87,9 @@ pub fn scratch(
         force: true,
         run,
     };
-    let planner = Planner::new(catalog, world, &request, world.taken);
+    let planner = Planner::new(catalog, inventory, &request, inventory.taken);
     let basis = planner.origin(image, "from scratch, to compare".to_owned())?;
-    let version = Version::next(world.taken, planner.index.newest(&image.name));
+    let version = Version::next(inventory.taken, planner.index.newest(&image.name));
     let digests = (
         planner.prints.recipe(image).digest(),
         planner.prints.checks(&image.name),
@@ -100,7 +105,7 @@ pub fn scratch(
     Ok(Plan {
         schema: PLAN_SCHEMA,
         run: request.run.clone(),
-        made: world.taken,
+        made: inventory.taken,
         decisions: Vec::new(),
         steps,
     })
@@ -110,10 +115,10 @@ pub fn scratch(
 pub struct Released<'c>(&'c Catalog, Index<'c>);
 
 impl<'c> Released<'c> {
-    /// Of a whole world.
+    /// Of a whole inventory.
     #[must_use]
-    pub fn new(catalog: &'c Catalog, world: &'c World) -> Self {
-        Self(catalog, Index::new(catalog, world))
+    pub fn new(catalog: &'c Catalog, inventory: &'c Inventory) -> Self {
+        Self(catalog, Index::new(catalog, inventory))
     }
 
     /// The version that the next build of an image is compared with.
@@ -145,7 +150,7 @@ impl<'c> Released<'c> {
 
 struct Planner<'c> {
     catalog: &'c Catalog,
-    world: &'c World,
+    inventory: &'c Inventory,
     request: &'c Request,
     decided: Timestamp,
     index: Index<'c>,
@@ -158,16 +163,16 @@ struct Planner<'c> {
 impl<'c> Planner<'c> {
     fn new(
         catalog: &'c Catalog,
-        world: &'c World,
+        inventory: &'c Inventory,
         request: &'c Request,
         decided: Timestamp,
     ) -> Self {
-        let (index, prints) = (Index::new(catalog, world), Fingerprints::new(catalog));
-        let everywhere = Record::all(&world.images, &catalog.settings.name);
+        let (index, prints) = (Index::new(catalog, inventory), Fingerprints::new(catalog));
+        let everywhere = Record::all(&inventory.images, &catalog.settings.name);
         let (built, rechecked) = (BTreeMap::new(), BTreeSet::new());
         Self {
             catalog,
-            world,
+            inventory,
             request,
             decided,
             index,
@@ -215,7 +220,7 @@ impl<'c> Planner<'c> {
                     self.again(image, &last, &now, reasons)
                 } else {
                     let mut decision = kept(image, &last);
-                    let steps = self.missing_places(image, &last, &mut decision.reasons);
+                    let steps = self.missing_locations(image, &last, &mut decision.reasons);
                     (decision, steps)
                 }
             }

@@ -8,27 +8,27 @@ use crate::catalog::Catalog;
 use crate::checks::Phase;
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::doctor::Finding;
-use crate::lifecycle::{Record, places, tags};
-use crate::model::{Arch, ImageName, Inventory, Manifest, State, Version, World};
+use crate::lifecycle::{Record, locations, tags};
+use crate::model::{Arch, ImageName, Inventory, Manifest, State, StoreInventory, Version};
 use crate::plan::fingerprint::{self, Fingerprints};
 use crate::plan::publish::row;
 use crate::plan::step::{Action, Step};
 
 /// What is wrong with the evidence of the released versions, and the steps that mend it.
-pub(super) fn compare(catalog: &Catalog, world: &World) -> (Vec<Finding>, Vec<Step>) {
-    let Some(inventory) = &world.evidence.store else {
+pub(super) fn compare(catalog: &Catalog, inventory: &Inventory) -> (Vec<Finding>, Vec<Step>) {
+    let Some(store_inventory) = &inventory.evidence.store else {
         return (Vec::new(), Vec::new());
     };
     let prints = Fingerprints::new(catalog);
     let mut clerk = Clerk {
         catalog,
         prints,
-        inventory,
+        store_inventory,
         findings: Vec::new(),
         steps: Vec::new(),
         lost: Lost::new(),
     };
-    if let Some(why) = &inventory.unread {
+    if let Some(why) = &store_inventory.unread {
         clerk.find(
             format!("it could not be read: {why}"),
             Some("run it again when it answers".to_owned()),
@@ -37,14 +37,14 @@ pub(super) fn compare(catalog: &Catalog, world: &World) -> (Vec<Finding>, Vec<St
         return (clerk.findings, clerk.steps);
     }
     let mut runs = BTreeSet::new();
-    for record in versions(catalog, world) {
+    for record in versions(catalog, inventory) {
         clerk.recipe(&record);
         clerk.facts(&record);
         if runs.insert(record.tag(tags::RUN).to_owned()) {
             clerk.result(&record);
         }
     }
-    for record in Record::all(&world.images, &catalog.settings.name) {
+    for record in Record::all(&inventory.images, &catalog.settings.name) {
         clerk.permissions(&record);
     }
     for ((image, arch, what), versions) in std::mem::take(&mut clerk.lost) {
@@ -59,16 +59,16 @@ pub(super) fn compare(catalog: &Catalog, world: &World) -> (Vec<Finding>, Vec<St
 }
 
 /// One record of each version that is in use: that at home, where there is one.
-fn versions<'w>(catalog: &Catalog, world: &'w World) -> Vec<Record<'w>> {
+fn versions<'w>(catalog: &Catalog, inventory: &'w Inventory) -> Vec<Record<'w>> {
     let mut out: BTreeMap<(ImageName, Arch, Version), Record<'w>> = BTreeMap::new();
-    let home = places::home(&catalog.settings);
-    let all = Record::all(&world.images, &catalog.settings.name);
+    let home = locations::home(&catalog.settings);
+    let all = Record::all(&inventory.images, &catalog.settings.name);
     for record in all
         .into_iter()
         .filter(|r| matches!(r.state, State::Released | State::Held))
     {
         let key = (record.image.clone(), record.arch, record.version);
-        if places::of_ami(record.ami, &world.account) == home || !out.contains_key(&key) {
+        if locations::of_ami(record.ami, &inventory.account) == home || !out.contains_key(&key) {
             out.insert(key, record);
         }
     }
@@ -81,7 +81,7 @@ type Lost = BTreeMap<(ImageName, Arch, &'static str), Vec<Version>>;
 struct Clerk<'c> {
     catalog: &'c Catalog,
     prints: Fingerprints<'c>,
-    inventory: &'c Inventory,
+    store_inventory: &'c StoreInventory,
     findings: Vec<Finding>,
     steps: Vec<Step>,
     lost: Lost,
@@ -89,9 +89,9 @@ struct Clerk<'c> {
 
 impl Clerk<'_> {
     fn find(&mut self, what: String, by_hand: Option<String>, lost: bool) {
-        let place = format!("store {}", self.inventory.place);
+        let location = format!("store {}", self.store_inventory.location);
         self.findings.push(Finding {
-            place,
+            location,
             what,
             by_hand,
             lost,
@@ -112,7 +112,7 @@ impl Clerk<'_> {
             _ => return,
         };
         let scope = format!("store.{}", key.replace('/', "."));
-        let home = places::home(&self.catalog.settings);
+        let home = locations::home(&self.catalog.settings);
         self.steps
             .extend(row(&scope, &what, Vec::new(), vec![(verb, home, action)]));
         self.find(what, None, false);
@@ -128,8 +128,8 @@ impl Clerk<'_> {
         } = record;
         let key = keys::manifest(&self.catalog.settings.name, image, *arch, *version);
         let name = format!("{image} {version} ({arch})");
-        let kept = self.inventory.recipes.get(&key);
-        let there = self.inventory.keys.contains(&key);
+        let kept = self.store_inventory.recipes.get(&key);
+        let there = self.store_inventory.keys.contains(&key);
         let of_it = |m: &&Manifest| {
             m.image == *image && m.version == *version && m.recipe == record.tag(tags::RECIPE)
         };
@@ -229,10 +229,10 @@ impl Clerk<'_> {
 
     /// What is missing comes from the run's own directory, where that is on this machine.
     fn found(&mut self, record: &Record<'_>, key: String, what: String, lost: &'static str) {
-        if self.inventory.keys.contains(&key) {
+        if self.store_inventory.keys.contains(&key) {
             return;
         }
-        match self.inventory.found.get(&key).cloned() {
+        match self.store_inventory.found.get(&key).cloned() {
             Some(text) => self.mend(what, Action::Remember { key, text }),
             None => self.lose(record, lost),
         }
@@ -245,7 +245,10 @@ impl Clerk<'_> {
         let count: usize = words.next().and_then(|n| n.parse().ok()).unwrap_or(0);
         let missing = count.saturating_sub(words.count());
         let key = keys::permissions(&self.catalog.settings.name, region, ami);
-        if record.ami.status == "disabled" && missing > 0 && !self.inventory.keys.contains(&key) {
+        if record.ami.status == "disabled"
+            && missing > 0
+            && !self.store_inventory.keys.contains(&key)
+        {
             let what = format!("{missing} of the {count} launch permissions of {ami} in {region}");
             self.find(what, None, true);
         }
@@ -257,5 +260,4 @@ fn text(manifest: &Manifest) -> String {
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
 mod tests;

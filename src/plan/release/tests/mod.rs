@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use super::{Request, plan};
 use crate::catalog::{Catalog, load};
 use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, Evidence, ImageName, Region, RunId, Tags, WORLD_SCHEMA, World};
+use crate::model::{
+    Ami, AmiId, Evidence, INVENTORY_SCHEMA, ImageName, Inventory, Region, RunId, Tags,
+};
 use crate::plan::fingerprint::Recipe;
 use crate::plan::step::{Decision, Verdict};
 
@@ -86,9 +88,9 @@ fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]
     ami(&id, tags)
 }
 
-fn world(images: Vec<Ami>, vendor: Option<&str>) -> World {
-    World {
-        schema: WORLD_SCHEMA,
+fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
+    Inventory {
+        schema: INVENTORY_SCHEMA,
         taken: NOW.parse().expect("time"),
         account: String::new(),
         caller: "me".to_owned(),
@@ -113,11 +115,11 @@ fn both(catalog: &Catalog) -> Vec<Ami> {
 }
 
 /// `image: verdict version on … because …` for each decision.
-fn decided(catalog: &Catalog, world: &World, images: &[&str], force: bool) -> Vec<String> {
+fn decided(catalog: &Catalog, inventory: &Inventory, images: &[&str], force: bool) -> Vec<String> {
     let images = images.iter().map(|i| ImageName::from(*i)).collect();
     let plan = plan(
         catalog,
-        world,
+        inventory,
         &Request {
             images,
             force,
@@ -156,7 +158,7 @@ fn decided(catalog: &Catalog, world: &World, images: &[&str], force: bool) -> Ve
 fn a_first_release_builds_everything_parents_first() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &world(vec![], Some("ami-vendor")), &[], false),
+        decided(&c, &inventory(vec![], Some("ami-vendor")), &[], false),
         [
             "base: build 20261122.1 on name of ami-vendor (ami-vendor) because no released version yet",
             "jdk: build 20261122.1 on base 20261122.1 of this run because no released version yet",
@@ -168,7 +170,7 @@ fn a_first_release_builds_everything_parents_first() {
 fn nothing_changed_keeps_everything() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &world(both(&c), Some("ami-vendor")), &[], false),
+        decided(&c, &inventory(both(&c), Some("ami-vendor")), &[], false),
         [
             "base: keep 20261101.1 because nothing changed since this version",
             "jdk: keep 20261101.1 because nothing changed since this version",
@@ -180,7 +182,7 @@ fn nothing_changed_keeps_everything() {
 #[test]
 fn what_moved_decides_what_is_built_and_on_what() {
     let c = catalog(&[]);
-    let old = |c: &Catalog| world(both(c), Some("ami-vendor"));
+    let old = |c: &Catalog| inventory(both(c), Some("ami-vendor"));
     let keep = "keep";
     let recipe = catalog(&[(
         "images/jdk.yaml",
@@ -196,8 +198,8 @@ fn what_moved_decides_what_is_built_and_on_what() {
         "source: {owner: amazon, name: debian-*}\npackages: [curl]\n",
     )]);
     let mut due = old(&c);
-    due.sources = world(vec![], Some("ami-vendor-2")).sources;
-    for (what, now, world, base_does, jdk_does) in [
+    due.sources = inventory(vec![], Some("ami-vendor-2")).sources;
+    for (what, now, inventory, base_does, jdk_does) in [
         ("recipe", &recipe, old(&c), keep, "on base 20261101.1"),
         (
             "a file's content",
@@ -228,7 +230,7 @@ fn what_moved_decides_what_is_built_and_on_what() {
             "on base 20261122.1 of this run",
         ),
     ] {
-        let got = decided(now, &world, &[], false);
+        let got = decided(now, &inventory, &[], false);
         assert!(got[0].contains(base_does), "{what}: {}", got[0]);
         assert!(got[1].contains(jdk_does), "{what}: {}", got[1]);
     }
@@ -244,7 +246,7 @@ fn a_parent_released_alone_makes_the_child_older() {
         "20261115.1",
         &[(tags::CURRENT, "Test=2026-11-15T00:00:00Z")],
     ));
-    let got = decided(&c, &world(images, Some("ami-vendor")), &["jdk"], false);
+    let got = decided(&c, &inventory(images, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(got.len(), 1);
     assert!(
         got[0].contains("on base 20261115.1 (ami-base-20261115.1)"),
@@ -256,7 +258,12 @@ fn a_parent_released_alone_makes_the_child_older() {
 #[test]
 fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
     let c = catalog(&[]);
-    let got = decided(&c, &world(both(&c), Some("ami-vendor")), &["base"], true);
+    let got = decided(
+        &c,
+        &inventory(both(&c), Some("ami-vendor")),
+        &["base"],
+        true,
+    );
     assert!(
         got[0].starts_with("base: build 20261122.1 on its last good build 20261101.1"),
         "{}",
@@ -267,7 +274,7 @@ fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
         ("revoked", "on name of ami-vendor"),
     ] {
         let images = vec![released(&c, "base", "20261101.1", &[(tags::STATE, state)])];
-        let got = decided(&c, &world(images, Some("ami-vendor")), &["base"], true);
+        let got = decided(&c, &inventory(images, Some("ami-vendor")), &["base"], true);
         assert!(got[0].contains(words), "{state}: {}", got[0]);
     }
 }
@@ -275,7 +282,7 @@ fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
 #[test]
 fn without_a_source_the_base_and_its_children_are_blocked_with_the_place_to_look() {
     let c = catalog(&[]);
-    let got = decided(&c, &world(vec![], None), &[], false);
+    let got = decided(&c, &inventory(vec![], None), &[], false);
     assert_eq!(
         got[0],
         "base: blocked because source not found: no available AMI named `debian-*` of owner `amazon` in eu-west-1"
@@ -290,11 +297,11 @@ fn without_a_source_the_base_and_its_children_are_blocked_with_the_place_to_look
 fn a_child_asked_for_alone_brings_only_parents_that_have_nothing_yet() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &world(vec![], Some("ami-vendor")), &["jdk"], false).len(),
+        decided(&c, &inventory(vec![], Some("ami-vendor")), &["jdk"], false).len(),
         2
     );
     let base = vec![released(&c, "base", "20261101.1", &[])];
-    let got = decided(&c, &world(base, Some("ami-vendor")), &["jdk"], false);
+    let got = decided(&c, &inventory(base, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(
         got,
         [
@@ -312,7 +319,7 @@ fn versions_count_up_from_candidates_and_revoked_ones_too() {
         .map(|(s, n)| released(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
     let got = decided(
         &c,
-        &world(images.collect(), Some("ami-vendor")),
+        &inventory(images.collect(), Some("ami-vendor")),
         &["base"],
         false,
     );

@@ -7,27 +7,27 @@ use std::collections::BTreeMap;
 use super::publish::row;
 use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Finding, Repair, examine};
-use crate::model::{ImageName, Place, RunId, World};
+use crate::model::{ImageName, Inventory, Location, RunId};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, StepId};
 
 /// What is wrong, and the plan that mends what can be mended.
 #[must_use]
-pub fn plan(catalog: &Catalog, world: &World, run: RunId) -> (Vec<Finding>, Plan) {
-    let mut diagnosis = examine(&catalog.settings, world);
-    let mut marked: BTreeMap<(Place, ImageName), Vec<StepId>> = BTreeMap::new();
+pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Finding>, Plan) {
+    let mut diagnosis = examine(&catalog.settings, inventory);
+    let mut marked: BTreeMap<(Location, ImageName), Vec<StepId>> = BTreeMap::new();
     let mut steps = Vec::new();
     for repair in diagnosis.repairs {
         let made = match repair {
             Repair::Mark {
-                place,
+                location,
                 ami,
                 image,
                 before,
                 tags,
             } => {
-                let scope = format!("{ami}@{place}");
-                let reason = format!("tags of {ami} in {place} are not what they should be");
+                let scope = format!("{ami}@{location}");
+                let reason = format!("tags of {ami} in {location} are not what they should be");
                 let action = Action::Mark {
                     amis: vec![ami],
                     before,
@@ -37,58 +37,61 @@ pub fn plan(catalog: &Catalog, world: &World, run: RunId) -> (Vec<Finding>, Plan
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("mend", place.clone(), action)],
+                    vec![("mend", location.clone(), action)],
                 );
                 let ids = made.iter().map(|s| s.id.clone());
-                marked.entry((place, image)).or_default().extend(ids);
+                marked.entry((location, image)).or_default().extend(ids);
                 made
             }
             Repair::Publish {
-                place,
+                location,
                 image,
                 pointer,
                 ami,
             } => {
                 let needs = marked
-                    .get(&(place.clone(), image))
+                    .get(&(location.clone(), image))
                     .cloned()
                     .unwrap_or_default();
-                let reason = format!("{pointer} in {place} does not say what the tags say");
-                let scope = format!("{}@{place}", scope(&pointer));
+                let reason = format!("{pointer} in {location} does not say what the tags say");
+                let scope = format!("{}@{location}", scope(&pointer));
                 row(
                     &scope,
                     &reason,
                     needs,
-                    vec![("publish", place, Action::Publish { pointer, ami })],
+                    vec![("publish", location, Action::Publish { pointer, ami })],
                 )
             }
-            Repair::Unshare { place, permission } => {
+            Repair::Unshare {
+                location,
+                permission,
+            } => {
                 let reason = format!(
                     "account {} may still copy {}",
                     permission.name, permission.id
                 );
-                let scope = format!("{}@{place}", permission.unique_name());
+                let scope = format!("{}@{location}", permission.unique_name());
                 row(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("unshare", place, Action::Sweep { thing: permission })],
+                    vec![("unshare", location, Action::Sweep { thing: permission })],
                 )
             }
-            Repair::Unpublish { place, pointer } => {
-                let reason = format!("{pointer} in {place} has nothing to point at");
-                let scope = format!("{}@{place}", scope(&pointer));
+            Repair::Unpublish { location, pointer } => {
+                let reason = format!("{pointer} in {location} has nothing to point at");
+                let scope = format!("{}@{location}", scope(&pointer));
                 row(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("unpublish", place, Action::Unpublish { pointer })],
+                    vec![("unpublish", location, Action::Unpublish { pointer })],
                 )
             }
         };
         steps.extend(made);
     }
-    let (findings, mut mended) = store::compare(catalog, world);
+    let (findings, mut mended) = store::compare(catalog, inventory);
     diagnosis.findings.extend(findings);
     steps.append(&mut mended);
     (
@@ -96,7 +99,7 @@ pub fn plan(catalog: &Catalog, world: &World, run: RunId) -> (Vec<Finding>, Plan
         Plan {
             schema: PLAN_SCHEMA,
             run,
-            made: world.taken,
+            made: inventory.taken,
             decisions: Vec::new(),
             steps,
         },

@@ -10,29 +10,29 @@ use crate::checks::Phase;
 use crate::error::{Error, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::{Record, tags};
-use crate::model::{CatalogName, Inventory, RunId, World};
+use crate::model::{CatalogName, Inventory, RunId, StoreInventory};
 use crate::ports::{Store, StoreError, StoreErrorKind};
 use crate::steps::check::{CheckReport, evidence_file};
 
-/// Reads it; a store that does not answer is a finding like any other place, unless a newer bakeline wrote it.
-pub(super) async fn take(loaded: &Loaded, world: &World) -> Result<Inventory> {
+/// Reads it; a store that does not answer is a finding like any other location, unless a newer bakeline wrote it.
+pub(super) async fn take(loaded: &Loaded, inventory: &Inventory) -> Result<StoreInventory> {
     let name = &loaded.catalog.settings.name;
     let store = context::store(&loaded.catalog.settings).await?;
-    let records = Record::all(&world.images, name);
+    let records = Record::all(&inventory.images, name);
     match read(&*store, name, &records).await {
-        Ok(mut inventory) => {
+        Ok(mut store_inventory) => {
             if let Ok(here) = system::working_directory() {
-                inventory.found = found(&here, name, &records, &inventory.keys);
+                store_inventory.found = found(&here, name, &records, &store_inventory.keys);
             }
-            Ok(inventory)
+            Ok(store_inventory)
         }
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
         Err(e) => {
             let unread = Some(Error::from(e).one_line());
-            Ok(Inventory {
-                place: store.place(),
+            Ok(StoreInventory {
+                location: store.location(),
                 unread,
-                ..Inventory::default()
+                ..StoreInventory::default()
             })
         }
     }
@@ -42,7 +42,7 @@ async fn read(
     store: &dyn Store,
     name: &CatalogName,
     records: &[Record<'_>],
-) -> Result<Inventory, StoreError> {
+) -> Result<StoreInventory, StoreError> {
     let mut held: BTreeSet<String> = store.list(&keys::images(name)).await?.into_iter().collect();
     held.extend(store.list(&keys::all_permissions(name)).await?);
     let result =
@@ -68,11 +68,11 @@ async fn read(
         .iter()
         .filter_map(|(key, bytes)| Some((key.clone(), manifest::read(bytes)?)))
         .collect();
-    Ok(Inventory {
-        place: store.place(),
+    Ok(StoreInventory {
+        location: store.location(),
         keys: held,
         recipes,
-        ..Inventory::default()
+        ..StoreInventory::default()
     })
 }
 

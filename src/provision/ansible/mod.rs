@@ -298,5 +298,4 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "ansible_tests.rs"]
 mod tests;

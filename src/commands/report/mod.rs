@@ -1,7 +1,7 @@
 //! Owns what a run says at its end: the table of decisions, the result file, the message, the exit code.
 
+mod locations;
 mod message;
-mod places;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,13 +12,13 @@ use crate::catalog::Catalog;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup};
-use crate::model::{AmiId, EnvName, ImageName, Region, RunId, Version, World};
+use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
 use crate::plan::Plan;
 use crate::plan::step::{Decision, Verdict};
 use crate::ports::Workspace as _;
 use crate::ui;
+use locations::{LocationReport, locations};
 use message::slack;
-use places::{PlaceReport, places};
 
 /// What happened to one image.
 #[derive(Debug, Clone, Serialize)]
@@ -48,9 +48,10 @@ pub(super) struct ImageReport {
     /// What to do next, or what is left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) hints: Vec<String>,
-    /// What happened at further places.
+    /// What happened at further locations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) places: Vec<PlaceReport>,
+    #[serde(rename = "places")]
+    pub(super) locations: Vec<LocationReport>,
 }
 
 /// What a run came to; the result file.
@@ -68,7 +69,7 @@ impl Report {
     /// Joins decisions and ends; without an outcome nothing was to be done.
     pub(super) fn new(
         catalog: &Catalog,
-        world: &World,
+        inventory: &Inventory,
         plan: &Plan,
         outcome: Option<&Outcome>,
     ) -> Self {
@@ -78,7 +79,7 @@ impl Report {
             .iter()
             .map(|d| image(d, outcome, region, "released"))
             .collect();
-        let records = Record::all(&world.images, &catalog.settings.name);
+        let records = Record::all(&inventory.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
         for report in images
             .iter_mut()
@@ -113,8 +114,8 @@ impl Report {
     pub(super) fn ended(mut self, env: &EnvName, word: &'static str) -> Self {
         self.environment = env.clone();
         for image in &mut self.images {
-            let places = image.places.iter_mut().map(|p| &mut p.status);
-            for status in places
+            let locations = image.locations.iter_mut().map(|p| &mut p.status);
+            for status in locations
                 .chain([&mut image.status])
                 .filter(|s| **s == "released")
             {
@@ -144,15 +145,15 @@ fn image(
         checks: None,
         failure: None,
         hints: Vec::new(),
-        places: outcome.map_or_else(Vec::new, |o| places(o, decision, done)),
+        locations: outcome.map_or_else(Vec::new, |o| locations(o, decision, done)),
     };
     match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
         None => {
             let worst = report
-                .places
+                .locations
                 .iter()
                 .find(|p| p.status != done)
-                .or(report.places.first());
+                .or(report.locations.first());
             report.status = worst.map_or(report.status, |p| p.status);
         }
         Some(ScopeEnd::Done { outputs }) => {
@@ -257,7 +258,7 @@ pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
 /// Ends a run for people: the result file, the message, the table, the exit code. Neither file nor message can fail it.
 pub(super) async fn conclude(
     catalog: &Catalog,
-    world: &World,
+    inventory: &Inventory,
     report: &Report,
     ran: &Ran,
     as_json: bool,
@@ -273,7 +274,7 @@ pub(super) async fn conclude(
     let http = context::http();
     crate::notify::tell(
         catalog,
-        &slack(report, world),
+        &slack(report, inventory),
         &context::webhook,
         http.as_deref(),
     )
@@ -308,14 +309,14 @@ pub(super) fn show(report: &Report, as_json: bool) {
                 i.region.to_string(),
                 checks,
             ]];
-            rows.extend(i.places.iter().map(|p| {
+            rows.extend(i.locations.iter().map(|p| {
                 let ami = p.ami.as_ref().map_or_else(dash, ToString::to_string);
                 vec![
                     i.image.to_string(),
                     p.status.to_owned(),
                     version.clone(),
                     ami,
-                    p.place.clone(),
+                    p.location.clone(),
                     dash(),
                 ]
             }));

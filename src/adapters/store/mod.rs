@@ -47,14 +47,14 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
 
 #[cfg(feature = "live")]
 async fn bucket_of(bucket: &str, prefix: &str, region: &crate::model::Region) -> Result<Objects> {
-    let (remote, place) = (
+    let (remote, location) = (
         s3::client(bucket, region).await?,
         format!("s3://{bucket}/{prefix}"),
     );
     Ok(Objects {
         base: Base::Remote(remote),
         prefix: prefix.to_owned(),
-        place,
+        location,
     })
 }
 
@@ -82,19 +82,19 @@ enum Base {
 struct Objects {
     base: Base,
     prefix: String,
-    place: String,
+    location: String,
 }
 
 impl Objects {
     fn local(root: &Path) -> Self {
-        let place = root.display().to_string();
+        let location = root.display().to_string();
         Self {
             base: Base::Local {
                 root: root.to_owned(),
                 open: OnceLock::new(),
             },
             prefix: String::new(),
-            place,
+            location,
         }
     }
 
@@ -180,7 +180,7 @@ impl Call<'_> {
         StoreError {
             kind,
             action: self.action,
-            key: format!("{}/{}", self.store.place, self.key),
+            key: format!("{}/{}", self.store.location, self.key),
             message,
         }
     }
@@ -315,7 +315,7 @@ impl Store for Objects {
         matches!(self.base, Base::Remote(_))
     }
 
-    fn place(&self) -> String {
-        self.place.clone()
+    fn location(&self) -> String {
+        self.location.clone()
     }
 }

@@ -1,4 +1,4 @@
-//! Owns the proof that a place that fails holds no other up, and that it is made up for later.
+//! Owns the proof that a location that fails holds no other up, and that it is made up for later.
 
 use super::{
     Deed, HOME, PROD, V, assert_consistent, assert_no_halves, assert_rows, name, on, released,
@@ -7,7 +7,7 @@ use super::{
 use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::engine::outcome::ScopeEnd;
 use crate::lifecycle::tags;
-use crate::model::{Place, Region};
+use crate::model::{Location, Region};
 use crate::plan::{release, revoke, rollback};
 use crate::ports::CloudErrorKind;
 use crate::steps::tests::{OTHER, catalog_with};
@@ -28,7 +28,7 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     let house = on(&fresh, 22);
     house
         .cloud
-        .world_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
+        .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
     let request = release::Request {
         images: vec![name("base")],
         force: false,
@@ -53,7 +53,7 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     let house = on(&house, 23);
     house
         .cloud
-        .world_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
+        .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
     let request = release::Request {
         run: "r23".into(),
         ..request
@@ -82,7 +82,7 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
     let house = on(&two_versions().await, 25);
     house
         .cloud
-        .world_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = true);
+        .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = true);
     let outcome = Deed::Promote(&["base"]).act(&house).await;
     let failed: Vec<&String> = outcome
         .scopes
@@ -104,7 +104,7 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
     let house = on(&house, 26);
     house
         .cloud
-        .world_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = false);
+        .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = false);
     let plan = Deed::Promote(&["base"]).plan(&house);
     assert_eq!(
         plan.scopes().len(),
@@ -125,26 +125,26 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
 #[tokio::test]
 async fn a_place_that_can_not_be_read_fails_alone() {
     let house = on(&two_promoted().await, 26);
-    let gone = Place {
+    let gone = Location {
         account: None,
         region: Region::from("us-east-1"),
     };
-    let mut world = house.facts();
-    world
+    let mut inventory = house.facts();
+    inventory
         .images
         .retain(|a| a.region != gone.region || a.owner != ACCOUNT);
-    world.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
+    inventory.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
     let image = &house.catalog.images[&name("base")];
     for plan in [
         rollback::plan(
             &house.catalog,
-            &world,
+            &inventory,
             image,
             &"Prod".into(),
             None,
             "x".into(),
         ),
-        revoke::plan(&house.catalog, &world, &name("base"), v(2), "x".into()),
+        revoke::plan(&house.catalog, &inventory, &name("base"), v(2), "x".into()),
     ] {
         let house = on(&house, 26);
         let outcome = house.act(&plan).await;
@@ -154,10 +154,10 @@ async fn a_place_that_can_not_be_read_fails_alone() {
             .collect();
         assert_eq!(failed, ["us-east-1"], "{outcome:?}");
         let (_, pointers) = table(&house);
-        let prod = |place: &str| {
+        let prod = |location: &str| {
             pointers
                 .iter()
-                .find(|((p, n), _)| p == place && n.ends_with("/Prod/x86_64"))
+                .find(|((p, n), _)| p == location && n.ends_with("/Prod/x86_64"))
                 .map(|(_, v)| v.clone())
         };
         assert_eq!(prod(PROD[2]).as_deref(), Some(V[0]));
@@ -189,7 +189,7 @@ async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
             half.insert(key.to_owned(), value.to_owned());
         }
         let there: Region = "us-east-1".into();
-        let id = house.cloud.world_at(ACCOUNT, &there, |w| {
+        let id = house.cloud.state_at(ACCOUNT, &there, |w| {
             w.register(&there, &original.name, ACCOUNT, &half)
         });
         if vanishes {
@@ -217,7 +217,7 @@ async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
             continue;
         }
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        let now = house.cloud.world_at(ACCOUNT, &there, |w| {
+        let now = house.cloud.state_at(ACCOUNT, &there, |w| {
             (w.images[&id].clone(), w.snapshots.clone())
         });
         assert_eq!(now.0.tags[tags::RUN], plan.run.0);

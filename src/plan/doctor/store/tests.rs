@@ -6,7 +6,9 @@ use super::compare;
 use crate::catalog::{Catalog, load};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, Evidence, Inventory, Manifest, Tags, WORLD_SCHEMA, World};
+use crate::model::{
+    Ami, AmiId, Evidence, INVENTORY_SCHEMA, Inventory, Manifest, StoreInventory, Tags,
+};
 use crate::plan::fingerprint::{Fingerprints, manifest};
 use crate::plan::step::Action;
 
@@ -67,15 +69,15 @@ fn ami(catalog: &Catalog, more: &[(&str, &str)]) -> Ami {
     }
 }
 
-fn whole(catalog: &Catalog) -> Inventory {
+fn whole(catalog: &Catalog) -> StoreInventory {
     let made = manifest(
         catalog,
         &catalog.images[&"jdk".into()],
         "20261101.1".parse().expect("it"),
         &"r1".into(),
     );
-    Inventory {
-        place: "here".to_owned(),
+    StoreInventory {
+        location: "here".to_owned(),
         unread: None,
         keys: BTreeSet::from([RECIPE, FACTS, BUILT, RESULT].map(str::to_owned)),
         recipes: BTreeMap::from([(RECIPE.to_owned(), made)]),
@@ -84,9 +86,9 @@ fn whole(catalog: &Catalog) -> Inventory {
 }
 
 /// What is done about it, then what is only said; `lost` stands before what nobody can make again.
-fn healed(catalog: &Catalog, ami: Ami, store: Inventory) -> (Vec<String>, Vec<String>) {
-    let world = World {
-        schema: WORLD_SCHEMA,
+fn healed(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, Vec<String>) {
+    let inventory = Inventory {
+        schema: INVENTORY_SCHEMA,
         taken: "2026-11-10T00:00:00Z".parse().expect("time"),
         account: "123456789012".to_owned(),
         caller: "me".to_owned(),
@@ -101,7 +103,7 @@ fn healed(catalog: &Catalog, ami: Ami, store: Inventory) -> (Vec<String>, Vec<St
             ..Evidence::default()
         },
     };
-    let (findings, steps) = compare(catalog, &world);
+    let (findings, steps) = compare(catalog, &inventory);
     let mended = findings
         .iter()
         .filter(|f| !f.lost && f.by_hand.is_none())
@@ -164,7 +166,7 @@ fn a_store_that_agrees_and_history_are_no_findings() {
             healed(
                 &acme,
                 ami(&acme, &[(tags::STATE, state)]),
-                Inventory::default()
+                StoreInventory::default()
             ),
             nothing(),
             "{state}"
@@ -202,7 +204,7 @@ fn a_recipe_is_made_again_only_from_the_catalog_that_the_tags_have_the_digests_o
         );
     }
     // What can't be read is replaced by what can be made, and otherwise left: a newer bakeline may have written it.
-    let unreadable = || Inventory {
+    let unreadable = || StoreInventory {
         recipes: BTreeMap::new(),
         ..whole(&acme)
     };
@@ -317,9 +319,9 @@ fn launch_permissions_that_are_nowhere_are_said_and_a_store_that_is_away_is_a_fi
         .keys
         .insert("acme/permissions/eu-west-1/ami-1.json".to_owned());
     assert_eq!(healed(&acme, disabled("2 111111111111"), store), nothing());
-    let away = Inventory {
+    let away = StoreInventory {
         unread: Some("no answer".to_owned()),
-        ..Inventory::default()
+        ..StoreInventory::default()
     };
     assert_eq!(
         healed(&acme, ami(&acme, &[]), away),
