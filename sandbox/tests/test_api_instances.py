@@ -1,4 +1,4 @@
-"""Instances: their states, addresses, groups, keys and what the backend is told."""
+"""Tests instances: states, addresses, security groups, keys and the backend's parameters."""
 
 from __future__ import annotations
 
@@ -8,77 +8,82 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import REGION, Api
+from conftest import REGION, Api, error_code, wait_until
 
-from bakeline_sandbox.backends import Ended, FirewallRule
-
-
-def code(call: Any, **arguments: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
+from bakeline_sandbox.instance_backend import ExitReason, FirewallRule
 
 
-def test_pending_until_launched(api: Api) -> None:
+def test_instance_is_pending_until_launched(api: Api) -> None:
     api.backend.gates["launch"] = threading.Event()
-    instance = api.run(state="pending")
-    found = api.instance(instance, "pending")
+    instance = api.run_instance(state="pending")
+    found = api.wait_for_instance(instance, "pending")
     assert found["PrivateIpAddress"].startswith("10.90.")
     assert "PublicIpAddress" not in found
     status = api.client("ec2").describe_instance_status(InstanceIds=[instance])["InstanceStatuses"]
     assert status == []
-    assert code(api.client("ec2").stop_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
+    assert (
+        error_code(api.client("ec2").stop_instances, InstanceIds=[instance])
+        == "IncorrectInstanceState"
+    )
     api.backend.gates["launch"].set()
-    api.instance(instance, "running")
+    api.wait_for_instance(instance, "running")
     api.client("ec2").get_waiter("instance_status_ok").wait(
         InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300}
     )
 
 
-def test_failed_launch_ends_terminated_with_reason(api: Api) -> None:
-    api.backend.fail.add("launch")
-    found = api.instance(api.run(state="terminated"), "terminated")
+def test_failed_launch_terminates_with_reason(api: Api) -> None:
+    api.backend.failing.add("launch")
+    found = api.wait_for_instance(api.run_instance(state="terminated"), "terminated")
     assert found["StateReason"]["Code"] == "Server.InternalError"
     output = api.client("ec2").get_console_output(InstanceId=found["InstanceId"])["Output"]
-    assert "launch was told to fail" in output
+    assert "injected failure of launch" in output
 
 
-def test_stop_start_reboot_terminate(api: Api) -> None:
-    ec2, instance = api.client("ec2"), api.run()
+def test_instance_states_follow_the_backend(api: Api) -> None:
+    ec2, instance = api.client("ec2"), api.run_instance()
     gate = api.backend.gates["stop"] = threading.Event()
     answer = ec2.stop_instances(InstanceIds=[instance])["StoppingInstances"][0]
     assert answer["PreviousState"]["Name"] == "running"
-    api.instance(instance, "stopping")
+    api.wait_for_instance(instance, "stopping")
     gate.set()
-    api.instance(instance, "stopped")
-    assert code(ec2.reboot_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
+    api.wait_for_instance(instance, "stopped")
+    assert error_code(ec2.reboot_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
     ec2.start_instances(InstanceIds=[instance])
-    api.instance(instance, "running")
+    api.wait_for_instance(instance, "running")
     ec2.reboot_instances(InstanceIds=[instance])
-    volume = api.instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    volume = api.wait_for_instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["SnapshotId"].startswith("snap-")
     gate = api.backend.gates["terminate"] = threading.Event()
     ec2.terminate_instances(InstanceIds=[instance])
-    api.instance(instance, "shutting-down")
+    api.wait_for_instance(instance, "shutting-down")
     ec2.terminate_instances(InstanceIds=[instance])
     gate.set()
-    api.instance(instance, "terminated")
-    assert api.backend.did(instance) == ["launch", "stop", "start", "reboot", "terminate"]
-    assert code(ec2.describe_volumes, VolumeIds=[volume]) == "InvalidVolume.NotFound"
+    api.wait_for_instance(instance, "terminated")
+    assert api.backend.operations(instance) == ["launch", "stop", "start", "reboot", "terminate"]
+    assert error_code(ec2.describe_volumes, VolumeIds=[volume]) == "InvalidVolume.NotFound"
 
 
-def test_power_off_inside(api: Api) -> None:
-    stays, goes = api.run(), api.run(InstanceInitiatedShutdownBehavior="terminate")
+def test_exit_without_request_changes_state(api: Api) -> None:
+    stays, goes = (
+        api.run_instance(),
+        api.run_instance(InstanceInitiatedShutdownBehavior="terminate"),
+    )
     for instance in (stays, goes):
-        api.backend.on_end(instance, Ended.POWERED_OFF)
-    assert api.instance(stays, "stopped")["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    api.instance(goes, "terminated")
-    crashed = api.run()
-    api.backend.on_end(crashed, Ended.CRASHED)
-    assert api.instance(crashed, "stopped")["StateReason"]["Code"] == "Server.InternalError"
+        api.backend.on_exit(instance, ExitReason.POWERED_OFF)
+    assert (
+        api.wait_for_instance(stays, "stopped")["StateReason"]["Code"]
+        == "Client.InstanceInitiatedShutdown"
+    )
+    api.wait_for_instance(goes, "terminated")
+    crashed = api.run_instance()
+    api.backend.on_exit(crashed, ExitReason.CRASHED)
+    assert (
+        api.wait_for_instance(crashed, "stopped")["StateReason"]["Code"] == "Server.InternalError"
+    )
 
 
-def test_the_backend_is_told_everything(api: Api) -> None:
+def test_backend_receives_all_parameters(api: Api) -> None:
     ec2 = api.client("ec2")
     key = ec2.create_key_pair(
         KeyName="k",
@@ -86,35 +91,50 @@ def test_the_backend_is_told_everything(api: Api) -> None:
         TagSpecifications=[{"ResourceType": "key-pair", "Tags": [{"Key": "a", "Value": "b"}]}],
     )
     assert "OPENSSH PRIVATE KEY" in key["KeyMaterial"]
-    instance = api.run(KeyName="k", UserData="#!/bin/sh\necho hi\n", MetadataOptions={"HttpTokens": "required"})
+    instance = api.run_instance(
+        KeyName="k", UserData="#!/bin/sh\necho hi\n", MetadataOptions={"HttpTokens": "required"}
+    )
     spec = api.backend.specs[instance]
     assert spec.public_key is not None and spec.public_key.startswith("ssh-ed25519 ")
     assert spec.user_data == b"#!/bin/sh\necho hi\n"
     assert spec.http_tokens_required
     assert spec.layers == ("debian-12",)
-    assert (spec.region, spec.zone, spec.account, spec.public_ip) == (REGION, f"{REGION}a", "123456789012", None)
+    assert (spec.region, spec.zone, spec.account, spec.public_ip) == (
+        REGION,
+        f"{REGION}a",
+        "123456789012",
+        None,
+    )
 
 
-def test_addresses_are_unique_everywhere(api: Api) -> None:
+def test_addresses_are_unique_across_regions_and_accounts(api: Api) -> None:
     other = api.client("ec2", "us-east-1")
-    run = other.run_instances(ImageId=api.vendor(region="us-east-1"), InstanceType="t3.micro", MinCount=2, MaxCount=3)
-    ids = [api.run(), api.run(ec2=api.account("210987654321"))]
-    api.until(lambda: len(api.backend.specs) == 5)
+    run = other.run_instances(
+        ImageId=api.vendor_image(region="us-east-1"),
+        InstanceType="t3.micro",
+        MinCount=2,
+        MaxCount=3,
+    )
+    ids = [api.run_instance(), api.run_instance(ec2=api.account_client("210987654321"))]
+    wait_until(lambda: len(api.backend.specs) == 5)
     assert len(run["Instances"]) == 3
     assert len({spec.private_ip for spec in api.backend.specs.values()}) == 5
     assert set(ids) < set(api.backend.specs)
 
 
-def test_public_address_only_when_asked(api: Api) -> None:
+def test_public_address_needs_request(api: Api) -> None:
     nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True}
-    found = api.instance(api.run(NetworkInterfaces=[nic]), "running")
+    found = api.wait_for_instance(api.run_instance(NetworkInterfaces=[nic]), "running")
     assert found["PublicIpAddress"].startswith("203.0.113.")
     assert api.backend.specs[found["InstanceId"]].public_ip == found["PublicIpAddress"]
     ec2 = api.client("ec2")
     ec2.stop_instances(InstanceIds=[found["InstanceId"]])
-    assert "PublicIpAddress" not in api.instance(found["InstanceId"], "stopped")
+    assert "PublicIpAddress" not in api.wait_for_instance(found["InstanceId"], "stopped")
     ec2.start_instances(InstanceIds=[found["InstanceId"]])
-    assert api.instance(found["InstanceId"], "running")["PublicIpAddress"] == found["PublicIpAddress"]
+    assert (
+        api.wait_for_instance(found["InstanceId"], "running")["PublicIpAddress"]
+        == found["PublicIpAddress"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,28 +142,38 @@ def test_public_address_only_when_asked(api: Api) -> None:
     [
         ({"ImageId": "ami-00000000000000000"}, "InvalidAMIID.NotFound"),
         ({"ImageId": "nonsense"}, "InvalidAMIID.Malformed"),
-        ({"KeyName": "nobody"}, "InvalidKeyPair.NotFound"),
+        ({"KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         ({"SecurityGroupIds": ["sg-00000000000000000"]}, "InvalidGroup.NotFound"),
-        ({"SecurityGroups": ["nobody"]}, "InvalidGroup.NotFound"),
+        ({"SecurityGroups": ["missing"]}, "InvalidGroup.NotFound"),
         ({"InstanceType": "t99.huge"}, "InvalidInstanceType.NotFound"),
         ({"SubnetId": "subnet-00000000000000000"}, "InvalidSubnetID.NotFound"),
         ({"Placement": {"AvailabilityZone": "us-east-1a"}}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "192.0.2.1"}, "InvalidParameterValue"),
         ({"UserData": "x" * 16385}, "InvalidParameterValue"),
         ({"DryRun": True}, "DryRunOperation"),
-        ({"DryRun": True, "KeyName": "nobody"}, "InvalidKeyPair.NotFound"),
+        ({"DryRun": True, "KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         (
-            {"TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "aws:x", "Value": "1"}]}]},
+            {
+                "TagSpecifications": [
+                    {"ResourceType": "instance", "Tags": [{"Key": "aws:x", "Value": "1"}]}
+                ]
+            },
             "InvalidParameterValue",
         ),
     ],
 )
-def test_wrong_requests_leave_nothing(api: Api, wrong: dict[str, Any], expected: str) -> None:
+def test_rejected_launch_leaves_nothing(api: Api, wrong: dict[str, Any], expected: str) -> None:
     ec2 = api.client("ec2")
     assert (
-        code(
+        error_code(
             ec2.run_instances,
-            **{"ImageId": api.vendor(), "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, **wrong},
+            **{
+                "ImageId": api.vendor_image(),
+                "InstanceType": "t3.micro",
+                "MinCount": 1,
+                "MaxCount": 1,
+                **wrong,
+            },
         )
         == expected
     )
@@ -151,111 +181,153 @@ def test_wrong_requests_leave_nothing(api: Api, wrong: dict[str, Any], expected:
     assert not api.backend.specs
 
 
-def test_client_token(api: Api) -> None:
-    first = api.run(ClientToken="once")
-    assert api.run(ClientToken="once") == first
+def test_client_token_makes_launch_idempotent(api: Api) -> None:
+    first = api.run_instance(ClientToken="once")
+    assert api.run_instance(ClientToken="once") == first
     with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
-        api.run(ClientToken="once", InstanceType="t3.small")
+        api.run_instance(ClientToken="once", InstanceType="t3.small")
 
 
-def test_tags_and_filters(api: Api) -> None:
-    specs = [{"ResourceType": kind, "Tags": [{"Key": "run", "Value": "7"}]} for kind in ("instance", "volume")]
+def test_tags_of_launch_are_filterable(api: Api) -> None:
+    specs = [
+        {"ResourceType": kind, "Tags": [{"Key": "run", "Value": "7"}]}
+        for kind in ("instance", "volume")
+    ]
     instance, _ = (
-        api.run(TagSpecifications=specs, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 12}}]),
-        api.run(),
+        api.run_instance(
+            TagSpecifications=specs,
+            BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 12}}],
+        ),
+        api.run_instance(),
     )
     ec2 = api.client("ec2")
     listed = ec2.describe_instances(
-        Filters=[{"Name": "tag:run", "Values": ["7"]}, {"Name": "instance-state-name", "Values": ["running"]}]
+        Filters=[
+            {"Name": "tag:run", "Values": ["7"]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
     )
     assert [i["InstanceId"] for r in listed["Reservations"] for i in r["Instances"]] == [instance]
     volume = ec2.describe_volumes(Filters=[{"Name": "tag:run", "Values": ["7"]}])["Volumes"][0]
     assert volume["Size"] == 12
     assert volume["Attachments"][0]["InstanceId"] == instance
-    assert api.instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"]
+    assert api.wait_for_instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"][
+        "DeleteOnTermination"
+    ]
 
 
-def test_firewall_follows_the_groups(api: Api) -> None:
+def test_firewall_rules_follow_security_groups(api: Api) -> None:
     ec2 = api.client("ec2")
     group = ec2.create_security_group(
         GroupName="g",
         Description="d",
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "a", "Value": "b"}]}],
+        TagSpecifications=[
+            {"ResourceType": "security-group", "Tags": [{"Key": "a", "Value": "b"}]}
+        ],
     )["GroupId"]
-    instance = api.run(SecurityGroupIds=[group])
+    instance = api.run_instance(SecurityGroupIds=[group])
     every = FirewallRule(True, "-1", None, None, "0.0.0.0/0")
     assert api.backend.rules[instance] == (every,)
-    allow = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    allow = [
+        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ]
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=allow)
     ssh = FirewallRule(False, "tcp", 22, 22, "0.0.0.0/0")
-    api.until(lambda: set(api.backend.rules[instance]) == {every, ssh})
+    wait_until(lambda: set(api.backend.rules[instance]) == {every, ssh})
     ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=allow)
-    api.until(lambda: set(api.backend.rules[instance]) == {every})
+    wait_until(lambda: set(api.backend.rules[instance]) == {every})
     other = ec2.create_security_group(GroupName="h", Description="d")["GroupId"]
-    pair = [{"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "UserIdGroupPairs": [{"GroupId": group}]}]
+    pair = [
+        {
+            "IpProtocol": "icmp",
+            "FromPort": -1,
+            "ToPort": -1,
+            "UserIdGroupPairs": [{"GroupId": group}],
+        }
+    ]
     ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=pair)
-    peer = api.run(SecurityGroupIds=[other])
+    peer = api.run_instance(SecurityGroupIds=[other])
     address = api.backend.specs[instance].private_ip
     assert FirewallRule(False, "icmp", None, None, f"{address}/32") in api.backend.rules[peer]
     ec2.modify_instance_attribute(InstanceId=instance, Groups=[other])
-    api.until(lambda: FirewallRule(False, "icmp", None, None, f"{address}/32") not in api.backend.rules[peer])
-    assert api.instance(instance, "running")["SecurityGroups"][0]["GroupId"] == other
+    wait_until(
+        lambda: (
+            FirewallRule(False, "icmp", None, None, f"{address}/32") not in api.backend.rules[peer]
+        )
+    )
+    assert api.wait_for_instance(instance, "running")["SecurityGroups"][0]["GroupId"] == other
 
 
-def test_group_in_use_cannot_go(api: Api) -> None:
+def test_security_group_in_use_is_not_deleted(api: Api) -> None:
     ec2 = api.client("ec2")
     group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
-    instance = api.run(SecurityGroupIds=[group])
-    assert code(ec2.delete_security_group, GroupId=group) == "DependencyViolation"
+    instance = api.run_instance(SecurityGroupIds=[group])
+    assert error_code(ec2.delete_security_group, GroupId=group) == "DependencyViolation"
     ec2.terminate_instances(InstanceIds=[instance])
-    api.instance(instance, "terminated")
+    api.wait_for_instance(instance, "terminated")
     ec2.delete_security_group(GroupId=group)
 
 
-def test_console(api: Api) -> None:
-    ec2, instance = api.client("ec2"), api.run()
+def test_console_output_comes_from_backend(api: Api) -> None:
+    ec2, instance = api.client("ec2"), api.run_instance()
     assert ec2.get_console_output(InstanceId=instance)["Output"] == f"console of {instance}\n"
-    assert code(ec2.get_console_output, InstanceId="i-00000000000000000") == "InvalidInstanceID.NotFound"
+    assert (
+        error_code(ec2.get_console_output, InstanceId="i-00000000000000000")
+        == "InvalidInstanceID.NotFound"
+    )
 
 
-def test_keys(api: Api) -> None:
+def test_imported_key_reaches_backend(api: Api) -> None:
     ec2 = api.client("ec2")
     line = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPpHCqWcbqB5pjS2HZ8vDyO1UQ8cPPyvF3sRwvZlTjzN me"
     ec2.import_key_pair(KeyName="mine", PublicKeyMaterial=line)
-    assert code(ec2.import_key_pair, KeyName="mine", PublicKeyMaterial=line) == "InvalidKeyPair.Duplicate"
-    assert api.backend.specs[api.run(KeyName="mine")].public_key == line.decode()
+    assert (
+        error_code(ec2.import_key_pair, KeyName="mine", PublicKeyMaterial=line)
+        == "InvalidKeyPair.Duplicate"
+    )
+    assert api.backend.specs[api.run_instance(KeyName="mine")].public_key == line.decode()
 
 
-def test_launch_template_and_ssm_name(api: Api) -> None:
+def test_launch_template_and_ssm_parameter_select_image(api: Api) -> None:
     ec2, ssm = api.client("ec2"), api.client("ssm")
     data = base64.b64encode(b"#!/bin/sh\n").decode()
     ec2.create_launch_template(
         LaunchTemplateName="t",
-        LaunchTemplateData={"ImageId": api.vendor(), "InstanceType": "t3.small", "UserData": data},
+        LaunchTemplateData={
+            "ImageId": api.vendor_image(),
+            "InstanceType": "t3.small",
+            "UserData": data,
+        },
     )
-    run = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": "t"}, MinCount=1, MaxCount=1)["Instances"][0]
+    run = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": "t"}, MinCount=1, MaxCount=1)[
+        "Instances"
+    ][0]
     assert run["InstanceType"] == "t3.small"
-    api.until(lambda: run["InstanceId"] in api.backend.specs)
+    wait_until(lambda: run["InstanceId"] in api.backend.specs)
     assert api.backend.specs[run["InstanceId"]].user_data == b"#!/bin/sh\n"
-    ssm.put_parameter(Name="/ami", Value=api.vendor("debian-13-*"), Type="String", DataType="aws:ec2:image")
-    assert api.backend.specs[api.run(ImageId="resolve:ssm:/ami")].layers == ("debian-13",)
+    ssm.put_parameter(
+        Name="/ami", Value=api.vendor_image("debian-13-*"), Type="String", DataType="aws:ec2:image"
+    )
+    assert api.backend.specs[api.run_instance(ImageId="resolve:ssm:/ami")].layers == ("debian-13",)
 
 
-def test_network_calls_packer_makes(api: Api) -> None:
+def test_network_calls_of_packer(api: Api) -> None:
     ec2 = api.client("ec2")
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]
     assert vpc["CidrBlock"] == api.backend.vpc_cidr
     assert ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
     assert REGION in {region["RegionName"] for region in ec2.describe_regions()["Regions"]}
-    offered = ec2.describe_instance_type_offerings(Filters=[{"Name": "instance-type", "Values": ["t3.micro"]}])
+    offered = ec2.describe_instance_type_offerings(
+        Filters=[{"Name": "instance-type", "Values": ["t3.micro"]}]
+    )
     assert offered["InstanceTypeOfferings"]
 
 
-def test_instance_profile(api: Api) -> None:
+def test_instance_profile_must_exist(api: Api) -> None:
     ec2, iam = api.client("ec2"), api.client("iam")
     with pytest.raises(ClientError, match="profile"):
-        api.run(IamInstanceProfile={"Name": "build"})
+        api.run_instance(IamInstanceProfile={"Name": "build"})
     assert ec2.describe_instances()["Reservations"] == []
     iam.create_instance_profile(InstanceProfileName="build")
-    found = api.instance(api.run(IamInstanceProfile={"Name": "build"}), "running")
+    found = api.wait_for_instance(api.run_instance(IamInstanceProfile={"Name": "build"}), "running")
     assert found["IamInstanceProfile"]["Arn"].endswith("/build")
