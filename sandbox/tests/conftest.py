@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import sys
 import time
@@ -120,6 +121,11 @@ class Api:
     def describe_image(self, image: str, region: str = REGION, **options: Any) -> dict[str, Any]:
         return self.client("ec2", region).describe_images(ImageIds=[image], **options)["Images"][0]
 
+    def image_ids(self, ec2: Any = None, **options: Any) -> list[str]:
+        """Returns the IDs of the images that DescribeImages lists."""
+        images = (ec2 or self.client("ec2")).describe_images(**options)["Images"]
+        return [image["ImageId"] for image in images]
+
     def snapshot_id(self, image: str) -> str:
         """Returns the ID of an AMI's snapshot."""
         description = self.describe_image(image, IncludeDisabled=True)
@@ -129,6 +135,18 @@ class Api:
         """Returns the entries of a log of the server."""
         path = self.server.state_dir.run_dir / name
         return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def send_request(
+    api: Api, method: str, path: str, body: str = "", **headers: str
+) -> tuple[int, str, dict[str, str]]:
+    """Sends a request without boto3; returns status, body and headers with lower-case names."""
+    connection = http.client.HTTPConnection("127.0.0.1", api.server.port, timeout=60)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body=body.encode(), headers=sent)
+    response = connection.getresponse()
+    received = {name.lower(): value for name, value in response.getheaders()}
+    return response.status, response.read().decode(), received
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -145,6 +163,11 @@ def error_code(call: Any, **arguments: Any) -> str:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return caught.value.response["Error"]["Code"]
+
+
+def assert_error(code: str, call: Any, **arguments: Any) -> None:
+    """Fails unless the call raises an error with this code."""
+    assert error_code(call, **arguments) == code
 
 
 def tag_specification(resource_type: str, **tags: str) -> dict[str, Any]:

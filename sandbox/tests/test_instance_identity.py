@@ -1,4 +1,4 @@
-"""Tests the identity of instances: only the first boot of the guest changes what an AMI contains."""
+"""Tests the identity of instances: only the guest changes what an AMI contains, at first boot."""
 
 from __future__ import annotations
 
