@@ -49,10 +49,12 @@ class Snapshot(ebs.Snapshot):
 
     @property
     def failure(self) -> str | None:
+        """Error message, or None before `fails_at`."""
         return self.error if time.monotonic() >= self.fails_at else None
 
     @property
     def status(self) -> str:
+        """Status in the API: pending, completed or error."""
         if self.failure:
             return "error"
         return "completed" if time.monotonic() >= self.ready_at else "pending"
@@ -63,10 +65,12 @@ class Snapshot(ebs.Snapshot):
 
     @property
     def state(self) -> str:
+        """Name of `status` in moto's templates."""
         return self.status
 
     @property
     def progress(self) -> str:
+        """Progress in the API."""
         return "100%" if self.status == "completed" else "0%"
 
 
@@ -99,6 +103,7 @@ class Image(amis.Ami):
 
     @property
     def state(self) -> str:
+        """State in the API: pending, available, disabled or failed."""
         status = self.ebs_snapshot.status
         if status in ("error", "pending"):
             return "failed" if status == "error" else "pending"
@@ -106,11 +111,13 @@ class Image(amis.Ami):
 
     @property
     def state_reason(self) -> dict[str, str] | None:
+        """Reason of a failure in the API."""
         error = self.ebs_snapshot.failure
         return {"Code": "Client.ImageCreationFailed", "Message": error} if error else None
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
+        """Mapping of the root device in the API."""
         snapshot = self.ebs_snapshot
         disk = {
             "SnapshotId": snapshot.snapshot_id,

@@ -150,6 +150,7 @@ class Instance(instances.Instance):
             security_groups.apply_changed_rules()
 
     def start(self) -> Any:
+        """Queues a boot; returns the previous state."""
         already = ("pending", "running")
         previous = self._request_change("stopped", already, "pending", NO_REASON, self._start)
         self.nics[0].public_ip = self.reserved_public_ip
@@ -160,6 +161,7 @@ class Instance(instances.Instance):
             self._finish_boot()
 
     def stop(self) -> Any:
+        """Queues a shutdown; returns the previous state."""
         already = ("stopping", "stopped")
         return self._request_change("running", already, "stopping", USER_REQUEST, self._stop)
 
@@ -171,12 +173,15 @@ class Instance(instances.Instance):
                     self.nics[0].public_ip = None
 
     def reboot(self) -> None:
+        """Queues a restart."""
+
         def reboot() -> None:
             current_state().backend.reboot(self.id)
 
         self._request_change("running", (), "running", NO_REASON, reboot)
 
     def terminate(self) -> Any:
+        """Queues the termination; returns the previous state."""
         already = ("shutting-down", "terminated")
         return self._request_change("", already, "shutting-down", USER_REQUEST, self._terminate)
 

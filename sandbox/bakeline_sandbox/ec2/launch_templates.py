@@ -25,10 +25,12 @@ class _Version:
 
     @property
     def id(self) -> str:
+        """Sort key among versions with the same time."""
         return f"{self.template.id}/{self.version.number:09}"
 
     @property
     def create_time(self) -> datetime:
+        """Creation time of the version."""
         moment: datetime = self.version.create_time
         return moment
 

@@ -33,6 +33,7 @@ class VendorRelease:
 
     @property
     def name(self) -> str:
+        """Name of the AMI, in the format of Debian's AMIs."""
         return f"{self.debian}-{DEBIAN_ARCHITECTURE}-{self.date:%Y%m%d}-{self.serial}"
 
 
