@@ -21,8 +21,8 @@ fn encode_files(files: &[(&str, &str)]) -> String {
 }
 
 fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
-    let merged = Merged::read(&encode_files(written)).expect("files");
-    let found = merged.of(&normalized(name));
+    let merged = SysctlSettings::read(&encode_files(written)).expect("files");
+    let found = merged.setting_of(&sysctl_path(name));
     match found.map(|s| &s.value) {
         None => "unset".to_owned(),
         Some(None) => "excluded".to_owned(),
@@ -267,7 +267,7 @@ fn invalid_names_are_rejected() {
         "net/ipv4/conf/eth0.1/forwarding",
         "vm.mmap_min_addr",
     ] {
-        assert_eq!(check(good), Ok(()), "{good}");
+        assert_eq!(check_name(good), Ok(()), "{good}");
     }
     for bad in [
         "net.ipv4.*",
@@ -281,7 +281,7 @@ fn invalid_names_are_rejected() {
         ".",
         "a\nb",
     ] {
-        assert!(check(bad).is_err(), "{bad}");
+        assert!(check_name(bad).is_err(), "{bad}");
     }
 }
 

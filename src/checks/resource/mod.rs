@@ -1,4 +1,4 @@
-//! Owns the table of resources: what can be looked at. To add one: a file here, a line in [`KINDS`], a test beside it.
+//! Lists the resources. To add one, create a module with tests and add it to [`KINDS`].
 
 mod acl;
 mod apparmor;
@@ -57,7 +57,7 @@ mod walk;
 
 use super::kind::Kind;
 
-/// Every kind of resource, in the order in which help texts and docs show them.
+/// All resources, in the order of help texts and docs.
 pub(crate) const KINDS: &[&Kind] = &[
     &file::KIND,
     &package::KIND,
@@ -103,7 +103,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &virtualization::KIND,
 ];
 
-/// What is collected whatever is asked for: calls of the collector.
+/// Collector calls that every collection makes.
 pub(crate) const BASE: &[&str] = &[
     "identity",
     "accounts",
@@ -116,7 +116,7 @@ pub(crate) const BASE: &[&str] = &[
     "repositories",
 ];
 
-/// The functions of those of these calls that collector.sh has not.
+/// Shell functions of these calls that are not in collector.sh.
 pub(crate) const BASE_SHELL: &[&str] = &[
     drop_in::FUNCTIONS,
     walk::SHELL,
@@ -126,7 +126,7 @@ pub(crate) const BASE_SHELL: &[&str] = &[
 
 pub(crate) use sshd_config::read_alone as sshd_config_fuzz;
 
-/// A kind by its name.
+/// Returns the resource with this name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
 }
