@@ -59,7 +59,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
             "write it as `version`",
         ));
     }
-    let help = "use the name of a package, such as `nginx` or `libc6:amd64`";
+    let help = "use a package's name, such as `nginx` or `libc6:amd64`";
     Platform::Debian
         .check_package(name)
         .map_err(|wrong| (wrong.to_string(), help))
