@@ -10,7 +10,7 @@ use crate::lifecycle::Record;
 use crate::model::{Inventory, Timestamp};
 use crate::ports::Store as _;
 
-/// The last night's facts and what prune left of them: tests/acceptance/test_prune_reference.py asks the reference about it.
+/// The last night's facts and what prune left of them: tests/e2e/test_prune_reference.py asks the reference about it.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test reads and, when asked to, writes the committed file"

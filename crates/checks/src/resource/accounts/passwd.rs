@@ -1,0 +1,223 @@
+//! The `passwd` resource: the account table, or one account.
+
+use super::etc_group::{account_name, number};
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::phase::Phase;
+use crate::text::brief;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "passwd",
+    doc: "Account table (/etc/passwd), or one account. By default, the account must exist.",
+    subject: Subject {
+        name: "user",
+        doc: "Name of a user, or `all` for the table.",
+        words: &[],
+        check: account_name,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("exists", Of::Bool, "One user: true if it exists.").or(&["exist"]),
+        Property::new("uid", Of::Number, "One user: the UID."),
+        Property::new("gid", Of::Number, "One user: the GID of the primary group."),
+        Property::new("home", Of::Text, "One user: the home directory."),
+        Property::new("shell", Of::Text, "One user: the login shell."),
+        Property::new("users", Of::List, "`all`: the names."),
+        Property::new("uids", Of::List, "`all`: the UIDs."),
+        Property::new("gids", Of::List, "`all`: the GIDs of the primary groups."),
+        Property::new("homes", Of::List, "`all`: the home directories."),
+        Property::new("shells", Of::List, "`all`: the login shells."),
+        Property::new(
+            "passwords",
+            Of::List,
+            "`all`: the password fields: x, *, !, empty, or `hash` for a password hash.",
+        ),
+        Property::new(
+            "roots",
+            Of::List,
+            "`all`: the names of the accounts with UID 0.",
+        ),
+        Property::new(
+            "logins",
+            Of::List,
+            "`all`: the names of the accounts with a login shell.",
+        ),
+        Property::new(
+            "system_logins",
+            Of::List,
+            "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
+        ),
+    ],
+    open: None,
+    by_default: &["exists"],
+    implied: &[],
+    presence: Some("exists"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: "",
+    requests,
+    observe,
+};
+
+/// The base set includes the table.
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+type PasswdRow = [String; 7];
+
+/// Parses passwd(5). A line without seven fields could hide an account, so it is an error.
+fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
+    let row = |line: &str| {
+        let fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+        PasswdRow::try_from(fields).map_err(|_| {
+            format!(
+                "unknown format of a line in /etc/passwd: {}",
+                brief(line.as_bytes())
+            )
+        })
+    };
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(row)
+        .collect()
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    view.parsed("passwd", "", parse_rows)
+        .observe("has no account table", |rows| {
+            if target.subject == "all" {
+                return observe_table(&rows, property);
+            }
+            match (property, rows.iter().find(|row| row[0] == target.subject)) {
+                ("exists", row) => Observed::bool(row.is_some()),
+                ("uid" | "gid" | "home" | "shell", None) => {
+                    Observed::Missing("does not exist".to_owned())
+                }
+                ("uid", Some(row)) => number(&row[2]),
+                ("gid", Some(row)) => number(&row[3]),
+                ("home", Some(row)) => Observed::text(row[5].as_bytes()),
+                ("shell", Some(row)) => Observed::text(login_shell(row).as_bytes()),
+                _ => Observed::Unknown(format!("`{property}` needs `all`, not the name of a user")),
+            }
+        })
+}
+
+fn observe_table(rows: &[PasswdRow], property: &str) -> Observed {
+    let column = |n: usize| Observed::list(rows.iter().map(|row| row[n].clone()));
+    let names = |fits: &dyn Fn(&PasswdRow) -> bool| {
+        Observed::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()))
+    };
+    let uid = |row: &PasswdRow| row[2].parse::<u32>();
+    match property {
+        "users" => column(0),
+        "passwords" => column(1),
+        "uids" => column(2),
+        "gids" => column(3),
+        "homes" => column(5),
+        "shells" => column(6),
+        "roots" => names(&|row| uid(row) == Ok(0)),
+        "logins" => names(&has_login_shell),
+        "system_logins" => names(&|row| {
+            has_login_shell(row) && uid(row).is_ok_and(|uid| uid > 0 && uid < FIRST_REGULAR_UID)
+        }),
+        _ => Observed::Unknown(format!("`{property}` needs the name of a user, not `all`")),
+    }
+}
+
+/// First UID of regular users: UID_MIN in login.defs of all known distributions.
+const FIRST_REGULAR_UID: u32 = 1000;
+
+/// Returns the login shell. An empty field means /bin/sh (passwd(5)).
+fn login_shell(row: &PasswdRow) -> &str {
+    if row[6].is_empty() {
+        "/bin/sh"
+    } else {
+        &row[6]
+    }
+}
+
+/// Returns true if the shell permits a login. Shells that refuse logins, and commands of old
+/// accounts in place of a shell, do not.
+fn has_login_shell(row: &PasswdRow) -> bool {
+    let name = login_shell(row).rsplit('/').next().unwrap_or_default();
+    !matches!(
+        name,
+        "nologin" | "false" | "true" | "sync" | "shutdown" | "halt"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn table_is_judged_by_columns() {
+        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/usr/sbin/nologin\n";
+        let told = |yaml: &str, text: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("passwd", "", 0, "-", text)],
+            )
+            .join("")
+        };
+        for (yaml, outcome) in [
+            (
+                "{passwd: all, users: {include: web, duplicates: false}}",
+                "passed",
+            ),
+            ("{passwd: all, uids: {duplicates: false}}", "failed"),
+            (
+                "{passwd: all, passwords: {subset_of: [x, \"*\"]}}",
+                "passed",
+            ),
+            ("{passwd: all, roots: {same_set: [root]}}", "failed"),
+            (
+                "{passwd: all, shells: {each: {match: \"^/\"}, count: 3}}",
+                "passed",
+            ),
+            (
+                "{passwd: all, homes: {any: /var/www, disjoint: [/]}}",
+                "passed",
+            ),
+            ("{passwd: all, logins: {same_set: [root, toor]}}", "passed"),
+            ("{passwd: all, system_logins: {empty: true}}", "passed"),
+            ("{passwd: web}", "passed"),
+            (
+                "{passwd: web, uid: 33, gid: 33, home: /var/www, shell: {match: nologin}}",
+                "passed",
+            ),
+            ("{passwd: web, uid: 34}", "failed"),
+            ("{passwd: nobody, exists: false}", "passed"),
+            ("{passwd: nobody, shell: {not: {match: sh}}}", "failed"),
+            (
+                "{passwd: nobody, shell: {not: {match: sh}}, if_absent: pass}",
+                "passed",
+            ),
+            ("{passwd: web, roots: {empty: true}}", "error"),
+        ] {
+            assert!(
+                told(yaml, text).starts_with(outcome),
+                "{yaml}: {}",
+                told(yaml, text)
+            );
+        }
+        let open = "svc:x:100:100::/:\nbob:x:1000:1000::/:/bin/bash\n";
+        assert!(
+            told("{passwd: all, system_logins: {same_set: [svc]}}", open).starts_with("passed")
+        );
+        assert!(
+            told(
+                "{passwd: all, roots: {same_set: [root]}}",
+                "root:x:0:0:root:/root:/bin/bash\nodd\n"
+            )
+            .starts_with("error")
+        );
+        let line = told("{passwd: all, roots: {same_set: [root]}}", text);
+        assert_eq!(
+            line,
+            "failed  passwd:all  roots: expected just \"root\", actual \"root\", \"toor\""
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! The `mount` resource: the current mount at a path, and its configuration.
+
+use std::collections::BTreeMap;
+
+use super::fstab_rows::{files, plain};
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::resource::config::drop_in::FUNCTIONS;
+use crate::resource::kernel::kernel_parameter::foreign;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "mount",
+    doc: "Mount at a path: the current state and the configuration. By default, it must be \
+          mounted. The current state is skipped if the kernel does not belong to the target, \
+          because the host decides the mounts of a container.",
+    subject: Subject {
+        name: "path",
+        doc: "Absolute path of the mount point.",
+        words: &[],
+        check: absolute,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("mounted", Of::Bool, "True if it is mounted now.").or(&["be_mounted"]),
+        Property::new("device", Of::Setting, "Device that is mounted now."),
+        Property::new(
+            "fstype",
+            Of::Setting,
+            "Type of the mounted file system, such as ext4.",
+        )
+        .or(&["type"]),
+        Property::new(
+            "options",
+            Of::List,
+            "Options of the current mount, such as noexec.",
+        ),
+        Property::new(
+            "configured",
+            Of::Bool,
+            "True if it is mounted at boot: by fstab without noauto, or by a systemd mount unit \
+             that another unit wants.",
+        ),
+        Property::new(
+            "configured_options",
+            Of::List,
+            "Options in fstab or in the mount unit with its drop-ins, without those that a later \
+             option overrides.",
+        ),
+    ],
+    open: None,
+    by_default: &["mounted"],
+    implied: &[],
+    // A mount can be configured but not mounted, and the reverse. Each property reports its own
+    // absence.
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: FUNCTIONS,
+    requests,
+    observe,
+};
+
+/// The base set includes the current mounts.
+fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+    let configured = asked
+        .iter()
+        .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
+    configured
+        .then(|| "mount_files".to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// Entry of proc_pid_mounts(5).
+struct MountEntry {
+    device: String,
+    fstype: String,
+    options: Vec<String>,
+}
+
+/// Parses mounts by mount point. The last of several at one point is visible.
+fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
+    let mut out = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [device, at, fstype, options, ..] = words.as_slice() else {
+            return Err("unknown format of the mount table".to_owned());
+        };
+        let options = options.split(',').map(str::to_owned).collect();
+        out.insert(
+            plain(at),
+            MountEntry {
+                device: plain(device),
+                fstype: (*fstype).to_owned(),
+                options,
+            },
+        );
+    }
+    Ok(out)
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let path = &target.subject;
+    if property.starts_with("configured") {
+        return files(view).observe("has no configuration", |files| {
+            match (files.planned(path), property) {
+                (Err(why), _) => Observed::Unknown(why),
+                (Ok(Some(planned)), "configured") => {
+                    Observed::Value(Value::Bool(planned.at_boot, planned.how))
+                }
+                (Ok(None), "configured") => Observed::bool(false),
+                (Ok(Some(planned)), _) if planned.at_boot => Observed::list(planned.options),
+                (Ok(Some(planned)), _) => {
+                    Observed::Missing(format!("is not mounted at boot: {}", planned.how))
+                }
+                (Ok(None), _) => {
+                    Observed::Missing("is neither in fstab nor in a mount unit".to_owned())
+                }
+            }
+        });
+    }
+    if let Some(skipped) = foreign(view) {
+        return skipped;
+    }
+    view.parsed("mounts", "", parse_mounts)
+        .observe("has no mount table", |rows| {
+            match (property, rows.get(path)) {
+                ("mounted", row) => Observed::bool(row.is_some()),
+                (_, None) => Observed::Missing("is not mounted".to_owned()),
+                ("device", Some(row)) => Observed::setting(row.device.clone()),
+                ("fstype", Some(row)) => Observed::setting(row.fstype.clone()),
+                (_, Some(row)) => Observed::list(row.options.iter().cloned()),
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::tests::lines;
+
+    const OWN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
+    const FOREIGN: (&str, &str, i32, &str, &str) =
+        ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
+
+    #[test]
+    fn last_mount_at_a_path_counts() {
+        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
+        let told =
+            |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
+        assert_eq!(
+            told("{mount: /, device: /dev/vda1, fstype: ext4}"),
+            "passed  mount:/"
+        );
+        assert_eq!(
+            told("{mount: /a b, options: {superset_of: [ro, noexec]}}"),
+            "passed  mount:/a b"
+        );
+        assert_eq!(
+            told("{mount: /tmp}"),
+            "failed  mount:/tmp  mounted: expected true, actual false"
+        );
+        assert!(told("{mount: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
+        assert!(
+            told("{mount: /tmp, options: {include: noexec}, if_absent: skip}")
+                .starts_with("skipped")
+        );
+    }
+
+    #[test]
+    fn configured_mounts_need_no_own_kernel() {
+        let text = sent(
+            &[("/etc/fstab", Some("tmpfs /tmp tmpfs nosuid,noexec\n"))],
+            &[],
+        );
+        let frames = [
+            FOREIGN,
+            ("mounts", "", 0, "-", "tmpfs /tmp tmpfs rw 0 0\n"),
+            ("mount-files", "", 0, "-", &text),
+        ];
+        let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
+        assert_eq!(
+            told("{mount: /tmp, configured: true, configured_options: {include: noexec}}"),
+            "passed  mount:/tmp"
+        );
+        assert!(told("{mount: /tmp, options: {include: rw}}").starts_with("skipped"));
+        assert!(
+            told("{mount: /tmp, options: {include: rw}, configured_options: {include: nodev}}")
+                .starts_with("failed")
+        );
+        assert!(
+            told("{mount: /x, configured_options: {not: {include: exec}}}").starts_with("failed")
+        );
+        assert!(
+            told("{mount: /x, configured_options: {include: noexec}, if_absent: skip}")
+                .starts_with("skipped")
+        );
+        let told = lines(
+            "- {mount: /x, configured: false}",
+            &[FOREIGN, ("mount-files", "", 0, "-", "u /etc/fstab\n")],
+        );
+        assert!(told[0].starts_with("error"), "{told:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The `machine_id` resource: the state of the machine ID.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "machine_id",
+    doc: "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
+          has none. The ID itself stays on the target. A running system always has one, and \
+          seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+          directory that the image has none. Judged in phase boot unless `phase` is set.",
+    subject: words("name", "Always `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "state",
+            Of::Word(STATES),
+            "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
+             present.",
+        ),
+        Property::new(
+            "dbus",
+            Of::Word(&["absent", "link", "same", "different"]),
+            "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
+             (an ID of another machine).",
+        ),
+    ],
+    open: None,
+    by_default: &[],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("machine_id.sh"),
+    requests,
+    observe,
+};
+
+const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
+
+fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+    if asked.iter().any(|one| one.properties.contains("dbus")) {
+        vec!["machine_id".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    if property == "dbus" {
+        return view
+            .parsed("dbus_id", "", |text| Ok(text.to_owned()))
+            .observe("was not collected", |word| {
+                Observed::Value(Value::Word((*word).clone()))
+            });
+    }
+    let state = &view.identity().machine_id;
+    if STATES.contains(&state.as_str()) {
+        Observed::Value(Value::Word(state.clone()))
+    } else {
+        Observed::uncollected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::lines;
+
+    #[test]
+    fn state_is_known_without_the_id() {
+        for state in super::STATES {
+            let text = format!("uid=0\nmachine_id={state}\n");
+            let frames = [
+                ("identity", "", 0, "-", text.as_str()),
+                ("dbus_id", "", 0, "-", "different"),
+            ];
+            let told =
+                |yaml: &str| lines(&format!("- {{machine_id: this, {yaml}}}"), &frames).join("");
+            assert_eq!(told(&format!("state: {state}")), "passed  machine_id:this");
+            assert_eq!(
+                told("state: {in: [empty, uninitialized]}").starts_with("passed"),
+                ["empty", "uninitialized"].contains(state)
+            );
+            assert!(told("dbus: {in: [absent, link, same]}").starts_with("failed"));
+        }
+        assert!(
+            lines(
+                "- {machine_id: this, state: present}",
+                &[("identity", "", 0, "-", "uid=0\n")]
+            )[0]
+            .starts_with("error")
+        );
+        assert!(
+            lines(
+                "- {machine_id: this, dbus: link}",
+                &[("identity", "", 0, "-", "uid=0\n")]
+            )[0]
+            .starts_with("error")
+        );
+    }
+}

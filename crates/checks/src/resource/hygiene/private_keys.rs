@@ -1,0 +1,87 @@
+//! The `private_keys` resource: files that contain a private key.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::phase::Phase;
+
+use crate::resource::filesystem::walk::{self, Entry};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "private_keys",
+    doc: "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
+          It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
+          stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
+          paths, owners and modes leave the target. seal.sh removes none of them, so both phases \
+          can judge them.",
+    subject: words("scope", "Always `all`.", &["all"]),
+    parameters: &[],
+    properties: &[
+        Property::new("files", Of::List, "Their paths."),
+        Property::new(
+            "unsafe",
+            Of::List,
+            "Files with a mode wider than 0600, or wider than 0640 if root owns them.",
+        ),
+        Property::new("modes", Of::List, "Distinct modes."),
+    ],
+    open: None,
+    by_default: &["!unsafe"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("private_keys.sh"),
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["private_keys".to_owned()]
+}
+
+fn is_unsafe(entry: &Entry) -> bool {
+    let allowed = if entry.stat.uid == 0 { 0o640 } else { 0o600 };
+    entry.stat.mode & 0o777 & !allowed != 0
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    match property {
+        "modes" => walk::modes(view, "private_keys", |_| true),
+        "unsafe" => walk::paths(view, "private_keys", is_unsafe),
+        _ => walk::paths(view, "private_keys", |_| true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn readable_private_keys_are_unsafe() {
+        let told = |yaml: &str, text: &str| {
+            lines(
+                &format!("- {{private_keys: all{yaml}}}"),
+                &[IDENTITY, ("private_keys", "", 0, "-", text)],
+            )
+            .join("")
+        };
+        let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
+        assert_eq!(told("", found), "passed  private_keys:all");
+        assert_eq!(
+            told(
+                ", modes: {same_set: [\"0600\", \"0640\"]}, files: {count: 2}",
+                found
+            ),
+            "passed  private_keys:all"
+        );
+        let user = told("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
+        assert_eq!(
+            user,
+            "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\""
+        );
+        assert!(told("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0")).starts_with("failed"));
+        assert!(told("", "grep: ./etc/x: Permission denied\n!1\n").starts_with("error"));
+        assert!(told(", files: {empty: true}", "").starts_with("passed"));
+    }
+}
