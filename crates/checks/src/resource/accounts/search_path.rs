@@ -1,4 +1,4 @@
-//! The `search_path` resource: where login shells look for commands.
+//! The `search_path` resource: the PATH of login shells.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,11 @@ use crate::resource::filesystem::file_state::stat;
 
 pub(crate) static KIND: Kind = Kind {
     name: "search_path",
-    doc: "The PATH that a login shell starts with, as login.defs, /etc/environment, /etc/profile and /etc/profile.d say it. What they decide while they run can't be told, and is an error.",
+    doc: "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
+          /etc/profile.d. An assignment that depends on conditions at run time is an error.",
     subject: words(
         "login",
-        "`root`, `user` for anybody else, or `session` for what the connection gave the collector.",
+        "`root`, `user` for other users, or `session` for the PATH of the connection.",
         &["root", "user", "session"],
     ),
     parameters: &[],
@@ -24,13 +25,14 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "directories",
             Of::List,
-            "The directories in their order; an empty one is the working directory.",
+            "Directories in order. An empty one is the working directory.",
         )
         .or(&["split"]),
         Property::new(
             "writable",
             Of::List,
-            "Those that others than root may write to: by owner or permission bits, or because they are not absolute.",
+            "Directories that users other than root can write, by owner or permission bits, and \
+             relative directories.",
         ),
     ],
     open: None,
@@ -48,9 +50,10 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     vec!["search_path".to_owned()]
 }
 
-/// The PATH of a login, in the order in which it is set: login.defs(5) by login, then PAM's environment(5), then the
-/// shell's profile. None: nothing says it.
-fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
+/// Returns the PATH of a login; none if no file sets it.
+///
+/// The order is login.defs(5) by login, environment(5) by PAM, then the shell profiles.
+fn login_path(texts: &Texts, root: bool) -> Result<Option<String>, String> {
     let lines = |path: &str| match texts.file(path) {
         Some(Text::Lines(lines)) => Ok(lines.as_slice()),
         Some(Text::Denied) => Err(format!("{path}: permission denied")),
@@ -92,15 +95,15 @@ fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
     Ok(path)
 }
 
-/// Whether others than root may write to a directory; none: it is not there, so that nobody finds anything in it.
-fn open(view: &View<'_>, directory: &str) -> Result<bool, String> {
+/// Returns true if users other than root can write a directory. A missing directory is safe.
+fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
     if !directory.starts_with('/') {
         return Ok(true);
     }
     let known = view.parsed("directories", "", |text| {
         let mut out = BTreeMap::new();
         for (kind, path, reading) in unpack(text) {
-            // Of a link that what it leads to comes after it, and counts.
+            // For a link, the state of its target follows and counts.
             if kind != "link" {
                 let state = match reading.rc {
                     0 => stat(&String::from_utf8_lossy(reading.body.bytes()))
@@ -116,29 +119,30 @@ fn open(view: &View<'_>, directory: &str) -> Result<bool, String> {
     match known {
         Seen::Present(all) => match all.get(directory) {
             Some(Some(open)) => Ok(open.unwrap_or(false)),
-            _ => Err(format!("{directory} could not be looked at")),
+            _ => Err(format!("the state of {directory} was not collected")),
         },
-        _ => Err("the directories were not looked at".to_owned()),
+        _ => Err("the directories were not collected".to_owned()),
     }
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let session = target.subject == "session";
     if session && view.identity().directory {
-        return Observed::Skipped("nobody logs in to a directory".to_owned());
+        return Observed::Skipped("a directory has no logins".to_owned());
     }
-    let path = if session {
-        view.parsed("session-path", "", |text| Ok(text.to_owned()))
-            .observe("has no PATH", |path| Observed::setting((*path).clone()))
-    } else {
-        let root = target.subject == "root";
-        view.parsed("search-path", "", Texts::read)
-            .observe("has no PATH", |texts| match login(&texts, root) {
-                Ok(Some(path)) => Observed::setting(path),
-                Ok(None) => Observed::Missing("is said nowhere".to_owned()),
-                Err(why) => Observed::Unknown(why),
-            })
-    };
+    let path =
+        if session {
+            view.parsed("session-path", "", |text| Ok(text.to_owned()))
+                .observe("has no PATH", |path| Observed::setting((*path).clone()))
+        } else {
+            let root = target.subject == "root";
+            view.parsed("search-path", "", Texts::read)
+                .observe("has no PATH", |texts| match login_path(&texts, root) {
+                    Ok(Some(path)) => Observed::setting(path),
+                    Ok(None) => Observed::Missing("is not set".to_owned()),
+                    Err(why) => Observed::Unknown(why),
+                })
+        };
     let Observed::Value(value) = path else {
         return path;
     };
@@ -148,7 +152,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     }
     let mut writable = Vec::new();
     for directory in directories {
-        match open(view, &directory) {
+        match is_writable(view, &directory) {
             Ok(true) => writable.push(directory),
             Ok(false) => {}
             Err(why) => return Observed::Unknown(why),

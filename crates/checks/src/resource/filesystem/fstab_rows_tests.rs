@@ -84,7 +84,7 @@ fn mounts_at_boot_follow_fstab_and_units() {
             "/tmp",
             &[(lib, Some(UNIT))],
             &[],
-            "false mode=1777,nosuid (nothing wants /usr/lib/systemd/system/tmp.mount)",
+            "false mode=1777,nosuid (no unit wants /usr/lib/systemd/system/tmp.mount)",
         ),
         (
             "/tmp",
@@ -102,7 +102,7 @@ fn mounts_at_boot_follow_fstab_and_units() {
             "/tmp",
             &[fstab, (etc, None)],
             &["tmp.mount"],
-            "false  (/etc/systemd/system/tmp.mount masks it)",
+            "false  (masked by /etc/systemd/system/tmp.mount)",
         ),
         (
             "/tmp",

@@ -205,7 +205,7 @@ fn configured_and_running_values_differ() {
     assert!(told("{kernel_parameter: vm.x, running: 1 2 3}", OWN).starts_with("passed"));
     let missing = told("{kernel_parameter: kernel.no.such, running: {not: 1}}", OWN);
     assert!(
-        missing.starts_with("failed") && missing.contains("no parameter of this kernel"),
+        missing.starts_with("failed") && missing.contains("not a parameter of this kernel"),
         "{missing}"
     );
     let unset = told(
@@ -213,7 +213,7 @@ fn configured_and_running_values_differ() {
         OWN,
     );
     assert!(
-        unset.starts_with("failed") && unset.contains("is set by no file"),
+        unset.starts_with("failed") && unset.contains("is not set in sysctl.d"),
         "{unset}"
     );
     assert!(

@@ -57,7 +57,7 @@ const MAX_NAME_LENGTH: usize = 15;
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     let help = "use the name of a program, such as `sshd`";
     if name.is_empty() || name.contains(['/', '\n', '\t', '\0']) {
-        return Err(("the name contains a directory or is empty".to_owned(), help));
+        return Err(("the name must not contain a directory".to_owned(), help));
     }
     Ok(())
 }

@@ -1,26 +1,27 @@
-//! Owns what the files of systemd's unit directories say of a unit, in whatever root they lie: there, masked, enabled.
+//! Derives the state of a unit from the files in the systemd unit directories: absent, masked,
+//! enabled.
 
 use crate::resource::filesystem::walk::Entry;
 
-/// What a walk of the unit directories starts from (systemd.unit(5)).
+/// Start directories of the walk (systemd.unit(5)).
 pub(crate) const DIRECTORIES: &str =
     "/etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system";
 
-/// A unit by the files of it.
+/// State of a unit by its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enablement {
-    /// There is no such unit.
+    /// No unit file exists.
     Absent,
-    /// It can't be started.
+    /// The unit cannot be started.
     Masked,
-    /// Nothing wants it.
+    /// No target wants it.
     Disabled,
-    /// Something wants it.
+    /// A target wants it.
     Enabled,
 }
 
 impl Enablement {
-    /// In `systemctl is-enabled`'s words.
+    /// Returns the word of `systemctl is-enabled`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Absent => "not-found",
@@ -31,7 +32,8 @@ impl Enablement {
     }
 }
 
-/// What a walk found of a unit: its file, a link to /dev/null in its stead, a link to it in a `.wants` directory.
+/// Returns the state of a unit from its file, a link to /dev/null, or a link in a `.wants`
+/// directory.
 pub(crate) fn enablement(found: &[Entry], unit: &str) -> Enablement {
     let (mut there, mut wanted) = (false, false);
     for entry in found.iter().filter(|entry| entry.name() == unit) {
@@ -61,7 +63,7 @@ mod tests {
     use crate::resource::filesystem::walk::entries;
 
     #[test]
-    fn units_are_known_by_their_files() {
+    fn unit_state_follows_its_files() {
         let file = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/a.service\n";
         let wants = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/x.target.wants/a.service -> /lib/systemd/system/a.service\n";
         let mask = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/a.service -> /dev/null\n";
