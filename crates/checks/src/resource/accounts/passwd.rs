@@ -1,6 +1,6 @@
 //! The `passwd` resource: the account table, or one account.
 
-use super::etc_group::{account_name, number};
+use super::etc_group::{account_name, parse_id};
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
@@ -95,8 +95,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 ("uid" | "gid" | "home" | "shell", None) => {
                     Observed::Missing("does not exist".to_owned())
                 }
-                ("uid", Some(row)) => number(&row[2]),
-                ("gid", Some(row)) => number(&row[3]),
+                ("uid", Some(row)) => parse_id(&row[2]),
+                ("gid", Some(row)) => parse_id(&row[3]),
                 ("home", Some(row)) => Observed::text(row[5].as_bytes()),
                 ("shell", Some(row)) => Observed::text(login_shell(row).as_bytes()),
                 _ => Observed::Unknown(format!("`{property}` needs `all`, not the name of a user")),

@@ -15,7 +15,7 @@ enum Run {
 ///
 /// # Errors
 /// Returns an error for a conditional assignment, or for a value that is computed at run time.
-pub(super) fn assigned(
+pub(super) fn assign_path(
     file: &str,
     lines: &[String],
     root: bool,
@@ -183,7 +183,7 @@ fn expand_path(value: &str, path: Option<&str>) -> Option<String> {
 }
 
 /// Returns the directories of a PATH.
-pub(super) fn path_of(text: &str) -> Vec<String> {
+pub(super) fn split_path(text: &str) -> Vec<String> {
     text.split(':').map(str::to_owned).collect()
 }
 
@@ -193,7 +193,7 @@ mod tests {
 
     fn after(text: &str, root: bool) -> String {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        match assigned("f", &lines, root, Some("/was".to_owned())) {
+        match assign_path("f", &lines, root, Some("/was".to_owned())) {
             Ok(path) => path.unwrap_or_default(),
             Err(_) => "error".to_owned(),
         }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::profile::{assigned, path_of};
+use super::profile::{assign_path, split_path};
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::kind::{Asked, Kind, Of, Property, Target, words};
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{Text, Texts};
+use crate::resource::config::drop_in::{DropInFiles, FileState};
 use crate::resource::filesystem::file::{FUNCTIONS, unpack};
-use crate::resource::filesystem::file_state::stat;
+use crate::resource::filesystem::file_state::parse_state;
 
 pub(crate) static KIND: Kind = Kind {
     name: "search_path",
@@ -53,10 +53,10 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 /// Returns the PATH of a login; none if no file sets it.
 ///
 /// The order is login.defs(5) by login, environment(5) by PAM, then the shell profiles.
-fn login_path(texts: &Texts, root: bool) -> Result<Option<String>, String> {
+fn login_path(texts: &DropInFiles, root: bool) -> Result<Option<String>, String> {
     let lines = |path: &str| match texts.file(path) {
-        Some(Text::Lines(lines)) => Ok(lines.as_slice()),
-        Some(Text::Denied) => Err(format!("{path}: permission denied")),
+        Some(FileState::Lines(lines)) => Ok(lines.as_slice()),
+        Some(FileState::Denied) => Err(format!("{path}: permission denied")),
         _ => Ok(&[][..]),
     };
     let mut path = None;
@@ -75,8 +75,8 @@ fn login_path(texts: &Texts, root: bool) -> Result<Option<String>, String> {
             path = Some(value.trim_matches(['"', '\'']).to_owned());
         }
     }
-    path = assigned("/etc/profile", lines("/etc/profile")?, root, path)?;
-    let mut rest: Vec<&(String, Text)> = texts
+    path = assign_path("/etc/profile", lines("/etc/profile")?, root, path)?;
+    let mut rest: Vec<&(String, FileState)> = texts
         .files
         .iter()
         .filter(|(path, _)| path.starts_with("/etc/profile.d/"))
@@ -84,12 +84,12 @@ fn login_path(texts: &Texts, root: bool) -> Result<Option<String>, String> {
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     for (file, text) in rest {
         match text {
-            Text::Lines(lines) => path = assigned(file, lines, root, path)?,
-            Text::Denied => return Err(format!("{file}: permission denied")),
+            FileState::Lines(lines) => path = assign_path(file, lines, root, path)?,
+            FileState::Denied => return Err(format!("{file}: permission denied")),
             _ => {}
         }
     }
-    if texts.file("/etc/profile.d") == Some(&Text::Denied) {
+    if texts.file("/etc/profile.d") == Some(&FileState::Denied) {
         return Err("/etc/profile.d: permission denied".to_owned());
     }
     Ok(path)
@@ -106,7 +106,7 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
             // For a link, the state of its target follows and counts.
             if kind != "link" {
                 let state = match reading.rc {
-                    0 => stat(&String::from_utf8_lossy(reading.body.bytes()))
+                    0 => parse_state(&String::from_utf8_lossy(reading.body.bytes()))
                         .map(|s| Some(s.uid != 0 || s.mode & 0o022 != 0)),
                     1 => Some(None),
                     _ => None,
@@ -130,23 +130,22 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if session && view.identity().directory {
         return Observed::Skipped("a directory has no logins".to_owned());
     }
-    let path =
-        if session {
-            view.parsed("session-path", "", |text| Ok(text.to_owned()))
-                .observe("has no PATH", |path| Observed::setting((*path).clone()))
-        } else {
-            let root = target.subject == "root";
-            view.parsed("search-path", "", Texts::read)
-                .observe("has no PATH", |texts| match login_path(&texts, root) {
-                    Ok(Some(path)) => Observed::setting(path),
-                    Ok(None) => Observed::Missing("is not set".to_owned()),
-                    Err(why) => Observed::Unknown(why),
-                })
-        };
+    let path = if session {
+        view.parsed("session-path", "", |text| Ok(text.to_owned()))
+            .observe("has no PATH", |path| Observed::setting((*path).clone()))
+    } else {
+        let root = target.subject == "root";
+        view.parsed("search-path", "", DropInFiles::parse)
+            .observe("has no PATH", |texts| match login_path(&texts, root) {
+                Ok(Some(path)) => Observed::setting(path),
+                Ok(None) => Observed::Missing("is not set".to_owned()),
+                Err(why) => Observed::Unknown(why),
+            })
+    };
     let Observed::Value(value) = path else {
         return path;
     };
-    let directories = path_of(&String::from_utf8_lossy(&value.bytes()));
+    let directories = split_path(&String::from_utf8_lossy(&value.bytes()));
     if property == "directories" {
         return Observed::list(directories);
     }

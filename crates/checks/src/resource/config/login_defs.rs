@@ -16,7 +16,7 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Path of the file: /etc/login.defs.",
         words: &[],
-        check: readable,
+        check: check_path,
     },
     parameters: &[],
     properties: &[],
@@ -32,7 +32,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// Checks the path of a file whose content may be kept.
-pub(crate) fn readable(path: &str) -> Result<(), (String, &'static str)> {
+pub(crate) fn check_path(path: &str) -> Result<(), (String, &'static str)> {
     absolute(path)?;
     if secret(path) {
         return Err((
@@ -73,19 +73,19 @@ fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    setting(target, property, view, parse_settings)
+    observe_setting(target, property, view, parse_settings)
 }
 
 /// Returns a setting of a file. Several resources can parse the same file, so each has its own
 /// cache entry.
-pub(crate) fn setting(
+pub(crate) fn observe_setting(
     target: &Target,
     name: &str,
     view: &View<'_>,
     read: fn(&str) -> Result<BTreeMap<String, String>, String>,
 ) -> Observed {
     let path = &target.subject;
-    directory(target, view).unwrap_or_else(|| {
+    observe_directory(target, view).unwrap_or_else(|| {
         let text = view.parsed("config", path, |text| Ok(text.to_owned()));
         text.and_then(|text| view.memoized(&target.kind, path, || read(&text)))
             .observe("does not exist", |settings| {
@@ -98,7 +98,7 @@ pub(crate) fn setting(
 }
 
 /// Returns the observation for a path that is a directory.
-pub(crate) fn directory(target: &Target, view: &View<'_>) -> Option<Observed> {
+pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Observed> {
     let is = view
         .raw("config", &target.subject)
         .is_some_and(|reading| reading.flags.contains('d'));

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Encodes files as the collector sends them. A file without text is masked.
-pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
+pub(crate) fn encode_files(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
     let (mut head, mut tail) = (String::new(), String::new());
     for (path, content) in files {
         match content {
@@ -24,13 +24,13 @@ pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
 }
 
 fn describe_mount(path: &str, written: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
-    let texts = Texts::read(&sent(written, wanted)).expect("texts");
+    let texts = DropInFiles::parse(&encode_files(written, wanted)).expect("texts");
     let found = texts.file("/etc/fstab");
     let rows = match found {
-        Some(Text::Lines(lines)) => parse_rows(lines),
+        Some(FileState::Lines(lines)) => parse_rows(lines),
         _ => Ok(Vec::new()),
     };
-    match (Files { rows, texts }).planned(path) {
+    match (Files { rows, texts }).configured_mount(path) {
         Ok(None) => "nothing".to_owned(),
         Ok(Some(p)) => format!("{} {} ({})", p.at_boot, p.options.join(","), p.how),
         Err(why) => format!("error {why}"),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::fstab_rows::{files, plain};
+use super::fstab_rows::{decode_escapes, load_files};
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
-use crate::resource::kernel::kernel_parameter::foreign;
+use crate::resource::kernel::kernel_parameter::skip_reason;
 
 pub(crate) static KIND: Kind = Kind {
     name: "mount",
@@ -91,9 +91,9 @@ fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
         };
         let options = options.split(',').map(str::to_owned).collect();
         out.insert(
-            plain(at),
+            decode_escapes(at),
             MountEntry {
-                device: plain(device),
+                device: decode_escapes(device),
                 fstype: (*fstype).to_owned(),
                 options,
             },
@@ -105,8 +105,8 @@ fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = &target.subject;
     if property.starts_with("configured") {
-        return files(view).observe("has no configuration", |files| {
-            match (files.planned(path), property) {
+        return load_files(view).observe("has no configuration", |files| {
+            match (files.configured_mount(path), property) {
                 (Err(why), _) => Observed::Unknown(why),
                 (Ok(Some(planned)), "configured") => {
                     Observed::Value(Value::Bool(planned.at_boot, planned.how))
@@ -122,7 +122,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             }
         });
     }
-    if let Some(skipped) = foreign(view) {
+    if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
     view.parsed("mounts", "", parse_mounts)
@@ -139,7 +139,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 #[cfg(test)]
 mod tests {
-    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::resource::filesystem::fstab_rows::tests::encode_files;
     use crate::tests::lines;
 
     const OWN: (&str, &str, i32, &str, &str) =
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn configured_mounts_need_no_own_kernel() {
-        let text = sent(
+        let text = encode_files(
             &[("/etc/fstab", Some("tmpfs /tmp tmpfs nosuid,noexec\n"))],
             &[],
         );

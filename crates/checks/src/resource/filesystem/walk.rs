@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::file_state::{Stat, stat};
+use super::file_state::{Stat, parse_state};
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::matcher::value::mode_text;
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Returns true for a non-empty file. A link counts unless it points to /dev/null.
-    pub(crate) fn filled(&self) -> bool {
+    pub(crate) fn has_content(&self) -> bool {
         match self.stat.kind {
             "file" => self.stat.size.is_some_and(|size| size > 0),
             "link" => self.link.as_deref() != Some("/dev/null"),
@@ -34,12 +34,12 @@ impl Entry {
     }
 
     /// Returns the last part of the path.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
     /// Returns true if the path is this directory or below it.
-    pub(crate) fn within(&self, directory: &str) -> bool {
+    pub(crate) fn is_within(&self, directory: &str) -> bool {
         self.path
             .strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -47,13 +47,13 @@ impl Entry {
 }
 
 /// Returns the files of a walk, each path once, in order.
-pub(crate) fn found(view: &View<'_>, kind: &str) -> Seen<Rc<Vec<Entry>>> {
-    view.parsed(kind, "", entries)
+pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> Seen<Rc<Vec<Entry>>> {
+    view.parsed(kind, "", parse_entries)
 }
 
 /// Returns the paths of the files that `keep` selects.
-pub(crate) fn paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
-    found(view, kind).observe("was not collected", |all| {
+pub(crate) fn filter_paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
+    load_entries(view, kind).observe("was not collected", |all| {
         Observed::list(
             all.iter()
                 .filter(|entry| keep(entry))
@@ -63,8 +63,8 @@ pub(crate) fn paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) 
 }
 
 /// Returns the distinct modes of the files that `keep` selects.
-pub(crate) fn modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
-    found(view, kind).observe("was not collected", |all| {
+pub(crate) fn filter_modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
+    load_entries(view, kind).observe("was not collected", |all| {
         let modes: BTreeSet<String> = all
             .iter()
             .filter(|e| keep(e))
@@ -79,7 +79,7 @@ pub(crate) fn modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) 
 /// # Errors
 /// Returns an error if something was unreadable, or if a line is not from `ls`. An incomplete walk
 /// proves nothing.
-pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, String> {
+pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, String> {
     if text
         .lines()
         .any(|line| matches!(line, "!124" | "!137" | "!143"))
@@ -121,7 +121,7 @@ fn is_missing_file(line: &str) -> bool {
 /// A link has ` -> …` after its path, and a device has two numbers instead of a size. POSIX defines
 /// this format of `ls -l` in the C locale.
 fn parse_entry(line: &str) -> Option<Entry> {
-    let stat = stat(line)?;
+    let stat = parse_state(line)?;
     let columns = if matches!(stat.kind, "char" | "block") {
         9
     } else {
@@ -151,7 +151,7 @@ mod tests {
             lrwxrwxrwx 1 0 0 9 Nov 27  2023 ./root/.bash_history -> /dev/null\n\
             crw-rw-rw- 1 0 0 1,   3 Nov 27 06:00 ./dev/null\n\
             drwxr-xr-x 2 0 0 4096 Nov 27 06:00 .\n!1\n";
-        let all = entries(text).expect("entries");
+        let all = parse_entries(text).expect("entries");
         let shown: Vec<(&str, &str, Option<&str>)> = all
             .iter()
             .map(|e| (e.path.as_str(), e.stat.kind, e.link.as_deref()))
@@ -163,7 +163,7 @@ mod tests {
             ("/var/log/a  b -> c", "file", None),
         ];
         assert_eq!(shown, expected);
-        assert_eq!(all.iter().filter(|e| e.filled()).count(), 1);
+        assert_eq!(all.iter().filter(|e| e.has_content()).count(), 1);
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             "!name\n",
             "nonsense\n",
         ] {
-            assert!(entries(text).is_err(), "{text}");
+            assert!(parse_entries(text).is_err(), "{text}");
         }
     }
 }

@@ -46,7 +46,7 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
-    walk::paths(view, "histories", walk::Entry::filled)
+    walk::filter_paths(view, "histories", walk::Entry::has_content)
 }
 
 #[cfg(test)]

@@ -82,23 +82,23 @@ fn is_runtime_file(name: &str) -> bool {
 
 /// Returns the property that lists a file.
 fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
-    let name = entry.name();
-    let below = |place: &str| entry.within(place) && entry.path != place;
+    let name = entry.file_name();
+    let below = |place: &str| entry.is_within(place) && entry.path != place;
     if below("/tmp") || below("/var/tmp") {
         return (directory || !is_runtime_file(name)).then_some("temporary");
     }
-    if entry.within("/var/lib/apt/lists")
-        || entry.within("/var/cache/apt")
-        || entry.within("/var/cache/dnf")
+    if entry.is_within("/var/lib/apt/lists")
+        || entry.is_within("/var/cache/apt")
+        || entry.is_within("/var/cache/dnf")
     {
-        return (entry.filled() && name != "lock").then_some("packages");
+        return (entry.has_content() && name != "lock").then_some("packages");
     }
     if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"]
         .iter()
         .any(|place| below(place))
         || entry.path == "/core"
     {
-        return entry.filled().then_some("dumps");
+        return entry.has_content().then_some("dumps");
     }
     if name == "random-seed"
         || [
@@ -110,9 +110,9 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
         .iter()
         .any(|place| below(place))
     {
-        return entry.filled().then_some("instance");
+        return entry.has_content().then_some("instance");
     }
-    if entry.within("/etc") {
+    if entry.is_within("/etc") {
         return Some("configuration");
     }
     matches!(
@@ -130,7 +130,7 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     let directory = view.identity().directory;
-    walk::paths(view, "leftovers", |entry| {
+    walk::filter_paths(view, "leftovers", |entry| {
         match property_of(entry, directory) {
             Some("instance") => property == "instance",
             Some(of) => property == "files" || of == property,

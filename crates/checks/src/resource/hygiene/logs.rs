@@ -86,7 +86,10 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 
 fn is_unsafe(entry: &Entry) -> bool {
     let private = || {
-        PRIVATE.iter().any(|name| entry.name().starts_with(name)) || entry.within("/var/log/audit")
+        PRIVATE
+            .iter()
+            .any(|name| entry.file_name().starts_with(name))
+            || entry.is_within("/var/log/audit")
     };
     entry.stat.kind == "file"
         && (entry.stat.mode & 0o002 != 0 || (entry.stat.mode & 0o004 != 0 && private()))
@@ -104,17 +107,21 @@ fn is_rotated(name: &str) -> bool {
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    let written = |entry: &Entry| entry.filled() && !entry.within(JOURNALS);
+    let written = |entry: &Entry| entry.has_content() && !entry.is_within(JOURNALS);
     match property {
-        "files" => walk::paths(view, "logs", written),
-        "rotated" => walk::paths(view, "logs", |entry| {
-            written(entry) && is_rotated(entry.name())
+        "files" => walk::filter_paths(view, "logs", written),
+        "rotated" => walk::filter_paths(view, "logs", |entry| {
+            written(entry) && is_rotated(entry.file_name())
         }),
-        "unsafe" => walk::paths(view, "logs", is_unsafe),
-        "journals" => walk::paths(view, "logs", |entry| {
-            let of_a_machine = entry.name().len() >= 32
-                && entry.name().bytes().take(32).all(|b| b.is_ascii_hexdigit());
-            entry.stat.kind == "directory" && entry.within(JOURNALS) && of_a_machine
+        "unsafe" => walk::filter_paths(view, "logs", is_unsafe),
+        "journals" => walk::filter_paths(view, "logs", |entry| {
+            let of_a_machine = entry.file_name().len() >= 32
+                && entry
+                    .file_name()
+                    .bytes()
+                    .take(32)
+                    .all(|b| b.is_ascii_hexdigit());
+            entry.stat.kind == "directory" && entry.is_within(JOURNALS) && of_a_machine
         }),
         _ if view.identity().directory => {
             Observed::Skipped("a directory has no boot time".to_owned())
@@ -122,7 +129,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
             Observed::Skipped("the boot time is unknown without a service manager".to_owned())
         }
-        _ => walk::paths(view, "old-logs", Entry::filled),
+        _ => walk::filter_paths(view, "old-logs", Entry::has_content),
     }
 }
 

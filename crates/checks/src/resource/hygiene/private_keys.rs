@@ -47,9 +47,9 @@ fn is_unsafe(entry: &Entry) -> bool {
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     match property {
-        "modes" => walk::modes(view, "private_keys", |_| true),
-        "unsafe" => walk::paths(view, "private_keys", is_unsafe),
-        _ => walk::paths(view, "private_keys", |_| true),
+        "modes" => walk::filter_modes(view, "private_keys", |_| true),
+        "unsafe" => walk::filter_paths(view, "private_keys", is_unsafe),
+        _ => walk::filter_paths(view, "private_keys", |_| true),
     }
 }
 

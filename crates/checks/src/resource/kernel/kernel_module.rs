@@ -1,12 +1,12 @@
 //! The `kernel_module` resource: the modprobe configuration and the loaded state of a module.
 
-use super::kernel_parameter::foreign;
+use super::kernel_parameter::skip_reason;
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{FUNCTIONS, Text, Texts, joined};
+use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState, join_continuations};
 use crate::resource::filesystem::glob;
 
 pub(crate) static KIND: Kind = Kind {
@@ -100,11 +100,11 @@ struct Rules {
 }
 
 impl Rules {
-    fn read(text: &str) -> Result<Self, String> {
-        let texts = Texts::read(text)?;
+    fn parse(text: &str) -> Result<Self, String> {
+        let texts = DropInFiles::parse(text)?;
         let mut out = Self::default();
-        for (path, lines) in texts.merged(".conf")? {
-            for line in joined(lines) {
+        for (path, lines) in texts.effective_files(".conf")? {
+            for line in join_continuations(lines) {
                 let mut words = line.split_ascii_whitespace();
                 match (words.next(), words.next()) {
                     (Some("install"), Some(name)) => {
@@ -124,11 +124,11 @@ impl Rules {
 
     /// Returns true if the module is disabled, and the reason. The first of several commands counts
     /// (kmod, kmod_module_get_install_commands).
-    fn disabled(&self, name: &str) -> (bool, String) {
+    fn is_disabled(&self, name: &str) -> (bool, String) {
         let found = self
             .installs
             .iter()
-            .find(|(known, ..)| known == name || glob::fits(known, name));
+            .find(|(known, ..)| known == name || glob::is_match(known, name));
         let Some((_, command, file)) = found else {
             return (false, "no install line".to_owned());
         };
@@ -155,11 +155,11 @@ fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, Strin
         normalize_name(file.split(".ko").next().unwrap_or_default())
     };
     let mut out = Vec::new();
-    for (path, text) in Texts::read(text)?.files {
+    for (path, text) in DropInFiles::parse(text)?.files {
         let kernel = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
         match text {
-            Text::Lines(lines) => out.push((kernel, lines.iter().map(name).collect())),
-            Text::Denied => return Err(format!("{path}: permission denied")),
+            FileState::Lines(lines) => out.push((kernel, lines.iter().map(name).collect())),
+            FileState::Denied => return Err(format!("{path}: permission denied")),
             _ => out.push((kernel, Vec::new())),
         }
     }
@@ -169,7 +169,7 @@ fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, Strin
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let name = normalize_name(&target.subject);
     match property {
-        "loaded" => foreign(view).unwrap_or_else(|| {
+        "loaded" => skip_reason(view).unwrap_or_else(|| {
             view.parsed("modules", "", |text| {
                 Ok(text.lines().map(normalize_name).collect::<Vec<_>>())
             })
@@ -188,11 +188,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                     None => Observed::bool(false),
                 }
             }),
-        _ => view.parsed("modprobe-files", "", Rules::read).observe(
+        _ => view.parsed("modprobe-files", "", Rules::parse).observe(
             "has no configuration",
             |rules| {
                 let (yes, how) = if property == "disabled" {
-                    rules.disabled(&name)
+                    rules.is_disabled(&name)
                 } else {
                     let found = rules.blacklist.iter().find(|(known, _)| *known == name);
                     (
@@ -208,7 +208,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 #[cfg(test)]
 mod tests {
-    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::resource::filesystem::fstab_rows::tests::encode_files;
     use crate::tests::lines;
 
     const OWN: (&str, &str, i32, &str, &str) =
@@ -217,7 +217,7 @@ mod tests {
         ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
     fn judge_check(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
-        let text = sent(files, &[]);
+        let text = encode_files(files, &[]);
         lines(
             &format!("- {yaml}"),
             &[FOREIGN, ("modprobe-files", "", 0, "-", &text)],
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn builtin_modules_come_from_each_kernel() {
-        let text = sent(
+        let text = encode_files(
             &[(
                 "/lib/modules/6.1-a/modules.builtin",
                 Some("kernel/fs/ext4/ext4.ko\nkernel/x/usb-common.ko.xz"),

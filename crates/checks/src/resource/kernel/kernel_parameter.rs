@@ -8,7 +8,7 @@ use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{FUNCTIONS, Text, Texts};
+use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState};
 use crate::resource::filesystem::glob;
 use crate::text::{hex, sh_quote};
 
@@ -53,7 +53,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// Returns the reason why running state cannot be judged.
-pub(crate) fn foreign(view: &View<'_>) -> Option<Observed> {
+pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observed> {
     let why = if view.identity().directory {
         "nothing runs in a directory"
     } else if view.identity().kernel_owned {
@@ -188,18 +188,18 @@ impl SysctlSettings {
     ///
     /// A later line for the same key replaces an earlier one. A line with the same value keeps its
     /// position.
-    fn read(text: &str) -> Result<Self, String> {
-        let mut texts = Texts::read(text)?;
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut texts = DropInFiles::parse(text)?;
         // The collector lists this file only if systemd-sysctl is not installed.
         let last = texts.file(CONF).cloned();
         texts.files.retain(|(path, _)| path != CONF);
         let mut out = Self::default();
-        for (path, lines) in texts.merged(".conf")? {
-            lines.iter().for_each(|line| out.add(line, path));
+        for (path, lines) in texts.effective_files(".conf")? {
+            lines.iter().for_each(|line| out.add_line(line, path));
         }
         match last {
-            Some(Text::Denied) => return Err(format!("{CONF}: permission denied")),
-            Some(Text::Lines(lines)) => lines.iter().for_each(|line| out.add(line, CONF)),
+            Some(FileState::Denied) => return Err(format!("{CONF}: permission denied")),
+            Some(FileState::Lines(lines)) => lines.iter().for_each(|line| out.add_line(line, CONF)),
             _ => {}
         }
         let set = out
@@ -209,12 +209,12 @@ impl SysctlSettings {
             .filter_map(|(at, s)| Some((at, s.as_ref()?)));
         let patterns = set
             .filter(|(_, s)| s.value.is_some())
-            .filter_map(|(at, s)| Some((glob::compiled(&s.key)?, at)));
+            .filter_map(|(at, s)| Some((glob::compile(&s.key)?, at)));
         out.patterns = patterns.collect();
         Ok(out)
     }
 
-    fn add(&mut self, line: &str, file: &str) {
+    fn add_line(&mut self, line: &str, file: &str) {
         let line = line.trim_matches(|c: char| c.is_ascii_whitespace());
         if line.is_empty() || line.starts_with(['#', ';']) {
             return;
@@ -311,9 +311,9 @@ fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, String> {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = sysctl_path(&target.subject);
     if property == "running" {
-        return foreign(view).unwrap_or_else(|| running_value(&path, view));
+        return skip_reason(view).unwrap_or_else(|| running_value(&path, view));
     }
-    view.parsed("sysctl-files", "", SysctlSettings::read)
+    view.parsed("sysctl-files", "", SysctlSettings::parse)
         .observe("has no configuration", |merged| {
             let Some(setting) = merged.setting_of(&path) else {
                 return Observed::Missing("is not set in sysctl.d".to_owned());

@@ -21,7 +21,7 @@ fn encode_files(files: &[(&str, &str)]) -> String {
 }
 
 fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
-    let merged = SysctlSettings::read(&encode_files(written)).expect("files");
+    let merged = SysctlSettings::parse(&encode_files(written)).expect("files");
     let found = merged.setting_of(&sysctl_path(name));
     match found.map(|s| &s.value) {
         None => "unset".to_owned(),

@@ -8,7 +8,7 @@ use crate::phase::Phase;
 use crate::text::brief;
 
 use crate::resource::filesystem::walk::{self, Entry};
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "time_sync",
@@ -79,7 +79,7 @@ fn enabled_services(found: &[Entry]) -> Vec<&'static str> {
     let on = |units: &[&str]| {
         units
             .iter()
-            .any(|unit| enablement(found, unit) == Enablement::Enabled)
+            .any(|unit| unit_enablement(found, unit) == Enablement::Enabled)
     };
     SERVICES
         .iter()
@@ -99,7 +99,7 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     for line in text.lines() {
         let Some((path, setting)) = line.split_once('\t') else {
-            if walk::entries(line).is_err() {
+            if walk::parse_entries(line).is_err() {
                 return Err(brief(line.as_bytes()));
             }
             continue;
@@ -124,7 +124,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "synchronised" {
         return observe_synchronised(view);
     }
-    walk::found(view, "time_units").observe("was not collected", |found| {
+    walk::load_entries(view, "time_units").observe("was not collected", |found| {
         let services = enabled_services(&found);
         match property {
             "enabled" => Observed::Value(Value::Bool(!services.is_empty(), services.join(", "))),

@@ -67,7 +67,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
 
 /// Entry of the package database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct PackageRow {
     /// Architecture, such as `amd64` or `all`.
     pub(crate) arch: String,
     /// Three words of the dpkg status, such as `install ok installed`.
@@ -79,12 +79,12 @@ pub(crate) struct Row {
 }
 
 /// Packages by name.
-pub(crate) type Rows = BTreeMap<String, Vec<Row>>;
+pub(crate) type PackageTable = BTreeMap<String, Vec<PackageRow>>;
 
 /// Parses lines of name, architecture, status, version, source and source version, separated by
 /// tabs.
-pub(crate) fn rows(text: &str) -> Result<Rows, String> {
-    let mut out = Rows::new();
+pub(crate) fn rows(text: &str) -> Result<PackageTable, String> {
+    let mut out = PackageTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, _] = words.as_slice() else {
@@ -95,7 +95,7 @@ pub(crate) fn rows(text: &str) -> Result<Rows, String> {
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();
-        out.entry((*name).to_owned()).or_default().push(Row {
+        out.entry((*name).to_owned()).or_default().push(PackageRow {
             arch,
             status,
             version,
@@ -122,8 +122,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("packages", "", rows)
         .observe("has no package database", |rows| {
             let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
-            let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
-            let matching: Vec<&Row> = all.iter().filter(fits).collect();
+            let fits = |row: &&PackageRow| arch.is_none_or(|a| a == row.arch || row.arch == "all");
+            let matching: Vec<&PackageRow> = all.iter().filter(fits).collect();
             // A package can have several architectures. The installed one counts.
             let best = matching
                 .iter()

@@ -88,7 +88,7 @@ fn parse_repositories(text: &str) -> Result<Vec<Repository>, String> {
                 .entry(path.trim_start_matches('.').to_owned())
                 .or_default()
                 .push(line),
-            None => drop(walk::entries(line)?),
+            None => drop(walk::parse_entries(line)?),
         }
     }
     let mut out = Vec::new();
@@ -271,14 +271,14 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
 }
 
 fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observed {
-    match walk::found(view, "apt_keys") {
+    match walk::load_entries(view, "apt_keys") {
         Seen::Unknown(why) => Observed::Unknown(why),
         Seen::Absent => Observed::uncollected(),
         Seen::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
             let trusted = found
                 .iter()
-                .filter(|entry| ring(entry.name()))
+                .filter(|entry| ring(entry.file_name()))
                 .map(|entry| entry.path.clone());
             Observed::list(
                 trusted

@@ -52,22 +52,22 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn is_private_key(entry: &Entry) -> bool {
-    entry.name().ends_with("_key")
+    entry.file_name().ends_with("_key")
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     match property {
-        "files" => walk::paths(view, "host_keys", |_| true),
-        "modes" => walk::modes(view, "host_keys", is_private_key),
-        "exposed" => walk::paths(view, "host_keys", |entry| {
+        "files" => walk::filter_paths(view, "host_keys", |_| true),
+        "modes" => walk::filter_modes(view, "host_keys", is_private_key),
+        "exposed" => walk::filter_paths(view, "host_keys", |entry| {
             is_private_key(entry)
                 && entry.stat.kind != "link"
                 && (entry.stat.uid != 0 || entry.stat.mode & 0o077 != 0)
         }),
-        _ => walk::found(view, "host_keys").observe("was not collected", |all| {
+        _ => walk::load_entries(view, "host_keys").observe("was not collected", |all| {
             let named = |entry: &Entry| {
                 entry
-                    .name()
+                    .file_name()
                     .strip_prefix("ssh_host_")?
                     .strip_suffix("_key")
                     .map(str::to_owned)

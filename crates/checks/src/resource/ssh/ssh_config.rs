@@ -1,6 +1,6 @@
 //! The `ssh_config` resource: options of the SSH client in the system configuration.
 
-use super::sshd_config::{changes_defaults, flag};
+use super::sshd_config::{canonical_flag, changes_defaults};
 use super::sshd_config_merge::Dialect;
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
 use crate::kind::{Kind, Of, Property, words};
@@ -75,14 +75,14 @@ static CLIENT: Program = Program {
         "userknownhostsfile",
     ],
     unable: &[],
-    told,
+    normalize: normalize_value,
 };
 
 const TIMES: &[&str] = &["connecttimeout", "forwardx11timeout", "serveraliveinterval"];
 
 /// Normalizes a value like readconf.c: yes and no (`ssh -G` prints true and false for some
 /// options), times in seconds, levels in upper case.
-fn told(keyword: &str, value: &str) -> Option<String> {
+fn normalize_value(keyword: &str, value: &str) -> Option<String> {
     if changes_defaults(keyword, value) {
         return None;
     }
@@ -98,7 +98,7 @@ fn told(keyword: &str, value: &str) -> Option<String> {
         _ if TIMES.contains(&keyword) => {
             quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
         }
-        _ => flag(&lower).unwrap_or(value).to_owned(),
+        _ => canonical_flag(&lower).unwrap_or(value).to_owned(),
     })
 }
 

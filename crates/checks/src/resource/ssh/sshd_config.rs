@@ -81,7 +81,7 @@ pub(crate) static SERVER: Program = Program {
         "must be owned by root and not group or world-writable",
         "Privilege separation user",
     ],
-    told,
+    normalize: normalize_value,
 };
 
 /// Parses a text as a configuration in which each `Include` refers to the text itself.
@@ -114,7 +114,7 @@ const FLAGS: &[&str] = &[
 
 /// Normalizes a value like servconf.c: yes and no in lower case, times in seconds, levels in upper
 /// case. `prohibit-password` also has its old name.
-fn told(keyword: &str, value: &str) -> Option<String> {
+fn normalize_value(keyword: &str, value: &str) -> Option<String> {
     if changes_defaults(keyword, value) {
         return None;
     }
@@ -126,7 +126,7 @@ fn told(keyword: &str, value: &str) -> Option<String> {
         _ if TIMES.contains(&keyword) => {
             quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
         }
-        _ => flag(&lower).unwrap_or(value).to_owned(),
+        _ => canonical_flag(&lower).unwrap_or(value).to_owned(),
     })
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn changes_defaults(keyword: &str, value: &str) -> bool {
 }
 
 /// Returns the canonical form of a flag. `true` and `false` are aliases of `yes` and `no`.
-pub(crate) fn flag(lower: &str) -> Option<&'static str> {
+pub(crate) fn canonical_flag(lower: &str) -> Option<&'static str> {
     match lower {
         "true" => Some("yes"),
         "false" => Some("no"),

@@ -36,7 +36,7 @@ pub(crate) struct Program {
     /// Messages of the program if it cannot print options although the configuration is valid.
     pub(crate) unable: &'static [&'static str],
     /// Normalizes a value as the program prints it; none if only the program can.
-    pub(crate) told: fn(&str, &str) -> Option<String>,
+    pub(crate) normalize: fn(&str, &str) -> Option<String>,
 }
 
 pub(crate) fn requests(program: &Program, asked: &[Asked<'_>]) -> Vec<String> {
@@ -179,8 +179,8 @@ fn parse_options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>>
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         let keyword = program.dialect.keyword(keyword);
         if !keyword.is_empty() {
-            let told =
-                (program.told)(&keyword, value.trim()).unwrap_or_else(|| value.trim().to_owned());
+            let told = (program.normalize)(&keyword, value.trim())
+                .unwrap_or_else(|| value.trim().to_owned());
             out.entry(keyword).or_default().push(told);
         }
     }
@@ -191,7 +191,7 @@ fn parse_options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>>
 fn normalize_values(program: &Program, keyword: &str, values: Vec<String>, why: &str) -> Observed {
     match values
         .iter()
-        .map(|value| (program.told)(keyword, value))
+        .map(|value| (program.normalize)(keyword, value))
         .collect()
     {
         Some(told) => Observed::Value(Value::Setting(told)),

@@ -86,7 +86,7 @@ pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-pub(super) fn unit(name: &str) -> String {
+pub(super) fn unit_name(name: &str) -> String {
     if SUFFIXES.iter().any(|s| name.ends_with(s)) {
         name.to_owned()
     } else {
@@ -95,7 +95,10 @@ pub(super) fn unit(name: &str) -> String {
 }
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let units: BTreeSet<String> = asked.iter().map(|one| unit(&one.target.subject)).collect();
+    let units: BTreeSet<String> = asked
+        .iter()
+        .map(|one| unit_name(&one.target.subject))
+        .collect();
     let words: Vec<String> = units.iter().map(|unit| sh_quote(unit)).collect();
     vec![format!("services {}", words.join(" "))]
 }
@@ -154,7 +157,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     }
     view.parsed("services", "", parse_units)
         .observe("has no service manager", |units| {
-            let Some(unit) = units.get(&unit(&target.subject)) else {
+            let Some(unit) = units.get(&unit_name(&target.subject)) else {
                 return Observed::uncollected();
             };
             if let Some(why) = &unit.problem {

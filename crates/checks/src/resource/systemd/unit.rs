@@ -57,7 +57,7 @@ fn is_valid_property(property: &str) -> bool {
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
-        .map(|one| service::unit(&one.target.subject))
+        .map(|one| service::unit_name(&one.target.subject))
         .collect();
     let properties: BTreeSet<&str> = asked
         .iter()
@@ -126,7 +126,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     }
     view.parsed("unit_properties", "", parse_units)
         .observe("has no service manager", |units| {
-            let Some(unit) = units.get(&service::unit(&target.subject)) else {
+            let Some(unit) = units.get(&service::unit_name(&target.subject)) else {
                 return Observed::uncollected();
             };
             if unit

@@ -22,7 +22,7 @@ pub(crate) enum Enablement {
 
 impl Enablement {
     /// Returns the word of `systemctl is-enabled`.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "not-found",
             Self::Masked => "masked",
@@ -34,14 +34,14 @@ impl Enablement {
 
 /// Returns the state of a unit from its file, a link to /dev/null, or a link in a `.wants`
 /// directory.
-pub(crate) fn enablement(found: &[Entry], unit: &str) -> Enablement {
+pub(crate) fn unit_enablement(found: &[Entry], unit: &str) -> Enablement {
     let (mut there, mut wanted) = (false, false);
-    for entry in found.iter().filter(|entry| entry.name() == unit) {
+    for entry in found.iter().filter(|entry| entry.file_name() == unit) {
         let folder = entry.path.rsplit('/').nth(1).unwrap_or_default();
         if folder == "system" {
             let nothing = entry.link.as_deref() == Some("/dev/null")
                 || (entry.stat.kind == "file" && entry.stat.size == Some(0));
-            if nothing && entry.within("/etc") {
+            if nothing && entry.is_within("/etc") {
                 return Enablement::Masked;
             }
             there |= !nothing;
@@ -60,7 +60,7 @@ pub(crate) fn enablement(found: &[Entry], unit: &str) -> Enablement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::filesystem::walk::entries;
+    use crate::resource::filesystem::walk::parse_entries;
 
     #[test]
     fn unit_state_follows_its_files() {
@@ -75,7 +75,7 @@ mod tests {
             (format!("{file}{wants}{mask}"), Enablement::Masked),
         ] {
             assert_eq!(
-                enablement(&entries(&text).expect("entries"), "a.service"),
+                unit_enablement(&parse_entries(&text).expect("entries"), "a.service"),
                 expected,
                 "{text}"
             );
