@@ -83,7 +83,7 @@ pub(super) fn checked(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catal
         ui::say(&ui::snippet::render(
             &findings,
             &texts(on_disk, &findings),
-            ui::fancy(),
+            ui::stderr_is_terminal(),
         ));
     }
     catalog.ok_or_else(|| invalid(&findings))
@@ -141,7 +141,7 @@ pub(super) async fn cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
 /// The cloud, which this build does not have.
 #[cfg(not(feature = "live"))]
 pub(super) async fn cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
-    Err(crate::adapters::offline::unavailable())
+    Err(crate::adapters::offline::offline_error())
 }
 
 /// The store that the catalog names; nothing is asked of it yet.
@@ -204,14 +204,14 @@ fn in_account(role: &str, account: &str) -> String {
 #[cfg(feature = "live")]
 async fn assumed(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
-        crate::adapters::aws::Aws::assume(region, role).await,
+        crate::adapters::aws::Aws::assume_role(region, role).await,
     ))
 }
 
 /// The cloud, which this build does not have.
 #[cfg(not(feature = "live"))]
 async fn assumed(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
-    Err(crate::adapters::offline::unavailable())
+    Err(crate::adapters::offline::offline_error())
 }
 
 /// The HTTP client, where this build has one.
@@ -230,7 +230,7 @@ pub(super) fn http() -> Option<Arc<dyn Http>> {
 #[cfg(feature = "live")]
 pub(super) fn commit(root: &Path) -> Option<Commit> {
     use crate::ports::Vcs as _;
-    crate::adapters::git::Git::at(root).commit()
+    crate::adapters::git::Git::new(root).commit()
 }
 
 /// The commit, which this build can't read.
@@ -246,7 +246,7 @@ pub(super) fn endpoint() -> Option<String> {
 
 /// Reads a file named on the command line.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    system::read(path).map_err(|e| Error::input("a file can't be read").because(e))
+    system::read_file(path).map_err(|e| Error::input("a file can't be read").because(e))
 }
 
 /// Writes a file named on the command line.

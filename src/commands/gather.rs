@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::context::{self, Clouds, Loaded};
-use crate::adapters::system::{SystemClock, reader};
+use crate::adapters::system::{SystemClock, open_reader};
 use crate::catalog::{Image, Origin, Settings, Source};
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ pub(super) async fn begun(
 
 fn recorded(file: &Path) -> Result<Inventory> {
     // Piece by piece: the text of a large inventory is as large as the inventory.
-    let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
+    let text = open_reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
     let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
         Error::input(format!(
             "{}:{}:{}: it is not a recorded world",

@@ -61,7 +61,7 @@ fn settings(dir: &Path) -> Result<Settings> {
             ui::say(&ui::snippet::render(
                 &findings,
                 &context::texts(&files, &findings),
-                ui::fancy(),
+                ui::stderr_is_terminal(),
             ));
             Err(context::invalid(&findings)
                 .hint("or name the catalog with --catalog, which needs no checkout"))

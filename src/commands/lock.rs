@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{self, Loaded};
 use super::gather;
 use crate::adapters::processes::SystemProcesses;
-use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
+use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
 use crate::engine::lock::{Held, Locks, Who};
 use crate::error::{Error, Kind, Result};
@@ -77,7 +77,7 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     let envs = rungs.of(settings);
     let store = context::store(settings).await?;
     let run = new_run_id(SystemClock.now());
-    let (interrupt, stop) = (interrupt(), CancellationToken::new());
+    let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
     let mut lock = Lock {
         store: Arc::clone(&store),
         held: None,
@@ -94,9 +94,9 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
         let who = Who {
             run: run.clone(),
             caller: identity.arn,
-            host: host(),
+            host: host_name(),
             pid: std::process::id(),
-            process: SystemProcesses.own(),
+            process: SystemProcesses.current_process(),
             job: variable("CI_JOB_URL"),
         };
         let locks = locks(settings, store);

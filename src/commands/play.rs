@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Play) -> Result<u8> {
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
-    let played = ansible::play(&folder, &arguments(&job), &variables, &mut hear).await;
+    let played = ansible::run_playbook(&folder, &arguments(&job), &variables, &mut hear).await;
     let code = played.map_err(|e| failed("`ansible-playbook` can't be started".to_owned(), e))?;
     match output.verdict(code, &job) {
         Ok(()) => Ok(0),

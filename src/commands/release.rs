@@ -45,7 +45,12 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         sweep::after(&loaded, &inventory).await;
         return Ok(0);
     }
-    notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
+    notes(
+        loaded
+            .lock
+            .get()
+            .is_some_and(|lock| lock.store.is_durable()),
+    );
     let on_failure = loaded.catalog.settings.on_failure;
     let manner = run::Manner {
         jobs: usize::from(args.jobs),

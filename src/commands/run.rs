@@ -8,7 +8,9 @@ use super::lock::{self, Rungs};
 use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
-use crate::adapters::system::{JournalFile, RunDirectory, SystemClock, program, working_directory};
+use crate::adapters::system::{
+    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
+};
 use crate::catalog::OnFailure;
 use crate::engine::event::{Event, Listener};
 use crate::engine::fence::{Fenced, Guard};
@@ -119,7 +121,7 @@ pub(super) async fn act(
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
         listener: Arc::new(Both(
-            Progress::new(crate::ui::fancy()),
+            Progress::new(crate::ui::stderr_is_terminal()),
             EventLog,
             Arc::clone(&timer),
         )),
@@ -160,7 +162,7 @@ async fn steps(
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
     let clouds = context::clouds(&loaded.catalog.settings).await?;
-    let program = program();
+    let program = current_program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),

@@ -9,8 +9,8 @@ use crate::model::ImageName;
 /// The images that differ from the catalog at `revision`, with their descendants.
 #[cfg(feature = "live")]
 pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
-    use crate::adapters::git::Tree;
-    let tree = Tree::at(loaded.files.root(), revision).map_err(|e| {
+    use crate::adapters::git::GitTree;
+    let tree = GitTree::open(loaded.files.root(), revision).map_err(|e| {
         Error::input(format!("the catalog can't be read at `{revision}`"))
             .because(e)
             .hint("give a commit, branch or tag of the repository that holds bakeline.yaml; fetch it first")
@@ -39,5 +39,5 @@ pub(super) fn changed(_: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>>
         crate::error::Kind::Usage,
         format!("this bakeline can't read `{revision}`"),
     );
-    Err(error.because(crate::adapters::offline::unavailable()))
+    Err(error.because(crate::adapters::offline::offline_error()))
 }

@@ -122,5 +122,5 @@ fn found(
 }
 
 fn text(path: &Path) -> Option<String> {
-    std::io::read_to_string(system::reader(path).ok()?).ok()
+    std::io::read_to_string(system::open_reader(path).ok()?).ok()
 }

@@ -116,7 +116,7 @@ pub fn render_text(
     parsed
         .tera
         .render(path, &context)
-        .map_err(|e| wrong(chain(&e)))
+        .map_err(|e| wrong(crate::error::describe(&e)))
 }
 
 /// A template ready to be rendered, and the variables it uses, sorted.
@@ -199,17 +199,4 @@ fn engine(path: &str, text: &str, language: Language) -> Result<tera::Tera, tera
     });
     tera.add_raw_template(path, text)?;
     Ok(tera)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !out.contains(&text) {
-            out = format!("{out}: {text}");
-        }
-        cause = inner.source();
-    }
-    out
 }

@@ -12,19 +12,21 @@ use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Step, StepId};
-use crate::ports::{Bounds, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
+use crate::ports::{
+    HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
+};
 
 /// The test instance of a scope, by its address or, through SSM, its id; its host key is known.
-pub(super) fn booted(steps: &Steps, scope: &str, user: &str, host: &str) -> Target {
+pub(super) fn booted(steps: &Steps, scope: &str, user: &str, host: &str) -> SshTarget {
     let root = steps.workspace.root();
-    Target {
+    SshTarget {
         host: host.to_owned(),
         port: Some(22),
         user: Some(user.to_owned()),
         key: Some(root.join(super::access::key_file(scope))),
         known_hosts: Some(root.join(host_key::known_hosts(scope))),
-        trust: Trust::Known,
-        config: SshConfig::Ours,
+        trust: HostKeyPolicy::Known,
+        config: SshConfig::Isolated,
         ssm: steps.catalog.settings.builder.access == Access::Ssm,
     }
 }
@@ -35,9 +37,9 @@ pub(super) fn booted(steps: &Steps, scope: &str, user: &str, host: &str) -> Targ
 /// The machine can't be reached, or the collection came back incomplete.
 pub async fn collect(
     shell: &dyn Shell,
-    target: &Target,
+    target: &SshTarget,
     (controls, phase): (&[&Control], Phase),
-    bounds: Bounds,
+    bounds: ScriptLimits,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
@@ -54,14 +56,15 @@ pub async fn collect(
         .run(target, &script, bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls).map_err(|e| {
-        Error::new(
-            Kind::StepFailed,
-            format!("the facts of {} are incomplete", target.host),
-        )
-        .because(e)
-    })?;
-    Ok((facts, answer.took))
+    let facts = checks::collected(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+        .map_err(|e| {
+            Error::new(
+                Kind::StepFailed,
+                format!("the facts of {} are incomplete", target.host),
+            )
+            .because(e)
+        })?;
+    Ok((facts, answer.elapsed))
 }
 
 /// Collects from the test instance that a step has booted; also says which machine it was.
@@ -84,7 +87,7 @@ pub(super) async fn from_booted(
         &*steps.shell,
         &target,
         (controls, Phase::Boot),
-        Bounds::FRESH,
+        ScriptLimits::NEW_INSTANCE,
         &context.cancel,
     )
     .await;
@@ -122,13 +125,13 @@ impl From<ShellError> for Error {
             ShellErrorKind::NoShell => {
                 Some("a target needs a POSIX `sh`; its files can be checked as a directory")
             }
-            ShellErrorKind::TooLong => {
+            ShellErrorKind::Timeout => {
                 Some("look at what hangs there, or give it more time with --max-seconds")
             }
-            ShellErrorKind::TooMuch => {
+            ShellErrorKind::OutputLimit => {
                 Some("look at what its login prints, or allow more with --max-mebibytes")
             }
-            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Here => None,
+            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
         };
         let kind = if error.kind == ShellErrorKind::Cancelled {
             Kind::Interrupted

@@ -40,7 +40,7 @@ pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
         };
         return Ok(kept.into_iter().map(back).collect());
     }
-    let keys = steps.shell.new_host_keys().await;
+    let keys = steps.shell.generate_host_keys().await;
     let keys = keys.map_err(|e| {
         Error::new(
             Kind::StepFailed,
@@ -50,7 +50,7 @@ pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
     })?;
     let keep = |k: &HostKey| Kept {
         kind: k.kind.clone(),
-        private: k.private.reveal().to_owned(),
+        private: k.private.expose().to_owned(),
         public: k.public.clone(),
     };
     let text = serde_json::to_vec(&keys.iter().map(keep).collect::<Vec<_>>()).unwrap_or_default();
@@ -63,7 +63,7 @@ pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
 /// What user data says of them.
 pub(super) fn told(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
     keys.iter()
-        .map(|k| (k.kind.as_str(), k.private.reveal(), k.public.as_str()))
+        .map(|k| (k.kind.as_str(), k.private.expose(), k.public.as_str()))
         .collect()
 }
 

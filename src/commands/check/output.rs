@@ -62,7 +62,7 @@ pub(super) fn show(
             None => ui::data(&terminal::write(
                 report,
                 terminal::Options {
-                    colour: ui::colours(),
+                    colour: ui::stdout_is_terminal(),
                     passed: false,
                 },
             )),
@@ -83,7 +83,7 @@ pub(super) fn show(
     ui::data(&terminal::write(
         report,
         terminal::Options {
-            colour: ui::colours(),
+            colour: ui::stdout_is_terminal(),
             passed: false,
         },
     ));

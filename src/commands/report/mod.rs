@@ -272,7 +272,7 @@ pub(super) async fn conclude(
         ui::say(&format!("warning: the result is not in the store: {e}"));
     }
     let http = context::http();
-    crate::notify::tell(
+    crate::notify::send_notifications(
         catalog,
         &slack(report, inventory),
         &context::webhook,

@@ -90,8 +90,8 @@ impl<S: Store> Store for Flaky<S> {
         self.call("delete", key, self.inner.delete(key)).await
     }
 
-    fn durable(&self) -> bool {
-        self.inner.durable()
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
     }
 
     fn location(&self) -> String {

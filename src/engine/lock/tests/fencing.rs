@@ -65,7 +65,7 @@ impl Store for Slow {
         self.0.delete(key).await
     }
 
-    fn durable(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 
