@@ -30,8 +30,8 @@ fn mask_secrets(
 ) -> BTreeMap<String, String> {
     let mut out = texts.clone();
     for diagnostic in diagnostics.iter().filter(|d| d.code == codes::SECRET) {
-        if let Some(text) = out.get_mut(&diagnostic.place.file) {
-            let span = diagnostic.place.span.clone();
+        if let Some(text) = out.get_mut(&diagnostic.span.file) {
+            let span = diagnostic.span.range.clone();
             if let Some(secret) = text.get(span.clone()) {
                 let stars: String = secret
                     .bytes()
@@ -55,14 +55,14 @@ fn snippet_groups<'d>(
     let title = level
         .primary_title(diagnostic.message.as_str())
         .id(diagnostic.code);
-    let place = &diagnostic.place;
-    let mut group = match texts.get(&place.file) {
-        Some(text) if place.line > 0 => title.element(
+    let span = &diagnostic.span;
+    let mut group = match texts.get(&span.file) {
+        Some(text) if span.line > 0 => title.element(
             Snippet::source(text.as_str())
-                .path(place.file.as_str())
-                .annotation(AnnotationKind::Primary.span(place.span.clone())),
+                .path(span.file.as_str())
+                .annotation(AnnotationKind::Primary.span(span.range.clone())),
         ),
-        _ => title.element(annotate_snippets::Origin::path(place.file.as_str())),
+        _ => title.element(annotate_snippets::Origin::path(span.file.as_str())),
     };
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
@@ -73,7 +73,7 @@ fn snippet_groups<'d>(
         if let Some(text) = texts.get(&other.file).filter(|_| other.line > 0) {
             let snippet = Snippet::source(text.as_str())
                 .path(other.file.as_str())
-                .annotation(AnnotationKind::Context.span(other.span.clone()));
+                .annotation(AnnotationKind::Context.span(other.range.clone()));
             out.push(title.element(snippet));
         } else {
             out.push(title.element(annotate_snippets::Origin::path(other.file.as_str())));
