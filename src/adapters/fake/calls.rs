@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::state::{ACCOUNT, FakeCloudState};
-use super::{Call, Fault, When};
+use super::{Call, Fault, FaultTiming};
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
@@ -166,7 +166,7 @@ impl FakeCloud {
             region: region.to_string(),
             message,
         };
-        if let Some((When::Before, kind)) = injected {
+        if let Some((FaultTiming::Before, kind)) = injected {
             return Err(error(kind, "injected before the effect".to_owned()));
         }
         let result = act(inner.state_of(self.account(), region));

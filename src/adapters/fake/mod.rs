@@ -12,14 +12,15 @@ pub use calls::FakeCloud;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
-    BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
+    BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,
+    MemoryWorkspace,
 };
 
 use crate::ports::CloudErrorKind;
 
 /// Time of an injected failure: before or after the effect of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum FaultTiming {
     /// The call fails without an effect.
     Before,
     /// The call has its effect, but returns an error, as if the response was lost.
@@ -38,7 +39,7 @@ pub struct Fault {
     /// All later matching calls fail too.
     pub forever: bool,
     /// Time of the failure.
-    pub when: When,
+    pub when: FaultTiming,
     /// Kind of the returned error.
     pub kind: CloudErrorKind,
 }
@@ -46,7 +47,7 @@ pub struct Fault {
 impl Fault {
     /// Creates a fault of the `nth` call of any method.
     #[must_use]
-    pub fn call(nth: usize, when: When) -> Self {
+    pub fn call(nth: usize, when: FaultTiming) -> Self {
         Self {
             action: None,
             about: None,
@@ -65,7 +66,7 @@ impl Fault {
             about: None,
             nth: 1,
             forever: true,
-            when: When::Before,
+            when: FaultTiming::Before,
             kind: CloudErrorKind::Other,
         }
     }

@@ -20,7 +20,7 @@ use crate::ports::{
 
 /// Result of the next builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BuildMood {
+pub enum BuildBehavior {
     /// Packer creates the AMI.
     Good,
     /// Packer cleans up and exits with code 1.
@@ -43,7 +43,7 @@ pub struct FakeBuilder {
     /// Run directory with the rendered template.
     pub workspace: Arc<MemoryWorkspace>,
     /// Results by image name. Builds succeed by default.
-    pub moods: Mutex<BTreeMap<String, BuildMood>>,
+    pub behaviors: Mutex<BTreeMap<String, BuildBehavior>>,
     /// Signal at the start of a build.
     pub begun: tokio::sync::Notify,
 }
@@ -55,7 +55,7 @@ impl FakeBuilder {
         Self {
             cloud,
             workspace,
-            moods: Mutex::default(),
+            behaviors: Mutex::default(),
             begun: tokio::sync::Notify::new(),
         }
     }
@@ -126,13 +126,13 @@ impl ImageBuilder for FakeBuilder {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let mood = self
-            .moods
+        let behavior = self
+            .behaviors
             .lock()
             .expect("no panic")
             .get(image)
             .copied()
-            .unwrap_or(BuildMood::Good);
+            .unwrap_or(BuildBehavior::Good);
         on_line("building");
         let is_valid = self.cloud.state(|state| {
             let is_name_free = !state.images.values().any(|a| a.name == text("ami_name"));
@@ -155,32 +155,32 @@ impl ImageBuilder for FakeBuilder {
         let id = self.launch_instance(base, group, tags("run_tags"));
         self.begun.notify_one();
         tokio::task::yield_now().await;
-        if mood == BuildMood::Endless {
+        if behavior == BuildBehavior::Endless {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
-        if mood == BuildMood::Killed {
+        if behavior == BuildBehavior::Killed {
             outcome.code = None;
             return Ok(outcome);
         }
         self.cloud.state(|state| {
             "terminated"
                 .clone_into(&mut state.instances.get_mut(&id).expect("new instance").status);
-            match mood {
-                BuildMood::FailsPending => {
+            match behavior {
+                BuildBehavior::FailsPending => {
                     let ami =
                         state.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
                     "pending".clone_into(&mut state.images.get_mut(&ami).expect("new AMI").status);
                 }
-                BuildMood::Good | BuildMood::FailsLate => {
+                BuildBehavior::Good | BuildBehavior::FailsLate => {
                     let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
                     outcome.artifacts.push((region.clone(), ami));
                 }
                 _ => {}
             }
         });
-        match mood {
-            BuildMood::Good => outcome.code = Some(0),
+        match behavior {
+            BuildBehavior::Good => outcome.code = Some(0),
             _ => outcome.errors.push("it broke".to_owned()),
         }
         Ok(outcome)
