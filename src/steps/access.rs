@@ -26,7 +26,7 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
         }
         other => other?,
     };
-    let mut text = key.reveal().trim_end().to_owned();
+    let mut text = key.expose().trim_end().to_owned();
     text.push('\n');
     let path = steps
         .workspace

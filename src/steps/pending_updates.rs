@@ -8,13 +8,13 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::StepId;
-use crate::ports::Bounds;
+use crate::ports::ScriptLimits;
 
-/// Bounds of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// ScriptLimits of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
 /// (ten minutes, apt.sh).
-const BOUNDS: Bounds = Bounds {
-    time: Duration::from_secs(600 + 300),
-    ..Bounds::FRESH
+const BOUNDS: ScriptLimits = ScriptLimits {
+    timeout: Duration::from_secs(600 + 300),
+    ..ScriptLimits::NEW_INSTANCE
 };
 
 pub(super) async fn perform(
@@ -63,7 +63,7 @@ pub(super) async fn perform(
     })?;
     let mut pending = definition
         .platform
-        .parse_pending(&String::from_utf8_lossy(&out.out))
+        .parse_pending(&String::from_utf8_lossy(&out.stdout))
         .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
     pending.sort();
     let now = steps.clock.now();
