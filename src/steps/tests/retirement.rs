@@ -12,7 +12,8 @@ use crate::plan::prune::saved::{Saved, facts, moved};
 use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
 
 /// Settings with a waiting time of one day before each stage.
-const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
+const WAITS: &str = "name: acme\nregions: [eu-west-1]\n\
+    retention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
 fn waiting_catalog() -> Arc<Catalog> {
     catalog_with(WAITS, &[])
