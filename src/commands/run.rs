@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
 use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
-use crate::provision::ansible::OLDEST;
+use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
@@ -232,7 +232,7 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
     let Some(image) = plan.steps.iter().find_map(plays) else {
         return Ok(());
     };
-    match ansible::version(&OLDEST).await {
+    match ansible::version(&MIN_VERSION).await {
         Ok(_) => Ok(()),
         Err(e) => {
             let needs = format!(

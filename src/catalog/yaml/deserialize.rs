@@ -1,4 +1,4 @@
-//! Owns the way from a tree of nodes to typed values, for any type that serde can read; errors keep their place.
+//! Deserializes a tree of nodes with serde. Errors and [`Spanned`] values keep their byte range.
 
 use std::fmt;
 
@@ -8,41 +8,41 @@ use serde::de::{
     self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor,
 };
 
-use super::node::{Key, Node, Scalar, Span, Value};
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
 
-/// Reads a value of type `T`.
+/// Deserializes a value of type `T`.
 ///
 /// # Errors
-/// What does not fit, and where.
-pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Misfit> {
-    T::deserialize(Reader(node))
+/// Returns the first value that does not match the type.
+pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, DeserializeError> {
+    T::deserialize(NodeDeserializer(node))
 }
 
-/// What does not fit, and where.
+/// Value that does not match its type.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Misfit {
-    /// The innermost place known.
-    pub(crate) span: Option<Span>,
-    /// What does not fit.
+pub(crate) struct DeserializeError {
+    /// Byte range of the innermost value that is known.
+    pub(crate) span: Option<ByteRange>,
+    /// Description of the problem.
     pub(crate) message: String,
 }
 
-impl Misfit {
-    fn at(mut self, span: &Span) -> Self {
+impl DeserializeError {
+    fn with_span(mut self, span: &ByteRange) -> Self {
         self.span.get_or_insert_with(|| span.clone());
         self
     }
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for DeserializeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for DeserializeError {}
 
-impl de::Error for Misfit {
+impl de::Error for DeserializeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self {
             span: None,
@@ -51,38 +51,38 @@ impl de::Error for Misfit {
     }
 }
 
-/// A value and where it is written. Only [`from_node`] can make one.
+/// Value with its byte range. Only [`from_node`] can create one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct At<T> {
+pub(crate) struct Spanned<T> {
     pub(crate) value: T,
-    pub(crate) span: Span,
+    pub(crate) span: ByteRange,
 }
 
-const AT: &str = "__bakeline_at";
+const SPANNED: &str = "__bakeline_spanned";
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AtVisitor<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
-            type Value = At<T>;
+        struct SpannedVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
+            type Value = Spanned<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value with its place")
+                f.write_str("a value with its byte range")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<At<T>, A::Error> {
-                let missing = || de::Error::custom("a place is missing");
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spanned<T>, A::Error> {
+                let missing = || de::Error::custom("the byte range is missing");
                 let (start, value) = map.next_entry::<usize, T>()?.ok_or_else(missing)?;
                 let end = map.next_key::<usize>()?.ok_or_else(missing)?;
-                Ok(At {
+                Ok(Spanned {
                     value,
                     span: start..end,
                 })
             }
         }
-        deserializer.deserialize_newtype_struct(AT, AtVisitor(std::marker::PhantomData))
+        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(std::marker::PhantomData))
     }
 }
 
-impl<T: schemars::JsonSchema> schemars::JsonSchema for At<T> {
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -94,13 +94,13 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for At<T> {
     }
 }
 
-impl PartialOrd for At<String> {
+impl PartialOrd for Spanned<String> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for At<String> {
+impl Ord for Spanned<String> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (&self.value, self.span.start, self.span.end).cmp(&(
             &other.value,
@@ -110,14 +110,14 @@ impl Ord for At<String> {
     }
 }
 
-/// Gives an [`At`] its three parts: start, value, end.
-struct AtParts<D> {
+/// Passes the three parts of a [`Spanned`] to its visitor: start, value, end.
+struct SpannedParts<D> {
     inner: Option<D>,
     keys: std::array::IntoIter<usize, 2>,
 }
 
-impl<D> AtParts<D> {
-    fn new(inner: D, span: &Span) -> Self {
+impl<D> SpannedParts<D> {
+    fn new(inner: D, span: &ByteRange) -> Self {
         Self {
             inner: Some(inner),
             keys: [span.start, span.end].into_iter(),
@@ -125,36 +125,41 @@ impl<D> AtParts<D> {
     }
 }
 
-impl<'de, D: serde::Deserializer<'de, Error = Misfit>> MapAccess<'de> for AtParts<D> {
-    type Error = Misfit;
+impl<'de, D: serde::Deserializer<'de, Error = DeserializeError>> MapAccess<'de>
+    for SpannedParts<D>
+{
+    type Error = DeserializeError;
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Misfit> {
+    ) -> Result<Option<K::Value>, DeserializeError> {
         self.keys
             .next()
             .map(|at| seed.deserialize(at.into_deserializer()))
             .transpose()
     }
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DeserializeError> {
         match self.inner.take() {
             Some(inner) => seed.deserialize(inner),
-            None => Err(de::Error::custom("a value asked for twice")),
+            None => Err(de::Error::custom("the value was requested twice")),
         }
     }
 }
 
-struct Reader<'de>(&'de Node);
+struct NodeDeserializer<'de>(&'de Node);
 
-impl<'de> Reader<'de> {
-    fn any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+impl<'de> NodeDeserializer<'de> {
+    fn visit_value<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match &self.0.value {
             Value::Scalar { text, kind } => match kind {
                 Scalar::Null => visitor.visit_unit(),
                 Scalar::Bool(b) => visitor.visit_bool(*b),
                 Scalar::Text => visitor.visit_borrowed_str(text),
                 Scalar::Integer => match (text.parse::<u64>(), text.parse::<i64>()) {
-                    _ if leading_zero(text) => visitor.visit_borrowed_str(text),
+                    _ if has_leading_zero(text) => visitor.visit_borrowed_str(text),
                     (Ok(n), _) => visitor.visit_u64(n),
                     (_, Ok(n)) => visitor.visit_i64(n),
                     _ => visitor.visit_borrowed_str(text),
@@ -165,7 +170,7 @@ impl<'de> Reader<'de> {
                 },
             },
             Value::List(items) => {
-                let mut seq = SeqDeserializer::new(items.iter().map(Reader));
+                let mut seq = SeqDeserializer::new(items.iter().map(NodeDeserializer));
                 let out = visitor.visit_seq(&mut seq)?;
                 seq.end()?;
                 Ok(out)
@@ -178,28 +183,28 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// Whether YAML 1.1 and 1.2 disagree about a number.
-pub(crate) fn leading_zero(text: &str) -> bool {
+/// Returns true for a number with a leading zero, which YAML 1.1 and 1.2 interpret differently.
+pub(crate) fn has_leading_zero(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.len() > 1 && digits.starts_with('0')
 }
 
-impl<'de> IntoDeserializer<'de, Misfit> for Reader<'de> {
+impl<'de> IntoDeserializer<'de, DeserializeError> for NodeDeserializer<'de> {
     type Deserializer = Self;
     fn into_deserializer(self) -> Self {
         self
     }
 }
 
-impl<'de> serde::Deserializer<'de> for Reader<'de> {
-    type Error = Misfit;
+impl<'de> serde::Deserializer<'de> for NodeDeserializer<'de> {
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         let span = &self.0.span;
-        self.any(visitor).map_err(|e| e.at(span))
+        self.visit_value(visitor).map_err(|e| e.with_span(span))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         let span = &self.0.span;
         match &self.0.value {
             Value::Scalar {
@@ -207,21 +212,21 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
             } => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
-        .map_err(|e: Misfit| e.at(span))
+        .map_err(|e: DeserializeError| e.with_span(span))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         let node = self.0;
-        if name == AT {
-            visitor.visit_map(AtParts::new(Reader(node), &node.span))
+        if name == SPANNED {
+            visitor.visit_map(SpannedParts::new(NodeDeserializer(node), &node.span))
         } else {
             visitor.visit_newtype_struct(self)
         }
-        .map_err(|e| e.at(&node.span))
+        .map_err(|e| e.with_span(&node.span))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -229,7 +234,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
         _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         let node = self.0;
         match &node.value {
             Value::Scalar {
@@ -242,7 +247,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
                 node.describe()
             ))),
         }
-        .map_err(|e: Misfit| e.at(&node.span))
+        .map_err(|e: DeserializeError| e.with_span(&node.span))
     }
 
     serde::forward_to_deserialize_any! {
@@ -257,42 +262,45 @@ struct Entries<'de> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Misfit> {
+    ) -> Result<Option<K::Value>, DeserializeError> {
         let Some(entry) = self.entries.next() else {
             return Ok(None);
         };
         self.value = Some(entry);
-        seed.deserialize(KeyReader(&entry.0)).map(Some)
+        seed.deserialize(KeyDeserializer(&entry.0)).map(Some)
     }
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DeserializeError> {
         match self.value.take() {
-            Some((_, node)) => seed.deserialize(Reader(node)),
-            None => Err(de::Error::custom("a value without a key")),
+            Some((_, node)) => seed.deserialize(NodeDeserializer(node)),
+            None => Err(de::Error::custom("a value was requested before its key")),
         }
     }
 }
 
-struct KeyReader<'de>(&'de Key);
+struct KeyDeserializer<'de>(&'de Key);
 
-impl<'de> serde::Deserializer<'de> for KeyReader<'de> {
-    type Error = Misfit;
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+impl<'de> serde::Deserializer<'de> for KeyDeserializer<'de> {
+    type Error = DeserializeError;
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         visitor
             .visit_borrowed_str(&self.0.text)
-            .map_err(|e: Misfit| e.at(&self.0.span))
+            .map_err(|e: DeserializeError| e.with_span(&self.0.span))
     }
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        if name == AT {
+    ) -> Result<V::Value, DeserializeError> {
+        if name == SPANNED {
             let span = &self.0.span;
-            visitor.visit_map(AtParts::new(self, span))
+            visitor.visit_map(SpannedParts::new(self, span))
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -306,33 +314,43 @@ impl<'de> serde::Deserializer<'de> for KeyReader<'de> {
 struct Variant<'de>(&'de (Key, Node));
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Misfit;
-    type Variant = Reader<'de>;
+    type Error = DeserializeError;
+    type Variant = NodeDeserializer<'de>;
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, Reader<'de>), Misfit> {
+    ) -> Result<(V::Value, NodeDeserializer<'de>), DeserializeError> {
         let (key, node) = self.0;
-        Ok((seed.deserialize(KeyReader(key))?, Reader(node)))
+        Ok((
+            seed.deserialize(KeyDeserializer(key))?,
+            NodeDeserializer(node),
+        ))
     }
 }
 
-impl<'de> VariantAccess<'de> for Reader<'de> {
-    type Error = Misfit;
-    fn unit_variant(self) -> Result<(), Misfit> {
+impl<'de> VariantAccess<'de> for NodeDeserializer<'de> {
+    type Error = DeserializeError;
+    fn unit_variant(self) -> Result<(), DeserializeError> {
         <()>::deserialize(self)
     }
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Misfit> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, DeserializeError> {
         seed.deserialize(self)
     }
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeError> {
         serde::Deserializer::deserialize_any(self, visitor)
     }
     fn struct_variant<V: Visitor<'de>>(
         self,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         serde::Deserializer::deserialize_any(self, visitor)
     }
 }

@@ -1,52 +1,53 @@
-//! Owns what holds between images: parents, cycles, and what a child inherits.
+//! Links images: checks parents and cycles, and applies inherited values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::codes;
-use super::image::Draft;
-use super::lineage::{Sources, State, check_waivers};
-use super::settings::{Known, known_environment};
-use super::source::Sink;
-use super::text::{Checker, shown};
-use super::types::{Image, Origin};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::codes;
+use crate::catalog::image::ImageDraft;
+use crate::catalog::profiles::controls::{ControlSources, ImageControls, report_unused_waivers};
+use crate::catalog::settings::{SettingsDefaults, find_environment};
+use crate::catalog::types::{Image, Origin};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::model::{Arch, EnvName, ImageName, RunId, Version, ami_name};
 use crate::provision::Provision;
 use crate::provision::packages::Packages;
 
-/// All that is known when images are linked.
-pub(super) struct Linker<'a, 'd, 's> {
-    pub(super) drafts: &'d BTreeMap<String, Draft<'a>>,
-    /// Names that exist although their files are broken.
-    pub(super) broken: &'d BTreeSet<String>,
-    /// What controls are made of.
-    pub(super) sources: Sources<'a, 'd>,
-    /// The controls of images that were looked at.
-    pub(super) states: BTreeMap<String, Arc<State>>,
-    pub(super) known: &'d Known,
-    pub(super) sink: &'s mut Sink,
+/// Input for linking the images.
+pub(crate) struct Linker<'a, 'd, 's> {
+    pub(crate) drafts: &'d BTreeMap<String, ImageDraft<'a>>,
+    /// Names of images whose files have errors.
+    pub(crate) broken: &'d BTreeSet<String>,
+    /// Sources of the controls.
+    pub(crate) sources: ControlSources<'a, 'd>,
+    /// Controls of the images that were resolved already.
+    pub(crate) states: BTreeMap<String, Arc<ImageControls>>,
+    pub(crate) known: &'d SettingsDefaults,
+    pub(crate) diagnostics: &'s mut Diagnostics,
 }
 
-/// The longest version and run that a name must have room for.
+/// Longest version and run ID that the name of an AMI must have room for.
 const LONGEST_VERSION: Version = Version {
     day: 99_991_231,
     number: 999,
 };
 const LONGEST_RUN: usize = 32;
-/// EC2, CreateImage: the longest AMI name.
+/// Length of the longest AMI name (EC2 CreateImage).
 const MAX_AMI_NAME: usize = 128;
 
 impl<'a> Linker<'a, '_, '_> {
-    /// Checks every image against the others and fills in what is inherited; images that are wrong are left out.
-    pub(super) fn link(mut self) -> BTreeMap<ImageName, Image> {
-        let cyclic = self.cycles();
+    /// Checks each image against the others and applies inherited values. Leaves out invalid
+    /// images.
+    pub(crate) fn link(mut self) -> BTreeMap<ImageName, Image> {
+        let cyclic = self.find_cycles();
         let drafts = self.drafts;
         let mut out = BTreeMap::new();
         for (name, draft) in drafts {
-            self.parent_exists(name, draft);
+            self.check_parent(name, draft);
             let lineage = lineage(drafts, name, &cyclic);
-            if let Some(image) = self.image(name, draft, &lineage) {
+            if let Some(image) = self.build_image(name, draft, &lineage) {
                 out.insert(ImageName(name.clone()), image);
             }
         }
@@ -55,18 +56,26 @@ impl<'a> Linker<'a, '_, '_> {
             .chain(self.broken)
             .map(String::as_str)
             .collect();
-        check_waivers(self.sources.waivers, &self.states, &images, self.sink);
+        report_unused_waivers(
+            self.sources.waivers,
+            &self.states,
+            &images,
+            self.diagnostics,
+        );
         out
     }
 
-    fn at<'x>(sink: &'x mut Sink, draft: &Draft<'a>) -> Checker<'a, 'x> {
+    fn checker_for<'x>(
+        diagnostics: &'x mut Diagnostics,
+        draft: &ImageDraft<'a>,
+    ) -> Checker<'a, 'x> {
         Checker {
-            source: draft.origin,
-            sink,
+            source: draft.file,
+            diagnostics,
         }
     }
 
-    fn parent_exists(&mut self, name: &str, draft: &Draft<'a>) {
+    fn check_parent(&mut self, name: &str, draft: &ImageDraft<'a>) {
         let Some(parent) = &draft.parent else { return };
         if self.drafts.contains_key(&parent.value) || self.broken.contains(&parent.value) {
             return;
@@ -80,18 +89,19 @@ impl<'a> Linker<'a, '_, '_> {
         let help = match nearest(&parent.value, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
-                "add images/{}.yaml, or name an image that exists",
-                shown(&parent.value)
+                "add images/{}.yaml, or use an existing image",
+                quote_text(&parent.value)
             ),
         };
-        let message = format!("there is no image `{}`", shown(&parent.value));
-        Self::at(self.sink, draft)
+        let message = format!("the image `{}` does not exist", quote_text(&parent.value));
+        Self::checker_for(self.diagnostics, draft)
             .error(codes::UNKNOWN_PARENT, &parent.span, message)
             .help(help);
     }
 
-    /// Reports each cycle once, at the image whose name comes first, and returns every image that never reaches a base.
-    fn cycles(&mut self) -> BTreeSet<String> {
+    /// Reports each cycle once, at its first image by name. Returns all images whose parents never
+    /// reach a base image.
+    fn find_cycles(&mut self) -> BTreeSet<String> {
         let mut cyclic = BTreeSet::new();
         for start in self.drafts.keys() {
             let mut path: Vec<&str> = Vec::new();
@@ -118,40 +128,48 @@ impl<'a> Linker<'a, '_, '_> {
     fn report_cycle(&mut self, ring: &[&str]) {
         let first = &self.drafts[ring[0]];
         let Some(parent) = &first.parent else { return };
-        let shape = ring
+        let cycle = ring
             .iter()
             .chain([&ring[0]])
             .copied()
             .collect::<Vec<_>>()
             .join(" -> ");
         let last = ring.last().and_then(|l| self.drafts.get(*l));
-        let back = last.and_then(|d| Some(d.origin.place(d.parent.as_ref()?.span.clone())));
-        let found = Self::at(self.sink, first)
-            .sink
+        let back = last.and_then(|d| Some(d.file.span(d.parent.as_ref()?.span.clone())));
+        let found = Self::checker_for(self.diagnostics, first)
+            .diagnostics
             .error(
                 codes::CYCLE,
-                first.origin.place(parent.span.clone()),
-                format!("images are each other's parents: {shape}"),
+                first.file.span(parent.span.clone()),
+                format!("cycle of parents: {cycle}"),
             )
-            .help("one of them must start from another image or have a `source`");
+            .help("set another parent or a `source` in one of them");
         if let Some(back) = back.filter(|_| ring.len() > 1) {
             found.related(back, "the cycle closes here");
         }
     }
 
-    fn image(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Option<Image> {
+    fn build_image(
+        &mut self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Option<Image> {
         let base = lineage.ancestors.last().map_or(draft, |(_, base)| *base);
         let arch = base.arch.unwrap_or_default();
         let platform = base.platform.unwrap_or_default();
-        self.ami_name_fits(name, draft, arch);
-        self.disk(draft, lineage);
-        let environment = self.environment(draft, lineage);
-        let mut c = Self::at(self.sink, draft);
+        self.check_ami_name(name, draft, arch);
+        self.check_disk(draft, lineage);
+        let environment = self.highest_environment(draft, lineage);
+        let mut c = Self::checker_for(self.diagnostics, draft);
         for package in &draft.packages {
             if let Err(error) = platform.check_package(&package.value) {
-                let message = format!("`{}` is not a package: {error}", shown(&package.value));
+                let message = format!(
+                    "`{}` is not a valid package: {error}",
+                    quote_text(&package.value)
+                );
                 c.error(codes::PACKAGE, &package.span, message)
-                    .help("use a package's name, or `name=version`");
+                    .help("use a package name, or `name=version`");
             }
         }
         let mut provision = draft.provision.clone();
@@ -159,7 +177,7 @@ impl<'a> Linker<'a, '_, '_> {
             let names = draft.packages.iter().map(|p| p.value.clone()).collect();
             provision.insert(0, Provision::Packages(Packages { names }));
         }
-        let state = self.state(name, draft, lineage);
+        let controls = self.controls_of(name, draft, lineage);
         let origin = match (&draft.source, &draft.parent) {
             (Some(source), None) => Origin::Source(source.clone()),
             (None, Some(parent)) => Origin::Parent(ImageName(parent.value.clone())),
@@ -173,21 +191,21 @@ impl<'a> Linker<'a, '_, '_> {
             arch,
             environment: environment?,
             provision,
-            controls: state
+            controls: controls
                 .entries
                 .iter()
                 .map(|entry| Arc::clone(&entry.control))
                 .collect(),
-            profiles: state.profiles.clone(),
+            profiles: controls.profiles.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,
             rebase_after: draft.rebase_after,
-            file: draft.origin.file.to_owned(),
+            file: draft.file.path.to_owned(),
         })
     }
 
-    fn ami_name_fits(&mut self, name: &str, draft: &Draft<'a>, arch: Arch) {
+    fn check_ami_name(&mut self, name: &str, draft: &ImageDraft<'a>, arch: Arch) {
         let Some(catalog) = &self.known.name else {
             return;
         };
@@ -195,86 +213,98 @@ impl<'a> Linker<'a, '_, '_> {
         let longest = ami_name(catalog, &ImageName::from(name), arch, LONGEST_VERSION, &run);
         if longest.len() > MAX_AMI_NAME {
             let over = longest.len() - MAX_AMI_NAME;
-            Self::at(self.sink, draft)
+            Self::checker_for(self.diagnostics, draft)
                 .error(
                     codes::AMI_NAME,
                     &(0..0),
-                    format!("the AMI's name could be {over} characters too long for EC2"),
+                    format!("the name of the AMI could be {over} characters too long for EC2"),
                 )
                 .help(format!(
-                    "shorten the names `{catalog}` and `{name}` by {over} together"
+                    "shorten `{catalog}` and `{name}` by {over} characters in total"
                 ));
         }
     }
 
-    fn disk(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) {
+    fn check_disk(&mut self, draft: &ImageDraft<'a>, lineage: &Lineage<'_, 'a>) {
         let Some(own) = &draft.disk_gib else { return };
-        let larger = lineage
+        let inherited_size = lineage
             .ancestors
             .iter()
             .find_map(|(name, d)| d.disk_gib.as_ref().map(|g| (name, d, g)));
-        if let Some((name, parent, size)) = larger.filter(|(_, _, size)| size.value > own.value) {
-            let place = parent.origin.place(size.span.clone());
-            Self::at(self.sink, draft)
+        if let Some((name, parent, size)) =
+            inherited_size.filter(|(_, _, size)| size.value > own.value)
+        {
+            let span = parent.file.span(size.span.clone());
+            Self::checker_for(self.diagnostics, draft)
                 .error(
                     codes::DISK,
                     &own.span,
                     format!("the root volume is smaller than that of `{name}`"),
                 )
                 .help(format!("use {} or more, or remove the key", size.value))
-                .related(place, "the larger size");
+                .related(span, "the larger size");
         }
     }
 
-    /// The highest rung the image may reach: its own, else its parent's, else the top.
-    fn environment(&mut self, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Option<EnvName> {
-        let ladder = self.known.ladder.as_ref()?;
+    /// Returns the highest environment of the image: its own, else that of its parent, else the
+    /// last.
+    fn highest_environment(
+        &mut self,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Option<EnvName> {
+        let environments = self.known.environments.as_ref()?;
         let own = match &draft.environment {
-            Some(text) => Some(known_environment(
+            Some(text) => Some(find_environment(
                 text,
-                ladder,
-                &mut Self::at(self.sink, draft),
+                environments,
+                &mut Self::checker_for(self.diagnostics, draft),
             )?),
             None => None,
         };
-        let rung = |text: &str| ladder.iter().position(|e| e.as_str() == text);
+        let level = |text: &str| environments.iter().position(|e| e.as_str() == text);
         let limit = lineage
             .ancestors
             .iter()
             .filter_map(|(name, d)| {
                 d.environment
                     .as_ref()
-                    .and_then(|e| Some((rung(&e.value)?, e, *name, *d)))
+                    .and_then(|e| Some((level(&e.value)?, e, *name, *d)))
             })
-            .min_by_key(|(rung, ..)| *rung);
+            .min_by_key(|(level, ..)| *level);
         match (own, limit) {
             (Some(own), Some((lowest, text, name, parent)))
-                if rung(own.as_str()) > Some(lowest) =>
+                if level(own.as_str()) > Some(lowest) =>
             {
-                let place = parent.origin.place(text.span.clone());
-                let span = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
+                let span = parent.file.span(text.span.clone());
+                let own_range = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
                 let message = format!(
-                    "the image may reach `{own}`, but `{name}` below it only `{}`",
+                    "the environment `{own}` is above `{}`, the highest environment of `{name}`",
                     text.value
                 );
-                Self::at(self.sink, draft)
-                    .error(codes::LADDER, &span, message)
+                Self::checker_for(self.diagnostics, draft)
+                    .error(codes::LADDER, &own_range, message)
                     .help(format!(
-                        "use `{}` or lower here, or raise `{name}`",
+                        "use `{}` or lower here, or a higher environment in `{name}`",
                         text.value
                     ))
-                    .related(place, "the limit");
+                    .related(span, "the limit");
                 None
             }
             (Some(own), _) => Some(own),
-            (None, Some((lowest, ..))) => ladder.get(lowest).cloned(),
-            (None, None) => ladder.last().cloned(),
+            (None, Some((lowest, ..))) => environments.get(lowest).cloned(),
+            (None, None) => environments.last().cloned(),
         }
     }
 
-    /// The controls of the image and its ancestors; each image is looked at once.
-    fn state(&mut self, name: &str, draft: &Draft<'a>, lineage: &Lineage<'_, 'a>) -> Arc<State> {
-        let mut above: Option<Arc<State>> = None;
+    /// Returns the controls of the image. Resolves each ancestor once.
+    fn controls_of(
+        &mut self,
+        name: &str,
+        draft: &ImageDraft<'a>,
+        lineage: &Lineage<'_, 'a>,
+    ) -> Arc<ImageControls> {
+        let mut inherited: Option<Arc<ImageControls>> = None;
         for (image, draft) in lineage
             .ancestors
             .iter()
@@ -282,27 +312,29 @@ impl<'a> Linker<'a, '_, '_> {
             .rev()
             .chain([(name, draft)])
         {
-            let state = match self.states.get(image) {
+            let controls = match self.states.get(image) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(
-                    self.sources
-                        .state(image, draft, above.as_deref(), self.sink),
-                ),
+                None => Arc::new(self.sources.resolve(
+                    image,
+                    draft,
+                    inherited.as_deref(),
+                    self.diagnostics,
+                )),
             };
-            self.states.insert(image.to_owned(), Arc::clone(&state));
-            above = Some(state);
+            self.states.insert(image.to_owned(), Arc::clone(&controls));
+            inherited = Some(controls);
         }
-        above.unwrap_or_default()
+        inherited.unwrap_or_default()
     }
 }
 
-/// An image's ancestors, nearest first.
+/// Ancestors of an image, nearest first.
 struct Lineage<'d, 'a> {
-    ancestors: Vec<(&'d str, &'d Draft<'a>)>,
+    ancestors: Vec<(&'d str, &'d ImageDraft<'a>)>,
 }
 
 fn lineage<'d, 'a>(
-    drafts: &'d BTreeMap<String, Draft<'a>>,
+    drafts: &'d BTreeMap<String, ImageDraft<'a>>,
     name: &str,
     cyclic: &BTreeSet<String>,
 ) -> Lineage<'d, 'a> {

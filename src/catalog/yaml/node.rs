@@ -1,29 +1,29 @@
-//! Owns the tree a YAML text becomes: every key and value with the byte range it was written at.
+//! Defines the tree of a YAML text: keys and values with their byte ranges.
 
 use std::ops::Range;
 
-/// A byte range of the text.
-pub(crate) type Span = Range<usize>;
+/// Byte range of a text.
+pub(crate) type ByteRange = Range<usize>;
 
-/// A value and where it is written.
+/// Value with its byte range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    pub(crate) span: Span,
+    pub(crate) span: ByteRange,
     pub(crate) value: Value,
-    /// How many nodes it has, itself included.
+    /// Number of nodes, including this one.
     pub(crate) size: usize,
-    /// How deep it is; a scalar is 1.
+    /// Depth of the tree. 1 for a scalar.
     pub(crate) depth: usize,
 }
 
-/// A key of a map and where it is written.
+/// Key of a map with its byte range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Key {
     pub(crate) text: String,
-    pub(crate) span: Span,
+    pub(crate) span: ByteRange,
 }
 
-/// What a node holds.
+/// Value of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Scalar { text: String, kind: Scalar },
@@ -31,24 +31,25 @@ pub(crate) enum Value {
     Map(Vec<(Key, Node)>),
 }
 
-/// What a scalar is under YAML 1.2's core schema; quoted and block scalars are always text.
+/// Type of a scalar in the core schema of YAML 1.2. Quoted and block scalars are always text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scalar {
     Null,
     Bool(bool),
-    /// Digits that fit no number, or have a leading zero (YAML 1.1 would read those as octal), are integers too.
+    /// Digits, also if they are out of range or have a leading zero. YAML 1.1 would read those as
+    /// octal.
     Integer,
     Float,
     Text,
 }
 
 impl Node {
-    /// A node whose size and depth follow from its value.
-    pub(crate) fn new(span: Span, value: Value) -> Self {
+    /// Creates a node and computes its size and depth.
+    pub(crate) fn new(span: ByteRange, value: Value) -> Self {
         let (size, depth) = match &value {
             Value::Scalar { .. } => (1, 1),
-            Value::List(items) => totals(items.iter()),
-            Value::Map(entries) => totals(entries.iter().map(|(_, node)| node)),
+            Value::List(items) => total_size_and_depth(items.iter()),
+            Value::Map(entries) => total_size_and_depth(entries.iter().map(|(_, node)| node)),
         };
         Self {
             span,
@@ -58,7 +59,7 @@ impl Node {
         }
     }
 
-    /// The entries, if it is a map.
+    /// Returns the entries of a map. Empty for other values.
     pub(crate) fn entries(&self) -> &[(Key, Node)] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -66,7 +67,7 @@ impl Node {
         }
     }
 
-    /// Whether nothing is written there, or `null`.
+    /// Returns true if the value is empty or `null`.
     pub(crate) fn is_null(&self) -> bool {
         matches!(
             self.value,
@@ -77,7 +78,7 @@ impl Node {
         )
     }
 
-    /// The value of a key, if it is a map that has it.
+    /// Returns the value of a key of a map.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
@@ -85,7 +86,7 @@ impl Node {
             .map(|(_, node)| node)
     }
 
-    /// Takes a key's value out of a map.
+    /// Removes a key of a map and returns its value.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
         let Value::Map(entries) = &mut self.value else {
             return None;
@@ -94,43 +95,44 @@ impl Node {
         Some(entries.remove(at).1)
     }
 
-    /// Calls `visit` for every scalar below, keys included.
-    pub(crate) fn scalars(&self, visit: &mut dyn FnMut(&str, &Span)) {
+    /// Calls `visit` for each scalar below, including keys.
+    pub(crate) fn visit_scalars(&self, visit: &mut dyn FnMut(&str, &ByteRange)) {
         match &self.value {
             Value::Scalar { text, .. } => visit(text, &self.span),
-            Value::List(items) => items.iter().for_each(|n| n.scalars(visit)),
+            Value::List(items) => items.iter().for_each(|n| n.visit_scalars(visit)),
             Value::Map(entries) => {
                 for (key, node) in entries {
                     visit(&key.text, &key.span);
-                    node.scalars(visit);
+                    node.visit_scalars(visit);
                 }
             }
         }
     }
 
-    /// What it is, for messages.
+    /// Describes the value for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.value {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
             Value::Scalar { text, kind } => match kind {
                 Scalar::Null => "nothing".to_owned(),
-                Scalar::Bool(_) => format!("the truth value {text}"),
-                Scalar::Integer | Scalar::Float => format!("the number {text}"),
+                Scalar::Bool(_) => format!("the boolean `{text}`"),
+                Scalar::Integer | Scalar::Float => format!("the number `{text}`"),
                 Scalar::Text => "text".to_owned(),
             },
         }
     }
 }
 
-fn totals<'a>(children: impl Iterator<Item = &'a Node>) -> (usize, usize) {
+fn total_size_and_depth<'a>(children: impl Iterator<Item = &'a Node>) -> (usize, usize) {
     children.fold((1, 1), |(size, depth), n| {
         (size + n.size, depth.max(n.depth + 1))
     })
 }
 
-/// What a plain scalar is: YAML 1.2.2, section 10.3.2, with leading zeros kept as integers.
-pub(crate) fn resolve(text: &str) -> Scalar {
+/// Returns the type of a plain scalar: YAML 1.2.2, section 10.3.2, with leading zeros kept as
+/// integers.
+pub(crate) fn scalar_kind(text: &str) -> Scalar {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
         "true" | "True" | "TRUE" => return Scalar::Bool(true),
@@ -140,9 +142,9 @@ pub(crate) fn resolve(text: &str) -> Scalar {
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    let radix = |prefix: &str, ok: fn(u8) -> bool| {
+    let radix = |prefix: &str, is_digit: fn(u8) -> bool| {
         text.strip_prefix(prefix)
-            .is_some_and(|d| !d.is_empty() && d.bytes().all(ok))
+            .is_some_and(|d| !d.is_empty() && d.bytes().all(is_digit))
     };
     if digits(unsigned)
         || radix("0x", |b| b.is_ascii_hexdigit())
@@ -160,12 +162,12 @@ pub(crate) fn resolve(text: &str) -> Scalar {
     let (whole, fraction) = mantissa
         .split_once('.')
         .map_or((mantissa, None), |(w, f)| (w, Some(f)));
-    let number = match fraction {
+    let is_number = match fraction {
         None => digits(whole),
         Some("") => digits(whole),
         Some(f) => digits(f) && (whole.is_empty() || digits(whole)),
     };
-    if number && exponent.is_none_or(digits) {
+    if is_number && exponent.is_none_or(digits) {
         Scalar::Float
     } else {
         Scalar::Text
@@ -174,10 +176,10 @@ pub(crate) fn resolve(text: &str) -> Scalar {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scalar, resolve};
+    use super::{Scalar, scalar_kind};
 
     #[test]
-    fn plain_scalars_follow_the_core_schema() {
+    fn plain_scalars_follow_core_schema() {
         for (text, kind) in [
             ("", Scalar::Null),
             ("~", Scalar::Null),
@@ -201,7 +203,7 @@ mod tests {
             ("12:30", Scalar::Text),
             ("debian", Scalar::Text),
         ] {
-            assert_eq!(resolve(text), kind, "{text}");
+            assert_eq!(scalar_kind(text), kind, "{text}");
         }
     }
 }

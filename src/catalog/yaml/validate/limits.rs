@@ -1,27 +1,27 @@
-//! Owns the limits of numbers, and of how many keys a map may have.
+//! Validates the range of numbers and the number of keys of a map.
 
 use serde_json::{Map, Value as Json};
 
-use super::{Fitter, listed, place_of};
+use super::{SchemaValidator, quote_list, report_range};
 use crate::catalog::codes;
-use crate::catalog::de::leading_zero;
-use crate::catalog::node::{Node, Span};
+use crate::catalog::yaml::deserialize::has_leading_zero;
+use crate::catalog::yaml::node::{ByteRange, Node};
 
-impl Fitter<'_, '_> {
-    /// A whole number within its limits.
-    pub(super) fn range(
+impl SchemaValidator<'_, '_> {
+    /// Validates a whole number and its range.
+    pub(crate) fn validate_integer(
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
-        span: &Span,
+        span: &ByteRange,
         what: &str,
     ) -> bool {
         let limit = |name: &str| rules.get(name).and_then(Json::as_i64);
         let (min, max) = (limit("minimum"), limit("maximum"));
         let (message, help) = match text.parse::<i64>() {
-            _ if leading_zero(text) => (
-                format!("{what} has a leading zero, which YAML versions read differently"),
-                "write it without".to_owned(),
+            _ if has_leading_zero(text) => (
+                format!("{what} has a leading zero, which YAML versions interpret differently"),
+                "remove the leading zero".to_owned(),
             ),
             Ok(n) if min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) => {
                 return true;
@@ -40,17 +40,17 @@ impl Fitter<'_, '_> {
         false
     }
 
-    /// Any number within its limits.
-    pub(super) fn fraction(
+    /// Validates a number and its range.
+    pub(crate) fn validate_number(
         &mut self,
         rules: &Map<String, Json>,
         text: &str,
-        span: &Span,
+        span: &ByteRange,
         what: &str,
     ) -> bool {
         let limit = |name: &str, none: f64| rules.get(name).and_then(Json::as_f64).unwrap_or(none);
         let (min, max) = (limit("minimum", f64::MIN), limit("maximum", f64::MAX));
-        if !leading_zero(text.split('.').next().unwrap_or_default())
+        if !has_leading_zero(text.split('.').next().unwrap_or_default())
             && text.parse::<f64>().is_ok_and(|n| (min..=max).contains(&n))
         {
             return true;
@@ -64,13 +64,13 @@ impl Fitter<'_, '_> {
         false
     }
 
-    /// A map with no fewer and no more keys than allowed; only "exactly one" is in use.
-    pub(super) fn count(
+    /// Validates the number of keys of a map. Only "exactly one" is in use.
+    pub(crate) fn validate_key_count(
         &mut self,
         rules: &Map<String, Json>,
         node: &Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let limit = |name: &str| {
             rules
@@ -81,27 +81,27 @@ impl Fitter<'_, '_> {
         let entries = node.entries();
         if limit("minProperties").is_some_and(|min| entries.len() < min) {
             let known = rules.get("properties").and_then(Json::as_object);
-            let names = listed(known.into_iter().flat_map(super::named));
+            let names = quote_list(known.into_iter().flat_map(super::current_keys));
             self.error(
                 codes::WRONG_TYPE,
-                place_of(node, key),
+                report_range(node, key),
                 format!("{what} is empty"),
             )
-            .help(format!("give it one of {names}"));
+            .help(format!("add one of {names}"));
             return false;
         }
         let max = limit("maxProperties").unwrap_or(usize::MAX);
         let Some((extra, _)) = entries.get(max) else {
             return true;
         };
-        let names = listed(entries.iter().map(|(k, _)| k.text.as_str()));
+        let names = quote_list(entries.iter().map(|(k, _)| k.text.as_str()));
         self.error(
             codes::WRONG_TYPE,
             extra.span.clone(),
             format!("{what} must have exactly one key"),
         )
         .help(format!(
-            "keep one of {names}; what else is expected goes into another entry"
+            "keep one of {names}, and move the others to separate entries"
         ));
         false
     }

@@ -1,4 +1,4 @@
-//! Owns the choice between several schemas: words, externally tagged variants, or plain types.
+//! Validates values with alternative schemas: words, externally tagged variants, or plain types.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,160 +6,182 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::{Fitter, is_type, listed, place_of, types, words};
+use super::{SchemaValidator, allowed_types, allowed_words, is_type, quote_list, report_range};
 use crate::catalog::codes;
-use crate::catalog::node::{Key, Node, Scalar, Span, Value};
-use crate::catalog::source::Sink;
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
 
-/// A choice between schemas, worked out.
-pub(super) struct Choice<'a> {
+/// Alternatives of a schema, prepared for validation.
+pub(crate) struct Alternatives<'a> {
     options: Vec<&'a Json>,
-    /// Maps with one key that names the variant.
+    /// Variants: maps with one key that names the variant.
     variants: Vec<(&'a str, &'a Json)>,
     words: Vec<&'a str>,
-    /// There is nothing but variants and words.
+    /// True if all alternatives are variants or words.
     tagged: bool,
-    /// Those that have a key of their own to tell them by.
-    leading: Vec<(&'a str, &'a Json)>,
+    /// Alternatives with a discriminating key.
+    discriminated: Vec<(&'a str, &'a Json)>,
 }
 
-/// What was worked out already, by where the choice stands in the schema: lists have the same one for each of their items.
-pub(super) type Choices<'a> = RefCell<HashMap<*const Json, Rc<Choice<'a>>>>;
+/// Cache of prepared alternatives, by their position in the schema. Items of a list share one
+/// entry.
+pub(crate) type AlternativesCache<'a> = RefCell<HashMap<*const Json, Rc<Alternatives<'a>>>>;
 
-impl<'a> Fitter<'a, '_> {
-    fn choice(&self, options: &'a [Json]) -> Rc<Choice<'a>> {
-        let mut known = self.choices.borrow_mut();
+impl<'a> SchemaValidator<'a, '_> {
+    fn alternatives(&self, options: &'a [Json]) -> Rc<Alternatives<'a>> {
+        let mut known = self.cache.borrow_mut();
         Rc::clone(known.entry(options.as_ptr()).or_insert_with(|| {
             let options: Vec<&'a Json> = options.iter().map(|o| self.resolve(o)).collect();
-            let variants: Vec<_> = options.iter().filter_map(|o| variant(o)).collect();
-            let tagged = variants.len() + options.iter().filter(|o| !words(o).is_empty()).count()
+            let variants: Vec<_> = options.iter().filter_map(|o| tagged_variant(o)).collect();
+            let tagged = variants.len()
+                + options
+                    .iter()
+                    .filter(|o| !allowed_words(o).is_empty())
+                    .count()
                 == options.len();
-            let all_words = options.iter().flat_map(|o| words(o)).collect();
-            let leading = options
+            let all_words = options.iter().flat_map(|o| allowed_words(o)).collect();
+            let discriminated = options
                 .iter()
-                .filter_map(|o| Some((leader(o)?, *o)))
+                .filter_map(|o| Some((discriminator(o)?, *o)))
                 .collect();
-            Rc::new(Choice {
+            Rc::new(Alternatives {
                 options,
                 variants,
                 words: all_words,
                 tagged,
-                leading,
+                discriminated,
             })
         }))
     }
 
-    /// One of several schemas: words, maps with one key that names the variant, or plain types.
-    pub(super) fn alternatives(
+    /// Validates a value with one of several schemas.
+    pub(crate) fn validate_alternatives(
         &mut self,
         options: &'a [Json],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
-        let choice = self.choice(options);
-        let options = &choice.options;
-        if choice.tagged {
-            return self.tagged(&choice.variants, &choice.words, node, what, key);
+        let alternatives = self.alternatives(options);
+        let options = &alternatives.options;
+        if alternatives.tagged {
+            return self.validate_tagged(
+                &alternatives.variants,
+                &alternatives.words,
+                node,
+                what,
+                key,
+            );
         }
-        if choice.leading.len() == options.len() {
-            return self.led(&choice.leading, node, what, key);
+        if alternatives.discriminated.len() == options.len() {
+            return self.validate_discriminated(&alternatives.discriminated, node, what, key);
         }
-        let mut closest: Option<Sink> = None;
+        let mut first_attempt: Option<Diagnostics> = None;
         for option in options.iter().copied() {
-            let fits = match option.as_object().and_then(|rules| types(rules, node)) {
+            let fits = match option
+                .as_object()
+                .and_then(|rules| allowed_types(rules, node))
+            {
                 Some(types) => types.iter().any(|t| is_type(node, t)),
-                None => words(option).is_empty() || matches!(node.value, Value::Scalar { .. }),
+                None => {
+                    allowed_words(option).is_empty() || matches!(node.value, Value::Scalar { .. })
+                }
             };
             if !fits {
                 continue;
             }
-            let (mut trial, mut sink) = (node.clone(), Sink::default());
-            let mut fitter = Fitter {
-                sink: &mut sink,
+            let (mut trial, mut diagnostics) = (node.clone(), Diagnostics::default());
+            let mut validator = SchemaValidator {
+                diagnostics: &mut diagnostics,
                 ..*self
             };
-            if fitter.node(option, &mut trial, what, key) && sink.errors() == 0 {
+            if validator.validate_node(option, &mut trial, what, key)
+                && diagnostics.error_count() == 0
+            {
                 *node = trial;
                 return true;
             }
-            closest.get_or_insert(sink);
+            first_attempt.get_or_insert(diagnostics);
         }
-        match closest {
-            Some(sink) => self.sink.absorb(sink),
+        match first_attempt {
+            Some(diagnostics) => self.diagnostics.append(diagnostics),
             None => {
                 let all: Vec<&str> = options
                     .iter()
-                    .filter_map(|o| types(o.as_object()?, node))
+                    .filter_map(|o| allowed_types(o.as_object()?, node))
                     .flatten()
                     .collect();
-                self.wrong_type(&all, node, what, key);
+                self.report_wrong_type(&all, node, what, key);
             }
         }
         false
     }
 
-    /// Maps of which each has one key that no other has and that it can't do without.
-    fn led(
+    /// Validates maps that are distinguished by a required key that only one of them has.
+    fn validate_discriminated(
         &mut self,
         options: &[(&'a str, &'a Json)],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let names = || options.iter().map(|(name, _)| *name);
         let Value::Map(entries) = &node.value else {
-            let span = place_of(node, key);
-            let help = format!("begin it with one of {}", listed(names()));
+            let span = report_range(node, key);
+            let help = format!("start with one of {}", quote_list(names()));
             let message = format!("{what} must be a map, not {}", node.describe());
             self.error(codes::WRONG_TYPE, span, message).help(help);
             return false;
         };
-        // The first of its keys that can be the one, and is not just a property of another that can.
+        // Use the first discriminating key that is not also a property of another candidate.
         let option = |k: &Key| options.iter().find(|(name, _)| *name == k.text);
         let present: Vec<_> = entries
             .iter()
             .filter_map(|(k, _)| Some((k, option(k)?)))
             .collect();
-        let within = |k: &Key, schema: &Json| {
+        let is_property_of = |k: &Key, schema: &Json| {
             schema
                 .get("properties")
                 .is_some_and(|p| p.get(&k.text).is_some())
         };
-        let free = |k: &Key| {
+        let is_discriminator = |k: &Key| {
             !present
                 .iter()
-                .any(|(other, (_, schema))| other.text != k.text && within(k, schema))
+                .any(|(other, (_, schema))| other.text != k.text && is_property_of(k, schema))
         };
-        if let Some((k, (_, schema))) = present.iter().find(|(k, _)| free(k)).or(present.first()) {
+        if let Some((k, (_, schema))) = present
+            .iter()
+            .find(|(k, _)| is_discriminator(k))
+            .or(present.first())
+        {
             let span = k.span.clone();
-            return self.node(schema, node, what, Some(&span));
+            return self.validate_node(schema, node, what, Some(&span));
         }
-        // Perhaps one of its keys was meant to be the one.
+        // A key may be misspelled.
         let known = |key: &str| {
             options
                 .iter()
                 .any(|(_, o)| o.get("properties").is_some_and(|p| p.get(key).is_some()))
         };
-        let strangers = entries.iter().filter(|(k, _)| !known(&k.text));
-        let meant = strangers
+        let unknown_keys = entries.iter().filter(|(k, _)| !known(&k.text));
+        let misspelled = unknown_keys
             .map(|(k, _)| k)
             .find_map(|k| Some((k, nearest(&k.text, names())?)));
-        let (span, message, help) = match (meant, entries.first()) {
+        let (span, message, help) = match (misspelled, entries.first()) {
             (Some((key, near)), _) => {
                 let message = format!(
-                    "the key `{}` is not known here",
-                    crate::catalog::text::shown(&key.text)
+                    "unknown key `{}`",
+                    crate::catalog::checker::quote_text(&key.text)
                 );
                 (key.span.clone(), message, format!("did you mean `{near}`?"))
             }
             (None, first) => {
-                let span = first.map_or_else(|| place_of(node, key), |(k, _)| k.span.clone());
+                let span = first.map_or_else(|| report_range(node, key), |(k, _)| k.span.clone());
                 (
                     span,
-                    format!("{what} names nothing to check"),
-                    format!("begin it with one of {}", listed(names())),
+                    format!("{what} has no resource"),
+                    format!("start with one of {}", quote_list(names())),
                 )
             }
         };
@@ -167,13 +189,13 @@ impl<'a> Fitter<'a, '_> {
         false
     }
 
-    fn tagged(
+    fn validate_tagged(
         &mut self,
         variants: &[(&'a str, &'a Json)],
         words: &[&str],
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let names = || {
             words
@@ -195,27 +217,27 @@ impl<'a> Fitter<'a, '_> {
                 .help(format!("write it as `{name}: …`"));
                 return false;
             }
-            return self.word(&names().collect::<Vec<_>>(), node, what, key);
+            return self.validate_word(&names().collect::<Vec<_>>(), node, what, key);
         }
-        let span = place_of(node, key);
+        let span = report_range(node, key);
         let Value::Map(entries) = &mut node.value else {
             let message = format!(
                 "{what} must be one of {}, not {}",
-                listed(names()),
+                quote_list(names()),
                 node.describe()
             );
             self.error(codes::WRONG_TYPE, span, message)
-                .help("write the word, or one key with its value");
+                .help("write one word, or a map with one key");
             return false;
         };
         match entries.as_mut_slice() {
             [(name, value)] => match variants.iter().find(|(v, _)| *v == name.text) {
                 Some((_, schema)) => {
-                    self.node(schema, value, &format!("`{}`", name.text), Some(&name.span))
+                    self.validate_node(schema, value, &format!("`{}`", name.text), Some(&name.span))
                 }
                 None => {
                     let name = name.clone();
-                    self.unknown_key(&name, variants.iter().map(|(v, _)| *v));
+                    self.report_unknown_key(&name, variants.iter().map(|(v, _)| *v));
                     false
                 }
             },
@@ -226,9 +248,9 @@ impl<'a> Fitter<'a, '_> {
                     .filter(|(k, n)| n.is_null() && names().any(|name| name == k.text));
                 let help = match unindented {
                     Some((key, _)) => {
-                        format!("indent what belongs to `{}` further than it", key.text)
+                        format!("indent the values of `{}` further", key.text)
                     }
-                    None => format!("choose one of {}", listed(names())),
+                    None => format!("use one of {}", quote_list(names())),
                 };
                 self.error(
                     codes::WRONG_TYPE,
@@ -242,8 +264,8 @@ impl<'a> Fitter<'a, '_> {
     }
 }
 
-/// The key that an object can't do without, where it has others beside it.
-fn leader(schema: &Json) -> Option<&str> {
+/// Returns the single required key of a schema.
+fn discriminator(schema: &Json) -> Option<&str> {
     let required = schema.get("required")?.as_array()?;
     match required.as_slice() {
         [one] => one.as_str(),
@@ -251,8 +273,8 @@ fn leader(schema: &Json) -> Option<&str> {
     }
 }
 
-/// An externally tagged variant: an object with one key, which is required.
-fn variant(schema: &Json) -> Option<(&str, &Json)> {
+/// Returns name and schema of an externally tagged variant: an object with one required key.
+fn tagged_variant(schema: &Json) -> Option<(&str, &Json)> {
     let properties = schema.get("properties")?.as_object()?;
     let required = schema.get("required")?.as_array()?;
     match (properties.iter().next(), properties.len(), required.len()) {

@@ -1,17 +1,17 @@
-//! Owns how a secret in the clear is told from other text; the finding never repeats it.
+//! Finds secrets in plain text. Diagnostics never repeat them.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::codes;
-use super::node::Node;
-use super::source::{Sink, Source};
+use crate::catalog::codes;
+use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 
-/// What kinds there are: how each looks and what it is called.
+/// Patterns of secrets and their names.
 const KINDS: &[(&str, &str)] = &[
-    (r"(?i)hooks\.slack(-gov)?\.com", "a Slack webhook's address"),
-    (r"\b(AKIA|ASIA)[A-Z2-7]{16}\b", "an AWS access key id"),
+    (r"(?i)hooks\.slack(-gov)?\.com", "a Slack webhook URL"),
+    (r"\b(AKIA|ASIA)[A-Z2-7]{16}\b", "an AWS access key ID"),
     (
         r"\bxox[a-z]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}",
         "a Slack token",
@@ -41,29 +41,30 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Reports every key and value that holds a secret.
-pub(crate) fn check(source: &Source<'_>, root: &Node, sink: &mut Sink) {
-    root.scalars(&mut |text, span| {
-        if let Some(what) = find(text) {
-            sink.error(codes::SECRET, source.place(span.clone()), format!("this looks like {what}"))
-                .help("remove it here and from the history, replace it, and hand it over in the environment");
+/// Reports all keys and values that contain a secret.
+pub(crate) fn report_secrets(source: &SourceFile<'_>, root: &Node, diagnostics: &mut Diagnostics) {
+    root.visit_scalars(&mut |text, span| {
+        if let Some(what) = secret_kind(text) {
+            diagnostics.error(codes::SECRET, source.span(span.clone()), format!("this looks like {what}"))
+                .help("remove it here and from the Git history, rotate it, and pass it in an environment variable");
         }
     });
 }
 
-/// What kind of secret the text holds, if any.
-pub(crate) fn find(text: &str) -> Option<&'static str> {
+/// Returns the kind of secret in the text.
+pub(crate) fn secret_kind(text: &str) -> Option<&'static str> {
     if let Some((_, what)) = PATTERNS.iter().find(|(pattern, _)| pattern.is_match(text)) {
         return Some(what);
     }
     let base64 = |c: char| c.is_ascii_alphanumeric() || c == '/' || c == '+';
     text.split(|c| !base64(c))
-        .any(aws_secret)
+        .any(is_aws_secret)
         .then_some("an AWS secret access key")
 }
 
-/// An AWS secret access key is 40 random characters of base64; digests are 40 of one case, paths have few capitals.
-fn aws_secret(word: &str) -> bool {
+/// Returns true for an AWS secret access key: 40 random characters of base64. Hex digests have one
+/// case and paths have few capitals.
+fn is_aws_secret(word: &str) -> bool {
     let count = |class: fn(&u8) -> bool| word.bytes().filter(class).count();
     word.len() == 40
         && count(u8::is_ascii_uppercase) >= 6
@@ -74,11 +75,11 @@ fn aws_secret(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::secret_kind;
 
     #[test]
-    fn secrets_are_told_from_other_text() {
-        // Put together here so that no scanner takes this file for a leak.
+    fn secrets_are_recognized() {
+        // The parts are joined here so that secret scanners ignore this file.
         let join = |a: &str, b: &str| format!("{a}{b}");
         for secret in [
             join("https://hooks.slack", ".com/services/T0/B0/x"),
@@ -92,7 +93,7 @@ mod tests {
             join("-----BEGIN PRIVATE", " KEY-----"),
             join("https://bob:", "hunter2@example.com/"),
         ] {
-            assert!(find(&secret).is_some(), "{secret}");
+            assert!(secret_kind(&secret).is_some(), "{secret}");
         }
         for harmless in [
             "https://example.com/a:b@c",
@@ -104,7 +105,7 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----",
             "mailto:a@b",
         ] {
-            assert_eq!(find(harmless), None, "{harmless}");
+            assert_eq!(secret_kind(harmless), None, "{harmless}");
         }
     }
 }

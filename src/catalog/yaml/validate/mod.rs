@@ -1,39 +1,47 @@
-//! Owns the check of a tree against a JSON Schema: every wrong key and type at once, and the rest of the tree kept usable.
+//! Validates a tree against a JSON Schema. Reports all wrong keys and types, and removes invalid
+//! values.
 //!
-//! The schemas come from the raw types, so that what editors accept, what this accepts and what is read are one thing.
-//! Patterns and lengths are not looked at here: the typed checks say more about them.
+//! The schemas are derived from the types in `raw`, so that editors, this validation and the
+//! deserialization agree. Patterns and lengths are not checked here, because the later checks
+//! report them with more detail.
 
 mod alternatives;
 mod limits;
 
 use serde_json::{Map, Value as Json};
 
-use super::codes;
-use super::node::{Key, Node, Scalar, Span, Value};
-use super::source::{Sink, Source};
+use crate::catalog::codes;
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::diagnostic::nearest;
-use alternatives::Choices;
+use alternatives::AlternativesCache;
 
-/// Reports everything in `node` that does not fit `schema` and takes it out; false when nothing usable is left.
-pub(crate) fn fit(schema: &Json, node: &mut Node, source: &Source<'_>, sink: &mut Sink) -> bool {
-    Fitter {
+/// Reports and removes everything in `node` that does not conform to `schema`. Returns false if no
+/// usable value is left.
+pub(crate) fn validate(
+    schema: &Json,
+    node: &mut Node,
+    source: &SourceFile<'_>,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    SchemaValidator {
         root: schema,
         source,
-        sink,
-        choices: &Choices::default(),
+        diagnostics,
+        cache: &AlternativesCache::default(),
     }
-    .node(schema, node, "the file", None)
+    .validate_node(schema, node, "the file", None)
 }
 
-struct Fitter<'a, 'b> {
+struct SchemaValidator<'a, 'b> {
     root: &'a Json,
-    source: &'a Source<'a>,
-    sink: &'b mut Sink,
-    choices: &'b Choices<'a>,
+    source: &'a SourceFile<'a>,
+    diagnostics: &'b mut Diagnostics,
+    cache: &'b AlternativesCache<'a>,
 }
 
-impl<'a> Fitter<'a, '_> {
-    /// Follows references to the schema that says something.
+impl<'a> SchemaValidator<'a, '_> {
+    /// Resolves references to a schema.
     fn resolve(&self, mut schema: &'a Json) -> &'a Json {
         for _ in 0..16 {
             let next = match (
@@ -55,14 +63,21 @@ impl<'a> Fitter<'a, '_> {
     fn error(
         &mut self,
         code: &'static str,
-        span: Span,
+        span: ByteRange,
         message: impl Into<String>,
-    ) -> super::source::Last<'_> {
-        self.sink.error(code, self.source.place(span), message)
+    ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
+        self.diagnostics
+            .error(code, self.source.span(span), message)
     }
 
-    /// `what` names the value in messages; `key` is where its key is written.
-    fn node(&mut self, schema: &'a Json, node: &mut Node, what: &str, key: Option<&Span>) -> bool {
+    /// Validates a value. `what` describes it in messages, and `key` is the range of its key.
+    fn validate_node(
+        &mut self,
+        schema: &'a Json,
+        node: &mut Node,
+        what: &str,
+        key: Option<&ByteRange>,
+    ) -> bool {
         let schema = self.resolve(schema);
         let Some(rules) = schema.as_object() else {
             return true;
@@ -70,45 +85,47 @@ impl<'a> Fitter<'a, '_> {
         if !rules.contains_key("properties") {
             for word in ["oneOf", "anyOf"] {
                 if let Some(options) = rules.get(word).and_then(Json::as_array) {
-                    return self.alternatives(options, node, what, key);
+                    return self.validate_alternatives(options, node, what, key);
                 }
             }
         }
         if rules.contains_key("enum") || rules.contains_key("const") {
-            return self.word(&words(schema), node, what, key);
+            return self.validate_word(&allowed_words(schema), node, what, key);
         }
-        let Some(types) = types(rules, node) else {
+        let Some(types) = allowed_types(rules, node) else {
             return true;
         };
         if !types.iter().any(|t| is_type(node, t)) {
-            let last = self.wrong_type(&types, node, what, key);
+            let last = self.report_wrong_type(&types, node, what, key);
             if let (["object"], Value::Scalar { .. }, [needed, ..]) =
-                (&*types, &node.value, &*required(rules))
+                (&*types, &node.value, &*required_keys(rules))
             {
-                last.help(format!("give it a map, such as `{{{needed}: …}}`"));
+                last.help(format!("write a map, such as `{{{needed}: …}}`"));
             }
             return false;
         }
         match &mut node.value {
-            Value::Map(_) => self.count(rules, node, what, key) && self.map(rules, node),
-            Value::List(_) => self.list(rules, node, what, key),
+            Value::Map(_) => {
+                self.validate_key_count(rules, node, what, key) && self.validate_map(rules, node)
+            }
+            Value::List(_) => self.validate_list(rules, node, what, key),
             Value::Scalar {
                 text,
                 kind: Scalar::Integer,
-            } if types.contains(&"integer") => self.range(rules, text, &node.span, what),
+            } if types.contains(&"integer") => self.validate_integer(rules, text, &node.span, what),
             Value::Scalar {
                 text,
                 kind: Scalar::Integer | Scalar::Float,
-            } if types.contains(&"number") => self.fraction(rules, text, &node.span, what),
+            } if types.contains(&"number") => self.validate_number(rules, text, &node.span, what),
             Value::Scalar { .. } => true,
         }
     }
 
-    fn map(&mut self, rules: &'a Map<String, Json>, node: &mut Node) -> bool {
+    fn validate_map(&mut self, rules: &'a Map<String, Json>, node: &mut Node) -> bool {
         let none = Map::new();
         let known = rules.get("properties").and_then(Json::as_object);
         let start = node.span.start;
-        for key in required(rules)
+        for key in required_keys(rules)
             .into_iter()
             .filter(|key| node.get(key).is_none())
         {
@@ -129,13 +146,13 @@ impl<'a> Fitter<'a, '_> {
             match property {
                 None | Some(Json::Bool(true)) => true,
                 Some(Json::Bool(false)) => {
-                    self.unknown_key(key, named(known.unwrap_or(&none)));
+                    self.report_unknown_key(key, current_keys(known.unwrap_or(&none)));
                     false
                 }
-                Some(schema) => self.node(
+                Some(schema) => self.validate_node(
                     schema,
                     value,
-                    &format!("`{}`", super::text::shown(&key.text)),
+                    &format!("`{}`", crate::catalog::checker::quote_text(&key.text)),
                     Some(&key.span),
                 ),
             }
@@ -143,25 +160,25 @@ impl<'a> Fitter<'a, '_> {
         true
     }
 
-    fn unknown_key<'k>(&mut self, key: &Key, known: impl Iterator<Item = &'k str> + Clone) {
+    fn report_unknown_key<'k>(&mut self, key: &Key, known: impl Iterator<Item = &'k str> + Clone) {
         let help = match nearest(&key.text, known.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the keys here are {}", listed(known)),
+            None => format!("known keys: {}", quote_list(known)),
         };
         let message = format!(
-            "the key `{}` is not known here",
-            super::text::shown(&key.text)
+            "unknown key `{}`",
+            crate::catalog::checker::quote_text(&key.text)
         );
         self.error(codes::UNKNOWN_KEY, key.span.clone(), message)
             .help(help);
     }
 
-    fn list(
+    fn validate_list(
         &mut self,
         rules: &'a Map<String, Json>,
         node: &mut Node,
         what: &str,
-        key: Option<&Span>,
+        key: Option<&ByteRange>,
     ) -> bool {
         let Value::List(items) = &mut node.value else {
             return true;
@@ -174,25 +191,25 @@ impl<'a> Fitter<'a, '_> {
         {
             let span = key.unwrap_or(&node.span).clone();
             self.error(codes::WRONG_TYPE, span, format!("{what} is empty"))
-                .help("give it at least one entry");
+                .help("add at least one entry");
             return false;
         }
         if let Some(schema) = rules.get("items") {
             let what = format!("an entry of {what}");
-            items.retain_mut(|item| self.node(schema, item, &what, None));
+            items.retain_mut(|item| self.validate_node(schema, item, &what, None));
         }
         true
     }
 
-    fn wrong_type(
+    fn report_wrong_type(
         &mut self,
         types: &[&str],
         node: &Node,
         what: &str,
-        key: Option<&Span>,
-    ) -> super::source::Last<'_> {
-        let span = place_of(node, key);
-        let wanted = types
+        key: Option<&ByteRange>,
+    ) -> crate::catalog::yaml::source::DiagnosticBuilder<'_> {
+        let span = report_range(node, key);
+        let expected = types
             .iter()
             .map(|t| type_name(t))
             .collect::<Vec<_>>()
@@ -206,7 +223,7 @@ impl<'a> Fitter<'a, '_> {
         ) {
             return self
                 .error(codes::WRONG_TYPE, span, format!("{what} has no value"))
-                .help(format!("give it {wanted}, or remove the key"));
+                .help(format!("set {expected}, or remove the key"));
         }
         let help = match &node.value {
             Value::Scalar {
@@ -224,23 +241,29 @@ impl<'a> Fitter<'a, '_> {
             Value::Scalar { .. } if types.contains(&"array") => {
                 "write it as a list: `- …`".to_owned()
             }
-            _ => format!("give it {wanted}"),
+            _ => format!("write {expected}"),
         };
         self.error(
             codes::WRONG_TYPE,
             span,
-            format!("{what} must be {wanted}, not {}", node.describe()),
+            format!("{what} must be {expected}, not {}", node.describe()),
         )
         .help(help)
     }
 
-    fn word(&mut self, words: &[&str], node: &Node, what: &str, key: Option<&Span>) -> bool {
+    fn validate_word(
+        &mut self,
+        words: &[&str],
+        node: &Node,
+        what: &str,
+        key: Option<&ByteRange>,
+    ) -> bool {
         let Value::Scalar {
             text,
             kind: Scalar::Text,
         } = &node.value
         else {
-            self.wrong_type(&["string"], node, what, key);
+            self.report_wrong_type(&["string"], node, what, key);
             return false;
         };
         if words.contains(&text.as_str()) {
@@ -248,17 +271,21 @@ impl<'a> Fitter<'a, '_> {
         }
         let help = match nearest(text, words.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use {}", listed(words.iter().copied())),
+            None => format!("use {}", quote_list(words.iter().copied())),
         };
-        let message = format!("{what} can't be `{}`", super::text::shown(text));
+        let message = format!(
+            "{what} cannot be `{}`",
+            crate::catalog::checker::quote_text(text)
+        );
         self.error(codes::UNKNOWN_VALUE, node.span.clone(), message)
             .help(help);
         false
     }
 }
 
-/// Where a value is, or its key when there is nothing to see of the value; a collection is pointed at by its key.
-fn place_of(node: &Node, key: Option<&Span>) -> Span {
+/// Returns the range to report for a value: that of a scalar, or that of the key for a collection
+/// or an empty value.
+fn report_range(node: &Node, key: Option<&ByteRange>) -> ByteRange {
     match (&node.value, key) {
         (Value::Scalar { .. }, _) if !node.span.is_empty() => node.span.clone(),
         (_, Some(key)) => key.clone(),
@@ -267,7 +294,7 @@ fn place_of(node: &Node, key: Option<&Span>) -> Span {
     }
 }
 
-fn required(rules: &Map<String, Json>) -> Vec<&str> {
+fn required_keys(rules: &Map<String, Json>) -> Vec<&str> {
     rules
         .get("required")
         .and_then(Json::as_array)
@@ -277,7 +304,7 @@ fn required(rules: &Map<String, Json>) -> Vec<&str> {
         .collect()
 }
 
-fn words(schema: &Json) -> Vec<&str> {
+fn allowed_words(schema: &Json) -> Vec<&str> {
     let one = schema.get("const").and_then(Json::as_str);
     let many = schema
         .get("enum")
@@ -288,14 +315,16 @@ fn words(schema: &Json) -> Vec<&str> {
     one.into_iter().chain(many).collect()
 }
 
-/// The types that a node may have. A text in place of another value is one that stands for what is known later.
-fn types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'r str>> {
+/// Returns the types that a value may have. A text with a placeholder is valid for any type.
+fn allowed_types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'r str>> {
     let mut types: Vec<&str> = match rules.get("type")? {
         Json::String(one) => vec![one],
         Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         _ => return None,
     };
-    if rules.get("pattern").and_then(Json::as_str) == Some(super::schema::OPEN) {
+    if rules.get("pattern").and_then(Json::as_str)
+        == Some(crate::catalog::schema::PLACEHOLDER_PATTERN)
+    {
         let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
         types.retain(|t| open || *t != "string");
     }
@@ -329,7 +358,7 @@ fn type_name(name: &str) -> &'static str {
     }
 }
 
-/// What YAML 1.1 would have read.
+/// Returns the boolean that YAML 1.1 would read.
 fn yes_or_no(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "on" | "y" | "true" => Some(true),
@@ -338,15 +367,15 @@ fn yes_or_no(text: &str) -> Option<bool> {
     }
 }
 
-/// The keys that are told of: all but those that are there for readers of another language.
-fn named(known: &Map<String, Json>) -> impl Iterator<Item = &str> + Clone {
+/// Returns the keys for messages: all except deprecated synonyms.
+fn current_keys(known: &Map<String, Json>) -> impl Iterator<Item = &str> + Clone {
     known
         .iter()
         .filter(|(_, rule)| rule.get("deprecated").is_none())
         .map(|(key, _)| key.as_str())
 }
 
-fn listed<'k>(words: impl Iterator<Item = &'k str>) -> String {
+fn quote_list<'k>(words: impl Iterator<Item = &'k str>) -> String {
     words
         .map(|w| format!("`{w}`"))
         .collect::<Vec<_>>()
