@@ -332,7 +332,7 @@ impl StepEffect for Discard<'_> {
         let Self { ami_name } = *self;
         deregister_candidate(steps, step, ami_name).await?;
         Ok(StepOutput::Discarded {
-            thrown_away: ami_name.to_owned(),
+            discarded: ami_name.to_owned(),
         })
     }
 }

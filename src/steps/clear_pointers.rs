@@ -56,7 +56,7 @@ impl StepEffect for ClearPointers<'_> {
             .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
             .await?;
         Ok(StepOutput::ClearedPointers {
-            unpointed: id.clone(),
+            cleared: id.clone(),
             pointers: pointers.to_vec(),
         })
     }
