@@ -52,7 +52,9 @@ pub(crate) fn parse_upgrade(list: &str) -> Result<Vec<Update>, PlatformError> {
         .map(str::trim)
         .filter(|l| l.starts_with("Inst "));
     lines
-        .map(|l| parse_line(l).ok_or_else(|| PlatformError(format!("unknown output of apt: {l:?}"))))
+        .map(|l| {
+            parse_line(l).ok_or_else(|| PlatformError(format!("unknown output of apt: {l:?}")))
+        })
         .collect()
 }
 
