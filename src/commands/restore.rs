@@ -64,7 +64,7 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
             ));
         }
         ui::say(&format!(
-            "{} in {} is {} already",
+            "{} in {} is {} already; nothing to do",
             ami.id,
             ami.region,
             record.state.as_str()

@@ -182,7 +182,7 @@ def test_copies_by_hand_and_things_with_our_name_are_left_alone(fleet: Fleet) ->
     assert tags(fleet.there()[copy])["bakeline:self"] == old
     before = fleet.there()
     shown = fleet.catalog.bakeline("prune", "--apply", want=0)
-    assert f"left alone: {copy}" in shown.err, shown
+    assert f"ignored: {copy}" in shown.err, shown
     assert set(before) - set(fleet.there()) == {old} and {copy, named} < set(fleet.there())
     assert [fleet.there()[one] for one in (copy, named)] == [before[one] for one in (copy, named)]
 

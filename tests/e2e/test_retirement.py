@@ -125,5 +125,5 @@ def test_the_oracle_agrees_at_every_rung_down_and_after_every_restore(box: Sandb
             ladder.eye.client("ec2", place).describe_snapshots(SnapshotIds=[snapshot])
     mark = box.mark()
     late = ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=6)
-    assert "deregistered can't be restored" in late.err, late
+    assert "deregistered AMIs cannot be restored" in late.err, late
     assert [action for action in box.changes(mark) if action != "AssumeRole"] == []

@@ -136,15 +136,15 @@ fn help_names_every_command_and_exit_code_and_usage_errors_are_2() {
         }
     }
     for code in [
-        "0 done",
-        "1 input",
-        "2 usage",
-        "3 checks failed",
-        "4 a build",
-        "5 stuck",
-        "6 not found",
-        "7 refused",
-        "130 interrupted",
+        "0    success",
+        "1    invalid input",
+        "2    invalid usage",
+        "3    checks failed",
+        "4    a build or cloud step failed",
+        "5    stuck",
+        "6    not found",
+        "7    refused",
+        "130  interrupted",
     ] {
         assert!(help.out.contains(code), "{code}");
     }
@@ -184,7 +184,7 @@ fn latest_needs_an_environment_and_sound_names_and_says_nothing_on_stdout() {
     let house = House::new();
     house
         .run(&["latest", "jdk"])
-        .refuses(2, &["no environment is given", "--env"]);
+        .refuses(2, &["the environment is missing", "--env"]);
     house.run(&["latest"]).refuses(2, &["Usage"]);
     house
         .run(&["latest", "jdk", "--env", "Tset"])
@@ -200,7 +200,7 @@ fn latest_needs_an_environment_and_sound_names_and_says_nothing_on_stdout() {
         .refuses(2, &["not a catalog name"]);
     house
         .run(&["latest", "jdk", "--catalog", "acme", "--env", "Test"])
-        .refuses(2, &["no Region", "AWS_REGION"]);
+        .refuses(2, &["the Region is missing", "AWS_REGION"]);
     let nowhere = House(TempDir::new().expect("a folder"));
     nowhere
         .run(&["latest", "jdk", "--env", "Test"])
@@ -253,7 +253,7 @@ fn prune_and_plan_from_a_recorded_world() {
     let prune = house.run(&["prune", "--keep", "1", "--inventory", inventory]);
     assert_eq!(prune.code, 0, "{}", prune.err);
     assert!(
-        prune.err.contains("left alone: ami-copy") && prune.err.contains("3 would go"),
+        prune.err.contains("ignored: ami-copy") && prune.err.contains("3 AMIs would move"),
         "{}",
         prune.err
     );
@@ -315,7 +315,7 @@ fn prune_and_plan_from_a_recorded_world() {
         .refuses(1, &["did you mean `jdk`?"]);
     house
         .run(&["prune", "--apply", "--inventory", inventory])
-        .refuses(2, &["recorded world"]);
+        .refuses(2, &["recorded facts"]);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn a_place_that_could_not_be_read_is_said_and_nothing_is_called_missing() {
     let gone = ["retire", "gone", "--inventory", "w.json"];
     house.run(&gone).refuses(
         4,
-        &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"],
+        &["no AMI of `gone`; cannot read: 222222222222.us-east-1 (no answer)"],
     );
     inventory["unread"] = json!([]);
     house.write("w.json", &inventory.to_string());
@@ -351,7 +351,7 @@ fn a_world_that_is_none_is_refused_with_its_place() {
     house.write("w.json", "{\n  \"schema\": 1,\n  \"tkaen\": 1\n}\n");
     house
         .run(&["plan", "--inventory", "w.json"])
-        .refuses(1, &["w.json:3:", "not a recorded world", "tkaen"]);
+        .refuses(1, &["w.json:3:", "not a recorded inventory", "tkaen"]);
     let inventory = json!({"schema": 9, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
     house.write("w.json", &inventory.to_string());
     house

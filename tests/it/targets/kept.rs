@@ -35,8 +35,10 @@ fn a_directory_is_a_target_however_it_is_named() {
     }
     house
         .check(&["web", "nowhere"])
-        .fails(1, &["can't be opened", "nowhere"]);
-    house.check(&["web"]).fails(2, &["not said"]);
+        .fails(1, &["cannot open", "nowhere"]);
+    house
+        .check(&["web"])
+        .fails(2, &["image or profile to check is missing"]);
     house.check(&["root"]).fails(2, &["--profile"]);
     house
         .check(&["web", "root", "--root", "root"])
@@ -73,7 +75,7 @@ fn a_profile_is_judged_without_an_image_and_without_a_catalog() {
         .fails(1, &["no profile `smal`", "did you mean `small`"]);
     house
         .check(&["--profile", "small", "ami-0123456789abcdef0"])
-        .fails(1, &["need a catalog"]);
+        .fails(1, &["need the settings of a catalog"]);
 }
 
 #[test]
@@ -207,12 +209,20 @@ fn facts_are_judged_again_and_what_was_not_collected_is_an_error() {
             text.replacen("\"schema\": 1", "\"schema\": 99", 1),
             "schema 99",
         ),
-        ("other.json", "{\"hello\": 1}".to_owned(), "no facts"),
-        ("cut.json", text[..text.len() / 2].to_owned(), "not JSON"),
+        (
+            "other.json",
+            "{\"hello\": 1}".to_owned(),
+            "does not contain facts",
+        ),
+        (
+            "cut.json",
+            text[..text.len() / 2].to_owned(),
+            "not valid JSON",
+        ),
         (
             "extra.json",
             text.replacen('{', "{\"unheard\": 1,", 1),
-            "no facts",
+            "does not contain facts",
         ),
     ] {
         house.write(name, &change);

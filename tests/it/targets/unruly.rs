@@ -44,7 +44,7 @@ fn what_could_be_an_option_is_refused_before_anything_is_started() {
         "ssh://host;touch pwned",
         "ftp://host",
     ] {
-        house.check(&["web", target]).fails(2, &["is no target"]);
+        house.check(&["web", target]).fails(2, &["is not a target"]);
     }
     assert_eq!(house.read("calls"), "");
     assert!(!house.path("pwned").exists());
