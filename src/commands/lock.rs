@@ -9,7 +9,7 @@ use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
 use crate::catalog::Settings;
-use crate::engine::lock::{Held, Locks, Who};
+use crate::engine::lock::{HeldLocks, LockOwner, Locks};
 use crate::error::{Error, Kind, Result};
 use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
@@ -52,7 +52,7 @@ pub(super) struct CommandLocks {
     /// Store that contains the locks.
     pub(super) store: Arc<dyn Store>,
     /// Held locks; `None` if the command needs none.
-    pub(super) held: Option<Arc<Held>>,
+    pub(super) held: Option<Arc<HeldLocks>>,
     /// Token that an interrupt signal cancels, so that the locks are released.
     pub(super) interrupt: CancellationToken,
     stop: CancellationToken,
@@ -92,7 +92,7 @@ pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
             .identity(home)
             .await
             .map_err(gather::first_call_error)?;
-        let who = Who {
+        let owner = LockOwner {
             run: run.clone(),
             caller: identity.arn,
             host: host(),
@@ -103,7 +103,7 @@ pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
         let locks = environment_locks(settings, store);
         let held = Arc::new(
             locks
-                .acquire(&envs, &who, &|text| ui::say(&format!("note: {text}")))
+                .acquire(&envs, &owner, &|text| ui::say(&format!("note: {text}")))
                 .await?,
         );
         let (kept, stop) = (Arc::clone(&held), lock.stop.clone());

@@ -29,13 +29,13 @@ pub(super) async fn run(args: &Play) -> Result<u8> {
     let mut forward = |line: &str| {
         // Show the paths of the catalog, not those of the copies.
         let line = line.replace(&copies, "");
-        output.hear(&line, &job);
+        output.read_line(&line, &job);
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
     let played = ansible::play(&folder, &arguments(&job), &variables, &mut forward).await;
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;
-    match output.verdict(code, &job) {
+    match output.result(code, &job) {
         Ok(()) => Ok(0),
         Err(why) => {
             // The run reads this file, because Packer only reports that a script failed.

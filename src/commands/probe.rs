@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Probe as Args};
+use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::model::Probe;
@@ -70,8 +71,10 @@ fn scope_probe(end: &ScopeEnd) -> Option<Probe> {
     let ScopeEnd::Done { outputs } = end else {
         return None;
     };
-    let probe = outputs.values().find_map(|o| o.get("probe"))?;
-    serde_json::from_value(probe.clone()).ok()
+    outputs.values().find_map(|output| match output {
+        StepOutput::Updates { probe, .. } => Some(probe.clone()),
+        _ => None,
+    })
 }
 
 fn update_rows(probe: &Probe) -> Vec<Vec<String>> {

@@ -10,16 +10,16 @@ use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{JournalFile, RunDirectory, SystemClock, program, working_directory};
 use crate::catalog::OnFailure;
-use crate::engine::event::{Event, Listener};
-use crate::engine::fence::{Fenced, Guard};
-use crate::engine::mirror::Mirror;
+use crate::engine::event::{Event, EventSink};
+use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
 use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
-use crate::provision::ansible::OLDEST;
+use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
@@ -98,7 +98,7 @@ pub(super) async fn execute_plan(
                 )
                 .await?;
             let (catalog, run) = (settings.name.clone(), plan.run.clone());
-            Some(Arc::new(Mirror::start(
+            Some(Arc::new(JournalMirror::start(
                 Arc::clone(&journal),
                 Arc::clone(&store),
                 catalog,
@@ -111,7 +111,7 @@ pub(super) async fn execute_plan(
     let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
-            Some(guard) => Arc::new(Fenced {
+            Some(guard) => Arc::new(FencedEffects {
                 inner: steps,
                 guard,
             }),
@@ -119,7 +119,7 @@ pub(super) async fn execute_plan(
         },
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
-        listener: Arc::new(FanOut(
+        events: Arc::new(FanOut(
             Progress::new(crate::ui::fancy()),
             EventLog,
             Arc::clone(&timer),
@@ -233,7 +233,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     let Some(image) = plan.steps.iter().find_map(plays) else {
         return Ok(());
     };
-    match ansible::version(&OLDEST).await {
+    match ansible::version(&MIN_VERSION).await {
         Ok(_) => Ok(()),
         Err(e) => {
             let needs = format!(
@@ -252,19 +252,19 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
 /// Forwards events to the progress display, the log and the timer.
 struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
-impl Listener for FanOut {
-    fn hear(&self, event: &Event) {
-        self.0.hear(event);
-        self.1.hear(event);
-        self.2.hear(event);
+impl EventSink for FanOut {
+    fn on_event(&self, event: &Event) {
+        self.0.on_event(event);
+        self.1.on_event(event);
+        self.2.on_event(event);
     }
 }
 
 /// Logs events at debug level.
 struct EventLog;
 
-impl Listener for EventLog {
-    fn hear(&self, event: &Event) {
+impl EventSink for EventLog {
+    fn on_event(&self, event: &Event) {
         tracing::debug!(?event);
     }
 }

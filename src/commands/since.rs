@@ -24,9 +24,8 @@ pub(super) fn changed_images(
             let first = findings
                 .iter()
                 .find(|f| f.severity == crate::diagnostic::Severity::Error);
-            let reason = first.map_or_else(String::new, |f| {
-                format!(": {}: {}", f.place.file, f.message)
-            });
+            let reason =
+                first.map_or_else(String::new, |f| format!(": {}: {}", f.span.file, f.message));
             Err(
                 Error::input(format!("the catalog at `{revision}` is not valid{reason}"))
                     .hint("use a revision with a valid catalog, or pass the names of images"),

@@ -1,7 +1,7 @@
 //! Tests how controls, verdicts and facts become the model of a report.
 
 use crate::checks::{self, Facts, Gate, Phase};
-use crate::report::build::{ReportContext, build_report};
+use crate::report::build::{ReportContext, assemble_report};
 use crate::report::model::{Profile, Report, Verdict};
 use crate::report::status::Status;
 
@@ -75,7 +75,7 @@ fn report_of(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
         name: "empty".to_owned(),
         ..Profile::default()
     };
-    build_report(
+    assemble_report(
         &about,
         vec![empty, known],
         &controls.iter().collect::<Vec<_>>(),
