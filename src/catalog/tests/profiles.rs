@@ -85,7 +85,10 @@ fn image_lists_its_profiles() {
         &ssh.summary,
     ]
     .map(|t| t.as_deref().unwrap_or(""));
-    assert_eq!(texts, ["SSH", "1.2", "Apache-2.0", "us", "what sshd may do"]);
+    assert_eq!(
+        texts,
+        ["SSH", "1.2", "Apache-2.0", "us", "what sshd may do"]
+    );
     assert_eq!(
         (ssh.file.as_str(), ssh.inputs.len(), ssh.sha256.len()),
         ("profiles/ssh.yaml", 2, 64)
