@@ -77,7 +77,7 @@ impl StepEffect for CreateKeyPair<'_> {
             }
             other => other?,
         };
-        let mut text = key.reveal().trim_end().to_owned();
+        let mut text = key.expose().trim_end().to_owned();
         text.push('\n');
         let path = steps
             .workspace

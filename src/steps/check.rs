@@ -16,7 +16,7 @@ use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
-use crate::ports::{Bounds, Shell, SshConfig, Target, Trust};
+use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
 
 /// Input of `bakeline check-build`, which checks an instance during a Packer build.
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,14 +156,14 @@ pub async fn check_build_instance(
     port: u16,
     cancel: &CancellationToken,
 ) -> Result<CheckReport> {
-    let target = Target {
+    let target = SshTarget {
         host: host.to_owned(),
         port: Some(port),
         user: Some(request.user.clone()),
         key: Some(request.key.clone()),
         known_hosts: Some(request.known_hosts.clone()),
-        trust: Trust::FirstUse,
-        config: SshConfig::Ours,
+        trust: HostKeyPolicy::AcceptNew,
+        config: SshConfig::Isolated,
         ssm: request.ssm,
     };
     let controls: Vec<&Control> = request.controls.iter().collect();
@@ -171,7 +171,7 @@ pub async fn check_build_instance(
         shell,
         &target,
         (&controls, request.phase),
-        Bounds::FRESH,
+        ScriptLimits::NEW_INSTANCE,
         cancel,
     )
     .await;

@@ -10,13 +10,13 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::{Step, StepId};
-use crate::ports::Bounds;
+use crate::ports::ScriptLimits;
 
-/// Bounds of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// Limits of a new instance, plus the time to wait for a first-boot job that holds apt's locks
 /// (ten minutes, apt.sh).
-const BOUNDS: Bounds = Bounds {
-    time: Duration::from_secs(600 + 300),
-    ..Bounds::FRESH
+const LIMITS: ScriptLimits = ScriptLimits {
+    timeout: Duration::from_secs(600 + 300),
+    ..ScriptLimits::NEW_INSTANCE
 };
 
 /// Pending updates of a version, read from an instance and stored.
@@ -60,7 +60,7 @@ impl StepEffect for ProbeUpdates<'_> {
             .run(
                 &target,
                 &definition.platform.pending_script(),
-                BOUNDS,
+                LIMITS,
                 &context.cancel,
             )
             .await;
@@ -79,7 +79,7 @@ impl StepEffect for ProbeUpdates<'_> {
         })?;
         let mut pending = definition
             .platform
-            .parse_pending(&String::from_utf8_lossy(&out.out))
+            .parse_pending(&String::from_utf8_lossy(&out.stdout))
             .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
         pending.sort();
         let now = steps.clock.now();

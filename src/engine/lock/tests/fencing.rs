@@ -67,7 +67,7 @@ impl Store for YieldingStore {
         self.0.delete(key).await
     }
 
-    fn durable(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 
