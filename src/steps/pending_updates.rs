@@ -12,9 +12,9 @@ use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version}
 use crate::plan::{Step, StepId};
 use crate::ports::ScriptLimits;
 
-/// Limits of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// Limits of a new instance, plus the time to wait for a first-boot job that holds apt's locks
 /// (ten minutes, apt.sh).
-const BOUNDS: ScriptLimits = ScriptLimits {
+const LIMITS: ScriptLimits = ScriptLimits {
     timeout: Duration::from_secs(600 + 300),
     ..ScriptLimits::NEW_INSTANCE
 };
@@ -60,7 +60,7 @@ impl StepEffect for ProbeUpdates<'_> {
             .run(
                 &target,
                 &definition.platform.pending_script(),
-                BOUNDS,
+                LIMITS,
                 &context.cancel,
             )
             .await;
