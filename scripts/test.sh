@@ -9,7 +9,7 @@ minutes "rust tests without the SDK" cargo test --no-default-features
 # What the SDK changes: adapters, commands and the program itself. The rest was just tested, and is the same code.
 sdk_tests() {
     cargo test --lib -- adapters:: commands:: notify::
-    cargo test --test it -- architecture:: cli:: targets::
+    cargo test --test cli -- architecture:: commands:: targets::
 }
 minutes "rust tests with the SDK" sdk_tests
 

@@ -85,6 +85,7 @@ syntaxes! {
 /// Checks an address range in CIDR notation. Returns true if the range contains most of the
 /// internet.
 ///
+/// # Errors
 /// Returns advice if the range is invalid.
 pub(crate) fn check_cidr(text: &str) -> Result<bool, String> {
     use std::net::IpAddr;

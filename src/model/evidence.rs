@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AmiId, Arch, ImageName, RunId, Timestamp, Version};
+use super::{AmiId, Arch, ImageName, RunId, Timestamp, Update, Version};
 
 /// The version of the shapes in this file.
 pub const EVIDENCE_SCHEMA: u32 = 1;
@@ -42,21 +42,6 @@ pub struct Manifest {
     /// Why it was built.
     #[serde(default)]
     pub reasons: Vec<String>,
-}
-
-/// One package that could be newer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Update {
-    /// The package.
-    pub package: String,
-    /// The installed version; empty for a package that an update would add.
-    pub current: String,
-    /// The version there is.
-    pub candidate: String,
-    /// Where it comes from, in the platform's words.
-    pub origin: String,
-    /// Whether it comes from where the vendor publishes security updates.
-    pub security: bool,
 }
 
 /// The updates found pending on a released version; kept at `evidence::keys::probe`.

@@ -13,7 +13,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, StoreInventory, Update};
+pub use crate::platform::Update;
+pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, StoreInventory};
 pub use inventory::{
     Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, Tags,
 };

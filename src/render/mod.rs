@@ -63,6 +63,7 @@ pub fn template_paths(image: &Image) -> Vec<&'static str> {
 
 /// Renders a template of the catalog.
 ///
+/// # Errors
 /// Fails if the template is missing or invalid, uses an undefined variable, or a value cannot be
 /// quoted.
 pub fn render(
@@ -87,6 +88,7 @@ pub fn render(
 
 /// Renders the text of a template. `path` is its name in messages.
 ///
+/// # Errors
 /// Fails if the template is invalid, uses an undefined variable, or a value cannot be quoted.
 pub fn render_text(
     path: &str,

@@ -109,6 +109,7 @@ const MAX_WAIT_SECONDS: u32 = 3600;
 
 /// Returns the files for Packer by name in the build directory.
 ///
+/// # Errors
 /// Fails if a template or file is missing or invalid, a value cannot be quoted, or Packer is too
 /// old.
 pub fn files(

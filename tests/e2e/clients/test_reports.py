@@ -71,7 +71,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given := os.environ.get("BAKELINE_SAMPLE_REPORTS"):
         return Path(given)
     folder = tmp_path_factory.mktemp("reports")
-    words = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it", "--", "sample_reports"]
+    words = ["cargo", "test", "--quiet", "--no-default-features", "--test", "cli", "--", "sample_reports"]
     done = run(words, REPO, {**os.environ, "BAKELINE_SAMPLE_REPORTS": str(folder)}, timeout=1800, want=0)
     assert "1 passed" in done.out, done
     return folder
