@@ -41,11 +41,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         r#"{id: slow, command: "sleep LONG; echo no", timeout: 1, exit_status: {not: 0}}"#,
-        "error   slow  exit_status: it was ended after 1 s",
+        "error   slow  exit_status: the command timed out after 1 s",
     ),
     (
         r#"{id: stubborn, command: "trap '' TERM; for i in $(seq LONG); do sleep 1; done", timeout: 1, exit_status: {not: 0}}"#,
-        "error   stubborn  exit_status: it was ended after 1 s",
+        "error   stubborn  exit_status: the command timed out after 1 s",
     ),
     (
         r#"{id: much, command: "head -c 400000 /dev/zero", stdout: {not: {include: x}}}"#,

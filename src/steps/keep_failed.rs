@@ -1,4 +1,5 @@
-//! Owns what `--keep-failed` leaves: it names the instance or candidate of a failed scope, how to get in, and until when.
+//! Describes the resources that `--keep-failed` keeps: the instance or candidate, how to log in,
+//! and the expiry.
 
 use super::Steps;
 use crate::catalog::Access;
@@ -7,11 +8,11 @@ use crate::lifecycle::tags;
 use crate::model::{ImageName, State};
 use crate::ports::ImageQuery;
 
-pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String>> {
+pub(super) async fn describe_kept(steps: &Steps, scope: &str) -> Result<Vec<String>> {
     let Some(image) = steps.catalog.images.get(&ImageName::from(scope)) else {
         return Ok(Vec::new());
     };
-    let (settings, mine) = (&steps.catalog.settings, steps.mine(scope));
+    let (settings, mine) = (&steps.catalog.settings, steps.run_tags(scope));
     let (home, user) = (settings.home(), image.platform.login_user());
     let key = steps.workspace.root().join(super::access::key_file(scope));
     let mut out = Vec::new();
@@ -21,16 +22,16 @@ pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String
         } else {
             instance.private_ip
         };
-        let way = match (&settings.builder.access, address) {
+        let login = match (&settings.builder.access, address) {
             (Access::Ssm, _) => format!(
                 "aws ssm start-session --region {home} --target {}",
                 instance.id
             ),
             (_, Some(ip)) => format!("ssh -i {} -o IdentitiesOnly=yes {user}@{ip}", key.display()),
-            (_, None) => "it has no address".to_owned(),
+            (_, None) => "no address".to_owned(),
         };
         out.push(format!(
-            "kept: instance {} in {home} until {}: {way}",
+            "kept: instance {} in {home} until {}: {login}",
             instance.id, steps.expires
         ));
     }
@@ -46,7 +47,7 @@ pub(super) async fn what_failed(steps: &Steps, scope: &str) -> Result<Vec<String
         ));
     }
     if !out.is_empty() {
-        out.push("`bakeline sweep --apply` removes it when that time has come".to_owned());
+        out.push("after that time, `bakeline sweep --apply` removes it".to_owned());
     }
     Ok(out)
 }

@@ -1,9 +1,10 @@
-//! Owns the proof of what boots a released version without building: a recheck and a probe.
+//! Tests the step chains that start a released version without building: recheck, probe and manual
+//! check.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use super::{House, catalog, region};
+use super::{TestEnv, catalog, region};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
@@ -19,17 +20,17 @@ const GOOD: (&str, &str) = (
 );
 const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 
-/// A house in which everything is released, then with `changed` in its catalog.
-async fn moved(changed: (&str, &str)) -> House {
-    let first = House::new();
+/// Returns an environment with all images released, then `changed` in the catalog.
+async fn released_then_changed(changed: (&str, &str)) -> TestEnv {
+    let first = TestEnv::new();
     assert!(first.release("run1").await.kind().is_none());
-    let mut next = first.next(catalog(&[changed]), "2026-11-23T12:00:00Z");
+    let mut next = first.next_run(catalog(&[changed]), "2026-11-23T12:00:00Z");
     next.store = first.store;
     next
 }
 
-fn all_tags(house: &House) -> BTreeMap<AmiId, Tags> {
-    house.cloud.state(|w| {
+fn all_tags(setup: &TestEnv) -> BTreeMap<AmiId, Tags> {
+    setup.cloud.state(|w| {
         w.images
             .iter()
             .map(|(id, ami)| (id.clone(), ami.tags.clone()))
@@ -37,26 +38,30 @@ fn all_tags(house: &House) -> BTreeMap<AmiId, Tags> {
     })
 }
 
-fn done(outcome: &Outcome) -> usize {
+fn done_count(outcome: &Outcome) -> usize {
     outcome.scopes.values().filter(|e| e.is_done()).count()
 }
 
 #[tokio::test]
-async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
-    let house = moved(GOOD).await;
-    let (before, plan) = (all_tags(&house), house.plan("run2", false));
-    // What is written reads late.
-    house.cloud.state(|w| w.lag = 2);
+async fn recheck_judges_current_version_and_updates_tags() {
+    let setup = released_then_changed(GOOD).await;
+    let (before, plan) = (all_tags(&setup), setup.release_plan("run2", false));
+    // Written tags read back late.
+    setup.cloud.state(|w| w.lag = 2);
     assert!(
         plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
         "{:?}",
         plan.decisions
     );
-    house.stand_guard();
-    let outcome = house.act(&plan).await;
-    assert_eq!((outcome.kind(), done(&outcome)), (None, 4), "{outcome:?}");
-    house.assert_clean("after a recheck");
-    for (id, now) in all_tags(&house) {
+    setup.watch_invariants();
+    let outcome = setup.execute(&plan).await;
+    assert_eq!(
+        (outcome.kind(), done_count(&outcome)),
+        (None, 4),
+        "{outcome:?}"
+    );
+    setup.assert_clean("after a recheck");
+    for (id, now) in all_tags(&setup) {
         let then = &before[&id];
         let kept = |tags: &Tags| {
             let other = tags
@@ -72,16 +77,16 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
         );
     }
     assert!(
-        house.plan("run3", false).steps.is_empty(),
-        "nothing is left to do"
+        setup.release_plan("run3", false).steps.is_empty(),
+        "the next plan is empty"
     );
 }
 
 #[tokio::test]
-async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
-    let house = moved(BAD).await;
-    let before = all_tags(&house);
-    let outcome = house.act(&house.plan("run2", false)).await;
+async fn failed_recheck_keeps_version_and_suggests_revoke() {
+    let setup = released_then_changed(BAD).await;
+    let before = all_tags(&setup);
+    let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
     let Some(ScopeEnd::Failed { hints, error, .. }) = outcome.scopes.get("z") else {
         panic!("{outcome:?}")
@@ -93,23 +98,23 @@ async fn a_version_that_fails_stays_as_it_is_and_the_way_out_is_named() {
             .any(|h| h.contains("stays current") && h.contains("bakeline revoke z 20261122.1")),
         "{hints:?}"
     );
-    assert_eq!(all_tags(&house), before);
-    house.assert_clean("after a failed recheck");
+    assert_eq!(all_tags(&setup), before);
+    setup.assert_clean("after a failed recheck");
 }
 
 #[tokio::test]
-async fn somebody_elses_judgement_is_not_overwritten() {
-    let house = moved(GOOD).await;
-    let plan = house.plan("run2", false);
-    let base = house.latest("base", "Test").1.expect("a current base");
-    house.cloud.state(|w| {
+async fn retag_refuses_concurrent_recheck() {
+    let setup = released_then_changed(GOOD).await;
+    let plan = setup.release_plan("run2", false);
+    let base = setup.latest("base", "Test").1.expect("a current base");
+    setup.cloud.state(|w| {
         w.images
             .get_mut(&base)
             .expect("it")
             .tags
             .insert(tags::CHECKS.to_owned(), "other".to_owned())
     });
-    let outcome = house.act(&plan).await;
+    let outcome = setup.execute(&plan).await;
     let Some(ScopeEnd::Failed { error, .. }) = outcome.scopes.get("base") else {
         panic!("{outcome:?}")
     };
@@ -117,38 +122,38 @@ async fn somebody_elses_judgement_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
-    // This machine's `sh` stands in for the instance: whatever it answers, only a whole answer may become a fact.
-    let house = moved(GOOD).await;
-    let (inventory, name) = (house.facts(), ImageName::from("base"));
+async fn failed_probe_stores_nothing() {
+    // The local `sh` acts as the instance. Only a complete answer may become a fact.
+    let setup = released_then_changed(GOOD).await;
+    let (inventory, name) = (setup.inventory(), ImageName::from("base"));
     let plan = crate::plan::probe::plan(
-        &house.catalog,
+        &setup.catalog,
         &inventory,
         std::slice::from_ref(&name),
         "run2".into(),
     );
     assert_eq!(plan.steps.len(), 7, "{plan:?}");
-    house.store.read_only.store(true, Ordering::SeqCst);
-    let before = all_tags(&house);
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.act(&plan).await;
+    setup.store.read_only.store(true, Ordering::SeqCst);
+    let before = all_tags(&setup);
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.execute(&plan).await;
     assert!(outcome.kind().is_some(), "{outcome:?}");
-    let key = keys::probe(&house.catalog.settings.name, &name, Arch::X86_64);
+    let key = keys::probe(&setup.catalog.settings.name, &name, Arch::X86_64);
     assert!(
-        !house
+        !setup
             .store
             .objects
             .lock()
             .expect("no panic")
             .contains_key(&key)
     );
-    assert_eq!(all_tags(&house), before);
-    house.assert_clean("after a failed probe");
+    assert_eq!(all_tags(&setup), before);
+    setup.assert_clean("after a failed probe");
 }
 
-/// No file of the run directory holds a private key.
-fn assert_no_secret(house: &House) {
-    let files = house.workspace.files.lock().expect("no panic");
+/// Asserts that no file of the run directory contains a private key.
+fn assert_no_secret(setup: &TestEnv) {
+    let files = setup.workspace.files.lock().expect("no panic");
     for (path, content) in &*files {
         assert!(
             !String::from_utf8_lossy(content).contains("FAKE KEY"),
@@ -157,34 +162,38 @@ fn assert_no_secret(house: &House) {
     }
     assert!(
         files.contains_key("base/known_hosts.boot"),
-        "the host was not known beforehand"
+        "the host key was known before the login"
     );
 }
 
 #[tokio::test]
-async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
-    let house = moved(GOOD).await;
-    let before = all_tags(&house);
-    let ami = house.latest("base", "Test").1.expect("a current base");
+async fn manual_check_collects_facts_and_leaves_no_resources() {
+    let setup = released_then_changed(GOOD).await;
+    let before = all_tags(&setup);
+    let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
         &ImageName::from("base"),
         &ami,
         &region(),
         "run2".into(),
-        house.now,
+        setup.now,
     );
-    let outcome = house.act(&plan).await;
-    assert_eq!((outcome.kind(), done(&outcome)), (None, 1), "{outcome:?}");
-    house.assert_clean("after a check by hand");
-    let kept = house.workspace.read("base/facts-boot.json").expect("facts");
+    let outcome = setup.execute(&plan).await;
+    assert_eq!(
+        (outcome.kind(), done_count(&outcome)),
+        (None, 1),
+        "{outcome:?}"
+    );
+    setup.assert_clean("after a manual check");
+    let kept = setup.workspace.read("base/facts-boot.json").expect("facts");
     let kept: CheckReport = serde_json::from_slice(&kept).expect("facts");
     assert!(
         kept.verdicts.is_empty() && kept.facts["readings"]["file"]["/etc/group"].is_object(),
         "{:?}",
         kept.facts
     );
-    assert_no_secret(&house);
-    let known = house
+    assert_no_secret(&setup);
+    let known = setup
         .workspace
         .read("base/known_hosts.boot")
         .expect("known hosts");
@@ -193,9 +202,9 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
         known.starts_with("i-") && known.ends_with(" ssh-ed25519 AAAA\n"),
         "{known}"
     );
-    assert_eq!(all_tags(&house), before);
+    assert_eq!(all_tags(&setup), before);
     assert!(
-        house
+        setup
             .store
             .objects
             .lock()
@@ -206,31 +215,31 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
 }
 
 #[tokio::test]
-async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
-    let house = moved(GOOD).await;
-    let ami = house.latest("base", "Test").1.expect("a current base");
+async fn failed_manual_check_leaves_no_resources() {
+    let setup = released_then_changed(GOOD).await;
+    let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan(
         &ImageName::from("base"),
         &ami,
         &region(),
         "run2".into(),
-        house.now,
+        setup.now,
     );
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.act(&plan).await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.execute(&plan).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(4));
-    house.assert_clean("after a check by hand that failed");
-    assert_no_secret(&house);
+    setup.assert_clean("after a failed manual check");
+    assert_no_secret(&setup);
 }
 
 #[tokio::test]
-async fn a_release_leaves_every_report_and_none_can_fail_it() {
-    let house = moved(GOOD).await;
-    let outcome = house.act(&house.plan("run2", false)).await;
+async fn release_writes_all_reports_and_tolerates_failures() {
+    let setup = released_then_changed(GOOD).await;
+    let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     for name in ["txt", "json", "inspec.json", "junit.xml", "html"] {
         assert!(
-            house
+            setup
                 .workspace
                 .read(&format!("base/checks-boot.{name}"))
                 .is_some(),
@@ -238,12 +247,12 @@ async fn a_release_leaves_every_report_and_none_can_fail_it() {
         );
     }
     assert!(
-        house
+        setup
             .workspace
             .read("base/packages-boot.cdx.json")
             .is_some()
     );
-    let report = house
+    let report = setup
         .workspace
         .read("base/checks-boot.json")
         .expect("a report");
@@ -254,15 +263,15 @@ async fn a_release_leaves_every_report_and_none_can_fail_it() {
         "{report}"
     );
     assert_eq!(report["verdicts"].as_array().map(Vec::len), Some(2));
-    // A template of the catalog's own that is wrong costs the page and nothing else.
-    let mut broken = moved(GOOD).await;
+    // An invalid catalog template costs only the HTML page.
+    let mut broken = released_then_changed(GOOD).await;
     let mut catalog = (*broken.catalog).clone();
     catalog.files.insert(
         crate::report::html::TEMPLATE.to_owned(),
         b"@{ no.such.thing }@".to_vec(),
     );
     broken.catalog = std::sync::Arc::new(catalog);
-    let outcome = broken.act(&broken.plan("run2", false)).await;
+    let outcome = broken.execute(&broken.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     assert!(broken.workspace.read("base/checks-boot.html").is_none());
     assert!(broken.workspace.read("base/checks-boot.txt").is_some());

@@ -1,15 +1,15 @@
-//! Owns DESIGN's table of states in two Regions and a second account: every transition, an error at every call, a kill
-//! before every call with the doctor after it, and done again.
+//! Tests the state table in two Regions and a second account: every transition, an error at every
+//! call, a kill before every call followed by the doctor, and repeated runs.
 
+mod interrupted_move;
 mod locations;
-mod shared;
-mod torn;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{House, OTHER, catalog_with};
+use super::{OTHER, TestEnv, catalog_with};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::Outcome;
@@ -28,24 +28,24 @@ environments:
     role: arn:aws:iam::222222222222:role/bakeline
 "#;
 
-/// An empty organisation with two Regions in two accounts.
-pub(super) fn start() -> House {
-    let house = House::new().next(catalog_with(SETTINGS, &[]), "2026-11-22T12:00:00Z");
+/// Returns an empty cloud with two accounts and two Regions.
+pub(super) fn two_accounts() -> TestEnv {
+    let setup = TestEnv::new().next_run(catalog_with(SETTINGS, &[]), "2026-11-22T12:00:00Z");
     for (account, region) in [
         (ACCOUNT, "us-east-1"),
         (OTHER, "eu-west-1"),
         (OTHER, "us-east-1"),
     ] {
-        house
+        setup
             .cloud
             .open(account, &region.into(), FakeCloudState::default());
     }
-    house
+    setup
 }
 
-pub(super) fn on(house: &House, day: u32) -> House {
-    let mut next = house.next(
-        Arc::clone(&house.catalog),
+pub(super) fn on_day(setup: &TestEnv, day: u32) -> TestEnv {
+    let mut next = setup.next_run(
+        Arc::clone(&setup.catalog),
         &format!("2026-11-{day:02}T12:00:00Z"),
     );
     next.options.on_failure = OnFailure::Continue;
@@ -56,24 +56,24 @@ fn name(image: &str) -> ImageName {
     ImageName::from(image)
 }
 
-async fn released(house: &House, images: &[&str], day: u32) -> House {
-    let house = on(house, day);
+async fn release_on_day(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
+    let setup = on_day(setup, day);
     let images = images.iter().map(|i| name(i)).collect();
     let request = release::Request {
         images,
         force: true,
         run: format!("r{day}").as_str().into(),
     };
-    let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+    let outcome = setup
+        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
-    house
+    setup
 }
 
-/// What a test does to an organisation.
+/// Operation that a test performs.
 #[derive(Debug, Clone)]
-pub(super) enum Deed {
+pub(super) enum Operation {
     Promote(&'static [&'static str]),
     Rollback(Version),
     Revoke(&'static str, Version),
@@ -81,12 +81,12 @@ pub(super) enum Deed {
     Doctor,
 }
 
-impl Deed {
-    fn plan(&self, house: &House) -> Plan {
-        // No run has the id of another: client tokens are made from it.
+impl Operation {
+    fn plan(&self, setup: &TestEnv) -> Plan {
+        // Run IDs are unique, because client tokens contain them.
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RunId(format!("deed{}", RUNS.fetch_add(1, Ordering::Relaxed)));
-        let (catalog, inventory) = (&house.catalog, house.facts());
+        let (catalog, inventory) = (&setup.catalog, setup.inventory());
         match self {
             Self::Promote(images) => {
                 let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
@@ -115,26 +115,26 @@ impl Deed {
         }
     }
 
-    pub(super) async fn act(&self, house: &House) -> Outcome {
-        house.act(&self.plan(house)).await
+    pub(super) async fn execute(&self, setup: &TestEnv) -> Outcome {
+        setup.execute(&self.plan(setup)).await
     }
 
-    pub(super) async fn done(&self, house: &House, day: u32) -> House {
-        let house = on(house, day);
-        let outcome = self.act(&house).await;
+    pub(super) async fn succeed_on_day(&self, setup: &TestEnv, day: u32) -> TestEnv {
+        let setup = on_day(setup, day);
+        let outcome = self.execute(&setup).await;
         assert_eq!(outcome.kind(), None, "{self:?}: {outcome:?}");
-        house
+        setup
     }
 }
 
-/// One version at one location: state, environment tag, where it is current.
-type Row = (String, String, String);
-/// By location, image and version.
-type Table = BTreeMap<(String, String, String), Row>;
+/// State, environment tag and current environments of a version at a location.
+type StateRow = (String, String, String);
+/// Rows by location, image and version.
+type StateTable = BTreeMap<(String, String, String), StateRow>;
 
-/// What the tags say, without ids and times; and the pointers by version.
-fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
-    let inventory = house.facts();
+/// Returns the state from tags, without IDs and times, and the pointers by version.
+fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
+    let inventory = setup.inventory();
     let records = Record::all(&inventory.images, &"acme".into());
     let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
@@ -149,7 +149,7 @@ fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
             envs.join("+"),
         )
     };
-    let versions: Table = records
+    let versions: StateTable = records
         .iter()
         .map(|r| {
             (
@@ -183,25 +183,26 @@ const PROD: [&str; 4] = [
 ];
 const V: [&str; 3] = ["20261122.1", "20261124.1", "20261126.1"];
 
-fn v(n: usize) -> Version {
+fn version(n: usize) -> Version {
     V[n - 1].parse().expect("version")
 }
 
-/// Asserts one image's rows `(state, Environment, current)` at a location, and both pointers by version number.
+/// Asserts the rows `(state, Environment, current)` of an image at a location, and both pointers by
+/// version number.
 fn assert_rows(
-    house: &House,
+    setup: &TestEnv,
     location: &str,
     image: &str,
     rows: &[(&str, &str, &str)],
     latest: (usize, usize),
 ) {
-    let (versions, pointers) = table(house);
-    let mine: Vec<(&str, &str, &str)> = versions
+    let (versions, pointers) = state_table(setup);
+    let found_rows: Vec<(&str, &str, &str)> = versions
         .iter()
         .filter(|((p, i, _), _)| p == location && i == image)
         .map(|(_, (s, e, c))| (s.as_str(), e.as_str(), c.as_str()))
         .collect();
-    assert_eq!(mine, rows, "{image} in {location}");
+    assert_eq!(found_rows, rows, "{image} in {location}");
     for (env, n) in [("Test", latest.0), ("Prod", latest.1)] {
         let pointer = pointer_name(
             &"acme".into(),
@@ -220,13 +221,14 @@ fn assert_rows(
     }
 }
 
-/// What must hold after every end of a run: one holder at most, pointers and tags agree, copies whole, nothing shared.
-fn assert_consistent(house: &House, context: &str) {
-    let inventory = house.facts();
-    let repairs = examine(&house.catalog.settings, &inventory).repairs;
+/// Asserts the invariants after a completed run: at most one current AMI, pointers match tags,
+/// copies are complete, and nothing is shared.
+fn assert_consistent(setup: &TestEnv, context: &str) {
+    let inventory = setup.inventory();
+    let repairs = examine(&setup.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
-    // What the doctor overlooks, this sees: one holder at most, and the pointer is it.
-    let (versions, mut pointers) = table(house);
+    // An independent check: at most one current AMI, and the pointer names it.
+    let (versions, mut pointers) = state_table(setup);
     let mut held: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for ((location, image, version), (state, _, envs)) in
         versions.iter().filter(|(_, r)| r.0 != "revoked")
@@ -262,24 +264,29 @@ fn assert_consistent(house: &House, context: &str) {
     }
 }
 
-/// What must hold while some locations are behind: at each location there is one holder and the pointer says so.
-fn assert_points(house: &House, context: &str) {
-    let mut repairs = examine(&house.catalog.settings, &house.facts()).repairs;
-    // A version that is held elsewhere already becomes so here when the rollback is done again.
+/// Asserts that each location is consistent by itself, even if some are behind.
+fn assert_locations_consistent(setup: &TestEnv, context: &str) {
+    let mut repairs = examine(&setup.catalog.settings, &setup.inventory()).repairs;
+    // A version that is held in other locations becomes held here when the rollback is repeated.
     repairs.retain(|r| !matches!(r, Repair::Mark { tags, .. } if tags.keys().eq([tags::STATE])));
     assert_eq!(repairs, Vec::new(), "{context}");
 }
 
-/// Nothing half-made and no permission is left.
-fn assert_no_halves(house: &House, context: &str) {
-    let inventory = house.facts();
+/// Asserts that no unfinished copy and no permission remains.
+fn assert_no_leftovers(setup: &TestEnv, context: &str) {
+    let inventory = setup.inventory();
     for ami in &inventory.images {
         let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
-        let stranger = own.is_some_and(|s| *s != ami.id.0);
-        let whole = own.is_some()
+        let is_foreign = own.is_some_and(|s| *s != ami.id.0);
+        let is_complete = own.is_some()
             && state.is_some_and(|s| s != "candidate")
             && !ami.tags.contains_key(tags::EXPIRES);
-        assert!(stranger || whole, "{context}: {} {:?}", ami.id, ami.tags);
+        assert!(
+            is_foreign || is_complete,
+            "{context}: {} {:?}",
+            ami.id,
+            ami.tags
+        );
     }
     let shared: Vec<_> = inventory
         .references
@@ -289,33 +296,37 @@ fn assert_no_halves(house: &House, context: &str) {
     assert!(shared.is_empty(), "{context}: {shared:?}");
 }
 
-pub(super) async fn two_versions() -> House {
-    let house = released(&start(), &["base"], 22).await;
-    let house = Deed::Promote(&["base"]).done(&house, 23).await;
-    released(&house, &["base"], 24).await
+pub(super) async fn two_versions() -> TestEnv {
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    release_on_day(&setup, &["base"], 24).await
 }
 
-async fn two_promoted() -> House {
-    Deed::Promote(&["base"])
-        .done(&two_versions().await, 25)
+async fn two_promoted() -> TestEnv {
+    Operation::Promote(&["base"])
+        .succeed_on_day(&two_versions().await, 25)
         .await
 }
 
 #[tokio::test]
-async fn every_transition_of_the_table_at_every_place() {
-    let house = released(&start(), &["base"], 22).await;
+async fn operations_follow_state_table_in_all_locations() {
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Test", "Test")],
         (1, 0),
     );
-    assert_rows(&house, "us-east-1", "base", &[], (0, 0));
+    assert_rows(&setup, "us-east-1", "base", &[], (0, 0));
 
-    let house = Deed::Promote(&["base"]).done(&house, 23).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", "Test+Prod")],
@@ -323,7 +334,7 @@ async fn every_transition_of_the_table_at_every_place() {
     );
     for location in &PROD[1..] {
         assert_rows(
-            &house,
+            &setup,
             location,
             "base",
             &[("released", "Prod", "Prod")],
@@ -331,22 +342,24 @@ async fn every_transition_of_the_table_at_every_place() {
         );
     }
     assert!(
-        Deed::Promote(&["base"]).plan(&house).steps.is_empty(),
-        "what is there is left"
+        Operation::Promote(&["base"]).plan(&setup).steps.is_empty(),
+        "current AMIs are not changed"
     );
 
-    let house = released(&house, &["base"], 24).await;
+    let setup = release_on_day(&setup, &["base"], 24).await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", "Prod"), ("released", "Test", "Test")],
         (2, 1),
     );
 
-    let house = Deed::Promote(&["base"]).done(&house, 25).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 25)
+        .await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", ""), ("released", "Prod", "Test+Prod")],
@@ -354,18 +367,20 @@ async fn every_transition_of_the_table_at_every_place() {
     );
     for location in &PROD[1..] {
         assert_rows(
-            &house,
+            &setup,
             location,
             "base",
             &[("released", "Prod", ""), ("released", "Prod", "Prod")],
             (0, 2),
         );
     }
-    assert_no_halves(&house, "promoted");
+    assert_no_leftovers(&setup, "promoted");
 
-    let house = Deed::Rollback(v(1)).done(&house, 26).await;
+    let setup = Operation::Rollback(version(1))
+        .succeed_on_day(&setup, 26)
+        .await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", "Prod"), ("held", "Test", "Test")],
@@ -373,23 +388,25 @@ async fn every_transition_of_the_table_at_every_place() {
     );
     for location in &PROD[1..] {
         assert_rows(
-            &house,
+            &setup,
             location,
             "base",
             &[("released", "Prod", "Prod"), ("held", "Test", "")],
             (0, 1),
         );
     }
-    let refused = Deed::Promote(&["base"]).plan(&house);
+    let refused = Operation::Promote(&["base"]).plan(&setup);
     assert!(
         refused.steps.is_empty() && refused.decisions[0].reasons[0].contains("held"),
         "{:?}",
         refused.decisions
     );
 
-    let house = Deed::Revoke("base", v(2)).done(&house, 27).await;
+    let setup = Operation::Revoke("base", version(2))
+        .succeed_on_day(&setup, 27)
+        .await;
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", "Test+Prod"), ("revoked", "", "")],
@@ -397,16 +414,16 @@ async fn every_transition_of_the_table_at_every_place() {
     );
     for location in &PROD[1..] {
         assert_rows(
-            &house,
+            &setup,
             location,
             "base",
             &[("released", "Prod", "Prod"), ("revoked", "", "")],
             (0, 1),
         );
     }
-    assert_consistent(&house, "revoked");
-    // Snapshots mirror the state.
-    house.cloud.state(|w| {
+    assert_consistent(&setup, "revoked");
+    // Snapshots have the state of their AMI.
+    setup.cloud.state(|w| {
         let revoked = w
             .images
             .values()
@@ -415,45 +432,54 @@ async fn every_transition_of_the_table_at_every_place() {
         assert_eq!(w.snapshots[&revoked.snapshots[0]][tags::STATE], "revoked");
     });
     assert!(
-        Deed::Revoke("base", v(2)).plan(&house).steps.is_empty(),
+        Operation::Revoke("base", version(2))
+            .plan(&setup)
+            .steps
+            .is_empty(),
         "revoked already"
     );
 }
 
 #[tokio::test]
-async fn revoke_takes_the_descendants_and_deletes_a_pointer_that_has_nothing_left() {
-    let house = released(&start(), &["base", "a", "b"], 22).await;
-    let house = Deed::Promote(&["a", "base"]).done(&house, 23).await;
-    let house = Deed::Revoke("base", v(1)).done(&house, 24).await;
+async fn revoke_includes_children_and_deletes_unused_pointers() {
+    let setup = release_on_day(&two_accounts(), &["base", "a", "b"], 22).await;
+    let setup = Operation::Promote(&["a", "base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    let setup = Operation::Revoke("base", version(1))
+        .succeed_on_day(&setup, 24)
+        .await;
     for image in ["base", "a", "b"] {
-        assert_rows(&house, HOME, image, &[("revoked", "", "")], (0, 0));
+        assert_rows(&setup, HOME, image, &[("revoked", "", "")], (0, 0));
     }
-    assert_rows(&house, PROD[3], "a", &[("revoked", "", "")], (0, 0));
-    assert_consistent(&house, "nothing left");
+    assert_rows(&setup, PROD[3], "a", &[("revoked", "", "")], (0, 0));
+    assert_consistent(&setup, "nothing left");
 }
 
 #[tokio::test]
-async fn a_hold_is_at_every_place_and_can_be_released() {
-    let house = Deed::Hold(v(2), false)
-        .done(&two_promoted().await, 26)
+async fn hold_applies_to_all_locations_and_can_be_released() {
+    let setup = Operation::Hold(version(2), false)
+        .succeed_on_day(&two_promoted().await, 26)
         .await;
     assert_rows(
-        &house,
+        &setup,
         PROD[1],
         "base",
         &[("released", "Prod", ""), ("held", "Prod", "Prod")],
         (0, 2),
     );
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Prod", ""), ("held", "Prod", "Test+Prod")],
         (2, 2),
     );
-    let house = Deed::Hold(v(2), true).done(&house, 27).await;
+    let setup = Operation::Hold(version(2), true)
+        .succeed_on_day(&setup, 27)
+        .await;
     assert_rows(
-        &house,
+        &setup,
         PROD[1],
         "base",
         &[("released", "Prod", ""), ("released", "Prod", "Prod")],
@@ -462,16 +488,19 @@ async fn a_hold_is_at_every_place_and_can_be_released() {
 }
 
 #[tokio::test]
-async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
-    let house = on(&released(&start(), &["base", "a"], 22).await, 23);
-    let alone = Deed::Promote(&["a"]).plan(&house);
+async fn child_is_promoted_with_or_after_its_parent() {
+    let setup = on_day(
+        &release_on_day(&two_accounts(), &["base", "a"], 22).await,
+        23,
+    );
+    let alone = Operation::Promote(&["a"]).plan(&setup);
     assert!(alone.steps.is_empty());
     assert!(
         alone.decisions[0].reasons[0].contains("layered on base@20261122.1"),
         "{:?}",
         alone.decisions
     );
-    let together = Deed::Promote(&["a", "base"]).plan(&house);
+    let together = Operation::Promote(&["a", "base"]).plan(&setup);
     for location in &PROD {
         let at = |image: &str| {
             if *location == HOME {
@@ -492,6 +521,6 @@ async fn a_child_goes_up_with_its_parent_or_after_it_but_not_before() {
         let needs = &scopes[position(at("a"))].1;
         assert_eq!(*needs, [at("base")], "{location}");
     }
-    assert_eq!(house.act(&together).await.kind(), None);
-    assert_no_halves(&house, "together");
+    assert_eq!(setup.execute(&together).await.kind(), None);
+    assert_no_leftovers(&setup, "together");
 }

@@ -1,4 +1,4 @@
-//! Owns the fence around the ladder's calls.
+//! Checks the lock before each retirement call.
 
 use async_trait::async_trait;
 
@@ -9,22 +9,22 @@ use crate::ports::{CloudResult, Ladder};
 #[async_trait]
 impl Ladder for FencedCloud {
     async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
-        self.may("EnableImageDeprecation", region).await?;
+        self.check_lock("EnableImageDeprecation", region).await?;
         self.inner.deprecate(region, ami, at).await
     }
 
     async fn cancel_deprecation(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.may("DisableImageDeprecation", region).await?;
+        self.check_lock("DisableImageDeprecation", region).await?;
         self.inner.cancel_deprecation(region, ami).await
     }
 
     async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.may("DisableImage", region).await?;
+        self.check_lock("DisableImage", region).await?;
         self.inner.disable(region, ami).await
     }
 
     async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
-        self.may("EnableImage", region).await?;
+        self.check_lock("EnableImage", region).await?;
         self.inner.enable(region, ami).await
     }
 
@@ -33,7 +33,7 @@ impl Ladder for FencedCloud {
     }
 
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
-        self.may("ModifyImageAttribute", region).await?;
+        self.check_lock("ModifyImageAttribute", region).await?;
         self.inner.permit(region, ami, who).await
     }
 

@@ -1,8 +1,8 @@
-//! Owns the proof that a location that fails holds no other up, and that it is made up for later.
+//! Tests that a failing location does not stop the others, and that a later run completes it.
 
 use super::{
-    Deed, HOME, PROD, V, assert_consistent, assert_no_halves, assert_rows, name, on, released,
-    start, table, two_promoted, two_versions, v,
+    HOME, Operation, PROD, V, assert_consistent, assert_no_leftovers, assert_rows, name, on_day,
+    release_on_day, state_table, two_accounts, two_promoted, two_versions, version,
 };
 use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::engine::outcome::ScopeEnd;
@@ -13,10 +13,10 @@ use crate::ports::CloudErrorKind;
 use crate::steps::tests::{OTHER, catalog_with};
 
 #[tokio::test]
-async fn the_lowest_rungs_further_places_come_after_the_release_and_are_completed_later() {
+async fn release_publishes_to_other_locations_and_completes_later() {
     let settings = "name: acme\nregions: [eu-west-1, us-east-1]\n";
-    let fresh = start().next(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
-    let there = released(&fresh, &["base"], 22).await;
+    let fresh = two_accounts().next_run(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
+    let there = release_on_day(&fresh, &["base"], 22).await;
     assert_rows(
         &there,
         "us-east-1",
@@ -24,9 +24,10 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         &[("released", "Test", "Test")],
         (1, 0),
     );
-    // A Region whose copies fail: the image is released at home, the rest is said and made up for.
-    let house = on(&fresh, 22);
-    house
+    // Copies to one Region fail: the image is released at home, and a later run completes the
+    // Region.
+    let setup = on_day(&fresh, 22);
+    setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
     let request = release::Request {
@@ -34,8 +35,8 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         force: false,
         run: "r22".into(),
     };
-    let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+    let outcome = setup
+        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
         .await;
     assert!(outcome.scopes["base"].is_done(), "{outcome:?}");
     let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
@@ -43,22 +44,22 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     };
     assert!(error.contains("Client.InternalError: late"), "{error}");
     assert_rows(
-        &house,
+        &setup,
         HOME,
         "base",
         &[("released", "Test", "Test")],
         (1, 0),
     );
-    assert_no_halves(&house, "a late failure");
-    let house = on(&house, 23);
-    house
+    assert_no_leftovers(&setup, "a late failure");
+    let setup = on_day(&setup, 23);
+    setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
     let request = release::Request {
         run: "r23".into(),
         ..request
     };
-    let plan = release::plan(&house.catalog, &house.facts(), &request);
+    let plan = release::plan(&setup.catalog, &setup.inventory(), &request);
     assert!(
         plan.decisions[0]
             .reasons
@@ -67,9 +68,9 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
         "{:?}",
         plan.decisions
     );
-    assert_eq!(house.act(&plan).await.kind(), None);
+    assert_eq!(setup.execute(&plan).await.kind(), None);
     assert_rows(
-        &house,
+        &setup,
         "us-east-1",
         "base",
         &[("released", "Test", "Test")],
@@ -78,12 +79,12 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
 }
 
 #[tokio::test]
-async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
-    let house = on(&two_versions().await, 25);
-    house
+async fn failing_region_is_reported_and_completed_by_rerun() {
+    let setup = on_day(&two_versions().await, 25);
+    setup
         .cloud
         .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = true);
-    let outcome = Deed::Promote(&["base"]).act(&house).await;
+    let outcome = Operation::Promote(&["base"]).execute(&setup).await;
     let failed: Vec<&String> = outcome
         .scopes
         .iter()
@@ -92,29 +93,29 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
         .collect();
     assert_eq!(failed, ["base@222222222222.us-east-1"]);
     assert_eq!(outcome.kind(), Some(crate::error::Kind::StepFailed));
-    assert_consistent(&house, "one place failed");
-    assert_no_halves(&house, "one place failed");
+    assert_consistent(&setup, "one location failed");
+    assert_no_leftovers(&setup, "one location failed");
     assert_rows(
-        &house,
+        &setup,
         PROD[3],
         "base",
         &[("released", "Prod", "Prod")],
         (0, 1),
     );
-    let house = on(&house, 26);
-    house
+    let setup = on_day(&setup, 26);
+    setup
         .cloud
         .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = false);
-    let plan = Deed::Promote(&["base"]).plan(&house);
+    let plan = Operation::Promote(&["base"]).plan(&setup);
     assert_eq!(
         plan.scopes().len(),
         1,
-        "what is there is left: {:?}",
+        "completed locations are not changed: {:?}",
         plan.scopes()
     );
-    assert_eq!(house.act(&plan).await.kind(), None);
+    assert_eq!(setup.execute(&plan).await.kind(), None);
     assert_rows(
-        &house,
+        &setup,
         PROD[3],
         "base",
         &[("released", "Prod", ""), ("released", "Prod", "Prod")],
@@ -123,37 +124,43 @@ async fn a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes() {
 }
 
 #[tokio::test]
-async fn a_place_that_can_not_be_read_fails_alone() {
-    let house = on(&two_promoted().await, 26);
+async fn unreadable_location_fails_alone() {
+    let setup = on_day(&two_promoted().await, 26);
     let gone = Location {
         account: None,
         region: Region::from("us-east-1"),
     };
-    let mut inventory = house.facts();
+    let mut inventory = setup.inventory();
     inventory
         .images
         .retain(|a| a.region != gone.region || a.owner != ACCOUNT);
     inventory.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
-    let image = &house.catalog.images[&name("base")];
+    let image = &setup.catalog.images[&name("base")];
     for plan in [
         rollback::plan(
-            &house.catalog,
+            &setup.catalog,
             &inventory,
             image,
             &"Prod".into(),
             None,
             "x".into(),
         ),
-        revoke::plan(&house.catalog, &inventory, &name("base"), v(2), "x".into()),
+        revoke::plan(
+            &setup.catalog,
+            &inventory,
+            &name("base"),
+            version(2),
+            "x".into(),
+        ),
     ] {
-        let house = on(&house, 26);
-        let outcome = house.act(&plan).await;
+        let setup = on_day(&setup, 26);
+        let outcome = setup.execute(&plan).await;
         let failed = outcome.scopes.iter().filter(|(_, e)| !e.is_done());
         let failed: Vec<&str> = failed
             .map(|(s, _)| s.split('@').next_back().unwrap_or(""))
             .collect();
         assert_eq!(failed, ["us-east-1"], "{outcome:?}");
-        let (_, pointers) = table(&house);
+        let (_, pointers) = state_table(&setup);
         let prod = |location: &str| {
             pointers
                 .iter()
@@ -166,18 +173,18 @@ async fn a_place_that_can_not_be_read_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
+async fn unfinished_copy_is_taken_over_before_waiting() {
     for vanishes in [false, true] {
-        let house = on(&two_versions().await, 25);
-        let mut original = house
-            .facts()
+        let setup = on_day(&two_versions().await, 25);
+        let mut original = setup
+            .inventory()
             .images
             .into_iter()
             .find(|a| a.tags.get(tags::VERSION).is_some_and(|v| v == V[1]));
         let original = original.take().expect("the newest");
-        let mut half = original.tags.clone();
+        let mut tags_of_copy = original.tags.clone();
         for key in [tags::SELF, tags::CURRENT, "Environment"] {
-            half.remove(key);
+            tags_of_copy.remove(key);
         }
         let origin = format!("{HOME}:{}", original.id);
         for (key, value) in [
@@ -186,44 +193,44 @@ async fn a_half_made_copy_becomes_this_runs_own_before_it_is_waited_for() {
             (tags::RUN, "dead"),
             (tags::EXPIRES, "past"),
         ] {
-            half.insert(key.to_owned(), value.to_owned());
+            tags_of_copy.insert(key.to_owned(), value.to_owned());
         }
         let there: Region = "us-east-1".into();
-        let id = house.cloud.state_at(ACCOUNT, &there, |w| {
-            w.register(&there, &original.name, ACCOUNT, &half)
+        let id = setup.cloud.state_at(ACCOUNT, &there, |w| {
+            w.register(&there, &original.name, ACCOUNT, &tags_of_copy)
         });
         if vanishes {
             let (about, kind) = (Some(id.0.clone()), CloudErrorKind::NotFound);
-            house.cloud.fail(Fault {
+            setup.cloud.fail(Fault {
                 about,
                 kind,
                 ..Fault::always("images")
             });
         }
-        let plan = Deed::Promote(&["base"]).plan(&house);
-        let outcome = house.act(&plan).await;
-        let first = house
+        let plan = Operation::Promote(&["base"]).plan(&setup);
+        let outcome = setup.execute(&plan).await;
+        let first = setup
             .cloud
             .calls()
             .into_iter()
             .find(|c| c.about == id.0)
             .expect("a call about it");
-        assert_eq!(first.action, "tag", "before it is waited for");
+        assert_eq!(first.action, "tag", "the copy is tagged before the wait");
         if vanishes {
             let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
                 panic!("{outcome:?}")
             };
-            assert!(error.contains("was there and is gone"), "{error}");
+            assert!(error.contains("disappeared"), "{error}");
             continue;
         }
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        let now = house.cloud.state_at(ACCOUNT, &there, |w| {
+        let now = setup.cloud.state_at(ACCOUNT, &there, |w| {
             (w.images[&id].clone(), w.snapshots.clone())
         });
         assert_eq!(now.0.tags[tags::RUN], plan.run.0);
         assert_eq!(now.1[&now.0.snapshots[0]][tags::RUN], plan.run.0);
         assert_rows(
-            &house,
+            &setup,
             PROD[1],
             "base",
             &[("released", "Prod", ""), ("released", "Prod", "Prod")],

@@ -1,18 +1,17 @@
-//! Owns asking a booted instance which updates are pending, and keeping the answer as a dated fact.
+//! Reads the pending updates of an instance and stores them as a dated fact.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::{Steps, collect, text_of};
-use crate::engine::StepContext;
+use super::{Steps, collect};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::StepId;
 use crate::ports::Bounds;
 
-/// The bounds of a fresh instance, with time to wait for a job of the first boot that holds apt's locks (ten minutes, apt.sh).
+/// Bounds of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// (ten minutes, apt.sh).
 const BOUNDS: Bounds = Bounds {
     time: Duration::from_secs(600 + 300),
     ..Bounds::FRESH
@@ -25,24 +24,26 @@ pub(super) async fn perform(
     ami: &AmiId,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let known = steps
+) -> Result<StepOutput> {
+    let definition = steps
         .catalog
         .images
         .get(image)
-        .ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+        .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
     let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
-    let host = text_of(
-        &context.outputs,
-        boot,
-        if ssm { "instance" } else { "address" },
-    )?;
-    let target = collect::booted(steps, image.as_str(), known.platform.login_user(), &host);
+    let (instance, address) = context.outputs.instance(boot)?;
+    let host = if ssm { instance.0 } else { address };
+    let target = collect::instance_target(
+        steps,
+        image.as_str(),
+        definition.platform.login_user(),
+        &host,
+    );
     let out = steps
         .shell
         .run(
             &target,
-            &known.platform.pending_script(),
+            &definition.platform.pending_script(),
             BOUNDS,
             &context.cancel,
         )
@@ -54,20 +55,20 @@ pub(super) async fn perform(
             Kind::StepFailed
         }
     };
-    let failed = || format!("`{image}` {version} could not be asked for its updates");
+    let failed = || format!("the pending updates of `{image}` {version} could not be read");
     let out = out.map_err(|e| {
         Error::new(kind(), failed())
             .because(e)
             .hint(format!("instance {host}"))
     })?;
-    let mut pending = known
+    let mut pending = definition
         .platform
         .parse_pending(&String::from_utf8_lossy(&out.out))
         .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
     pending.sort();
     let now = steps.clock.now();
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let key = keys::probe(&steps.catalog.settings.name, image, known.arch);
+    let key = keys::probe(&steps.catalog.settings.name, image, definition.arch);
     let earlier = steps
         .store
         .get(&key)
@@ -92,7 +93,9 @@ pub(super) async fn perform(
     let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
     steps.store.put(&key, &text).await?;
     let all = probe.pending.len();
-    Ok(
-        json!({ "summary": format!("{security} security, {all} in all"), "probe": probe, "ami": probe.ami }),
-    )
+    Ok(StepOutput::Updates {
+        summary: format!("{security} security, {all} in all"),
+        ami: probe.ami.clone(),
+        probe,
+    })
 }

@@ -1,4 +1,4 @@
-//! Owns what must hold at every moment of a run, and the strangers that nothing may touch.
+//! Checks the invariants of a run, and provides foreign AMIs that no run may change.
 
 use super::{IMAGES, test_env};
 use crate::adapters::fake::{FakeCloudState, MemoryWorkspace};
@@ -8,8 +8,8 @@ use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
 use crate::ports::Workspace as _;
 use crate::steps::check::CheckReport;
 
-/// Tags as `catalog` would set them on another AMI than the one that carries them.
-pub(super) fn foreign(catalog: &str) -> Tags {
+/// Returns tags of `catalog` whose `bakeline:self` names a different AMI.
+pub(super) fn foreign_tags(catalog: &str) -> Tags {
     [
         (tags::SCHEMA, "1"),
         (tags::CATALOG, catalog),
@@ -36,9 +36,9 @@ pub(super) fn latest(
     (state.parameters.get(&pointer).cloned(), found)
 }
 
-/// What is wrong in the middle of a run: a lookup that finds an AMI without passed boot checks or loses the old one, a
-/// temporary thing without run and expiry, a touched AMI of somebody else.
-pub(super) fn guard(
+/// Returns a violated invariant: a lookup that finds an unchecked AMI or loses the old one, a
+/// temporary resource without run and expiry, or a changed foreign AMI.
+pub(super) fn violation(
     before: &FakeCloudState,
     now: &FakeCloudState,
     workspace: &MemoryWorkspace,
@@ -47,7 +47,7 @@ pub(super) fn guard(
         let (pointer, found) = latest(now, image, &test_env());
         let old = latest(before, image, &test_env()).1;
         if old.is_some() && (found.is_none() || pointer.is_none()) {
-            return Some(format!("no {image} is found any more"));
+            return Some(format!("a lookup no longer finds {image}"));
         }
         for ami in found.into_iter().chain(pointer.map(AmiId)) {
             let passed = before.images.contains_key(&ami) || {
@@ -77,13 +77,13 @@ pub(super) fn guard(
         .chain(instances)
         .any(|t| !t.contains_key(tags::RUN) || !t.contains_key(tags::EXPIRES))
     {
-        return Some("a temporary thing carries no run or no expiry".to_owned());
+        return Some("a temporary resource has no run or no expiry".to_owned());
     }
-    let ours = |ami: &&Ami| ami.tags.get(tags::SELF).is_some_and(|s| *s == ami.id.0);
+    let is_own = |ami: &&Ami| ami.tags.get(tags::SELF).is_some_and(|s| *s == ami.id.0);
     before
         .images
         .values()
-        .filter(|a| !ours(a))
+        .filter(|a| !is_own(a))
         .find(|a| now.images.get(&a.id) != Some(*a))
-        .map(|a| format!("{} is not ours and was touched", a.id))
+        .map(|a| format!("{} is not ours and was changed", a.id))
 }

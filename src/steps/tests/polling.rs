@@ -2,27 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::life::{Deed, on, two_versions};
+use super::lifecycle::{Operation, on_day, two_versions};
 use crate::adapters::fake::{Fault, When};
 use crate::error::Kind;
 use crate::ports::CloudErrorKind;
 
-/// Numbers of the calls in a clean promotion that look at a new copy for the first time.
-async fn first_looks() -> Vec<usize> {
-    let clean = Deed::Promote(&["base"])
-        .done(&two_versions().await, 25)
+/// Returns the numbers of the calls in a clean promotion that read a new copy for the first time.
+async fn first_reads() -> Vec<usize> {
+    let clean = Operation::Promote(&["base"])
+        .succeed_on_day(&two_versions().await, 25)
         .await;
     let known: BTreeSet<String> = two_versions()
         .await
-        .facts()
+        .inventory()
         .images
         .iter()
         .map(|ami| ami.id.to_string())
         .collect();
     let mut seen = BTreeSet::new();
-    let calls = clean.cloud.calls().into_iter().enumerate();
-    let looks = calls.filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
-    looks
+    let numbered_calls = clean.cloud.calls().into_iter().enumerate();
+    let reads = numbered_calls
+        .filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
+    reads
         .filter(|(_, call)| !known.contains(&call.about) && seen.insert(call.about.clone()))
         .map(|(n, _)| n + 1)
         .collect()
@@ -30,28 +31,28 @@ async fn first_looks() -> Vec<usize> {
 
 #[tokio::test]
 async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
-    let looks = first_looks().await;
-    assert_eq!(looks.len(), 3, "one for each location with a copy");
+    let reads = first_reads().await;
+    assert_eq!(reads.len(), 3, "one for each location with a copy");
     for kind in [
         CloudErrorKind::Throttled,
         CloudErrorKind::Unreachable,
         CloudErrorKind::Unavailable,
     ] {
-        for first in &looks {
-            let house = on(&two_versions().await, 25);
+        for first in &reads {
+            let setup = on_day(&two_versions().await, 25);
             for nth in *first..first + 6 {
-                house.cloud.fail(Fault {
+                setup.cloud.fail(Fault {
                     kind,
                     ..Fault::call(nth, When::Before)
                 });
             }
-            let outcome = Deed::Promote(&["base"]).act(&house).await;
+            let outcome = Operation::Promote(&["base"]).execute(&setup).await;
             assert_eq!(
                 outcome.kind(),
                 None,
                 "{kind:?} from call {first} on: {outcome:?}"
             );
-            let copies = house
+            let copies = setup
                 .cloud
                 .calls()
                 .iter()
@@ -64,14 +65,14 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
 
 #[tokio::test]
 async fn permanent_error_ends_the_wait() {
-    let looks = first_looks().await;
-    let house = on(&two_versions().await, 25);
-    house.cloud.fail(Fault {
+    let reads = first_reads().await;
+    let setup = on_day(&two_versions().await, 25);
+    setup.cloud.fail(Fault {
         kind: CloudErrorKind::Denied,
-        ..Fault::call(looks[0], When::Before)
+        ..Fault::call(reads[0], When::Before)
     });
     assert_eq!(
-        Deed::Promote(&["base"]).act(&house).await.kind(),
+        Operation::Promote(&["base"]).execute(&setup).await.kind(),
         Some(Kind::StepFailed)
     );
 }

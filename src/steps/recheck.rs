@@ -1,9 +1,8 @@
-//! Owns judging a released version again: today's controls on a fresh boot, and the tags and manifest that say it passed.
+//! Rechecks a released version: runs today's controls on a fresh instance, then records the result
+//! in tags and manifest.
 
-use serde_json::{Value, json};
-
-use super::{Steps, check, current, tag};
-use crate::engine::StepContext;
+use super::{Steps, check, move_current, tag};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::tags;
@@ -11,7 +10,8 @@ use crate::model::{AmiId, ImageName, Tags, Timestamp, Version};
 use crate::plan::fingerprint::Fingerprints;
 use crate::plan::{Action, Step, StepId};
 
-/// The same judgement as in a release; what failed is still current, which is for a person to decide about.
+/// Runs the boot checks as in a release. A version that fails stays current; the hint names the
+/// possible actions.
 pub(super) async fn check(
     steps: &Steps,
     step: &Step,
@@ -19,11 +19,11 @@ pub(super) async fn check(
     version: Version,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     check::perform(steps, step, image, boot, context).await.map_err(|e| match e.kind {
         Kind::ChecksFailed => e.hint(format!(
-            "{version} stays current: mend the check, release a version that passes, or withdraw this one with \
-             `bakeline revoke {image} {version}`"
+            "{version} stays current: correct the check, release a version that passes, or withdraw this \
+             version with `bakeline revoke {image} {version}`"
         )),
         _ => e,
     })
@@ -58,40 +58,50 @@ fn order(step: &Step) -> Result<Order<'_>> {
         }),
         _ => Err(Error::new(
             Kind::StepFailed,
-            format!("a defect: step {} retags nothing", step.id),
+            format!(
+                "internal error: step {} is not a retag step; please report this",
+                step.id
+            ),
         )),
     }
 }
 
-pub(super) async fn retag(steps: &Steps, step: &Step, context: &StepContext<'_>) -> Result<Value> {
+pub(super) async fn retag(
+    steps: &Steps,
+    step: &Step,
+    context: &StepContext<'_>,
+) -> Result<StepOutput> {
     let order = order(step)?;
-    let now = tag::ami(steps, step, order.ami).await?;
+    let now = tag::require_ami(steps, step, order.ami).await?;
     let seen = now.tags.get(tags::CHECKS).map_or("", String::as_str);
     if seen != order.before && seen != order.after {
         let text = format!(
-            "{} in {} changed since the plan: its tag `{}` moved",
+            "{} in {} changed since the plan: its tag `{}` differs",
             order.ami,
             step.region,
             tags::CHECKS
         );
-        return Err(Error::new(Kind::Refused, text).hint("another run judged it; plan again"));
+        return Err(Error::new(Kind::Refused, text).hint("another run checked it; plan again"));
     }
-    remember(steps, &order, step).await;
+    update_manifest(steps, &order, step).await;
     let wanted = Tags::from([
         (tags::CHECKS.to_owned(), order.after.to_owned()),
         (tags::CHECKED.to_owned(), order.checked.to_string()),
     ]);
     steps
-        .at(step)?
+        .cloud_for(step)?
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
-    current::read_back(steps, step, &wanted, order.ami, context).await?;
-    Ok(json!({ "ami": order.ami, "checks": order.after }))
+    move_current::wait_for_tags(steps, step, &wanted, order.ami, context).await?;
+    Ok(StepOutput::Retagged {
+        ami: order.ami.clone(),
+        checks: order.after.to_owned(),
+    })
 }
 
-/// Brings the version's manifest up to date. It only explains, so a store that fails does not fail the step: the next
-/// plan then says that the checks changed without naming them.
-async fn remember(steps: &Steps, order: &Order<'_>, step: &Step) {
+/// Updates the manifest of the version. The manifest only explains, so a store that fails does not
+/// fail the step. Without the update, the next plan reports changed checks without naming them.
+async fn update_manifest(steps: &Steps, order: &Order<'_>, step: &Step) {
     let Some(image) = steps.catalog.images.get(order.image) else {
         return;
     };
@@ -104,18 +114,18 @@ async fn remember(steps: &Steps, order: &Order<'_>, step: &Step) {
     let Ok(Some(bytes)) = steps.store.get(&key).await else {
         return;
     };
-    let Some(mut known) = manifest::read(&bytes) else {
+    let Some(mut stored) = manifest::read(&bytes) else {
         return;
     };
     let prints = Fingerprints::new(&steps.catalog);
-    known.checks = prints.checks(&image.name);
-    known.controls = prints.controls(&image.name);
-    if let Err(error) = steps.store.put(&key, &manifest::write(&known)).await {
-        tracing::warn!(%error, step = %step.id, "the manifest could not be brought up to date");
+    stored.checks = prints.checks(&image.name);
+    stored.controls = prints.controls(&image.name);
+    if let Err(error) = steps.store.put(&key, &manifest::write(&stored)).await {
+        tracing::warn!(%error, step = %step.id, "the manifest could not be updated");
     }
 }
 
-/// Says again what the AMI passed before, unless somebody else has written since.
+/// Restores the previous tag, unless another run has changed it since.
 pub(super) async fn undo(steps: &Steps, step: &Step) -> Result<()> {
     let order = order(step)?;
     let Some(now) = tag::find(steps, step, order.ami).await? else {
@@ -128,12 +138,12 @@ pub(super) async fn undo(steps: &Steps, step: &Step) -> Result<()> {
     }
     let wanted = Tags::from([(tags::CHECKS.to_owned(), order.before.to_owned())]);
     steps
-        .at(step)?
+        .cloud_for(step)?
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
     let id = [order.ami.to_string()];
     steps
-        .at(step)?
+        .cloud_for(step)?
         .untag(&step.region, &id, &[tags::CHECKED.to_owned()])
         .await?;
     Ok(())

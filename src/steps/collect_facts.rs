@@ -1,11 +1,9 @@
-//! Owns collecting from an instance of any AMI what a check by hand asks for; the command judges it.
-
-use serde_json::{Value, json};
+//! Collects facts from an instance of any AMI for a manual check. The command judges them.
 
 use super::check::{CheckReport, evidence_file};
 use super::{Steps, collect};
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImageName;
 use crate::plan::{Step, StepId};
@@ -16,7 +14,7 @@ pub(super) async fn perform(
     image: &ImageName,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let user = steps
         .catalog
         .images
@@ -25,7 +23,8 @@ pub(super) async fn perform(
         .unwrap_or_default()
         .login_user();
     let controls = steps.catalog.controls(image);
-    let collected = collect::from_booted(steps, step, user, &controls, boot, context).await;
+    let collected =
+        collect::collect_from_instance(steps, step, user, &controls, boot, context).await;
     let (facts, took, _) = collected.map_err(|e| {
         let kind = if context.cancel.is_cancelled() {
             Kind::Interrupted
@@ -45,6 +44,6 @@ pub(super) async fn perform(
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let file = evidence_file(&step.scope, Phase::Boot);
     let written = steps.workspace.write(&file, &text, false);
-    written.map_err(|e| Error::new(Kind::StepFailed, "the facts can't be written").because(e))?;
-    Ok(json!({ "facts": file }))
+    written.map_err(|e| Error::new(Kind::StepFailed, "the facts cannot be written").because(e))?;
+    Ok(StepOutput::Facts { facts: file })
 }

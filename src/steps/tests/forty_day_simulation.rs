@@ -1,25 +1,26 @@
-//! Owns forty nights of releases, promotions and prunes, acted out on the fakes, and the record of how they ended.
+//! Simulates forty days of releases, promotions and prunes on the fakes, and records the result.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::way_out::pruned;
-use super::{House, catalog_with, region};
+use super::retirement::prune;
+use super::{TestEnv, catalog_with, region};
 use crate::lifecycle::Record;
 use crate::model::{Inventory, Timestamp};
 use crate::ports::Store as _;
 
-/// The last night's facts and what prune left of them: tests/e2e/test_prune_reference.py asks the reference about it.
+/// Compares the last day's inventory and the result of its prune with the committed file.
+/// tests/e2e/test_prune_reference.py checks the file against the reference.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test reads and, when asked to, writes the committed file"
 )]
-fn recorded(settings: &str, before: &Inventory, after: &Inventory) {
+fn assert_recorded(settings: &str, before: &Inventory, after: &Inventory) {
     let left: BTreeSet<&str> = after.images.iter().map(|a| a.id.as_str()).collect();
     let record = serde_json::json!({"settings": settings, "world": before, "left": left});
     let text = serde_json::to_string_pretty(&record).expect("JSON") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/forty-nights.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/forty-day-simulation.json");
     if std::env::var_os("BAKELINE_BLESS").is_some() {
         std::fs::write(&path, &text).expect("a written file");
     }
@@ -31,44 +32,44 @@ fn recorded(settings: &str, before: &Inventory, after: &Inventory) {
     );
 }
 
-/// Forty nights of building on the last good build, now and then a promotion, and a prune after each: what is left is
-/// exactly the newest five in Test and the reserve of two in Prod, and never more than seven of an image.
+/// Builds daily on the last good build, promotes now and then, and prunes after each day. Exactly
+/// the newest five in Test and the reserve of two in Prod remain, never more than seven per image.
 #[tokio::test]
-async fn forty_nights_leave_what_the_rules_name() {
+async fn forty_days_leave_versions_that_rules_keep() {
     let settings = "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
     let catalog = catalog_with(settings, &[]);
-    let mut house = House::over(
-        House::new().cloud.state(|w| w.clone()),
+    let mut setup = TestEnv::with_state(
+        TestEnv::new().cloud.state(|w| w.clone()),
         Arc::clone(&catalog),
         "2026-10-01T01:00:00Z",
     );
-    let night: Timestamp = "2026-10-01T01:00:00Z".parse().expect("time");
+    let start: Timestamp = "2026-10-01T01:00:00Z".parse().expect("time");
     let (mut released, mut promoted) = (Vec::new(), Vec::new());
     for day in 0..40 {
-        let now = night + jiff::SignedDuration::from_hours(24 * day);
-        house = house.next(Arc::clone(&catalog), &now.to_string());
+        let now = start + jiff::SignedDuration::from_hours(24 * day);
+        setup = setup.next_run(Arc::clone(&catalog), &now.to_string());
         assert_eq!(
-            house
-                .act(&house.plan(&format!("r{day}"), true))
+            setup
+                .execute(&setup.release_plan(&format!("r{day}"), true))
                 .await
                 .kind(),
             None,
-            "night {day}"
+            "day {day}"
         );
         released.push(now.strftime("%Y%m%d.1").to_string());
         if [3, 9, 10, 20, 31, 37].contains(&day) {
             for image in ["base", "a", "b", "z"] {
                 assert_eq!(
-                    house.promote(&format!("p{day}{image}"), image).await.kind(),
+                    setup.promote(&format!("p{day}{image}"), image).await.kind(),
                     None,
-                    "night {day}"
+                    "day {day}"
                 );
             }
             promoted.push(released.last().expect("one").clone());
         }
-        let before = house.facts();
-        pruned(&house, &format!("x{day}"), false).await;
-        let own = house.cloud.state(|w| w.own());
+        let before = setup.inventory();
+        prune(&setup, &format!("x{day}"), false).await;
+        let own = setup.cloud.state(|w| w.own());
         for image in ["base", "a", "b", "z"] {
             let left: BTreeSet<String> = Record::all(&own, &"acme".into())
                 .iter()
@@ -82,18 +83,18 @@ async fn forty_nights_leave_what_the_rules_name() {
                 .filter(|v| !promoted.contains(v))
                 .take(5);
             let wanted: BTreeSet<String> = newest.chain(reserve).cloned().collect();
-            assert_eq!(left, wanted, "{image}, night {day}");
+            assert_eq!(left, wanted, "{image}, day {day}");
             assert!(left.len() <= 7);
         }
         if day == 39 {
-            recorded(settings, &before, &house.facts());
+            assert_recorded(settings, &before, &setup.inventory());
         }
     }
     assert_eq!(
-        house
+        setup
             .cloud
             .state(|w| w.own().iter().filter(|a| a.region == region()).count()),
         4 * 7 + 2
     );
-    assert!(house.store.list("acme").await.is_ok());
+    assert!(setup.store.list("acme").await.is_ok());
 }

@@ -1,18 +1,18 @@
-//! Owns DESIGN's table of states, acted out: release, promote, release, promote, and what prune then leaves.
+//! Tests the state transitions of one image: release, promote, release, promote, and prune.
 
 use std::sync::Arc;
 
-use super::guard::foreign;
-use super::{House, region};
+use super::invariants::foreign_tags;
+use super::{TestEnv, region};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{AmiId, EnvName};
 use crate::plan::Action;
 use crate::plan::prune::Wish;
 
-/// `Environment` and where it is current, of one image's versions, oldest first.
-fn versions(house: &House) -> Vec<(String, String)> {
-    house.cloud.state(|w| {
+/// Returns the environment tag and the current environments of each version, oldest first.
+fn versions(setup: &TestEnv) -> Vec<(String, String)> {
+    setup.cloud.state(|w| {
         let own = w.own();
         let mut records = Record::all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
@@ -32,8 +32,8 @@ fn versions(house: &House) -> Vec<(String, String)> {
     })
 }
 
-fn ids(house: &House) -> Vec<AmiId> {
-    house.cloud.state(|w| {
+fn ids(setup: &TestEnv) -> Vec<AmiId> {
+    setup.cloud.state(|w| {
         let own = w.own();
         let mut records = Record::all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
@@ -42,22 +42,22 @@ fn ids(house: &House) -> Vec<AmiId> {
     })
 }
 
-fn assert_latest(house: &House, test: usize, prod: Option<usize>) {
-    let ids = ids(house);
+fn assert_latest(setup: &TestEnv, test: usize, prod: Option<usize>) {
+    let ids = ids(setup);
     for (env, version) in [("Test", Some(test)), ("Prod", prod)] {
         let wanted = version.map(|v| ids[v - 1].clone());
-        let (pointer, found) = house.latest("base", env);
+        let (pointer, found) = setup.latest("base", env);
         assert_eq!(found, wanted, "{env} by tags");
         assert_eq!(pointer.map(AmiId), wanted, "{env} by pointer");
     }
 }
 
-async fn forced(house: &House, run: &str) {
-    let outcome = house.act(&house.plan(run, true)).await;
+async fn force_release(setup: &TestEnv, run: &str) {
+    let outcome = setup.execute(&setup.release_plan(run, true)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
 }
 
-fn row(versions: &[(&str, &str)]) -> Vec<(String, String)> {
+fn rows(versions: &[(&str, &str)]) -> Vec<(String, String)> {
     versions
         .iter()
         .map(|(env, current)| ((*env).to_owned(), (*current).to_owned()))
@@ -65,53 +65,56 @@ fn row(versions: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_table_of_states_holds() {
-    let house = House::new();
-    house.stand_guard();
-    assert_eq!(house.release("r1").await.kind(), None);
-    assert_eq!(versions(&house), row(&[("Test", "Test")]));
-    assert_latest(&house, 1, None);
+async fn release_and_promote_follow_state_table() {
+    let setup = TestEnv::new();
+    setup.watch_invariants();
+    assert_eq!(setup.release("r1").await.kind(), None);
+    assert_eq!(versions(&setup), rows(&[("Test", "Test")]));
+    assert_latest(&setup, 1, None);
 
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-23T12:00:00Z");
-    assert_eq!(house.promote("p1", "base").await.kind(), None);
-    assert_eq!(versions(&house), row(&[("Prod", "Test+Prod")]));
-    assert_latest(&house, 1, Some(1));
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-23T12:00:00Z");
+    assert_eq!(setup.promote("p1", "base").await.kind(), None);
+    assert_eq!(versions(&setup), rows(&[("Prod", "Test+Prod")]));
+    assert_latest(&setup, 1, Some(1));
 
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-24T12:00:00Z");
-    house.stand_guard();
-    forced(&house, "r2").await;
-    assert_eq!(versions(&house), row(&[("Prod", "Prod"), ("Test", "Test")]));
-    assert_latest(&house, 2, Some(1));
-
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
-    assert_eq!(house.promote("p2", "base").await.kind(), None);
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
+    setup.watch_invariants();
+    force_release(&setup, "r2").await;
     assert_eq!(
-        versions(&house),
-        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+        versions(&setup),
+        rows(&[("Prod", "Prod"), ("Test", "Test")])
     );
-    assert_latest(&house, 2, Some(2));
-    house.assert_clean("ladder");
-    assert_eq!(house.cloud.seen(), Vec::<String>::new());
+    assert_latest(&setup, 2, Some(1));
 
-    // What is current in Prod and the one before stay, however few are to be kept.
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
-    assert_eq!(house.prune("x1", 1).await.kind(), None);
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
+    assert_eq!(setup.promote("p2", "base").await.kind(), None);
     assert_eq!(
-        versions(&house),
-        row(&[("Prod", ""), ("Prod", "Test+Prod")])
+        versions(&setup),
+        rows(&[("Prod", ""), ("Prod", "Test+Prod")])
+    );
+    assert_latest(&setup, 2, Some(2));
+    setup.assert_clean("ladder");
+    assert_eq!(setup.cloud.seen(), Vec::<String>::new());
+
+    // The current version in Prod and its predecessor stay, even with a small `keep`.
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");
+    assert_eq!(setup.prune("x1", 1).await.kind(), None);
+    assert_eq!(
+        versions(&setup),
+        rows(&[("Prod", ""), ("Prod", "Test+Prod")])
     );
 }
 
 #[tokio::test]
-async fn a_parent_stays_as_long_as_a_child_of_it() {
-    let house = House::new();
-    assert_eq!(house.release("r1").await.kind(), None);
-    // Forced builds go on from the last good build, so b 2 is layered on a 1 by its tag.
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-24T12:00:00Z");
-    forced(&house, "r2").await;
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
-    assert_eq!(house.prune("x1", 1).await.kind(), None);
-    house.cloud.state(|w| {
+async fn prune_keeps_parent_of_kept_child() {
+    let setup = TestEnv::new();
+    assert_eq!(setup.release("r1").await.kind(), None);
+    // A forced build continues from the last good build, so b 2 is layered on a 1.
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
+    force_release(&setup, "r2").await;
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
+    assert_eq!(setup.prune("x1", 1).await.kind(), None);
+    setup.cloud.state(|w| {
         let own = w.own();
         let records = Record::all(&own, &"acme".into());
         for record in &records {
@@ -123,7 +126,7 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
                 .any(|r| r.image == *parent && r.version == *version);
             assert!(
                 there,
-                "{} {} has lost its parent {parent}@{version}",
+                "{} {} lost its parent {parent}@{version}",
                 record.image, record.version
             );
         }
@@ -131,16 +134,16 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
 }
 
 #[tokio::test]
-async fn prune_refuses_what_became_current_or_used_since_the_decision() {
+async fn prune_refuses_ami_used_since_the_decision() {
     for used in [true, false] {
-        let house = House::new();
-        assert_eq!(house.release("r1").await.kind(), None);
-        let house = house.next(Arc::clone(&house.catalog), "2026-11-24T12:00:00Z");
-        forced(&house, "r2").await;
-        let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
+        let setup = TestEnv::new();
+        assert_eq!(setup.release("r1").await.kind(), None);
+        let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
+        force_release(&setup, "r2").await;
+        let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
         let plan = crate::plan::prune::plan(
-            &house.catalog,
-            &house.facts(),
+            &setup.catalog,
+            &setup.inventory(),
             &Wish {
                 keep: Some(1),
                 shared_ok: false,
@@ -150,7 +153,7 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
         .1;
         assert!(!plan.steps.is_empty());
         for step in &plan.steps {
-            house.cloud.state(|w| {
+            setup.cloud.state(|w| {
                 let id = AmiId(step.scope.clone());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
@@ -165,14 +168,14 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
                 }
             });
         }
-        let before = house.cloud.state(|w| w.images.clone());
-        let outcome = house.act(&plan).await;
+        let before = setup.cloud.state(|w| w.images.clone());
+        let outcome = setup.execute(&plan).await;
         assert_eq!(
             outcome.kind(),
             Some(crate::error::Kind::Refused),
             "{outcome:?}"
         );
-        house.cloud.state(|w| assert_eq!(w.images, before));
+        setup.cloud.state(|w| assert_eq!(w.images, before));
     }
 }
 
@@ -180,17 +183,17 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
 async fn disable_refuses_ami_in_parameter_of_another_region() {
     let regions = "regions: [eu-west-1, us-east-1]\nretention: {keep: 1, disable_after: 0s, deregister_after: 0s}";
     let catalog = super::catalog_with(&format!("name: acme\n{regions}\n"), &[]);
-    let house = House::over(FakeCloudState::default(), catalog, "2026-11-22T12:00:00Z");
+    let setup = TestEnv::with_state(FakeCloudState::default(), catalog, "2026-11-22T12:00:00Z");
     let elsewhere = "us-east-1".into();
-    house
+    setup
         .cloud
         .open(ACCOUNT, &elsewhere, FakeCloudState::default());
-    let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&house, version));
+    let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&setup, version));
     let wish = Wish {
         keep: Some(1),
         shared_ok: false,
     };
-    let plan = crate::plan::prune::plan(&house.catalog, &house.facts(), &wish, "x1".into()).1;
+    let plan = crate::plan::prune::plan(&setup.catalog, &setup.inventory(), &wish, "x1".into()).1;
     assert!(
         plan.steps
             .iter()
@@ -198,27 +201,27 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
         "{plan:?}"
     );
     let map = format!("{{\"eu-west-1\": \"{old}\"}}");
-    house.cloud.state_at(ACCOUNT, &elsewhere, |w| {
+    setup.cloud.state_at(ACCOUNT, &elsewhere, |w| {
         w.parameters.insert("/central/amis".to_owned(), map)
     });
-    let outcome = format!("{:?}", house.act(&plan).await);
+    let outcome = format!("{:?}", setup.execute(&plan).await);
     assert!(
         outcome.contains("parameter /central/amis in us-east-1 refers to it since the decision"),
         "{outcome}"
     );
-    assert!(house.cloud.state(|w| {
+    assert!(setup.cloud.state(|w| {
         w.images
             .get(&old)
             .is_some_and(|ami| ami.status == "available")
     }));
 }
 
-/// Adds a released AMI of `base` that is current nowhere.
-fn register(house: &House, version: &str) -> AmiId {
-    let mut own = foreign("acme");
+/// Registers a released AMI of `base` that is not current.
+fn register(setup: &TestEnv, version: &str) -> AmiId {
+    let mut own = foreign_tags("acme");
     own.remove(tags::CURRENT);
     own.insert(tags::VERSION.to_owned(), version.to_owned());
-    house.cloud.state(|w| {
+    setup.cloud.state(|w| {
         let id = w.register(
             &region(),
             &format!("acme/base/x86_64/{version}-r1"),
@@ -235,16 +238,16 @@ fn register(house: &House, version: &str) -> AmiId {
 }
 
 #[tokio::test]
-async fn nothing_is_built_twice_for_no_reason() {
-    let house = House::new();
-    assert_eq!(house.release("r1").await.kind(), None);
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-24T12:00:00Z");
-    let plan = house.plan("r2", false);
+async fn unchanged_image_is_not_rebuilt() {
+    let setup = TestEnv::new();
+    assert_eq!(setup.release("r1").await.kind(), None);
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
+    let plan = setup.release_plan("r2", false);
     assert!(plan.steps.is_empty(), "{:?}", plan.decisions);
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-24T13:00:00Z");
-    forced(&house, "r2").await;
-    let house = house.next(Arc::clone(&house.catalog), "2026-11-24T14:00:00Z");
-    let plan = house.plan("r3", false);
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
+    force_release(&setup, "r2").await;
+    let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T14:00:00Z");
+    let plan = setup.release_plan("r3", false);
     assert!(
         plan.steps.is_empty(),
         "a build on the last good build is not out of date: {:?}",

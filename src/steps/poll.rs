@@ -1,4 +1,4 @@
-//! Waits for a state of the cloud: quick looks first, slower ones later, with a limit, cancellable.
+//! Polls the cloud until a state is reached: quickly at first, slower later, with a limit.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::Steps;
 use crate::error::{Error, Kind, Result};
 
-/// Calls `look` until it finds something. `what` completes "gave up waiting for …". An error that may pass, such as
-/// throttling or a connection that broke, means "not yet" until `limit`: what is waited for goes on meanwhile.
+/// Calls `look` until it returns a value. `what` completes "gave up waiting for …". A transient
+/// error, such as throttling or a broken connection, counts as "not yet" until `limit`.
 ///
 /// # Errors
-/// The limit is reached, the wait is cancelled, or `look` fails for good.
-pub(super) async fn until<T, F>(
+/// Fails if the limit is reached, the wait is cancelled, or `look` returns a permanent error.
+pub(super) async fn poll_until<T, F>(
     steps: &Steps,
     limit: Duration,
     cancel: &CancellationToken,
@@ -32,7 +32,7 @@ where
             Err(error) if error.is_transient() => Some(error),
             Err(error) => return Err(error),
         };
-        // The calls themselves may take long when they fail.
+        // Failing calls may take long, so the clock counts, not the pauses.
         let waited =
             Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
         if waited >= limit {

@@ -1,16 +1,16 @@
-//! Owns the proof that a promotion takes back what it let another account use, and nothing that was there before it.
+//! Tests that a promotion removes the permissions that it granted, and no earlier ones.
 
 use std::collections::BTreeSet;
 
-use super::{Deed, OTHER, on, two_versions};
+use super::{OTHER, Operation, on_day, two_versions};
 use crate::adapters::fake::{FakeCloudState, Fault};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Sharing, SnapshotId};
-use crate::steps::tests::House;
+use crate::steps::tests::TestEnv;
 
-/// The newest version at home, which is promoted, with a second snapshot.
-fn original(house: &House) -> (AmiId, Vec<SnapshotId>) {
-    house.cloud.state(|w| {
+/// Returns the newest version at home, which is promoted, with a second snapshot.
+fn original(setup: &TestEnv) -> (AmiId, Vec<SnapshotId>) {
+    setup.cloud.state(|w| {
         let newest = |a: &&mut crate::model::Ami| {
             a.tags
                 .get(tags::CURRENT)
@@ -46,7 +46,7 @@ fn shared(inventory: &FakeCloudState) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>)
 }
 
 #[tokio::test]
-async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
+async fn promotion_keeps_earlier_permissions() {
     let start = two_versions().await;
     for (image, count, fails) in [
         (false, 0, false),
@@ -56,35 +56,35 @@ async fn a_promotion_leaves_the_permissions_that_were_there_before_it() {
         (true, 2, true),
     ] {
         let context = format!("AMI {image}, {count} snapshots, copying fails: {fails}");
-        let house = on(&start, 25);
-        let (id, snapshots) = original(&house);
+        let setup = on_day(&start, 25);
+        let (id, snapshots) = original(&setup);
         let before = Sharing {
             image,
             snapshots: snapshots.into_iter().take(count).collect(),
         };
-        house.cloud.state(|w| w.share(&id, &before, OTHER, true));
-        let before = house.cloud.state(|w| shared(w));
+        setup.cloud.state(|w| w.share(&id, &before, OTHER, true));
+        let before = setup.cloud.state(|w| shared(w));
         if fails {
-            house.cloud.fail(Fault::always("copy_image"));
+            setup.cloud.fail(Fault::always("copy_image"));
         }
-        let outcome = Deed::Promote(&["base"]).act(&house).await;
+        let outcome = Operation::Promote(&["base"]).execute(&setup).await;
         assert_eq!(outcome.kind().is_some(), fails, "{context}: {outcome:?}");
-        assert_eq!(house.cloud.state(|w| shared(w)), before, "{context}");
-        let marks = house
-            .facts()
+        assert_eq!(setup.cloud.state(|w| shared(w)), before, "{context}");
+        let sharing_tags = setup
+            .inventory()
             .images
             .into_iter()
             .flat_map(|a| a.tags)
             .filter(|(k, _)| k.starts_with(tags::SHARING));
-        assert_eq!(marks.collect::<Vec<_>>(), [], "{context}");
+        assert_eq!(sharing_tags.collect::<Vec<_>>(), [], "{context}");
     }
 }
 
 #[tokio::test]
-async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
-    let house = on(&two_versions().await, 25);
-    let (id, snapshots) = original(&house);
-    house.cloud.state(|w| {
+async fn next_run_removes_permissions_of_dead_run() {
+    let setup = on_day(&two_versions().await, 25);
+    let (id, snapshots) = original(&setup);
+    setup.cloud.state(|w| {
         let all = Sharing {
             image: true,
             snapshots: snapshots.iter().cloned().collect(),
@@ -97,38 +97,41 @@ async fn what_a_dead_run_gave_is_taken_back_by_the_next() {
             .tags
             .insert(format!("{}{OTHER}", tags::SHARING), note);
     });
-    assert_eq!(Deed::Promote(&["base"]).act(&house).await.kind(), None);
+    assert_eq!(
+        Operation::Promote(&["base"]).execute(&setup).await.kind(),
+        None
+    );
     let left = (BTreeSet::new(), BTreeSet::from([snapshots[1].clone()]));
     assert_eq!(
-        house.cloud.state(|w| shared(w)),
+        setup.cloud.state(|w| shared(w)),
         left,
-        "the second snapshot was shared by somebody else"
+        "the second snapshot was shared before"
     );
 }
 
 #[tokio::test]
 async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
-    let clean = Deed::Promote(&["base"])
-        .done(&two_versions().await, 25)
+    let clean = Operation::Promote(&["base"])
+        .succeed_on_day(&two_versions().await, 25)
         .await;
     let mut shares = 0;
     for at in 1..=clean.cloud.calls().len() {
-        let house = on(&two_versions().await, 25);
-        let halted = house.cloud.halt_before(at);
+        let setup = on_day(&two_versions().await, 25);
+        let halted = setup.cloud.halt_before(at);
         tokio::select! {
-            outcome = Deed::Promote(&["base"]).act(&house) => panic!("{outcome:?}"),
+            outcome = Operation::Promote(&["base"]).execute(&setup) => panic!("{outcome:?}"),
             () = halted.notified() => {}
         }
-        let house = on(&house, 25);
-        shares += usize::from(house.cloud.state(|w| shared(w)) != Default::default());
-        let house = Deed::Doctor.done(&house, 25).await;
+        let setup = on_day(&setup, 25);
+        shares += usize::from(setup.cloud.state(|w| shared(w)) != Default::default());
+        let setup = Operation::Doctor.succeed_on_day(&setup, 25).await;
         assert_eq!(
-            house.cloud.state(|w| shared(w)),
+            setup.cloud.state(|w| shared(w)),
             Default::default(),
             "killed before call {at}"
         );
-        let left = house
-            .facts()
+        let left = setup
+            .inventory()
             .images
             .into_iter()
             .flat_map(|a| a.tags)

@@ -1,11 +1,9 @@
-//! Owns moving what is current: set the new, publish, read back, then unset the old; and the way back.
+//! Makes an AMI current: tags the new AMI, publishes it, reads both back, then untags the old AMI.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::{Steps, resolve};
-use crate::engine::StepContext;
+use super::Steps;
+use crate::engine::{MovedAmi, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
@@ -13,34 +11,43 @@ use crate::plan::Step;
 use crate::plan::step::Move;
 use crate::ports::CloudErrorKind;
 
-/// How long a published pointer may take to read back: AWS validates `aws:ec2:image` after the call.
-const READ_BACK: Duration = Duration::from_secs(60);
+/// Longest wait until a published pointer reads back. AWS validates `aws:ec2:image` after the call.
+const READ_BACK_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
     moves: &[Move],
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let mut done = Vec::new();
     for movement in moves {
         let ami = make_current(steps, step, movement, context).await?;
-        done.push(json!({ "env": movement.env, "ami": ami, "region": step.region, "before": movement.before }));
+        done.push(MovedAmi {
+            env: movement.env.clone(),
+            ami,
+            region: step.region.clone(),
+            before: movement.before.clone(),
+        });
     }
-    Ok(json!({ "moves": done, "ami": done.last().and_then(|d| d.get("ami")).cloned() }))
+    Ok(StepOutput::Moves {
+        ami: done.last().map(|moved| moved.ami.clone()),
+        moves: done,
+    })
 }
 
-/// Makes one AMI current in one environment and returns its ID: sets its tags, publishes it, reads both back, then updates
-/// the AMIs that were current before.
+/// Makes one AMI current in one environment and returns its ID.
+///
+/// Sets its tags, publishes it and reads both back. Then updates the AMIs that were current before.
 pub(super) async fn make_current(
     steps: &Steps,
     step: &Step,
     movement: &Move,
     context: &StepContext<'_>,
 ) -> Result<AmiId> {
-    let to = resolve(&movement.to, &context.outputs)?;
-    let ami = super::tag::ami(steps, step, &to).await?;
-    unmoved(
+    let to = context.outputs.ami(&movement.to)?;
+    let ami = super::tag::require_ami(steps, step, &to).await?;
+    require_unchanged(
         &ami.tags,
         &movement.before,
         &movement.tags,
@@ -49,8 +56,8 @@ pub(super) async fn make_current(
     )?;
     let mut holders = Vec::new();
     for holder in &movement.from {
-        let now = super::tag::ami(steps, step, &holder.ami).await?;
-        unmoved(
+        let now = super::tag::require_ami(steps, step, &holder.ami).await?;
+        require_unchanged(
             &now.tags,
             &holder.before,
             &holder.after,
@@ -59,13 +66,14 @@ pub(super) async fn make_current(
         )?;
         holders.push((now, &holder.after));
     }
-    // A candidate that becomes current was released just now: its evidence is there before anybody finds it.
+    // A candidate that becomes current is released now. Its evidence must exist before a lookup
+    // returns it.
     if movement
         .before
         .get(tags::STATE)
         .is_some_and(|s| s == crate::model::State::Candidate.as_str())
     {
-        super::evidence::keep(steps, step, &ami, context).await;
+        super::evidence::store_release(steps, step, &ami, context).await;
     }
     let mut wanted = movement.tags.clone();
     wanted.extend(
@@ -74,17 +82,18 @@ pub(super) async fn make_current(
             .iter()
             .map(|key| (key.clone(), String::new())),
     );
-    set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
-    publish(steps, step, &movement.pointer, &to, context).await?;
-    read_back(steps, step, &movement.tags, &to, context).await?;
+    apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    publish_pointer(steps, step, &movement.pointer, &to, context).await?;
+    wait_for_tags(steps, step, &movement.tags, &to, context).await?;
     for (holder, after) in holders {
-        set(steps, step, std::slice::from_ref(&holder), after).await?;
+        apply_tags(steps, step, std::slice::from_ref(&holder), after).await?;
     }
     Ok(to)
 }
 
-/// Refuses when the tags a decision rests on have changed since, unless by this very step: it may be done twice.
-pub(super) fn unmoved(
+/// Fails if the tags that a decision is based on have changed. A change by this step itself is
+/// allowed, because the step may be repeated.
+pub(super) fn require_unchanged(
     now: &Tags,
     before: &Tags,
     after: &Tags,
@@ -97,28 +106,35 @@ pub(super) fn unmoved(
             let text = format!(
                 "{ami} in {region} changed since the plan: tag `{key}` is {seen:?}, not {value:?}"
             );
-            return Err(Error::new(Kind::Refused, text).hint("another run moved it; plan again"));
+            return Err(Error::new(Kind::Refused, text).hint("another run changed it; plan again"));
         }
     }
     Ok(())
 }
 
-/// Sets all tags of a transition in one call, so that nobody sees half of it; an empty value, which no reader takes for
-/// a tag, is removed afterwards. The snapshots mirror the state, and that they are no longer temporary.
-pub(super) async fn set(steps: &Steps, step: &Step, amis: &[Ami], wanted: &Tags) -> Result<()> {
+/// Sets all tags of a transition in one call, so that no reader sees a part of it.
+///
+/// An empty value means that the tag is removed afterwards; readers ignore empty values. Snapshots
+/// get the same state, and lose their expiry with the AMI.
+pub(super) async fn apply_tags(
+    steps: &Steps,
+    step: &Step,
+    amis: &[Ami],
+    wanted: &Tags,
+) -> Result<()> {
     let ids: Vec<String> = amis.iter().map(|a| a.id.to_string()).collect();
     if ids.is_empty() || wanted.is_empty() {
         return Ok(());
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     cloud.tag(&step.region, &ids, wanted).await?;
-    let gone: Vec<String> = wanted
+    let removed: Vec<String> = wanted
         .iter()
         .filter(|(_, v)| v.is_empty())
         .map(|(k, _)| k.clone())
         .collect();
-    if !gone.is_empty() {
-        cloud.untag(&step.region, &ids, &gone).await?;
+    if !removed.is_empty() {
+        cloud.untag(&step.region, &ids, &removed).await?;
     }
     let snapshots: Vec<String> = amis
         .iter()
@@ -137,7 +153,7 @@ pub(super) async fn set(steps: &Steps, step: &Step, amis: &[Ami], wanted: &Tags)
             )
             .await?;
     }
-    if gone.iter().any(|key| key == tags::EXPIRES) {
+    if removed.iter().any(|key| key == tags::EXPIRES) {
         cloud
             .untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()])
             .await?;
@@ -146,7 +162,7 @@ pub(super) async fn set(steps: &Steps, step: &Step, amis: &[Ami], wanted: &Tags)
 }
 
 /// Writes the pointer and waits until it reads back.
-pub(super) async fn publish(
+pub(super) async fn publish_pointer(
     steps: &Steps,
     step: &Step,
     pointer: &str,
@@ -158,19 +174,22 @@ pub(super) async fn publish(
         steps.catalog.settings.name.to_string(),
     )]);
     steps
-        .at(step)?
+        .cloud_for(step)?
         .put_parameter(&step.region, pointer, to, &catalog)
         .await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
-    super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
-        let value = steps.at(step)?.parameter(&step.region, pointer).await?;
+    super::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
+        let value = steps
+            .cloud_for(step)?
+            .parameter(&step.region, pointer)
+            .await?;
         Ok((value.as_deref() == Some(to.as_str())).then_some(()))
     })
     .await
 }
 
-/// Waits until an AMI's tags read as they were written: for a while EC2 may answer what was before.
-pub(super) async fn read_back(
+/// Waits until the tags of an AMI read back. EC2 may return the previous values for a while.
+pub(super) async fn wait_for_tags(
     steps: &Steps,
     step: &Step,
     wanted: &Tags,
@@ -178,20 +197,21 @@ pub(super) async fn read_back(
     context: &StepContext<'_>,
 ) -> Result<()> {
     let what = format!("the tags of {id} in {} to read back", step.region);
-    let same = super::wait::until(steps, READ_BACK, &context.cancel, &what, || async {
-        let now = super::tag::ami(steps, step, id).await?.tags;
+    let same = super::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
+        let now = super::tag::require_ami(steps, step, id).await?.tags;
         let differs = wanted
             .iter()
             .any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
         Ok((!differs).then_some(()))
     });
     same.await.map_err(|e| match e.kind {
-        Kind::StepFailed => e.hint("another writer may be at work; run again"),
+        Kind::StepFailed => e.hint("another process may change the tags; run again"),
         _ => e,
     })
 }
 
-/// Puts the old back first, so that there is always one, then takes the new away. Somebody else's state is not taken back.
+/// Restores the previous AMI first, so that one is always current, then removes the new one. A
+/// state that another run has set is not undone.
 pub(super) async fn undo(
     steps: &Steps,
     step: &Step,
@@ -199,7 +219,7 @@ pub(super) async fn undo(
     context: &StepContext<'_>,
 ) -> Result<()> {
     for movement in moves {
-        let to = resolve(&movement.to, &context.outputs)?;
+        let to = context.outputs.ami(&movement.to)?;
         let now = super::tag::find(steps, step, &to).await?;
         let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
         let ours = movement
@@ -209,14 +229,14 @@ pub(super) async fn undo(
         let (Some(now), Some(_)) = (&now, ours) else {
             let others = seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
             if !others {
-                // The tags may read as they were before, so the pointer may name the AMI all the same.
+                // The tags may read back late, so the pointer may name the AMI anyway.
                 restore_pointer(steps, step, movement, &to).await?;
             }
             continue;
         };
         for holder in &movement.from {
-            let ami = super::tag::ami(steps, step, &holder.ami).await?;
-            set(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
+            let ami = super::tag::require_ami(steps, step, &holder.ami).await?;
+            apply_tags(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
         }
         restore_pointer(steps, step, movement, &to).await?;
         let mut old: Tags = movement
@@ -226,20 +246,22 @@ pub(super) async fn undo(
             .collect();
         old.extend(movement.before.clone());
         if movement.untag.iter().any(|key| key == tags::EXPIRES) {
-            // It is temporary again, in case that the undo of its making fails.
+            // The AMI is temporary again, in case the undo of its build fails.
             old.insert(tags::EXPIRES.to_owned(), steps.expires.to_string());
         }
-        set(steps, step, std::slice::from_ref(now), &old).await?;
-        read_back(steps, step, &old, &to, context).await?;
+        apply_tags(steps, step, std::slice::from_ref(now), &old).await?;
+        wait_for_tags(steps, step, &old, &to, context).await?;
     }
     Ok(())
 }
 
-/// Makes the pointer of a move name the AMI that it named before. A pointer that does not name the new AMI was not
-/// written, so there is nothing to undo. AWS validates a value after the call, though, so a write may still be under way:
-/// the old value is written all the same, and it is no failure if that is not possible.
+/// Restores the pointer of a move to the previous AMI.
+///
+/// A pointer that does not name the new AMI was not written. AWS validates a value after the call,
+/// though, so a write may still be pending. The previous value is therefore written in any case,
+/// and a failure of that write is ignored.
 async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     let written = cloud
         .parameter(&step.region, &movement.pointer)
         .await?
@@ -263,7 +285,7 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
     };
     match restored {
         Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
-            tracing::debug!(%error, pointer = movement.pointer, "pointer was not written and stays as it is");
+            tracing::debug!(%error, pointer = movement.pointer, "the pointer was not written and stays as it is");
             Ok(())
         }
         other => Ok(other?),
