@@ -1,7 +1,7 @@
-//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports every problem.
+//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports all problems.
 //!
-//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`, and
-//! deserializes it. `settings`, `image` and `profiles` check the values of one file.
+//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`,
+//! and deserializes it. `settings`, `image` and `profiles` check the values of one file.
 //! `image::link` and `profiles::controls` check what holds between files. Each stage reports its
 //! problems and passes on the values that are usable.
 

@@ -93,7 +93,8 @@ pub(crate) fn read_text(
             diagnostics
                 .error(codes::MISSING_SETTINGS, span(), "there is no bakeline.yaml")
                 .help(
-                    "run bakeline in the directory of the catalog, or create the file with `name: NAME` and `regions: [REGION]`",
+                    "run bakeline in the directory of the catalog, or create the file with \
+                     `name: NAME` and `regions: [REGION]`",
                 );
             return None;
         }

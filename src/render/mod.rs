@@ -129,9 +129,12 @@ struct ParsedTemplate {
     used: BTreeSet<String>,
 }
 
+/// Parsed templates by path and language.
+type TemplateCache = BTreeMap<(String, &'static str), Rc<ParsedTemplate>>;
+
 thread_local! {
     /// Cache of parsed templates. Catalogs have thousands of images but few templates.
-    static TEMPLATE_CACHE: RefCell<BTreeMap<(String, &'static str), Rc<ParsedTemplate>>> = const { RefCell::new(BTreeMap::new()) };
+    static TEMPLATE_CACHE: RefCell<TemplateCache> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Parses a template, or returns it from the cache if the text is the same.

@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 #[error("{0}")]
 pub struct PlatformError(pub String);
 
-/// One package that could be newer.
+/// A pending update of a package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Update {
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The installed version; empty for a package that an update would add.
+    /// Installed version. Empty for a new package.
     pub current: String,
-    /// The version there is.
+    /// Version of the update.
     pub candidate: String,
-    /// Where it comes from, in the platform's words.
+    /// Origin of the update, in the notation of the platform.
     pub origin: String,
-    /// Whether it comes from where the vendor publishes security updates.
+    /// True if the origin publishes security updates.
     pub security: bool,
 }
 
