@@ -23,8 +23,8 @@ mod tests;
 mod types;
 mod yaml;
 
-pub use files::{Files, Lookup};
-pub use load::{SETTINGS_FILE, load, load_settings, profile_diagnostics};
+pub use files::{Files, Lookup, SETTINGS_FILE};
+pub use load::{load, load_settings, profile_diagnostics};
 pub use profiles::waivers::CatalogWaiver;
 pub use schema::schemas;
 pub use types::*;

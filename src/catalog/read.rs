@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::files::{Files, Lookup};
-use crate::catalog::load::SETTINGS_FILE;
+use crate::catalog::files::{Files, Lookup, SETTINGS_FILE};
 use crate::catalog::profiles::waivers::WAIVERS_FILE;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::Node;
