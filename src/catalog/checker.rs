@@ -85,12 +85,26 @@ impl Checker<'_, '_> {
 
     /// Parses a duration such as `7d`.
     pub(crate) fn parse_duration(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
-        syntax::duration(&self.check_name(codes::TIME, "a duration", text, &syntax::DURATION)?)
+        self.check_duration(text, &syntax::DURATION)
     }
 
     /// Parses a duration such as `7d` or `0s`.
     pub(crate) fn parse_delay(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
-        syntax::duration(&self.check_name(codes::TIME, "a duration", text, &syntax::WAIT)?)
+        self.check_duration(text, &syntax::DELAY)
+    }
+
+    fn check_duration(&mut self, text: &Text, syntax: &Syntax) -> Option<jiff::SignedDuration> {
+        let name = self.check_name(codes::TIME, "a duration", text, syntax)?;
+        let duration = syntax::parse_duration(&name);
+        if duration.is_none() {
+            self.error(
+                codes::TIME,
+                &text.span,
+                format!("the duration `{name}` is too long"),
+            )
+            .help("use at most `99999w`");
+        }
+        duration
     }
 
     /// Returns one line of free text, and reports invalid text.
@@ -211,9 +225,11 @@ impl Checker<'_, '_> {
 
     fn check_tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
         if syntax::is_reserved_tag(&key.value) || key.value.eq_ignore_ascii_case(environment_key) {
-            self.error(codes::RESERVED_TAG, &key.span, format!("the tag key `{}` is reserved", quote_text(&key.value)))
+            let message = format!("the tag key `{}` is reserved", quote_text(&key.value));
+            self.error(codes::RESERVED_TAG, &key.span, message)
                 .help(format!(
-                    "`{environment_key}`, `Name`, `aws:*` and `bakeline:*` are reserved; use another key"
+                    "`{environment_key}`, `Name`, `aws:*` and `bakeline:*` are reserved; \
+                     use another key"
                 ));
             return false;
         }

@@ -10,7 +10,8 @@ macro_rules! codes {
 
 codes! {
     MISSING_SETTINGS = "CAT001", "there is no `bakeline.yaml`";
-    UNREADABLE = "CAT002", "a YAML file of the catalog is unreadable, not a file, too large or outside the repository";
+    UNREADABLE = "CAT002",
+        "a YAML file of the catalog is unreadable, not a file, too large or outside the repository";
     ENCODING = "CAT003", "a YAML file is not UTF-8";
     SYNTAX = "CAT004", "a file is not valid YAML";
     TAB = "CAT005", "a tab where YAML requires spaces";
@@ -18,7 +19,8 @@ codes! {
     DOCUMENTS = "CAT007", "more than one YAML document in a file";
     EMPTY = "CAT008", "a file without content";
     LIMIT = "CAT009", "nesting, number of nodes or expansion of aliases above the limit";
-    FEATURE = "CAT010", "an unsupported YAML feature: custom tags, merge keys, keys that are not text";
+    FEATURE = "CAT010",
+        "an unsupported YAML feature: custom tags, merge keys, keys that are not text";
     DUPLICATE_KEY = "CAT011", "a duplicate key in a map";
     UNKNOWN_KEY = "CAT020", "an unknown key";
     WRONG_TYPE = "CAT021", "a value of the wrong type";
@@ -28,7 +30,8 @@ codes! {
     NAME = "CAT030", "a name with invalid characters or an invalid length";
     NAME_IS_NOT_STEM = "CAT031", "an image's `name` differs from its file's name";
     DUPLICATE_IMAGE = "CAT032", "two files define one image";
-    IMAGE_FILE = "CAT033", "a file in `images/` that would be ignored because of its directory or extension";
+    IMAGE_FILE = "CAT033",
+        "a file in `images/` that would be ignored because of its directory or extension";
     AMI_NAME = "CAT034", "the name of the AMI could be longer than EC2 allows";
     ORIGIN = "CAT040", "an image needs either `source` or `parent`";
     UNKNOWN_PARENT = "CAT041", "a parent that is not an image of the catalog";
@@ -37,7 +40,7 @@ codes! {
     DISK = "CAT044", "a root volume smaller than that of the parent";
     SOURCE = "CAT045", "a source without `owner` and `name`, or `ssm`";
     UNKNOWN_ENVIRONMENT = "CAT050", "an unknown environment";
-    LADDER = "CAT051", "an image with a higher environment than its parent";
+    ENVIRONMENT_ORDER = "CAT051", "an image with a higher environment than its parent";
     DUPLICATE_ENVIRONMENT = "CAT052", "two environments with one name or one tag value";
     UNKNOWN_REGION = "CAT053", "a Region of an environment that is not in `regions` of the catalog";
     DUPLICATE_ENTRY = "CAT054", "a duplicate entry in a list";
@@ -45,7 +48,8 @@ codes! {
     PATH_ESCAPES = "CAT061", "a link to a target outside the repository";
     PATH_MISSING = "CAT062", "a file that does not exist";
     PATH_KIND = "CAT063", "a path that is a directory, too large or unreadable";
-    DESTINATION = "CAT064", "a destination that is not an absolute path without `..`, or a duplicate destination";
+    DESTINATION = "CAT064",
+        "a destination that is not an absolute path without `..`, or a duplicate destination";
     MODE = "CAT065", "a file mode that is not octal";
     OWNER = "CAT066", "an owner that is not `user` or `user:group`";
     PACKAGE = "CAT067", "an invalid package name";
@@ -59,7 +63,8 @@ codes! {
     TEXT = "CAT083", "text that must be one line, or is too long";
     VARIABLE = "CAT084", "an invalid or reserved name of a variable or fact";
     ASCII = "CAT085", "a non-ASCII character in a text for which EC2 accepts ASCII only";
-    AWS_SYNTAX = "CAT090", "an invalid AWS account, Region, role, address range, instance type, subnet or parameter name";
+    AWS_SYNTAX = "CAT090",
+        "an invalid AWS account, Region, role, address range, instance type, subnet or parameter name";
     OPEN_ACCESS = "CAT091", "an address range that allows most of the internet";
     TIME = "CAT092", "an invalid duration";
     STORE = "CAT093", "an invalid directory, bucket or prefix of the store";

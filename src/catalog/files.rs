@@ -8,6 +8,9 @@ use crate::catalog::codes;
 use crate::catalog::raw::Text;
 use crate::catalog::syntax;
 
+/// Name of the settings file.
+pub const SETTINGS_FILE: &str = "bakeline.yaml";
+
 /// Result of looking up a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {

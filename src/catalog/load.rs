@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::checker::Checker;
 use crate::catalog::checks::{ControlIds, parse_checks};
-use crate::catalog::files::Files;
+use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::image::link::Linker;
 use crate::catalog::image::{ImageChecks, ImageContext, ImageDraft, check_image_name, parse_image};
 use crate::catalog::profiles::controls::ControlSources;
@@ -24,9 +24,6 @@ use crate::catalog::settings::{SettingsDefaults, parse_settings};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 use crate::catalog::{Catalog, Profile, Settings, codes, defaults, schema};
 use crate::diagnostic::Diagnostic;
-
-/// Name of the settings file.
-pub const SETTINGS_FILE: &str = "bakeline.yaml";
 
 /// Loads a catalog and returns all diagnostics by file and position.
 ///

@@ -1,7 +1,7 @@
-//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports every problem.
+//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports all problems.
 //!
-//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`, and
-//! deserializes it. `settings`, `image` and `profiles` check the values of one file.
+//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`,
+//! and deserializes it. `settings`, `image` and `profiles` check the values of one file.
 //! `image::link` and `profiles::controls` check what holds between files. Each stage reports its
 //! problems and passes on the values that are usable.
 
@@ -23,8 +23,8 @@ mod tests;
 mod types;
 mod yaml;
 
-pub use files::{Files, Lookup};
-pub use load::{SETTINGS_FILE, load, load_settings, profile_diagnostics};
+pub use files::{Files, Lookup, SETTINGS_FILE};
+pub use load::{load, load_settings, profile_diagnostics};
 pub use profiles::waivers::CatalogWaiver;
 pub use schema::schemas;
 pub use types::*;

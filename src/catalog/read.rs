@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::files::{Files, Lookup};
-use crate::catalog::load::SETTINGS_FILE;
+use crate::catalog::files::{Files, Lookup, SETTINGS_FILE};
 use crate::catalog::profiles::waivers::WAIVERS_FILE;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::Node;
@@ -93,7 +92,8 @@ pub(crate) fn read_text(
             diagnostics
                 .error(codes::MISSING_SETTINGS, span(), "there is no bakeline.yaml")
                 .help(
-                    "run bakeline in the directory of the catalog, or create the file with `name: NAME` and `regions: [REGION]`",
+                    "run bakeline in the directory of the catalog, or create the file with \
+                     `name: NAME` and `regions: [REGION]`",
                 );
             return None;
         }

@@ -63,6 +63,7 @@ pub fn template_paths(image: &Image) -> Vec<&'static str> {
 
 /// Renders a template of the catalog.
 ///
+/// # Errors
 /// Fails if the template is missing or invalid, uses an undefined variable, or a value cannot be
 /// quoted.
 pub fn render(
@@ -87,6 +88,7 @@ pub fn render(
 
 /// Renders the text of a template. `path` is its name in messages.
 ///
+/// # Errors
 /// Fails if the template is invalid, uses an undefined variable, or a value cannot be quoted.
 pub fn render_text(
     path: &str,
@@ -127,9 +129,12 @@ struct ParsedTemplate {
     used: BTreeSet<String>,
 }
 
+/// Parsed templates by path and language.
+type TemplateCache = BTreeMap<(String, &'static str), Rc<ParsedTemplate>>;
+
 thread_local! {
     /// Cache of parsed templates. Catalogs have thousands of images but few templates.
-    static TEMPLATE_CACHE: RefCell<BTreeMap<(String, &'static str), Rc<ParsedTemplate>>> = const { RefCell::new(BTreeMap::new()) };
+    static TEMPLATE_CACHE: RefCell<TemplateCache> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Parses a template, or returns it from the cache if the text is the same.

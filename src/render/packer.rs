@@ -109,6 +109,7 @@ const MAX_WAIT_SECONDS: u32 = 3600;
 
 /// Returns the files for Packer by name in the build directory.
 ///
+/// # Errors
 /// Fails if a template or file is missing or invalid, a value cannot be quoted, or Packer is too
 /// old.
 pub fn files(
@@ -180,22 +181,27 @@ pub fn files(
         RENDERED.to_owned(),
         serde_json::to_vec_pretty(&parsed).unwrap_or_default(),
     )]);
+    insert_block_files(blocks, &mut out);
+    Ok(out)
+}
+
+/// Adds the files of the blocks.
+fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
     for block in blocks {
         match block {
-            Block::Script { name, text, .. } => out.insert(name, text),
-            Block::Upload { name, content, .. } => out.insert(name, content),
-            Block::Folder { name, files, .. } | Block::Playbook { name, files } => {
-                out.extend(
-                    files
-                        .into_iter()
-                        .map(|(path, content)| (format!("{name}/{path}"), content)),
-                );
-                None
+            Block::Script { name, text, .. } => {
+                out.insert(name, text);
             }
-            Block::Check => None,
-        };
+            Block::Upload { name, content, .. } => {
+                out.insert(name, content);
+            }
+            Block::Folder { name, files, .. } | Block::Playbook { name, files } => {
+                let files = files.into_iter();
+                out.extend(files.map(|(path, content)| (format!("{name}/{path}"), content)));
+            }
+            Block::Check => {}
+        }
     }
-    Ok(out)
 }
 
 /// Returns the description of the AMI: at most 255 characters (EC2).

@@ -154,6 +154,7 @@ pub struct Fact<'v> {
 /// Keys are removed last (`seal.sh`), after the checks. Without the host keys and the key of the
 /// run, no check could log in.
 ///
+/// # Errors
 /// Fails if a template or file is missing or invalid.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
     let PlatformScripts {

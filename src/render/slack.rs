@@ -27,6 +27,7 @@ pub struct Values {
 
 /// Returns the JSON of the message. Long lists are shortened to the limits of Slack.
 ///
+/// # Errors
 /// Fails if the template is missing or invalid.
 pub fn message(catalog: &Catalog, values: &Values) -> Result<serde_json::Value, RenderError> {
     let cut = Values {

@@ -40,7 +40,7 @@ BROKEN = [
     BadInput("unknown key", f"{SOURCE}pakages: [curl]\n", 2, 1, ("pakages", "`packages`")),
     BadInput("unknown key of the project", f"{PROJECT}regoins: [x]\n", 3, 1, ("regoins", "`regions`"), "bakeline.yaml"),
     BadInput("unknown key in a check", f"{SOURCE}checks:\n  - {{file: /x, ower: root}}\n", 3, 16, ("ower", "owner")),
-    BadInput("duplicate key", f"{SOURCE}description: a\ndescription: b\n", 3, 1, ("description", "twice", ":2:1")),
+    BadInput("duplicate key", f"{SOURCE}description: a\ndescription: b\n", 3, 1, ("description", "duplicate", ":2:1")),
     BadInput("tab", f"{SOURCE}checks:\n\t- command: x\n", 3, 1, ("tab", "spaces")),
     BadInput("YAML bomb", f"{BOMB}packages: *i\n{SOURCE}", 0, 0, ("alias",)),
     BadInput("unknown parent", "parent: bse\n", 1, 9, ("bse", "base")),

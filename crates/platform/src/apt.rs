@@ -38,7 +38,7 @@ pub(crate) fn parse_pending(out: &str) -> Result<Vec<Update>, PlatformError> {
     }
     let (_, rest) = out
         .split_once(BEGIN)
-        .ok_or_else(|| PlatformError("there is no output".to_owned()))?;
+        .ok_or_else(|| PlatformError("the output is empty".to_owned()))?;
     let (list, _) = rest
         .split_once(END)
         .ok_or_else(|| PlatformError("the output is incomplete".to_owned()))?;
@@ -145,7 +145,7 @@ bakeline-updates-end
     #[test]
     fn failed_or_incomplete_output_is_an_error() {
         let bad = [
-            ("", "no output"),
+            ("", "is empty"),
             (
                 "bakeline-updates-begin\nInst a [1] (2 D:1 [x])\n",
                 "incomplete",

@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 #[error("{0}")]
 pub struct PlatformError(pub String);
 
-/// One package that could be newer.
+/// A pending update of a package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Update {
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The installed version; empty for a package that an update would add.
+    /// Installed version. Empty for a new package.
     pub current: String,
-    /// The version there is.
+    /// Version of the update.
     pub candidate: String,
-    /// Where it comes from, in the platform's words.
+    /// Origin of the update, in the notation of the platform.
     pub origin: String,
-    /// Whether it comes from where the vendor publishes security updates.
+    /// True if the origin publishes security updates.
     pub security: bool,
 }
 
@@ -76,6 +76,7 @@ impl Platform {
 
     /// Checks the syntax of a package in the catalog.
     ///
+    /// # Errors
     /// Returns the problem as a fragment of a sentence.
     pub fn check_package(self, text: &str) -> Result<(), PlatformError> {
         match self {
@@ -101,6 +102,7 @@ impl Platform {
 
     /// Parses the output of [`Platform::pending_script`].
     ///
+    /// # Errors
     /// Fails if the script failed or its output is incomplete or unknown. None of these means "no
     /// updates".
     pub fn parse_pending(self, out: &str) -> Result<Vec<Update>, PlatformError> {
@@ -111,6 +113,7 @@ impl Platform {
 
     /// Parses the output of a simulated upgrade.
     ///
+    /// # Errors
     /// Fails for unknown output.
     pub fn parse_upgrade(self, out: &str) -> Result<Vec<Update>, PlatformError> {
         match self {

@@ -194,6 +194,7 @@ impl ImageControl {
 
     /// Returns the control with another check. ID and waiver do not change.
     ///
+    /// # Errors
     /// Returns the problems of the check.
     pub(crate) fn with_check(&self, check: ParsedCheck) -> Result<Self, Vec<Problem>> {
         let mut control = check.control(&self.owner, &mut Taken::default())?;
@@ -230,6 +231,7 @@ pub(crate) struct ControlIds {
 impl ControlIds {
     /// Creates the control of a check, and reports a duplicate ID.
     ///
+    /// # Errors
     /// Returns the other problems of the check. The caller reports them.
     pub(crate) fn add(
         &mut self,

@@ -113,9 +113,12 @@ impl FolderReader<'_, '_, '_, '_, '_> {
                 "the {what} `{}` is in the root of the repository",
                 quote_text(&path.value)
             );
-            self.checker.error(codes::PATH, &path.span, message).help(format!(
-                "move it to a directory of its own, such as `{example}`: all files of the directory are part of the recipe"
-            ));
+            self.checker
+                .error(codes::PATH, &path.span, message)
+                .help(format!(
+                    "move it to a directory of its own, such as `{example}`: \
+                 all files of the directory are part of the recipe"
+                ));
             return None;
         }
         let mut files = self.read_folder(folder, path)?;

@@ -283,7 +283,7 @@ impl<'a> Linker<'a, '_, '_> {
                     text.value
                 );
                 Self::checker_for(self.diagnostics, draft)
-                    .error(codes::LADDER, &own_range, message)
+                    .error(codes::ENVIRONMENT_ORDER, &own_range, message)
                     .help(format!(
                         "use `{}` or lower here, or a higher environment in `{name}`",
                         text.value

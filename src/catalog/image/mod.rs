@@ -159,8 +159,16 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                 .iter()
                 .any(|key| matches!(key.as_str(), "source" | "parent")) => {}
         (None, None) => {
-            checker.error(codes::ORIGIN, &(0..0), "the image has neither `source` nor `parent`")
-                .help("add `parent: NAME` to build on another image, or `source:` to start from a vendor AMI");
+            checker
+                .error(
+                    codes::ORIGIN,
+                    &(0..0),
+                    "the image has neither `source` nor `parent`",
+                )
+                .help(
+                    "add `parent: NAME` to build on another image, \
+                       or `source:` to start from a vendor AMI",
+                );
         }
         (None, Some(_)) => {
             let platform = raw.platform.as_ref().map(|p| ("platform", &p.span));

@@ -40,13 +40,13 @@ impl<'a> ControlSources<'a, '_> {
         inherited: Option<&ImageControls>,
         diagnostics: &mut Diagnostics,
     ) -> ImageControls {
-        let orphan = draft.parent.is_some() && inherited.is_none();
+        let is_orphan = draft.parent.is_some() && inherited.is_none();
         let mut controls = inherited.cloned().unwrap_or(ImageControls {
-            is_complete: !orphan,
+            is_complete: !is_orphan,
             ..ImageControls::default()
         });
-        let adds = !draft.profiles.is_empty() || !draft.checks.is_empty();
-        let inherited_ids = if adds {
+        let adds_controls = !draft.profiles.is_empty() || !draft.checks.is_empty();
+        let inherited_ids = if adds_controls {
             index_by_id(&controls.entries)
         } else {
             HashMap::new()
@@ -83,7 +83,7 @@ impl<'a> ControlSources<'a, '_> {
         controls: &mut ImageControls,
         collector: &mut ControlCollector<'_, '_>,
     ) {
-        let given = InputValues {
+        let input_values = InputValues {
             values: &used.inputs,
             source: draft.file,
         };
@@ -96,12 +96,12 @@ impl<'a> ControlSources<'a, '_> {
             return;
         };
         if let Some(at) = at {
-            given.report_undeclared(&controls.profiles[at].inputs, collector.diagnostics);
+            input_values.report_undeclared(&controls.profiles[at].inputs, collector.diagnostics);
             let mut metadata = (*controls.profiles[at]).clone();
-            given.apply_to_inputs(&mut metadata.inputs, collector.diagnostics);
+            input_values.apply_to_inputs(&mut metadata.inputs, collector.diagnostics);
             controls.profiles[at] = Arc::new(metadata);
             update_inherited_inputs(
-                given,
+                input_values,
                 used,
                 draft,
                 &mut controls.entries,
@@ -110,16 +110,16 @@ impl<'a> ControlSources<'a, '_> {
             return;
         }
         let mut profile = profile.clone();
-        given.report_undeclared(&profile.metadata.inputs, collector.diagnostics);
-        given.apply_to_inputs(&mut profile.metadata.inputs, collector.diagnostics);
-        given.apply_to_checks(&mut profile.checks, collector.diagnostics);
-        let given = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
+        input_values.report_undeclared(&profile.metadata.inputs, collector.diagnostics);
+        input_values.apply_to_inputs(&mut profile.metadata.inputs, collector.diagnostics);
+        input_values.apply_to_checks(&mut profile.checks, collector.diagnostics);
+        let is_set = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
         let empty = profile
             .metadata
             .inputs
             .iter()
             .filter(|(_, i)| i.rules.required && i.choices.is_empty());
-        for (input, _) in empty.filter(|(name, _)| !given(name)) {
+        for (input, _) in empty.filter(|(name, _)| !is_set(name)) {
             let message = format!(
                 "the input `{input}` of the profile `{}` has no value",
                 used.name.value
@@ -158,18 +158,18 @@ impl<'a> ControlSources<'a, '_> {
         if draft.checks.is_empty() {
             return;
         }
-        let clash = self.profiles.contains_key(name);
-        let owner: Arc<str> = if clash {
+        let name_is_taken = self.profiles.contains_key(name);
+        let owner: Arc<str> = if name_is_taken {
             format!("{name}.image").into()
         } else {
             name.into()
         };
-        let before = collector.own.len();
+        let count_before = collector.own.len();
         for check in &draft.checks {
             // The problems of the check are already reported for its file.
-            drop(collector.add_check(check, &owner, &controls.entries));
+            let _reported = collector.add_check(check, &owner, &controls.entries);
         }
-        if collector.own.len() > before {
+        if collector.own.len() > count_before {
             let title = Some(draft.description.clone()).filter(|text| !text.is_empty());
             controls.profiles.push(Arc::new(Profile {
                 name: owner.to_string(),
@@ -197,15 +197,19 @@ impl<'a> ControlSources<'a, '_> {
             return;
         }
         let index: BTreeMap<String, usize> = index_by_id(&controls.entries).into_iter().collect();
-        let named = |w: &WaiverEntry<'_>| w.images.iter().any(|image| image.value == name);
+        let names_image = |w: &WaiverEntry<'_>| w.images.iter().any(|image| image.value == name);
         let general = self
             .waivers
             .iter()
             .filter(|w| w.images.is_empty())
             .map(|w| (1, w));
-        let for_it = self.waivers.iter().filter(|w| named(w)).map(|w| (2, w));
+        let specific = self
+            .waivers
+            .iter()
+            .filter(|w| names_image(w))
+            .map(|w| (2, w));
         for (rank, waived) in general
-            .chain(for_it)
+            .chain(specific)
             .chain(draft.waivers.iter().map(|w| (3, w)))
         {
             match index.get(&waived.control.value) {
@@ -238,18 +242,21 @@ fn index_by_id(entries: &[Arc<ImageControl>]) -> HashMap<String, usize> {
 
 /// Sets the inputs of inherited controls of a profile.
 fn update_inherited_inputs(
-    given: InputValues<'_, '_>,
+    input_values: InputValues<'_, '_>,
     used: &ProfileUse,
     draft: &ImageDraft<'_>,
     entries: &mut [Arc<ImageControl>],
     diagnostics: &mut Diagnostics,
 ) {
-    let of_it: Vec<usize> = (0..entries.len())
+    let indices: Vec<usize> = (0..entries.len())
         .filter(|at| *entries[*at].owner == *used.name.value)
         .collect();
-    let mut checks: Vec<_> = of_it.iter().map(|at| entries[*at].check.clone()).collect();
-    given.apply_to_checks(&mut checks, diagnostics);
-    for (at, check) in of_it.into_iter().zip(checks) {
+    let mut checks: Vec<_> = indices
+        .iter()
+        .map(|at| entries[*at].check.clone())
+        .collect();
+    input_values.apply_to_checks(&mut checks, diagnostics);
+    for (at, check) in indices.into_iter().zip(checks) {
         if Arc::ptr_eq(&check.inputs, &entries[at].check.inputs) {
             continue;
         }

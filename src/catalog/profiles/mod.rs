@@ -29,7 +29,7 @@ pub(crate) struct ProfileFile<'a> {
     pub(crate) extends: Vec<ProfileUse>,
     pub(crate) inputs: Option<Node>,
     pub(crate) checks: Vec<Node>,
-    pub(crate) changes: Overrides,
+    pub(crate) overrides: Overrides,
 }
 
 /// A profile that contains all checks of the profiles it extends.
@@ -66,7 +66,7 @@ impl<'a> ProfileFile<'a> {
             extends,
             inputs,
             checks,
-            changes: Overrides::take(file),
+            overrides: Overrides::take(file),
         }
     }
 }
@@ -107,18 +107,18 @@ impl<'w> ProfileResolver<'w, '_, '_> {
         if let Some(known) = self.done.get(name) {
             return known.clone();
         }
-        let files = self.files.get(name)?;
+        let file = self.files.get(name)?;
         path.push(name);
         let mut parts = Some(Vec::new());
-        for used in &files.extends {
-            let part = self.resolve_extended(files, used, path);
+        for used in &file.extends {
+            let part = self.resolve_extended(file, used, path);
             parts = parts.zip(part).map(|(mut parts, part)| {
                 parts.push(part);
                 parts
             });
         }
         path.pop();
-        let resolved = parts.map(|parts| self.merge(name, files, parts));
+        let resolved = parts.map(|parts| self.merge(name, file, parts));
         self.done.insert(name.to_owned(), resolved.clone());
         resolved
     }
@@ -172,13 +172,13 @@ impl<'w> ProfileResolver<'w, '_, '_> {
             return None;
         }
         let mut resolved = self.resolve(name, path)?;
-        let given = InputValues {
+        let input_values = InputValues {
             values: &used.inputs,
             source: by.source,
         };
-        given.report_undeclared(&resolved.metadata.inputs, self.diagnostics);
-        given.apply_to_inputs(&mut resolved.metadata.inputs, self.diagnostics);
-        given.apply_to_checks(&mut resolved.checks, self.diagnostics);
+        input_values.report_undeclared(&resolved.metadata.inputs, self.diagnostics);
+        input_values.apply_to_inputs(&mut resolved.metadata.inputs, self.diagnostics);
+        input_values.apply_to_checks(&mut resolved.checks, self.diagnostics);
         Some(resolved)
     }
 
@@ -186,85 +186,102 @@ impl<'w> ProfileResolver<'w, '_, '_> {
     fn merge(
         &mut self,
         name: &str,
-        files: &ProfileFile<'_>,
+        file: &ProfileFile<'_>,
         parts: Vec<ResolvedProfile>,
     ) -> ResolvedProfile {
         let mut checker = Checker {
-            source: files.source,
+            source: file.source,
             diagnostics: self.diagnostics,
         };
-        let mut inputs = BTreeMap::<String, Input>::new();
-        let mut checks: Vec<ParsedCheck> = Vec::new();
-        let mut spans = HashMap::new();
-        for part in parts {
-            inputs.extend(part.metadata.inputs);
-            for check in part.checks {
-                let at = *spans.entry(check.span.clone()).or_insert(checks.len());
-                match checks.get(at) {
-                    None => checks.push(check),
-                    Some(known) if is_same_check(known, &check) => {}
-                    Some(known) => {
-                        let message = "two extended profiles have different versions of a check";
-                        checker
-                            .error(codes::EXTENDS, &(0..0), message)
-                            .help("extend only one of them, or `override` the control here")
-                            .related(known.span.clone(), "the check");
-                    }
-                }
-            }
-        }
-        for (input, declared) in parse_inputs(files.inputs.as_ref(), &mut checker) {
-            if inputs.contains_key(&input) {
-                let keys = files
-                    .inputs
-                    .iter()
-                    .flat_map(Node::entries)
-                    .map(|(key, _)| key);
-                let span = keys
-                    .filter(|key| key.text == input)
-                    .map(|key| key.span.clone())
-                    .next_back()
-                    .unwrap_or(0..0);
-                let message = format!(
-                    "the input `{}` is already declared by an extended profile",
-                    quote_text(&input)
-                );
-                let help =
-                    "set its value: `extends: [{name: …, inputs: {…}}]`, or use another name";
-                checker.error(codes::INPUT, &span, message).help(help);
-            }
-            inputs.insert(input, declared);
-        }
+        let (mut inputs, mut checks) = merge_extended(parts, &mut checker);
+        declare_inputs(file, &mut inputs, &mut checker);
         let scope = Arc::new(inputs.clone());
         let mut own = ControlIds::default();
-        for list in &files.checks {
+        for list in &file.checks {
             checks.extend(parse_checks(Some(list), &scope, &mut own, &mut checker));
         }
         let (owner, image): (Arc<str>, Arc<str>) = (name.into(), "".into());
         let mut ids = ControlIds::default();
         let mut entries = Vec::new();
         for check in &checks {
-            let inherited = check.span.file != files.source.path;
+            let inherited = check.span.file != file.source.path;
             match ids.add(check, name, "of this profile", checker.diagnostics) {
                 Ok(control) => {
                     entries.push(Arc::new(ImageControl::new(check, control, &owner, &image)))
                 }
                 Err(problems) if inherited => {
-                    report_invalid_checks(problems, check, &files.extends, &mut checker)
+                    report_invalid_checks(problems, check, &file.extends, &mut checker)
                 }
                 Err(_) => {}
             }
         }
         let is_complete = entries.len() == checks.len();
-        files.changes.apply(&mut entries, is_complete, &mut checker);
+        file.overrides
+            .apply(&mut entries, is_complete, &mut checker);
         let checks = entries.iter().map(|entry| entry.check.clone()).collect();
         ResolvedProfile {
             metadata: Profile {
                 inputs,
-                ..files.metadata.clone()
+                ..file.metadata.clone()
             },
             checks,
         }
+    }
+}
+
+/// Merges the inputs and checks of extended profiles. Reports conflicting versions of a check.
+fn merge_extended(
+    parts: Vec<ResolvedProfile>,
+    checker: &mut Checker<'_, '_>,
+) -> (BTreeMap<String, Input>, Vec<ParsedCheck>) {
+    let mut inputs = BTreeMap::<String, Input>::new();
+    let mut checks: Vec<ParsedCheck> = Vec::new();
+    let mut indices = HashMap::new();
+    for part in parts {
+        inputs.extend(part.metadata.inputs);
+        for check in part.checks {
+            let index = *indices.entry(check.span.clone()).or_insert(checks.len());
+            match checks.get(index) {
+                None => checks.push(check),
+                Some(known) if is_same_check(known, &check) => {}
+                Some(known) => {
+                    let message = "two extended profiles have different versions of a check";
+                    checker
+                        .error(codes::EXTENDS, &(0..0), message)
+                        .help("extend only one of them, or `override` the control here")
+                        .related(known.span.clone(), "the check");
+                }
+            }
+        }
+    }
+    (inputs, checks)
+}
+
+/// Adds the own inputs of a profile. Reports inputs that an extended profile declares already.
+fn declare_inputs(
+    file: &ProfileFile<'_>,
+    inputs: &mut BTreeMap<String, Input>,
+    checker: &mut Checker<'_, '_>,
+) {
+    for (input, declared) in parse_inputs(file.inputs.as_ref(), checker) {
+        if inputs.contains_key(&input) {
+            let range = file
+                .inputs
+                .iter()
+                .flat_map(Node::entries)
+                .map(|(key, _)| key)
+                .filter(|key| key.text == input)
+                .map(|key| key.span.clone())
+                .next_back()
+                .unwrap_or(0..0);
+            let message = format!(
+                "the input `{}` is already declared by an extended profile",
+                quote_text(&input)
+            );
+            let help = "set its value: `extends: [{name: …, inputs: {…}}]`, or use another name";
+            checker.error(codes::INPUT, &range, message).help(help);
+        }
+        inputs.insert(input, declared);
     }
 }
 
@@ -275,11 +292,11 @@ pub(crate) fn report_invalid_checks(
     profile_uses: &[ProfileUse],
     checker: &mut Checker<'_, '_>,
 ) {
-    let given = profile_uses
+    let used = profile_uses
         .iter()
         .find(|used| !used.inputs.is_empty())
         .or(profile_uses.first());
-    let Some(used) = given else { return };
+    let Some(used) = used else { return };
     for problem in problems {
         let message = format!("invalid check with these inputs: {}", problem.message);
         checker

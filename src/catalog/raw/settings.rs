@@ -41,7 +41,7 @@ pub(crate) struct RawSettings {
     /// Location of the store for recipes, facts, reports and locks. Default: the directory
     /// `.bakeline/store`.
     pub(crate) store: Option<RawStore>,
-    /// Validity of a lock without a renewal, such as `15m`. Default: 10 minutes.
+    /// Validity of a lock without a renewal, such as `1h30m`. Default: 10 minutes.
     #[schemars(regex(pattern = syntax::DURATION.pattern))]
     pub(crate) lease: Option<Text>,
     /// Behavior after a failed image. Default: `stop`.
@@ -141,10 +141,10 @@ pub(crate) struct RawRetention {
     #[schemars(range(min = 1, max = 100))]
     pub(crate) reserve: Option<u32>,
     /// Waiting time between deprecation and disabling. Default: `7d`. `0s` disables the wait.
-    #[schemars(regex(pattern = syntax::WAIT.pattern))]
+    #[schemars(regex(pattern = syntax::DELAY.pattern))]
     pub(crate) disable_after: Option<Text>,
     /// Waiting time between disabling and deregistration. Default: `7d`. `0s` disables the wait.
-    #[schemars(regex(pattern = syntax::WAIT.pattern))]
+    #[schemars(regex(pattern = syntax::DELAY.pattern))]
     pub(crate) deregister_after: Option<Text>,
 }
 

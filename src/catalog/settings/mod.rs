@@ -358,8 +358,11 @@ fn parse_notifier(raw: &RawNotifier, checker: &mut Checker<'_, '_>) -> Option<No
     let RawNotifier::Slack(slack) = raw;
     let text = slack.webhook_env.as_ref()?;
     if text.value.contains("://") {
-        checker.error(codes::SECRET, &text.span, "webhook URLs are secrets and must not be committed")
-            .help("store the URL in an environment variable and set its name: `webhook_env: BAKELINE_SLACK_WEBHOOK_URL`");
+        let message = "webhook URLs are secrets and must not be committed";
+        checker.error(codes::SECRET, &text.span, message).help(
+            "store the URL in an environment variable and set its name: \
+                   `webhook_env: BAKELINE_SLACK_WEBHOOK_URL`",
+        );
         return None;
     }
     let name = checker.check_name(

@@ -69,7 +69,7 @@ fn retention_settings_are_read() {
                 most: 7,
                 percent: 20
             },
-            SignedDuration::from_mins(15)
+            SignedDuration::from_mins(90)
         )
     );
     let region = Region::from("eu-west-1");
@@ -101,7 +101,7 @@ environments:
   - name: Live
     accounts: ["123456789012"]
     role: arn:aws:iam::123456789012:role/bakeline
-    gates: {soak: 2d, parent: false}
+    gates: {soak: 1d12h, parent: false}
 builder:
   instance_type: m7g.large
   subnet: subnet-0123456789abcdef0
@@ -115,7 +115,7 @@ brakes: {most: 7, percent: 20}
 max_age: 30d
 rebase_after: 5
 store: {s3: {bucket: my-store, prefix: teams/platform}}
-lease: 15m
+lease: 1h30m
 on_failure: continue
 notifiers:
   - slack: {webhook_env: BAKELINE_SLACK_WEBHOOK_URL}
@@ -134,7 +134,7 @@ fn all_settings_are_read() {
         disable_after: SignedDuration::from_hours(24),
         deregister_after: SignedDuration::from_hours(7 * 24),
     };
-    let rungs = [
+    let environments = [
         Environment {
             name: "Try".into(),
             tag_value: "Test".into(),
@@ -158,12 +158,12 @@ fn all_settings_are_read() {
                 ..general.clone()
             },
             gates: Gates {
-                soak: SignedDuration::from_hours(48),
+                soak: SignedDuration::from_hours(36),
                 parent: false,
             },
         },
     ];
-    assert_eq!(settings.environments, rungs);
+    assert_eq!(settings.environments, environments);
     let builder = settings.builder;
     assert_eq!(builder.instance_type, "m7g.large");
     assert_eq!(builder.subnet.as_deref(), Some("subnet-0123456789abcdef0"));

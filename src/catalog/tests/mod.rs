@@ -8,6 +8,7 @@ mod corpus;
 mod good;
 mod linked;
 mod messages;
+mod overrides;
 mod profiles;
 
 use std::collections::BTreeMap;

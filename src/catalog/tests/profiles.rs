@@ -9,8 +9,8 @@ use crate::model::ImageName;
 const SETTINGS: &str = "name: acme\nregions: [eu-west-1]\n";
 pub(super) const BASE: &str = "source: {ssm: /a}\n";
 
-/// The catalog, or what is wrong with it as `CODE file:line:column message (help)`.
-fn load_catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
+/// Returns the catalog, or the diagnostics as `CODE file:line:column message (help)`.
+pub(super) fn load_catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
     let all = files.iter().chain([&("bakeline.yaml", SETTINGS)]);
     let all: BTreeMap<String, Vec<u8>> = all
         .map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec()))
@@ -32,7 +32,7 @@ pub(super) fn load_errors(files: &[(&str, &str)]) -> Vec<String> {
     load_catalog(files).expect_err("something is wrong")
 }
 
-fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
+pub(super) fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
     catalog
         .controls(&ImageName::from(image))
         .into_iter()
@@ -40,7 +40,7 @@ fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
         .expect(id)
 }
 
-fn control_ids(catalog: &Catalog, image: &str) -> Vec<String> {
+pub(super) fn control_ids(catalog: &Catalog, image: &str) -> Vec<String> {
     catalog
         .controls(&ImageName::from(image))
         .iter()
@@ -49,7 +49,7 @@ fn control_ids(catalog: &Catalog, image: &str) -> Vec<String> {
 }
 
 /// Returns the value of an input of a control.
-fn input_value(control: &Control, input: &str) -> Tree {
+pub(super) fn input_value(control: &Control, input: &str) -> Tree {
     control.inputs[input]
         .choices
         .last()
@@ -58,7 +58,7 @@ fn input_value(control: &Control, input: &str) -> Tree {
         .clone()
 }
 
-const SSH: &str = "title: SSH\nversion: \"1.2\"\nlicense: Apache-2.0\nmaintainer: us\nsummary: what sshd may do\n\
+pub(super) const SSH: &str = "title: SSH\nversion: \"1.2\"\nlicense: Apache-2.0\nmaintainer: us\nsummary: what sshd may do\n\
 inputs:\n  port: {default: 22}\n  banner: {type: text, default: none, pattern: \"[a-z]+\"}\n\
 checks:\n  - {id: sshd-01, title: Mode, file: /etc/ssh/sshd_config, mode: {at_most: \"0600\"}, impact: 1.0, tags: {cis: \"5.1\"}}\n  \
 - id: sshd-02\n    file: /etc/issue\n    # a remark\n    content: {include: $inputs.banner}\n  - {id: sshd-03, file: /etc/p, size: $inputs.port}\n";
@@ -251,98 +251,6 @@ fn cycles_and_long_chains_are_reported() {
         .map(|(p, t)| (p.as_str(), t.as_str()))
         .collect();
     assert!(load_errors(&files)[0].contains("more than 32 profiles"));
-}
-
-#[test]
-fn overrides_apply_to_image_and_descendants() {
-    let base = format!(
-        "{BASE}profiles: [ssh]\nwaivers:\n  - {{control: sshd-03, justification: later, owner: me, expires: 2030-01-01}}\n"
-    );
-    let kid = "parent: base\nprofiles: [{name: ssh, inputs: {banner: hello}}]\noverride: {sshd-01: {impact: 0.1}}\n\
-        disable: {sshd-03: not here}\nwaivers: [{control: sshd-02, justification: soon, owner: you, expires: 2031-02-03}]\n";
-    let files = [
-        ("profiles/ssh.yaml", SSH),
-        ("images/base.yaml", base.as_str()),
-        ("images/kid.yaml", kid),
-        ("images/zkid.yaml", "parent: kid\n"),
-        ("images/other.yaml", "parent: base\n"),
-    ];
-    let catalog = load_catalog(&files).expect("sound");
-    for (image, impact, banner, disabled, waived) in [
-        ("base", 1.0, "none", false, None),
-        ("other", 1.0, "none", false, None),
-        ("kid", 0.1, "hello", true, Some("you")),
-        ("zkid", 0.1, "hello", true, Some("you")),
-    ] {
-        assert_eq!(
-            control_ids(&catalog, image),
-            ["sshd-01", "sshd-02", "sshd-03"],
-            "{image}"
-        );
-        assert!(
-            (control(&catalog, image, "sshd-01").impact - impact).abs() < 1e-9,
-            "{image}"
-        );
-        let second = control(&catalog, image, "sshd-02");
-        assert_eq!(
-            input_value(second, "banner"),
-            Tree::Text(banner.to_owned()),
-            "{image}"
-        );
-        assert_eq!(
-            second.waiver.as_ref().map(|w| w.owner.as_str()),
-            waived,
-            "{image}"
-        );
-        let third = control(&catalog, image, "sshd-03");
-        assert_eq!(
-            (third.disabled.is_some(), third.waiver.is_some()),
-            (disabled, true),
-            "{image}"
-        );
-    }
-    let plain = crate::checks::digest(&catalog.controls(&ImageName::from("base")));
-    assert_ne!(
-        crate::checks::digest(&catalog.controls(&ImageName::from("zkid"))),
-        plain,
-        "seen in plans"
-    );
-    let unwaived = catalog
-        .controls(&ImageName::from("base"))
-        .into_iter()
-        .cloned()
-        .map(|c| Control { waiver: None, ..c });
-    assert_eq!(
-        crate::checks::digest(&unwaived.collect::<Vec<_>>().iter().collect::<Vec<_>>()),
-        plain
-    );
-}
-
-#[test]
-fn most_specific_waiver_applies() {
-    let waivers = "waivers:\n  - {control: sshd-01, justification: all, owner: a, expires: 2030-01-01}\n  \
-        - {control: sshd-01, images: [kid], justification: some, owner: b, expires: 2030-01-01}\n  \
-        - {control: sshd-02, images: [kid], justification: some, owner: b, expires: 2030-01-01}\n";
-    let base = format!("{BASE}profiles: [ssh]\n");
-    let kid = "parent: base\nwaivers: [{control: sshd-02, justification: own, owner: c, expires: 2030-01-01}]\n";
-    let files = [
-        ("profiles/ssh.yaml", SSH),
-        ("waivers.yaml", waivers),
-        ("images/base.yaml", &base),
-        ("images/kid.yaml", kid),
-        ("images/zkid.yaml", "parent: kid\n"),
-    ];
-    let catalog = load_catalog(&files).expect("sound");
-    let why = |image: &str, id: &str| {
-        control(&catalog, image, id)
-            .waiver
-            .as_ref()
-            .map(|w| w.justification.clone())
-    };
-    let all = |id: &str| ["base", "kid", "zkid"].map(|image| why(image, id).unwrap_or_default());
-    assert_eq!(all("sshd-01"), ["all", "some", "some"]);
-    assert_eq!(all("sshd-02"), ["", "own", "own"]);
-    assert_eq!(all("sshd-03"), ["", "", ""]);
 }
 
 #[test]

@@ -45,8 +45,13 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 pub(crate) fn report_secrets(source: &SourceFile<'_>, root: &Node, diagnostics: &mut Diagnostics) {
     root.visit_scalars(&mut |text, span| {
         if let Some(what) = secret_kind(text) {
-            diagnostics.error(codes::SECRET, source.span(span.clone()), format!("this looks like {what}"))
-                .help("remove it here and from the Git history, rotate it, and pass it in an environment variable");
+            let message = format!("this looks like {what}");
+            diagnostics
+                .error(codes::SECRET, source.span(span.clone()), message)
+                .help(
+                    "remove it here and from the Git history, rotate it, \
+                       and pass it in an environment variable",
+                );
         }
     });
 }

@@ -248,6 +248,7 @@ impl Output {
 
     /// Returns the result of the playbook.
     ///
+    /// # Errors
     /// Fails with the failed task and its reason, with an error of Ansible, or if no play matches
     /// the host.
     pub fn result(self, code: Option<i32>, job: &Job) -> Result<(), String> {

@@ -325,8 +325,14 @@ fn allowed_types<'r>(rules: &'r Map<String, Json>, node: &Node) -> Option<Vec<&'
     if rules.get("pattern").and_then(Json::as_str)
         == Some(crate::catalog::schema::PLACEHOLDER_PATTERN)
     {
-        let open = matches!(&node.value, Value::Scalar { text, kind: Scalar::Text } if text.starts_with('$'));
-        types.retain(|t| open || *t != "string");
+        let is_placeholder = match &node.value {
+            Value::Scalar {
+                text,
+                kind: Scalar::Text,
+            } => text.starts_with('$'),
+            _ => false,
+        };
+        types.retain(|t| is_placeholder || *t != "string");
     }
     Some(types)
 }
