@@ -148,7 +148,8 @@ mod tests {
         };
         for (yaml, outcome) in [
             (
-                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: false}}",
+                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: \
+                    false}}",
                 "passed",
             ),
             ("{etc_group: all, gids: {include: \"1\"}}", "failed"),

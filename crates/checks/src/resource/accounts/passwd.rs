@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn table_is_judged_by_columns() {
-        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/usr/sbin/nologin\n";
+        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\n\
+            web:x:33:33::/var/www:/usr/sbin/nologin\n";
         let told = |yaml: &str, text: &str| {
             lines(
                 &format!("- {yaml}"),

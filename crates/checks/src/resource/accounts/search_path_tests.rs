@@ -8,8 +8,9 @@ const PROFILE: &str =
 
 fn judge_check(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
     let text = encode_files(files, &[]);
-    let states = "p /usr/sbin\np /open\np /usr/bin\np /bin\n> usr/bin\np /gone\nn\n=here\n41ed 0 0 1 /usr/sbin\n41ff 0 0 1 /open\n\
-        41ed 0 0 1 /usr/bin\na1ff 0 0 1 /bin\n=gone\nstat: cannot statx '/gone': No such file or directory\n=there\n41ed 7 0 1 /bin\n";
+    let states = "p /usr/sbin\np /open\np /usr/bin\np /bin\n> usr/bin\np /gone\nn\n=here\n\
+        41ed 0 0 1 /usr/sbin\n41ff 0 0 1 /open\n41ed 0 0 1 /usr/bin\na1ff 0 0 1 /bin\n=gone\n\
+        stat: cannot statx '/gone': No such file or directory\n=there\n41ed 7 0 1 /bin\n";
     let frames = [
         IDENTITY,
         ("search-path", "", 0, "-", text.as_str()),

@@ -166,7 +166,8 @@ mod tests {
         };
         for (yaml, outcome) in [
             (
-                "{shadow: root, hash: yescrypt, max_days: {at_most: 365}, min_days: 0, warn_days: {at_least: 7}}",
+                "{shadow: root, hash: yescrypt, max_days: {at_most: 365}, min_days: 0, warn_days: \
+                    {at_least: 7}}",
                 "passed",
             ),
             ("{shadow: web, max_days: {at_most: 365}}", "failed"),

@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn settings_are_parsed_like_auditd() {
-        let text = "#\n# x = y\nlog_file = /var/log/audit/audit.log\n\nMax_Log_File_Action = KEEP_LOGS\nspace_left_action = exec /x\nnum_logs = 5\nnum_logs = 6\n";
+        let text = "#\n# x = y\nlog_file = /var/log/audit/audit.log\n\n\
+            Max_Log_File_Action = KEEP_LOGS\nspace_left_action = exec /x\nnum_logs = 5\n\
+            num_logs = 6\n";
         for yaml in [
             "max_log_file_action: {cmp: keep_logs}",
             "MAX_LOG_FILE_ACTION: KEEP_LOGS",

@@ -322,8 +322,9 @@ mod tests {
 
     #[test]
     fn answer_for_many_paths_is_split() {
-        let text = "p /a b\np /gone\nn\np /shut/x\nn\np /l\n> to x\np /loop\n!\np /lost\n\
-            =here\n81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\nstat: cannot statx '/gone': No such file or directory\n\
+        let text = "p /a b\np /gone\nn\np /shut/x\nn\np /l\n> to x\np /loop\n!\np /lost\n=here\n\
+            81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\n\
+            stat: cannot statx '/gone': No such file or directory\n\
             stat: cannot statx '/shut/x': Permission denied\n=there\n8180 0 0 9 /l";
         let all = unpack(text);
         let found: Vec<(&str, &str, i32)> =

@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn last_mount_at_a_path_counts() {
-        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
+        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\n\
+            tmpfs /a\\040b tmpfs ro,noexec 0 0\n";
         let told =
             |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
         assert_eq!(

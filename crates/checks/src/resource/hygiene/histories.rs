@@ -32,16 +32,18 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// History files outside the top level of a home directory.
-const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history .local/share/recently-used.xbel \
-                      .local/state/lesshst .local/state/python_history .local/state/bash/history";
+const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history \
+    .local/share/recently-used.xbel .local/state/lesshst .local/state/python_history \
+    .local/state/bash/history";
 
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
     // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
     // node and others.
     vec![format!(
-        "below_homes {NESTED_FILES}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o -name .history -o -name .histfile -o -name .lesshst \
-         -o -name .viminfo -o -name .wget-hsts -o -name .netrwhist -o -name fish_history -o -name search_history \
-         -o -name recently-used.xbel -o -name lesshst -o -name python_history -o -name history"
+        "below_homes {NESTED_FILES}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o \
+            -name .history -o -name .histfile -o -name .lesshst -o -name .viminfo -o -name \
+            .wget-hsts -o -name .netrwhist -o -name fish_history -o -name search_history -o -name \
+            recently-used.xbel -o -name lesshst -o -name python_history -o -name history"
     )]
 }
 
@@ -67,7 +69,8 @@ mod tests {
             "passed  histories:all"
         );
         let dull = "-rw------- 1 0 0 0 Jan  1 12:00 ./root/.bash_history\n\
-            lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
+            lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\n\
+            drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
         assert_eq!(judge_check(dull), "passed  histories:all");
         let line = judge_check("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
         assert_eq!(

@@ -144,9 +144,12 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     const FOUND: &str = "drwxrwxrwt 1 0 0 9 Jan  1 12:00 ./tmp\n\
-        drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n-rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
-        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n-rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
-        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n-rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
+        drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n\
+        -rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n\
+        -rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n\
+        -rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./core\ndrwx------ 1 0 0 9 Jan  1 12:00 ./root/.ansible\n";
 
     #[test]

@@ -66,7 +66,8 @@ mod tests {
             )
             .join("")
         };
-        let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
+        let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n\
+            -rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
         assert_eq!(told("", found), "passed  private_keys:all");
         assert_eq!(
             told(

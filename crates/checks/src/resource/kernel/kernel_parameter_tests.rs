@@ -176,7 +176,8 @@ fn configured_and_running_values_differ() {
         "/etc/sysctl.d/50-a.conf",
         "net.ipv4.ip_forward = 0\nkernel.sysrq=1",
     )]);
-    let state = "f net/ipv4/ip_forward\nf vm/x\nu kernel/sysrq\n- kernel/no/such\nnet/ipv4/ip_forward:1\nvm/x:1\t2\nvm/x:3\n";
+    let state = "f net/ipv4/ip_forward\nf vm/x\nu kernel/sysrq\n- kernel/no/such\n\
+        net/ipv4/ip_forward:1\nvm/x:1\t2\nvm/x:3\n";
     let frames = |identity| {
         [
             identity,

@@ -91,7 +91,8 @@ mod tests {
                 if container { "no" } else { "yes" }
             );
             let yaml = format!(
-                "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: {}}}",
+                "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: \
+                    {}}}",
                 !container
             );
             assert_eq!(

@@ -54,8 +54,10 @@ fn told(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
 fn the_first_certificate_of_a_file_is_told() {
     let chain = format!("{LEAF}{CA}");
     for yaml in [
-        "subject: CN=example.org, self_signed: false, key_bits: 256, signature: sha256WithRSAEncryption",
-        "issuer: {match: \"CN=Example CA\"}, not_before: \"2026-01-01T00:00:00Z\", not_after: \"2026-12-31T12:00:00Z\"",
+        "subject: CN=example.org, self_signed: false, key_bits: 256, signature: \
+            sha256WithRSAEncryption",
+        "issuer: {match: \"CN=Example CA\"}, not_before: \"2026-01-01T00:00:00Z\", not_after: \
+            \"2026-12-31T12:00:00Z\"",
         "names: {same_set: [example.org, 192.0.2.1, \"2001:db8::1\"]}",
     ] {
         assert_eq!(
@@ -102,7 +104,7 @@ fn invalid_certificate_is_error_and_missing_one_fails() {
         (0, ""),
         (0, broken.as_str()),
         (2, "Permission denied"),
-        (3, "it is no file"),
+        (3, "it is not a regular file"),
     ] {
         assert!(
             told("self_signed: false", rc, text, "").starts_with("error"),

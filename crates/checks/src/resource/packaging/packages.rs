@@ -123,7 +123,8 @@ mod tests {
         };
         for yaml in [
             "\"linux-image-*\"",
-            "\"linux-image-*\", names: {same_set: [linux-image-6.1]}, versions: {same_set: [6.1-1]}",
+            "\"linux-image-*\", names: {same_set: [linux-image-6.1]}, versions: {same_set: \
+                [6.1-1]}",
             "\"libc?\", names: {count: 1}, versions: {same_set: [\"2.35\", \"2.36\"]}",
             "\"lib[!a-b]6\"",
             "\"g++\"",

@@ -1,10 +1,11 @@
-# name...: the processes of this system, `pid<TAB>number of user<TAB>name` each, and the arguments of those with these names.
+# name...: sends the processes of this system as `pid<TAB>UID<TAB>name`, and the arguments of
+# those with one of the names.
 processes() {
   if [ ! -r /proc/self/status ]; then
     put processes - 1 ''
     return
   elif [ ! -r /proc/1/status ]; then
-    put processes - 2 'the processes of others are hidden'
+    put processes - 2 'processes of other users are hidden'
     return
   fi
   set +f

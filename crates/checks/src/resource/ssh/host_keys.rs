@@ -90,7 +90,8 @@ mod tests {
             )
             .join("")
         };
-        let found = "-rw------- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key.pub\n";
+        let found = "-rw------- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key\n\
+            -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key.pub\n";
         assert_eq!(told("", found), "passed  host_keys:all");
         assert_eq!(
             told(
@@ -102,7 +103,8 @@ mod tests {
         let line = told("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
         assert_eq!(
             line,
-            "failed  host_keys:all  exposed: expected nothing, actual \"/etc/ssh/ssh_host_ed25519_key\""
+            "failed  host_keys:all  exposed: expected nothing, actual \
+                \"/etc/ssh/ssh_host_ed25519_key\""
         );
         assert!(told("", &found.replace("-rw------- 1 0", "-rw------- 1 7")).starts_with("failed"));
         assert!(

@@ -46,7 +46,8 @@ fn one_answer_covers_all_units() {
         ),
         (
             "{service: nobody-asked}",
-            "error   service:nobody-asked  enabled: it was not collected; running: it was not collected",
+            "error   service:nobody-asked  enabled: it was not collected; running: it was not \
+                collected",
         ),
     ];
     for (yaml, line) in table {
@@ -60,7 +61,8 @@ fn one_answer_covers_all_units() {
 
 #[test]
 fn chroot_skips_running_but_knows_enabled() {
-    let enabled = "cron.service\nodd.service\n\nUnitFileState=enabled\n\nProblem=Failed to get\nUnitFileState=\n\n";
+    let enabled = "cron.service\nodd.service\n\nUnitFileState=enabled\n\nProblem=Failed to get\n\
+        UnitFileState=\n\n";
     let frames = [CHROOT, ("services", "", 0, "-", enabled)];
     assert_eq!(
         lines("- {service: cron, enabled: true}", &frames),

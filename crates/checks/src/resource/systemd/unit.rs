@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn one_answer_has_properties_of_several_units() {
-        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=one\nExecStart=two\n\n\
-            Id=b.timer\nLoadState=loaded\nProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
+        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\n\
+            ProtectSystem=strict\nExecStart=one\nExecStart=two\n\nId=b.timer\nLoadState=loaded\n\
+            ProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
         let told = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{unit: {yaml}}}"),
