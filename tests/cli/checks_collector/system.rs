@@ -39,7 +39,7 @@ fn verdicts_change_with_the_root() {
             for (verdict, case) in verdicts(&controls, &facts).iter().zip(CASES) {
                 // Whose files these are is part of some questions.
                 if own.uid() != 0
-                    && (case.0.contains("nouser") || case.0.contains("search_path: root}"))
+                    && (case.0.contains("nouser") || case.0.contains("login_path: root}"))
                 {
                     continue;
                 }
@@ -104,7 +104,7 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
 - {fstab: /none, configured: false}
 - {mount: /none, configured: false}
 - {shadow: none, exists: false}
-- {search_path: root, directories: {disjoint: [.]}}
+- {login_path: root, directories: {disjoint: [.]}}
 - {files: /srv, name: none}
 - {file: /etc/plain, sha256: {not: x}}
 - {file: /usr/sbin/none, exists: false}

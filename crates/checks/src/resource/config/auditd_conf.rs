@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn line_that_auditd_refuses_is_an_error() {
         for line in ["num_logs=5", "num_logs 5", "num_logs =", "num_logs = 5 6 7"] {
-            let said = judge_check("num_logs: 5", 0, &format!("\n{line}\n"));
+            let verdict = judge_check("num_logs: 5", 0, &format!("\n{line}\n"));
             assert!(
-                said.starts_with("error") && said.contains("line 2"),
-                "{said}"
+                verdict.starts_with("error") && verdict.contains("line 2"),
+                "{verdict}"
             );
         }
         assert!(judge_check("num_logs: {not: 5}", 1, "").starts_with("failed"));

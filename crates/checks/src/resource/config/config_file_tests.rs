@@ -137,7 +137,7 @@ fn invalid_format_is_an_error_with_line() {
 
 #[test]
 fn missing_file_fails_and_unreadable_one_is_error() {
-    let told = |yaml: &str, rc: i32, flags: &str| {
+    let judge_check = |yaml: &str, rc: i32, flags: &str| {
         lines(
             &format!("- {{config_file: /x{yaml}}}"),
             &[IDENTITY, ("config", "/x", rc, flags, "")],
@@ -156,9 +156,9 @@ fn missing_file_fails_and_unreadable_one_is_error() {
         (", a: b, if_absent: skip", 1, "-", "skipped"),
     ] {
         assert!(
-            told(yaml, rc, flags).starts_with(outcome),
+            judge_check(yaml, rc, flags).starts_with(outcome),
             "{yaml} {rc}: {}",
-            told(yaml, rc, flags)
+            judge_check(yaml, rc, flags)
         );
     }
     assert!(refusal("{config_file: /etc/shadow, a: b}").contains("hashes"));

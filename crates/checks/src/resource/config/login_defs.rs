@@ -155,10 +155,10 @@ mod tests {
     fn two_resources_parse_one_file_separately() {
         let both = "- {login_defs: /x, umask: = 027}\n- {auditd_conf: /x, umask: \"027\"}\n\
             - {login_defs: /x, UMASK: {absent: true}}";
-        let said = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
+        let verdicts = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
         assert!(
-            said.iter().all(|line| line.starts_with("passed")),
-            "{said:?}"
+            verdicts.iter().all(|line| line.starts_with("passed")),
+            "{verdicts:?}"
         );
     }
 }

@@ -113,11 +113,11 @@ fn unreadable_directory_is_an_error() {
         (1, "-", "failed"),
         (0, "t", "error"),
     ] {
-        let told = lines(
+        let verdicts = lines(
             "- {files: /a}",
             &[IDENTITY, ("found", key, rc, flags, "\t\t\t\t\t\0x")],
         );
-        assert!(told[0].starts_with(outcome), "{told:?}");
+        assert!(verdicts[0].starts_with(outcome), "{verdicts:?}");
     }
     assert!(lines("- {files: /a}", &[IDENTITY])[0].starts_with("error"));
     assert!(

@@ -101,10 +101,10 @@ mod tests {
                 "{system}"
             );
         }
-        let told = lines(
+        let verdicts = lines(
             "- {virtualization: this, container: false}",
             &[("identity", "", 0, "-", "uid=0\n")],
         );
-        assert!(told[0].starts_with("error"), "{told:?}");
+        assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
     }
 }

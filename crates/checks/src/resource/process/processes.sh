@@ -28,14 +28,14 @@ processes() {
   set -f
   put processes - 0 "$rows"
   for wanted in "$@"; do
-    short=$(printf '%.15s' "$wanted") told='' rest=$rows$nl
+    short=$(printf '%.15s' "$wanted") arguments='' rest=$rows$nl
     while [ -n "$rest" ]; do
       row=${rest%%"$nl"*} rest=${rest#*"$nl"}
       [ "${row##*"$tab"}" = "$short" ] || continue
       line=$({ tr '\000\n' '  ' <"/proc/${row%%"$tab"*}/cmdline"; } 2>/dev/null) || continue
-      told=$told$line$nl
+      arguments=$arguments$line$nl
     done
-    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | without_secrets)"
+    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$arguments" | without_secrets)"
   done
 }
 

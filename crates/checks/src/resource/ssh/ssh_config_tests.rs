@@ -46,10 +46,10 @@ fn only_options_for_all_hosts_count() {
 
 #[test]
 fn effective_options_come_from_the_client() {
-    let told = "port 22\ntunnel false\npubkeyauthentication true\nstricthostkeychecking false\n\
+    let output = "port 22\ntunnel false\npubkeyauthentication true\nstricthostkeychecking false\n\
         macs a,b\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n";
     let main = ("config", MAIN, 0, "-", "Tunnel yes\n");
-    let frames = [IDENTITY, main, ("ssh-effective", "", 0, "-", told)];
+    let frames = [IDENTITY, main, ("ssh-effective", "", 0, "-", output)];
     for (yaml, outcome) in [
         ("effective, Port: \"22\"", "passed"),
         ("effective, Tunnel: \"no\"", "passed"),

@@ -245,12 +245,12 @@ fn unreadable_or_unresolvable_include_is_an_error() {
 
 #[test]
 fn effective_options_come_from_the_server() {
-    let told = "port 22\npermitrootlogin without-password\nhostkey /a\nhostkey /b\nciphers a,b\n\
+    let output = "port 22\npermitrootlogin without-password\nhostkey /a\nhostkey /b\nciphers a,b\n\
         logingracetime 30\nkbdinteractiveauthentication no\nforcecommand none\n";
     let frames = [
         IDENTITY,
         main_file("Port 23\nDebianBanner no\nUseLogin no\n"),
-        ("sshd-effective", "", 0, "-", told),
+        ("sshd-effective", "", 0, "-", output),
     ];
     assert_outcomes(
         "passed",
