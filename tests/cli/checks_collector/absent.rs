@@ -1,4 +1,4 @@
-//! The same of roots where there is nothing, and of roots that can't be looked into: which are not the same.
+//! Distinguishes roots without a resource from roots that cannot be read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,9 +7,9 @@ use std::path::Path;
 use bakeline::checks::Outcome;
 
 use super::image::chmod;
-use super::{collect, controls, shells, verdicts, write};
+use super::{collect_facts, judge_all, parse_controls, shells, write_file};
 
-/// What each says of a root with accounts and nothing else.
+/// Checks and their outcomes on a root with accounts only.
 const ABSENT: &[(&str, Outcome)] = &[
     (
         "{authorized_keys: all, count: 0, files: {empty: true}, unsafe: {empty: true}}",
@@ -54,11 +54,11 @@ fn assert_outcomes(table: &[(&str, Outcome)], root: &Path, prefix: &[&'static st
         .iter()
         .map(|(check, _)| format!("- {check}\n"))
         .collect();
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     for shell in shells() {
         let shell: Vec<&str> = prefix.iter().copied().chain(shell).collect();
-        let facts = collect(&shell, &controls, Some(root));
-        for (verdict, (check, outcome)) in verdicts(&controls, &facts).iter().zip(table) {
+        let facts = collect_facts(&shell, &controls, Some(root));
+        for (verdict, (check, outcome)) in judge_all(&controls, &facts).iter().zip(table) {
             assert_eq!(
                 verdict.outcome,
                 *outcome,
@@ -70,9 +70,9 @@ fn assert_outcomes(table: &[(&str, Outcome)], root: &Path, prefix: &[&'static st
 }
 
 #[test]
-fn an_empty_root_has_nothing_of_it() {
+fn empty_root_has_no_resources() {
     let dir = tempfile::tempdir().expect("dir");
-    write(
+    write_file(
         dir.path(),
         "etc/passwd",
         b"root:x:0:0::/root:/bin/sh\nx:x:1:1::/nowhere/x:/x\n",
@@ -81,7 +81,7 @@ fn an_empty_root_has_nothing_of_it() {
     assert_outcomes(ABSENT, dir.path(), &[]);
 }
 
-/// What rests on the table of accounts, or on what is looked into below.
+/// Checks that need accounts or unreadable directories, and their outcomes.
 const UNREADABLE: &[(&str, Outcome)] = &[
     ("{authorized_keys: all, count: 0}", Outcome::Error),
     ("{host_keys: all, files: {empty: true}}", Outcome::Error),
@@ -97,10 +97,10 @@ const UNREADABLE: &[(&str, Outcome)] = &[
 ];
 
 #[test]
-fn what_may_not_be_looked_into_is_an_error() {
+fn unreadable_directories_are_errors() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
-    write(
+    write_file(
         root,
         "etc/passwd",
         b"root:x:0:0::/root:/bin/sh\nbob:x:5:5::/home/bob:/x\n",
@@ -123,7 +123,7 @@ fn what_may_not_be_looked_into_is_an_error() {
         chmod(root, path, 0o000);
     }
     chmod(root, "", 0o755);
-    // Root looks into everything: another user is asked then.
+    // Root can read all directories, so the shell runs as another user then.
     let other: &[&str] = &[
         "setpriv",
         "--reuid=65534",
@@ -140,9 +140,9 @@ fn what_may_not_be_looked_into_is_an_error() {
 }
 
 #[test]
-fn without_accounts_nothing_is_said_of_homes() {
+fn missing_passwd_makes_home_checks_errors() {
     let dir = tempfile::tempdir().expect("dir");
-    write(dir.path(), "root/.bash_history", b"x", 0o600);
+    write_file(dir.path(), "root/.bash_history", b"x", 0o600);
     let table = [
         "{shell_history: all}",
         "{authorized_keys: all, count: 0}",
@@ -153,15 +153,15 @@ fn without_accounts_nothing_is_said_of_homes() {
 }
 
 #[test]
-fn names_that_would_forge_lines_are_an_error() {
+fn names_with_line_breaks_are_errors() {
     let dir = tempfile::tempdir().expect("dir");
-    write(
+    write_file(
         dir.path(),
         "etc/passwd",
         b"root:x:0:0::/root:/bin/sh\n",
         0o644,
     );
-    write(
+    write_file(
         dir.path(),
         "tmp/x\n-rw------- 1 0 0 0 Jan  1 12:00 .",
         b"",

@@ -1,22 +1,22 @@
-//! A small root file system, and what of it is checked before and after it was changed.
+//! Defines a small root file system with checks, changes and expected outcomes.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use super::super::write;
+use super::super::write_file;
 
-/// A check, what comes of it, what is then done to the root, and what comes of it then.
+/// A check, its outcome, a change of the root, and the outcome after all changes.
 pub(super) type Case = (&'static str, &'static str, Change, &'static str);
 
 pub(super) enum Change {
-    /// A file with this content and mode.
+    /// Writes a file with this content and mode.
     Write(&'static str, &'static str, u32),
     Mode(&'static str, u32),
     Remove(&'static str),
-    /// What a link says, and where it is made.
+    /// Creates a symbolic link with a target at a path.
     Link(&'static str, &'static str),
-    /// The other cases' changes are enough.
+    /// Makes no change, because changes of other cases affect the check.
     None,
 }
 
@@ -24,26 +24,28 @@ use Change::{Link, Mode, None, Remove, Write};
 
 impl Change {
     pub(super) fn apply(&self, root: &Path) {
-        let at = |path: &str| root.join(path);
+        let full = |path: &str| root.join(path);
         match self {
-            Write(path, content, mode) => write(root, path, content.as_bytes(), *mode),
+            Write(path, content, mode) => write_file(root, path, content.as_bytes(), *mode),
             Mode(path, mode) => {
-                fs::set_permissions(at(path), fs::Permissions::from_mode(*mode)).expect("mode")
+                fs::set_permissions(full(path), fs::Permissions::from_mode(*mode)).expect("mode")
             }
-            Remove(path) if at(path).is_dir() => fs::remove_dir_all(at(path)).expect("directory"),
-            Remove(path) => fs::remove_file(at(path)).expect("file"),
+            Remove(path) if full(path).is_dir() => {
+                fs::remove_dir_all(full(path)).expect("directory")
+            }
+            Remove(path) => fs::remove_file(full(path)).expect("file"),
             Link(to, path) => {
-                drop(fs::remove_file(at(path)));
-                fs::create_dir_all(at(path).parent().expect("a parent")).expect("directory");
-                symlink(to, at(path)).expect("link");
+                let _ignored = fs::remove_file(full(path));
+                fs::create_dir_all(full(path).parent().expect("a parent")).expect("directory");
+                symlink(to, full(path)).expect("link");
             }
             None => {}
         }
     }
 }
 
-/// A small root file system.
-pub(super) fn stock(root: &Path) {
+/// Creates a small root file system.
+pub(super) fn create_root(root: &Path) {
     for (path, content, mode) in [
         (
             "etc/passwd",
@@ -115,7 +117,7 @@ pub(super) fn stock(root: &Path) {
         ("srv/line\nbreak", "x", 0o644),
         ("proc/hidden", "x", 0o4755),
     ] {
-        write(root, path, content.as_bytes(), mode);
+        write_file(root, path, content.as_bytes(), mode);
     }
     Link("../sysctl.conf", "etc/sysctl.d/99-sysctl.conf").apply(root);
     Link(

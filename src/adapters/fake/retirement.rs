@@ -1,14 +1,14 @@
-//! Owns the fake cloud's ladder: deprecation, disabling (which drops launch permissions, as EC2 does), and permissions.
+//! Implements the retirement port on a fake cloud. Disabling removes launch permissions, as in EC2.
 
 use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::cloud::not_found;
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudErrorKind, CloudResult, Ladder};
+use crate::ports::{CloudErrorKind, CloudResult, Retirement};
 
 #[async_trait]
-impl Ladder for FakeCloud {
+impl Retirement for FakeCloud {
     async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
         self.call(("deprecate", ami.as_str(), true), region, |state| {
             if !state.images.contains_key(ami) {
@@ -98,7 +98,7 @@ impl Ladder for FakeCloud {
     ) -> CloudResult<Option<Vec<Reference>>> {
         let about = amis.first().map_or("", |a| a.as_str());
         self.call(("reported", about, false), region, |state| {
-            Ok(state.reports.then(|| state.referring(amis)))
+            Ok(state.reports.then(|| state.references_to(amis)))
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! Resources about the system's state: on a real root, and again after the root was changed.
+//! Tests resources of the system state on a root, before and after changes.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -6,19 +6,21 @@ use std::process::Command;
 
 use bakeline::checks::{Outcome, Verdict, parse};
 
-#[path = "system_root.rs"]
-mod system_root;
+mod root;
 
-use super::{NONCE, collect, controls, run, script, shells, verdicts, write};
-use system_root::{CASES, NO_SHA, stock};
+use super::{
+    NONCE, collect_facts, collector_script, judge_all, parse_controls, run_script, shells,
+    write_file,
+};
+use root::{CASES, NO_SHA, create_root};
 
 #[test]
-fn verdicts_change_with_the_root() {
+fn verdicts_follow_changes_of_the_root() {
     let outer = tempfile::tempdir().expect("dir");
     for shell in shells() {
         let dir = tempfile::tempdir_in(outer.path()).expect("dir");
         let root = dir.path().join("root");
-        stock(&root);
+        create_root(&root);
         let own = fs::metadata(&root).expect("own");
         let owner = if own.uid() == 0 {
             "root".to_owned()
@@ -33,38 +35,38 @@ fn verdicts_change_with_the_root() {
         let yaml = yaml
             .replace("uid: UID", &format!("uid: {}", own.uid()))
             .replace("gid: GID", &format!("gid: {}", own.gid()));
-        let controls = controls(&yaml);
-        let told = |which: usize| {
-            let facts = collect(&shell, &controls, Some(&root));
-            for (verdict, case) in verdicts(&controls, &facts).iter().zip(CASES) {
-                // Whose files these are is part of some questions.
+        let controls = parse_controls(&yaml);
+        let assert_outcomes = |round: usize| {
+            let facts = collect_facts(&shell, &controls, Some(&root));
+            for (verdict, case) in judge_all(&controls, &facts).iter().zip(CASES) {
+                // Some checks depend on the owner of the files.
                 if own.uid() != 0
                     && (case.0.contains("nouser") || case.0.contains("login_path: root}"))
                 {
                     continue;
                 }
-                let expected = if which == 0 { case.1 } else { case.3 };
-                // Without getfacl only an ls that shows ACLs can tell.
+                let expected = if round == 0 { case.1 } else { case.3 };
+                // Without getfacl, ACLs are visible only in the output of GNU ls.
                 if expected != "ls" || shell[0] != "busybox" {
                     let expected = if expected == "ls" { "passed" } else { expected };
                     assert!(
                         verdict.line().starts_with(expected),
-                        "{shell:?} {which} {}: {}",
+                        "{shell:?} {round} {}: {}",
                         case.0,
                         verdict.line()
                     );
                 }
             }
         };
-        told(0);
+        assert_outcomes(0);
         CASES
             .iter()
             .for_each(|(_, _, change, _)| change.apply(&root));
-        told(1);
+        assert_outcomes(1);
     }
 }
 
-/// A shell that is not root's, where the tests are.
+/// Returns a shell of an unprivileged user, if `setpriv` works.
 fn unprivileged(shell: &[&'static str]) -> Option<Vec<&'static str>> {
     let words = [
         "setpriv",
@@ -81,11 +83,11 @@ fn unprivileged(shell: &[&'static str]) -> Option<Vec<&'static str>> {
 }
 
 #[test]
-fn what_may_not_be_read_is_never_taken_for_absent() {
+fn unreadable_files_are_errors_and_not_absent() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("mode");
-    stock(root);
+    create_root(root);
     for (path, mode) in [
         ("etc/sysctl.d/50-a.conf", 0),
         ("etc/modprobe.d", 0o700),
@@ -112,14 +114,14 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
 - {acl: /srv/a/none, exists: false}
 - {files: /srv/a}
 ";
-    let controls = controls(yaml);
+    let controls = parse_controls(yaml);
     for shell in shells() {
         let Some(shell) = unprivileged(&shell) else {
-            eprintln!("skipped: setpriv can't make a shell that may not read everything");
+            eprintln!("skipped: setpriv cannot start an unprivileged shell");
             return;
         };
-        let facts = collect(&shell, &controls, Some(root));
-        for verdict in verdicts(&controls, &facts) {
+        let facts = collect_facts(&shell, &controls, Some(root));
+        for verdict in judge_all(&controls, &facts) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Error,
@@ -131,7 +133,7 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
 }
 
 #[test]
-fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
+fn running_values_are_read_only_from_own_kernel() {
     let read = |path: &str| {
         fs::read_to_string(path)
             .unwrap_or_default()
@@ -148,20 +150,20 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
          - {{mount: /proc, fstype: proc}}\n- {{mount: /no/such, mounted: false}}\n- {{kernel_module: no_such, loaded: false}}\n\
          - {{kernel_parameter: vm/overcommit_memory, running: {{not: {memory}}}}}\n"
     );
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     let expected = [
         "passed", "passed", "passed", "passed", "failed", "error", "passed", "passed", "", "failed",
     ];
     for shell in shells() {
         for (owned, expected) in [("yes", expected), ("no", ["skipped"; 10])] {
-            let script = script(&controls, Option::None);
+            let script = collector_script(&controls, Option::None);
             let changed = script.replace(
                 "virtual=none owned=no",
                 &format!("virtual=none; owned={owned}; return"),
             );
             assert_ne!(changed, script);
-            let facts = parse(NONCE, &run(&shell, &changed)).expect("facts");
-            let lines: Vec<String> = verdicts(&controls, &facts)
+            let facts = parse(NONCE, &run_script(&shell, &changed)).expect("facts");
+            let lines: Vec<String> = judge_all(&controls, &facts)
                 .iter()
                 .map(Verdict::line)
                 .collect();
@@ -172,7 +174,7 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
             assert_eq!(
                 kept["readings"]["sysctl"].is_null(),
                 owned == "no",
-                "another system's kernel is nobody's evidence"
+                "values of a foreign kernel are not collected"
             );
             assert!(
                 kept["readings"]["mounts"][""]["text"]
@@ -184,10 +186,10 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
 }
 
 #[test]
-fn links_in_a_directory_never_lead_out_of_it() {
+fn symlinks_never_lead_out_of_the_root() {
     let outside = tempfile::tempdir().expect("dir");
-    write(outside.path(), "x.conf", b"vm.x=1\n", 0o644);
-    write(outside.path(), "y.conf", b"vm.y=1\n", 0o644);
+    write_file(outside.path(), "x.conf", b"vm.x=1\n", 0o644);
+    write_file(outside.path(), "y.conf", b"vm.y=1\n", 0o644);
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     fs::create_dir_all(root.join("etc/sysctl.d")).expect("directory");
@@ -199,14 +201,14 @@ fn links_in_a_directory_never_lead_out_of_it() {
     symlink(outside.path(), root.join("run")).expect("link");
     symlink(outside.path(), root.join("srv")).expect("link");
     symlink("../../../../etc", root.join("up")).expect("link");
-    write(root, "etc/own", b"x", 0o644);
-    let controls = controls(
+    write_file(root, "etc/own", b"x", 0o644);
+    let controls = parse_controls(
         "- {kernel_parameter: vm.x, configured: {absent: true}}\n- {files: /srv, if_absent: skip}\n\
          - {files: /, name: y.conf}\n- {files: /up, name: own, paths: {same_set: [/up/own]}}\n- {file: /srv/x.conf, exists: false}\n",
     );
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(root));
-        let lines: Vec<String> = verdicts(&controls, &facts)
+        let facts = collect_facts(&shell, &controls, Some(root));
+        let lines: Vec<String> = judge_all(&controls, &facts)
             .iter()
             .map(Verdict::line)
             .collect();
@@ -220,26 +222,26 @@ fn links_in_a_directory_never_lead_out_of_it() {
 }
 
 #[test]
-fn of_passwords_only_the_kind_leaves_the_target() {
+fn password_hash_is_collected_as_kind_only() {
     let dir = tempfile::tempdir().expect("dir");
     let shadow = "a:$y$j9T$SALT$HASHHASH:1::::::\nb:!$6$SALT$HASHHASH:1::::::\nc:abHASHHASH./x:1::::::\nd:*:1::::::\ne::1::::::\nf:HASHHASH:1::::::\n";
-    write(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
-    write(dir.path(), "etc/passwd", b"a:x:1:1::/:/\n", 0o644);
+    write_file(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
+    write_file(dir.path(), "etc/passwd", b"a:x:1:1::/:/\n", 0o644);
     let kinds = ["yescrypt", "locked", "des", "none", "empty", "other"];
     let yaml: String = kinds
         .iter()
         .zip('a'..)
         .map(|(kind, user)| format!("- {{shadow: {user}, hash: {kind}}}\n"))
         .collect();
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
     for shell in shells() {
-        let output = run(&shell, &script(&controls, Some(dir.path())));
+        let output = run_script(&shell, &collector_script(&controls, Some(dir.path())));
         assert!(
             !String::from_utf8_lossy(&output).contains(&hash),
             "{shell:?}"
         );
-        for verdict in verdicts(&controls, &parse(NONCE, &output).expect("facts")) {
+        for verdict in judge_all(&controls, &parse(NONCE, &output).expect("facts")) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Passed,
@@ -251,18 +253,19 @@ fn of_passwords_only_the_kind_leaves_the_target() {
 }
 
 #[test]
-fn more_than_can_be_judged_is_an_error() {
+fn too_many_files_are_an_error() {
     let dir = tempfile::tempdir().expect("dir");
     let long = "x".repeat(200);
     for i in 0..6000 {
         fs::create_dir_all(dir.path().join("many")).expect("directory");
         fs::write(dir.path().join(format!("many/{long}{i}")), b"").expect("file");
     }
-    let controls =
-        controls("- {files: /many, paths: {include: /many/y}}\n- {files: /many, name: none}\n");
+    let controls = parse_controls(
+        "- {files: /many, paths: {include: /many/y}}\n- {files: /many, name: none}\n",
+    );
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(dir.path()));
-        let lines: Vec<String> = verdicts(&controls, &facts)
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
+        let lines: Vec<String> = judge_all(&controls, &facts)
             .iter()
             .map(Verdict::line)
             .collect();

@@ -1,4 +1,5 @@
-//! Owns the way out of an AMI at AWS: deprecation, disabling, launch permissions, and EC2's own list of what refers to it.
+//! Implements the retirement of AMIs in EC2: deprecation, disabling, launch permissions and image
+//! references.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +10,19 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, PermissionGroup, ResourceTypeOption, ResourceTypeRequest,
 };
 
-use super::{Aws, failed};
+use super::{Aws, cloud_error};
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudError, CloudErrorKind, CloudResult, Ladder};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, Retirement};
 
-/// AMIs in one question (EC2, DescribeImageReferences).
-const CHUNK: usize = 10;
-/// Versions of a launch template that are looked at; EC2 looks at ten unless told otherwise.
-const VERSIONS: &str = "10000";
-/// Permissions in one call of ModifyImageAttribute.
-const PERMISSIONS: usize = 100;
+/// AMIs per call (EC2, DescribeImageReferences).
+const IMAGES_PER_CALL: usize = 10;
+/// Versions of a launch template to search. The default of EC2 is ten.
+const VERSION_DEPTH: &str = "10000";
+/// Launch permissions per call of ModifyImageAttribute.
+const PERMISSIONS_PER_CALL: usize = 100;
 
 #[async_trait]
-impl Ladder for Aws {
+impl Retirement for Aws {
     async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
         let call = self
             .clients(region)
@@ -32,8 +33,8 @@ impl Ladder for Aws {
             .deprecate_at(DateTime::from_secs(at.as_second()))
             .send()
             .await;
-        sent.map(drop)
-            .map_err(|e| failed("EnableImageDeprecation", region, &e))
+        sent.map_err(|e| cloud_error("EnableImageDeprecation", region, &e))?;
+        Ok(())
     }
 
     async fn cancel_deprecation(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
@@ -44,8 +45,8 @@ impl Ladder for Aws {
             .image_id(ami.as_str())
             .send()
             .await;
-        sent.map(drop)
-            .map_err(|e| failed("DisableImageDeprecation", region, &e))
+        sent.map_err(|e| cloud_error("DisableImageDeprecation", region, &e))?;
+        Ok(())
     }
 
     async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
@@ -56,8 +57,8 @@ impl Ladder for Aws {
             .image_id(ami.as_str())
             .send()
             .await;
-        sent.map(drop)
-            .map_err(|e| failed("DisableImage", region, &e))
+        sent.map_err(|e| cloud_error("DisableImage", region, &e))?;
+        Ok(())
     }
 
     async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
@@ -68,8 +69,8 @@ impl Ladder for Aws {
             .image_id(ami.as_str())
             .send()
             .await;
-        sent.map(drop)
-            .map_err(|e| failed("EnableImage", region, &e))
+        sent.map_err(|e| cloud_error("EnableImage", region, &e))?;
+        Ok(())
     }
 
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
@@ -82,7 +83,7 @@ impl Ladder for Aws {
             .attribute(ImageAttributeName::LaunchPermission)
             .send()
             .await;
-        let answer = match sent.map_err(|e| failed("DescribeImageAttribute", region, &e)) {
+        let answer = match sent.map_err(|e| cloud_error("DescribeImageAttribute", region, &e)) {
             Err(e) if e.kind == CloudErrorKind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
@@ -101,8 +102,8 @@ impl Ladder for Aws {
     }
 
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
-        for chunk in who.chunks(PERMISSIONS) {
-            let add = chunk.iter().map(|one| permission(one)).collect();
+        for chunk in who.chunks(PERMISSIONS_PER_CALL) {
+            let add = chunk.iter().map(|one| launch_permission(one)).collect();
             let call = self
                 .clients(region)
                 .ec2
@@ -115,7 +116,7 @@ impl Ladder for Aws {
             );
             call.send()
                 .await
-                .map_err(|e| failed("ModifyImageAttribute", region, &e))?;
+                .map_err(|e| cloud_error("ModifyImageAttribute", region, &e))?;
         }
         Ok(())
     }
@@ -126,23 +127,24 @@ impl Ladder for Aws {
         amis: &[AmiId],
     ) -> CloudResult<Option<Vec<Reference>>> {
         let mut out = BTreeSet::new();
-        for chunk in amis.chunks(CHUNK) {
+        for chunk in amis.chunks(IMAGES_PER_CALL) {
             let call = self.clients(region).ec2.describe_image_references();
             let call = call.set_image_ids(Some(chunk.iter().map(ToString::to_string).collect()));
             let mut pages = call
-                .set_resource_types(Some(everything()))
+                .set_resource_types(Some(resource_types()))
                 .into_paginator()
                 .send();
             while let Some(page) = pages.next().await {
-                let page = match page.map_err(|e| failed("DescribeImageReferences", region, &e)) {
-                    Err(e) if unknown(&e) => return Ok(None),
-                    other => other?,
-                };
+                let page =
+                    match page.map_err(|e| cloud_error("DescribeImageReferences", region, &e)) {
+                        Err(e) if is_unsupported(&e) => return Ok(None),
+                        other => other?,
+                    };
                 out.extend(
                     page.image_references
                         .unwrap_or_default()
                         .into_iter()
-                        .filter_map(read),
+                        .filter_map(convert_reference),
                 );
             }
         }
@@ -150,21 +152,21 @@ impl Ladder for Aws {
     }
 }
 
-/// Who may launch, as EC2 wants it.
-fn permission(who: &str) -> LaunchPermission {
-    let made = LaunchPermission::builder();
+/// Converts an account ID, an ARN or `all` to a launch permission.
+fn launch_permission(who: &str) -> LaunchPermission {
+    let permission = LaunchPermission::builder();
     match who {
-        "all" => made.group(PermissionGroup::All),
-        arn if arn.contains(":ou/") => made.organizational_unit_arn(arn),
-        arn if arn.starts_with("arn:") => made.organization_arn(arn),
-        account => made.user_id(account),
+        "all" => permission.group(PermissionGroup::All),
+        arn if arn.contains(":ou/") => permission.organizational_unit_arn(arn),
+        arn if arn.starts_with("arn:") => permission.organization_arn(arn),
+        account => permission.user_id(account),
     }
     .build()
 }
 
-/// What an endpoint answers that does not know an action (EC2 error codes; moto). Who may not ask knows nothing, which is
-/// no such answer: what refers to an AMI might be there.
-fn unknown(error: &CloudError) -> bool {
+/// Returns true if the endpoint does not support the action (EC2 error codes; moto). A denied call
+/// does not count, because references may exist.
+fn is_unsupported(error: &CloudError) -> bool {
     let codes = [
         "InvalidAction",
         "UnsupportedOperation",
@@ -174,8 +176,9 @@ fn unknown(error: &CloudError) -> bool {
     error.kind != CloudErrorKind::Denied && codes.iter().any(|code| error.message.contains(code))
 }
 
-/// Every kind of resource; instances in every state but terminated, launch templates in all versions.
-fn everything() -> Vec<ResourceTypeRequest> {
+/// Returns all resource types, with instances that are not terminated and all versions of launch
+/// templates.
+fn resource_types() -> Vec<ResourceTypeRequest> {
     let option = |name: &str, values: &[&str]| {
         let values = values.iter().map(|v| (*v).to_owned()).collect();
         ResourceTypeOption::builder()
@@ -184,21 +187,22 @@ fn everything() -> Vec<ResourceTypeRequest> {
             .build()
     };
     let alive = ["pending", "running", "stopping", "stopped", "shutting-down"];
-    let of = |kind: ImageReferenceResourceType| ResourceTypeRequest::builder().resource_type(kind);
+    let request =
+        |kind: ImageReferenceResourceType| ResourceTypeRequest::builder().resource_type(kind);
     vec![
-        of(ImageReferenceResourceType::Ec2Instance)
+        request(ImageReferenceResourceType::Ec2Instance)
             .resource_type_options(option("state-name", &alive))
             .build(),
-        of(ImageReferenceResourceType::Ec2LaunchTemplate)
-            .resource_type_options(option("version-depth", &[VERSIONS]))
+        request(ImageReferenceResourceType::Ec2LaunchTemplate)
+            .resource_type_options(option("version-depth", &[VERSION_DEPTH]))
             .build(),
-        of(ImageReferenceResourceType::SsmParameter).build(),
-        of(ImageReferenceResourceType::ImageBuilderImageRecipe).build(),
-        of(ImageReferenceResourceType::ImageBuilderContainerRecipe).build(),
+        request(ImageReferenceResourceType::SsmParameter).build(),
+        request(ImageReferenceResourceType::ImageBuilderImageRecipe).build(),
+        request(ImageReferenceResourceType::ImageBuilderContainerRecipe).build(),
     ]
 }
 
-fn read(found: aws_sdk_ec2::types::ImageReference) -> Option<Reference> {
+fn convert_reference(found: aws_sdk_ec2::types::ImageReference) -> Option<Reference> {
     let arn = found.arn?;
     let kind = match found.resource_type? {
         ImageReferenceResourceType::Ec2Instance => "instance",
@@ -206,7 +210,7 @@ fn read(found: aws_sdk_ec2::types::ImageReference) -> Option<Reference> {
         ImageReferenceResourceType::SsmParameter => "parameter",
         _ => "image-builder",
     };
-    // The same words as the own listing's, so that one thing is not told twice.
+    // Names as in `references`, so that a reference is not listed twice.
     let by = match kind {
         "parameter" => arn
             .split_once(":parameter")
@@ -226,25 +230,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_endpoint_that_does_not_know_the_question_has_no_answer() {
-        let said = |kind, message: &str| {
+    fn denied_call_does_not_count_as_unsupported() {
+        let is_unsupported = |kind, message: &str| {
             let (action, region) = ("DescribeImageReferences", "eu-west-1".to_owned());
-            unknown(&CloudError {
+            is_unsupported(&CloudError {
                 kind,
                 action,
                 region,
                 message: message.to_owned(),
             })
         };
-        assert!(said(
+        assert!(is_unsupported(
             CloudErrorKind::Other,
             "InvalidAction: The action is not valid for this endpoint"
         ));
-        assert!(!said(
+        assert!(!is_unsupported(
             CloudErrorKind::Denied,
             "UnauthorizedOperation: You are not authorized: UnknownOperation"
         ));
-        assert!(!said(
+        assert!(!is_unsupported(
             CloudErrorKind::Throttled,
             "RequestLimitExceeded: wait"
         ));
