@@ -5,9 +5,9 @@ mod message;
 
 use serde::Serialize;
 
-use super::context;
-use super::run::RunResult;
 use crate::catalog::Catalog;
+use crate::commands::support::context;
+use crate::commands::support::run::RunResult;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
