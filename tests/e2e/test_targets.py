@@ -45,7 +45,7 @@ MORE: list[dict[str, Any]] = [
     {"id": "passwd", "passwd": "all", "users": {"include": "root"}},
     {"id": "etc_group", "etc_group": "all", "names": {"include": "root"}},
     {"id": "shadow", "shadow": "all", "users": {"include": "root"}},
-    {"id": "search_path", "search_path": "root", "directories": {"include": "/usr/sbin"}},
+    {"id": "login_path", "login_path": "root", "directories": {"include": "/usr/sbin"}},
     {"id": "cpu", "cpu": "this", "flags": {"empty": False}},
     {"id": "sshd_config", "sshd_config": "file", "UsePAM": "yes"},
     {"id": "sshd_effective", "sshd_config": "effective", "UsePAM": "yes"},

@@ -23,10 +23,10 @@ const ABSENT: &[(&str, Outcome)] = &[
     ),
     ("{cloud_init: this, installed: false}", Outcome::Passed),
     ("{cloud_init: this, enabled: true}", Outcome::Failed),
-    ("{histories: all}", Outcome::Passed),
+    ("{shell_history: all}", Outcome::Passed),
     ("{logs: all, files: {empty: true}}", Outcome::Passed),
     ("{logs: all, stale: {empty: true}}", Outcome::Skipped),
-    ("{leftovers: all}", Outcome::Passed),
+    ("{build_artifacts: all}", Outcome::Passed),
     ("{private_keys: all, files: {empty: true}}", Outcome::Passed),
     ("{packages: x, names: {empty: true}}", Outcome::Error),
     ("{time_sync: this}", Outcome::Failed),
@@ -87,9 +87,9 @@ const UNREADABLE: &[(&str, Outcome)] = &[
     ("{host_keys: all, files: {empty: true}}", Outcome::Error),
     ("{machine_id: this, dbus: absent}", Outcome::Error),
     ("{cloud_init: this, state: {empty: true}}", Outcome::Error),
-    ("{histories: all}", Outcome::Error),
+    ("{shell_history: all}", Outcome::Error),
     ("{logs: all, files: {empty: true}}", Outcome::Error),
-    ("{leftovers: all}", Outcome::Error),
+    ("{build_artifacts: all}", Outcome::Error),
     ("{private_keys: all, files: {empty: true}}", Outcome::Error),
     ("{time_sync: this}", Outcome::Error),
     ("{repositories: all, uris: {empty: true}}", Outcome::Error),
@@ -144,9 +144,9 @@ fn missing_passwd_makes_home_checks_errors() {
     let dir = tempfile::tempdir().expect("dir");
     write_file(dir.path(), "root/.bash_history", b"x", 0o600);
     let table = [
-        "{histories: all}",
+        "{shell_history: all}",
         "{authorized_keys: all, count: 0}",
-        "{leftovers: all}",
+        "{build_artifacts: all}",
         "{private_keys: all}",
     ];
     assert_outcomes(&table.map(|check| (check, Outcome::Error)), dir.path(), &[]);
@@ -169,8 +169,8 @@ fn names_with_line_breaks_are_errors() {
     );
     assert_outcomes(
         &[
-            ("{leftovers: all}", Outcome::Error),
-            ("{histories: all}", Outcome::Passed),
+            ("{build_artifacts: all}", Outcome::Error),
+            ("{shell_history: all}", Outcome::Passed),
         ],
         dir.path(),
         &[],

@@ -67,16 +67,16 @@ const CHECKS: &[(&str, Change)] = &[
         write_file(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)
     }),
     (
-        "{histories: all, files: {disjoint: [/root/.python_history]}}",
+        "{shell_history: all, files: {disjoint: [/root/.python_history]}}",
         |root| write_file(root, "root/.python_history", b"x\n", 0o600),
     ),
     (
-        "{histories: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}",
+        "{shell_history: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}",
         |root| {
             write_file(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
         },
     ),
-    ("{histories: all}", |root| {
+    ("{shell_history: all}", |root| {
         append_file(root, "home/admin/.bash_history", "ls\n")
     }),
     (
@@ -94,16 +94,17 @@ const CHECKS: &[(&str, Change)] = &[
             0o640,
         );
     }),
-    ("{leftovers: all, temporary: {empty: true}}", |root| {
+    ("{build_artifacts: all, temporary: {empty: true}}", |root| {
         write_file(root, "tmp/-rf * 'x'", b"", 0o644)
     }),
-    ("{leftovers: all, configuration: {empty: true}}", |root| {
-        write_file(root, "etc/a/x.conf.dpkg-old", b"", 0o644)
-    }),
-    ("{leftovers: all, packages: {empty: true}}", |root| {
+    (
+        "{build_artifacts: all, configuration: {empty: true}}",
+        |root| write_file(root, "etc/a/x.conf.dpkg-old", b"", 0o644),
+    ),
+    ("{build_artifacts: all, packages: {empty: true}}", |root| {
         write_file(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)
     }),
-    ("{leftovers: all, tools: {empty: true}}", |root| {
+    ("{build_artifacts: all, tools: {empty: true}}", |root| {
         write_file(root, "home/admin/.ansible/tmp/x", b"", 0o644)
     }),
     (

@@ -123,9 +123,9 @@ ACCOUNTS = [
     ResourceCase("shadow", {"shadow": "bin", "hash": {"in": ["none", "locked"]}}, "passwd -q -d bin"),
     ResourceCase("shadow: all", {"shadow": "all", "without_password": {"empty": True}}, "passwd -q -d bin"),
     ResourceCase("login_defs", {"login_defs": "/etc/login.defs", "UMASK": "022"}, "echo UMASK 000 >> /etc/login.defs"),
-    ResourceCase("search_path", {"search_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
+    ResourceCase("login_path", {"login_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
     ResourceCase("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
-    ResourceCase("histories", {"histories": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
+    ResourceCase("shell_history", {"shell_history": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
     ResourceCase("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put("/etc/cron.d/r", "* * * * * root /r-evil")),
 ]  # fmt: skip
 PACKAGES = [
@@ -199,7 +199,7 @@ SSH = [
 LEFT = [
     ResourceCase("machine_id", {"machine_id": "this", "state": "present"}, "> /etc/machine-id", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id"),
     ResourceCase("logs", {"logs": "all", "files": {"empty": True}}, "echo x > /var/log/r.log", "find /var/log ! -type d -delete"),
-    ResourceCase("leftovers", {"leftovers": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
+    ResourceCase("build_artifacts", {"build_artifacts": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
 ]  # fmt: skip
 BOOTED = [
     ResourceCase("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),

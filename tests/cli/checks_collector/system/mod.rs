@@ -41,7 +41,7 @@ fn verdicts_follow_changes_of_the_root() {
             for (verdict, case) in judge_all(&controls, &facts).iter().zip(CASES) {
                 // Some checks depend on the owner of the files.
                 if own.uid() != 0
-                    && (case.0.contains("nouser") || case.0.contains("search_path: root}"))
+                    && (case.0.contains("nouser") || case.0.contains("login_path: root}"))
                 {
                     continue;
                 }
@@ -106,7 +106,7 @@ fn unreadable_files_are_errors_and_not_absent() {
 - {fstab: /none, configured: false}
 - {mount: /none, configured: false}
 - {shadow: none, exists: false}
-- {search_path: root, directories: {disjoint: [.]}}
+- {login_path: root, directories: {disjoint: [.]}}
 - {files: /srv, name: none}
 - {file: /etc/plain, sha256: {not: x}}
 - {file: /usr/sbin/none, exists: false}

@@ -441,19 +441,19 @@ pub(super) const CASES: &[Case] = &[
     ),
     ("{shadow: root, hash: locked}", "passed", None, "failed"),
     (
-        "{search_path: root, directories: {same_set: [/usr/sbin, /usr/bin]}}",
+        "{login_path: root, directories: {same_set: [/usr/sbin, /usr/bin]}}",
         "passed",
         Write("etc/profile", "PATH=/usr/sbin:.:/usr/bin\n", 0o644),
         "failed",
     ),
-    ("{search_path: root}", "passed", None, "failed"),
+    ("{login_path: root}", "passed", None, "failed"),
     (
-        "{search_path: user, writable: {disjoint: [/usr/bin]}}",
+        "{login_path: user, writable: {disjoint: [/usr/bin]}}",
         "passed",
         Mode("usr/bin", 0o777),
         "failed",
     ),
-    ("{search_path: session}", "skipped", None, "skipped"),
+    ("{login_path: session}", "skipped", None, "skipped"),
     (
         "{cpu: this, flags: {include: nx}}",
         "skipped",

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn one_group_and_the_table_are_judged() {
         let text = "root:x:0:\nsudo:x:27:bob,eve\nempty:x:99:\n";
-        let told = |yaml: &str| {
+        let judge_check = |yaml: &str| {
             lines(
                 &format!("- {yaml}"),
                 &[IDENTITY, ("group", "", 0, "-", text)],
@@ -148,7 +148,8 @@ mod tests {
         };
         for (yaml, outcome) in [
             (
-                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: false}}",
+                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: \
+                    false}}",
                 "passed",
             ),
             ("{etc_group: all, gids: {include: \"1\"}}", "failed"),
@@ -167,12 +168,16 @@ mod tests {
             ),
             ("{etc_group: all, gid: 0}", "error"),
         ] {
-            assert!(told(yaml).starts_with(outcome), "{yaml}: {}", told(yaml));
+            assert!(
+                judge_check(yaml).starts_with(outcome),
+                "{yaml}: {}",
+                judge_check(yaml)
+            );
         }
-        let told = lines(
+        let verdicts = lines(
             "- {etc_group: x, exists: false}",
             &[IDENTITY, ("group", "", 0, "-", "root:x:0:\nodd\n")],
         );
-        assert!(told[0].starts_with("error"), "{told:?}");
+        assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
     }
 }

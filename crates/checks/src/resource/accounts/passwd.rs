@@ -154,8 +154,9 @@ mod tests {
 
     #[test]
     fn table_is_judged_by_columns() {
-        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/usr/sbin/nologin\n";
-        let told = |yaml: &str, text: &str| {
+        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\n\
+            web:x:33:33::/var/www:/usr/sbin/nologin\n";
+        let judge_check = |yaml: &str, text: &str| {
             lines(
                 &format!("- {yaml}"),
                 &[IDENTITY, ("passwd", "", 0, "-", text)],
@@ -198,23 +199,24 @@ mod tests {
             ("{passwd: web, roots: {empty: true}}", "error"),
         ] {
             assert!(
-                told(yaml, text).starts_with(outcome),
+                judge_check(yaml, text).starts_with(outcome),
                 "{yaml}: {}",
-                told(yaml, text)
+                judge_check(yaml, text)
             );
         }
         let open = "svc:x:100:100::/:\nbob:x:1000:1000::/:/bin/bash\n";
         assert!(
-            told("{passwd: all, system_logins: {same_set: [svc]}}", open).starts_with("passed")
+            judge_check("{passwd: all, system_logins: {same_set: [svc]}}", open)
+                .starts_with("passed")
         );
         assert!(
-            told(
+            judge_check(
                 "{passwd: all, roots: {same_set: [root]}}",
                 "root:x:0:0:root:/root:/bin/bash\nodd\n"
             )
             .starts_with("error")
         );
-        let line = told("{passwd: all, roots: {same_set: [root]}}", text);
+        let line = judge_check("{passwd: all, roots: {same_set: [root]}}", text);
         assert_eq!(
             line,
             "failed  passwd:all  roots: expected just \"root\", actual \"root\", \"toor\""

@@ -201,8 +201,10 @@ mod tests {
 
     #[test]
     fn profiles_are_evaluated_without_running_them() {
-        let debian = "if [ \"$(id -u)\" -eq 0 ]; then\n  PATH=\"/sbin:/bin\"\nelse\n  PATH=\"/bin:/games\"\nfi\nexport PATH\n\
-            if [ \"${PS1-}\" ]; then\n  if [ \"${BASH-}\" ]; then\n  else\n  fi\nfi\nfor i in /etc/profile.d/*.sh; do\n  if [ -r $i ]; then\n  fi\ndone\n";
+        let debian = "if [ \"$(id -u)\" -eq 0 ]; then\n  PATH=\"/sbin:/bin\"\n\
+            else\n  PATH=\"/bin:/games\"\nfi\nexport PATH\n\
+            if [ \"${PS1-}\" ]; then\n  if [ \"${BASH-}\" ]; then\n  else\n  fi\nfi\n\
+            for i in /etc/profile.d/*.sh; do\n  if [ -r $i ]; then\n  fi\ndone\n";
         for (text, root, user) in [
             (debian, "/sbin:/bin", "/bin:/games"),
             ("PATH=/a", "/a", "/a"),

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn passwords_are_judged_by_kind_and_age() {
         let text = "root:yescrypt:19000:0:90:7::\nweb:locked:19000:0:99999:7::\nopen:empty::::::\n";
-        let told = |yaml: &str| {
+        let judge_check = |yaml: &str| {
             lines(
                 &format!("- {yaml}"),
                 &[IDENTITY, ("shadow", "", 0, "-", text)],
@@ -166,7 +166,8 @@ mod tests {
         };
         for (yaml, outcome) in [
             (
-                "{shadow: root, hash: yescrypt, max_days: {at_most: 365}, min_days: 0, warn_days: {at_least: 7}}",
+                "{shadow: root, hash: yescrypt, max_days: {at_most: 365}, min_days: 0, warn_days: \
+                    {at_least: 7}}",
                 "passed",
             ),
             ("{shadow: web, max_days: {at_most: 365}}", "failed"),
@@ -185,14 +186,18 @@ mod tests {
             ("{shadow: nobody, exists: false}", "passed"),
             ("{shadow: all, hash: locked}", "error"),
         ] {
-            assert!(told(yaml).starts_with(outcome), "{yaml}: {}", told(yaml));
+            assert!(
+                judge_check(yaml).starts_with(outcome),
+                "{yaml}: {}",
+                judge_check(yaml)
+            );
         }
         for (rc, text, outcome) in [(2, "", "error"), (1, "", "failed"), (0, "?\n", "error")] {
-            let told = lines(
+            let verdicts = lines(
                 "- {shadow: all, without_password: {empty: true}}",
                 &[IDENTITY, ("shadow", "", rc, "-", text)],
             );
-            assert!(told[0].starts_with(outcome), "{told:?}");
+            assert!(verdicts[0].starts_with(outcome), "{verdicts:?}");
         }
     }
 }

@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn settings_are_parsed_like_auditd() {
-        let text = "#\n# x = y\nlog_file = /var/log/audit/audit.log\n\nMax_Log_File_Action = KEEP_LOGS\nspace_left_action = exec /x\nnum_logs = 5\nnum_logs = 6\n";
+        let text = "#\n# x = y\nlog_file = /var/log/audit/audit.log\n\n\
+            Max_Log_File_Action = KEEP_LOGS\nspace_left_action = exec /x\nnum_logs = 5\n\
+            num_logs = 6\n";
         for yaml in [
             "max_log_file_action: {cmp: keep_logs}",
             "MAX_LOG_FILE_ACTION: KEEP_LOGS",
@@ -106,10 +108,10 @@ mod tests {
     #[test]
     fn line_that_auditd_refuses_is_an_error() {
         for line in ["num_logs=5", "num_logs 5", "num_logs =", "num_logs = 5 6 7"] {
-            let said = judge_check("num_logs: 5", 0, &format!("\n{line}\n"));
+            let verdict = judge_check("num_logs: 5", 0, &format!("\n{line}\n"));
             assert!(
-                said.starts_with("error") && said.contains("line 2"),
-                "{said}"
+                verdict.starts_with("error") && verdict.contains("line 2"),
+                "{verdict}"
             );
         }
         assert!(judge_check("num_logs: {not: 5}", 1, "").starts_with("failed"));

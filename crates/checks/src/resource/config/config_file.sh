@@ -1,10 +1,10 @@
-# The functions of the resources that read configuration files.
+# Functions of the resources that read configuration files.
 configs=' '
 
 # seconds command...: as `limit`, for what leaves nothing behind.
 soon() { if [ -n "$bound" ]; then timeout -k 2 "$@"; else limit "$@"; fi; }
 
-# key: why there is nothing at `at`.
+# key: sends the reason why `at` cannot be read.
 gone() {
   why=$(ls -d -- "$at" 2>&1)
   case $why in
@@ -14,7 +14,8 @@ gone() {
   esac
 }
 
-# key path: what is in a regular file, links followed; once. A directory has the flag d. Sets `taken` where all of it was read.
+# key path: sends the content of a regular file once. Links are followed. A directory has the flag
+# d. Sets `taken` if the complete file was read.
 config() {
   case $configs in
   *" $1:"*)
@@ -30,14 +31,14 @@ config() {
   elif [ ! -e "$at" ]; then
     gone "$1"
   elif [ ! -f "$at" ]; then
-    put config "$1" 3 'it is no regular file'
+    put config "$1" 3 'it is not a regular file'
   elif [ ! -r "$at" ]; then
     put config "$1" 2 'Permission denied'
   elif h=$(od -An -v -tx1 -N "$((CAP + 1))" <"$at" 2>/dev/null); then
     squeeze
     if [ "${#h}" -gt "$((CAP * 2))" ]; then emit config "$1" 0 t "$h"; else taken=1 && emit config "$1" 0 - "$h"; fi
   else
-    put config "$1" 3 'it could not be read to its end'
+    put config "$1" 3 'it could not be read completely'
   fi
   configs="$configs$1:$taken "
 }
@@ -45,8 +46,8 @@ config() {
 # shellcheck disable=SC2016 # awk's own names
 includes=$argv'tolower($0) ~ /^[ \t\r]*"?include"?[ \t=]/ { argv($0) }'
 
-# pattern, absolute: adds to `log` what it is, `?`, and the paths that match in the order of glob(3), `=`, or why there is no
-# telling, `!`; and the paths to `next`.
+# pattern (absolute): adds a line `? pattern` to `log`, then a line `= path` for each match in the
+# order of glob(3), or a line `! reason`. Adds the paths to `next`.
 matching() {
   log="$log? $1$nl"
   folder=${1%/*} name=${1##*/}
@@ -64,7 +65,7 @@ matching() {
     case $why in
     *': No such file or directory' | *': Not a directory') ;;
     *': Permission denied') log="$log! permission denied$nl" ;;
-    *) log="$log! $folder is no folder$nl" ;;
+    *) log="$log! $folder is not a directory$nl" ;;
     esac
     return
   elif [ ! -r "$at" ] || [ ! -x "$at" ]; then
@@ -87,7 +88,8 @@ matching() {
   done
 }
 
-# key path: a configuration file of OpenSSH, and those that it includes, at most 200: level by level, with few processes.
+# key path: sends an OpenSSH configuration file and its included files, at most 200, level by
+# level with few processes.
 ssh_files() {
   log='' next=$2$nl walked=$nl left=200 main=$1
   while [ -n "$next" ]; do
@@ -119,11 +121,11 @@ ssh_files() {
   put include "$main" 0 "$log"
 }
 
-# kind: what the program that was tried last says about why it does not tell its options.
+# kind: sends the error of the last program that printed no options.
 refused() { put "$1" - 3 "$(printf '%s\n' "$rows" | tail -n 3)"; }
 
-# The options of sshd that are in force for a connection of which nothing is known. -G, of OpenSSH 9.3 and later, needs
-# neither host keys nor /run/sshd.
+# Sends the effective options of sshd for a connection without known properties. -G, of OpenSSH
+# 9.3 and later, needs neither host keys nor /run/sshd.
 sshd_effective() {
   [ -z "$R" ] || return 0
   if ! command -v sshd >/dev/null; then
@@ -136,7 +138,8 @@ sshd_effective() {
   fi
 }
 
-# The options of ssh that the system's files make: a configuration of the user who looks is left out.
+# Sends the options of ssh from the system files. The configuration of the current user does not
+# count.
 ssh_effective() {
   [ -z "$R" ] || return 0
   if ! command -v ssh >/dev/null; then

@@ -118,7 +118,9 @@ fn invalid_format_is_an_error_with_line() {
     }
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let deeper = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+        c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
+        e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
     for (path, text) in [
         ("/x.json", deep.as_str()),
         ("/x.json", deeper.as_str()),
@@ -135,7 +137,7 @@ fn invalid_format_is_an_error_with_line() {
 
 #[test]
 fn missing_file_fails_and_unreadable_one_is_error() {
-    let told = |yaml: &str, rc: i32, flags: &str| {
+    let judge_check = |yaml: &str, rc: i32, flags: &str| {
         lines(
             &format!("- {{config_file: /x{yaml}}}"),
             &[IDENTITY, ("config", "/x", rc, flags, "")],
@@ -154,9 +156,9 @@ fn missing_file_fails_and_unreadable_one_is_error() {
         (", a: b, if_absent: skip", 1, "-", "skipped"),
     ] {
         assert!(
-            told(yaml, rc, flags).starts_with(outcome),
+            judge_check(yaml, rc, flags).starts_with(outcome),
             "{yaml} {rc}: {}",
-            told(yaml, rc, flags)
+            judge_check(yaml, rc, flags)
         );
     }
     assert!(refusal("{config_file: /etc/shadow, a: b}").contains("hashes"));

@@ -160,9 +160,10 @@ mod tests {
 
     #[test]
     fn earlier_directory_hides_later_ones() {
-        let text = "f /etc/x.d/50-a.conf\n@ ./a\nm /etc/x.d/60-b.conf\nf /etc/x.d/99-link.conf\n@ ./etc/x.conf\n\
-            f /usr/x.d/10-c.conf\n@ ./c\nf /usr/x.d/50-a.conf\n@ ./hidden\nf /usr/x.d/60-b.conf\n@ ./masked\n\
-            =./a\n|k=1\n|=./c\n=./etc/x.conf\n|z\n=./c\n|c\n=./hidden\n|h\n=./masked\n|m\n";
+        let text = "f /etc/x.d/50-a.conf\n@ ./a\nm /etc/x.d/60-b.conf\nf /etc/x.d/99-link.conf\n\
+            @ ./etc/x.conf\nf /usr/x.d/10-c.conf\n@ ./c\nf /usr/x.d/50-a.conf\n@ ./hidden\n\
+            f /usr/x.d/60-b.conf\n@ ./masked\n=./a\n|k=1\n|=./c\n=./etc/x.conf\n|z\n=./c\n|c\n\
+            =./hidden\n|h\n=./masked\n|m\n";
         let expected = "/usr/x.d/10-c.conf=c /etc/x.d/50-a.conf=k=1;=./c /etc/x.d/99-link.conf=z ";
         assert_eq!(
             merged(text).as_deref(),

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn settings_are_parsed_like_shadow() {
-        let text = "# UMASK 000\r\nUMASK\t\t022\nENV_PATH \"PATH=/bin\" x\n UMASK 027 \nPASS_MAX_DAYS 60 # days\nALONE\n";
+        let text = "# UMASK 000\r\nUMASK\t\t022\nENV_PATH \"PATH=/bin\" x\n UMASK 027 \n\
+            PASS_MAX_DAYS 60 # days\nALONE\n";
         for yaml in [
             "UMASK: \"027\"",
             "UMASK: {cmp: 27}",
@@ -152,11 +153,12 @@ mod tests {
 
     #[test]
     fn two_resources_parse_one_file_separately() {
-        let both = "- {login_defs: /x, umask: = 027}\n- {auditd_conf: /x, umask: \"027\"}\n- {login_defs: /x, UMASK: {absent: true}}";
-        let said = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
+        let both = "- {login_defs: /x, umask: = 027}\n- {auditd_conf: /x, umask: \"027\"}\n\
+            - {login_defs: /x, UMASK: {absent: true}}";
+        let verdicts = lines(both, &[IDENTITY, ("config", "/x", 0, "-", "umask = 027\n")]);
         assert!(
-            said.iter().all(|line| line.starts_with("passed")),
-            "{said:?}"
+            verdicts.iter().all(|line| line.starts_with("passed")),
+            "{verdicts:?}"
         );
     }
 }

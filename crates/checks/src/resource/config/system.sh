@@ -1,7 +1,8 @@
-# Configuration in drop-in directories, the kernel, mounts, accounts, search paths.
+# Sends drop-in directories, kernel state, mounts, accounts and search paths.
 
-# path: adds a line about a file to `table`, and to `texts` where it is, if something is in it: `-` absent, `m` nothing in
-# it (/dev/null need not be there in a directory), `d` a link to nothing, `u` unreadable, `f` and `@` where.
+# path: adds a line about a file to `table`, and a non-empty file to `texts`. `-` is a missing
+# file, `m` an empty one or /dev/null (which can be missing in a directory), `d` a dangling link,
+# `u` an unreadable file, `f` and `@` a file and its location.
 one() {
   case $1 in *"$nl"*) table="${table}u ${1%%"$nl"*}?$nl" && return ;; esac
   place "$1" 1 || at=$R/nonexistent/nonexistent
@@ -22,7 +23,7 @@ one() {
   fi
 }
 
-# directory suffix: `one` for each file of that suffix in it.
+# directory suffix: calls `one` for each file with the suffix.
 inside() {
   case $1 in /lib/*) [ ! -L "$R/lib" ] || return 0 ;; esac
   place "$1" 1 && [ -d "$at" ] || return 0
@@ -38,8 +39,8 @@ inside() {
   set -f
 }
 
-# kind key filter: `table`, then every line of `texts` behind a `|`, each file behind a line `=` and where it is. The
-# filter is a condition of awk.
+# kind key filter: sends `table`, then the lines of `texts`, each after `|`. A line `=` with the
+# location precedes each file. The filter is an awk condition.
 send() {
   ifs=$IFS
   IFS=$nl
@@ -58,13 +59,13 @@ send() {
     emit "$kind" "$key" 0 t "${h%!*}"
   else
     case $h in
-    *!*) put "$kind" "$key" 3 'a file could not be read to its end' ;;
+    *!*) put "$kind" "$key" 3 'a file could not be read completely' ;;
     *) emit "$kind" "$key" 0 - "$h" ;;
     esac
   fi
 }
 
-# sysctl.d(5); where systemd's tool is not, that of procps reads /etc/sysctl.conf after them.
+# sysctl.d(5). Without systemd-sysctl, procps reads /etc/sysctl.conf after these files.
 sysctl_files() {
   table='' texts='' tool=procps
   for dir in /etc/sysctl.d /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d /lib/sysctl.d; do
@@ -77,14 +78,14 @@ sysctl_files() {
   send sysctl-files - '!/^[ \t]*#/ && NF'
 }
 
-# key parameter...: their values, where the kernel is this system's own. Not with `read`: it reads byte by byte, and the
-# kernel answers only the first.
+# key parameter...: sends the values of the running kernel if it belongs to this system. `read`
+# does not work here: it reads byte by byte, and the kernel answers only the first read.
 sysctl_running() {
   key=$1 table=''
   shift
   [ "${owned:-no}" = yes ] || return 0
   if [ ! -d /proc/sys/kernel ]; then
-    put sysctl "$key" 3 'there is no /proc/sys'
+    put sysctl "$key" 3 '/proc/sys does not exist'
     return
   fi
   for path in "$@"; do
@@ -115,11 +116,11 @@ modules_loaded() {
   if [ -r /proc/modules ]; then
     put modules - 0 "$(awk '{ print $1 }' /proc/modules)"
   else
-    put modules - 3 'there is no /proc/modules'
+    put modules - 3 '/proc/modules does not exist'
   fi
 }
 
-# The modules that are part of each kernel that is installed.
+# Sends the built-in modules of each installed kernel.
 modules_builtin() {
   table='' texts=''
   place /lib/modules 1 || at=$R/nonexistent
@@ -137,11 +138,12 @@ mounts() {
   if rows=$(cat /proc/self/mounts 2>/dev/null); then
     put mounts - 0 "$rows"
   else
-    put mounts - 3 'there is no /proc/self/mounts'
+    put mounts - 3 '/proc/self/mounts does not exist'
   fi
 }
 
-# fstab(5), and systemd's mount units with their drop-ins, and which of them other units want; passwords stay here.
+# fstab(5), systemd mount units with their drop-ins, and the units that other units want.
+# Passwords are removed.
 mount_files() {
   table='' texts=''
   one /etc/fstab
@@ -168,7 +170,7 @@ mount_files() {
     { gsub(/[ \t](password2?|passwd|pass)=[^, \t]*/, "\tpassword=...") } !/^[ \t]*#/ && NF'
 }
 
-# shadow(5): of a password only its kind, which is all that leaves this machine.
+# shadow(5): sends only the kind of a password hash.
 shadow() {
   if ! place /etc/shadow 1 || [ ! -e "$at" ]; then
     put shadow - 1 ''
@@ -195,8 +197,8 @@ shadow() {
   fi
 }
 
-# What says where login shells look for commands: no more of these files than that. Then the state of each directory that
-# is named there.
+# Sends the lines of files that set the PATH of login shells, then the state of each directory in
+# them.
 search_path() {
   put session-path - 0 "$given"
   table='' texts=''

@@ -175,14 +175,15 @@ mod tests {
 
     #[test]
     fn entries_use_names_of_the_target() {
-        let rows = "user::rw-\nuser:1000:rw-\t\t#effective:r--\ngroup::r--\ngroup:50:r-x\ngroup:777:r--\nmask::r--\nother::r--\n\
-            default:user::rwx\n";
+        let rows = "user::rw-\nuser:1000:rw-\t\t#effective:r--\ngroup::r--\ngroup:50:r-x\n\
+            group:777:r--\nmask::r--\nother::r--\ndefault:user::rwx\n";
         let frames = [
             ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
             ("acl-entries", "/a", 0, "-", rows),
         ];
-        let yaml = "{acl: /a, entries: {same_set: [\"user:bob:rw-\", \"group:staff:r-x\", \"group:777:r--\", \"mask::r--\"]}, \
-            default_entries: {same_set: [\"user::rwx\"]}, extended: true}";
+        let yaml = "{acl: /a, entries: {same_set: [\"user:bob:rw-\", \"group:staff:r-x\", \
+            \"group:777:r--\", \"mask::r--\"]}, default_entries: {same_set: [\"user::rwx\"]}, \
+            extended: true}";
         assert_eq!(judge_check(yaml, &frames), "passed  acl:/a");
         assert!(judge_check("{acl: /a}", &frames).starts_with("failed"));
     }

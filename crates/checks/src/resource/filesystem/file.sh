@@ -1,6 +1,7 @@
-# kind path...: the state of each path by few calls of `stat`, as lines: `p` and the path, `@` where it is in R, `!` too
-# many links; `n`: it is not there, or can't be asked for; `>` and what a link says, `)` where it leads to in R; then what
-# `stat` said. What does not fit into lines goes the long way.
+# kind path...: sends the state of each path with few calls of `stat`. Each path has a line `p
+# path`, and, below R, a line `@ path-below-R`. `!` means too many links, and `n` a missing or
+# unreadable path. `>` has the target of a link, and `)` its final target below R. The output of
+# `stat` follows. `file` handles paths that do not fit on a line.
 states() {
   kind=$1 table='' gone='' ends='' inner=''
   shift
@@ -41,8 +42,8 @@ states() {
   )"
 }
 
-# path, which is a link at `at`: adds what it says to `table` and where it leads to to `ends`. One that leads nowhere, or
-# says more than a line, goes the long way.
+# path (a link at `at`): adds its target to `table` and its final target to `ends`. `file` handles
+# a dangling link, or a target that does not fit on a line.
 leads() {
   here=$at
   says=$(readlink "${R:+$R/}$at" && echo x)
@@ -64,12 +65,12 @@ leads() {
   at=$here
 }
 
-# key path filter: the content of a regular file, links followed.
+# key path filter: sends the content of a regular file. Links are followed.
 content() {
   if place "$2" 1 && [ -f "$at" ]; then body "$1" "$3"; fi
 }
 
-# key path: the SHA-256 of a regular file, links followed.
+# key path: sends the SHA-256 of a regular file. Links are followed.
 digest() {
   if ! place "$2" 1 || [ ! -f "$at" ]; then return; fi
   if [ ! -r "$at" ]; then
@@ -78,15 +79,16 @@ digest() {
     sum=${sum#\\}
     put sha256 "$1" 0 "${sum%%[!0-9a-f]*}"
   else
-    put sha256 "$1" 3 'sha256sum did not answer'
+    put sha256 "$1" 3 'sha256sum failed or timed out'
   fi
 }
 
-# key path: the letters of lsattr(1), links followed; 1 where the file system has none.
+# key path: sends the letters of lsattr(1). Links are followed. Status 1 means that the file
+# system has no attributes.
 attributes() {
   place "$2" 1 || return 0
   if ! command -v lsattr >/dev/null; then
-    put attributes "$1" 3 'lsattr is not there'
+    put attributes "$1" 3 'lsattr is not installed'
   elif letters=$(lsattr -d -- "$at" 2>&1); then
     put attributes "$1" 0 "${letters%% *}"
   else
@@ -98,7 +100,7 @@ attributes() {
   fi
 }
 
-# key path: the line of `ls`, whose `+` says that there is an ACL, and its entries by getfacl(1).
+# key path: sends the line of `ls`, where `+` means an ACL, and the entries of getfacl(1).
 acl() {
   place "$2" 1 || { put acl "$1" 3 'too many levels of symbolic links' && return; }
   if [ -z "$R" ]; then look acl "$1" -ldnL "$at"; else look acl "$1" -ldn "$at"; fi
@@ -107,12 +109,12 @@ acl() {
     if rows=$(limit 10 getfacl -cpn -- "$at" 2>/dev/null); then
       put acl-entries "$1" 0 "$rows"
     else
-      put acl-entries "$1" 3 'getfacl did not answer'
+      put acl-entries "$1" 3 'getfacl failed or timed out'
     fi
   else
     case $(ls --version 2>/dev/null) in
     *'GNU coreutils'*) put acl-entries "$1" 1 '' ;;
-    *) put acl-entries "$1" 3 'neither getfacl is there nor an ls that shows ACLs' ;;
+    *) put acl-entries "$1" 3 'getfacl is not installed, and ls does not show ACLs' ;;
     esac
   fi
 }

@@ -152,22 +152,22 @@ fn parse_mode(letters: &str) -> Option<u32> {
 
 /// State of one path in a `states` answer.
 #[derive(Default)]
-struct Entry<'t> {
+struct PathState<'t> {
     path: &'t str,
     /// Name for `stat`, if it differs.
-    at: Option<&'t str>,
-    gone: bool,
-    looped: bool,
+    stat_path: Option<&'t str>,
+    is_missing: bool,
+    is_loop: bool,
     link: Option<&'t str>,
     /// Name of the final target for `stat`, if it differs.
-    leads: Option<&'t str>,
+    target_path: Option<&'t str>,
 }
 
 /// Returns the readings `file`, `link` and `real` of an answer for many paths, each with its path
 /// (see `states` in file.sh).
 pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
-    let (mut entries, mut here, mut gone, mut there) = (
-        Vec::<Entry<'_>>::new(),
+    let (mut entries, mut states, mut messages, mut target_states) = (
+        Vec::<PathState<'_>>::new(),
         HashMap::new(),
         vec![],
         HashMap::new(),
@@ -177,16 +177,16 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
         match (part, line) {
             (_, "=here" | "=gone" | "=there") => part = line,
             ("", _) => parse_entry_line(line, &mut entries),
-            ("=gone", _) => gone.push(line),
+            ("=gone", _) => messages.push(line),
             (_, _) => {
                 let cut = line
                     .match_indices(' ')
                     .nth(3)
                     .map(|(at, _)| line.split_at(at));
                 let into = if part == "=here" {
-                    &mut here
+                    &mut states
                 } else {
-                    &mut there
+                    &mut target_states
                 };
                 into.extend(cut.map(|(state, name)| (&name[1..], state)));
             }
@@ -204,20 +204,20 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
             "the file changed during the collection, or `stat` has an unknown format",
         ),
     };
-    let complete = gone.len() == entries.iter().filter(|e| e.gone).count();
-    let mut errors = gone.into_iter();
+    let complete = messages.len() == entries.iter().filter(|e| e.is_missing).count();
+    let mut errors = messages.into_iter();
     let mut out = Vec::new();
     for one in entries {
-        let name = one.at.unwrap_or(one.path);
-        let file = if one.looped {
+        let name = one.stat_path.unwrap_or(one.path);
+        let file = if one.is_loop {
             reading(3, "too many levels of symbolic links")
-        } else if one.gone {
+        } else if one.is_missing {
             match errors.next() {
                 Some(error) if complete => reading(error_status(error), error),
                 _ => state(&HashMap::new(), name),
             }
         } else {
-            state(&here, name)
+            state(&states, name)
         };
         out.push(("file", one.path.to_owned(), file));
         if let Some(to) = one.link {
@@ -225,18 +225,18 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
             out.push((
                 "real",
                 one.path.to_owned(),
-                state(&there, one.leads.unwrap_or(one.path)),
+                state(&target_states, one.target_path.unwrap_or(one.path)),
             ));
         }
     }
     out
 }
 
-fn parse_entry_line<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
+fn parse_entry_line<'t>(line: &'t str, entries: &mut Vec<PathState<'t>>) {
     if let Some(path) = line.strip_prefix("p ") {
-        entries.push(Entry {
+        entries.push(PathState {
             path,
-            ..Entry::default()
+            ..PathState::default()
         });
         return;
     }
@@ -244,11 +244,11 @@ fn parse_entry_line<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
         return;
     };
     match line.split_at_checked(1) {
-        Some(("n", "")) => last.gone = true,
-        Some(("!", "")) => last.looped = true,
-        Some(("@", at)) => last.at = at.get(1..),
+        Some(("n", "")) => last.is_missing = true,
+        Some(("!", "")) => last.is_loop = true,
+        Some(("@", at)) => last.stat_path = at.get(1..),
         Some((">", to)) => last.link = to.get(1..),
-        Some((")", at)) => last.leads = at.get(1..),
+        Some((")", at)) => last.target_path = at.get(1..),
         _ => {}
     }
 }
@@ -322,8 +322,9 @@ mod tests {
 
     #[test]
     fn answer_for_many_paths_is_split() {
-        let text = "p /a b\np /gone\nn\np /shut/x\nn\np /l\n> to x\np /loop\n!\np /lost\n\
-            =here\n81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\nstat: cannot statx '/gone': No such file or directory\n\
+        let text = "p /a b\np /gone\nn\np /shut/x\nn\np /l\n> to x\np /loop\n!\np /lost\n=here\n\
+            81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\n\
+            stat: cannot statx '/gone': No such file or directory\n\
             stat: cannot statx '/shut/x': Permission denied\n=there\n8180 0 0 9 /l";
         let all = unpack(text);
         let found: Vec<(&str, &str, i32)> =

@@ -194,6 +194,7 @@ fn directory_has_no_content_and_shadow_is_hidden() {
     );
     assert_eq!(
         line,
-        "failed  file:/etc/shadow  content: expected a match of \"^root:[*!]\", actual (secret, 19 bytes)"
+        "failed  file:/etc/shadow  content: expected a match of \"^root:[*!]\", actual (secret, 19 \
+            bytes)"
     );
 }

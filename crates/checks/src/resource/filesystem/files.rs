@@ -160,8 +160,8 @@ struct SearchResult {
 /// The header lists the searches and ends with NUL. Paths follow, each ended with NUL, mixed with
 /// lines of states.
 fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, String> {
-    let odd = || "find printed an unknown format".to_owned();
-    let (header, rest) = text.split_once('\0').ok_or_else(odd)?;
+    let unknown_format = || "find printed an unknown format".to_owned();
+    let (header, rest) = text.split_once('\0').ok_or_else(unknown_format)?;
     let mut all: Vec<SearchResult> = header
         .split('\n')
         .map(|_| SearchResult::default())
@@ -174,16 +174,19 @@ fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, String> {
             .and_then(|(line, _)| parse_state(line))
             .or_else(|| parse_state(piece))
         {
-            all.get_mut(number).ok_or_else(odd)?.states.push(line);
+            all.get_mut(number)
+                .ok_or_else(unknown_format)?
+                .states
+                .push(line);
             piece = piece.split_once('\n').map_or("", |(_, rest)| rest);
         }
         if piece.is_empty() {
             continue;
         }
-        let digits = piece.find("./").ok_or_else(odd)?;
-        let number: usize = piece[..digits].parse().map_err(|_| odd())?;
+        let digits = piece.find("./").ok_or_else(unknown_format)?;
+        let number: usize = piece[..digits].parse().map_err(|_| unknown_format())?;
         all.get_mut(number)
-            .ok_or_else(odd)?
+            .ok_or_else(unknown_format)?
             .paths
             .push(piece[digits..].to_owned());
     }

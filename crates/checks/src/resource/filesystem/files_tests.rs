@@ -86,7 +86,8 @@ fn found_paths_are_a_list() {
         "a line feed is escaped"
     );
     let states = "1 81a4 0 0\n1 89ed 0 7\n1./x\x001./1 81a4 0 0\ny\0";
-    let yaml = "{files: /, owners: {same_set: [root]}, groups: {same_set: [\"0\", \"7\"]}, modes: {same_set: [\"0644\", \"4755\"]}}";
+    let yaml = "{files: /, owners: {same_set: [root]}, groups: {same_set: [\"0\", \"7\"]}, modes: \
+        {same_set: [\"0644\", \"4755\"]}}";
     assert_eq!(judge_check(yaml, states), "passed  files:/");
     assert_eq!(
         judge_check(yaml, "1./x\x001./1 81a4 0 0\ny\x001 81a4 0 0\n1 89ed 0 7\n"),
@@ -112,11 +113,11 @@ fn unreadable_directory_is_an_error() {
         (1, "-", "failed"),
         (0, "t", "error"),
     ] {
-        let told = lines(
+        let verdicts = lines(
             "- {files: /a}",
             &[IDENTITY, ("found", key, rc, flags, "\t\t\t\t\t\0x")],
         );
-        assert!(told[0].starts_with(outcome), "{told:?}");
+        assert!(verdicts[0].starts_with(outcome), "{verdicts:?}");
     }
     assert!(lines("- {files: /a}", &[IDENTITY])[0].starts_with("error"));
     assert!(

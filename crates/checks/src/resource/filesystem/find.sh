@@ -1,12 +1,13 @@
-# Sets `numbers`: those of the users (passwd) or groups (group) that have a name here.
+# table: sets `numbers` to the IDs of users (passwd) or groups (group) that have a name on the
+# target.
 known() {
   numbers=''
   if [ -z "$R" ] && numbers=$(limit 10 getent "$1" 2>/dev/null | cut -d: -f3) && [ -n "$numbers" ]; then return; fi
   place "/etc/$1" 1 && [ -f "$at" ] && numbers=$(cut -d: -f3 "$at" 2>/dev/null) && [ -n "$numbers" ]
 }
 
-# key path header find-arguments...: one walk through a directory for all that is looked for there. What it finds and what
-# goes wrong come apart; only that something went away meanwhile is no fault.
+# key path header find-arguments...: sends the results of one walk for several searches. Results
+# and errors are separate. A file that disappears during the walk is not an error.
 walk() {
   key=$1 header=$3
   place "$2" 1 || { put found "$key" 3 'too many levels of symbolic links' && return; }
@@ -17,12 +18,12 @@ walk() {
     [ "$state" != 0 ] || put found "$key" 3 'it is not a directory'
     return
   fi
-  if ! command -v find >/dev/null; then put found "$key" 3 'find is not there' && return; fi
+  if ! command -v find >/dev/null; then put found "$key" 3 'find is not installed' && return; fi
   for word in "$@"; do
     shift
     case $word in
-    -nouser) nobody passwd -user || return 0 ;;
-    -nogroup) nobody group -group || return 0 ;;
+    -nouser) match_unnamed passwd -user || return 0 ;;
+    -nogroup) match_unnamed group -group || return 0 ;;
     *) names='' && set -- "$@" "$word" && continue ;;
     esac
     # shellcheck disable=SC2086 # words of find
@@ -45,12 +46,12 @@ walk() {
       }
     } 3>&1 2>/dev/null
   )
-  told "$got"
+  send_results "$got"
 }
 
-# table option: sets `names`, the words of find for files whose owner has no name here. find's own -nouser asks the tables of
-# the system that looks, and busybox has none.
-nobody() {
+# table option: sets `names` to find arguments for files whose owner has no name on the target.
+# -nouser of find uses the tables of the running system, and busybox does not have it.
+match_unnamed() {
   if [ -z "$R" ] && find /. -prune "-no${2#-}" >/dev/null 2>&1; then
     names=-no${2#-}
     return
@@ -68,8 +69,8 @@ nobody() {
   names="$names )"
 }
 
-# What came out of a walk.
-told() {
+# Sends the results of a walk.
+send_results() {
   rc='' out='' err=''
   for word in $1; do
     case $word in
@@ -80,7 +81,7 @@ told() {
     esac
   done
   case $rc in
-  124 | 137 | 143) put found "$key" 3 'it was ended after 60 s' ;;
+  124 | 137 | 143) put found "$key" 3 'the search timed out after 60 s' ;;
   0 | 1)
     if [ -n "$err" ]; then
       emit found "$key" 3 - "$err"

@@ -107,7 +107,7 @@ mod tests {
             )],
             &[],
         );
-        let told = |yaml: &str| {
+        let judge_check = |yaml: &str| {
             lines(
                 &format!("- {yaml}"),
                 &[IDENTITY, ("mount-files", "", 0, "-", &text)],
@@ -115,19 +115,23 @@ mod tests {
             .join("")
         };
         assert_eq!(
-            told("{fstab: /, device: UUID=1, fstype: ext4, options: {include: rw}, pass: 1}"),
+            judge_check(
+                "{fstab: /, device: UUID=1, fstype: ext4, options: {include: rw}, pass: 1}"
+            ),
             "passed  fstab:/"
         );
         assert_eq!(
-            told("{fstab: all, mount_points: {same_set: [/, /x]}}"),
+            judge_check("{fstab: all, mount_points: {same_set: [/, /x]}}"),
             "passed  fstab:all"
         );
         assert_eq!(
-            told("{fstab: /tmp, configured: false}"),
+            judge_check("{fstab: /tmp, configured: false}"),
             "passed  fstab:/tmp"
         );
-        assert!(told("{fstab: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
-        assert!(told("{fstab: /x, options: {not: {include: exec}}}").starts_with("error"));
-        assert!(told("{fstab: all, pass: 1}").starts_with("error"));
+        assert!(
+            judge_check("{fstab: /tmp, options: {not: {include: exec}}}").starts_with("failed")
+        );
+        assert!(judge_check("{fstab: /x, options: {not: {include: exec}}}").starts_with("error"));
+        assert!(judge_check("{fstab: all, pass: 1}").starts_with("error"));
     }
 }

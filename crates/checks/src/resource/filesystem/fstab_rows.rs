@@ -135,30 +135,30 @@ impl Files {
     /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.
     pub(super) fn configured_mount(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
         let unit = format!("{}.mount", escape_path(path));
-        let found = |dirs: &[&str]| {
+        let find_unit = |dirs: &[&str]| {
             let mut paths = dirs.iter().map(|dir| format!("{dir}/{unit}"));
             paths.find_map(|path| self.texts.file(&path).map(|text| (path.clone(), text)))
         };
         let rows = self.rows.as_ref().map_err(Clone::clone)?;
-        let mut mine = rows.iter().filter(|row| row.at == path);
+        let mut entries = rows.iter().filter(|row| row.at == path);
         if let Some(unreadable) = UNITS
             .iter()
             .find(|dir| self.texts.file(dir) == Some(&FileState::Denied))
         {
             return Err(format!("{unreadable}: permission denied"));
         }
-        let mut planned = match (found(&UNITS[..2]), mine.next()) {
+        let mut mount = match (find_unit(&UNITS[..2]), entries.next()) {
             (Some((file, text)), _) => self.parse_unit(&unit, &file, text)?,
-            (None, Some(row)) if mine.next().is_none() => {
-                let waits = row.options.iter().any(|o| o == "noauto");
+            (None, Some(row)) if entries.next().is_none() => {
+                let noauto = row.options.iter().any(|o| o == "noauto");
                 let on_use = row.options.iter().any(|o| o == "x-systemd.automount");
-                let how = if waits {
+                let how = if noauto {
                     "noauto in /etc/fstab"
                 } else {
                     "/etc/fstab"
                 };
                 ConfiguredMount {
-                    at_boot: !waits || on_use,
+                    at_boot: !noauto || on_use,
                     how: how.to_owned(),
                     options: row.options.clone(),
                 }
@@ -166,15 +166,15 @@ impl Files {
             (None, Some(_)) => {
                 return Err(format!("/etc/fstab has more than one entry for {path}"));
             }
-            (None, None) => match found(&UNITS[2..]) {
+            (None, None) => match find_unit(&UNITS[2..]) {
                 Some((file, text)) => self.parse_unit(&unit, &file, text)?,
                 None => return Ok(None),
             },
         };
         if let Some(options) = self.drop_in_options(&unit)? {
-            planned.options = options;
+            mount.options = options;
         }
-        Ok(Some(planned))
+        Ok(Some(mount))
     }
 
     fn parse_unit(
@@ -213,11 +213,11 @@ impl Files {
         let of_unit = self.texts.files.iter().filter(|(path, _)| {
             path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))
         });
-        let mine = DropInFiles {
+        let drop_ins = DropInFiles {
             files: of_unit.cloned().collect(),
             ..DropInFiles::default()
         };
-        let merged = mine.effective_files(".conf")?;
+        let merged = drop_ins.effective_files(".conf")?;
         Ok(merged
             .iter()
             .filter_map(|(_, lines)| unit_options(lines))

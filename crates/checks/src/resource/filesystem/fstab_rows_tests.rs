@@ -37,9 +37,11 @@ fn describe_mount(path: &str, written: &[(&str, Option<&str>)], wanted: &[&str])
     }
 }
 
-const FSTAB: &str = "# comment\nUUID=1 / ext4 errors=remount-ro 0 1\ntmpfs /tmp tmpfs rw,exec,nosuid,noexec 0 0\n\
-    /dev/x /a\\040b/ ext4\n/dev/y /mnt ext4 noauto\nnone none swap sw\nx none swap sw\n/d /twice ext4\n/e /twice ext4\n";
-const UNIT: &str = "[Unit]\nOptions=no\n[Mount]\nWhat=tmpfs\nOptions=mode=1777,\\\nnosuid\n[Install]\nOptions=no\n";
+const FSTAB: &str = "# comment\nUUID=1 / ext4 errors=remount-ro 0 1\n\
+    tmpfs /tmp tmpfs rw,exec,nosuid,noexec 0 0\n/dev/x /a\\040b/ ext4\n/dev/y /mnt ext4 noauto\n\
+    none none swap sw\nx none swap sw\n/d /twice ext4\n/e /twice ext4\n";
+const UNIT: &str = "[Unit]\nOptions=no\n[Mount]\nWhat=tmpfs\nOptions=mode=1777,\\\nnosuid\n\
+    [Install]\nOptions=no\n";
 
 #[test]
 fn fstab_entries_are_parsed() {

@@ -149,24 +149,27 @@ mod tests {
 
     #[test]
     fn last_mount_at_a_path_counts() {
-        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
-        let told =
+        let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\n\
+            tmpfs /a\\040b tmpfs ro,noexec 0 0\n";
+        let judge_check =
             |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
         assert_eq!(
-            told("{mount: /, device: /dev/vda1, fstype: ext4}"),
+            judge_check("{mount: /, device: /dev/vda1, fstype: ext4}"),
             "passed  mount:/"
         );
         assert_eq!(
-            told("{mount: /a b, options: {superset_of: [ro, noexec]}}"),
+            judge_check("{mount: /a b, options: {superset_of: [ro, noexec]}}"),
             "passed  mount:/a b"
         );
         assert_eq!(
-            told("{mount: /tmp}"),
+            judge_check("{mount: /tmp}"),
             "failed  mount:/tmp  mounted: expected true, actual false"
         );
-        assert!(told("{mount: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
         assert!(
-            told("{mount: /tmp, options: {include: noexec}, if_absent: skip}")
+            judge_check("{mount: /tmp, options: {not: {include: exec}}}").starts_with("failed")
+        );
+        assert!(
+            judge_check("{mount: /tmp, options: {include: noexec}, if_absent: skip}")
                 .starts_with("skipped")
         );
     }
@@ -182,27 +185,30 @@ mod tests {
             ("mounts", "", 0, "-", "tmpfs /tmp tmpfs rw 0 0\n"),
             ("mount-files", "", 0, "-", &text),
         ];
-        let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
+        let judge_check = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
         assert_eq!(
-            told("{mount: /tmp, configured: true, configured_options: {include: noexec}}"),
+            judge_check("{mount: /tmp, configured: true, configured_options: {include: noexec}}"),
             "passed  mount:/tmp"
         );
-        assert!(told("{mount: /tmp, options: {include: rw}}").starts_with("skipped"));
+        assert!(judge_check("{mount: /tmp, options: {include: rw}}").starts_with("skipped"));
         assert!(
-            told("{mount: /tmp, options: {include: rw}, configured_options: {include: nodev}}")
+            judge_check(
+                "{mount: /tmp, options: {include: rw}, configured_options: {include: nodev}}"
+            )
+            .starts_with("failed")
+        );
+        assert!(
+            judge_check("{mount: /x, configured_options: {not: {include: exec}}}")
                 .starts_with("failed")
         );
         assert!(
-            told("{mount: /x, configured_options: {not: {include: exec}}}").starts_with("failed")
-        );
-        assert!(
-            told("{mount: /x, configured_options: {include: noexec}, if_absent: skip}")
+            judge_check("{mount: /x, configured_options: {include: noexec}, if_absent: skip}")
                 .starts_with("skipped")
         );
-        let told = lines(
+        let verdicts = lines(
             "- {mount: /x, configured: false}",
             &[FOREIGN, ("mount-files", "", 0, "-", "u /etc/fstab\n")],
         );
-        assert!(told[0].starts_with("error"), "{told:?}");
+        assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
     }
 }

@@ -1,7 +1,9 @@
-# Walks that several resources make. Paths are told from R on, as `./etc`, wherever R is. `lost` says why a walk can't be made.
+# Searches that several resources use. Paths are relative to R, such as `./etc`. `lost` has the
+# reason why a search is impossible.
 homes='' lost=''
 
-# For awk: prints the words behind a line's keyword, one a line, as argv_split of OpenSSH's misc.c has them.
+# For awk: prints the words after the keyword of a line, one a line, like argv_split in misc.c of
+# OpenSSH.
 # shellcheck disable=SC2016 # awk's own names
 argv='function argv(text,   n, i, c, d, word, quote, begun) {
   sub(/^[ \t\r]*"?[A-Za-z]+"?[ \t]*=?[ \t]*/, "", text)
@@ -33,17 +35,17 @@ argv='function argv(text,   n, i, c, d, word, quote, begun) {
 }
 '
 
-# path: whether the last directory on the way to it that can be seen can't be looked into.
+# path: true if the deepest visible parent directory cannot be searched.
 hidden() {
   way=${1%/*}
   while [ -n "$way" ] && [ ! -d "$R$way" ]; do way=${way%/*}; done
   [ ! -x "$R${way:-/}" ]
 }
 
-# path: whether it is there, or can't be told.
+# path: true if the path exists or its existence is unknown.
 there() { [ -e "$R$1" ] || [ -L "$R$1" ] || hidden "$1"; }
 
-# paths...: sets `walk` to what of them is there, one a line, links in them followed without leaving R.
+# paths...: sets `walk` to the existing paths, one a line. Links are followed below R.
 from() {
   walk=''
   for path in "$@"; do
@@ -51,8 +53,9 @@ from() {
   done
 }
 
-# patterns...: sets `leads`, words of find one a line, to where links in the directories of `walk` lead that have such names,
-# and adds these files to `walk`; links are followed without leaving R.
+# patterns...: finds links in the directories of `walk` that match the patterns. Adds their target
+# files to `walk`, and sets `leads` to find arguments for them, one a line. Links are followed
+# below R.
 follow() {
   leads='' before=$IFS
   IFS=$nl
@@ -71,9 +74,9 @@ follow() {
   IFS=$before
 }
 
-# Sets `homes` and `walk`: the home directories of all accounts, each once.
+# Sets `homes` and `walk` to the distinct home directories of all accounts.
 from_homes() {
-  [ -n "$people" ] || lost='the table of accounts could not be read'
+  [ -n "$people" ] || lost='the account table could not be read'
   seen=''
   [ -n "$homes" ] || homes=$(printf '%s\n' "$people" | while IFS=: read -r name x uid gid gecos home rest; do
     case $home in /*) resolve "$home" 1 && there "$real" || continue ;; *) continue ;; esac
@@ -84,7 +87,7 @@ from_homes() {
   walk=$homes
 }
 
-# path...: sets `walk` to those that are there below a home.
+# path...: sets `walk` to the existing paths below the home directories.
 below_homes() {
   from_homes
   walk='' old=$IFS
@@ -98,13 +101,14 @@ below_homes() {
   IFS=$old
 }
 
-# kind: `h`, the hex of what was found, cut at the cap, as one fact.
+# kind: sends `h`, the results in hex, cut at the cap.
 emit_lines() {
   if [ "${#h}" -gt "$((CAP * 2))" ]; then emit "$1" - 0 t "$h"; else emit "$1" - 0 - "$h"; fi
 }
 
-# kind depth tests and actions...: one fact, what find and its actions print about what is below `walk`, through the
-# function `through`. A name with a line break could forge lines: it is told as `!name`, and its tree left out.
+# kind depth tests and actions...: sends the output of find below `walk`, filtered by the function
+# `through`. A name with a line break could forge lines, so it is sent as `!name`, and its tree is
+# skipped.
 walked() {
   kind=$1 depth=$2
   shift 2
@@ -127,7 +131,7 @@ walked() {
   emit_lines "$kind"
 }
 
-# kind depth tests...: the same with the lines of `ls`.
+# kind depth tests...: like `walked`, with lines of `ls`.
 listing() {
   kind=$1 depth=$2
   shift 2

@@ -181,7 +181,7 @@ fn observe_status(view: &View<'_>) -> Observed {
         return Observed::Skipped("no service manager is running".to_owned());
     }
     view.parsed("cloud_status", "", parse_status)
-        .observe("told nothing", |word| Observed::setting((*word).clone()))
+        .observe("has no status", |word| Observed::setting((*word).clone()))
 }
 
 /// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,

@@ -1,5 +1,5 @@
-# cloud-init: what is installed and enabled, what is left of instances, and how the last run went. `cloud-init status` itself
-# reads the same files, in half a second.
+# Sends the installed and enabled state of cloud-init, data of instances, and the result of the
+# last run. `cloud-init status` reads the same files, but takes half a second.
 cloud_init() {
   # shellcheck disable=SC2086 # words
   from /usr/bin/cloud-init /usr/local/bin/cloud-init /etc/cloud/cloud-init.disabled /var/lib/cloud $1

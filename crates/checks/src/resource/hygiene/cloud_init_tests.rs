@@ -4,9 +4,13 @@ use crate::tests::{IDENTITY, lines};
 
 const FOUND: &str = "-rwxr-xr-x 1 0 0 9 Jan  1 12:00 ./usr/bin/cloud-init\n\
     -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/cloud-init.service\n\
-    lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/cloud-init.target.wants/cloud-init.service -> /lib/systemd/system/cloud-init.service\n\
-    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instances\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/scripts\n\
-    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/scripts/per-boot\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/seed\n";
+    lrwxrwxrwx 1 0 0 9 Jan  1 12:00 \
+    ./etc/systemd/system/cloud-init.target.wants/cloud-init.service -> \
+    /lib/systemd/system/cloud-init.service\n\
+    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instances\n\
+    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/scripts\n\
+    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/scripts/per-boot\n\
+    drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/seed\n";
 
 const OURS: &str = "drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instances/i-1\n\
     lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instance -> /var/lib/cloud/instances/i-1\n";

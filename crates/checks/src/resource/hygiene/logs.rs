@@ -137,13 +137,18 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
 mod tests {
     use crate::tests::{IDENTITY, lines};
 
-    const FOUND: &str = "drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/log/journal/0123456789abcdef0123456789abcdef\n\
-        -rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/journal/0123456789abcdef0123456789abcdef/system.journal\n\
-        -rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n\
-        -rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog.1\n-rw-rw-r-- 1 0 43 9 Jan  1 12:00 ./var/log/wtmp\n";
+    const FOUND: &str = "drwxr-xr-x 1 0 0 9 Jan  1 12:00 \
+        ./var/log/journal/0123456789abcdef0123456789abcdef\n\
+        -rw-r----- 1 0 4 9 Jan  1 12:00 \
+        ./var/log/journal/0123456789abcdef0123456789abcdef/system.journal\n\
+        -rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n\
+        -rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n\
+        -rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog.1\n\
+        -rw-rw-r-- 1 0 43 9 Jan  1 12:00 ./var/log/wtmp\n";
 
     fn judge_check(yaml: &str, text: &str) -> String {
-        let old = "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n";
+        let old = "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n\
+            -rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n";
         let frames = [
             IDENTITY,
             ("logs", "", 0, "-", text),

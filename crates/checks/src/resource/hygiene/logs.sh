@@ -1,5 +1,6 @@
-# Log files; the journal of this machine is left out, which would tell its machine id. What nothing was written to since
-# the service manager made its socket is older than this boot.
+# Sends log files. The journal of this machine is not included because its path contains the
+# machine ID. A file is older than this boot if it was not written after the service manager
+# created its socket.
 logs() {
   mine='!none' line=''
   if place /etc/machine-id 1 && [ -r "$at" ]; then read -r line <"$at"; fi

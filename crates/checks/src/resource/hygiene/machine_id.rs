@@ -77,14 +77,17 @@ mod tests {
                 ("identity", "", 0, "-", text.as_str()),
                 ("dbus_id", "", 0, "-", "different"),
             ];
-            let told =
+            let judge_check =
                 |yaml: &str| lines(&format!("- {{machine_id: this, {yaml}}}"), &frames).join("");
-            assert_eq!(told(&format!("state: {state}")), "passed  machine_id:this");
             assert_eq!(
-                told("state: {in: [empty, uninitialized]}").starts_with("passed"),
+                judge_check(&format!("state: {state}")),
+                "passed  machine_id:this"
+            );
+            assert_eq!(
+                judge_check("state: {in: [empty, uninitialized]}").starts_with("passed"),
                 ["empty", "uninitialized"].contains(state)
             );
-            assert!(told("dbus: {in: [absent, link, same]}").starts_with("failed"));
+            assert!(judge_check("dbus: {in: [absent, link, same]}").starts_with("failed"));
         }
         assert!(
             lines(

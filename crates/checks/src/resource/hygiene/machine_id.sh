@@ -1,4 +1,4 @@
-# Whether D-Bus has an id of its own beside /etc/machine-id: absent, link, same or different; never the ids.
+# Sends the state of the D-Bus machine ID: absent, link, same or different. Never sends an ID.
 machine_id() {
   at='' theirs=''
   if resolve /var/lib/dbus/machine-id 0 && there "$real"; then theirs=$R$real; fi

@@ -59,29 +59,33 @@ mod tests {
 
     #[test]
     fn readable_private_keys_are_unsafe() {
-        let told = |yaml: &str, text: &str| {
+        let judge_check = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{private_keys: all{yaml}}}"),
                 &[IDENTITY, ("private_keys", "", 0, "-", text)],
             )
             .join("")
         };
-        let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
-        assert_eq!(told("", found), "passed  private_keys:all");
+        let found = "-rw-r----- 1 0 110 9 Jan  1 12:00 ./etc/ssl/private/a.key\n\
+            -rw------- 1 1000 1000 9 Jan  1 12:00 ./home/a/.ssh/id\n!1\n";
+        assert_eq!(judge_check("", found), "passed  private_keys:all");
         assert_eq!(
-            told(
+            judge_check(
                 ", modes: {same_set: [\"0600\", \"0640\"]}, files: {count: 2}",
                 found
             ),
             "passed  private_keys:all"
         );
-        let user = told("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
+        let user = judge_check("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
         assert_eq!(
             user,
             "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\""
         );
-        assert!(told("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0")).starts_with("failed"));
-        assert!(told("", "grep: ./etc/x: Permission denied\n!1\n").starts_with("error"));
-        assert!(told(", files: {empty: true}", "").starts_with("passed"));
+        assert!(
+            judge_check("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0"))
+                .starts_with("failed")
+        );
+        assert!(judge_check("", "grep: ./etc/x: Permission denied\n!1\n").starts_with("error"));
+        assert!(judge_check(", files: {empty: true}", "").starts_with("passed"));
     }
 }

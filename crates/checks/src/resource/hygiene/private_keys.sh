@@ -1,4 +1,5 @@
-# Files that hold a private key, by their first words, also where they are indented or quoted, or, where those are binary, by their names; never their content.
+# Finds files with a private key by their first words, also indented or quoted, and binary formats
+# by name. Never sends content.
 private_keys() {
   below_homes .ssh .gnupg
   keys=$walk
@@ -11,7 +12,7 @@ private_keys() {
     -e '^PuTTY-User-Key-File-' -e '^AGE-SECRET-KEY-1' -- '{}' +
 }
 
-# Paths on standard input become lines of `ls`; what is no path stays.
+# Replaces paths on standard input with lines of `ls`. Other lines stay.
 keys_found() {
   set --
   while IFS= read -r path; do

@@ -167,10 +167,14 @@ fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
 mod tests {
     use crate::tests::lines;
 
-    const FILES: &str = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/apparmor.service\n\
-        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/sysinit.target.wants/apparmor.service -> /usr/lib/systemd/system/apparmor.service\n\
-        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/usr.sbin.chronyd\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/nvidia\n\
-        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/disable/nvidia -> /etc/apparmor.d/nvidia\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/local/x\n";
+    const FILES: &str = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 \
+        ./usr/lib/systemd/system/apparmor.service\n\
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/sysinit.target.wants/apparmor.service \
+        -> /usr/lib/systemd/system/apparmor.service\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/usr.sbin.chronyd\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/nvidia\n\
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/disable/nvidia -> /etc/apparmor.d/nvidia\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/local/x\n";
 
     fn judge_check(yaml: &str, identity: &str, files: &str, command_line: &str) -> String {
         let frames = [
@@ -234,7 +238,8 @@ mod tests {
 
     #[test]
     fn running_state_needs_own_kernel() {
-        let yaml = ", running: true, enforced: {same_set: [/usr/sbin/chronyd]}, complaining: {same_set: [man_filter]}";
+        let yaml = ", running: true, enforced: {same_set: [/usr/sbin/chronyd]}, complaining: \
+            {same_set: [man_filter]}";
         assert_eq!(
             judge_check(yaml, "uid=0\nkernel_owned=yes\n", FILES, ""),
             "passed  apparmor:this"

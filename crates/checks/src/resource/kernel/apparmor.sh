@@ -1,4 +1,5 @@
-# unit directories: AppArmor's unit, its profiles on disk, what the boot loader is told of it, and what the kernel has loaded.
+# unit directories: the AppArmor unit, profiles on disk, boot loader settings, and loaded
+# profiles.
 apparmor() {
   # shellcheck disable=SC2086 # words
   from $1 /etc/apparmor.d

@@ -117,24 +117,31 @@ fn sysctl_path(name: &str) -> String {
 
 /// Parameters that are always collected: common ones of profiles and incidents. Parameters that are
 /// slow to read or change by themselves are not included.
-pub(crate) const BASE: &str = "sysctl_running - fs/protected_fifos fs/protected_hardlinks fs/protected_regular fs/protected_symlinks \
-fs/suid_dumpable fs/file-max kernel/core_pattern kernel/core_uses_pid kernel/dmesg_restrict kernel/kexec_load_disabled \
-kernel/kptr_restrict kernel/modules_disabled kernel/panic kernel/perf_event_paranoid kernel/pid_max kernel/randomize_va_space \
-kernel/sysrq kernel/unprivileged_bpf_disabled kernel/unprivileged_userns_clone kernel/yama/ptrace_scope \
-net/core/bpf_jit_harden net/ipv4/conf/all/accept_redirects net/ipv4/conf/all/accept_source_route \
-net/ipv4/conf/all/arp_announce net/ipv4/conf/all/arp_ignore net/ipv4/conf/all/forwarding net/ipv4/conf/all/log_martians \
-net/ipv4/conf/all/rp_filter net/ipv4/conf/all/secure_redirects net/ipv4/conf/all/send_redirects \
-net/ipv4/conf/all/shared_media net/ipv4/conf/default/accept_redirects net/ipv4/conf/default/accept_source_route \
-net/ipv4/conf/default/log_martians net/ipv4/conf/default/rp_filter net/ipv4/conf/default/secure_redirects \
-net/ipv4/conf/default/send_redirects net/ipv4/conf/default/shared_media net/ipv4/icmp_echo_ignore_broadcasts \
-net/ipv4/icmp_ignore_bogus_error_responses net/ipv4/icmp_ratelimit net/ipv4/icmp_ratemask net/ipv4/ip_forward \
-net/ipv4/tcp_rfc1337 net/ipv4/tcp_syncookies net/ipv4/tcp_timestamps net/ipv6/conf/all/accept_ra \
-net/ipv6/conf/all/accept_redirects net/ipv6/conf/all/accept_source_route net/ipv6/conf/all/autoconf \
-net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/all/forwarding net/ipv6/conf/all/router_solicitations \
-net/ipv6/conf/default/accept_ra net/ipv6/conf/default/accept_ra_defrtr net/ipv6/conf/default/accept_ra_pinfo \
-net/ipv6/conf/default/accept_ra_rtr_pref net/ipv6/conf/default/accept_redirects net/ipv6/conf/default/accept_source_route \
-net/ipv6/conf/default/autoconf net/ipv6/conf/default/dad_transmits net/ipv6/conf/default/max_addresses \
-net/ipv6/conf/default/router_solicitations vm/mmap_min_addr vm/overcommit_memory";
+pub(crate) const BASE: &str = "sysctl_running - fs/protected_fifos fs/protected_hardlinks \
+    fs/protected_regular fs/protected_symlinks fs/suid_dumpable fs/file-max kernel/core_pattern \
+    kernel/core_uses_pid kernel/dmesg_restrict kernel/kexec_load_disabled kernel/kptr_restrict \
+    kernel/modules_disabled kernel/panic kernel/perf_event_paranoid kernel/pid_max \
+    kernel/randomize_va_space kernel/sysrq kernel/unprivileged_bpf_disabled \
+    kernel/unprivileged_userns_clone kernel/yama/ptrace_scope net/core/bpf_jit_harden \
+    net/ipv4/conf/all/accept_redirects net/ipv4/conf/all/accept_source_route \
+    net/ipv4/conf/all/arp_announce net/ipv4/conf/all/arp_ignore net/ipv4/conf/all/forwarding \
+    net/ipv4/conf/all/log_martians net/ipv4/conf/all/rp_filter net/ipv4/conf/all/secure_redirects \
+    net/ipv4/conf/all/send_redirects net/ipv4/conf/all/shared_media \
+    net/ipv4/conf/default/accept_redirects net/ipv4/conf/default/accept_source_route \
+    net/ipv4/conf/default/log_martians net/ipv4/conf/default/rp_filter \
+    net/ipv4/conf/default/secure_redirects net/ipv4/conf/default/send_redirects \
+    net/ipv4/conf/default/shared_media net/ipv4/icmp_echo_ignore_broadcasts \
+    net/ipv4/icmp_ignore_bogus_error_responses net/ipv4/icmp_ratelimit net/ipv4/icmp_ratemask \
+    net/ipv4/ip_forward net/ipv4/tcp_rfc1337 net/ipv4/tcp_syncookies net/ipv4/tcp_timestamps \
+    net/ipv6/conf/all/accept_ra net/ipv6/conf/all/accept_redirects \
+    net/ipv6/conf/all/accept_source_route net/ipv6/conf/all/autoconf \
+    net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/all/forwarding \
+    net/ipv6/conf/all/router_solicitations net/ipv6/conf/default/accept_ra \
+    net/ipv6/conf/default/accept_ra_defrtr net/ipv6/conf/default/accept_ra_pinfo \
+    net/ipv6/conf/default/accept_ra_rtr_pref net/ipv6/conf/default/accept_redirects \
+    net/ipv6/conf/default/accept_source_route net/ipv6/conf/default/autoconf \
+    net/ipv6/conf/default/dad_transmits net/ipv6/conf/default/max_addresses \
+    net/ipv6/conf/default/router_solicitations vm/mmap_min_addr vm/overcommit_memory";
 
 /// Key of the answer for parameters that are not in [`BASE`].
 const ASKED: &str = "asked";

@@ -176,7 +176,8 @@ fn configured_and_running_values_differ() {
         "/etc/sysctl.d/50-a.conf",
         "net.ipv4.ip_forward = 0\nkernel.sysrq=1",
     )]);
-    let state = "f net/ipv4/ip_forward\nf vm/x\nu kernel/sysrq\n- kernel/no/such\nnet/ipv4/ip_forward:1\nvm/x:1\t2\nvm/x:3\n";
+    let state = "f net/ipv4/ip_forward\nf vm/x\nu kernel/sysrq\n- kernel/no/such\n\
+        net/ipv4/ip_forward:1\nvm/x:1\t2\nvm/x:3\n";
     let frames = |identity| {
         [
             identity,
@@ -184,31 +185,36 @@ fn configured_and_running_values_differ() {
             ("sysctl", "", 0, "-", state),
         ]
     };
-    let told = |yaml: &str, identity| lines(&format!("- {yaml}"), &frames(identity)).join("");
+    let judge_check =
+        |yaml: &str, identity| lines(&format!("- {yaml}"), &frames(identity)).join("");
     let name = "kernel_parameter: net.ipv4.ip_forward";
     assert!(
-        told(
+        judge_check(
             &format!("{{{name}, configured: 0, file: /etc/sysctl.d/50-a.conf}}"),
             OWN
         )
         .starts_with("passed")
     );
     assert_eq!(
-        told(&format!("{{{name}, configured: 0, running: 0}}"), OWN),
+        judge_check(&format!("{{{name}, configured: 0, running: 0}}"), OWN),
         "failed  kernel_parameter:net.ipv4.ip_forward  running: expected \"0\", actual \"1\""
     );
     assert!(
-        told(&format!("{{{name}, configured: 0, running: 0}}"), FOREIGN).starts_with("skipped")
+        judge_check(&format!("{{{name}, configured: 0, running: 0}}"), FOREIGN)
+            .starts_with("skipped")
     );
-    assert!(told(&format!("{{{name}, configured: 1, running: 1}}"), FOREIGN).starts_with("failed"));
-    assert!(told(&format!("{{{name}, value: 1}}"), OWN).starts_with("passed"));
-    assert!(told("{kernel_parameter: vm.x, running: 1 2 3}", OWN).starts_with("passed"));
-    let missing = told("{kernel_parameter: kernel.no.such, running: {not: 1}}", OWN);
+    assert!(
+        judge_check(&format!("{{{name}, configured: 1, running: 1}}"), FOREIGN)
+            .starts_with("failed")
+    );
+    assert!(judge_check(&format!("{{{name}, value: 1}}"), OWN).starts_with("passed"));
+    assert!(judge_check("{kernel_parameter: vm.x, running: 1 2 3}", OWN).starts_with("passed"));
+    let missing = judge_check("{kernel_parameter: kernel.no.such, running: {not: 1}}", OWN);
     assert!(
         missing.starts_with("failed") && missing.contains("not a parameter of this kernel"),
         "{missing}"
     );
-    let unset = told(
+    let unset = judge_check(
         "{kernel_parameter: kernel.no.such, configured: {not: 1}}",
         OWN,
     );
@@ -217,15 +223,18 @@ fn configured_and_running_values_differ() {
         "{unset}"
     );
     assert!(
-        told(
+        judge_check(
             "{kernel_parameter: kernel.no.such, configured: {absent: true}}",
             OWN
         )
         .starts_with("passed")
     );
-    assert!(told("{kernel_parameter: kernel.sysrq, running: {not: 1}}", OWN).starts_with("error"));
     assert!(
-        told(
+        judge_check("{kernel_parameter: kernel.sysrq, running: {not: 1}}", OWN)
+            .starts_with("error")
+    );
+    assert!(
+        judge_check(
             "{kernel_parameter: kernel.other, running: {absent: true}}",
             OWN
         )
@@ -238,7 +247,7 @@ fn configured_and_running_values_differ() {
         "-",
         "uid=0\nkernel_owned=yes\ndirectory=yes\n",
     );
-    assert!(told(&format!("{{{name}, running: 0}}"), directory).starts_with("skipped"));
+    assert!(judge_check(&format!("{{{name}, running: 0}}"), directory).starts_with("skipped"));
 }
 
 #[test]
@@ -247,17 +256,17 @@ fn unreadable_file_is_an_error() {
         ("sysctl-files", "", 2, "-", ""),
         ("sysctl-files", "", 0, "-", "u /etc/sysctl.d/a.conf\n"),
     ] {
-        let told = lines(
+        let verdicts = lines(
             "- {kernel_parameter: a.b, configured: {absent: true}}",
             &[OWN, files],
         );
-        assert!(told[0].starts_with("error"), "{told:?}");
+        assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
     }
-    let told = lines(
+    let verdicts = lines(
         "- {kernel_parameter: a.b, running: {absent: true}}",
         &[OWN, ("sysctl", "", 3, "-", "no")],
     );
-    assert!(told[0].starts_with("error"), "{told:?}");
+    assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
 }
 
 #[test]

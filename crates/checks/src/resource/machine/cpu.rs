@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn processor_is_judged_only_with_own_kernel() {
         let text = |owned: &str| format!("uid=0\nkernel_owned={owned}\n");
-        let told = |yaml: &str, owned: &str, flags: &str| {
+        let judge_check = |yaml: &str, owned: &str, flags: &str| {
             let identity = text(owned);
             let known = "./meltdown:Not affected\n./mds:Vulnerable: Clear CPU buffers attempted\n";
             let frames = [
@@ -92,18 +92,22 @@ mod tests {
             lines(&format!("- {yaml}"), &frames).join("")
         };
         assert!(
-            told("{cpu: this, flags: {include: nx}}", "yes", " fpu nx\n").starts_with("passed")
+            judge_check("{cpu: this, flags: {include: nx}}", "yes", " fpu nx\n")
+                .starts_with("passed")
         );
-        assert!(told("{cpu: this, flags: {include: nx}}", "yes", " fpu\n").starts_with("failed"));
         assert!(
-            told("{cpu: this, flags: {disjoint: [nx]}}", "yes", "").starts_with("failed"),
+            judge_check("{cpu: this, flags: {include: nx}}", "yes", " fpu\n").starts_with("failed")
+        );
+        assert!(
+            judge_check("{cpu: this, flags: {disjoint: [nx]}}", "yes", "").starts_with("failed"),
             "missing flags are not an empty list"
         );
         assert!(
-            told("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n").starts_with("skipped")
+            judge_check("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n")
+                .starts_with("skipped")
         );
         assert!(
-            told(
+            judge_check(
                 "{cpu: this, vulnerabilities: {include: \"meltdown: Not affected\"}}",
                 "yes",
                 ""
@@ -111,7 +115,7 @@ mod tests {
             .starts_with("passed")
         );
         assert!(
-            told(
+            judge_check(
                 "{cpu: this, vulnerabilities: {each: {not: {match: Vulnerable}}}}",
                 "yes",
                 ""

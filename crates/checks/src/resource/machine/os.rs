@@ -90,20 +90,20 @@ mod tests {
     fn os_release_identifies_the_system() {
         let text = "# x\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n";
         let frames = [IDENTITY, ("os-release", "", 0, "-", text)];
-        let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
+        let judge_check = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");
         assert_eq!(
-            told(
+            judge_check(
                 "{os: this, name: ubuntu, family: {include: debian}, version: {at_least: \"22\"}}"
             ),
             "passed  os:this"
         );
         assert_eq!(
-            told("{os: this, codename: {absent: true}}"),
+            judge_check("{os: this, codename: {absent: true}}"),
             "passed  os:this"
         );
-        assert!(told("{os: this, name: debian}").starts_with("failed"));
+        assert!(judge_check("{os: this, name: debian}").starts_with("failed"));
         assert_eq!(
-            told("{file: /x, when: os.name == \"debian\"}"),
+            judge_check("{file: /x, when: os.name == \"debian\"}"),
             "skipped file:/x  it does not apply here: os.name == \"debian\""
         );
         assert!(lines("- {os: this, name: debian}", &[IDENTITY])[0].starts_with("error"));

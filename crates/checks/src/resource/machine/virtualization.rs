@@ -91,7 +91,8 @@ mod tests {
                 if container { "no" } else { "yes" }
             );
             let yaml = format!(
-                "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: {}}}",
+                "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: \
+                    {}}}",
                 !container
             );
             assert_eq!(
@@ -100,10 +101,10 @@ mod tests {
                 "{system}"
             );
         }
-        let told = lines(
+        let verdicts = lines(
             "- {virtualization: this, container: false}",
             &[("identity", "", 0, "-", "uid=0\n")],
         );
-        assert!(told[0].starts_with("error"), "{told:?}");
+        assert!(verdicts[0].starts_with("error"), "{verdicts:?}");
     }
 }

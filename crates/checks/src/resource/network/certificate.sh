@@ -1,4 +1,4 @@
-# key path: the certificates of a PEM file, and nothing else that is in it.
+# key path: sends the certificates of a PEM file, and no other content.
 certificate() {
   if ! place "$2" 1; then
     put certificate "$1" 3 'too many levels of symbolic links'
@@ -8,7 +8,7 @@ certificate() {
   if [ "$state" != 0 ]; then
     put certificate "$1" "$state" "$line"
   elif [ ! -f "$at" ]; then
-    put certificate "$1" 3 'it is no file'
+    put certificate "$1" 3 'it is not a regular file'
   elif [ ! -r "$at" ]; then
     put certificate "$1" 2 'Permission denied'
   else

@@ -41,7 +41,7 @@ H0IVhJR4UW22YuxjeKD0GwGSsr0DKoauuOv1nsax70EDMsn8ypgGdXZOiDiGhbHf
 -----END CERTIFICATE-----
 ";
 
-fn told(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
+fn judge_check(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
     let identity = format!("uid=0\nclock={clock}\n");
     let frames = [
         ("identity", "", 0, "-", identity.as_str()),
@@ -54,18 +54,20 @@ fn told(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
 fn the_first_certificate_of_a_file_is_told() {
     let chain = format!("{LEAF}{CA}");
     for yaml in [
-        "subject: CN=example.org, self_signed: false, key_bits: 256, signature: sha256WithRSAEncryption",
-        "issuer: {match: \"CN=Example CA\"}, not_before: \"2026-01-01T00:00:00Z\", not_after: \"2026-12-31T12:00:00Z\"",
+        "subject: CN=example.org, self_signed: false, key_bits: 256, signature: \
+            sha256WithRSAEncryption",
+        "issuer: {match: \"CN=Example CA\"}, not_before: \"2026-01-01T00:00:00Z\", not_after: \
+            \"2026-12-31T12:00:00Z\"",
         "names: {same_set: [example.org, 192.0.2.1, \"2001:db8::1\"]}",
     ] {
         assert_eq!(
-            told(yaml, 0, &chain, ""),
+            judge_check(yaml, 0, &chain, ""),
             "passed  certificate:/c.pem",
             "{yaml}"
         );
     }
     assert_eq!(
-        told(
+        judge_check(
             "key_length: 2048, self_signed: true, names: {empty: true}",
             0,
             CA,
@@ -83,29 +85,29 @@ fn days_left_use_the_clock_of_the_target() {
         ("2026-12-31T12:00:01Z", -1),
     ] {
         assert_eq!(
-            told(&format!("days_left: {days}"), 0, LEAF, clock),
+            judge_check(&format!("days_left: {days}"), 0, LEAF, clock),
             "passed  certificate:/c.pem",
             "{clock}"
         );
     }
     assert!(
-        told("days_left: {at_least: 14}", 0, LEAF, "").starts_with("error"),
+        judge_check("days_left: {at_least: 14}", 0, LEAF, "").starts_with("error"),
         "no clock"
     );
 }
 
 #[test]
 fn invalid_certificate_is_error_and_missing_one_fails() {
-    assert!(told("days_left: {at_least: 0}", 1, "", "").contains("but it does not exist"));
+    assert!(judge_check("days_left: {at_least: 0}", 1, "", "").contains("but it does not exist"));
     let broken = LEAF.replace("MII", "MIJ");
     for (rc, text) in [
         (0, ""),
         (0, broken.as_str()),
         (2, "Permission denied"),
-        (3, "it is no file"),
+        (3, "it is not a regular file"),
     ] {
         assert!(
-            told("self_signed: false", rc, text, "").starts_with("error"),
+            judge_check("self_signed: false", rc, text, "").starts_with("error"),
             "{text}"
         );
     }

@@ -60,8 +60,8 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
         .map(|one| one.target.subject.as_str())
         .filter(|tool| KIND.subject.words.contains(tool))
         .collect();
-    let files = "from /etc/nftables.conf /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables; \
-                 listing firewall_files 0 -name '*'";
+    let files = "from /etc/nftables.conf /etc/iptables/rules.v4 /etc/iptables/rules.v6 \
+        /etc/sysconfig/iptables /etc/sysconfig/ip6tables; listing firewall_files 0 -name '*'";
     let asks = tools
         .into_iter()
         .map(|tool| format!("[ -n \"$R\" ] || firewall {tool}"));
@@ -183,9 +183,13 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 mod tests {
     use crate::tests::{IDENTITY, lines};
 
-    const NFT: &str = "table inet filter {\n\tset allowed {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1,\n\t\t\t     10.0.0.2 }\n\t}\n\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\
-        \t\tct state { established, related } accept\n\t\ttcp dport 22 accept\n\t}\n\n\tchain own {\n\t\tcounter\n\t}\n}\ntable ip nat {\n}\n";
-    const SAVE: &str = "# Generated\n*filter\n:INPUT DROP [0:0]\n:MINE - [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    const NFT: &str = "table inet filter {\n\tset allowed {\n\t\ttype ipv4_addr\n\
+        \t\telements = { 10.0.0.1,\n\t\t\t     10.0.0.2 }\n\t}\n\n\tchain input {\n\
+        \t\ttype filter hook input priority filter; policy drop;\n\
+        \t\tct state { established, related } accept\n\t\ttcp dport 22 accept\n\t}\n\n\
+        \tchain own {\n\t\tcounter\n\t}\n}\ntable ip nat {\n}\n";
+    const SAVE: &str = "# Generated\n*filter\n:INPUT DROP [0:0]\n:MINE - [0:0]\n\
+        -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
 
     fn judge_check(yaml: &str, tool: &str, rc: i32, text: &str) -> String {
         lines(
@@ -197,11 +201,12 @@ mod tests {
 
     #[test]
     fn rules_are_listed_as_the_tools_print_them() {
-        let yaml = "nft, tables: {same_set: [inet filter, ip nat]}, policies: {same_set: [inet filter input drop]}, \
-            rules: {same_set: [\"ct state { established, related } accept\", tcp dport 22 accept, counter]}";
+        let yaml = "nft, tables: {same_set: [inet filter, ip nat]}, policies: {same_set: [inet \
+            filter input drop]}, rules: {same_set: [\"ct state { established, related } accept\", \
+            tcp dport 22 accept, counter]}";
         assert_eq!(judge_check(yaml, "nft", 0, NFT), "passed  firewall:nft");
-        let yaml = "iptables, tables: {same_set: [filter]}, policies: {same_set: [filter INPUT DROP]}, \
-            rules: {same_set: [\"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\"]}";
+        let yaml = "iptables, tables: {same_set: [filter]}, policies: {same_set: [filter INPUT \
+            DROP]}, rules: {same_set: [\"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\"]}";
         assert_eq!(
             judge_check(yaml, "iptables", 0, SAVE),
             "passed  firewall:iptables"

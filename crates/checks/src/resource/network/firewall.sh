@@ -1,4 +1,4 @@
-# program: its rules as it prints them, in the own network namespace.
+# program: sends the rules that it prints in its own network namespace.
 firewall() {
   case $1 in
   nft) program='nft -s list ruleset' ;;

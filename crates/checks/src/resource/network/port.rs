@@ -223,8 +223,9 @@ fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observed {
 mod tests {
     use crate::tests::{IDENTITY, lines, refusal};
 
-    const SOCKETS: &str = "tcp 00000000:0016 11\ntcp6 00000000000000000000000000000000:0016 12\ntcp 0100007F:0035 13\n\
-        tcp6 00000000000000000000000001000000:0277 14\nudp 9401A8C0:0044 15\n";
+    const SOCKETS: &str = "tcp 00000000:0016 11\ntcp6 00000000000000000000000000000000:0016 12\n\
+        tcp 0100007F:0035 13\ntcp6 00000000000000000000000001000000:0277 14\n\
+        udp 9401A8C0:0044 15\n";
 
     fn judge_check(yaml: &str, uid: &str, owners: &str) -> String {
         let identity = format!("uid={uid}\nkernel=Linux\n");
@@ -240,7 +241,8 @@ mod tests {
     fn kernel_socket_tables_are_parsed() {
         for yaml in [
             "22",
-            "tcp/22, addresses: {same_set: [\"0.0.0.0\", \"::\"]}, protocols: {same_set: [tcp, tcp6]}",
+            "tcp/22, addresses: {same_set: [\"0.0.0.0\", \"::\"]}, protocols: {same_set: [tcp, \
+                tcp6]}",
             "53, addresses: {same_set: [\"127.0.0.1\"]}",
             "631, addresses: {same_set: [\"::1\"]}",
             "udp/68, addresses: {same_set: [\"192.168.1.148\"]}",

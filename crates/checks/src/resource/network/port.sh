@@ -1,4 +1,5 @@
-# Sockets that wait for somebody: `protocol address:port inode`, as the kernel shows them in the own network namespace.
+# Sends listening sockets of the network namespace: `protocol address:port inode`, as the kernel
+# prints them.
 listening() {
   [ -z "$R" ] || return 0
   rows='' readable=''
@@ -15,7 +16,7 @@ listening() {
   put listening - 0 "$rows"
 }
 
-# Whose they are: `inode program`.
+# Sends the owners of sockets: `inode program`.
 socket_owners() {
   rows=$(
     set +f

@@ -159,9 +159,13 @@ mod tests {
 
     const UNITS: &str = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/chrony.service\n\
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/systemd-timesyncd.service\n\
-        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/multi-user.target.wants/chrony.service -> /usr/lib/systemd/system/chrony.service\n";
-    const SERVERS: &str = "./etc/chrony/chrony.conf\tpool 2.debian.pool.ntp.org iburst\n./etc/chrony/sources.d/a.sources\tserver 169.254.169.123 prefer\n\
-        ./etc/systemd/timesyncd.conf\tNTP=a b\nfind: './etc/ntp.conf': No such file or directory\n!1\n";
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 \
+        ./etc/systemd/system/multi-user.target.wants/chrony.service -> \
+        /usr/lib/systemd/system/chrony.service\n";
+    const SERVERS: &str = "./etc/chrony/chrony.conf\tpool 2.debian.pool.ntp.org iburst\n\
+        ./etc/chrony/sources.d/a.sources\tserver 169.254.169.123 prefer\n\
+        ./etc/systemd/timesyncd.conf\tNTP=a b\nfind: './etc/ntp.conf': No such file or directory\n\
+        !1\n";
 
     fn judge_check(yaml: &str, identity: &str, units: &str, said: &str) -> String {
         let frames = [
@@ -177,7 +181,8 @@ mod tests {
     fn only_enabled_services_count() {
         let own = "uid=0\nkernel_owned=yes\n";
         assert_eq!(judge_check("", own, UNITS, ""), "passed  time_sync:this");
-        let yaml = ", services: {same_set: [chrony]}, servers: {same_set: [2.debian.pool.ntp.org, 169.254.169.123]}";
+        let yaml = ", services: {same_set: [chrony]}, servers: {same_set: [2.debian.pool.ntp.org, \
+            169.254.169.123]}";
         assert_eq!(judge_check(yaml, own, UNITS, ""), "passed  time_sync:this");
         let timesyncd = UNITS.replace("wants/chrony", "wants/systemd-timesyncd");
         assert_eq!(

@@ -1,4 +1,5 @@
-# unit directories: services that keep the time, where they get it from, and whether they have it.
+# unit directories: sends time synchronization services, their servers, and the state of the
+# clock.
 time_sync() {
   # shellcheck disable=SC2086 # words
   from $1
@@ -16,7 +17,7 @@ time_sync() {
   elif command -v timedatectl >/dev/null && said=$(limit 10 timedatectl show -p NTPSynchronized --value 2>/dev/null); then
     put time_synchronised - 0 "timedatectl: $said"
   else
-    put time_synchronised - 3 'neither timesyncd, chronyc nor timedatectl tells'
+    put time_synchronised - 3 'timesyncd, chronyc and timedatectl report no state'
   fi
 }
 

@@ -25,12 +25,14 @@ fn packages_are_judged_by_dpkg_status() {
         ("{package: pending}", "passed  package:pending"),
         (
             "{package: kept}",
-            "failed  package:kept  installed: expected true, actual false (deinstall ok config-files)",
+            "failed  package:kept  installed: expected true, actual false (deinstall ok \
+                config-files)",
         ),
         ("{package: kept, installed: false}", "passed  package:kept"),
         (
             "{package: unpacked}",
-            "failed  package:unpacked  installed: expected true, actual false (install ok unpacked)",
+            "failed  package:unpacked  installed: expected true, actual false (install ok \
+                unpacked)",
         ),
         (
             "{package: absent}",

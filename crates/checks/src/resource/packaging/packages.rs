@@ -114,7 +114,7 @@ mod tests {
     fn patterns_match_whole_names_of_installed_packages() {
         let rows = "linux-image-6.1\tamd64\tinstall ok installed\t6.1-1\t\t\nlinux-image-6.2\tamd64\tdeinstall ok config-files\t6.2\t\t\n\
             libc6\tamd64\tinstall ok installed\t2.36\t\t\nlibc6\ti386\tinstall ok installed\t2.35\t\t\ng++\tamd64\tinstall ok installed\t12\t\t\n";
-        let told = |yaml: &str| {
+        let judge_check = |yaml: &str| {
             lines(
                 &format!("- {{packages: {yaml}}}"),
                 &[IDENTITY, ("packages", "", 0, "-", rows)],
@@ -123,17 +123,22 @@ mod tests {
         };
         for yaml in [
             "\"linux-image-*\"",
-            "\"linux-image-*\", names: {same_set: [linux-image-6.1]}, versions: {same_set: [6.1-1]}",
+            "\"linux-image-*\", names: {same_set: [linux-image-6.1]}, versions: {same_set: \
+                [6.1-1]}",
             "\"libc?\", names: {count: 1}, versions: {same_set: [\"2.35\", \"2.36\"]}",
             "\"lib[!a-b]6\"",
             "\"g++\"",
             "\"image*\", names: {empty: true}",
             "\"g+\", names: {empty: true}",
         ] {
-            assert!(told(yaml).starts_with("passed"), "{yaml}: {}", told(yaml));
+            assert!(
+                judge_check(yaml).starts_with("passed"),
+                "{yaml}: {}",
+                judge_check(yaml)
+            );
         }
         assert_eq!(
-            told("\"telnet*\""),
+            judge_check("\"telnet*\""),
             "failed  packages:telnet*  names: expected something, actual nothing"
         );
         assert!(

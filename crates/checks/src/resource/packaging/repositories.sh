@@ -1,5 +1,5 @@
-# Where packages come from, `path<TAB>line`: configuration of apt and dnf without comments and blocks of keys; what logs in
-# stays here.
+# Sends the configuration of apt and dnf as `path<TAB>line`, without comments, embedded keys and
+# credentials.
 repositories() {
   from /etc/apt/sources.list /etc/apt/sources.list.d /etc/yum.repos.d
   follow '*.list' '*.sources' '*.repo'

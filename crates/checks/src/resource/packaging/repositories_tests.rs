@@ -15,12 +15,15 @@ fn judge_check(yaml: &str, text: &str) -> String {
     .join("")
 }
 
-const APT: &str = "./etc/apt/sources.list\tdeb [signed-by=/k.gpg,/l.gpg arch=amd64] http://deb.debian.org/debian bookworm main contrib # x\n\
-    ./etc/apt/sources.list\t\n\
-    ./etc/apt/sources.list.d/a.sources\tTypes: deb\n./etc/apt/sources.list.d/a.sources\tURIs: https://a/ https://...@b/\n\
-    ./etc/apt/sources.list.d/a.sources\tSuites: bookworm-security\n./etc/apt/sources.list.d/a.sources\tComponents: main\n\
-    ./etc/apt/sources.list.d/a.sources\tSigned-By:\n\
-    ./etc/apt/sources.list.d/a.sources\t\n./etc/apt/sources.list.d/a.sources\tEnabled: no\n./etc/apt/sources.list.d/a.sources\tURIs: http://off/\n\
+const APT: &str = "./etc/apt/sources.list\tdeb [signed-by=/k.gpg,/l.gpg arch=amd64] \
+    http://deb.debian.org/debian bookworm main contrib # x\n./etc/apt/sources.list\t\n\
+    ./etc/apt/sources.list.d/a.sources\tTypes: deb\n\
+    ./etc/apt/sources.list.d/a.sources\tURIs: https://a/ https://...@b/\n\
+    ./etc/apt/sources.list.d/a.sources\tSuites: bookworm-security\n\
+    ./etc/apt/sources.list.d/a.sources\tComponents: main\n\
+    ./etc/apt/sources.list.d/a.sources\tSigned-By:\n./etc/apt/sources.list.d/a.sources\t\n\
+    ./etc/apt/sources.list.d/a.sources\tEnabled: no\n\
+    ./etc/apt/sources.list.d/a.sources\tURIs: http://off/\n\
     find: './etc/yum.repos.d': No such file or directory\n!1\n";
 
 #[test]
@@ -51,7 +54,8 @@ fn unverified_repository_is_insecure() {
             true,
         ),
         (
-            "./etc/apt/sources.list.d/a.sources\tURIs: https://x/\n./etc/apt/sources.list.d/a.sources\tTrusted: yes\n",
+            "./etc/apt/sources.list.d/a.sources\tURIs: https://x/\n\
+                ./etc/apt/sources.list.d/a.sources\tTrusted: yes\n",
             true,
         ),
         (
@@ -59,11 +63,13 @@ fn unverified_repository_is_insecure() {
             false,
         ),
         (
-            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n./etc/yum.repos.d/a.repo\tgpgcheck = 0\n",
+            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n\
+                ./etc/yum.repos.d/a.repo\tgpgcheck = 0\n",
             true,
         ),
         (
-            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tenabled=0\n./etc/yum.repos.d/a.repo\tgpgcheck=0\n",
+            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tenabled=0\n\
+                ./etc/yum.repos.d/a.repo\tgpgcheck=0\n",
             false,
         ),
     ] {

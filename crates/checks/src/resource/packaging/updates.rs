@@ -87,7 +87,7 @@ mod tests {
         let text = "Inst base-files [12.4] (12.5 Debian:12.12/oldstable [amd64])\n\
             Inst openssl [3.0.16-1] (3.0.17-1 Debian-Security:12/oldstable-security [amd64])\n\
             Inst curl [8.5-2] (8.5-3 Ubuntu:24.04/noble-security [amd64])\n";
-        let told = |yaml: &str, rc, text: &str| {
+        let judge_check = |yaml: &str, rc, text: &str| {
             lines(
                 &format!("- {{phase: [boot], updates: {yaml}}}"),
                 &[
@@ -99,21 +99,21 @@ mod tests {
             .join("")
         };
         assert_eq!(
-            told("security, count: 2, lists_age_days: {at_most: 7}", 0, text),
+            judge_check("security, count: 2, lists_age_days: {at_most: 7}", 0, text),
             "passed  updates:security"
         );
         assert_eq!(
-            told(
+            judge_check(
                 "all, names: {same_set: [base-files, openssl, curl]}",
                 0,
                 text
             ),
             "passed  updates:all"
         );
-        assert!(told("security", 0, text).starts_with("failed"));
-        assert_eq!(told("security", 0, ""), "passed  updates:security");
-        assert!(told("security", 0, "Inst nonsense\n").starts_with("error"));
-        assert!(told("security", 3, "there are no lists").starts_with("error"));
+        assert!(judge_check("security", 0, text).starts_with("failed"));
+        assert_eq!(judge_check("security", 0, ""), "passed  updates:security");
+        assert!(judge_check("security", 0, "Inst nonsense\n").starts_with("error"));
+        assert!(judge_check("security", 3, "there are no lists").starts_with("error"));
         assert!(
             lines(
                 "- {phase: [boot], updates: all}",

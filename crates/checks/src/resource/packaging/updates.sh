@@ -1,8 +1,8 @@
-# The updates that apt would make by the lists that are there, also of what is held back: nothing is fetched, installed or written, not even apt's
-# caches and the log of what it planned.
+# Sends the updates that apt would install with the current lists, including held packages. It
+# downloads, installs and writes nothing, not even the caches and the log of apt.
 pending_updates() {
   if ! command -v apt-get >/dev/null; then
-    put updates - 3 'there is no apt-get: only apt can be asked'
+    put updates - 3 'apt-get is not installed: only apt is supported'
     return
   fi
   newest='' lists=''
@@ -14,7 +14,7 @@ pending_updates() {
     return
   fi
   if [ -z "$lists" ]; then
-    put updates - 3 'there are no lists of packages: run `apt-get update` in the build before this check, or `bakeline probe`'
+    put updates - 3 'no package lists: run `apt-get update` in the build before this check, or `bakeline probe`'
     return
   fi
   if rows=$(limit 60 apt-get -s -q -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= \

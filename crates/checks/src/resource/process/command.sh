@@ -1,11 +1,12 @@
-# label: what it reads, cut at CAP + 1 bytes; the rest is read too, so that no writer dies of it.
+# label: sends its input, cut at CAP + 1 bytes. It also reads the rest, so that no writer gets
+# SIGPIPE.
 grab() {
   h=$(drain | { head -c "$((CAP + 1))" && cat >/dev/null; } | hex)
   echo "$1:$h"
 }
 
-# key seconds text; a background process that keeps a pipe open is waited for a little. The lines come in the order r, l,
-# o, e: each reader ends after the writers before it.
+# key seconds text: runs a command. It waits a little for a background process that keeps a pipe
+# open. The lines are in the order r, l, o, e: each reader ends after the writers before it.
 command_() {
   late=$(($2 + 5))
   # shellcheck disable=SC2016 # expanded by the inner shell

@@ -164,12 +164,16 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
 mod tests {
     use crate::tests::{IDENTITY, lines};
 
-    const TABLES: &str = "./etc/crontab\tSHELL=/bin/sh\n./etc/crontab\t17 *\t* * *\troot  cd / && run-parts /etc/cron.hourly\n\
-        ./etc/cron.d/x\t@reboot www-data /usr/bin/x\n./var/spool/cron/crontabs/bob\t*/5 * * * * /home/bob/job\n\
+    const TABLES: &str = "./etc/crontab\tSHELL=/bin/sh\n\
+        ./etc/crontab\t17 *\t* * *\troot  cd / && run-parts /etc/cron.hourly\n\
+        ./etc/cron.d/x\t@reboot www-data /usr/bin/x\n\
+        ./var/spool/cron/crontabs/bob\t*/5 * * * * /home/bob/job\n\
         find: './var/spool/cron': No such file or directory\n!1\n";
 
     fn judge_check(yaml: &str, tables: &str) -> String {
-        let scripts = "-rwxr-xr-x 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/dpkg\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/off\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.allow\n";
+        let scripts = "-rwxr-xr-x 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/dpkg\n\
+            -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/off\n\
+            -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.allow\n";
         let frames = [
             IDENTITY,
             ("cron_tables", "", 0, "-", tables),
@@ -182,7 +186,8 @@ mod tests {
     #[test]
     fn tables_are_parsed_like_cron() {
         for yaml in [
-            "system, entries: {same_set: [\"17 * * * * root cd / && run-parts /etc/cron.hourly\", \"@reboot www-data /usr/bin/x\", \"@daily root /etc/cron.daily/dpkg\"]}",
+            "system, entries: {same_set: [\"17 * * * * root cd / && run-parts /etc/cron.hourly\", \
+                \"@reboot www-data /usr/bin/x\", \"@daily root /etc/cron.daily/dpkg\"]}",
             "bob, entries: {same_set: [\"*/5 * * * * bob /home/bob/job\"]}",
             "eve, entries: {empty: true}",
             "system, allowed: {same_set: [root]}",

@@ -1,4 +1,5 @@
-# `path<TAB>line` of what cron is told, without comments; what looks like a password stays here.
+# Sends `path<TAB>line` of the cron tables without comments. Text that looks like a password is
+# removed.
 cron() {
   lines='!/^[ \t]*(#|$)/ { print FILENAME "\t" $0 }'
   from /etc/crontab /etc/cron.d /var/spool/cron/crontabs /var/spool/cron

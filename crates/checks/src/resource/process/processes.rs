@@ -168,7 +168,8 @@ mod tests {
         for yaml in [
             "sshd",
             "systemd-journald",
-            "sshd, count: 2, users: {same_set: [root, \"1000\"]}, arguments: {any: {match: \"-D$\"}}",
+            "sshd, count: 2, users: {same_set: [root, \"1000\"]}, arguments: {any: {match: \
+                \"-D$\"}}",
             "ntpd, running: false",
             "ntpd, count: 0",
         ] {

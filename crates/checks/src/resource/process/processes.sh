@@ -1,10 +1,11 @@
-# name...: the processes of this system, `pid<TAB>number of user<TAB>name` each, and the arguments of those with these names.
+# name...: sends the processes of this system as `pid<TAB>UID<TAB>name`, and the arguments of
+# those with one of the names.
 processes() {
   if [ ! -r /proc/self/status ]; then
     put processes - 1 ''
     return
   elif [ ! -r /proc/1/status ]; then
-    put processes - 2 'the processes of others are hidden'
+    put processes - 2 'processes of other users are hidden'
     return
   fi
   set +f
@@ -27,14 +28,14 @@ processes() {
   set -f
   put processes - 0 "$rows"
   for wanted in "$@"; do
-    short=$(printf '%.15s' "$wanted") told='' rest=$rows$nl
+    short=$(printf '%.15s' "$wanted") arguments='' rest=$rows$nl
     while [ -n "$rest" ]; do
       row=${rest%%"$nl"*} rest=${rest#*"$nl"}
       [ "${row##*"$tab"}" = "$short" ] || continue
       line=$({ tr '\000\n' '  ' <"/proc/${row%%"$tab"*}/cmdline"; } 2>/dev/null) || continue
-      told=$told$line$nl
+      arguments=$arguments$line$nl
     done
-    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$told" | without_secrets)"
+    put arguments "$(printf %s "$wanted" | hex)" 0 "$(printf %s "$arguments" | without_secrets)"
   done
 }
 

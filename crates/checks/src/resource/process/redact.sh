@@ -1,4 +1,5 @@
-# address: what looks like a password, a token or a key in command lines stays on the target; of lines that fit the address.
+# address: removes text that looks like a password, token or key from command lines on lines that
+# match the address.
 without_secrets() {
   value="('[^']*'|\"[^\"]*\"|[^ ;]+)"
   word='[A-Za-z0-9_-]*([Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Tt][Oo][Kk][Ee][Nn]|[Kk][Ee][Yy])[A-Za-z0-9_-]*'

@@ -1,5 +1,5 @@
-# Every file of authorized keys that sshd reads: its defaults, and what sshd_config names. Of a key its type, the names of
-# its options and its comment are told, not the key.
+# Files of authorized keys that sshd reads: the defaults and those of sshd_config. Sends the type,
+# option names and comment of each key, never the key.
 authorized_keys() {
   from /etc/ssh/sshd_config /etc/ssh/sshd_config.d
   follow '*.conf'
@@ -22,12 +22,12 @@ authorized_keys() {
   elif [ -n "$people" ]; then
     put key_files - 0 "$rows"
   else
-    put key_files - 3 'the table of accounts could not be read'
+    put key_files - 3 'the account table could not be read'
   fi
   listing key_stats 0 -name '*'
 }
 
-# user, uid, home: adds to `rows` and `walk`, and tells what the files hold.
+# user uid home: adds the files of a user to `rows` and `walk`, and sends their keys.
 keys_of() {
   resolve "$home" 1 || return 0
   base=$real
@@ -46,7 +46,7 @@ keys_of() {
   done
 }
 
-# pattern: sets `path`, with sshd's tokens put in.
+# pattern: sets `path` with the tokens of sshd expanded.
 expand() {
   rest=$1 path=''
   while :; do
@@ -63,13 +63,13 @@ expand() {
   path=$path$rest
 }
 
-# The file at `real`: `type<TAB>options<TAB>comment` of each key.
+# Sends the keys of the file `real`: `type<TAB>options<TAB>comment` of each key.
 keys_in() {
   key=$(printf '%s' "$real" | hex)
   if [ ! -r "$R$real" ]; then
     put keys "$key" 2 'Permission denied'
   elif [ ! -f "$R$real" ]; then
-    put keys "$key" 3 'it is no file'
+    put keys "$key" 3 'it is not a regular file'
   else
     h=$(awk '
       { sub(/^[ \t]+/, ""); sub(/\r$/, "") }

@@ -2,11 +2,16 @@
 
 use crate::tests::{IDENTITY, lines};
 
-const PASSWD: &str = "root:x:0:0::/root:/bin/bash\nadmin:x:1000:1000::/home/admin:/bin/bash\nweb:x:33:33::/var/www:/x\n";
-const FILES: &str = "root:0:/root:/root/.ssh/authorized_keys\nadmin:1000:/home/admin:/home/admin/.ssh/authorized_keys\n";
-const STATS: &str = "drwx------ 1 0 0 9 Jan  1 12:00 ./root\ndrwx------ 1 0 0 9 Jan  1 12:00 ./root/.ssh\n\
-    -rw------- 1 0 0 9 Jan  1 12:00 ./root/.ssh/authorized_keys\ndrwxr-xr-x 1 1000 1000 9 Jan  1 12:00 ./home/admin\n\
-    drwx------ 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh/authorized_keys\n";
+const PASSWD: &str = "root:x:0:0::/root:/bin/bash\nadmin:x:1000:1000::/home/admin:/bin/bash\n\
+    web:x:33:33::/var/www:/x\n";
+const FILES: &str = "root:0:/root:/root/.ssh/authorized_keys\n\
+    admin:1000:/home/admin:/home/admin/.ssh/authorized_keys\n";
+const STATS: &str = "drwx------ 1 0 0 9 Jan  1 12:00 ./root\n\
+    drwx------ 1 0 0 9 Jan  1 12:00 ./root/.ssh\n\
+    -rw------- 1 0 0 9 Jan  1 12:00 ./root/.ssh/authorized_keys\n\
+    drwxr-xr-x 1 1000 1000 9 Jan  1 12:00 ./home/admin\n\
+    drwx------ 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh\n\
+    -rw------- 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh/authorized_keys\n";
 
 fn judge_check(subject: &str, yaml: &str, stats: &str, of_root: (i32, &str)) -> String {
     let frames = [

@@ -83,37 +83,42 @@ mod tests {
 
     #[test]
     fn exposed_private_host_keys_fail() {
-        let told = |yaml: &str, text: &str| {
+        let judge_check = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{host_keys: all{yaml}}}"),
                 &[IDENTITY, ("host_keys", "", 0, "-", text)],
             )
             .join("")
         };
-        let found = "-rw------- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key.pub\n";
-        assert_eq!(told("", found), "passed  host_keys:all");
+        let found = "-rw------- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key\n\
+            -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/ssh/ssh_host_ed25519_key.pub\n";
+        assert_eq!(judge_check("", found), "passed  host_keys:all");
         assert_eq!(
-            told(
+            judge_check(
                 ", types: {same_set: [ed25519]}, modes: {each: \"0600\"}, files: {count: 2}",
                 found
             ),
             "passed  host_keys:all"
         );
-        let line = told("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
+        let line = judge_check("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
         assert_eq!(
             line,
-            "failed  host_keys:all  exposed: expected nothing, actual \"/etc/ssh/ssh_host_ed25519_key\""
+            "failed  host_keys:all  exposed: expected nothing, actual \
+                \"/etc/ssh/ssh_host_ed25519_key\""
         );
-        assert!(told("", &found.replace("-rw------- 1 0", "-rw------- 1 7")).starts_with("failed"));
         assert!(
-            told(
+            judge_check("", &found.replace("-rw------- 1 0", "-rw------- 1 7"))
+                .starts_with("failed")
+        );
+        assert!(
+            judge_check(
                 ", files: {empty: true}",
                 "find: './etc/ssh': No such file or directory\n!1\n"
             )
             .starts_with("passed")
         );
         assert!(
-            told(
+            judge_check(
                 ", files: {empty: true}",
                 "find: './etc/ssh': Permission denied\n!1\n"
             )

@@ -10,8 +10,9 @@ fn judge_check(expected: &str, frames: &[(&str, &str, i32, &str, &str)]) -> Stri
 
 #[test]
 fn only_options_for_all_hosts_count() {
-    let text = "Include ssh_config.d/*.conf\nHost *.example !x\n ForwardAgent yes\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\nMatch final all\n\
-        ForwardX11 yes\nMatch all\nHashKnownHosts no\nSendEnv X\n";
+    let text = "Include ssh_config.d/*.conf\nHost *.example !x\n ForwardAgent yes\n\
+        Host *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\nMatch final all\nForwardX11 yes\n\
+        Match all\nHashKnownHosts no\nSendEnv X\n";
     let inner = (
         "config",
         "/etc/ssh/ssh_config.d/a.conf",
@@ -45,9 +46,10 @@ fn only_options_for_all_hosts_count() {
 
 #[test]
 fn effective_options_come_from_the_client() {
-    let told = "port 22\ntunnel false\npubkeyauthentication true\nstricthostkeychecking false\nmacs a,b\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n";
+    let output = "port 22\ntunnel false\npubkeyauthentication true\nstricthostkeychecking false\n\
+        macs a,b\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n";
     let main = ("config", MAIN, 0, "-", "Tunnel yes\n");
-    let frames = [IDENTITY, main, ("ssh-effective", "", 0, "-", told)];
+    let frames = [IDENTITY, main, ("ssh-effective", "", 0, "-", output)];
     for (yaml, outcome) in [
         ("effective, Port: \"22\"", "passed"),
         ("effective, Tunnel: \"no\"", "passed"),

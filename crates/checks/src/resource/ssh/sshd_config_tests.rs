@@ -25,7 +25,8 @@ fn assert_outcomes(outcome: &str, expected: &[&str], frames: &[Frame<'_>]) {
 
 #[test]
 fn first_value_wins_across_drop_ins() {
-    let drop_ins = "? /etc/ssh/sshd_config.d/*.conf\n= /etc/ssh/sshd_config.d/10.conf\n= /etc/ssh/sshd_config.d/20.conf\n";
+    let drop_ins = "? /etc/ssh/sshd_config.d/*.conf\n= /etc/ssh/sshd_config.d/10.conf\n\
+        = /etc/ssh/sshd_config.d/20.conf\n";
     let ten = (
         "config",
         "/etc/ssh/sshd_config.d/10.conf",
@@ -40,7 +41,8 @@ fn first_value_wins_across_drop_ins() {
         "-",
         "PermitRootLogin yes\nHostKey /b\nBanner=/etc/issue\n",
     );
-    let text = "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin yes\nBanner none\nHostKey /c\nMaxAuthTries 2 # few\n";
+    let text = "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin yes\nBanner none\n\
+        HostKey /c\nMaxAuthTries 2 # few\n";
     let frames = [
         IDENTITY,
         main_file(text),
@@ -90,7 +92,8 @@ fn first_value_wins_across_drop_ins() {
 
 #[test]
 fn match_block_does_not_apply_to_everyone() {
-    let text = "Port 22\nInclude /glob\nMatch User a\n  PermitRootLogin no\n  Banner none\nMatch all\n  X11Forwarding no\n  Port 1\nMatch all\nX11Forwarding yes\n";
+    let text = "Port 22\nInclude /glob\nMatch User a\n  PermitRootLogin no\n  Banner none\n\
+        Match all\n  X11Forwarding no\n  Port 1\nMatch all\nX11Forwarding yes\n";
     let inner = (
         "config",
         "/inner",
@@ -179,7 +182,7 @@ fn unreadable_or_unresolvable_include_is_an_error() {
     let glob = |text| ("include", MAIN, 0, "-", text);
     let cases: &[&[Frame<'_>]] = &[
         &[("config", MAIN, 2, "-", "Permission denied")],
-        &[("config", MAIN, 3, "-", "it is no regular file")],
+        &[("config", MAIN, 3, "-", "it is not a regular file")],
         &[("config", MAIN, 0, "t", "Port 22")],
         &[main_file("Port 22\nBanner \"x\n")],
         &[main_file("Port 22\nInclude ~/x\n")],
@@ -242,11 +245,12 @@ fn unreadable_or_unresolvable_include_is_an_error() {
 
 #[test]
 fn effective_options_come_from_the_server() {
-    let told = "port 22\npermitrootlogin without-password\nhostkey /a\nhostkey /b\nciphers a,b\nlogingracetime 30\nkbdinteractiveauthentication no\nforcecommand none\n";
+    let output = "port 22\npermitrootlogin without-password\nhostkey /a\nhostkey /b\nciphers a,b\n\
+        logingracetime 30\nkbdinteractiveauthentication no\nforcecommand none\n";
     let frames = [
         IDENTITY,
         main_file("Port 23\nDebianBanner no\nUseLogin no\n"),
-        ("sshd-effective", "", 0, "-", told),
+        ("sshd-effective", "", 0, "-", output),
     ];
     assert_outcomes(
         "passed",
@@ -276,7 +280,8 @@ fn effective_options_come_from_the_server() {
 
 #[test]
 fn defaults_are_unknown_without_server() {
-    let text = "PermitRootLogin Without-Password\nLoginGraceTime 2m\nLogLevel verbose\nX11Forwarding NO\nMACs +a\nMatch User x\nBanner none\n";
+    let text = "PermitRootLogin Without-Password\nLoginGraceTime 2m\nLogLevel verbose\n\
+        X11Forwarding NO\nMACs +a\nMatch User x\nBanner none\n";
     let silent = (
         "sshd-effective",
         "",
@@ -357,11 +362,13 @@ fn known_version_has_known_defaults() {
     for version in ["1:9.2p1-2+deb12u7", "1:10.0p1-7"] {
         for (yaml, outcome) in [
             (
-                "effective, Port: 22, Banner: none, X11UseLocalhost: \"yes\", PermitRootLogin: \"no\"",
+                "effective, Port: 22, Banner: none, X11UseLocalhost: \"yes\", PermitRootLogin: \
+                    \"no\"",
                 "passed",
             ),
             (
-                "effective, MACs: {superset_of: [hmac-sha2-512-etm@openssh.com]}, LoginGraceTime: 120",
+                "effective, MACs: {superset_of: [hmac-sha2-512-etm@openssh.com]}, LoginGraceTime: \
+                    120",
                 "passed",
             ),
             ("effective, AllowUsers: {absent: true}", "passed"),

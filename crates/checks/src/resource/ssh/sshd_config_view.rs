@@ -70,15 +70,15 @@ pub(crate) fn observe(
         });
     }
     match program_output(program, view) {
-        Answer::Told(options) => match options.get(&keyword) {
+        ProgramOutput::Options(options) => match options.get(&keyword) {
             Some(values) => Observed::Value(Value::Setting(values.clone())),
             // The program does not print every option: it accepts and ignores `UseLogin`.
             None => observe_files(program, &keyword, view, |found| {
                 Observed::Value(Value::Setting(found))
             }),
         },
-        Answer::Refused(why) => Observed::Unknown(why),
-        Answer::Silent(why) => match observe_files(program, &keyword, view, |found| {
+        ProgramOutput::Invalid(why) => Observed::Unknown(why),
+        ProgramOutput::Unavailable(why) => match observe_files(program, &keyword, view, |found| {
             normalize_values(program, &keyword, found, &why)
         }) {
             Observed::Missing(_) if matches!(merge_files(program, view), Seen::Present(_)) => {
@@ -92,10 +92,10 @@ pub(crate) fn observe(
 /// Returns the default of an option, for versions in Debian.
 fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observed {
     let known = openssh_version(program, view)
-        .and_then(|v| program.defaults.iter().find(|(of, _)| *of == v));
+        .and_then(|v| program.defaults.iter().find(|(version, _)| *version == v));
     match known {
-        Some((of, text)) if !program.derived.contains(&keyword) => {
-            let all = view.memoized("openssh", &format!("{} {of}", program.kind), || {
+        Some((version, text)) if !program.derived.contains(&keyword) => {
+            let all = view.memoized("openssh", &format!("{} {version}", program.kind), || {
                 Ok(parse_options(program, text))
             });
             all.observe("has no default", |all| match all.get(keyword) {
@@ -133,28 +133,28 @@ fn openssh_version(program: &Program, view: &View<'_>) -> Option<String> {
 }
 
 /// Output of the program.
-enum Answer {
+enum ProgramOutput {
     /// Options by keyword in lower case.
-    Told(Rc<BTreeMap<String, Vec<String>>>),
+    Options(Rc<BTreeMap<String, Vec<String>>>),
     /// No output for a reason other than the configuration.
-    Silent(String),
+    Unavailable(String),
     /// Invalid configuration, or no collected output.
-    Refused(String),
+    Invalid(String),
 }
 
-fn program_output(program: &Program, view: &View<'_>) -> Answer {
+fn program_output(program: &Program, view: &View<'_>) -> ProgramOutput {
     if view.identity().directory {
-        return Answer::Silent("nothing runs in a directory".to_owned());
+        return ProgramOutput::Unavailable("nothing runs in a directory".to_owned());
     }
     match view.parsed(program.answer, "", |text| Ok(parse_options(program, text))) {
-        Seen::Present(options) => Answer::Told(options),
-        Seen::Absent => Answer::Silent("it is not installed".to_owned()),
+        Seen::Present(options) => ProgramOutput::Options(options),
+        Seen::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
         Seen::Unknown(why) => {
             let said = view
                 .raw(program.answer, "")
                 .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
             let Some(said) = said.filter(|s| !s.is_empty()) else {
-                return Answer::Refused(why);
+                return ProgramOutput::Invalid(why);
             };
             let last = brief(
                 said.trim_end()
@@ -164,9 +164,9 @@ fn program_output(program: &Program, view: &View<'_>) -> Answer {
                     .as_bytes(),
             );
             if program.unable.iter().any(|reason| said.contains(reason)) {
-                Answer::Silent(last)
+                ProgramOutput::Unavailable(last)
             } else {
-                Answer::Refused(format!("{} says: {last}", program.asks))
+                ProgramOutput::Invalid(format!("{} says: {last}", program.asks))
             }
         }
     }
@@ -179,9 +179,9 @@ fn parse_options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>>
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         let keyword = program.dialect.keyword(keyword);
         if !keyword.is_empty() {
-            let told = (program.normalize)(&keyword, value.trim())
+            let normalized = (program.normalize)(&keyword, value.trim())
                 .unwrap_or_else(|| value.trim().to_owned());
-            out.entry(keyword).or_default().push(told);
+            out.entry(keyword).or_default().push(normalized);
         }
     }
     out
@@ -194,7 +194,7 @@ fn normalize_values(program: &Program, keyword: &str, values: Vec<String>, why: 
         .map(|value| (program.normalize)(keyword, value))
         .collect()
     {
-        Some(told) => Observed::Value(Value::Setting(told)),
+        Some(normalized) => Observed::Value(Value::Setting(normalized)),
         None => {
             let value = brief(values.join(" ").as_bytes());
             let asks = program.asks;

@@ -63,15 +63,15 @@ mod tests {
 
     #[test]
     fn failed_units_are_listed() {
-        let told = |rc, text: &str| {
+        let judge_check = |rc, text: &str| {
             lines(
                 "- {failed_units: all}",
                 &[IDENTITY, ("failed_units", "", rc, "-", text)],
             )
             .join("")
         };
-        assert_eq!(told(0, ""), "passed  failed_units:all");
-        let line = told(
+        assert_eq!(judge_check(0, ""), "passed  failed_units:all");
+        let line = judge_check(
             0,
             "auditd.service loaded failed failed Security Auditing Service\n",
         );
@@ -79,8 +79,8 @@ mod tests {
             line,
             "failed  failed_units:all  names: expected nothing, actual \"auditd.service\""
         );
-        assert!(told(0, "what is this").starts_with("error"));
-        assert!(told(3, "Failed to connect to bus").starts_with("error"));
+        assert!(judge_check(0, "what is this").starts_with("error"));
+        assert!(judge_check(3, "Failed to connect to bus").starts_with("error"));
         let off = [("identity", "", 0, "-", "uid=0\nservice_manager=no\n")];
         assert!(lines("- {failed_units: all}", &off)[0].starts_with("skipped"));
     }

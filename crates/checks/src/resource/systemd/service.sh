@@ -1,7 +1,8 @@
-# units...: one call where a manager runs, else one per unit, which works in a chroot too.
+# units...: one call with a running service manager, else one call for each unit, which also works
+# in a chroot.
 services() {
   if ! command -v systemctl >/dev/null; then
-    put services - 3 'systemctl is not there'
+    put services - 3 'systemctl is not installed'
     return
   fi
   if [ -d /run/systemd/system ]; then

@@ -46,35 +46,37 @@ fn one_answer_covers_all_units() {
         ),
         (
             "{service: nobody-asked}",
-            "error   service:nobody-asked  enabled: it was not collected; running: it was not collected",
+            "error   service:nobody-asked  enabled: it was not collected; running: it was not \
+                collected",
         ),
     ];
     for (yaml, line) in table {
-        let told = lines(
+        let verdicts = lines(
             &format!("- {yaml}"),
             &[IDENTITY, ("services", "", 0, "-", show)],
         );
-        assert_eq!(told.join("\n"), line, "{yaml}");
+        assert_eq!(verdicts.join("\n"), line, "{yaml}");
     }
 }
 
 #[test]
 fn chroot_skips_running_but_knows_enabled() {
-    let enabled = "cron.service\nodd.service\n\nUnitFileState=enabled\n\nProblem=Failed to get\nUnitFileState=\n\n";
+    let enabled = "cron.service\nodd.service\n\nUnitFileState=enabled\n\nProblem=Failed to get\n\
+        UnitFileState=\n\n";
     let frames = [CHROOT, ("services", "", 0, "-", enabled)];
     assert_eq!(
         lines("- {service: cron, enabled: true}", &frames),
         ["passed  service:cron"]
     );
-    let told = lines("- {service: cron, enabled: true, running: true}", &frames);
+    let verdicts = lines("- {service: cron, enabled: true, running: true}", &frames);
     assert_eq!(
-        told,
+        verdicts,
         ["skipped service:cron  running: no service manager is running"]
     );
-    let told = lines("- {service: cron, running: false}", &frames);
-    assert!(told[0].starts_with("skipped"), "{told:?}");
-    let told = lines("- {service: odd, enabled: false}", &frames);
-    assert_eq!(told, ["error   service:odd  enabled: Failed to get"]);
+    let verdicts = lines("- {service: cron, running: false}", &frames);
+    assert!(verdicts[0].starts_with("skipped"), "{verdicts:?}");
+    let verdicts = lines("- {service: odd, enabled: false}", &frames);
+    assert_eq!(verdicts, ["error   service:odd  enabled: Failed to get"]);
 }
 
 #[test]
@@ -84,11 +86,11 @@ fn unknown_answer_is_an_error() {
         "a.service\nb.service\n\nLoadState=loaded\n",
         "a.service\n\n",
     ] {
-        let told = lines(
+        let verdicts = lines(
             "- {service: a, enabled: false}",
             &[IDENTITY, ("services", "", 0, "-", payload)],
         );
-        assert!(told[0].starts_with("error "), "{payload}: {told:?}");
+        assert!(verdicts[0].starts_with("error "), "{payload}: {verdicts:?}");
     }
 }
 

@@ -153,40 +153,44 @@ mod tests {
 
     #[test]
     fn one_answer_has_properties_of_several_units() {
-        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=one\nExecStart=two\n\n\
-            Id=b.timer\nLoadState=loaded\nProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
-        let told = |yaml: &str, text: &str| {
+        let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\n\
+            ProtectSystem=strict\nExecStart=one\nExecStart=two\n\nId=b.timer\nLoadState=loaded\n\
+            ProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
+        let judge_check = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{unit: {yaml}}}"),
                 &[IDENTITY, ("unit_properties", "", 0, "-", text)],
             )
             .join("")
         };
-        assert_eq!(told("a, ProtectSystem: strict", text), "passed  unit:a");
         assert_eq!(
-            told("a, ExecStart: {superset_of: [one, two]}", text),
+            judge_check("a, ProtectSystem: strict", text),
             "passed  unit:a"
         );
         assert_eq!(
-            told("b.timer, ProtectSystem: strict", text),
+            judge_check("a, ExecStart: {superset_of: [one, two]}", text),
+            "passed  unit:a"
+        );
+        assert_eq!(
+            judge_check("b.timer, ProtectSystem: strict", text),
             "failed  unit:b.timer  ProtectSystem: expected \"strict\", actual \"\""
         );
         assert!(
-            told("c, ProtectSystem: \"no\"", text).starts_with("failed"),
+            judge_check("c, ProtectSystem: \"no\"", text).starts_with("failed"),
             "there is no such unit"
         );
-        assert!(told("a, Protect: x", text).contains("has no property Protect"));
-        assert!(told("a, Environment: x", text).starts_with("error"));
+        assert!(judge_check("a, Protect: x", text).contains("has no property Protect"));
+        assert!(judge_check("a, Environment: x", text).starts_with("error"));
         assert!(
-            told(
+            judge_check(
                 "a, ProtectSystem: strict",
                 "a.service\n\nFailed to connect to bus"
             )
             .starts_with("failed")
-                || told("a, X: y", "a.service\n\n").starts_with("error")
+                || judge_check("a, X: y", "a.service\n\n").starts_with("error")
         );
         assert!(
-            told(
+            judge_check(
                 "a, ProtectSystem: strict",
                 "a.service\nb.service\n\nFailed\n"
             )

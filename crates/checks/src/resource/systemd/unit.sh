@@ -1,4 +1,4 @@
-# properties units...: one call for all.
+# properties units...: one call for all units.
 unit_properties() {
   [ -d /run/systemd/system ] || return 0
   asked=$1

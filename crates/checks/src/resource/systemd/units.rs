@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn unit_state_follows_its_files() {
         let file = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/a.service\n";
-        let wants = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/x.target.wants/a.service -> /lib/systemd/system/a.service\n";
+        let wants = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/x.target.wants/a.service \
+            -> /lib/systemd/system/a.service\n";
         let mask = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/a.service -> /dev/null\n";
         for (text, expected) in [
             (String::new(), Enablement::Absent),

@@ -1,4 +1,4 @@
-# What work leaves behind: places where everything counts, and names in /etc.
+# Sends build artifacts: all files in some directories, and names in /etc.
 leftovers() {
   below_homes .ansible .ansible_async .packer.d .puppetlabs .cache/pip
   tools=$walk

@@ -1,4 +1,4 @@
-//! The `search_path` resource: the PATH of login shells.
+//! The `login_path` resource: the PATH of login shells.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::resource::filesystem::file::{FUNCTIONS, unpack};
 use crate::resource::filesystem::file_state::parse_state;
 
 pub(crate) static KIND: Kind = Kind {
-    name: "search_path",
+    name: "login_path",
     doc: "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
           /etc/profile.d. An assignment that depends on conditions at run time is an error.",
     subject: words(
@@ -161,5 +161,5 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 }
 
 #[cfg(test)]
-#[path = "search_path_tests.rs"]
+#[path = "login_path_tests.rs"]
 mod tests;

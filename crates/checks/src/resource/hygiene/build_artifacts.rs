@@ -1,4 +1,4 @@
-//! The `leftovers` resource: build artifacts that an image does not need.
+//! The `build_artifacts` resource: build artifacts that an image does not need.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -8,7 +8,7 @@ use crate::phase::Phase;
 use crate::resource::filesystem::walk::{self, Entry};
 
 pub(crate) static KIND: Kind = Kind {
-    name: "leftovers",
+    name: "build_artifacts",
     doc: "Build artifacts: temporary files, package lists, caches and files of build tools. By \
           default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
           package lists after them, so check all of it at boot. A booted system has its own seeds \
@@ -56,7 +56,7 @@ pub(crate) static KIND: Kind = Kind {
     presence: None,
     phases: &[Phase::Build, Phase::Boot],
     not_in_directory: None,
-    shell: include_str!("leftovers.sh"),
+    shell: include_str!("build_artifacts.sh"),
     requests,
     observe,
 };
@@ -144,16 +144,19 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     const FOUND: &str = "drwxrwxrwt 1 0 0 9 Jan  1 12:00 ./tmp\n\
-        drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n-rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
-        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n-rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
-        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n-rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
+        drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n\
+        -rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n\
+        -rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n\
+        -rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./core\ndrwx------ 1 0 0 9 Jan  1 12:00 ./root/.ansible\n";
 
     #[test]
     fn each_artifact_has_its_property() {
-        let told = |yaml: &str, identity| {
+        let judge_check = |yaml: &str, identity| {
             lines(
-                &format!("- {{leftovers: all, {yaml}}}"),
+                &format!("- {{build_artifacts: all, {yaml}}}"),
                 &[identity, ("leftovers", "", 0, "-", FOUND)],
             )
             .join("")
@@ -167,26 +170,30 @@ mod tests {
             "instance: {same_set: [/var/lib/systemd/random-seed]}",
             "files: {count: 5, disjoint: [/var/lib/systemd/random-seed, /tmp]}",
         ] {
-            assert_eq!(told(yaml, IDENTITY), "passed  leftovers:all", "{yaml}");
+            assert_eq!(
+                judge_check(yaml, IDENTITY),
+                "passed  build_artifacts:all",
+                "{yaml}"
+            );
         }
-        let line = told(
+        let line = judge_check(
             "temporary: {count: 2}",
             ("identity", "", 0, "-", "uid=0\ndirectory=yes\n"),
         );
         assert_eq!(
-            line, "passed  leftovers:all",
+            line, "passed  build_artifacts:all",
             "a directory has no running system"
         );
         assert!(
             lines(
-                "- {leftovers: all}",
+                "- {build_artifacts: all}",
                 &[IDENTITY, ("leftovers", "", 0, "-", FOUND)]
             )[0]
             .starts_with("failed")
         );
         assert!(
             lines(
-                "- {leftovers: all}",
+                "- {build_artifacts: all}",
                 &[IDENTITY, ("leftovers", "", 0, "-", "!124")]
             )[0]
             .starts_with("error")

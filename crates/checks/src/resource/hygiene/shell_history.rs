@@ -1,4 +1,4 @@
-//! The `histories` resource: history files of interactive programs.
+//! The `shell_history` resource: history files of interactive programs.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -8,7 +8,7 @@ use crate::phase::Phase;
 use crate::resource::filesystem::walk;
 
 pub(crate) static KIND: Kind = Kind {
-    name: "histories",
+    name: "shell_history",
     doc: "History files of shells, editors, pagers and clients in the home directories of all \
           accounts. By default, there must be none. An interactive login creates new ones, but \
           checks do not, so both phases can judge them. seal.sh removes those of root and of /home \
@@ -32,16 +32,18 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// History files outside the top level of a home directory.
-const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history .local/share/recently-used.xbel \
-                      .local/state/lesshst .local/state/python_history .local/state/bash/history";
+const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history \
+    .local/share/recently-used.xbel .local/state/lesshst .local/state/python_history \
+    .local/state/bash/history";
 
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
     // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
     // node and others.
     vec![format!(
-        "below_homes {NESTED_FILES}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o -name .history -o -name .histfile -o -name .lesshst \
-         -o -name .viminfo -o -name .wget-hsts -o -name .netrwhist -o -name fish_history -o -name search_history \
-         -o -name recently-used.xbel -o -name lesshst -o -name python_history -o -name history"
+        "below_homes {NESTED_FILES}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o \
+            -name .history -o -name .histfile -o -name .lesshst -o -name .viminfo -o -name \
+            .wget-hsts -o -name .netrwhist -o -name fish_history -o -name search_history -o -name \
+            recently-used.xbel -o -name lesshst -o -name python_history -o -name history"
     )]
 }
 
@@ -57,27 +59,28 @@ mod tests {
     fn empty_files_are_not_histories() {
         let judge_check = |text: &str| {
             lines(
-                "- {histories: all}",
+                "- {shell_history: all}",
                 &[IDENTITY, ("histories", "", 0, "-", text)],
             )
             .join("")
         };
         assert_eq!(
             judge_check("find: './nonexistent': No such file or directory\n!1\n"),
-            "passed  histories:all"
+            "passed  shell_history:all"
         );
         let dull = "-rw------- 1 0 0 0 Jan  1 12:00 ./root/.bash_history\n\
-            lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
-        assert_eq!(judge_check(dull), "passed  histories:all");
+            lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\n\
+            drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
+        assert_eq!(judge_check(dull), "passed  shell_history:all");
         let line = judge_check("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
         assert_eq!(
             line,
-            "failed  histories:all  files: expected nothing, actual \"/root/.bash_history\""
+            "failed  shell_history:all  files: expected nothing, actual \"/root/.bash_history\""
         );
         assert!(
             judge_check("find: './root': Permission denied\n").starts_with("error"),
             "an unreadable home is an error"
         );
-        assert!(lines("- {histories: all}", &[IDENTITY])[0].starts_with("error"));
+        assert!(lines("- {shell_history: all}", &[IDENTITY])[0].starts_with("error"));
     }
 }
