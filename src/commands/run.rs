@@ -20,7 +20,7 @@ use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
-use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
+use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
@@ -172,11 +172,11 @@ async fn steps(
             } else {
                 plan::release::EXPIRES
             },
-        cloud: fenced(clouds.home, guard),
+        cloud: FencedCloud::new(clouds.home, guard.cloned()),
         others: clouds
             .others
             .into_iter()
-            .map(|(account, cloud)| (account, fenced(cloud, guard)))
+            .map(|(account, cloud)| (account, FencedCloud::new(cloud, guard.cloned())))
             .collect(),
         builder: builder(guard),
         shell: Arc::new(OpenSsh),
@@ -196,17 +196,6 @@ async fn steps(
         shares: Shares::default(),
         parameter_references: ParameterReferences::default(),
     })
-}
-
-/// A cloud behind the fence, where there is one.
-fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
-    match guard {
-        Some(guard) => Arc::new(FencedCloud {
-            inner,
-            guard: Arc::clone(guard),
-        }),
-        None => inner,
-    }
 }
 
 /// Packer behind the fence, where there is one.

@@ -14,13 +14,26 @@ pub(super) fn key_file(scope: &str) -> String {
 
 pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let tags = steps.temporary_tags(&step.scope);
-    let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
+    let key = match steps
+        .cloud
+        .change(&step.region)
+        .await?
+        .create_key_pair(&step.region, name, &tags)
+        .await
+    {
         // The name contains the run ID, so an existing key pair is ours, but its private key is
         // lost.
         Err(e) if e.kind == CloudErrorKind::Duplicate => {
-            steps.cloud.delete_key_pair(&step.region, name).await?;
             steps
                 .cloud
+                .change(&step.region)
+                .await?
+                .delete_key_pair(&step.region, name)
+                .await?;
+            steps
+                .cloud
+                .change(&step.region)
+                .await?
                 .create_key_pair(&step.region, name, &tags)
                 .await?
         }
@@ -42,7 +55,12 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
 
 pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     steps.workspace.remove(&key_file(&step.scope));
-    steps.cloud.delete_key_pair(&step.region, name).await?;
+    steps
+        .cloud
+        .change(&step.region)
+        .await?
+        .delete_key_pair(&step.region, name)
+        .await?;
     Ok(StepOutput::Deleted {
         deleted: Some(name.to_owned()),
     })
@@ -71,7 +89,12 @@ pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Resu
         },
         tags: steps.temporary_tags(&step.scope),
     };
-    let group = steps.cloud.create_group(&step.region, &request).await?;
+    let group = steps
+        .cloud
+        .change(&step.region)
+        .await?
+        .create_group(&step.region, &request)
+        .await?;
     Ok(StepOutput::Group { group })
 }
 
@@ -99,7 +122,12 @@ pub(super) async fn delete_unused_group(steps: &Steps, step: &Step, id: &str) ->
         &never,
         &format!("security group {id} to become unused"),
         || async {
-            match cloud.delete_group(&step.region, id).await {
+            match cloud
+                .change(&step.region)
+                .await?
+                .delete_group(&step.region, id)
+                .await
+            {
                 Ok(()) => Ok(Some(())),
                 Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
                 Err(e) => Err(e.into()),

@@ -97,6 +97,8 @@ pub(super) async fn perform(
     let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[id.to_string()], &self_tag)
         .await?;
     Ok(StepOutput::Copy {
@@ -120,6 +122,8 @@ async fn adopt_copy(steps: &Steps, step: &Step, ami: &Ami) -> Result<AmiId> {
     let mine: Tags = mine.map(|(key, value)| (key.to_owned(), value)).into();
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &ids, &mine)
         .await?;
     Ok(ami.id.clone())
@@ -169,6 +173,8 @@ async fn start_copy(
     };
     Ok(steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .copy_image(&step.region, &request)
         .await?)
 }

@@ -90,6 +90,8 @@ pub(super) async fn retag(
     ]);
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
     move_current::wait_for_tags(steps, step, &wanted, order.ami, context).await?;
@@ -139,11 +141,15 @@ pub(super) async fn undo(steps: &Steps, step: &Step) -> Result<()> {
     let wanted = Tags::from([(tags::CHECKS.to_owned(), order.before.to_owned())]);
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[order.ami.to_string()], &wanted)
         .await?;
     let id = [order.ami.to_string()];
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .untag(&step.region, &id, &[tags::CHECKED.to_owned()])
         .await?;
     Ok(())

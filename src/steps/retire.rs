@@ -118,6 +118,8 @@ pub(super) async fn deprecate(
     let state = (tags::STATE.to_owned(), State::Retiring.as_str().to_owned());
     let ids = [id.to_string()];
     cloud
+        .change(&step.region)
+        .await?
         .tag(
             &step.region,
             &ids,
@@ -128,8 +130,14 @@ pub(super) async fn deprecate(
         .checked_add(DEPRECATION_DELAY)
         .unwrap_or(current_second);
     let at = Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
-    cloud.deprecate(&step.region, id, at).await?;
     cloud
+        .change(&step.region)
+        .await?
+        .deprecate(&step.region, id, at)
+        .await?;
+    cloud
+        .change(&step.region)
+        .await?
         .tag(
             &step.region,
             &ids,
@@ -155,11 +163,21 @@ pub(super) async fn undo_deprecate(
         return Ok(()); // It was retiring before this run, or has reached a later stage.
     }
     let cloud = steps.cloud_for(step)?;
-    cloud.cancel_deprecation(&step.region, id).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .cancel_deprecation(&step.region, id)
+        .await?;
     let ids = [id.to_string()];
     let state = Tags::from([(tags::STATE.to_owned(), was.as_str().to_owned())]);
-    cloud.tag(&step.region, &ids, &state).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &ids, &state)
+        .await?;
     Ok(cloud
+        .change(&step.region)
+        .await?
         .untag(&step.region, &ids, &[tags::RETIRING.to_owned()])
         .await?)
 }
@@ -195,11 +213,17 @@ pub(super) async fn disable(
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
         recorded = permissions::record(steps, step, &ami).await?;
-        cloud.disable(&step.region, id).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .disable(&step.region, id)
+            .await?;
     }
     marks.disabled = Some(current_second(steps));
     let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
     cloud
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[id.to_string()], &tag_update)
         .await?;
     Ok(StepOutput::Disabled {
@@ -220,6 +244,8 @@ pub(super) async fn undo_disable(steps: &Steps, step: &Step, id: &AmiId) -> Resu
     let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
     Ok(steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[id.to_string()], &tag_update)
         .await?)
 }
@@ -280,7 +306,11 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<St
     } else {
         permissions::RestoredPermissions::default()
     };
-    cloud.cancel_deprecation(&step.region, id).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .cancel_deprecation(&step.region, id)
+        .await?;
     let state = crate::plan::prune::state_before(&marks);
     let wanted = [
         (tags::STATE, state.as_str()),
@@ -324,10 +354,16 @@ pub(super) async fn clear_pointers(
     let cloud = steps.cloud_for(step)?;
     for name in pointers {
         if cloud.parameter(&step.region, name).await?.as_deref() == Some(id.as_str()) {
-            cloud.delete_parameter(&step.region, name).await?;
+            cloud
+                .change(&step.region)
+                .await?
+                .delete_parameter(&step.region, name)
+                .await?;
         }
     }
     cloud
+        .change(&step.region)
+        .await?
         .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
         .await?;
     Ok(StepOutput::ClearedPointers {
@@ -354,7 +390,11 @@ pub(super) async fn undo_clear_pointers(
     }
     let cloud = steps.cloud_for(step)?;
     let tag = Tags::from([(tags::CURRENT.to_owned(), was.to_owned())]);
-    cloud.tag(&step.region, &[id.to_string()], &tag).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &[id.to_string()], &tag)
+        .await?;
     let catalog = Tags::from([(
         tags::CATALOG.to_owned(),
         steps.catalog.settings.name.to_string(),
@@ -362,6 +402,8 @@ pub(super) async fn undo_clear_pointers(
     for name in pointers {
         if cloud.parameter(&step.region, name).await?.is_none() {
             cloud
+                .change(&step.region)
+                .await?
                 .put_parameter(&step.region, name, id, &catalog)
                 .await?;
         }

@@ -93,6 +93,8 @@ pub(super) async fn publish(
 pub(super) async fn unpublish(steps: &Steps, step: &Step, pointer: &str) -> Result<StepOutput> {
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .delete_parameter(&step.region, pointer)
         .await?;
     Ok(StepOutput::Deleted {

@@ -46,7 +46,12 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
         ami.id, step.region
     );
     let left = super::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
-        match cloud.deregister(&step.region, ami).await {
+        match cloud
+            .change(&step.region)
+            .await?
+            .deregister(&step.region, ami)
+            .await
+        {
             Ok(left) => Ok(Some(left)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
             Err(e) => Err(e.into()),
@@ -97,6 +102,8 @@ pub(super) async fn tag_candidate(
     }
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &[id.to_string()], &tags)
         .await?;
     let snapshots: Vec<String> = candidate
@@ -108,6 +115,8 @@ pub(super) async fn tag_candidate(
         tags.remove(tags::SELF);
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &snapshots, &tags)
             .await?;
     }
