@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::collect::{collect, collect_from_instance};
-use super::{Steps, reports};
+use super::{StepEffect, Steps, reports};
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
@@ -77,6 +78,28 @@ impl CheckReport {
     #[must_use]
     pub fn summary(&self, gate: Gate, now: Timestamp) -> String {
         gate.counts(&self.verdicts, utc_date(now)).line()
+    }
+}
+
+/// Boot checks of a new AMI.
+pub(super) struct CheckBoot<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) instance: &'a StepId,
+}
+
+#[async_trait]
+impl StepEffect for CheckBoot<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self {
+            image,
+            instance: boot,
+        } = *self;
+        run_boot_checks(steps, step, image, boot, context).await
     }
 }
 
@@ -195,7 +218,8 @@ fn check_error(error: Error, phase: Phase, image: &ImageName, cancel: &Cancellat
     .because(error)
 }
 
-pub(super) async fn perform(
+/// Runs the boot-phase controls on a test instance and writes the evidence and the reports.
+pub(super) async fn run_boot_checks(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
@@ -268,7 +292,8 @@ pub(super) fn failure(steps: &Steps, image: &ImageName, phase: Phase) -> Option<
     }
     if !report.unsealed.is_empty() && lines.len() == report.unsealed.len() {
         let text = format!("the AMI of `{image}` is not sealed: {}", lines.join("; "));
-        let hint = "seal.sh of the platform must remove or empty these files; check the catalog template that overrides it";
+        let hint = "seal.sh of the platform must remove or empty these files; \
+                    check the catalog template that overrides it";
         return Some(Error::new(Kind::ChecksFailed, text).hint(hint));
     }
     let text = format!(

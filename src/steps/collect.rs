@@ -113,8 +113,8 @@ impl From<ShellError> for Error {
     fn from(error: ShellError) -> Self {
         let hint = match error.kind {
             ShellErrorKind::HostKey => Some(
-                "if it is the right machine, add its key to the known hosts (ssh-keyscan, then compare), or name the \
-                 file that contains it with --known-hosts",
+                "if it is the right machine, add its key to the known hosts (ssh-keyscan, \
+                 then compare), or name the file that contains it with --known-hosts",
             ),
             ShellErrorKind::Login => {
                 Some("check the user, and provide its key with --identity or an agent")

@@ -20,7 +20,8 @@ pub(super) async fn second_release() -> TestEnv {
     first.next_run(
         catalog(&[(
             "base",
-            "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
+            "source: {owner: \"136693071363\", name: debian-12-*}\n\
+             packages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
         )]),
         "2026-11-23T12:00:00Z",
     )
@@ -150,9 +151,10 @@ async fn on_failure_option_controls_other_scopes() {
             vec!["base"]
         };
         assert_eq!(done, expected, "{on_failure:?}");
-        assert!(
-            matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done)
-        );
+        let ScopeEnd::NotStarted { because } = &outcome.scopes["b"] else {
+            panic!("{outcome:?}")
+        };
+        assert!(because.contains("`a`") || !z_done, "{because}");
         assert_eq!(outcome.kind(), Some(Kind::StepFailed));
         setup.assert_clean("a fails");
     }

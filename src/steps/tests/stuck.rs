@@ -206,7 +206,7 @@ async fn discard_refuses_findable_ami() {
     };
     let pointer = "/bakeline/acme/base/Test/x86_64".to_owned();
     // State, current by tags, named by the pointer, and the expected deregistration.
-    for (state, current, said, goes) in [
+    for (state, current, pointed, deregistered) in [
         ("released", false, false, false),
         ("candidate", true, false, false),
         ("candidate", false, true, false),
@@ -220,20 +220,20 @@ async fn discard_refuses_findable_ami() {
             if !current {
                 tags.remove(tags::CURRENT);
             }
-            if !said {
+            if !pointed {
                 w.parameters.remove(&pointer);
             }
         });
         let outcome = setup.execute(&discard_plan(&setup, &id)).await;
         assert_eq!(
             outcome.kind(),
-            (!goes).then_some(Kind::Stuck),
-            "{state} {current} {said}: {outcome:?}"
+            (!deregistered).then_some(Kind::Stuck),
+            "{state} {current} {pointed}: {outcome:?}"
         );
         assert_eq!(
             setup.cloud.state(|w| w.images.contains_key(&id)),
-            !goes,
-            "{state} {current} {said}"
+            !deregistered,
+            "{state} {current} {pointed}"
         );
     }
 }

@@ -141,15 +141,15 @@ fn help_lists_commands_and_exit_codes() {
         }
     }
     for code in [
-        "0 done",
-        "1 input",
-        "2 usage",
-        "3 checks failed",
-        "4 a build",
-        "5 stuck",
-        "6 not found",
-        "7 refused",
-        "130 interrupted",
+        "0    success",
+        "1    invalid input",
+        "2    invalid usage",
+        "3    checks failed",
+        "4    a build or cloud step failed",
+        "5    stuck",
+        "6    not found",
+        "7    refused",
+        "130  interrupted",
     ] {
         assert!(help.stdout.contains(code), "{code}");
     }
@@ -191,7 +191,7 @@ fn latest_rejects_missing_environment_and_invalid_names() {
     let catalog = TestCatalog::new();
     catalog
         .run(&["latest", "jdk"])
-        .assert_fails(2, &["no environment is given", "--env"]);
+        .assert_fails(2, &["the environment is missing", "--env"]);
     catalog.run(&["latest"]).assert_fails(2, &["Usage"]);
     catalog
         .run(&["latest", "jdk", "--env", "Tset"])
@@ -207,7 +207,7 @@ fn latest_rejects_missing_environment_and_invalid_names() {
         .assert_fails(2, &["not a catalog name"]);
     catalog
         .run(&["latest", "jdk", "--catalog", "acme", "--env", "Test"])
-        .assert_fails(2, &["no Region", "AWS_REGION"]);
+        .assert_fails(2, &["the Region is missing", "AWS_REGION"]);
     let empty = TestCatalog(TempDir::new().expect("directory"));
     empty
         .run(&["latest", "jdk", "--env", "Test"])
@@ -260,7 +260,7 @@ fn prune_and_plan_read_recorded_inventory() {
     let prune = catalog.run(&["prune", "--keep", "1", "--inventory", inventory]);
     assert_eq!(prune.code, 0, "{}", prune.stderr);
     assert!(
-        prune.stderr.contains("left alone: ami-copy") && prune.stderr.contains("3 would go"),
+        prune.stderr.contains("ignored: ami-copy") && prune.stderr.contains("3 AMIs would move"),
         "{}",
         prune.stderr
     );
@@ -326,7 +326,7 @@ fn prune_and_plan_read_recorded_inventory() {
         .assert_fails(1, &["did you mean `jdk`?"]);
     catalog
         .run(&["prune", "--apply", "--inventory", inventory])
-        .assert_fails(2, &["recorded world"]);
+        .assert_fails(2, &["recorded facts"]);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn unreadable_location_is_reported_instead_of_missing_amis() {
     let gone = ["retire", "gone", "--inventory", "w.json"];
     catalog.run(&gone).assert_fails(
         4,
-        &["no AMI of `gone`, but could not be read: 222222222222.us-east-1 (no answer)"],
+        &["no AMI of `gone`; cannot read: 222222222222.us-east-1 (no answer)"],
     );
     inventory["unread"] = json!([]);
     catalog.write("w.json", &inventory.to_string());
@@ -362,7 +362,7 @@ fn invalid_inventory_is_refused_with_its_position() {
     catalog.write("w.json", "{\n  \"schema\": 1,\n  \"tkaen\": 1\n}\n");
     catalog
         .run(&["plan", "--inventory", "w.json"])
-        .assert_fails(1, &["w.json:3:", "not a recorded world", "tkaen"]);
+        .assert_fails(1, &["w.json:3:", "not a recorded inventory", "tkaen"]);
     let inventory = json!({"schema": 9, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
     catalog.write("w.json", &inventory.to_string());
     catalog

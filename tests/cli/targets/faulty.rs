@@ -46,7 +46,7 @@ fn target_that_looks_like_an_option_is_refused() {
         "ftp://host",
     ] {
         env.check(&["web", target])
-            .assert_fails(2, &["is no target"]);
+            .assert_fails(2, &["is not a target"]);
     }
     assert_eq!(env.read("calls"), "");
     assert!(!env.path("pwned").exists());

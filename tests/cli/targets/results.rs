@@ -34,8 +34,9 @@ fn directory_target_has_several_notations() {
         assert_eq!(report["platform"]["arch"], "x86_64", "{report}");
     }
     env.check(&["web", "nowhere"])
-        .assert_fails(1, &["can't be opened", "nowhere"]);
-    env.check(&["web"]).assert_fails(2, &["not said"]);
+        .assert_fails(1, &["cannot open", "nowhere"]);
+    env.check(&["web"])
+        .assert_fails(2, &["image or profile to check is missing"]);
     env.check(&["root"]).assert_fails(2, &["--profile"]);
     env.check(&["web", "root", "--root", "root"])
         .assert_fails(2, &["more than one target"]);
@@ -65,7 +66,7 @@ fn profile_is_checked_without_image_or_catalog() {
     env.check(&["--profile", "smal", "root"])
         .assert_fails(1, &["no profile `smal`", "did you mean `small`"]);
     env.check(&["--profile", "small", "ami-0123456789abcdef0"])
-        .assert_fails(1, &["need a catalog"]);
+        .assert_fails(1, &["need the settings of a catalog"]);
 }
 
 #[test]
@@ -196,12 +197,20 @@ fn saved_facts_are_checked_again() {
             text.replacen("\"schema\": 1", "\"schema\": 99", 1),
             "schema 99",
         ),
-        ("other.json", "{\"hello\": 1}".to_owned(), "no facts"),
-        ("cut.json", text[..text.len() / 2].to_owned(), "not JSON"),
+        (
+            "other.json",
+            "{\"hello\": 1}".to_owned(),
+            "does not contain facts",
+        ),
+        (
+            "cut.json",
+            text[..text.len() / 2].to_owned(),
+            "not valid JSON",
+        ),
         (
             "extra.json",
             text.replacen('{', "{\"unheard\": 1,", 1),
-            "no facts",
+            "does not contain facts",
         ),
     ] {
         env.write(name, &content);
