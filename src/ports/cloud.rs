@@ -161,9 +161,14 @@ pub struct Instance {
     pub public_ip: Option<String>,
 }
 
-/// Calls to EC2, SSM and STS. A call with a Region goes to that Region.
+/// Calls to EC2, SSM and STS: reads and changes.
+pub trait Cloud: CloudReader + CloudWriter {}
+
+impl<T: CloudReader + CloudWriter> Cloud for T {}
+
+/// Calls that change nothing. A call with a Region goes to that Region.
 #[async_trait]
-pub trait Cloud: super::Retirement + Send + Sync {
+pub trait CloudReader: super::UsageReader + Send + Sync {
     /// Returns account and caller. The cheapest test of endpoint and credentials.
     async fn identity(&self, region: &Region) -> CloudResult<Identity>;
     /// Lists all matching AMIs, including disabled and deprecated ones.
@@ -173,6 +178,45 @@ pub trait Cloud: super::Retirement + Send + Sync {
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>>;
     /// Lists all AMI IDs in the SSM parameters of a Region, including IDs of missing AMIs.
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>>;
+    /// Returns the ID of the security group with this name and these tags.
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>>;
+    /// Describes one instance.
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>>;
+    /// Lists instances with these tags that are not terminated.
+    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>>;
+    /// Lists resources that may be temporary: resources with the catalog's tag, AMIs of this
+    /// account without the tag whose names have the prefix, and key pairs and security groups
+    /// with a name of Packer.
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>>;
+    /// Reads an SSM parameter.
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
+    /// Lists the SSM parameters below a path with their values.
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>>;
+    /// Returns the reason of EC2 for the state `failed` of an AMI, if there is one.
+    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
+    /// Returns the parts of an AMI that are shared with an account by its ID.
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
+    /// Checks with a dry run that an instance of the AMI could be launched.
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()>;
+}
+
+/// Calls that change resources. A call with a Region goes to that Region.
+#[async_trait]
+pub trait CloudWriter: super::Retirement + Send + Sync {
     /// Creates an ed25519 key pair and returns its private key.
     async fn create_key_pair(
         &self,
@@ -184,21 +228,10 @@ pub trait Cloud: super::Retirement + Send + Sync {
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
     /// Creates a security group and returns its ID.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
-    /// Returns the ID of the security group with this name and these tags.
-    async fn find_group(
-        &self,
-        region: &Region,
-        name: &str,
-        tags: &Tags,
-    ) -> CloudResult<Option<String>>;
     /// Deletes a security group. Succeeds if it does not exist.
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()>;
     /// Starts one instance.
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId>;
-    /// Describes one instance.
-    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>>;
-    /// Lists instances with these tags that are not terminated.
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>>;
     /// Terminates an instance. Succeeds if it does not exist.
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()>;
     /// Sets tags and overwrites existing values.
@@ -212,16 +245,6 @@ pub trait Cloud: super::Retirement + Send + Sync {
     async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()>;
     /// Deletes a volume. Succeeds if it does not exist.
     async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()>;
-    /// Lists resources that may be temporary: resources with the catalog's tag, AMIs of this
-    /// account without the tag whose names have the prefix, and key pairs and security groups
-    /// with a name of Packer.
-    async fn temporaries(
-        &self,
-        region: &Region,
-        query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>>;
-    /// Reads an SSM parameter.
-    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
     /// Writes an SSM parameter of data type `aws:ec2:image`. AWS validates the AMI ID only after
     /// the response, so callers must read the value again.
     async fn put_parameter(
@@ -233,14 +256,8 @@ pub trait Cloud: super::Retirement + Send + Sync {
     ) -> CloudResult<()>;
     /// Deletes an SSM parameter. Succeeds if it does not exist.
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()>;
-    /// Lists the SSM parameters below a path with their values.
-    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>>;
     /// Starts a copy of an AMI in `region`. The copy is `pending` at first.
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId>;
-    /// Returns the reason of EC2 for the state `failed` of an AMI, if there is one.
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
-    /// Returns the parts of an AMI that are shared with an account by its ID.
-    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
     /// Shares parts of an AMI with an account (`on`) or stops sharing them. May be repeated.
     async fn share(
         &self,
@@ -249,12 +266,5 @@ pub trait Cloud: super::Retirement + Send + Sync {
         what: &Sharing,
         account: &str,
         on: bool,
-    ) -> CloudResult<()>;
-    /// Checks with a dry run that an instance of the AMI could be launched.
-    async fn dry_run_launch(
-        &self,
-        region: &Region,
-        ami: &AmiId,
-        instance_type: &str,
     ) -> CloudResult<()>;
 }

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{AmiId, Commit, ProcessIdentity, Region, Timestamp};
 
 pub use cloud::{
-    Cloud, CloudError, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity,
-    ImageQuery, Instance, LaunchRequest, TemporaryQuery,
+    Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult, CloudWriter, CopyRequest,
+    GroupRequest, Identity, ImageQuery, Instance, LaunchRequest, TemporaryQuery,
 };
 
-pub use retirement::Retirement;
+pub use retirement::{Retirement, UsageReader};
 pub use shell::{
     HostKey, HostKeyPolicy, ScriptLimits, ScriptOutput, Shell, ShellError, ShellErrorKind,
     SshConfig, SshTarget,

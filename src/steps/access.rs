@@ -65,13 +65,26 @@ impl StepEffect for CreateKeyPair<'_> {
     ) -> Result<StepOutput> {
         let Self { name } = *self;
         let tags = steps.temporary_tags(&step.scope);
-        let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
+        let key = match steps
+            .cloud
+            .change(&step.region)
+            .await?
+            .create_key_pair(&step.region, name, &tags)
+            .await
+        {
             // The name contains the run ID, so an existing key pair is ours, but its private key is
             // lost.
             Err(e) if e.kind == CloudErrorKind::Duplicate => {
-                steps.cloud.delete_key_pair(&step.region, name).await?;
                 steps
                     .cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_key_pair(&step.region, name)
+                    .await?;
+                steps
+                    .cloud
+                    .change(&step.region)
+                    .await?
                     .create_key_pair(&step.region, name, &tags)
                     .await?
             }
@@ -105,7 +118,12 @@ impl StepEffect for CreateKeyPair<'_> {
 
 pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     steps.workspace.remove(&key_file(&step.scope));
-    steps.cloud.delete_key_pair(&step.region, name).await?;
+    steps
+        .cloud
+        .change(&step.region)
+        .await?
+        .delete_key_pair(&step.region, name)
+        .await?;
     Ok(StepOutput::Deleted {
         deleted: Some(name.to_owned()),
     })
@@ -149,7 +167,12 @@ impl StepEffect for CreateGroup<'_> {
             },
             tags: steps.temporary_tags(&step.scope),
         };
-        let group = steps.cloud.create_group(&step.region, &request).await?;
+        let group = steps
+            .cloud
+            .change(&step.region)
+            .await?
+            .create_group(&step.region, &request)
+            .await?;
         Ok(StepOutput::Group { group })
     }
 
@@ -189,7 +212,12 @@ pub(super) async fn delete_unused_group(steps: &Steps, step: &Step, id: &str) ->
         &never,
         &format!("security group {id} to become unused"),
         || async {
-            match cloud.delete_group(&step.region, id).await {
+            match cloud
+                .change(&step.region)
+                .await?
+                .delete_group(&step.region, id)
+                .await
+            {
                 Ok(()) => Ok(Some(())),
                 Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
                 Err(e) => Err(e.into()),

@@ -57,7 +57,12 @@ impl StepEffect for Boot<'_> {
                 .take(64)
                 .collect(),
         };
-        let id = steps.cloud.launch(&step.region, &request).await?;
+        let id = steps
+            .cloud
+            .change(&step.region)
+            .await?
+            .launch(&step.region, &request)
+            .await?;
         (context.note)(&format!("instance {id}"));
         let running = poll_until(
             steps,
@@ -190,7 +195,12 @@ pub(super) async fn terminate_and_wait(
     region: &Region,
     id: &InstanceId,
 ) -> Result<()> {
-    steps.cloud.terminate(region, id).await?;
+    steps
+        .cloud
+        .change(region)
+        .await?
+        .terminate(region, id)
+        .await?;
     let never = CancellationToken::new();
     poll_until(
         steps,

@@ -49,10 +49,16 @@ impl StepEffect for ClearPointers<'_> {
         let cloud = steps.cloud_for(step)?;
         for name in pointers {
             if cloud.parameter(&step.region, name).await?.as_deref() == Some(id.as_str()) {
-                cloud.delete_parameter(&step.region, name).await?;
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_parameter(&step.region, name)
+                    .await?;
             }
         }
         cloud
+            .change(&step.region)
+            .await?
             .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
             .await?;
         Ok(StepOutput::ClearedPointers {
@@ -84,7 +90,11 @@ impl StepEffect for ClearPointers<'_> {
         }
         let cloud = steps.cloud_for(step)?;
         let tag = Tags::from([(tags::CURRENT.to_owned(), was.to_owned())]);
-        cloud.tag(&step.region, &[id.to_string()], &tag).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .tag(&step.region, &[id.to_string()], &tag)
+            .await?;
         let catalog = Tags::from([(
             tags::CATALOG.to_owned(),
             steps.catalog.settings.name.to_string(),
@@ -92,6 +102,8 @@ impl StepEffect for ClearPointers<'_> {
         for name in pointers {
             if cloud.parameter(&step.region, name).await?.is_none() {
                 cloud
+                    .change(&step.region)
+                    .await?
                     .put_parameter(&step.region, name, id, &catalog)
                     .await?;
             }

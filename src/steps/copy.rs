@@ -109,6 +109,8 @@ impl StepEffect for Copy<'_> {
         let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[id.to_string()], &self_tag)
             .await?;
         Ok(StepOutput::Copy {
@@ -150,6 +152,8 @@ async fn adopt_copy(steps: &Steps, step: &Step, ami: &Ami) -> Result<AmiId> {
     let mine: Tags = mine.map(|(key, value)| (key.to_owned(), value)).into();
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .tag(&step.region, &ids, &mine)
         .await?;
     Ok(ami.id.clone())
@@ -199,6 +203,8 @@ async fn start_copy(
     };
     Ok(steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .copy_image(&step.region, &request)
         .await?)
 }

@@ -42,7 +42,8 @@ use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{RunId, Tags, Timestamp};
 use crate::plan::{Action, Step};
-use crate::ports::{Clock, Cloud, ImageBuilder, Shell, Store, Workspace};
+use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
+use fence::FencedCloud;
 pub use share::Shares;
 
 /// Ports and settings that the steps of one run share.
@@ -54,9 +55,9 @@ pub struct Steps {
     /// Expiry of temporary resources.
     pub expires: Timestamp,
     /// EC2, SSM and STS of the builder's account.
-    pub cloud: Arc<dyn Cloud>,
+    pub cloud: FencedCloud,
     /// Clouds of the other accounts that environments name.
-    pub others: BTreeMap<String, Arc<dyn Cloud>>,
+    pub others: BTreeMap<String, FencedCloud>,
     /// Packer.
     pub builder: Arc<dyn ImageBuilder>,
     /// SSH.
@@ -191,16 +192,16 @@ impl Effects for Steps {
 
 impl Steps {
     /// Returns the cloud of the step's account.
-    fn cloud_for(&self, step: &Step) -> Result<&dyn Cloud> {
+    fn cloud_for(&self, step: &Step) -> Result<&FencedCloud> {
         self.cloud_of(step.account.as_deref())
     }
 
     /// Returns the cloud of an account. `None` means the builder's account.
-    fn cloud_of(&self, account: Option<&str>) -> Result<&dyn Cloud> {
+    fn cloud_of(&self, account: Option<&str>) -> Result<&FencedCloud> {
         let Some(account) = account else {
-            return Ok(&*self.cloud);
+            return Ok(&self.cloud);
         };
-        let known = self.others.get(account).map(|cloud| &**cloud);
+        let known = self.others.get(account);
         known.ok_or_else(|| {
             Error::input(format!(
                 "account {account} is not in any environment of bakeline.yaml"

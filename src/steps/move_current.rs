@@ -185,14 +185,22 @@ pub(super) async fn apply_tags(
         return Ok(());
     }
     let cloud = steps.cloud_for(step)?;
-    cloud.tag(&step.region, &ids, wanted).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &ids, wanted)
+        .await?;
     let removed: Vec<String> = wanted
         .iter()
         .filter(|(_, v)| v.is_empty())
         .map(|(k, _)| k.clone())
         .collect();
     if !removed.is_empty() {
-        cloud.untag(&step.region, &ids, &removed).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .untag(&step.region, &ids, &removed)
+            .await?;
     }
     let snapshots: Vec<String> = amis
         .iter()
@@ -204,6 +212,8 @@ pub(super) async fn apply_tags(
     }
     if let Some(state) = wanted.get(tags::STATE) {
         cloud
+            .change(&step.region)
+            .await?
             .tag(
                 &step.region,
                 &snapshots,
@@ -213,6 +223,8 @@ pub(super) async fn apply_tags(
     }
     if removed.iter().any(|key| key == tags::EXPIRES) {
         cloud
+            .change(&step.region)
+            .await?
             .untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()])
             .await?;
     }
@@ -233,6 +245,8 @@ pub(super) async fn publish_pointer(
     )]);
     steps
         .cloud_for(step)?
+        .change(&step.region)
+        .await?
         .put_parameter(&step.region, pointer, to, &catalog)
         .await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
@@ -283,6 +297,8 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
     let restored = match movement.from.first() {
         None => {
             cloud
+                .change(&step.region)
+                .await?
                 .delete_parameter(&step.region, &movement.pointer)
                 .await
         }
@@ -292,6 +308,8 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
                 steps.catalog.settings.name.to_string(),
             )]);
             cloud
+                .change(&step.region)
+                .await?
                 .put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog)
                 .await
         }

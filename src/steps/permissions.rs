@@ -44,6 +44,8 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
     if principals.is_empty() {
         if ami.tags.contains_key(tags::PERMISSIONS) {
             cloud
+                .change(&step.region)
+                .await?
                 .untag(
                     &step.region,
                     &[id.to_string()],
@@ -56,7 +58,11 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
     let text = format_tag(&principals);
     let complete = parse_tag(&text).1 == 0;
     let wanted = Tags::from([(tags::PERMISSIONS.to_owned(), text)]);
-    cloud.tag(&step.region, &[id.to_string()], &wanted).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &[id.to_string()], &wanted)
+        .await?;
     let key = keys::permissions(&steps.catalog.settings.name, &step.region, id);
     let (ami, region, at) = (id.clone(), step.region.clone(), steps.clock.now());
     let content = StoredPermissions {
@@ -112,7 +118,11 @@ fn parse_tag(text: &str) -> (Vec<String>, usize) {
 /// record.
 pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<RestoredPermissions> {
     let cloud = steps.cloud_for(step)?;
-    cloud.enable(&step.region, id).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .enable(&step.region, id)
+        .await?;
     let never = tokio_util::sync::CancellationToken::new();
     let what = format!("{id} in {} to be available", step.region);
     let ami = poll::poll_until(steps, LIMIT, &never, &what, || async {
@@ -135,7 +145,11 @@ pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<Res
         (_, Some((principals, lost))) => (principals, lost),
     };
     if !given.is_empty() {
-        cloud.permit(&step.region, id, &given).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .permit(&step.region, id, &given)
+            .await?;
     }
     Ok(RestoredPermissions { given, lost })
 }

@@ -80,6 +80,8 @@ impl StepEffect for Retag<'_> {
         ]);
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[self.ami.to_string()], &wanted)
             .await?;
         move_current::wait_for_tags(steps, step, &wanted, self.ami, context).await?;
@@ -107,11 +109,15 @@ impl StepEffect for Retag<'_> {
         let wanted = Tags::from([(tags::CHECKS.to_owned(), self.before.to_owned())]);
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[self.ami.to_string()], &wanted)
             .await?;
         let id = [self.ami.to_string()];
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .untag(&step.region, &id, &[tags::CHECKED.to_owned()])
             .await?;
         Ok(())

@@ -126,6 +126,8 @@ impl StepEffect for Deprecate<'_> {
         let state = (tags::STATE.to_owned(), State::Retiring.as_str().to_owned());
         let ids = [id.to_string()];
         cloud
+            .change(&step.region)
+            .await?
             .tag(
                 &step.region,
                 &ids,
@@ -135,8 +137,14 @@ impl StepEffect for Deprecate<'_> {
         let at = now.checked_add(DEPRECATION_DELAY).unwrap_or(now);
         let at =
             Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
-        cloud.deprecate(&step.region, id, at).await?;
         cloud
+            .change(&step.region)
+            .await?
+            .deprecate(&step.region, id, at)
+            .await?;
+        cloud
+            .change(&step.region)
+            .await?
             .tag(
                 &step.region,
                 &ids,
@@ -164,11 +172,21 @@ impl StepEffect for Deprecate<'_> {
             return Ok(()); // It was retiring before this run, or has reached a later stage.
         }
         let cloud = steps.cloud_for(step)?;
-        cloud.cancel_deprecation(&step.region, id).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .cancel_deprecation(&step.region, id)
+            .await?;
         let ids = [id.to_string()];
         let state = Tags::from([(tags::STATE.to_owned(), was.as_str().to_owned())]);
-        cloud.tag(&step.region, &ids, &state).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .tag(&step.region, &ids, &state)
+            .await?;
         Ok(cloud
+            .change(&step.region)
+            .await?
             .untag(&step.region, &ids, &[tags::RETIRING.to_owned()])
             .await?)
     }
@@ -216,11 +234,17 @@ impl StepEffect for Disable<'_> {
         let mut recorded = Vec::new();
         if ami.status != "disabled" {
             recorded = permissions::record(steps, step, &ami).await?;
-            cloud.disable(&step.region, id).await?;
+            cloud
+                .change(&step.region)
+                .await?
+                .disable(&step.region, id)
+                .await?;
         }
         marks.disabled = Some(current_second(steps));
         let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
         cloud
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[id.to_string()], &tag_update)
             .await?;
         Ok(StepOutput::Disabled {
@@ -248,6 +272,8 @@ impl StepEffect for Disable<'_> {
         let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
         Ok(steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[id.to_string()], &tag_update)
             .await?)
     }
@@ -336,7 +362,11 @@ impl StepEffect for Restore<'_> {
         } else {
             permissions::RestoredPermissions::default()
         };
-        cloud.cancel_deprecation(&step.region, id).await?;
+        cloud
+            .change(&step.region)
+            .await?
+            .cancel_deprecation(&step.region, id)
+            .await?;
         let state = crate::plan::prune::state_before(&marks);
         let wanted = [
             (tags::STATE, state.as_str()),

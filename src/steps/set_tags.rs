@@ -144,6 +144,8 @@ impl StepEffect for Unpublish<'_> {
         let Self { pointer } = *self;
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .delete_parameter(&step.region, pointer)
             .await?;
         Ok(StepOutput::Deleted {

@@ -134,12 +134,16 @@ impl StepEffect for Share<'_> {
             let note = Tags::from([(key, tag_value.clone())]);
             steps
                 .cloud
+                .change(&step.region)
+                .await?
                 .tag(&step.region, &[id.to_string()], &note)
                 .await?;
         }
         if !is_empty(&missing) {
             steps
                 .cloud
+                .change(&step.region)
+                .await?
                 .share(&step.region, &id, &missing, account, true)
                 .await?;
         }
@@ -225,9 +229,13 @@ async fn revoke_grants(
     }
     let cloud = steps.cloud_for(step)?;
     cloud
+        .change(&step.region)
+        .await?
         .share(&step.region, &ami.id, &given, account, false)
         .await?;
     Ok(cloud
+        .change(&step.region)
+        .await?
         .untag(
             &step.region,
             &[ami.id.to_string()],

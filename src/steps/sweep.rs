@@ -35,15 +35,33 @@ impl StepEffect for Sweep<'_> {
                 terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
             }
             TemporaryKind::Image => deregister(steps, step, thing).await?,
-            TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
-            TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
+            TemporaryKind::Snapshot => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_snapshot(&step.region, &thing.id)
+                    .await?
+            }
+            TemporaryKind::Volume => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_volume(&step.region, &thing.id)
+                    .await?
+            }
             TemporaryKind::SecurityGroup => {
                 super::access::delete_unused_group(steps, step, &thing.id).await?
             }
             TemporaryKind::CopyPermission => {
                 super::share::remove_permission(steps, step, thing).await?
             }
-            TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
+            TemporaryKind::KeyPair => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_key_pair(&step.region, &thing.name)
+                    .await?
+            }
         }
         Ok(StepOutput::Swept {
             removed: thing.id.clone(),
@@ -59,7 +77,11 @@ async fn terminate(
     context: &StepContext<'_>,
 ) -> Result<()> {
     let cloud = steps.cloud_for(step)?;
-    cloud.terminate(&step.region, id).await?;
+    cloud
+        .change(&step.region)
+        .await?
+        .terminate(&step.region, id)
+        .await?;
     poll_until(
         steps,
         LIMIT,

@@ -48,7 +48,12 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
         ami.id, step.region
     );
     let left = super::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
-        match cloud.deregister(&step.region, ami).await {
+        match cloud
+            .change(&step.region)
+            .await?
+            .deregister(&step.region, ami)
+            .await
+        {
             Ok(left) => Ok(Some(left)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
             Err(e) => Err(e.into()),
@@ -110,6 +115,8 @@ impl StepEffect for TagCandidate<'_> {
         }
         steps
             .cloud_for(step)?
+            .change(&step.region)
+            .await?
             .tag(&step.region, &[id.to_string()], &tags)
             .await?;
         let snapshots: Vec<String> = candidate
@@ -121,6 +128,8 @@ impl StepEffect for TagCandidate<'_> {
             tags.remove(tags::SELF);
             steps
                 .cloud_for(step)?
+                .change(&step.region)
+                .await?
                 .tag(&step.region, &snapshots, &tags)
                 .await?;
         }

@@ -43,10 +43,10 @@ impl StepEffect for Withdraw<'_> {
             );
         }
         for pointer in unpublish {
-            let deleted = steps
-                .cloud_for(step)?
-                .delete_parameter(&step.region, pointer)
-                .await;
+            let deleted = match steps.cloud_for(step)?.change(&step.region).await {
+                Ok(cloud) => cloud.delete_parameter(&step.region, pointer).await,
+                Err(error) => Err(error),
+            };
             failures.extend(deleted.err().map(Error::from));
         }
         if let Some(error) = failures.into_iter().reduce(join_errors) {

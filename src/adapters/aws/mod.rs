@@ -24,8 +24,8 @@ use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
 };
 use crate::ports::{
-    Cloud, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
-    Secret, TemporaryQuery,
+    CloudReader, CloudResult, CloudWriter, CopyRequest, GroupRequest, Identity, ImageQuery,
+    Instance, LaunchRequest, Secret, TemporaryQuery,
 };
 
 use errors::{cloud_error, require_field};
@@ -147,7 +147,7 @@ fn filter(name: impl Into<String>, value: impl Into<String>) -> aws_sdk_ec2::typ
 }
 
 #[async_trait]
-impl Cloud for Aws {
+impl CloudReader for Aws {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
         let answer = self.clients(region).sts.get_caller_identity().send().await;
         let answer = answer.map_err(|e| cloud_error("GetCallerIdentity", region, &e))?;
@@ -169,6 +169,59 @@ impl Cloud for Aws {
         parameters::find_references(&self.clients(region)).await
     }
 
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
+        access::find_group(&self.clients(region), name, tags).await
+    }
+
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        instances::describe_instance(&self.clients(region), id).await
+    }
+
+    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
+        instances::list_tagged(&self.clients(region), tags).await
+    }
+
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>> {
+        temporaries::list_temporaries(&self.clients(region), query).await
+    }
+
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
+        parameters::get_parameter(&self.clients(region), name).await
+    }
+
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
+        parameters::list_below(&self.clients(region), path).await
+    }
+
+    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        copies::failure_reason(&self.clients(region), ami).await
+    }
+
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        copies::read_sharing(&self.clients(region), ami, account).await
+    }
+
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()> {
+        copies::dry_run_launch(&self.clients(region), ami, instance_type).await
+    }
+}
+
+#[async_trait]
+impl CloudWriter for Aws {
     async fn create_key_pair(
         &self,
         region: &Region,
@@ -186,29 +239,12 @@ impl Cloud for Aws {
         access::create_group(&self.clients(region), request).await
     }
 
-    async fn find_group(
-        &self,
-        region: &Region,
-        name: &str,
-        tags: &Tags,
-    ) -> CloudResult<Option<String>> {
-        access::find_group(&self.clients(region), name, tags).await
-    }
-
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
         access::delete_group(&self.clients(region), id).await
     }
 
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
         instances::launch_instance(&self.clients(region), request).await
-    }
-
-    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        instances::describe_instance(&self.clients(region), id).await
-    }
-
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
-        instances::list_tagged(&self.clients(region), tags).await
     }
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
@@ -257,18 +293,6 @@ impl Cloud for Aws {
         temporaries::delete_volume(&self.clients(region), id).await
     }
 
-    async fn temporaries(
-        &self,
-        region: &Region,
-        query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
-        temporaries::list_temporaries(&self.clients(region), query).await
-    }
-
-    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        parameters::get_parameter(&self.clients(region), name).await
-    }
-
     async fn put_parameter(
         &self,
         region: &Region,
@@ -283,20 +307,8 @@ impl Cloud for Aws {
         parameters::delete_parameter(&self.clients(region), name).await
     }
 
-    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
-        parameters::list_below(&self.clients(region), path).await
-    }
-
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
         copies::copy_image(&self.clients(region), request).await
-    }
-
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
-        copies::failure_reason(&self.clients(region), ami).await
-    }
-
-    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-        copies::read_sharing(&self.clients(region), ami, account).await
     }
 
     async fn share(
@@ -308,14 +320,5 @@ impl Cloud for Aws {
         on: bool,
     ) -> CloudResult<()> {
         copies::share(&self.clients(region), ami, what, account, on).await
-    }
-
-    async fn dry_run_launch(
-        &self,
-        region: &Region,
-        ami: &AmiId,
-        instance_type: &str,
-    ) -> CloudResult<()> {
-        copies::dry_run_launch(&self.clients(region), ami, instance_type).await
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_ec2::types::{
 
 use super::{Aws, cloud_error};
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudError, CloudErrorKind, CloudResult, Retirement};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, Retirement, UsageReader};
 
 /// AMIs per call (EC2, DescribeImageReferences).
 const IMAGES_PER_CALL: usize = 10;
@@ -20,6 +20,67 @@ const IMAGES_PER_CALL: usize = 10;
 const VERSION_DEPTH: &str = "10000";
 /// Launch permissions per call of ModifyImageAttribute.
 const PERMISSIONS_PER_CALL: usize = 100;
+
+#[async_trait]
+impl UsageReader for Aws {
+    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
+        let call = self
+            .clients(region)
+            .ec2
+            .describe_image_attribute()
+            .image_id(ami.as_str());
+        let sent = call
+            .attribute(ImageAttributeName::LaunchPermission)
+            .send()
+            .await;
+        let answer = match sent.map_err(|e| cloud_error("DescribeImageAttribute", region, &e)) {
+            Err(e) if e.kind == CloudErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let who = answer
+            .launch_permissions
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|p| {
+                let group = p.group.map(|g| g.as_str().to_owned());
+                p.user_id
+                    .or(p.organization_arn)
+                    .or(p.organizational_unit_arn)
+                    .or(group)
+            });
+        Ok(who.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>> {
+        let mut out = BTreeSet::new();
+        for chunk in amis.chunks(IMAGES_PER_CALL) {
+            let call = self.clients(region).ec2.describe_image_references();
+            let call = call.set_image_ids(Some(chunk.iter().map(ToString::to_string).collect()));
+            let mut pages = call
+                .set_resource_types(Some(resource_types()))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page =
+                    match page.map_err(|e| cloud_error("DescribeImageReferences", region, &e)) {
+                        Err(e) if is_unsupported(&e) => return Ok(None),
+                        other => other?,
+                    };
+                out.extend(
+                    page.image_references
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter_map(convert_reference),
+                );
+            }
+        }
+        Ok(Some(out.into_iter().collect()))
+    }
+}
 
 #[async_trait]
 impl Retirement for Aws {
@@ -73,34 +134,6 @@ impl Retirement for Aws {
         Ok(())
     }
 
-    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
-        let call = self
-            .clients(region)
-            .ec2
-            .describe_image_attribute()
-            .image_id(ami.as_str());
-        let sent = call
-            .attribute(ImageAttributeName::LaunchPermission)
-            .send()
-            .await;
-        let answer = match sent.map_err(|e| cloud_error("DescribeImageAttribute", region, &e)) {
-            Err(e) if e.kind == CloudErrorKind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        let who = answer
-            .launch_permissions
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|p| {
-                let group = p.group.map(|g| g.as_str().to_owned());
-                p.user_id
-                    .or(p.organization_arn)
-                    .or(p.organizational_unit_arn)
-                    .or(group)
-            });
-        Ok(who.collect::<BTreeSet<_>>().into_iter().collect())
-    }
-
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
         for chunk in who.chunks(PERMISSIONS_PER_CALL) {
             let add = chunk.iter().map(|one| launch_permission(one)).collect();
@@ -119,36 +152,6 @@ impl Retirement for Aws {
                 .map_err(|e| cloud_error("ModifyImageAttribute", region, &e))?;
         }
         Ok(())
-    }
-
-    async fn reported(
-        &self,
-        region: &Region,
-        amis: &[AmiId],
-    ) -> CloudResult<Option<Vec<Reference>>> {
-        let mut out = BTreeSet::new();
-        for chunk in amis.chunks(IMAGES_PER_CALL) {
-            let call = self.clients(region).ec2.describe_image_references();
-            let call = call.set_image_ids(Some(chunk.iter().map(ToString::to_string).collect()));
-            let mut pages = call
-                .set_resource_types(Some(resource_types()))
-                .into_paginator()
-                .send();
-            while let Some(page) = pages.next().await {
-                let page =
-                    match page.map_err(|e| cloud_error("DescribeImageReferences", region, &e)) {
-                        Err(e) if is_unsupported(&e) => return Ok(None),
-                        other => other?,
-                    };
-                out.extend(
-                    page.image_references
-                        .unwrap_or_default()
-                        .into_iter()
-                        .filter_map(convert_reference),
-                );
-            }
-        }
-        Ok(Some(out.into_iter().collect()))
     }
 }
 

@@ -8,8 +8,8 @@ use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
 };
 use crate::ports::{
-    Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
-    LaunchRequest, Secret, TemporaryQuery,
+    CloudErrorKind, CloudReader, CloudResult, CloudWriter, CopyRequest, GroupRequest, Identity,
+    ImageQuery, Instance, LaunchRequest, Secret, TemporaryQuery,
 };
 
 pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
@@ -30,7 +30,7 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
 }
 
 #[async_trait]
-impl Cloud for FakeCloud {
+impl CloudReader for FakeCloud {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
         let who = Identity {
             account: self.account().to_owned(),
@@ -88,6 +88,121 @@ impl Cloud for FakeCloud {
         .await
     }
 
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
+        self.call(("find_group", name, false), region, |state| {
+            let mut found = state
+                .groups
+                .iter()
+                .filter(|(_, g)| g.name == name && has_tags(&g.tags, tags));
+            Ok(found.next().map(|(id, _)| id.clone()))
+        })
+        .await
+    }
+
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        self.call(("instance", id.as_str(), false), region, |state| {
+            Ok(state.observe_instance(id))
+        })
+        .await
+    }
+
+    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
+        self.call(("instances_tagged", "", false), region, |state| {
+            let live = state
+                .instances
+                .iter()
+                .filter(|(_, i)| i.status != "terminated" && has_tags(&i.tags, tags));
+            let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
+            Ok(ids
+                .iter()
+                .filter_map(|id| state.observe_instance(id))
+                .collect())
+        })
+        .await
+    }
+
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<Temporary>> {
+        self.call(("temporaries", &query.prefix, false), region, |state| {
+            Ok(state.temporaries(region, query))
+        })
+        .await
+    }
+
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
+        self.call(("parameter", name, false), region, |state| {
+            Ok(state.parameters.get(name).cloned())
+        })
+        .await
+    }
+
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
+        self.call(("parameters", path, false), region, |state| {
+            let below = state
+                .parameters
+                .iter()
+                .filter(|(name, _)| name.starts_with(path));
+            Ok(below
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect())
+        })
+        .await
+    }
+
+    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        self.call(("why_failed", ami.as_str(), false), region, |_| {
+            Ok(Some("Client.InternalError: late".to_owned()))
+        })
+        .await
+    }
+
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        self.call(("sharing", ami.id.as_str(), false), region, |state| {
+            let is_shared = |s: &&SnapshotId| {
+                state
+                    .volume_permissions
+                    .contains(&((*s).clone(), account.to_owned()))
+            };
+            let image = state
+                .permissions
+                .get(&ami.id)
+                .is_some_and(|who| who.contains(account));
+            Ok(Sharing {
+                image,
+                snapshots: ami.snapshots.iter().filter(is_shared).cloned().collect(),
+            })
+        })
+        .await
+    }
+
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        _instance_type: &str,
+    ) -> CloudResult<()> {
+        self.call(
+            ("dry_run_launch", ami.as_str(), false),
+            region,
+            |state| match state.images.get(ami).map(|a| a.status.as_str()) {
+                Some("available") => Ok(()),
+                _ => not_found(ami.as_str()),
+            },
+        )
+        .await
+    }
+}
+
+#[async_trait]
+impl CloudWriter for FakeCloud {
     async fn create_key_pair(
         &self,
         region: &Region,
@@ -135,22 +250,6 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn find_group(
-        &self,
-        region: &Region,
-        name: &str,
-        tags: &Tags,
-    ) -> CloudResult<Option<String>> {
-        self.call(("find_group", name, false), region, |state| {
-            let mut found = state
-                .groups
-                .iter()
-                .filter(|(_, g)| g.name == name && has_tags(&g.tags, tags));
-            Ok(found.next().map(|(id, _)| id.clone()))
-        })
-        .await
-    }
-
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
         self.call(("delete_group", id, true), region, |state| {
             if state
@@ -191,28 +290,6 @@ impl Cloud for FakeCloud {
             };
             state.instances.insert(id.clone(), instance);
             Ok(id)
-        })
-        .await
-    }
-
-    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        self.call(("instance", id.as_str(), false), region, |state| {
-            Ok(state.observe_instance(id))
-        })
-        .await
-    }
-
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
-        self.call(("instances_tagged", "", false), region, |state| {
-            let live = state
-                .instances
-                .iter()
-                .filter(|(_, i)| i.status != "terminated" && has_tags(&i.tags, tags));
-            let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
-            Ok(ids
-                .iter()
-                .filter_map(|id| state.observe_instance(id))
-                .collect())
         })
         .await
     }
@@ -288,24 +365,6 @@ impl Cloud for FakeCloud {
             .await
     }
 
-    async fn temporaries(
-        &self,
-        region: &Region,
-        query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
-        self.call(("temporaries", &query.prefix, false), region, |state| {
-            Ok(state.temporaries(region, query))
-        })
-        .await
-    }
-
-    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        self.call(("parameter", name, false), region, |state| {
-            Ok(state.parameters.get(name).cloned())
-        })
-        .await
-    }
-
     async fn put_parameter(
         &self,
         region: &Region,
@@ -324,19 +383,6 @@ impl Cloud for FakeCloud {
         self.call(("delete_parameter", name, true), region, |state| {
             state.parameters.remove(name);
             Ok(())
-        })
-        .await
-    }
-
-    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
-        self.call(("parameters", path, false), region, |state| {
-            let below = state
-                .parameters
-                .iter()
-                .filter(|(name, _)| name.starts_with(path));
-            Ok(below
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect())
         })
         .await
     }
@@ -383,32 +429,6 @@ impl Cloud for FakeCloud {
         .await
     }
 
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
-        self.call(("why_failed", ami.as_str(), false), region, |_| {
-            Ok(Some("Client.InternalError: late".to_owned()))
-        })
-        .await
-    }
-
-    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-        self.call(("sharing", ami.id.as_str(), false), region, |state| {
-            let is_shared = |s: &&SnapshotId| {
-                state
-                    .volume_permissions
-                    .contains(&((*s).clone(), account.to_owned()))
-            };
-            let image = state
-                .permissions
-                .get(&ami.id)
-                .is_some_and(|who| who.contains(account));
-            Ok(Sharing {
-                image,
-                snapshots: ami.snapshots.iter().filter(is_shared).cloned().collect(),
-            })
-        })
-        .await
-    }
-
     async fn share(
         &self,
         region: &Region,
@@ -421,23 +441,6 @@ impl Cloud for FakeCloud {
             state.share(ami, what, account, on);
             Ok(())
         })
-        .await
-    }
-
-    async fn dry_run_launch(
-        &self,
-        region: &Region,
-        ami: &AmiId,
-        _instance_type: &str,
-    ) -> CloudResult<()> {
-        self.call(
-            ("dry_run_launch", ami.as_str(), false),
-            region,
-            |state| match state.images.get(ami).map(|a| a.status.as_str()) {
-                Some("available") => Ok(()),
-                _ => not_found(ami.as_str()),
-            },
-        )
         .await
     }
 }

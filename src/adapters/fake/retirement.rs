@@ -5,7 +5,35 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::cloud::not_found;
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudErrorKind, CloudResult, Retirement};
+use crate::ports::{CloudErrorKind, CloudResult, Retirement, UsageReader};
+
+#[async_trait]
+impl UsageReader for FakeCloud {
+    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
+        self.call(("permissions", ami.as_str(), false), region, |state| {
+            Ok(state
+                .permissions
+                .get(ami)
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect())
+        })
+        .await
+    }
+
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>> {
+        let about = amis.first().map_or("", |a| a.as_str());
+        self.call(("reported", about, false), region, |state| {
+            Ok(state.reports.then(|| state.references_to(amis)))
+        })
+        .await
+    }
+}
 
 #[async_trait]
 impl Retirement for FakeCloud {
@@ -56,19 +84,6 @@ impl Retirement for FakeCloud {
         .await
     }
 
-    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
-        self.call(("permissions", ami.as_str(), false), region, |state| {
-            Ok(state
-                .permissions
-                .get(ami)
-                .cloned()
-                .unwrap_or_default()
-                .into_iter()
-                .collect())
-        })
-        .await
-    }
-
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
         self.call(("permit", ami.as_str(), true), region, |state| {
             let Some(image) = state.images.get_mut(ami) else {
@@ -87,18 +102,6 @@ impl Retirement for FakeCloud {
                 .or_default()
                 .extend(who.iter().cloned());
             Ok(())
-        })
-        .await
-    }
-
-    async fn reported(
-        &self,
-        region: &Region,
-        amis: &[AmiId],
-    ) -> CloudResult<Option<Vec<Reference>>> {
-        let about = amis.first().map_or("", |a| a.as_str());
-        self.call(("reported", about, false), region, |state| {
-            Ok(state.reports.then(|| state.references_to(amis)))
         })
         .await
     }

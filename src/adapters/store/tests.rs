@@ -164,7 +164,7 @@ async fn store_of_newer_format_is_refused() {
     let error = crate::error::Error::from(refused);
     assert_eq!(error.kind.exit_code(), 1);
     assert!(
-        error.hints()[0].contains("newer bakeline"),
+        error.hints()[0].contains("newer version of bakeline"),
         "{:?}",
         error.hints()
     );

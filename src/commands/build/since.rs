@@ -12,8 +12,8 @@ pub(crate) fn changed_images(
     loaded: &LoadedCatalog,
     revision: &str,
 ) -> Result<BTreeSet<ImageName>> {
-    use crate::adapters::git::Tree;
-    let tree = Tree::at(loaded.files.root(), revision).map_err(|e| {
+    use crate::adapters::git::GitTree;
+    let tree = GitTree::open(loaded.files.root(), revision).map_err(|e| {
         Error::input(format!("cannot read the catalog at `{revision}`"))
             .because(e)
             .hint("use a commit, branch or tag of the repository of the catalog; fetch it first")

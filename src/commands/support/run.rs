@@ -20,7 +20,7 @@ use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
-use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
+use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
@@ -173,11 +173,11 @@ async fn assemble_steps(
             } else {
                 plan::release::EXPIRES
             },
-        cloud: fence_cloud(clouds.home, guard),
+        cloud: FencedCloud::new(clouds.home, guard.cloned()),
         others: clouds
             .others
             .into_iter()
-            .map(|(account, cloud)| (account, fence_cloud(cloud, guard)))
+            .map(|(account, cloud)| (account, FencedCloud::new(cloud, guard.cloned())))
             .collect(),
         builder: fence_builder(guard),
         shell: Arc::new(OpenSsh),
@@ -197,17 +197,6 @@ async fn assemble_steps(
         shares: Shares::default(),
         parameter_references: ParameterReferences::default(),
     })
-}
-
-/// Wraps an AWS client in the fence if there is a guard.
-fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
-    match guard {
-        Some(guard) => Arc::new(FencedCloud {
-            inner,
-            guard: Arc::clone(guard),
-        }),
-        None => inner,
-    }
 }
 
 /// Returns Packer, wrapped in the fence if there is a guard.

@@ -70,14 +70,9 @@ fn guard_lost_after(setup: &Arc<TestEnv>, limit: usize) -> Arc<ExpiringGuard> {
 async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<ExpiringGuard>) -> Outcome {
     let mut steps = setup.steps(&plan.run);
     let guard: Arc<dyn Guard> = Arc::clone(guard) as _;
-    let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) = (
-        Arc::clone(&setup.cloud) as _,
-        Arc::clone(&setup.builder) as _,
-    );
-    steps.cloud = Arc::new(FencedCloud {
-        inner: cloud,
-        guard: Arc::clone(&guard),
-    });
+    let cloud: Arc<dyn Cloud> = Arc::clone(&setup.cloud) as _;
+    steps.cloud = FencedCloud::new(cloud, Some(Arc::clone(&guard)));
+    let builder: Arc<dyn ImageBuilder> = Arc::clone(&setup.builder) as _;
     steps.builder = Arc::new(FencedBuilder {
         inner: builder,
         guard: Arc::clone(&guard),

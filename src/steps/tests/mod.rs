@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Steps;
+use super::{FencedCloud, Steps};
 use crate::adapters::assets;
 use crate::adapters::fake::{
     ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeCloudState, LocalShell, MemoryJournal,
@@ -257,12 +257,12 @@ impl TestEnv {
             keep_failed: false,
             others: BTreeMap::from([(
                 OTHER.to_owned(),
-                Arc::new(self.cloud.seen_from(OTHER)) as _,
+                FencedCloud::new(Arc::new(self.cloud.seen_from(OTHER)), None),
             )]),
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
             expires: self.now + jiff::SignedDuration::from_hours(12),
-            cloud: Arc::clone(&self.cloud) as _,
+            cloud: FencedCloud::new(Arc::clone(&self.cloud) as _, None),
             builder: Arc::clone(&self.builder) as _,
             shell: Arc::clone(&self.shell) as _,
             workspace: Arc::clone(&self.workspace) as _,

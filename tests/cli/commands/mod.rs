@@ -442,7 +442,7 @@ fn check_applies_controls_of_image_and_parent_to_root() {
         .assert_fails(1, &["nowhere"]);
     catalog
         .run(&["check", "jdk", "--root", "bakeline.yaml"])
-        .assert_fails(1, &["not a folder"]);
+        .assert_fails(1, &["not a directory"]);
     catalog
         .run(&["check", "jkd", "--root", "root"])
         .assert_fails(1, &["did you mean `jdk`?"]);
