@@ -43,11 +43,11 @@ pub(super) async fn collect_facts(
     let controls = subject.loaded.catalog.controls(&subject.image);
     let bounds = collection_bounds(args);
     let (facts, took) = match target {
-        Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
+        Target::Local => collect_locally(&controls, None, phase, bounds, &cancel).await?,
         Target::Directory(path) => {
             let root = system::folder(Path::new(path))
                 .map_err(|e| Error::input("cannot open the root file system").because(e))?;
-            collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
+            collect_locally(&controls, Some(&root), phase, bounds, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
             let machine = ssh_machine(args, host.clone(), user.clone(), *port);
@@ -82,7 +82,8 @@ fn collection_bounds(args: &Args) -> Bounds {
 /// Collects facts from this machine as root, or from a directory as the current user.
 async fn collect_locally(
     controls: &[&Control],
-    (root, phase): (Option<&str>, Phase),
+    root: Option<&str>,
+    phase: Phase,
     bounds: Bounds,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
@@ -149,9 +150,10 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
         ));
     }
     let builder = &catalog.settings.builder;
-    let (first, second) = match builder.public_address {
-        true => (found.public_ip, found.private_ip),
-        false => (found.private_ip, found.public_ip),
+    let (first, second) = if builder.public_address {
+        (found.public_ip, found.private_ip)
+    } else {
+        (found.private_ip, found.public_ip)
     };
     let ssm = builder.access == Access::Ssm;
     let host = if ssm {
