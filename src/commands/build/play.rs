@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
-    let played = ansible::play(&folder, &arguments(&job), &variables, &mut forward).await;
+    let played = ansible::run_playbook(&folder, &arguments(&job), &variables, &mut forward).await;
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;
     match output.result(code, &job) {
         Ok(()) => Ok(0),

@@ -49,7 +49,12 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         sweep::sweep_after_run(&loaded, &inventory).await;
         return Ok(0);
     }
-    print_ci_notes(loaded.lock.get().is_some_and(|lock| lock.store.durable()));
+    print_ci_notes(
+        loaded
+            .lock
+            .get()
+            .is_some_and(|lock| lock.store.is_durable()),
+    );
     let on_failure = loaded.catalog.settings.on_failure;
     let options = run::RunOptions {
         jobs: usize::from(args.jobs),

@@ -41,5 +41,5 @@ pub(crate) fn changed_images(_: &LoadedCatalog, revision: &str) -> Result<BTreeS
         crate::error::Kind::Usage,
         format!("this build of bakeline cannot read the Git revision `{revision}`"),
     );
-    Err(error.because(crate::adapters::offline::unavailable()))
+    Err(error.because(crate::adapters::offline::offline_error()))
 }

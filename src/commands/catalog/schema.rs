@@ -12,7 +12,7 @@ pub(crate) fn run(dir: &Path, args: &Schema) -> Result<u8> {
     for (path, text) in schemas() {
         let file = dir.join(path);
         if args.check {
-            if system::read(&file).ok().as_deref() != Some(text.as_bytes()) {
+            if system::read_file(&file).ok().as_deref() != Some(text.as_bytes()) {
                 return Err(
                     Error::input(format!("{} is not up to date", file.display()))
                         .hint("run `bakeline schema`"),

@@ -39,7 +39,7 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
         ui::say(&ui::snippet::render(
             &findings,
             &context::source_texts(&opened, &findings),
-            ui::fancy(),
+            ui::stderr_is_terminal(),
         ));
     }
     match catalog {

@@ -16,7 +16,9 @@ use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
-use crate::ports::{Bounds, ImageQuery, SshConfig, Target as Machine, Trust, Workspace as _};
+use crate::ports::{
+    HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
+};
 use crate::steps::check::{CheckReport, evidence_file};
 use crate::steps::collect::{collect, nonce};
 
@@ -39,24 +41,24 @@ pub(super) async fn collect_facts(
     target: &Target,
     phase: Phase,
 ) -> Result<CollectedFacts> {
-    let cancel = system::interrupt();
+    let cancel = system::cancel_on_signal();
     let controls = subject.loaded.catalog.controls(&subject.image);
-    let bounds = collection_bounds(args);
+    let limits = collection_limits(args);
     let (facts, took) = match target {
-        Target::Local => collect_locally(&controls, None, phase, bounds, &cancel).await?,
+        Target::Local => collect_locally(&controls, None, phase, limits, &cancel).await?,
         Target::Directory(path) => {
-            let root = system::folder(Path::new(path))
+            let root = system::resolve_directory(Path::new(path))
                 .map_err(|e| Error::input("cannot open the root file system").because(e))?;
-            collect_locally(&controls, Some(&root), phase, bounds, &cancel).await?
+            collect_locally(&controls, Some(&root), phase, limits, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
             let machine = ssh_machine(args, host.clone(), user.clone(), *port);
-            collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
+            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
         }
         Target::Instance(id) => {
             subject::require_catalog(dir)?;
             let machine = instance_machine(args, subject, id).await?;
-            collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
+            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
         }
         Target::Ami(id) => {
             subject::require_catalog(dir)?;
@@ -70,12 +72,12 @@ pub(super) async fn collect_facts(
     })
 }
 
-fn collection_bounds(args: &Args) -> Bounds {
+fn collection_limits(args: &Args) -> ScriptLimits {
     let bytes = usize::try_from(args.max_mebibytes << 20).unwrap_or(usize::MAX);
-    Bounds {
-        time: Duration::from_secs(args.max_seconds),
-        bytes,
-        ..Bounds::UP
+    ScriptLimits {
+        timeout: Duration::from_secs(args.max_seconds),
+        max_bytes: bytes,
+        ..ScriptLimits::RUNNING
     }
 }
 
@@ -84,7 +86,7 @@ async fn collect_locally(
     controls: &[&Control],
     root: Option<&str>,
     phase: Phase,
-    bounds: Bounds,
+    limits: ScriptLimits,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
@@ -97,12 +99,12 @@ async fn collect_locally(
             seal: false,
         },
     );
-    let answer = local::run(&script, root.is_none(), bounds, cancel)
+    let answer = local::run(&script, root.is_none(), limits, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls)
+    let facts = checks::collected(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
         .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
-    Ok((facts, answer.took))
+    Ok((facts, answer.elapsed))
 }
 
 /// Returns an SSH target with the configuration of the user.
@@ -113,11 +115,11 @@ fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16
         user,
         key: args.identity.clone(),
         known_hosts: args.known_hosts.clone(),
-        trust: Trust::Known,
+        trust: HostKeyPolicy::Known,
         config: args
             .ssh_config
             .clone()
-            .map_or(SshConfig::Users, SshConfig::File),
+            .map_or(SshConfig::User, SshConfig::File),
         ssm: false,
     }
 }

@@ -62,7 +62,7 @@ fn load_settings(dir: &Path) -> Result<Settings> {
             ui::say(&ui::snippet::render(
                 &findings,
                 &context::source_texts(&files, &findings),
-                ui::fancy(),
+                ui::stderr_is_terminal(),
             ));
             Err(context::invalid_catalog(&findings)
                 .hint("or use --catalog, which needs no checkout"))

@@ -272,7 +272,7 @@ pub(super) async fn finish_run(
         ));
     }
     let http = context::http_client();
-    crate::notify::tell(
+    crate::notify::send_notifications(
         catalog,
         &slack_values(report, inventory),
         &context::webhook_secret,

@@ -89,7 +89,7 @@ pub(crate) fn load_or_report(files: &dyn Files, on_disk: &CatalogFiles) -> Resul
         ui::say(&ui::snippet::render(
             &findings,
             &source_texts(on_disk, &findings),
-            ui::fancy(),
+            ui::stderr_is_terminal(),
         ));
     }
     catalog.ok_or_else(|| invalid_catalog(&findings))
@@ -148,7 +148,7 @@ pub(crate) async fn connect_cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
 /// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
 pub(crate) async fn connect_cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
-    Err(crate::adapters::offline::unavailable())
+    Err(crate::adapters::offline::offline_error())
 }
 
 /// Opens the store of the catalog. Sends no request yet.
@@ -211,14 +211,14 @@ fn role_in_account(role: &str, account: &str) -> String {
 #[cfg(feature = "live")]
 async fn assume_role(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
-        crate::adapters::aws::Aws::assume(region, role).await,
+        crate::adapters::aws::Aws::assume_role(region, role).await,
     ))
 }
 
 /// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
 async fn assume_role(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
-    Err(crate::adapters::offline::unavailable())
+    Err(crate::adapters::offline::offline_error())
 }
 
 /// Returns the HTTP client.
@@ -237,7 +237,7 @@ pub(crate) fn http_client() -> Option<Arc<dyn Http>> {
 #[cfg(feature = "live")]
 pub(crate) fn head_commit(root: &Path) -> Option<Commit> {
     use crate::ports::Vcs as _;
-    crate::adapters::git::Git::at(root).commit()
+    crate::adapters::git::Git::new(root).commit()
 }
 
 /// Returns nothing: this build cannot read Git.
@@ -253,7 +253,7 @@ pub(crate) fn ec2_endpoint() -> Option<String> {
 
 /// Reads a file named on the command line.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
-    system::read(path).map_err(|e| Error::input("cannot read a file").because(e))
+    system::read_file(path).map_err(|e| Error::input("cannot read a file").because(e))
 }
 
 /// Writes a value as JSON to a file named on the command line.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::context::{self, Clouds, LoadedCatalog};
-use crate::adapters::system::{SystemClock, reader};
+use crate::adapters::system::{SystemClock, open_reader};
 use crate::catalog::{Image, Origin, Settings, Source};
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ pub(crate) async fn finish_reading(
 
 fn read_recorded(file: &Path) -> Result<Inventory> {
     // Streams the file, because an inventory can be large.
-    let text = reader(file).map_err(|e| Error::input("cannot read a file").because(e))?;
+    let text = open_reader(file).map_err(|e| Error::input("cannot read a file").because(e))?;
     let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
         Error::input(format!(
             "{}:{}:{}: not a recorded inventory",

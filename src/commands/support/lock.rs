@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{self, LoadedCatalog};
 use super::gather;
 use crate::adapters::processes::SystemProcesses;
-use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
+use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
 use crate::engine::lock::{HeldLocks, LockOwner, Locks};
 use crate::error::{Error, Kind, Result};
@@ -78,7 +78,7 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
     let envs = scope.environments(settings);
     let store = context::open_store(settings).await?;
     let run = new_run_id(SystemClock.now());
-    let (interrupt, stop) = (interrupt(), CancellationToken::new());
+    let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
     let mut lock = CommandLocks {
         store: Arc::clone(&store),
         held: None,
@@ -95,9 +95,9 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
         let owner = LockOwner {
             run: run.clone(),
             caller: identity.arn,
-            host: host(),
+            host: host_name(),
             pid: std::process::id(),
-            process: SystemProcesses.own(),
+            process: SystemProcesses.current_process(),
             job: variable("CI_JOB_URL"),
         };
         let locks = environment_locks(settings, store);

@@ -8,7 +8,9 @@ use super::lock::{self, LockScope};
 use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
-use crate::adapters::system::{JournalFile, RunDirectory, SystemClock, program, working_directory};
+use crate::adapters::system::{
+    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
+};
 use crate::catalog::OnFailure;
 use crate::engine::event::{Event, EventSink};
 use crate::engine::fence::{FencedEffects, Guard};
@@ -119,7 +121,7 @@ pub(crate) async fn execute_plan(
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
         events: Arc::new(FanOut(
-            Progress::new(crate::ui::fancy()),
+            Progress::new(crate::ui::stderr_is_terminal()),
             EventLog,
             Arc::clone(&timer),
         )),
@@ -160,7 +162,7 @@ async fn assemble_steps(
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
     let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
-    let program = program();
+    let program = current_program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),

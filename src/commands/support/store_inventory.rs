@@ -130,5 +130,5 @@ fn find_recoverable(
 }
 
 fn read_text(path: &Path) -> Option<String> {
-    std::io::read_to_string(system::reader(path).ok()?).ok()
+    std::io::read_to_string(system::open_reader(path).ok()?).ok()
 }
