@@ -9,12 +9,13 @@ use clap::Args;
 #[command(
     override_usage = "bakeline check [OPTIONS] [IMAGE] TARGET\n       bakeline check [OPTIONS] \
 [IMAGE] --facts <FILE>",
-    after_help = "Targets:\n  local                        this machine\n  \
-ssh://[USER@]HOST[:PORT]     a remote machine\n  DIRECTORY                    an unpacked root \
-file system\n  i-...                        a running instance\n  ami-...                      an \
-AMI: bakeline starts an instance of it and terminates it afterwards\n\n\
-Facts are collected as root, except from a directory. If the user is not root, bakeline runs \
-`sudo -n`."
+    after_help = "Targets:\n  local                     this machine\n  \
+ssh://[USER@]HOST[:PORT]  a remote machine\n  \
+DIRECTORY                 an unpacked root file system\n  \
+i-...                     a running instance\n  \
+ami-...                   an AMI, on a temporary instance\n\n\
+Facts are collected as root, through `sudo -n` if necessary. A directory is read as the \
+current user."
 )]
 pub struct Check {
     /// The image whose checks are run, and the target to run them against.

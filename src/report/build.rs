@@ -167,9 +167,10 @@ fn convert_tag(value: &Tree) -> Tag {
 }
 
 fn parse_reference(text: &str) -> Reference {
-    match text.starts_with("https://") || text.starts_with("http://") {
-        true => Reference::Url(text.to_owned()),
-        false => Reference::Text(text.to_owned()),
+    if text.starts_with("https://") || text.starts_with("http://") {
+        Reference::Url(text.to_owned())
+    } else {
+        Reference::Text(text.to_owned())
     }
 }
 

@@ -74,7 +74,7 @@ fn package_component(purl: &str, package: &Package) -> Value {
             ("bakeline:source", source),
             ("bakeline:source-version", source_version),
         ]
-        .map(property_entry),
+        .map(|(name, value)| property_entry(name, value)),
     );
     json!({
         "type": "library",
@@ -86,7 +86,7 @@ fn package_component(purl: &str, package: &Package) -> Value {
     })
 }
 
-fn property_entry((name, value): (&str, &str)) -> Value {
+fn property_entry(name: &str, value: &str) -> Value {
     json!({ "name": name, "value": value })
 }
 

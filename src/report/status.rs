@@ -66,9 +66,10 @@ impl Waiver {
             expires,
             expired,
         } = self;
-        match expired {
-            false => format!("waived by {owner} until {expires}: {justification}"),
-            true => format!("the waiver of {owner} expired on {expires}: {justification}"),
+        if *expired {
+            format!("the waiver of {owner} expired on {expires}: {justification}")
+        } else {
+            format!("waived by {owner} until {expires}: {justification}")
         }
     }
 }

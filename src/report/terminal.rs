@@ -139,8 +139,9 @@ fn status_cell(status: Status, colour: bool) -> String {
         Status::Waived | Status::Tolerated | Status::Skipped => 33,
         Status::Passed => 32,
     };
-    match colour {
-        true => format!("\u{1b}[{code}m{:<7}\u{1b}[0m", status.as_str()),
-        false => format!("{:<7}", status.as_str()),
+    if colour {
+        format!("\u{1b}[{code}m{:<7}\u{1b}[0m", status.as_str())
+    } else {
+        format!("{:<7}", status.as_str())
     }
 }

@@ -32,22 +32,23 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let inventory =
         gather::finish_reading(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
     let run = new_run_id(inventory.taken);
-    let nothing = images.as_ref().is_some_and(Vec::is_empty);
+    let is_empty = images.as_ref().is_some_and(Vec::is_empty);
     let request = Request {
         images: images.unwrap_or(named),
         force: args.force,
         run,
     };
     // An empty list of images means all images, so an empty selection needs its own plan.
-    let plan = match nothing {
-        true => Plan {
+    let plan = if is_empty {
+        Plan {
             schema: PLAN_SCHEMA,
             run: request.run.clone(),
             made: inventory.taken,
             decisions: vec![],
             steps: vec![],
-        },
-        false => plan(&loaded.catalog, &inventory, &request),
+        }
+    } else {
+        plan(&loaded.catalog, &inventory, &request)
     };
     validate::check_planned_templates(&loaded.catalog, &plan)?;
     print_plan(
@@ -55,7 +56,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         &inventory,
         if args.json { Format::Json } else { args.format },
     );
-    if let (true, Some(revision)) = (nothing, &args.since) {
+    if let (true, Some(revision)) = (is_empty, &args.since) {
         ui::say(&format!("no image differs from `{revision}`"));
     }
     if let Some(file) = &args.save {

@@ -43,22 +43,22 @@ pub(super) async fn collect_facts(
 ) -> Result<CollectedFacts> {
     let cancel = system::cancel_on_signal();
     let controls = subject.loaded.catalog.controls(&subject.image);
-    let bounds = collection_bounds(args);
+    let limits = collection_limits(args);
     let (facts, took) = match target {
-        Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
+        Target::Local => collect_locally(&controls, None, phase, limits, &cancel).await?,
         Target::Directory(path) => {
             let root = system::resolve_directory(Path::new(path))
                 .map_err(|e| Error::input("cannot open the root file system").because(e))?;
-            collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
+            collect_locally(&controls, Some(&root), phase, limits, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
             let machine = ssh_machine(args, host.clone(), user.clone(), *port);
-            collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
+            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
         }
         Target::Instance(id) => {
             subject::require_catalog(dir)?;
             let machine = instance_machine(args, subject, id).await?;
-            collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
+            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
         }
         Target::Ami(id) => {
             subject::require_catalog(dir)?;
@@ -72,7 +72,7 @@ pub(super) async fn collect_facts(
     })
 }
 
-fn collection_bounds(args: &Args) -> ScriptLimits {
+fn collection_limits(args: &Args) -> ScriptLimits {
     let bytes = usize::try_from(args.max_mebibytes << 20).unwrap_or(usize::MAX);
     ScriptLimits {
         timeout: Duration::from_secs(args.max_seconds),
@@ -84,8 +84,9 @@ fn collection_bounds(args: &Args) -> ScriptLimits {
 /// Collects facts from this machine as root, or from a directory as the current user.
 async fn collect_locally(
     controls: &[&Control],
-    (root, phase): (Option<&str>, Phase),
-    bounds: ScriptLimits,
+    root: Option<&str>,
+    phase: Phase,
+    limits: ScriptLimits,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
@@ -98,7 +99,7 @@ async fn collect_locally(
             seal: false,
         },
     );
-    let answer = local::run(&script, root.is_none(), bounds, cancel)
+    let answer = local::run(&script, root.is_none(), limits, cancel)
         .await
         .map_err(Error::from)?;
     let facts = checks::collected(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
@@ -151,9 +152,10 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
         ));
     }
     let builder = &catalog.settings.builder;
-    let (first, second) = match builder.public_address {
-        true => (found.public_ip, found.private_ip),
-        false => (found.private_ip, found.public_ip),
+    let (first, second) = if builder.public_address {
+        (found.public_ip, found.private_ip)
+    } else {
+        (found.private_ip, found.public_ip)
     };
     let ssm = builder.access == Access::Ssm;
     let host = if ssm {

@@ -100,7 +100,7 @@ pub(super) fn load_subject(
         .chain(profiles.iter().cloned())
         .collect::<Vec<_>>()
         .join(" + ");
-    let loaded = context::loaded(catalog, files);
+    let loaded = LoadedCatalog::new(catalog, files);
     Ok(Subject {
         loaded,
         image: ImageName(name),

@@ -23,8 +23,8 @@ pub(crate) struct LoadedCatalog {
 
 /// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.
 pub(crate) fn start_logging() {
-    let wanted = system::variable("BAKELINE_LOG").unwrap_or_else(|| "off,bakeline=warn".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(wanted)
+    let level = system::variable("BAKELINE_LOG").unwrap_or_else(|| "off,bakeline=warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _set = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -67,15 +67,17 @@ pub(crate) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
         return Err(error.hint("run bakeline in the directory of the catalog, or use -C DIR"));
     }
     let catalog = load_or_report(&files, &files)?;
-    Ok(loaded(catalog, files))
+    Ok(LoadedCatalog::new(catalog, files))
 }
 
-/// Combines a catalog and its files, without locks.
-pub(crate) fn loaded(catalog: Catalog, files: CatalogFiles) -> LoadedCatalog {
-    LoadedCatalog {
-        catalog: Arc::new(catalog),
-        files,
-        lock: OnceLock::new(),
+impl LoadedCatalog {
+    /// Combines a catalog and its files, without locks.
+    pub(crate) fn new(catalog: Catalog, files: CatalogFiles) -> Self {
+        Self {
+            catalog: Arc::new(catalog),
+            files,
+            lock: OnceLock::new(),
+        }
     }
 }
 

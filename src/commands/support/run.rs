@@ -89,24 +89,23 @@ pub(crate) async fn execute_plan(
     );
     let settings = &loaded.catalog.settings;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let mirror = match options.throwaway {
-        true => None,
-        false => {
-            // A sweep needs the plan of a dead run, because Packer tags an AMI last.
-            store
-                .put(
-                    &crate::evidence::keys::plan(&settings.name, &plan.run),
-                    &saved,
-                )
-                .await?;
-            let (catalog, run) = (settings.name.clone(), plan.run.clone());
-            Some(Arc::new(JournalMirror::start(
-                Arc::clone(&journal),
-                Arc::clone(&store),
-                catalog,
-                run,
-            )))
-        }
+    let mirror = if options.throwaway {
+        None
+    } else {
+        // A sweep needs the plan of a dead run, because Packer tags an AMI last.
+        store
+            .put(
+                &crate::evidence::keys::plan(&settings.name, &plan.run),
+                &saved,
+            )
+            .await?;
+        let (catalog, run) = (settings.name.clone(), plan.run.clone());
+        Some(Arc::new(JournalMirror::start(
+            Arc::clone(&journal),
+            Arc::clone(&store),
+            catalog,
+            run,
+        )))
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
     let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
