@@ -54,9 +54,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The position of an environment on the ladder.
+    /// Returns the position of an environment in the order of environments.
     #[must_use]
-    pub fn rung(&self, env: &EnvName) -> Option<usize> {
+    pub fn environment_level(&self, env: &EnvName) -> Option<usize> {
         self.environments.iter().position(|e| e.name == *env)
     }
 

@@ -4,7 +4,7 @@ use super::report::Report;
 use super::run::Ran;
 use crate::catalog::{Catalog, Image};
 use crate::checks::{Facts, Phase};
-use crate::evidence::diff::Diff;
+use crate::evidence::diff::BuildDiff;
 use crate::lifecycle::{Record, lookup};
 use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
@@ -37,7 +37,7 @@ async fn of(
     let bytes = workspace.read(&evidence_file(name.as_str(), Phase::Boot))?;
     let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
     let new: Facts = serde_json::from_value(report.facts).ok()?;
-    Some(Diff::between(&old, &new, image.platform).headline())
+    Some(BuildDiff::between(&old, &new, image.platform).headline())
 }
 
 /// The facts of the version that was current when the inventory was gathered.
@@ -48,8 +48,8 @@ async fn before(
     image: &Image,
 ) -> Option<Facts> {
     let settings = &catalog.settings;
-    let records = Record::all(&inventory.images, &settings.name);
-    let last = lookup::last_good(
+    let records = Record::read_all(&inventory.images, &settings.name);
+    let last = lookup::find_last_good(
         &records,
         &image.name,
         &settings.environments[0].name,

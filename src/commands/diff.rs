@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Image, OnFailure};
 use crate::checks::{Facts, Phase};
 use crate::cli::{Diff as Args, InventoryArgs};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::diff::{Change, Diff};
+use crate::evidence::diff::{BuildDiff, ValueChange};
 use crate::evidence::keys;
 use crate::model::Version;
 use crate::plan;
@@ -38,7 +38,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         )
     };
     let new = facts(&*store, catalog, image, to).await?;
-    let diff = Diff::between(&old, &new, image.platform);
+    let diff = BuildDiff::between(&old, &new, image.platform);
     if args.json {
         ui::json(
             &json!({ "image": name, "arch": image.arch, "from": from, "to": to, "diff": diff }),
@@ -66,7 +66,7 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
         save_inventory: None,
     };
     let inventory = gather::inventory(loaded, &from, gather::Need::Sources).await?;
-    let plan = plan::release::scratch(&loaded.catalog, &inventory, image, run)
+    let plan = plan::release::plan_scratch_build(&loaded.catalog, &inventory, image, run)
         .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
     let manner = run::Manner {
         jobs: 1,
@@ -181,13 +181,13 @@ pub(super) async fn facts(
     serde_json::from_value(report.facts).map_err(unreadable)
 }
 
-fn rows(diff: &Diff) -> Vec<Vec<String>> {
+fn rows(diff: &BuildDiff) -> Vec<Vec<String>> {
     let dash = || "-".to_owned();
     let row = |what: &str, name: &String, from: String, to: String| {
         vec![what.to_owned(), name.clone(), from, to]
     };
     let change = |what: &'static str| {
-        move |(name, change): (&String, &Change)| {
+        move |(name, change): (&String, &ValueChange)| {
             row(what, name, change.from.clone(), change.to.clone())
         }
     };

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{context, gather, lock, report, run};
 use crate::cli::Doctor;
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::doctor::Finding;
+use crate::lifecycle::doctor::Discrepancy;
 use crate::model::Inventory;
-use crate::plan::doctor::plan;
+use crate::plan::doctor::plan_repairs;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
@@ -20,13 +20,13 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     let loaded = context::load(dir)?;
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
     let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
-    let (findings, plan) = plan(&loaded.catalog, &inventory, run);
+    let (findings, plan) = plan_repairs(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);
     } else {
         show(&findings);
     }
-    let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
+    let wrong: Vec<&Discrepancy> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
         ui::say(agreement(&inventory));
         return Ok(0);
@@ -36,9 +36,9 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         report::end(&ran)?;
         ui::say(&format!("{} repaired", plan.steps.len()));
     }
-    let left: Vec<&Finding> = wrong
+    let left: Vec<&Discrepancy> = wrong
         .iter()
-        .filter(|f| f.by_hand.is_some())
+        .filter(|f| f.manual_action.is_some())
         .copied()
         .collect();
     if args.apply && left.is_empty() {
@@ -61,7 +61,7 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         }
     };
     for finding in left {
-        if let Some(by_hand) = &finding.by_hand {
+        if let Some(by_hand) = &finding.manual_action {
             error = error.hint(format!("{}: {by_hand}", finding.location));
         }
     }
@@ -78,15 +78,15 @@ fn agreement(inventory: &Inventory) -> &'static str {
     }
 }
 
-fn show(findings: &[Finding]) {
-    let repair = |f: &Finding| match &f.by_hand {
+fn show(findings: &[Discrepancy]) {
+    let repair = |f: &Discrepancy| match &f.manual_action {
         _ if f.lost => "none: it can't be made again".to_owned(),
         Some(by_hand) => by_hand.clone(),
         None => "doctor --apply".to_owned(),
     };
     let rows: Vec<Vec<String>> = findings
         .iter()
-        .map(|f| vec![f.location.clone(), f.what.clone(), repair(f)])
+        .map(|f| vec![f.location.clone(), f.description.clone(), repair(f)])
         .collect();
     if !rows.is_empty() {
         ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));

@@ -12,7 +12,7 @@ use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, InventoryArgs};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
-use crate::lifecycle::retain::{Fate, Rules, decide};
+use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{
     AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
@@ -75,7 +75,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let fates = |inventory: &Inventory| fates(&loaded.catalog, inventory);
     let inventory = uses::inventory(&loaded, &unsaved, fates).await?;
     unread::warn(&inventory);
-    let records = Record::all(&inventory.images, &loaded.catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &loaded.catalog.settings.name);
     let found = find(&loaded.catalog, &inventory, &records, &args.what)?;
     let store = context::store(&loaded.catalog.settings).await?;
     let story = story(&loaded, &inventory, &records, found, &*store).await?;
@@ -87,10 +87,10 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn fates(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
-    decide(
-        &Record::all(&inventory.images, &catalog.settings.name),
-        &Rules::of(catalog, inventory),
+fn fates(catalog: &Catalog, inventory: &Inventory) -> Vec<RetentionDecision> {
+    decide_retention(
+        &Record::read_all(&inventory.images, &catalog.settings.name),
+        &RetentionRules::from_inventory(catalog, inventory),
     )
 }
 
@@ -128,7 +128,7 @@ fn find<'r, 'w>(
         .iter()
         .filter(|r| r.ami.region == *catalog.settings.home())
         .collect();
-    let good = lookup::last_good(records, &name, lowest, image.arch).map(|r| r.version);
+    let good = lookup::find_last_good(records, &name, lowest, image.arch).map(|r| r.version);
     let found = home
         .into_iter()
         .find(|r| r.image == name && Some(r.version) == good);
@@ -145,7 +145,7 @@ async fn story(
     let settings = &loaded.catalog.settings;
     let (image, arch, version) = (&record.image, record.arch, record.version);
     let manifest = read(store, &keys::manifest(&settings.name, image, arch, version)).await?;
-    let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::read(&bytes));
+    let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::parse_manifest(&bytes));
     let report = read(
         store,
         &keys::facts(&settings.name, image, arch, version, Phase::Boot),
@@ -223,12 +223,17 @@ fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     out
 }
 
-fn copy(settings: &Settings, inventory: &Inventory, record: &Record<'_>, fates: &[Fate]) -> Copy {
+fn copy(
+    settings: &Settings,
+    inventory: &Inventory,
+    record: &Record<'_>,
+    fates: &[RetentionDecision],
+) -> Copy {
     let fate = fates
         .iter()
         .find(|f| f.ami == record.ami.id && f.region == record.ami.region);
     let due = fate
-        .and_then(|f| f.due)
+        .and_then(|f| f.next_due)
         .map_or_else(String::new, |due| format!(" on {due}"));
     Copy {
         ami: record.ami.id.clone(),
@@ -240,10 +245,10 @@ fn copy(settings: &Settings, inventory: &Inventory, record: &Record<'_>, fates: 
             .references
             .iter()
             .filter(|r| r.ami == record.ami.id)
-            .map(|r| format!("{} {}", r.kind, r.by))
+            .map(|r| format!("{} {}", r.kind, r.referrer))
             .collect(),
-        prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.verb())),
-        because: fate.map_or_else(String::new, Fate::reason),
+        prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.action())),
+        because: fate.map_or_else(String::new, RetentionDecision::reason),
     }
 }
 

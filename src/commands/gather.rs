@@ -98,7 +98,7 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
     let identity = cloud.identity(home).await.map_err(unreachable)?;
     let mut images = own(cloud, settings, home).await?;
     let mut elsewhere = Elsewhere::default();
-    for location in locations::all(settings, &identity.account) {
+    for location in locations::in_catalog(settings, &identity.account) {
         elsewhere.read(clouds, settings, location, need).await;
     }
     images.append(&mut elsewhere.images);
@@ -116,7 +116,7 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
     let taken = SystemClock.now();
     let mut inventory = Inventory {
         schema: INVENTORY_SCHEMA,
-        taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
+        captured_at: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
         account: identity.account,
         caller: identity.arn,
         commit: context::commit(loaded.files.root()),
@@ -125,7 +125,7 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         references: Vec::new(),
         evidence: Evidence::default(),
         parameters: elsewhere.parameters,
-        unread: elsewhere.unread,
+        unreachable: elsewhere.unread,
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{context, gather, lock, report, run};
 use crate::cli::{Hold, InventoryArgs};
 use crate::error::Result;
-use crate::plan::hold::plan;
+use crate::plan::hold::plan_hold;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
@@ -18,7 +18,7 @@ pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     };
     let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(
+    let plan = plan_hold(
         &loaded.catalog,
         &inventory,
         image,

@@ -7,14 +7,14 @@ use super::report;
 use super::run::Ran;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Result;
-use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
+use crate::lifecycle::retirement::RetirementStage;
 use crate::model::{AmiId, ImageName, Region, RunId, Version};
 use crate::ports::Workspace as _;
 use crate::ui;
 
 /// The decisions: every AMI with every rule's answer as JSON, or a table of what decided.
-pub(super) fn show(fates: &[Fate], as_json: bool) {
+pub(super) fn show(fates: &[RetentionDecision], as_json: bool) {
     if as_json {
         return ui::json(&fates);
     }
@@ -25,12 +25,12 @@ pub(super) fn show(fates: &[Fate], as_json: bool) {
     if several {
         head.insert(3, "WHERE");
     }
-    let row = |f: &Fate| {
+    let row = |f: &RetentionDecision| {
         let mut row = vec![
             f.image.to_string(),
             f.version.to_string(),
             f.ami.to_string(),
-            f.verb().to_owned(),
+            f.action().to_owned(),
             f.reason(),
         ];
         if several {
@@ -54,7 +54,7 @@ struct Moved<'a> {
     version: Version,
     /// `done`, `failed`, `stuck`, `cancelled`, `not started`.
     status: &'static str,
-    rungs: &'a [Rung],
+    rungs: &'a [RetirementStage],
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
@@ -71,19 +71,19 @@ struct Report<'a> {
 }
 
 /// Ends a run: the result file, what was done, the exit code.
-pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
+pub(super) fn end(loaded: &Loaded, fates: &[RetentionDecision], ran: &Ran) -> Result<u8> {
     let outcome = &ran.outcome;
-    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(status);
+    let moved = |fate: &'_ RetentionDecision| outcome.scopes.get(fate.ami.as_str()).map(status);
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();
-        let Fate {
+        let RetentionDecision {
             ami,
             region,
             owner,
             image,
             version,
-            next,
+            due_stages: next,
             ..
         } = fate;
         Some(Moved {
@@ -109,7 +109,11 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
     if let Err(e) = ran.directory.write("result.json", &text, false) {
         ui::say(&format!("warning: the result can't be written: {e}"));
     }
-    for rung in [Rung::Deprecate, Rung::Disable, Rung::Deregister] {
+    for rung in [
+        RetirementStage::Deprecate,
+        RetirementStage::Disable,
+        RetirementStage::Deregister,
+    ] {
         let count = result
             .amis
             .iter()
@@ -118,7 +122,7 @@ pub(super) fn end(loaded: &Loaded, fates: &[Fate], ran: &Ran) -> Result<u8> {
         if count > 0 {
             ui::say(&format!(
                 "{count} {}d",
-                if rung == Rung::Deregister {
+                if rung == RetirementStage::Deregister {
                     "deregistere"
                 } else {
                     rung.as_str()

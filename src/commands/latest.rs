@@ -111,8 +111,8 @@ async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch)
         other => other.map_err(super::gather::unreachable)?,
     };
     let images = images.map_err(super::gather::unreachable)?;
-    let records = Record::all(&images, &location.catalog);
-    let found = lookup::published(&records, published.as_deref(), image, env, arch);
+    let records = Record::read_all(&images, &location.catalog);
+    let found = lookup::find_published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
         format!(
             "SSM parameter {pointer} in {} names {}, which {why}",

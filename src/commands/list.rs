@@ -26,7 +26,7 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
         )
         .await;
     let found = found.map_err(super::gather::unreachable)?;
-    let mut records = Record::all(&found, &location.catalog);
+    let mut records = Record::read_all(&found, &location.catalog);
     records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
     if args.json {
         ui::json(&records.iter().map(|r| as_json(r)).collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use super::context::{self, Loaded};
 use crate::error::{Error, Result};
 use crate::evidence::{history, keys, manifest};
 use crate::model::{Evidence, ImageName, Inventory, Manifest, Probe, RunId};
-use crate::plan::release::Released;
+use crate::plan::release::ReleasedVersions;
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use crate::ui;
 
@@ -42,7 +42,10 @@ async fn read(
     store: &dyn Store,
     all: bool,
 ) -> Result<Evidence, StoreError> {
-    let (catalog, released) = (&loaded.catalog, Released::new(&loaded.catalog, inventory));
+    let (catalog, released) = (
+        &loaded.catalog,
+        ReleasedVersions::new(&loaded.catalog, inventory),
+    );
     let name = &catalog.settings.name;
     let everything = || {
         catalog
@@ -51,7 +54,11 @@ async fn read(
             .filter_map(|i| released.last_good(i))
             .collect()
     };
-    let wanted = if all { everything() } else { released.moved() };
+    let wanted = if all {
+        everything()
+    } else {
+        released.outdated()
+    };
     let wanted: Vec<(ImageName, String)> = wanted
         .iter()
         .map(|r| {
@@ -63,7 +70,7 @@ async fn read(
         .collect();
     let mut manifests: BTreeMap<ImageName, Manifest> = BTreeMap::new();
     for (image, bytes) in fetch(store, wanted).await? {
-        manifests.extend(manifest::read(&bytes).map(|m| (image, m)));
+        manifests.extend(manifest::parse_manifest(&bytes).map(|m| (image, m)));
     }
     let probed: Vec<(ImageName, String)> = catalog
         .images
@@ -75,7 +82,7 @@ async fn read(
     for (image, bytes) in fetch(store, probed).await? {
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
-    let history = history::past(&reports(store, &keys::runs(name)).await?);
+    let history = history::build_histories(&reports(store, &keys::runs(name)).await?);
     Ok(Evidence {
         manifests,
         probes,

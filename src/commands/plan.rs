@@ -10,8 +10,8 @@ use crate::cli::{Format, Plan as Args};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
-use crate::plan::release::{PLAN_SCHEMA, Request, plan};
-use crate::plan::saved::Saved;
+use crate::plan::release::{PLAN_SCHEMA, ReleaseRequest, plan_release};
+use crate::plan::saved::SavedRelease;
 use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
@@ -24,9 +24,9 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         None => None,
     };
     let inventory = gather::begun(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
-    let run = new_run_id(inventory.taken);
+    let run = new_run_id(inventory.captured_at);
     let nothing = images.as_ref().is_some_and(Vec::is_empty);
-    let request = Request {
+    let request = ReleaseRequest {
         images: images.unwrap_or(named),
         force: args.force,
         run,
@@ -36,11 +36,11 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         true => Plan {
             schema: PLAN_SCHEMA,
             run: request.run.clone(),
-            made: inventory.taken,
+            decided_at: inventory.captured_at,
             decisions: vec![],
             steps: vec![],
         },
-        false => plan(&loaded.catalog, &inventory, &request),
+        false => plan_release(&loaded.catalog, &inventory, &request),
     };
     validate::buildable(&loaded.catalog, &plan)?;
     show(
@@ -54,7 +54,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write(
             file,
-            &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
+            &SavedRelease::new(&loaded.catalog, &inventory, &request, plan.clone()),
         )?;
         ui::say(&format!(
             "saved; after review: bakeline release --plan {}",

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{context, gather, lock, report, run};
 use crate::cli::{InventoryArgs, Promote};
 use crate::error::Result;
-use crate::plan::promote::plan;
+use crate::plan::promote::plan_promotion;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
@@ -25,7 +25,7 @@ pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         save_inventory: None,
     };
     let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &inventory, &images, &to, run);
+    let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "promoted") {
         return Err(blocked);

@@ -7,11 +7,11 @@ use super::{ladder, lock, run, unread, uses};
 use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
-use crate::plan::prune::saved::{KIND, SAVED_SCHEMA, Saved, facts, moved};
-use crate::plan::prune::{Wish, braked, plan, strangers};
+use crate::plan::prune::saved::{KIND, SAVED_SCHEMA, SavedPrune, collect_facts, describe_changes};
+use crate::plan::prune::{PruneOptions, exceeds_limits, foreign_images, plan_prune};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
@@ -22,14 +22,14 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     };
     refuse_mixtures(args)?;
     let run = lock::take_if(args.apply.is_some(), &loaded, lock::Rungs::All).await?;
-    let given = Wish {
+    let given = PruneOptions {
         keep: args.keep,
         shared_ok: args.shared_ok,
     };
     let wish = reviewed
         .as_ref()
-        .map_or(given, |(_, saved)| saved.wish.clone());
-    let decide = |inventory: &Inventory| plan(&loaded.catalog, inventory, &wish, run.clone());
+        .map_or(given, |(_, saved)| saved.options.clone());
+    let decide = |inventory: &Inventory| plan_prune(&loaded.catalog, inventory, &wish, run.clone());
     let inventory =
         uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
     unread::warn(&inventory);
@@ -38,7 +38,7 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         None => decide(&inventory),
     };
     ladder::show(&fates, args.json);
-    for ami in strangers(&loaded.catalog.settings, &inventory) {
+    for ami in foreign_images(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
             "left alone: {} in {} carries this catalog's tags but is not its own ({})",
             ami.id, ami.region, ami.name
@@ -53,7 +53,7 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write(
             file,
-            &Saved::new(
+            &SavedPrune::new(
                 &loaded.catalog,
                 &inventory,
                 wish,
@@ -62,7 +62,7 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             ),
         )?;
     }
-    let brake = braked(&brakes(&loaded, args), &fates);
+    let brake = exceeds_limits(&brakes(&loaded, args), &fates);
     if args.apply.is_none() {
         say_what_would(&fates, brake);
         return Ok(0);
@@ -110,8 +110,8 @@ fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
     }
 }
 
-fn say_what_would(fates: &[Fate], brake: Option<String>) {
-    let going = fates.iter().filter(|f| !f.next.is_empty()).count();
+fn say_what_would(fates: &[RetentionDecision], brake: Option<String>) {
+    let going = fates.iter().filter(|f| !f.due_stages.is_empty()).count();
     if going > 0 {
         ui::say(&format!(
             "{going} would go; run with --apply to move them down the ladder"
@@ -123,7 +123,7 @@ fn say_what_would(fates: &[Fate], brake: Option<String>) {
 }
 
 /// Reads a reviewed prune; another catalog's or another shape's is wrong input.
-fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
+fn read(loaded: &Loaded, file: &Path) -> Result<SavedPrune> {
     let bytes = context::read(file)?;
     let shown = file.display();
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
@@ -145,7 +145,7 @@ fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
         );
         return Err(Error::input(text).hint("save it again with this bakeline"));
     }
-    let saved: Saved = serde_json::from_value(value)
+    let saved: SavedPrune = serde_json::from_value(value)
         .map_err(|e| Error::input(format!("{shown}: it is not a saved prune")).because(e))?;
     let name = loaded.catalog.settings.name.as_str();
     if saved.catalog != name {
@@ -165,13 +165,13 @@ fn unmoved(
     loaded: &Loaded,
     inventory: &Inventory,
     file: &Path,
-    saved: Saved,
+    saved: SavedPrune,
     run: RunId,
-) -> Result<(Vec<Fate>, Plan)> {
-    let moved = moved(&saved.facts, &facts(&loaded.catalog, inventory));
+) -> Result<(Vec<RetentionDecision>, Plan)> {
+    let moved = describe_changes(&saved.facts, &collect_facts(&loaded.catalog, inventory));
     if moved.is_empty() {
         let plan = Plan { run, ..saved.plan };
-        return Ok((saved.fates, plan));
+        return Ok((saved.decisions, plan));
     }
     let text = format!(
         "the world moved since {} was made: {}",

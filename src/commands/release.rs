@@ -9,8 +9,8 @@ use crate::cli::{InventoryArgs, Release};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
-use crate::plan::release::{Request, plan};
-use crate::plan::saved::{SAVED_SCHEMA, Saved};
+use crate::plan::release::{ReleaseRequest, plan_release};
+use crate::plan::saved::{SAVED_SCHEMA, SavedRelease};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
@@ -24,14 +24,14 @@ pub(super) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         save_inventory: args.save_inventory.clone(),
     };
     let inventory = gather::inventory(&loaded, &from, gather::Need::Sources).await?;
-    let request = Request {
+    let request = ReleaseRequest {
         images,
         force: args.force,
         run,
     };
     let plan = match &args.plan {
         Some(file) => reviewed(file, &loaded.catalog, &inventory, &request.run)?,
-        None => plan(&loaded.catalog, &inventory, &request),
+        None => plan_release(&loaded.catalog, &inventory, &request),
     };
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::blocked(&plan) {
@@ -75,7 +75,7 @@ fn reviewed(file: &Path, catalog: &Catalog, inventory: &Inventory, run: &RunId) 
         let text = format!("{name}: plan schema {newer} is newer than {SAVED_SCHEMA}");
         return Err(Error::input(text).hint("use the bakeline that saved it, or plan again"));
     }
-    let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| {
+    let saved: SavedRelease = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!(
             "{name}:{}:{}: it is not a saved plan",
             e.line(),
@@ -91,14 +91,18 @@ fn reviewed(file: &Path, catalog: &Catalog, inventory: &Inventory, run: &RunId) 
         );
         return Err(Error::input(text));
     }
-    let age = inventory.taken.duration_since(saved.plan.made).as_secs() / 60;
+    let age = inventory
+        .captured_at
+        .duration_since(saved.plan.decided_at)
+        .as_secs()
+        / 60;
     ui::say(&format!(
         "plan of {}, {} h {} min old",
-        saved.plan.made,
+        saved.plan.decided_at,
         age / 60,
         age % 60
     ));
-    saved.today(catalog, inventory, run).map_err(|moved| {
+    saved.replan(catalog, inventory, run).map_err(|moved| {
         let shown = moved.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
         let more = if moved.len() > 6 {
             format!("; and {} more", moved.len() - 6)

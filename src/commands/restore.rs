@@ -10,7 +10,7 @@ use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::Record;
 use crate::model::State;
-use crate::plan::prune::restore;
+use crate::plan::prune::plan_restore;
 use crate::ports::Workspace as _;
 use crate::ui;
 
@@ -71,7 +71,7 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         ));
         return Ok(0);
     }
-    let plan = restore(&inventory, ami, run);
+    let plan = plan_restore(&inventory, ami, run);
     let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {

@@ -6,7 +6,7 @@ use super::{context, ladder, lock, run, unread, uses};
 use crate::cli::Retire;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Inventory, check_name};
-use crate::plan::prune::{Wish, retire, wanted};
+use crate::plan::prune::{PruneOptions, plan_retirement, retire_objection};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
@@ -19,16 +19,17 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         .because(e)
     })?;
     let image = ImageName::from(args.image.as_str());
-    if let Some(why) = wanted(&loaded.catalog, &image) {
+    if let Some(why) = retire_objection(&loaded.catalog, &image) {
         return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     }
     let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok: args.shared_ok,
     };
-    let decide =
-        |inventory: &Inventory| retire(&loaded.catalog, inventory, &image, &wish, run.clone());
+    let decide = |inventory: &Inventory| {
+        plan_retirement(&loaded.catalog, inventory, &image, &wish, run.clone())
+    };
     let inventory =
         uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
     unread::warn(&inventory);

@@ -6,7 +6,7 @@ use super::{context, gather, lock, report, run};
 use crate::cli::{InventoryArgs, Revoke};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, check_name};
-use crate::plan::revoke::plan;
+use crate::plan::revoke::plan_revocation;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
@@ -25,7 +25,7 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         save_inventory: None,
     };
     let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &inventory, &name, args.which, run);
+    let plan = plan_revocation(&loaded.catalog, &inventory, &name, args.which, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "revoked") {
         return Err(blocked);

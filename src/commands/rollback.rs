@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{context, gather, lock, report, run};
 use crate::cli::{InventoryArgs, Rollback};
 use crate::error::Result;
-use crate::plan::rollback::plan;
+use crate::plan::rollback::plan_rollback;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
@@ -26,7 +26,7 @@ pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
     };
     let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(&loaded.catalog, &inventory, image, &env, args.to, run);
+    let plan = plan_rollback(&loaded.catalog, &inventory, image, &env, args.to, run);
     ui::say(&report::decisions(&plan));
     if let Some(blocked) = report::refused(&plan, "rolled back") {
         return Err(blocked);

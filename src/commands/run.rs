@@ -164,7 +164,7 @@ async fn steps(
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
-        expires: inventory.taken
+        expires: inventory.captured_at
             + if manner.throwaway {
                 plan::inspect::EXPIRES
             } else {

@@ -16,7 +16,7 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
             .hint("give a commit, branch or tag of the repository that holds bakeline.yaml; fetch it first")
     })?;
     match crate::catalog::load(&tree) {
-        (Some(before), _) => Ok(crate::plan::since::changed(&before, &loaded.catalog)),
+        (Some(before), _) => Ok(crate::plan::since::changed_images(&before, &loaded.catalog)),
         (None, findings) => {
             let first = findings
                 .iter()

@@ -18,11 +18,11 @@ use crate::steps::check::{CheckReport, evidence_file};
 pub(super) async fn take(loaded: &Loaded, inventory: &Inventory) -> Result<StoreInventory> {
     let name = &loaded.catalog.settings.name;
     let store = context::store(&loaded.catalog.settings).await?;
-    let records = Record::all(&inventory.images, name);
+    let records = Record::read_all(&inventory.images, name);
     match read(&*store, name, &records).await {
         Ok(mut store_inventory) => {
             if let Ok(here) = system::working_directory() {
-                store_inventory.found = found(&here, name, &records, &store_inventory.keys);
+                store_inventory.recoverable = found(&here, name, &records, &store_inventory.keys);
             }
             Ok(store_inventory)
         }
@@ -31,7 +31,7 @@ pub(super) async fn take(loaded: &Loaded, inventory: &Inventory) -> Result<Store
             let unread = Some(Error::from(e).one_line());
             Ok(StoreInventory {
                 location: store.location(),
-                unread,
+                unreachable: unread,
                 ..StoreInventory::default()
             })
         }
@@ -66,7 +66,7 @@ async fn read(
     .await?;
     let recipes = read
         .iter()
-        .filter_map(|(key, bytes)| Some((key.clone(), manifest::read(bytes)?)))
+        .filter_map(|(key, bytes)| Some((key.clone(), manifest::parse_manifest(bytes)?)))
         .collect();
     Ok(StoreInventory {
         location: store.location(),

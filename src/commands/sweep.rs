@@ -12,10 +12,10 @@ use crate::cli::Sweep as Args;
 use crate::engine::unfinished;
 use crate::error::{Error, Result};
 use crate::evidence::keys;
-use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
+use crate::lifecycle::sweep::{Leftover, RunFacts, SweepRules};
 use crate::lifecycle::{locations, sharing, tags};
 use crate::model::{
-    AmiId, CatalogName, Inventory, Reference, Region, RunId, Temporary, TemporaryKind,
+    AmiId, CatalogName, Inventory, Reference, Region, RunId, TemporaryKind, TemporaryResource,
 };
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
@@ -31,7 +31,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let inventory = gather::live(&loaded, &clouds, Need::Images).await?;
     let leftovers = leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
     show(&leftovers, args.json);
-    let plan = crate::plan::sweep::plan(&leftovers, run, inventory.taken);
+    let plan = crate::plan::sweep::plan_sweep(&leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
         return Ok(0);
     }
@@ -60,7 +60,11 @@ pub(super) async fn after(loaded: &Loaded, inventory: &Inventory) {
         Ok(found) => found,
         Err(e) => return ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
     };
-    let plan = crate::plan::sweep::plan(&found, new_run_id(inventory.taken), inventory.taken);
+    let plan = crate::plan::sweep::plan_sweep(
+        &found,
+        new_run_id(inventory.captured_at),
+        inventory.captured_at,
+    );
     if plan.steps.is_empty() {
         return;
     }
@@ -88,15 +92,15 @@ async fn leftovers(
         owner: (tags::CATALOG.to_owned(), settings.name.to_string()),
         prefix: format!("{}/", settings.name),
     };
-    let mut things: Vec<Temporary> = Vec::new();
-    for location in locations::all(settings, &inventory.account) {
+    let mut things: Vec<TemporaryResource> = Vec::new();
+    for location in locations::in_catalog(settings, &inventory.account) {
         match clouds
             .at(&location)?
             .temporaries(&location.region, &query)
             .await
         {
             Ok(found) => {
-                things.extend(found.into_iter().map(|thing| Temporary {
+                things.extend(found.into_iter().map(|thing| TemporaryResource {
                     account: location.account.clone(),
                     ..thing
                 }));
@@ -109,32 +113,32 @@ async fn leftovers(
             )),
         }
     }
-    let images: Vec<Temporary> = things
+    let images: Vec<TemporaryResource> = things
         .iter()
         .filter(|t| t.kind == TemporaryKind::Image)
         .cloned()
         .collect();
-    things.extend(images.iter().flat_map(sharing::temporaries));
+    things.extend(images.iter().flat_map(sharing::copy_permissions));
     let store = context::store(settings).await?;
     let runs = runs(loaded, &store, &things).await?;
     let referred = referred(loaded, clouds, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
-    Ok(Sweep {
+    Ok(SweepRules {
         catalog: &settings.name,
         home,
         now,
         runs: &runs,
-        referred: &referred,
-        packer,
+        references: &referred,
+        packer_leftovers: packer,
     }
-    .decide(&things))
+    .find_leftovers(&things))
 }
 
 /// What the store knows of past and present runs.
 async fn runs(
     loaded: &Loaded,
     store: &Arc<dyn Store>,
-    things: &[Temporary],
+    things: &[TemporaryResource],
 ) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
     let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
@@ -153,7 +157,7 @@ async fn runs(
         .collect();
     if !bare.is_empty() {
         for (run, amis) in built(&settings.name, &**store, &keys, &bare).await? {
-            out.entry(run).or_default().amis = amis;
+            out.entry(run).or_default().planned_amis = amis;
         }
     }
     let locks = lock::locks(settings, Arc::clone(store));
@@ -163,13 +167,13 @@ async fn runs(
         .map(|e| e.name.clone())
         .collect();
     for holder in locks.holders(&envs).await? {
-        out.entry(holder.run).or_default().alive = true;
+        out.entry(holder.run).or_default().active = true;
     }
     Ok(out)
 }
 
 /// An AMI that only its name tells of.
-fn bare(thing: &Temporary) -> bool {
+fn bare(thing: &TemporaryResource) -> bool {
     thing.kind == TemporaryKind::Image && thing.tags.is_empty()
 }
 
@@ -228,15 +232,15 @@ async fn record(
 async fn referred(
     loaded: &Loaded,
     clouds: &Clouds,
-    things: &[Temporary],
+    things: &[TemporaryResource],
     runs: &BTreeMap<RunId, RunFacts>,
 ) -> BTreeMap<String, String> {
     let home = loaded.catalog.settings.home();
-    let goes = |t: &&Temporary| {
+    let goes = |t: &&TemporaryResource| {
         bare(t)
             && t.account.is_none()
             && t.region == *home
-            && runs.values().any(|r| r.amis.contains_key(&t.name))
+            && runs.values().any(|r| r.planned_amis.contains_key(&t.name))
     };
     let ids: Vec<AmiId> = things
         .iter()
@@ -249,7 +253,7 @@ async fn referred(
     match references(loaded, clouds, home, &ids).await {
         Ok(found) => found
             .into_iter()
-            .map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by)))
+            .map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.referrer)))
             .collect(),
         Err(e) => {
             let why = format!("what refers to it is not known: {}", e.one_line());
@@ -266,7 +270,7 @@ async fn references(
     ids: &[AmiId],
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
-    for location in locations::all(&loaded.catalog.settings, "") {
+    for location in locations::in_catalog(&loaded.catalog.settings, "") {
         out.extend(located(
             clouds
                 .at(&location)?
@@ -289,20 +293,20 @@ fn show(leftovers: &[Leftover], as_json: bool) {
         .iter()
         .map(|l| {
             let verdict = if l.remove { "remove" } else { "keep" };
-            let kind = l.thing.kind.as_str().to_owned();
+            let kind = l.resource.kind.as_str().to_owned();
             let run = l
-                .thing
+                .resource
                 .tags
                 .get(tags::RUN)
                 .cloned()
                 .unwrap_or_else(|| "-".to_owned());
             vec![
                 kind,
-                l.thing.id.clone(),
-                l.thing.region.to_string(),
+                l.resource.id.clone(),
+                l.resource.region.to_string(),
                 run,
                 verdict.to_owned(),
-                l.because.clone(),
+                l.reason.clone(),
             ]
         })
         .collect();
@@ -353,7 +357,7 @@ mod tests {
         let plan = Plan {
             schema: PLAN_SCHEMA,
             run: run.clone(),
-            made,
+            decided_at: made,
             decisions: Vec::new(),
             steps,
         };

@@ -8,7 +8,7 @@ use super::{context, lock};
 use crate::cli::Unlock;
 use crate::engine::lock::{LockState, Released};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::lock::Holder;
+use crate::lifecycle::lock::LockHolder;
 use crate::model::EnvName;
 use crate::ui;
 
@@ -19,7 +19,7 @@ struct Row {
     /// `free`, `held`, `expired` or `dead`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    holder: Option<Holder>,
+    holder: Option<LockHolder>,
     released: bool,
 }
 
@@ -92,7 +92,7 @@ fn word(state: &LockState) -> &'static str {
 fn show(rows: &[Row]) {
     let cells = |row: &Row| {
         let holder = row.holder.as_ref();
-        let text = |of: fn(&Holder) -> String| holder.map_or_else(|| "-".to_owned(), of);
+        let text = |of: fn(&LockHolder) -> String| holder.map_or_else(|| "-".to_owned(), of);
         vec![
             row.environment.to_string(),
             if row.released {

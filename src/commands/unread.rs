@@ -6,7 +6,7 @@ use crate::ui;
 
 /// Says each location that could not be read, before anything is decided without it.
 pub(super) fn warn(inventory: &Inventory) {
-    for (location, why) in &inventory.unread {
+    for (location, why) in &inventory.unreachable {
         ui::say(&format!(
             "warning: {location} could not be read, so nothing is decided about it: {why}"
         ));
@@ -27,11 +27,11 @@ pub(super) fn ended(inventory: &Inventory, ended: Result<u8>) -> Result<u8> {
 }
 
 fn gaps(inventory: &Inventory, what: String) -> Option<Error> {
-    if inventory.unread.is_empty() {
+    if inventory.unreachable.is_empty() {
         return None;
     }
     let locations: Vec<String> = inventory
-        .unread
+        .unreachable
         .iter()
         .map(|(location, why)| format!("{location} ({why})"))
         .collect();
@@ -57,7 +57,7 @@ mod tests {
             region: "us-east-1".into(),
         };
         inventory
-            .unread
+            .unreachable
             .extend(unread.then(|| (location, "no answer".to_owned())));
         inventory
     }

@@ -6,14 +6,14 @@ use super::{context, gather};
 use crate::cli::Why as Args;
 use crate::error::{Error, Kind, Result};
 use crate::plan::change::is_digest;
-use crate::plan::release::{Compared, Why, why};
+use crate::plan::release::{Explanation, InputComparison, explain_image};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load(dir)?;
     let image = context::image(&loaded.catalog, &args.image)?;
     let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
-    let Some(why) = why(&loaded.catalog, &inventory, &image) else {
+    let Some(why) = explain_image(&loaded.catalog, &inventory, &image) else {
         let text = format!(
             "nothing of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name
@@ -30,7 +30,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn show(why: &Why) {
+fn show(why: &Explanation) {
     let commit = why
         .commit
         .as_ref()
@@ -39,8 +39,8 @@ fn show(why: &Why) {
         "{} {} ({}) was built by run {}{commit}",
         why.image, why.version, why.ami, why.run
     ));
-    if !why.built_because.is_empty() {
-        ui::say(&format!("then because: {}", why.built_because.join("; ")));
+    if !why.build_reasons.is_empty() {
+        ui::say(&format!("then because: {}", why.build_reasons.join("; ")));
     }
     ui::say(&format!(
         "now: {} because {}",
@@ -67,8 +67,8 @@ fn show(why: &Why) {
     ));
 }
 
-fn row(name: &str, compared: &Compared) -> Vec<String> {
-    let moved = match compared.moved {
+fn row(name: &str, compared: &InputComparison) -> Vec<String> {
+    let moved = match compared.changed {
         Some(true) => "moved",
         Some(false) => "-",
         None => "?",

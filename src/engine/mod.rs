@@ -170,7 +170,7 @@ impl Engine {
                 ended = running.next() => match ended {
                     None => break,
                     Some((scope, end)) => {
-                        if end.is_failure() && options.on_failure == OnFailure::Stop && !Plan::is_aside(&scope) {
+                        if end.is_failure() && options.on_failure == OnFailure::Stop && !Plan::is_replica_scope(&scope) {
                             shared.cancel.cancel();
                         }
                         self.listener.hear(&Event::ScopeFinished { scope: scope.clone(), end: end.clone() });

@@ -188,7 +188,7 @@ fn looked_at(action: &Action) -> bool {
         Action::Build { .. }
             | Action::Boot { .. }
             | Action::CheckBoot { .. }
-            | Action::CheckAgain { .. }
+            | Action::Recheck { .. }
     )
 }
 

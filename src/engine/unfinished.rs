@@ -129,7 +129,7 @@ mod tests {
         Plan {
             schema: 1,
             run,
-            made,
+            decided_at: made,
             decisions: Vec::new(),
             steps: vec![step],
         }

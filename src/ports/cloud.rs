@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Secret;
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 
 /// What kind of answer a failed cloud call is, so that callers can act on it.
@@ -217,7 +217,7 @@ pub trait Cloud: super::Ladder + Send + Sync {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>>;
+    ) -> CloudResult<Vec<TemporaryResource>>;
     /// Reads an SSM parameter.
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
     /// Writes an SSM parameter that holds an AMI id (`aws:ec2:image`: validated after the call, so read it back).

@@ -104,13 +104,17 @@ async fn remember(steps: &Steps, order: &Order<'_>, step: &Step) {
     let Ok(Some(bytes)) = steps.store.get(&key).await else {
         return;
     };
-    let Some(mut known) = manifest::read(&bytes) else {
+    let Some(mut known) = manifest::parse_manifest(&bytes) else {
         return;
     };
     let prints = Fingerprints::new(&steps.catalog);
-    known.checks = prints.checks(&image.name);
+    known.checks = prints.checks_digest(&image.name);
     known.controls = prints.controls(&image.name);
-    if let Err(error) = steps.store.put(&key, &manifest::write(&known)).await {
+    if let Err(error) = steps
+        .store
+        .put(&key, &manifest::format_manifest(&known))
+        .await
+    {
         tracing::warn!(%error, step = %step.id, "the manifest could not be brought up to date");
     }
 }

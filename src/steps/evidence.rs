@@ -23,14 +23,14 @@ pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepCo
         return;
     };
     let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
-    let mut made = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);
+    let mut made = fingerprint::build_manifest(&steps.catalog, image, record.version, &steps.run);
     made.base = tag(tags::BASE);
     made.parent = tag(tags::PARENT);
     made.commit = tag(tags::COMMIT);
     made.reasons = vec![step.reason.clone()];
     let mut objects = vec![(
         keys::manifest(catalog, &record.image, record.arch, record.version),
-        manifest::write(&made),
+        manifest::format_manifest(&made),
     )];
     for phase in [Phase::Build, Phase::Boot] {
         let file = super::check::evidence_file(record.image.as_str(), phase);
@@ -41,8 +41,8 @@ pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepCo
             ));
         }
     }
-    for (key, content) in objects {
-        if let Err(error) = steps.store.put(&key, &content).await {
+    for (tag_key, content) in objects {
+        if let Err(error) = steps.store.put(&tag_key, &content).await {
             (context.note)(&format!("warning: the evidence is not kept: {error}"));
         }
     }

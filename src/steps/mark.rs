@@ -76,7 +76,7 @@ pub(super) async fn publish(
     let usable = found
         .iter()
         .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
-        .all(|r| r.usable());
+        .all(|r| r.is_usable());
     if !usable {
         let text = format!("{ami} in {} can't be published any more", step.region);
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));

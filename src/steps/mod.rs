@@ -91,13 +91,13 @@ impl Effects for Steps {
             | Action::Unshare { .. }
             | Action::Copy { .. }
             | Action::Launchable { .. }
-            | Action::Mark { .. }
+            | Action::SetTags { .. }
             | Action::Withdraw { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
-            | Action::Remember { .. }
-            | Action::Forget { .. }
-            | Action::Unread { .. }
+            | Action::PutObject { .. }
+            | Action::DeleteObject { .. }
+            | Action::Unreachable { .. }
             | Action::TagCandidate { .. }
             | Action::CreateKeyPair { .. }
             | Action::Boot { .. }
@@ -107,14 +107,14 @@ impl Effects for Steps {
             | Action::DeleteKeyPair { .. }
             | Action::Sweep { .. }
             | Action::Discard { .. }
-            | Action::CheckAgain { .. }
+            | Action::Recheck { .. }
             | Action::Retag { .. }
             | Action::Probe { .. }
             | Action::Inspect { .. }
             | Action::Deprecate { .. }
             | Action::Disable { .. }
             | Action::Restore { .. }
-            | Action::Unpoint { .. }
+            | Action::ClearPointers { .. }
             | Action::MoveCurrent { .. } => Ok(None),
         }
     }
@@ -143,13 +143,13 @@ impl Effects for Steps {
                 retire::deregister(self, step, ami, *shared_ok).await
             }
             Action::Restore { ami } => retire::restore(self, step, ami).await,
-            Action::Unpoint {
+            Action::ClearPointers {
                 ami,
                 current,
                 pointers,
             } => retire::unpoint(self, step, ami, current, pointers).await,
             Action::Discard { ami_name } => build::throw_away(self, step, ami_name).await,
-            Action::Sweep { thing } => sweep::perform(self, step, thing, context).await,
+            Action::Sweep { resource: thing } => sweep::perform(self, step, thing, context).await,
             Action::Share { ami, account } => share::share(self, step, ami, account, context).await,
             Action::Unshare { ami, account } => {
                 share::unshare(self, step, ami, account, context).await
@@ -158,7 +158,7 @@ impl Effects for Steps {
                 copy::perform(self, step, (source, from, name), context).await
             }
             Action::Launchable { ami } => copy::launchable(self, step, ami, context).await,
-            Action::Mark { amis, before, tags } => {
+            Action::SetTags { amis, before, tags } => {
                 mark::perform(self, step, amis, before, tags).await
             }
             Action::Withdraw {
@@ -170,7 +170,7 @@ impl Effects for Steps {
                 mark::publish(self, step, pointer, ami, context).await
             }
             Action::Unpublish { pointer } => mark::unpublish(self, step, pointer).await,
-            Action::CheckAgain {
+            Action::Recheck {
                 image,
                 version,
                 instance,
@@ -182,12 +182,12 @@ impl Effects for Steps {
                 ami,
                 instance,
             } => updates::perform(self, image, *version, ami, instance, context).await,
-            Action::Remember { key, text } => evidence::remember(self, step, key, text).await,
-            Action::Forget { key } => evidence::forget(self, step, key).await,
+            Action::PutObject { key, text } => evidence::remember(self, step, key, text).await,
+            Action::DeleteObject { key } => evidence::forget(self, step, key).await,
             Action::Inspect { image, instance } => {
                 inspect::perform(self, step, image, instance, context).await
             }
-            Action::Unread { why } => Err(Error::new(Kind::StepFailed, why.clone())
+            Action::Unreachable { why } => Err(Error::new(Kind::StepFailed, why.clone())
                 .hint("nothing was changed there; run again when it answers")),
         }
     }
@@ -213,7 +213,7 @@ impl Effects for Steps {
             Action::Retag { .. } => again::undo(self, step).await,
             Action::Deprecate { ami, was } => retire::undo_deprecate(self, step, ami, *was).await,
             Action::Disable { ami, .. } => retire::undo_disable(self, step, ami).await,
-            Action::Unpoint {
+            Action::ClearPointers {
                 ami,
                 current,
                 pointers,
@@ -224,15 +224,17 @@ impl Effects for Steps {
             Action::Copy { source, from, name } => {
                 copy::undo(self, step, (source, from, name), context).await
             }
-            Action::Mark { amis, before, tags } => mark::undo(self, step, amis, before, tags).await,
+            Action::SetTags { amis, before, tags } => {
+                mark::undo(self, step, amis, before, tags).await
+            }
             Action::Unshare { .. }
             | Action::Launchable { .. }
             | Action::Withdraw { .. }
             | Action::Publish { .. }
             | Action::Unpublish { .. }
-            | Action::Remember { .. }
-            | Action::Forget { .. }
-            | Action::Unread { .. }
+            | Action::PutObject { .. }
+            | Action::DeleteObject { .. }
+            | Action::Unreachable { .. }
             | Action::TagCandidate { .. }
             | Action::CheckBoot { .. }
             | Action::Terminate { .. }
@@ -242,7 +244,7 @@ impl Effects for Steps {
             | Action::Discard { .. }
             | Action::Deregister { .. }
             | Action::Restore { .. }
-            | Action::CheckAgain { .. }
+            | Action::Recheck { .. }
             | Action::Inspect { .. }
             | Action::Probe { .. } => Ok(()),
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Steps, current, permissions, references, tag};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::ladder::Marks;
+use crate::lifecycle::retirement::RetirementMarks;
 use crate::lifecycle::rules::SHARED;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags, Timestamp};
@@ -36,7 +36,7 @@ async fn unchanged(
     id: &AmiId,
     states: &[State],
     stage: Stage,
-) -> Result<(Ami, Marks)> {
+) -> Result<(Ami, RetirementMarks)> {
     let ami = tag::ami(steps, step, id).await?;
     let refused = |why: &str| refused(step, id, why);
     let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
@@ -64,7 +64,7 @@ async fn unchanged(
     if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
         return Err(refused(&format!(
             "{} {} refers to it since the decision",
-            used.kind, used.by
+            used.kind, used.referrer
         )));
     }
     if stage == (Stage::Beyond { shared_ok: false })
@@ -74,7 +74,7 @@ async fn unchanged(
             "it is shared with {with} since the decision"
         )));
     }
-    let marks = Marks::of(&record);
+    let marks = RetirementMarks::from_record(&record);
     Ok((ami, marks))
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State
         .was
         .or((!matches!(was, State::Released | State::Retiring)).then_some(was));
     let text = |deprecated| {
-        Marks {
+        RetirementMarks {
             deprecated,
             disabled: None,
             was,
@@ -145,13 +145,17 @@ pub(super) async fn undo_deprecate(
 }
 
 /// An own AMI that is on the way out.
-async fn on_the_ladder(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<(Ami, Marks)>> {
+async fn on_the_ladder(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Option<(Ami, RetirementMarks)>> {
     let Some(ami) = tag::find(steps, step, id).await? else {
         return Ok(None);
     };
     let marks = Record::read(&ami, &steps.catalog.settings.name)
         .filter(|r| r.state == State::Retiring)
-        .map(|r| Marks::of(&r));
+        .map(|r| RetirementMarks::from_record(&r));
     Ok(marks.map(|marks| (ami, marks)))
 }
 

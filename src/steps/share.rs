@@ -9,7 +9,7 @@ use super::{Steps, copy, resolve, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
-use crate::model::{Ami, AmiId, Sharing, Tags, Temporary};
+use crate::model::{Ami, AmiId, Sharing, Tags, TemporaryResource};
 use crate::plan::{AmiRef, Step};
 
 /// Which scopes copy an AMI to an account just now, and what the account was given for it: the last one takes it back.
@@ -79,7 +79,7 @@ pub(super) async fn share(
     steps.shares.begin(&id, account, &step.scope);
     let ami = copy::original(steps, &step.region, &id).await?;
     let has = steps.cloud.sharing(&step.region, &ami, account).await?;
-    let mut lacks = sharing::everything(&ami);
+    let mut lacks = sharing::full_permission(&ami);
     lacks.image &= !has.image;
     lacks
         .snapshots
@@ -101,7 +101,7 @@ pub(super) async fn share(
         )
         .hint("share all of them with it, or none"));
     }
-    let key = sharing::key(account);
+    let key = sharing::tag_key(account);
     if !nothing(&given) && ami.tags.get(&key) != Some(&words) {
         let note = Tags::from([(key, words.clone())]);
         steps
@@ -145,12 +145,12 @@ pub(super) async fn unshare(
 }
 
 /// Removes a copy permission that a dead run left. If another run took it over since the decision, nothing is changed.
-pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
+pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &TemporaryResource) -> Result<()> {
     let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
     let Some(ami) = tag::find(steps, step, &id).await? else {
         return Ok(());
     };
-    let key = sharing::key(account);
+    let key = sharing::tag_key(account);
     if ami.tags.get(&key) != thing.tags.get(&key) {
         let text = format!(
             "{id} in {}: tag `{key}` changed since the decision",
@@ -180,7 +180,7 @@ async fn remove(
         .untag(
             &step.region,
             &[ami.id.to_string()],
-            &[sharing::key(account)],
+            &[sharing::tag_key(account)],
         )
         .await?)
 }

@@ -9,7 +9,7 @@ use super::{Steps, tag};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, InstanceId, Temporary, TemporaryKind};
+use crate::model::{Ami, AmiId, InstanceId, TemporaryKind, TemporaryResource};
 use crate::plan::Step;
 
 /// EC2 ends an instance, and lets go of what it held, within minutes.
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
-    thing: &Temporary,
+    thing: &TemporaryResource,
     context: &StepContext<'_>,
 ) -> Result<Value> {
     let cloud = steps.at(step)?;
@@ -60,7 +60,7 @@ async fn terminate(
 }
 
 /// What became a released AMI since the decision, or somebody else's, is left alone.
-async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
+async fn deregister(steps: &Steps, step: &Step, thing: &TemporaryResource) -> Result<()> {
     let Some(ami) = tag::find(steps, step, &AmiId(thing.id.clone())).await? else {
         return Ok(());
     };
@@ -100,7 +100,7 @@ async fn bare(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
         .await?
         .first()
     {
-        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.by)),
+        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.referrer)),
         None => Ok(()),
     }
 }

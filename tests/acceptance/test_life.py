@@ -143,7 +143,7 @@ def test_a_region_that_fails_is_said_the_others_finish_and_a_rerun_completes(box
 def test_a_promotion_that_may_not_be_changes_nothing(box: Sandbox, story: Story) -> None:
     mark = box.mark()
     for words, said in [
-        (["promote", "jdk", "--to", "Test"], "lowest rung"),
+        (["promote", "jdk", "--to", "Test"], "lowest environment"),
         (["rollback", "jdk", "--env", "Prod", "--to", "20200101.1"], "no version 20200101.1"),
         (["revoke", "jdk", "20200101.1"], "no version 20200101.1"),
         (["hold", "jdk", "20200101.1"], "no version 20200101.1"),

@@ -107,7 +107,7 @@ def test_copy_permission_of_a_killed_promotion_is_removed(written: Written, repa
         copying = lambda: [c for c in written.box.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
         until(lambda: copying() and len(shared(written, image)) == 3, HANG, "the original shared")
         listed = written.catalog.bakeline("sweep", "--json", want=0).out
-        assert '"copy-permission"' in listed and "is alive" in listed, "a live run keeps it"
+        assert '"copy-permission"' in listed and "is active" in listed, "a live run keeps it"
         written.catalog.bakeline("sweep", "--apply", want=0)
         assert len(shared(written, image)) == 3
     finally:

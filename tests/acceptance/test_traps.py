@@ -114,7 +114,7 @@ def protected(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 def disabled(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ec2 = box.client("ec2")
     ec2.disable_image(ImageId=ami)
-    return "disabled by somebody else than bakeline", lambda: ec2.enable_image(ImageId=ami)
+    return "disabled outside bakeline", lambda: ec2.enable_image(ImageId=ami)
 
 
 def launched(box: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:

@@ -217,7 +217,7 @@ fn read(found: aws_sdk_ec2::types::ImageReference) -> Option<Reference> {
     Some(Reference {
         ami: AmiId(found.image_id?),
         kind: kind.to_owned(),
-        by: by.to_owned(),
+        referrer: by.to_owned(),
     })
 }
 

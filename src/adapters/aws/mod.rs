@@ -21,7 +21,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 use crate::ports::{
     Cloud, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance, LaunchRequest,
@@ -260,7 +260,7 @@ impl Cloud for Aws {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
+    ) -> CloudResult<Vec<TemporaryResource>> {
         temporaries::find(&self.clients(region), query).await
     }
 

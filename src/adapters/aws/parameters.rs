@@ -138,7 +138,7 @@ pub(super) async fn references(clients: &Clients) -> CloudResult<Vec<Reference>>
             out.extend(AmiId::find_all(&value).map(|ami| Reference {
                 ami,
                 kind: kind(),
-                by: by.clone(),
+                referrer: by.clone(),
             }));
         }
     }

@@ -58,7 +58,7 @@ async fn instances(
                 out.insert(Reference {
                     ami: AmiId(ami),
                     kind: "instance".to_owned(),
-                    by,
+                    referrer: by,
                 });
             }
         }
@@ -103,7 +103,7 @@ async fn launch_templates(
                     out.insert(Reference {
                         ami: AmiId(ami),
                         kind: "launch-template".to_owned(),
-                        by,
+                        referrer: by,
                     });
                 }
             }

@@ -27,7 +27,7 @@ pub(super) async fn find(
                 out.insert(Reference {
                     ami: AmiId(ami),
                     kind: "launch-configuration".to_owned(),
-                    by,
+                    referrer: by,
                 });
             }
         }

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{Clients, failed, filter};
-use crate::model::{Tags, Temporary, TemporaryKind};
+use crate::model::{Tags, TemporaryKind, TemporaryResource};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery, TemporaryQuery};
 
 /// The names Packer gives its own key pairs and groups (packer-plugin-amazon, `step_key_pair`, `step_security_group`).
 const PACKER: &str = "packer_*";
 
-pub(super) async fn find(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+pub(super) async fn find(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut used = BTreeSet::new();
     let mut out = instances(clients, query, &mut used).await?;
     let images = images(clients, query, &mut used).await?;
@@ -35,9 +38,9 @@ fn thing(
     id: String,
     name: Option<String>,
     tags: Tags,
-) -> Temporary {
+) -> TemporaryResource {
     let (region, name) = (clients.region.clone(), name.unwrap_or_default());
-    Temporary {
+    TemporaryResource {
         kind,
         id,
         name,
@@ -64,7 +67,7 @@ async fn instances(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
-) -> CloudResult<Vec<Temporary>> {
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients.ec2.describe_instances().into_paginator().send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
@@ -104,7 +107,7 @@ async fn images(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
-) -> CloudResult<Vec<Temporary>> {
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for ami in super::images::describe(clients, &ImageQuery::default()).await? {
         used.extend(ami.snapshots.iter().map(ToString::to_string));
@@ -123,7 +126,10 @@ async fn images(
     Ok(out)
 }
 
-async fn snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn snapshots(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients
         .ec2
         .describe_snapshots()
@@ -145,7 +151,7 @@ async fn snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec
     Ok(out)
 }
 
-async fn volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients
         .ec2
         .describe_volumes()
@@ -161,13 +167,13 @@ async fn volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<T
             let made = one
                 .volume_id
                 .map(|id| thing(clients, TemporaryKind::Volume, id, None, tags));
-            out.extend(made.map(|volume| Temporary { used, ..volume }));
+            out.extend(made.map(|volume| TemporaryResource { used, ..volume }));
         }
     }
     Ok(out)
 }
 
-async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for wanted in [ours(query), filter("group-name", PACKER)] {
         let mut pages = clients
@@ -190,7 +196,10 @@ async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Te
     Ok(out)
 }
 
-async fn key_pairs(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn key_pairs(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for wanted in [ours(query), filter("key-name", PACKER)] {
         let answer = clients

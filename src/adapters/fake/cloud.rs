@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::state::{ACCOUNT, FakeGroup, FakeInstance};
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 use crate::ports::{
     Cloud, CloudErrorKind, CloudResult, CopyRequest, GroupRequest, Identity, ImageQuery, Instance,
@@ -284,7 +284,7 @@ impl Cloud for FakeCloud {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
+    ) -> CloudResult<Vec<TemporaryResource>> {
         self.call(("temporaries", &query.prefix, false), region, |state| {
             Ok(state.temporaries(region, query))
         })

@@ -114,7 +114,7 @@ fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_n
             .into_iter()
             .chain(more.iter().copied())
             .collect();
-        Recipe::of(&sound(&files), image(&sound(&files)))
+        Recipe::from_image(&sound(&files), image(&sound(&files)))
     };
     let before = recipe("x", "1", &[]);
     let moved = |after: &Recipe| {
@@ -148,7 +148,7 @@ fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_n
         Vec::<String>::new()
     );
     let plain = sound(&[(ROLE, "x")]);
-    let keys = Recipe::of(&plain, image(&plain)).0;
+    let keys = Recipe::from_image(&plain, image(&plain)).0;
     assert!(
         !keys
             .keys()

@@ -201,7 +201,8 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
             format!("there is no AMI {ami} in {region}"),
         ));
     }
-    let plan = plan::inspect::plan(&subject.image, ami, &region, run, inventory.taken);
+    let plan =
+        plan::inspect::plan_inspection(&subject.image, ami, &region, run, inventory.captured_at);
     let manner = run::Manner {
         jobs: 1,
         on_failure: OnFailure::Stop,

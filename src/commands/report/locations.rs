@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::model::AmiId;
-use crate::plan::step::{Decision, Verdict};
+use crate::plan::step::{Decision, PlanVerdict};
 
 /// What happened to an image at a further location.
 #[derive(Debug, Clone, Serialize)]
@@ -31,7 +31,7 @@ pub(super) fn locations(
     let of = |scope: &str| {
         let (image, location) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
-        let shared = decision.verdict == Verdict::Revoke && image == "revoke";
+        let shared = decision.verdict == PlanVerdict::Revoke && image == "revoke";
         (own || shared).then(|| location.to_owned())
     };
     let all = outcome

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup};
 use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
 use crate::plan::Plan;
-use crate::plan::step::{Decision, Verdict};
+use crate::plan::step::{Decision, PlanVerdict};
 use crate::ports::Workspace as _;
 use crate::ui;
 use locations::{LocationReport, locations};
@@ -79,7 +79,7 @@ impl Report {
             .iter()
             .map(|d| image(d, outcome, region, "released"))
             .collect();
-        let records = Record::all(&inventory.images, &catalog.settings.name);
+        let records = Record::read_all(&inventory.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
         for report in images
             .iter_mut()
@@ -90,7 +90,8 @@ impl Report {
                 .get(&report.image)
                 .map(|i| i.arch)
                 .unwrap_or_default();
-            report.kept = lookup::current(&records, &report.image, lowest, arch).map(|r| r.version);
+            report.kept =
+                lookup::find_current(&records, &report.image, lowest, arch).map(|r| r.version);
         }
         Self {
             schema: 1,
@@ -157,7 +158,7 @@ fn image(
             report.status = worst.map_or(report.status, |p| p.status);
         }
         Some(ScopeEnd::Done { outputs }) => {
-            report.status = if decision.verdict == Verdict::Recheck {
+            report.status = if decision.verdict == PlanVerdict::Recheck {
                 "rechecked"
             } else {
                 done
@@ -233,7 +234,7 @@ pub(super) fn blocked(plan: &Plan) -> Option<Error> {
     let found = plan
         .decisions
         .iter()
-        .find(|d| d.verdict == Verdict::Blocked)?;
+        .find(|d| d.verdict == PlanVerdict::Blocked)?;
     let error = Error::input(format!(
         "`{}` can't be built: {}",
         found.image,
@@ -247,7 +248,7 @@ pub(super) fn refused(plan: &Plan, word: &str) -> Option<Error> {
     let blocked = plan
         .decisions
         .iter()
-        .filter(|d| d.verdict == Verdict::Blocked);
+        .filter(|d| d.verdict == PlanVerdict::Blocked);
     let said: Vec<String> = blocked
         .map(|d| format!("`{}` is not {word}: {}", d.image, d.reasons.join("; ")))
         .collect();

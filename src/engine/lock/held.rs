@@ -84,8 +84,8 @@ impl Held {
 
     /// Gives signs of life until the locks are lost or `stop` is cancelled.
     pub async fn keep_alive(&self, stop: &CancellationToken) {
-        let pace =
-            Duration::try_from(lock::pace(self.locks.lease)).unwrap_or(Duration::from_secs(60));
+        let pace = Duration::try_from(lock::renewal_interval(self.locks.lease))
+            .unwrap_or(Duration::from_secs(60));
         let mut pause = pace;
         loop {
             tokio::select! {
@@ -114,7 +114,7 @@ impl Held {
             let state = self.state();
             (state.mine.clone(), state.expires)
         };
-        if self.locks.clock.now() >= until - lock::margin(self.locks.lease) {
+        if self.locks.clock.now() >= until - lock::safety_margin(self.locks.lease) {
             // A run that was suspended reports who took over, if that can be read, rather than that its time is up.
             let _reported = self.still_latest().await;
             let _lost = self.in_time(until);
@@ -129,7 +129,7 @@ impl Held {
             let mut number = one.renewals;
             loop {
                 number += 1;
-                let key = lock::renewed_key(&one.prefix, one.generation, number);
+                let key = lock::renewal_key(&one.prefix, one.generation, number);
                 // There already: the answer to an earlier try got lost; that one says an earlier expiry.
                 if self
                     .locks
@@ -151,7 +151,7 @@ impl Held {
 
     /// Holds unless the expiry is nearer than the margin.
     fn in_time(&self, until: Timestamp) -> Result<(), String> {
-        if self.locks.clock.now() < until - lock::margin(self.locks.lease) {
+        if self.locks.clock.now() < until - lock::safety_margin(self.locks.lease) {
             return Ok(());
         }
         Err(self.lose(format!(
@@ -164,18 +164,24 @@ impl Held {
     async fn still_latest(&self) -> Result<bool, StoreError> {
         let mine = self.state().mine.clone();
         for one in mine {
-            let latest = lock::latest(&self.locks.store.list(&one.prefix).await?);
+            let latest = lock::latest_state(&self.locks.store.list(&one.prefix).await?);
             let holder = match latest {
                 Some(latest) => self.locks.taken(&one.prefix, latest.generation).await?,
                 None => None,
             };
             let how = match (latest, holder) {
-                (Some(latest), Some(holder)) if holder.run == one.run && !latest.ended => continue,
+                (Some(latest), Some(holder)) if holder.run == one.run && !latest.released => {
+                    continue;
+                }
                 (Some(_), Some(holder)) if holder.run == one.run => {
                     "it was released from outside, for example by `bakeline unlock`".to_owned()
                 }
                 (_, Some(holder)) => {
-                    format!("it was taken over at {} by {}", holder.since, holder.who())
+                    format!(
+                        "it was taken over at {} by {}",
+                        holder.since,
+                        holder.describe()
+                    )
                 }
                 (Some(_), None) => "its object cannot be read".to_owned(),
                 (None, None) => "its objects were removed from the store".to_owned(),
@@ -195,7 +201,7 @@ impl Held {
             if taken.is_ok_and(|holder| holder.is_none_or(|holder| holder.run != one.run)) {
                 continue; // Another run's, or nothing.
             }
-            let key = lock::ended_key(&one.prefix, one.generation);
+            let key = lock::release_key(&one.prefix, one.generation);
             let text = format!("{{\"ended\": \"{}\"}}\n", self.locks.clock.now());
             if let Err(error) = self.locks.store.create(&key, text.as_bytes()).await {
                 say(&format!(

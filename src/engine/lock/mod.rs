@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
-use crate::lifecycle::lock::{self, Holder, Latest, Renewal};
+use crate::lifecycle::lock::{self, LockHolder, LockStatus, Renewal};
 use crate::model::{CatalogName, EnvName, ProcessIdentity, RunId, Timestamp};
 use crate::ports::{Clock, Processes, Store, StoreResult};
 pub use held::Held;
@@ -81,11 +81,12 @@ impl Locks {
     ///
     /// # Errors
     /// What the store said; a lock that can't be read.
-    pub async fn holders(&self, envs: &[EnvName]) -> Result<Vec<Holder>> {
+    pub async fn holders(&self, envs: &[EnvName]) -> Result<Vec<LockHolder>> {
         let mut out = Vec::new();
         for env in envs {
             let prefix = keys::locks(&self.catalog, env);
-            let latest = lock::latest(&self.store.list(&prefix).await?).filter(|l| !l.ended);
+            let latest =
+                lock::latest_state(&self.store.list(&prefix).await?).filter(|l| !l.released);
             let Some(latest) = latest else { continue };
             let holder = self.holder(&prefix, latest).await?;
             out.extend(
@@ -97,7 +98,7 @@ impl Locks {
     }
 
     /// Returns whether the holder is certain to be dead: its process ran on this machine and has ended.
-    fn has_ended(&self, holder: &Holder) -> bool {
+    fn has_ended(&self, holder: &LockHolder) -> bool {
         holder
             .process
             .as_ref()
@@ -119,8 +120,8 @@ impl Locks {
             // The time before the look: a sign of life given after it would not have been seen.
             let now = self.clock.now();
             let keys = self.store.list(&prefix).await?;
-            let before = lock::latest(&keys);
-            let gone = match before.filter(|l| !l.ended) {
+            let before = lock::latest_state(&keys);
+            let gone = match before.filter(|l| !l.released) {
                 None => None,
                 Some(latest) => match self.holder(&prefix, latest).await? {
                     // Removed while we read: others are at work, look again.
@@ -142,7 +143,7 @@ impl Locks {
                 };
                 say(&format!(
                     "took over the lock of {env} from {}, {why}",
-                    gone.who()
+                    gone.describe()
                 ));
             }
             self.clean(&prefix).await;
@@ -175,7 +176,7 @@ impl Locks {
             process,
             job,
         } = who.clone();
-        let text = json(&Holder {
+        let text = json(&LockHolder {
             generation,
             run,
             caller,
@@ -186,7 +187,7 @@ impl Locks {
             since,
             expires,
         });
-        let key = lock::taken_key(prefix, generation);
+        let key = lock::generation_key(prefix, generation);
         // A create whose answer got lost is repeated and then finds its own object.
         if !self.store.create(&key, &text).await?
             && self.store.get(&key).await?.as_ref() != Some(&text)
@@ -194,21 +195,24 @@ impl Locks {
             return Ok(None);
         }
         // Who was suspended between looking and creating may have created what is long past, and was cleaned away.
-        let now = lock::latest(&self.store.list(prefix).await?);
+        let now = lock::latest_state(&self.store.list(prefix).await?);
         Ok(now
-            .filter(|l| l.generation == generation && !l.ended)
+            .filter(|l| l.generation == generation && !l.released)
             .map(|_| expires))
     }
 
     /// Returns the run that took a generation, if its object is there and can be read.
-    async fn taken(&self, prefix: &str, generation: u64) -> StoreResult<Option<Holder>> {
-        let bytes = self.store.get(&lock::taken_key(prefix, generation)).await?;
+    async fn taken(&self, prefix: &str, generation: u64) -> StoreResult<Option<LockHolder>> {
+        let bytes = self
+            .store
+            .get(&lock::generation_key(prefix, generation))
+            .await?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// The holder of a generation with its last expiry; none when its object is gone.
-    async fn holder(&self, prefix: &str, latest: Latest) -> Result<Option<Holder>> {
-        let key = lock::taken_key(prefix, latest.generation);
+    async fn holder(&self, prefix: &str, latest: LockStatus) -> Result<Option<LockHolder>> {
+        let key = lock::generation_key(prefix, latest.generation);
         let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
@@ -221,9 +225,10 @@ impl Locks {
                 .because(e)
                 .hint("look who holds it, or use a newer bakeline")
         };
-        let mut holder: Holder = serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
+        let mut holder: LockHolder =
+            serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
         if latest.renewal > 0 {
-            let key = lock::renewed_key(prefix, latest.generation, latest.renewal);
+            let key = lock::renewal_key(prefix, latest.generation, latest.renewal);
             let Some(bytes) = self.store.get(&key).await? else {
                 return Ok(None);
             };
@@ -234,13 +239,13 @@ impl Locks {
         Ok(Some(holder))
     }
 
-    fn held_by(&self, env: &EnvName, holder: &Holder) -> Error {
+    fn held_by(&self, env: &EnvName, holder: &LockHolder) -> Error {
         let text = format!(
             "the lock of {env} in catalog `{}` is held since {} until {} by {}",
             self.catalog,
             holder.since,
             holder.expires,
-            holder.who()
+            holder.describe()
         );
         Error::new(Kind::Refused, text)
             .hint("nothing was changed; wait for that run to end; if it is dead, its lock expires at the time above")
@@ -252,8 +257,8 @@ impl Locks {
         let Ok(keys) = self.store.list(prefix).await else {
             return;
         };
-        for key in lock::stale(&keys) {
-            let _gone = self.store.delete(&key).await;
+        for tag_key in lock::stale_keys(&keys) {
+            let _gone = self.store.delete(&tag_key).await;
         }
     }
 }

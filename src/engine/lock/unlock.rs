@@ -3,7 +3,7 @@
 use super::{Locks, json};
 use crate::error::Result;
 use crate::evidence::keys;
-use crate::lifecycle::lock::{self, Holder};
+use crate::lifecycle::lock::{self, LockHolder};
 use crate::model::EnvName;
 
 /// State of an environment's lock.
@@ -12,17 +12,17 @@ pub enum LockState {
     /// No run holds it.
     Free,
     /// A run holds it and may be at work.
-    Held(Holder),
+    Held(LockHolder),
     /// The last holder gave no sign of life for a whole lease.
-    Expired(Holder),
+    Expired(LockHolder),
     /// The last holder's process ran on this machine and has ended.
-    Dead(Holder),
+    Dead(LockHolder),
 }
 
 impl LockState {
     /// Returns the last holder, where the lock was not given back.
     #[must_use]
-    pub fn holder(&self) -> Option<&Holder> {
+    pub fn holder(&self) -> Option<&LockHolder> {
         match self {
             Self::Free => None,
             Self::Held(holder) | Self::Expired(holder) | Self::Dead(holder) => Some(holder),
@@ -48,7 +48,8 @@ impl Locks {
     /// The store's answer; a lock that cannot be read.
     pub async fn state(&self, env: &EnvName) -> Result<LockState> {
         let prefix = keys::locks(&self.catalog, env);
-        let latest = lock::latest(&self.store.list(&prefix).await?).filter(|latest| !latest.ended);
+        let latest =
+            lock::latest_state(&self.store.list(&prefix).await?).filter(|latest| !latest.released);
         let Some(latest) = latest else {
             return Ok(LockState::Free);
         };
@@ -73,7 +74,7 @@ impl Locks {
                 holder
             }
         };
-        let key = lock::ended_key(&keys::locks(&self.catalog, env), holder.generation);
+        let key = lock::release_key(&keys::locks(&self.catalog, env), holder.generation);
         let ended =
             json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
         let created = self.store.create(&key, &ended).await?;

@@ -1,15 +1,15 @@
-//! Owns the tests of sweeping: whose things, of which run, how old.
+//! Tests of the sweep: ownership, run and age of resources.
 
 use std::collections::BTreeMap;
 
-use crate::lifecycle::sweep::{RunFacts, Sweep};
-use crate::model::{CatalogName, Region, RunId, Tags, Temporary, TemporaryKind, Timestamp};
+use crate::lifecycle::sweep::{RunFacts, SweepRules};
+use crate::model::{CatalogName, Region, RunId, Tags, TemporaryKind, TemporaryResource, Timestamp};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 const LATER: &str = "2026-11-22T18:00:00Z";
 const EARLIER: &str = "2026-11-22T06:00:00Z";
 
-fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
+fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> TemporaryResource {
     let tags: Tags = tags
         .iter()
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -19,7 +19,7 @@ fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
         name.to_owned(),
         Region::from("eu-west-1"),
     );
-    Temporary {
+    TemporaryResource {
         kind,
         id,
         name,
@@ -30,7 +30,7 @@ fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
     }
 }
 
-fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
+fn ours(kind: TemporaryKind, run: &str, expires: &str) -> TemporaryResource {
     thing(
         kind,
         "",
@@ -42,8 +42,8 @@ fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
     )
 }
 
-/// Whether each thing goes; none where it is not even listed.
-fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
+/// Returns whether the sweep removes each resource, or none if it is not listed.
+fn decide(things: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
     let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
     let finished = || Some("run dead finished building it".to_owned());
     let amis = |alive| {
@@ -54,8 +54,8 @@ fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
         .into()
     };
     let run = |alive| RunFacts {
-        alive,
-        amis: amis(alive),
+        active: alive,
+        planned_amis: amis(alive),
     };
     let runs = BTreeMap::from([
         (RunId::from("live"), run(true)),
@@ -70,17 +70,17 @@ fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
         "ami-used".to_owned(),
         "instance i-1 refers to it".to_owned(),
     )]);
-    let sweep = Sweep {
+    let sweep = SweepRules {
         catalog: &catalog,
         home: &home,
         now,
         runs: &runs,
-        referred: &referred,
-        packer,
+        references: &referred,
+        packer_leftovers: packer,
     };
-    let one = |thing: &Temporary| {
+    let one = |thing: &TemporaryResource| {
         sweep
-            .decide(std::slice::from_ref(thing))
+            .find_leftovers(std::slice::from_ref(thing))
             .first()
             .map(|l| l.remove)
     };
@@ -88,7 +88,7 @@ fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
 }
 
 #[test]
-fn only_what_is_expired_or_of_a_dead_run_goes() {
+fn sweep_removes_expired_resources_and_those_of_ended_runs() {
     use TemporaryKind::{Image, Instance, KeyPair, Snapshot};
     let table = [
         (ours(Instance, "dead", LATER), Some(true)),
@@ -123,7 +123,7 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
             None,
         ),
         (
-            Temporary {
+            TemporaryResource {
                 used: true,
                 ..ours(Snapshot, "dead", EARLIER)
             },
@@ -141,14 +141,22 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
     let mut kept = ours(Instance, "dead", LATER);
     kept.tags
         .insert("bakeline:kept".to_owned(), "yes".to_owned());
-    assert_eq!(decide(&[kept.clone()], false), [Some(false)], "for a look");
+    assert_eq!(
+        decide(&[kept.clone()], false),
+        [Some(false)],
+        "kept for inspection"
+    );
     kept.tags
         .insert("bakeline:expires".to_owned(), EARLIER.to_owned());
-    assert_eq!(decide(&[kept], false), [Some(true)], "but not for ever");
+    assert_eq!(
+        decide(&[kept], false),
+        [Some(true)],
+        "the expiry limits --keep-failed"
+    );
 }
 
 #[test]
-fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
+fn sweep_never_lists_finished_amis() {
     for state in ["released", "held", "revoked", "retiring"] {
         let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
         ami.tags
@@ -158,7 +166,7 @@ fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
 }
 
 #[test]
-fn a_hand_copy_of_a_candidate_is_left_alone() {
+fn sweep_ignores_copies_made_by_hand() {
     let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
     ami.tags.insert("bakeline:self".to_owned(), ami.id.clone());
     assert_eq!(decide(&[ami.clone()], true), [Some(true)]);
@@ -168,7 +176,7 @@ fn a_hand_copy_of_a_candidate_is_left_alone() {
 }
 
 #[test]
-fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
+fn sweep_removes_untagged_ami_of_ended_run() {
     let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
     let things = [
         named("acme/jdk/false"),
@@ -179,19 +187,19 @@ fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
 }
 
 #[test]
-fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_something_uses_it() {
+fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
     let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
     let dead = || named("acme/jdk/false");
     let things = [
         (
-            Temporary {
+            TemporaryResource {
                 region: Region::from("us-east-1"),
                 ..dead()
             },
             None,
         ),
         (
-            Temporary {
+            TemporaryResource {
                 account: Some("222222222222".to_owned()),
                 ..dead()
             },
@@ -203,7 +211,7 @@ fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_so
         ),
         (named("acme/jdk/false-finished"), Some(false)),
         (
-            Temporary {
+            TemporaryResource {
                 id: "ami-used".to_owned(),
                 ..dead()
             },
@@ -220,7 +228,7 @@ fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_so
 }
 
 #[test]
-fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
+fn sweep_removes_old_unused_packer_leftovers_on_request() {
     let at = |hours: i64| {
         let seconds = NOW.parse::<Timestamp>().expect("time").as_second() - hours * 3600;
         thing(
@@ -229,7 +237,7 @@ fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
             &[],
         )
     };
-    let used = Temporary {
+    let used = TemporaryResource {
         used: true,
         ..at(48)
     };
@@ -248,7 +256,7 @@ fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
 }
 
 #[test]
-fn copy_permission_of_a_dead_run_goes() {
+fn sweep_removes_copy_permission_of_ended_run() {
     let ami = |own: &str, text: &str| {
         let tags = [
             ("bakeline:catalog", "acme"),
@@ -256,13 +264,13 @@ fn copy_permission_of_a_dead_run_goes() {
             ("bakeline:sharing:222222222222", text),
         ];
         let tags = [&tags[..], &[("bakeline:state", "released")]].concat();
-        Temporary {
+        TemporaryResource {
             id: "ami-1".to_owned(),
             ..thing(TemporaryKind::Image, "acme/jdk", &tags)
         }
     };
     let permissions = |own: &str, text: &str| {
-        crate::lifecycle::sharing::temporaries(&ami(own, text)).collect::<Vec<_>>()
+        crate::lifecycle::sharing::copy_permissions(&ami(own, text)).collect::<Vec<_>>()
     };
     for (run, expires, goes) in [
         ("dead", LATER, Some(true)),
@@ -283,6 +291,6 @@ fn copy_permission_of_a_dead_run_goes() {
     assert_eq!(
         permissions("ami-0", "all run=dead expires=x"),
         [],
-        "of a copy made by hand"
+        "a copy made by hand"
     );
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::fence::Guard;
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 use crate::ports::{
     BuildJob, BuildOutcome, BuilderError, Cloud, CloudError, CloudErrorKind, CloudResult,
@@ -139,7 +139,7 @@ impl Cloud for FencedCloud {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
+    ) -> CloudResult<Vec<TemporaryResource>> {
         self.inner.temporaries(region, query).await
     }
 

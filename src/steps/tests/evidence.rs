@@ -18,13 +18,17 @@ fn objects(house: &House) -> Objects {
 /// A house where everything is released, with its store as it should be.
 async fn released() -> House {
     let house = House::new();
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: Vec::new(),
         force: false,
         run: "r1".into(),
     };
     let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+        .act(&release::plan_release(
+            &house.catalog,
+            &house.facts(),
+            &request,
+        ))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     house
@@ -39,23 +43,24 @@ async fn released() -> House {
 /// What the doctor would do, with what the run directory has of what is missing.
 fn plan(house: &House, found: &Objects) -> Plan {
     let held = objects(house);
-    let recipe = |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::read(bytes)?));
+    let recipe =
+        |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::parse_manifest(bytes)?));
     let text = |(key, bytes): (&String, &Vec<u8>)| {
         (key.clone(), String::from_utf8_lossy(bytes).into_owned())
     };
     let mut inventory = house.facts();
     inventory.evidence.store = Some(StoreInventory {
         location: "memory".to_owned(),
-        unread: None,
+        unreachable: None,
         keys: held.keys().cloned().collect(),
         recipes: held.iter().filter_map(recipe).collect(),
-        found: found
+        recoverable: found
             .iter()
             .filter(|(key, _)| !held.contains_key(*key))
             .map(text)
             .collect(),
     });
-    doctor::plan(&house.catalog, &inventory, "d1".into()).1
+    doctor::plan_repairs(&house.catalog, &inventory, "d1".into()).1
 }
 
 #[tokio::test]
@@ -80,10 +85,10 @@ async fn what_a_release_wrote_is_written_again_and_nothing_else() {
     let again = objects(&house);
     assert_eq!(again.len(), evidence.len() + 1, "{:?}", again.keys());
     for (key, bytes) in &again {
-        match manifest::read(bytes) {
+        match manifest::parse_manifest(bytes) {
             // Why it was built is written nowhere else.
             Some(made) => {
-                let wanted = manifest::read(&whole[key]).expect("a recipe");
+                let wanted = manifest::parse_manifest(&whole[key]).expect("a recipe");
                 assert_eq!(
                     made,
                     Manifest {
@@ -121,8 +126,8 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
         "acme2/images/a",
     ] {
         for action in [
-            Action::Forget { key: key.into() },
-            Action::Remember {
+            Action::DeleteObject { key: key.into() },
+            Action::PutObject {
                 key: key.into(),
                 text: "x".into(),
             },
@@ -138,14 +143,18 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
 #[tokio::test]
 async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() {
     let house = on(&start(), 22);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: vec!["base".into()],
         force: false,
         run: "r1".into(),
     };
     assert_eq!(
         house
-            .act(&release::plan(&house.catalog, &house.facts(), &request))
+            .act(&release::plan_release(
+                &house.catalog,
+                &house.facts(),
+                &request
+            ))
             .await
             .kind(),
         None

@@ -70,7 +70,7 @@ async fn forty_nights_leave_what_the_rules_name() {
         pruned(&house, &format!("x{day}"), false).await;
         let own = house.cloud.state(|w| w.own());
         for image in ["base", "a", "b", "z"] {
-            let left: BTreeSet<String> = Record::all(&own, &"acme".into())
+            let left: BTreeSet<String> = Record::read_all(&own, &"acme".into())
                 .iter()
                 .filter(|r| r.image.as_str() == image)
                 .map(|r| r.version.to_string())

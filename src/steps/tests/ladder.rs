@@ -8,13 +8,13 @@ use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{AmiId, EnvName};
 use crate::plan::Action;
-use crate::plan::prune::Wish;
+use crate::plan::prune::PruneOptions;
 
 /// `Environment` and where it is current, of one image's versions, oldest first.
 fn versions(house: &House) -> Vec<(String, String)> {
     house.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::all(&own, &"acme".into());
+        let mut records = Record::read_all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         let names = |r: &Record<'_>| {
@@ -35,7 +35,7 @@ fn versions(house: &House) -> Vec<(String, String)> {
 fn ids(house: &House) -> Vec<AmiId> {
     house.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::all(&own, &"acme".into());
+        let mut records = Record::read_all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         records.iter().map(|r| r.ami.id.clone()).collect()
@@ -113,7 +113,7 @@ async fn a_parent_stays_as_long_as_a_child_of_it() {
     assert_eq!(house.prune("x1", 1).await.kind(), None);
     house.cloud.state(|w| {
         let own = w.own();
-        let records = Record::all(&own, &"acme".into());
+        let records = Record::read_all(&own, &"acme".into());
         for record in &records {
             let Some((parent, version)) = &record.parent else {
                 continue;
@@ -138,10 +138,10 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
         let house = house.next(Arc::clone(&house.catalog), "2026-11-24T12:00:00Z");
         forced(&house, "r2").await;
         let house = house.next(Arc::clone(&house.catalog), "2026-11-25T12:00:00Z");
-        let plan = crate::plan::prune::plan(
+        let plan = crate::plan::prune::plan_prune(
             &house.catalog,
             &house.facts(),
-            &Wish {
+            &PruneOptions {
                 keep: Some(1),
                 shared_ok: false,
             },
@@ -154,8 +154,11 @@ async fn prune_refuses_what_became_current_or_used_since_the_decision() {
                 let id = AmiId(step.scope.clone());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
-                    w.references
-                        .push(crate::model::Reference { ami: id, kind, by });
+                    w.references.push(crate::model::Reference {
+                        ami: id,
+                        kind,
+                        referrer: by,
+                    });
                 } else {
                     let tags = &mut w.images.get_mut(&id).expect("it").tags;
                     tags.insert(
@@ -186,11 +189,11 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
         .cloud
         .open(ACCOUNT, &elsewhere, FakeCloudState::default());
     let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&house, version));
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: Some(1),
         shared_ok: false,
     };
-    let plan = crate::plan::prune::plan(&house.catalog, &house.facts(), &wish, "x1".into()).1;
+    let plan = crate::plan::prune::plan_prune(&house.catalog, &house.facts(), &wish, "x1".into()).1;
     assert!(
         plan.steps
             .iter()

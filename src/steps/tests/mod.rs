@@ -238,7 +238,7 @@ impl House {
         }
         Inventory {
             schema: INVENTORY_SCHEMA,
-            taken: self.now,
+            captured_at: self.now,
             account: ACCOUNT.to_owned(),
             caller: "arn:aws:iam::123456789012:user/test".to_owned(),
             commit: None,
@@ -247,7 +247,7 @@ impl House {
             references: self.cloud.state(|w| w.uses()),
             evidence: Evidence::default(),
             parameters,
-            unread: Vec::new(),
+            unreachable: Vec::new(),
         }
     }
 
@@ -286,12 +286,12 @@ impl House {
     }
 
     fn plan(&self, run: &str, force: bool) -> Plan {
-        let request = release::Request {
+        let request = release::ReleaseRequest {
             images: Vec::new(),
             force,
             run: RunId::from(run),
         };
-        release::plan(&self.catalog, &self.facts(), &request)
+        release::plan_release(&self.catalog, &self.facts(), &request)
     }
 
     async fn release(&self, run: &str) -> Outcome {
@@ -299,7 +299,7 @@ impl House {
     }
 
     async fn promote(&self, run: &str, image: &str) -> Outcome {
-        let plan = promote::plan(
+        let plan = promote::plan_promotion(
             &self.catalog,
             &self.facts(),
             &[ImageName::from(image)],
@@ -311,11 +311,11 @@ impl House {
     }
 
     async fn prune(&self, run: &str, keep: u32) -> Outcome {
-        let wish = prune::Wish {
+        let wish = prune::PruneOptions {
             keep: Some(keep),
             shared_ok: false,
         };
-        self.act(&prune::plan(&self.catalog, &self.facts(), &wish, RunId::from(run)).1)
+        self.act(&prune::plan_prune(&self.catalog, &self.facts(), &wish, RunId::from(run)).1)
             .await
     }
 
@@ -342,7 +342,7 @@ impl House {
                 state.orphans()
             );
             let own = state.own();
-            for record in Record::all(&own, &"acme".into()) {
+            for record in Record::read_all(&own, &"acme".into()) {
                 assert_ne!(
                     record.state,
                     State::Candidate,

@@ -9,7 +9,7 @@ use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Arch, ImageName, Tags};
 use crate::plan::inspect;
-use crate::plan::step::Verdict;
+use crate::plan::step::PlanVerdict;
 use crate::ports::Workspace as _;
 use crate::steps::check::CheckReport;
 
@@ -48,7 +48,9 @@ async fn a_new_control_is_judged_on_what_is_current_and_written_down() {
     // What is written reads late.
     house.cloud.state(|w| w.lag = 2);
     assert!(
-        plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
+        plan.decisions
+            .iter()
+            .all(|d| d.verdict == PlanVerdict::Recheck),
         "{:?}",
         plan.decisions
     );
@@ -121,7 +123,7 @@ async fn an_answer_that_can_not_be_read_is_kept_by_nobody() {
     // This machine's `sh` stands in for the instance: whatever it answers, only a whole answer may become a fact.
     let house = moved(GOOD).await;
     let (inventory, name) = (house.facts(), ImageName::from("base"));
-    let plan = crate::plan::probe::plan(
+    let plan = crate::plan::probe::plan_probe(
         &house.catalog,
         &inventory,
         std::slice::from_ref(&name),
@@ -166,7 +168,7 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
     let house = moved(GOOD).await;
     let before = all_tags(&house);
     let ami = house.latest("base", "Test").1.expect("a current base");
-    let plan = inspect::plan(
+    let plan = inspect::plan_inspection(
         &ImageName::from("base"),
         &ami,
         &region(),
@@ -209,7 +211,7 @@ async fn an_ami_is_asked_by_hand_and_nothing_of_it_is_left() {
 async fn an_ami_that_lets_nobody_in_leaves_nothing_either() {
     let house = moved(GOOD).await;
     let ami = house.latest("base", "Test").1.expect("a current base");
-    let plan = inspect::plan(
+    let plan = inspect::plan_inspection(
         &ImageName::from("base"),
         &ami,
         &region(),

@@ -7,7 +7,7 @@ use crate::adapters::fake::FakeCloudState;
 use crate::lifecycle::{Record, tags};
 use crate::model::AmiId;
 use crate::plan::Plan;
-use crate::plan::prune::{Wish, plan, restore};
+use crate::plan::prune::{PruneOptions, plan_prune, plan_restore};
 
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
@@ -23,11 +23,11 @@ impl Deed {
         let inventory = house.facts();
         match self {
             Self::Prune => {
-                let wish = Wish {
+                let wish = PruneOptions {
                     keep: None,
                     shared_ok: true,
                 };
-                vec![plan(&house.catalog, &inventory, &wish, "x".into()).1]
+                vec![plan_prune(&house.catalog, &inventory, &wish, "x".into()).1]
             }
             Self::Restore => {
                 let out = |a: &&crate::model::Ami| {
@@ -37,7 +37,7 @@ impl Deed {
                     .images
                     .iter()
                     .filter(out)
-                    .map(|ami| restore(&inventory, ami, "x".into()))
+                    .map(|ami| plan_restore(&inventory, ami, "x".into()))
                     .collect()
             }
         }
@@ -76,7 +76,7 @@ async fn two() -> House {
     assert_eq!(house.act(&house.plan("r2", true)).await.kind(), None);
     house.cloud.state(|w| {
         let own = w.own();
-        let old: Vec<AmiId> = Record::all(&own, &"acme".into())
+        let old: Vec<AmiId> = Record::read_all(&own, &"acme".into())
             .iter()
             .filter(|r| r.current.is_empty())
             .map(|r| r.ami.id.clone())

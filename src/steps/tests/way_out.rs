@@ -8,8 +8,10 @@ use crate::catalog::Catalog;
 use crate::error::Kind;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, ImageName, State};
-use crate::plan::prune::saved::{Saved, facts, moved};
-use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
+use crate::plan::prune::saved::{SavedPrune, collect_facts, describe_changes};
+use crate::plan::prune::{
+    PruneOptions, exceeds_limits, plan_prune, plan_restore, plan_retirement, retire_objection,
+};
 
 /// A ladder that waits a day on each rung.
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
@@ -35,7 +37,7 @@ async fn two() -> House {
 fn old(house: &House) -> AmiId {
     house.cloud.state(|w| {
         let own = w.own();
-        let records = Record::all(&own, &"acme".into());
+        let records = Record::read_all(&own, &"acme".into());
         records
             .iter()
             .filter(|r| r.image.as_str() == "b")
@@ -56,12 +58,12 @@ fn tag(house: &House, id: &AmiId, key: &str) -> String {
 }
 
 pub(super) async fn pruned(house: &House, run: &str, shared_ok: bool) {
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok,
     };
     let outcome = house
-        .act(&plan(&house.catalog, &house.facts(), &wish, run.into()).1)
+        .act(&plan_prune(&house.catalog, &house.facts(), &wish, run.into()).1)
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
 }
@@ -155,7 +157,7 @@ async fn what_is_needed_again_stays_on_its_rung_and_comes_back_as_it_was() {
             }
             let found = ami(&house, &id).expect("it");
             let outcome = house
-                .act(&restore(&house.facts(), &found, "b1".into()))
+                .act(&plan_restore(&house.facts(), &found, "b1".into()))
                 .await;
             assert_eq!(outcome.kind(), None, "{context}: {outcome:?}");
             assert_eq!(ami(&house, &id), was, "{context}");
@@ -194,12 +196,12 @@ async fn a_record_that_can_be_kept_nowhere_stops_the_disabling() {
         .store
         .read_only
         .store(true, std::sync::atomic::Ordering::SeqCst);
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok: true,
     };
     let outcome = house
-        .act(&plan(&house.catalog, &house.facts(), &wish, "x2".into()).1)
+        .act(&plan_prune(&house.catalog, &house.facts(), &wish, "x2".into()).1)
         .await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
     assert_eq!(ami(&house, &id).expect("it").status, "available");
@@ -212,10 +214,10 @@ async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
     let id = old(&house);
     pruned(&house, "x1", false).await;
     let house = house.next(Arc::clone(&house.catalog), "2026-11-26T12:00:00Z");
-    let decided = plan(
+    let decided = plan_prune(
         &house.catalog,
         &house.facts(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x2".into(),
     )
     .1;
@@ -227,15 +229,15 @@ async fn what_is_shared_is_not_disabled_even_if_that_came_after_the_decision() {
     });
     assert_eq!(house.act(&decided).await.kind(), Some(Kind::Refused));
     assert_eq!(ami(&house, &id).expect("it").status, "available");
-    let again = plan(
+    let again = plan_prune(
         &house.catalog,
         &house.facts(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x3".into(),
     );
     let fate = again.0.iter().find(|f| f.ami == id).expect("it");
     assert_eq!(
-        (fate.verb(), fate.next.len()),
+        (fate.action(), fate.due_stages.len()),
         ("wait", 0),
         "{}",
         fate.reason()
@@ -247,12 +249,12 @@ async fn a_retiring_ami_is_neither_found_nor_built_upon() {
     let house = two().await;
     pruned(&house, "x1", false).await;
     let own = house.cloud.state(|w| w.own());
-    let records = Record::all(&own, &"acme".into());
+    let records = Record::read_all(&own, &"acme".into());
     let on_the_way: Vec<&Record<'_>> = records
         .iter()
         .filter(|r| r.state == State::Retiring)
         .collect();
-    assert!(!on_the_way.is_empty() && on_the_way.iter().all(|r| !r.usable()));
+    assert!(!on_the_way.is_empty() && on_the_way.iter().all(|r| !r.is_usable()));
     let plan = house.plan("r3", true);
     assert!(on_the_way.iter().all(|r| {
         !serde_json::to_string(&plan)
@@ -269,24 +271,29 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
         catalog.images.remove(&ImageName::from("b"));
         Arc::new(catalog)
     };
-    let (image, wish) = (ImageName::from("b"), Wish::default());
+    let (image, wish) = (ImageName::from("b"), PruneOptions::default());
     assert!(
-        wanted(&house.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")),
+        retire_objection(&house.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")),
         "it is in the catalog"
     );
-    assert!(wanted(&without_b, &"a".into()).is_some() && wanted(&without_b, &image).is_none());
+    assert!(
+        retire_objection(&without_b, &"a".into()).is_some()
+            && retire_objection(&without_b, &image).is_none()
+    );
     let mut parentless = Catalog::clone(&house.catalog);
     parentless.images.remove(&ImageName::from("a"));
-    assert!(wanted(&parentless, &"a".into()).is_some_and(|why| why.contains("parent of `b`")));
+    assert!(
+        retire_objection(&parentless, &"a".into()).is_some_and(|why| why.contains("parent of `b`"))
+    );
 
     let house = house.next(without_b, "2026-11-24T12:00:00Z");
-    let fates = plan(&house.catalog, &house.facts(), &wish, "x1".into()).0;
+    let fates = plan_prune(&house.catalog, &house.facts(), &wish, "x1".into()).0;
     let orphans: Vec<_> = fates.iter().filter(|f| f.image == image).collect();
     assert!(
         orphans.len() == 2
-            && orphans
-                .iter()
-                .all(|f| f.reason().contains("not in the catalog: bakeline retire b"))
+            && orphans.iter().all(|f| f
+                .reason()
+                .contains("not in the catalog (run `bakeline retire b`)"))
     );
 
     // One is in use and stays; the other, current one loses its pointer and goes.
@@ -296,10 +303,11 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
         w.references.push(crate::model::Reference {
             ami: used.clone(),
             kind,
-            by,
+            referrer: by,
         })
     });
-    let (fates, plan_) = retire(&house.catalog, &house.facts(), &image, &wish, "t1".into());
+    let (fates, plan_) =
+        plan_retirement(&house.catalog, &house.facts(), &image, &wish, "t1".into());
     assert_eq!(
         fates.iter().map(|f| f.retire).collect::<Vec<_>>(),
         [true, false],
@@ -317,30 +325,30 @@ async fn an_image_that_left_the_catalog_stays_until_it_is_retired() {
 #[tokio::test]
 async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
     let house = two().await;
-    let (fates, decided) = plan(
+    let (fates, decided) = plan_prune(
         &house.catalog,
         &house.facts(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x1".into(),
     );
-    let saved = Saved::new(
+    let saved = SavedPrune::new(
         &house.catalog,
         &house.facts(),
-        Wish::default(),
+        PruneOptions::default(),
         fates.clone(),
         decided,
     );
     let text = serde_json::to_string(&saved).expect("JSON");
-    let saved: Saved = serde_json::from_str(&text).expect("it reads back");
+    let saved: SavedPrune = serde_json::from_str(&text).expect("it reads back");
     assert_eq!(
-        moved(&saved.facts, &facts(&house.catalog, &house.facts())),
+        describe_changes(&saved.facts, &collect_facts(&house.catalog, &house.facts())),
         Vec::<String>::new()
     );
     let id = old(&house);
     let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
         let other = house.next(Arc::clone(&house.catalog), "2026-11-24T13:00:00Z");
         other.cloud.state(|w| act(w));
-        let said = moved(&saved.facts, &facts(&other.catalog, &other.facts()));
+        let said = describe_changes(&saved.facts, &collect_facts(&other.catalog, &other.facts()));
         assert!(
             said.len() == 1 && said[0].contains(words) && said[0].contains(id.as_str()),
             "{words}: {said:?}"
@@ -374,14 +382,15 @@ async fn a_reviewed_prune_is_refused_when_a_fact_it_rests_on_moved() {
     change(&share, "shared-with all refers to it now");
     let mut changed = Catalog::clone(&house.catalog);
     changed.settings.environments[0].retention.keep = 2;
-    let said = moved(&saved.facts, &facts(&changed, &house.facts()));
+    let said = describe_changes(&saved.facts, &collect_facts(&changed, &house.facts()));
     assert!(
         said.len() == 1 && said[0].contains("retention of Test"),
         "{said:?}"
     );
 
-    let brakes = |most, percent| braked(&crate::catalog::Brakes { most, percent }, &fates);
-    let going = u32::try_from(fates.iter().filter(|f| !f.next.is_empty()).count()).expect("few");
+    let brakes = |most, percent| exceeds_limits(&crate::catalog::Brakes { most, percent }, &fates);
+    let going =
+        u32::try_from(fates.iter().filter(|f| !f.due_stages.is_empty()).count()).expect("few");
     assert_eq!((going, fates.len()), (4, 8));
     assert_eq!((brakes(4, 50), brakes(50, 100)), (None, None));
     assert!(brakes(3, 100).is_some_and(|why| why.contains("4 of 8") && why.contains("--most 4")));

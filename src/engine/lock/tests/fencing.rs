@@ -13,7 +13,7 @@ use super::{LEASE, acquire, clock, locks, pass, test_env, who};
 use crate::adapters::fake::MemoryStore;
 use crate::engine::fence::Guard as _;
 use crate::engine::lock::Locks;
-use crate::lifecycle::lock::margin;
+use crate::lifecycle::lock::safety_margin;
 use crate::ports::{Store, StoreResult};
 
 /// A store that gives others their turn before and after each call: a process may be suspended at any of them.
@@ -123,7 +123,7 @@ fn play(moves: &[Move], skews: [i32; 3]) -> Vec<(usize, u64)> {
     for (number, skew) in skews.into_iter().enumerate() {
         let wrong = Wrong {
             truth: Arc::clone(&truth),
-            by: margin(LEASE) * skew / 200,
+            by: safety_margin(LEASE) * skew / 200,
         };
         let locks = locks(&store, &Arc::new(wrong));
         actors.push(Box::pin(actor(number, locks, Arc::clone(&allowed))));

@@ -29,13 +29,17 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     house
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: vec![name("base")],
         force: false,
         run: "r22".into(),
     };
     let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+        .act(&release::plan_release(
+            &house.catalog,
+            &house.facts(),
+            &request,
+        ))
         .await;
     assert!(outcome.scopes["base"].is_done(), "{outcome:?}");
     let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
@@ -54,11 +58,11 @@ async fn the_lowest_rungs_further_places_come_after_the_release_and_are_complete
     house
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         run: "r23".into(),
         ..request
     };
-    let plan = release::plan(&house.catalog, &house.facts(), &request);
+    let plan = release::plan_release(&house.catalog, &house.facts(), &request);
     assert!(
         plan.decisions[0]
             .reasons
@@ -133,10 +137,10 @@ async fn a_place_that_can_not_be_read_fails_alone() {
     inventory
         .images
         .retain(|a| a.region != gone.region || a.owner != ACCOUNT);
-    inventory.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
+    inventory.unreachable = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
     let image = &house.catalog.images[&name("base")];
     for plan in [
-        rollback::plan(
+        rollback::plan_rollback(
             &house.catalog,
             &inventory,
             image,
@@ -144,7 +148,7 @@ async fn a_place_that_can_not_be_read_fails_alone() {
             None,
             "x".into(),
         ),
-        revoke::plan(&house.catalog, &inventory, &name("base"), v(2), "x".into()),
+        revoke::plan_revocation(&house.catalog, &inventory, &name("base"), v(2), "x".into()),
     ] {
         let house = on(&house, 26);
         let outcome = house.act(&plan).await;

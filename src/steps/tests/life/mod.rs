@@ -13,7 +13,7 @@ use super::{House, OTHER, catalog_with};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::Outcome;
-use crate::lifecycle::doctor::{Repair, examine};
+use crate::lifecycle::doctor::{Repair, diagnose};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{EnvName, ImageName, RunId, Version, pointer_name};
 use crate::plan::{Plan, doctor, hold, promote, release, revoke, rollback};
@@ -59,13 +59,17 @@ fn name(image: &str) -> ImageName {
 async fn released(house: &House, images: &[&str], day: u32) -> House {
     let house = on(house, day);
     let images = images.iter().map(|i| name(i)).collect();
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images,
         force: true,
         run: format!("r{day}").as_str().into(),
     };
     let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+        .act(&release::plan_release(
+            &house.catalog,
+            &house.facts(),
+            &request,
+        ))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     house
@@ -90,9 +94,9 @@ impl Deed {
         match self {
             Self::Promote(images) => {
                 let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
-                promote::plan(catalog, &inventory, &images, &"Prod".into(), run)
+                promote::plan_promotion(catalog, &inventory, &images, &"Prod".into(), run)
             }
-            Self::Rollback(to) => rollback::plan(
+            Self::Rollback(to) => rollback::plan_rollback(
                 catalog,
                 &inventory,
                 &catalog.images[&name("base")],
@@ -101,9 +105,9 @@ impl Deed {
                 run,
             ),
             Self::Revoke(image, version) => {
-                revoke::plan(catalog, &inventory, &name(image), *version, run)
+                revoke::plan_revocation(catalog, &inventory, &name(image), *version, run)
             }
-            Self::Hold(version, off) => hold::plan(
+            Self::Hold(version, off) => hold::plan_hold(
                 catalog,
                 &inventory,
                 &catalog.images[&name("base")],
@@ -111,7 +115,7 @@ impl Deed {
                 *off,
                 run,
             ),
-            Self::Doctor => doctor::plan(catalog, &inventory, run).1,
+            Self::Doctor => doctor::plan_repairs(catalog, &inventory, run).1,
         }
     }
 
@@ -135,8 +139,9 @@ type Table = BTreeMap<(String, String, String), Row>;
 /// What the tags say, without ids and times; and the pointers by version.
 fn table(house: &House) -> (Table, BTreeMap<(String, String), String>) {
     let inventory = house.facts();
-    let records = Record::all(&inventory.images, &"acme".into());
-    let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
+    let records = Record::read_all(&inventory.images, &"acme".into());
+    let location =
+        |r: &Record<'_>| crate::lifecycle::locations::ami_location(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
         let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT))
             .into_keys()
@@ -223,7 +228,7 @@ fn assert_rows(
 /// What must hold after every end of a run: one holder at most, pointers and tags agree, copies whole, nothing shared.
 fn assert_consistent(house: &House, context: &str) {
     let inventory = house.facts();
-    let repairs = examine(&house.catalog.settings, &inventory).repairs;
+    let repairs = diagnose(&house.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
     // What the doctor overlooks, this sees: one holder at most, and the pointer is it.
     let (versions, mut pointers) = table(house);
@@ -250,7 +255,7 @@ fn assert_consistent(house: &House, context: &str) {
         );
     }
     assert!(pointers.is_empty(), "{context}: {pointers:?}");
-    for record in Record::all(&inventory.images, &"acme".into()) {
+    for record in Record::read_all(&inventory.images, &"acme".into()) {
         let revoked = record.state == crate::model::State::Revoked;
         let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
         assert!(
@@ -264,9 +269,9 @@ fn assert_consistent(house: &House, context: &str) {
 
 /// What must hold while some locations are behind: at each location there is one holder and the pointer says so.
 fn assert_points(house: &House, context: &str) {
-    let mut repairs = examine(&house.catalog.settings, &house.facts()).repairs;
+    let mut repairs = diagnose(&house.catalog.settings, &house.facts()).repairs;
     // A version that is held elsewhere already becomes so here when the rollback is done again.
-    repairs.retain(|r| !matches!(r, Repair::Mark { tags, .. } if tags.keys().eq([tags::STATE])));
+    repairs.retain(|r| !matches!(r, Repair::SetTags { tags, .. } if tags.keys().eq([tags::STATE])));
     assert_eq!(repairs, Vec::new(), "{context}");
 }
 
