@@ -14,4 +14,4 @@ minutes "packages" scripts/packages.sh
 minutes "python environment" scripts/venv.sh
 minutes "build" cargo build
 minutes "schema validators" schemas
-minutes "clients on the local EC2" .venv/bin/python -m pytest -q tests/clients
+minutes "clients on the local EC2" .venv/bin/python -m pytest -q tests/e2e/clients

@@ -10,16 +10,18 @@ pub mod ui;
 
 // Pure: no tokio, clock, environment, network, file system.
 pub mod catalog;
-pub mod checks;
-pub mod diagnostic;
 pub mod evidence;
 pub mod lifecycle;
 pub mod model;
 pub mod plan;
-pub mod platform;
 pub mod provision;
 pub mod render;
 pub mod report;
+
+// Crates of this workspace, under the names that the modules use.
+pub use bakeline_checks as checks;
+pub use bakeline_diagnostic as diagnostic;
+pub use bakeline_platform as platform;
 
 // Contracts.
 pub mod ports;

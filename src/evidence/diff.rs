@@ -148,8 +148,8 @@ impl BuildDiff {
         if let (Read::Present(from), Read::Present(to)) = (from, to) {
             return Some((from, to));
         }
-        let because = why(from).or_else(|| why(to)).unwrap_or_default();
-        self.unknown.push(format!("{what}: {because}"));
+        let reason = why(from).or_else(|| why(to)).unwrap_or_default();
+        self.unknown.push(format!("{what}: {reason}"));
         None
     }
 

@@ -226,15 +226,15 @@ mod tests {
                 ]
             })
             .collect();
-        let gone = stale_keys(&all);
-        assert_eq!(gone.len(), 9, "{gone:?}");
+        let stale = stale_keys(&all);
+        assert_eq!(stale.len(), 9, "{stale:?}");
         assert!(
-            gone.iter().all(|k| ["l/000001", "l/000002", "l/000003"]
+            stale.iter().all(|k| ["l/000001", "l/000002", "l/000003"]
                 .iter()
                 .any(|g| k.starts_with(g))),
-            "{gone:?}"
+            "{stale:?}"
         );
-        let left: Vec<String> = all.iter().filter(|k| !gone.contains(k)).cloned().collect();
-        assert_eq!(latest_state(&left), latest_state(&all));
+        let kept: Vec<String> = all.iter().filter(|k| !stale.contains(k)).cloned().collect();
+        assert_eq!(latest_state(&kept), latest_state(&all));
     }
 }

@@ -12,8 +12,9 @@ pub struct Lookup<'r, 'a> {
     pub unusable: Option<String>,
 }
 
-/// Returns the AMI that an environment points at. `published` is the value of the SSM parameter. An AMI that is gone,
-/// disabled, revoked or not released is never returned; the tags of the other AMIs decide then.
+/// Returns the current AMI of an environment. `published` is the value of the SSM parameter. An AMI
+/// that is deregistered, disabled, revoked or not released is never returned. The tags of the other
+/// AMIs decide then.
 #[must_use]
 pub fn find_published<'r, 'a>(
     records: &'r [Record<'a>],
@@ -45,7 +46,7 @@ pub fn find_published<'r, 'a>(
 
 fn unusable_reason(named: Option<&Record<'_>>) -> String {
     match named {
-        None => "does not exist or was not made by this catalog".to_owned(),
+        None => "does not exist or was not created by this catalog".to_owned(),
         Some(record) if !matches!(record.state, State::Released | State::Held) => {
             format!("is {}", record.state.as_str())
         }
@@ -53,8 +54,8 @@ fn unusable_reason(named: Option<&Record<'_>>) -> String {
     }
 }
 
-/// Returns the AMI that an environment points at, from tags alone. If two are tagged as current because a move was
-/// interrupted, the one with the later time wins.
+/// Returns the current AMI of an environment, from tags alone. If an interrupted move left two AMIs
+/// tagged as current, the one with the later time wins.
 #[must_use]
 pub fn find_current<'r, 'a>(
     records: &'r [Record<'a>],

@@ -51,7 +51,7 @@ pub fn decide_promotion<'r, 'a>(
     let to = request.to;
     let refused = |why: String| Promotion::Refused(vec![why]);
     let Some(level) = settings.environment_level(to) else {
-        return refused(format!("there is no environment `{to}`"));
+        return refused(format!("unknown environment `{to}`"));
     };
     if level == 0 {
         return refused(format!(

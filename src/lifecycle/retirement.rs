@@ -94,13 +94,13 @@ impl RetirementMarks {
 pub struct DueStages {
     /// Stages that are due now, in order.
     pub due: Vec<RetirementStage>,
-    /// Next stage and the time when it is due. None after the last stage, or if the AMI stop_at_deprecation at
+    /// Next stage and the time when it is due. None after the last stage, or if the AMI stops at
     /// deprecation.
     pub upcoming: Option<(RetirementStage, Timestamp)>,
 }
 
-/// Returns the stages that are due for an AMI that no rule keeps. With `stop_at_deprecation`, the AMI stays
-/// deprecated.
+/// Returns the stages that are due for an AMI that no rule keeps. With `stop_at_deprecation`, the
+/// AMI stays deprecated.
 #[must_use]
 pub fn due_stages(
     record: &Record<'_>,

@@ -32,19 +32,19 @@ pub fn affected_versions(
     out
 }
 
-/// Returns the AMI that replaces `gone` in an environment at one location: an AMI that is tagged as
-/// current already, or the newest released version that reached the environment. Versions that
+/// Returns the AMI that replaces `revoked` in an environment at one location: an AMI that is tagged
+/// as current already, or the newest released version that reached the environment. Versions that
 /// match `is_affected` are excluded.
 #[must_use]
 pub fn find_replacement<'r, 'a>(
     settings: &Settings,
     here: &'r [Record<'a>],
-    gone: &Record<'_>,
+    revoked: &Record<'_>,
     env: &EnvName,
     is_affected: &dyn Fn(&Record<'_>) -> bool,
 ) -> Option<&'r Record<'a>> {
     let same = |r: &&Record<'_>| {
-        r.image == gone.image && r.arch == gone.arch && r.is_usable() && !is_affected(r)
+        r.image == revoked.image && r.arch == revoked.arch && r.is_usable() && !is_affected(r)
     };
     let holder = here
         .iter()

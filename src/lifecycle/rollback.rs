@@ -35,12 +35,13 @@ pub enum RollbackDecision<'a> {
     Keep(Version, String),
 }
 
-/// Decides a rollback of `image` in `env`: to `wanted`, or to the newest released version before the current one that
-/// reached `env` and exists in every location. A repeated rollback never goes further back: if an earlier one was
-/// interrupted, it is completed, and if it was completed, nothing changes.
+/// Decides a rollback of `image` in `env`. The target is `wanted`, or the newest released version
+/// before the current one that reached `env` and exists at every location. A repeated rollback
+/// never goes further back: it completes an interrupted one, and changes nothing after a complete
+/// one.
 ///
 /// # Errors
-/// The reason why there is no version to go back to.
+/// The reason why the rollback has no target version.
 pub fn decide_rollback<'a>(
     catalog: &Catalog,
     inventory: &Inventory,
@@ -53,7 +54,7 @@ pub fn decide_rollback<'a>(
         .environment_level(env)
         .zip(settings.environments.iter().find(|e| e.name == *env))
     else {
-        return Err(format!("there is no environment `{env}`"));
+        return Err(format!("unknown environment `{env}`"));
     };
     let everywhere = locations::in_environment(settings, at, &inventory.account);
     let everywhere: Vec<Location> = everywhere
@@ -153,7 +154,8 @@ pub fn decide_rollback<'a>(
     })
 }
 
-/// Returns whether a newer version is still tagged as current: a rollback to `version` was interrupted.
+/// Returns whether a rollback to `version` was interrupted: a newer version is still tagged as
+/// current.
 fn is_interrupted(own: &[Record<'_>], env: &EnvName, version: Version) -> bool {
     own.iter()
         .any(|r| r.version > version && r.current.contains_key(env))
@@ -178,7 +180,7 @@ fn check_requested(
     ok: bool,
 ) -> Result<Version, String> {
     let Some(record) = own.iter().find(|r| r.version == version) else {
-        return Err(format!("there is no version {version} of `{}`", image.name));
+        return Err(format!("`{}` has no version {version}", image.name));
     };
     match record.state {
         State::Released if ok => Ok(version),

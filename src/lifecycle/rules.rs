@@ -225,14 +225,14 @@ fn state_rule(record: &Record<'_>) -> RuleResult {
         (State::Candidate, _) => "candidate AMI (handled by sweep)".to_owned(),
         (State::Retiring, "available") if enabled_again() => {
             format!(
-                "enabled outside bakeline (run `bakeline restore {}`)",
+                "enabled again, but not by bakeline (run `bakeline restore {}`)",
                 record.ami.id
             )
         }
         (State::Retiring, "disabled") | (_, "available") => {
             return not_kept("finished", "ready to use");
         }
-        (_, "disabled") => "disabled outside bakeline".to_owned(),
+        (_, "disabled") => "disabled, but not by bakeline".to_owned(),
         (_, other) => format!("AMI state is {other}"),
     };
     kept("finished", reason)

@@ -58,10 +58,10 @@ impl SweepRules<'_> {
     /// Decides about every resource of this catalog, and about those that Packer may have left.
     /// Returns them in the order of removal.
     #[must_use]
-    pub fn find_leftovers(&self, things: &[TemporaryResource]) -> Vec<Leftover> {
-        let mut out: Vec<Leftover> = things
+    pub fn find_leftovers(&self, resources: &[TemporaryResource]) -> Vec<Leftover> {
+        let mut out: Vec<Leftover> = resources
             .iter()
-            .filter_map(|thing| self.classify(thing))
+            .filter_map(|resource| self.classify(resource))
             .collect();
         out.sort_by(|a, b| {
             let key = |l: &Leftover| {
@@ -77,29 +77,37 @@ impl SweepRules<'_> {
         out
     }
 
-    fn classify(&self, thing: &TemporaryResource) -> Option<Leftover> {
-        let answer = match thing.tags.get(tags::CATALOG) {
-            Some(name) if name == self.catalog.as_str() => self.classify_tagged(thing)?,
+    fn classify(&self, resource: &TemporaryResource) -> Option<Leftover> {
+        let decision = match resource.tags.get(tags::CATALOG) {
+            Some(name) if name == self.catalog.as_str() => self.classify_tagged(resource)?,
             Some(_) => return None,
-            None => self.classify_untagged(thing)?,
+            None => self.classify_untagged(resource)?,
         };
-        let (remove, because) = answer;
+        let (remove, reason) = decision;
         Some(Leftover {
-            resource: thing.clone(),
+            resource: resource.clone(),
             remove,
-            reason: because,
+            reason,
         })
     }
 
     /// Decides about a resource with the tag of this catalog. A resource without expiry is not
     /// temporary.
-    fn classify_tagged(&self, thing: &TemporaryResource) -> Option<(bool, String)> {
-        let expires = thing.tags.get(tags::EXPIRES)?;
-        if thing.used && matches!(thing.kind, TemporaryKind::Snapshot | TemporaryKind::Volume) {
+    fn classify_tagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        let expires = resource.tags.get(tags::EXPIRES)?;
+        if resource.used
+            && matches!(
+                resource.kind,
+                TemporaryKind::Snapshot | TemporaryKind::Volume
+            )
+        {
             return None; // Removed together with its AMI or instance.
         }
-        if thing.tags.get(tags::SELF).is_some_and(|id| *id != thing.id)
-            && thing.kind == TemporaryKind::Image
+        if resource
+            .tags
+            .get(tags::SELF)
+            .is_some_and(|id| *id != resource.id)
+            && resource.kind == TemporaryKind::Image
         {
             return None; // A copy made by hand, with the tags of a candidate.
         }
@@ -110,19 +118,19 @@ impl SweepRules<'_> {
             State::Retiring,
         ]
         .map(State::as_str);
-        if thing.kind == TemporaryKind::Image
-            && thing
+        if resource.kind == TemporaryKind::Image
+            && resource
                 .tags
                 .get(tags::STATE)
                 .is_some_and(|state| released.contains(&state.as_str()))
         {
             return None;
         }
-        let run = RunId(thing.tags.get(tags::RUN).cloned().unwrap_or_default());
+        let run = RunId(resource.tags.get(tags::RUN).cloned().unwrap_or_default());
         Some(match (self.runs.get(&run), expires.parse::<Timestamp>()) {
             (Some(facts), _) if facts.active => (false, format!("run {run} is active")),
             (_, Ok(expires)) if expires <= self.now => (true, format!("expired at {expires}")),
-            (Some(_), _) if thing.tags.contains_key(tags::KEPT) => (
+            (Some(_), _) if resource.tags.contains_key(tags::KEPT) => (
                 false,
                 format!("kept for inspection until {expires} (--keep-failed)"),
             ),
@@ -141,18 +149,18 @@ impl SweepRules<'_> {
         })
     }
 
-    fn classify_untagged(&self, thing: &TemporaryResource) -> Option<(bool, String)> {
-        if thing.kind == TemporaryKind::Image {
-            return self.classify_untagged_ami(thing);
+    fn classify_untagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        if resource.kind == TemporaryKind::Image {
+            return self.classify_untagged_ami(resource);
         }
-        let made = packer_time(&thing.name).filter(|_| {
+        let created = packer_time(&resource.name).filter(|_| {
             matches!(
-                thing.kind,
+                resource.kind,
                 TemporaryKind::KeyPair | TemporaryKind::SecurityGroup
             )
         })?;
-        let hours = (self.now.as_second() - made.as_second()) / 3600;
-        Some(if thing.used {
+        let hours = (self.now.as_second() - created.as_second()) / 3600;
+        Some(if resource.used {
             (false, "named by Packer, in use".to_owned())
         } else if hours < PACKER_HOURS {
             (false, format!("named by Packer, created {hours} hours ago"))
@@ -180,21 +188,22 @@ impl SweepRules<'_> {
     /// Decides about an AMI without tags, which only its name identifies. Only an AMI at the build
     /// location may be removed: a copy elsewhere can have the same name, and a user can delete the
     /// tags of a good AMI.
-    fn classify_untagged_ami(&self, thing: &TemporaryResource) -> Option<(bool, String)> {
-        if !thing.tags.is_empty() || thing.account.is_some() || thing.region != *self.home {
+    fn classify_untagged_ami(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        if !resource.tags.is_empty() || resource.account.is_some() || resource.region != *self.home
+        {
             return None;
         }
         let (run, facts, why) = self.runs.iter().find_map(|(run, facts)| {
             facts
                 .planned_amis
-                .get(&thing.name)
+                .get(&resource.name)
                 .map(|why| (run, facts, why))
         })?;
         Some(if facts.active {
             (false, format!("run {run} is active"))
         } else if let Some(why) = why {
             (false, format!("untagged, but {why}"))
-        } else if let Some(used) = self.references.get(&thing.id) {
+        } else if let Some(used) = self.references.get(&resource.id) {
             (false, format!("untagged, but {used}"))
         } else {
             (true, format!("untagged: run {run} ended while building it"))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AmiId, Arch, ImageName, RunId, Timestamp, Version};
+use super::{AmiId, Arch, ImageName, RunId, Timestamp, Update, Version};
 
 /// Version of the formats in this file.
 pub const EVIDENCE_SCHEMA: u32 = 1;
@@ -43,21 +43,6 @@ pub struct Manifest {
     /// Reasons for the build.
     #[serde(default)]
     pub reasons: Vec<String>,
-}
-
-/// Pending update of one package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Update {
-    /// Name of the package.
-    pub package: String,
-    /// The installed version; empty for a package that an update would add.
-    pub current: String,
-    /// Available version.
-    pub candidate: String,
-    /// Origin of the update, in the terms of the platform.
-    pub origin: String,
-    /// True if the update comes from the vendor's security archive.
-    pub security: bool,
 }
 
 /// Pending updates of a released version. Stored at `evidence::keys::probe`.

@@ -13,9 +13,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{
-    BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory, Update,
-};
+pub use crate::platform::Update;
+pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
 pub use inventory::{
     Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, Tags,
 };
@@ -93,14 +92,15 @@ text_newtype! {
 impl AmiId {
     /// Returns the words of a text that look like AMI IDs.
     pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words
+        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        parts
             .filter(|word| word.starts_with("ami-"))
             .map(Self::from)
     }
 }
 
-/// Checks a catalog or image name: 1 to 40 of `a-z 0-9 -`, starting with a letter, not ending in `-`.
+/// Checks a catalog or image name: 1 to 40 characters of `a-z 0-9 -` that start with a letter and
+/// do not end with `-`.
 ///
 /// The rule is stricter than EC2 (AMI names: 3 to 128 characters) and Packer (build names:
 /// `[A-Za-z0-9_-]`, because the target field of its machine-readable output is not escaped), so

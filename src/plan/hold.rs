@@ -31,7 +31,7 @@ pub fn plan_hold(
     let (verdict, reason) = if own.is_empty() {
         (
             PlanVerdict::Blocked,
-            format!("there is no version {version} of `{}`", image.name),
+            format!("`{}` has no version {version}", image.name),
         )
     } else if let Some(other) = own.iter().find(|r| r.state != from && r.state != to) {
         (

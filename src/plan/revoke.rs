@@ -33,7 +33,7 @@ pub fn plan_revocation(
         .iter()
         .any(|r| r.image == *image && r.version == version)
     {
-        let reason = format!("there is no version {version} of `{image}`");
+        let reason = format!("`{image}` has no version {version}");
         plan.decisions.push(decision(
             inventory,
             catalog,

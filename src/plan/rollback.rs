@@ -38,7 +38,7 @@ pub fn plan_rollback(
         }
         Ok(RollbackDecision::Move(rollback)) => {
             let reason = format!(
-                "`{env}` goes back from {} to {}",
+                "`{env}` moves back from {} to {}",
                 rollback.from, rollback.to
             );
             let steps =

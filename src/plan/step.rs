@@ -328,3 +328,50 @@ impl Plan {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names in journals and saved plans; older files must remain readable.
+    #[test]
+    fn stored_plans_keep_their_keys() {
+        let name = |action: Action| {
+            let json = serde_json::to_value(action).expect("an action is valid JSON");
+            json.as_object().and_then(|o| o.keys().next().cloned())
+        };
+        let (ami, key) = (AmiId::from("ami-1"), String::new());
+        let (amis, before, tags) = (vec![ami.clone()], Tags::new(), Tags::new());
+        for (action, expected) in [
+            (
+                Action::PutObject {
+                    key: key.clone(),
+                    text: key.clone(),
+                },
+                "remember",
+            ),
+            (Action::DeleteObject { key: key.clone() }, "forget"),
+            (Action::Unreachable { why: key.clone() }, "unread"),
+            (Action::SetTags { amis, before, tags }, "mark"),
+            (
+                Action::ClearPointers {
+                    ami,
+                    current: key,
+                    pointers: Vec::new(),
+                },
+                "unpoint",
+            ),
+        ] {
+            assert_eq!(name(action).as_deref(), Some(expected));
+        }
+        let plan = Plan {
+            schema: 1,
+            run: RunId::from("r1"),
+            decided_at: Timestamp::UNIX_EPOCH,
+            decisions: Vec::new(),
+            steps: Vec::new(),
+        };
+        let json = serde_json::to_value(plan).expect("a plan is valid JSON");
+        assert_eq!(json["made"], "1970-01-01T00:00:00Z");
+    }
+}

@@ -180,7 +180,7 @@ fn rollback_goes_to_newest_version_at_all_locations() {
             (tags::CURRENT, "Prod=2026-11-05T00:00:00Z"),
         ],
     );
-    let goes = |amis: Vec<Ami>, to: Option<&str>| {
+    let rollback_target = |amis: Vec<Ami>, to: Option<&str>| {
         let inventory = inventory(amis, &[]);
         let records = Record::read_all(&inventory.images, &"acme".into());
         let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
@@ -196,21 +196,21 @@ fn rollback_goes_to_newest_version_at_all_locations() {
             .collect::<Vec<Ami>>()
     };
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), None),
+        rollback_target(everywhere(&[&one, &two, &three]), None),
         "20261102.1 at 2"
     );
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), Some("20261101.1")),
+        rollback_target(everywhere(&[&one, &two, &three]), Some("20261101.1")),
         "20261101.1 at 2"
     );
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), Some("20261103.1")),
+        rollback_target(everywhere(&[&one, &two, &three]), Some("20261103.1")),
         "nothing"
     );
     let mut here = everywhere(&[&one, &three]);
     here.push(two.clone());
     assert_eq!(
-        goes(here, None),
+        rollback_target(here, None),
         "20261101.1 at 2",
         "version two is missing at one location"
     );
@@ -218,20 +218,23 @@ fn rollback_goes_to_newest_version_at_all_locations() {
         let mut other = two.clone();
         other.tags.insert(tags::STATE.to_owned(), state.to_owned());
         assert_eq!(
-            goes(everywhere(&[&one, &other, &three]), None),
+            rollback_target(everywhere(&[&one, &other, &three]), None),
             "20261101.1 at 2",
             "{state}"
         );
-        assert!(goes(everywhere(&[&one, &other, &three]), Some("20261102.1")).contains(state));
+        assert!(
+            rollback_target(everywhere(&[&one, &other, &three]), Some("20261102.1"))
+                .contains(state)
+        );
     }
     let never = ami("jdk", "20261102.1", &[]);
     assert_eq!(
-        goes(everywhere(&[&one, &never, &three]), None),
+        rollback_target(everywhere(&[&one, &never, &three]), None),
         "20261101.1 at 2",
         "the version was only in Test"
     );
-    assert!(goes(everywhere(&[&three]), None).contains("no released version"));
-    assert!(goes(everywhere(&[&one]), None).contains("nothing of `jdk` is current"));
+    assert!(rollback_target(everywhere(&[&three]), None).contains("no released version"));
+    assert!(rollback_target(everywhere(&[&one]), None).contains("nothing of `jdk` is current"));
     // An interrupted rollback: home is at version two, the other Region is not.
     let mut back = two.clone();
     back.tags.insert(
@@ -248,7 +251,7 @@ fn rollback_goes_to_newest_version_at_all_locations() {
         copy(&three),
     ];
     assert_eq!(
-        goes(interrupted, None),
+        rollback_target(interrupted, None),
         "20261102.1 at 1",
         "the repeated rollback goes no further back"
     );
@@ -265,7 +268,7 @@ fn repairs_of(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
         diagnosis.repairs.is_empty(),
         "{diagnosis:?}"
     );
-    let words = |repair: Repair| match repair {
+    let describe = |repair: Repair| match repair {
         Repair::SetTags { ami, tags, .. } => {
             let tags: Vec<String> = tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
             format!("{ami}: {}", tags.join(", "))
@@ -274,7 +277,7 @@ fn repairs_of(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
         Repair::Publish { pointer, ami, .. } => format!("{pointer} -> {ami}"),
         Repair::Unpublish { pointer, .. } => format!("{pointer} -> nothing"),
     };
-    diagnosis.repairs.into_iter().map(words).collect()
+    diagnosis.repairs.into_iter().map(describe).collect()
 }
 
 #[test]
@@ -413,10 +416,13 @@ fn doctor_applies_strictest_state_and_reports_differing_locations() {
             (tags::CURRENT, "Prod=2026-11-05T00:00:00Z"),
         ],
     );
-    let behind = copy(&one);
+    let outdated = copy(&one);
     let diagnosis = diagnose(
         &settings,
-        &inventory(vec![current, behind], &[("jdk/Prod", "ami-jdk-20261101.1")]),
+        &inventory(
+            vec![current, outdated],
+            &[("jdk/Prod", "ami-jdk-20261101.1")],
+        ),
     );
     assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
     let [finding] = diagnosis.discrepancies.as_slice() else {

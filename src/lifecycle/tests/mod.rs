@@ -214,7 +214,7 @@ fn promotion_moves_current_version_or_is_refused() {
             "jdk",
             "Moon",
             vec![ami("jdk", new, &[test])],
-            "no environment `Moon`",
+            "unknown environment `Moon`",
         ),
         (
             "low",
@@ -226,13 +226,13 @@ fn promotion_moves_current_version_or_is_refused() {
         let records = Record::read_all(&amis, &"acme".into());
         let moving = std::collections::BTreeSet::new();
         let (env, now) = (to.into(), "2026-11-03T00:00:00Z".parse().expect("time"));
-        let wish = PromotionRequest {
+        let request = PromotionRequest {
             to: &env,
             now,
             also_promoted: &moving,
         };
         let outcome =
-            match decide_promotion(&catalog, &records, &catalog.images[&image.into()], &wish) {
+            match decide_promotion(&catalog, &records, &catalog.images[&image.into()], &request) {
                 Promotion::Move { record, from } => {
                     format!("move {} from {}", record.version, from.len())
                 }

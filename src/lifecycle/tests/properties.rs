@@ -31,8 +31,9 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
             Some("2026-11-01T12:30:00Z"),
         ]),
     );
-    prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|made| {
-        made.into_iter()
+    prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|generated| {
+        generated
+            .into_iter()
             .map(
                 |((image, day), (state, current, env, parent, status, (rare, odd), launched))| {
                     let parent = if image == 0 {
@@ -46,14 +47,14 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
                         ("Environment", env),
                         (tags::PARENT, parent.as_str()),
                     ];
-                    let made = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
+                    let generated = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
                     let last_launched = launched.map(str::to_owned);
                     Ami {
                         status: status.to_owned(),
                         public: rare && odd,
                         protected: rare && !odd,
                         last_launched,
-                        ..made
+                        ..generated
                     }
                 },
             )
@@ -249,7 +250,7 @@ proptest! {
             if !decision.retire {
                 if let Some((image, version)) = &record.parent {
                     let parent = all.iter().find(|d| d.image == *image && d.version == *version);
-                    prop_assert!(parent.is_none_or(|p| !p.retire), "the parent of {} goes", record.ami.id);
+                    prop_assert!(parent.is_none_or(|p| !p.retire), "the parent of {} is retired", record.ami.id);
                 }
                 continue;
             }
@@ -273,7 +274,7 @@ proptest! {
     fn kept_ami_is_retired_without_its_reasons(facts in facts()) {
         for decision in facts.decide().iter().filter(|d| !d.retire) {
             let now = without(&facts, decision).again(decision);
-            prop_assert!(now.retire, "{} stayed because: {}; without that: {}", now.ami, decision.reason(), now.reason());
+            prop_assert!(now.retire, "{} is kept for: {}; without that: {}", now.ami, decision.reason(), now.reason());
         }
     }
 
@@ -283,7 +284,7 @@ proptest! {
             for (what, change) in PROTECTIONS {
                 let (mut facts, at) = (facts.clone(), facts.at(decision));
                 change(&mut facts, at);
-                prop_assert!(!facts.again(decision).retire, "{} goes although {what}", decision.ami);
+                prop_assert!(!facts.again(decision).retire, "{} is retired although {what}", decision.ami);
             }
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn decisions(
 }
 
 /// Returns the AMIs that are retired, as `image@version`.
-fn goes(decisions: &[RetentionDecision]) -> Vec<String> {
+fn retired(decisions: &[RetentionDecision]) -> Vec<String> {
     let mut out: Vec<String> = decisions
         .iter()
         .filter(|d| d.retire)
@@ -166,7 +166,7 @@ fn each_rule_keeps_by_itself_with_its_reason() {
             "finished",
             Box::new(status("disabled")),
             vec![],
-            "disabled outside bakeline",
+            "disabled, but not by bakeline",
         ),
         (
             "finished",
@@ -178,7 +178,7 @@ fn each_rule_keeps_by_itself_with_its_reason() {
             "finished",
             Box::new(again),
             vec![],
-            "enabled outside bakeline (run `bakeline restore ami-jdk-20261101.1`)",
+            "enabled again, but not by bakeline (run `bakeline restore ami-jdk-20261101.1`)",
         ),
         (
             "referenced",
@@ -211,7 +211,7 @@ fn each_rule_keeps_by_itself_with_its_reason() {
             "protected from deregistration",
         ),
     ];
-    for (rule, change, references, because) in table {
+    for (rule, change, references, reason) in table {
         let kept = oldest(change, &references);
         assert!(!kept.retire && kept.due_stages.is_empty(), "{rule}");
         // A version of another image, or in no environment, is also the newest of its group.
@@ -222,7 +222,7 @@ fn each_rule_keeps_by_itself_with_its_reason() {
             .map(|a| a.rule.as_str())
             .collect();
         assert_eq!(keeping, [rule]);
-        assert!(kept.reason().ends_with(because), "{}", kept.reason());
+        assert!(kept.reason().ends_with(reason), "{}", kept.reason());
     }
     let young = oldest_with(|_| {}, &[], |rules| rules.environments[0].1.days = 22);
     assert_eq!(young.reason(), "younger than 22 days");
@@ -292,12 +292,12 @@ fn retirement_stages_wait_for_their_time() {
             Some("2026-11-23T12:00:00Z"),
         ),
     ] {
-        let fate = oldest(on(marks, status), &[]);
-        assert!(fate.retire, "{marks}: {}", fate.reason());
+        let decision = oldest(on(marks, status), &[]);
+        assert!(decision.retire, "{marks}: {}", decision.reason());
         assert_eq!(
             (
-                fate.due_stages,
-                fate.next_due.map(|d| d.to_string()).as_deref()
+                decision.due_stages,
+                decision.next_due.map(|d| d.to_string()).as_deref()
             ),
             (next, due),
             "{marks} {status}"
@@ -324,7 +324,7 @@ fn retirement_stages_wait_for_their_time() {
 
 #[test]
 fn shared_ami_stops_at_deprecation_unless_allowed() {
-    let ladder = |a: &mut Ami| {
+    let deprecated = |a: &mut Ami| {
         tag(tags::STATE, "retiring")(a);
         tag(tags::RETIRING, "deprecate=2026-11-01T12:00:00Z")(a);
     };
@@ -340,15 +340,15 @@ fn shared_ami_stops_at_deprecation_unless_allowed() {
         "{}",
         fresh.reason()
     );
-    let later = oldest(ladder, &refer("shared-with"));
+    let later = oldest(deprecated, &refer("shared-with"));
     assert_eq!((later.action(), later.due_stages.len()), ("wait", 0));
     let public = |a: &mut Ami| {
-        ladder(a);
+        deprecated(a);
         a.public = true;
     };
     assert_eq!(oldest(public, &[]).action(), "wait");
     assert_eq!(
-        oldest_with(ladder, &refer("shared-with"), |r| r.shared_ok = true).due_stages,
+        oldest_with(deprecated, &refer("shared-with"), |r| r.shared_ok = true).due_stages,
         [RetirementStage::Disable]
     );
 }
@@ -388,10 +388,10 @@ fn revoked_and_retiring_versions_do_not_count() {
         ami("jdk", "20261101.1", &[]),
     ];
     assert_eq!(
-        goes(&decisions(&amis, 2, &[])),
+        retired(&decisions(&amis, 2, &[])),
         ["jdk@20261103.1", "jdk@20261104.1"]
     );
-    // A held version is no target of a rollback.
+    // A rollback never targets a held version.
     let prod = |version: &str, state: &str| {
         ami(
             "jdk",
@@ -404,7 +404,7 @@ fn revoked_and_retiring_versions_do_not_count() {
         prod("20261103.1", "released"),
         prod("20261102.1", "released"),
     ];
-    assert_eq!(goes(&decisions(&amis, 1, &[])), ["jdk@20261104.1"]);
+    assert_eq!(retired(&decisions(&amis, 1, &[])), ["jdk@20261104.1"]);
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn parents_of_kept_amis_are_kept() {
     ];
     let all = decisions(&amis, 1, &[]);
     assert_eq!(
-        goes(&all),
+        retired(&all),
         Vec::<String>::new(),
         "b keeps a 1, a 1 keeps base 1, a 2 keeps base 2"
     );
@@ -431,12 +431,12 @@ fn parents_of_kept_amis_are_kept() {
         .expect("it");
     assert_eq!(parent.reason(), "layer parent of a@20261101.1");
     let without_b = decisions(&amis[..5], 1, &[]);
-    assert_eq!(goes(&without_b), ["a@20261101.1", "base@20261101.1"]);
+    assert_eq!(retired(&without_b), ["a@20261101.1", "base@20261101.1"]);
     // A child at another location does not keep a parent here.
     let mut elsewhere = amis.to_vec();
     elsewhere[5].region = "eu-central-1".into();
     assert_eq!(
-        goes(&decisions(&elsewhere, 1, &[])),
+        retired(&decisions(&elsewhere, 1, &[])),
         ["a@20261101.1", "base@20261101.1"]
     );
 }
@@ -452,15 +452,15 @@ fn keep_counts_per_image_architecture_level_and_location() {
         ami("jre", "20261001.1", &[]),
         ami("jdk", "20261001.1", &[(tags::ARCH, "arm64")]),
     ];
-    let one = goes(&decisions(&amis, 1, &[]));
+    let one = retired(&decisions(&amis, 1, &[]));
     assert_eq!(one, ["jdk@20261031.1", "jdk@20261103.1"]);
-    assert_eq!(goes(&decisions(&amis, 2, &[])), ["jdk@20261031.1"]);
+    assert_eq!(retired(&decisions(&amis, 2, &[])), ["jdk@20261031.1"]);
     let own = decisions_with(&amis, 1, &[], |rules| rules.environments[1].1.keep = 3);
-    assert_eq!(goes(&own), ["jdk@20261103.1"], "Prod has its own `keep`");
+    assert_eq!(retired(&own), ["jdk@20261103.1"], "Prod has its own `keep`");
     let mut copies = amis.to_vec();
     copies[0].region = "eu-central-1".into();
     copies[3].owner = "210987654321".to_owned();
-    assert_eq!(goes(&decisions(&copies, 1, &[])), Vec::<String>::new());
+    assert_eq!(retired(&decisions(&copies, 1, &[])), Vec::<String>::new());
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn retired_image_keeps_only_amis_in_use() {
         ami("a", "20261101.1", &[(tags::PARENT, "old@20261101.1")]),
     ];
     assert_eq!(
-        goes(&decisions(&amis, 1, &[])),
+        retired(&decisions(&amis, 1, &[])),
         Vec::<String>::new(),
         "orphaned: kept until retired"
     );
@@ -491,5 +491,5 @@ fn retired_image_keeps_only_amis_in_use() {
         pointer("/team/image", &amis[1]),
     ];
     let all = decisions_with(&amis, 1, &refs, |rules| rules.retired_image = Some(leaving));
-    assert_eq!(goes(&all), ["old@20261103.1"]);
+    assert_eq!(retired(&all), ["old@20261103.1"]);
 }

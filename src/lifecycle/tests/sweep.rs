@@ -9,7 +9,7 @@ const NOW: &str = "2026-11-22T12:00:00Z";
 const LATER: &str = "2026-11-22T18:00:00Z";
 const EARLIER: &str = "2026-11-22T06:00:00Z";
 
-fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> TemporaryResource {
+fn temporary(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> TemporaryResource {
     let tags: Tags = tags
         .iter()
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -31,7 +31,7 @@ fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> TemporaryRes
 }
 
 fn ours(kind: TemporaryKind, run: &str, expires: &str) -> TemporaryResource {
-    thing(
+    temporary(
         kind,
         "",
         &[
@@ -43,7 +43,7 @@ fn ours(kind: TemporaryKind, run: &str, expires: &str) -> TemporaryResource {
 }
 
 /// Returns whether the sweep removes each resource, or none if it is not listed.
-fn decide(things: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
+fn decide(resources: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
     let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
     let finished = || Some("run dead finished building it".to_owned());
     let amis = |alive| {
@@ -78,13 +78,13 @@ fn decide(things: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
         references: &referred,
         packer_leftovers: packer,
     };
-    let one = |thing: &TemporaryResource| {
+    let one = |resource: &TemporaryResource| {
         sweep
-            .find_leftovers(std::slice::from_ref(thing))
+            .find_leftovers(std::slice::from_ref(resource))
             .first()
             .map(|l| l.remove)
     };
-    things.iter().map(one).collect()
+    resources.iter().map(one).collect()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn sweep_removes_expired_resources_and_those_of_ended_runs() {
         (ours(KeyPair, "unknown", EARLIER), Some(true)),
         (ours(KeyPair, "unknown", "rubbish"), Some(false)),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("bakeline:catalog", "acme"), ("bakeline:run", "dead")],
@@ -107,7 +107,7 @@ fn sweep_removes_expired_resources_and_those_of_ended_runs() {
             None,
         ),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("bakeline:catalog", "other"), ("bakeline:expires", EARLIER)],
@@ -115,7 +115,7 @@ fn sweep_removes_expired_resources_and_those_of_ended_runs() {
             None,
         ),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("Name", "bakeline"), ("bakeline:expires", EARLIER)],
@@ -131,11 +131,11 @@ fn sweep_removes_expired_resources_and_those_of_ended_runs() {
         ),
         (ours(Image, "dead", LATER), Some(true)),
     ];
-    for (thing, expected) in &table {
+    for (resource, expected) in &table {
         assert_eq!(
-            decide(std::slice::from_ref(thing), false),
+            decide(std::slice::from_ref(resource), false),
             [*expected],
-            "{thing:?}"
+            "{resource:?}"
         );
     }
     let mut kept = ours(Instance, "dead", LATER);
@@ -177,20 +177,20 @@ fn sweep_ignores_copies_made_by_hand() {
 
 #[test]
 fn sweep_removes_untagged_ami_of_ended_run() {
-    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
-    let things = [
+    let named = |name: &str| temporary(TemporaryKind::Image, name, &[]);
+    let resources = [
         named("acme/jdk/false"),
         named("acme/jdk/true"),
         named("acme/jdk/by-hand"),
     ];
-    assert_eq!(decide(&things, true), [Some(true), Some(false), None]);
+    assert_eq!(decide(&resources, true), [Some(true), Some(false), None]);
 }
 
 #[test]
 fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
-    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
+    let named = |name: &str| temporary(TemporaryKind::Image, name, &[]);
     let dead = || named("acme/jdk/false");
-    let things = [
+    let resources = [
         (
             TemporaryResource {
                 region: Region::from("us-east-1"),
@@ -206,7 +206,7 @@ fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
             None,
         ),
         (
-            thing(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]),
+            temporary(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]),
             None,
         ),
         (named("acme/jdk/false-finished"), Some(false)),
@@ -218,11 +218,11 @@ fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
             Some(false),
         ),
     ];
-    for (thing, expected) in &things {
+    for (resource, expected) in &resources {
         assert_eq!(
-            decide(std::slice::from_ref(thing), true),
+            decide(std::slice::from_ref(resource), true),
             [*expected],
-            "{thing:?}"
+            "{resource:?}"
         );
     }
 }
@@ -231,7 +231,7 @@ fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
 fn sweep_removes_old_unused_packer_leftovers_on_request() {
     let at = |hours: i64| {
         let seconds = NOW.parse::<Timestamp>().expect("time").as_second() - hours * 3600;
-        thing(
+        temporary(
             TemporaryKind::KeyPair,
             &format!("packer_{seconds:08x}-1234-5678-9abc-def012345678"),
             &[],
@@ -241,18 +241,18 @@ fn sweep_removes_old_unused_packer_leftovers_on_request() {
         used: true,
         ..at(48)
     };
-    let things = [
+    let resources = [
         at(48),
         at(23),
         used,
-        thing(TemporaryKind::KeyPair, "packer_mine", &[]),
+        temporary(TemporaryKind::KeyPair, "packer_mine", &[]),
         at(48),
     ];
     assert_eq!(
-        decide(&things[..4], true),
+        decide(&resources[..4], true),
         [Some(true), Some(false), Some(false), None]
     );
-    assert_eq!(decide(&things[4..], false), [Some(false)]);
+    assert_eq!(decide(&resources[4..], false), [Some(false)]);
 }
 
 #[test]
@@ -266,13 +266,13 @@ fn sweep_removes_copy_permission_of_ended_run() {
         let tags = [&tags[..], &[("bakeline:state", "released")]].concat();
         TemporaryResource {
             id: "ami-1".to_owned(),
-            ..thing(TemporaryKind::Image, "acme/jdk", &tags)
+            ..temporary(TemporaryKind::Image, "acme/jdk", &tags)
         }
     };
     let permissions = |own: &str, text: &str| {
         crate::lifecycle::sharing::copy_permissions(&ami(own, text)).collect::<Vec<_>>()
     };
-    for (run, expires, goes) in [
+    for (run, expires, removed) in [
         ("dead", LATER, Some(true)),
         ("live", LATER, Some(false)),
         ("unknown", LATER, Some(false)),
@@ -280,7 +280,7 @@ fn sweep_removes_copy_permission_of_ended_run() {
     ] {
         let found = permissions("ami-1", &format!("all run={run} expires={expires}"));
         assert_eq!(found[0].unique_name(), "ami-1.222222222222");
-        assert_eq!(decide(&found, false), [goes], "{run} {expires}");
+        assert_eq!(decide(&found, false), [removed], "{run} {expires}");
     }
     let old = permissions("ami-1", "all");
     assert_eq!(

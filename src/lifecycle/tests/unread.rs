@@ -27,7 +27,7 @@ fn unreadable_location_stops_retirement_at_deprecation() {
         )(a);
         "disabled".clone_into(&mut a.status);
     };
-    let due = [oldest(deprecated, &[]), oldest(disabled, &[])].map(|fate| fate.due_stages);
+    let due = [oldest(deprecated, &[]), oldest(disabled, &[])].map(|decision| decision.due_stages);
     assert_eq!(
         due,
         [[RetirementStage::Disable], [RetirementStage::Deregister]],

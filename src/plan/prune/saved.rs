@@ -170,7 +170,7 @@ pub fn describe_changes(then: &PruneFacts, now: &PruneFacts) -> Vec<String> {
     let mut out = Vec::new();
     for (object, facts) in then {
         let Some(current) = now.get(object) else {
-            out.push(format!("{object} is gone"));
+            out.push(format!("{object} no longer exists"));
             continue;
         };
         let keys: std::collections::BTreeSet<&String> =

@@ -92,9 +92,9 @@ impl ReleasePlanner<'_> {
         image: &Image,
         has_cause: String,
     ) -> Result<BuildBase, String> {
-        let basis = |ami, words, parent, after| BuildBase {
+        let base = |ami, description, parent, after| BuildBase {
             ami,
-            description: words,
+            description,
             reason: has_cause,
             parent,
             after,
@@ -110,21 +110,21 @@ impl ReleasePlanner<'_> {
                     .and_then(Option::as_ref)
                 {
                     Some(ami) => {
-                        let words = format!("{} ({})", ami.name, ami.id);
-                        let made = basis(AmiRef::Known(ami.id.clone()), words, None, None);
+                        let description = format!("{} ({})", ami.name, ami.id);
+                        let base = base(AmiRef::Known(ami.id.clone()), description, None, None);
                         Ok(BuildBase {
                             source: Some(source_tag(ami)),
-                            ..made
+                            ..base
                         })
                     }
                     None => Err(self.missing_source(source)),
                 }
             }
             Origin::Parent(parent) => {
-                let (ami, words, version, after) = self.parent_base(parent)?;
-                Ok(basis(
+                let (ami, description, version, after) = self.parent_base(parent)?;
+                Ok(base(
                     ami,
-                    words,
+                    description,
                     Some(format!("{parent}@{version}")),
                     after,
                 ))
@@ -138,10 +138,10 @@ impl ReleasePlanner<'_> {
         parent: &ImageName,
     ) -> Result<(AmiRef, String, String, Option<StepId>), String> {
         if let Some(version) = self.built.get(parent) {
-            let words = format!("{parent} {version} of this run");
+            let description = format!("{parent} {version} of this run");
             return Ok((
                 AmiRef::MadeBy(step_id(parent, "build")),
-                words,
+                description,
                 version.to_string(),
                 Some(step_id(parent, "release")),
             ));
@@ -149,7 +149,7 @@ impl ReleasePlanner<'_> {
         let known = self.catalog.images.get(parent);
         match known.and_then(|p| self.index.layer_parent(self.catalog, p)) {
             Some(good) => {
-                let words = format!("{parent} {} ({})", good.version, good.ami.id);
+                let description = format!("{parent} {} ({})", good.version, good.ami.id);
                 // A child must not be built on a parent that fails its recheck.
                 let after = self
                     .rechecked
@@ -157,7 +157,7 @@ impl ReleasePlanner<'_> {
                     .then(|| step_id(parent, "retag"));
                 Ok((
                     AmiRef::Known(good.ami.id.clone()),
-                    words,
+                    description,
                     good.version.to_string(),
                     after,
                 ))

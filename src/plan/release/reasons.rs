@@ -25,7 +25,7 @@ pub(super) enum Cause {
     BuildChecks,
     /// Only controls changed that a boot can judge.
     Checks,
-    /// Information that is no reason by itself.
+    /// Information that does not cause a build by itself.
     Note,
 }
 
@@ -62,21 +62,21 @@ impl ReleasePlanner<'_> {
         };
         let manifest = self.matching_manifest(image, last);
         let mut out = Vec::new();
-        let mut put = |cause, words: String| out.push(Reason { cause, text: words });
+        let mut put = |cause, text: String| out.push(Reason { cause, text });
         if last.tag(tags::RECIPE) != now.digest {
-            for words in self.recipe_changes(last, now, manifest) {
-                put(Cause::Recipe, words);
+            for text in self.recipe_changes(last, now, manifest) {
+                put(Cause::Recipe, text);
             }
         }
-        if let Some(words) = self.origin_change(image, last) {
-            put(Cause::Origin, words);
+        if let Some(text) = self.origin_change(image, last) {
+            put(Cause::Origin, text);
         }
-        for words in self
+        for text in self
             .age_reason(image, last)
             .into_iter()
             .chain(self.update_reason(image, last))
         {
-            put(Cause::Due, words);
+            put(Cause::Due, text);
         }
         if self.request.force {
             put(Cause::Due, "forced".to_owned());
@@ -144,11 +144,11 @@ impl ReleasePlanner<'_> {
                 true => Cause::BuildChecks,
                 false => Cause::Checks,
             };
-            let words = format!(
+            let text = format!(
                 "checks changed since {} (its manifest is not in the store)",
                 last.version
             );
-            return vec![Reason { cause, text: words }];
+            return vec![Reason { cause, text }];
         };
         let changes = change::diff_inputs(&manifest.controls, &self.prints.controls(&image.name));
         let (build_only, boot): (Vec<InputChange>, Vec<InputChange>) = changes
@@ -292,12 +292,12 @@ impl ReleasePlanner<'_> {
 
 /// Describes each change, or summarizes them if there are many.
 fn describe_changes(changes: &[InputChange], what: &str) -> Vec<String> {
-    let words: Vec<String> = changes.iter().map(InputChange::describe).collect();
-    match words.len() {
+    let text: Vec<String> = changes.iter().map(InputChange::describe).collect();
+    match text.len() {
         0 => vec![format!("{what} changed")],
-        n if n <= MAX_NAMED => words,
+        n if n <= MAX_NAMED => text,
         n => {
-            let mut out = words[..MAX_NAMED - 1].to_vec();
+            let mut out = text[..MAX_NAMED - 1].to_vec();
             out.push(format!(
                 "{} more inputs changed; see `bakeline why`",
                 n + 1 - MAX_NAMED

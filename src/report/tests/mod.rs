@@ -9,7 +9,7 @@ use super::model::{Control, Finding, Outcome, Phase, Report, Verdict};
 
 const PAGE: &str = include_str!("../../../templates/report/checks.html");
 
-/// A control of each kind; `tests/clients` judges what becomes of it.
+/// A control of each kind; `tests/e2e/clients` judges what becomes of it.
 fn sample() -> Report {
     serde_json::from_str(include_str!("../../../tests/data/report.json")).expect("a report")
 }

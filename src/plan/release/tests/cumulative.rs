@@ -76,13 +76,13 @@ fn decision(case: &Case) -> String {
         (tags::STATE, case.state.to_owned()),
     ];
     let more: Vec<(&str, &str)> = more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let made = |ami: Ami| Ami {
+    let created_early = |ami: Ami| Ami {
         created: "2026-11-01T00:00:00Z".to_owned(),
         ..ami
     };
-    let mut images = vec![made(released(&old, name, "20261101.1", &more))];
+    let mut images = vec![created_early(released(&old, name, "20261101.1", &more))];
     if case.newer_revoked {
-        images.push(made(released(
+        images.push(created_early(released(
             &old,
             name,
             "20261105.1",
@@ -227,6 +227,6 @@ fn older_source_starts_no_build() {
         &["base"],
         false,
     );
-    let words = "because source is newer: name of ami-vendor (ami-vendor) of 2026-11-22 after ami-gone of 2026-10-01";
-    assert!(got[0].contains(words), "{}", got[0]);
+    let expected_text = "because source is newer: name of ami-vendor (ami-vendor) of 2026-11-22 after ami-gone of 2026-10-01";
+    assert!(got[0].contains(expected_text), "{}", got[0]);
 }

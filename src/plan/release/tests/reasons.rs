@@ -11,11 +11,11 @@ fn released_inventory(then: &Catalog) -> Inventory {
     let mut inventory = inventory(both(then), Some("ami-vendor"));
     for image in then.images.values() {
         let version: Version = "20261101.1".parse().expect("a version");
-        let made = build_manifest(then, image, version, &RunId::from("r1"));
+        let manifest = build_manifest(then, image, version, &RunId::from("r1"));
         inventory
             .evidence
             .manifests
-            .insert(image.name.clone(), made);
+            .insert(image.name.clone(), manifest);
     }
     inventory
 }
@@ -77,7 +77,7 @@ fn reason_names_each_changed_input() {
             "because template templates/provision/debian/seal.sh changed",
         ),
     ];
-    for (path, text, words) in table {
+    for (path, text, expected) in table {
         let got = decisions_for(
             &catalog(&[(path, &text)]),
             &released_inventory(&c),
@@ -85,8 +85,8 @@ fn reason_names_each_changed_input() {
             false,
         );
         assert!(
-            got[0].starts_with("jdk: build ") && got[0].ends_with(words),
-            "{path}: {}\nnot {words}",
+            got[0].starts_with("jdk: build ") && got[0].ends_with(expected),
+            "{path}: {}\nnot {expected}",
             got[0]
         );
     }
@@ -134,9 +134,9 @@ fn new_control_rechecks_image_and_children() {
     )]);
     let got = decisions_for(&edited, &released_inventory(&c), &[], false);
     for (image, line) in ["base", "jdk"].iter().zip(&got) {
-        let words = format!("{image}: recheck 20261101.1 because control `");
+        let expected = format!("{image}: recheck 20261101.1 because control `");
         assert!(
-            line.starts_with(&words) && line.ends_with("` added"),
+            line.starts_with(&expected) && line.ends_with("` added"),
             "{line}"
         );
     }
@@ -287,8 +287,8 @@ fn age_and_security_updates_start_a_build() {
         update("tzdata", false),
     ];
     let got = decision_for("ami-base-20261101.1", pending.clone());
-    let words = "on last good build 20261101.1 because 2 security updates pending since 2026-11-20: libssl3, openssl";
-    assert!(got.ends_with(words), "{got}");
+    let expected = "on last good build 20261101.1 because 2 security updates pending since 2026-11-20: libssl3, openssl";
+    assert!(got.ends_with(expected), "{got}");
     assert!(
         decision_for("ami-base-20261101.1", vec![update("tzdata", false)]).contains("keep"),
         "not a security update"
@@ -316,8 +316,8 @@ fn failed_attempt_is_reported_but_starts_no_build() {
     );
     assert!(decisions_for(&c, &inventory, &["jdk"], false)[0].contains("keep"));
     let got = decisions_for(&catalog(&[("motd", "bye\n")]), &inventory, &["jdk"], false);
-    let words = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
-    assert!(got[0].ends_with(words), "{}", got[0]);
+    let expected = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
+    assert!(got[0].ends_with(expected), "{}", got[0]);
 }
 
 #[test]

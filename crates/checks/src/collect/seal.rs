@@ -1,0 +1,90 @@
+//! Finds parts of the builder's identity on an instance of the image: machine IDs, host keys, the random seed.
+
+use crate::facts::Facts;
+
+/// Shell function that collects the digests.
+pub(crate) const SHELL: &str = include_str!("seal.sh");
+/// Call of the function.
+pub(crate) const CALL: &str = "seal";
+
+/// Returns a line for each file with the same content on the builder (`build`) and on an instance of its image (`boot`).
+/// Facts without digests, such as those of older versions, are compared with nothing.
+#[must_use]
+pub fn unsealed(build: &Facts, boot: &Facts) -> Vec<String> {
+    let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {
+        return Vec::new();
+    };
+    let Some(after) = digests(boot) else {
+        let why = String::from_utf8_lossy(reading.body.bytes());
+        return vec![format!(
+            "the builder's identity could not be looked for: {}",
+            why.trim()
+        )];
+    };
+    let same = before
+        .lines()
+        .filter(|line| after.lines().any(|other| other == *line));
+    let path = |line: &str| {
+        line.split_once(' ')
+            .map_or(line, |(_, path)| path)
+            .to_owned()
+    };
+    same.map(|line| format!("{} is the builder's", path(line)))
+        .collect()
+}
+
+fn digests(facts: &Facts) -> Option<String> {
+    let reading = facts
+        .reading(CALL, "")
+        .filter(|reading| reading.rc == 0 && !reading.body.truncated)?;
+    Some(String::from_utf8_lossy(reading.body.bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::frames::parse;
+    use crate::tests::output;
+
+    fn facts(rc: i32, text: &str) -> Facts {
+        parse("n0nce", &output(&[("seal", "", rc, "-", text)])).expect("facts")
+    }
+
+    #[test]
+    fn file_of_the_builder_is_named() {
+        let build = facts(0, "aa /etc/machine-id\nbb /etc/ssh/ssh_host_rsa_key.pub\n");
+        assert_eq!(
+            unsealed(
+                &build,
+                &facts(0, "cc /etc/machine-id\ndd /etc/ssh/ssh_host_rsa_key.pub\n")
+            ),
+            [""; 0]
+        );
+        assert_eq!(unsealed(&build, &facts(0, "")), [""; 0], "nothing is there");
+        assert_eq!(
+            unsealed(&build, &facts(0, "aa /etc/machine-id\n")),
+            ["/etc/machine-id is the builder's"]
+        );
+        let moved = facts(0, "aa /var/lib/dbus/machine-id\n");
+        assert_eq!(
+            unsealed(&build, &moved),
+            [""; 0],
+            "another file, compared by itself"
+        );
+    }
+
+    #[test]
+    fn missing_digests_of_the_instance_are_reported() {
+        let build = facts(0, "aa /etc/machine-id\n");
+        let lines = unsealed(&build, &facts(3, "sha256sum is not installed"));
+        assert_eq!(
+            lines,
+            ["the builder's identity could not be looked for: sha256sum is not installed"]
+        );
+        assert_eq!(
+            unsealed(&Facts::default(), &build),
+            [""; 0],
+            "facts of an older version"
+        );
+    }
+}

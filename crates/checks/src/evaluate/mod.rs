@@ -1,0 +1,11 @@
+//! Judges controls by the facts of a target.
+
+pub(crate) mod conditions;
+pub(crate) mod finding;
+pub(crate) mod gate;
+pub(crate) mod given;
+pub(crate) mod inventory;
+pub(crate) mod judge;
+pub(crate) mod observe;
+pub(crate) mod system;
+pub(crate) mod verdict;

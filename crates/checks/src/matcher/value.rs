@@ -1,0 +1,290 @@
+//! Owns values as they were found, and how one compares with an operand.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::facts::blob::Blob;
+use crate::matcher::tree::Tree;
+use crate::matcher::value_type::Of;
+use crate::text::brief;
+use bakeline_platform::debian::compare_versions;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// With how the target put it, such as `static` or `deinstall ok config-files`.
+    Bool(bool, String),
+    Number(i64),
+    Mode(u32),
+    Version(String),
+    /// `names_known`: the target's table of names could be read.
+    Account {
+        name: Option<String>,
+        id: u32,
+        names_known: bool,
+    },
+    Word(String),
+    Text(Blob),
+    /// One value, or all values of a key that may be repeated.
+    Setting(Vec<String>),
+    List(Vec<String>),
+}
+
+impl Value {
+    /// The value as bytes, for what looks for something in it.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Text(blob) => blob.bytes().into(),
+            Self::Version(text) | Self::Word(text) => text.as_bytes().into(),
+            Self::Account {
+                name: Some(name), ..
+            } => name.as_bytes().into(),
+            Self::Account { id, .. } => id.to_string().into_bytes().into(),
+            Self::Number(n) => n.to_string().into_bytes().into(),
+            Self::Mode(mode) => mode_text(*mode).into_bytes().into(),
+            Self::Bool(v, _) => v.to_string().into_bytes().into(),
+            Self::Setting(values) if values.len() == 1 => values[0].as_bytes().into(),
+            Self::Setting(values) | Self::List(values) => values.join("\n").into_bytes().into(),
+        }
+    }
+
+    /// The items of what is a list; a setting with one value is none.
+    pub(crate) fn list(&self) -> Option<&[String]> {
+        match self {
+            Self::List(items) => Some(items),
+            Self::Setting(items) if items.len() != 1 => Some(items),
+            _ => None,
+        }
+    }
+
+    /// On one line, shortened, without secrets.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Bool(v, how) if how.is_empty() => v.to_string(),
+            Self::Bool(v, how) => format!("{v} ({})", brief(how.as_bytes())),
+            Self::Number(n) => n.to_string(),
+            Self::Account { name: None, id, .. } => format!("{id} (no name)"),
+            Self::Text(blob) => blob.shown(),
+            _ => match self.list() {
+                Some([]) => "nothing".to_owned(),
+                Some(items) => {
+                    let (first, rest) = items.split_at(items.len().min(5));
+                    let more = if rest.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" and {} more", rest.len())
+                    };
+                    format!("{}{more}", quoted(first))
+                }
+                None => format!("\"{}\"", brief(&self.bytes())),
+            },
+        }
+    }
+
+    /// Whether it is what the operand says.
+    pub(crate) fn equals(&self, expected: &str) -> Result<bool, String> {
+        Ok(match self {
+            Self::Number(n) => *n == number(expected)?,
+            Self::Mode(mode) => *mode == mode_bits(expected)?,
+            Self::Version(version) => compare_versions(version, expected).is_eq(),
+            Self::Account {
+                name,
+                id,
+                names_known,
+            } => match expected.parse::<u32>() {
+                Ok(wanted) => *id == wanted,
+                Err(_) if !names_known => {
+                    return Err("the names of users and groups could not be read".to_owned());
+                }
+                Err(_) => name.as_deref() == Some(expected),
+            },
+            Self::List(items) => matches!(items.as_slice(), [one] if one == expected),
+            _ => self.bytes().as_ref() == expected.as_bytes(),
+        })
+    }
+
+    /// InSpec's `cmp`: without regard to case, and numbers as numbers.
+    pub(crate) fn loosely(&self, expected: &str) -> Result<bool, String> {
+        if matches!(
+            self,
+            Self::Version(_) | Self::Mode(_) | Self::Account { .. }
+        ) {
+            return self.equals(expected);
+        }
+        let text = String::from_utf8_lossy(&self.bytes()).trim().to_owned();
+        let same_number = matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
+        Ok(same_number || text.eq_ignore_ascii_case(expected.trim()))
+    }
+
+    /// Whether it is within a limit; `bits` decides for modes.
+    pub(crate) fn within(
+        &self,
+        limit: &str,
+        fits: fn(Ordering) -> bool,
+        bits: fn(u32, u32) -> bool,
+    ) -> Result<bool, String> {
+        match self {
+            Self::Number(n) => Ok(fits(n.cmp(&number(limit)?))),
+            Self::Version(version) => Ok(fits(compare_versions(version, limit))),
+            Self::Mode(mode) => Ok(bits(*mode, mode_bits(limit)?)),
+            Self::Setting(values) => {
+                let [value] = values.as_slice() else {
+                    return Err(format!(
+                        "it has {} values, which have no order",
+                        values.len()
+                    ));
+                };
+                let found = quantity(value)
+                    .ok_or_else(|| format!("`{}` is no number", brief(value.as_bytes())))?;
+                Ok(fits(found.cmp(
+                    &quantity(limit).ok_or_else(|| format!("`{limit}` is no number"))?,
+                )))
+            }
+            _ => Err("this property has no order".to_owned()),
+        }
+    }
+}
+
+/// Texts in quotes, with commas.
+pub(crate) fn quoted(items: &[String]) -> String {
+    items
+        .iter()
+        .map(|i| format!("\"{}\"", brief(i.as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A whole number, or a duration in seconds as `sshd_config(5)` and `systemd.time(7)` write it: `90`, `1m`, `1h30m`.
+pub(crate) fn quantity(text: &str) -> Option<i64> {
+    if let Ok(n) = text.trim().parse() {
+        return Some(n);
+    }
+    let (mut total, mut digits) = (0_i64, String::new());
+    for c in text.trim().chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        let unit = match c.to_ascii_lowercase() {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        total = total.checked_add(digits.parse::<i64>().ok()?.checked_mul(unit)?)?;
+        digits.clear();
+    }
+    (digits.is_empty() && !text.trim().is_empty()).then_some(total)
+}
+
+/// Four octal digits, as `chmod` takes them.
+pub(crate) fn mode_text(mode: u32) -> String {
+    format!("{mode:04o}")
+}
+
+fn mode_bits(text: &str) -> Result<u32, String> {
+    let ok = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    ok.then(|| u32::from_str_radix(text, 8).ok())
+        .flatten()
+        .ok_or_else(|| {
+            format!(
+                "`{}` is not three or four octal digits",
+                text.escape_default()
+            )
+        })
+}
+
+fn number(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
+}
+
+/// An operand in the one spelling of what it is compared with.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub(crate) fn operand(tree: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
+    let no = |what: &str, help: String| Err((what.to_owned(), Some(help)));
+    match (of, tree) {
+        (Of::Bool, Tree::Bool(v)) => Ok(v.to_string()),
+        (Of::Bool, _) => no("it must be true or false", "write true or false".to_owned()),
+        (Of::Number, Tree::Int(n)) => Ok(n.to_string()),
+        (Of::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
+        (Of::Number, _) => no(
+            "it must be a whole number",
+            "write it without quotes: 42".to_owned(),
+        ),
+        (Of::Mode, Tree::Text(text)) => match mode_bits(text) {
+            Ok(bits) => Ok(mode_text(bits)),
+            Err(wrong) => no(&wrong, "write a mode such as \"0644\"".to_owned()),
+        },
+        (Of::Mode, _) => no(
+            "a mode without quotes can be read as two numbers",
+            "write it as \"0644\"".to_owned(),
+        ),
+        (Of::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => Ok(text.clone()),
+        (Of::Word(words), _) => no(
+            "there is no such word here",
+            format!("use one of {}", words.join(", ")),
+        ),
+        (Of::Version, Tree::Text(text)) => {
+            let plain = text.starts_with(|c: char| c.is_ascii_digit())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
+            if plain {
+                return Ok(text.clone());
+            }
+            no(
+                &format!("`{}` is not a version", text.escape_default()),
+                "write one such as \"1.22.1-9\"".to_owned(),
+            )
+        }
+        (Of::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
+            Ok(tree.spelled().unwrap_or_default())
+        }
+        (_, Tree::Text(text)) => Ok(text.clone()),
+        (_, Tree::List(_)) => no(
+            "a list does not say what is expected of its items",
+            "use `in`, or `subset_of`, `superset_of`, `same_set` or `disjoint`".to_owned(),
+        ),
+        (_, Tree::Map(_)) => no(
+            "a map is no value to compare with",
+            "write a value".to_owned(),
+        ),
+        (_, Tree::Bool(v)) => no(
+            "it is a text, and this is true or false",
+            format!("write it in quotes: \"{v}\""),
+        ),
+        (_, Tree::Int(n)) => no(
+            "it is a text, and this is a number",
+            format!("write it in quotes: \"{n}\""),
+        ),
+        (_, Tree::Float(n)) => no(
+            "it is a text, and this is a number",
+            format!("write it in quotes: \"{n}\""),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_compared_in_seconds() {
+        for (text, seconds) in [
+            ("90", Some(90)),
+            ("1m", Some(60)),
+            ("1h30m", Some(5400)),
+            ("30S", Some(30)),
+        ] {
+            assert_eq!(quantity(text), seconds, "{text}");
+        }
+        for text in ["", "m", "1y", "1m5", "abc", "99999999999999999999"] {
+            assert_eq!(quantity(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The `etc_group` resource: the group table, or one group.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::text::brief;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "etc_group",
+    doc: "Group table (/etc/group), or one group. By default, the group must exist.",
+    subject: Subject {
+        name: "group",
+        doc: "Name of a group, or `all` for the table.",
+        words: &[],
+        check: account_name,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("exists", Of::Bool, "One group: true if it exists.").or(&["exist"]),
+        Property::new("gid", Of::Number, "One group: the GID."),
+        Property::new(
+            "members",
+            Of::List,
+            "One group: its members, without users that have it as primary group. `all`: the \
+             members of all groups.",
+        )
+        .or(&["users"]),
+        Property::new("names", Of::List, "`all`: the names.").or(&["groups"]),
+        Property::new("gids", Of::List, "`all`: the GIDs."),
+    ],
+    open: None,
+    by_default: &["exists"],
+    implied: &[],
+    presence: Some("exists"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: "",
+    requests,
+    observe,
+};
+
+/// Checks the name of a user or group, or `all`.
+pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
+    if name.is_empty()
+        || name.len() > 255
+        || name.contains([':', ',', '/'])
+        || name.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        return Err((
+            format!("`{}` is not an account name", brief(name.as_bytes())),
+            "write a name, or `all`",
+        ));
+    }
+    Ok(())
+}
+
+/// The base set includes the table.
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+struct GroupRow {
+    name: String,
+    gid: String,
+    members: Vec<String>,
+}
+
+/// Parses group(5). A line without four fields could hide a group, so it is an error.
+fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, gid, members] = fields.as_slice() else {
+            return Err(format!(
+                "unknown format of a line in /etc/group: {}",
+                brief(line.as_bytes())
+            ));
+        };
+        let members = members
+            .split(',')
+            .map(str::trim)
+            .filter(|m| !m.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(GroupRow {
+            name: (*name).to_owned(),
+            gid: (*gid).to_owned(),
+            members,
+        })
+    };
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(row)
+        .collect()
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    view.parsed("group", "", parse_rows)
+        .observe("has no group table", |rows| {
+            if target.subject == "all" {
+                return match property {
+                    "names" => Observed::list(rows.iter().map(|row| row.name.clone())),
+                    "gids" => Observed::list(rows.iter().map(|row| row.gid.clone())),
+                    "members" => {
+                        Observed::list(rows.iter().flat_map(|row| row.members.iter().cloned()))
+                    }
+                    _ => Observed::Unknown(format!(
+                        "`{property}` needs the name of a group, not \
+                        `all`"
+                    )),
+                };
+            }
+            let row = rows.iter().find(|row| row.name == target.subject);
+            match (property, row) {
+                ("exists", row) => Observed::bool(row.is_some()),
+                ("names" | "gids", _) => {
+                    Observed::Unknown(format!("`{property}` needs `all`, not the name of a group"))
+                }
+                (_, None) => Observed::Missing("does not exist".to_owned()),
+                ("gid", Some(row)) => number(&row.gid),
+                (_, Some(row)) => Observed::list(row.members.iter().cloned()),
+            }
+        })
+}
+
+/// Parses a UID or GID.
+pub(super) fn number(text: &str) -> Observed {
+    match text.parse() {
+        Ok(n) => Observed::Value(Value::Number(n)),
+        Err(_) => Observed::Unknown(format!("`{}` is not a number", brief(text.as_bytes()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn one_group_and_the_table_are_judged() {
+        let text = "root:x:0:\nsudo:x:27:bob,eve\nempty:x:99:\n";
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("group", "", 0, "-", text)],
+            )
+            .join("")
+        };
+        for (yaml, outcome) in [
+            (
+                "{etc_group: all, names: {include: sudo, duplicates: false}, gids: {duplicates: false}}",
+                "passed",
+            ),
+            ("{etc_group: all, gids: {include: \"1\"}}", "failed"),
+            ("{etc_group: sudo}", "passed"),
+            (
+                "{etc_group: sudo, gid: 27, members: {same_set: [bob, eve]}}",
+                "passed",
+            ),
+            ("{etc_group: sudo, members: {subset_of: [bob]}}", "failed"),
+            ("{etc_group: empty, members: {empty: true}}", "passed"),
+            ("{etc_group: docker, exists: false}", "passed"),
+            ("{etc_group: docker, members: {empty: true}}", "failed"),
+            (
+                "{etc_group: docker, members: {empty: true}, if_absent: skip}",
+                "skipped",
+            ),
+            ("{etc_group: all, gid: 0}", "error"),
+        ] {
+            assert!(told(yaml).starts_with(outcome), "{yaml}: {}", told(yaml));
+        }
+        let told = lines(
+            "- {etc_group: x, exists: false}",
+            &[IDENTITY, ("group", "", 0, "-", "root:x:0:\nodd\n")],
+        );
+        assert!(told[0].starts_with("error"), "{told:?}");
+    }
+}

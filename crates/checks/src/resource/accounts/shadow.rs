@@ -1,0 +1,192 @@
+//! The `shadow` resource: ages and kinds of passwords. Of the hashes only their kind ever leaves the target.
+
+use std::collections::BTreeSet;
+
+use super::etc_group::account_name;
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::phase::Phase;
+use crate::resource::config::drop_in::FUNCTIONS;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "shadow",
+    doc: "Ages and kinds of passwords, of one user or of all.",
+    subject: Subject {
+        name: "user",
+        doc: "A user's name, or `all` for the table.",
+        words: &[],
+        check: account_name,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("exists", Of::Bool, "Of a user: whether there is an entry.").or(&["exist"]),
+        Property::new(
+            "hash",
+            Of::Setting,
+            "Of a user: the kind of the password's hash: empty, locked, none (`*`), yescrypt, sha512, sha256, bcrypt, md5, des, other.",
+        ),
+        Property::new(
+            "last_change",
+            Of::Setting,
+            "Of a user: the day of the last change since 1970-01-01; 0: to be changed at login.",
+        ),
+        Property::new(
+            "min_days",
+            Of::Setting,
+            "Of a user: days before it may be changed again.",
+        ),
+        Property::new(
+            "max_days",
+            Of::Setting,
+            "Of a user: days after which it must be changed.",
+        ),
+        Property::new(
+            "warn_days",
+            Of::Setting,
+            "Of a user: days of warning before.",
+        ),
+        Property::new(
+            "inactive_days",
+            Of::Setting,
+            "Of a user: days after which an expired one locks the account.",
+        ),
+        Property::new(
+            "expires",
+            Of::Setting,
+            "Of a user: the day the account expires, since 1970-01-01.",
+        )
+        .or(&["expiry_date"]),
+        Property::new("users", Of::List, "Of `all`: the names."),
+        Property::new(
+            "without_password",
+            Of::List,
+            "Of `all`: the names of those that need no password.",
+        ),
+        Property::new(
+            "hashes",
+            Of::List,
+            "Of `all`: the kinds that are in use, each once.",
+        ),
+    ],
+    open: None,
+    by_default: &[],
+    implied: &[],
+    presence: Some("exists"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: FUNCTIONS,
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["shadow".to_owned()]
+}
+
+const FIELDS: [&str; 6] = [
+    "last_change",
+    "min_days",
+    "max_days",
+    "warn_days",
+    "inactive_days",
+    "expires",
+];
+
+type Row = [String; 8];
+
+/// Name, kind of hash, and the six fields of shadow(5) after it.
+fn rows(text: &str) -> Result<Vec<Row>, String> {
+    let row = |line: &str| {
+        let fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+        Row::try_from(fields).map_err(|_| "a line of shadow has an unknown form".to_owned())
+    };
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(row)
+        .collect()
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    view.parsed("shadow", "", rows)
+        .observe("has no /etc/shadow", |rows| {
+            if target.subject == "all" {
+                let kinds: BTreeSet<String> = rows.iter().map(|row| row[1].clone()).collect();
+                let names = |kind: Option<&str>| {
+                    Observed::list(
+                        rows.iter()
+                            .filter(|row| kind.is_none_or(|k| row[1] == k))
+                            .map(|row| row[0].clone()),
+                    )
+                };
+                return match property {
+                    "users" => names(None),
+                    "without_password" => names(Some("empty")),
+                    "hashes" => Observed::list(kinds),
+                    _ => Observed::Unknown(format!("`{property}` is of one user, not of `all`")),
+                };
+            }
+            match (property, rows.iter().find(|row| row[0] == target.subject)) {
+                ("exists", row) => Observed::bool(row.is_some()),
+                ("users" | "without_password" | "hashes", _) => {
+                    Observed::Unknown(format!("`{property}` is of `all`, not of one user"))
+                }
+                (_, None) => Observed::Missing("is not in /etc/shadow".to_owned()),
+                ("hash", Some(row)) => Observed::setting(row[1].clone()),
+                (field, Some(row)) => {
+                    let at = FIELDS.iter().position(|name| *name == field);
+                    match at.map(|at| row[at + 2].trim()) {
+                        Some("") | None => Observed::Missing("is not set for this user".to_owned()),
+                        Some(value) => Observed::setting(value),
+                    }
+                }
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn passwords_are_judged_by_kind_and_age() {
+        let text = "root:yescrypt:19000:0:90:7::\nweb:locked:19000:0:99999:7::\nopen:empty::::::\n";
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("shadow", "", 0, "-", text)],
+            )
+            .join("")
+        };
+        for (yaml, outcome) in [
+            (
+                "{shadow: root, hash: yescrypt, max_days: {at_most: 365}, min_days: 0, warn_days: {at_least: 7}}",
+                "passed",
+            ),
+            ("{shadow: web, max_days: {at_most: 365}}", "failed"),
+            ("{shadow: open, max_days: {at_most: 365}}", "failed"),
+            ("{shadow: open, inactive_days: {absent: true}}", "passed"),
+            (
+                "{shadow: all, without_password: {same_set: [open]}, hashes: {include: yescrypt}}",
+                "passed",
+            ),
+            (
+                "{shadow: all, hashes: {disjoint: [md5, des]}, users: {count: 3}}",
+                "passed",
+            ),
+            ("{shadow: all, hashes: {subset_of: [yescrypt]}}", "failed"),
+            ("{shadow: nobody, hash: {not: empty}}", "failed"),
+            ("{shadow: nobody, exists: false}", "passed"),
+            ("{shadow: all, hash: locked}", "error"),
+        ] {
+            assert!(told(yaml).starts_with(outcome), "{yaml}: {}", told(yaml));
+        }
+        for (rc, text, outcome) in [(2, "", "error"), (1, "", "failed"), (0, "?\n", "error")] {
+            let told = lines(
+                "- {shadow: all, without_password: {empty: true}}",
+                &[IDENTITY, ("shadow", "", rc, "-", text)],
+            );
+            assert!(told[0].starts_with(outcome), "{told:?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Parses drop-in directories that the collector sends (`send` in system.sh): the files, their
+//! order and their lines.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Collector functions for drop-in directories.
+pub(crate) const FUNCTIONS: &str = include_str!("system.sh");
+
+/// State of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// Lines of a file.
+    Lines(Vec<String>),
+    /// Empty file, device or directory.
+    Nothing,
+    /// Link whose target does not exist.
+    Dangling,
+    /// Missing file.
+    Absent,
+    /// Unreadable file.
+    Denied,
+}
+
+/// Files in the order of their directories.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    pub(crate) files: Vec<(String, Text)>,
+    /// Units that other units want.
+    pub(crate) wanted: BTreeSet<String>,
+}
+
+impl Texts {
+    /// Parses the output of `send`.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let (mut out, mut places) = (Self::default(), Vec::new());
+        let mut contents: HashMap<&str, Vec<String>> = HashMap::new();
+        let mut at = "";
+        for line in text.lines() {
+            let Some((mark, rest)) = line.split_at_checked(1) else {
+                continue;
+            };
+            let path = rest.strip_prefix(' ').unwrap_or_default().to_owned();
+            match mark {
+                "=" => {
+                    at = rest;
+                    contents.insert(at, Vec::new());
+                }
+                "|" => contents.entry(at).or_default().push(rest.to_owned()),
+                "@" => places.push((
+                    out.files.len().saturating_sub(1),
+                    rest.strip_prefix(' ').unwrap_or_default(),
+                )),
+                "f" => out.files.push((path, Text::Lines(Vec::new()))),
+                "m" => out.files.push((path, Text::Nothing)),
+                "d" => out.files.push((path, Text::Dangling)),
+                "-" => out.files.push((path, Text::Absent)),
+                "u" => out.files.push((path, Text::Denied)),
+                "w" => drop(out.wanted.insert(path)),
+                _ => {
+                    return Err(
+                        "the list of files of the collector has an unknown format".to_owned()
+                    );
+                }
+            }
+        }
+        for (index, place) in places {
+            let Some((path, text)) = out.files.get_mut(index) else {
+                continue;
+            };
+            let lines = contents
+                .get(place)
+                .ok_or_else(|| format!("{path} was not collected"))?;
+            *text = Text::Lines(lines.clone());
+        }
+        Ok(out)
+    }
+
+    /// Returns the state of a file.
+    pub(crate) fn file(&self, path: &str) -> Option<&Text> {
+        self.files
+            .iter()
+            .find(|(known, _)| known == path)
+            .map(|(_, text)| text)
+    }
+
+    /// Returns the effective files, ordered by name. A file hides files with the same name in later
+    /// directories.
+    ///
+    /// # Errors
+    /// Returns an error if a file is unreadable, or if versions of systemd differ in what a file
+    /// hides.
+    pub(crate) fn merged(&self, suffix: &str) -> Result<Vec<(&str, &[String])>, String> {
+        let mut first: BTreeMap<&str, (&str, &Text)> = BTreeMap::new();
+        let mut hides = BTreeSet::new();
+        for (path, text) in &self.files {
+            let Some((_, name)) = path
+                .rsplit_once('/')
+                .filter(|(_, name)| name.ends_with(suffix))
+            else {
+                if *text == Text::Denied {
+                    return Err(format!("{path}: permission denied"));
+                }
+                continue;
+            };
+            if *text == Text::Absent {
+                continue;
+            }
+            if first.contains_key(name) {
+                hides.insert(name);
+            } else {
+                first.insert(name, (path, text));
+            }
+        }
+        let mut out = Vec::new();
+        for (name, (path, text)) in first {
+            match text {
+                Text::Lines(lines) => out.push((path, lines.as_slice())),
+                Text::Denied => return Err(format!("{path}: permission denied")),
+                Text::Dangling if hides.contains(name) => {
+                    return Err(format!(
+                        "{path} is a dangling link; systemd versions differ in how it hides other \
+                         files with this name"
+                    ));
+                }
+                Text::Nothing | Text::Dangling | Text::Absent => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Joins lines that end with a backslash with the next line.
+pub(crate) fn joined(lines: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut pending = String::new();
+    for line in lines {
+        match line.strip_suffix('\\') {
+            Some(part) => pending += &format!("{part} "),
+            None => out.push(std::mem::take(&mut pending) + line),
+        }
+    }
+    if !pending.is_empty() {
+        out.push(pending);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(text: &str) -> Result<String, String> {
+        let texts = Texts::read(text)?;
+        let files = texts.merged(".conf")?;
+        Ok(files
+            .iter()
+            .map(|(path, lines)| format!("{path}={} ", lines.join(";")))
+            .collect())
+    }
+
+    #[test]
+    fn earlier_directory_hides_later_ones() {
+        let text = "f /etc/x.d/50-a.conf\n@ ./a\nm /etc/x.d/60-b.conf\nf /etc/x.d/99-link.conf\n@ ./etc/x.conf\n\
+            f /usr/x.d/10-c.conf\n@ ./c\nf /usr/x.d/50-a.conf\n@ ./hidden\nf /usr/x.d/60-b.conf\n@ ./masked\n\
+            =./a\n|k=1\n|=./c\n=./etc/x.conf\n|z\n=./c\n|c\n=./hidden\n|h\n=./masked\n|m\n";
+        let expected = "/usr/x.d/10-c.conf=c /etc/x.d/50-a.conf=k=1;=./c /etc/x.d/99-link.conf=z ";
+        assert_eq!(
+            merged(text).as_deref(),
+            Ok(expected),
+            "content cannot forge a file entry"
+        );
+    }
+
+    #[test]
+    fn unreadable_file_is_an_error() {
+        assert!(merged("u /etc/x.d/a.conf\n").is_err());
+        assert!(merged("u /etc/x.d\n").is_err());
+        assert_eq!(
+            merged("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
+            Ok(""),
+            "it is hidden"
+        );
+        assert_eq!(merged("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
+        assert!(merged("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
+        assert!(merged("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
+        assert!(merged("surprise\n").is_err());
+        assert_eq!(merged("@ ./a\n").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn backslash_continues_a_line() {
+        let lines = ["a \\", "b", "c"].map(str::to_owned);
+        assert_eq!(joined(&lines), ["a  b", "c"]);
+    }
+}

@@ -1,0 +1,223 @@
+//! The `acl` resource: the POSIX access control list of a file or directory.
+
+use std::rc::Rc;
+
+use super::file::{FUNCTIONS, names};
+use crate::facts::observed::Observed;
+use crate::facts::view::{Seen, View};
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::phase::Phase;
+use crate::text::{hex, sh_quote};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "acl",
+    doc: "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
+          there must be no extended ACL.",
+    subject: Subject {
+        name: "path",
+        doc: "Absolute path in the image.",
+        words: &[],
+        check: absolute,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("exists", Of::Bool, "True if the file or directory exists.").or(&["exist"]),
+        Property::new(
+            "extended",
+            Of::Bool,
+            "True if the ACL has entries besides owner, group and other, or default entries.",
+        ),
+        Property::new(
+            "entries",
+            Of::List,
+            "Entries besides owner, group and other: `user:bob:rw-`, `group:staff:r--`, \
+             `mask::rw-`.",
+        ),
+        Property::new(
+            "default_entries",
+            Of::List,
+            "Default entries that new files in a directory get, in the same form.",
+        ),
+    ],
+    open: None,
+    by_default: &["!extended"],
+    implied: &[],
+    presence: Some("exists"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: FUNCTIONS,
+    requests,
+    observe,
+};
+
+fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+    let call = |path: &str| format!("acl {} {}", hex(path.as_bytes()), sh_quote(path));
+    asked.iter().map(|one| call(&one.target.subject)).collect()
+}
+
+/// ACL without the three entries that every file has.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct AccessList {
+    entries: Vec<String>,
+    defaults: Vec<String>,
+}
+
+/// Parses the output of `getfacl -cpn`.
+///
+/// Entries have numbers instead of names, and default entries begin with `default:`. A comment
+/// `#effective:…` follows if the mask removes rights.
+fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
+    let mut out = AccessList::default();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let (line, defaults) = line
+            .strip_prefix("default:")
+            .map_or((line, false), |rest| (rest, true));
+        let parts: Vec<&str> = line.split(':').collect();
+        let [kind, who, rights] = parts.as_slice() else {
+            return Err("getfacl printed an unknown format".to_owned());
+        };
+        let entry = format!("{kind}:{}:{rights}", account_name(kind, who, view));
+        if defaults {
+            out.defaults.push(entry);
+        } else if !who.is_empty() || *kind == "mask" {
+            out.entries.push(entry);
+        }
+    }
+    Ok(out)
+}
+
+/// Returns the name of an ID from the tables of the target, or the ID.
+fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
+    let table = if kind == "user" { "passwd" } else { "group" };
+    let known = match who.parse::<u32>() {
+        Ok(id) => match view.parsed(table, "", |text| Ok(names(text))) {
+            Seen::Present(names) => names.get(&id).cloned(),
+            _ => None,
+        },
+        Err(_) => None,
+    };
+    known.unwrap_or_else(|| who.to_owned())
+}
+
+/// Returns the ACL of a path. It is known to be empty if `ls` shows no `+`.
+fn read_acl(view: &View<'_>, path: &str) -> Seen<Rc<AccessList>> {
+    let plus = match view.parsed("acl", path, |line| {
+        line.split(' ')
+            .next()
+            .map(|perms| perms.ends_with('+'))
+            .ok_or_else(|| "`ls` printed nothing".to_owned())
+    }) {
+        Seen::Present(plus) => *plus,
+        Seen::Absent => return Seen::Absent,
+        Seen::Unknown(why) => return Seen::Unknown(why),
+    };
+    match view.parsed("acl-entries", path, |text| parse_entries(text, view)) {
+        Seen::Absent if !plus => Seen::Present(Rc::default()),
+        Seen::Absent => {
+            Seen::Unknown("it has an ACL, but getfacl is not installed to read it".to_owned())
+        }
+        other => other,
+    }
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let path = &target.subject;
+    let seen = read_acl(view, path);
+    if property == "exists" {
+        return match view.raw("acl", path) {
+            Some(reading) if reading.rc <= 1 => Observed::bool(reading.rc == 0),
+            _ => seen.observe("does not exist", |_| Observed::bool(true)),
+        };
+    }
+    // `ls` also shows if there is an ACL.
+    let extended = view.raw("acl-entries", path).is_some_and(|r| r.rc == 1);
+    if let (true, "extended", Seen::Unknown(_)) = (extended, property, &seen) {
+        return Observed::bool(true);
+    }
+    seen.observe("does not exist", |list| match property {
+        "extended" => Observed::bool(!list.entries.is_empty() || !list.defaults.is_empty()),
+        "entries" => Observed::list(list.entries.iter().cloned()),
+        _ => Observed::list(list.defaults.iter().cloned()),
+    })
+}
+
+/// Returns the value of the `acl` property of the `file` resource.
+pub(super) fn file_property(view: &View<'_>, path: &str) -> Observed {
+    read_acl(view, path).observe("does not exist", |list| {
+        Observed::list(list.entries.iter().cloned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    const TABLES: [(&str, &str, i32, &str, &str); 3] = [
+        IDENTITY,
+        (
+            "passwd",
+            "",
+            0,
+            "-",
+            "root:x:0:0::/:/\nbob:x:1000:1000::/:/\n",
+        ),
+        ("group", "", 0, "-", "root:x:0:\nstaff:x:50:\n"),
+    ];
+
+    fn judge_check(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
+        let all: Vec<_> = TABLES.into_iter().chain(frames.iter().copied()).collect();
+        lines(&format!("- {yaml}"), &all).join("\n")
+    }
+
+    #[test]
+    fn entries_use_names_of_the_target() {
+        let rows = "user::rw-\nuser:1000:rw-\t\t#effective:r--\ngroup::r--\ngroup:50:r-x\ngroup:777:r--\nmask::r--\nother::r--\n\
+            default:user::rwx\n";
+        let frames = [
+            ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
+            ("acl-entries", "/a", 0, "-", rows),
+        ];
+        let yaml = "{acl: /a, entries: {same_set: [\"user:bob:rw-\", \"group:staff:r-x\", \"group:777:r--\", \"mask::r--\"]}, \
+            default_entries: {same_set: [\"user::rwx\"]}, extended: true}";
+        assert_eq!(judge_check(yaml, &frames), "passed  acl:/a");
+        assert!(judge_check("{acl: /a}", &frames).starts_with("failed"));
+    }
+
+    #[test]
+    fn ls_shows_only_the_presence_of_an_acl() {
+        let plain = [
+            ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
+            ("acl-entries", "/a", 1, "-", ""),
+        ];
+        assert_eq!(
+            judge_check("{acl: /a, entries: {empty: true}}", &plain),
+            "passed  acl:/a"
+        );
+        assert_eq!(judge_check("{acl: /a}", &plain), "passed  acl:/a");
+        let plus = [
+            ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
+            ("acl-entries", "/a", 1, "-", ""),
+        ];
+        assert_eq!(
+            judge_check("{acl: /a}", &plus),
+            "failed  acl:/a  extended: expected false, actual true"
+        );
+        assert!(judge_check("{acl: /a, entries: {empty: true}}", &plus).starts_with("error"));
+        let dumb = [
+            ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
+            ("acl-entries", "/a", 3, "-", "no"),
+        ];
+        assert!(judge_check("{acl: /a}", &dumb).starts_with("error"));
+        let gone = [("acl", "/a", 1, "-", "ls: /a: No such file or directory")];
+        assert_eq!(
+            judge_check("{acl: /a}", &gone),
+            "failed  acl:/a  extended: expected false, but it does not exist"
+        );
+        assert!(judge_check("{acl: /a, if_absent: skip}", &gone).starts_with("skipped"));
+        assert!(judge_check("{acl: /a}", &[("acl", "/a", 2, "-", "")]).starts_with("error"));
+    }
+}

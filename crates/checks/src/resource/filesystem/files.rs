@@ -1,0 +1,262 @@
+//! The `files` resource: files found by a search in a directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::file::{TYPES, names};
+use super::find_walk::{requests, search, walk};
+use crate::facts::observed::Observed;
+use crate::facts::view::{Seen, View};
+use crate::kind::{Kind, Of, Parameter, Property, Subject, Target, absolute, anything};
+use crate::matcher::value::mode_text;
+use crate::phase::Phase;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "files",
+    doc: "Files found below a directory. By default, there must be none. Links are not followed. A \
+          search from / skips /proc, /sys, /dev and /run. The directory itself is never a result. \
+          An unreadable directory is an error.",
+    subject: Subject {
+        name: "directory",
+        doc: "Absolute path of the start directory.",
+        words: &[],
+        check: absolute,
+    },
+    parameters: &[
+        Parameter {
+            name: "name",
+            of: Of::Text,
+            doc: "Shell pattern for the file name: `*.rhosts`.",
+            check: check_name,
+        },
+        Parameter {
+            name: "type",
+            of: Of::Word(TYPES),
+            doc: "File type: file, directory, link, socket, pipe, char or block.",
+            check: anything,
+        },
+        Parameter {
+            name: "perm_any",
+            of: Of::Mode,
+            doc: "Finds files with at least one of these permission bits. Links are skipped.",
+            check: check_bits,
+        },
+        Parameter {
+            name: "perm_all",
+            of: Of::Mode,
+            doc: "Finds files with all of these permission bits. Links are skipped.",
+            check: check_bits,
+        },
+        Parameter {
+            name: "nouser",
+            of: Of::Bool,
+            doc: "True to find files whose owner has no name.",
+            check: anything,
+        },
+        Parameter {
+            name: "nogroup",
+            of: Of::Bool,
+            doc: "True to find files whose group has no name.",
+            check: anything,
+        },
+        Parameter {
+            name: "max_depth",
+            of: Of::Number,
+            doc: "Maximum depth. 1 searches only the directory itself.",
+            check: check_depth,
+        },
+        Parameter {
+            name: "one_file_system",
+            of: Of::Bool,
+            doc: "True to stay on the file system of the directory. This is the default.",
+            check: anything,
+        },
+        Parameter {
+            name: "exclude",
+            of: Of::List,
+            doc: "Absolute paths to skip, with everything below them.",
+            check: check_exclude,
+        },
+    ],
+    properties: &[
+        Property::new(
+            "paths",
+            Of::List,
+            "Paths in order. More than 5000 paths are an error. Control characters are escaped.",
+        ),
+        Property::new(
+            "owners",
+            Of::List,
+            "Distinct owners: a name, or a UID without a name.",
+        ),
+        Property::new(
+            "groups",
+            Of::List,
+            "Distinct groups: a name, or a GID without a name.",
+        ),
+        Property::new("modes", Of::List, "Distinct permission bits, such as 0644."),
+    ],
+    open: None,
+    by_default: &["!paths"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("find.sh"),
+    requests,
+    observe,
+};
+
+/// Maximum number of paths.
+const MAX_PATHS: usize = 5000;
+
+fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+    if name.is_empty()
+        || name.starts_with('-')
+        || name.contains(|c: char| c == '/' || c.is_control())
+    {
+        return Err((
+            "not a valid name pattern".to_owned(),
+            "use a pattern such as `*.pem`; names contain no slash",
+        ));
+    }
+    Ok(())
+}
+
+fn check_bits(mode: &str) -> Result<(), (String, &'static str)> {
+    if mode.bytes().all(|b| b == b'0') {
+        return Err((
+            "the mode has no bits".to_owned(),
+            "write the bits, such as \"6000\"",
+        ));
+    }
+    Ok(())
+}
+
+fn check_depth(depth: &str) -> Result<(), (String, &'static str)> {
+    match depth.parse::<u32>() {
+        Ok(1..=1000) => Ok(()),
+        _ => Err((
+            "it must be 1 to 1000".to_owned(),
+            "use a whole number from 1 to 1000",
+        )),
+    }
+}
+
+fn check_exclude(paths: &str) -> Result<(), (String, &'static str)> {
+    paths.lines().try_for_each(absolute)
+}
+
+/// Result of one search.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct SearchResult {
+    /// Relative paths that begin with `./`.
+    paths: Vec<String>,
+    /// Mode, owner and group of each path, unordered.
+    states: Vec<(u32, u32, u32)>,
+}
+
+/// Parses the answer of find.
+///
+/// The header lists the searches and ends with NUL. Paths follow, each ended with NUL, mixed with
+/// lines of states.
+fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, String> {
+    let odd = || "find printed an unknown format".to_owned();
+    let (header, rest) = text.split_once('\0').ok_or_else(odd)?;
+    let mut all: Vec<SearchResult> = header
+        .split('\n')
+        .map(|_| SearchResult::default())
+        .collect();
+    for piece in rest.split('\0') {
+        let mut piece = piece;
+        // A path begins with `0./`. A state is `0 81a4 0 0`.
+        while let Some((number, line)) = piece
+            .split_once('\n')
+            .and_then(|(line, _)| parse_state(line))
+            .or_else(|| parse_state(piece))
+        {
+            all.get_mut(number).ok_or_else(odd)?.states.push(line);
+            piece = piece.split_once('\n').map_or("", |(_, rest)| rest);
+        }
+        if piece.is_empty() {
+            continue;
+        }
+        let digits = piece.find("./").ok_or_else(odd)?;
+        let number: usize = piece[..digits].parse().map_err(|_| odd())?;
+        all.get_mut(number)
+            .ok_or_else(odd)?
+            .paths
+            .push(piece[digits..].to_owned());
+    }
+    all.iter_mut().for_each(|found| found.paths.sort_unstable());
+    Ok(header.split('\n').map(str::to_owned).zip(all).collect())
+}
+
+fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [number, mode, uid, gid] = words.as_slice() else {
+        return None;
+    };
+    let mode = u32::from_str_radix(mode, 16).ok()? & 0o7777;
+    Some((
+        number.parse().ok()?,
+        (mode, uid.parse().ok()?, gid.parse().ok()?),
+    ))
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    view.parsed("found", &walk(target), parse_results)
+        .observe("does not exist", |all| {
+            let Some(found) = all.get(&search(target)) else {
+                return Observed::uncollected();
+            };
+            if found.paths.len() > MAX_PATHS {
+                return Observed::Unknown(format!(
+                    "more than {MAX_PATHS} paths were found, which is \
+                    too many to judge"
+                ));
+            }
+            if property == "paths" {
+                let start = target.subject.trim_end_matches('/');
+                return Observed::list(
+                    found
+                        .paths
+                        .iter()
+                        .map(|path| escape_controls(&format!("{start}{}", &path[1..]))),
+                );
+            }
+            if found.states.len() != found.paths.len() {
+                return Observed::Unknown(
+                    "files changed during the collection, or `stat` has an unknown format"
+                        .to_owned(),
+                );
+            }
+            let distinct = |field: &dyn Fn(&(u32, u32, u32)) -> String| {
+                Observed::list(found.states.iter().map(field).collect::<BTreeSet<_>>())
+            };
+            match property {
+                "modes" => distinct(&|(mode, ..)| mode_text(*mode)),
+                "owners" => distinct(&|(_, uid, _)| account_name(view, "passwd", *uid)),
+                _ => distinct(&|(.., gid)| account_name(view, "group", *gid)),
+            }
+        })
+}
+
+fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
+    match view.parsed(table, "", |text| Ok(names(text))) {
+        Seen::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+        _ => id.to_string(),
+    }
+}
+
+/// Escapes control characters so that a path fits on one line.
+fn escape_controls(path: &str) -> String {
+    if path.chars().any(char::is_control) {
+        path.escape_default().to_string()
+    } else {
+        path.to_owned()
+    }
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

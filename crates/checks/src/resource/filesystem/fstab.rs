@@ -1,0 +1,133 @@
+//! The `fstab` resource: the entries of /etc/fstab.
+
+use super::fstab_rows::{Row, files};
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::phase::Phase;
+use crate::resource::config::drop_in::FUNCTIONS;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "fstab",
+    doc: "Entry of /etc/fstab. By default, it must exist.",
+    subject: Subject {
+        name: "mount point",
+        doc: "Absolute path of a mount point, `none` for entries without one, or `all` for the \
+              table.",
+        words: &[],
+        check: check_mount_point,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("configured", Of::Bool, "True if the entry exists.")
+            .or(&["be_configured", "exists"]),
+        Property::new(
+            "device",
+            Of::Setting,
+            "Mounted device: a path, UUID=…, LABEL=… or a remote path.",
+        )
+        .or(&["device_name"]),
+        Property::new("fstype", Of::Setting, "File system type.").or(&["file_system_type", "type"]),
+        Property::new(
+            "options",
+            Of::List,
+            "Mount options, without those that a later option overrides.",
+        )
+        .or(&["mount_options"]),
+        Property::new(
+            "pass",
+            Of::Setting,
+            "Pass number of fsck. 0 disables the check.",
+        )
+        .or(&["file_system_options_pass"]),
+        Property::new("mount_points", Of::List, "`all`: all mount points.").or(&["mount_point"]),
+    ],
+    open: None,
+    by_default: &["configured"],
+    implied: &[],
+    presence: Some("configured"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: FUNCTIONS,
+    requests,
+    observe,
+};
+
+fn check_mount_point(subject: &str) -> Result<(), (String, &'static str)> {
+    if matches!(subject, "all" | "none" | "swap") {
+        Ok(())
+    } else {
+        absolute(subject)
+    }
+}
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["mount_files".to_owned()]
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    files(view).observe("has no fstab", |files| match &files.rows {
+        Err(why) => Observed::Unknown(why.clone()),
+        Ok(rows) if target.subject == "all" => match property {
+            "mount_points" => Observed::list(rows.iter().map(|row| row.at.clone())),
+            "configured" => Observed::bool(!rows.is_empty()),
+            _ => Observed::Unknown(format!("`{property}` needs a mount point, not `all`")),
+        },
+        Ok(rows) => observe_row(
+            rows.iter().filter(|row| row.at == target.subject).collect(),
+            property,
+        ),
+    })
+}
+
+fn observe_row(rows: Vec<&Row>, property: &str) -> Observed {
+    match (property, rows.as_slice()) {
+        ("configured", rows) => Observed::bool(!rows.is_empty()),
+        ("mount_points", _) => Observed::Unknown("`mount_points` needs `all`".to_owned()),
+        (_, []) => Observed::Missing("is not in /etc/fstab".to_owned()),
+        ("device", [row]) => Observed::setting(row.device.clone()),
+        ("fstype", [row]) => Observed::setting(row.fstype.clone()),
+        ("options", [row]) => Observed::list(row.options.iter().cloned()),
+        (_, [row]) => Observed::setting(row.pass.clone()),
+        _ => Observed::Unknown("/etc/fstab has more than one entry for it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn one_entry_and_the_table_are_judged() {
+        let text = sent(
+            &[(
+                "/etc/fstab",
+                Some("UUID=1 / ext4 rw 0 1\na /x nfs\nb /x nfs\n"),
+            )],
+            &[],
+        );
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {yaml}"),
+                &[IDENTITY, ("mount-files", "", 0, "-", &text)],
+            )
+            .join("")
+        };
+        assert_eq!(
+            told("{fstab: /, device: UUID=1, fstype: ext4, options: {include: rw}, pass: 1}"),
+            "passed  fstab:/"
+        );
+        assert_eq!(
+            told("{fstab: all, mount_points: {same_set: [/, /x]}}"),
+            "passed  fstab:all"
+        );
+        assert_eq!(
+            told("{fstab: /tmp, configured: false}"),
+            "passed  fstab:/tmp"
+        );
+        assert!(told("{fstab: /tmp, options: {not: {include: exec}}}").starts_with("failed"));
+        assert!(told("{fstab: /x, options: {not: {include: exec}}}").starts_with("error"));
+        assert!(told("{fstab: all, pass: 1}").starts_with("error"));
+    }
+}

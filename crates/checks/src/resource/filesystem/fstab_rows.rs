@@ -1,0 +1,260 @@
+//! Parses the mounts at boot: entries of fstab(5), and systemd mount units with drop-ins.
+
+use std::rc::Rc;
+
+use crate::facts::view::{Seen, View};
+use crate::resource::config::drop_in::{Text, Texts, joined};
+use crate::text::brief;
+
+/// Entry of fstab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) device: String,
+    pub(super) at: String,
+    pub(super) fstype: String,
+    pub(super) options: Vec<String>,
+    pub(super) pass: String,
+}
+
+/// Collected files that configure mounts at boot.
+pub(super) struct Files {
+    /// Entries of fstab in order.
+    pub(super) rows: Result<Vec<Row>, String>,
+    texts: Texts,
+}
+
+/// Configured mount.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ConfiguredMount {
+    /// True if it is mounted at boot.
+    pub(super) at_boot: bool,
+    /// File that configures it, or the reason why it is not mounted at boot.
+    pub(super) how: String,
+    pub(super) options: Vec<String>,
+}
+
+/// Directories of units in order of precedence (systemd.unit(5)). The generator for fstab comes
+/// after the first two.
+const UNITS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Returns the files, parsed once.
+pub(super) fn files(view: &View<'_>) -> Seen<Rc<Files>> {
+    view.parsed("mount-files", "", |text| {
+        let texts = Texts::read(text)?;
+        let rows = match texts.file("/etc/fstab") {
+            Some(Text::Lines(lines)) => parse_rows(lines),
+            Some(Text::Denied) => Err("/etc/fstab: permission denied".to_owned()),
+            _ => Ok(Vec::new()),
+        };
+        Ok(Files { rows, texts })
+    })
+}
+
+fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
+    let mut out = Vec::new();
+    for line in lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [device, at, fstype, rest @ ..] = words.as_slice() else {
+            return Err(format!(
+                "unknown format of a line in /etc/fstab: {}",
+                brief(line.as_bytes())
+            ));
+        };
+        let at = plain(at);
+        let at = if at.len() > 1 {
+            at.trim_end_matches('/').to_owned()
+        } else {
+            at
+        };
+        let options = rest
+            .first()
+            .copied()
+            .unwrap_or("defaults")
+            .split(',')
+            .map(str::to_owned);
+        let pass = rest.get(2).copied().unwrap_or("0").to_owned();
+        out.push(Row {
+            device: plain(device),
+            at,
+            fstype: (*fstype).to_owned(),
+            options: effective_options(options),
+            pass,
+        });
+    }
+    Ok(out)
+}
+
+/// Decodes octal escapes of space, tab, line feed and backslash.
+pub(super) fn plain(text: &str) -> String {
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// Returns the options without those that a later one overrides. mount(8) applies them in order.
+fn effective_options(options: impl Iterator<Item = String>) -> Vec<String> {
+    const PAIRS: [(&str, &str); 5] = [
+        ("exec", "noexec"),
+        ("suid", "nosuid"),
+        ("dev", "nodev"),
+        ("rw", "ro"),
+        ("auto", "noauto"),
+    ];
+    let mut out: Vec<String> = Vec::new();
+    for option in options
+        .map(|o| o.trim().to_owned())
+        .filter(|o| !o.is_empty())
+    {
+        if let Some((a, b)) = PAIRS.iter().find(|(a, b)| option == *a || option == *b) {
+            out.retain(|known| known != a && known != b);
+        }
+        out.push(option);
+    }
+    out
+}
+
+impl Files {
+    /// Returns the configuration of a mount point; none if there is none.
+    ///
+    /// # Errors
+    /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.
+    pub(super) fn planned(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
+        let unit = format!("{}.mount", escape_path(path));
+        let found = |dirs: &[&str]| {
+            let mut paths = dirs.iter().map(|dir| format!("{dir}/{unit}"));
+            paths.find_map(|path| self.texts.file(&path).map(|text| (path.clone(), text)))
+        };
+        let rows = self.rows.as_ref().map_err(Clone::clone)?;
+        let mut mine = rows.iter().filter(|row| row.at == path);
+        if let Some(unreadable) = UNITS
+            .iter()
+            .find(|dir| self.texts.file(dir) == Some(&Text::Denied))
+        {
+            return Err(format!("{unreadable}: permission denied"));
+        }
+        let mut planned = match (found(&UNITS[..2]), mine.next()) {
+            (Some((file, text)), _) => self.parse_unit(&unit, &file, text)?,
+            (None, Some(row)) if mine.next().is_none() => {
+                let waits = row.options.iter().any(|o| o == "noauto");
+                let on_use = row.options.iter().any(|o| o == "x-systemd.automount");
+                let how = if waits {
+                    "noauto in /etc/fstab"
+                } else {
+                    "/etc/fstab"
+                };
+                ConfiguredMount {
+                    at_boot: !waits || on_use,
+                    how: how.to_owned(),
+                    options: row.options.clone(),
+                }
+            }
+            (None, Some(_)) => {
+                return Err(format!("/etc/fstab has more than one entry for {path}"));
+            }
+            (None, None) => match found(&UNITS[2..]) {
+                Some((file, text)) => self.parse_unit(&unit, &file, text)?,
+                None => return Ok(None),
+            },
+        };
+        if let Some(options) = self.drop_in_options(&unit)? {
+            planned.options = options;
+        }
+        Ok(Some(planned))
+    }
+
+    fn parse_unit(&self, unit: &str, file: &str, text: &Text) -> Result<ConfiguredMount, String> {
+        let lines = match text {
+            Text::Lines(lines) => lines,
+            Text::Denied => return Err(format!("{file}: permission denied")),
+            _ => {
+                return Ok(ConfiguredMount {
+                    at_boot: false,
+                    how: format!("masked by {file}"),
+                    options: Vec::new(),
+                });
+            }
+        };
+        let wanted = self.texts.wanted.contains(unit);
+        let how = if wanted {
+            file.to_owned()
+        } else {
+            format!("no unit wants {file}")
+        };
+        Ok(ConfiguredMount {
+            at_boot: wanted,
+            how,
+            options: unit_options(lines).unwrap_or_default(),
+        })
+    }
+
+    /// Returns the options that drop-ins of a unit set; none if they set none.
+    fn drop_in_options(&self, unit: &str) -> Result<Option<Vec<String>>, String> {
+        let folder = format!("/{unit}.d/");
+        let of_unit = self.texts.files.iter().filter(|(path, _)| {
+            path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))
+        });
+        let mine = Texts {
+            files: of_unit.cloned().collect(),
+            ..Texts::default()
+        };
+        let merged = mine.merged(".conf")?;
+        Ok(merged
+            .iter()
+            .filter_map(|(_, lines)| unit_options(lines))
+            .next_back())
+    }
+}
+
+/// Returns the last `Options=` of the section `[Mount]`.
+fn unit_options(lines: &[String]) -> Option<Vec<String>> {
+    let (mut inside, mut out) = (false, None);
+    for line in joined(lines) {
+        let line = line.trim();
+        if line.starts_with('[') {
+            inside = line == "[Mount]";
+        } else if let (true, Some((key, value))) = (inside, line.split_once('='))
+            && key.trim() == "Options"
+        {
+            out = Some(effective_options(value.split(',').map(str::to_owned)));
+        }
+    }
+    out
+}
+
+/// Escapes a path for a unit name (systemd.unit(5)).
+fn escape_path(path: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        return "-".to_owned();
+    }
+    let mut out = String::new();
+    for (i, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' => out.push('-'),
+            b'.' if i > 0 => out.push('.'),
+            b':' | b'_' => out.push(char::from(byte)),
+            b if b.is_ascii_alphanumeric() => out.push(char::from(b)),
+            b => out.push_str(&format!("\\x{b:02x}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "fstab_rows_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,214 @@
+//! The `cloud_init` resource: the state of cloud-init and its data of earlier instances.
+
+use serde_json::Value as Json;
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+
+use crate::resource::filesystem::walk::{self, Entry};
+use crate::resource::systemd::units::{self, Enablement, enablement};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "cloud_init",
+    doc: "cloud-init. By default, it must be installed and enabled. On an instance, `state` \
+          contains the data of this instance. seal.sh removes the data of the build after the \
+          build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
+          `status` shows at boot that cloud-init works.",
+    subject: words("name", "Always `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new("installed", Of::Bool, "True if the program is installed.").or(&["exists"]),
+        Property::new(
+            "enabled",
+            Of::Bool,
+            "True if cloud-init.target wants the units, they are not masked, and \
+             /etc/cloud/cloud-init.disabled does not exist.",
+        ),
+        Property::new(
+            "state",
+            Of::List,
+            "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
+             semaphores. Seeds do not count.",
+        ),
+        Property::new(
+            "earlier",
+            Of::List,
+            "Data of other instances, such as the build instance.",
+        ),
+        Property::new(
+            "status",
+            Of::Setting,
+            "Result of the run at this boot: done, error, running, disabled (by the generator: no \
+             data source), not run.",
+        ),
+    ],
+    open: None,
+    by_default: &["installed", "enabled"],
+    implied: &[],
+    presence: Some("installed"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("cloud_init.sh"),
+    requests,
+    observe,
+};
+
+/// Units of the stages: cloud-init.service up to 24.2, cloud-init-main.service and
+/// cloud-init-network.service since 24.3.
+const UNITS: &[&str] = &[
+    "cloud-init.service",
+    "cloud-init-main.service",
+    "cloud-init-network.service",
+    "cloud-init-local.service",
+    "cloud-config.service",
+    "cloud-final.service",
+];
+
+/// Number of leading units that can contain the first stage.
+const FIRST: usize = 3;
+
+const STATE: &str = "/var/lib/cloud";
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec![format!("cloud_init '{}'", units::DIRECTORIES)]
+}
+
+fn installed(found: &[Entry]) -> bool {
+    found
+        .iter()
+        .any(|e| e.path.ends_with("/bin/cloud-init") && matches!(e.stat.kind, "file" | "link"))
+}
+
+fn enabled(found: &[Entry]) -> (bool, String) {
+    if found
+        .iter()
+        .any(|entry| entry.path == "/etc/cloud/cloud-init.disabled")
+    {
+        return (false, "/etc/cloud/cloud-init.disabled exists".to_owned());
+    }
+    let states: Vec<(&str, Enablement)> = UNITS
+        .iter()
+        .map(|unit| (*unit, enablement(found, unit)))
+        .collect();
+    if let Some((unit, state)) = states
+        .iter()
+        .find(|(_, state)| *state == Enablement::Masked)
+    {
+        return (false, format!("{unit} is {}", state.word()));
+    }
+    // The leading units search for a data source. Their set differs between versions.
+    let first = || {
+        states
+            .iter()
+            .take(FIRST)
+            .filter(|(_, state)| *state != Enablement::Absent)
+    };
+    match first()
+        .find(|(_, state)| *state == Enablement::Enabled)
+        .or(first().next())
+    {
+        Some((_, Enablement::Enabled)) => (true, String::new()),
+        Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
+        None => (false, "cloud-init has no unit".to_owned()),
+    }
+}
+
+/// Returns the directory that the link `instance` points to.
+fn current(found: &[Entry]) -> Option<&str> {
+    let link = found
+        .iter()
+        .find(|entry| entry.path == "/var/lib/cloud/instance")?
+        .link
+        .as_deref()?;
+    link.trim_end_matches('/').rsplit('/').next()
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    if property == "status" {
+        return status(view);
+    }
+    walk::found(view, "cloud_init").observe("was not collected", |found| {
+        let list = |keep: &dyn Fn(&Entry) -> bool| {
+            Observed::list(
+                found
+                    .iter()
+                    .filter(|entry| keep(entry))
+                    .map(|entry| entry.path.clone()),
+            )
+        };
+        match property {
+            "installed" => Observed::bool(installed(&found)),
+            "enabled" if !installed(&found) => {
+                Observed::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
+            }
+            "enabled" => {
+                let (yes, how) = enabled(&found);
+                Observed::Value(Value::Bool(yes, how))
+            }
+            "state" => list(&|entry| {
+                // Directories of the package do not count as data.
+                let inside = entry
+                    .path
+                    .strip_prefix(STATE)
+                    .unwrap_or_default()
+                    .trim_start_matches('/');
+                entry.within(STATE)
+                    && !inside.is_empty()
+                    && !inside.starts_with("seed")
+                    && (inside.contains('/') || entry.stat.kind != "directory")
+                    && !entry.within("/var/lib/cloud/scripts")
+            }),
+            _ => {
+                let own = current(&found);
+                list(&|entry| {
+                    let of = entry.path.strip_prefix("/var/lib/cloud/instances/");
+                    of.is_some_and(|id| !id.contains('/') && Some(id) != own)
+                })
+            }
+        }
+    })
+}
+
+fn status(view: &View<'_>) -> Observed {
+    let identity = view.identity();
+    if identity.directory {
+        return Observed::Skipped("nothing runs in a directory".to_owned());
+    }
+    if !identity.service_manager {
+        return Observed::Skipped("no service manager is running".to_owned());
+    }
+    view.parsed("cloud_status", "", word)
+        .observe("told nothing", |word| Observed::setting((*word).clone()))
+}
+
+/// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,
+/// errors of any stage, a result.
+fn word(text: &str) -> Result<String, String> {
+    let Some((going, json)) = text.split_once('\n') else {
+        return Ok(text.to_owned());
+    };
+    let json: Json =
+        serde_json::from_str(json).map_err(|e| format!("status.json cannot be parsed: {e}"))?;
+    let stages = json
+        .get("v1")
+        .and_then(Json::as_object)
+        .ok_or("status.json has an unknown format")?;
+    let failed = stages
+        .values()
+        .filter_map(|stage| stage.get("errors")?.as_array())
+        .any(|errors| !errors.is_empty());
+    let under_way = stages.get("stage").is_some_and(|stage| !stage.is_null());
+    let word = match (failed, under_way || going == "running") {
+        (true, _) => "error",
+        (false, true) => "running",
+        (false, false) => "done",
+    };
+    Ok(word.to_owned())
+}
+
+#[cfg(test)]
+#[path = "cloud_init_tests.rs"]
+mod tests;

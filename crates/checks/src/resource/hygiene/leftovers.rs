@@ -1,0 +1,187 @@
+//! The `leftovers` resource: what work on a system leaves behind and no image needs.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::phase::Phase;
+
+use crate::resource::filesystem::walk::{self, Entry};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "leftovers",
+    doc: "What work on a system leaves behind and no image needs; with nothing else: `files` is empty. cleanup.sh comes before \
+          the checks of the build, seal.sh, which removes package lists, after them: a boot can judge all of it. A booted \
+          system has made seeds and leases of its own, so `instance` is for directories.",
+    subject: words("scope", "Everything of the kind: `all`.", &["all"]),
+    parameters: &[],
+    properties: &[
+        Property::new("files", Of::List, "All of the following but `instance`."),
+        Property::new(
+            "temporary",
+            Of::List,
+            "What lies in /tmp and /var/tmp; without the private directories and sockets that a running system keeps there.",
+        ),
+        Property::new(
+            "packages",
+            Of::List,
+            "Lists and caches of apt and dnf, and packages that were downloaded.",
+        ),
+        Property::new(
+            "configuration",
+            Of::List,
+            "What dpkg, ucf, rpm and editors set aside in /etc: `*.dpkg-old`, `*.dpkg-dist`, `*.ucf-old`, `*.rpmnew`, `*~`, ….",
+        ),
+        Property::new("dumps", Of::List, "Core dumps and crash reports."),
+        Property::new(
+            "tools",
+            Of::List,
+            "What Ansible, Packer, Puppet and pip leave in homes and below /opt and /var/cache.",
+        ),
+        Property::new(
+            "instance",
+            Of::List,
+            "Random seeds and DHCP leases, which belong to one instance.",
+        ),
+    ],
+    open: None,
+    by_default: &["!files"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("leftovers.sh"),
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["leftovers".to_owned()]
+}
+
+/// What systemd and X keep in temporary directories of a running system (file-hierarchy(7), tmpfiles.d/x11.conf).
+fn living(name: &str) -> bool {
+    name.starts_with("systemd-private-")
+        || matches!(
+            name,
+            ".X11-unix"
+                | ".ICE-unix"
+                | ".XIM-unix"
+                | ".font-unix"
+                | ".Test-unix"
+                | "snap-private-tmp"
+        )
+}
+
+/// Which property something is of.
+fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
+    let name = entry.name();
+    let below = |place: &str| entry.within(place) && entry.path != place;
+    if below("/tmp") || below("/var/tmp") {
+        return (directory || !living(name)).then_some("temporary");
+    }
+    if entry.within("/var/lib/apt/lists")
+        || entry.within("/var/cache/apt")
+        || entry.within("/var/cache/dnf")
+    {
+        return (entry.filled() && name != "lock").then_some("packages");
+    }
+    if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"]
+        .iter()
+        .any(|place| below(place))
+        || entry.path == "/core"
+    {
+        return entry.filled().then_some("dumps");
+    }
+    if name == "random-seed"
+        || [
+            "/var/lib/dhcp",
+            "/var/lib/dhclient",
+            "/var/lib/NetworkManager",
+            "/var/lib/dhcpcd",
+        ]
+        .iter()
+        .any(|place| below(place))
+    {
+        return entry.filled().then_some("instance");
+    }
+    if entry.within("/etc") {
+        return Some("configuration");
+    }
+    matches!(
+        name,
+        ".ansible"
+            | ".ansible_async"
+            | ".packer.d"
+            | ".puppetlabs"
+            | "pip"
+            | "packer"
+            | "puppet-bootstrap"
+    )
+    .then_some("tools")
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    let directory = view.identity().directory;
+    walk::paths(view, "leftovers", |entry| {
+        match property_of(entry, directory) {
+            Some("instance") => property == "instance",
+            Some(of) => property == "files" || of == property,
+            None => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    const FOUND: &str = "drwxrwxrwt 1 0 0 9 Jan  1 12:00 ./tmp\n\
+        drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n-rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n-rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n-rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./core\ndrwx------ 1 0 0 9 Jan  1 12:00 ./root/.ansible\n";
+
+    #[test]
+    fn each_kind_of_leftover_has_its_property() {
+        let told = |yaml: &str, identity| {
+            lines(
+                &format!("- {{leftovers: all, {yaml}}}"),
+                &[identity, ("leftovers", "", 0, "-", FOUND)],
+            )
+            .join("")
+        };
+        for yaml in [
+            "temporary: {same_set: [/tmp/script_1.sh]}",
+            "packages: {same_set: [/var/lib/apt/lists/x_Packages]}",
+            "configuration: {same_set: [/etc/x.conf.dpkg-old]}",
+            "dumps: {same_set: [/core]}",
+            "tools: {same_set: [/root/.ansible]}",
+            "instance: {same_set: [/var/lib/systemd/random-seed]}",
+            "files: {count: 5, disjoint: [/var/lib/systemd/random-seed, /tmp]}",
+        ] {
+            assert_eq!(told(yaml, IDENTITY), "passed  leftovers:all", "{yaml}");
+        }
+        let line = told(
+            "temporary: {count: 2}",
+            ("identity", "", 0, "-", "uid=0\ndirectory=yes\n"),
+        );
+        assert_eq!(
+            line, "passed  leftovers:all",
+            "nothing lives in a directory"
+        );
+        assert!(
+            lines(
+                "- {leftovers: all}",
+                &[IDENTITY, ("leftovers", "", 0, "-", FOUND)]
+            )[0]
+            .starts_with("failed")
+        );
+        assert!(
+            lines(
+                "- {leftovers: all}",
+                &[IDENTITY, ("leftovers", "", 0, "-", "!124")]
+            )[0]
+            .starts_with("error")
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The `apparmor` resource: the configured and running state of AppArmor.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+
+use crate::resource::filesystem::walk;
+use crate::resource::systemd::units::{self, Enablement, enablement};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "apparmor",
+    doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
+          configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
+          belongs to the target.",
+    subject: words("name", "Always `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "enabled",
+            Of::Bool,
+            "True if the unit is enabled and no boot loader configuration disables AppArmor \
+             (apparmor=0, or another security=).",
+        ),
+        Property::new(
+            "running",
+            Of::Bool,
+            "True if AppArmor is active in the kernel.",
+        ),
+        Property::new("enforced", Of::List, "Loaded profiles in enforce mode."),
+        Property::new("complaining", Of::List, "Loaded profiles in complain mode."),
+        Property::new(
+            "profiles_on_disk",
+            Of::List,
+            "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
+             directory do not count.",
+        ),
+    ],
+    open: None,
+    by_default: &["enabled"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("apparmor.sh"),
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec![format!("apparmor '{}'", units::DIRECTORIES)]
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    match property {
+        "enabled" => observe_enabled(view),
+        "profiles_on_disk" => profiles_on_disk(view),
+        _ if view.identity().directory => Observed::Skipped("a directory has no kernel".to_owned()),
+        _ if !view.identity().kernel_owned => {
+            Observed::Skipped("the kernel is not the target's own".to_owned())
+        }
+        "running" => view
+            .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
+            .observe("was not collected", |state| {
+                Observed::Value(Value::Bool(
+                    *state == "Y",
+                    format!("the kernel reports {state}"),
+                ))
+            }),
+        _ => loaded_profiles(
+            if property == "enforced" {
+                "enforce"
+            } else {
+                "complain"
+            },
+            view,
+        ),
+    }
+}
+
+fn observe_enabled(view: &View<'_>) -> Observed {
+    walk::found(view, "apparmor_files").observe("was not collected", |found| {
+        let state = enablement(&found, "apparmor.service");
+        if state != Enablement::Enabled {
+            return Observed::Value(Value::Bool(
+                false,
+                format!("apparmor.service is {}", state.word()),
+            ));
+        }
+        view.parsed("kernel_command_line", "", find_disabling_setting)
+            .observe("was not collected", |off| {
+                let how = off.as_ref().clone().unwrap_or_default();
+                Observed::Value(Value::Bool(off.is_none(), how))
+            })
+    })
+}
+
+/// Returns the boot loader setting that disables AppArmor.
+fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
+    for line in text.lines() {
+        let words = line
+            .split(|c: char| c.is_whitespace() || "\"'=".contains(c))
+            .collect::<Vec<_>>();
+        let pairs = words.windows(2).find(|pair| match pair {
+            ["apparmor", value] => *value == "0",
+            ["security", value] => *value != "apparmor",
+            ["lsm", value] => !value.split(',').any(|lsm| lsm == "apparmor"),
+            _ => false,
+        });
+        if let Some([name, value]) = pairs {
+            return Ok(Some(format!("{name}={value}")));
+        }
+        let setting = ["apparmor=", "security=", "lsm="]
+            .iter()
+            .any(|name| line.contains(name));
+        if !setting {
+            walk::entries(line)?;
+        }
+    }
+    Ok(None)
+}
+
+fn profiles_on_disk(view: &View<'_>) -> Observed {
+    walk::found(view, "apparmor_files").observe("was not collected", |found| {
+        let disabled: Vec<&str> = found
+            .iter()
+            .filter(|e| e.within("/etc/apparmor.d/disable"))
+            .map(walk::Entry::name)
+            .collect();
+        let profile = |entry: &&walk::Entry| {
+            let name = entry.path.strip_prefix("/etc/apparmor.d/").unwrap_or("/");
+            // Backup files that the parser skips (apparmor.d(5)).
+            let spare = [".dpkg-", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"]
+                .iter()
+                .any(|end| name.contains(end));
+            !name.contains('/')
+                && !name.starts_with('.')
+                && !spare
+                && name != "README"
+                && !disabled.contains(&name)
+        };
+        Observed::list(
+            found
+                .iter()
+                .filter(profile)
+                .map(|entry| entry.name().to_owned()),
+        )
+    })
+}
+
+/// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
+fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
+    view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
+        .observe("is not active in the kernel", |text| {
+            let profile = |line: &str| {
+                line.strip_suffix(')')?
+                    .rsplit_once(" (")
+                    .filter(|(_, m)| *m == mode)
+                    .map(|(name, _)| name.to_owned())
+            };
+            Observed::list(text.lines().filter_map(profile))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::lines;
+
+    const FILES: &str = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/apparmor.service\n\
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/sysinit.target.wants/apparmor.service -> /usr/lib/systemd/system/apparmor.service\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/usr.sbin.chronyd\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/nvidia\n\
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/disable/nvidia -> /etc/apparmor.d/nvidia\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/local/x\n";
+
+    fn judge_check(yaml: &str, identity: &str, files: &str, command_line: &str) -> String {
+        let frames = [
+            ("identity", "", 0, "-", identity),
+            ("apparmor_files", "", 0, "-", files),
+            ("kernel_command_line", "", 0, "-", command_line),
+            ("apparmor_kernel", "", 0, "-", "Y\n"),
+            (
+                "apparmor_profiles",
+                "",
+                0,
+                "-",
+                "/usr/sbin/chronyd (enforce)\nman_filter (complain)\n",
+            ),
+        ];
+        lines(&format!("- {{apparmor: this{yaml}}}"), &frames).join("")
+    }
+
+    #[test]
+    fn boot_loader_setting_disables_apparmor() {
+        let own = "uid=0\nkernel_owned=yes\n";
+        let none = "find: './etc/default/grub': No such file or directory\n!1\n";
+        assert_eq!(judge_check("", own, FILES, none), "passed  apparmor:this");
+        assert!(
+            judge_check(
+                "",
+                own,
+                FILES,
+                "GRUB_CMDLINE_LINUX=\"apparmor=1 security=apparmor\"\n"
+            )
+            .starts_with("passed")
+        );
+        for line in [
+            "GRUB_CMDLINE_LINUX=\"quiet apparmor=0\"\n",
+            "GRUB_CMDLINE_LINUX_DEFAULT=security=selinux\n",
+            "GRUB_CMDLINE_LINUX=\"lsm=lockdown,yama\"\n",
+        ] {
+            assert!(
+                judge_check("", own, FILES, line).starts_with("failed"),
+                "{line}"
+            );
+        }
+        assert!(
+            judge_check("", own, &FILES.replace(".wants", ".not"), none)
+                .contains("apparmor.service is disabled")
+        );
+        assert!(
+            judge_check("", own, FILES, "find: './etc/default': Permission denied\n")
+                .starts_with("error")
+        );
+        assert!(
+            judge_check(
+                ", profiles_on_disk: {same_set: [usr.sbin.chronyd]}",
+                own,
+                FILES,
+                none
+            )
+            .starts_with("passed")
+        );
+    }
+
+    #[test]
+    fn running_state_needs_own_kernel() {
+        let yaml = ", running: true, enforced: {same_set: [/usr/sbin/chronyd]}, complaining: {same_set: [man_filter]}";
+        assert_eq!(
+            judge_check(yaml, "uid=0\nkernel_owned=yes\n", FILES, ""),
+            "passed  apparmor:this"
+        );
+        assert!(judge_check(yaml, "uid=0\n", FILES, "").starts_with("skipped"));
+    }
+}

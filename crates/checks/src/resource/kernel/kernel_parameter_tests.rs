@@ -1,0 +1,298 @@
+//! Tests of the `kernel_parameter` resource with recorded frames.
+
+use super::*;
+use crate::tests::lines;
+
+const OWN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
+const FOREIGN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
+
+/// Encodes files as the collector sends them.
+fn encode_files(files: &[(&str, &str)]) -> String {
+    let mut head = String::new();
+    let mut tail = String::new();
+    for (path, content) in files {
+        head += &format!("f {path}\n@ .{path}\n");
+        tail += &format!("=.{path}\n");
+        content
+            .lines()
+            .for_each(|line| tail += &format!("|{line}\n"));
+    }
+    head + &tail
+}
+
+fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
+    let merged = Merged::read(&encode_files(written)).expect("files");
+    let found = merged.of(&normalized(name));
+    match found.map(|s| &s.value) {
+        None => "unset".to_owned(),
+        Some(None) => "excluded".to_owned(),
+        Some(Some(value)) => value.clone(),
+    }
+}
+
+#[test]
+fn files_are_merged_like_systemd() {
+    type File<'a> = (&'a str, &'a str);
+    let table: &[(&str, &[File<'_>], &str)] = &[
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/1.conf", "a.b=1"),
+                ("/usr/lib/sysctl.d/2.conf", "a.b=2"),
+            ],
+            "2",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/9.conf", "a.b=1"),
+                ("/usr/lib/sysctl.d/2.conf", "a.b=2"),
+            ],
+            "1",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/9.conf", "x=1"),
+                ("/run/sysctl.d/9.conf", "a.b=2"),
+            ],
+            "unset",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/10.conf", "a.b=1"),
+                ("/run/sysctl.d/9.conf", "a.b=2"),
+            ],
+            "2",
+        ),
+        (
+            "a.b",
+            &[("/etc/sysctl.d/1.conf", "a.b=1\na.b=2\n a.b =  3 4\t5 ")],
+            "3 4 5",
+        ),
+        (
+            "a.b",
+            &[(
+                "/etc/sysctl.d/1.conf",
+                "#a.b=1\n;a.b=2\n  # a.b=3\nnonsense\n",
+            )],
+            "unset",
+        ),
+        ("a.b", &[("/etc/sysctl.d/1.conf", "-a.b = 1")], "1"),
+        ("a.b", &[("/etc/sysctl.d/1.conf", "a/b=1")], "1"),
+        ("a/b", &[("/etc/sysctl.d/1.conf", "/a//b=1=2")], "1=2"),
+        (
+            "net/ipv4/conf/e.200/fw",
+            &[("/etc/sysctl.d/1.conf", "net/ipv4/conf/e.200/fw=1")],
+            "1",
+        ),
+        (
+            "net.ipv4.conf.e/200.fw",
+            &[("/etc/sysctl.d/1.conf", "net/ipv4/conf/e.200/fw=1")],
+            "1",
+        ),
+        (
+            "net.ipv4.conf.e.200.fw",
+            &[("/etc/sysctl.d/1.conf", "net/ipv4/conf/e.200/fw=1")],
+            "unset",
+        ),
+        ("a.x.c", &[("/etc/sysctl.d/1.conf", "a.*.c=1")], "1"),
+        ("a.x.y.c", &[("/etc/sysctl.d/1.conf", "a.*.c=1")], "unset"),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "a.*.c=1\n-a.x.c")],
+            "excluded",
+        ),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "-a.x.c\na.*.c=1")],
+            "excluded",
+        ),
+        (
+            "a.x.c",
+            &[
+                ("/etc/sysctl.d/1.conf", "a.x.c=2"),
+                ("/etc/sysctl.d/2.conf", "a.*.c=1"),
+            ],
+            "2",
+        ),
+        (
+            "a.x.c",
+            &[
+                ("/etc/sysctl.d/1.conf", "-a.x.c"),
+                ("/etc/sysctl.d/2.conf", "a.x.c=1"),
+            ],
+            "1",
+        ),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "a.*.c=1\na.?.c=2")],
+            "2",
+        ),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "a.[w-y].c=3\na.[!x].c=2\na.[.c=4")],
+            "3",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/99-sysctl.conf", "a.b=1"),
+                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
+            ],
+            "2",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
+                ("/etc/sysctl.conf", "a.b=1"),
+            ],
+            "1",
+        ),
+    ];
+    for (name, written, expected) in table {
+        assert_eq!(
+            configured_value(name, written),
+            *expected,
+            "{name} {written:?}"
+        );
+    }
+}
+
+#[test]
+fn repeated_line_keeps_its_position() {
+    // The order of patterns decides the value. A repeated pattern keeps its first position.
+    let written = [("/etc/sysctl.d/1.conf", "a.*.c=1\na.x*.c=2\na.*.c=1")];
+    assert_eq!(configured_value("a.xy.c", &written), "2");
+    let written = [("/etc/sysctl.d/1.conf", "a.*.c=1\na.x*.c=2\na.*.c=3")];
+    assert_eq!(configured_value("a.xy.c", &written), "3");
+}
+
+#[test]
+fn configured_and_running_values_differ() {
+    let written = encode_files(&[(
+        "/etc/sysctl.d/50-a.conf",
+        "net.ipv4.ip_forward = 0\nkernel.sysrq=1",
+    )]);
+    let state = "f net/ipv4/ip_forward\nf vm/x\nu kernel/sysrq\n- kernel/no/such\nnet/ipv4/ip_forward:1\nvm/x:1\t2\nvm/x:3\n";
+    let frames = |identity| {
+        [
+            identity,
+            ("sysctl-files", "", 0, "-", written.as_str()),
+            ("sysctl", "", 0, "-", state),
+        ]
+    };
+    let told = |yaml: &str, identity| lines(&format!("- {yaml}"), &frames(identity)).join("");
+    let name = "kernel_parameter: net.ipv4.ip_forward";
+    assert!(
+        told(
+            &format!("{{{name}, configured: 0, file: /etc/sysctl.d/50-a.conf}}"),
+            OWN
+        )
+        .starts_with("passed")
+    );
+    assert_eq!(
+        told(&format!("{{{name}, configured: 0, running: 0}}"), OWN),
+        "failed  kernel_parameter:net.ipv4.ip_forward  running: expected \"0\", actual \"1\""
+    );
+    assert!(
+        told(&format!("{{{name}, configured: 0, running: 0}}"), FOREIGN).starts_with("skipped")
+    );
+    assert!(told(&format!("{{{name}, configured: 1, running: 1}}"), FOREIGN).starts_with("failed"));
+    assert!(told(&format!("{{{name}, value: 1}}"), OWN).starts_with("passed"));
+    assert!(told("{kernel_parameter: vm.x, running: 1 2 3}", OWN).starts_with("passed"));
+    let missing = told("{kernel_parameter: kernel.no.such, running: {not: 1}}", OWN);
+    assert!(
+        missing.starts_with("failed") && missing.contains("no parameter of this kernel"),
+        "{missing}"
+    );
+    let unset = told(
+        "{kernel_parameter: kernel.no.such, configured: {not: 1}}",
+        OWN,
+    );
+    assert!(
+        unset.starts_with("failed") && unset.contains("is set by no file"),
+        "{unset}"
+    );
+    assert!(
+        told(
+            "{kernel_parameter: kernel.no.such, configured: {absent: true}}",
+            OWN
+        )
+        .starts_with("passed")
+    );
+    assert!(told("{kernel_parameter: kernel.sysrq, running: {not: 1}}", OWN).starts_with("error"));
+    assert!(
+        told(
+            "{kernel_parameter: kernel.other, running: {absent: true}}",
+            OWN
+        )
+        .starts_with("error")
+    );
+    let directory = (
+        "identity",
+        "",
+        0,
+        "-",
+        "uid=0\nkernel_owned=yes\ndirectory=yes\n",
+    );
+    assert!(told(&format!("{{{name}, running: 0}}"), directory).starts_with("skipped"));
+}
+
+#[test]
+fn unreadable_file_is_an_error() {
+    for files in [
+        ("sysctl-files", "", 2, "-", ""),
+        ("sysctl-files", "", 0, "-", "u /etc/sysctl.d/a.conf\n"),
+    ] {
+        let told = lines(
+            "- {kernel_parameter: a.b, configured: {absent: true}}",
+            &[OWN, files],
+        );
+        assert!(told[0].starts_with("error"), "{told:?}");
+    }
+    let told = lines(
+        "- {kernel_parameter: a.b, running: {absent: true}}",
+        &[OWN, ("sysctl", "", 3, "-", "no")],
+    );
+    assert!(told[0].starts_with("error"), "{told:?}");
+}
+
+#[test]
+fn invalid_names_are_rejected() {
+    for good in [
+        "net.ipv4.ip_forward",
+        "net/ipv4/conf/eth0.1/forwarding",
+        "vm.mmap_min_addr",
+    ] {
+        assert_eq!(check(good), Ok(()), "{good}");
+    }
+    for bad in [
+        "net.ipv4.*",
+        "a b",
+        "a=b",
+        "../etc/passwd",
+        "/etc/passwd",
+        "a/../b",
+        "-x",
+        "",
+        ".",
+        "a\nb",
+    ] {
+        assert!(check(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn base_call_has_valid_names() {
+    for word in BASE.split(' ').skip(2) {
+        assert!(
+            word.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b))
+                && word.contains('/'),
+            "{word}"
+        );
+    }
+}

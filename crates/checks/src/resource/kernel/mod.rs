@@ -1,0 +1,5 @@
+//! Resources for kernel settings and security modules.
+
+pub(crate) mod apparmor;
+pub(crate) mod kernel_module;
+pub(crate) mod kernel_parameter;

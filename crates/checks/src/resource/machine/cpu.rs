@@ -1,0 +1,122 @@
+//! The `cpu` resource: features of the processor and mitigations of the kernel.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::phase::Phase;
+use crate::resource::config::drop_in::FUNCTIONS;
+use crate::resource::kernel::kernel_parameter::foreign;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "cpu",
+    doc: "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
+    subject: words("name", "Always `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "flags",
+            Of::List,
+            "Feature flags of /proc/cpuinfo, such as nx.",
+        ),
+        Property::new(
+            "vulnerabilities",
+            Of::List,
+            "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
+        ),
+    ],
+    open: None,
+    by_default: &[],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: FUNCTIONS,
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["cpu".to_owned()]
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    if let Some(skipped) = foreign(view) {
+        return skipped;
+    }
+    let none = |what: &str| Observed::Missing(format!("has no {what} in the kernel"));
+    if property == "flags" {
+        let words = |text: &str| {
+            Ok(text
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>())
+        };
+        return view
+            .parsed("cpu", "", words)
+            .observe("has no flags", |flags| {
+                if flags.is_empty() {
+                    none("flags")
+                } else {
+                    Observed::list(flags.iter().cloned())
+                }
+            });
+    }
+    let named = |line: &str| line.trim_start_matches("./").replacen(':', ": ", 1);
+    view.parsed("cpu-vulnerabilities", "", |text| {
+        Ok(text.lines().map(named).collect::<Vec<_>>())
+    })
+    .observe("has no vulnerabilities", |all| {
+        if all.is_empty() {
+            none("vulnerabilities")
+        } else {
+            Observed::list(all.iter().cloned())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::lines;
+
+    #[test]
+    fn processor_is_judged_only_with_own_kernel() {
+        let text = |owned: &str| format!("uid=0\nkernel_owned={owned}\n");
+        let told = |yaml: &str, owned: &str, flags: &str| {
+            let identity = text(owned);
+            let known = "./meltdown:Not affected\n./mds:Vulnerable: Clear CPU buffers attempted\n";
+            let frames = [
+                ("identity", "", 0, "-", identity.as_str()),
+                ("cpu", "", 0, "-", flags),
+                ("cpu-vulnerabilities", "", 0, "-", known),
+            ];
+            lines(&format!("- {yaml}"), &frames).join("")
+        };
+        assert!(
+            told("{cpu: this, flags: {include: nx}}", "yes", " fpu nx\n").starts_with("passed")
+        );
+        assert!(told("{cpu: this, flags: {include: nx}}", "yes", " fpu\n").starts_with("failed"));
+        assert!(
+            told("{cpu: this, flags: {disjoint: [nx]}}", "yes", "").starts_with("failed"),
+            "missing flags are not an empty list"
+        );
+        assert!(
+            told("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n").starts_with("skipped")
+        );
+        assert!(
+            told(
+                "{cpu: this, vulnerabilities: {include: \"meltdown: Not affected\"}}",
+                "yes",
+                ""
+            )
+            .starts_with("passed")
+        );
+        assert!(
+            told(
+                "{cpu: this, vulnerabilities: {each: {not: {match: Vulnerable}}}}",
+                "yes",
+                ""
+            )
+            .starts_with("failed")
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! The `virtualization` resource: what the system runs in, and whose kernel it is.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::phase::Phase;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "virtualization",
+    doc: "What the system runs in; mostly asked in `when`, as `virtualization.container`.",
+    subject: words("name", "The system itself: `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "system",
+            Of::Setting,
+            "As systemd-detect-virt names it: amazon, kvm, docker, systemd-nspawn, chroot, none.",
+        ),
+        Property::new(
+            "container",
+            Of::Bool,
+            "Whether it is a container or a chroot.",
+        ),
+        Property::new(
+            "kernel_owned",
+            Of::Bool,
+            "Whether the kernel is its own, so that what runs in it can be judged.",
+        ),
+    ],
+    open: None,
+    by_default: &[],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: Some("a directory runs in nothing"),
+    shell: "",
+    requests,
+    observe,
+};
+
+/// It is in the base set.
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+/// systemd-detect-virt(1): the kinds that are no containers.
+const MACHINES: &[&str] = &[
+    "none",
+    "qemu",
+    "kvm",
+    "amazon",
+    "zvm",
+    "vmware",
+    "microsoft",
+    "oracle",
+    "powervm",
+    "xen",
+    "bochs",
+    "uml",
+    "parallels",
+    "bhyve",
+    "qnx",
+    "acrn",
+    "apple",
+    "sre",
+    "google",
+];
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    let identity = view.identity();
+    match property {
+        "kernel_owned" => Observed::bool(identity.kernel_owned),
+        _ if identity.virtualization.is_empty() => {
+            Observed::Unknown("systemd-detect-virt told nothing".to_owned())
+        }
+        "system" => Observed::setting(identity.virtualization.clone()),
+        _ => Observed::bool(!MACHINES.contains(&identity.virtualization.as_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::lines;
+
+    #[test]
+    fn a_container_is_no_machine() {
+        for (system, container) in [
+            ("amazon", false),
+            ("systemd-nspawn", true),
+            ("chroot", true),
+            ("none", false),
+        ] {
+            let text = format!(
+                "uid=0\nvirtualization={system}\nkernel_owned={}\n",
+                if container { "no" } else { "yes" }
+            );
+            let yaml = format!(
+                "- {{virtualization: this, system: {system}, container: {container}, kernel_owned: {}}}",
+                !container
+            );
+            assert_eq!(
+                lines(&yaml, &[("identity", "", 0, "-", &text)]),
+                ["passed  virtualization:this"],
+                "{system}"
+            );
+        }
+        let told = lines(
+            "- {virtualization: this, container: false}",
+            &[("identity", "", 0, "-", "uid=0\n")],
+        );
+        assert!(told[0].starts_with("error"), "{told:?}");
+    }
+}

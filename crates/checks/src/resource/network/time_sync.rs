@@ -1,0 +1,214 @@
+//! The `time_sync` resource: what keeps the clock right, and whether it is.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::text::brief;
+
+use crate::resource::filesystem::walk::{self, Entry};
+use crate::resource::systemd::units::{self, Enablement, enablement};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "time_sync",
+    doc: "What keeps the clock right; with nothing else: something is enabled. `synchronised` is judged where the kernel is the \
+          target's own and can take a minute after a boot.",
+    subject: words("name", "The system's: `this`.", &["this"]),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "enabled",
+            Of::Bool,
+            "Whether a service that keeps the time is enabled.",
+        ),
+        Property::new(
+            "services",
+            Of::List,
+            "Which: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
+        ),
+        Property::new(
+            "servers",
+            Of::List,
+            "The servers and pools in the configuration of these services; the ones that a program was built with are not told.",
+        ),
+        Property::new(
+            "synchronised",
+            Of::Bool,
+            "Whether the clock is in step now.",
+        )
+        .or(&["synchronized"]),
+    ],
+    open: None,
+    by_default: &["enabled"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: include_str!("time_sync.sh"),
+    requests,
+    observe,
+};
+
+/// Services by what they are called, their units and where their configuration is.
+const SERVICES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "chrony",
+        &["chrony.service", "chronyd.service"],
+        &["/etc/chrony"],
+    ),
+    (
+        "systemd-timesyncd",
+        &["systemd-timesyncd.service"],
+        &[
+            "/etc/systemd/timesyncd.conf",
+            "/usr/lib/systemd/timesyncd.conf",
+        ],
+    ),
+    ("ntpsec", &["ntpsec.service"], &["/etc/ntpsec"]),
+    ("ntp", &["ntp.service", "ntpd.service"], &["/etc/ntp.conf"]),
+    ("openntpd", &["openntpd.service"], &["/etc/openntpd"]),
+];
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec![format!("time_sync '{}'", units::DIRECTORIES)]
+}
+
+fn enabled(found: &[Entry]) -> Vec<&'static str> {
+    let on = |units: &[&str]| {
+        units
+            .iter()
+            .any(|unit| enablement(found, unit) == Enablement::Enabled)
+    };
+    SERVICES
+        .iter()
+        .filter(|(_, units, _)| on(units))
+        .map(|(name, ..)| *name)
+        .collect()
+}
+
+/// `path<TAB>line` of configuration files: chrony.conf(5) and ntp.conf(5) have one server a line, timesyncd.conf(5) several.
+fn servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
+    let places: Vec<&str> = SERVICES
+        .iter()
+        .filter(|(name, ..)| services.contains(name))
+        .flat_map(|(.., places)| places.iter().copied())
+        .collect();
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let Some((path, setting)) = line.split_once('\t') else {
+            if walk::entries(line).is_err() {
+                return Err(brief(line.as_bytes()));
+            }
+            continue;
+        };
+        let path = path.trim_start_matches('.');
+        if !places.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        match setting.split_once('=') {
+            Some((key, values)) if key.trim().to_ascii_lowercase().ends_with("ntp") => {
+                out.extend(values.split_whitespace().map(str::to_owned));
+            }
+            _ => out.extend(setting.split_whitespace().nth(1).map(str::to_owned)),
+        }
+    }
+    out.sort();
+    out.dedup();
+    Ok(out)
+}
+
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+    if property == "synchronised" {
+        return synchronised(view);
+    }
+    walk::found(view, "time_units").observe("was not looked at", |found| {
+        let services = enabled(&found);
+        match property {
+            "enabled" => Observed::Value(Value::Bool(!services.is_empty(), services.join(", "))),
+            "services" => Observed::list(services.into_iter().map(str::to_owned)),
+            _ => view
+                .parsed("time_servers", "", |text| servers(text, &services))
+                .observe("was not looked at", |servers| {
+                    Observed::list(servers.iter().cloned())
+                }),
+        }
+    })
+}
+
+fn synchronised(view: &View<'_>) -> Observed {
+    if view.identity().directory {
+        return Observed::Skipped("a directory has no clock".to_owned());
+    }
+    if !view.identity().kernel_owned {
+        return Observed::Skipped("the kernel is not the target's own".to_owned());
+    }
+    view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
+        .observe("was not asked", |said| match said.rsplit_once(": ") {
+            Some((_, "yes")) => Observed::Value(Value::Bool(true, (*said).clone())),
+            Some((_, "no")) => Observed::Value(Value::Bool(false, (*said).clone())),
+            _ => Observed::Unknown(format!(
+                "it was told in an unknown form: {}",
+                brief(said.as_bytes())
+            )),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::lines;
+
+    const UNITS: &str = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/chrony.service\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/systemd-timesyncd.service\n\
+        lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/multi-user.target.wants/chrony.service -> /usr/lib/systemd/system/chrony.service\n";
+    const SERVERS: &str = "./etc/chrony/chrony.conf\tpool 2.debian.pool.ntp.org iburst\n./etc/chrony/sources.d/a.sources\tserver 169.254.169.123 prefer\n\
+        ./etc/systemd/timesyncd.conf\tNTP=a b\nfind: './etc/ntp.conf': No such file or directory\n!1\n";
+
+    fn told(yaml: &str, identity: &str, units: &str, said: &str) -> String {
+        let frames = [
+            ("identity", "", 0, "-", identity),
+            ("time_units", "", 0, "-", units),
+            ("time_servers", "", 0, "-", SERVERS),
+            ("time_synchronised", "", 0, "-", said),
+        ];
+        lines(&format!("- {{time_sync: this{yaml}}}"), &frames).join("")
+    }
+
+    #[test]
+    fn services_and_servers_are_those_that_are_enabled() {
+        let own = "uid=0\nkernel_owned=yes\n";
+        assert_eq!(told("", own, UNITS, ""), "passed  time_sync:this");
+        let yaml = ", services: {same_set: [chrony]}, servers: {same_set: [2.debian.pool.ntp.org, 169.254.169.123]}";
+        assert_eq!(told(yaml, own, UNITS, ""), "passed  time_sync:this");
+        let timesyncd = UNITS.replace("wants/chrony", "wants/systemd-timesyncd");
+        assert_eq!(
+            told(
+                ", services: {same_set: [systemd-timesyncd]}, servers: {same_set: [a, b]}",
+                own,
+                &timesyncd,
+                ""
+            ),
+            "passed  time_sync:this"
+        );
+        let off = told("", own, &UNITS.replace(".wants", ".not"), "");
+        assert!(off.starts_with("failed"), "{off}");
+        assert!(
+            told("", own, "find: './etc/systemd': Permission denied\n", "").starts_with("error")
+        );
+    }
+
+    #[test]
+    fn the_clock_is_judged_where_the_kernel_is_own() {
+        let own = "uid=0\nkernel_owned=yes\n";
+        assert!(told(", synchronised: true", own, UNITS, "chrony: yes").starts_with("passed"));
+        assert!(told(", synchronised: true", own, UNITS, "timedatectl: no").starts_with("failed"));
+        assert!(told(", synchronised: true", own, UNITS, "what").starts_with("error"));
+        assert!(
+            told(", synchronised: true", "uid=0\n", UNITS, "chrony: yes").starts_with("skipped")
+        );
+        assert!(
+            told(", synchronised: true", "uid=0\ndirectory=yes\n", UNITS, "")
+                .starts_with("skipped")
+        );
+    }
+}

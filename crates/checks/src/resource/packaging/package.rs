@@ -1,0 +1,169 @@
+//! The `package` resource: a package in the package manager's database.
+
+use std::collections::BTreeMap;
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::text::brief;
+use bakeline_platform::Platform;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "package",
+    doc: "A package; with nothing else: it must be installed.",
+    subject: Subject {
+        name: "name",
+        doc: "Its name, optionally with an architecture: libc6:amd64.",
+        words: &[],
+        check: check_name,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "installed",
+            Of::Bool,
+            "Whether it is unpacked and configured.",
+        )
+        .or(&["be_installed"]),
+        Property::new(
+            "version",
+            Of::Version,
+            "Its version in quotes, in the package manager's order.",
+        ),
+        Property::new("held", Of::Bool, "Whether it is kept from being upgraded."),
+        Property::new(
+            "arch",
+            Of::Setting,
+            "Its architecture, such as amd64 or all.",
+        ),
+        Property::new(
+            "source",
+            Of::Setting,
+            "The source package that it was built from.",
+        ),
+    ],
+    open: None,
+    by_default: &["installed"],
+    implied: &[],
+    presence: Some("installed"),
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: "",
+    requests: no_requests,
+    observe,
+};
+
+/// All packages are in the base set.
+fn no_requests(_: &[Asked<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+    if name.contains('=') {
+        return Err((
+            "a version does not belong here".to_owned(),
+            "write it as `version`",
+        ));
+    }
+    let help = "use a package's name, such as `nginx` or `libc6:amd64`";
+    Platform::Debian
+        .check_package(name)
+        .map_err(|wrong| (wrong.to_string(), help))
+}
+
+/// One line of the package manager's database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// `amd64`, `all`, …
+    pub(crate) arch: String,
+    /// The three words of dpkg's status, such as `install ok installed`.
+    pub(crate) status: String,
+    /// The version.
+    pub(crate) version: String,
+    /// The source package.
+    pub(crate) source: String,
+}
+
+/// Every package by its name.
+pub(crate) type Rows = BTreeMap<String, Vec<Row>>;
+
+/// Lines of name, architecture, status, version, source and its version, with tabs between.
+pub(crate) fn rows(text: &str) -> Result<Rows, String> {
+    let mut out = Rows::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split('\t').collect();
+        let [name, arch, status, version, source, _] = words.as_slice() else {
+            return Err(format!(
+                "dpkg's database has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
+        };
+        let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
+        let source = if source.is_empty() { *name } else { source }.to_owned();
+        out.entry((*name).to_owned()).or_default().push(Row {
+            arch,
+            status,
+            version,
+            source,
+        });
+    }
+    Ok(out)
+}
+
+/// dpkg(1): wanted, error flag, state. What is on hold is installed; `deinstall ok config-files` is not; waiting for
+/// triggers is, because the package itself is configured.
+pub(crate) fn installed(status: &str) -> bool {
+    let state = status.split(' ').nth(2).unwrap_or_default();
+    ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let (name, arch) = target
+        .subject
+        .split_once(':')
+        .map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
+    view.parsed("packages", "", rows)
+        .observe("has no package database", |rows| {
+            let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
+            let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
+            let matching: Vec<&Row> = all.iter().filter(fits).collect();
+            // Several architectures of one package can be there: the one that is installed counts.
+            let best = matching
+                .iter()
+                .find(|row| installed(&row.status))
+                .or(matching.first());
+            match (property, best) {
+                ("installed", Some(row)) => {
+                    let ok = installed(&row.status);
+                    Observed::Value(Value::Bool(
+                        ok,
+                        if ok {
+                            String::new()
+                        } else {
+                            row.status.clone()
+                        },
+                    ))
+                }
+                ("installed", None) => Observed::bool(false),
+                ("version", Some(row)) if installed(&row.status) => {
+                    Observed::Value(Value::Version(row.version.clone()))
+                }
+                ("held", Some(row)) if installed(&row.status) => {
+                    Observed::bool(row.status.starts_with("hold "))
+                }
+                ("arch", Some(row)) if installed(&row.status) => {
+                    Observed::setting(row.arch.clone())
+                }
+                ("source", Some(row)) if installed(&row.status) => {
+                    Observed::setting(row.source.clone())
+                }
+                _ => Observed::Missing("is not installed".to_owned()),
+            }
+        })
+}
+
+#[cfg(test)]
+#[path = "package_tests.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+//! The `packages` resource: the installed packages whose names a pattern fits.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::matcher::pattern;
+use crate::phase::Phase;
+
+use super::package;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "packages",
+    doc: "The installed packages whose names a pattern fits; with nothing else: there is one.",
+    subject: Subject {
+        name: "pattern",
+        doc: "A pattern for whole names: `*` is any text, `?` one character, `[a-z]` one of these: linux-image-*.",
+        words: &[],
+        check: check_pattern,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("names", Of::List, "The names, each once."),
+        Property::new(
+            "versions",
+            Of::List,
+            "The versions, in the order of the names; one for each architecture.",
+        ),
+    ],
+    open: None,
+    by_default: &["names"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: None,
+    shell: "",
+    requests,
+    observe,
+};
+
+/// All packages are in the base set.
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
+    let help = "write one such as `linux-image-*`";
+    if pattern.is_empty() || pattern.contains(char::is_whitespace) {
+        return Err((
+            "a pattern for names is not empty and has no blanks".to_owned(),
+            help,
+        ));
+    }
+    pattern::plain(&expression(pattern))
+        .map(drop)
+        .map_err(|why| (why, help))
+}
+
+/// The pattern as a regular expression: all of it, between the ends of a name.
+fn expression(pattern: &str) -> String {
+    let mut out = String::from(r"\A");
+    let mut inside = false;
+    for c in pattern.chars() {
+        match c {
+            '*' if !inside => out.push_str(".*"),
+            '?' if !inside => out.push('.'),
+            '[' if !inside => {
+                inside = true;
+                out.push('[');
+            }
+            ']' if inside => {
+                inside = false;
+                out.push(']');
+            }
+            '!' if inside && out.ends_with('[') => out.push('^'),
+            '-' if inside => out.push('-'),
+            c if c.is_alphanumeric() => out.push(c),
+            c => {
+                out.push('\\');
+                out.push(c);
+            }
+        }
+    }
+    out + r"\z"
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let pattern = match pattern::plain(&expression(&target.subject)) {
+        Ok(pattern) => pattern,
+        Err(why) => return Observed::Unknown(why),
+    };
+    view.parsed("packages", "", package::rows)
+        .observe("has no package database", |rows| {
+            let fitting = rows
+                .iter()
+                .filter(|(name, _)| pattern.is_match(name.as_bytes()));
+            let mut names = Vec::new();
+            let mut versions = Vec::new();
+            for (name, rows) in fitting {
+                let installed = rows.iter().filter(|row| package::installed(&row.status));
+                versions.extend(installed.clone().map(|row| row.version.clone()));
+                names.extend(installed.take(1).map(|_| name.clone()));
+            }
+            Observed::list(if property == "versions" {
+                versions
+            } else {
+                names
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines, refusal};
+
+    #[test]
+    fn patterns_fit_whole_names_of_what_is_installed() {
+        let rows = "linux-image-6.1\tamd64\tinstall ok installed\t6.1-1\t\t\nlinux-image-6.2\tamd64\tdeinstall ok config-files\t6.2\t\t\n\
+            libc6\tamd64\tinstall ok installed\t2.36\t\t\nlibc6\ti386\tinstall ok installed\t2.35\t\t\ng++\tamd64\tinstall ok installed\t12\t\t\n";
+        let told = |yaml: &str| {
+            lines(
+                &format!("- {{packages: {yaml}}}"),
+                &[IDENTITY, ("packages", "", 0, "-", rows)],
+            )
+            .join("")
+        };
+        for yaml in [
+            "\"linux-image-*\"",
+            "\"linux-image-*\", names: {same_set: [linux-image-6.1]}, versions: {same_set: [6.1-1]}",
+            "\"libc?\", names: {count: 1}, versions: {same_set: [\"2.35\", \"2.36\"]}",
+            "\"lib[!a-b]6\"",
+            "\"g++\"",
+            "\"image*\", names: {empty: true}",
+            "\"g+\", names: {empty: true}",
+        ] {
+            assert!(told(yaml).starts_with("passed"), "{yaml}: {}", told(yaml));
+        }
+        assert_eq!(
+            told("\"telnet*\""),
+            "failed  packages:telnet*  names: expected something, actual nothing"
+        );
+        assert!(
+            lines("- {packages: x, names: {empty: true}}", &[IDENTITY])[0].starts_with("error")
+        );
+        assert!(refusal("{packages: \"[a\"}").contains("pattern"));
+    }
+}

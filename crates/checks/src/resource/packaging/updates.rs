@@ -1,0 +1,121 @@
+//! The `updates` resource: updates that are pending by the package lists that are there.
+
+use std::collections::BTreeSet;
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use bakeline_platform::Platform;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "updates",
+    doc: "Updates that apt would install by the package lists on the target; with nothing else: there are none. Nothing is \
+          fetched: without lists, as on an instance of a sealed image, it is an error, and `bakeline probe`, which refreshes \
+          them, the way to ask. Judged in phase build unless `phase` says more.",
+    subject: words(
+        "which",
+        "`security`: those from an archive of security updates (origin Debian-Security, or a suite that ends in -security); `all`.",
+        &["security", "all"],
+    ),
+    parameters: &[],
+    properties: &[
+        Property::new(
+            "names",
+            Of::List,
+            "The packages; of a new one that an update needs, too.",
+        ),
+        Property::new("count", Of::Number, "How many there are."),
+        Property::new(
+            "lists_age_days",
+            Of::Number,
+            "Whole days since the lists were last refreshed.",
+        ),
+    ],
+    open: None,
+    by_default: &["!names"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Build],
+    not_in_directory: Some("apt can't be asked about a directory"),
+    shell: include_str!("updates.sh"),
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["pending_updates".to_owned()]
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    if property == "lists_age_days" {
+        let days = view.parsed("lists_age", "", |text| {
+            text.trim().parse::<i64>().map_err(|e| e.to_string())
+        });
+        return days.observe("was not told", |days| Observed::Value(Value::Number(*days)));
+    }
+    let pending = view.parsed("updates", "", |text| {
+        Platform::Debian
+            .parse_upgrade(text)
+            .map_err(|e| e.to_string())
+    });
+    pending.observe("was not told", |pending| {
+        let due = pending
+            .iter()
+            .filter(|update| target.subject == "all" || update.security);
+        let names: BTreeSet<String> = due.map(|update| update.package.clone()).collect();
+        match property {
+            "count" => Observed::Value(Value::Number(
+                i64::try_from(names.len()).unwrap_or(i64::MAX),
+            )),
+            _ => Observed::list(names),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn updates_are_told_apart_by_their_origin() {
+        let text = "Inst base-files [12.4] (12.5 Debian:12.12/oldstable [amd64])\n\
+            Inst openssl [3.0.16-1] (3.0.17-1 Debian-Security:12/oldstable-security [amd64])\n\
+            Inst curl [8.5-2] (8.5-3 Ubuntu:24.04/noble-security [amd64])\n";
+        let told = |yaml: &str, rc, text: &str| {
+            lines(
+                &format!("- {{phase: [boot], updates: {yaml}}}"),
+                &[
+                    IDENTITY,
+                    ("updates", "", rc, "-", text),
+                    ("lists_age", "", 0, "-", "3"),
+                ],
+            )
+            .join("")
+        };
+        assert_eq!(
+            told("security, count: 2, lists_age_days: {at_most: 7}", 0, text),
+            "passed  updates:security"
+        );
+        assert_eq!(
+            told(
+                "all, names: {same_set: [base-files, openssl, curl]}",
+                0,
+                text
+            ),
+            "passed  updates:all"
+        );
+        assert!(told("security", 0, text).starts_with("failed"));
+        assert_eq!(told("security", 0, ""), "passed  updates:security");
+        assert!(told("security", 0, "Inst nonsense\n").starts_with("error"));
+        assert!(told("security", 3, "there are no lists").starts_with("error"));
+        assert!(
+            lines(
+                "- {phase: [boot], updates: all}",
+                &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")]
+            )[0]
+            .starts_with("skipped")
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! The `command` resource: the result of a shell command inside the image.
+
+use std::collections::BTreeMap;
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Parameter, Property, Subject, Target};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::text::{hex, sh_quote};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "command",
+    doc: "Shell command that runs in the image, never on the machine of bakeline. By default, it \
+          must exit with status 0, unless `exit_status` is set.",
+    subject: Subject {
+        name: "command",
+        doc: "Command line for sh.",
+        words: &[],
+        check: check_command,
+    },
+    parameters: &[Parameter {
+        name: "timeout",
+        of: Of::Number,
+        doc: "Timeout in seconds, from 1 to 600. The default is 10.",
+        check: check_timeout,
+    }],
+    properties: &[
+        Property::new(
+            "succeeds",
+            Of::Bool,
+            "True if the exit status is 0. This is the default expectation.",
+        ),
+        Property::new("exit_status", Of::Number, "Exit status."),
+        Property::new("stdout", Of::Text, "Standard output."),
+        Property::new("stderr", Of::Text, "Standard error."),
+    ],
+    open: None,
+    by_default: &[],
+    implied: &[("succeeds", &["succeeds", "exit_status"])],
+    presence: None,
+    phases: &[Phase::Build, Phase::Boot],
+    not_in_directory: Some("commands can't be run in a directory"),
+    shell: include_str!("command.sh"),
+    requests,
+    observe,
+};
+
+const DEFAULT_TIMEOUT: &str = "10";
+
+fn check_command(text: &str) -> Result<(), (String, &'static str)> {
+    if text.trim().is_empty() {
+        return Err((
+            "there is no command".to_owned(),
+            "write a command line for sh",
+        ));
+    }
+    if text.contains('\0') {
+        return Err((
+            "a command cannot contain a NUL character".to_owned(),
+            "remove it",
+        ));
+    }
+    Ok(())
+}
+
+fn check_timeout(text: &str) -> Result<(), (String, &'static str)> {
+    match text.parse::<u32>() {
+        Ok(1..=600) => Ok(()),
+        _ => Err((
+            "it must be 1 to 600 seconds".to_owned(),
+            "use a whole number from 1 to 600",
+        )),
+    }
+}
+
+fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+    let mut wanted: BTreeMap<&str, u32> = BTreeMap::new();
+    for one in asked {
+        let seconds = wanted.entry(&one.target.subject).or_default();
+        *seconds = (*seconds).max(
+            one.target
+                .parameter("timeout", DEFAULT_TIMEOUT)
+                .parse()
+                .unwrap_or(10),
+        );
+    }
+    let line = |(run, seconds): (&str, u32)| {
+        format!(
+            "command_ {} {seconds} {}",
+            hex(run.as_bytes()),
+            sh_quote(run)
+        )
+    };
+    wanted.into_iter().map(line).collect()
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    let run = &target.subject;
+    let Some(exit) = view.raw("exit", run) else {
+        return Observed::uncollected();
+    };
+    match exit.flags.as_str() {
+        "" => {}
+        "T" => {
+            return Observed::Unknown(format!(
+                "the command timed out after {} s",
+                target.parameter("timeout", DEFAULT_TIMEOUT)
+            ));
+        }
+        _ => return Observed::Unknown("the command was killed by a signal".to_owned()),
+    }
+    let blob = match property {
+        "exit_status" => return Observed::Value(Value::Number(i64::from(exit.rc))),
+        "succeeds" => {
+            return Observed::Value(Value::Bool(
+                exit.rc == 0,
+                format!("exit status {}", exit.rc),
+            ));
+        }
+        "stdout" => view.raw("out", run),
+        _ => view.raw("err", run),
+    };
+    blob.map_or_else(Observed::uncollected, |reading| {
+        Observed::blob(&reading.body)
+    })
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

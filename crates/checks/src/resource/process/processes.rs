@@ -1,0 +1,213 @@
+//! The `processes` resource: what runs under a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::matcher::value::Value;
+use crate::phase::Phase;
+use crate::resource::filesystem::file::account;
+use crate::text::brief;
+use crate::text::sh_quote;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "processes",
+    doc: "The processes of a name; with nothing else: there is one. Judged in phase boot unless `phase` says more; skipped where the \
+          processes are not the target's own.",
+    subject: Subject {
+        name: "name",
+        doc: "The name of the program, without its folder.",
+        words: &[],
+        check: check_name,
+    },
+    parameters: &[],
+    properties: &[
+        Property::new("running", Of::Bool, "Whether there is one.").or(&[
+            "exist",
+            "exists",
+            "be_running",
+        ]),
+        Property::new("count", Of::Number, "How many there are."),
+        Property::new(
+            "users",
+            Of::List,
+            "The names (or numbers) of the users as whom they run, each once.",
+        ),
+        Property::new(
+            "arguments",
+            Of::List,
+            "Each one's command line; what looks like a password, a token or a key is left out of it.",
+        ),
+    ],
+    open: None,
+    by_default: &["running"],
+    implied: &[],
+    presence: Some("running"),
+    phases: &[Phase::Boot],
+    not_in_directory: Some("nothing runs in a directory"),
+    shell: concat!(include_str!("redact.sh"), include_str!("processes.sh")),
+    requests,
+    observe,
+};
+
+/// `TASK_COMM_LEN` of Linux without its last byte: how much of a name the kernel keeps.
+const LONGEST: usize = 15;
+
+fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+    let help = "use a program's name, such as `sshd`";
+    if name.is_empty() || name.contains(['/', '\n', '\t', '\0']) {
+        return Err(("it must be a name without a folder".to_owned(), help));
+    }
+    Ok(())
+}
+
+fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+    let with_arguments = asked
+        .iter()
+        .filter(|one| one.properties.contains("arguments"));
+    let names: BTreeSet<String> = with_arguments
+        .map(|one| sh_quote(&one.target.subject))
+        .collect();
+    let mut words = vec!["processes".to_owned()];
+    words.extend(names);
+    vec![words.join(" ")]
+}
+
+/// The numbers of the users, for each process of a name.
+type Table = BTreeMap<String, Vec<u32>>;
+
+fn table(text: &str) -> Result<Table, String> {
+    let mut out = Table::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.splitn(3, '\t').collect();
+        let (Some(uid), Some(name)) = (words.get(1).and_then(|w| w.parse().ok()), words.get(2))
+        else {
+            return Err(format!(
+                "the table of processes has an unknown form: {}",
+                brief(line.as_bytes())
+            ));
+        };
+        out.entry((*name).to_owned()).or_default().push(uid);
+    }
+    Ok(out)
+}
+
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+    if view.identity().virtualization == "chroot" {
+        return Observed::Skipped(
+            "a chroot shows the processes of the system around it".to_owned(),
+        );
+    }
+    if view
+        .raw("processes", "")
+        .is_some_and(|reading| reading.rc == 1)
+    {
+        return Observed::Skipped("/proc is not mounted, so nobody can tell".to_owned());
+    }
+    let mut end = target.subject.len().min(LONGEST);
+    while !target.subject.is_char_boundary(end) {
+        end -= 1;
+    }
+    view.parsed("processes", "", table)
+        .observe("has no table of processes", |table| {
+            let users = table
+                .get(&target.subject[..end])
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            match property {
+                "running" => Observed::bool(!users.is_empty()),
+                "count" => Observed::Value(Value::Number(
+                    i64::try_from(users.len()).unwrap_or(i64::MAX),
+                )),
+                _ if users.is_empty() => Observed::Missing("does not run".to_owned()),
+                "users" => Observed::list(
+                    users
+                        .iter()
+                        .map(|uid| name(view, *uid))
+                        .collect::<BTreeSet<_>>(),
+                ),
+                _ => view
+                    .parsed("arguments", &target.subject, |text| {
+                        Ok(text
+                            .lines()
+                            .map(|line| line.trim_end().to_owned())
+                            .collect::<Vec<_>>())
+                    })
+                    .observe("does not run", |all| Observed::list(all.to_vec())),
+            }
+        })
+}
+
+fn name(view: &View<'_>, uid: u32) -> String {
+    match account(view, "passwd", uid) {
+        Observed::Value(Value::Account {
+            name: Some(name), ..
+        }) => name,
+        _ => uid.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines, refusal};
+
+    const PASSWD: (&str, &str, i32, &str, &str) = ("passwd", "", 0, "-", "root:x:0:0::/:/bin/sh\n");
+    const TABLE: &str = "1\t0\tsystemd\n20\t0\tsshd\n21\t1000\tsshd\n30\t0\tsystemd-journal\n";
+
+    fn told(yaml: &str, rc: i32, table: &str) -> String {
+        let frames = [
+            IDENTITY,
+            PASSWD,
+            ("processes", "", rc, "-", table),
+            ("arguments", "sshd", 0, "-", "sshd -D\nsshd: x\n"),
+        ];
+        lines(&format!("- {{processes: {yaml}}}"), &frames).join("")
+    }
+
+    #[test]
+    fn processes_are_found_by_what_the_kernel_keeps_of_a_name() {
+        for yaml in [
+            "sshd",
+            "systemd-journald",
+            "sshd, count: 2, users: {same_set: [root, \"1000\"]}, arguments: {any: {match: \"-D$\"}}",
+            "ntpd, running: false",
+            "ntpd, count: 0",
+        ] {
+            assert!(
+                told(yaml, 0, TABLE).starts_with("passed"),
+                "{yaml}: {}",
+                told(yaml, 0, TABLE)
+            );
+        }
+        for yaml in [
+            "ntpd",
+            "sshd, running: false",
+            "ntpd, users: {disjoint: [root]}",
+            "ssh",
+        ] {
+            assert!(told(yaml, 0, TABLE).starts_with("failed"), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_can_tell_nothing_is_said_to_be_stopped() {
+        assert!(told("ntpd, running: false", 1, "").starts_with("skipped"));
+        assert!(told("ntpd, running: false", 2, "hidden").starts_with("error"));
+        assert!(told("ntpd, running: false", 0, "odd").starts_with("error"));
+        let chroot = ("identity", "", 0, "-", "uid=0\nvirtualization=chroot\n");
+        let line = lines(
+            "- {processes: sshd}",
+            &[chroot, ("processes", "", 0, "-", TABLE)],
+        )
+        .join("");
+        assert!(line.starts_with("skipped"), "{line}");
+        let directory = ("identity", "", 0, "-", "uid=0\ndirectory=yes\n");
+        assert!(
+            lines("- {processes: sshd}", &[directory])
+                .join("")
+                .starts_with("skipped")
+        );
+        assert!(refusal("{processes: /usr/sbin/sshd}").contains("folder"));
+    }
+}

@@ -1,0 +1,87 @@
+//! The `failed_units` resource: systemd units that failed.
+
+use crate::facts::observed::Observed;
+use crate::facts::view::View;
+use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::phase::Phase;
+use crate::text::brief;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "failed_units",
+    doc: "Failed systemd units. By default, there must be none. Judged in phase boot unless \
+          `phase` is set.",
+    subject: words("scope", "Always `all`.", &["all"]),
+    parameters: &[],
+    properties: &[Property::new("names", Of::List, "Their names.")],
+    open: None,
+    by_default: &["!names"],
+    implied: &[],
+    presence: None,
+    phases: &[Phase::Boot],
+    not_in_directory: Some("a directory has no service manager"),
+    shell: include_str!("failed_units.sh"),
+    requests,
+    observe,
+};
+
+fn requests(_: &[Asked<'_>]) -> Vec<String> {
+    vec!["failed_units".to_owned()]
+}
+
+/// Parses `systemctl list-units --plain --no-legend`: name, load state, active state, other
+/// columns.
+fn parse_names(text: &str) -> Result<Vec<String>, String> {
+    let name = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().take(3).collect();
+        match words.as_slice() {
+            [name, _, "failed"] => Ok((*name).to_owned()),
+            _ => Err(format!(
+                "systemctl printed an unknown format: {}",
+                brief(line.as_bytes())
+            )),
+        }
+    };
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(name)
+        .collect()
+}
+
+fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
+    if !view.identity().service_manager {
+        return Observed::Skipped("no service manager is running".to_owned());
+    }
+    view.parsed("failed_units", "", parse_names)
+        .observe("has no service manager", |names| {
+            Observed::list(names.iter().cloned())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{IDENTITY, lines};
+
+    #[test]
+    fn failed_units_are_listed() {
+        let told = |rc, text: &str| {
+            lines(
+                "- {failed_units: all}",
+                &[IDENTITY, ("failed_units", "", rc, "-", text)],
+            )
+            .join("")
+        };
+        assert_eq!(told(0, ""), "passed  failed_units:all");
+        let line = told(
+            0,
+            "auditd.service loaded failed failed Security Auditing Service\n",
+        );
+        assert_eq!(
+            line,
+            "failed  failed_units:all  names: expected nothing, actual \"auditd.service\""
+        );
+        assert!(told(0, "what is this").starts_with("error"));
+        assert!(told(3, "Failed to connect to bus").starts_with("error"));
+        let off = [("identity", "", 0, "-", "uid=0\nservice_manager=no\n")];
+        assert!(lines("- {failed_units: all}", &off)[0].starts_with("skipped"));
+    }
+}

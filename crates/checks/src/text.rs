@@ -1,0 +1,94 @@
+//! Converts texts and bytes: shell quoting, hex, and short forms for messages.
+
+use std::fmt::Write as _;
+
+/// A word of POSIX sh that is exactly this text: the one way user text reaches a script. Text with NUL has none.
+#[must_use]
+pub fn sh_quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// Parses hex digits of either case.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            if let [a, b] = pair {
+                Some(digit(*a)? << 4 | digit(*b)?)
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+/// At most 80 characters on one line, with control and invisible characters escaped, and the length if it was more.
+pub(crate) fn brief(bytes: &[u8]) -> String {
+    const MOST: usize = 80;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
+    let mut out = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == MOST {
+            return format!("{out}… ({} bytes)", bytes.len());
+        }
+        match c {
+            '"' | '\'' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    if bytes.len() > 4 * MOST {
+        format!("{out}… ({} bytes)", bytes.len())
+    } else {
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting_leaves_nothing_to_expand() {
+        for (text, word) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(id)`id`\"\\", "'$(id)`id`\"\\'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(sh_quote(text), word);
+        }
+    }
+
+    #[test]
+    fn actual_values_are_one_short_line() {
+        assert_eq!(
+            brief(b"a\nb\r\x1b[31m\0 \"x\""),
+            "a\\nb\\r\\u{1b}[31m\\0 \"x\""
+        );
+        let long = brief(&b"x".repeat(5000));
+        assert!(
+            long.chars().count() < 120 && long.ends_with("… (5000 bytes)"),
+            "{long}"
+        );
+        assert!(brief(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
+        assert_eq!(
+            brief("a\u{202e}b".as_bytes()),
+            "a\\u{202e}b",
+            "no text direction tricks"
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! Implements the Debian platform.
+//!
+//! Package syntax: Debian Policy 5.6.1 (names) and 5.6.12 (versions).
+
+use std::cmp::Ordering;
+
+use crate::PlatformError;
+
+pub(crate) const FOLDER: &str = "debian";
+/// Login user of the official Debian AMIs.
+pub(crate) const LOGIN_USER: &str = "admin";
+
+/// Returns a script that powers off after `hours`.
+///
+/// A transient timer is in /run, so it is not part of the image. `shutdown +N` would need logind
+/// and D-Bus.
+pub(crate) fn deadline(hours: i64) -> String {
+    format!(
+        "#!/bin/sh\nexec systemd-run --unit=bakeline-deadline --on-active={hours}h systemctl poweroff\n"
+    )
+}
+
+/// Separator of the MIME parts of user data. Keys and scripts of bakeline do not contain it.
+const BOUNDARY: &str = "=bakeline=";
+
+/// Returns user data with two parts: host keys and the deadline.
+///
+/// With separate parts, only the host keys of the cloud-init configuration of the image are
+/// replaced. With `ssh_keys`, cloud-init writes these keys and generates none (cloud-init
+/// documentation, "User-data formats" and module `ssh`).
+pub(crate) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
+    let mut map = serde_json::Map::new();
+    for (kind, private, public) in keys {
+        map.insert(format!("{kind}_private"), serde_json::Value::from(*private));
+        map.insert(format!("{kind}_public"), serde_json::Value::from(*public));
+    }
+    // JSON is YAML.
+    let config = serde_json::json!({ "ssh_keys": map });
+    let part = |kind: &str, text: &str| {
+        format!(
+            "--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\n\n{text}\n"
+        )
+    };
+    format!(
+        "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n{}{}--{BOUNDARY}--\n",
+        part("cloud-config", &format!("#cloud-config\n{config}")),
+        part("x-shellscript", &deadline(hours)),
+    )
+}
+
+/// Checks `name`, `name:arch`, or either with `=version`. Rejects text that apt could read as an
+/// option, a pattern or a removal.
+pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
+    let error = |message: &str| Err(PlatformError(message.to_owned()));
+    let (full, version) = text
+        .split_once('=')
+        .map_or((text, None), |(n, v)| (n, Some(v)));
+    let (name, arch) = full
+        .split_once(':')
+        .map_or((full, None), |(n, a)| (n, Some(a)));
+    if name.starts_with('-') {
+        return error(
+            "a package name cannot start with `-`, because apt would read it as an option",
+        );
+    }
+    if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
+        return error("a package name has at least two characters and starts with a-z or 0-9");
+    }
+    let is_allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(*c);
+    if let Some(c) = name.chars().find(|c| !is_allowed(c)) {
+        return Err(PlatformError(format!(
+            "`{}` is not one of a-z, 0-9, `+`, `-` and `.`",
+            c.escape_default()
+        )));
+    }
+    if name.ends_with('-') || name.ends_with('+') && !name.ends_with("++") {
+        return error("apt would read the trailing `-` or `+` as a command to remove or install");
+    }
+    if arch.is_some_and(|a| {
+        a.is_empty()
+            || !a
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }) {
+        return error("the part after `:` must be an architecture such as amd64");
+    }
+    let is_version = |v: &str| {
+        v.starts_with(|c: char| c.is_ascii_digit())
+            && v.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
+    };
+    if version.is_some_and(|v| !is_version(v)) {
+        return error("the part after `=` must be a version such as 1.22.1-9");
+    }
+    Ok(())
+}
+
+/// Compares two versions by Debian Policy 5.6.12: epoch, upstream version, revision. A missing part
+/// is 0.
+#[must_use]
+pub fn compare_versions(a: &str, b: &str) -> Ordering {
+    let split = |text: &'_ str| -> (String, String, String) {
+        let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
+        let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, "0"));
+        (epoch.to_owned(), upstream.to_owned(), revision.to_owned())
+    };
+    let (a, b) = (split(a), split(b));
+    compare_parts(&a.0, &b.0)
+        .then_with(|| compare_parts(&a.1, &b.1))
+        .then_with(|| compare_parts(&a.2, &b.2))
+}
+
+/// Compares alternating runs of non-digits, by [`sort_weight`], and digits, as numbers.
+fn compare_parts(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while !a.is_empty() || !b.is_empty() {
+        let digit = |c: Option<&u8>| c.is_some_and(u8::is_ascii_digit);
+        while !a.is_empty() && !digit(a.first()) || !b.is_empty() && !digit(b.first()) {
+            let order = sort_weight(a.first()).cmp(&sort_weight(b.first()));
+            if order.is_ne() {
+                return order;
+            }
+            (a, b) = (&a[1..], &b[1..]);
+        }
+        let (left, right);
+        (left, a) = split_number(a);
+        (right, b) = split_number(b);
+        // Without leading zeros, the longer number is larger.
+        let order = left.len().cmp(&right.len()).then_with(|| left.cmp(right));
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+/// Returns the order of a character: `~`, then the end of the run, then letters, then others.
+fn sort_weight(c: Option<&u8>) -> i32 {
+    match c {
+        Some(b'~') => -1,
+        None | Some(b'0'..=b'9') => 0,
+        Some(c) if c.is_ascii_alphabetic() => i32::from(*c),
+        Some(c) => i32::from(*c) + 256,
+    }
+}
+
+/// Returns the leading digits without leading zeros, and the rest.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text
+        .iter()
+        .position(|c| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let zeros = text[..end].iter().position(|c| *c != b'0').unwrap_or(end);
+    (&text[zeros..end], &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_package, compare_versions};
+
+    #[test]
+    fn versions_follow_debian_policy() {
+        // Policy 5.6.12: "~~, ~~a, ~, the empty part, a". Letters sort before other characters, and
+        // epochs first. Other examples are checked with `dpkg --compare-versions`.
+        let ascending: &[&[&str]] = &[
+            &["1~~", "1~~a", "1~", "1", "1a", "1+", "1."],
+            &[
+                "1.0~beta1~svn1245",
+                "1.0~beta1",
+                "1.0",
+                "1.0-0.1",
+                "1.0-1",
+                "1.0.1",
+            ],
+            &["1.2.9", "1.2.10", "1.12", "2", "0:2.1", "1:0.1", "10:0"],
+            &["9.2p1-2", "9.2p1-2+deb12u3", "9.2p1-2+deb12u10", "9.2p1-3"],
+            &["1.22", "1.22.1-9", "1.22.1-9+deb12u1", "1.22.1-9.1"],
+            &[
+                "1-99999999999999999999999998",
+                "1-99999999999999999999999999",
+            ],
+        ];
+        for row in ascending {
+            for (i, a) in row.iter().enumerate() {
+                for (j, b) in row.iter().enumerate() {
+                    assert_eq!(compare_versions(a, b), i.cmp(&j), "{a} {b}");
+                }
+            }
+        }
+        for (a, b) in [
+            ("0:1", "1"),
+            ("1.0", "1.00"),
+            ("1-0", "1"),
+            ("1.001", "1.1"),
+            ("1.0-0", "1.0-00"),
+        ] {
+            assert!(
+                compare_versions(a, b).is_eq() && compare_versions(b, a).is_eq(),
+                "{a} {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn first_boot_has_host_keys_and_deadline() {
+        let text = super::first_boot(12, &[("ed25519", "-----BEGIN\nx\n", "ssh-ed25519 AAAA")]);
+        let parts: Vec<&str> = text.split("--=bakeline=").collect();
+        assert!(
+            parts[0].starts_with("Content-Type: multipart/mixed;") && parts.len() == 4,
+            "{text}"
+        );
+        let body = |part: &str| {
+            part.split_once("\n\n")
+                .expect("a header")
+                .1
+                .trim()
+                .to_owned()
+        };
+        let config: serde_json::Value = serde_json::from_str(
+            body(parts[1])
+                .strip_prefix("#cloud-config\n")
+                .expect("its mark"),
+        )
+        .expect("JSON");
+        let keys = serde_json::json!({"ed25519_private": "-----BEGIN\nx\n", "ed25519_public": "ssh-ed25519 AAAA"});
+        assert_eq!(
+            config,
+            serde_json::json!({ "ssh_keys": keys }),
+            "nothing else of the cloud-init configuration is replaced"
+        );
+        assert_eq!(body(parts[2]), super::deadline(12).trim());
+        assert!(text.is_ascii() && text.len() < 1000);
+    }
+
+    #[test]
+    fn packages_cannot_be_options_or_code() {
+        for good in [
+            "nginx",
+            "g++",
+            "libc6:amd64",
+            "nginx=1.22.1-9+deb12u3",
+            "python3.11",
+            "0ad",
+        ] {
+            assert_eq!(check_package(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "-y",
+            "--allow-unauthenticated",
+            "",
+            "a",
+            "nginx-",
+            "vim+",
+            "a;b",
+            "$(id)",
+            "a b",
+            "nginx*",
+            "x\ny",
+            "nginx=",
+            "nginx=;",
+            "./x.deb",
+            "a:",
+        ] {
+            assert!(check_package(bad).is_err(), "{bad}");
+        }
+    }
+}

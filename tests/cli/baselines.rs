@@ -1,0 +1,214 @@
+//! Owns the test that docs/baselines.md lists the shipped profiles as they are, and that they leave out no control of
+//! dev-sec's.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test reads and, when asked to, writes the committed file; it says what it skips"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bakeline::adapters::catalog_files::CatalogFiles;
+use bakeline::checks::{Control, Facts, Group, Item, Outcome, Phase, Tree, judge};
+use bakeline::model::ImageName;
+
+const HEAD: &str = "# Baselines
+
+<!-- Generated from the profiles by
+     `BAKELINE_BLESS=1 cargo test --no-default-features --test cli baselines`. -->
+
+bakeline ships three profiles. The base images use all of them, and every image inherits them.
+
+* `profiles/linux-baseline.yaml` has all controls of dev-sec linux-baseline 2.10.0, with the same IDs.
+* `profiles/ssh-baseline.yaml` has all controls of dev-sec ssh-baseline 2.8.1, with the same IDs.
+* `profiles/image-hygiene.yaml` is specific to bakeline. It checks the clean-up of a build and the
+  state of a new instance.
+
+The last column lists the differences from the verdicts of InSpec. Two common ones have a keyword:
+
+* `kernel`: InSpec reads the running kernel. In a chroot or a container, this is the kernel of the
+  host. In a build, it is not the kernel of the later instance. bakeline always checks the
+  *configured* value: all folders of sysctl.d and modprobe.d, fstab and mount units. It checks the
+  *running* value only if the kernel belongs to the target. Otherwise, the control fails if the
+  configured value is wrong and is skipped if it is right. A kernel default alone does not pass.
+* `one file`: InSpec reads `/etc/ssh/sshd_config` (or `ssh_config`) without included files. An option
+  that is not in this file is absent. bakeline uses the effective configuration that `sshd -T`
+  (`ssh -G`) prints, with drop-ins and built-in defaults.
+
+The column *running* marks controls that also check the running system.
+";
+
+const FOREIGN: &str = "
+## Expectations that need the kernel of the target
+
+Instances of the local EC2 are containers, so these expectations are *skipped* there. A control with
+such an expectation is skipped too, unless the configured value fails already. On EC2, bakeline
+judges all of them.
+
+";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The controls of the shipped base image, by the profile they are from.
+fn shipped() -> BTreeMap<String, Vec<Control>> {
+    let files = CatalogFiles::open(root()).expect("the repository");
+    let (catalog, problems) = bakeline::catalog::load(&files);
+    let catalog = catalog.unwrap_or_else(|| panic!("{problems:?}"));
+    let name = ImageName::from("base-debian-13");
+    let mut out: BTreeMap<String, Vec<Control>> = BTreeMap::new();
+    for control in catalog.controls(&name) {
+        out.entry(control.origin.name.clone())
+            .or_default()
+            .push(control.clone());
+    }
+    out
+}
+
+/// Resources and properties of a control that ask for the running kernel: what is skipped where it is somebody else's.
+fn running(controls: &[Control]) -> Vec<(String, String, String)> {
+    let facts = Facts::default();
+    assert!(!facts.identity.kernel_owned && !facts.identity.directory);
+    let controls: Vec<&Control> = controls.iter().collect();
+    let mut out = BTreeSet::new();
+    let mut order = Vec::new();
+    for verdict in [Phase::Build, Phase::Boot]
+        .into_iter()
+        .flat_map(|phase| judge(&controls, &facts, phase))
+    {
+        for found in verdict.results {
+            if found.outcome == Outcome::Skipped
+                && found.message.contains("the kernel is not the target's own")
+            {
+                let row = (verdict.control.clone(), found.resource, found.property);
+                if out.insert(row.clone()) {
+                    order.push(row);
+                }
+            }
+        }
+    }
+    order
+}
+
+fn resources(group: &Group, out: &mut Vec<String>) {
+    for item in &group.items {
+        match item {
+            Item::Group(inner) => resources(inner, out),
+            Item::Expect(expectation) => {
+                let subject: String = expectation.target.subject.chars().take(48).collect();
+                let shown = format!("`{} {subject}`", expectation.target.kind).replace('|', "\\|");
+                if !out.contains(&shown) {
+                    out.push(shown);
+                }
+            }
+        }
+    }
+}
+
+fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]) {
+    out.push_str(
+        "\n| ID | Title | Resources | Running | CIS | Difference |\n|---|---|---|---|---|---|\n",
+    );
+    for control in controls {
+        let mut shown = Vec::new();
+        resources(&control.body, &mut shown);
+        let tag = |name: &str| {
+            control
+                .tags
+                .get(name)
+                .and_then(Tree::text)
+                .unwrap_or_default()
+                .replace('|', "\\|")
+        };
+        let runs = if of.iter().any(|(id, ..)| *id == control.id) {
+            "yes"
+        } else {
+            ""
+        };
+        let Control { id, title, .. } = control;
+        let (cis, trap) = (tag("cis"), tag("trap"));
+        writeln!(
+            out,
+            "| {id} | {title} | {} | {runs} | {cis} | {trap} |",
+            shown.join(", ")
+        )
+        .expect("a text takes all");
+    }
+}
+
+/// `BAKELINE_BLESS=1` writes it.
+#[test]
+fn the_table_of_baselines_is_up_to_date() {
+    let profiles = shipped();
+    let mut text = HEAD.to_owned();
+    let mut foreign = String::from("| ID | Resource | Expectation |\n|---|---|---|\n");
+    for name in ["linux-baseline", "ssh-baseline", "image-hygiene"] {
+        let controls = &profiles[name];
+        let running = running(controls);
+        write!(text, "\n## {name}: {} controls\n", controls.len()).expect("a text takes all");
+        table(&mut text, controls, &running);
+        for (id, resource, property) in running {
+            writeln!(foreign, "| {id} | {resource} | {property} |").expect("a text takes all");
+        }
+    }
+    text += FOREIGN;
+    text += &foreign;
+    let path = root().join("docs/baselines.md");
+    if std::env::var_os("BAKELINE_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("a written file");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "docs/baselines.md is not up to date: run this test with BAKELINE_BLESS=1"
+    );
+}
+
+#[test]
+fn every_control_of_dev_sec_has_its_counterpart() {
+    let reference = root().join("../shared/data/inspec-baseline-verdicts.json");
+    let Ok(text) = std::fs::read_to_string(&reference) else {
+        eprintln!("skipped: there is no {}", reference.display());
+        return;
+    };
+    let reference: BTreeMap<String, Vec<serde_json::Value>> =
+        serde_json::from_str(&text).expect("JSON");
+    let profiles = shipped();
+    for (name, theirs) in &reference {
+        let theirs: Vec<&str> = theirs.iter().filter_map(|c| c["id"].as_str()).collect();
+        let ours: Vec<&str> = profiles[name].iter().map(|c| c.id.as_str()).collect();
+        assert_eq!(ours, theirs, "{name}");
+    }
+    let count: usize = reference.values().map(Vec::len).sum();
+    assert_eq!(count, 59 + 71);
+}
+
+#[test]
+fn what_asks_a_kernel_asks_its_configuration_too() {
+    for control in shipped().values().flatten() {
+        let mut all = Vec::new();
+        fn each<'c>(group: &'c Group, out: &mut Vec<&'c bakeline::checks::Expectation>) {
+            for item in &group.items {
+                match item {
+                    Item::Expect(e) => out.push(e),
+                    Item::Group(g) => each(g, out),
+                }
+            }
+        }
+        each(&control.body, &mut all);
+        for expectation in all {
+            let asks = |property: &str| expectation.expect.contains_key(property);
+            let id = &control.id;
+            match expectation.target.kind.as_str() {
+                "kernel_parameter" => assert!(asks("configured") && asks("running"), "{id}"),
+                "kernel_module" => assert!(asks("disabled") || asks("blacklisted"), "{id}"),
+                "mount" => assert!(asks("configured_options") || asks("configured"), "{id}"),
+                _ => {}
+            }
+        }
+    }
+}

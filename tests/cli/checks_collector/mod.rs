@@ -1,0 +1,303 @@
+//! The collector's script run by real shells: against a directory with awkward content, and against this machine.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test runs shells on files of its own"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bakeline::checks::{
+    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Taken, Tree, Verdict,
+    collector, judge, parse, read,
+};
+
+mod certificate;
+mod commands;
+mod config;
+mod image;
+mod nothing;
+mod running;
+mod system;
+mod transport;
+
+const NONCE: &str = "n0nce";
+
+/// The shells of this machine that the script is promised to: dash, bash in POSIX mode, busybox's ash.
+pub(crate) fn shells() -> Vec<Vec<&'static str>> {
+    let all: [Vec<&str>; 3] = [
+        vec!["dash"],
+        vec!["bash", "--posix"],
+        vec!["busybox", "ash"],
+    ];
+    let works = |shell: &&Vec<&str>| {
+        let status = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", "exit 0"])
+            .status();
+        status.is_ok_and(|s| s.success())
+    };
+    let found: Vec<Vec<&str>> = all.iter().filter(works).cloned().collect();
+    assert!(!found.is_empty(), "no shell to test with");
+    found
+}
+
+fn controls(yaml: &str) -> Vec<Control> {
+    let mut taken = Taken::default();
+    let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
+    let inputs = BTreeMap::new();
+    let mut one = |raw: &Tree| {
+        read(
+            raw,
+            Around {
+                taken: &mut taken,
+                inputs: &inputs,
+                origin: Origin::default(),
+            },
+        )
+    };
+    raw.iter()
+        .map(|r| one(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}")))
+        .collect()
+}
+
+fn script(controls: &[Control], root: Option<&Path>) -> String {
+    let refs: Vec<&Control> = controls.iter().collect();
+    let root = root.map(|r| r.to_str().expect("a path in UTF-8"));
+    collector(
+        &refs,
+        CollectOptions {
+            nonce: NONCE,
+            root,
+            phase: Phase::Boot,
+            seal: true,
+        },
+    )
+}
+
+/// Sends a script on standard input, as over SSH.
+fn run(shell: &[&str], script: &str) -> Vec<u8> {
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
+        .arg("-s")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shell starts");
+    // A shell that gave up early closes the pipe; what it printed tells why.
+    drop(
+        child
+            .stdin
+            .take()
+            .expect("stdin")
+            .write_all(script.as_bytes()),
+    );
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && stderr.is_empty(),
+        "{shell:?}: {:?} {stderr}",
+        output.status
+    );
+    output.stdout
+}
+
+fn collect(shell: &[&str], controls: &[Control], root: Option<&Path>) -> Facts {
+    parse(NONCE, &run(shell, &script(controls, root))).expect("facts")
+}
+
+fn verdicts(controls: &[Control], facts: &Facts) -> Vec<Verdict> {
+    judge(&controls.iter().collect::<Vec<_>>(), facts, Phase::Boot)
+}
+
+fn assert_lines(controls: &[Control], facts: &Facts, expected: &[&str], shell: &[&str]) {
+    let lines: Vec<String> = verdicts(controls, facts)
+        .iter()
+        .map(Verdict::line)
+        .collect();
+    assert_eq!(lines, expected, "{shell:?}");
+}
+
+fn write(root: &Path, path: &str, content: &[u8], mode: u32) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("directory");
+    fs::write(&path, content).expect("file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
+}
+
+/// A root file system whose directory's name is code, and whose links lead up, away and round.
+fn awkward(root: &Path, outside: &Path) {
+    write(outside, "secret", b"outside", 0o644);
+    write(
+        root,
+        "etc/passwd",
+        b"base:x:4242:1::/:/bin/sh\nme:x:0:0::/:/bin/sh\n",
+        0o644,
+    );
+    write(root, "etc/group", b"wheel:x:4242:\n", 0o644);
+    write(root, "etc/motd", b"Hello\nworld\n", 0o4711);
+    let status = "Package: nginx\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.22.1-9\nDescription: x\n \
+        more\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1.0\n\nPackage: last\n\
+        Status: install ok installed\nVersion: 2~rc1\nArchitecture: all\n";
+    write(root, "var/lib/dpkg/status", status.as_bytes(), 0o644);
+    let link = |to: &Path, at: &str| symlink(to, root.join(at)).expect("link");
+    link(Path::new("/etc/motd"), "absolute");
+    link(Path::new("../../../../../../etc/motd"), "upward");
+    link(Path::new("/etc"), "folder");
+    link(&outside.join("secret"), "out");
+    link(outside, "outdir");
+    link(Path::new("loop"), "loop");
+}
+
+const IN_A_DIRECTORY: &[(&str, &str)] = &[
+    (
+        "{file: /etc/motd, mode: \"4711\", type: file, size: 12, content: {match: \"^world$\"}}",
+        "passed",
+    ),
+    (
+        "{file: /absolute, type: link, link_target: /etc/motd, content: {include: Hello}}",
+        "passed",
+    ),
+    ("{file: /absolute, mode: \"4711\"}", "passed"),
+    ("{file: /upward, content: {include: Hello}}", "passed"),
+    (
+        "{file: /folder/motd, content: {include: Hello}, type: file}",
+        "passed",
+    ),
+    (
+        "{file: /out, content: {include: outside}}",
+        "failed  file:/out  content: expected something with \"outside\", but it is a link to",
+    ),
+    ("{file: /outdir/secret, exists: false}", "passed"),
+    (
+        "{file: /outdir/secret, content: {include: outside}}",
+        "failed  file:/outdir/secret#2  content: expected something with \"outside\", but it does not exist",
+    ),
+    (
+        "{file: /loop}",
+        "error   file:/loop  exists: too many levels of symbolic links",
+    ),
+    (
+        "{file: /loop/x, exists: false}",
+        "error   file:/loop/x  exists: too many levels of symbolic links",
+    ),
+    ("{file: /nowhere/x, exists: false}", "passed"),
+    ("{file: /etc/motd/x, exists: false}", "passed"),
+    ("{file: /, type: directory}", "passed"),
+    ("{package: nginx, version: {at_least: \"1.22\"}}", "passed"),
+    ("{package: gone, installed: false}", "passed"),
+    ("{package: last, version: {at_most: \"2\"}}", "passed"),
+    ("{package: never, installed: false}", "passed"),
+    (
+        "{service: ssh, enabled: true}",
+        "skipped service:ssh  enabled: a directory has no service manager",
+    ),
+    (
+        "{command: \"touch pwned\"}",
+        "skipped command:touch pwned  succeeds: commands can't be run in a directory",
+    ),
+];
+
+#[test]
+fn a_directory_is_judged_as_if_it_were_the_root() {
+    let (outside, dir) = (
+        tempfile::tempdir().expect("dir"),
+        tempfile::tempdir().expect("dir"),
+    );
+    let root = dir.path().join("a 'root' $(touch pwned)");
+    awkward(&root, outside.path());
+    let yaml: String = IN_A_DIRECTORY
+        .iter()
+        .map(|(check, _)| format!("- {check}\n"))
+        .collect();
+    let controls = controls(&yaml);
+    for shell in shells() {
+        let facts = collect(&shell, &controls, Some(&root));
+        let found = verdicts(&controls, &facts);
+        assert_eq!(found.len(), IN_A_DIRECTORY.len());
+        for (verdict, (check, expected)) in found.iter().zip(IN_A_DIRECTORY) {
+            let line = verdict.line();
+            assert!(line.starts_with(expected), "{shell:?} {check}: {line}");
+        }
+        assert!(
+            facts.identity.directory && facts.identity.uid.is_some(),
+            "{:?}",
+            facts.identity
+        );
+        for (table, row) in [("passwd", "base:x:4242:"), ("group", "wheel:x:4242:")] {
+            let kept = serde_json::to_string(&facts.reading(table, "")).expect("json");
+            assert!(kept.contains(row), "names are the directory's own: {kept}");
+        }
+    }
+    assert!(!Path::new("pwned").exists() && !root.join("pwned").exists());
+}
+
+#[test]
+fn what_may_not_be_read_is_an_error() {
+    let dir = tempfile::tempdir().expect("dir");
+    if fs::metadata(dir.path()).expect("own").uid() == 0 {
+        eprintln!("skipped: root reads everything");
+        return;
+    }
+    write(dir.path(), "closed/x", b"x", 0o644);
+    write(dir.path(), "mute", b"x", 0o000);
+    let closed = dir.path().join("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("mode");
+    let controls = controls(
+        "- {file: /closed/x, exists: false}\n- {file: /mute, content: {not: {include: other}}}",
+    );
+    for shell in shells() {
+        let facts = collect(&shell, &controls, Some(dir.path()));
+        for verdict in verdicts(&controls, &facts) {
+            assert_eq!(verdict.outcome, Outcome::Error, "{}", verdict.line());
+        }
+    }
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).expect("mode");
+}
+
+#[test]
+fn this_machine_can_be_asked_without_being_changed() {
+    let controls = controls(
+        r#"
+- {file: /etc/passwd, owner: root, type: file, mode: {at_most: "0644"}, content: {match: "^root:"}}
+- {file: /dev/null, type: char}
+- {file: /no/such/file, exists: false}
+- {package: no-such-package, installed: false}
+- {package: dpkg}
+- {service: no-such-unit, enabled: false, running: false}
+"#,
+    );
+    let has_dpkg = Path::new("/var/lib/dpkg/status").exists();
+    for shell in shells() {
+        let facts = collect(&shell, &controls, None);
+        let found = verdicts(&controls, &facts);
+        let outcomes: Vec<Outcome> = found.iter().map(|v| v.outcome).collect();
+        assert_eq!(outcomes[..3], [Outcome::Passed; 3], "{found:#?}");
+        let packages = if has_dpkg {
+            Outcome::Passed
+        } else {
+            Outcome::Error
+        };
+        assert_eq!(outcomes[3..5], [packages; 2], "{found:#?}");
+        if !facts.identity.service_manager {
+            let running = &found[5].results[1];
+            assert_ne!(
+                running.outcome,
+                Outcome::Passed,
+                "nothing runs here, so nothing is known to be stopped"
+            );
+        }
+        assert!(
+            !facts.identity.directory
+                && !facts.identity.kernel.is_empty()
+                && facts.identity.clock.ends_with('Z')
+        );
+    }
+}

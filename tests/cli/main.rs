@@ -1,0 +1,12 @@
+//! The one integration binary.
+
+mod apt_locks;
+mod architecture;
+mod baselines;
+mod checks_collector;
+mod commands;
+mod fuzz_corpus;
+mod sample_reports;
+mod sandbox;
+mod schemas;
+mod targets;

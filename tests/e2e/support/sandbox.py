@@ -1,0 +1,143 @@
+"""Controls the local EC2 of a test session: started once, reset between modules, stopped at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import urllib.request
+import zlib
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from .run import BAKELINE, HANG, REPO, run
+
+SHARED = Path("/var/lib/bakeline-sandbox")
+# Each checkout has a directory of its own, so that tests of two checkouts do not reset each other's sandbox.
+CHECKOUT = f"/var/lib/{zlib.crc32(bytes(REPO)):08x}-bakeline-sandbox-tests"
+FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", CHECKOUT))
+READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
+
+
+def clean_env() -> dict[str, str]:
+    """Returns the environment without settings of AWS, bakeline or Packer."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BAKELINE", "PACKER", "PKR_"))}
+
+
+def sandbox_directory() -> Path:
+    """Returns the sandbox directory of this worker. No directory name is a prefix of another."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return FIRST if worker == "gw0" else FIRST.with_name(f"{worker}-{FIRST.name}")
+
+
+class Sandbox:
+    """A local EC2 with its own directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.dir = directory
+        self.status: dict[str, Any] = {}
+        self.env: dict[str, str] = {}
+
+    def command(self, *words: str, want: int | None = 0) -> str:
+        env = {**clean_env(), "BAKELINE_SANDBOX_DIR": str(self.dir)}
+        return run([BAKELINE, "sandbox", *words], REPO, env, timeout=3 * HANG, want=want).out
+
+    def up(self) -> None:
+        """Starts it. Existing caches provide the vendor roots."""
+        there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir and (at / "cache").exists()]
+        if there and not (self.dir / "cache").exists():
+            self.dir.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-a", str(there[0]), str(self.dir / "cache.part")], check=True)
+            (self.dir / "cache.part").rename(self.dir / "cache")
+        self.command("up")
+        self.read()
+
+    def read(self) -> None:
+        """Reads addresses and keys from both forms of `status`."""
+        self.status = json.loads(self.command("status", "--json"))
+        words = shlex.split(self.command("status", "--env"))
+        exports = dict(word.split("=", 1) for word in words if "=" in word)
+        self.env = {**clean_env(), **exports, "BAKELINE_SANDBOX_DIR": str(self.dir)}
+
+    def down(self) -> None:
+        self.command("down")
+
+    def reset(self) -> None:
+        self.command("reset")
+        self.read()
+
+    @property
+    def region(self) -> str:
+        return self.env["AWS_REGION"]
+
+    def client(self, service: str, region: str | None = None, **more: Any) -> Any:
+        """Returns a boto3 client that ignores the environment."""
+        return boto3.client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+            **more,
+        )
+
+    def api(self, mark: int = 0) -> list[dict[str, Any]]:
+        """Returns the API calls from number `mark` on."""
+        return _lines(Path(self.status["logs"]["api"]))[mark:]
+
+    def mark(self) -> int:
+        return len(self.api())
+
+    def changes(self, mark: int) -> list[str]:
+        """Returns the actions of all calls since `mark` that change something."""
+        return [call["action"] for call in self.api(mark) if not str(call["action"]).startswith(READING)]
+
+    def slack(self) -> list[dict[str, Any]]:
+        return _lines(Path(self.status["logs"]["slack"]))
+
+    def control(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Calls the control API: POST with a body, GET without."""
+        request = urllib.request.Request(
+            f"{self.env['AWS_ENDPOINT_URL']}/_bakeline/control/{verb}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"X-Bakeline-Key": self.env["AWS_ACCESS_KEY_ID"], "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=HANG) as answer:
+            assert answer.status == 200
+            return dict(json.load(answer))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Shared:
+    """The sandbox of a test session. If it was running before, it keeps running."""
+
+    sandbox: Sandbox | None = None
+    users = 0
+    found_up = False
+
+    @classmethod
+    def take(cls) -> Sandbox:
+        if cls.sandbox is None:
+            for tool in ("packer", "ssh"):
+                assert shutil.which(tool), f"{tool} is missing: run scripts/packages.sh"
+            sandbox = Sandbox(sandbox_directory())
+            cls.found_up = bool(json.loads(sandbox.command("status", "--json", want=None) or "{}").get("up"))
+            sandbox.up()
+            cls.sandbox = sandbox
+        cls.users += 1
+        return cls.sandbox
+
+    @classmethod
+    def leave(cls) -> None:
+        cls.users -= 1
+        if cls.users == 0 and cls.sandbox is not None:
+            if not cls.found_up:
+                cls.sandbox.down()
+            cls.sandbox = None

@@ -1,0 +1,65 @@
+"""An image that carries a part of its builder's identity is not released. Each case leaves one line of seal.sh out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.catalog import VENDOR, Catalog
+from support.inventory import cloud, difference
+from support.run import REPO
+from support.sandbox import Sandbox
+
+SEAL = (REPO / "templates/provision/debian/seal.sh").read_text()
+# Without the first line, cloud-init deletes the builder's host keys at the first boot. systemd saves no random seed in a
+# container, so that the second line does.
+SETUP = """mkdir -p /etc/cloud/cloud.cfg.d; echo 'ssh_deletekeys: false' > /etc/cloud/cloud.cfg.d/99-keep.cfg
+head -c 512 /dev/urandom > /var/lib/systemd/random-seed
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("seal"), "seal")
+    made.file("scripts/setup.sh", SETUP)
+    made.image("base", source=VENDOR, scripts=["scripts/setup.sh"])
+    yield made
+
+
+def leave_out(catalog: Catalog, part: str, instead: str) -> None:
+    assert SEAL.count(part) == 1, f"seal.sh has changed: {part}"
+    catalog.file("templates/provision/debian/seal.sh", SEAL.replace(part, instead))
+
+
+CASES = {
+    "machine ID": (": > /etc/machine-id\n", "", "/etc/machine-id"),
+    "host keys": ("rm -f /etc/ssh/ssh_host_*\n", "", "/etc/ssh/ssh_host_dsa_key.pub"),
+    "random seed": (" /var/lib/systemd/random-seed", "", "/var/lib/systemd/random-seed"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_image_with_a_part_of_its_builder_is_not_released(sandbox: Sandbox, catalog: Catalog, case: str) -> None:
+    part, instead, named = CASES[case]
+    leave_out(catalog, part, instead)
+    before = cloud(sandbox)
+    results = catalog.release(want=3)
+    assert results["base"]["status"] == "failed" and f"{named} is the builder's" in results["base"]["failure"], results
+    assert named in catalog.last.err and "not sealed" in catalog.last.err, catalog.last
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert catalog.bakeline("latest", "base", "--env", "Test").code == 6
+
+
+def test_sealed_image_is_released(catalog: Catalog) -> None:
+    (catalog.at / "templates/provision/debian/seal.sh").unlink()
+    catalog.release()
+    build, boot = (
+        json.loads(facts(catalog, phase).read_text())["facts"]["readings"]["seal"] for phase in ("build", "boot")
+    )
+    assert build[""] and boot[""], "both phases have digests to compare"
+
+
+def facts(catalog: Catalog, phase: str) -> Path:
+    return catalog.run / "base" / f"facts-{phase}.json"
