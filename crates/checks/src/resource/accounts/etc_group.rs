@@ -118,14 +118,14 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                     Observed::Unknown(format!("`{property}` needs `all`, not the name of a group"))
                 }
                 (_, None) => Observed::Missing("does not exist".to_owned()),
-                ("gid", Some(row)) => number(&row.gid),
+                ("gid", Some(row)) => parse_id(&row.gid),
                 (_, Some(row)) => Observed::list(row.members.iter().cloned()),
             }
         })
 }
 
 /// Parses a UID or GID.
-pub(super) fn number(text: &str) -> Observed {
+pub(super) fn parse_id(text: &str) -> Observed {
     match text.parse() {
         Ok(n) => Observed::Value(Value::Number(n)),
         Err(_) => Observed::Unknown(format!("`{}` is not a number", brief(text.as_bytes()))),

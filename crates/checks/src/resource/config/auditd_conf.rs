@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::login_defs::{readable, requests, setting};
+use super::login_defs::{check_path, observe_setting, requests};
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
 use crate::kind::{Kind, Of, Property, Subject, Target};
@@ -16,7 +16,7 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Path of the file: /etc/audit/auditd.conf.",
         words: &[],
-        check: readable,
+        check: check_path,
     },
     parameters: &[],
     properties: &[],
@@ -61,7 +61,7 @@ fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    setting(target, &property.to_ascii_lowercase(), view, parse_settings)
+    observe_setting(target, &property.to_ascii_lowercase(), view, parse_settings)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The `config_file` resource: settings of a configuration file in a common format.
 
 use super::config_file_formats::{FORMATS, Settings, parse};
-use super::login_defs::{directory, readable, requests};
+use super::login_defs::{check_path, observe_directory, requests};
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::kind::{Kind, Of, Parameter, Property, Subject, Target, anything};
@@ -19,7 +19,7 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Absolute path in the image.",
         words: &[],
-        check: readable,
+        check: check_path,
     },
     parameters: &[
         Parameter {
@@ -91,7 +91,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "exists" {
         return Observed::bool(there);
     }
-    if let Some(observed) = directory(target, view) {
+    if let Some(observed) = observe_directory(target, view) {
         return observed;
     }
     let text = view.parsed("config", path, |text| Ok(text.to_owned()));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::file::{FUNCTIONS, names};
+use super::file::{FUNCTIONS, names_by_id};
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
@@ -94,7 +94,7 @@ fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
 fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
     let table = if kind == "user" { "passwd" } else { "group" };
     let known = match who.parse::<u32>() {
-        Ok(id) => match view.parsed(table, "", |text| Ok(names(text))) {
+        Ok(id) => match view.parsed(table, "", |text| Ok(names_by_id(text))) {
             Seen::Present(names) => names.get(&id).cloned(),
             _ => None,
         },

@@ -291,7 +291,7 @@ fn permission_classes(mode: u32, bit: u32) -> Observed {
 
 /// Returns a UID or GID with its name from a table of the target.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
-    match view.parsed(table, "", |text| Ok(names(text))) {
+    match view.parsed(table, "", |text| Ok(names_by_id(text))) {
         Seen::Present(names) => Observed::Value(Value::Account {
             name: names.get(&id).cloned(),
             id,
@@ -306,7 +306,7 @@ pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
 }
 
 /// Parses `name:…:id:…` lines. The first name of an ID counts, as for `getpwuid`.
-pub(super) fn names(text: &str) -> BTreeMap<u32, String> {
+pub(super) fn names_by_id(text: &str) -> BTreeMap<u32, String> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
         let mut parts = line.split(':');

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::file::{TYPES, names};
-use super::find_walk::{requests, search, walk};
+use super::file::{TYPES, names_by_id};
+use super::find_walk::{requests, search_key, walk_key};
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
 use crate::kind::{Kind, Of, Parameter, Property, Subject, Target, absolute, anything};
@@ -204,9 +204,9 @@ fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("found", &walk(target), parse_results)
+    view.parsed("found", &walk_key(target), parse_results)
         .observe("does not exist", |all| {
-            let Some(found) = all.get(&search(target)) else {
+            let Some(found) = all.get(&search_key(target)) else {
                 return Observed::uncollected();
             };
             if found.paths.len() > MAX_PATHS {
@@ -242,7 +242,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 }
 
 fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
-    match view.parsed(table, "", |text| Ok(names(text))) {
+    match view.parsed(table, "", |text| Ok(names_by_id(text))) {
         Seen::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
         _ => id.to_string(),
     }

@@ -55,9 +55,9 @@ fn judge_check(yaml: &str, payload: &str) -> String {
         .first()
         .map(|e| e.target.clone())
         .expect("a target");
-    let text = format!("other\n{}\0{payload}", search(&target));
+    let text = format!("other\n{}\0{payload}", search_key(&target));
     let passwd = ("passwd", "", 0, "-", "root:x:0:0::/:/\n");
-    let key = walk(&target);
+    let key = walk_key(&target);
     lines(
         &format!("- {yaml}"),
         &[IDENTITY, passwd, ("found", &key, 0, "-", &text)],

@@ -6,14 +6,14 @@ use crate::kind::{Asked, Target};
 use crate::text::{hex, sh_quote};
 
 /// Returns the key of a walk that several searches share.
-pub(super) fn walk(target: &Target) -> String {
+pub(super) fn walk_key(target: &Target) -> String {
     let shared = ["max_depth", "one_file_system", "exclude"]
         .map(|name| target.parameter(name, "").replace('\n', ":"));
     format!("{} {}", target.subject, shared.join(" "))
 }
 
 /// Returns the key of a search within its walk.
-pub(super) fn search(target: &Target) -> String {
+pub(super) fn search_key(target: &Target) -> String {
     ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
         .map(|name| target.parameter(name, ""))
         .join("\t")
@@ -26,10 +26,10 @@ pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
     for one in asked {
         let (_, searches) = walks
-            .entry(walk(one.target))
+            .entry(walk_key(one.target))
             .or_insert_with(|| (one.target, BTreeMap::new()));
         let (_, states) = searches
-            .entry(search(one.target))
+            .entry(search_key(one.target))
             .or_insert((one.target, false));
         *states |= one.properties.iter().any(|p| p != "paths");
     }

@@ -1,6 +1,6 @@
 //! The `fstab` resource: the entries of /etc/fstab.
 
-use super::fstab_rows::{Row, files};
+use super::fstab_rows::{FstabEntry, load_files};
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
 use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
@@ -66,7 +66,7 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    files(view).observe("has no fstab", |files| match &files.rows {
+    load_files(view).observe("has no fstab", |files| match &files.rows {
         Err(why) => Observed::Unknown(why.clone()),
         Ok(rows) if target.subject == "all" => match property {
             "mount_points" => Observed::list(rows.iter().map(|row| row.at.clone())),
@@ -80,7 +80,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn observe_row(rows: Vec<&Row>, property: &str) -> Observed {
+fn observe_row(rows: Vec<&FstabEntry>, property: &str) -> Observed {
     match (property, rows.as_slice()) {
         ("configured", rows) => Observed::bool(!rows.is_empty()),
         ("mount_points", _) => Observed::Unknown("`mount_points` needs `all`".to_owned()),
@@ -95,12 +95,12 @@ fn observe_row(rows: Vec<&Row>, property: &str) -> Observed {
 
 #[cfg(test)]
 mod tests {
-    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::resource::filesystem::fstab_rows::tests::encode_files;
     use crate::tests::{IDENTITY, lines};
 
     #[test]
     fn one_entry_and_the_table_are_judged() {
-        let text = sent(
+        let text = encode_files(
             &[(
                 "/etc/fstab",
                 Some("UUID=1 / ext4 rw 0 1\na /x nfs\nb /x nfs\n"),

@@ -9,7 +9,7 @@ use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "cloud_init",
@@ -76,13 +76,13 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     vec![format!("cloud_init '{}'", units::DIRECTORIES)]
 }
 
-fn installed(found: &[Entry]) -> bool {
+fn is_installed(found: &[Entry]) -> bool {
     found
         .iter()
         .any(|e| e.path.ends_with("/bin/cloud-init") && matches!(e.stat.kind, "file" | "link"))
 }
 
-fn enabled(found: &[Entry]) -> (bool, String) {
+fn find_enablement(found: &[Entry]) -> (bool, String) {
     if found
         .iter()
         .any(|entry| entry.path == "/etc/cloud/cloud-init.disabled")
@@ -91,13 +91,13 @@ fn enabled(found: &[Entry]) -> (bool, String) {
     }
     let states: Vec<(&str, Enablement)> = UNITS
         .iter()
-        .map(|unit| (*unit, enablement(found, unit)))
+        .map(|unit| (*unit, unit_enablement(found, unit)))
         .collect();
     if let Some((unit, state)) = states
         .iter()
         .find(|(_, state)| *state == Enablement::Masked)
     {
-        return (false, format!("{unit} is {}", state.word()));
+        return (false, format!("{unit} is {}", state.as_str()));
     }
     // The leading units search for a data source. Their set differs between versions.
     let first = || {
@@ -111,13 +111,13 @@ fn enabled(found: &[Entry]) -> (bool, String) {
         .or(first().next())
     {
         Some((_, Enablement::Enabled)) => (true, String::new()),
-        Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
+        Some((unit, state)) => (false, format!("{unit} is {}", state.as_str())),
         None => (false, "cloud-init has no unit".to_owned()),
     }
 }
 
 /// Returns the directory that the link `instance` points to.
-fn current(found: &[Entry]) -> Option<&str> {
+fn current_instance(found: &[Entry]) -> Option<&str> {
     let link = found
         .iter()
         .find(|entry| entry.path == "/var/lib/cloud/instance")?
@@ -128,9 +128,9 @@ fn current(found: &[Entry]) -> Option<&str> {
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "status" {
-        return status(view);
+        return observe_status(view);
     }
-    walk::found(view, "cloud_init").observe("was not collected", |found| {
+    walk::load_entries(view, "cloud_init").observe("was not collected", |found| {
         let list = |keep: &dyn Fn(&Entry) -> bool| {
             Observed::list(
                 found
@@ -140,12 +140,12 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
             )
         };
         match property {
-            "installed" => Observed::bool(installed(&found)),
-            "enabled" if !installed(&found) => {
+            "installed" => Observed::bool(is_installed(&found)),
+            "enabled" if !is_installed(&found) => {
                 Observed::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
             }
             "enabled" => {
-                let (yes, how) = enabled(&found);
+                let (yes, how) = find_enablement(&found);
                 Observed::Value(Value::Bool(yes, how))
             }
             "state" => list(&|entry| {
@@ -155,14 +155,14 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                     .strip_prefix(STATE)
                     .unwrap_or_default()
                     .trim_start_matches('/');
-                entry.within(STATE)
+                entry.is_within(STATE)
                     && !inside.is_empty()
                     && !inside.starts_with("seed")
                     && (inside.contains('/') || entry.stat.kind != "directory")
-                    && !entry.within("/var/lib/cloud/scripts")
+                    && !entry.is_within("/var/lib/cloud/scripts")
             }),
             _ => {
-                let own = current(&found);
+                let own = current_instance(&found);
                 list(&|entry| {
                     let of = entry.path.strip_prefix("/var/lib/cloud/instances/");
                     of.is_some_and(|id| !id.contains('/') && Some(id) != own)
@@ -172,7 +172,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn status(view: &View<'_>) -> Observed {
+fn observe_status(view: &View<'_>) -> Observed {
     let identity = view.identity();
     if identity.directory {
         return Observed::Skipped("nothing runs in a directory".to_owned());
@@ -180,13 +180,13 @@ fn status(view: &View<'_>) -> Observed {
     if !identity.service_manager {
         return Observed::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("cloud_status", "", word)
+    view.parsed("cloud_status", "", parse_status)
         .observe("told nothing", |word| Observed::setting((*word).clone()))
 }
 
 /// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,
 /// errors of any stage, a result.
-fn word(text: &str) -> Result<String, String> {
+fn parse_status(text: &str) -> Result<String, String> {
     let Some((going, json)) = text.split_once('\n') else {
         return Ok(text.to_owned());
     };

@@ -1,4 +1,4 @@
-//! The `machine_id` resource: whether a system has an id that each instance should make for itself.
+//! The `machine_id` resource: the state of the machine ID.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -8,21 +8,24 @@ use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "machine_id",
-    doc: "The id in /etc/machine-id, which each instance makes at its first boot where the image has none; the id itself \
-          stays on the target. A system that runs has one, and seal.sh empties it after the checks of the build: a boot shows \
-          that there is one, and only a directory that the image has none. Judged in phase boot unless `phase` says more.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
+          has none. The ID itself stays on the target. A running system always has one, and \
+          seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+          directory that the image has none. Judged in phase boot unless `phase` is set.",
+    subject: words("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "state",
             Of::Word(STATES),
-            "absent, empty, uninitialized (the word, which makes the next boot a first one) or present.",
+            "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
+             present.",
         ),
         Property::new(
             "dbus",
             Of::Word(&["absent", "link", "same", "different"]),
-            "What /var/lib/dbus/machine-id is: absent, a link, a copy of the same id, or a different one, which an earlier machine left.",
+            "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
+             (an ID of another machine).",
         ),
     ],
     open: None,
@@ -50,7 +53,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "dbus" {
         return view
             .parsed("dbus_id", "", |text| Ok(text.to_owned()))
-            .observe("was not looked at", |word| {
+            .observe("was not collected", |word| {
                 Observed::Value(Value::Word((*word).clone()))
             });
     }
@@ -67,7 +70,7 @@ mod tests {
     use crate::tests::lines;
 
     #[test]
-    fn the_state_is_known_without_the_id() {
+    fn state_is_known_without_the_id() {
         for state in super::STATES {
             let text = format!("uid=0\nmachine_id={state}\n");
             let frames = [

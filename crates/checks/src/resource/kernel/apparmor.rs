@@ -7,7 +7,7 @@ use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "apparmor",
@@ -80,12 +80,12 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
 }
 
 fn observe_enabled(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not collected", |found| {
-        let state = enablement(&found, "apparmor.service");
+    walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
+        let state = unit_enablement(&found, "apparmor.service");
         if state != Enablement::Enabled {
             return Observed::Value(Value::Bool(
                 false,
-                format!("apparmor.service is {}", state.word()),
+                format!("apparmor.service is {}", state.as_str()),
             ));
         }
         view.parsed("kernel_command_line", "", find_disabling_setting)
@@ -115,18 +115,18 @@ fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
             .iter()
             .any(|name| line.contains(name));
         if !setting {
-            walk::entries(line)?;
+            walk::parse_entries(line)?;
         }
     }
     Ok(None)
 }
 
 fn profiles_on_disk(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not collected", |found| {
+    walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
         let disabled: Vec<&str> = found
             .iter()
-            .filter(|e| e.within("/etc/apparmor.d/disable"))
-            .map(walk::Entry::name)
+            .filter(|e| e.is_within("/etc/apparmor.d/disable"))
+            .map(walk::Entry::file_name)
             .collect();
         let profile = |entry: &&walk::Entry| {
             let name = entry.path.strip_prefix("/etc/apparmor.d/").unwrap_or("/");
@@ -144,7 +144,7 @@ fn profiles_on_disk(view: &View<'_>) -> Observed {
             found
                 .iter()
                 .filter(profile)
-                .map(|entry| entry.name().to_owned()),
+                .map(|entry| entry.file_name().to_owned()),
         )
     })
 }

@@ -5,7 +5,7 @@ use crate::facts::view::View;
 use crate::kind::{Asked, Kind, Of, Property, Target, words};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
-use crate::resource::kernel::kernel_parameter::foreign;
+use crate::resource::kernel::kernel_parameter::skip_reason;
 
 pub(crate) static KIND: Kind = Kind {
     name: "cpu",
@@ -40,7 +40,7 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    if let Some(skipped) = foreign(view) {
+    if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
     let none = |what: &str| Observed::Missing(format!("has no {what} in the kernel"));

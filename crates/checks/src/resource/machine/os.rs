@@ -1,4 +1,4 @@
-//! The `os` resource: which operating system it is, by os-release(5).
+//! The `os` resource: the operating system by os-release(5).
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "os",
-    doc: "Which operating system it is; mostly asked in `when`, as `os.name`.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Operating system. Usually used in `when`, as `os.name`.",
+    subject: words("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new("name", Of::Setting, "`ID` of os-release, such as debian."),
         Property::new(
             "family",
             Of::List,
-            "The name and those that it is like, such as ubuntu and debian.",
+            "`ID` and `ID_LIKE`, such as ubuntu and debian.",
         ),
         Property::new(
             "version",
             Of::Version,
-            "`VERSION_ID`, such as 12; absent in a version that is in the making.",
+            "`VERSION_ID`, such as 12. Absent in a development version.",
         )
         .or(&["release"]),
         Property::new(
@@ -43,12 +43,12 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// It is in the base set.
+/// The base set includes os-release.
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-/// `KEY=value` lines with or without quotes.
+/// Parses `KEY=value` lines with or without quotes.
 pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let (key, value) = line.trim().split_once('=')?;
@@ -87,7 +87,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn the_system_is_known_by_os_release() {
+    fn os_release_identifies_the_system() {
         let text = "# x\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n";
         let frames = [IDENTITY, ("os-release", "", 0, "-", text)];
         let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");

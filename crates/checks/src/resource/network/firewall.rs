@@ -157,8 +157,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             "iptables" => path.ends_with("rules.v4") || path.ends_with("/iptables"),
             _ => path.ends_with("rules.v6") || path.ends_with("/ip6tables"),
         };
-        return walk::paths(view, "firewall_files", |entry| {
-            entry.filled() && of(&entry.path)
+        return walk::filter_paths(view, "firewall_files", |entry| {
+            entry.has_content() && of(&entry.path)
         });
     }
     if view.identity().directory {

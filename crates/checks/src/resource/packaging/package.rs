@@ -12,10 +12,10 @@ use bakeline_platform::Platform;
 
 pub(crate) static KIND: Kind = Kind {
     name: "package",
-    doc: "A package; with nothing else: it must be installed.",
+    doc: "Package. By default, it must be installed.",
     subject: Subject {
         name: "name",
-        doc: "Its name, optionally with an architecture: libc6:amd64.",
+        doc: "Name, optionally with an architecture: libc6:amd64.",
         words: &[],
         check: check_name,
     },
@@ -24,25 +24,17 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "installed",
             Of::Bool,
-            "Whether it is unpacked and configured.",
+            "True if it is unpacked and configured.",
         )
         .or(&["be_installed"]),
         Property::new(
             "version",
             Of::Version,
-            "Its version in quotes, in the package manager's order.",
+            "Version in quotes, compared in the order of the package manager.",
         ),
-        Property::new("held", Of::Bool, "Whether it is kept from being upgraded."),
-        Property::new(
-            "arch",
-            Of::Setting,
-            "Its architecture, such as amd64 or all.",
-        ),
-        Property::new(
-            "source",
-            Of::Setting,
-            "The source package that it was built from.",
-        ),
+        Property::new("held", Of::Bool, "True if it is on hold."),
+        Property::new("arch", Of::Setting, "Architecture, such as amd64 or all."),
+        Property::new("source", Of::Setting, "Source package."),
     ],
     open: None,
     by_default: &["installed"],
@@ -55,7 +47,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// All packages are in the base set.
+/// The base set includes all packages.
 fn no_requests(_: &[Asked<'_>]) -> Vec<String> {
     Vec::new()
 }
@@ -73,36 +65,37 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
         .map_err(|wrong| (wrong.to_string(), help))
 }
 
-/// One line of the package manager's database.
+/// Entry of the package database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
-    /// `amd64`, `all`, …
+pub(crate) struct PackageRow {
+    /// Architecture, such as `amd64` or `all`.
     pub(crate) arch: String,
-    /// The three words of dpkg's status, such as `install ok installed`.
+    /// Three words of the dpkg status, such as `install ok installed`.
     pub(crate) status: String,
-    /// The version.
+    /// Version.
     pub(crate) version: String,
-    /// The source package.
+    /// Source package.
     pub(crate) source: String,
 }
 
-/// Every package by its name.
-pub(crate) type Rows = BTreeMap<String, Vec<Row>>;
+/// Packages by name.
+pub(crate) type PackageTable = BTreeMap<String, Vec<PackageRow>>;
 
-/// Lines of name, architecture, status, version, source and its version, with tabs between.
-pub(crate) fn rows(text: &str) -> Result<Rows, String> {
-    let mut out = Rows::new();
+/// Parses lines of name, architecture, status, version, source and source version, separated by
+/// tabs.
+pub(crate) fn rows(text: &str) -> Result<PackageTable, String> {
+    let mut out = PackageTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, _] = words.as_slice() else {
             return Err(format!(
-                "dpkg's database has an unknown form: {}",
+                "unknown format of a line in the dpkg database: {}",
                 brief(line.as_bytes())
             ));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();
-        out.entry((*name).to_owned()).or_default().push(Row {
+        out.entry((*name).to_owned()).or_default().push(PackageRow {
             arch,
             status,
             version,
@@ -112,8 +105,10 @@ pub(crate) fn rows(text: &str) -> Result<Rows, String> {
     Ok(out)
 }
 
-/// dpkg(1): wanted, error flag, state. What is on hold is installed; `deinstall ok config-files` is not; waiting for
-/// triggers is, because the package itself is configured.
+/// Returns true if a dpkg status (wanted, error flag, state) means installed.
+///
+/// A package on hold is installed, and `deinstall ok config-files` is not. A package that waits for
+/// triggers is installed because it is configured.
 pub(crate) fn installed(status: &str) -> bool {
     let state = status.split(' ').nth(2).unwrap_or_default();
     ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
@@ -127,9 +122,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("packages", "", rows)
         .observe("has no package database", |rows| {
             let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
-            let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
-            let matching: Vec<&Row> = all.iter().filter(fits).collect();
-            // Several architectures of one package can be there: the one that is installed counts.
+            let fits = |row: &&PackageRow| arch.is_none_or(|a| a == row.arch || row.arch == "all");
+            let matching: Vec<&PackageRow> = all.iter().filter(fits).collect();
+            // A package can have several architectures. The installed one counts.
             let best = matching
                 .iter()
                 .find(|row| installed(&row.status))

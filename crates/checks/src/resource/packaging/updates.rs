@@ -1,4 +1,4 @@
-//! The `updates` resource: updates that are pending by the package lists that are there.
+//! The `updates` resource: pending updates by the package lists on the target.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,14 @@ use bakeline_platform::Platform;
 
 pub(crate) static KIND: Kind = Kind {
     name: "updates",
-    doc: "Updates that apt would install by the package lists on the target; with nothing else: there are none. Nothing is \
-          fetched: without lists, as on an instance of a sealed image, it is an error, and `bakeline probe`, which refreshes \
-          them, the way to ask. Judged in phase build unless `phase` says more.",
+    doc: "Updates that apt would install with the package lists on the target. By default, there \
+          must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
+          image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
+          phase build unless `phase` is set.",
     subject: words(
         "which",
-        "`security`: those from an archive of security updates (origin Debian-Security, or a suite that ends in -security); `all`.",
+        "`security` for updates from a security archive (origin Debian-Security, or a suite that \
+         ends with -security), or `all`.",
         &["security", "all"],
     ),
     parameters: &[],
@@ -24,13 +26,13 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "names",
             Of::List,
-            "The packages; of a new one that an update needs, too.",
+            "Packages, including new packages that an update needs.",
         ),
-        Property::new("count", Of::Number, "How many there are."),
+        Property::new("count", Of::Number, "Number of packages."),
         Property::new(
             "lists_age_days",
             Of::Number,
-            "Whole days since the lists were last refreshed.",
+            "Whole days since the last refresh of the lists.",
         ),
     ],
     open: None,
@@ -38,7 +40,7 @@ pub(crate) static KIND: Kind = Kind {
     implied: &[],
     presence: None,
     phases: &[Phase::Build],
-    not_in_directory: Some("apt can't be asked about a directory"),
+    not_in_directory: Some("apt cannot run in a directory"),
     shell: include_str!("updates.sh"),
     requests,
     observe,
@@ -53,14 +55,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         let days = view.parsed("lists_age", "", |text| {
             text.trim().parse::<i64>().map_err(|e| e.to_string())
         });
-        return days.observe("was not told", |days| Observed::Value(Value::Number(*days)));
+        return days.observe("was not collected", |days| {
+            Observed::Value(Value::Number(*days))
+        });
     }
     let pending = view.parsed("updates", "", |text| {
         Platform::Debian
             .parse_upgrade(text)
             .map_err(|e| e.to_string())
     });
-    pending.observe("was not told", |pending| {
+    pending.observe("was not collected", |pending| {
         let due = pending
             .iter()
             .filter(|update| target.subject == "all" || update.security);
@@ -79,7 +83,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn updates_are_told_apart_by_their_origin() {
+    fn updates_are_filtered_by_origin() {
         let text = "Inst base-files [12.4] (12.5 Debian:12.12/oldstable [amd64])\n\
             Inst openssl [3.0.16-1] (3.0.17-1 Debian-Security:12/oldstable-security [amd64])\n\
             Inst curl [8.5-2] (8.5-3 Ubuntu:24.04/noble-security [amd64])\n";

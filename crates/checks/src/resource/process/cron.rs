@@ -63,7 +63,7 @@ fn parse_lines(text: &str) -> Result<Lines, String> {
             Some((path, line)) => {
                 out.push((path.trim_start_matches('.').to_owned(), line.to_owned()))
             }
-            None => drop(walk::entries(line).map_err(|_| brief(line.as_bytes()))?),
+            None => drop(walk::parse_entries(line).map_err(|_| brief(line.as_bytes()))?),
         }
     }
     Ok(out)
@@ -111,7 +111,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 }
 
 fn access_list(path: &str, view: &View<'_>) -> Observed {
-    walk::found(view, "cron_scripts").observe("was not collected", |found| {
+    walk::load_entries(view, "cron_scripts").observe("was not collected", |found| {
         if !found.iter().any(|entry| entry.path == path) {
             return Observed::Missing("does not exist".to_owned());
         }
@@ -145,7 +145,7 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
     let mut all: Vec<String> = tables
         .filter_map(|(_, line)| parse_job(line, None))
         .collect();
-    match walk::found(view, "cron_scripts") {
+    match walk::load_entries(view, "cron_scripts") {
         Seen::Unknown(why) => return Observed::Unknown(why),
         Seen::Absent => return Observed::uncollected(),
         Seen::Present(found) => all.extend(found.iter().filter_map(|entry| {

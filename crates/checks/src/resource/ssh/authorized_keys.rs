@@ -183,7 +183,7 @@ fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observed 
 }
 
 fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observed {
-    walk::found(view, "key_stats").observe("was not collected", |stats| {
+    walk::load_entries(view, "key_stats").observe("was not collected", |stats| {
         let mut out = std::collections::BTreeSet::new();
         for row in rows {
             let folder = row.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
