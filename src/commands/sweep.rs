@@ -429,7 +429,7 @@ mod tests {
             .await
             .flatten()
             .expect("a reason");
-        assert!(why.contains("can't be read"), "a line is missing: {why}");
+        assert!(why.contains("cannot be read"), "a line is missing: {why}");
         let (store, catalog, run) = store_run(&[Phase::Started, Phase::Succeeded]).await;
         assert!(
             kept_reason(&store, &catalog, &run)

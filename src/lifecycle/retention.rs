@@ -156,13 +156,15 @@ impl RetentionDecision {
         if self.retire {
             return self.retire_reason();
         }
+        let is_current = |r: &RuleResult| r.rule == "current";
         let keeping: Vec<&RuleResult> = self.results.iter().filter(|r| r.keep).collect();
-        // A current AMI is never retired, so no other rule matters.
-        let deciding = match keeping.first() {
-            Some(first) if first.rule == "current" => &keeping[..1],
-            _ => &keeping[..],
-        };
-        let reasons: Vec<&str> = deciding.iter().map(|r| r.reason.as_str()).collect();
+        // A current AMI is never retired. Only an image outside the catalog needs an action.
+        let has_current = keeping.iter().any(|r| is_current(r));
+        let reasons: Vec<&str> = keeping
+            .iter()
+            .filter(|r| !has_current || is_current(r) || r.rule == "orphaned")
+            .map(|r| r.reason.as_str())
+            .collect();
         reasons.join("; ")
     }
 

@@ -68,7 +68,7 @@ async fn release_publishes_to_other_locations_and_completes_later() {
         plan.decisions[0]
             .reasons
             .iter()
-            .any(|r| r.contains("not yet at all places")),
+            .any(|r| r.contains("not yet at all locations")),
         "{:?}",
         plan.decisions
     );
