@@ -80,7 +80,7 @@ pub fn plan_inspection(
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        decided_at: decided_at,
+        decided_at,
         decisions: Vec::new(),
         steps,
     }

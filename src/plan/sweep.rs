@@ -43,7 +43,7 @@ pub fn plan_sweep(leftovers: &[Leftover], run: RunId, decided_at: Timestamp) -> 
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        decided_at: decided_at,
+        decided_at,
         decisions: Vec::new(),
         steps,
     }

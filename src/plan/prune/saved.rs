@@ -63,8 +63,8 @@ impl SavedPrune {
             kind: KIND.to_owned(),
             catalog: name,
             decided_at: inventory.captured_at,
-            options: options,
-            decisions: decisions,
+            options,
+            decisions,
             plan,
             facts,
         }

@@ -27,7 +27,7 @@ fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
         used: false,
     };
     let leftover = Leftover {
-        resource: resource,
+        resource,
         remove: true,
         reason: "test".to_owned(),
     };

@@ -99,8 +99,8 @@ impl StoreAuditor<'_> {
         let location = format!("store {}", self.store_inventory.location);
         self.findings.push(Discrepancy {
             location,
-            description: description,
-            manual_action: manual_action,
+            description,
+            manual_action,
             lost,
         });
     }
