@@ -1,31 +1,34 @@
-//! Owns the one error type of commands: a kind that becomes the exit code, a cause chain, and hints apart from it.
+//! Defines the error type of commands: its kind is the exit code, and hints are separate from the
+//! message.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What an exit code means; the numbers are an API (see the table in README.md).
+/// Kind of an error. The exit codes are an API (see the table in README.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// 1: what the user gave (catalog, inventory, plan, templates, settings) is wrong; nothing was changed.
+    /// 1: the input of the user is wrong (catalog, inventory, plan, templates, settings); nothing
+    /// was changed.
     Input,
     /// 2: the command line is wrong.
     Usage,
     /// 3: checks failed.
     ChecksFailed,
-    /// 4: a build or cloud step failed, and the inventory was read back clean.
+    /// 4: a build or cloud step failed and was undone.
     StepFailed,
-    /// 5: something is left behind; a person is needed.
+    /// 5: resources are left behind; manual action is needed.
     Stuck,
     /// 6: a lookup found nothing.
     NotFound,
-    /// 7: refused, nothing changed (the inventory moved, a lock is held, a brake).
+    /// 7: refused, nothing was changed (the inventory changed, a lock is held, a limit is
+    /// exceeded).
     Refused,
-    /// 130: interrupted, inventory clean.
+    /// 130: interrupted and undone.
     Interrupted,
 }
 
 impl Kind {
-    /// The process's exit code.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -40,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// Orders outcomes from bad to worse, for a run in which several things ended differently.
+    /// Returns the severity, for a run with several different outcomes. The worst one decides.
     #[must_use]
     pub fn weight(self) -> u8 {
         match self {
@@ -56,10 +59,10 @@ impl Kind {
     }
 }
 
-/// An error with its kind, what it came from, and what to do next.
+/// Error with its kind, its cause, and hints about what to do next.
 #[derive(Debug)]
 pub struct Error {
-    /// Becomes the exit code.
+    /// Kind that determines the exit code.
     pub kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -67,11 +70,11 @@ pub struct Error {
     transient: bool,
 }
 
-/// The result of everything that can fail on the way to an exit code.
+/// Result of operations whose errors end in an exit code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error with a message of its own.
+    /// Creates an error with a message.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
@@ -83,7 +86,7 @@ impl Error {
         }
     }
 
-    /// Shorthand for the commonest kind.
+    /// Creates an error of kind [`Kind::Input`].
     #[must_use]
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Kind::Input, message)
@@ -109,14 +112,14 @@ impl Error {
         self
     }
 
-    /// Adds the next thing to do.
+    /// Adds a hint about what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// What to do next, outermost first.
+    /// Returns the hints, outermost first.
     #[must_use]
     pub fn hints(&self) -> Vec<&str> {
         let mut hints: Vec<&str> = self.hints.iter().map(String::as_str).collect();
@@ -138,7 +141,7 @@ impl Error {
         messages
     }
 
-    /// The whole chain on one line, for journals and reports.
+    /// Formats the whole chain on one line, for journals and reports.
     #[must_use]
     pub fn one_line(&self) -> String {
         self.chain().join(": ")

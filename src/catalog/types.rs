@@ -57,7 +57,7 @@ pub struct Settings {
 impl Settings {
     /// Returns the level of an environment.
     #[must_use]
-    pub fn rung(&self, env: &EnvName) -> Option<usize> {
+    pub fn environment_level(&self, env: &EnvName) -> Option<usize> {
         self.environments.iter().position(|e| e.name == *env)
     }
 

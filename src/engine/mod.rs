@@ -173,7 +173,7 @@ impl Engine {
             tokio::select! {
                 ended = running.next() => {
                     let Some((scope, end)) = ended else { break };
-                    let stops = options.on_failure == OnFailure::Stop && !Plan::is_aside(&scope);
+                    let stops = options.on_failure == OnFailure::Stop && !Plan::is_replica_scope(&scope);
                     if end.is_failure() && stops {
                         cancel.cancel();
                     }

@@ -193,7 +193,7 @@ fn is_inspectable(action: &Action) -> bool {
         Action::Build { .. }
             | Action::Boot { .. }
             | Action::CheckBoot { .. }
-            | Action::CheckAgain { .. }
+            | Action::Recheck { .. }
     )
 }
 

@@ -109,7 +109,7 @@ fn plan(steps: &[&str], needs: &[(&str, &str)]) -> Plan {
     Plan {
         schema: 1,
         run: RunId::from("run"),
-        made: Timestamp::UNIX_EPOCH,
+        decided_at: Timestamp::UNIX_EPOCH,
         decisions: Vec::new(),
         steps: steps.collect(),
     }

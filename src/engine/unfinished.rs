@@ -134,7 +134,7 @@ mod tests {
         Plan {
             schema: 1,
             run,
-            made,
+            decided_at: made,
             decisions: Vec::new(),
             steps: vec![step],
         }

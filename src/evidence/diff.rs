@@ -1,4 +1,4 @@
-//! Owns what two versions of an image differ in: packages, units, accounts and the files that controls looked at.
+//! Compares two versions of an image: packages, units, accounts, and the files that controls read.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,62 +8,62 @@ use serde::Serialize;
 use crate::checks::{Facts, FileFact, Inventory, Read, Reading, file_fact, file_paths};
 use crate::platform::Platform;
 
-/// How many packages a message names.
-const NAMED: usize = 5;
+/// Maximum number of packages that a message names.
+const MAX_NAMED: usize = 5;
 
-/// What changed from one version to another; lists are ordered by name.
+/// Differences between two versions; lists are ordered by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Diff {
-    /// Packages that came, with their versions.
+pub struct BuildDiff {
+    /// Added packages with their versions.
     pub added: BTreeMap<String, String>,
-    /// Packages that went, with the versions they had.
+    /// Removed packages with their old versions.
     pub removed: BTreeMap<String, String>,
-    /// Packages of a newer version.
-    pub upgraded: BTreeMap<String, Change>,
-    /// Packages of an older version.
-    pub downgraded: BTreeMap<String, Change>,
-    /// Unit files whose state changed; `-` where there is none.
-    pub units: BTreeMap<String, Change>,
-    /// Accounts whose number changed; `-` where there is none.
-    pub users: BTreeMap<String, Change>,
-    /// Files that controls look at, where kind, mode, owner or content changed.
-    pub files: BTreeMap<String, Change>,
-    /// What could not be compared, and why.
+    /// Packages with a newer version.
+    pub upgraded: BTreeMap<String, ValueChange>,
+    /// Packages with an older version.
+    pub downgraded: BTreeMap<String, ValueChange>,
+    /// Unit files with a changed state; `-` means that the file does not exist.
+    pub units: BTreeMap<String, ValueChange>,
+    /// Accounts with a changed UID; `-` means that the account does not exist.
+    pub users: BTreeMap<String, ValueChange>,
+    /// Files of controls with a changed kind, mode, owner or content.
+    pub files: BTreeMap<String, ValueChange>,
+    /// Comparisons that were not possible, with the reason.
     pub unknown: Vec<String>,
 }
 
-/// Before and after.
+/// Value before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// Before.
+pub struct ValueChange {
+    /// Value before.
     pub from: String,
-    /// After.
+    /// Value after.
     pub to: String,
 }
 
-impl Diff {
+impl BuildDiff {
     /// Compares the facts of two versions.
     #[must_use]
     pub fn between(from: &Facts, to: &Facts, platform: Platform) -> Self {
         let mut out = Self::default();
         let (older, newer) = (Inventory::of(from), Inventory::of(to));
-        let which = match (older.is_absent(), newer.is_absent()) {
+        let missing_in = match (older.is_absent(), newer.is_absent()) {
             (true, true) => Some("both versions"),
             (true, false) => Some("the older version"),
             (false, true) => Some("the newer version"),
             (false, false) => None,
         };
-        match which {
-            None => out.inventories(&older, &newer, platform),
-            Some(which) => out
+        match missing_in {
+            None => out.diff_inventories(&older, &newer, platform),
+            Some(missing_in) => out
                 .unknown
-                .push(format!("the facts of {which} have no inventory")),
+                .push(format!("the facts of {missing_in} have no inventory")),
         }
-        out.files = both(&files(from), &files(to), String::clone);
+        out.files = diff_maps(&describe_files(from), &describe_files(to), String::clone);
         out
     }
 
-    /// Whether nothing changed, as far as it is known.
+    /// Returns whether no difference is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self
@@ -73,7 +73,7 @@ impl Diff {
             }
     }
 
-    /// One line for people, such as `2 packages upgraded, 1 added; 1 file changed`.
+    /// Returns a summary such as `2 packages upgraded, 1 added; 1 file changed`.
     #[must_use]
     pub fn summary(&self) -> String {
         let parts = [
@@ -96,41 +96,45 @@ impl Diff {
         }
     }
 
-    /// The summary with the first few packages by name, for a message.
+    /// Returns the summary with the first few packages by name.
     #[must_use]
     pub fn headline(&self) -> String {
-        let moved = self
+        let changed = self
             .upgraded
             .iter()
             .chain(&self.downgraded)
             .map(|(n, c)| format!("{n} {} → {}", c.from, c.to));
-        let came = self
+        let added = self
             .added
             .iter()
             .map(|(name, version)| format!("+{name} {version}"));
-        let went = self.removed.keys().map(|name| format!("-{name}"));
-        let names: Vec<String> = moved.chain(came).chain(went).collect();
-        let (shown, rest) = names.split_at(names.len().min(NAMED));
-        match (shown.is_empty(), rest.len()) {
+        let removed = self.removed.keys().map(|name| format!("-{name}"));
+        let names: Vec<String> = changed.chain(added).chain(removed).collect();
+        let (display, rest) = names.split_at(names.len().min(MAX_NAMED));
+        match (display.is_empty(), rest.len()) {
             (true, _) => self.summary(),
-            (false, 0) => format!("{} ({})", self.summary(), shown.join(", ")),
-            (false, more) => format!("{} ({} and {more} more)", self.summary(), shown.join(", ")),
+            (false, 0) => format!("{} ({})", self.summary(), display.join(", ")),
+            (false, more) => format!(
+                "{} ({} and {more} more)",
+                self.summary(),
+                display.join(", ")
+            ),
         }
     }
 
-    fn inventories(&mut self, from: &Inventory, to: &Inventory, platform: Platform) {
-        if let Some((from, to)) = self.readable("packages", &from.packages, &to.packages) {
-            self.packages(from, to, platform);
+    fn diff_inventories(&mut self, from: &Inventory, to: &Inventory, platform: Platform) {
+        if let Some((from, to)) = self.both_readable("packages", &from.packages, &to.packages) {
+            self.diff_packages(from, to, platform);
         }
-        if let Some((from, to)) = self.readable("units", &from.units, &to.units) {
-            self.units = both(from, to, String::clone);
+        if let Some((from, to)) = self.both_readable("units", &from.units, &to.units) {
+            self.units = diff_maps(from, to, String::clone);
         }
-        if let Some((from, to)) = self.readable("accounts", &from.users, &to.users) {
-            self.users = both(from, to, String::clone);
+        if let Some((from, to)) = self.both_readable("accounts", &from.users, &to.users) {
+            self.users = diff_maps(from, to, String::clone);
         }
     }
 
-    fn readable<'f, T>(
+    fn both_readable<'f, T>(
         &mut self,
         what: &str,
         from: &'f Read<T>,
@@ -144,18 +148,18 @@ impl Diff {
         if let (Read::Present(from), Read::Present(to)) = (from, to) {
             return Some((from, to));
         }
-        let because = why(from).or_else(|| why(to)).unwrap_or_default();
-        self.unknown.push(format!("{what}: {because}"));
+        let reason = why(from).or_else(|| why(to)).unwrap_or_default();
+        self.unknown.push(format!("{what}: {reason}"));
         None
     }
 
-    fn packages(
+    fn diff_packages(
         &mut self,
         from: &BTreeMap<String, String>,
         to: &BTreeMap<String, String>,
         platform: Platform,
     ) {
-        for (name, change) in both(from, to, String::clone) {
+        for (name, change) in diff_maps(from, to, String::clone) {
             match (from.get(&name), to.get(&name)) {
                 (None, Some(version)) => drop(self.added.insert(name, version.clone())),
                 (Some(version), None) => drop(self.removed.insert(name, version.clone())),
@@ -168,13 +172,13 @@ impl Diff {
     }
 }
 
-/// What differs of two maps; `-` where there is nothing.
-fn both<T: PartialEq>(
+/// Returns the differences of two maps; `-` means a missing value.
+fn diff_maps<T: PartialEq>(
     from: &BTreeMap<String, T>,
     to: &BTreeMap<String, T>,
     words: impl Fn(&T) -> String,
-) -> BTreeMap<String, Change> {
-    let shown = |value: Option<&T>| value.map_or_else(|| "-".to_owned(), &words);
+) -> BTreeMap<String, ValueChange> {
+    let display = |value: Option<&T>| value.map_or_else(|| "-".to_owned(), &words);
     let names = from
         .keys()
         .chain(to.keys().filter(|name| !from.contains_key(*name)));
@@ -183,9 +187,9 @@ fn both<T: PartialEq>(
         .map(|name| {
             (
                 name.clone(),
-                Change {
-                    from: shown(from.get(name)),
-                    to: shown(to.get(name)),
+                ValueChange {
+                    from: display(from.get(name)),
+                    to: display(to.get(name)),
                 },
             )
         })
@@ -193,19 +197,19 @@ fn both<T: PartialEq>(
         .collect()
 }
 
-/// The files that controls looked at, each on one line.
-fn files(facts: &Facts) -> BTreeMap<String, String> {
+/// Describes the files that controls read, each on one line.
+fn describe_files(facts: &Facts) -> BTreeMap<String, String> {
     let line = |path: &str| {
         Some((
             path.to_owned(),
-            described(&file_fact(facts, path)?, facts.reading("body", path)),
+            describe_file(&file_fact(facts, path)?, facts.reading("body", path)),
         ))
     };
     file_paths(facts).filter_map(line).collect()
 }
 
-/// A file on one line; of a content only its digest.
-fn described(file: &FileFact, content: Option<&Reading>) -> String {
+/// Describes a file on one line, with the digest of its content.
+fn describe_file(file: &FileFact, content: Option<&Reading>) -> String {
     let entry = match &file.entry {
         Read::Absent => return "absent".to_owned(),
         Read::Unreadable(why) => return format!("unreadable: {why}"),
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_told_apart_by_the_platforms_order_of_versions() {
+    fn diff_orders_versions_by_platform_rules() {
         let old = facts(
             &[("a", "1.9"), ("b", "2"), ("gone", "1"), ("same", "1")],
             &[("x.service", "enabled")],
@@ -268,8 +272,8 @@ mod tests {
             &[("a", "1.10"), ("b", "2~rc1"), ("new", "3"), ("same", "1")],
             &[("x.service", "masked")],
         );
-        let diff = Diff::between(&old, &new, Platform::Debian);
-        let change = |from: &str, to: &str| Change {
+        let diff = BuildDiff::between(&old, &new, Platform::Debian);
+        let change = |from: &str, to: &str| ValueChange {
             from: from.to_owned(),
             to: to.to_owned(),
         };
@@ -290,17 +294,17 @@ mod tests {
             [("x.service".to_owned(), change("enabled", "masked"))].into()
         );
         assert_eq!(
-            Diff::between(&old, &new, Platform::Debian).summary(),
+            BuildDiff::between(&old, &new, Platform::Debian).summary(),
             "1 package upgraded, 1 package downgraded, 1 package added, 1 package removed, 1 unit changed"
         );
     }
 
     #[test]
-    fn a_headline_names_the_first_packages_and_counts_the_rest() {
+    fn headline_names_first_packages_and_counts_rest() {
         let many: Vec<(String, &str)> = (0..7).map(|n| (format!("p{n}"), "1")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), *v)).collect();
         let headline = |from: &[(&str, &str)], to: &[(&str, &str)]| {
-            Diff::between(&facts(from, &[]), &facts(to, &[]), Platform::Debian).headline()
+            BuildDiff::between(&facts(from, &[]), &facts(to, &[]), Platform::Debian).headline()
         };
         assert_eq!(
             headline(&[("a", "1")], &[("a", "2"), ("b", "1")]),
@@ -314,12 +318,12 @@ mod tests {
     }
 
     #[test]
-    fn equal_facts_differ_in_nothing_and_missing_ones_are_not_equal() {
+    fn missing_facts_are_not_equal() {
         let one = facts(&[("a", "1")], &[]);
-        let same = Diff::between(&one, &one, Platform::Debian);
+        let same = BuildDiff::between(&one, &one, Platform::Debian);
         assert!(same.is_empty() && same.unknown.is_empty());
         assert_eq!(same.summary(), "nothing changed");
-        let old = Diff::between(&Facts::default(), &one, Platform::Debian);
+        let old = BuildDiff::between(&Facts::default(), &one, Platform::Debian);
         assert_eq!(
             (old.summary().as_str(), old.unknown.len()),
             ("not known", 1)
@@ -335,7 +339,7 @@ mod tests {
             .readings
             .insert("packages".to_owned(), [(String::new(), reading)].into());
         assert_eq!(
-            Diff::between(&one, &unread, Platform::Debian).unknown,
+            BuildDiff::between(&one, &unread, Platform::Debian).unknown,
             ["packages: denied"]
         );
     }

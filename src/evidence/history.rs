@@ -1,18 +1,18 @@
-//! Owns reading past runs' reports: how long each image's builds took, and whether the last attempt failed.
+//! Reads the results of past runs: durations of builds, and the failure of the last attempt.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::model::{ImageName, Past, RunId};
+use crate::model::{BuildHistory, ImageName, RunId};
 
-/// The most durations that are worth remembering of one image.
-const MOST: usize = 5;
+/// Maximum number of durations for one image.
+const MAX_DURATIONS: usize = 5;
 
-/// What the reports, newest first, say of each image. A report that is not understood says nothing.
+/// Returns the build history of each image from reports, newest first. Invalid reports are ignored.
 #[must_use]
-pub fn past(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, Past> {
-    let mut out: BTreeMap<ImageName, Past> = BTreeMap::new();
+pub fn build_histories(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, BuildHistory> {
+    let mut out: BTreeMap<ImageName, BuildHistory> = BTreeMap::new();
     let mut decided: std::collections::BTreeSet<ImageName> = std::collections::BTreeSet::new();
     for (run, report) in reports {
         for image in report
@@ -26,19 +26,20 @@ pub fn past(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, Past> {
                 continue;
             };
             let status = text("status").unwrap_or("");
-            let past = out.entry(name.clone()).or_default();
+            let history = out.entry(name.clone()).or_default();
             match status {
                 "released" => {
                     let seconds = image
                         .get("seconds")
                         .and_then(Value::as_u64)
                         .filter(|s| *s > 0);
-                    past.seconds
-                        .extend(seconds.filter(|_| past.seconds.len() < MOST));
+                    history
+                        .seconds
+                        .extend(seconds.filter(|_| history.seconds.len() < MAX_DURATIONS));
                     decided.insert(name);
                 }
                 "failed" | "stuck" if decided.insert(name.clone()) => {
-                    past.failed = Some((
+                    history.failed = Some((
                         run.clone(),
                         text("failure").unwrap_or("no reason given").to_owned(),
                     ));
@@ -47,7 +48,7 @@ pub fn past(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, Past> {
             }
         }
     }
-    out.retain(|_, past| *past != Past::default());
+    out.retain(|_, history| *history != BuildHistory::default());
     out
 }
 
@@ -55,16 +56,16 @@ pub fn past(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, Past> {
 mod tests {
     use serde_json::json;
 
-    use super::past;
+    use super::build_histories;
     use crate::model::{ImageName, RunId};
 
     #[test]
-    fn the_newest_attempt_decides_and_only_builds_have_durations() {
+    fn newest_attempt_decides_and_only_builds_have_durations() {
         let image = |name: &str, status: &str, seconds: u64| json!({"image": name, "status": status, "seconds": seconds, "failure": "it broke"});
         let run = |id: &str, images: Vec<serde_json::Value>| {
             (RunId::from(id), json!({ "images": images }))
         };
-        let found = past(&[
+        let found = build_histories(&[
             run(
                 "3",
                 vec![
@@ -84,18 +85,24 @@ mod tests {
             (RunId::from("1"), json!("nonsense")),
             run("0", vec![image("a", "failed", 0), image("d", "kept", 0)]),
         ]);
-        let of = |name: &str| {
+        let history_of = |name: &str| {
             found
                 .get(&ImageName::from(name))
                 .cloned()
                 .unwrap_or_default()
         };
-        assert_eq!((of("a").seconds, of("a").failed), (vec![60], None));
         assert_eq!(
-            (of("b").seconds, of("b").failed),
+            (history_of("a").seconds, history_of("a").failed),
+            (vec![60], None)
+        );
+        assert_eq!(
+            (history_of("b").seconds, history_of("b").failed),
             (vec![50], Some((RunId::from("3"), "it broke".to_owned())))
         );
-        assert_eq!((of("c").seconds, of("c").failed), (vec![30], None));
+        assert_eq!(
+            (history_of("c").seconds, history_of("c").failed),
+            (vec![30], None)
+        );
         assert!(!found.contains_key(&ImageName::from("d")));
     }
 }

@@ -1,47 +1,47 @@
-//! Owns the names of everything in the store; changing one loses what older bakelines wrote.
+//! Defines the keys of all objects in the store. A changed key loses the objects of older versions.
 //!
 //! All keys are below the catalog's name, so that several catalogs can share a bucket.
 
 use crate::checks::Phase;
 use crate::model::{AmiId, Arch, CatalogName, EnvName, ImageName, Region, RunId, Version};
 
-/// Says which shape the store has: `{"schema": 1}`.
+/// Returns the key of the schema version: `{"schema": 1}`.
 #[must_use]
 pub fn schema(catalog: &CatalogName) -> String {
     format!("{catalog}/schema.json")
 }
 
-/// Everything about one image; below it are its versions.
+/// Returns the prefix of one image; its versions are below.
 #[must_use]
 pub fn image(catalog: &CatalogName, image: &ImageName, arch: Arch) -> String {
     format!("{catalog}/images/{image}/{arch}")
 }
 
-/// Everything about all images.
+/// Returns the prefix of all images.
 #[must_use]
 pub fn images(catalog: &CatalogName) -> String {
     format!("{catalog}/images")
 }
 
-/// All recorded launch permissions.
+/// Returns the prefix of all launch permissions.
 #[must_use]
 pub fn all_permissions(catalog: &CatalogName) -> String {
     format!("{catalog}/permissions")
 }
 
-/// The version that a key below [`image`] is about.
+/// Parses the version of a key below [`image`].
 #[must_use]
 pub fn version_in(key: &str) -> Option<Version> {
     key.split('/').find_map(|part| part.parse().ok())
 }
 
-/// The recipe of one version, input by input.
+/// Returns the key of the manifest of one version.
 #[must_use]
 pub fn manifest(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version) -> String {
     format!("{catalog}/images/{image}/{arch}/{version}/recipe.json")
 }
 
-/// The facts that the checks of one version collected in a phase, with the verdicts.
+/// Returns the key of the facts and verdicts of one version in a phase.
 #[must_use]
 pub fn facts(
     catalog: &CatalogName,
@@ -57,50 +57,50 @@ pub fn facts(
     format!("{catalog}/images/{image}/{arch}/{version}/{name}")
 }
 
-/// The pending updates last found on an image.
+/// Returns the key of the pending updates of an image.
 #[must_use]
 pub fn probe(catalog: &CatalogName, image: &ImageName, arch: Arch) -> String {
     format!("{catalog}/images/{image}/{arch}/probe.json")
 }
 
-/// The launch permissions an AMI had before it was disabled.
+/// Returns the key of the launch permissions that an AMI had before it was disabled.
 #[must_use]
 pub fn permissions(catalog: &CatalogName, region: &Region, ami: &AmiId) -> String {
     format!("{catalog}/permissions/{region}/{ami}.json")
 }
 
-/// The plan of a run: what it set out to make.
+/// Returns the key of the plan of a run.
 #[must_use]
 pub fn plan(catalog: &CatalogName, run: &RunId) -> String {
     format!("{catalog}/runs/{run}/plan.json")
 }
 
-/// The run that a key below [`runs`] is about.
+/// Parses the run of a key below [`runs`].
 #[must_use]
 pub fn run_in(key: &str) -> Option<RunId> {
     let mut parts = key.split('/').skip_while(|part| *part != "runs");
     parts.nth(1).map(RunId::from)
 }
 
-/// The result of a run.
+/// Returns the key of the result of a run.
 #[must_use]
 pub fn report(catalog: &CatalogName, run: &RunId) -> String {
     format!("{catalog}/runs/{run}/result.json")
 }
 
-/// One line of a run's journal.
+/// Returns the key of one line of a run's journal.
 #[must_use]
 pub fn journal(catalog: &CatalogName, run: &RunId, seq: u64) -> String {
     format!("{catalog}/runs/{run}/journal/{seq:06}.json")
 }
 
-/// All runs.
+/// Returns the prefix of all runs.
 #[must_use]
 pub fn runs(catalog: &CatalogName) -> String {
     format!("{catalog}/runs")
 }
 
-/// The generations of an environment's lock.
+/// Returns the prefix of the lock of an environment.
 #[must_use]
 pub fn locks(catalog: &CatalogName, env: &EnvName) -> String {
     format!("{catalog}/locks/{env}")

@@ -1,19 +1,19 @@
-//! Owns the text of a recipe manifest in the store: written when a version is released, read when the next is planned.
+//! Formats and parses recipe manifests in the store.
 
 pub use crate::model::Manifest;
 
-/// The manifest's text.
+/// Formats a manifest as JSON.
 #[must_use]
-pub fn write(manifest: &Manifest) -> Vec<u8> {
+pub fn format_manifest(manifest: &Manifest) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
     text.push(b'\n');
     text
 }
 
-/// Reads it; none when it is no manifest of a shape this bakeline knows. It explains, it does not decide, so a manifest
-/// that can't be read is as good as one that is not there.
+/// Parses a manifest. Returns none if it is not valid or has another schema. Manifests only explain
+/// decisions, so an invalid one is treated as missing.
 #[must_use]
-pub fn read(text: &[u8]) -> Option<Manifest> {
+pub fn parse_manifest(text: &[u8]) -> Option<Manifest> {
     let manifest: Manifest = serde_json::from_slice(text).ok()?;
     (manifest.schema == crate::model::EVIDENCE_SCHEMA).then_some(manifest)
 }

@@ -1,4 +1,5 @@
-//! Owns what is kept about finished builds beside their tags: the keys in the store and what two builds differ in.
+//! Defines the stored evidence about finished builds: object keys, manifests, build history and
+//! differences.
 
 pub mod diff;
 pub mod history;

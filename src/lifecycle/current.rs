@@ -1,13 +1,13 @@
-//! Owns the text of the `bakeline:current` tag: `Test=2026-11-22T12:00:00Z Prod=…`, ordered by environment.
+//! Parses and formats the `bakeline:current` tag: `Test=2026-11-22T12:00:00Z Prod=…`.
 
 use std::collections::BTreeMap;
 
 use crate::model::{EnvName, Timestamp};
 
-/// The environments where an AMI is current, with since when.
+/// Environments in which an AMI is current, with the time since when.
 pub type Current = BTreeMap<EnvName, Timestamp>;
 
-/// Reads the tag; entries that are not understood are left out.
+/// Parses the tag. Entries that are not valid are skipped.
 #[must_use]
 pub fn parse(text: &str) -> Current {
     text.split_whitespace()
@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Current {
         .collect()
 }
 
-/// Writes the tag.
+/// Formats the tag, ordered by environment.
 #[must_use]
 pub fn format(current: &Current) -> String {
     current
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn round_trips_and_skips_what_it_does_not_know() {
+    fn current_tag_round_trips_and_skips_invalid_entries() {
         let text = "Prod=2026-11-22T12:00:00Z Test=2026-11-23T12:00:00Z";
         assert_eq!(format(&parse(text)), text);
         assert_eq!(

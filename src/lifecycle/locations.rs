@@ -1,4 +1,4 @@
-//! Owns where environments exist: their Regions times their accounts, and which AMIs are at which location.
+//! Determines the locations of environments, and which AMIs are at which location.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::catalog::{Environment, Settings};
 use crate::lifecycle::Record;
 use crate::model::{Ami, Inventory, Location};
 
-/// Where images are built and where decisions are made: the builder's account, the catalog's first Region.
+/// Returns the home location: the builder's account and the first Region of the catalog.
 #[must_use]
 pub fn home(settings: &Settings) -> Location {
     Location {
@@ -15,10 +15,10 @@ pub fn home(settings: &Settings) -> Location {
     }
 }
 
-/// The locations of an environment: home first, because what is decided is decided there, then its Regions in each of its
-/// accounts. An account that is the builder's own (`own`) is not another location.
+/// Returns the locations of an environment: home first, then its Regions in each of its accounts.
+/// `own` is the builder's account; naming it in an environment does not add a location.
 #[must_use]
-pub fn of(settings: &Settings, env: &Environment, own: &str) -> Vec<Location> {
+pub fn in_environment(settings: &Settings, env: &Environment, own: &str) -> Vec<Location> {
     let mut out = vec![home(settings)];
     let accounts: Vec<Option<String>> = match env.accounts.as_slice() {
         [] => vec![None],
@@ -38,14 +38,14 @@ pub fn of(settings: &Settings, env: &Environment, own: &str) -> Vec<Location> {
     out
 }
 
-/// Every location of every environment, home first.
+/// Returns the locations of all environments, home first.
 #[must_use]
-pub fn all(settings: &Settings, own: &str) -> Vec<Location> {
+pub fn in_catalog(settings: &Settings, own: &str) -> Vec<Location> {
     let mut out: Vec<Location> = Vec::new();
     for location in settings
         .environments
         .iter()
-        .flat_map(|e| of(settings, e, own))
+        .flat_map(|e| in_environment(settings, e, own))
     {
         if !out.contains(&location) {
             out.push(location);
@@ -54,9 +54,9 @@ pub fn all(settings: &Settings, own: &str) -> Vec<Location> {
     out
 }
 
-/// The accounts beside the builder's own that environments name.
+/// Returns the accounts of the environments, without the builder's own.
 #[must_use]
-pub fn accounts(settings: &Settings, own: &str) -> BTreeSet<String> {
+pub fn foreign_accounts(settings: &Settings, own: &str) -> BTreeSet<String> {
     settings
         .environments
         .iter()
@@ -66,9 +66,9 @@ pub fn accounts(settings: &Settings, own: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Where an AMI is, seen from the builder's account.
+/// Returns the location of an AMI, relative to the builder's account.
 #[must_use]
-pub fn of_ami(ami: &Ami, own: &str) -> Location {
+pub fn ami_location(ami: &Ami, own: &str) -> Location {
     let foreign = !own.is_empty() && ami.owner != own;
     Location {
         account: foreign.then(|| ami.owner.clone()),
@@ -76,32 +76,32 @@ pub fn of_ami(ami: &Ami, own: &str) -> Location {
     }
 }
 
-/// The records at one location.
+/// Returns the records at one location.
 #[must_use]
-pub fn at<'a>(records: &[Record<'a>], location: &Location, own: &str) -> Vec<Record<'a>> {
+pub fn records_at<'a>(records: &[Record<'a>], location: &Location, own: &str) -> Vec<Record<'a>> {
     records
         .iter()
-        .filter(|r| of_ami(r.ami, own) == *location)
+        .filter(|r| ami_location(r.ami, own) == *location)
         .cloned()
         .collect()
 }
 
-/// This catalog's records at home: what releases and promotions are decided from.
+/// Returns the records at home. Releases and promotions are decided from them.
 #[must_use]
-pub fn at_home<'w>(inventory: &'w Inventory, settings: &Settings) -> Vec<Record<'w>> {
-    at(
-        &Record::all(&inventory.images, &settings.name),
+pub fn records_at_home<'w>(inventory: &'w Inventory, settings: &Settings) -> Vec<Record<'w>> {
+    records_at(
+        &Record::read_all(&inventory.images, &settings.name),
         &home(settings),
         &inventory.account,
     )
 }
 
-/// Why the facts of a location are missing, if they are.
+/// Returns the reason why a location could not be read.
 #[must_use]
-pub fn unread<'w>(inventory: &'w Inventory, location: &Location) -> Option<&'w str> {
+pub fn unreachable_reason<'w>(inventory: &'w Inventory, location: &Location) -> Option<&'w str> {
     inventory
-        .unread
+        .unreachable
         .iter()
-        .find(|(p, _)| p == location)
-        .map(|(_, why)| why.as_str())
+        .find(|(unreachable, _)| unreachable == location)
+        .map(|(_, reason)| reason.as_str())
 }

@@ -1,47 +1,48 @@
-//! Owns what the objects of a lock mean: generations, signs of life, ends; who holds it, until when, and what may be removed.
+//! Interprets the objects of an environment lock in the store.
 //!
-//! A lock is a row of create-only objects below one prefix: `000012.json` (a generation: whoever created it holds the
-//! lock), `000012-000003.json` (its third sign of life, with a later expiry), `000012-end.json` (given back). Only the
-//! latest generation counts. Two clocks are compared when a lock is taken over, the holder's and the taker's: a holder
-//! stops by itself [`margin`] before its expiry, so clocks may differ by that much.
+//! A lock is a sequence of create-only objects below one prefix. `000012.json` is a generation: the
+//! run that created it holds the lock. `000012-000003.json` is its third renewal, with a later
+//! expiry. `000012-end.json` releases it. Only the latest generation counts. A run that takes over
+//! a lock compares its own clock with the clock of the holder. A holder stops [`safety_margin`]
+//! before its expiry, so the clocks may differ by that much.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ProcessIdentity, RunId, Timestamp};
 
-/// So many generations before the latest stay, for people who ask what happened.
-const KEPT: u64 = 5;
+/// Number of generations before the latest that are kept for debugging.
+const KEPT_GENERATIONS: u64 = 5;
 
-/// One generation: who holds the lock.
+/// Holder of a lock: the content of one generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Counts up; the latest holds.
+pub struct LockHolder {
+    /// Number of the generation. The latest one holds the lock.
     pub generation: u64,
-    /// The run.
+    /// Run that holds the lock.
     pub run: RunId,
-    /// Its caller's ARN.
+    /// ARN of the caller.
     pub caller: String,
-    /// The machine it runs on.
+    /// Host name of the machine.
     pub host: String,
-    /// Its process there.
+    /// Process ID on that machine.
     pub pid: u32,
-    /// The process, where the machine can identify it.
+    /// Identity of the process, if the platform provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessIdentity>,
-    /// The CI job's page, where there is one.
+    /// URL of the CI job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// When it took the lock.
+    /// Time when the run took the lock.
     pub since: Timestamp,
-    /// When it loses the lock without another sign of life.
+    /// Time when the lock expires without a renewal.
     pub expires: Timestamp,
 }
 
-impl Holder {
-    /// Who it is, for people.
+impl LockHolder {
+    /// Describes the holder for messages.
     #[must_use]
-    pub fn who(&self) -> String {
+    pub fn describe(&self) -> String {
         let job = self
             .job
             .as_ref()
@@ -53,32 +54,32 @@ impl Holder {
     }
 }
 
-/// A sign of life.
+/// Renewal of a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
-    /// The new expiry.
+    /// New expiry time.
     pub expires: Timestamp,
 }
 
-/// What the names of a lock's objects say of its latest generation.
+/// State of the latest generation of a lock, derived from its object keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Latest {
-    /// The generation.
+pub struct LockStatus {
+    /// Number of the generation.
     pub generation: u64,
-    /// Its last sign of life; 0 when there was none after the first.
+    /// Number of its last renewal, or 0.
     pub renewal: u64,
-    /// Whether it was given back.
-    pub ended: bool,
+    /// True if the holder released the lock.
+    pub released: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Taken(u64),
-    Renewed(u64, u64),
-    Ended(u64),
+enum LockObject {
+    Generation(u64),
+    Renewal(u64, u64),
+    Release(u64),
 }
 
-fn name(key: &str) -> Option<Name> {
+fn parse_key(key: &str) -> Option<LockObject> {
     let stem = key.rsplit('/').next()?.strip_suffix(".json")?;
     let number = |text: &str| {
         text.bytes()
@@ -87,75 +88,80 @@ fn name(key: &str) -> Option<Name> {
             .flatten()
     };
     match stem.split_once('-') {
-        None => Some(Name::Taken(number(stem)?)),
-        Some((generation, "end")) => Some(Name::Ended(number(generation)?)),
-        Some((generation, renewal)) => Some(Name::Renewed(number(generation)?, number(renewal)?)),
+        None => Some(LockObject::Generation(number(stem)?)),
+        Some((generation, "end")) => Some(LockObject::Release(number(generation)?)),
+        Some((generation, renewal)) => {
+            Some(LockObject::Renewal(number(generation)?, number(renewal)?))
+        }
     }
 }
 
-fn generation(name: Name) -> u64 {
+fn object_generation(name: LockObject) -> u64 {
     match name {
-        Name::Taken(g) | Name::Renewed(g, _) | Name::Ended(g) => g,
+        LockObject::Generation(g) | LockObject::Renewal(g, _) | LockObject::Release(g) => g,
     }
 }
 
-/// The latest generation among the keys below a lock's prefix.
+/// Returns the state of the latest generation among the keys below a lock's prefix.
 #[must_use]
-pub fn latest(keys: &[String]) -> Option<Latest> {
-    let names = || keys.iter().filter_map(|k| name(k));
-    let newest = names().map(generation).max()?;
-    let mut out = Latest {
+pub fn latest_state(keys: &[String]) -> Option<LockStatus> {
+    let names = || keys.iter().filter_map(|k| parse_key(k));
+    let newest = names().map(object_generation).max()?;
+    let mut out = LockStatus {
         generation: newest,
         renewal: 0,
-        ended: false,
+        released: false,
     };
     for name in names() {
         match name {
-            Name::Renewed(g, n) if g == newest => out.renewal = out.renewal.max(n),
-            Name::Ended(g) if g == newest => out.ended = true,
+            LockObject::Renewal(g, n) if g == newest => out.renewal = out.renewal.max(n),
+            LockObject::Release(g) if g == newest => out.released = true,
             _ => {}
         }
     }
     Some(out)
 }
 
-/// The keys of generations so old that nobody asks for them any more.
+/// Returns the keys of generations that are too old to be kept.
 #[must_use]
-pub fn stale(keys: &[String]) -> Vec<String> {
-    let Some(latest) = latest(keys) else {
+pub fn stale_keys(keys: &[String]) -> Vec<String> {
+    let Some(latest) = latest_state(keys) else {
         return Vec::new();
     };
-    let old = |key: &&String| name(key).is_some_and(|n| generation(n) + KEPT < latest.generation);
+    let old = |key: &&String| {
+        parse_key(key).is_some_and(|n| object_generation(n) + KEPT_GENERATIONS < latest.generation)
+    };
     keys.iter().filter(old).cloned().collect()
 }
 
-/// The key of a generation.
+/// Returns the key of a generation.
 #[must_use]
-pub fn taken_key(prefix: &str, generation: u64) -> String {
+pub fn generation_key(prefix: &str, generation: u64) -> String {
     format!("{prefix}/{generation:06}.json")
 }
 
-/// The key of a generation's `number`-th sign of life.
+/// Returns the key of a renewal of a generation.
 #[must_use]
-pub fn renewed_key(prefix: &str, generation: u64, number: u64) -> String {
+pub fn renewal_key(prefix: &str, generation: u64, number: u64) -> String {
     format!("{prefix}/{generation:06}-{number:06}.json")
 }
 
-/// The key that says that a generation was given back.
+/// Returns the key that marks a generation as released.
 #[must_use]
-pub fn ended_key(prefix: &str, generation: u64) -> String {
+pub fn release_key(prefix: &str, generation: u64) -> String {
     format!("{prefix}/{generation:06}-end.json")
 }
 
-/// How long before its expiry a holder stops by itself: what clocks may differ by, and what a call under way may take.
+/// Returns the time before its expiry at which a holder stops. It covers clock differences and a
+/// call in progress.
 #[must_use]
-pub fn margin(lease: SignedDuration) -> SignedDuration {
+pub fn safety_margin(lease: SignedDuration) -> SignedDuration {
     lease / 4
 }
 
-/// How often a holder gives a sign of life.
+/// Returns the interval between renewals.
 #[must_use]
-pub fn pace(lease: SignedDuration) -> SignedDuration {
+pub fn renewal_interval(lease: SignedDuration) -> SignedDuration {
     lease / 3
 }
 
@@ -171,55 +177,64 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_generation_counts_whatever_else_lies_there() {
-        assert_eq!(latest(&[]), None);
+    fn latest_generation_ignores_invalid_keys() {
+        assert_eq!(latest_state(&[]), None);
         assert_eq!(
-            latest(&keys(&["notes", "x-end", "-1", "+1", "1-2-3"])),
+            latest_state(&keys(&["notes", "x-end", "-1", "+1", "1-2-3"])),
             None
         );
-        let one = Latest {
+        let one = LockStatus {
             generation: 2,
             renewal: 0,
-            ended: false,
+            released: false,
         };
         assert_eq!(
-            latest(&keys(&["000001", "000001-000007", "000001-end", "000002"])),
+            latest_state(&keys(&["000001", "000001-000007", "000001-end", "000002"])),
             Some(one)
         );
-        let renewed = Latest { renewal: 10, ..one };
+        let renewed = LockStatus { renewal: 10, ..one };
         assert_eq!(
-            latest(&keys(&["000002-000009", "000002-000010", "000002"])),
+            latest_state(&keys(&["000002-000009", "000002-000010", "000002"])),
             Some(renewed)
         );
         assert_eq!(
-            latest(&keys(&["000002", "000002-end"])),
-            Some(Latest { ended: true, ..one })
+            latest_state(&keys(&["000002", "000002-end"])),
+            Some(LockStatus {
+                released: true,
+                ..one
+            })
         );
-        let large = Latest {
+        let large = LockStatus {
             generation: 1_000_000,
             ..one
         };
         assert_eq!(
-            latest(&keys(&["999999", "1000000"])),
+            latest_state(&keys(&["999999", "1000000"])),
             Some(large),
             "by number, not by name"
         );
     }
 
     #[test]
-    fn only_generations_long_past_are_stale() {
+    fn stale_keys_are_older_than_kept_generations() {
         let all: Vec<String> = (1..=9)
-            .flat_map(|g| [taken_key("l", g), renewed_key("l", g, 1), ended_key("l", g)])
+            .flat_map(|g| {
+                [
+                    generation_key("l", g),
+                    renewal_key("l", g, 1),
+                    release_key("l", g),
+                ]
+            })
             .collect();
-        let gone = stale(&all);
-        assert_eq!(gone.len(), 9, "{gone:?}");
+        let stale = stale_keys(&all);
+        assert_eq!(stale.len(), 9, "{stale:?}");
         assert!(
-            gone.iter().all(|k| ["l/000001", "l/000002", "l/000003"]
+            stale.iter().all(|k| ["l/000001", "l/000002", "l/000003"]
                 .iter()
                 .any(|g| k.starts_with(g))),
-            "{gone:?}"
+            "{stale:?}"
         );
-        let left: Vec<String> = all.iter().filter(|k| !gone.contains(k)).cloned().collect();
-        assert_eq!(latest(&left), latest(&all));
+        let kept: Vec<String> = all.iter().filter(|k| !stale.contains(k)).cloned().collect();
+        assert_eq!(latest_state(&kept), latest_state(&all));
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the AMI that is current: from the SSM parameter that publishes it, verified with the AMI's tags, or from tags alone.
+//! Finds the current AMI from its SSM parameter and tags, or from tags alone.
 
 use crate::lifecycle::Record;
 use crate::model::{Arch, EnvName, ImageName, State};
@@ -12,10 +12,11 @@ pub struct Lookup<'r, 'a> {
     pub unusable: Option<String>,
 }
 
-/// Returns the AMI that an environment points at. `published` is the value of the SSM parameter. An AMI that is gone,
-/// disabled, revoked or not released is never returned; the tags of the other AMIs decide then.
+/// Returns the current AMI of an environment. `published` is the value of the SSM parameter. An AMI
+/// that is deregistered, disabled, revoked or not released is never returned. The tags of the other
+/// AMIs decide then.
 #[must_use]
-pub fn published<'r, 'a>(
+pub fn find_published<'r, 'a>(
     records: &'r [Record<'a>],
     published: Option<&str>,
     image: &ImageName,
@@ -24,7 +25,7 @@ pub fn published<'r, 'a>(
 ) -> Lookup<'r, 'a> {
     let Some(id) = published else {
         return Lookup {
-            record: current(records, image, env, arch),
+            record: find_current(records, image, env, arch),
             unusable: None,
         };
     };
@@ -32,20 +33,20 @@ pub fn published<'r, 'a>(
         .iter()
         .find(|r| r.ami.id.as_str() == id && r.image == *image && r.arch == arch);
     match named {
-        Some(record) if record.usable() => Lookup {
+        Some(record) if record.is_usable() => Lookup {
             record: Some(record),
             unusable: None,
         },
         other => Lookup {
-            record: current(records, image, env, arch),
-            unusable: Some(defect(other)),
+            record: find_current(records, image, env, arch),
+            unusable: Some(unusable_reason(other)),
         },
     }
 }
 
-fn defect(named: Option<&Record<'_>>) -> String {
+fn unusable_reason(named: Option<&Record<'_>>) -> String {
     match named {
-        None => "does not exist or was not made by this catalog".to_owned(),
+        None => "does not exist or was not created by this catalog".to_owned(),
         Some(record) if !matches!(record.state, State::Released | State::Held) => {
             format!("is {}", record.state.as_str())
         }
@@ -53,10 +54,10 @@ fn defect(named: Option<&Record<'_>>) -> String {
     }
 }
 
-/// Returns the AMI that an environment points at, from tags alone. If two are tagged as current because a move was
-/// interrupted, the one with the later time wins.
+/// Returns the current AMI of an environment, from tags alone. If an interrupted move left two AMIs
+/// tagged as current, the one with the later time wins.
 #[must_use]
-pub fn current<'r, 'a>(
+pub fn find_current<'r, 'a>(
     records: &'r [Record<'a>],
     image: &ImageName,
     env: &EnvName,
@@ -64,24 +65,25 @@ pub fn current<'r, 'a>(
 ) -> Option<&'r Record<'a>> {
     records
         .iter()
-        .filter(|r| r.image == *image && r.arch == arch && r.usable())
+        .filter(|r| r.image == *image && r.arch == arch && r.is_usable())
         .filter_map(|r| r.current.get(env).map(|since| (since, r)))
         .max_by_key(|(since, r)| (**since, r.version))
         .map(|(_, r)| r)
 }
 
-/// What the next build of an image builds on or is compared with: current on the lowest rung, else the newest usable.
+/// Returns the version that the next build is compared with: the current version of the lowest
+/// environment, or the newest usable one.
 #[must_use]
-pub fn last_good<'r, 'a>(
+pub fn find_last_good<'r, 'a>(
     records: &'r [Record<'a>],
     image: &ImageName,
     lowest: &EnvName,
     arch: Arch,
 ) -> Option<&'r Record<'a>> {
-    current(records, image, lowest, arch).or_else(|| {
+    find_current(records, image, lowest, arch).or_else(|| {
         records
             .iter()
-            .filter(|r| r.image == *image && r.arch == arch && r.usable())
+            .filter(|r| r.image == *image && r.arch == arch && r.is_usable())
             .max_by_key(|r| r.version)
     })
 }

@@ -1,18 +1,19 @@
-//! Owns decisions about finished AMIs: which are ours, what is current, what promotion and retention mean.
+//! Decides what happens to finished AMIs: lookup, promotion, rollback, revocation, retention and
+//! repair.
 
 pub mod current;
 pub mod doctor;
-pub mod ladder;
+pub mod level;
 pub mod locations;
 pub mod lock;
 pub mod lookup;
 pub mod promote;
 pub mod record;
-pub mod retain;
+pub mod retention;
+pub mod retirement;
 pub mod revoke;
 pub mod rollback;
 pub mod rules;
-pub mod rung;
 pub mod sharing;
 pub mod sweep;
 pub mod tags;

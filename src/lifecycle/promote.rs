@@ -1,87 +1,89 @@
-//! Owns what promotion means: may this version move up, and if not, every reason why.
+//! Decides promotions and reports every reason that blocks one.
 
 use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, Environment, Image};
-use crate::lifecycle::{Record, lookup, rung};
+use crate::lifecycle::{Record, level, lookup};
 use crate::model::{EnvName, ImageName, State, Timestamp, Version};
 
-/// What is asked for, beside the image.
+/// Target and circumstances of a promotion.
 #[derive(Debug, Clone)]
-pub struct Wish<'w> {
-    /// The environment to move to.
+pub struct PromotionRequest<'w> {
+    /// Environment to promote to.
     pub to: &'w EnvName,
-    /// Now.
+    /// Time of the decision.
     pub now: Timestamp,
-    /// What moves there in the same command; parents are decided before their children.
-    pub moving: &'w BTreeSet<(ImageName, Version)>,
+    /// Versions that the same command promotes. Parents are decided before their children.
+    pub also_promoted: &'w BTreeSet<(ImageName, Version)>,
 }
 
-/// The decision about one image.
+/// Decision about the promotion of one image.
 #[derive(Debug, Clone)]
 pub enum Promotion<'r, 'a> {
-    /// This version moves; the AMIs in `from` stop being current.
+    /// The version becomes current, and the AMIs in `from` are no longer current.
     Move {
-        /// The version.
+        /// Version to promote.
         record: &'r Record<'a>,
-        /// What is current there now.
+        /// AMIs that are current in the environment now.
         from: Vec<&'r Record<'a>>,
     },
-    /// It is there already.
-    Already(&'r Record<'a>),
-    /// It may not, and every reason why.
+    /// The version is current there already.
+    AlreadyCurrent(&'r Record<'a>),
+    /// The promotion is blocked, with every reason.
     Refused(Vec<String>),
 }
 
-/// Decides a promotion of what is current on the rung below, from the records at home.
+/// Decides the promotion of the version that is current in the environment below, from the records
+/// at home.
 ///
 /// # Errors
-/// `Refused` for: unknown environments, the lowest rung, above the image's ceiling, nothing current below, not released,
-/// not long enough below, a layer parent that is not there.
+/// The promotion is `Refused` if the environment is unknown, is the lowest one, or is above the
+/// limit of the image. It is also refused if no version is current below, or if the version is not
+/// released, has not soaked long enough, or has a parent that is not there.
 #[must_use]
-pub fn promote<'r, 'a>(
+pub fn decide_promotion<'r, 'a>(
     catalog: &Catalog,
     records: &'r [Record<'a>],
     image: &Image,
-    wish: &Wish<'_>,
+    request: &PromotionRequest<'_>,
 ) -> Promotion<'r, 'a> {
     let settings = &catalog.settings;
-    let to = wish.to;
+    let to = request.to;
     let refused = |why: String| Promotion::Refused(vec![why]);
-    let Some(rung) = settings.rung(to) else {
-        return refused(format!("there is no environment `{to}`"));
+    let Some(level) = settings.environment_level(to) else {
+        return refused(format!("unknown environment `{to}`"));
     };
-    if rung == 0 {
+    if level == 0 {
         return refused(format!(
-            "`{to}` is the lowest rung: a release gets there by itself"
+            "`{to}` is the lowest environment: `bakeline release` publishes to it"
         ));
     }
     if settings
-        .rung(&image.environment)
-        .is_some_and(|top| rung > top)
+        .environment_level(&image.environment)
+        .is_some_and(|top| level > top)
     {
         return refused(format!(
-            "`{}` may not go above `{}` (see {})",
+            "`{}` may not be promoted above `{}` (see {})",
             image.name, image.environment, image.file
         ));
     }
-    let below = &settings.environments[rung - 1];
-    let Some(record) = lookup::current(records, &image.name, &below.name, image.arch) else {
+    let below = &settings.environments[level - 1];
+    let Some(record) = lookup::find_current(records, &image.name, &below.name, image.arch) else {
         return refused(format!(
             "nothing of `{}` is current in `{}`; release it first",
             image.name, below.name
         ));
     };
     if record.current.contains_key(to)
-        && lookup::current(records, &image.name, to, image.arch)
+        && lookup::find_current(records, &image.name, to, image.arch)
             .is_some_and(|c| c.ami.id == record.ami.id)
     {
-        return Promotion::Already(record);
+        return Promotion::AlreadyCurrent(record);
     }
     let reasons: Vec<String> = [
-        state(record),
-        soak(record, &settings.environments[rung], below, wish),
-        parent(catalog, records, record, rung, wish),
+        state_objection(record),
+        soak_objection(record, &settings.environments[level], below, request),
+        parent_objection(catalog, records, record, level, request),
     ]
     .into_iter()
     .flatten()
@@ -89,14 +91,14 @@ pub fn promote<'r, 'a>(
     if reasons.is_empty() {
         Promotion::Move {
             record,
-            from: holders(records, record, to),
+            from: other_current_records(records, record, to),
         }
     } else {
         Promotion::Refused(reasons)
     }
 }
 
-fn state(record: &Record<'_>) -> Option<String> {
+fn state_objection(record: &Record<'_>) -> Option<String> {
     let (version, image) = (record.version, &record.image);
     match record.state {
         State::Released => None,
@@ -110,29 +112,29 @@ fn state(record: &Record<'_>) -> Option<String> {
     }
 }
 
-fn soak(
+fn soak_objection(
     record: &Record<'_>,
     to: &Environment,
     below: &Environment,
-    wish: &Wish<'_>,
+    request: &PromotionRequest<'_>,
 ) -> Option<String> {
     let since = record.current.get(&below.name)?;
     let ready = *since + to.gates.soak;
-    (wish.now < ready).then(|| {
+    (request.now < ready).then(|| {
         format!(
-            "version {} has been current in `{}` since {since}, and `{}` asks for {:#}: not before {ready}",
+            "version {} has been current in `{}` since {since}, and `{}` asks for a soak of {:#}: not before {ready}",
             record.version, below.name, to.name, to.gates.soak
         )
     })
 }
 
-/// The exact version it is layered on must have got there, or be on its way in the same command.
-fn parent(
+/// Checks that the parent version reached the environment, or is promoted by the same command.
+fn parent_objection(
     catalog: &Catalog,
     records: &[Record<'_>],
     record: &Record<'_>,
-    rung: usize,
-    wish: &Wish<'_>,
+    level: usize,
+    request: &PromotionRequest<'_>,
 ) -> Option<String> {
     let settings = &catalog.settings;
     let (image, version) = record.parent.as_ref()?;
@@ -140,22 +142,22 @@ fn parent(
         r.image == *image
             && r.version == *version
             && r.state == State::Released
-            && rung::reached(settings, r).is_some_and(|reached| reached >= rung)
+            && level::reached_level(settings, r).is_some_and(|reached| reached >= level)
     };
-    let open = !settings.environments[rung].gates.parent
+    let allowed = !settings.environments[level].gates.parent
         || records.iter().any(|r| there(&r))
-        || wish.moving.contains(&(image.clone(), *version));
-    (!open).then(|| {
+        || request.also_promoted.contains(&(image.clone(), *version));
+    (!allowed).then(|| {
         format!(
             "version {} is layered on {image}@{version}, which is not in `{}`; promote `{image}` first or together",
-            record.version, wish.to
+            record.version, request.to
         )
     })
 }
 
-/// Every other AMI of the image that says it is current in `env`.
+/// Returns the other AMIs of the image that are tagged as current in `env`.
 #[must_use]
-pub fn holders<'r, 'a>(
+pub fn other_current_records<'r, 'a>(
     records: &'r [Record<'a>],
     to: &Record<'_>,
     env: &EnvName,

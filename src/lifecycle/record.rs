@@ -1,31 +1,31 @@
-//! Owns reading an AMI's tags into what they mean, and the question whether this catalog made it.
+//! Parses the tags of AMIs, and accepts only AMIs that this catalog created.
 
 use crate::lifecycle::current::{self, Current};
 use crate::lifecycle::tags;
 use crate::model::{Ami, Arch, CatalogName, ImageName, State, Version};
 
-/// An AMI that this catalog made, with its tags understood.
+/// AMI of this catalog with its tags parsed.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
-    /// The AMI itself.
+    /// The AMI.
     pub ami: &'a Ami,
-    /// Which image it is a version of.
+    /// Image of which it is a version.
     pub image: ImageName,
-    /// Which version.
+    /// Version of the image.
     pub version: Version,
-    /// Its architecture.
+    /// Architecture of the AMI.
     pub arch: Arch,
-    /// Where it is in its life.
+    /// State of the version.
     pub state: State,
-    /// Where it is current.
+    /// Environments in which it is current.
     pub current: Current,
-    /// The layer parent.
+    /// Parent version of a custom image.
     pub parent: Option<(ImageName, Version)>,
 }
 
 impl<'a> Record<'a> {
-    /// Reads an AMI; none unless its tags say that this catalog made exactly this AMI (a hand copy carries the tags
-    /// but another id than `bakeline:self`).
+    /// Parses an AMI. Returns none unless its tags prove that this catalog created exactly this
+    /// AMI: a copy made by hand has a different ID than `bakeline:self`.
     #[must_use]
     pub fn read(ami: &'a Ami, catalog: &CatalogName) -> Option<Self> {
         let tag = |key: &str| ami.tags.get(key).map(String::as_str);
@@ -48,9 +48,10 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Every AMI of `images` that this catalog made, newest version of each image first.
+    /// Returns the records of `images` that this catalog created, newest version of each image
+    /// first.
     #[must_use]
-    pub fn all(images: &'a [Ami], catalog: &CatalogName) -> Vec<Self> {
+    pub fn read_all(images: &'a [Ami], catalog: &CatalogName) -> Vec<Self> {
         let mut out: Vec<Self> = images
             .iter()
             .filter_map(|a| Self::read(a, catalog))
@@ -61,13 +62,13 @@ impl<'a> Record<'a> {
         out
     }
 
-    /// Whether it may be found at all: passed its checks, not withdrawn, usable.
+    /// Returns whether lookups may find the AMI: released or held, and available in EC2.
     #[must_use]
-    pub fn usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         matches!(self.state, State::Released | State::Held) && self.ami.status == "available"
     }
 
-    /// A tag's value, or nothing.
+    /// Returns the value of a tag, or an empty text.
     #[must_use]
     pub fn tag(&self, key: &str) -> &str {
         self.ami.tags.get(key).map_or("", String::as_str)

@@ -1,14 +1,16 @@
-//! Owns what a revocation reaches: a version with all that is layered on it, and what becomes current in their location.
+//! Determines what a revocation affects: all versions built from the revoked one, and their
+//! replacements.
 
 use std::collections::BTreeSet;
 
 use crate::catalog::Settings;
-use crate::lifecycle::{Record, rung};
+use crate::lifecycle::{Record, level};
 use crate::model::{EnvName, ImageName, State, Version};
 
-/// A version and everything layered on it, children after their parents, by the `bakeline:parent` tags of all locations.
+/// Returns a version and all versions that are layered on it, parents first. The tag
+/// `bakeline:parent` of all locations decides.
 #[must_use]
-pub fn family(
+pub fn affected_versions(
     records: &[Record<'_>],
     image: &ImageName,
     version: Version,
@@ -30,18 +32,20 @@ pub fn family(
     out
 }
 
-/// What an environment points at instead of `gone` at one location: whoever says it is current there already, else the
-/// newest released version of the same image that got there; `doomed` versions are out of the question.
+/// Returns the AMI that replaces `revoked` in an environment at one location: an AMI that is tagged
+/// as current already, or the newest released version that reached the environment. Versions that
+/// match `is_affected` are excluded.
 #[must_use]
-pub fn instead<'r, 'a>(
+pub fn find_replacement<'r, 'a>(
     settings: &Settings,
     here: &'r [Record<'a>],
-    gone: &Record<'_>,
+    revoked: &Record<'_>,
     env: &EnvName,
-    doomed: &dyn Fn(&Record<'_>) -> bool,
+    is_affected: &dyn Fn(&Record<'_>) -> bool,
 ) -> Option<&'r Record<'a>> {
-    let same =
-        |r: &&Record<'_>| r.image == gone.image && r.arch == gone.arch && r.usable() && !doomed(r);
+    let same = |r: &&Record<'_>| {
+        r.image == revoked.image && r.arch == revoked.arch && r.is_usable() && !is_affected(r)
+    };
     let holder = here
         .iter()
         .filter(same)
@@ -49,8 +53,9 @@ pub fn instead<'r, 'a>(
     if let Some((.., record)) = holder.max_by_key(|(since, version, _)| (*since, *version)) {
         return Some(record);
     }
-    let rung = settings.rung(env)?;
-    let there = |r: &&Record<'_>| rung::reached(settings, r).is_some_and(|reached| reached >= rung);
+    let level = settings.environment_level(env)?;
+    let there =
+        |r: &&Record<'_>| level::reached_level(settings, r).is_some_and(|reached| reached >= level);
     here.iter()
         .filter(same)
         .filter(|r| r.state == State::Released)

@@ -1,308 +1,310 @@
-//! Owns prune's rules, one function each; README.md states them for people, and a reference is written from that text.
+//! Implements the retention rules, one function for each. The documentation states the same rules
+//! for users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::retain::{Answer, Location, Rules, location};
+use super::retention::{LocationKey, RetentionRules, RuleResult, location_key};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Arch, ImageName, Reference, State, Timestamp, Version};
 
-/// An AMI launched within this many days by somebody stays.
-const LATELY_DAYS: i64 = 7;
-/// Launches this soon after creation are our own boot check and the builds of children (EC2 reports launches about a
-/// day late, so this can't be told more exactly).
+/// Number of days for which a launch keeps an AMI.
+const RECENT_DAYS: i64 = 7;
+/// Launches within this time after creation are our own boot checks and builds of children. EC2
+/// reports launches about a day late, so the source of a launch is not known more exactly.
 const OWN_LAUNCH_HOURS: i64 = 1;
 
-/// An image in a location, and the rung it is counted on.
-type Group<'r> = (Location<'r>, &'r ImageName, Arch, Option<usize>);
+/// Versions that are counted together: location, image, architecture and environment level.
+type VersionGroup<'r> = (LocationKey<'r>, &'r ImageName, Arch, Option<usize>);
 
-/// The versions that counting keeps.
-pub(super) struct Counted<'r> {
-    newest: BTreeMap<Group<'r>, BTreeSet<Version>>,
-    reserve: BTreeMap<Group<'r>, BTreeSet<Version>>,
+/// Versions that the `newest` and `reserve` rules keep.
+pub(super) struct CountedVersions<'r> {
+    newest: BTreeMap<VersionGroup<'r>, BTreeSet<Version>>,
+    reserve: BTreeMap<VersionGroup<'r>, BTreeSet<Version>>,
 }
 
-impl<'r> Counted<'r> {
-    /// Counts the versions of each image, location, architecture and rung.
-    pub(super) fn of(records: &'r [Record<'_>], rules: &Rules<'_>) -> Self {
+impl<'r> CountedVersions<'r> {
+    /// Counts the versions of each image, location, architecture and environment level.
+    pub(super) fn count(records: &'r [Record<'_>], rules: &RetentionRules<'_>) -> Self {
         let (mut newest, mut reserve) = (BTreeMap::new(), BTreeMap::new());
-        for record in records.iter().filter(|r| r.usable()) {
-            let rung = rules.rung(record);
-            insert(&mut newest, group(record, rung), record.version);
+        for record in records.iter().filter(|r| r.is_usable()) {
+            let level = rules.level(record);
+            add_version(&mut newest, version_group(record, level), record.version);
             if record.state == State::Released {
-                (1..=rung.unwrap_or(0))
-                    .for_each(|at| insert(&mut reserve, group(record, Some(at)), record.version));
+                (1..=level.unwrap_or(0)).for_each(|at| {
+                    add_version(
+                        &mut reserve,
+                        version_group(record, Some(at)),
+                        record.version,
+                    )
+                });
             }
         }
-        let retention =
-            |rung: Option<usize>| rung.map_or(&rules.otherwise, |at| &rules.ladder[at].1);
+        let retention = |level: Option<usize>| {
+            level.map_or(&rules.default_retention, |at| &rules.environments[at].1)
+        };
         newest
             .iter_mut()
-            .for_each(|(g, versions)| cut(versions, retention(g.3).keep));
+            .for_each(|(g, versions)| keep_newest(versions, retention(g.3).keep));
         reserve
             .iter_mut()
-            .for_each(|(g, versions)| cut(versions, retention(g.3).reserve));
+            .for_each(|(g, versions)| keep_newest(versions, retention(g.3).reserve));
         Self { newest, reserve }
     }
 }
 
-fn group<'r>(record: &'r Record<'_>, rung: Option<usize>) -> Group<'r> {
-    (location(record), &record.image, record.arch, rung)
+fn version_group<'r>(record: &'r Record<'_>, level: Option<usize>) -> VersionGroup<'r> {
+    (location_key(record), &record.image, record.arch, level)
 }
 
-fn insert<'r>(
-    counted: &mut BTreeMap<Group<'r>, BTreeSet<Version>>,
-    group: Group<'r>,
+fn add_version<'r>(
+    counted: &mut BTreeMap<VersionGroup<'r>, BTreeSet<Version>>,
+    group: VersionGroup<'r>,
     version: Version,
 ) {
     counted.entry(group).or_default().insert(version);
 }
 
-/// Leaves the newest `keep`.
-fn cut(versions: &mut BTreeSet<Version>, keep: u32) {
+/// Removes all but the newest `keep` versions.
+fn keep_newest(versions: &mut BTreeSet<Version>, keep: u32) {
     while versions.len() > usize::try_from(keep).unwrap_or(usize::MAX) {
         versions.pop_first();
     }
 }
 
-/// Asks every rule that looks at one AMI.
-pub(super) fn ask(
+/// Applies every rule that considers a single AMI.
+pub(super) fn apply_rules(
     record: &Record<'_>,
-    rules: &Rules<'_>,
-    counted: &Counted<'_>,
-    refs: &[&Reference],
-) -> Vec<Answer> {
+    rules: &RetentionRules<'_>,
+    counted: &CountedVersions<'_>,
+    references: &[&Reference],
+) -> Vec<RuleResult> {
     let mut out = Vec::new();
-    if rules.leaving != Some(&record.image) {
+    if rules.retired_image != Some(&record.image) {
         out.extend([
-            current(record),
-            newest(record, rules, counted),
-            young(record, rules),
-            reserve(record, rules, counted),
-            known(record, rules),
+            current_rule(record),
+            newest_rule(record, rules, counted),
+            age_rule(record, rules),
+            reserve_rule(record, rules, counted),
+            orphan_rule(record, rules),
         ]);
     }
     out.extend([
-        finished(record),
-        referenced(record, rules, refs),
-        launched(record, rules),
-        protected(record),
+        state_rule(record),
+        reference_rule(record, rules, references),
+        launch_rule(record, rules),
+        protection_rule(record),
     ]);
     out
 }
 
-fn answer(rule: &str, keeps: bool, yes: impl FnOnce() -> String, no: impl Into<String>) -> Answer {
-    Answer {
+/// Returns the result of a rule that keeps an AMI.
+pub(super) fn kept(rule: &str, reason: String) -> RuleResult {
+    RuleResult {
         rule: rule.to_owned(),
-        keeps,
-        because: if keeps { yes() } else { no.into() },
+        keep: true,
+        reason,
     }
 }
 
-fn current(record: &Record<'_>) -> Answer {
-    // What can't be read protects: it may say that the AMI is current.
+/// Returns the result of a rule that does not keep an AMI.
+pub(super) fn not_kept(rule: &str, reason: impl Into<String>) -> RuleResult {
+    RuleResult {
+        rule: rule.to_owned(),
+        keep: false,
+        reason: reason.into(),
+    }
+}
+
+fn current_rule(record: &Record<'_>) -> RuleResult {
+    // An invalid tag keeps the AMI, because the AMI may be current.
     let tag = record.tag(tags::CURRENT).trim();
     if !tag.is_empty() && tag.split_whitespace().count() != record.current.len() {
-        return answer(
+        return kept(
             "current",
-            true,
-            || format!("`{}` can't be read: {tag:?}", tags::CURRENT),
-            "",
+            format!("invalid tag `{}`: {tag:?}", tags::CURRENT),
         );
     }
+    if record.current.is_empty() {
+        return not_kept("current", "not current");
+    }
     let envs: Vec<&str> = record.current.keys().map(|e| e.as_str()).collect();
-    answer(
-        "current",
-        !envs.is_empty(),
-        || format!("current in {}", envs.join(", ")),
-        "current nowhere",
-    )
+    kept("current", format!("current in {}", envs.join(", ")))
 }
 
-fn newest(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answer {
-    let rung = rules.rung(record);
+fn newest_rule(
+    record: &Record<'_>,
+    rules: &RetentionRules<'_>,
+    counted: &CountedVersions<'_>,
+) -> RuleResult {
+    let level = rules.level(record);
     let keep = rules.retention(record).keep;
-    let location = rung.map_or("no environment", |at| rules.ladder[at].0);
-    let keeps = record.usable()
-        && counted
-            .newest
-            .get(&group(record, rung))
-            .is_some_and(|versions| versions.contains(&record.version));
-    let no = match (record.usable(), keep) {
-        (false, _) => format!(
-            "not counted: {}, {}",
-            record.state.as_str(),
-            record.ami.status
-        ),
-        (true, 0) => format!("only the reserve counts in {location}"),
-        (true, _) => format!("not among the newest {keep} in {location}"),
+    let env = level.map_or("no environment", |at| rules.environments[at].0);
+    let group = version_group(record, level);
+    let is_newest = counted
+        .newest
+        .get(&group)
+        .is_some_and(|versions| versions.contains(&record.version));
+    let reason = match (record.state, keep) {
+        _ if record.is_usable() && is_newest => {
+            return kept("newest", format!("among the newest {keep} in {env}"));
+        }
+        (State::Retiring, _) => "already retiring".to_owned(),
+        (state, _) if !record.is_usable() => state.as_str().to_owned(),
+        (_, 0) if level.unwrap_or(0) > 0 => format!("not in the rollback reserve of {env}"),
+        (_, 0) => format!("no version is kept in {env}"),
+        _ => format!("not among the newest {keep} in {env}"),
     };
-    answer(
-        "newest",
-        keeps,
-        || format!("among the newest {keep} in {location}"),
-        no,
-    )
+    not_kept("newest", reason)
 }
 
-fn young(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
+/// Reason of the age rule if the retention settings have no minimum age.
+pub(super) const NO_MINIMUM_AGE: &str = "no minimum age";
+
+fn age_rule(record: &Record<'_>, rules: &RetentionRules<'_>) -> RuleResult {
     let days = i64::from(rules.retention(record).days);
-    let age = age(record.version, rules.now);
-    let keeps = days > 0 && record.usable() && age.is_some_and(|age| age < days);
-    let no = if days == 0 {
-        "age does not count".to_owned()
+    let age = age_in_days(record.version, rules.now);
+    if days == 0 {
+        not_kept("young", NO_MINIMUM_AGE)
+    } else if record.is_usable() && age.is_some_and(|age| age < days) {
+        kept("young", format!("younger than {days} days"))
     } else {
-        format!("not younger than {days} days")
-    };
-    answer("young", keeps, || format!("younger than {days} days"), no)
+        not_kept("young", format!("at least {days} days old"))
+    }
 }
 
-/// Days from a version's day to today, both UTC; none where the version's day is no date.
-fn age(version: Version, now: Timestamp) -> Option<i64> {
+/// Returns the days from the day of a version to today, both in UTC. Returns none if the version
+/// has no valid date.
+fn age_in_days(version: Version, now: Timestamp) -> Option<i64> {
     let part = |value: u32| i8::try_from(value).ok();
     let year = i16::try_from(version.day / 10_000).ok()?;
-    let day = jiff::civil::Date::new(
-        year,
-        part(version.day / 100 % 100)?,
-        part(version.day % 100)?,
-    )
-    .ok()?;
-    Some(
-        now.to_zoned(jiff::tz::TimeZone::UTC)
-            .date()
-            .duration_since(day)
-            .as_hours()
-            / 24,
-    )
+    let month = part(version.day / 100 % 100)?;
+    let day = jiff::civil::Date::new(year, month, part(version.day % 100)?).ok()?;
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    Some(today.duration_since(day).as_hours() / 24)
 }
 
-fn reserve(record: &Record<'_>, rules: &Rules<'_>, counted: &Counted<'_>) -> Answer {
-    let kept = (1..rules.ladder.len()).rev().find(|at| {
-        let reached = rules.rung(record).is_some_and(|rung| rung >= *at);
-        let versions = counted.reserve.get(&group(record, Some(*at)));
+fn reserve_rule(
+    record: &Record<'_>,
+    rules: &RetentionRules<'_>,
+    counted: &CountedVersions<'_>,
+) -> RuleResult {
+    let reserved_at = (1..rules.environments.len()).rev().find(|at| {
+        let reached = rules.level(record).is_some_and(|level| level >= *at);
+        let versions = counted.reserve.get(&version_group(record, Some(*at)));
         reached
-            && record.usable()
+            && record.is_usable()
             && record.state == State::Released
             && versions.is_some_and(|v| v.contains(&record.version))
     });
-    let yes = || {
-        let (name, retention) = &rules.ladder[kept.unwrap_or(0)];
-        format!(
-            "among the newest {} that reached {name} (rollback reserve)",
-            retention.reserve
-        )
+    let Some(level) = reserved_at else {
+        return not_kept("reserve", "not in the rollback reserve");
     };
-    answer(
-        "reserve",
-        kept.is_some(),
-        yes,
-        "not in the rollback reserve",
-    )
+    let (env, retention) = &rules.environments[level];
+    let reason = format!(
+        "among the newest {} that reached {env} (rollback reserve)",
+        retention.reserve
+    );
+    kept("reserve", reason)
 }
 
-fn known(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
-    let keeps = !rules.images.contains(&record.image) && record.state != State::Retiring;
-    answer(
+fn orphan_rule(record: &Record<'_>, rules: &RetentionRules<'_>) -> RuleResult {
+    let image = &record.image;
+    if rules.images.contains(image) || record.state == State::Retiring {
+        return not_kept("orphaned", "in the catalog");
+    }
+    kept(
         "orphaned",
-        keeps,
-        || format!("not in the catalog: bakeline retire {}", record.image),
-        "its image is wanted",
+        format!("not in the catalog (run `bakeline retire {image}`)"),
     )
 }
 
-fn finished(record: &Record<'_>) -> Answer {
+fn state_rule(record: &Record<'_>) -> RuleResult {
     let (state, status) = (record.state, record.ami.status.as_str());
-    let yes = match (state, status) {
-        (State::Candidate, _) => Some("a candidate: not prune's business".to_owned()),
-        (State::Retiring, "available") if record.tag(tags::RETIRING).contains("disable=") => {
-            Some(format!(
-                "enabled again by somebody: bakeline restore {}",
+    let enabled_again = || record.tag(tags::RETIRING).contains("disable=");
+    let reason = match (state, status) {
+        (State::Candidate, _) => "candidate AMI (handled by sweep)".to_owned(),
+        (State::Retiring, "available") if enabled_again() => {
+            format!(
+                "enabled again, but not by bakeline (run `bakeline restore {}`)",
                 record.ami.id
-            ))
+            )
         }
-        (State::Retiring, "disabled") | (_, "available") => None,
-        (_, "disabled") => Some("disabled by somebody else than bakeline".to_owned()),
-        (_, other) => Some(format!("{other}: not prune's business")),
+        (State::Retiring, "disabled") | (_, "available") => {
+            return not_kept("finished", "ready to use");
+        }
+        (_, "disabled") => "disabled, but not by bakeline".to_owned(),
+        (_, other) => format!("AMI state is {other}"),
     };
-    answer(
-        "finished",
-        yes.is_some(),
-        || yes.clone().unwrap_or_default(),
-        "finished",
-    )
+    kept("finished", reason)
 }
 
-fn referenced(record: &Record<'_>, rules: &Rules<'_>, references: &[&Reference]) -> Answer {
-    let leaving = rules.leaving.filter(|image| **image == record.image);
-    let pointers = leaving.map(|image| format!("/bakeline/{}/{image}/", rules.catalog));
-    let own = |r: &Reference| {
-        r.kind == "parameter" && pointers.as_ref().is_some_and(|p| r.by.starts_with(p))
+fn reference_rule(
+    record: &Record<'_>,
+    rules: &RetentionRules<'_>,
+    references: &[&Reference],
+) -> RuleResult {
+    let retired = rules.retired_image.filter(|image| **image == record.image);
+    let pointers = retired.map(|image| format!("/bakeline/{}/{image}/", rules.catalog));
+    let is_own_pointer = |r: &Reference| {
+        r.kind == "parameter" && pointers.as_ref().is_some_and(|p| r.referrer.starts_with(p))
     };
-    let by: Vec<String> = references
+    let referrers: Vec<String> = references
         .iter()
-        .filter(|r| r.kind != SHARED && !own(r))
-        .map(|r| format!("{} {}", r.kind, r.by))
+        .filter(|r| r.kind != SHARED && !is_own_pointer(r))
+        .map(|r| format!("{} {}", r.kind, r.referrer))
         .collect();
-    answer(
-        "referenced",
-        !by.is_empty(),
-        || format!("used by {}", by.join(", ")),
-        "nothing refers to it",
-    )
+    if referrers.is_empty() {
+        return not_kept("referenced", "not referenced");
+    }
+    kept("referenced", format!("used by {}", referrers.join(", ")))
 }
 
-/// The kind of reference that is a launch permission.
+/// Kind of reference for a launch permission.
 pub const SHARED: &str = "shared-with";
 
-fn launched(record: &Record<'_>, rules: &Rules<'_>) -> Answer {
+fn launch_rule(record: &Record<'_>, rules: &RetentionRules<'_>) -> RuleResult {
     let time = |text: &str| text.parse::<Timestamp>().ok();
-    let created = time(&record.ami.created);
-    let last = record.ami.last_launched.as_deref().and_then(time);
-    // What can't be read protects.
-    if let (Some(text), None) = (&record.ami.last_launched, last) {
-        return answer(
+    let not_launched = || {
+        not_kept(
             "launched",
-            true,
-            || format!("launched at a time that can't be read: {text:?}"),
-            "",
-        );
-    }
-    let keeps = last.is_some_and(|last| {
-        let ours =
-            created.is_some_and(|c| last.as_second() - c.as_second() <= OWN_LAUNCH_HOURS * 3600);
-        !ours && rules.now.as_second() - last.as_second() < LATELY_DAYS * 86_400
-    });
-    let yes = || {
-        format!(
-            "launched {}",
-            last.map_or_else(String::new, |l| l.to_string())
+            format!("not launched in the last {RECENT_DAYS} days"),
         )
     };
-    answer(
-        "launched",
-        keeps,
-        yes,
-        format!("not launched in the last {LATELY_DAYS} days"),
-    )
+    let Some(text) = record.ami.last_launched.as_deref() else {
+        return not_launched();
+    };
+    // An invalid time keeps the AMI.
+    let Some(last) = time(text) else {
+        return kept(
+            "launched",
+            format!("invalid time of the last launch: {text:?}"),
+        );
+    };
+    let is_own_launch = time(&record.ami.created)
+        .is_some_and(|created| last.as_second() - created.as_second() <= OWN_LAUNCH_HOURS * 3600);
+    if is_own_launch || rules.now.as_second() - last.as_second() >= RECENT_DAYS * 86_400 {
+        return not_launched();
+    }
+    kept("launched", format!("launched {last}"))
 }
 
-fn protected(record: &Record<'_>) -> Answer {
-    answer(
-        "protected",
-        record.ami.protected,
-        || "protected from deregistration".to_owned(),
-        "not protected",
-    )
+fn protection_rule(record: &Record<'_>) -> RuleResult {
+    if record.ami.protected {
+        kept("protected", "protected from deregistration".to_owned())
+    } else {
+        not_kept("protected", "not protected")
+    }
 }
 
-/// With whom an AMI is shared, if with anybody.
-pub(super) fn shared(record: &Record<'_>, references: &[&Reference]) -> Option<String> {
-    let mut with: Vec<&str> = references
+/// Returns the accounts with which an AMI is shared, or `all`.
+pub(super) fn shared_accounts(record: &Record<'_>, references: &[&Reference]) -> Option<String> {
+    let mut accounts: Vec<&str> = references
         .iter()
         .filter(|r| r.kind == SHARED)
-        .map(|r| r.by.as_str())
+        .map(|r| r.referrer.as_str())
         .collect();
-    if record.ami.public && !with.contains(&"all") {
-        with.insert(0, "all");
+    if record.ami.public && !accounts.contains(&"all") {
+        accounts.insert(0, "all");
     }
-    (!with.is_empty()).then(|| with.join(", "))
+    (!accounts.is_empty()).then(|| accounts.join(", "))
 }

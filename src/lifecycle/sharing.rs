@@ -1,20 +1,23 @@
-//! Reads and writes the tag that records which permission to copy an AMI a run gave to another account.
+//! Parses and formats the tag that records the permission of another account to copy an AMI.
 //!
-//! The tag `bakeline:sharing:<account>` is written before the permission is given: `all run=RUN expires=TIME`, or `ami` and
-//! the snapshots instead of `all`. A run that is killed leaves it to the next one, to a sweep or to the doctor.
+//! The tag `bakeline:sharing:<account>` is written before the permission is granted. Its value is
+//! `all run=RUN expires=TIME`, or `ami` and snapshot IDs instead of `all`. If a run is killed, the
+//! next run, a sweep or the doctor removes the permission.
 
 use crate::lifecycle::tags;
-use crate::model::{Ami, RunId, Sharing, SnapshotId, Tags, Temporary, TemporaryKind, Timestamp};
+use crate::model::{
+    Ami, RunId, Sharing, SnapshotId, Tags, TemporaryKind, TemporaryResource, Timestamp,
+};
 
 /// Returns the key of the tag for an account.
 #[must_use]
-pub fn key(account: &str) -> String {
+pub fn tag_key(account: &str) -> String {
     format!("{}{account}", tags::SHARING)
 }
 
 /// Returns every permission that a copy of an AMI needs.
 #[must_use]
-pub fn everything(ami: &Ami) -> Sharing {
+pub fn full_permission(ami: &Ami) -> Sharing {
     Sharing {
         image: true,
         snapshots: ami.snapshots.iter().cloned().collect(),
@@ -25,7 +28,7 @@ pub fn everything(ami: &Ami) -> Sharing {
 #[must_use]
 pub fn format(ami: &Ami, sharing: &Sharing, run: &RunId, expires: Timestamp) -> String {
     let by = format!("run={run} expires={expires}");
-    if *sharing == everything(ami) {
+    if *sharing == full_permission(ami) {
         return format!("all {by}");
     }
     let snapshots = sharing.snapshots.iter().map(SnapshotId::as_str);
@@ -41,10 +44,10 @@ pub fn format(ami: &Ami, sharing: &Sharing, run: &RunId, expires: Timestamp) -> 
 /// Reads the permissions from the tag of an account.
 #[must_use]
 pub fn parse(ami: &Ami, account: &str) -> Sharing {
-    let text = ami.tags.get(&key(account)).map_or("", String::as_str);
+    let text = ami.tags.get(&tag_key(account)).map_or("", String::as_str);
     let has = |what: &str| text.split_whitespace().any(|word| word == what);
     if has("all") {
-        return everything(ami);
+        return full_permission(ami);
     }
     Sharing {
         image: has("ami"),
@@ -57,9 +60,9 @@ pub fn parse(ami: &Ami, account: &str) -> Sharing {
     }
 }
 
-/// Returns the copy permissions that the tags of an AMI record, as temporary things of the runs that gave them. A copy that
-/// was made by hand carries the tags, but no run gave its permissions.
-pub fn temporaries(ami: &Temporary) -> impl Iterator<Item = Temporary> + '_ {
+/// Returns the copy permissions that the tags of an AMI record, as temporary resources of the runs
+/// that granted them. A copy made by hand carries the tags too, but no run granted its permissions.
+pub fn copy_permissions(ami: &TemporaryResource) -> impl Iterator<Item = TemporaryResource> + '_ {
     let own = ami.tags.get(tags::SELF) == Some(&ami.id);
     ami.tags
         .iter()
@@ -79,7 +82,7 @@ pub fn temporaries(ami: &Temporary) -> impl Iterator<Item = Temporary> + '_ {
                     .map(|name| (tags::CATALOG.to_owned(), name.clone())),
             );
             let kind = TemporaryKind::CopyPermission;
-            Some(Temporary {
+            Some(TemporaryResource {
                 kind,
                 name: account.to_owned(),
                 tags: own,

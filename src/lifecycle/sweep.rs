@@ -1,65 +1,75 @@
-//! Owns what a sweep may remove: temporary things past their expiry or of a dead run, and nothing else.
+//! Decides which temporary resources a sweep removes: expired ones and those of ended runs.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::lifecycle::tags;
-use crate::model::{CatalogName, Region, RunId, State, Temporary, TemporaryKind, Timestamp};
+use crate::model::{
+    CatalogName, Region, RunId, State, TemporaryKind, TemporaryResource, Timestamp,
+};
 
-/// What is known of a run from the store.
+/// Facts about a run from the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFacts {
-    /// Whether it holds a lock that has not expired.
-    pub alive: bool,
-    /// The names of the AMIs it set out to build, with why one that has no tags must stay. Packer tags an AMI last, so that
-    /// a build which began and never finished may have left one without tags: only then is there no reason.
-    pub amis: BTreeMap<String, Option<String>>,
+    /// True if the run holds a lock that has not expired.
+    pub active: bool,
+    /// AMI names that the run planned to build. The value is the reason why an untagged AMI of this
+    /// name must stay. It is none for a build that started and never finished: Packer tags an AMI
+    /// last, so such a build may have left an untagged AMI.
+    pub planned_amis: BTreeMap<String, Option<String>>,
 }
 
-/// What is known and wished when deciding.
+/// Inputs of the decision about leftovers.
 #[derive(Debug)]
-pub struct Sweep<'a> {
-    /// Whose things.
+pub struct SweepRules<'a> {
+    /// Catalog that owns the resources.
     pub catalog: &'a CatalogName,
-    /// The Region where builds make their AMIs, in the builder's own account.
+    /// Region of the builds, in the builder's account.
     pub home: &'a Region,
-    /// Now.
+    /// Time of the decision.
     pub now: Timestamp,
-    /// The runs the store knows.
+    /// Runs that the store knows.
     pub runs: &'a BTreeMap<RunId, RunFacts>,
-    /// By the id of an AMI without tags, what refers to it, or why that is not known.
-    pub referred: &'a BTreeMap<String, String>,
-    /// Whether to take what old Packer versions leave without tags: only its name and age say what it is.
-    pub packer: bool,
+    /// References to untagged AMIs by AMI ID, or the reason why they are unknown.
+    pub references: &'a BTreeMap<String, String>,
+    /// True to remove untagged resources that old Packer versions left. Only their name and age
+    /// identify them.
+    pub packer_leftovers: bool,
 }
 
-/// The decision about one thing.
+/// Decision about one temporary resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Leftover {
-    /// The thing.
-    pub thing: Temporary,
-    /// Whether it goes.
+    /// The resource.
+    #[serde(rename = "thing")]
+    pub resource: TemporaryResource,
+    /// True if the sweep removes the resource.
     pub remove: bool,
-    /// Why.
-    pub because: String,
+    /// Reason for the decision.
+    #[serde(rename = "because")]
+    pub reason: String,
 }
 
-/// How old a thing of Packer's without tags must be: no build of anybody takes a day.
+/// Minimum age of an untagged Packer resource. No build takes a day.
 const PACKER_HOURS: i64 = 24;
 
-impl Sweep<'_> {
-    /// Decides about every thing that is this catalog's, or that Packer may have left; in the order of removal.
+impl SweepRules<'_> {
+    /// Decides about every resource of this catalog, and about those that Packer may have left.
+    /// Returns them in the order of removal.
     #[must_use]
-    pub fn decide(&self, things: &[Temporary]) -> Vec<Leftover> {
-        let mut out: Vec<Leftover> = things.iter().filter_map(|thing| self.ask(thing)).collect();
+    pub fn find_leftovers(&self, resources: &[TemporaryResource]) -> Vec<Leftover> {
+        let mut out: Vec<Leftover> = resources
+            .iter()
+            .filter_map(|resource| self.classify(resource))
+            .collect();
         out.sort_by(|a, b| {
             let key = |l: &Leftover| {
                 (
-                    l.thing.kind,
-                    l.thing.region.clone(),
-                    l.thing.account.clone(),
-                    l.thing.id.clone(),
+                    l.resource.kind,
+                    l.resource.region.clone(),
+                    l.resource.account.clone(),
+                    l.resource.id.clone(),
                 )
             };
             key(a).cmp(&key(b))
@@ -67,28 +77,37 @@ impl Sweep<'_> {
         out
     }
 
-    fn ask(&self, thing: &Temporary) -> Option<Leftover> {
-        let answer = match thing.tags.get(tags::CATALOG) {
-            Some(name) if name == self.catalog.as_str() => self.ours(thing)?,
+    fn classify(&self, resource: &TemporaryResource) -> Option<Leftover> {
+        let decision = match resource.tags.get(tags::CATALOG) {
+            Some(name) if name == self.catalog.as_str() => self.classify_tagged(resource)?,
             Some(_) => return None,
-            None => self.untagged(thing)?,
+            None => self.classify_untagged(resource)?,
         };
-        let (remove, because) = answer;
+        let (remove, reason) = decision;
         Some(Leftover {
-            thing: thing.clone(),
+            resource: resource.clone(),
             remove,
-            because,
+            reason,
         })
     }
 
-    /// A thing with this catalog's tag; what has no expiry is not temporary.
-    fn ours(&self, thing: &Temporary) -> Option<(bool, String)> {
-        let expires = thing.tags.get(tags::EXPIRES)?;
-        if thing.used && matches!(thing.kind, TemporaryKind::Snapshot | TemporaryKind::Volume) {
-            return None; // It goes with the AMI or the instance that has it.
+    /// Decides about a resource with the tag of this catalog. A resource without expiry is not
+    /// temporary.
+    fn classify_tagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        let expires = resource.tags.get(tags::EXPIRES)?;
+        if resource.used
+            && matches!(
+                resource.kind,
+                TemporaryKind::Snapshot | TemporaryKind::Volume
+            )
+        {
+            return None; // Removed together with its AMI or instance.
         }
-        if thing.tags.get(tags::SELF).is_some_and(|id| *id != thing.id)
-            && thing.kind == TemporaryKind::Image
+        if resource
+            .tags
+            .get(tags::SELF)
+            .is_some_and(|id| *id != resource.id)
+            && resource.kind == TemporaryKind::Image
         {
             return None; // A copy made by hand, with the tags of a candidate.
         }
@@ -99,57 +118,57 @@ impl Sweep<'_> {
             State::Retiring,
         ]
         .map(State::as_str);
-        if thing.kind == TemporaryKind::Image
-            && thing
+        if resource.kind == TemporaryKind::Image
+            && resource
                 .tags
                 .get(tags::STATE)
                 .is_some_and(|state| released.contains(&state.as_str()))
         {
             return None;
         }
-        let run = RunId(thing.tags.get(tags::RUN).cloned().unwrap_or_default());
+        let run = RunId(resource.tags.get(tags::RUN).cloned().unwrap_or_default());
         Some(match (self.runs.get(&run), expires.parse::<Timestamp>()) {
-            (Some(facts), _) if facts.alive => (false, format!("run {run} is alive")),
+            (Some(facts), _) if facts.active => (false, format!("run {run} is active")),
             (_, Ok(expires)) if expires <= self.now => (true, format!("expired at {expires}")),
-            (Some(_), _) if thing.tags.contains_key(tags::KEPT) => (
+            (Some(_), _) if resource.tags.contains_key(tags::KEPT) => (
                 false,
-                format!("kept for a look until {expires} (--keep-failed)"),
+                format!("kept for inspection until {expires} (--keep-failed)"),
             ),
-            (Some(_), _) => (true, format!("run {run} is over")),
+            (Some(_), _) => (true, format!("run {run} has ended")),
             (None, Ok(expires)) => (
                 false,
-                format!("run {run} is not known here, and it expires only at {expires}"),
+                format!("run {run} is unknown, and the resource expires at {expires}"),
             ),
             (None, Err(_)) => (
                 false,
-                format!("`{}` is {expires:?}, which is no time", tags::EXPIRES),
+                format!(
+                    "`{}` is {expires:?}, which is not a valid time",
+                    tags::EXPIRES
+                ),
             ),
         })
     }
 
-    fn untagged(&self, thing: &Temporary) -> Option<(bool, String)> {
-        if thing.kind == TemporaryKind::Image {
-            return self.bare(thing);
+    fn classify_untagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        if resource.kind == TemporaryKind::Image {
+            return self.classify_untagged_ami(resource);
         }
-        let made = packer_time(&thing.name).filter(|_| {
+        let created = packer_time(&resource.name).filter(|_| {
             matches!(
-                thing.kind,
+                resource.kind,
                 TemporaryKind::KeyPair | TemporaryKind::SecurityGroup
             )
         })?;
-        let hours = (self.now.as_second() - made.as_second()) / 3600;
-        Some(if thing.used {
-            (false, "Packer's, by its name, and in use".to_owned())
+        let hours = (self.now.as_second() - created.as_second()) / 3600;
+        Some(if resource.used {
+            (false, "named by Packer, in use".to_owned())
         } else if hours < PACKER_HOURS {
-            (
-                false,
-                format!("Packer's, by its name, and made {hours} hours ago"),
-            )
-        } else if self.packer {
+            (false, format!("named by Packer, created {hours} hours ago"))
+        } else if self.packer_leftovers {
             (
                 true,
                 format!(
-                    "Packer's, by its name, made {} days ago and not in use",
+                    "named by Packer, created {} days ago, not in use",
                     hours / 24
                 ),
             )
@@ -157,7 +176,7 @@ impl Sweep<'_> {
             (
                 false,
                 format!(
-                    "Packer's, by its name, made {} days ago: --packer-leftovers takes it",
+                    "named by Packer, created {} days ago (remove it with --packer-leftovers)",
                     hours / 24
                 ),
             )
@@ -165,34 +184,35 @@ impl Sweep<'_> {
     }
 }
 
-impl Sweep<'_> {
-    /// An AMI without any tag, known by its name alone. Only what its own build left may go, and that is at one location; anybody
-    /// can give a copy elsewhere the same name, or take the tags of a good AMI away.
-    fn bare(&self, thing: &Temporary) -> Option<(bool, String)> {
-        if !thing.tags.is_empty() || thing.account.is_some() || thing.region != *self.home {
+impl SweepRules<'_> {
+    /// Decides about an AMI without tags, which only its name identifies. Only an AMI at the build
+    /// location may be removed: a copy elsewhere can have the same name, and a user can delete the
+    /// tags of a good AMI.
+    fn classify_untagged_ami(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+        if !resource.tags.is_empty() || resource.account.is_some() || resource.region != *self.home
+        {
             return None;
         }
-        let (run, facts, why) = self
-            .runs
-            .iter()
-            .find_map(|(run, facts)| facts.amis.get(&thing.name).map(|why| (run, facts, why)))?;
-        Some(if facts.alive {
-            (false, format!("run {run} is alive"))
+        let (run, facts, why) = self.runs.iter().find_map(|(run, facts)| {
+            facts
+                .planned_amis
+                .get(&resource.name)
+                .map(|why| (run, facts, why))
+        })?;
+        Some(if facts.active {
+            (false, format!("run {run} is active"))
         } else if let Some(why) = why {
-            (false, format!("it has no tags, but {why}"))
-        } else if let Some(used) = self.referred.get(&thing.id) {
-            (false, format!("it has no tags, but {used}"))
+            (false, format!("untagged, but {why}"))
+        } else if let Some(used) = self.references.get(&resource.id) {
+            (false, format!("untagged, but {used}"))
         } else {
-            (
-                true,
-                format!("run {run} was building it when it died, so it has no tags"),
-            )
+            (true, format!("untagged: run {run} ended while building it"))
         })
     }
 }
 
-/// When Packer made a thing of this name. `packer_<uuid>`: the first eight digits are the time in seconds (Packer SDK,
-/// `TimeOrderedUUID`).
+/// Returns the time at which Packer created a resource of this name. In `packer_<uuid>` the first
+/// eight digits are the time in seconds (Packer SDK, `TimeOrderedUUID`).
 fn packer_time(name: &str) -> Option<Timestamp> {
     let uuid = name.strip_prefix("packer_")?;
     let digits = |part: &str| {

@@ -1,59 +1,61 @@
-//! Owns the tag schema: the keys under which state lives on an AMI. Version 1; changing a meaning breaks every AMI.
+//! Defines the tag keys that hold the state of an AMI. A changed meaning breaks every existing AMI.
 
-/// `1`; for upgrades.
+/// Version of the tag schema.
 pub const SCHEMA: &str = "bakeline:schema";
-/// The value of [`SCHEMA`] that this bakeline writes and reads.
+/// Value of [`SCHEMA`] that this version of bakeline reads and writes.
 pub const SCHEMA_VERSION: &str = "1";
-/// The catalog's name: whose it is.
+/// Name of the catalog that owns the AMI.
 pub const CATALOG: &str = "bakeline:catalog";
-/// The AMI's own id: a copy made by hand differs here.
+/// ID of the AMI itself. It differs on a copy made by hand.
 pub const SELF: &str = "bakeline:self";
-/// The image's name.
+/// Name of the image.
 pub const IMAGE: &str = "bakeline:image";
 /// The version.
 pub const VERSION: &str = "bakeline:version";
 /// The architecture.
 pub const ARCH: &str = "bakeline:arch";
-/// Where it is in its life.
+/// State of the version.
 pub const STATE: &str = "bakeline:state";
-/// The environments where it is current, with since.
+/// Environments in which the version is current, with the time since when.
 pub const CURRENT: &str = "bakeline:current";
-/// The environments that were rolled back from this version, each with the time at which the version before became current.
+/// Environments that were rolled back from this version, with the time at which the earlier version
+/// became current again.
 pub const ROLLED_BACK: &str = "bakeline:rolled-back";
-/// `image@version` it is layered on.
+/// Parent version of a custom image: `image@version`.
 pub const PARENT: &str = "bakeline:parent";
-/// `region:ami` it was really built from; provenance only.
+/// AMI that Packer started from: `region:ami`. For information only.
 pub const BASE: &str = "bakeline:base";
-/// `region:ami` of the original, on copies.
+/// Original of a copy: `region:ami`.
 pub const ORIGIN: &str = "bakeline:origin";
-/// The vendor AMI that a base image's chain of builds started from, with its creation date: `ami-… 2026-11-01T…`.
+/// Vendor AMI that a chain of builds started from, with its creation date: `ami-… 2026-11-01T…`.
 pub const SOURCE: &str = "bakeline:source";
-/// How many builds on itself lie between this version and its origin.
+/// Number of builds between this version and its origin.
 pub const DEPTH: &str = "bakeline:depth";
-/// When the controls were last judged on a boot without a build.
+/// Time of the last recheck.
 pub const CHECKED: &str = "bakeline:checked";
-/// The digest of the recipe.
+/// Digest of the recipe.
 pub const RECIPE: &str = "bakeline:recipe";
-/// The digest of the controls it passed.
+/// Digest of the controls that the version passed.
 pub const CHECKS: &str = "bakeline:checks";
-/// The run that made it.
+/// Run that created the AMI.
 pub const RUN: &str = "bakeline:run";
-/// The commit of the catalog.
+/// Commit of the catalog.
 pub const COMMIT: &str = "bakeline:commit";
-/// The caller that made it.
+/// ARN of the caller that created the AMI.
 pub const BY: &str = "bakeline:by";
-/// When a temporary thing may be swept.
+/// Time after which a sweep may remove a temporary resource.
 pub const EXPIRES: &str = "bakeline:expires";
-/// On what `--keep-failed` left for a person to look at: the run's own end does not make it a leftover.
+/// Mark on a resource that `--keep-failed` left for inspection. The end of the run does not make it
+/// a leftover.
 pub const KEPT: &str = "bakeline:kept";
-/// Where it is on the way out: `deprecate=TIME disable=TIME was=STATE`.
+/// Progress of the retirement: `deprecate=TIME disable=TIME was=STATE`.
 pub const RETIRING: &str = "bakeline:retiring";
-/// The launch permissions it had before it was disabled: how many, then as many as fit.
+/// Launch permissions before the AMI was disabled: their number, then as many as fit.
 pub const PERMISSIONS: &str = "bakeline:permissions";
-/// With an account's number behind it: what of this AMI that account may use only while a copy is made.
+/// Prefix of the tag that records the temporary copy permission of an account.
 pub const SHARING: &str = "bakeline:sharing:";
-/// EC2's display name.
+/// Display name in EC2.
 pub const NAME: &str = "Name";
 
-/// A tag value's longest length in characters (EC2 user guide, "Tag restrictions").
+/// Maximum length of a tag value in characters (EC2 user guide, "Tag restrictions").
 pub const MAX_VALUE: usize = 256;

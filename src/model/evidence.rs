@@ -1,4 +1,5 @@
-//! Owns what the store remembers of builds, as plain data: recipe manifests, pending updates, how past runs ended.
+//! Defines the stored evidence of builds as plain data: manifests, pending updates and build
+//! history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,109 +7,112 @@ use serde::{Deserialize, Serialize};
 
 use super::{AmiId, Arch, ImageName, RunId, Timestamp, Update, Version};
 
-/// The version of the shapes in this file.
+/// Version of the formats in this file.
 pub const EVIDENCE_SCHEMA: u32 = 1;
 
-/// What one released version was made from, input by input; kept at `evidence::keys::manifest`.
+/// Inputs of one released version. Stored at `evidence::keys::manifest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of this shape: [`EVIDENCE_SCHEMA`].
+    /// Version of this format: [`EVIDENCE_SCHEMA`].
     pub schema: u32,
-    /// The image.
+    /// Name of the image.
     pub image: ImageName,
-    /// Its architecture.
+    /// Architecture of the version.
     pub arch: Arch,
-    /// The version.
+    /// Version of the image.
     pub version: Version,
-    /// The digest of the recipe, as in the tag `bakeline:recipe`.
+    /// Digest of the recipe, as in the tag `bakeline:recipe`.
     pub recipe: String,
-    /// Every input of the recipe with its value or digest.
+    /// Inputs of the recipe with their values or digests.
     pub inputs: BTreeMap<String, String>,
-    /// The digest of all controls, as in the tag `bakeline:checks`.
+    /// Digest of all controls, as in the tag `bakeline:checks`.
     pub checks: String,
-    /// Every control's id with its digest.
+    /// Digests of the controls by ID.
     pub controls: BTreeMap<String, String>,
-    /// `region:ami` it was built from.
+    /// AMI that the build started from: `region:ami`.
     #[serde(default)]
     pub base: Option<String>,
-    /// `image@version` it is layered on.
+    /// Parent version: `image@version`.
     #[serde(default)]
     pub parent: Option<String>,
-    /// The commit of the catalog.
+    /// Commit of the catalog.
     #[serde(default)]
     pub commit: Option<String>,
-    /// The run that made it.
+    /// Run that built the version.
     pub run: RunId,
-    /// Why it was built.
+    /// Reasons for the build.
     #[serde(default)]
     pub reasons: Vec<String>,
 }
 
-/// The updates found pending on a released version; kept at `evidence::keys::probe`.
+/// Pending updates of a released version. Stored at `evidence::keys::probe`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The version of this shape: [`EVIDENCE_SCHEMA`].
     pub schema: u32,
-    /// The image.
+    /// Name of the image.
     pub image: ImageName,
-    /// The version that was booted.
+    /// Version of the booted AMI.
     pub version: Version,
-    /// The AMI that was booted.
+    /// ID of the booted AMI.
     pub ami: AmiId,
-    /// When it was asked.
+    /// Time of the probe.
     pub at: Timestamp,
-    /// When security updates were first found pending on this version.
+    /// Time when security updates were first found on this version.
     #[serde(default)]
     pub since: Option<Timestamp>,
-    /// Every pending update, sorted.
+    /// Pending updates, sorted.
     pub pending: Vec<Update>,
 }
 
-/// How past runs went for one image.
+/// Build history of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
-    /// Seconds that its finished builds took, newest first.
+pub struct BuildHistory {
+    /// Durations of its finished builds in seconds, newest first.
     #[serde(default)]
     pub seconds: Vec<u64>,
-    /// The newest run that tried to build it, if it failed: the run and what went wrong.
+    /// Newest run that tried to build the image, with its failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<(RunId, String)>,
 }
 
-/// What the store knows that decisions read. All of it may be missing: it explains, the tags decide.
+/// Facts from the store that decisions use. All of them may be missing: tags decide, evidence
+/// explains.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// The manifest of each image's last good version, as far as it was asked for and is there.
+    /// Manifests of the last good versions, if requested and available.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub manifests: BTreeMap<ImageName, Manifest>,
-    /// The updates last found pending on each image.
+    /// Last known pending updates of each image.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<ImageName, Probe>,
-    /// How past runs went.
+    /// Build history of each image.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub history: BTreeMap<ImageName, Past>,
-    /// What the store holds, where that was asked: by the doctor only.
+    pub history: BTreeMap<ImageName, BuildHistory>,
+    /// Contents of the store. Only the doctor reads them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreInventory>,
 }
 
-/// What the store holds of the versions that exist, for comparing it with their tags.
+/// Contents of the store about existing versions, for a comparison with their tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreInventory {
-    /// Where it is, for people.
+    /// Location of the store for messages.
     pub location: String,
-    /// Why it could not be read; then the rest is empty and means nothing.
+    /// Reason why the store could not be read. The other fields are empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unread: Option<String>,
-    /// Every key about images and launch permissions, and the result of every run.
+    #[serde(rename = "unread")]
+    pub unreachable: Option<String>,
+    /// Keys of images and launch permissions, and of the result of every run.
     #[serde(default)]
     pub keys: BTreeSet<String>,
-    /// By key, the recipes that can be read of the versions that exist.
+    /// Valid manifests of existing versions, by key.
     #[serde(default)]
     pub recipes: BTreeMap<String, Manifest>,
-    /// By key, what a run directory of this machine has of what the store lacks.
+    /// Missing objects that a run directory on this machine has, by key.
     #[serde(default)]
-    pub found: BTreeMap<String, String>,
+    #[serde(rename = "found")]
+    pub recoverable: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! Owns the facts gathered from outside, as plain data: AMIs, what refers to them, the commit, the whole inventory.
+//! Defines the inventory: facts from AWS, git and the store as plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,62 +10,63 @@ use super::{AmiId, Evidence, ImageName, Region, SnapshotId, Timestamp};
 /// Tags of one cloud resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// One AMI as the cloud describes it; all that decisions are made from.
+/// AMI as EC2 describes it, reduced to the facts that decisions use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ami {
-    /// Its id, unique within a Region.
+    /// ID of the AMI, unique within a Region.
     pub id: AmiId,
-    /// The Region it is in.
+    /// Region of the AMI.
     pub region: Region,
-    /// Its EC2 name.
+    /// Name in EC2.
     pub name: String,
-    /// The account that owns it.
+    /// Account that owns the AMI.
     pub owner: String,
-    /// Its architecture in EC2's words.
+    /// Architecture in EC2's spelling.
     pub arch: String,
-    /// When it was made, RFC 3339.
+    /// Creation time, RFC 3339.
     pub created: String,
-    /// EC2's state: `pending`, `available`, `failed`, `disabled`, …
+    /// State in EC2: `pending`, `available`, `failed`, `disabled`, …
     pub status: String,
-    /// The root device's name, such as `/dev/xvda`.
+    /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
-    /// The snapshots behind it.
+    /// Snapshots of the AMI.
     pub snapshots: Vec<SnapshotId>,
-    /// Its tags.
-    #[serde(default, deserialize_with = "packed")]
+    /// Tags of the AMI.
+    #[serde(default, deserialize_with = "deserialize_compact")]
     pub tags: Tags,
-    /// Whether everybody may launch it.
+    /// True if the AMI is public.
     #[serde(default)]
     pub public: bool,
-    /// When it was last launched, as far as EC2 says (it lags by about a day).
+    /// Time of the last launch. EC2 reports it about a day late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_launched: Option<String>,
-    /// Whether EC2 refuses to deregister it.
+    /// True if deregistration protection is enabled.
     #[serde(default)]
     pub protected: bool,
 }
 
-/// The commit a catalog was read at.
+/// Commit of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
-    /// The full hash.
+    /// Full hash of the commit.
     pub id: String,
-    /// Whether the work tree differs from it.
+    /// True if the work tree has uncommitted changes.
     pub dirty: bool,
 }
 
-/// What refers to an AMI and so keeps it from being retired.
+/// Reference that keeps an AMI from being retired.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// The AMI referred to.
+    /// ID of the AMI.
     pub ami: AmiId,
-    /// `instance`, `launch-template`, `parameter`, `shared-with`.
+    /// Kind of the referrer: `instance`, `launch-template`, `parameter`, `shared-with`.
     pub kind: String,
-    /// Its id or name.
-    pub by: String,
+    /// ID or name of the referrer.
+    #[serde(rename = "by")]
+    pub referrer: String,
 }
 
 /// Permissions to copy an AMI that another account has by its own account ID.
@@ -77,14 +78,14 @@ pub struct Sharing {
     pub snapshots: BTreeSet<SnapshotId>,
 }
 
-/// Where AMIs live: a Region of an account.
+/// Location of AMIs: a Region of an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Location {
-    /// The account; none is the builder's own.
+    /// Account; none for the builder's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The Region.
+    /// Region of the location.
     pub region: Region,
 }
 
@@ -97,57 +98,64 @@ impl fmt::Display for Location {
     }
 }
 
-/// An SSM parameter that publishes an AMI's id.
+/// SSM parameter that publishes an AMI ID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pointer {
-    /// Where it is.
+    /// Location of the parameter.
     #[serde(rename = "place")]
     pub location: Location,
-    /// Its name, see [`super::pointer_name`].
+    /// Name of the parameter; see [`super::pointer_name`].
     pub name: String,
-    /// What it holds.
+    /// Value of the parameter.
     pub value: String,
 }
 
-/// The facts gathered from outside before deciding: plain data that can be saved, sent with a bug report and replayed.
+/// Facts collected before a decision, as plain data that can be saved, sent with a bug report and
+/// replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// The version of this shape.
+    /// Version of this format.
     pub schema: u32,
-    /// When it was gathered.
-    pub taken: Timestamp,
-    /// The account asked.
+    /// Time when the facts were collected.
+    #[serde(rename = "taken")]
+    pub captured_at: Timestamp,
+    /// Account of the caller.
     pub account: String,
-    /// Who asked.
+    /// ARN of the caller.
     pub caller: String,
-    /// The commit of the catalog, where it lies in a git work tree.
+    /// Commit of the catalog, if it is in a git work tree.
     #[serde(default)]
     pub commit: Option<Commit>,
-    /// Every AMI of this catalog in its Regions and accounts, whatever its state, ordered by Region, name and id.
+    /// AMIs of this catalog in its Regions and accounts, in any state, ordered by Region, name and
+    /// ID.
     pub images: Vec<Ami>,
-    /// For each base image the newest AMI its source names in the builder's Region, if there is one.
+    /// Newest source AMI of each base image in the Region of the builder, if it exists.
     #[serde(default)]
     pub sources: BTreeMap<ImageName, Option<Ami>>,
-    /// What refers to the AMIs above.
+    /// References to the AMIs.
     #[serde(default)]
     pub references: Vec<Reference>,
-    /// What the store remembers of past builds.
+    /// Evidence of past builds.
     #[serde(default)]
     pub evidence: Evidence,
-    /// The SSM parameters that publish what is current, where they were asked for.
+    /// SSM parameters of this catalog, if they were requested.
     #[serde(default)]
     pub parameters: Vec<Pointer>,
-    /// The locations whose facts could not be read, with the reason.
+    /// Locations that could not be read, with the reason.
     #[serde(default)]
-    pub unread: Vec<(Location, String)>,
+    #[serde(rename = "unread")]
+    pub unreachable: Vec<(Location, String)>,
 }
 
-/// The version of [`Inventory`]'s shape that this bakeline writes and reads.
+/// Version of the [`Inventory`] format that this version of bakeline reads and writes.
 pub const INVENTORY_SCHEMA: u32 = 1;
 
-/// Reads tags into a map without gaps: one that grows key by key is half empty, and a inventory has tens of thousands.
-fn packed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+/// Deserializes tags into a compact map. A map that grows key by key is half empty, and an
+/// inventory has tens of thousands of them.
+fn deserialize_compact<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Tags, D::Error> {
     Ok(Tags::deserialize(deserializer)?.into_iter().collect())
 }

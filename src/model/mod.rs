@@ -1,4 +1,4 @@
-//! Owns the nouns of the domain: names, ids, versions, and the facts about AMIs that everything else speaks of.
+//! Defines the terms of the domain: names, IDs, versions, states and the inventory.
 
 mod evidence;
 mod inventory;
@@ -14,15 +14,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::platform::Update;
-pub use evidence::{EVIDENCE_SCHEMA, Evidence, Manifest, Past, Probe, StoreInventory};
+pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
 pub use inventory::{
     Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, Tags,
 };
 pub use jiff::Timestamp;
 pub use process::ProcessIdentity;
-pub use temporary::{Temporary, TemporaryKind};
+pub use temporary::{TemporaryKind, TemporaryResource};
 
-/// Why a text is not a name of the kind asked for; reads after "is not a valid …: ".
+/// Error for an invalid name. The text follows "is not a valid …: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NameError(pub String);
@@ -35,7 +35,7 @@ macro_rules! text_newtype {
         pub struct $name(pub String);
 
         impl $name {
-            /// The text itself.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -57,55 +57,57 @@ macro_rules! text_newtype {
 }
 
 text_newtype! {
-    /// The name of an image in the catalog, such as `jdk`; see [`check_name`].
+    /// Name of an image in the catalog, such as `jdk`; see [`check_name`].
     ImageName
 }
 text_newtype! {
-    /// The catalog's own name: what tells its AMIs from those of another catalog in the same account.
+    /// Name of the catalog. It separates the AMIs of several catalogs in one account.
     CatalogName
 }
 text_newtype! {
-    /// An environment's name, such as `Test`.
+    /// Name of an environment, such as `Test`.
     EnvName
 }
 text_newtype! {
-    /// An AWS Region code, such as `eu-west-1`.
+    /// AWS Region code, such as `eu-west-1`.
     Region
 }
 text_newtype! {
-    /// An AMI's id, such as `ami-0abc…`.
+    /// ID of an AMI, such as `ami-0abc…`.
     AmiId
 }
 text_newtype! {
-    /// An EBS snapshot's id.
+    /// ID of an EBS snapshot.
     SnapshotId
 }
 text_newtype! {
-    /// An EC2 instance's id.
+    /// ID of an EC2 instance.
     InstanceId
 }
 text_newtype! {
-    /// The id of one execution of bakeline; sorts by start time.
+    /// ID of one execution of bakeline. IDs sort by start time.
     RunId
 }
 
 impl AmiId {
     /// Returns the words of a text that look like AMI IDs.
     pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words
+        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        parts
             .filter(|word| word.starts_with("ami-"))
             .map(Self::from)
     }
 }
 
-/// Checks a catalog or image name: 1 to 40 of `a-z 0-9 -`, starting with a letter, not ending in `-`.
+/// Checks a catalog or image name: 1 to 40 characters of `a-z 0-9 -` that start with a letter and
+/// do not end with `-`.
 ///
-/// Narrower than EC2 (AMI names: 3 to 128 characters) and Packer (build names: `[A-Za-z0-9_-]`, because the target
-/// field of its machine-readable output is not escaped), so that every name made from it is valid everywhere.
+/// The rule is stricter than EC2 (AMI names: 3 to 128 characters) and Packer (build names:
+/// `[A-Za-z0-9_-]`, because the target field of its machine-readable output is not escaped), so
+/// that every derived name is valid everywhere.
 ///
 /// # Errors
-/// What is wrong, as a fragment.
+/// The violated rule, as a fragment of a sentence.
 pub fn check_name(text: &str) -> Result<(), NameError> {
     let wrong = |what: &str| Err(NameError(what.to_owned()));
     if text.is_empty() || text.len() > 40 {
@@ -129,7 +131,7 @@ pub fn check_name(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// A processor architecture as EC2 spells it.
+/// Processor architecture in EC2's spelling.
 #[derive(
     Debug,
     Clone,
@@ -156,7 +158,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// EC2's word for it.
+    /// Returns the spelling of EC2.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,19 +186,20 @@ impl FromStr for Arch {
     }
 }
 
-/// An image version, `YYYYMMDD.N`: the UTC day of the run that built it and a counter within the day.
+/// Image version, `YYYYMMDD.N`: the UTC day of the run that built it and a counter within the day.
 ///
-/// Versions are ordered by this alone, never by an AMI's creation date: a copy is younger than its original.
+/// Versions are ordered by this value, never by the creation date of an AMI: a copy is newer than
+/// its original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// `YYYYMMDD` as a number.
+    /// Day as the number `YYYYMMDD`.
     pub day: u32,
-    /// Counts from 1 within the day.
+    /// Counter within the day, from 1.
     pub number: u32,
 }
 
 impl Version {
-    /// The version that follows everything in `existing` on the UTC day of `now`.
+    /// Returns the version that follows all versions in `existing` on the UTC day of `now`.
     #[must_use]
     pub fn next(now: Timestamp, existing: impl IntoIterator<Item = Version>) -> Self {
         let date = now.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -262,7 +265,7 @@ impl<'de> Deserialize<'de> for Version {
 /// Versions of packer-plugin-amazon that builds accept, in the syntax that Packer and Cargo share.
 pub const AMAZON_PLUGIN_VERSIONS: &str = ">= 1.2.0, < 2.0.0";
 
-/// The catalog name of an AMI: `<catalog>/<image>/<arch>/<version>-<run>`.
+/// Returns the EC2 name of an AMI: `<catalog>/<image>/<arch>/<version>-<run>`.
 #[must_use]
 pub fn ami_name(
     catalog: &CatalogName,
@@ -274,30 +277,31 @@ pub fn ami_name(
     format!("{catalog}/{image}/{arch}/{version}-{run}")
 }
 
-/// The SSM parameter that publishes what is current: `/bakeline/<catalog>/<image>/<env>/<arch>`.
+/// Returns the name of the SSM parameter for the current AMI:
+/// `/bakeline/<catalog>/<image>/<env>/<arch>`.
 #[must_use]
 pub fn pointer_name(catalog: &CatalogName, image: &ImageName, env: &EnvName, arch: Arch) -> String {
     format!("/bakeline/{catalog}/{image}/{env}/{arch}")
 }
 
-/// Where an AMI is in its life, as written in `bakeline:state`.
+/// State of a version, as in the tag `bakeline:state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Exists, but has not passed its boot checks; no lookup returns it.
+    /// Not yet passed its boot checks; no lookup returns it.
     Candidate,
-    /// Passed everything.
+    /// Passed all checks.
     Released,
-    /// Kept from being promoted again.
+    /// Blocked from promotion and from builds on it.
     Held,
-    /// Withdrawn.
+    /// Withdrawn with all versions built from it.
     Revoked,
-    /// On the way out.
+    /// In retirement.
     Retiring,
 }
 
 impl State {
-    /// The tag's value.
+    /// Returns the value of the tag.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

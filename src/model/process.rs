@@ -1,8 +1,8 @@
-//! Identity of a process.
+//! Identifies processes.
 
 use serde::{Deserialize, Serialize};
 
-/// A process, so that another one on the same machine can find out whether it has ended.
+/// Identity of a process. Another process on the same machine can find out whether it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// ID of the kernel's boot: a machine that was restarted has another one.

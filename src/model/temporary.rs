@@ -1,16 +1,16 @@
-//! Owns the temporary things of a run as the cloud describes them: what a sweep looks at.
+//! Defines temporary resources of runs, which a sweep inspects.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Region, Tags};
 
-/// What kind of thing it is, in the order in which they can be removed: what others depend on comes last.
+/// Kind of a temporary resource, in the order of removal: dependencies come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TemporaryKind {
     /// An instance that is not terminated.
     Instance,
-    /// An AMI that was never released, or half a copy.
+    /// An AMI that was never released, or an unfinished copy.
     Image,
     /// A snapshot.
     Snapshot,
@@ -25,7 +25,7 @@ pub enum TemporaryKind {
 }
 
 impl TemporaryKind {
-    /// The words people use.
+    /// Returns the name for messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,31 +40,32 @@ impl TemporaryKind {
     }
 }
 
-/// One thing that may be left over.
+/// Temporary resource that may be left over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Temporary {
-    /// What it is.
+pub struct TemporaryResource {
+    /// Kind of the resource.
     pub kind: TemporaryKind,
-    /// Its id.
+    /// ID of the resource.
     pub id: String,
-    /// Its name, where it has one: of a key pair, a group, an AMI. Of a copy permission it is the account.
+    /// Name of a key pair, security group or AMI. For a copy permission, the account.
     #[serde(default)]
     pub name: String,
-    /// The Region it is in.
+    /// Region of the resource.
     pub region: Region,
-    /// The account, where it is not the builder's own.
+    /// Account, unless it is the builder's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Its tags.
+    /// Tags of the resource.
     pub tags: Tags,
-    /// Whether something that lives uses it: an instance the group or key, an AMI the snapshot, an instance the volume.
+    /// True if the resource is in use: a group or key by an instance, a snapshot by an AMI, a
+    /// volume by an instance.
     #[serde(default)]
     pub used: bool,
 }
 
-impl Temporary {
-    /// Returns a name that no other temporary thing has: one AMI may be shared with several accounts.
+impl TemporaryResource {
+    /// Returns a unique name. One AMI may be shared with several accounts.
     #[must_use]
     pub fn unique_name(&self) -> String {
         match self.kind {

@@ -1,9 +1,9 @@
-//! Owns the tests of names and versions.
+//! Tests of names and versions.
 
 use super::*;
 
 #[test]
-fn versions_order_by_number_not_by_text() {
+fn versions_order_by_number() {
     let v = |s: &str| s.parse::<Version>().expect(s);
     assert!(v("20261122.10") > v("20261122.9"));
     assert!(v("20261123.1") > v("20261122.10"));
@@ -22,7 +22,7 @@ fn versions_order_by_number_not_by_text() {
 }
 
 #[test]
-fn the_next_version_counts_up_from_what_exists() {
+fn next_version_follows_existing_ones() {
     let now: Timestamp = "2026-11-22T23:59:59Z".parse().expect("time");
     let v = |s: &str| s.parse::<Version>().expect(s);
     assert_eq!(Version::next(now, []), v("20261122.1"));
@@ -33,12 +33,12 @@ fn the_next_version_counts_up_from_what_exists() {
     assert_eq!(
         Version::next(now, [v("20261123.2")]),
         v("20261123.3"),
-        "a clock behind never goes back"
+        "a late clock never lowers the version"
     );
 }
 
 #[test]
-fn names_are_narrow() {
+fn check_name_accepts_only_short_lower_case_names() {
     for good in ["jdk", "base-debian-12", "a"] {
         assert_eq!(check_name(good), Ok(()), "{good}");
     }

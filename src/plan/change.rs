@@ -1,4 +1,4 @@
-//! Owns comparing two sets of named inputs: which moved, and the words for it.
+//! Compares two sets of named inputs and describes the differences.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::Serialize;
 
 use crate::plan::fingerprint::ORDER;
 
-/// One input that is not what it was.
+/// Changed input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Change {
-    /// The input, such as `script images/tomcat/configure.sh`.
+pub struct InputChange {
+    /// Name of the input, such as `script images/tomcat/configure.sh`.
     pub input: String,
-    /// Its value or digest then; none when it is new.
+    /// Earlier value or digest; none for a new input.
     pub then: Option<String>,
-    /// Its value or digest now; none when it is gone.
+    /// Current value or digest; none for a removed input.
     pub now: Option<String>,
 }
 
-impl Change {
-    /// `package nginx added`, `script images/x.sh changed`, `disk_gib 10 -> 20`.
+impl InputChange {
+    /// Describes the change: `package nginx added`, `disk_gib changed: 10 -> 20`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let input = &self.input;
         match (&self.then, &self.now) {
             _ if input == ORDER => "order of provisioning changed".to_owned(),
@@ -37,19 +37,23 @@ impl Change {
     }
 }
 
-/// What differs, by input. The order of provisioning is only named when nothing came or went: it follows from that.
+/// Returns the changed inputs. The order of provisioning is only included if nothing was added or
+/// removed, because it follows from that.
 #[must_use]
-pub fn between(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Change> {
+pub fn diff_inputs(
+    then: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<InputChange> {
     let names: std::collections::BTreeSet<&String> = then.keys().chain(now.keys()).collect();
     let change = |name: &&String| {
         let (then, now) = (then.get(*name), now.get(*name));
-        (then != now).then(|| Change {
+        (then != now).then(|| InputChange {
             input: (*name).clone(),
             then: then.cloned(),
             now: now.cloned(),
         })
     };
-    let mut out: Vec<Change> = names.iter().filter_map(change).collect();
+    let mut out: Vec<InputChange> = names.iter().filter_map(change).collect();
     let implied = out.iter().any(|c| {
         let named = [
             "package ",
@@ -70,7 +74,7 @@ pub fn between(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) 
     out
 }
 
-/// Whether a value is a SHA-256 in hex: nothing that people want to read.
+/// Returns whether a value is a SHA-256 digest in hex.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
@@ -78,10 +82,10 @@ pub fn is_digest(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::between;
+    use super::diff_inputs;
 
     #[test]
-    fn each_kind_of_change_has_its_words() {
+    fn each_kind_of_change_has_its_description() {
         let digest = |c: char| c.to_string().repeat(64);
         let (a, b) = (digest('a'), digest('b'));
         for (then, now, words) in [
@@ -128,9 +132,9 @@ mod tests {
                     .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                     .collect()
             };
-            let got: Vec<String> = between(&map(then), &map(now))
+            let got: Vec<String> = diff_inputs(&map(then), &map(now))
                 .iter()
-                .map(super::Change::words)
+                .map(super::InputChange::describe)
                 .collect();
             assert_eq!(got.join("; "), words);
         }

@@ -1,15 +1,15 @@
-//! Owns the plan of a hold and of its release: one tag at every location where the version exists.
+//! Plans a hold and its release: one tag change at each location of the version.
 
-use super::publish::{row, scope};
+use super::publish::{scope_name, step_chain};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{AmiId, Inventory, RunId, State, Tags, Version};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Decision, Plan, Verdict};
+use crate::plan::step::{Action, Decision, Plan, PlanVerdict};
 
-/// Decides that a version may not be promoted any more, or (`release`) that it may again.
+/// Plans to hold a version, or to release the hold (`release`).
 #[must_use]
-pub fn plan(
+pub fn plan_hold(
     catalog: &Catalog,
     inventory: &Inventory,
     image: &Image,
@@ -17,7 +17,7 @@ pub fn plan(
     release: bool,
     run: RunId,
 ) -> Plan {
-    let all = Record::all(&inventory.images, &catalog.settings.name);
+    let all = Record::read_all(&inventory.images, &catalog.settings.name);
     let own: Vec<&Record<'_>> = all
         .iter()
         .filter(|r| r.image == image.name && r.arch == image.arch && r.version == version)
@@ -30,22 +30,22 @@ pub fn plan(
     let mut steps = Vec::new();
     let (verdict, reason) = if own.is_empty() {
         (
-            Verdict::Blocked,
-            format!("there is no version {version} of `{}`", image.name),
+            PlanVerdict::Blocked,
+            format!("`{}` has no version {version}", image.name),
         )
     } else if let Some(other) = own.iter().find(|r| r.state != from && r.state != to) {
         (
-            Verdict::Blocked,
+            PlanVerdict::Blocked,
             format!(
                 "version {version} is {} in {}",
                 other.state.as_str(),
                 other.ami.region
             ),
         )
-    } else if own.iter().all(|r| r.state == to) && inventory.unread.is_empty() {
+    } else if own.iter().all(|r| r.state == to) && inventory.unreachable.is_empty() {
         (
-            Verdict::Keep,
-            format!("version {version} is {} already", to.as_str()),
+            PlanVerdict::Keep,
+            format!("version {version} is already {}", to.as_str()),
         )
     } else {
         let reason = if release {
@@ -54,33 +54,33 @@ pub fn plan(
             "may not be promoted any more"
         };
         let reason = format!("version {version} {reason}");
-        for location in locations::all(&catalog.settings, &inventory.account) {
-            let name = scope(image.name.as_str(), &location, catalog);
+        for location in locations::in_catalog(&catalog.settings, &inventory.account) {
+            let name = scope_name(image.name.as_str(), &location, catalog);
             let here = own.iter().filter(|r| {
-                r.state == from && locations::of_ami(r.ami, &inventory.account) == location
+                r.state == from && locations::ami_location(r.ami, &inventory.account) == location
             });
             let here: Vec<AmiId> = here.map(|r| r.ami.id.clone()).collect();
-            let action = match locations::unread(inventory, &location) {
+            let action = match locations::unreachable_reason(inventory, &location) {
                 Some(why) => (
                     "read",
-                    Action::Unread {
+                    Action::Unreachable {
                         why: why.to_owned(),
                     },
                 ),
                 None if here.is_empty() => continue,
-                None => ("hold", mark(here, from, to)),
+                None => ("hold", set_state(here, from, to)),
             };
-            steps.extend(row(
+            steps.extend(step_chain(
                 &name,
                 &reason,
                 Vec::new(),
                 vec![(action.0, location, action.1)],
             ));
         }
-        (Verdict::Hold, reason)
+        (PlanVerdict::Hold, reason)
     };
     let ami = own.iter().find(|r| {
-        locations::of_ami(r.ami, &inventory.account) == locations::home(&catalog.settings)
+        locations::ami_location(r.ami, &inventory.account) == locations::home(&catalog.settings)
     });
     let decision = Decision {
         image: image.name.clone(),
@@ -94,16 +94,16 @@ pub fn plan(
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions: vec![decision],
         steps,
     }
 }
 
-/// One call that moves AMIs from one state to another.
-pub(super) fn mark(amis: Vec<AmiId>, from: State, to: State) -> Action {
+/// Returns the action that moves AMIs from one state to another.
+pub(super) fn set_state(amis: Vec<AmiId>, from: State, to: State) -> Action {
     let state = |s: State| Tags::from([(tags::STATE.to_owned(), s.as_str().to_owned())]);
-    Action::Mark {
+    Action::SetTags {
         amis,
         before: state(from),
         tags: state(to),

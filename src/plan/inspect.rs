@@ -1,15 +1,23 @@
-//! Owns the plan of a check by hand of an AMI: boot it, collect, end the instance; nothing of it stays and nothing is locked.
+//! Plans a check of an AMI: boot it, collect facts and terminate the instance. Nothing is locked or
+//! kept.
 
 use crate::model::{AmiId, ImageName, Region, RunId, Timestamp};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Plan, Step, StepId};
 
-/// How long an instance of it, its key and its group may be there: no collection takes longer than an hour.
+/// Lifetime of the instance, its key pair and its security group. No collection takes longer than
+/// an hour.
 pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
 
-/// The plan; `image` says whose controls are collected for, and names the scope.
+/// Plans the inspection of an AMI. `image` provides the controls and names the scope.
 #[must_use]
-pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: Timestamp) -> Plan {
+pub fn plan_inspection(
+    image: &ImageName,
+    ami: &AmiId,
+    region: &Region,
+    run: RunId,
+    decided_at: Timestamp,
+) -> Plan {
     let id = |verb: &str| StepId(format!("{image}/{verb}"));
     let temporary = format!("bakeline-{run}-{image}");
     let actions = [
@@ -53,10 +61,10 @@ pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: T
         ),
         ("drop-key", Action::DeleteKeyPair { name: temporary }),
     ];
-    let mut before = None;
+    let mut previous = None;
     let step = |(verb, action): (&str, Action)| {
-        let needs = before.take().into_iter().collect();
-        before = Some(id(verb));
+        let needs = previous.take().into_iter().collect();
+        previous = Some(id(verb));
         let (id, scope, region) = (id(verb), image.to_string(), region.clone());
         Step {
             id,
@@ -64,7 +72,7 @@ pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: T
             region,
             account: None,
             needs,
-            reason: format!("a check of {ami} was asked for"),
+            reason: format!("check of {ami} requested"),
             action,
         }
     };
@@ -72,7 +80,7 @@ pub fn plan(image: &ImageName, ami: &AmiId, region: &Region, run: RunId, made: T
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made,
+        decided_at,
         decisions: Vec::new(),
         steps,
     }

@@ -1,4 +1,4 @@
-//! Owns the pure decision what to do: facts and wishes in, a DAG of steps with a reason for each out.
+//! Decides what to do: turns a catalog and an inventory into a graph of steps with reasons.
 
 pub mod change;
 pub mod doctor;

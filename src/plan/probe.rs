@@ -1,17 +1,23 @@
-//! Owns the plan of a probe: boot what is current, ask for pending updates, end the instance.
+//! Plans an update probe: boot the current version, look for pending updates, terminate the
+//! instance.
 
 use crate::catalog::{Catalog, Image};
 use crate::model::{ImageName, Inventory, RunId};
-use crate::plan::release::{PLAN_SCHEMA, Released};
-use crate::plan::step::{Action, Decision, Plan, StepId, Verdict};
+use crate::plan::release::{PLAN_SCHEMA, ReleasedVersions};
+use crate::plan::step::{Action, Decision, Plan, PlanVerdict, StepId};
 
-/// Decides a probe of these images; what has no version yet is `Blocked`.
+/// Plans a probe of these images. An image without a version is `Blocked`.
 #[must_use]
-pub fn plan(catalog: &Catalog, inventory: &Inventory, images: &[ImageName], run: RunId) -> Plan {
-    let released = Released::new(catalog, inventory);
+pub fn plan_probe(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    images: &[ImageName],
+    run: RunId,
+) -> Plan {
+    let released = ReleasedVersions::new(catalog, inventory);
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
     for image in images.iter().filter_map(|name| catalog.images.get(name)) {
-        let reason = "asked for pending updates".to_owned();
+        let reason = "update probe requested".to_owned();
         let decision = |verdict, reason: String| Decision {
             image: image.name.clone(),
             verdict,
@@ -22,7 +28,7 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, images: &[ImageName], run:
             ami: None,
         };
         let Some(last) = released.last_good(image) else {
-            decisions.push(decision(Verdict::Blocked, missing(image)));
+            decisions.push(decision(PlanVerdict::Blocked, no_version_reason(image)));
             continue;
         };
         let (version, ami) = (last.version, last.ami.id.clone());
@@ -33,14 +39,14 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, images: &[ImageName], run:
             ami: ami.clone(),
             instance,
         };
-        steps.extend(crate::plan::release::recheck::visit(
+        steps.extend(crate::plan::release::recheck::boot_steps(
             catalog,
             last,
             &run,
             ("probe", action),
             &reason,
         ));
-        let decision = decision(Verdict::Probe, reason);
+        let decision = decision(PlanVerdict::Probe, reason);
         decisions.push(Decision {
             version: Some(version),
             ami: Some(ami),
@@ -50,12 +56,12 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, images: &[ImageName], run:
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions,
         steps,
     }
 }
 
-fn missing(image: &Image) -> String {
+fn no_version_reason(image: &Image) -> String {
     format!("`{}` has no released version", image.name)
 }

@@ -1,34 +1,35 @@
-//! Owns the plan of a promotion: which versions move, at which locations, parents first.
+//! Plans a promotion: the versions that move, their locations, and parents first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::publish::Publication;
 use crate::catalog::{Catalog, Environment, Image};
-use crate::lifecycle::promote::{Promotion, Wish, promote};
+use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
 use crate::lifecycle::{Record, locations};
 use crate::model::{EnvName, ImageName, Inventory, Location, RunId, Version};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{AmiRef, Decision, Plan, Step, StepId, Verdict};
+use crate::plan::step::{AmiRef, Decision, Plan, PlanVerdict, Step, StepId};
 
-/// Decides the promotion of `images` to `to`. What may not move is `Blocked`, what is at every location already is `Keep`.
+/// Plans the promotion of `images` to `to`. An image that may not move is `Blocked`. One that is at
+/// all locations already is `Keep`.
 #[must_use]
-pub fn plan(
+pub fn plan_promotion(
     catalog: &Catalog,
     inventory: &Inventory,
     images: &[ImageName],
     to: &EnvName,
     run: RunId,
 ) -> Plan {
-    let home = locations::at_home(inventory, &catalog.settings);
-    let all = Record::all(&inventory.images, &catalog.settings.name);
-    let mut planner = Planner {
+    let home = locations::records_at_home(inventory, &catalog.settings);
+    let all = Record::read_all(&inventory.images, &catalog.settings.name);
+    let mut planner = PromotionPlanner {
         catalog,
         inventory,
         home: &home,
         all: &all,
         to,
         moving: BTreeSet::new(),
-        last: BTreeMap::new(),
+        last_steps: BTreeMap::new(),
     };
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
     for image in catalog
@@ -36,44 +37,47 @@ pub fn plan(
         .into_iter()
         .filter(|i| images.contains(&i.name))
     {
-        let (decision, mut made) = planner.image(image);
+        let (decision, mut image_steps) = planner.plan_image(image);
         decisions.push(decision);
-        steps.append(&mut made);
+        steps.append(&mut image_steps);
     }
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions,
         steps,
     }
 }
 
-struct Planner<'p> {
+struct PromotionPlanner<'p> {
     catalog: &'p Catalog,
     inventory: &'p Inventory,
     home: &'p [Record<'p>],
     all: &'p [Record<'p>],
     to: &'p EnvName,
     moving: BTreeSet<(ImageName, Version)>,
-    last: BTreeMap<(ImageName, Location), StepId>,
+    last_steps: BTreeMap<(ImageName, Location), StepId>,
 }
 
-impl<'p> Planner<'p> {
-    fn image(&mut self, image: &'p Image) -> (Decision, Vec<Step>) {
-        let wish = Wish {
+impl<'p> PromotionPlanner<'p> {
+    fn plan_image(&mut self, image: &'p Image) -> (Decision, Vec<Step>) {
+        let request = PromotionRequest {
             to: self.to,
-            now: self.inventory.taken,
-            moving: &self.moving,
+            now: self.inventory.captured_at,
+            also_promoted: &self.moving,
         };
-        let (record, reason) = match promote(self.catalog, self.home, image, &wish) {
+        let (record, reason) = match decide_promotion(self.catalog, self.home, image, &request) {
             Promotion::Refused(reasons) => {
-                return (decision(image, Verdict::Blocked, reasons, None), Vec::new());
+                return (
+                    decision(image, PlanVerdict::Blocked, reasons, None),
+                    Vec::new(),
+                );
             }
-            Promotion::Already(record) => (
+            Promotion::AlreadyCurrent(record) => (
                 record,
                 format!(
-                    "{} is current in `{}`, but not at all its places",
+                    "{} is current in `{}`, but not at all its locations",
                     record.version, self.to
                 ),
             ),
@@ -93,30 +97,33 @@ impl<'p> Planner<'p> {
             .environments
             .iter()
             .find(|e| e.name == *self.to);
-        let made = env.map_or_else(
+        let planned = env.map_or_else(
             || Ok(Vec::new()),
-            |env| self.everywhere(image, record, env, &reason),
+            |env| self.steps_at_locations(image, record, env, &reason),
         );
-        match made {
+        match planned {
             Err(why) => (
-                decision(image, Verdict::Blocked, vec![why], None),
+                decision(image, PlanVerdict::Blocked, vec![why], None),
                 Vec::new(),
             ),
             Ok(steps) if steps.is_empty() => {
                 let reason = vec![format!("already current in `{}`", self.to)];
-                (decision(image, Verdict::Keep, reason, Some(record)), steps)
+                (
+                    decision(image, PlanVerdict::Keep, reason, Some(record)),
+                    steps,
+                )
             }
             Ok(steps) => {
                 self.moving.insert((image.name.clone(), record.version));
                 (
-                    decision(image, Verdict::Promote, vec![reason], Some(record)),
+                    decision(image, PlanVerdict::Promote, vec![reason], Some(record)),
                     steps,
                 )
             }
         }
     }
 
-    fn everywhere(
+    fn steps_at_locations(
         &mut self,
         image: &'p Image,
         record: &Record<'_>,
@@ -135,18 +142,20 @@ impl<'p> Planner<'p> {
             reason: reason.to_owned(),
         };
         let mut steps = Vec::new();
-        for location in locations::of(&self.catalog.settings, env, &self.inventory.account) {
-            // The layer parent comes first at every location, where it is on its way, too.
+        for location in
+            locations::in_environment(&self.catalog.settings, env, &self.inventory.account)
+        {
+            // The parent comes first at each location, also where the same command promotes it.
             let parent = record
                 .parent
                 .as_ref()
-                .and_then(|(p, _)| self.last.get(&(p.clone(), location.clone())));
-            let made = publication.at(&location, parent.cloned().into_iter().collect())?;
-            if let Some(step) = made.last() {
-                self.last
+                .and_then(|(p, _)| self.last_steps.get(&(p.clone(), location.clone())));
+            let planned = publication.steps_at(&location, parent.cloned().into_iter().collect())?;
+            if let Some(step) = planned.last() {
+                self.last_steps
                     .insert((image.name.clone(), location), step.id.clone());
             }
-            steps.extend(made);
+            steps.extend(planned);
         }
         Ok(steps)
     }
@@ -154,7 +163,7 @@ impl<'p> Planner<'p> {
 
 fn decision(
     image: &Image,
-    verdict: Verdict,
+    verdict: PlanVerdict,
     reasons: Vec<String>,
     record: Option<&Record<'_>>,
 ) -> Decision {

@@ -1,45 +1,50 @@
-//! Owns the row of steps that brings one version into an environment at one location: copy, try a launch, move.
+//! Plans the steps that publish a version to an environment at one location: copy, test launch,
+//! move.
 
 use crate::catalog::{Catalog, Environment, Image};
-use crate::lifecycle::{Record, current, locations, rung, tags};
+use crate::lifecycle::{Record, current, level, locations, tags};
 use crate::model::{EnvName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name};
-use crate::plan::step::{self, Action, AmiRef, Holder, Move, Step, StepId};
+use crate::plan::step::{self, Action, AmiRef, Move, PreviousCurrent, Step, StepId};
 
-/// One version on its way into an environment.
+/// Publication of one version to an environment.
 pub(super) struct Publication<'p> {
     pub(super) catalog: &'p Catalog,
     pub(super) inventory: &'p Inventory,
-    /// The records of all locations.
+    /// Records of all locations.
     pub(super) records: &'p [Record<'p>],
     pub(super) image: &'p Image,
     pub(super) version: Version,
     pub(super) env: &'p Environment,
-    /// The AMI at home that copies are made from, and its name.
+    /// AMI at home that copies are made from, and its name.
     pub(super) source: AmiRef,
     pub(super) name: String,
     pub(super) reason: String,
 }
 
 impl Publication<'_> {
-    /// The steps at a location; none when it is there already.
+    /// Returns the steps at a location. Empty if the version is current there.
     ///
     /// # Errors
-    /// The copy at this location is in a state that a publication can't mend.
-    pub(super) fn at(&self, location: &Location, needs: Vec<StepId>) -> Result<Vec<Step>, String> {
-        let scope = scope(&self.image.name.0, location, self.catalog);
+    /// The copy at this location is not usable, and a publication cannot repair it.
+    pub(super) fn steps_at(
+        &self,
+        location: &Location,
+        needs: Vec<StepId>,
+    ) -> Result<Vec<Step>, String> {
+        let scope = scope_name(&self.image.name.0, location, self.catalog);
         let own = &self.inventory.account;
-        if let Some(why) = locations::unread(self.inventory, location) {
-            let action = Action::Unread {
+        if let Some(why) = locations::unreachable_reason(self.inventory, location) {
+            let action = Action::Unreachable {
                 why: why.to_owned(),
             };
-            return Ok(self.row(
+            return Ok(self.location_chain(
                 &scope,
                 location,
                 needs,
                 vec![("read", location.clone(), action)],
             ));
         }
-        let here = locations::at(self.records, location, own);
+        let here = locations::records_at(self.records, location, own);
         let same = |r: &&Record<'_>| r.image == self.image.name && r.arch == self.image.arch;
         let found = here
             .iter()
@@ -47,7 +52,7 @@ impl Publication<'_> {
             .find(|r| r.version == self.version && r.state != State::Candidate);
         let mut actions = Vec::new();
         let to = match found {
-            Some(found) if !found.usable() || found.state != State::Released => {
+            Some(found) if !found.is_usable() || found.state != State::Released => {
                 let (state, status) = (found.state.as_str(), &found.ami.status);
                 return Err(format!(
                     "its AMI {} in {location} is {state} and {status}: run `bakeline doctor`",
@@ -65,11 +70,11 @@ impl Publication<'_> {
                 AmiRef::Known(found.ami.id.clone())
             }
             None => {
-                self.copy(location, &mut actions);
+                self.copy_actions(location, &mut actions);
                 AmiRef::MadeBy(StepId(format!("{scope}/copy")))
             }
         };
-        let holders: Vec<&Record<'_>> = here
+        let previous: Vec<&Record<'_>> = here
             .iter()
             .filter(same)
             .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
@@ -79,12 +84,16 @@ impl Publication<'_> {
             location.clone(),
             Action::Launchable { ami: to.clone() },
         ));
-        let moves = vec![self.movement(found, to, &holders)];
+        let moves = vec![self.pointer_move(found, to, &previous)];
         actions.push(("promote", location.clone(), Action::MoveCurrent { moves }));
-        Ok(self.row(&scope, location, needs, actions))
+        Ok(self.location_chain(&scope, location, needs, actions))
     }
 
-    fn copy(&self, location: &Location, actions: &mut Vec<(&'static str, Location, Action)>) {
+    fn copy_actions(
+        &self,
+        location: &Location,
+        actions: &mut Vec<(&'static str, Location, Action)>,
+    ) {
         let home = locations::home(&self.catalog.settings);
         let share = |account: &String| Action::Share {
             ami: self.source.clone(),
@@ -118,20 +127,28 @@ impl Publication<'_> {
         );
     }
 
-    fn movement(&self, found: Option<&Record<'_>>, to: AmiRef, holders: &[&Record<'_>]) -> Move {
+    fn pointer_move(
+        &self,
+        found: Option<&Record<'_>>,
+        to: AmiRef,
+        previous: &[&Record<'_>],
+    ) -> Move {
         let settings = &self.catalog.settings;
         let env = &self.env.name;
-        let holders_now = holders.iter().filter_map(|r| r.current.get(env).copied());
+        let holders_now = previous.iter().filter_map(|r| r.current.get(env).copied());
         let mut now = found.map(|r| r.current.clone()).unwrap_or_default();
-        now.insert(env.clone(), later(self.inventory.taken, holders_now));
-        let climbed = found
-            .and_then(|r| rung::reached(settings, r))
-            .max(settings.rung(env));
+        now.insert(
+            env.clone(),
+            later_than(self.inventory.captured_at, holders_now),
+        );
+        let reached = found
+            .and_then(|r| level::reached_level(settings, r))
+            .max(settings.environment_level(env));
         let mut tags = Tags::from([
             (tags::CURRENT.to_owned(), current::format(&now)),
             (
                 settings.environment_key.clone(),
-                rung::value(settings, climbed),
+                level::tag_value(settings, reached),
             ),
         ]);
         let candidate =
@@ -143,8 +160,11 @@ impl Publication<'_> {
             env: env.clone(),
             pointer: pointer_name(&settings.name, &self.image.name, env, self.image.arch),
             to,
-            from: holders.iter().map(|r| step::holder(r, env)).collect(),
-            before: found.map_or_else(candidate, |r| before(r, &settings.environment_key)),
+            from: previous
+                .iter()
+                .map(|r| step::previous_current(r, env))
+                .collect(),
+            before: found.map_or_else(candidate, |r| decision_tags(r, &settings.environment_key)),
             tags,
             untag: found
                 .is_none()
@@ -154,7 +174,7 @@ impl Publication<'_> {
         }
     }
 
-    fn row(
+    fn location_chain(
         &self,
         scope: &str,
         location: &Location,
@@ -167,12 +187,12 @@ impl Publication<'_> {
         } else {
             format!("{} in {location}", self.reason)
         };
-        row(scope, &reason, needs, actions)
+        step_chain(scope, &reason, needs, actions)
     }
 }
 
-/// The scope of an image at a location: at home the image's name alone.
-pub(super) fn scope(image: &str, location: &Location, catalog: &Catalog) -> String {
+/// Returns the scope of an image at a location. At home the scope is the name of the image.
+pub(super) fn scope_name(image: &str, location: &Location, catalog: &Catalog) -> String {
     if *location == locations::home(&catalog.settings) {
         image.to_owned()
     } else {
@@ -180,8 +200,8 @@ pub(super) fn scope(image: &str, location: &Location, catalog: &Catalog) -> Stri
     }
 }
 
-/// Steps one after the other in one scope.
-pub(super) fn row(
+/// Returns steps of one scope that run one after the other.
+pub(super) fn step_chain(
     scope: &str,
     reason: &str,
     needs: Vec<StepId>,
@@ -206,8 +226,8 @@ pub(super) fn row(
         .collect()
 }
 
-/// A time later than all of these: of two that say they are current, readers take the later.
-pub(super) fn later(now: Timestamp, since: impl Iterator<Item = Timestamp>) -> Timestamp {
+/// Returns a time later than all of these. If two AMIs are tagged as current, the later time wins.
+pub(super) fn later_than(now: Timestamp, since: impl Iterator<Item = Timestamp>) -> Timestamp {
     let second = jiff::SignedDuration::from_secs(1);
     since
         .map(|s| s + second)
@@ -215,50 +235,51 @@ pub(super) fn later(now: Timestamp, since: impl Iterator<Item = Timestamp>) -> T
         .map_or(now, |after| after.max(now))
 }
 
-/// The tags that a decision about a record rests on; none is an empty value.
-pub(super) fn before(record: &Record<'_>, environment_key: &str) -> Tags {
+/// Returns the tags that a decision about a record depends on. A missing tag has an empty value.
+pub(super) fn decision_tags(record: &Record<'_>, environment_key: &str) -> Tags {
     let keys = [tags::STATE, tags::CURRENT, environment_key];
     keys.into_iter()
         .map(|key| (key.to_owned(), record.tag(key).to_owned()))
         .collect()
 }
 
-/// Returns the tags of a version after `env` was rolled back from it: held, not current there, and lowered to the
-/// environment below. A version that is neither released nor held keeps its state, which is stricter. `since` is the time
-/// at which the version before became current: a repeated rollback recognizes itself by it.
-pub(super) fn rolled_back(
+/// Returns the tags of a version before and after `env` is rolled back from it: held, not current
+/// there, and lowered to the environment below. A revoked or retiring version keeps its stricter
+/// state. `since` is the time at which the earlier version became current. A repeated rollback
+/// recognizes itself by this time.
+pub(super) fn demoted(
     catalog: &Catalog,
     record: &Record<'_>,
     env: &EnvName,
     since: Timestamp,
-) -> Holder {
+) -> PreviousCurrent {
     let settings = &catalog.settings;
     let mut marks = current::parse(record.tag(tags::ROLLED_BACK));
     marks.insert(env.clone(), since);
-    let mut left = record.current.clone();
-    left.remove(env);
-    let good = matches!(record.state, State::Released | State::Held);
-    let fallen = settings
-        .rung(env)
-        .filter(|_| good)
-        .and_then(|r| rung::fallen(settings, record, r));
-    let mut before = before(record, &settings.environment_key);
+    let mut remaining = record.current.clone();
+    remaining.remove(env);
+    let is_released = matches!(record.state, State::Released | State::Held);
+    let lowered = settings
+        .environment_level(env)
+        .filter(|_| is_released)
+        .and_then(|r| level::level_after_rollback(settings, record, r));
+    let mut before = decision_tags(record, &settings.environment_key);
     before.insert(
         tags::ROLLED_BACK.to_owned(),
         record.tag(tags::ROLLED_BACK).to_owned(),
     );
     let mut after = Tags::from([
         (tags::ROLLED_BACK.to_owned(), current::format(&marks)),
-        (tags::CURRENT.to_owned(), current::format(&left)),
+        (tags::CURRENT.to_owned(), current::format(&remaining)),
         (
             settings.environment_key.clone(),
-            rung::value(settings, fallen),
+            level::tag_value(settings, lowered),
         ),
     ]);
-    if good {
+    if is_released {
         after.insert(tags::STATE.to_owned(), State::Held.as_str().to_owned());
     }
-    Holder {
+    PreviousCurrent {
         ami: record.ami.id.clone(),
         before,
         after,

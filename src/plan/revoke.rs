@@ -2,30 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::publish::{before, later, row};
+use super::publish::{decision_tags, later_than, step_chain};
 use crate::catalog::Catalog;
 use crate::lifecycle::{Record, current, locations, revoke, tags};
 use crate::model::{
     AmiId, EnvName, ImageName, Inventory, Location, RunId, State, Tags, Version, pointer_name,
 };
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
+use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, PlanVerdict, Step};
 
-/// Decides the revocation of a version and of everything layered on it.
+/// Plans the revocation of a version and of everything layered on it.
 #[must_use]
-pub fn plan(
+pub fn plan_revocation(
     catalog: &Catalog,
     inventory: &Inventory,
     image: &ImageName,
     version: Version,
     run: RunId,
 ) -> Plan {
-    let records = Record::all(&inventory.images, &catalog.settings.name);
-    let family = revoke::family(&records, image, version);
+    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let family = revoke::affected_versions(&records, image, version);
     let mut plan = Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions: Vec::new(),
         steps: Vec::new(),
     };
@@ -33,18 +33,18 @@ pub fn plan(
         .iter()
         .any(|r| r.image == *image && r.version == version)
     {
-        let reason = format!("there is no version {version} of `{image}`");
+        let reason = format!("`{image}` has no version {version}");
         plan.decisions.push(decision(
             inventory,
             catalog,
             &records,
             image,
             version,
-            (Verdict::Blocked, vec![reason]),
+            (PlanVerdict::Blocked, vec![reason]),
         ));
         return plan;
     }
-    let (steps, warnings) = withdraw(
+    let (steps, warnings) = withdraw_steps(
         catalog,
         inventory,
         &records,
@@ -53,18 +53,18 @@ pub fn plan(
     );
     for (name, version) in &family {
         let mut reasons: Vec<String> = match plan.decisions.first() {
-            None => vec!["withdrawn by hand".to_owned()],
+            None => vec!["revocation requested".to_owned()],
             Some(_) => vec![format!("layered on {image}@{}", family[0].1)],
         };
         reasons.extend(warnings.get(name).into_iter().flatten().cloned());
-        let nothing = steps.is_empty();
-        let verdict = if nothing {
-            Verdict::Keep
+        let is_complete = steps.is_empty();
+        let verdict = if is_complete {
+            PlanVerdict::Keep
         } else {
-            Verdict::Revoke
+            PlanVerdict::Revoke
         };
-        if nothing {
-            reasons = vec![format!("version {version} is revoked already")];
+        if is_complete {
+            reasons = vec![format!("version {version} is already revoked")];
         }
         plan.decisions.push(decision(
             inventory,
@@ -85,13 +85,13 @@ fn decision(
     records: &[Record<'_>],
     image: &ImageName,
     version: Version,
-    (verdict, reasons): (Verdict, Vec<String>),
+    (verdict, reasons): (PlanVerdict, Vec<String>),
 ) -> Decision {
     let home = locations::home(&catalog.settings);
     let ami = records.iter().find(|r| {
         r.image == *image
             && r.version == version
-            && locations::of_ami(r.ami, &inventory.account) == home
+            && locations::ami_location(r.ami, &inventory.account) == home
     });
     Decision {
         image: image.clone(),
@@ -105,26 +105,27 @@ fn decision(
 }
 
 /// Notes about an image, shown with its decision.
-type Warnings = BTreeMap<ImageName, BTreeSet<String>>;
+type ReplacementNotes = BTreeMap<ImageName, BTreeSet<String>>;
 
-/// Returns one step per location that withdraws these versions there, and notes for each image. State and pointers of a
-/// location change in the same step: a killed run leaves pointers at revoked AMIs only where it was at work.
-fn withdraw(
+/// Returns one step per location that withdraws these versions there, and notes for each image. The
+/// step changes state and pointers together. A killed run leaves pointers to revoked AMIs only at
+/// the location that it was changing.
+fn withdraw_steps(
     catalog: &Catalog,
     inventory: &Inventory,
     records: &[Record<'_>],
     family: &[(ImageName, Version)],
     reason: &str,
-) -> (Vec<Step>, Warnings) {
+) -> (Vec<Step>, ReplacementNotes) {
     let mut steps = Vec::new();
-    let mut warnings = Warnings::new();
-    for location in locations::all(&catalog.settings, &inventory.account) {
+    let mut warnings = ReplacementNotes::new();
+    for location in locations::in_catalog(&catalog.settings, &inventory.account) {
         let scope = format!("revoke@{location}");
-        if let Some(why) = locations::unread(inventory, &location) {
-            let action = Action::Unread {
+        if let Some(why) = locations::unreachable_reason(inventory, &location) {
+            let action = Action::Unreachable {
                 why: why.to_owned(),
             };
-            steps.extend(row(
+            steps.extend(step_chain(
                 &scope,
                 reason,
                 Vec::new(),
@@ -132,14 +133,15 @@ fn withdraw(
             ));
             continue;
         }
-        let here = locations::at(records, &location, &inventory.account);
-        let doomed = |r: &Record<'_>| family.iter().any(|(i, v)| *i == r.image && *v == r.version);
-        let gone: Vec<&Record<'_>> = here.iter().filter(|r| doomed(r)).collect();
+        let here = locations::records_at(records, &location, &inventory.account);
+        let is_affected =
+            |r: &Record<'_>| family.iter().any(|(i, v)| *i == r.image && *v == r.version);
+        let withdrawn: Vec<&Record<'_>> = here.iter().filter(|r| is_affected(r)).collect();
         let key = &catalog.settings.environment_key;
         let unfinished = |r: &&&Record<'_>| {
             r.state != State::Revoked || !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty()
         };
-        let amis: Vec<AmiId> = gone
+        let amis: Vec<AmiId> = withdrawn
             .iter()
             .filter(unfinished)
             .map(|r| r.ami.id.clone())
@@ -147,19 +149,19 @@ fn withdraw(
         if amis.is_empty() {
             continue;
         }
-        let (moves, unpublish) = Replacement {
+        let (moves, obsolete_pointers) = Replacement {
             catalog,
             inventory,
             here: &here,
             location: &location,
         }
-        .replace(&gone, &doomed, &mut warnings);
+        .replacements(&withdrawn, &is_affected, &mut warnings);
         let action = Action::Withdraw {
             amis,
             moves,
-            unpublish,
+            unpublish: obsolete_pointers,
         };
-        steps.extend(row(
+        steps.extend(step_chain(
             &scope,
             reason,
             Vec::new(),
@@ -179,16 +181,16 @@ struct Replacement<'p> {
 
 impl Replacement<'_> {
     /// Returns the moves to the versions that become current instead, and the pointers for which no version is left.
-    fn replace(
+    fn replacements(
         &self,
-        gone: &[&Record<'_>],
-        doomed: &dyn Fn(&Record<'_>) -> bool,
-        warnings: &mut Warnings,
+        withdrawn: &[&Record<'_>],
+        is_affected: &dyn Fn(&Record<'_>) -> bool,
+        warnings: &mut ReplacementNotes,
     ) -> (Vec<Move>, Vec<String>) {
-        let mut unpublish = Vec::new();
-        let mut back: BTreeMap<&AmiId, (&Record<'_>, BTreeSet<&EnvName>)> = BTreeMap::new();
+        let mut obsolete_pointers = Vec::new();
+        let mut targets: BTreeMap<&AmiId, (&Record<'_>, BTreeSet<&EnvName>)> = BTreeMap::new();
         let mut seen: BTreeSet<(&ImageName, &str, &EnvName)> = BTreeSet::new();
-        for (record, env) in gone
+        for (record, env) in withdrawn
             .iter()
             .flat_map(|r| r.current.keys().map(move |env| (*r, env)))
         {
@@ -196,40 +198,48 @@ impl Replacement<'_> {
                 continue;
             }
             let name = &record.image;
-            let words =
-                match revoke::instead(&self.catalog.settings, self.here, record, env, doomed) {
-                    Some(to) => {
-                        back.entry(&to.ami.id)
-                            .or_insert((to, BTreeSet::new()))
-                            .1
-                            .insert(env);
-                        format!("`{env}` goes back to {} in {}", to.version, self.location)
-                    }
-                    None => {
-                        unpublish.push(pointer_name(
-                            &self.catalog.settings.name,
-                            name,
-                            env,
-                            record.arch,
-                        ));
-                        format!(
-                            "no version is left for `{env}` in {}: its pointer is deleted",
-                            self.location
-                        )
-                    }
-                };
-            warnings.entry(name.clone()).or_default().insert(words);
+            let note = match revoke::find_replacement(
+                &self.catalog.settings,
+                self.here,
+                record,
+                env,
+                is_affected,
+            ) {
+                Some(to) => {
+                    targets
+                        .entry(&to.ami.id)
+                        .or_insert((to, BTreeSet::new()))
+                        .1
+                        .insert(env);
+                    format!("`{env}` moves to {} in {}", to.version, self.location)
+                }
+                None => {
+                    obsolete_pointers.push(pointer_name(
+                        &self.catalog.settings.name,
+                        name,
+                        env,
+                        record.arch,
+                    ));
+                    format!(
+                        "no version remains for `{env}` in {}: delete its pointer",
+                        self.location
+                    )
+                }
+            };
+            warnings.entry(name.clone()).or_default().insert(note);
         }
         (
-            back.into_values()
-                .flat_map(|(to, envs)| self.go_back(to, &envs))
+            targets
+                .into_values()
+                .flat_map(|(to, envs)| self.moves_to(to, &envs))
                 .collect(),
-            unpublish,
+            obsolete_pointers,
         )
     }
 
-    /// Returns the moves that make one AMI current in these environments; all of them set the same tag.
-    fn go_back(&self, to: &Record<'_>, envs: &BTreeSet<&EnvName>) -> Vec<Move> {
+    /// Returns the moves that make one AMI current in these environments. All of them set the same
+    /// tag.
+    fn moves_to(&self, to: &Record<'_>, envs: &BTreeSet<&EnvName>) -> Vec<Move> {
         let settings = &self.catalog.settings;
         let others = || {
             self.here
@@ -238,8 +248,8 @@ impl Replacement<'_> {
         };
         let mut now = to.current.clone();
         for env in envs {
-            let since = later(
-                self.inventory.taken,
+            let since = later_than(
+                self.inventory.captured_at,
                 others().filter_map(|r| r.current.get(*env).copied()),
             );
             now.insert((*env).clone(), since);
@@ -249,7 +259,7 @@ impl Replacement<'_> {
             pointer: pointer_name(&settings.name, &to.image, env, to.arch),
             to: AmiRef::Known(to.ami.id.clone()),
             from: Vec::new(),
-            before: before(to, &settings.environment_key),
+            before: decision_tags(to, &settings.environment_key),
             tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
             untag: Vec::new(),
         };

@@ -1,16 +1,19 @@
-//! Owns the plan of a rollback: at each location the old becomes current, then what was current is held and falls.
+//! Plans a rollback: at each location the earlier version becomes current, then the later one is
+//! held and lowered.
 
-use super::publish::{before, later, rolled_back, row, scope};
+use super::publish::{decision_tags, demoted, later_than, scope_name, step_chain};
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::rollback::{Choice, Return, Rollback, rollback};
+use crate::lifecycle::rollback::{
+    LocationRollback, RollbackDecision, RollbackMove, decide_rollback,
+};
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{EnvName, Inventory, RunId, State, Tags, Version, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, Step, Verdict};
+use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, PlanVerdict, Step};
 
-/// Decides a rollback of `image` in `env`, to a version or to the one before.
+/// Plans a rollback of `image` in `env` to the given version, or to the one before.
 #[must_use]
-pub fn plan(
+pub fn plan_rollback(
     catalog: &Catalog,
     inventory: &Inventory,
     image: &Image,
@@ -18,7 +21,7 @@ pub fn plan(
     to: Option<Version>,
     run: RunId,
 ) -> Plan {
-    let records = Record::all(&inventory.images, &catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &catalog.settings.name);
     let decision = |verdict, reason: String, version| Decision {
         image: image.name.clone(),
         verdict,
@@ -28,48 +31,54 @@ pub fn plan(
         base_because: None,
         ami: None,
     };
-    let (decided, steps) = match rollback(catalog, inventory, &records, (image, env), to) {
-        Err(why) => (decision(Verdict::Blocked, why, None), Vec::new()),
-        Ok(Choice::Keep(version, why)) => (decision(Verdict::Keep, why, Some(version)), Vec::new()),
-        Ok(Choice::Move(back)) => {
-            let reason = format!("`{env}` goes back from {} to {}", back.from, back.to);
-            let steps = steps(catalog, inventory, &records, image, env, &back, &reason);
-            let mut decided = decision(Verdict::Rollback, reason, Some(back.to));
+    let (decision, steps) = match decide_rollback(catalog, inventory, &records, (image, env), to) {
+        Err(why) => (decision(PlanVerdict::Blocked, why, None), Vec::new()),
+        Ok(RollbackDecision::Keep(version, why)) => {
+            (decision(PlanVerdict::Keep, why, Some(version)), Vec::new())
+        }
+        Ok(RollbackDecision::Move(rollback)) => {
+            let reason = format!(
+                "`{env}` moves back from {} to {}",
+                rollback.from, rollback.to
+            );
+            let steps =
+                rollback_steps(catalog, inventory, &records, image, env, &rollback, &reason);
+            let mut decision = decision(PlanVerdict::Rollback, reason, Some(rollback.to));
             let home = locations::home(&catalog.settings);
-            decided.ami = back
-                .returns
+            decision.ami = rollback
+                .locations
                 .iter()
                 .find(|r| r.location == home)
                 .map(|r| r.to.ami.id.clone());
-            (decided, steps)
+            (decision, steps)
         }
     };
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
-        decisions: vec![decided],
+        decided_at: inventory.captured_at,
+        decisions: vec![decision],
         steps,
     }
 }
 
-fn steps(
+fn rollback_steps(
     catalog: &Catalog,
     inventory: &Inventory,
     records: &[Record<'_>],
     image: &Image,
     env: &EnvName,
-    back: &Rollback<'_>,
+    rollback: &RollbackMove<'_>,
     reason: &str,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    for location in locations::all(&catalog.settings, &inventory.account) {
-        let name = scope(image.name.as_str(), &location, catalog);
-        if let Some(why) = locations::unread(inventory, &location) {
-            let action = Action::Unread {
+    for location in locations::in_catalog(&catalog.settings, &inventory.account) {
+        let name = scope_name(image.name.as_str(), &location, catalog);
+        if let Some(why) = locations::unreachable_reason(inventory, &location) {
+            let action = Action::Unreachable {
                 why: why.to_owned(),
             };
-            steps.extend(row(
+            steps.extend(step_chain(
                 &name,
                 &format!("{reason} in {location}"),
                 Vec::new(),
@@ -77,16 +86,17 @@ fn steps(
             ));
             continue;
         }
-        let here = locations::at(records, &location, &inventory.account);
+        let here = locations::records_at(records, &location, &inventory.account);
         let mut actions = Vec::new();
-        let returns = back.returns.iter().find(|r| r.location == location);
+        let returns = rollback.locations.iter().find(|r| r.location == location);
         if let Some(returns) = returns {
-            let moves = vec![movement(catalog, inventory, env, returns)];
+            let moves = vec![pointer_move(catalog, inventory, env, returns)];
             actions.push(("rollback", location.clone(), Action::MoveCurrent { moves }));
         }
-        // A version is held everywhere, also where this environment does not point at it.
-        let taken: Vec<Version> = back
-            .returns
+        // The hold applies at all locations, also where this environment does not point at the
+        // version.
+        let taken: Vec<Version> = rollback
+            .locations
             .iter()
             .flat_map(|r| &r.from)
             .map(|r| r.version)
@@ -104,7 +114,7 @@ fn steps(
             actions.push((
                 "hold",
                 location.clone(),
-                super::hold::mark(others, State::Released, State::Held),
+                super::hold::set_state(others, State::Released, State::Held),
             ));
         }
         let reason = if name == image.name.as_str() {
@@ -112,29 +122,37 @@ fn steps(
         } else {
             format!("{reason} in {location}")
         };
-        steps.extend(row(&name, &reason, Vec::new(), actions));
+        steps.extend(step_chain(&name, &reason, Vec::new(), actions));
     }
     steps
 }
 
-fn movement(catalog: &Catalog, inventory: &Inventory, env: &EnvName, back: &Return<'_>) -> Move {
+fn pointer_move(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    env: &EnvName,
+    rollback: &LocationRollback<'_>,
+) -> Move {
     let settings = &catalog.settings;
-    let mut now = back.to.current.clone();
-    let since = later(
-        inventory.taken,
-        back.from.iter().filter_map(|r| r.current.get(env).copied()),
+    let mut now = rollback.to.current.clone();
+    let since = later_than(
+        inventory.captured_at,
+        rollback
+            .from
+            .iter()
+            .filter_map(|r| r.current.get(env).copied()),
     );
     now.insert(env.clone(), since);
     Move {
         env: env.clone(),
-        pointer: pointer_name(&settings.name, &back.to.image, env, back.to.arch),
-        to: AmiRef::Known(back.to.ami.id.clone()),
-        from: back
+        pointer: pointer_name(&settings.name, &rollback.to.image, env, rollback.to.arch),
+        to: AmiRef::Known(rollback.to.ami.id.clone()),
+        from: rollback
             .from
             .iter()
-            .map(|r| rolled_back(catalog, r, env, since))
+            .map(|r| demoted(catalog, r, env, since))
             .collect(),
-        before: before(&back.to, &settings.environment_key),
+        before: decision_tags(&rollback.to, &settings.environment_key),
         tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
         untag: Vec::new(),
     }

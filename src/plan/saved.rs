@@ -1,4 +1,5 @@
-//! Owns a plan that was written down for review: with what it was decided from, so that it is executed exactly or not at all.
+//! Saves a plan for review with the facts behind it, so that bakeline executes exactly this plan or
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,88 +8,98 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::tags;
 use crate::model::{CatalogName, ImageName, Inventory, RunId};
-use crate::plan::change::{self, Change};
+use crate::plan::change::{self, InputChange};
 use crate::plan::fingerprint::Fingerprints;
-use crate::plan::release::{Request, plan_as_of};
+use crate::plan::release::{ReleaseRequest, plan_release_as_of};
 use crate::plan::step::Plan;
 
-/// The version of [`Saved`]'s shape.
+/// Version of the format of [`SavedRelease`].
 pub const SAVED_SCHEMA: u32 = 1;
 
-/// A reviewed plan.
+/// Reviewed plan of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Saved {
-    /// The version of this shape.
+pub struct SavedRelease {
+    /// Version of this format.
     pub schema: u32,
-    /// The catalog it is of.
+    /// Catalog of the plan.
     pub catalog: CatalogName,
-    /// The images that were asked for; empty means all.
+    /// Requested images; empty means all.
     pub images: Vec<ImageName>,
-    /// Whether everything was to be built.
+    /// True if a build was forced.
     pub force: bool,
-    /// What the decisions were made from, by name.
+    /// Facts behind the decisions, by name.
     pub facts: BTreeMap<String, String>,
-    /// The plan.
+    /// Plan to execute.
     pub plan: Plan,
 }
 
-impl Saved {
-    /// Writes a plan down.
+impl SavedRelease {
+    /// Creates a saved plan with its facts.
     #[must_use]
-    pub fn new(catalog: &Catalog, inventory: &Inventory, request: &Request, plan: Plan) -> Self {
+    pub fn new(
+        catalog: &Catalog,
+        inventory: &Inventory,
+        request: &ReleaseRequest,
+        plan: Plan,
+    ) -> Self {
         Self {
             schema: SAVED_SCHEMA,
             catalog: catalog.settings.name.clone(),
             images: request.images.clone(),
             force: request.force,
-            facts: facts(catalog, inventory, &plan),
+            facts: collect_facts(catalog, inventory, &plan),
             plan,
         }
     }
 
-    /// The same plan for a run of today.
+    /// Returns the same plan for a run of today.
     ///
     /// # Errors
-    /// What moved since, in words: nothing may be done then.
-    pub fn today(
+    /// The facts that changed since the plan was saved. The plan must not be executed then.
+    pub fn replan(
         &self,
         catalog: &Catalog,
         inventory: &Inventory,
         run: &RunId,
     ) -> Result<Plan, Vec<String>> {
-        let moved = change::between(&self.facts, &facts(catalog, inventory, &self.plan));
-        if !moved.is_empty() {
-            return Err(moved.iter().map(Change::words).collect());
+        let changed =
+            change::diff_inputs(&self.facts, &collect_facts(catalog, inventory, &self.plan));
+        if !changed.is_empty() {
+            return Err(changed.iter().map(InputChange::describe).collect());
         }
-        let request = Request {
+        let request = ReleaseRequest {
             images: self.images.clone(),
             force: self.force,
             run: run.clone(),
         };
-        let plan = plan_as_of(catalog, inventory, &request, self.plan.made);
+        let plan = plan_release_as_of(catalog, inventory, &request, self.plan.decided_at);
         let shape = |plan: &Plan| {
             let steps: Vec<_> = plan
                 .steps
                 .iter()
                 .map(|s| (s.id.clone(), s.region.clone()))
                 .collect();
-            let does = plan
+            let decisions = plan
                 .decisions
                 .iter()
                 .map(|d| (d.image.clone(), d.verdict, d.version, d.base.clone()));
-            (does.collect::<Vec<_>>(), steps)
+            (decisions.collect::<Vec<_>>(), steps)
         };
         if shape(&plan) == shape(&self.plan) {
             Ok(plan)
         } else {
-            Err(vec!["it is decided differently now".to_owned()])
+            Err(vec!["the decisions are different now".to_owned()])
         }
     }
 }
 
-/// Everything the decisions about these images read, but the time.
-fn facts(catalog: &Catalog, inventory: &Inventory, plan: &Plan) -> BTreeMap<String, String> {
+/// Returns all facts that the decisions about these images depend on, except the time.
+fn collect_facts(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    plan: &Plan,
+) -> BTreeMap<String, String> {
     let prints = Fingerprints::new(catalog);
     let mut out = BTreeMap::new();
     let lineages = plan
@@ -101,7 +112,7 @@ fn facts(catalog: &Catalog, inventory: &Inventory, plan: &Plan) -> BTreeMap<Stri
         for (input, value) in prints.recipe(image).0 {
             put(&input, value);
         }
-        put("checks", prints.checks(name));
+        put("checks", prints.checks_digest(name));
         put(
             "rules",
             format!(
@@ -131,24 +142,24 @@ fn facts(catalog: &Catalog, inventory: &Inventory, plan: &Plan) -> BTreeMap<Stri
             );
         }
     }
-    for gone in plan
+    for removed in plan
         .decisions
         .iter()
         .filter(|d| !catalog.images.contains_key(&d.image))
     {
         out.insert(
-            format!("{}: image", gone.image),
+            format!("{}: image", removed.image),
             "not in the catalog".to_owned(),
         );
     }
     let settings = &catalog.settings;
-    let said = format!(
+    let environment_settings = format!(
         "{:?} {:?} {:?} {:?}",
         settings.environments, settings.environment_key, settings.regions, settings.builder
     );
     out.insert(
         "bakeline.yaml: environments, regions and builder".to_owned(),
-        said,
+        environment_settings,
     );
     let names: BTreeSet<&str> = images.keys().map(|n| n.as_str()).collect();
     let ours = |key: &str, ami: &crate::model::Ami| ami.tags.get(key).cloned().unwrap_or_default();
@@ -164,11 +175,11 @@ fn facts(catalog: &Catalog, inventory: &Inventory, plan: &Plan) -> BTreeMap<Stri
             ami.region
         );
         out.insert(format!("{at}: status"), ami.status.clone());
-        let told = ami
+        let own_tags = ami
             .tags
             .iter()
             .filter(|(k, _)| k.starts_with("bakeline:") || **k == settings.environment_key);
-        out.extend(told.map(|(key, value)| (format!("{at}: tag {key}"), value.clone())));
+        out.extend(own_tags.map(|(key, value)| (format!("{at}: tag {key}"), value.clone())));
     }
     out
 }

@@ -1,4 +1,4 @@
-//! Owns which images differ between two states of a catalog: those whose inputs moved, and all that is layered on them.
+//! Finds the images that differ between two states of a catalog, with all images layered on them.
 
 use std::collections::BTreeSet;
 
@@ -6,22 +6,23 @@ use crate::catalog::{Catalog, Image};
 use crate::model::ImageName;
 use crate::plan::fingerprint::Fingerprints;
 
-/// The images of `now` that are new, or whose recipe, checks or rules are not what they were; and their descendants.
+/// Returns the images of `now` that are new or have a different recipe, checks or rules, and their
+/// descendants.
 #[must_use]
-pub fn changed(before: &Catalog, now: &Catalog) -> BTreeSet<ImageName> {
-    let (then, prints) = (Fingerprints::new(before), Fingerprints::new(now));
-    let moved = |image: &&Image| {
+pub fn changed_images(before: &Catalog, now: &Catalog) -> BTreeSet<ImageName> {
+    let (old_prints, prints) = (Fingerprints::new(before), Fingerprints::new(now));
+    let is_changed = |image: &&Image| {
         before.images.get(&image.name).is_none_or(|old| {
             let rules = |i: &Image| (i.max_age, i.rebase_after, i.environment.clone());
-            then.recipe(old) != prints.recipe(image)
-                || then.checks(&image.name) != prints.checks(&image.name)
+            old_prints.recipe(old) != prints.recipe(image)
+                || old_prints.checks_digest(&image.name) != prints.checks_digest(&image.name)
                 || rules(old) != rules(image)
         })
     };
     let mut out: BTreeSet<ImageName> = now
         .images
         .values()
-        .filter(moved)
+        .filter(is_changed)
         .map(|i| i.name.clone())
         .collect();
     for image in now.parents_first() {

@@ -1,17 +1,17 @@
-//! Owns what a plan is made of: steps as plain data, so that they can be printed, journalled and replayed.
+//! Defines plans and steps as plain data that can be printed, journaled and replayed.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::verdict::Verdict;
+pub use super::verdict::PlanVerdict;
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{
-    AmiId, EnvName, ImageName, Region, RunId, State, Tags, Temporary, Timestamp, Version,
+    AmiId, EnvName, ImageName, Region, RunId, State, Tags, TemporaryResource, Timestamp, Version,
 };
 
-/// Identifies a step within a plan: `<scope>/<verb>`.
+/// ID of a step within a plan: `<scope>/<verb>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepId(pub String);
@@ -22,39 +22,39 @@ impl fmt::Display for StepId {
     }
 }
 
-/// An AMI that is known now, or the one that an earlier step will make.
+/// Existing AMI, or the AMI that an earlier step creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AmiRef {
-    /// Exists already.
+    /// Existing AMI.
     Known(AmiId),
-    /// The output of this build step.
+    /// Output of this build step.
     MadeBy(StepId),
 }
 
-/// An AMI that stops being current, with the tags that tell of it before and after; an empty value is no tag.
+/// AMI that stops being current, with its tags before and after. An empty value means no tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The AMI.
+pub struct PreviousCurrent {
+    /// ID of the AMI.
     pub ami: AmiId,
-    /// The tags now.
+    /// Tags before the move.
     pub before: Tags,
-    /// The tags afterwards.
+    /// Tags after the move.
     pub after: Tags,
 }
 
-/// One pointer move: `to` becomes what `env` points at; `from` are the AMIs that lose it.
+/// Move of one pointer: `to` becomes current in `env`, and the AMIs in `from` stop being current.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// The environment.
+    /// Environment of the pointer.
     pub env: EnvName,
-    /// The SSM parameter that publishes it.
+    /// SSM parameter that publishes the AMI.
     pub pointer: String,
-    /// What it points at afterwards.
+    /// AMI after the move.
     pub to: AmiRef,
-    /// The AMIs that are current there now.
-    pub from: Vec<Holder>,
-    /// Tags of `to` that the decision rests on, as they are before the move.
+    /// AMIs that are current there before the move.
+    pub from: Vec<PreviousCurrent>,
+    /// Tags of `to` that the decision depends on, with their values before the move.
     pub before: Tags,
     /// Tags that are set on `to` together with the move.
     pub tags: Tags,
@@ -62,29 +62,29 @@ pub struct Move {
     pub untag: Vec<String>,
 }
 
-/// What `record` says after it stopped being current in `env`.
+/// Returns the tags of `record` before and after it stops being current in `env`.
 #[must_use]
-pub fn holder(record: &Record<'_>, env: &EnvName) -> Holder {
+pub fn previous_current(record: &Record<'_>, env: &EnvName) -> PreviousCurrent {
     let mut after = record.current.clone();
     after.remove(env);
     let current = |text: String| Tags::from([(tags::CURRENT.to_owned(), text)]);
     let before = current(record.tag(tags::CURRENT).to_owned());
-    Holder {
+    PreviousCurrent {
         ami: record.ami.id.clone(),
         before,
         after: current(current::format(&after)),
     }
 }
 
-/// One effect, with everything it needs.
+/// One effect with all its inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Make the run's key pair for one image.
+    /// Create the key pair of the run for one image.
     CreateKeyPair { name: String },
-    /// Make the run's security group for one image.
+    /// Create the security group of the run for one image.
     CreateGroup { name: String },
-    /// Render, `packer validate`, `packer build`: makes the AMI `ami_name` from `base`.
+    /// Build the AMI `ami_name` from `base` with Packer: render, validate, build.
     Build {
         image: ImageName,
         version: Version,
@@ -92,41 +92,45 @@ pub enum Action {
         base: AmiRef,
         tags: Tags,
     },
-    /// Tag a new AMI as candidate, with everything known about it.
+    /// Tag a new AMI as candidate, with all its tags.
     TagCandidate { ami: AmiRef, tags: Tags },
     /// Start an instance of the AMI.
     Boot { image: ImageName, ami: AmiRef },
     /// Collect facts from the booted instance and judge the boot-phase controls.
     CheckBoot { image: ImageName, instance: StepId },
-    /// End the instance.
+    /// Terminate the instance.
     Terminate { instance: StepId },
     /// Delete the run's security group.
     DeleteGroup { name: String },
     /// Delete the run's key pair.
     DeleteKeyPair { name: String },
-    /// Make the AMI found: its state, its environment, the pointer.
+    /// Release the AMI: set its state and environment, and move the pointer.
     MoveCurrent { moves: Vec<Move> },
-    /// First rung of the way out: EC2 says that it is deprecated.
+    /// Deprecate the AMI in EC2: the first retirement stage.
     Deprecate { ami: AmiId, was: State },
-    /// Second rung: nobody can launch it; launch permissions are recorded first, because disabling drops them.
+    /// Disable launches of the AMI: the second retirement stage. Launch permissions are recorded
+    /// first, because disabling removes them.
     Disable { ami: AmiId, shared_ok: bool },
-    /// Last rung: deregister the AMI and delete its snapshots.
+    /// Deregister the AMI and delete its snapshots: the last retirement stage.
     Deregister { ami: AmiId, shared_ok: bool },
-    /// Back up the ladder.
+    /// Undo the retirement of the AMI.
     Restore { ami: AmiId },
-    /// Make nothing point at the AMI: its `bakeline:current` tag, which is `current` now, and these parameters.
-    Unpoint {
+    /// Remove the `bakeline:current` tag of the AMI (its value is `current`) and these SSM
+    /// parameters.
+    #[serde(rename = "unpoint")]
+    ClearPointers {
         ami: AmiId,
         current: String,
         pointers: Vec<String>,
     },
-    /// Judge the controls again on a booted instance of a released version.
-    CheckAgain {
+    /// Judge the controls again on an instance of a released version.
+    #[serde(rename = "check_again")]
+    Recheck {
         image: ImageName,
         version: Version,
         instance: StepId,
     },
-    /// Write down that a released AMI passed other controls than when it was built.
+    /// Record on a released AMI that it passed a recheck of changed controls.
     Retag {
         image: ImageName,
         version: Version,
@@ -135,58 +139,67 @@ pub enum Action {
         after: String,
         checked: Timestamp,
     },
-    /// Ask a booted instance of a released version for pending updates, and store the answer.
+    /// Look for pending updates on an instance of a released version, and store the result.
     Probe {
         image: ImageName,
         version: Version,
         ami: AmiId,
         instance: StepId,
     },
-    /// Collect from a booted instance what the controls of an image need, and judge nothing.
+    /// Collect the facts for the controls of an image from an instance, without a verdict.
     Inspect { image: ImageName, instance: StepId },
-    /// Throw away the AMI of this name that this run built.
+    /// Deregister the AMI of this name that this run built.
     Discard { ami_name: String },
-    /// Remove a temporary thing that a dead run left.
-    Sweep { thing: Temporary },
-    /// Let another account copy an AMI.
+    /// Remove a temporary resource that an ended run left.
+    Sweep {
+        #[serde(rename = "thing")]
+        resource: TemporaryResource,
+    },
+    /// Allow another account to copy an AMI.
     Share { ami: AmiRef, account: String },
-    /// No longer let it, once no copy to it is under way.
+    /// Revoke the copy permission of another account when no copy to it is in progress.
     Unshare { ami: AmiRef, account: String },
-    /// Copy an AMI from another Region or account under its own name, and wait until it can be used.
+    /// Copy an AMI from another Region or account under the same name, and wait until it is
+    /// available.
     Copy {
         source: AmiRef,
         from: Region,
         name: String,
     },
-    /// Ask EC2, without starting anything, whether an instance of it would start.
+    /// Ask EC2 by a dry run whether an instance of the AMI could start.
     Launchable { ami: AmiRef },
-    /// Set tags of AMIs in one call (an empty value removes one); refuses when `before` holds no longer.
-    Mark {
+    /// Set tags of AMIs in one call; an empty value removes a tag. The step fails if `before` no
+    /// longer matches.
+    #[serde(rename = "mark")]
+    SetTags {
         amis: Vec<AmiId>,
         before: Tags,
         tags: Tags,
     },
-    /// Withdraw AMIs in one location: mark them as revoked, make other AMIs current, and delete the pointers for which no
-    /// version is left.
+    /// Withdraw AMIs at one location: mark them as revoked, make other AMIs current, and delete the
+    /// pointers for which no version remains.
     Withdraw {
         amis: Vec<AmiId>,
         moves: Vec<Move>,
         unpublish: Vec<String>,
     },
-    /// Make the SSM parameter say what the tags say.
+    /// Set the SSM parameter to the AMI that the tags name.
     Publish { pointer: String, ami: AmiId },
-    /// Delete the SSM parameter: nothing is current any more.
+    /// Delete the SSM parameter, because no version is current.
     Unpublish { pointer: String },
-    /// Write an object into the store, or again.
-    Remember { key: String, text: String },
-    /// Remove an object of the store that says what is not so.
-    Forget { key: String },
-    /// Nothing can be done at a location that could not be read.
-    Unread { why: String },
+    /// Write an object to the store.
+    #[serde(rename = "remember")]
+    PutObject { key: String, text: String },
+    /// Delete an object from the store that contradicts the tags.
+    #[serde(rename = "forget")]
+    DeleteObject { key: String },
+    /// Report a location that could not be read. The step always fails.
+    #[serde(rename = "unread")]
+    Unreachable { why: String },
 }
 
 impl Action {
-    /// What people call it.
+    /// Returns the name of the action for messages.
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match self {
@@ -204,92 +217,94 @@ impl Action {
             Self::Disable { .. } => "disable",
             Self::Deregister { .. } => "deregister",
             Self::Restore { .. } => "restore",
-            Self::Unpoint { .. } => "remove the pointers",
-            Self::CheckAgain { .. } => "run boot checks again",
-            Self::Retag { .. } => "write down the checks",
-            Self::Probe { .. } => "ask for updates",
+            Self::ClearPointers { .. } => "remove the pointers",
+            Self::Recheck { .. } => "repeat the boot checks",
+            Self::Retag { .. } => "record the checks",
+            Self::Probe { .. } => "look for updates",
             Self::Inspect { .. } => "collect facts",
             Self::Sweep { .. } => "remove",
-            Self::Discard { .. } => "throw away",
+            Self::Discard { .. } => "discard",
             Self::Share { .. } => "share",
             Self::Unshare { .. } => "stop sharing",
             Self::Copy { .. } => "copy",
-            Self::Launchable { .. } => "try a launch",
-            Self::Mark { .. } => "tag",
+            Self::Launchable { .. } => "test the launch",
+            Self::SetTags { .. } => "tag",
             Self::Withdraw { .. } => "withdraw",
             Self::Publish { .. } => "publish",
             Self::Unpublish { .. } => "unpublish",
-            Self::Remember { .. } => "write to the store",
-            Self::Forget { .. } => "remove from the store",
-            Self::Unread { .. } => "read",
+            Self::PutObject { .. } => "write to the store",
+            Self::DeleteObject { .. } => "remove from the store",
+            Self::Unreachable { .. } => "read",
         }
     }
 }
 
-/// One step.
+/// Step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its id.
+    /// ID of the step.
     pub id: StepId,
-    /// What fails, is undone and is reported together: an image's name, `image@location` for what is done at a further
-    /// location, or an AMI's id when pruning.
+    /// Unit that fails, is undone and is reported together: the name of an image, `image@location`,
+    /// or the ID of an AMI in a prune.
     pub scope: String,
-    /// The Region it acts in.
+    /// Region in which the step acts.
     pub region: Region,
-    /// The account it acts in, where it is not the builder's own.
+    /// Account in which the step acts, unless it is the builder's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// What must have succeeded before.
+    /// Steps that must have succeeded before.
     pub needs: Vec<StepId>,
-    /// Why it is in the plan.
+    /// Reason for the step.
     pub reason: String,
-    /// What it does.
+    /// Effect of the step.
     pub action: Action,
 }
 
-/// The decision about one image, with its reasons.
+/// Decision about one image, with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The image.
+    /// Image of the decision.
     pub image: ImageName,
-    /// What is done.
-    pub verdict: Verdict,
-    /// Why, most important first; never empty.
+    /// Verdict.
+    pub verdict: PlanVerdict,
+    /// Reasons, most important first; never empty.
     pub reasons: Vec<String>,
-    /// The version that will exist, or that is kept.
+    /// Version that will be created, or that is kept.
     pub version: Option<Version>,
-    /// What it is built on, in words.
+    /// Description of the AMI on which the image is built.
     pub base: Option<String>,
-    /// Why it is built on that.
+    /// Reason for this base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_because: Option<String>,
-    /// The AMI that is kept.
+    /// AMI that is kept.
     pub ami: Option<AmiId>,
 }
 
-/// What will be done, and why.
+/// Decisions and the steps that carry them out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The version of this shape.
+    /// Version of this format.
     pub schema: u32,
-    /// The run it is for.
+    /// Run that executes the plan.
     pub run: RunId,
-    /// When it was decided.
-    pub made: Timestamp,
-    /// One line for each image asked for, parents first.
+    /// Time of the decision.
+    #[serde(rename = "made")]
+    pub decided_at: Timestamp,
+    /// Decision for each requested image, parents first.
     pub decisions: Vec<Decision>,
-    /// The steps, each after all it needs.
+    /// Steps, each after the steps that it needs.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// Whether a scope is a further location of an image: its failure holds nothing else up.
+    /// Returns whether a scope is an additional location of an image. Its failure does not stop
+    /// other scopes.
     #[must_use]
-    pub fn is_aside(scope: &str) -> bool {
+    pub fn is_replica_scope(scope: &str) -> bool {
         scope.contains('@')
     }
 
-    /// The scopes in order of first appearance, with the scopes each waits for.
+    /// Returns the scopes in order of first appearance, each with the scopes that it waits for.
     #[must_use]
     pub fn scopes(&self) -> Vec<(&str, Vec<&str>)> {
         let owner: BTreeMap<&StepId, &str> = self
@@ -311,5 +326,52 @@ impl Plan {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names in journals and saved plans; older files must remain readable.
+    #[test]
+    fn stored_plans_keep_their_keys() {
+        let name = |action: Action| {
+            let json = serde_json::to_value(action).expect("an action is valid JSON");
+            json.as_object().and_then(|o| o.keys().next().cloned())
+        };
+        let (ami, key) = (AmiId::from("ami-1"), String::new());
+        let (amis, before, tags) = (vec![ami.clone()], Tags::new(), Tags::new());
+        for (action, expected) in [
+            (
+                Action::PutObject {
+                    key: key.clone(),
+                    text: key.clone(),
+                },
+                "remember",
+            ),
+            (Action::DeleteObject { key: key.clone() }, "forget"),
+            (Action::Unreachable { why: key.clone() }, "unread"),
+            (Action::SetTags { amis, before, tags }, "mark"),
+            (
+                Action::ClearPointers {
+                    ami,
+                    current: key,
+                    pointers: Vec::new(),
+                },
+                "unpoint",
+            ),
+        ] {
+            assert_eq!(name(action).as_deref(), Some(expected));
+        }
+        let plan = Plan {
+            schema: 1,
+            run: RunId::from("r1"),
+            decided_at: Timestamp::UNIX_EPOCH,
+            decisions: Vec::new(),
+            steps: Vec::new(),
+        };
+        let json = serde_json::to_value(plan).expect("a plan is valid JSON");
+        assert_eq!(json["made"], "1970-01-01T00:00:00Z");
     }
 }

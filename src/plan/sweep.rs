@@ -1,40 +1,41 @@
-//! Owns the plan of a sweep: one scope for each leftover, instances before what they hold.
+//! Plans a sweep: one scope for each leftover, instances before the resources that they use.
 
 use crate::lifecycle::sweep::Leftover;
 use crate::model::{RunId, TemporaryKind, Timestamp};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, Step, StepId};
 
-/// The steps that remove what `leftovers` lets go; they are in the order of removal.
+/// Returns the steps that remove leftovers, in the order of removal.
 #[must_use]
-pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
-    let going = || leftovers.iter().filter(|l| l.remove);
-    let id = |l: &Leftover| StepId(format!("{}/sweep", l.thing.unique_name()));
-    let steps = going()
+pub fn plan_sweep(leftovers: &[Leftover], run: RunId, decided_at: Timestamp) -> Plan {
+    let removed = || leftovers.iter().filter(|l| l.remove);
+    let id = |l: &Leftover| StepId(format!("{}/sweep", l.resource.unique_name()));
+    let steps = removed()
         .map(|leftover| {
-            let thing = &leftover.thing;
-            // An instance in the same location may hold the group, the volume or the snapshot.
-            let holds = |l: &&Leftover| {
-                l.thing.kind == TemporaryKind::Instance
-                    && (&l.thing.region, &l.thing.account) == (&thing.region, &thing.account)
+            let resource = &leftover.resource;
+            // An instance at the same location may use the group, volume or snapshot.
+            let may_use = |l: &&Leftover| {
+                l.resource.kind == TemporaryKind::Instance
+                    && (&l.resource.region, &l.resource.account)
+                        == (&resource.region, &resource.account)
             };
             let waits = matches!(
-                thing.kind,
+                resource.kind,
                 TemporaryKind::SecurityGroup | TemporaryKind::Volume
             );
             Step {
                 id: id(leftover),
-                scope: thing.unique_name(),
-                region: thing.region.clone(),
-                account: thing.account.clone(),
+                scope: resource.unique_name(),
+                region: resource.region.clone(),
+                account: resource.account.clone(),
                 needs: if waits {
-                    going().filter(holds).map(id).collect()
+                    removed().filter(may_use).map(id).collect()
                 } else {
                     Vec::new()
                 },
-                reason: leftover.because.clone(),
+                reason: leftover.reason.clone(),
                 action: Action::Sweep {
-                    thing: thing.clone(),
+                    resource: resource.clone(),
                 },
             }
         })
@@ -42,7 +43,7 @@ pub fn plan(leftovers: &[Leftover], run: RunId, made: Timestamp) -> Plan {
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made,
+        decided_at,
         decisions: Vec::new(),
         steps,
     }

@@ -1,33 +1,33 @@
-//! Owns what a plan does with an image: the word for it.
+//! Defines the verdict of a plan about an image.
 
 use serde::{Deserialize, Serialize};
 
-/// What is decided about one image.
+/// Verdict about one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// A new version is built.
+pub enum PlanVerdict {
+    /// Build a new version.
     Build,
-    /// Only the checks changed: the existing version is booted and judged again.
+    /// Boot the existing version and judge it again, because only the checks changed.
     Recheck,
-    /// The existing version is booted and asked for pending updates.
+    /// Boot the existing version and look for pending updates.
     Probe,
-    /// An existing version moves up.
+    /// Promote an existing version.
     Promote,
-    /// An environment goes back to an earlier version.
+    /// Roll back an environment to an earlier version.
     Rollback,
-    /// A version may not be promoted, or may be again.
+    /// Hold a version, or release the hold.
     Hold,
-    /// A version is withdrawn.
+    /// Revoke a version.
     Revoke,
-    /// The current version stays.
+    /// Keep the current version.
     Keep,
-    /// It can't be built now.
+    /// Do nothing, because the image cannot be built now.
     Blocked,
 }
 
-impl Verdict {
-    /// The word in tables.
+impl PlanVerdict {
+    /// Returns the name for tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Owns the order in which a plan's images can be worked on, and how long that may take by past runs.
+//! Orders the images of a plan into waves, and estimates their duration from past runs.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,26 @@ use serde::Serialize;
 use crate::model::{ImageName, Inventory};
 use crate::plan::step::Plan;
 
-/// Images that can be worked on at the same time.
+/// Images that can be processed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wave {
-    /// Counts from 1.
+    /// Number of the wave, counted from 1.
     pub number: usize,
-    /// The images, by name.
+    /// Images by name, with their expected minutes.
     pub images: BTreeMap<ImageName, Option<u64>>,
-    /// The longest of them in minutes, rounded up; none when one of them is unknown.
+    /// Minutes of the slowest image, rounded up; none if one of them is unknown.
     pub minutes: Option<u64>,
 }
 
-/// Each image one wave after the last that it waits for; minutes are the median of past builds.
+/// Returns the waves of a plan: each image is one wave after the last image that it waits for. The
+/// minutes are the median of past builds.
 #[must_use]
 pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
     let mut number: BTreeMap<&str, usize> = BTreeMap::new();
     let mut out: Vec<Wave> = Vec::new();
     let images: std::collections::BTreeSet<&str> =
         plan.decisions.iter().map(|d| d.image.as_str()).collect();
-    // A scope's needs come before it: steps are listed after all they need.
+    // Steps are listed after the steps that they need, so the scopes are in order too.
     for (scope, needs) in plan.scopes() {
         let after = needs
             .iter()
@@ -34,7 +35,7 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
             .copied()
             .unwrap_or(0);
         number.insert(scope, after + 1);
-        // Copies to other locations are scopes of their own, but no images.
+        // Copies to other locations have scopes of their own, but are not images.
         if !images.contains(scope) {
             continue;
         }
@@ -46,7 +47,7 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
             });
         }
         let image = ImageName::from(scope);
-        let minutes = minutes(inventory, &image);
+        let minutes = median_minutes(inventory, &image);
         out[after].images.insert(image, minutes);
     }
     for wave in &mut out {
@@ -56,7 +57,7 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
     out
 }
 
-fn minutes(inventory: &Inventory, image: &ImageName) -> Option<u64> {
+fn median_minutes(inventory: &Inventory, image: &ImageName) -> Option<u64> {
     let mut seconds = inventory.evidence.history.get(image)?.seconds.clone();
     seconds.sort_unstable();
     seconds.get(seconds.len() / 2).map(|s| s.div_ceil(60))

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Secret;
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 
 /// Kind of a failed cloud call. Callers act on it.
@@ -196,7 +196,7 @@ pub trait CloudReader: super::UsageReader + Send + Sync {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>>;
+    ) -> CloudResult<Vec<TemporaryResource>>;
     /// Reads an SSM parameter.
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
     /// Lists the SSM parameters below a path with their values.

@@ -130,7 +130,7 @@ pub struct ScriptValues<'v> {
     pub mode: &'v str,
     /// Login user.
     pub login_user: &'v str,
-    /// Temporary directory of Ansible on the instance, for `ansible-prepare.sh` and `ansible.sh`.
+    /// TemporaryResource directory of Ansible on the instance, for `ansible-prepare.sh` and `ansible.sh`.
     pub remote_temp: &'v str,
     /// Puppet manifest below `uploaded`. For `puppet.sh`, as the following variables.
     pub manifest: &'v str,

@@ -29,14 +29,15 @@ pub(super) async fn store_release(
         return;
     };
     let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
-    let mut manifest_now = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);
+    let mut manifest_now =
+        fingerprint::build_manifest(&steps.catalog, image, record.version, &steps.run);
     manifest_now.base = tag(tags::BASE);
     manifest_now.parent = tag(tags::PARENT);
     manifest_now.commit = tag(tags::COMMIT);
     manifest_now.reasons = vec![step.reason.clone()];
     let mut objects = vec![(
         keys::manifest(catalog, &record.image, record.arch, record.version),
-        manifest::write(&manifest_now),
+        manifest::format_manifest(&manifest_now),
     )];
     for phase in [Phase::Build, Phase::Boot] {
         let file = super::check::evidence_file(record.image.as_str(), phase);
@@ -47,8 +48,8 @@ pub(super) async fn store_release(
             ));
         }
     }
-    for (key, content) in objects {
-        if let Err(error) = steps.store.put(&key, &content).await {
+    for (tag_key, content) in objects {
+        if let Err(error) = steps.store.put(&tag_key, &content).await {
             (context.note)(&format!(
                 "warning: the evidence could not be stored: {error}"
             ));

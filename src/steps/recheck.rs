@@ -139,13 +139,17 @@ async fn update_manifest(steps: &Steps, retag: &Retag<'_>, step: &Step) {
     let Ok(Some(bytes)) = steps.store.get(&key).await else {
         return;
     };
-    let Some(mut stored) = manifest::read(&bytes) else {
+    let Some(mut stored) = manifest::parse_manifest(&bytes) else {
         return;
     };
     let prints = Fingerprints::new(&steps.catalog);
-    stored.checks = prints.checks(&image.name);
+    stored.checks = prints.checks_digest(&image.name);
     stored.controls = prints.controls(&image.name);
-    if let Err(error) = steps.store.put(&key, &manifest::write(&stored)).await {
+    if let Err(error) = steps
+        .store
+        .put(&key, &manifest::format_manifest(&stored))
+        .await
+    {
         tracing::warn!(%error, step = %step.id, "the manifest could not be updated");
     }
 }

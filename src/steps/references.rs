@@ -62,7 +62,7 @@ pub(super) async fn parameter_references(steps: &Steps, id: &AmiId) -> Result<Ve
 
 async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
-    for location in locations::all(&steps.catalog.settings, "") {
+    for location in locations::in_catalog(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(location.account.as_deref())?;
         out.extend(located(
             cloud.parameter_references(&location.region).await?,
@@ -78,7 +78,7 @@ pub fn located(
     location: &Location,
 ) -> impl Iterator<Item = Reference> + '_ {
     references.into_iter().map(move |found| Reference {
-        by: format!("{} in {location}", found.by),
+        referrer: format!("{} in {location}", found.referrer),
         ..found
     })
 }

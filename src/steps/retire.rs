@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{StepEffect, Steps, move_current, permissions, references, tag};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::ladder::Marks;
+use crate::lifecycle::retirement::RetirementMarks;
 use crate::lifecycle::rules::SHARED;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags, Timestamp};
@@ -38,7 +38,7 @@ async fn require_unchanged(
     id: &AmiId,
     states: &[State],
     stage: StageEffect,
-) -> Result<(Ami, Marks)> {
+) -> Result<(Ami, RetirementMarks)> {
     let ami = tag::require_ami(steps, step, id).await?;
     let refusal = |why: &str| refusal(step, id, why);
     let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
@@ -66,7 +66,7 @@ async fn require_unchanged(
     if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
         return Err(refusal(&format!(
             "{} {} refers to it since the decision",
-            used.kind, used.by
+            used.kind, used.referrer
         )));
     }
     if stage == (StageEffect::Unlaunchable { shared_ok: false })
@@ -76,7 +76,7 @@ async fn require_unchanged(
             "it is shared with {with} since the decision"
         )));
     }
-    let marks = Marks::of(&record);
+    let marks = RetirementMarks::from_record(&record);
     Ok((ami, marks))
 }
 
@@ -116,7 +116,7 @@ impl StepEffect for Deprecate<'_> {
             .was
             .or((!matches!(was, State::Released | State::Retiring)).then_some(was));
         let text = |deprecated| {
-            Marks {
+            RetirementMarks {
                 deprecated,
                 disabled: None,
                 was,
@@ -193,13 +193,17 @@ impl StepEffect for Deprecate<'_> {
 }
 
 /// Returns an AMI of this catalog if it is retiring.
-async fn find_retiring(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<(Ami, Marks)>> {
+async fn find_retiring(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Option<(Ami, RetirementMarks)>> {
     let Some(ami) = tag::find(steps, step, id).await? else {
         return Ok(None);
     };
     let marks = Record::read(&ami, &steps.catalog.settings.name)
         .filter(|r| r.state == State::Retiring)
-        .map(|r| Marks::of(&r));
+        .map(|r| RetirementMarks::from_record(&r));
     Ok(marks.map(|marks| (ami, marks)))
 }
 

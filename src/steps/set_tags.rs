@@ -115,7 +115,7 @@ impl StepEffect for Publish<'_> {
         let usable = found
             .iter()
             .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
-            .all(|r| r.usable());
+            .all(|r| r.is_usable());
         if !usable {
             let text = format!("{ami} in {} can no longer be published", step.region);
             return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));

@@ -9,7 +9,7 @@ use super::{StepEffect, Steps, copy, tag};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
-use crate::model::{Ami, AmiId, Sharing, Tags, Temporary};
+use crate::model::{Ami, AmiId, Sharing, Tags, TemporaryResource};
 use crate::plan::{AmiRef, Step};
 
 /// Scopes that copy an AMI to an account now, and the permissions that the account received. The
@@ -107,7 +107,7 @@ impl StepEffect for Share<'_> {
         steps.shares.begin(&id, account, &step.scope);
         let ami = copy::load_original(steps, &step.region, &id).await?;
         let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
-        let mut missing = sharing::everything(&ami);
+        let mut missing = sharing::full_permission(&ami);
         missing.image &= !existing.image;
         missing
             .snapshots
@@ -129,7 +129,7 @@ impl StepEffect for Share<'_> {
             )
             .hint("share all snapshots with the account, or none"));
         }
-        let key = sharing::key(account);
+        let key = sharing::tag_key(account);
         if !is_empty(&given) && ami.tags.get(&key) != Some(&tag_value) {
             let note = Tags::from([(key, tag_value.clone())]);
             steps
@@ -200,12 +200,16 @@ async fn end_sharing(
 
 /// Removes a copy permission of a dead run. Changes nothing if another run has taken it over since
 /// the decision.
-pub(super) async fn remove_permission(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
+pub(super) async fn remove_permission(
+    steps: &Steps,
+    step: &Step,
+    thing: &TemporaryResource,
+) -> Result<()> {
     let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
     let Some(ami) = tag::find(steps, step, &id).await? else {
         return Ok(());
     };
-    let key = sharing::key(account);
+    let key = sharing::tag_key(account);
     if ami.tags.get(&key) != thing.tags.get(&key) {
         let text = format!(
             "{id} in {}: tag `{key}` changed since the decision",
@@ -239,7 +243,7 @@ async fn revoke_grants(
         .untag(
             &step.region,
             &[ami.id.to_string()],
-            &[sharing::key(account)],
+            &[sharing::tag_key(account)],
         )
         .await?)
 }

@@ -9,7 +9,7 @@ use super::{StepEffect, Steps, tag};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
-use crate::model::{Ami, AmiId, InstanceId, Temporary, TemporaryKind};
+use crate::model::{Ami, AmiId, InstanceId, TemporaryKind, TemporaryResource};
 use crate::plan::Step;
 
 /// Longest wait for an instance. EC2 terminates it and releases its resources within minutes.
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Removal of a temporary resource of a dead run.
 pub(super) struct Sweep<'a> {
-    pub(super) thing: &'a Temporary,
+    pub(super) resource: &'a TemporaryResource,
 }
 
 #[async_trait]
@@ -28,44 +28,44 @@ impl StepEffect for Sweep<'_> {
         step: &Step,
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
-        let Self { thing } = *self;
+        let Self { resource } = *self;
         let cloud = steps.cloud_for(step)?;
-        match thing.kind {
+        match resource.kind {
             TemporaryKind::Instance => {
-                terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
+                terminate(steps, step, &InstanceId(resource.id.clone()), context).await?
             }
-            TemporaryKind::Image => deregister(steps, step, thing).await?,
+            TemporaryKind::Image => deregister(steps, step, resource).await?,
             TemporaryKind::Snapshot => {
                 cloud
                     .change(&step.region)
                     .await?
-                    .delete_snapshot(&step.region, &thing.id)
+                    .delete_snapshot(&step.region, &resource.id)
                     .await?
             }
             TemporaryKind::Volume => {
                 cloud
                     .change(&step.region)
                     .await?
-                    .delete_volume(&step.region, &thing.id)
+                    .delete_volume(&step.region, &resource.id)
                     .await?
             }
             TemporaryKind::SecurityGroup => {
-                super::access::delete_unused_group(steps, step, &thing.id).await?
+                super::access::delete_unused_group(steps, step, &resource.id).await?
             }
             TemporaryKind::CopyPermission => {
-                super::share::remove_permission(steps, step, thing).await?
+                super::share::remove_permission(steps, step, resource).await?
             }
             TemporaryKind::KeyPair => {
                 cloud
                     .change(&step.region)
                     .await?
-                    .delete_key_pair(&step.region, &thing.name)
+                    .delete_key_pair(&step.region, &resource.name)
                     .await?
             }
         }
         Ok(StepOutput::Swept {
-            removed: thing.id.clone(),
-            kind: thing.kind,
+            removed: resource.id.clone(),
+            kind: resource.kind,
         })
     }
 }
@@ -98,8 +98,8 @@ async fn terminate(
 }
 
 /// Deregisters a candidate. An AMI whose tags changed since the decision is kept.
-async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
-    let Some(ami) = tag::find(steps, step, &AmiId(thing.id.clone())).await? else {
+async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) -> Result<()> {
+    let Some(ami) = tag::find(steps, step, &AmiId(resource.id.clone())).await? else {
         return Ok(());
     };
     let relevant_keys = [
@@ -111,15 +111,15 @@ async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()>
     ];
     if let Some(key) = relevant_keys
         .into_iter()
-        .find(|key| ami.tags.get(*key) != thing.tags.get(*key))
+        .find(|key| ami.tags.get(*key) != resource.tags.get(*key))
     {
         let text = format!(
             "{} in {}: tag `{key}` changed since the decision",
-            thing.id, step.region
+            resource.id, step.region
         );
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
     }
-    if thing.tags.is_empty() {
+    if resource.tags.is_empty() {
         require_unused(steps, step, &ami).await?;
     }
     tag::deregister(steps, step, &ami).await
@@ -138,7 +138,7 @@ async fn require_unused(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
         .await?
         .first()
     {
-        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.by)),
+        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.referrer)),
         None => Ok(()),
     }
 }

@@ -145,7 +145,7 @@ def test_failing_region_is_reported_and_rerun_completes(sandbox: Sandbox, scenar
 def test_refused_promotion_changes_nothing(sandbox: Sandbox, scenario: Scenario) -> None:
     mark = sandbox.mark()
     for words, said in [
-        (["promote", "jdk", "--to", "Test"], "lowest rung"),
+        (["promote", "jdk", "--to", "Test"], "lowest environment"),
         (["rollback", "jdk", "--env", "Prod", "--to", "20200101.1"], "no version 20200101.1"),
         (["revoke", "jdk", "20200101.1"], "no version 20200101.1"),
         (["hold", "jdk", "20200101.1"], "no version 20200101.1"),

@@ -109,7 +109,7 @@ def test_copy_permission_of_a_killed_promotion_is_removed(history: SeededHistory
         copying = lambda: [c for c in history.sandbox.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
         wait_until(lambda: copying() and len(shared(history, image)) == 3, HANG, "the original shared")
         listed = history.catalog.bakeline("sweep", "--json", want=0).out
-        assert '"copy-permission"' in listed and "is alive" in listed, "a live run keeps it"
+        assert '"copy-permission"' in listed and "is active" in listed, "a live run keeps it"
         history.catalog.bakeline("sweep", "--apply", want=0)
         assert len(shared(history, image)) == 3
     finally:

@@ -211,7 +211,7 @@ def test_probe_only_records_a_dated_fact(catalog: Catalog, sandbox: Sandbox) -> 
     fact = {**probe, "since": "2026-01-02T03:04:05Z", "pending": [*probe["pending"], update]}
     kept.write_text(json.dumps(fact))
     decided = plan(catalog)
-    assert decided["side"]["verdict"] == "build" and "its last good build" in decided["side"]["base"], decided
+    assert decided["side"]["verdict"] == "build" and "last good build" in decided["side"]["base"], decided
     assert "pending since 2026-01-02" in decided["side"]["reasons"][0] and "openssl" in decided["side"]["reasons"][0]
     kept.unlink()
     assert verdicts(plan(catalog)) == KEEP

@@ -21,7 +21,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 use crate::ports::{
     CloudReader, CloudResult, CloudWriter, CopyRequest, GroupRequest, Identity, ImageQuery,
@@ -190,7 +190,7 @@ impl CloudReader for Aws {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
+    ) -> CloudResult<Vec<TemporaryResource>> {
         temporaries::list_temporaries(&self.clients(region), query).await
     }
 

@@ -143,7 +143,7 @@ pub(super) async fn find_references(clients: &Clients) -> CloudResult<Vec<Refere
             out.extend(AmiId::find_all(&value).map(|ami| Reference {
                 ami,
                 kind: kind(),
-                by: by.clone(),
+                referrer: by.clone(),
             }));
         }
     }

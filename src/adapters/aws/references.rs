@@ -61,7 +61,7 @@ async fn add_instances(
                 out.insert(Reference {
                     ami: AmiId(ami),
                     kind: "instance".to_owned(),
-                    by,
+                    referrer: by,
                 });
             }
         }
@@ -106,7 +106,7 @@ async fn add_launch_templates(
                     out.insert(Reference {
                         ami: AmiId(ami),
                         kind: "launch-template".to_owned(),
-                        by,
+                        referrer: by,
                     });
                 }
             }

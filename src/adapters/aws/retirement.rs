@@ -224,7 +224,7 @@ fn convert_reference(found: aws_sdk_ec2::types::ImageReference) -> Option<Refere
     Some(Reference {
         ami: AmiId(found.image_id?),
         kind: kind.to_owned(),
-        by: by.to_owned(),
+        referrer: by.to_owned(),
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn add_launch_configurations(
                 out.insert(Reference {
                     ami: AmiId(ami),
                     kind: "launch-configuration".to_owned(),
-                    by,
+                    referrer: by,
                 });
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Clients, cloud_error, filter};
-use crate::model::{Tags, Temporary, TemporaryKind};
+use crate::model::{Tags, TemporaryKind, TemporaryResource};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery, TemporaryQuery};
 
 /// Names of Packer's key pairs and security groups (packer-plugin-amazon, `step_key_pair`,
@@ -13,7 +13,7 @@ const PACKER_NAMES: &str = "packer_*";
 pub(super) async fn list_temporaries(
     clients: &Clients,
     query: &TemporaryQuery,
-) -> CloudResult<Vec<Temporary>> {
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut used = BTreeSet::new();
     let mut out = list_instances(clients, query, &mut used).await?;
     out.extend(list_images(clients, query, &mut used).await?);
@@ -38,9 +38,9 @@ fn temporary(
     id: String,
     name: Option<String>,
     tags: Tags,
-) -> Temporary {
+) -> TemporaryResource {
     let (region, name) = (clients.region.clone(), name.unwrap_or_default());
-    Temporary {
+    TemporaryResource {
         kind,
         id,
         name,
@@ -68,7 +68,7 @@ async fn list_instances(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
-) -> CloudResult<Vec<Temporary>> {
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients.ec2.describe_instances().into_paginator().send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
@@ -109,7 +109,7 @@ async fn list_images(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
-) -> CloudResult<Vec<Temporary>> {
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for ami in super::images::describe_images(clients, &ImageQuery::default()).await? {
         used.extend(ami.snapshots.iter().map(ToString::to_string));
@@ -128,7 +128,10 @@ async fn list_images(
     Ok(out)
 }
 
-async fn list_snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_snapshots(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients
         .ec2
         .describe_snapshots()
@@ -150,7 +153,10 @@ async fn list_snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResul
     Ok(out)
 }
 
-async fn list_volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_volumes(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut pages = clients
         .ec2
         .describe_volumes()
@@ -166,13 +172,16 @@ async fn list_volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<
             let volume = one
                 .volume_id
                 .map(|id| temporary(clients, TemporaryKind::Volume, id, None, tags));
-            out.extend(volume.map(|volume| Temporary { used, ..volume }));
+            out.extend(volume.map(|volume| TemporaryResource { used, ..volume }));
         }
     }
     Ok(out)
 }
 
-async fn list_groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_groups(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for wanted in [owner_filter(query), filter("group-name", PACKER_NAMES)] {
         let mut pages = clients
@@ -196,7 +205,10 @@ async fn list_groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<V
     Ok(out)
 }
 
-async fn list_key_pairs(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_key_pairs(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<TemporaryResource>> {
     let mut out = Vec::new();
     for wanted in [owner_filter(query), filter("key-name", PACKER_NAMES)] {
         let answer = clients

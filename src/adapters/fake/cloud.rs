@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::state::{ACCOUNT, FakeGroup, FakeInstance};
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
 use crate::ports::{
     CloudErrorKind, CloudReader, CloudResult, CloudWriter, CopyRequest, GroupRequest, Identity,
@@ -130,7 +130,7 @@ impl CloudReader for FakeCloud {
         &self,
         region: &Region,
         query: &TemporaryQuery,
-    ) -> CloudResult<Vec<Temporary>> {
+    ) -> CloudResult<Vec<TemporaryResource>> {
         self.call(("temporaries", &query.prefix, false), region, |state| {
             Ok(state.temporaries(region, query))
         })

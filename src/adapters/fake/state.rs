@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary, TemporaryKind,
-    Timestamp,
+    Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
+    TemporaryResource, Timestamp,
 };
 use crate::ports::{Instance, TemporaryQuery};
 
@@ -118,7 +118,7 @@ impl FakeCloudState {
         let reference = |name: &String, ami| Reference {
             ami,
             kind: "parameter".to_owned(),
-            by: name.clone(),
+            referrer: name.clone(),
         };
         let all = self.parameters.iter();
         all.flat_map(|(name, value)| AmiId::find_all(value).map(move |ami| reference(name, ami)))
@@ -131,7 +131,7 @@ impl FakeCloudState {
         let reference = |ami: &AmiId, kind: &str, by: &str| Reference {
             ami: ami.clone(),
             kind: kind.to_owned(),
-            by: by.to_owned(),
+            referrer: by.to_owned(),
         };
         let live = self
             .instances
@@ -151,7 +151,7 @@ impl FakeCloudState {
             who.iter().map(move |by| Reference {
                 ami: ami.clone(),
                 kind: kind(),
-                by: by.clone(),
+                referrer: by.clone(),
             })
         });
         let parameters = self.parameter_references();
@@ -254,9 +254,9 @@ impl FakeCloudState {
 
     /// Lists the resources that a sweep may remove.
     #[must_use]
-    pub fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> Vec<Temporary> {
+    pub fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> Vec<TemporaryResource> {
         use TemporaryKind::{Image, Instance, KeyPair, SecurityGroup, Snapshot};
-        let resource = |kind, id: &str, name: &str, tags: &Tags, used| Temporary {
+        let resource = |kind, id: &str, name: &str, tags: &Tags, used| TemporaryResource {
             kind,
             id: id.to_owned(),
             name: name.to_owned(),
@@ -270,7 +270,7 @@ impl FakeCloudState {
                 .iter()
                 .filter(|(_, i)| i.status != "terminated")
         };
-        let mut out: Vec<Temporary> = live()
+        let mut out: Vec<TemporaryResource> = live()
             .map(|(id, i)| resource(Instance, id.as_str(), "", &i.tags, false))
             .collect();
         out.extend(

@@ -114,7 +114,7 @@ fn recipe_contains_all_files_and_values() {
             .into_iter()
             .chain(more.iter().copied())
             .collect();
-        Recipe::of(&load_valid(&files), image(&load_valid(&files)))
+        Recipe::from_image(&load_valid(&files), image(&load_valid(&files)))
     };
     let before = recipe("x", "1", &[]);
     let moved = |after: &Recipe| {
@@ -148,7 +148,7 @@ fn recipe_contains_all_files_and_values() {
         Vec::<String>::new()
     );
     let plain = load_valid(&[(ROLE, "x")]);
-    let keys = Recipe::of(&plain, image(&plain)).0;
+    let keys = Recipe::from_image(&plain, image(&plain)).0;
     assert!(
         !keys
             .keys()

@@ -4,7 +4,7 @@ use crate::catalog::{Catalog, Image};
 use crate::checks::{Facts, Phase};
 use crate::commands::summary::RunSummary;
 use crate::commands::support::run::RunResult;
-use crate::evidence::diff::Diff;
+use crate::evidence::diff::BuildDiff;
 use crate::lifecycle::{Record, lookup};
 use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
@@ -42,7 +42,7 @@ async fn changelog_line(
     let bytes = workspace.read(&evidence_file(name.as_str(), Phase::Boot))?;
     let report: CheckReport = serde_json::from_slice(&bytes).ok()?;
     let new: Facts = serde_json::from_value(report.facts).ok()?;
-    Some(Diff::between(&old, &new, image.platform).headline())
+    Some(BuildDiff::between(&old, &new, image.platform).headline())
 }
 
 /// Returns the facts of the version that was current before the run.
@@ -53,8 +53,8 @@ async fn previous_facts(
     image: &Image,
 ) -> Option<Facts> {
     let settings = &catalog.settings;
-    let records = Record::all(&inventory.images, &settings.name);
-    let last = lookup::last_good(
+    let records = Record::read_all(&inventory.images, &settings.name);
+    let last = lookup::find_last_good(
         &records,
         &image.name,
         &settings.environments[0].name,

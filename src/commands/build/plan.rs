@@ -13,8 +13,8 @@ use crate::commands::support::{context, gather};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
-use crate::plan::release::{PLAN_SCHEMA, Request, plan};
-use crate::plan::saved::Saved;
+use crate::plan::release::{PLAN_SCHEMA, ReleaseRequest, plan_release};
+use crate::plan::saved::SavedRelease;
 use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
@@ -31,9 +31,9 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     };
     let inventory =
         gather::finish_reading(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
-    let run = new_run_id(inventory.taken);
+    let run = new_run_id(inventory.captured_at);
     let is_empty = images.as_ref().is_some_and(Vec::is_empty);
-    let request = Request {
+    let request = ReleaseRequest {
         images: images.unwrap_or(named),
         force: args.force,
         run,
@@ -43,12 +43,12 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         Plan {
             schema: PLAN_SCHEMA,
             run: request.run.clone(),
-            made: inventory.taken,
+            decided_at: inventory.captured_at,
             decisions: vec![],
             steps: vec![],
         }
     } else {
-        plan(&loaded.catalog, &inventory, &request)
+        plan_release(&loaded.catalog, &inventory, &request)
     };
     validate::check_planned_templates(&loaded.catalog, &plan)?;
     print_plan(
@@ -62,7 +62,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write_json(
             file,
-            &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
+            &SavedRelease::new(&loaded.catalog, &inventory, &request, plan.clone()),
         )?;
         ui::say(&format!(
             "plan saved; to execute it after review, run `bakeline release --plan {}`",

@@ -9,8 +9,8 @@ use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::model::Probe;
-use crate::plan::probe::plan;
-use crate::plan::step::Verdict;
+use crate::plan::probe::plan_probe;
+use crate::plan::step::PlanVerdict;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -22,11 +22,11 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         save_inventory: None,
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &inventory, &images, run);
+    let plan = plan_probe(&loaded.catalog, &inventory, &images, run);
     if let Some(missing) = plan
         .decisions
         .iter()
-        .find(|d| d.verdict == Verdict::Blocked)
+        .find(|d| d.verdict == PlanVerdict::Blocked)
     {
         return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
             .hint("nothing was changed; release the image first"));

@@ -13,8 +13,8 @@ use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
-use crate::plan::release::{Request, plan};
-use crate::plan::saved::{SAVED_SCHEMA, Saved};
+use crate::plan::release::{ReleaseRequest, plan_release};
+use crate::plan::saved::{SAVED_SCHEMA, SavedRelease};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
@@ -28,14 +28,14 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         save_inventory: args.save_inventory.clone(),
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Sources).await?;
-    let request = Request {
+    let request = ReleaseRequest {
         images,
         force: args.force,
         run,
     };
     let plan = match &args.plan {
         Some(file) => read_reviewed_plan(file, &loaded.catalog, &inventory, &request.run)?,
-        None => plan(&loaded.catalog, &inventory, &request),
+        None => plan_release(&loaded.catalog, &inventory, &request),
     };
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::blocked_error(&plan) {
@@ -92,7 +92,7 @@ fn read_reviewed_plan(
         return Err(Error::input(text)
             .hint("use the version of bakeline that saved it, or save a new plan"));
     }
-    let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| {
+    let saved: SavedRelease = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!(
             "{name}:{}:{}: not a saved plan",
             e.line(),
@@ -108,14 +108,18 @@ fn read_reviewed_plan(
         );
         return Err(Error::input(text));
     }
-    let age = inventory.taken.duration_since(saved.plan.made).as_secs() / 60;
+    let age = inventory
+        .captured_at
+        .duration_since(saved.plan.decided_at)
+        .as_secs()
+        / 60;
     ui::say(&format!(
         "the plan was saved at {}, {} h {} min ago",
-        saved.plan.made,
+        saved.plan.decided_at,
         age / 60,
         age % 60
     ));
-    saved.today(catalog, inventory, run).map_err(|moved| {
+    saved.replan(catalog, inventory, run).map_err(|moved| {
         let shown = moved.iter().take(6).cloned().collect::<Vec<_>>().join("; ");
         let more = if moved.len() > 6 {
             format!("; and {} more", moved.len() - 6)

@@ -19,7 +19,7 @@ pub(crate) fn changed_images(
             .hint("use a commit, branch or tag of the repository of the catalog; fetch it first")
     })?;
     match crate::catalog::load(&tree) {
-        (Some(before), _) => Ok(crate::plan::since::changed(&before, &loaded.catalog)),
+        (Some(before), _) => Ok(crate::plan::since::changed_images(&before, &loaded.catalog)),
         (None, findings) => {
             let first = findings
                 .iter()

@@ -6,7 +6,7 @@ use crate::cli::Why as Args;
 use crate::commands::support::{context, gather};
 use crate::error::{Error, Kind, Result};
 use crate::plan::change::is_digest;
-use crate::plan::release::{Compared, Why, why};
+use crate::plan::release::{Explanation, InputComparison, explain_image};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -14,7 +14,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let image = context::find_image(&loaded.catalog, &args.image)?;
     let inventory =
         gather::load_inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
-    let Some(why) = why(&loaded.catalog, &inventory, &image) else {
+    let Some(why) = explain_image(&loaded.catalog, &inventory, &image) else {
         let text = format!(
             "no version of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name
@@ -31,7 +31,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn print_inputs(why: &Why) {
+fn print_inputs(why: &Explanation) {
     let commit = why
         .commit
         .as_ref()
@@ -40,8 +40,8 @@ fn print_inputs(why: &Why) {
         "{} {} ({}) was built by run {}{commit}",
         why.image, why.version, why.ami, why.run
     ));
-    if !why.built_because.is_empty() {
-        ui::say(&format!("reason: {}", why.built_because.join("; ")));
+    if !why.build_reasons.is_empty() {
+        ui::say(&format!("reason: {}", why.build_reasons.join("; ")));
     }
     ui::say(&format!(
         "next release: {} ({})",
@@ -68,8 +68,8 @@ fn print_inputs(why: &Why) {
     ));
 }
 
-fn input_row(name: &str, compared: &Compared) -> Vec<String> {
-    let changed = match compared.moved {
+fn input_row(name: &str, compared: &InputComparison) -> Vec<String> {
+    let changed = match compared.changed {
         Some(true) => "yes",
         Some(false) => "-",
         None => "?",

@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::error::{Error, Result};
 use crate::model::Tags;
 use crate::plan::Plan;
-use crate::plan::step::Verdict;
+use crate::plan::step::PlanVerdict;
 use crate::ports::Clock as _;
 use crate::render::RenderError;
 use crate::render::packer::{RunValues, files};
@@ -135,7 +135,7 @@ pub(crate) fn check_planned_templates(catalog: &Catalog, plan: &Plan) -> Result<
     let built = plan
         .decisions
         .iter()
-        .filter(|d| d.verdict == Verdict::Build);
+        .filter(|d| d.verdict == PlanVerdict::Build);
     require_rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
 }
 

@@ -209,7 +209,8 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
             format!("there is no AMI {ami} in {region}"),
         ));
     }
-    let plan = plan::inspect::plan(&subject.image, ami, &region, run, inventory.taken);
+    let plan =
+        plan::inspect::plan_inspection(&subject.image, ami, &region, run, inventory.captured_at);
     let options = run::RunOptions {
         jobs: 1,
         on_failure: OnFailure::Stop,

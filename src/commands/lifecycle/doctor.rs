@@ -6,9 +6,9 @@ use crate::cli::Doctor;
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::doctor::Finding;
+use crate::lifecycle::doctor::Discrepancy;
 use crate::model::Inventory;
-use crate::plan::doctor::plan;
+use crate::plan::doctor::plan_repairs;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
@@ -22,13 +22,13 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
     let inventory =
         gather::load_inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
-    let (findings, plan) = plan(&loaded.catalog, &inventory, run);
+    let (findings, plan) = plan_repairs(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);
     } else {
         print_findings(&findings);
     }
-    let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
+    let wrong: Vec<&Discrepancy> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
         ui::say(agreement_message(&inventory));
         return Ok(0);
@@ -39,9 +39,9 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         summary::exit_code(&ran)?;
         ui::say(&format!("repaired {} findings", plan.steps.len()));
     }
-    let left: Vec<&Finding> = wrong
+    let left: Vec<&Discrepancy> = wrong
         .iter()
-        .filter(|f| f.by_hand.is_some())
+        .filter(|f| f.manual_action.is_some())
         .copied()
         .collect();
     if args.apply && left.is_empty() {
@@ -64,7 +64,7 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         }
     };
     for finding in left {
-        if let Some(by_hand) = &finding.by_hand {
+        if let Some(by_hand) = &finding.manual_action {
             error = error.hint(format!("{}: {by_hand}", finding.location));
         }
     }
@@ -81,15 +81,15 @@ fn agreement_message(inventory: &Inventory) -> &'static str {
     }
 }
 
-fn print_findings(findings: &[Finding]) {
-    let repair = |f: &Finding| match &f.by_hand {
+fn print_findings(findings: &[Discrepancy]) {
+    let repair = |f: &Discrepancy| match &f.manual_action {
         _ if f.lost => "none: this evidence cannot be recreated".to_owned(),
         Some(by_hand) => by_hand.clone(),
         None => "doctor --apply".to_owned(),
     };
     let rows: Vec<Vec<String>> = findings
         .iter()
-        .map(|f| vec![f.location.clone(), f.what.clone(), repair(f)])
+        .map(|f| vec![f.location.clone(), f.description.clone(), repair(f)])
         .collect();
     if !rows.is_empty() {
         ui::data(&ui::table::columns(

@@ -6,7 +6,7 @@ use crate::cli::{Hold, InventoryArgs};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
-use crate::plan::hold::plan;
+use crate::plan::hold::plan_hold;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
@@ -19,7 +19,7 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(
+    let plan = plan_hold(
         &loaded.catalog,
         &inventory,
         image,

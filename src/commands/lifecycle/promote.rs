@@ -7,7 +7,7 @@ use crate::cli::{InventoryArgs, Promote};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
-use crate::plan::promote::plan;
+use crate::plan::promote::plan_promotion;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
@@ -27,7 +27,7 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         save_inventory: None,
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &inventory, &images, &to, run);
+    let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::refused_error(&plan, "promoted") {
         return Err(blocked);

@@ -7,7 +7,7 @@ use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, check_name};
-use crate::plan::revoke::plan;
+use crate::plan::revoke::plan_revocation;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
@@ -26,7 +26,7 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         save_inventory: None,
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
-    let plan = plan(&loaded.catalog, &inventory, &name, args.which, run);
+    let plan = plan_revocation(&loaded.catalog, &inventory, &name, args.which, run);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::refused_error(&plan, "revoked") {
         return Err(blocked);

@@ -7,7 +7,7 @@ use crate::cli::{InventoryArgs, Rollback};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
-use crate::plan::rollback::plan;
+use crate::plan::rollback::plan_rollback;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
-    let plan = plan(&loaded.catalog, &inventory, image, &env, args.to, run);
+    let plan = plan_rollback(&loaded.catalog, &inventory, image, &env, args.to, run);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::refused_error(&plan, "rolled back") {
         return Err(blocked);

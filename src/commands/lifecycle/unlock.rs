@@ -8,7 +8,7 @@ use crate::cli::Unlock;
 use crate::commands::support::{context, lock};
 use crate::engine::lock::{LockState, UnlockResult};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::lock::Holder;
+use crate::lifecycle::lock::LockHolder;
 use crate::model::EnvName;
 use crate::ui;
 
@@ -19,7 +19,7 @@ struct LockRow {
     /// `free`, `held`, `expired` or `dead`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    holder: Option<Holder>,
+    holder: Option<LockHolder>,
     released: bool,
 }
 
@@ -93,7 +93,7 @@ fn state_name(state: &LockState) -> &'static str {
 fn print_locks(rows: &[LockRow]) {
     let cells = |row: &LockRow| {
         let holder = row.holder.as_ref();
-        let text = |of: fn(&Holder) -> String| holder.map_or_else(|| "-".to_owned(), of);
+        let text = |of: fn(&LockHolder) -> String| holder.map_or_else(|| "-".to_owned(), of);
         vec![
             row.environment.to_string(),
             if row.released {

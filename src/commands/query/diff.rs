@@ -13,7 +13,7 @@ use crate::commands::summary;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{gather, lock, run};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::diff::{Change, Diff};
+use crate::evidence::diff::{BuildDiff, ValueChange};
 use crate::evidence::keys;
 use crate::model::Version;
 use crate::plan;
@@ -44,7 +44,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         )
     };
     let new = version_facts(&*store, catalog, image, to).await?;
-    let diff = Diff::between(&old, &new, image.platform);
+    let diff = BuildDiff::between(&old, &new, image.platform);
     if args.json {
         ui::json(
             &json!({ "image": name, "arch": image.arch, "from": from, "to": to, "diff": diff }),
@@ -75,7 +75,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
         save_inventory: None,
     };
     let inventory = gather::load_inventory(loaded, &from, gather::Need::Sources).await?;
-    let plan = plan::release::scratch(&loaded.catalog, &inventory, image, run)
+    let plan = plan::release::plan_scratch_build(&loaded.catalog, &inventory, image, run)
         .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
     let options = run::RunOptions {
         jobs: 1,
@@ -194,13 +194,13 @@ pub(crate) async fn version_facts(
     serde_json::from_value(report.facts).map_err(unreadable)
 }
 
-fn diff_rows(diff: &Diff) -> Vec<Vec<String>> {
+fn diff_rows(diff: &BuildDiff) -> Vec<Vec<String>> {
     let dash = || "-".to_owned();
     let row = |what: &str, name: &String, from: String, to: String| {
         vec![what.to_owned(), name.clone(), from, to]
     };
     let change = |what: &'static str| {
-        move |(name, change): (&String, &Change)| {
+        move |(name, change): (&String, &ValueChange)| {
             row(what, name, change.from.clone(), change.to.clone())
         }
     };

@@ -12,7 +12,7 @@ use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{references, unreachable};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
-use crate::lifecycle::retain::{Fate, Rules, decide};
+use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{
     AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
@@ -77,7 +77,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let fates = |inventory: &Inventory| retention_decisions(&loaded.catalog, inventory);
     let inventory = references::load_inventory(&loaded, &unsaved, fates).await?;
     unreachable::warn_unreachable(&inventory);
-    let records = Record::all(&inventory.images, &loaded.catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &loaded.catalog.settings.name);
     let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;
     let store = context::open_store(&loaded.catalog.settings).await?;
     let story = describe_version(&loaded, &inventory, &records, found, &*store).await?;
@@ -89,10 +89,10 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
-    decide(
-        &Record::all(&inventory.images, &catalog.settings.name),
-        &Rules::of(catalog, inventory),
+fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<RetentionDecision> {
+    decide_retention(
+        &Record::read_all(&inventory.images, &catalog.settings.name),
+        &RetentionRules::from_inventory(catalog, inventory),
     )
 }
 
@@ -131,7 +131,7 @@ fn find_record<'r, 'w>(
         .iter()
         .filter(|r| r.ami.region == *catalog.settings.home())
         .collect();
-    let good = lookup::last_good(records, &name, lowest, image.arch).map(|r| r.version);
+    let good = lookup::find_last_good(records, &name, lowest, image.arch).map(|r| r.version);
     let found = home
         .into_iter()
         .find(|r| r.image == name && Some(r.version) == good);
@@ -149,7 +149,7 @@ async fn describe_version(
     let (image, arch, version) = (&record.image, record.arch, record.version);
     let manifest =
         read_stored(store, &keys::manifest(&settings.name, image, arch, version)).await?;
-    let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::read(&bytes));
+    let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::parse_manifest(&bytes));
     let report = read_stored(
         store,
         &keys::facts(&settings.name, image, arch, version, Phase::Boot),
@@ -233,13 +233,13 @@ fn describe_ami(
     settings: &Settings,
     inventory: &Inventory,
     record: &Record<'_>,
-    fates: &[Fate],
+    fates: &[RetentionDecision],
 ) -> AmiDetails {
     let fate = fates
         .iter()
         .find(|f| f.ami == record.ami.id && f.region == record.ami.region);
     let due = fate
-        .and_then(|f| f.due)
+        .and_then(|f| f.next_due)
         .map_or_else(String::new, |due| format!(" on {due}"));
     AmiDetails {
         ami: record.ami.id.clone(),
@@ -251,10 +251,10 @@ fn describe_ami(
             .references
             .iter()
             .filter(|r| r.ami == record.ami.id)
-            .map(|r| format!("{} {}", r.kind, r.by))
+            .map(|r| format!("{} {}", r.kind, r.referrer))
             .collect(),
-        prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.verb())),
-        reason: fate.map_or_else(String::new, Fate::reason),
+        prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.action())),
+        reason: fate.map_or_else(String::new, RetentionDecision::reason),
     }
 }
 

@@ -117,8 +117,8 @@ async fn find_current(
         other => other.map_err(crate::commands::support::gather::first_call_error)?,
     };
     let images = images.map_err(crate::commands::support::gather::first_call_error)?;
-    let records = Record::all(&images, &location.catalog);
-    let found = lookup::published(&records, published.as_deref(), image, env, arch);
+    let records = Record::read_all(&images, &location.catalog);
+    let found = lookup::find_published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
         format!(
             "SSM parameter {pointer} in {} names {}, which {why}",

@@ -8,11 +8,11 @@ use crate::cli::Prune;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{lock, references, run, unreachable};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
-use crate::plan::prune::saved::{KIND, SAVED_SCHEMA, Saved, facts, moved};
-use crate::plan::prune::{Wish, braked, plan, strangers};
+use crate::plan::prune::saved::{KIND, SAVED_SCHEMA, SavedPrune, collect_facts, describe_changes};
+use crate::plan::prune::{PruneOptions, exceeds_limits, foreign_images, plan_prune};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
@@ -23,14 +23,14 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     };
     reject_conflicting_flags(args)?;
     let run = lock::take_locks_if(args.apply.is_some(), &loaded, lock::LockScope::All).await?;
-    let given = Wish {
+    let given = PruneOptions {
         keep: args.keep,
         shared_ok: args.shared_ok,
     };
     let wish = reviewed
         .as_ref()
-        .map_or(given, |(_, saved)| saved.wish.clone());
-    let decide = |inventory: &Inventory| plan(&loaded.catalog, inventory, &wish, run.clone());
+        .map_or(given, |(_, saved)| saved.options.clone());
+    let decide = |inventory: &Inventory| plan_prune(&loaded.catalog, inventory, &wish, run.clone());
     let inventory =
         references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
             .await?;
@@ -40,7 +40,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         None => decide(&inventory),
     };
     stages::print_decisions(&fates, args.json);
-    for ami in strangers(&loaded.catalog.settings, &inventory) {
+    for ami in foreign_images(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
             "ignored: {} in {} has the tags of this catalog but was not created by it ({})",
             ami.id, ami.region, ami.name
@@ -55,7 +55,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     if let Some(file) = &args.save {
         context::write_json(
             file,
-            &Saved::new(
+            &SavedPrune::new(
                 &loaded.catalog,
                 &inventory,
                 wish,
@@ -64,7 +64,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             ),
         )?;
     }
-    let brake = braked(&prune_limits(&loaded, args), &fates);
+    let brake = exceeds_limits(&prune_limits(&loaded, args), &fates);
     if args.apply.is_none() {
         print_preview(&fates, brake);
         return Ok(0);
@@ -112,8 +112,8 @@ fn prune_limits(loaded: &LoadedCatalog, args: &Prune) -> Brakes {
     }
 }
 
-fn print_preview(fates: &[Fate], brake: Option<String>) {
-    let going = fates.iter().filter(|f| !f.next.is_empty()).count();
+fn print_preview(fates: &[RetentionDecision], brake: Option<String>) {
+    let going = fates.iter().filter(|f| !f.due_stages.is_empty()).count();
     if going > 0 {
         let amis = if going == 1 { "AMI" } else { "AMIs" };
         ui::say(&format!(
@@ -129,7 +129,7 @@ fn print_preview(fates: &[Fate], brake: Option<String>) {
 ///
 /// # Errors
 /// The file is not a saved decision, has another schema, or belongs to another catalog.
-fn read_saved_prune(loaded: &LoadedCatalog, file: &Path) -> Result<Saved> {
+fn read_saved_prune(loaded: &LoadedCatalog, file: &Path) -> Result<SavedPrune> {
     let bytes = context::read_file(file)?;
     let shown = file.display();
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
@@ -151,7 +151,7 @@ fn read_saved_prune(loaded: &LoadedCatalog, file: &Path) -> Result<Saved> {
         );
         return Err(Error::input(text).hint("save it again with this version of bakeline"));
     }
-    let saved: Saved = serde_json::from_value(value)
+    let saved: SavedPrune = serde_json::from_value(value)
         .map_err(|e| Error::input(format!("{shown}: not a saved prune decision")).because(e))?;
     let name = loaded.catalog.settings.name.as_str();
     if saved.catalog != name {
@@ -171,13 +171,13 @@ fn verify_saved_prune(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     file: &Path,
-    saved: Saved,
+    saved: SavedPrune,
     run: RunId,
-) -> Result<(Vec<Fate>, Plan)> {
-    let moved = moved(&saved.facts, &facts(&loaded.catalog, inventory));
+) -> Result<(Vec<RetentionDecision>, Plan)> {
+    let moved = describe_changes(&saved.facts, &collect_facts(&loaded.catalog, inventory));
     if moved.is_empty() {
         let plan = Plan { run, ..saved.plan };
-        return Ok((saved.fates, plan));
+        return Ok((saved.decisions, plan));
     }
     let text = format!(
         "the facts have changed since {} was saved: {}",

@@ -12,7 +12,7 @@ use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::Record;
 use crate::model::State;
-use crate::plan::prune::restore;
+use crate::plan::prune::plan_restore;
 use crate::ports::Workspace as _;
 use crate::ui;
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         ));
         return Ok(0);
     }
-    let plan = restore(&inventory, ami, run);
+    let plan = plan_restore(&inventory, ami, run);
     let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {

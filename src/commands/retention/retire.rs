@@ -7,7 +7,7 @@ use crate::cli::Retire;
 use crate::commands::support::{context, lock, references, run, unreachable};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Inventory, check_name};
-use crate::plan::prune::{Wish, retire, wanted};
+use crate::plan::prune::{PruneOptions, plan_retirement, retire_objection};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
@@ -20,16 +20,17 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         .because(e)
     })?;
     let image = ImageName::from(args.image.as_str());
-    if let Some(why) = wanted(&loaded.catalog, &image) {
+    if let Some(why) = retire_objection(&loaded.catalog, &image) {
         return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     }
     let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok: args.shared_ok,
     };
-    let decide =
-        |inventory: &Inventory| retire(&loaded.catalog, inventory, &image, &wish, run.clone());
+    let decide = |inventory: &Inventory| {
+        plan_retirement(&loaded.catalog, inventory, &image, &wish, run.clone())
+    };
     let inventory =
         references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
             .await?;

@@ -8,14 +8,14 @@ use crate::commands::support::context::LoadedCatalog;
 use crate::commands::support::run::RunResult;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Result;
-use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
+use crate::lifecycle::retirement::RetirementStage;
 use crate::model::{AmiId, ImageName, Region, RunId, Version};
 use crate::ports::Workspace as _;
 use crate::ui;
 
 /// Prints the decisions as a table, or with the result of every rule as JSON.
-pub(crate) fn print_decisions(fates: &[Fate], as_json: bool) {
+pub(crate) fn print_decisions(fates: &[RetentionDecision], as_json: bool) {
     if as_json {
         return ui::json(&fates);
     }
@@ -26,12 +26,12 @@ pub(crate) fn print_decisions(fates: &[Fate], as_json: bool) {
     if several {
         head.insert(3, "LOCATION");
     }
-    let row = |f: &Fate| {
+    let row = |f: &RetentionDecision| {
         let mut row = vec![
             f.image.to_string(),
             f.version.to_string(),
             f.ami.to_string(),
-            f.verb().to_owned(),
+            f.action().to_owned(),
             f.reason(),
         ];
         if several {
@@ -55,7 +55,7 @@ struct AmiResult<'a> {
     version: Version,
     /// `done`, `failed`, `stuck`, `cancelled`, `not started`.
     status: &'static str,
-    rungs: &'a [Rung],
+    rungs: &'a [RetirementStage],
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
@@ -74,21 +74,22 @@ struct ResultFile<'a> {
 /// Writes the result file, prints the counts, and returns the exit code.
 pub(crate) fn finish_retirement(
     loaded: &LoadedCatalog,
-    fates: &[Fate],
+    fates: &[RetentionDecision],
     ran: &RunResult,
 ) -> Result<u8> {
     let outcome = &ran.outcome;
-    let moved = |fate: &'_ Fate| outcome.scopes.get(fate.ami.as_str()).map(scope_status);
+    let moved =
+        |fate: &'_ RetentionDecision| outcome.scopes.get(fate.ami.as_str()).map(scope_status);
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();
-        let Fate {
+        let RetentionDecision {
             ami,
             region,
             owner,
             image,
             version,
-            next,
+            due_stages: next,
             ..
         } = fate;
         Some(AmiResult {
@@ -114,7 +115,11 @@ pub(crate) fn finish_retirement(
     if let Err(e) = ran.directory.write("result.json", &text, false) {
         ui::say(&format!("warning: cannot write the result: {e}"));
     }
-    for rung in [Rung::Deprecate, Rung::Disable, Rung::Deregister] {
+    for rung in [
+        RetirementStage::Deprecate,
+        RetirementStage::Disable,
+        RetirementStage::Deregister,
+    ] {
         let count = result
             .amis
             .iter()
@@ -123,7 +128,7 @@ pub(crate) fn finish_retirement(
         if count > 0 {
             ui::say(&format!(
                 "{count} {}d",
-                if rung == Rung::Deregister {
+                if rung == RetirementStage::Deregister {
                     "deregistere"
                 } else {
                     rung.as_str()

@@ -14,10 +14,10 @@ use crate::commands::support::{lock, run, stored_evidence};
 use crate::engine::unfinished;
 use crate::error::{Error, Result};
 use crate::evidence::keys;
-use crate::lifecycle::sweep::{Leftover, RunFacts, Sweep};
+use crate::lifecycle::sweep::{Leftover, RunFacts, SweepRules};
 use crate::lifecycle::{locations, sharing, tags};
 use crate::model::{
-    AmiId, CatalogName, Inventory, Reference, Region, RunId, Temporary, TemporaryKind,
+    AmiId, CatalogName, Inventory, Reference, Region, RunId, TemporaryKind, TemporaryResource,
 };
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
@@ -34,7 +34,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
     let leftovers = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
     print_leftovers(&leftovers, args.json);
-    let plan = crate::plan::sweep::plan(&leftovers, run, inventory.taken);
+    let plan = crate::plan::sweep::plan_sweep(&leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
         return Ok(0);
     }
@@ -63,7 +63,11 @@ pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
         Ok(found) => found,
         Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     };
-    let plan = crate::plan::sweep::plan(&found, new_run_id(inventory.taken), inventory.taken);
+    let plan = crate::plan::sweep::plan_sweep(
+        &found,
+        new_run_id(inventory.captured_at),
+        inventory.captured_at,
+    );
     if plan.steps.is_empty() {
         return;
     }
@@ -91,15 +95,15 @@ async fn find_leftovers(
         owner: (tags::CATALOG.to_owned(), settings.name.to_string()),
         prefix: format!("{}/", settings.name),
     };
-    let mut things: Vec<Temporary> = Vec::new();
-    for location in locations::all(settings, &inventory.account) {
+    let mut things: Vec<TemporaryResource> = Vec::new();
+    for location in locations::in_catalog(settings, &inventory.account) {
         match clouds
             .at(&location)?
             .temporaries(&location.region, &query)
             .await
         {
             Ok(found) => {
-                things.extend(found.into_iter().map(|thing| Temporary {
+                things.extend(found.into_iter().map(|thing| TemporaryResource {
                     account: location.account.clone(),
                     ..thing
                 }));
@@ -115,32 +119,32 @@ async fn find_leftovers(
             )),
         }
     }
-    let images: Vec<Temporary> = things
+    let images: Vec<TemporaryResource> = things
         .iter()
         .filter(|t| t.kind == TemporaryKind::Image)
         .cloned()
         .collect();
-    things.extend(images.iter().flat_map(sharing::temporaries));
+    things.extend(images.iter().flat_map(sharing::copy_permissions));
     let store = context::open_store(settings).await?;
     let runs = load_run_facts(loaded, &store, &things).await?;
     let referred = find_referrers(loaded, clouds, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
-    Ok(Sweep {
+    Ok(SweepRules {
         catalog: &settings.name,
         home,
         now,
         runs: &runs,
-        referred: &referred,
-        packer,
+        references: &referred,
+        packer_leftovers: packer,
     }
-    .decide(&things))
+    .find_leftovers(&things))
 }
 
 /// Reads the facts about all runs from the store and the locks.
 async fn load_run_facts(
     loaded: &LoadedCatalog,
     store: &Arc<dyn Store>,
-    things: &[Temporary],
+    things: &[TemporaryResource],
 ) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
     let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
@@ -159,7 +163,7 @@ async fn load_run_facts(
         .collect();
     if !bare.is_empty() {
         for (run, amis) in unfinished_builds(&settings.name, &**store, &keys, &bare).await? {
-            out.entry(run).or_default().amis = amis;
+            out.entry(run).or_default().planned_amis = amis;
         }
     }
     let locks = lock::environment_locks(settings, Arc::clone(store));
@@ -169,13 +173,13 @@ async fn load_run_facts(
         .map(|e| e.name.clone())
         .collect();
     for holder in locks.holders(&envs).await? {
-        out.entry(holder.run).or_default().alive = true;
+        out.entry(holder.run).or_default().active = true;
     }
     Ok(out)
 }
 
 /// Returns true for an AMI without tags.
-fn is_untagged(thing: &Temporary) -> bool {
+fn is_untagged(thing: &TemporaryResource) -> bool {
     thing.kind == TemporaryKind::Image && thing.tags.is_empty()
 }
 
@@ -238,15 +242,15 @@ async fn read_run_record(
 async fn find_referrers(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
-    things: &[Temporary],
+    things: &[TemporaryResource],
     runs: &BTreeMap<RunId, RunFacts>,
 ) -> BTreeMap<String, String> {
     let home = loaded.catalog.settings.home();
-    let goes = |t: &&Temporary| {
+    let goes = |t: &&TemporaryResource| {
         is_untagged(t)
             && t.account.is_none()
             && t.region == *home
-            && runs.values().any(|r| r.amis.contains_key(&t.name))
+            && runs.values().any(|r| r.planned_amis.contains_key(&t.name))
     };
     let ids: Vec<AmiId> = things
         .iter()
@@ -259,7 +263,7 @@ async fn find_referrers(
     match list_references(loaded, clouds, home, &ids).await {
         Ok(found) => found
             .into_iter()
-            .map(|r| (r.ami.0, format!("used by {} {}", r.kind, r.by)))
+            .map(|r| (r.ami.0, format!("used by {} {}", r.kind, r.referrer)))
             .collect(),
         Err(e) => {
             let why = format!("its references are unknown: {}", e.one_line());
@@ -276,7 +280,7 @@ async fn list_references(
     ids: &[AmiId],
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
-    for location in locations::all(&loaded.catalog.settings, "") {
+    for location in locations::in_catalog(&loaded.catalog.settings, "") {
         out.extend(located(
             clouds
                 .at(&location)?
@@ -299,20 +303,20 @@ fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
         .iter()
         .map(|l| {
             let verdict = if l.remove { "remove" } else { "keep" };
-            let kind = l.thing.kind.as_str().to_owned();
+            let kind = l.resource.kind.as_str().to_owned();
             let run = l
-                .thing
+                .resource
                 .tags
                 .get(tags::RUN)
                 .cloned()
                 .unwrap_or_else(|| "-".to_owned());
             vec![
                 kind,
-                l.thing.id.clone(),
-                l.thing.region.to_string(),
+                l.resource.id.clone(),
+                l.resource.region.to_string(),
                 run,
                 verdict.to_owned(),
-                l.because.clone(),
+                l.reason.clone(),
             ]
         })
         .collect();
@@ -363,7 +367,7 @@ mod tests {
         let plan = Plan {
             schema: PLAN_SCHEMA,
             run: run.clone(),
-            made,
+            decided_at: made,
             decisions: Vec::new(),
             steps,
         };

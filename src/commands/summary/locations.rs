@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::model::AmiId;
-use crate::plan::step::{Decision, Verdict};
+use crate::plan::step::{Decision, PlanVerdict};
 
 /// Result for an image in another location.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +32,7 @@ pub(super) fn location_summaries(
     let scope_location = |scope: &str| {
         let (image, location) = scope.split_once('@')?;
         let own = image.split('.').next() == Some(decision.image.as_str());
-        let shared = decision.verdict == Verdict::Revoke && image == "revoke";
+        let shared = decision.verdict == PlanVerdict::Revoke && image == "revoke";
         (own || shared).then(|| location.to_owned())
     };
     let all = outcome

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup};
 use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
 use crate::plan::Plan;
-use crate::plan::step::{Decision, Verdict};
+use crate::plan::step::{Decision, PlanVerdict};
 use crate::ports::Workspace as _;
 use crate::ui;
 use locations::{LocationSummary, location_summaries};
@@ -79,7 +79,7 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
-        let records = Record::all(&inventory.images, &catalog.settings.name);
+        let records = Record::read_all(&inventory.images, &catalog.settings.name);
         let lowest = &catalog.settings.environments[0].name;
         for report in images
             .iter_mut()
@@ -90,7 +90,8 @@ impl RunSummary {
                 .get(&report.image)
                 .map(|i| i.arch)
                 .unwrap_or_default();
-            report.kept = lookup::current(&records, &report.image, lowest, arch).map(|r| r.version);
+            report.kept =
+                lookup::find_current(&records, &report.image, lowest, arch).map(|r| r.version);
         }
         Self {
             schema: 1,
@@ -157,7 +158,7 @@ fn image_summary(
             report.status = worst.map_or(report.status, |p| p.status);
         }
         Some(ScopeEnd::Done { outputs }) => {
-            report.status = if decision.verdict == Verdict::Recheck {
+            report.status = if decision.verdict == PlanVerdict::Recheck {
                 "rechecked"
             } else {
                 done
@@ -229,7 +230,7 @@ pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
     let found = plan
         .decisions
         .iter()
-        .find(|d| d.verdict == Verdict::Blocked)?;
+        .find(|d| d.verdict == PlanVerdict::Blocked)?;
     let error = Error::input(format!(
         "cannot build `{}`: {}",
         found.image,
@@ -244,7 +245,7 @@ pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
     let blocked = plan
         .decisions
         .iter()
-        .filter(|d| d.verdict == Verdict::Blocked);
+        .filter(|d| d.verdict == PlanVerdict::Blocked);
     let messages: Vec<String> = blocked
         .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();

@@ -102,7 +102,7 @@ pub(crate) async fn query_cloud(
     let identity = cloud.identity(home).await.map_err(first_call_error)?;
     let mut images = catalog_images(cloud, settings, home).await?;
     let mut remote = RemoteFacts::default();
-    for location in locations::all(settings, &identity.account) {
+    for location in locations::in_catalog(settings, &identity.account) {
         remote.collect(clouds, settings, location, need).await;
     }
     images.append(&mut remote.images);
@@ -120,7 +120,7 @@ pub(crate) async fn query_cloud(
     let taken = SystemClock.now();
     let mut inventory = Inventory {
         schema: INVENTORY_SCHEMA,
-        taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
+        captured_at: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
         account: identity.account,
         caller: identity.arn,
         commit: context::head_commit(loaded.files.root()),
@@ -129,7 +129,7 @@ pub(crate) async fn query_cloud(
         references: Vec::new(),
         evidence: Evidence::default(),
         parameters: remote.parameters,
-        unread: remote.unread,
+        unreachable: remote.unread,
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =

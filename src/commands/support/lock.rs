@@ -33,7 +33,7 @@ impl LockScope<'_> {
         let most = match self {
             Self::Lowest => 1,
             Self::UpTo(env) => settings
-                .rung(env)
+                .environment_level(env)
                 .map_or(settings.environments.len(), |rung| rung + 1),
             Self::All => settings.environments.len(),
             Self::None => 0,

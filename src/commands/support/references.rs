@@ -10,9 +10,9 @@ use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::ladder::Rung;
 use crate::lifecycle::locations;
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
+use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::rules::SHARED;
 use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
@@ -25,7 +25,7 @@ const MAX_CONCURRENT: usize = 8;
 pub(crate) async fn load_inventory(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
-    decide: impl Fn(&Inventory) -> Vec<Fate>,
+    decide: impl Fn(&Inventory) -> Vec<RetentionDecision>,
 ) -> Result<Inventory> {
     if args.inventory.is_some() {
         return gather::load_inventory(loaded, args, gather::Need::Images).await;
@@ -68,7 +68,7 @@ pub(crate) async fn load_inventory(
         found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
     }
     // Deprecation does not affect other accounts, so only later stages need the launch permissions.
-    let further = going.filter(|f| f.next.contains(&Rung::Disable));
+    let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
     for ((owner, region), ids) in group_by_location(further.map(|f| (&f.owner, &f.region, &f.ami)))
     {
         found.extend(
@@ -92,7 +92,7 @@ async fn parameter_references(
 ) -> Vec<Reference> {
     let known: BTreeSet<AmiId> = inventory.images.iter().map(|ami| ami.id.clone()).collect();
     let mut out = Vec::new();
-    for location in locations::all(&loaded.catalog.settings, &inventory.account) {
+    for location in locations::in_catalog(&loaded.catalog.settings, &inventory.account) {
         let read = match clouds.at(&location) {
             Ok(cloud) => cloud
                 .parameter_references(&location.region)
@@ -104,8 +104,8 @@ async fn parameter_references(
             Ok(found) => out.extend(
                 located(found, &location).filter(|reference| known.contains(&reference.ami)),
             ),
-            Err(error) if locations::unread(inventory, &location).is_none() => {
-                inventory.unread.push((location, error.one_line()))
+            Err(error) if locations::unreachable_reason(inventory, &location).is_none() => {
+                inventory.unreachable.push((location, error.one_line()))
             }
             Err(_) => {}
         }
@@ -176,7 +176,7 @@ async fn launch_permissions(
             .map(|by| Reference {
                 ami: ami.clone(),
                 kind: SHARED.to_owned(),
-                by,
+                referrer: by,
             })
             .collect())
     };

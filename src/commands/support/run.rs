@@ -166,7 +166,7 @@ async fn assemble_steps(
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
-        expires: inventory.taken
+        expires: inventory.captured_at
             + if options.throwaway {
                 plan::inspect::EXPIRES
             } else {

@@ -24,11 +24,11 @@ pub(crate) async fn load_store_inventory(
 ) -> Result<StoreInventory> {
     let name = &loaded.catalog.settings.name;
     let store = context::open_store(&loaded.catalog.settings).await?;
-    let records = Record::all(&inventory.images, name);
+    let records = Record::read_all(&inventory.images, name);
     match read_store(&*store, name, &records).await {
         Ok(mut store_inventory) => {
             if let Ok(here) = system::working_directory() {
-                store_inventory.found =
+                store_inventory.recoverable =
                     find_recoverable(&here, name, &records, &store_inventory.keys);
             }
             Ok(store_inventory)
@@ -38,7 +38,7 @@ pub(crate) async fn load_store_inventory(
             let unread = Some(Error::from(e).one_line());
             Ok(StoreInventory {
                 location: store.location(),
-                unread,
+                unreachable: unread,
                 ..StoreInventory::default()
             })
         }
@@ -73,7 +73,7 @@ async fn read_store(
     .await?;
     let recipes = read
         .iter()
-        .filter_map(|(key, bytes)| Some((key.clone(), manifest::read(bytes)?)))
+        .filter_map(|(key, bytes)| Some((key.clone(), manifest::parse_manifest(bytes)?)))
         .collect();
     Ok(StoreInventory {
         location: store.location(),

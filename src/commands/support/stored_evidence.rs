@@ -9,7 +9,7 @@ use super::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::evidence::{history, keys, manifest};
 use crate::model::{Evidence, ImageName, Inventory, Manifest, Probe, RunId};
-use crate::plan::release::Released;
+use crate::plan::release::ReleasedVersions;
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use crate::ui;
 
@@ -49,7 +49,10 @@ async fn read_evidence(
     store: &dyn Store,
     all: bool,
 ) -> Result<Evidence, StoreError> {
-    let (catalog, released) = (&loaded.catalog, Released::new(&loaded.catalog, inventory));
+    let (catalog, released) = (
+        &loaded.catalog,
+        ReleasedVersions::new(&loaded.catalog, inventory),
+    );
     let name = &catalog.settings.name;
     let everything = || {
         catalog
@@ -58,7 +61,11 @@ async fn read_evidence(
             .filter_map(|i| released.last_good(i))
             .collect()
     };
-    let wanted = if all { everything() } else { released.moved() };
+    let wanted = if all {
+        everything()
+    } else {
+        released.outdated()
+    };
     let wanted: Vec<(ImageName, String)> = wanted
         .iter()
         .map(|r| {
@@ -70,7 +77,7 @@ async fn read_evidence(
         .collect();
     let mut manifests: BTreeMap<ImageName, Manifest> = BTreeMap::new();
     for (image, bytes) in fetch_existing(store, wanted).await? {
-        manifests.extend(manifest::read(&bytes).map(|m| (image, m)));
+        manifests.extend(manifest::parse_manifest(&bytes).map(|m| (image, m)));
     }
     let probed: Vec<(ImageName, String)> = catalog
         .images
@@ -82,7 +89,7 @@ async fn read_evidence(
     for (image, bytes) in fetch_existing(store, probed).await? {
         probes.extend(serde_json::from_slice(&bytes).ok().map(|p| (image, p)));
     }
-    let history = history::past(&newest_results(store, &keys::runs(name)).await?);
+    let history = history::build_histories(&newest_results(store, &keys::runs(name)).await?);
     Ok(Evidence {
         manifests,
         probes,

@@ -6,7 +6,7 @@ use crate::ui;
 
 /// Prints a warning for each location that could not be read.
 pub(crate) fn warn_unreachable(inventory: &Inventory) {
-    for (location, why) in &inventory.unread {
+    for (location, why) in &inventory.unreachable {
         ui::say(&format!(
             "warning: {location} could not be read and is skipped: {why}"
         ));
@@ -28,11 +28,11 @@ pub(crate) fn exit_code(inventory: &Inventory, result: Result<u8>) -> Result<u8>
 }
 
 fn incomplete_error(inventory: &Inventory, what: String) -> Option<Error> {
-    if inventory.unread.is_empty() {
+    if inventory.unreachable.is_empty() {
         return None;
     }
     let locations: Vec<String> = inventory
-        .unread
+        .unreachable
         .iter()
         .map(|(location, why)| format!("{location} ({why})"))
         .collect();
@@ -58,7 +58,7 @@ mod tests {
             region: "us-east-1".into(),
         };
         inventory
-            .unread
+            .unreachable
             .extend(unread.then(|| (location, "no answer".to_owned())));
         inventory
     }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
-use crate::lifecycle::lock::{self, Holder, Latest, Renewal};
+use crate::lifecycle::lock::{self, LockHolder, LockStatus, Renewal};
 use crate::model::{CatalogName, EnvName, ProcessIdentity, RunId, Timestamp};
 use crate::ports::{Clock, Processes, Store, StoreResult};
 use renew::HeldLock;
@@ -83,11 +83,12 @@ impl Locks {
     ///
     /// # Errors
     /// Fails if the store fails or a lock cannot be read.
-    pub async fn holders(&self, envs: &[EnvName]) -> Result<Vec<Holder>> {
+    pub async fn holders(&self, envs: &[EnvName]) -> Result<Vec<LockHolder>> {
         let mut out = Vec::new();
         for env in envs {
             let prefix = keys::locks(&self.catalog, env);
-            let latest = lock::latest(&self.store.list(&prefix).await?).filter(|l| !l.ended);
+            let latest =
+                lock::latest_state(&self.store.list(&prefix).await?).filter(|l| !l.released);
             let Some(latest) = latest else { continue };
             let holder = self.holder_of(&prefix, latest).await?;
             out.extend(
@@ -99,7 +100,7 @@ impl Locks {
     }
 
     /// Returns whether the process of the holder ran on this machine and has ended.
-    fn has_ended(&self, holder: &Holder) -> bool {
+    fn has_ended(&self, holder: &LockHolder) -> bool {
         holder
             .process
             .as_ref()
@@ -121,8 +122,8 @@ impl Locks {
             // The time is read before the list: a renewal after the list would not be seen.
             let now = self.clock.now();
             let keys = self.store.list(&prefix).await?;
-            let before = lock::latest(&keys);
-            let previous = match before.filter(|l| !l.ended) {
+            let before = lock::latest_state(&keys);
+            let previous = match before.filter(|l| !l.released) {
                 None => None,
                 Some(latest) => match self.holder_of(&prefix, latest).await? {
                     // The object was removed since the list: other runs are active, so read again.
@@ -144,7 +145,7 @@ impl Locks {
                 };
                 say(&format!(
                     "took over the lock of {env} from {}, {why}",
-                    previous.who()
+                    previous.describe()
                 ));
             }
             self.delete_stale(&prefix).await;
@@ -182,7 +183,7 @@ impl Locks {
             process,
             job,
         } = who.clone();
-        let text = to_json(&Holder {
+        let text = to_json(&LockHolder {
             generation,
             run,
             caller,
@@ -193,7 +194,7 @@ impl Locks {
             since,
             expires,
         });
-        let key = lock::taken_key(prefix, generation);
+        let key = lock::generation_key(prefix, generation);
         // A retried create, after a lost response, finds its own object.
         if !self.store.create(&key, &text).await?
             && self.store.get(&key).await?.as_ref() != Some(&text)
@@ -202,22 +203,29 @@ impl Locks {
         }
         // If the run was suspended between list and create, the generation may be old and deleted
         // already.
-        let now = lock::latest(&self.store.list(prefix).await?);
+        let now = lock::latest_state(&self.store.list(prefix).await?);
         Ok(now
-            .filter(|l| l.generation == generation && !l.ended)
+            .filter(|l| l.generation == generation && !l.released)
             .map(|_| expires))
     }
 
     /// Returns the run that acquired a generation, if its object exists and is readable.
-    async fn generation_owner(&self, prefix: &str, generation: u64) -> StoreResult<Option<Holder>> {
-        let bytes = self.store.get(&lock::taken_key(prefix, generation)).await?;
+    async fn generation_owner(
+        &self,
+        prefix: &str,
+        generation: u64,
+    ) -> StoreResult<Option<LockHolder>> {
+        let bytes = self
+            .store
+            .get(&lock::generation_key(prefix, generation))
+            .await?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// Returns the holder of a generation with its last expiry, or `None` if its object was
     /// removed.
-    async fn holder_of(&self, prefix: &str, latest: Latest) -> Result<Option<Holder>> {
-        let key = lock::taken_key(prefix, latest.generation);
+    async fn holder_of(&self, prefix: &str, latest: LockStatus) -> Result<Option<LockHolder>> {
+        let key = lock::generation_key(prefix, latest.generation);
         let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
@@ -230,9 +238,10 @@ impl Locks {
                 .because(e)
                 .hint("check the holder of the lock, or use a newer version of bakeline")
         };
-        let mut holder: Holder = serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
+        let mut holder: LockHolder =
+            serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
         if latest.renewal > 0 {
-            let key = lock::renewed_key(prefix, latest.generation, latest.renewal);
+            let key = lock::renewal_key(prefix, latest.generation, latest.renewal);
             let Some(bytes) = self.store.get(&key).await? else {
                 return Ok(None);
             };
@@ -243,13 +252,13 @@ impl Locks {
         Ok(Some(holder))
     }
 
-    fn held_error(&self, env: &EnvName, holder: &Holder) -> Error {
+    fn held_error(&self, env: &EnvName, holder: &LockHolder) -> Error {
         let text = format!(
             "the lock of {env} in catalog `{}` is held since {} until {} by {}",
             self.catalog,
             holder.since,
             holder.expires,
-            holder.who()
+            holder.describe()
         );
         Error::new(Kind::Refused, text)
             .hint("nothing was changed; wait for that run to end, or for the lock to expire")
@@ -263,7 +272,7 @@ impl Locks {
         let Ok(keys) = self.store.list(prefix).await else {
             return;
         };
-        for key in lock::stale(&keys) {
+        for key in lock::stale_keys(&keys) {
             let _deleted = self.store.delete(&key).await;
         }
     }

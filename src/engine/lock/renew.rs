@@ -92,8 +92,8 @@ impl HeldLocks {
 
     /// Renews the locks until they are lost or `stop` is cancelled.
     pub async fn keep_alive(&self, stop: &CancellationToken) {
-        let pace =
-            Duration::try_from(lock::pace(self.locks.lease)).unwrap_or(Duration::from_secs(60));
+        let pace = Duration::try_from(lock::renewal_interval(self.locks.lease))
+            .unwrap_or(Duration::from_secs(60));
         let mut pause = pace;
         loop {
             tokio::select! {
@@ -122,7 +122,7 @@ impl HeldLocks {
             let state = self.state();
             (state.locks_held.clone(), state.expires)
         };
-        if self.locks.clock.now() >= until - lock::margin(self.locks.lease) {
+        if self.locks.clock.now() >= until - lock::safety_margin(self.locks.lease) {
             // After a suspension, the run that took over is reported if it can be read, not only
             // the expiry.
             let _reported = self.owns_latest().await;
@@ -138,7 +138,7 @@ impl HeldLocks {
             let mut number = held.renewals;
             loop {
                 number += 1;
-                let key = lock::renewed_key(&held.prefix, held.generation, number);
+                let key = lock::renewal_key(&held.prefix, held.generation, number);
                 // The object exists if the response to an earlier attempt was lost. That one has an
                 // earlier expiry.
                 if self
@@ -162,7 +162,7 @@ impl HeldLocks {
 
     /// Fails if the expiry is closer than the margin.
     fn check_expiry(&self, until: Timestamp) -> Result<(), String> {
-        if self.locks.clock.now() < until - lock::margin(self.locks.lease) {
+        if self.locks.clock.now() < until - lock::safety_margin(self.locks.lease) {
             return Ok(());
         }
         Err(self.mark_lost(format!(
@@ -176,7 +176,7 @@ impl HeldLocks {
     async fn owns_latest(&self) -> Result<bool, StoreError> {
         let locks_held = self.state().locks_held.clone();
         for held in locks_held {
-            let latest = lock::latest(&self.locks.store.list(&held.prefix).await?);
+            let latest = lock::latest_state(&self.locks.store.list(&held.prefix).await?);
             let holder = match latest {
                 Some(latest) => {
                     self.locks
@@ -186,13 +186,19 @@ impl HeldLocks {
                 None => None,
             };
             let cause = match (latest, holder) {
-                (Some(latest), Some(holder)) if holder.run == held.run && !latest.ended => continue,
+                (Some(latest), Some(holder)) if holder.run == held.run && !latest.released => {
+                    continue;
+                }
                 (Some(_), Some(holder)) if holder.run == held.run => {
                     "it was released by another process, for example by `bakeline unlock`"
                         .to_owned()
                 }
                 (_, Some(holder)) => {
-                    format!("it was taken over at {} by {}", holder.since, holder.who())
+                    format!(
+                        "it was taken over at {} by {}",
+                        holder.since,
+                        holder.describe()
+                    )
                 }
                 (Some(_), None) => "its object cannot be read".to_owned(),
                 (None, None) => "its objects were removed from the store".to_owned(),
@@ -216,7 +222,7 @@ impl HeldLocks {
             if taken.is_ok_and(|holder| holder.is_none_or(|holder| holder.run != held.run)) {
                 continue; // Held by another run, or already removed.
             }
-            let key = lock::ended_key(&held.prefix, held.generation);
+            let key = lock::release_key(&held.prefix, held.generation);
             let text = format!("{{\"ended\": \"{}\"}}\n", self.locks.clock.now());
             if let Err(error) = self.locks.store.create(&key, text.as_bytes()).await {
                 say(&format!(

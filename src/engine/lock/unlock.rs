@@ -3,7 +3,7 @@
 use super::{Locks, to_json};
 use crate::error::Result;
 use crate::evidence::keys;
-use crate::lifecycle::lock::{self, Holder};
+use crate::lifecycle::lock::{self, LockHolder};
 use crate::model::EnvName;
 
 /// State of an environment's lock.
@@ -12,17 +12,17 @@ pub enum LockState {
     /// Not held by any run.
     Free,
     /// Held by a run that may be active.
-    Held(Holder),
+    Held(LockHolder),
     /// Not renewed by the last holder for a whole lease.
-    Expired(Holder),
+    Expired(LockHolder),
     /// Held by a process of this machine that has ended.
-    Dead(Holder),
+    Dead(LockHolder),
 }
 
 impl LockState {
     /// Returns the last holder if the lock was not released.
     #[must_use]
-    pub fn holder(&self) -> Option<&Holder> {
+    pub fn holder(&self) -> Option<&LockHolder> {
         match self {
             Self::Free => None,
             Self::Held(holder) | Self::Expired(holder) | Self::Dead(holder) => Some(holder),
@@ -48,7 +48,8 @@ impl Locks {
     /// Fails if the store fails or the lock cannot be read.
     pub async fn state(&self, env: &EnvName) -> Result<LockState> {
         let prefix = keys::locks(&self.catalog, env);
-        let latest = lock::latest(&self.store.list(&prefix).await?).filter(|latest| !latest.ended);
+        let latest =
+            lock::latest_state(&self.store.list(&prefix).await?).filter(|latest| !latest.released);
         let Some(latest) = latest else {
             return Ok(LockState::Free);
         };
@@ -78,7 +79,7 @@ impl Locks {
                 holder
             }
         };
-        let key = lock::ended_key(&keys::locks(&self.catalog, env), holder.generation);
+        let key = lock::release_key(&keys::locks(&self.catalog, env), holder.generation);
         let ended =
             to_json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
         let created = self.store.create(&key, &ended).await?;

@@ -1,4 +1,4 @@
-//! Owns what is wrong with the tags and pointers of all locations, and the repair of each: pure, from one gathered inventory.
+//! Finds inconsistent tags and pointers at all locations, and the repair for each.
 
 mod repairs;
 
@@ -8,121 +8,124 @@ use serde::Serialize;
 
 use crate::catalog::{Environment, Settings};
 use crate::lifecycle::current::Current;
-use crate::lifecycle::{Record, current, locations, revoke, rung, tags};
+use crate::lifecycle::{Record, current, level, locations, revoke, tags};
 use crate::model::{
-    AmiId, Arch, EnvName, ImageName, Inventory, Location, State, Tags, Temporary, Version,
+    AmiId, Arch, EnvName, ImageName, Inventory, Location, State, Tags, TemporaryResource, Version,
 };
 
-/// One thing that is wrong.
+/// Inconsistency between tags, pointers and the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Finding {
-    /// Where.
+pub struct Discrepancy {
+    /// Location, or the store.
     #[serde(rename = "place")]
     pub location: String,
-    /// What, with ids and names.
-    pub what: String,
-    /// What a person does about it; none is repaired by `doctor --apply`.
-    pub by_hand: Option<String>,
-    /// Whether it can't be made good any more, by anybody: worth knowing, nothing to do.
+    /// Description with IDs and names.
+    #[serde(rename = "what")]
+    pub description: String,
+    /// Manual action, if `doctor --apply` cannot repair it.
+    #[serde(rename = "by_hand")]
+    pub manual_action: Option<String>,
+    /// True for lost evidence that cannot be recreated. No action is needed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
 }
 
-/// One effect that mends something.
+/// Repair of one discrepancy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repair {
-    /// Set tags of an AMI; an empty value removes one.
-    Mark {
+    /// Sets tags of an AMI. An empty value removes a tag.
+    SetTags {
         location: Location,
         ami: AmiId,
         image: ImageName,
         before: Tags,
         tags: Tags,
     },
-    /// Make the pointer say what the tags say.
+    /// Sets a pointer to the AMI that the tags name.
     Publish {
         location: Location,
         image: ImageName,
         pointer: String,
         ami: AmiId,
     },
-    /// Remove the permission to copy an AMI that a run gave to another account and never removed.
+    /// Removes the copy permission that a run granted to another account and did not remove.
     Unshare {
         location: Location,
-        permission: Temporary,
+        permission: TemporaryResource,
     },
-    /// Delete a pointer that has nothing to point at.
+    /// Deletes a pointer for which no AMI is current.
     Unpublish { location: Location, pointer: String },
 }
 
-/// What was found, and what mends it, in the order to do it.
+/// Discrepancies and their repairs, in the order in which to apply them.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnosis {
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-    /// What mends it.
+    /// Discrepancies.
+    pub discrepancies: Vec<Discrepancy>,
+    /// Repairs.
     pub repairs: Vec<Repair>,
 }
 
-/// An AMI with the tags it should have.
+/// AMI with the tags that it should have.
 #[derive(Clone)]
-struct Patient<'a> {
+struct ImageRecord<'a> {
     record: Record<'a>,
     location: Location,
-    /// Environments that are found to be rolled back from it, with the time of the rollback.
+    /// Environments that were rolled back from this version, with the time of the rollback.
     rolled_back: Current,
 }
 
-/// Examines all locations. Two that say they are current: the later wins; a loser that is newer was being rolled back, one
-/// that is older was being replaced. Of different states of one version the strictest holds.
+/// Compares tags and pointers at all locations. If two AMIs are tagged as current, the later time
+/// wins. A newer version that loses was being rolled back, and an older one was being replaced. Of
+/// different states of one version the strictest applies.
 #[must_use]
-pub fn examine(settings: &Settings, inventory: &Inventory) -> Diagnosis {
-    let records = Record::all(&inventory.images, &settings.name);
-    let patients = records.iter().map(|r| Patient {
+pub fn diagnose(settings: &Settings, inventory: &Inventory) -> Diagnosis {
+    let records = Record::read_all(&inventory.images, &settings.name);
+    let records = records.iter().map(|r| ImageRecord {
         record: r.clone(),
-        location: locations::of_ami(r.ami, &inventory.account),
+        location: locations::ami_location(r.ami, &inventory.account),
         rolled_back: current::parse(r.tag(tags::ROLLED_BACK)),
     });
     let mut doctor = Doctor {
         settings,
         inventory,
-        patients: patients.collect(),
-        findings: BTreeSet::new(),
+        records: records.collect(),
+        discrepancies: BTreeSet::new(),
     };
-    doctor.states();
-    let heights: Vec<Option<usize>> = doctor
-        .patients
+    doctor.align_states();
+    let levels: Vec<Option<usize>> = doctor
+        .records
         .iter()
-        .map(|p| rung::reached(settings, &p.record))
+        .map(|p| level::reached_level(settings, &p.record))
         .collect();
-    let mut heights: BTreeMap<AmiId, Option<usize>> = doctor
-        .patients
+    let mut levels: BTreeMap<AmiId, Option<usize>> = doctor
+        .records
         .iter()
         .map(|p| p.record.ami.id.clone())
-        .zip(heights)
+        .zip(levels)
         .collect();
-    doctor.withdrawn(&mut heights);
-    doctor.rivals(&mut heights);
-    // What was found to be rolled back is held at all locations.
-    doctor.states();
-    doctor.too_low(&mut heights);
-    let mut repairs = doctor.marks(&heights);
-    repairs.extend(doctor.pointers());
-    repairs.extend(doctor.copy_permissions());
-    doctor.locations();
+    doctor.withdraw_revoked(&mut levels);
+    doctor.resolve_conflicting_current(&mut levels);
+    // A version that was rolled back is held at all locations.
+    doctor.align_states();
+    doctor.raise_environment_tags(&mut levels);
+    let mut repairs = doctor.tag_repairs(&levels);
+    repairs.extend(doctor.pointer_repairs());
+    repairs.extend(doctor.permission_repairs());
+    doctor.compare_locations();
     Diagnosis {
-        findings: doctor.findings.into_iter().collect(),
+        discrepancies: doctor.discrepancies.into_iter().collect(),
         repairs,
     }
 }
 
-type Heights = BTreeMap<AmiId, Option<usize>>;
+type ReachedLevels = BTreeMap<AmiId, Option<usize>>;
 
 struct Doctor<'s, 'w> {
     settings: &'s Settings,
     inventory: &'w Inventory,
-    patients: Vec<Patient<'w>>,
-    findings: BTreeSet<Finding>,
+    records: Vec<ImageRecord<'w>>,
+    discrepancies: BTreeSet<Discrepancy>,
 }
 
 fn strictness(state: State) -> u8 {
@@ -133,21 +136,27 @@ fn strictness(state: State) -> u8 {
     }
 }
 
+/// Returns image, version and AMI ID for messages.
+fn label(record: &Record<'_>) -> String {
+    format!("{} {} ({})", record.image, record.version, record.ami.id)
+}
+
 impl<'w> Doctor<'_, 'w> {
-    fn find(&mut self, location: &Location, what: String, by_hand: Option<String>) {
-        self.findings.insert(Finding {
+    fn report(&mut self, location: &Location, description: String, manual_action: Option<String>) {
+        self.discrepancies.insert(Discrepancy {
             location: location.to_string(),
-            what,
-            by_hand,
+            description,
+            manual_action,
             lost: false,
         });
     }
 
-    /// The strictest state of a version's copies holds for all, and a revoked version's children are revoked.
-    fn states(&mut self) {
+    /// Applies the strictest state to all copies of a version, and revokes the children of revoked
+    /// versions.
+    fn align_states(&mut self) {
         loop {
             let mut strictest: BTreeMap<(ImageName, Arch, Version), State> = BTreeMap::new();
-            for Patient { record, .. } in &self.patients {
+            for ImageRecord { record, .. } in &self.records {
                 let key = (record.image.clone(), record.arch, record.version);
                 let now = strictest.entry(key).or_insert(record.state);
                 if strictness(record.state) > strictness(*now) {
@@ -160,62 +169,69 @@ impl<'w> Doctor<'_, 'w> {
                 .map(|((image, _, version), _)| (image.clone(), *version))
                 .collect();
             let wrong =
-                self.patients
+                self.records
                     .iter()
                     .enumerate()
-                    .find_map(|(index, Patient { record, .. })| {
+                    .find_map(|(index, ImageRecord { record, .. })| {
                         if !matches!(record.state, State::Released | State::Held) {
                             return None;
                         }
                         let own = strictest[&(record.image.clone(), record.arch, record.version)];
-                        let orphan = record.parent.as_ref().is_some_and(|p| revoked.contains(p));
-                        let wanted = if orphan { State::Revoked } else { own };
-                        (strictness(wanted) > strictness(record.state))
-                            .then_some((index, wanted, orphan))
+                        let parent_is_revoked =
+                            record.parent.as_ref().is_some_and(|p| revoked.contains(p));
+                        let expected = if parent_is_revoked {
+                            State::Revoked
+                        } else {
+                            own
+                        };
+                        (strictness(expected) > strictness(record.state)).then_some((
+                            index,
+                            expected,
+                            parent_is_revoked,
+                        ))
                     });
-            let Some((index, wanted, orphan)) = wrong else {
+            let Some((index, expected, parent_is_revoked)) = wrong else {
                 return;
             };
-            let patient = &mut self.patients[index];
-            let record = &mut patient.record;
-            let why = if orphan {
-                "its layer parent is revoked"
+            let image_record = &mut self.records[index];
+            let record = &mut image_record.record;
+            let why = if parent_is_revoked {
+                "its parent is revoked"
             } else {
-                "elsewhere it is stricter"
+                "a copy has a stricter state"
             };
-            let what = format!(
-                "{} {} ({}) is {}, but {why}: it becomes {}",
-                record.image,
-                record.version,
-                record.ami.id,
+            let description = format!(
+                "{} is {}, but {why}: it must be {}",
+                label(record),
                 record.state.as_str(),
-                wanted.as_str()
+                expected.as_str()
             );
-            record.state = wanted;
-            let location = patient.location.clone();
-            self.find(&location, what, None);
+            record.state = expected;
+            let location = image_record.location.clone();
+            self.report(&location, description, None);
         }
     }
 
-    /// A revoked version is nowhere current and on no rung; what it was current for goes back.
-    fn withdrawn(&mut self, heights: &mut Heights) {
-        for index in 0..self.patients.len() {
-            let Patient {
+    /// Removes revoked versions from all environments, and makes the replacements current.
+    fn withdraw_revoked(&mut self, levels: &mut ReachedLevels) {
+        for index in 0..self.records.len() {
+            let ImageRecord {
                 record, location, ..
-            } = self.patients[index].clone();
-            let height = heights.get(&record.ami.id).copied().flatten();
-            if record.state != State::Revoked || (record.current.is_empty() && height.is_none()) {
+            } = self.records[index].clone();
+            let level = levels.get(&record.ami.id).copied().flatten();
+            if record.state != State::Revoked || (record.current.is_empty() && level.is_none()) {
                 continue;
             }
             for env in record.current.keys() {
                 let here: Vec<Record<'w>> = self
-                    .patients
+                    .records
                     .iter()
                     .filter(|p| p.location == location)
                     .map(|p| p.record.clone())
                     .collect();
-                let instead = revoke::instead(self.settings, &here, &record, env, &|_| false);
-                let Some(to) = instead
+                let replacement =
+                    revoke::find_replacement(self.settings, &here, &record, env, &|_| false);
+                let Some(to) = replacement
                     .filter(|r| !r.current.contains_key(env))
                     .map(|r| r.ami.id.clone())
                 else {
@@ -224,104 +240,101 @@ impl<'w> Doctor<'_, 'w> {
                 let since = record
                     .current
                     .get(env)
-                    .map_or(self.inventory.taken, |s| self.inventory.taken.max(*s));
-                if let Some(heir) = self
-                    .patients
+                    .map_or(self.inventory.captured_at, |s| {
+                        self.inventory.captured_at.max(*s)
+                    });
+                if let Some(successor) = self
+                    .records
                     .iter_mut()
                     .find(|p| p.location == location && p.record.ami.id == to)
                 {
-                    heir.record.current.insert(env.clone(), since);
+                    successor.record.current.insert(env.clone(), since);
                 }
             }
             let envs: Vec<&str> = record.current.keys().map(EnvName::as_str).collect();
-            let what = match envs.as_slice() {
-                [] => {
+            let description = match envs.as_slice() {
+                [] => format!("{} is revoked, but has an environment tag", label(&record)),
+                envs => {
+                    let envs = envs.join(", ");
                     format!(
-                        "{} {} ({}) is revoked, but still on a rung",
-                        record.image, record.version, record.ami.id
+                        "{} is revoked, but tagged as current in {envs}",
+                        label(&record)
                     )
                 }
-                some => format!(
-                    "{} {} ({}) is revoked, but still current in {}",
-                    record.image,
-                    record.version,
-                    record.ami.id,
-                    some.join(", ")
-                ),
             };
-            self.find(&location, what, None);
-            self.patients[index].record.current = Current::new();
-            heights.insert(record.ami.id.clone(), None);
+            self.report(&location, description, None);
+            self.records[index].record.current = Current::new();
+            levels.insert(record.ami.id.clone(), None);
         }
     }
 
-    /// Of two that say they are current the later stays.
-    fn rivals(&mut self, heights: &mut Heights) {
+    /// Keeps the later of two AMIs that are tagged as current.
+    fn resolve_conflicting_current(&mut self, levels: &mut ReachedLevels) {
         for Environment { name: env, .. } in &self.settings.environments {
-            for index in 0..self.patients.len() {
-                let Patient {
+            for index in 0..self.records.len() {
+                let ImageRecord {
                     record, location, ..
-                } = self.patients[index].clone();
-                if !record.usable() || !record.current.contains_key(env) {
+                } = self.records[index].clone();
+                if !record.is_usable() || !record.current.contains_key(env) {
                     continue;
                 }
-                let winner = self.holder(&location, &record.image, record.arch, env);
+                let winner = self.current_record(&location, &record.image, record.arch, env);
                 let winner =
                     winner.and_then(|w| Some((w.ami.id.clone(), w.version, *w.current.get(env)?)));
                 let Some((id, version, since)) = winner.filter(|(id, ..)| *id != record.ami.id)
                 else {
                     continue;
                 };
-                let back = record.version > version;
-                let cut = if back { "rollback" } else { "move" };
-                let what = format!(
-                    "{} {} ({}) still says that it is current in `{env}` beside {version} ({id}): an unfinished {cut}",
-                    record.image, record.version, record.ami.id
+                let is_rollback = record.version > version;
+                let operation = if is_rollback { "rollback" } else { "move" };
+                let description = format!(
+                    "{} and {version} ({id}) are both tagged as current in `{env}`: an interrupted {operation}",
+                    label(&record)
                 );
-                if back {
-                    let mut falling = record.clone();
-                    falling.current.remove(env);
-                    let height = heights.get(&record.ami.id).copied().flatten();
-                    let rung = self.settings.rung(env);
-                    let below = rung
+                if is_rollback {
+                    let mut without_env = record.clone();
+                    without_env.current.remove(env);
+                    let level = levels.get(&record.ami.id).copied().flatten();
+                    let env_level = self.settings.environment_level(env);
+                    let below = env_level
                         .and_then(|r| r.checked_sub(1))
-                        .and_then(|b| height.map(|h| h.min(b)));
-                    heights.insert(
+                        .and_then(|b| level.map(|h| h.min(b)));
+                    levels.insert(
                         record.ami.id.clone(),
-                        rung::highest(self.settings, &falling.current).max(below),
+                        level::highest_current(self.settings, &without_env.current).max(below),
                     );
-                    self.patients[index].record.state = State::Held;
-                    // A repeated rollback recognizes by it that this one is complete.
-                    self.patients[index].rolled_back.insert(env.clone(), since);
+                    self.records[index].record.state = State::Held;
+                    // A repeated rollback uses this time to detect that the rollback is complete.
+                    self.records[index].rolled_back.insert(env.clone(), since);
                 }
-                self.patients[index].record.current.remove(env);
-                self.find(&location, what, None);
+                self.records[index].record.current.remove(env);
+                self.report(&location, description, None);
             }
         }
     }
 
-    /// The environment tag names at least the highest rung where the version is current.
-    fn too_low(&mut self, heights: &mut Heights) {
-        for index in 0..self.patients.len() {
-            let Patient {
+    /// Raises the environment tag to the highest level at which the version is current.
+    fn raise_environment_tags(&mut self, levels: &mut ReachedLevels) {
+        for index in 0..self.records.len() {
+            let ImageRecord {
                 record, location, ..
-            } = self.patients[index].clone();
-            let wanted = rung::highest(self.settings, &record.current);
-            let height = heights.get(&record.ami.id).copied().flatten();
-            if wanted > height {
-                let value = rung::value(self.settings, wanted);
+            } = self.records[index].clone();
+            let expected = level::highest_current(self.settings, &record.current);
+            let level = levels.get(&record.ami.id).copied().flatten();
+            if expected > level {
+                let value = level::tag_value(self.settings, expected);
                 let key = &self.settings.environment_key;
-                let what = format!(
-                    "{} {} ({}) is current higher than its tag `{key}` says: {value}",
-                    record.image, record.version, record.ami.id
+                let description = format!(
+                    "{} is current in `{value}`, but its tag `{key}` names a lower environment",
+                    label(&record)
                 );
-                self.find(&location, what, None);
-                heights.insert(record.ami.id.clone(), wanted);
+                self.report(&location, description, None);
+                levels.insert(record.ami.id.clone(), expected);
             }
         }
     }
 
-    fn holder(
+    fn current_record(
         &self,
         location: &Location,
         image: &ImageName,
@@ -329,11 +342,11 @@ impl<'w> Doctor<'_, 'w> {
         env: &EnvName,
     ) -> Option<&Record<'w>> {
         let here = self
-            .patients
+            .records
             .iter()
             .filter(|p| p.location == *location)
             .map(|p| &p.record);
-        let here = here.filter(|r| r.image == *image && r.arch == arch && r.usable());
+        let here = here.filter(|r| r.image == *image && r.arch == arch && r.is_usable());
         here.filter_map(|r| Some((*r.current.get(env)?, r.version, r)))
             .max_by_key(|(s, v, _)| (*s, *v))
             .map(|(.., r)| r)

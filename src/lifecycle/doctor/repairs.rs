@@ -1,83 +1,80 @@
-//! Owns the way from what the tags and pointers should say to the repairs, and what no repair can mend.
+//! Plans the repairs of tags and pointers, and reports what needs a manual action.
 
 use std::collections::BTreeSet;
 
-use super::{Doctor, Heights, Patient, Repair};
+use super::{Doctor, ImageRecord, ReachedLevels, Repair};
 use crate::catalog::Environment;
-use crate::lifecycle::{current, locations, rung, sharing, tags};
+use crate::lifecycle::{current, level, locations, sharing, tags};
 use crate::model::{
-    Arch, EnvName, ImageName, Location, Pointer, Tags, Temporary, TemporaryKind, Version,
+    Arch, EnvName, ImageName, Location, Pointer, Tags, TemporaryKind, TemporaryResource, Version,
     pointer_name,
 };
 
 impl Doctor<'_, '_> {
-    /// One call for each AMI whose tags should be others.
-    pub(super) fn marks(&mut self, heights: &Heights) -> Vec<Repair> {
+    /// Returns one repair for each AMI with wrong tags.
+    pub(super) fn tag_repairs(&mut self, levels: &ReachedLevels) -> Vec<Repair> {
         let key = &self.settings.environment_key;
         let mut out = Vec::new();
-        for Patient {
+        for ImageRecord {
             record,
             location,
             rolled_back,
-        } in self.patients.clone()
+        } in self.records.clone()
         {
-            let mut wanted = Tags::from([
+            let mut expected = Tags::from([
                 (tags::ROLLED_BACK.to_owned(), current::format(&rolled_back)),
                 (tags::STATE.to_owned(), record.state.as_str().to_owned()),
                 (tags::CURRENT.to_owned(), current::format(&record.current)),
                 (
                     key.clone(),
-                    rung::value(
-                        self.settings,
-                        heights.get(&record.ami.id).copied().flatten(),
-                    ),
+                    level::tag_value(self.settings, levels.get(&record.ami.id).copied().flatten()),
                 ),
             ]);
-            let temporary = record.usable() && record.ami.tags.contains_key(tags::EXPIRES);
+            let temporary = record.is_usable() && record.ami.tags.contains_key(tags::EXPIRES);
             if temporary {
-                wanted.insert(tags::EXPIRES.to_owned(), String::new());
-                let what = format!(
-                    "{} {} ({}) is released, but still has an expiry",
+                expected.insert(tags::EXPIRES.to_owned(), String::new());
+                let description = format!(
+                    "{} {} ({}) is released, but has an expiry",
                     record.image, record.version, record.ami.id
                 );
-                self.find(&location, what, None);
+                self.report(&location, description, None);
             }
-            // A tag that means the same in other words is not a finding.
+            // A tag with the same meaning in another notation is correct.
             let seen = |k: &str| match k {
                 tags::CURRENT | tags::ROLLED_BACK => {
                     current::format(&current::parse(record.tag(k)))
                 }
                 _ => record.tag(k).to_owned(),
             };
-            let rungless = rung::reached(self.settings, &record).is_none();
-            wanted.retain(|k, v| {
-                k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && rungless)
+            let has_no_level = level::reached_level(self.settings, &record).is_none();
+            expected.retain(|k, v| {
+                k == tags::EXPIRES || seen(k) != *v && !(k == key && v.is_empty() && has_no_level)
             });
-            if wanted.is_empty() {
+            if expected.is_empty() {
                 continue;
             }
-            let before = wanted
+            let before = expected
                 .keys()
                 .map(|k| (k.clone(), record.tag(k).to_owned()))
                 .collect();
             let (ami, image) = (record.ami.id.clone(), record.image.clone());
-            out.push(Repair::Mark {
+            out.push(Repair::SetTags {
                 location,
                 ami,
                 image,
                 before,
-                tags: wanted,
+                tags: expected,
             });
         }
         out
     }
 
-    /// Every pointer says what the tags say.
-    pub(super) fn pointers(&mut self) -> Vec<Repair> {
+    /// Returns the repairs that make the pointers match the tags.
+    pub(super) fn pointer_repairs(&mut self) -> Vec<Repair> {
         let mut out = Vec::new();
         let mut known: BTreeSet<(Location, String)> = BTreeSet::new();
         let kinds: BTreeSet<(Location, ImageName, Arch)> = self
-            .patients
+            .records
             .iter()
             .map(|p| (p.location.clone(), p.record.image.clone(), p.record.arch))
             .collect();
@@ -85,7 +82,7 @@ impl Doctor<'_, '_> {
             for Environment { name: env, .. } in &self.settings.environments {
                 let pointer = pointer_name(&self.settings.name, &image, env, arch);
                 let Some(ami) = self
-                    .holder(&location, &image, arch, env)
+                    .current_record(&location, &image, arch, env)
                     .map(|r| r.ami.id.clone())
                 else {
                     continue;
@@ -99,11 +96,11 @@ impl Doctor<'_, '_> {
                 if now.is_some_and(|p| p.value == ami.as_str()) {
                     continue;
                 }
-                let says =
-                    now.map_or_else(|| "is missing".to_owned(), |p| format!("says {}", p.value));
-                self.find(
+                let found =
+                    now.map_or_else(|| "is missing".to_owned(), |p| format!("is {}", p.value));
+                self.report(
                     &location,
-                    format!("pointer {pointer} {says}, the tags say {ami}"),
+                    format!("pointer {pointer} {found}, but {ami} is current"),
                     None,
                 );
                 out.push(Repair::Publish {
@@ -120,25 +117,29 @@ impl Doctor<'_, '_> {
             .iter()
             .filter(|p| !known.contains(&(p.location.clone(), p.name.clone())))
         {
-            let Some((image, env, arch)) = self.named(&pointer.name) else {
-                self.strange(pointer, "is no pointer that this catalog names");
+            let Some((image, env, arch)) = self.parse_pointer_name(&pointer.name) else {
+                self.report_unknown_pointer(pointer, "it is not a pointer of this catalog");
                 continue;
             };
-            if self.settings.rung(&env).is_none() {
-                // Another checkout may name the environment: what the tags bear out is right, the rest is a person's.
-                if self.holder(&pointer.location, &image, arch, &env).is_none() {
-                    self.strange(
+            if self.settings.environment_level(&env).is_none() {
+                // Another checkout may define the environment. Its pointer is correct if the tags
+                // confirm it, and needs a manual decision otherwise.
+                if self
+                    .current_record(&pointer.location, &image, arch, &env)
+                    .is_none()
+                {
+                    self.report_unknown_pointer(
                         pointer,
-                        &format!("is of `{env}`, an environment that this checkout does not name"),
+                        &format!("its environment `{env}` is not in this bakeline.yaml"),
                     );
                 }
                 continue;
             }
-            let what = format!(
-                "pointer {} says {}, but nothing is current there",
+            let description = format!(
+                "pointer {} is {}, but no version is current",
                 pointer.name, pointer.value
             );
-            self.find(&pointer.location, what, None);
+            self.report(&pointer.location, description, None);
             out.push(Repair::Unpublish {
                 location: pointer.location.clone(),
                 pointer: pointer.name.clone(),
@@ -147,16 +148,16 @@ impl Doctor<'_, '_> {
         out
     }
 
-    /// Permissions that were given for a copy. A run removes them as soon as its copies are made, and `doctor --apply` holds
-    /// every lock, so no run needs them.
-    pub(super) fn copy_permissions(&mut self) -> Vec<Repair> {
+    /// Returns the repairs for copy permissions that were not removed. A run removes them as soon
+    /// as its copies are made. `doctor --apply` holds every lock, so no run needs them.
+    pub(super) fn permission_repairs(&mut self) -> Vec<Repair> {
         let mut out = Vec::new();
-        for Patient {
+        for ImageRecord {
             record, location, ..
-        } in self.patients.clone()
+        } in self.records.clone()
         {
             let ami = record.ami;
-            let image = Temporary {
+            let image = TemporaryResource {
                 kind: TemporaryKind::Image,
                 id: ami.id.to_string(),
                 name: ami.name.clone(),
@@ -165,16 +166,16 @@ impl Doctor<'_, '_> {
                 tags: ami.tags.clone(),
                 used: false,
             };
-            for permission in sharing::temporaries(&image) {
+            for permission in sharing::copy_permissions(&image) {
                 let run = permission
                     .tags
                     .get(tags::RUN)
                     .map_or("an unknown run", String::as_str);
-                let what = format!(
+                let description = format!(
                     "account {} may still copy {}: {run} did not remove it",
                     permission.name, ami.id
                 );
-                self.find(&location, what, None);
+                self.report(&location, description, None);
                 out.push(Repair::Unshare {
                     location: location.clone(),
                     permission,
@@ -184,8 +185,8 @@ impl Doctor<'_, '_> {
         out
     }
 
-    /// The image, environment and architecture in a pointer's name.
-    fn named(&self, name: &str) -> Option<(ImageName, EnvName, Arch)> {
+    /// Parses the image, environment and architecture of a pointer name.
+    fn parse_pointer_name(&self, name: &str) -> Option<(ImageName, EnvName, Arch)> {
         let rest = name.strip_prefix(&format!("/bakeline/{}/", self.settings.name))?;
         let [image, env, arch] = rest.split('/').collect::<Vec<_>>()[..] else {
             return None;
@@ -196,52 +197,62 @@ impl Doctor<'_, '_> {
             .then_some((image, env, arch))
     }
 
-    /// A pointer that nothing here accounts for; what it is there for is not ours to know, so it is never deleted.
-    fn strange(&mut self, pointer: &Pointer, why: &str) {
-        let what = format!("pointer {} says {}, but {why}", pointer.name, pointer.value);
-        let by_hand = format!(
-            "name its environment in bakeline.yaml, or delete it: aws ssm delete-parameter --region {} --name {}",
+    /// Reports a pointer that this catalog does not define. Its purpose is unknown, so it is never
+    /// deleted.
+    fn report_unknown_pointer(&mut self, pointer: &Pointer, why: &str) {
+        let description = format!("pointer {} is {}, but {why}", pointer.name, pointer.value);
+        let manual_action = format!(
+            "add its environment to bakeline.yaml, or delete the pointer: aws ssm delete-parameter --region {} --name {}",
             pointer.location.region, pointer.name
         );
-        self.find(&pointer.location, what, Some(by_hand));
+        self.report(&pointer.location, description, Some(manual_action));
     }
 
-    /// An environment points at the same version at all its locations.
-    pub(super) fn locations(&mut self) {
+    /// Reports environments that point at different versions at their locations.
+    pub(super) fn compare_locations(&mut self) {
         let kinds: BTreeSet<(ImageName, Arch)> = self
-            .patients
+            .records
             .iter()
             .map(|p| (p.record.image.clone(), p.record.arch))
             .collect();
         let home = locations::home(self.settings);
-        for (location, why) in &self.inventory.unread {
-            let by_hand = Some("run it again when it answers".to_owned());
-            self.find(location, format!("it could not be read: {why}"), by_hand);
+        for (location, why) in &self.inventory.unreachable {
+            let manual_action =
+                Some("run `bakeline doctor` again when the location is reachable".to_owned());
+            self.report(
+                location,
+                format!("the location could not be read: {why}"),
+                manual_action,
+            );
         }
         for (index, env) in self.settings.environments.iter().enumerate() {
             for (image, arch) in &kinds {
                 let version = |d: &Self, location: &Location| {
-                    d.holder(location, image, *arch, &env.name)
+                    d.current_record(location, image, *arch, &env.name)
                         .map(|r| r.version)
                 };
                 let there = version(self, &home);
-                for location in locations::of(self.settings, env, &self.inventory.account) {
+                for location in
+                    locations::in_environment(self.settings, env, &self.inventory.account)
+                {
                     let here = version(self, &location);
-                    if here == there || locations::unread(self.inventory, &location).is_some() {
+                    if here == there
+                        || locations::unreachable_reason(self.inventory, &location).is_some()
+                    {
                         continue;
                     }
                     let word = |v: Option<Version>| {
                         v.map_or_else(|| "nothing".to_owned(), |v| v.to_string())
                     };
-                    let what = format!(
+                    let description = format!(
                         "`{}` of `{image}` is {} here and {} in {home}",
                         env.name,
                         word(here),
                         word(there)
                     );
-                    let by_hand = if index == 0 {
+                    let manual_action = if index == 0 {
                         format!(
-                            "run `bakeline release {image}`, or `bakeline rollback {image} --env {}` to go back",
+                            "run `bakeline release {image}`, or `bakeline rollback {image} --env {}`",
                             env.name
                         )
                     } else {
@@ -250,7 +261,7 @@ impl Doctor<'_, '_> {
                             env.name
                         )
                     };
-                    self.find(&location, what, Some(by_hand));
+                    self.report(&location, description, Some(manual_action));
                 }
             }
         }

@@ -1,12 +1,12 @@
-//! Owns the tests of gates, of what a rollback chooses, of what the doctor finds, each from tags alone.
+//! Tests of promotion gates, rollbacks and the doctor.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ami, version};
 use crate::catalog::Catalog;
-use crate::lifecycle::doctor::{Repair, examine};
-use crate::lifecycle::promote::{Promotion, Wish, promote};
-use crate::lifecycle::rollback::{Choice, rollback};
+use crate::lifecycle::doctor::{Repair, diagnose};
+use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
+use crate::lifecycle::rollback::{RollbackDecision, decide_rollback};
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{Ami, INVENTORY_SCHEMA, Inventory, Location, Pointer, Timestamp};
 
@@ -40,7 +40,7 @@ pub(super) fn inventory(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Invent
     };
     Inventory {
         schema: INVENTORY_SCHEMA,
-        taken: now(),
+        captured_at: now(),
         account: OWN.to_owned(),
         caller: "me".to_owned(),
         commit: None,
@@ -48,7 +48,7 @@ pub(super) fn inventory(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Invent
         sources: BTreeMap::new(),
         references: Vec::new(),
         parameters: parameters.iter().map(pointer).collect(),
-        unread: Vec::new(),
+        unreachable: Vec::new(),
         evidence: crate::model::Evidence::default(),
     }
 }
@@ -57,7 +57,7 @@ fn now() -> Timestamp {
     "2026-11-10T00:00:00Z".parse().expect("time")
 }
 
-/// The copy of an AMI in the second Region.
+/// Returns a copy of an AMI in the second Region.
 fn copy(original: &Ami) -> Ami {
     let mut copy = original.clone();
     copy.id = format!("{}-copy", original.id).as_str().into();
@@ -67,11 +67,12 @@ fn copy(original: &Ami) -> Ami {
 }
 
 #[test]
-fn places_are_regions_times_accounts_with_home_first() {
+fn locations_are_regions_in_accounts_with_home_first() {
     let settings = "environments:\n  - {name: Test, regions: [us-east-1]}\n  - name: Prod\n    accounts: [\"123456789012\", \"222222222222\"]\n    role: arn:aws:iam::222222222222:role/x\n";
     let catalog = catalog(settings);
     let names = |env: usize| -> Vec<String> {
-        let all = locations::of(&catalog.settings, &catalog.settings.environments[env], OWN);
+        let all =
+            locations::in_environment(&catalog.settings, &catalog.settings.environments[env], OWN);
         all.iter().map(ToString::to_string).collect()
     };
     assert_eq!(names(0), ["eu-west-1", "us-east-1"]);
@@ -87,7 +88,7 @@ fn places_are_regions_times_accounts_with_home_first() {
 }
 
 #[test]
-fn gates_say_every_reason_at_once() {
+fn promotion_reports_every_reason() {
     let catalog = catalog("environments:\n  - {name: Test}\n  - {name: Prod, gates: {soak: 3d}}\n");
     let jdk = ami(
         "jdk",
@@ -102,28 +103,28 @@ fn gates_say_every_reason_at_once() {
         all.extend(more);
         ami("app", "20261108.1", &all)
     };
-    let said = |amis: &[Ami], moving: &[(&str, &str)]| {
-        let records = Record::all(amis, &"acme".into());
+    let objections = |amis: &[Ami], moving: &[(&str, &str)]| {
+        let records = Record::read_all(amis, &"acme".into());
         let moving: BTreeSet<_> = moving
             .iter()
             .map(|(i, v)| ((*i).into(), version(v)))
             .collect();
         let to = "Prod".into();
-        match promote(
+        match decide_promotion(
             &catalog,
             &records,
             &catalog.images[&"app".into()],
-            &Wish {
+            &PromotionRequest {
                 to: &to,
                 now: now(),
-                moving: &moving,
+                also_promoted: &moving,
             },
         ) {
             Promotion::Refused(reasons) => reasons,
             _ => Vec::new(),
         }
     };
-    let reasons = said(&[jdk.clone(), app(&[(tags::STATE, "held")])], &[]);
+    let reasons = objections(&[jdk.clone(), app(&[(tags::STATE, "held")])], &[]);
     assert_eq!(reasons.len(), 3, "{reasons:?}");
     for (reason, word) in reasons.iter().zip([
         "is held",
@@ -134,25 +135,25 @@ fn gates_say_every_reason_at_once() {
     }
     let soaked = app(&[(tags::CURRENT, "Test=2026-11-07T00:00:00Z")]);
     assert_eq!(
-        said(&[jdk.clone(), soaked.clone()], &[]).len(),
+        objections(&[jdk.clone(), soaked.clone()], &[]).len(),
         1,
-        "the parent is not there"
+        "the parent did not reach Prod"
     );
     assert_eq!(
-        said(&[jdk.clone(), soaked.clone()], &[("jdk", "20261101.1")]),
+        objections(&[jdk.clone(), soaked.clone()], &[("jdk", "20261101.1")]),
         Vec::<String>::new(),
-        "it comes along"
+        "the parent is promoted in the same command"
     );
     assert_eq!(
-        said(&[jdk.clone(), soaked.clone()], &[("jdk", "20261101.2")]).len(),
+        objections(&[jdk.clone(), soaked.clone()], &[("jdk", "20261101.2")]).len(),
         1,
         "the exact version counts"
     );
     let there = ami("jdk", "20261101.1", &[("Environment", "Prod")]);
     assert_eq!(
-        said(&[there, soaked.clone()], &[]),
+        objections(&[there, soaked.clone()], &[]),
         Vec::<String>::new(),
-        "it got there once and still counts"
+        "a parent that reached Prod earlier counts"
     );
     let fallen = ami(
         "jdk",
@@ -160,14 +161,14 @@ fn gates_say_every_reason_at_once() {
         &[("Environment", "Prod"), (tags::STATE, "held")],
     );
     assert_eq!(
-        said(&[fallen, soaked], &[]).len(),
+        objections(&[fallen, soaked], &[]).len(),
         1,
         "a held parent does not count"
     );
 }
 
 #[test]
-fn a_rollback_goes_to_the_newest_released_version_before_that_is_everywhere() {
+fn rollback_goes_to_newest_version_at_all_locations() {
     let catalog = catalog("");
     let one = ami("jdk", "20261101.1", &[("Environment", "Prod")]);
     let two = ami("jdk", "20261102.1", &[("Environment", "Prod")]);
@@ -179,14 +180,14 @@ fn a_rollback_goes_to_the_newest_released_version_before_that_is_everywhere() {
             (tags::CURRENT, "Prod=2026-11-05T00:00:00Z"),
         ],
     );
-    let goes = |amis: Vec<Ami>, to: Option<&str>| {
+    let rollback_target = |amis: Vec<Ami>, to: Option<&str>| {
         let inventory = inventory(amis, &[]);
-        let records = Record::all(&inventory.images, &"acme".into());
+        let records = Record::read_all(&inventory.images, &"acme".into());
         let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
-        match rollback(&catalog, &inventory, &records, asked, to.map(version)) {
+        match decide_rollback(&catalog, &inventory, &records, asked, to.map(version)) {
             Err(why) => why,
-            Ok(Choice::Keep(..)) => "nothing".to_owned(),
-            Ok(Choice::Move(back)) => format!("{} at {}", back.to, back.returns.len()),
+            Ok(RollbackDecision::Keep(..)) => "nothing".to_owned(),
+            Ok(RollbackDecision::Move(back)) => format!("{} at {}", back.to, back.locations.len()),
         }
     };
     let everywhere = |amis: &[&Ami]| {
@@ -195,46 +196,53 @@ fn a_rollback_goes_to_the_newest_released_version_before_that_is_everywhere() {
             .collect::<Vec<Ami>>()
     };
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), None),
+        rollback_target(everywhere(&[&one, &two, &three]), None),
         "20261102.1 at 2"
     );
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), Some("20261101.1")),
+        rollback_target(everywhere(&[&one, &two, &three]), Some("20261101.1")),
         "20261101.1 at 2"
     );
     assert_eq!(
-        goes(everywhere(&[&one, &two, &three]), Some("20261103.1")),
+        rollback_target(everywhere(&[&one, &two, &three]), Some("20261103.1")),
         "nothing"
     );
     let mut here = everywhere(&[&one, &three]);
     here.push(two.clone());
-    assert_eq!(goes(here, None), "20261101.1 at 2", "two is not everywhere");
+    assert_eq!(
+        rollback_target(here, None),
+        "20261101.1 at 2",
+        "version two is missing at one location"
+    );
     for state in ["held", "revoked", "retiring"] {
         let mut other = two.clone();
         other.tags.insert(tags::STATE.to_owned(), state.to_owned());
         assert_eq!(
-            goes(everywhere(&[&one, &other, &three]), None),
+            rollback_target(everywhere(&[&one, &other, &three]), None),
             "20261101.1 at 2",
             "{state}"
         );
-        assert!(goes(everywhere(&[&one, &other, &three]), Some("20261102.1")).contains(state));
+        assert!(
+            rollback_target(everywhere(&[&one, &other, &three]), Some("20261102.1"))
+                .contains(state)
+        );
     }
     let never = ami("jdk", "20261102.1", &[]);
     assert_eq!(
-        goes(everywhere(&[&one, &never, &three]), None),
+        rollback_target(everywhere(&[&one, &never, &three]), None),
         "20261101.1 at 2",
-        "it was only in Test"
+        "the version was only in Test"
     );
-    assert!(goes(everywhere(&[&three]), None).contains("no released version"));
-    assert!(goes(everywhere(&[&one]), None).contains("nothing of `jdk` is current"));
-    // Cut in the middle: home is back at two, the other Region is not.
+    assert!(rollback_target(everywhere(&[&three]), None).contains("no released version"));
+    assert!(rollback_target(everywhere(&[&one]), None).contains("nothing of `jdk` is current"));
+    // An interrupted rollback: home is at version two, the other Region is not.
     let mut back = two.clone();
     back.tags.insert(
         tags::CURRENT.to_owned(),
         "Prod=2026-11-06T00:00:00Z".to_owned(),
     );
     let held = ami("jdk", "20261103.1", &[(tags::STATE, "held")]);
-    let torn = vec![
+    let interrupted = vec![
         one.clone(),
         copy(&one),
         back,
@@ -243,25 +251,25 @@ fn a_rollback_goes_to_the_newest_released_version_before_that_is_everywhere() {
         copy(&three),
     ];
     assert_eq!(
-        goes(torn, None),
+        rollback_target(interrupted, None),
         "20261102.1 at 1",
-        "done again it goes no further"
+        "the repeated rollback goes no further back"
     );
 }
 
-/// What the doctor does at home, in words.
-fn healed(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
+/// Returns the repairs of the doctor at home as text.
+fn repairs_of(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
     let settings =
         catalog("environments:\n  - {name: Test, regions: [eu-west-1]}\n  - {name: Prod, regions: [eu-west-1]}\n")
             .settings;
-    let diagnosis = examine(&settings, &inventory(images, parameters));
+    let diagnosis = diagnose(&settings, &inventory(images, parameters));
     assert_eq!(
-        diagnosis.findings.is_empty(),
+        diagnosis.discrepancies.is_empty(),
         diagnosis.repairs.is_empty(),
         "{diagnosis:?}"
     );
-    let words = |repair: Repair| match repair {
-        Repair::Mark { ami, tags, .. } => {
+    let describe = |repair: Repair| match repair {
+        Repair::SetTags { ami, tags, .. } => {
             let tags: Vec<String> = tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
             format!("{ami}: {}", tags.join(", "))
         }
@@ -269,11 +277,11 @@ fn healed(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
         Repair::Publish { pointer, ami, .. } => format!("{pointer} -> {ami}"),
         Repair::Unpublish { pointer, .. } => format!("{pointer} -> nothing"),
     };
-    diagnosis.repairs.into_iter().map(words).collect()
+    diagnosis.repairs.into_iter().map(describe).collect()
 }
 
 #[test]
-fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
+fn doctor_repairs_each_inconsistency() {
     let test = |v: &str, more: &[(&str, &str)]| {
         let mut all = vec![(tags::CURRENT, "Test=2026-11-05T00:00:00Z")];
         all.extend(more);
@@ -284,41 +292,48 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
     let fine = || test(two, &[]);
     let none = Vec::<String>::new();
     assert_eq!(
-        healed(vec![fine()], &[("jdk/Test", "ami-jdk-20261102.1")]),
+        repairs_of(vec![fine()], &[("jdk/Test", "ami-jdk-20261102.1")]),
         none
     );
     assert_eq!(
-        healed(vec![ami("jdk", one, &[(tags::STATE, "candidate")])], &[]),
+        repairs_of(vec![ami("jdk", one, &[(tags::STATE, "candidate")])], &[]),
         none,
-        "sweep's business"
+        "candidates are handled by sweep"
     );
     // Pointers.
-    let written = "/bakeline/acme/jdk/Test/x86_64 -> ami-jdk-20261102.1";
-    assert_eq!(healed(vec![fine()], &[]), [written]);
+    let published = "/bakeline/acme/jdk/Test/x86_64 -> ami-jdk-20261102.1";
+    assert_eq!(repairs_of(vec![fine()], &[]), [published]);
     assert_eq!(
-        healed(vec![fine()], &[("jdk/Test", "ami-other")]),
-        [written]
+        repairs_of(vec![fine()], &[("jdk/Test", "ami-other")]),
+        [published]
     );
     assert_eq!(
-        healed(vec![ami("jdk", one, &[])], &[prod]),
+        repairs_of(vec![ami("jdk", one, &[])], &[prod]),
         ["/bakeline/acme/jdk/Prod/x86_64 -> nothing"]
     );
-    // Two holders: the older version is unset, the newer one was being rolled back.
+    // Two AMIs are tagged as current. The older version loses the tag, and a newer one was being
+    // rolled back.
     let (early, late) = ("Prod=2026-11-05T00:00:00Z", "Prod=2026-11-06T00:00:00Z");
-    let holder =
+    let current_in_prod =
         |v: &str, since: &str| ami("jdk", v, &[("Environment", "Prod"), (tags::CURRENT, since)]);
     let promoted = [("jdk/Prod", "ami-jdk-20261102.1")];
     assert_eq!(
-        healed(vec![holder(one, early), holder(two, late)], &promoted),
+        repairs_of(
+            vec![current_in_prod(one, early), current_in_prod(two, late)],
+            &promoted
+        ),
         ["ami-jdk-20261101.1: bakeline:current="]
     );
     assert_eq!(
-        healed(vec![holder(one, late), holder(two, early)], &[prod]),
+        repairs_of(
+            vec![current_in_prod(one, late), current_in_prod(two, early)],
+            &[prod]
+        ),
         [
             "ami-jdk-20261102.1: Environment=Test, bakeline:current=, bakeline:rolled-back=Prod=2026-11-06T00:00:00Z, bakeline:state=held"
         ]
     );
-    // Revoked, but current: what got there before takes over.
+    // A revoked version that is current is replaced by an earlier one.
     let revoked = ami(
         "jdk",
         two,
@@ -329,7 +344,7 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
         ],
     );
     assert_eq!(
-        healed(
+        repairs_of(
             vec![ami("jdk", one, &[("Environment", "Prod")]), revoked.clone()],
             &promoted
         ),
@@ -340,16 +355,17 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
         ]
     );
     assert_eq!(
-        healed(vec![revoked.clone()], &promoted),
+        repairs_of(vec![revoked.clone()], &promoted),
         [
             "ami-jdk-20261102.1: Environment=, bakeline:current=",
             "/bakeline/acme/jdk/Prod/x86_64 -> nothing"
         ]
     );
-    // A child of a revoked version; a version below where it is current; a released one with an expiry.
+    // A child of a revoked version, a version below its current environment, and a released one
+    // with an expiry.
     let child = ami("app", one, &[(tags::PARENT, "jdk@20261102.1")]);
     assert_eq!(
-        healed(
+        repairs_of(
             vec![
                 ami("jdk", two, &[(tags::STATE, "revoked"), ("Environment", "")]),
                 child
@@ -359,11 +375,11 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
         ["ami-app-20261101.1: Environment=, bakeline:state=revoked"]
     );
     assert_eq!(
-        healed(vec![ami("jdk", two, &[(tags::CURRENT, late)])], &promoted),
+        repairs_of(vec![ami("jdk", two, &[(tags::CURRENT, late)])], &promoted),
         ["ami-jdk-20261102.1: Environment=Prod"]
     );
     assert_eq!(
-        healed(
+        repairs_of(
             vec![ami("jdk", two, &[(tags::EXPIRES, "2026-11-11T00:00:00Z")])],
             &[]
         ),
@@ -372,14 +388,14 @@ fn the_doctor_finds_nothing_in_a_healthy_world_and_mends_each_ailment() {
 }
 
 #[test]
-fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_said() {
+fn doctor_applies_strictest_state_and_reports_differing_locations() {
     let settings = catalog("").settings;
     let one = ami("jdk", "20261101.1", &[("Environment", "Prod")]);
     let mut held = copy(&one);
     held.tags.insert(tags::STATE.to_owned(), "held".to_owned());
-    let diagnosis = examine(&settings, &inventory(vec![one.clone(), held], &[]));
+    let diagnosis = diagnose(&settings, &inventory(vec![one.clone(), held], &[]));
     let [
-        Repair::Mark {
+        Repair::SetTags {
             ami: marked,
             tags: set,
             ..
@@ -400,19 +416,22 @@ fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_sai
             (tags::CURRENT, "Prod=2026-11-05T00:00:00Z"),
         ],
     );
-    let behind = copy(&one);
-    let diagnosis = examine(
+    let outdated = copy(&one);
+    let diagnosis = diagnose(
         &settings,
-        &inventory(vec![current, behind], &[("jdk/Prod", "ami-jdk-20261101.1")]),
+        &inventory(
+            vec![current, outdated],
+            &[("jdk/Prod", "ami-jdk-20261101.1")],
+        ),
     );
     assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
-    let [finding] = diagnosis.findings.as_slice() else {
+    let [finding] = diagnosis.discrepancies.as_slice() else {
         panic!("{diagnosis:?}")
     };
     assert_eq!(finding.location, "us-east-1");
     assert!(
         finding
-            .by_hand
+            .manual_action
             .as_deref()
             .is_some_and(|h| h.contains("promote jdk --to Prod")),
         "{finding:?}"
@@ -420,7 +439,7 @@ fn the_strictest_state_of_a_versions_copies_holds_and_places_that_differ_are_sai
 }
 
 #[test]
-fn a_pointer_of_an_environment_that_this_checkout_does_not_name_is_never_deleted() {
+fn doctor_never_deletes_pointer_of_unknown_environment() {
     let settings = catalog("environments:\n  - {name: Test, regions: [eu-west-1]}\n").settings;
     let one = ami(
         "jdk",
@@ -428,17 +447,17 @@ fn a_pointer_of_an_environment_that_this_checkout_does_not_name_is_never_deleted
         &[(tags::CURRENT, "Stage=2026-11-05T00:00:00Z")],
     );
     let found = |amis: &[Ami], name: &str| {
-        let diagnosis = examine(
+        let diagnosis = diagnose(
             &settings,
             &inventory(amis.to_vec(), &[(name, "ami-jdk-20261101.1")]),
         );
         assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");
-        diagnosis.findings
+        diagnosis.discrepancies
     };
     assert_eq!(
         found(std::slice::from_ref(&one), "jdk/Stage"),
         [],
-        "the tags bear it out"
+        "the tags confirm the pointer"
     );
     let revoked = ami(
         "jdk",
@@ -455,7 +474,7 @@ fn a_pointer_of_an_environment_that_this_checkout_does_not_name_is_never_deleted
         };
         assert!(
             finding
-                .by_hand
+                .manual_action
                 .as_deref()
                 .is_some_and(|h| h.contains("aws ssm delete-parameter")),
             "{finding:?}"

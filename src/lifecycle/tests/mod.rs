@@ -1,4 +1,4 @@
-//! Owns the tests of decisions about finished AMIs: whose they are, what is current, what prune may take.
+//! Tests of decisions about finished AMIs: ownership, lookup, promotion.
 
 mod life;
 mod properties;
@@ -10,7 +10,8 @@ mod unread;
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, Region, SnapshotId, Tags, Version};
 
-/// A released AMI of catalog `acme`; `more` are tags that differ or come on top, empty ones are left out.
+/// Returns a released AMI of catalog `acme`. `more` adds or replaces tags, and empty values remove
+/// them.
 fn ami(image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
     let id = format!("ami-{image}-{version}");
     let mut tags: Tags = [
@@ -50,7 +51,7 @@ fn version(text: &str) -> Version {
 }
 
 #[test]
-fn a_hand_copy_or_another_catalogs_ami_is_no_record() {
+fn copies_and_foreign_amis_are_no_records() {
     let read = |more: &[(&str, &str)]| {
         Record::read(&ami("jdk", "20261101.1", more), &"acme".into()).is_some()
     };
@@ -73,11 +74,11 @@ fn a_hand_copy_or_another_catalogs_ami_is_no_record() {
 }
 
 #[test]
-fn a_lookup_finds_only_what_is_released_available_and_current_there() {
+fn lookup_finds_only_usable_current_ami() {
     let current = (tags::CURRENT, "Test=2026-11-02T00:00:00Z");
     let found = |amis: &[Ami]| {
-        let records = Record::all(amis, &"acme".into());
-        lookup::current(&records, &"jdk".into(), &"Test".into(), Arch::X86_64)
+        let records = Record::read_all(amis, &"acme".into());
+        lookup::find_current(&records, &"jdk".into(), &"Test".into(), Arch::X86_64)
             .map(|r| r.version.to_string())
     };
     let one = ami("jdk", "20261101.1", &[current]);
@@ -126,7 +127,7 @@ fn a_lookup_finds_only_what_is_released_available_and_current_there() {
         None,
         "another architecture"
     );
-    // A move that was cut: both say so, the later wins, whatever the version.
+    // An interrupted move: both are tagged as current, and the later time wins.
     let later = ami(
         "jdk",
         "20261030.7",
@@ -140,8 +141,8 @@ fn a_lookup_finds_only_what_is_released_available_and_current_there() {
 }
 
 #[test]
-fn a_promotion_is_refused_with_a_reason_or_moves_what_is_current_below() {
-    use crate::lifecycle::promote::{Promotion, Wish, promote};
+fn promotion_moves_current_version_or_is_refused() {
+    use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
     let files = std::collections::BTreeMap::from([
         (
             "bakeline.yaml".to_owned(),
@@ -203,35 +204,41 @@ fn a_promotion_is_refused_with_a_reason_or_moves_what_is_current_below() {
             vec![ami("jdk", new, &[test, (tags::SELF, "ami-x")])],
             "nothing of `jdk`",
         ),
-        ("jdk", "Test", vec![ami("jdk", new, &[test])], "lowest rung"),
+        (
+            "jdk",
+            "Test",
+            vec![ami("jdk", new, &[test])],
+            "lowest environment",
+        ),
         (
             "jdk",
             "Moon",
             vec![ami("jdk", new, &[test])],
-            "no environment `Moon`",
+            "unknown environment `Moon`",
         ),
         (
             "low",
             "Prod",
             vec![ami("low", new, &[test])],
-            "may not go above `Test`",
+            "may not be promoted above `Test`",
         ),
     ] {
-        let records = Record::all(&amis, &"acme".into());
+        let records = Record::read_all(&amis, &"acme".into());
         let moving = std::collections::BTreeSet::new();
         let (env, now) = (to.into(), "2026-11-03T00:00:00Z".parse().expect("time"));
-        let wish = Wish {
+        let request = PromotionRequest {
             to: &env,
             now,
-            moving: &moving,
+            also_promoted: &moving,
         };
-        let said = match promote(&catalog, &records, &catalog.images[&image.into()], &wish) {
-            Promotion::Move { record, from } => {
-                format!("move {} from {}", record.version, from.len())
-            }
-            Promotion::Already(_) => "already".to_owned(),
-            Promotion::Refused(why) => why.join("; "),
-        };
-        assert!(said.contains(expected), "{image} to {to}: {said}");
+        let outcome =
+            match decide_promotion(&catalog, &records, &catalog.images[&image.into()], &request) {
+                Promotion::Move { record, from } => {
+                    format!("move {} from {}", record.version, from.len())
+                }
+                Promotion::AlreadyCurrent(_) => "already".to_owned(),
+                Promotion::Refused(why) => why.join("; "),
+            };
+        assert!(outcome.contains(expected), "{image} to {to}: {outcome}");
     }
 }

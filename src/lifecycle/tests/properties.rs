@@ -1,16 +1,16 @@
-//! Owns what holds of prune whatever the facts are.
+//! Property tests of the retention decision.
 
 use proptest::prelude::*;
 
 use super::retention::{decisions, decisions_with};
 use super::{ami, version};
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, Reference, State};
 
 const IMAGES: [&str; 3] = ["base", "mid", "top"];
 
-/// A few AMIs of three layered images, with anything that a rule looks at.
+/// Generates AMIs of three layered images, with every fact that a rule considers.
 fn amis() -> impl Strategy<Value = Vec<Ami>> {
     let one = (
         prop::sample::select(vec!["released", "held", "revoked", "retiring", "candidate"]),
@@ -23,7 +23,7 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
         1..9u32,
         prop::sample::select(vec!["available", "available", "disabled"]),
         any::<(bool, bool)>(),
-        // Never, lately, and by our own check alone.
+        // Never, recently, and by our own boot check only.
         prop::sample::select(vec![
             None,
             None,
@@ -31,8 +31,9 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
             Some("2026-11-01T12:30:00Z"),
         ]),
     );
-    prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|made| {
-        made.into_iter()
+    prop::collection::btree_map((0..3usize, 1..9u32), one, 0..14).prop_map(|generated| {
+        generated
+            .into_iter()
             .map(
                 |((image, day), (state, current, env, parent, status, (rare, odd), launched))| {
                     let parent = if image == 0 {
@@ -46,14 +47,14 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
                         ("Environment", env),
                         (tags::PARENT, parent.as_str()),
                     ];
-                    let made = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
+                    let generated = ami(IMAGES[image], &format!("2026110{day}.1"), &more);
                     let last_launched = launched.map(str::to_owned);
                     Ami {
                         status: status.to_owned(),
                         public: rare && odd,
                         protected: rare && !odd,
                         last_launched,
-                        ..made
+                        ..generated
                     }
                 },
             )
@@ -61,41 +62,41 @@ fn amis() -> impl Strategy<Value = Vec<Ami>> {
     })
 }
 
-/// All that a decision rests on.
+/// Inputs of a decision.
 #[derive(Debug, Clone)]
 struct Facts {
     amis: Vec<Ami>,
     used: Vec<Reference>,
     keep: u32,
-    /// What is younger stays; the versions are 13 to 21 days old.
+    /// Minimum age in days. The versions are 13 to 21 days old.
     days: u32,
-    /// The images that the catalog has.
+    /// Images of the catalog.
     wanted: Vec<&'static str>,
 }
 
 impl Facts {
-    fn decide(&self) -> Vec<Fate> {
+    fn decide(&self) -> Vec<RetentionDecision> {
         decisions_with(&self.amis, self.keep, &self.used, |rules| {
             rules
                 .images
                 .retain(|image| self.wanted.contains(&image.as_str()));
-            rules.otherwise.days = self.days;
+            rules.default_retention.days = self.days;
             rules
-                .ladder
+                .environments
                 .iter_mut()
                 .for_each(|(_, retention)| retention.days = self.days);
         })
     }
 
-    fn at(&self, decision: &Fate) -> usize {
+    fn at(&self, decision: &RetentionDecision) -> usize {
         self.amis
             .iter()
             .position(|a| a.id == decision.ami)
             .expect("it is there")
     }
 
-    /// What is decided now about the AMI of an earlier decision.
-    fn again(&self, before: &Fate) -> Fate {
+    /// Decides again about the AMI of an earlier decision.
+    fn again(&self, before: &RetentionDecision) -> RetentionDecision {
         self.decide()
             .into_iter()
             .find(|d| d.ami == before.ami)
@@ -134,18 +135,18 @@ fn refer(ami: &Ami) -> Reference {
     Reference {
         ami: ami.id.clone(),
         kind: "instance".to_owned(),
-        by: "i-1".to_owned(),
+        referrer: "i-1".to_owned(),
     }
 }
 
-/// The facts without those that a decision states as its reasons.
-fn without(facts: &Facts, decision: &Fate) -> Facts {
+/// Returns the facts without those that a decision names as its reasons.
+fn without(facts: &Facts, decision: &RetentionDecision) -> Facts {
     let (mut out, at) = (facts.clone(), facts.at(decision));
-    for answer in decision.answers.iter().filter(|a| a.keeps) {
+    for answer in decision.results.iter().filter(|a| a.keep) {
         let ami = &mut out.amis[at];
         match answer.rule.as_str() {
             "current" => set(ami, tags::CURRENT, ""),
-            // Neither counts a revoked version, and nothing else is asked of one that others are not.
+            // Neither rule counts a revoked version, and no other rule treats it differently.
             "newest" | "reserve" => set(ami, tags::STATE, "revoked"),
             "young" => out.days = 0,
             "orphaned" => out.wanted = IMAGES.to_vec(),
@@ -164,7 +165,7 @@ fn without(facts: &Facts, decision: &Fate) -> Facts {
                     .filter(|a| a.tags.get(tags::PARENT) == Some(&own));
                 children.for_each(|child| set(child, tags::PARENT, ""));
             }
-            other => panic!("the worlds here have no {other}"),
+            other => panic!("unexpected rule {other}"),
         }
     }
     out
@@ -176,7 +177,7 @@ fn set(ami: &mut Ami, key: &str, value: &str) {
 
 type Protect = fn(&mut Facts, usize);
 
-/// What keeps an AMI whatever else is true of it; four need that it may be counted.
+/// Facts that keep any AMI. Four of them need an AMI that can be counted.
 const PROTECTIONS: [(&str, Protect); 10] = [
     ("it is current", |facts, at| {
         set(
@@ -237,11 +238,11 @@ fn usable(facts: &mut Facts, at: usize) {
 
 proptest! {
     #[test]
-    fn nothing_goes_that_must_stay(amis in amis(), keep in 1..4u32, used in prop::collection::vec(0..14usize, 0..3)) {
+    fn retired_amis_are_unused_and_not_reserved(amis in amis(), keep in 1..4u32, used in prop::collection::vec(0..14usize, 0..3)) {
         let used: Vec<Reference> = used.iter().filter_map(|i| amis.get(*i)).map(|a| {
             refer(a)
         }).collect();
-        let records = Record::all(&amis, &"acme".into());
+        let records = Record::read_all(&amis, &"acme".into());
         let all = decisions(&amis, keep, &used);
         prop_assert_eq!(all.len(), records.len(), "every AMI is decided about");
         for (decision, record) in all.iter().zip(&records) {
@@ -249,54 +250,54 @@ proptest! {
             if !decision.retire {
                 if let Some((image, version)) = &record.parent {
                     let parent = all.iter().find(|d| d.image == *image && d.version == *version);
-                    prop_assert!(parent.is_none_or(|p| !p.retire), "the parent of {} goes", record.ami.id);
+                    prop_assert!(parent.is_none_or(|p| !p.retire), "the parent of {} is retired", record.ami.id);
                 }
                 continue;
             }
             prop_assert!(record.current.is_empty(), "current");
             prop_assert!(!record.ami.protected && record.state != State::Candidate);
             prop_assert!(record.ami.status == "available" || record.state == State::Retiring);
-            prop_assert!(!record.ami.public || record.ami.status == "disabled" || decision.next.len() <= 1, "shared, and beyond deprecation");
+            prop_assert!(!record.ami.public || record.ami.status == "disabled" || decision.due_stages.len() <= 1, "shared, and beyond deprecation");
             prop_assert!(used.iter().all(|r| r.ami != record.ami.id), "referenced");
             let env = record.tag("Environment");
-            let same = |r: &&Record<'_>| r.image == record.image && r.usable() && r.version > record.version;
+            let same = |r: &&Record<'_>| r.image == record.image && r.is_usable() && r.version > record.version;
             let newer = records.iter().filter(same).filter(|r| r.tag("Environment") == env);
             let needed = if env == "Prod" { 0 } else { keep };
-            prop_assert!(!record.usable() || newer.count() >= needed as usize, "{} is among the newest", record.ami.id);
+            prop_assert!(!record.is_usable() || newer.count() >= needed as usize, "{} is among the newest", record.ami.id);
             let better = records.iter().filter(same).filter(|r| r.state == State::Released && r.tag("Environment") == "Prod");
-            let promoted = record.usable() && record.state == State::Released && env == "Prod";
+            let promoted = record.is_usable() && record.state == State::Released && env == "Prod";
             prop_assert!(!promoted || better.count() >= 2, "{} is in the reserve", record.ami.id);
         }
     }
 
     #[test]
-    fn without_its_reasons_everything_that_stays_would_go(facts in facts()) {
+    fn kept_ami_is_retired_without_its_reasons(facts in facts()) {
         for decision in facts.decide().iter().filter(|d| !d.retire) {
             let now = without(&facts, decision).again(decision);
-            prop_assert!(now.retire, "{} stayed because: {}; without that: {}", now.ami, decision.reason(), now.reason());
+            prop_assert!(now.retire, "{} is kept for: {}; without that: {}", now.ami, decision.reason(), now.reason());
         }
     }
 
     #[test]
-    fn any_fact_that_protects_makes_what_goes_stay(facts in facts()) {
+    fn every_protecting_fact_keeps_an_ami(facts in facts()) {
         for decision in facts.decide().iter().filter(|d| d.retire) {
             for (what, change) in PROTECTIONS {
                 let (mut facts, at) = (facts.clone(), facts.at(decision));
                 change(&mut facts, at);
-                prop_assert!(!facts.again(decision).retire, "{} goes although {what}", decision.ami);
+                prop_assert!(!facts.again(decision).retire, "{} is retired although {what}", decision.ami);
             }
         }
     }
 
     #[test]
-    fn the_decision_does_not_depend_on_the_order_of_facts((amis, shuffled) in amis().prop_flat_map(|a| {
+    fn decision_ignores_order_of_facts((amis, shuffled) in amis().prop_flat_map(|a| {
         (Just(a.clone()), Just(a).prop_shuffle())
     }), keep in 1..4u32) {
         prop_assert_eq!(decisions(&amis, keep, &[]), decisions(&shuffled, keep, &[]));
     }
 
     #[test]
-    fn keeping_more_never_takes_more(amis in amis(), keep in 1..4u32) {
+    fn larger_keep_never_retires_more(amis in amis(), keep in 1..4u32) {
         let (few, more) = (decisions(&amis, keep, &[]), decisions(&amis, keep + 1, &[]));
         for (few, more) in few.iter().zip(&more) {
             prop_assert!(few.retire || !more.retire);
@@ -304,7 +305,7 @@ proptest! {
     }
 
     #[test]
-    fn versions_read_back_and_the_next_is_newer_than_all(days in prop::collection::vec((20_000_101..20_991_231u32, 1..u32::MAX), 0..6), now in 0..4_000_000_000i64) {
+    fn next_version_is_newer_than_all(days in prop::collection::vec((20_000_101..20_991_231u32, 1..u32::MAX), 0..6), now in 0..4_000_000_000i64) {
         let all: Vec<_> = days.iter().map(|(day, number)| version(&format!("{day}.{number}"))).collect();
         for (version, (day, number)) in all.iter().zip(&days) {
             prop_assert_eq!(version.to_string(), format!("{day}.{number}"));
@@ -317,7 +318,7 @@ proptest! {
 }
 
 #[test]
-fn the_highest_version_that_can_be_has_a_next() {
+fn next_version_follows_highest_possible_number() {
     let last = version(&format!("20261122.{}", u32::MAX));
     assert!(
         crate::model::Version::next("2026-11-22T00:00:00Z".parse().expect("time"), [last]) > last

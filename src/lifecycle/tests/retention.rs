@@ -1,15 +1,15 @@
-//! Owns the table of prune's rules: each keeps by itself, and nothing goes without every rule's reason.
+//! Tests of the retention rules: each one keeps an AMI by itself.
 
 use std::collections::BTreeSet;
 
 use super::ami;
 use crate::catalog::Retention;
-use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::retain::{Fate, Rules, decide};
+use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
+use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, ImageName, Reference};
 
-/// What the tests keep unless they say otherwise: `keep` in Test and nowhere, a reserve of two in Prod.
+/// Default retention settings of the tests: `keep` versions in Test, and a reserve of two in Prod.
 pub(super) fn retention(keep: u32) -> Retention {
     Retention {
         keep,
@@ -20,23 +20,23 @@ pub(super) fn retention(keep: u32) -> Retention {
     }
 }
 
-/// Decides with rules that `change` has changed.
+/// Decides with rules that `change` modified.
 pub(super) fn decisions_with(
     amis: &[Ami],
     keep: u32,
     references: &[Reference],
-    change: impl FnOnce(&mut Rules<'_>),
-) -> Vec<Fate> {
-    let records = Record::all(amis, &"acme".into());
+    change: impl FnOnce(&mut RetentionRules<'_>),
+) -> Vec<RetentionDecision> {
+    let records = Record::read_all(amis, &"acme".into());
     let names: BTreeSet<ImageName> = ["jdk", "jre", "base", "mid", "top", "a", "b"]
         .map(ImageName::from)
         .into();
     let catalog = "acme".into();
-    let mut rules = Rules {
+    let mut rules = RetentionRules {
         now: "2026-11-22T12:00:00Z".parse().expect("time"),
         catalog: &catalog,
         images: names.iter().collect(),
-        ladder: vec![
+        environments: vec![
             ("Test", retention(keep)),
             (
                 "Prod",
@@ -46,23 +46,27 @@ pub(super) fn decisions_with(
                 },
             ),
         ],
-        otherwise: retention(keep),
+        default_retention: retention(keep),
         environment_key: "Environment",
         references,
-        unread: Vec::new(),
+        unreachable: Vec::new(),
         shared_ok: false,
-        leaving: None,
+        retired_image: None,
     };
     change(&mut rules);
-    decide(&records, &rules)
+    decide_retention(&records, &rules)
 }
 
-pub(super) fn decisions(amis: &[Ami], keep: u32, references: &[Reference]) -> Vec<Fate> {
+pub(super) fn decisions(
+    amis: &[Ami],
+    keep: u32,
+    references: &[Reference],
+) -> Vec<RetentionDecision> {
     decisions_with(amis, keep, references, |_| {})
 }
 
-/// The ids that go.
-fn goes(decisions: &[Fate]) -> Vec<String> {
+/// Returns the AMIs that are retired, as `image@version`.
+fn retired(decisions: &[RetentionDecision]) -> Vec<String> {
     let mut out: Vec<String> = decisions
         .iter()
         .filter(|d| d.retire)
@@ -72,16 +76,16 @@ fn goes(decisions: &[Fate]) -> Vec<String> {
     out
 }
 
-/// The oldest of three, of which one is kept; `change` makes it special.
-pub(super) fn oldest(change: impl Fn(&mut Ami), references: &[Reference]) -> Fate {
+/// Decides about the oldest of three versions, of which retention keeps one. `change` modifies it.
+pub(super) fn oldest(change: impl Fn(&mut Ami), references: &[Reference]) -> RetentionDecision {
     oldest_with(change, references, |_| {})
 }
 
 pub(super) fn oldest_with(
     change: impl Fn(&mut Ami),
     references: &[Reference],
-    rules: impl FnOnce(&mut Rules<'_>),
-) -> Fate {
+    rules: impl FnOnce(&mut RetentionRules<'_>),
+) -> RetentionDecision {
     let mut amis = vec![
         ami("jdk", "20261101.1", &[]),
         ami("jdk", "20261102.1", &[]),
@@ -104,20 +108,18 @@ fn refer(kind: &str) -> Vec<Reference> {
     vec![Reference {
         ami: AmiId::from("ami-jdk-20261101.1"),
         kind: kind.to_owned(),
-        by: "x-1".to_owned(),
+        referrer: "x-1".to_owned(),
     }]
 }
 
 #[test]
-fn each_rule_keeps_by_itself_and_says_why() {
+fn each_rule_keeps_by_itself_with_its_reason() {
     let plain = oldest(|_| {}, &[]);
-    assert!(plain.retire && plain.answers.len() == 10, "{plain:?}");
-    let reason = "current nowhere; not among the newest 1 in Test; age does not count; not in the rollback reserve; its image is wanted; \
-                  finished; nothing refers to it; not launched in the last 7 days; not protected; no layer parent of what stays";
-    assert_eq!(plain.reason(), reason);
+    assert!(plain.retire && plain.results.len() == 10, "{plain:?}");
+    assert_eq!(plain.reason(), "not among the newest 1 in Test, unused");
     assert_eq!(
-        (plain.next.as_slice(), plain.verb()),
-        (&[Rung::Deprecate][..], "deprecate")
+        (plain.due_stages.as_slice(), plain.action()),
+        (&[RetirementStage::Deprecate][..], "deprecate")
     );
     let launched = |at: &'static str| move |a: &mut Ami| a.last_launched = Some(at.to_owned());
     let status = |status: &'static str| move |a: &mut Ami| status.clone_into(&mut a.status);
@@ -152,31 +154,31 @@ fn each_rule_keeps_by_itself_and_says_why() {
             "orphaned",
             Box::new(tag(tags::IMAGE, "old")),
             vec![],
-            "not in the catalog: bakeline retire old",
+            "not in the catalog (run `bakeline retire old`)",
         ),
         (
             "finished",
             Box::new(tag(tags::STATE, "candidate")),
             vec![],
-            "a candidate: not prune's business",
+            "candidate AMI (handled by sweep)",
         ),
         (
             "finished",
             Box::new(status("disabled")),
             vec![],
-            "disabled by somebody else than bakeline",
+            "disabled, but not by bakeline",
         ),
         (
             "finished",
             Box::new(status("pending")),
             vec![],
-            "pending: not prune's business",
+            "AMI state is pending",
         ),
         (
             "finished",
             Box::new(again),
             vec![],
-            "enabled again by somebody: bakeline restore ami-jdk-20261101.1",
+            "enabled again, but not by bakeline (run `bakeline restore ami-jdk-20261101.1`)",
         ),
         (
             "referenced",
@@ -209,29 +211,29 @@ fn each_rule_keeps_by_itself_and_says_why() {
             "protected from deregistration",
         ),
     ];
-    for (rule, change, references, because) in table {
+    for (rule, change, references, reason) in table {
         let kept = oldest(change, &references);
-        assert!(!kept.retire && kept.next.is_empty(), "{rule}");
-        // An image of another name, or in no environment, is also the newest of its own.
+        assert!(!kept.retire && kept.due_stages.is_empty(), "{rule}");
+        // A version of another image, or in no environment, is also the newest of its group.
         let keeping: Vec<&str> = kept
-            .answers
+            .results
             .iter()
-            .filter(|a| a.keeps && (rule == "newest" || a.rule != "newest"))
+            .filter(|a| a.keep && (rule == "newest" || a.rule != "newest"))
             .map(|a| a.rule.as_str())
             .collect();
         assert_eq!(keeping, [rule]);
-        assert!(kept.reason().ends_with(because), "{}", kept.reason());
+        assert!(kept.reason().ends_with(reason), "{}", kept.reason());
     }
-    let young = oldest_with(|_| {}, &[], |rules| rules.ladder[0].1.days = 22);
+    let young = oldest_with(|_| {}, &[], |rules| rules.environments[0].1.days = 22);
     assert_eq!(young.reason(), "younger than 22 days");
     assert!(
-        oldest_with(|_| {}, &[], |rules| rules.ladder[0].1.days = 21).retire,
+        oldest_with(|_| {}, &[], |rules| rules.environments[0].1.days = 21).retire,
         "the 1st is 21 days before the 22nd"
     );
 }
 
 #[test]
-fn the_ladder_is_gone_down_rung_by_rung_and_never_before_its_time() {
+fn retirement_stages_wait_for_their_time() {
     let on = |marks: &'static str, status: &'static str| {
         move |a: &mut Ami| {
             tag(tags::STATE, "retiring")(a);
@@ -239,7 +241,7 @@ fn the_ladder_is_gone_down_rung_by_rung_and_never_before_its_time() {
             status.clone_into(&mut a.status);
         }
     };
-    use Rung::{Deprecate, Deregister, Disable};
+    use RetirementStage::{Deprecate, Deregister, Disable};
     for (marks, status, next, due) in [
         (
             "",
@@ -290,43 +292,46 @@ fn the_ladder_is_gone_down_rung_by_rung_and_never_before_its_time() {
             Some("2026-11-23T12:00:00Z"),
         ),
     ] {
-        let fate = oldest(on(marks, status), &[]);
-        assert!(fate.retire, "{marks}: {}", fate.reason());
+        let decision = oldest(on(marks, status), &[]);
+        assert!(decision.retire, "{marks}: {}", decision.reason());
         assert_eq!(
-            (fate.next, fate.due.map(|d| d.to_string()).as_deref()),
+            (
+                decision.due_stages,
+                decision.next_due.map(|d| d.to_string()).as_deref()
+            ),
             (next, due),
             "{marks} {status}"
         );
     }
-    let none = |rules: &mut Rules<'_>| {
-        rules.ladder[0].1.disable_after = jiff::SignedDuration::ZERO;
-        rules.ladder[0].1.deregister_after = jiff::SignedDuration::ZERO;
+    let none = |rules: &mut RetentionRules<'_>| {
+        rules.environments[0].1.disable_after = jiff::SignedDuration::ZERO;
+        rules.environments[0].1.deregister_after = jiff::SignedDuration::ZERO;
     };
     assert_eq!(
-        oldest_with(|_| {}, &[], none).next,
+        oldest_with(|_| {}, &[], none).due_stages,
         [Deprecate, Disable, Deregister]
     );
-    // What is needed again stays where it is, and is offered back.
+    // A retiring AMI that is used again stays, and a restore is offered.
     let needed = oldest(
         on("deprecate=2026-11-01T12:00:00Z", "available"),
         &refer("instance"),
     );
     assert!(
-        !needed.retire && needed.restore && needed.next.is_empty(),
+        !needed.retire && needed.restore && needed.due_stages.is_empty(),
         "{needed:?}"
     );
 }
 
 #[test]
-fn what_is_shared_is_deprecated_and_no_more_unless_allowed() {
-    let ladder = |a: &mut Ami| {
+fn shared_ami_stops_at_deprecation_unless_allowed() {
+    let deprecated = |a: &mut Ami| {
         tag(tags::STATE, "retiring")(a);
         tag(tags::RETIRING, "deprecate=2026-11-01T12:00:00Z")(a);
     };
     let fresh = oldest(|_| {}, &refer("shared-with"));
     assert_eq!(
-        (fresh.next.as_slice(), fresh.due),
-        (&[Rung::Deprecate][..], None)
+        (fresh.due_stages.as_slice(), fresh.next_due),
+        (&[RetirementStage::Deprecate][..], None)
     );
     assert!(
         fresh
@@ -335,21 +340,21 @@ fn what_is_shared_is_deprecated_and_no_more_unless_allowed() {
         "{}",
         fresh.reason()
     );
-    let later = oldest(ladder, &refer("shared-with"));
-    assert_eq!((later.verb(), later.next.len()), ("wait", 0));
+    let later = oldest(deprecated, &refer("shared-with"));
+    assert_eq!((later.action(), later.due_stages.len()), ("wait", 0));
     let public = |a: &mut Ami| {
-        ladder(a);
+        deprecated(a);
         a.public = true;
     };
-    assert_eq!(oldest(public, &[]).verb(), "wait");
+    assert_eq!(oldest(public, &[]).action(), "wait");
     assert_eq!(
-        oldest_with(ladder, &refer("shared-with"), |r| r.shared_ok = true).next,
-        [Rung::Disable]
+        oldest_with(deprecated, &refer("shared-with"), |r| r.shared_ok = true).due_stages,
+        [RetirementStage::Disable]
     );
 }
 
 #[test]
-fn launches_long_ago_and_our_own_check_do_not_keep() {
+fn old_launches_and_boot_checks_do_not_keep() {
     for at in ["2026-11-01T12:30:00Z", "2026-11-15T11:59:59Z"] {
         assert!(
             oldest(|a| a.last_launched = Some(at.to_owned()), &[]).retire,
@@ -362,7 +367,7 @@ fn launches_long_ago_and_our_own_check_do_not_keep() {
     };
     assert!(
         oldest(ours, &[]).retire,
-        "an hour after it was made: our own boot check"
+        "within an hour after creation: our own boot check"
     );
     let unknown = |a: &mut Ami| {
         a.created = String::new();
@@ -370,7 +375,7 @@ fn launches_long_ago_and_our_own_check_do_not_keep() {
     };
     assert!(
         !oldest(unknown, &[]).retire,
-        "whose launch it was can't be told"
+        "source of the launch is unknown"
     );
 }
 
@@ -383,10 +388,10 @@ fn revoked_and_retiring_versions_do_not_count() {
         ami("jdk", "20261101.1", &[]),
     ];
     assert_eq!(
-        goes(&decisions(&amis, 2, &[])),
+        retired(&decisions(&amis, 2, &[])),
         ["jdk@20261103.1", "jdk@20261104.1"]
     );
-    // One does not roll back to what is held.
+    // A rollback never targets a held version.
     let prod = |version: &str, state: &str| {
         ami(
             "jdk",
@@ -399,11 +404,11 @@ fn revoked_and_retiring_versions_do_not_count() {
         prod("20261103.1", "released"),
         prod("20261102.1", "released"),
     ];
-    assert_eq!(goes(&decisions(&amis, 1, &[])), ["jdk@20261104.1"]);
+    assert_eq!(retired(&decisions(&amis, 1, &[])), ["jdk@20261104.1"]);
 }
 
 #[test]
-fn layer_parents_of_what_stays_stay_along_the_whole_chain() {
+fn parents_of_kept_amis_are_kept() {
     let child =
         |image: &str, version: &str, parent: &str| ami(image, version, &[(tags::PARENT, parent)]);
     let amis = [
@@ -416,28 +421,28 @@ fn layer_parents_of_what_stays_stay_along_the_whole_chain() {
     ];
     let all = decisions(&amis, 1, &[]);
     assert_eq!(
-        goes(&all),
+        retired(&all),
         Vec::<String>::new(),
-        "b holds a 1, a 1 holds base 1, a 2 holds base 2"
+        "b keeps a 1, a 1 keeps base 1, a 2 keeps base 2"
     );
     let parent = all
         .iter()
         .find(|d| d.ami.as_str() == "ami-base-20261101.1")
         .expect("it");
-    assert_eq!(parent.reason(), "layer parent of a@20261101.1, which stays");
+    assert_eq!(parent.reason(), "layer parent of a@20261101.1");
     let without_b = decisions(&amis[..5], 1, &[]);
-    assert_eq!(goes(&without_b), ["a@20261101.1", "base@20261101.1"]);
-    // A child elsewhere holds nothing here.
+    assert_eq!(retired(&without_b), ["a@20261101.1", "base@20261101.1"]);
+    // A child at another location does not keep a parent here.
     let mut elsewhere = amis.to_vec();
     elsewhere[5].region = "eu-central-1".into();
     assert_eq!(
-        goes(&decisions(&elsewhere, 1, &[])),
+        retired(&decisions(&elsewhere, 1, &[])),
         ["a@20261101.1", "base@20261101.1"]
     );
 }
 
 #[test]
-fn keep_counts_for_each_image_architecture_rung_and_place() {
+fn keep_counts_per_image_architecture_level_and_location() {
     let amis = [
         ami("jdk", "20261031.1", &[("Environment", "Prod")]),
         ami("jdk", "20261101.1", &[("Environment", "Prod")]),
@@ -447,23 +452,19 @@ fn keep_counts_for_each_image_architecture_rung_and_place() {
         ami("jre", "20261001.1", &[]),
         ami("jdk", "20261001.1", &[(tags::ARCH, "arm64")]),
     ];
-    let one = goes(&decisions(&amis, 1, &[]));
+    let one = retired(&decisions(&amis, 1, &[]));
     assert_eq!(one, ["jdk@20261031.1", "jdk@20261103.1"]);
-    assert_eq!(goes(&decisions(&amis, 2, &[])), ["jdk@20261031.1"]);
-    let own = decisions_with(&amis, 1, &[], |rules| rules.ladder[1].1.keep = 3);
-    assert_eq!(
-        goes(&own),
-        ["jdk@20261103.1"],
-        "where Prod says how many, so many stay"
-    );
+    assert_eq!(retired(&decisions(&amis, 2, &[])), ["jdk@20261031.1"]);
+    let own = decisions_with(&amis, 1, &[], |rules| rules.environments[1].1.keep = 3);
+    assert_eq!(retired(&own), ["jdk@20261103.1"], "Prod has its own `keep`");
     let mut copies = amis.to_vec();
     copies[0].region = "eu-central-1".into();
     copies[3].owner = "210987654321".to_owned();
-    assert_eq!(goes(&decisions(&copies, 1, &[])), Vec::<String>::new());
+    assert_eq!(retired(&decisions(&copies, 1, &[])), Vec::<String>::new());
 }
 
 #[test]
-fn an_image_that_leaves_keeps_only_what_others_need() {
+fn retired_image_keeps_only_amis_in_use() {
     let amis = [
         ami(
             "old",
@@ -475,7 +476,7 @@ fn an_image_that_leaves_keeps_only_what_others_need() {
         ami("a", "20261101.1", &[(tags::PARENT, "old@20261101.1")]),
     ];
     assert_eq!(
-        goes(&decisions(&amis, 1, &[])),
+        retired(&decisions(&amis, 1, &[])),
         Vec::<String>::new(),
         "orphaned: kept until retired"
     );
@@ -483,12 +484,12 @@ fn an_image_that_leaves_keeps_only_what_others_need() {
     let pointer = |by: &str, ami: &Ami| Reference {
         ami: ami.id.clone(),
         kind: "parameter".into(),
-        by: by.to_owned(),
+        referrer: by.to_owned(),
     };
     let refs = [
         pointer("/bakeline/acme/old/Test/x86_64", &amis[0]),
         pointer("/team/image", &amis[1]),
     ];
-    let all = decisions_with(&amis, 1, &refs, |rules| rules.leaving = Some(leaving));
-    assert_eq!(goes(&all), ["old@20261103.1"]);
+    let all = decisions_with(&amis, 1, &refs, |rules| rules.retired_image = Some(leaving));
+    assert_eq!(retired(&all), ["old@20261103.1"]);
 }

@@ -2,7 +2,7 @@
 
 use super::ami;
 use super::life::{catalog, inventory};
-use crate::lifecycle::rollback::{Choice, rollback};
+use crate::lifecycle::rollback::{RollbackDecision, decide_rollback};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
 
@@ -14,10 +14,10 @@ fn repeated_rollback_never_goes_further_back() {
     let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
     let choose = |amis: &[&Ami]| {
         let inventory = inventory(amis.iter().map(|a| (*a).clone()).collect(), &[]);
-        let records = Record::all(&inventory.images, &"acme".into());
-        match rollback(&catalog, &inventory, &records, asked, None) {
-            Ok(Choice::Move(back)) => format!("{} to {}", back.from, back.to),
-            Ok(Choice::Keep(version, _)) => format!("keeps {version}"),
+        let records = Record::read_all(&inventory.images, &"acme".into());
+        match decide_rollback(&catalog, &inventory, &records, asked, None) {
+            Ok(RollbackDecision::Move(back)) => format!("{} to {}", back.from, back.to),
+            Ok(RollbackDecision::Keep(version, _)) => format!("keeps {version}"),
             Err(why) => why,
         }
     };

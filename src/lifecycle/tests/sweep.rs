@@ -1,15 +1,15 @@
-//! Owns the tests of sweeping: whose things, of which run, how old.
+//! Tests of the sweep: ownership, run and age of resources.
 
 use std::collections::BTreeMap;
 
-use crate::lifecycle::sweep::{RunFacts, Sweep};
-use crate::model::{CatalogName, Region, RunId, Tags, Temporary, TemporaryKind, Timestamp};
+use crate::lifecycle::sweep::{RunFacts, SweepRules};
+use crate::model::{CatalogName, Region, RunId, Tags, TemporaryKind, TemporaryResource, Timestamp};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 const LATER: &str = "2026-11-22T18:00:00Z";
 const EARLIER: &str = "2026-11-22T06:00:00Z";
 
-fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
+fn temporary(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> TemporaryResource {
     let tags: Tags = tags
         .iter()
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -19,7 +19,7 @@ fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
         name.to_owned(),
         Region::from("eu-west-1"),
     );
-    Temporary {
+    TemporaryResource {
         kind,
         id,
         name,
@@ -30,8 +30,8 @@ fn thing(kind: TemporaryKind, name: &str, tags: &[(&str, &str)]) -> Temporary {
     }
 }
 
-fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
-    thing(
+fn ours(kind: TemporaryKind, run: &str, expires: &str) -> TemporaryResource {
+    temporary(
         kind,
         "",
         &[
@@ -42,8 +42,8 @@ fn ours(kind: TemporaryKind, run: &str, expires: &str) -> Temporary {
     )
 }
 
-/// Whether each thing goes; none where it is not even listed.
-fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
+/// Returns whether the sweep removes each resource, or none if it is not listed.
+fn decide(resources: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
     let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
     let finished = || Some("run dead finished building it".to_owned());
     let amis = |alive| {
@@ -54,8 +54,8 @@ fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
         .into()
     };
     let run = |alive| RunFacts {
-        alive,
-        amis: amis(alive),
+        active: alive,
+        planned_amis: amis(alive),
     };
     let runs = BTreeMap::from([
         (RunId::from("live"), run(true)),
@@ -70,25 +70,25 @@ fn decide(things: &[Temporary], packer: bool) -> Vec<Option<bool>> {
         "ami-used".to_owned(),
         "instance i-1 refers to it".to_owned(),
     )]);
-    let sweep = Sweep {
+    let sweep = SweepRules {
         catalog: &catalog,
         home: &home,
         now,
         runs: &runs,
-        referred: &referred,
-        packer,
+        references: &referred,
+        packer_leftovers: packer,
     };
-    let one = |thing: &Temporary| {
+    let one = |resource: &TemporaryResource| {
         sweep
-            .decide(std::slice::from_ref(thing))
+            .find_leftovers(std::slice::from_ref(resource))
             .first()
             .map(|l| l.remove)
     };
-    things.iter().map(one).collect()
+    resources.iter().map(one).collect()
 }
 
 #[test]
-fn only_what_is_expired_or_of_a_dead_run_goes() {
+fn sweep_removes_expired_resources_and_those_of_ended_runs() {
     use TemporaryKind::{Image, Instance, KeyPair, Snapshot};
     let table = [
         (ours(Instance, "dead", LATER), Some(true)),
@@ -99,7 +99,7 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
         (ours(KeyPair, "unknown", EARLIER), Some(true)),
         (ours(KeyPair, "unknown", "rubbish"), Some(false)),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("bakeline:catalog", "acme"), ("bakeline:run", "dead")],
@@ -107,7 +107,7 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
             None,
         ),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("bakeline:catalog", "other"), ("bakeline:expires", EARLIER)],
@@ -115,7 +115,7 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
             None,
         ),
         (
-            thing(
+            temporary(
                 Instance,
                 "",
                 &[("Name", "bakeline"), ("bakeline:expires", EARLIER)],
@@ -123,7 +123,7 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
             None,
         ),
         (
-            Temporary {
+            TemporaryResource {
                 used: true,
                 ..ours(Snapshot, "dead", EARLIER)
             },
@@ -131,24 +131,32 @@ fn only_what_is_expired_or_of_a_dead_run_goes() {
         ),
         (ours(Image, "dead", LATER), Some(true)),
     ];
-    for (thing, expected) in &table {
+    for (resource, expected) in &table {
         assert_eq!(
-            decide(std::slice::from_ref(thing), false),
+            decide(std::slice::from_ref(resource), false),
             [*expected],
-            "{thing:?}"
+            "{resource:?}"
         );
     }
     let mut kept = ours(Instance, "dead", LATER);
     kept.tags
         .insert("bakeline:kept".to_owned(), "yes".to_owned());
-    assert_eq!(decide(&[kept.clone()], false), [Some(false)], "for a look");
+    assert_eq!(
+        decide(&[kept.clone()], false),
+        [Some(false)],
+        "kept for inspection"
+    );
     kept.tags
         .insert("bakeline:expires".to_owned(), EARLIER.to_owned());
-    assert_eq!(decide(&[kept], false), [Some(true)], "but not for ever");
+    assert_eq!(
+        decide(&[kept], false),
+        [Some(true)],
+        "the expiry limits --keep-failed"
+    );
 }
 
 #[test]
-fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
+fn sweep_never_lists_finished_amis() {
     for state in ["released", "held", "revoked", "retiring"] {
         let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
         ami.tags
@@ -158,7 +166,7 @@ fn a_finished_ami_is_never_a_leftover_even_if_its_expiry_stayed() {
 }
 
 #[test]
-fn a_hand_copy_of_a_candidate_is_left_alone() {
+fn sweep_ignores_copies_made_by_hand() {
     let mut ami = ours(TemporaryKind::Image, "dead", EARLIER);
     ami.tags.insert("bakeline:self".to_owned(), ami.id.clone());
     assert_eq!(decide(&[ami.clone()], true), [Some(true)]);
@@ -168,87 +176,87 @@ fn a_hand_copy_of_a_candidate_is_left_alone() {
 }
 
 #[test]
-fn an_ami_without_tags_goes_only_if_a_dead_run_set_out_to_make_it() {
-    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
-    let things = [
+fn sweep_removes_untagged_ami_of_ended_run() {
+    let named = |name: &str| temporary(TemporaryKind::Image, name, &[]);
+    let resources = [
         named("acme/jdk/false"),
         named("acme/jdk/true"),
         named("acme/jdk/by-hand"),
     ];
-    assert_eq!(decide(&things, true), [Some(true), Some(false), None]);
+    assert_eq!(decide(&resources, true), [Some(true), Some(false), None]);
 }
 
 #[test]
-fn an_ami_without_tags_stays_where_no_build_makes_it_or_its_build_finished_or_something_uses_it() {
-    let named = |name: &str| thing(TemporaryKind::Image, name, &[]);
+fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
+    let named = |name: &str| temporary(TemporaryKind::Image, name, &[]);
     let dead = || named("acme/jdk/false");
-    let things = [
+    let resources = [
         (
-            Temporary {
+            TemporaryResource {
                 region: Region::from("us-east-1"),
                 ..dead()
             },
             None,
         ),
         (
-            Temporary {
+            TemporaryResource {
                 account: Some("222222222222".to_owned()),
                 ..dead()
             },
             None,
         ),
         (
-            thing(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]),
+            temporary(TemporaryKind::Image, "acme/jdk/false", &[("team", "web")]),
             None,
         ),
         (named("acme/jdk/false-finished"), Some(false)),
         (
-            Temporary {
+            TemporaryResource {
                 id: "ami-used".to_owned(),
                 ..dead()
             },
             Some(false),
         ),
     ];
-    for (thing, expected) in &things {
+    for (resource, expected) in &resources {
         assert_eq!(
-            decide(std::slice::from_ref(thing), true),
+            decide(std::slice::from_ref(resource), true),
             [*expected],
-            "{thing:?}"
+            "{resource:?}"
         );
     }
 }
 
 #[test]
-fn what_packer_left_without_tags_goes_only_when_asked_for_old_and_unused() {
+fn sweep_removes_old_unused_packer_leftovers_on_request() {
     let at = |hours: i64| {
         let seconds = NOW.parse::<Timestamp>().expect("time").as_second() - hours * 3600;
-        thing(
+        temporary(
             TemporaryKind::KeyPair,
             &format!("packer_{seconds:08x}-1234-5678-9abc-def012345678"),
             &[],
         )
     };
-    let used = Temporary {
+    let used = TemporaryResource {
         used: true,
         ..at(48)
     };
-    let things = [
+    let resources = [
         at(48),
         at(23),
         used,
-        thing(TemporaryKind::KeyPair, "packer_mine", &[]),
+        temporary(TemporaryKind::KeyPair, "packer_mine", &[]),
         at(48),
     ];
     assert_eq!(
-        decide(&things[..4], true),
+        decide(&resources[..4], true),
         [Some(true), Some(false), Some(false), None]
     );
-    assert_eq!(decide(&things[4..], false), [Some(false)]);
+    assert_eq!(decide(&resources[4..], false), [Some(false)]);
 }
 
 #[test]
-fn copy_permission_of_a_dead_run_goes() {
+fn sweep_removes_copy_permission_of_ended_run() {
     let ami = |own: &str, text: &str| {
         let tags = [
             ("bakeline:catalog", "acme"),
@@ -256,15 +264,15 @@ fn copy_permission_of_a_dead_run_goes() {
             ("bakeline:sharing:222222222222", text),
         ];
         let tags = [&tags[..], &[("bakeline:state", "released")]].concat();
-        Temporary {
+        TemporaryResource {
             id: "ami-1".to_owned(),
-            ..thing(TemporaryKind::Image, "acme/jdk", &tags)
+            ..temporary(TemporaryKind::Image, "acme/jdk", &tags)
         }
     };
     let permissions = |own: &str, text: &str| {
-        crate::lifecycle::sharing::temporaries(&ami(own, text)).collect::<Vec<_>>()
+        crate::lifecycle::sharing::copy_permissions(&ami(own, text)).collect::<Vec<_>>()
     };
-    for (run, expires, goes) in [
+    for (run, expires, removed) in [
         ("dead", LATER, Some(true)),
         ("live", LATER, Some(false)),
         ("unknown", LATER, Some(false)),
@@ -272,7 +280,7 @@ fn copy_permission_of_a_dead_run_goes() {
     ] {
         let found = permissions("ami-1", &format!("all run={run} expires={expires}"));
         assert_eq!(found[0].unique_name(), "ami-1.222222222222");
-        assert_eq!(decide(&found, false), [goes], "{run} {expires}");
+        assert_eq!(decide(&found, false), [removed], "{run} {expires}");
     }
     let old = permissions("ami-1", "all");
     assert_eq!(
@@ -283,6 +291,6 @@ fn copy_permission_of_a_dead_run_goes() {
     assert_eq!(
         permissions("ami-0", "all run=dead expires=x"),
         [],
-        "of a copy made by hand"
+        "a copy made by hand"
     );
 }

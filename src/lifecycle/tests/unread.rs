@@ -1,18 +1,19 @@
 //! Tests of retirement while a location cannot be read.
 
 use super::retention::{oldest, oldest_with, tag};
-use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::retain::Rules;
+use crate::lifecycle::retention::RetentionRules;
+use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::tags;
 use crate::model::Ami;
 
 #[test]
 fn unreadable_location_stops_retirement_at_deprecation() {
-    let unread = |rules: &mut Rules<'_>| rules.unread = vec!["us-east-1".to_owned()];
-    let fresh = oldest_with(|_| {}, &[], unread);
+    let unreachable =
+        |rules: &mut RetentionRules<'_>| rules.unreachable = vec!["us-east-1".to_owned()];
+    let fresh = oldest_with(|_| {}, &[], unreachable);
     assert_eq!(
-        (fresh.retire, fresh.next.as_slice()),
-        (true, &[Rung::Deprecate][..])
+        (fresh.retire, fresh.due_stages.as_slice()),
+        (true, &[RetirementStage::Deprecate][..])
     );
     let deprecated = |a: &mut Ami| {
         tag(tags::STATE, "retiring")(a);
@@ -26,17 +27,20 @@ fn unreadable_location_stops_retirement_at_deprecation() {
         )(a);
         "disabled".clone_into(&mut a.status);
     };
-    let due = [oldest(deprecated, &[]), oldest(disabled, &[])].map(|fate| fate.next);
+    let due = [oldest(deprecated, &[]), oldest(disabled, &[])].map(|decision| decision.due_stages);
     assert_eq!(
         due,
-        [[Rung::Disable], [Rung::Deregister]],
+        [[RetirementStage::Disable], [RetirementStage::Deregister]],
         "due when every location was read"
     );
     for stopped in [
-        oldest_with(deprecated, &[], unread),
-        oldest_with(disabled, &[], unread),
+        oldest_with(deprecated, &[], unreachable),
+        oldest_with(disabled, &[], unreachable),
     ] {
-        assert_eq!((stopped.retire, stopped.next.as_slice()), (true, &[][..]));
+        assert_eq!(
+            (stopped.retire, stopped.due_stages.as_slice()),
+            (true, &[][..])
+        );
         assert!(
             stopped
                 .reason()

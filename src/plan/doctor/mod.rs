@@ -1,25 +1,30 @@
-//! Owns the plan of a doctor's repairs: each a scope of its own, tags before the pointers that say the same.
+//! Plans the repairs of the doctor: each in its own scope, tags before the pointers that depend on
+//! them.
 
 mod store;
 
 use std::collections::BTreeMap;
 
-use super::publish::row;
+use super::publish::step_chain;
 use crate::catalog::Catalog;
-use crate::lifecycle::doctor::{Finding, Repair, examine};
+use crate::lifecycle::doctor::{Discrepancy, Repair, diagnose};
 use crate::model::{ImageName, Inventory, Location, RunId};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, StepId};
 
-/// What is wrong, and the plan that mends what can be mended.
+/// Returns the discrepancies, and the plan that repairs them.
 #[must_use]
-pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Finding>, Plan) {
-    let mut diagnosis = examine(&catalog.settings, inventory);
-    let mut marked: BTreeMap<(Location, ImageName), Vec<StepId>> = BTreeMap::new();
+pub fn plan_repairs(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    run: RunId,
+) -> (Vec<Discrepancy>, Plan) {
+    let mut diagnosis = diagnose(&catalog.settings, inventory);
+    let mut tag_steps: BTreeMap<(Location, ImageName), Vec<StepId>> = BTreeMap::new();
     let mut steps = Vec::new();
     for repair in diagnosis.repairs {
-        let made = match repair {
-            Repair::Mark {
+        let repair_steps = match repair {
+            Repair::SetTags {
                 location,
                 ami,
                 image,
@@ -27,21 +32,21 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Findin
                 tags,
             } => {
                 let scope = format!("{ami}@{location}");
-                let reason = format!("tags of {ami} in {location} are not what they should be");
-                let action = Action::Mark {
+                let reason = format!("tags of {ami} in {location} are wrong");
+                let action = Action::SetTags {
                     amis: vec![ami],
                     before,
                     tags,
                 };
-                let made = row(
+                let repair_steps = step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
                     vec![("mend", location.clone(), action)],
                 );
-                let ids = made.iter().map(|s| s.id.clone());
-                marked.entry((location, image)).or_default().extend(ids);
-                made
+                let ids = repair_steps.iter().map(|s| s.id.clone());
+                tag_steps.entry((location, image)).or_default().extend(ids);
+                repair_steps
             }
             Repair::Publish {
                 location,
@@ -49,13 +54,13 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Findin
                 pointer,
                 ami,
             } => {
-                let needs = marked
+                let needs = tag_steps
                     .get(&(location.clone(), image))
                     .cloned()
                     .unwrap_or_default();
-                let reason = format!("{pointer} in {location} does not say what the tags say");
-                let scope = format!("{}@{location}", scope(&pointer));
-                row(
+                let reason = format!("{pointer} in {location} does not match the tags");
+                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                step_chain(
                     &scope,
                     &reason,
                     needs,
@@ -71,17 +76,23 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Findin
                     permission.name, permission.id
                 );
                 let scope = format!("{}@{location}", permission.unique_name());
-                row(
+                step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("unshare", location, Action::Sweep { thing: permission })],
+                    vec![(
+                        "unshare",
+                        location,
+                        Action::Sweep {
+                            resource: permission,
+                        },
+                    )],
                 )
             }
             Repair::Unpublish { location, pointer } => {
-                let reason = format!("{pointer} in {location} has nothing to point at");
-                let scope = format!("{}@{location}", scope(&pointer));
-                row(
+                let reason = format!("{pointer} in {location} is obsolete: no version is current");
+                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
@@ -89,24 +100,24 @@ pub fn plan(catalog: &Catalog, inventory: &Inventory, run: RunId) -> (Vec<Findin
                 )
             }
         };
-        steps.extend(made);
+        steps.extend(repair_steps);
     }
-    let (findings, mut mended) = store::compare(catalog, inventory);
-    diagnosis.findings.extend(findings);
-    steps.append(&mut mended);
+    let (findings, mut store_steps) = store::audit_store(catalog, inventory);
+    diagnosis.discrepancies.extend(findings);
+    steps.append(&mut store_steps);
     (
-        diagnosis.findings,
+        diagnosis.discrepancies,
         Plan {
             schema: PLAN_SCHEMA,
             run,
-            made: inventory.taken,
+            decided_at: inventory.captured_at,
             decisions: Vec::new(),
             steps,
         },
     )
 }
 
-/// A pointer's name as the name of a scope.
-fn scope(pointer: &str) -> String {
+/// Returns the scope name of a pointer.
+fn pointer_scope(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }

@@ -1,4 +1,4 @@
-//! Owns the recipe: everything that determines an image's content, input by input, and its digest.
+//! Computes the recipe of an image: every input that determines its content, and the digest.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,23 +11,23 @@ use crate::catalog::{Catalog, Image, Origin, Source};
 use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
 
-/// The input that says in which order things happen; the others say what.
+/// Input that holds the order of the provisioners.
 pub const ORDER: &str = "order";
 
-/// Each input of a recipe with its digest or value; ordered, so that it reads the same everywhere.
+/// Inputs of a recipe with their digests or values, ordered by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Recipe(pub BTreeMap<String, String>);
 
 impl Recipe {
-    /// The recipe of one image: repository-relative names only, no run values, no parent or source (these are compared
-    /// beside it), no tool versions.
+    /// Returns the recipe of one image. It has names relative to the repository, and no values of a
+    /// run or versions of tools. Parent and source are compared separately.
     #[must_use]
-    pub fn of(catalog: &Catalog, image: &Image) -> Self {
+    pub fn from_image(catalog: &Catalog, image: &Image) -> Self {
         Fingerprints::new(catalog).recipe(image)
     }
 
-    /// The digest: sha256 in hex over the inputs, each length-prefixed.
+    /// Returns the SHA-256 digest in hex over the inputs, each prefixed with its length.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
@@ -41,18 +41,18 @@ impl Recipe {
     }
 }
 
-/// Controls by id with their digests, and the digest of all.
-type Judged = (BTreeMap<String, String>, String);
+/// Digests of controls by ID, and the digest of all of them.
+type ControlDigests = (BTreeMap<String, String>, String);
 
-/// The recipes and checks of a whole catalog: what many images share is digested once.
+/// Recipes and checks of a catalog. Contents that several images share are digested once.
 pub struct Fingerprints<'c> {
     catalog: &'c Catalog,
     contents: RefCell<BTreeMap<&'c str, String>>,
-    controls: RefCell<BTreeMap<&'c ImageName, Arc<Judged>>>,
+    controls: RefCell<BTreeMap<&'c ImageName, Arc<ControlDigests>>>,
 }
 
 impl<'c> Fingerprints<'c> {
-    /// Nothing is digested before it is asked for.
+    /// Creates the fingerprints of a catalog. Digests are computed on demand.
     #[must_use]
     pub fn new(catalog: &'c Catalog) -> Self {
         Self {
@@ -62,13 +62,13 @@ impl<'c> Fingerprints<'c> {
         }
     }
 
-    /// See [`Recipe::of`].
+    /// Returns the recipe of an image; see [`Recipe::from_image`].
     #[must_use]
     pub fn recipe(&self, image: &Image) -> Recipe {
         let mut inputs = BTreeMap::from([
             ("platform".to_owned(), image.platform.folder().to_owned()),
             ("arch".to_owned(), image.arch.to_string()),
-            ("starts from".to_owned(), origin(&image.origin)),
+            ("starts from".to_owned(), origin_label(&image.origin)),
         ]);
         if let Some(gib) = image.disk_gib {
             inputs.insert("disk_gib".to_owned(), gib.to_string());
@@ -81,26 +81,31 @@ impl<'c> Fingerprints<'c> {
         );
         let mut order: Vec<String> = Vec::new();
         for provision in &image.provision {
-            let mut label = label(provision);
+            let mut label = provisioner_label(provision);
             if order.contains(&label) {
                 label = format!("{label} ({})", order.len() + 1);
             }
-            self.provision(provision, &label, &mut inputs);
+            self.add_provisioner(provision, &label, &mut inputs);
             order.push(label);
         }
-        // JSON, so that no name can pass for two.
+        // JSON keeps names apart, with any characters they contain.
         inputs.insert(
             ORDER.to_owned(),
             serde_json::to_string(&order).unwrap_or_default(),
         );
         for path in crate::render::template_paths(image) {
-            inputs.insert(format!("template {path}"), self.content(path));
+            inputs.insert(format!("template {path}"), self.content_digest(path));
         }
         Recipe(inputs)
     }
 
-    /// Puts what one provisioner brings into `inputs`.
-    fn provision(&self, provision: &Provision, label: &str, inputs: &mut BTreeMap<String, String>) {
+    /// Adds the inputs of one provisioner to `inputs`.
+    fn add_provisioner(
+        &self,
+        provision: &Provision,
+        label: &str,
+        inputs: &mut BTreeMap<String, String>,
+    ) {
         let mut put = |name: String, value: String| inputs.insert(name, value);
         match provision {
             Provision::Packages(p) => {
@@ -110,9 +115,12 @@ impl<'c> Fingerprints<'c> {
                     put(format!("package {name}"), version.to_owned());
                 }
             }
-            Provision::Script(s) => drop(put(format!("script {}", s.path), self.content(&s.path))),
+            Provision::Script(s) => drop(put(
+                format!("script {}", s.path),
+                self.content_digest(&s.path),
+            )),
             Provision::File(f) => {
-                put(format!("file {}", f.source), self.content(&f.source));
+                put(format!("file {}", f.source), self.content_digest(&f.source));
                 put(
                     label.to_owned(),
                     format!("{} {} from {}", f.owner, f.mode, f.source),
@@ -126,7 +134,7 @@ impl<'c> Fingerprints<'c> {
                     );
                 }
                 for path in provision.files() {
-                    put(format!("file {path}"), self.content(path));
+                    put(format!("file {path}"), self.content_digest(path));
                 }
                 for (name, value) in provision.values().into_iter().flatten() {
                     put(format!("{label} {name}"), value.clone());
@@ -135,7 +143,7 @@ impl<'c> Fingerprints<'c> {
         }
     }
 
-    fn content(&self, path: &str) -> String {
+    fn content_digest(&self, path: &str) -> String {
         let Some((path, bytes)) = self.catalog.files.get_key_value(path) else {
             return "missing".to_owned();
         };
@@ -146,61 +154,66 @@ impl<'c> Fingerprints<'c> {
             .clone()
     }
 
-    /// Every control an image must pass, its ancestors' too, by id with its digest.
+    /// Returns the digests of all controls that an image must pass, by ID. They include those of
+    /// its ancestors.
     #[must_use]
     pub fn controls(&self, image: &ImageName) -> BTreeMap<String, String> {
-        self.judged(image)
+        self.control_digests(image)
             .map(|known| known.0.clone())
             .unwrap_or_default()
     }
 
-    /// The digest of all of them, as in the tag `bakeline:checks`.
+    /// Returns the digest of all controls, as in the tag `bakeline:checks`.
     #[must_use]
-    pub fn checks(&self, image: &ImageName) -> String {
-        self.judged(image).map_or_else(
+    pub fn checks_digest(&self, image: &ImageName) -> String {
+        self.control_digests(image).map_or_else(
             || crate::checks::combined(&BTreeMap::new()),
             |known| known.1.clone(),
         )
     }
 
-    /// Both; an image with just its parent's controls shares them, and only those that differ are digested.
-    fn judged(&self, image: &ImageName) -> Option<Arc<Judged>> {
+    /// Returns both kinds of digests. An image without controls of its own shares those of its
+    /// parent.
+    fn control_digests(&self, image: &ImageName) -> Option<Arc<ControlDigests>> {
         let (name, image) = self.catalog.images.get_key_value(image)?;
         if let Some(known) = self.controls.borrow().get(name) {
             return Some(Arc::clone(known));
         }
         let parent = image.parent().and_then(|p| self.catalog.images.get(p));
-        let above = parent.and_then(|p| self.judged(&p.name));
-        // A parent's controls come first, in its order.
-        let theirs = parent.map(|p| p.controls.as_slice()).unwrap_or_default();
-        let news: Vec<&crate::checks::Control> = image
+        let parent_digests = parent.and_then(|p| self.control_digests(&p.name));
+        // The controls of the parent come first, in its order.
+        let parent_controls = parent.map(|p| p.controls.as_slice()).unwrap_or_default();
+        let own_controls: Vec<&crate::checks::Control> = image
             .controls
             .iter()
             .enumerate()
             .filter(|(at, control)| {
-                theirs
+                parent_controls
                     .get(*at)
                     .is_none_or(|known| !Arc::ptr_eq(known, control))
             })
             .map(|(_, control)| &**control)
             .collect();
-        let made = match above {
-            Some(above) if news.is_empty() => above,
-            above => {
-                let mut all = above.map(|a| a.0.clone()).unwrap_or_default();
-                all.extend(crate::checks::digests(news));
+        let digests = match parent_digests {
+            Some(parent_digests) if own_controls.is_empty() => parent_digests,
+            parent_digests => {
+                let mut all = parent_digests.map(|a| a.0.clone()).unwrap_or_default();
+                all.extend(crate::checks::digests(own_controls));
                 let digest = crate::checks::combined(&all);
                 Arc::new((all, digest))
             }
         };
-        self.controls.borrow_mut().insert(name, Arc::clone(&made));
-        Some(made)
+        self.controls
+            .borrow_mut()
+            .insert(name, Arc::clone(&digests));
+        Some(digests)
     }
 }
 
-/// The manifest of a version that is made from the catalog as it is now; base, parent, commit and reasons are the caller's.
+/// Returns the manifest of a version built from the catalog as it is now. The caller sets base,
+/// parent, commit and reasons.
 #[must_use]
-pub fn manifest(catalog: &Catalog, image: &Image, version: Version, run: &RunId) -> Manifest {
+pub fn build_manifest(catalog: &Catalog, image: &Image, version: Version, run: &RunId) -> Manifest {
     let prints = Fingerprints::new(catalog);
     let recipe = prints.recipe(image);
     Manifest {
@@ -210,7 +223,7 @@ pub fn manifest(catalog: &Catalog, image: &Image, version: Version, run: &RunId)
         version,
         recipe: recipe.digest(),
         inputs: recipe.0,
-        checks: prints.checks(&image.name),
+        checks: prints.checks_digest(&image.name),
         controls: prints.controls(&image.name),
         base: None,
         parent: None,
@@ -220,8 +233,8 @@ pub fn manifest(catalog: &Catalog, image: &Image, version: Version, run: &RunId)
     }
 }
 
-/// What a provisioner is called in the order.
-fn label(provision: &Provision) -> String {
+/// Returns the label of a provisioner in the order.
+fn provisioner_label(provision: &Provision) -> String {
     match provision {
         Provision::Packages(p) => format!("packages {}", p.names.join(" ")),
         Provision::Script(s) => format!("script {}", s.path),
@@ -231,7 +244,7 @@ fn label(provision: &Provision) -> String {
     }
 }
 
-fn origin(origin: &Origin) -> String {
+fn origin_label(origin: &Origin) -> String {
     match origin {
         Origin::Parent(name) => format!("parent {name}"),
         Origin::Source(Source::Filter { owner, name }) => format!("source {owner} {name}"),

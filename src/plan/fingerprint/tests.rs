@@ -1,5 +1,5 @@
-//! Owns the two promises of a fingerprint, over generated images: the same for the same inputs, and another, with the
-//! input named, when any one of them changes.
+//! Property tests of fingerprints over generated images: equal inputs have equal fingerprints, and
+//! every changed input is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, load};
 use crate::model::ImageName;
 use crate::plan::change;
 
-/// Everything in an image's file that makes it, and the contents of the files it names.
+/// Inputs of an image file, and the contents of the files that it names.
 #[derive(Debug, Clone, PartialEq)]
 struct Spec {
     parent: bool,
@@ -85,7 +85,7 @@ fn spec() -> impl Strategy<Value = Spec> {
     )
 }
 
-/// The catalog as text; `noise` is all that may differ without meaning anything.
+/// Returns the files of the catalog. `noise` adds everything that must not affect a fingerprint.
 fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
     let mut sections: Vec<String> = Vec::new();
     let list = |items: Vec<String>| items.join(", ");
@@ -176,7 +176,7 @@ fn catalog(spec: &Spec, noise: bool) -> Catalog {
     catalog.unwrap_or_else(|| panic!("{spec:?}\n{findings:?}"))
 }
 
-fn of(catalog: &Catalog) -> (Recipe, BTreeMap<String, String>) {
+fn fingerprint_of(catalog: &Catalog) -> (Recipe, BTreeMap<String, String>) {
     let (prints, name) = (Fingerprints::new(catalog), ImageName::from("it"));
     (
         prints.recipe(&catalog.images[&name]),
@@ -184,15 +184,15 @@ fn of(catalog: &Catalog) -> (Recipe, BTreeMap<String, String>) {
     )
 }
 
-fn pick<K: Clone, V>(map: &BTreeMap<K, V>, at: usize) -> Option<K> {
+fn nth_key<K: Clone, V>(map: &BTreeMap<K, V>, at: usize) -> Option<K> {
     map.keys().nth(at % map.len().max(1)).cloned()
 }
 
-fn touch(text: &mut String) {
+fn modify(text: &mut String) {
     text.push('x');
 }
 
-/// Changes one declared input and answers how it must be named; none when this image has no such input.
+/// Changes one declared input and returns its name. Returns none if the image has no such input.
 fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
     match which {
         0 => {
@@ -204,12 +204,12 @@ fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
             Some("package zzz".to_owned())
         }
         2 => {
-            let name = pick(&spec.packages, at)?;
+            let name = nth_key(&spec.packages, at)?;
             spec.packages.remove(&name);
             Some(format!("package {name}"))
         }
         3 => {
-            let name = pick(&spec.packages, at)?;
+            let name = nth_key(&spec.packages, at)?;
             spec.packages
                 .entry(name.clone())
                 .and_modify(|v| *v = Some(v.unwrap_or(0) + 1));
@@ -217,7 +217,7 @@ fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
         }
         4 => {
             let path = spec.scripts.get(at % spec.scripts.len().max(1))?.clone();
-            touch(spec.contents.get_mut(&path)?);
+            modify(spec.contents.get_mut(&path)?);
             Some(format!("script {path}"))
         }
         5 => {
@@ -230,22 +230,22 @@ fn mutate(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
             Some(format!("script {path}"))
         }
         7 => {
-            let to = pick(&spec.files, at)?;
+            let to = nth_key(&spec.files, at)?;
             let entry = spec.files.get_mut(&to)?;
             if at.is_multiple_of(2) {
-                touch(&mut entry.1)
+                modify(&mut entry.1)
             } else {
                 entry.2 = (entry.2 + 1) % 8
             }
             Some(format!("destination {to}"))
         }
         8 => {
-            let from = spec.files[&pick(&spec.files, at)?].0.clone();
-            touch(spec.contents.get_mut(&from)?);
+            let from = spec.files[&nth_key(&spec.files, at)?].0.clone();
+            modify(spec.contents.get_mut(&from)?);
             Some(format!("file {from}"))
         }
         9 => {
-            let to = pick(&spec.files, at)?;
+            let to = nth_key(&spec.files, at)?;
             let entry = spec.files.remove(&to)?;
             spec.files.insert(format!("{to}{NEW_SUFFIX}"), entry);
             Some(format!("destination {to}"))
@@ -260,8 +260,8 @@ const NEW_SUFFIX: &str = "-new";
 fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
     match which {
         10 => {
-            let key = pick(&spec.tags, at)?;
-            touch(spec.tags.get_mut(&key)?);
+            let key = nth_key(&spec.tags, at)?;
+            modify(spec.tags.get_mut(&key)?);
             Some(format!("tag {key}"))
         }
         11 => {
@@ -272,29 +272,29 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
         }
         12 => {
             spec.playbook.as_ref()?;
-            touch(spec.contents.get_mut("a/site.yaml")?);
+            modify(spec.contents.get_mut("a/site.yaml")?);
             Some("file a/site.yaml".to_owned())
         }
         13 => {
             let vars = spec.playbook.as_mut()?;
-            let key = pick(vars, at)?;
-            touch(vars.get_mut(&key)?);
+            let key = nth_key(vars, at)?;
+            modify(vars.get_mut(&key)?);
             Some(format!("playbook a/site.yaml {key}"))
         }
         14 => {
             spec.manifest.as_ref()?;
-            touch(spec.contents.get_mut("p/site.pp")?);
+            modify(spec.contents.get_mut("p/site.pp")?);
             Some("file p/site.pp".to_owned())
         }
         15 => {
             let facts = spec.manifest.as_mut()?;
-            let key = pick(facts, at)?;
-            touch(facts.get_mut(&key)?);
+            let key = nth_key(facts, at)?;
+            modify(facts.get_mut(&key)?);
             Some(format!("manifest p/site.pp {key}"))
         }
         16 => {
             let path = TEMPLATES[at % 3];
-            touch(spec.templates.get_mut(path)?);
+            modify(spec.templates.get_mut(path)?);
             Some(format!("template {path}"))
         }
         _ => {
@@ -309,27 +309,27 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_means_nothing_changes_nothing(spec in spec()) {
-        let (plain, noisy) = (of(&catalog(&spec, false)), of(&catalog(&spec, true)));
+    fn irrelevant_changes_keep_the_fingerprint(spec in spec()) {
+        let (plain, noisy) = (fingerprint_of(&catalog(&spec, false)), fingerprint_of(&catalog(&spec, true)));
         prop_assert_eq!(plain.0.digest(), noisy.0.digest());
         prop_assert_eq!(plain, noisy);
     }
 
     #[test]
-    fn every_changed_input_shows_and_is_named(spec in spec(), at in 0..6usize) {
-        let before = of(&catalog(&spec, false));
+    fn every_changed_input_is_named(spec in spec(), at in 0..6usize) {
+        let before = fingerprint_of(&catalog(&spec, false));
         for which in 0..18 {
             let mut changed = spec.clone();
             let Some(input) = mutate(&mut changed, which, at) else { continue };
-            let after = of(&catalog(&changed, false));
+            let after = fingerprint_of(&catalog(&changed, false));
             if input == "check" {
-                prop_assert_eq!(&before.0, &after.0, "checks are no recipe");
-                prop_assert_eq!(change::between(&before.1, &after.1).len(), 2);
+                prop_assert_eq!(&before.0, &after.0, "checks are not part of the recipe");
+                prop_assert_eq!(change::diff_inputs(&before.1, &after.1).len(), 2);
                 prop_assert_ne!(crate::checks::combined(&before.1), crate::checks::combined(&after.1));
                 continue;
             }
             prop_assert_ne!(before.0.digest(), after.0.digest(), "{}", input);
-            let changes = change::between(&before.0.0, &after.0.0);
+            let changes = change::diff_inputs(&before.0.0, &after.0.0);
             let named: Vec<&str> = changes.iter().map(|c| c.input.as_str()).collect();
             prop_assert!(named.contains(&input.as_str()), "{} is not among {:?}", input, named);
         }

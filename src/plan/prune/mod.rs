@@ -1,71 +1,72 @@
-//! Owns the plans that move AMIs down the ladder and back up: prune, retiring an image, restoring an AMI.
+//! Plans retirement: prune, retiring an image, and restoring an AMI.
 
 pub mod saved;
 
 use crate::catalog::{Brakes, Catalog, Settings};
-use crate::lifecycle::ladder::Rung;
-use crate::lifecycle::retain::{Fate, Rules, decide};
+use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
+use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, ImageName, Inventory, Region, RunId, State, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, Step, StepId};
 
-/// What is wished of a prune.
+/// Options of a prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Wish {
-    /// How many versions to keep, instead of what the catalog says.
+pub struct PruneOptions {
+    /// Number of versions to keep, instead of the settings of the catalog.
     pub keep: Option<u32>,
-    /// Whether what is shared with others may go beyond deprecation.
+    /// True if shared AMIs may move beyond deprecation.
     pub shared_ok: bool,
 }
 
-/// Decides a prune; the fates tell of every AMI, the plan only of those that move.
+/// Plans a prune. The decisions cover every AMI, and the plan only those that move.
 #[must_use]
-pub fn plan(
+pub fn plan_prune(
     catalog: &Catalog,
     inventory: &Inventory,
-    wish: &Wish,
+    options: &PruneOptions,
     run: RunId,
-) -> (Vec<Fate>, Plan) {
-    let records = Record::all(&inventory.images, &catalog.settings.name);
-    let rules = Rules {
-        shared_ok: wish.shared_ok,
-        ..Rules::of(catalog, inventory).keeping(wish.keep)
+) -> (Vec<RetentionDecision>, Plan) {
+    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let rules = RetentionRules {
+        shared_ok: options.shared_ok,
+        ..RetentionRules::from_inventory(catalog, inventory).with_keep(options.keep)
     };
-    let fates = decide(&records, &rules);
-    let steps = fates
+    let decisions = decide_retention(&records, &rules);
+    let steps = decisions
         .iter()
-        .flat_map(|fate| steps(fate, inventory, wish.shared_ok))
+        .flat_map(|decision| stage_steps(decision, inventory, options.shared_ok))
         .collect();
-    (fates, empty(inventory, run, steps))
+    (decisions, plan_of(inventory, run, steps))
 }
 
-/// Decides taking an image out of service: every AMI of it that nothing needs goes down the ladder, and its pointers go.
+/// Plans the retirement of an image: all its unused AMIs move through the stages, and its pointers
+/// are deleted.
 #[must_use]
-pub fn retire(
+pub fn plan_retirement(
     catalog: &Catalog,
     inventory: &Inventory,
     image: &ImageName,
-    wish: &Wish,
+    options: &PruneOptions,
     run: RunId,
-) -> (Vec<Fate>, Plan) {
-    let records = Record::all(&inventory.images, &catalog.settings.name);
-    let rules = Rules {
-        shared_ok: wish.shared_ok,
-        leaving: Some(image),
-        ..Rules::of(catalog, inventory)
+) -> (Vec<RetentionDecision>, Plan) {
+    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let rules = RetentionRules {
+        shared_ok: options.shared_ok,
+        retired_image: Some(image),
+        ..RetentionRules::from_inventory(catalog, inventory)
     };
-    let mut fates = decide(&records, &rules);
-    fates.retain(|f| f.image == *image);
+    let mut decisions = decide_retention(&records, &rules);
+    decisions.retain(|f| f.image == *image);
     let mut all = Vec::new();
-    for fate in &fates {
+    for decision in &decisions {
         let record = records
             .iter()
-            .find(|r| r.ami.id == fate.ami && r.ami.region == fate.region);
+            .find(|r| r.ami.id == decision.ami && r.ami.region == decision.region);
         let unpoint = record
-            .filter(|r| fate.retire && !r.current.is_empty())
-            .map(|r| unpoint(catalog, inventory, r));
-        let down = steps(fate, inventory, wish.shared_ok)
+            .filter(|r| decision.retire && !r.current.is_empty())
+            .map(|r| clear_pointers(catalog, inventory, r));
+        let down = stage_steps(decision, inventory, options.shared_ok)
             .into_iter()
             .map(|mut step| {
                 step.needs.extend(
@@ -80,48 +81,54 @@ pub fn retire(
         all.extend(unpoint.clone());
         all.extend(down);
     }
-    (fates, empty(inventory, run, all))
+    (decisions, plan_of(inventory, run, all))
 }
 
-/// The way back up for one AMI.
+/// Plans the restoration of one AMI.
 #[must_use]
-pub fn restore(inventory: &Inventory, ami: &Ami, run: RunId) -> Plan {
+pub fn plan_restore(inventory: &Inventory, ami: &Ami, run: RunId) -> Plan {
     let scope = scope(ami.id.as_str());
-    let reason = "a person wants it back".to_owned();
+    let reason = "restore requested".to_owned();
     let action = Action::Restore {
         ami: ami.id.clone(),
     };
-    let step = step(
+    let step = ami_step(
         &scope,
         (&ami.region, &ami.owner),
         inventory,
         ("restore", reason, action),
     );
-    empty(inventory, run, vec![step])
+    plan_of(inventory, run, vec![step])
 }
 
-/// Why a prune is more than the brakes let through, if it is.
+/// Returns the reason if a prune exceeds the limits.
 #[must_use]
-pub fn braked(brakes: &Brakes, fates: &[Fate]) -> Option<String> {
-    let moved = fates.iter().filter(|f| !f.next.is_empty()).count();
-    let all = fates.len();
-    let of = format!("{moved} of {all} AMIs would move down the ladder");
-    if moved > usize::try_from(brakes.most).unwrap_or(usize::MAX) {
+pub fn exceeds_limits(limits: &Brakes, decisions: &[RetentionDecision]) -> Option<String> {
+    let moved = decisions
+        .iter()
+        .filter(|f| !f.due_stages.is_empty())
+        .count();
+    let all = decisions.len();
+    let share_text = format!("{moved} of {all} AMIs would be retired further");
+    if moved > usize::try_from(limits.most).unwrap_or(usize::MAX) {
         return Some(format!(
-            "{of}, more than {} (brakes.most): --most {moved} lets them",
-            brakes.most
+            "{share_text}, more than {} (brakes.most); allow it with --most {moved}",
+            limits.most
         ));
     }
-    let percent = usize::try_from(brakes.percent).unwrap_or(100);
+    let percent = usize::try_from(limits.percent).unwrap_or(100);
     let share = (moved * 100).div_ceil(all.max(1));
     (moved * 100 > percent * all).then(|| {
-        format!("{of}, more than {percent} % (brakes.percent): --percent {share} lets them")
+        format!(
+            "{share_text}, more than {percent} % (brakes.percent); allow it with --percent {share}"
+        )
     })
 }
 
-/// The AMIs that carry this catalog's tags but are not its own: copies made by hand, left alone and worth a word.
+/// Returns the AMIs that carry the tags of this catalog but are not its own. They are copies made
+/// by hand and are not changed.
 #[must_use]
-pub fn strangers<'w>(settings: &Settings, inventory: &'w Inventory) -> Vec<&'w Ami> {
+pub fn foreign_images<'w>(settings: &Settings, inventory: &'w Inventory) -> Vec<&'w Ami> {
     let named = |ami: &&Ami| {
         ami.tags
             .get(tags::CATALOG)
@@ -135,11 +142,11 @@ pub fn strangers<'w>(settings: &Settings, inventory: &'w Inventory) -> Vec<&'w A
         .collect()
 }
 
-fn empty(inventory: &Inventory, run: RunId, steps: Vec<Step>) -> Plan {
+fn plan_of(inventory: &Inventory, run: RunId, steps: Vec<Step>) -> Plan {
     Plan {
         schema: PLAN_SCHEMA,
         run,
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions: Vec::new(),
         steps,
     }
@@ -149,7 +156,7 @@ fn scope(ami: &str) -> String {
     ami.to_owned()
 }
 
-fn step(
+fn ami_step(
     scope: &str,
     (region, owner): (&Region, &str),
     inventory: &Inventory,
@@ -166,25 +173,25 @@ fn step(
     }
 }
 
-/// The steps of one AMI: the rungs that are due, in order.
-fn steps(fate: &Fate, inventory: &Inventory, shared_ok: bool) -> Vec<Step> {
-    let scope = scope(fate.ami.as_str());
+/// Returns the steps of one AMI: the stages that are due, in order.
+fn stage_steps(decision: &RetentionDecision, inventory: &Inventory, shared_ok: bool) -> Vec<Step> {
+    let scope = scope(decision.ami.as_str());
     let mut out: Vec<Step> = Vec::new();
-    for rung in &fate.next {
-        let ami = fate.ami.clone();
-        let action = match rung {
-            Rung::Deprecate => Action::Deprecate {
+    for stage in &decision.due_stages {
+        let ami = decision.ami.clone();
+        let action = match stage {
+            RetirementStage::Deprecate => Action::Deprecate {
                 ami,
-                was: fate.state,
+                was: decision.state,
             },
-            Rung::Disable => Action::Disable { ami, shared_ok },
-            Rung::Deregister => Action::Deregister { ami, shared_ok },
+            RetirementStage::Disable => Action::Disable { ami, shared_ok },
+            RetirementStage::Deregister => Action::Deregister { ami, shared_ok },
         };
-        let mut step = step(
+        let mut step = ami_step(
             &scope,
-            (&fate.region, &fate.owner),
+            (&decision.region, &decision.owner),
             inventory,
-            (rung.as_str(), fate.reason(), action),
+            (stage.as_str(), decision.reason(), action),
         );
         step.needs.extend(out.last().map(|s| s.id.clone()));
         out.push(step);
@@ -192,8 +199,8 @@ fn steps(fate: &Fate, inventory: &Inventory, shared_ok: bool) -> Vec<Step> {
     out
 }
 
-/// Nothing points at an AMI any more.
-fn unpoint(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>) -> Step {
+/// Returns the step that removes the current tag and the pointers of an AMI.
+fn clear_pointers(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>) -> Step {
     let settings = &catalog.settings;
     let pointers = record
         .current
@@ -201,16 +208,16 @@ fn unpoint(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>) -> Ste
         .map(|env| pointer_name(&settings.name, &record.image, env, record.arch))
         .collect();
     let (ami, current) = (record.ami.id.clone(), record.tag(tags::CURRENT).to_owned());
-    let reason = format!("`{}` is taken out of service", record.image);
+    let reason = format!("`{}` is retired", record.image);
     let location = (&record.ami.region, record.ami.owner.as_str());
-    step(
+    ami_step(
         &scope(ami.as_str()),
         location,
         inventory,
         (
             "unpoint",
             reason,
-            Action::Unpoint {
+            Action::ClearPointers {
                 ami: ami.clone(),
                 current,
                 pointers,
@@ -219,21 +226,21 @@ fn unpoint(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>) -> Ste
     )
 }
 
-/// Whether taking an image out of service is refused, and why.
+/// Returns the reason why an image must not be retired.
 #[must_use]
-pub fn wanted(catalog: &Catalog, image: &ImageName) -> Option<String> {
-    if let Some(there) = catalog.images.get(image) {
+pub fn retire_objection(catalog: &Catalog, image: &ImageName) -> Option<String> {
+    if let Some(existing) = catalog.images.get(image) {
         return Some(format!(
-            "`{image}` is in the catalog: remove {} first",
-            there.file
+            "`{image}` is in the catalog; remove {} first",
+            existing.file
         ));
     }
     let child = catalog.images.values().find(|i| i.parent() == Some(image));
     child.map(|c| format!("`{image}` is the parent of `{}` in {}", c.name, c.file))
 }
 
-/// The state an AMI goes back to.
+/// Returns the state of an AMI after a restore.
 #[must_use]
-pub fn state_before(marks: &crate::lifecycle::ladder::Marks) -> State {
+pub fn state_before(marks: &crate::lifecycle::retirement::RetirementMarks) -> State {
     marks.was.unwrap_or(State::Released)
 }

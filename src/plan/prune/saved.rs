@@ -1,104 +1,114 @@
-//! Owns a prune that was saved for review: the decision, and every fact it was made from, so that it is done exactly or not.
+//! Saves a prune for review with the facts behind it, so that bakeline executes exactly this prune
+//! or nothing.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Wish;
+use super::PruneOptions;
 use crate::catalog::{Catalog, Retention};
-use crate::lifecycle::retain::Fate;
+use crate::lifecycle::retention::RetentionDecision;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Inventory, Timestamp};
 use crate::plan::Plan;
 
-/// The version of [`Saved`]'s shape that this bakeline writes and reads.
+/// Version of the format of [`SavedPrune`].
 pub const SAVED_SCHEMA: u32 = 1;
 
-/// Facts by the thing they are about and their names.
-pub type Facts = BTreeMap<String, BTreeMap<String, String>>;
+/// Facts by object and name.
+pub type PruneFacts = BTreeMap<String, BTreeMap<String, String>>;
 
-/// A reviewed prune.
+/// Reviewed prune.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Saved {
-    /// The version of this shape.
+pub struct SavedPrune {
+    /// Version of this format.
     pub schema: u32,
-    /// What it is.
+    /// Kind of the file: [`KIND`].
     pub kind: String,
-    /// Whose it is.
+    /// Name of the catalog.
     pub catalog: String,
-    /// When it was decided.
-    pub made: Timestamp,
-    /// What was wished.
-    pub wish: Wish,
-    /// What was decided about each AMI.
-    pub fates: Vec<Fate>,
-    /// What is done.
+    /// Time of the decision.
+    #[serde(rename = "made")]
+    pub decided_at: Timestamp,
+    /// Options of the prune.
+    #[serde(rename = "wish")]
+    pub options: PruneOptions,
+    /// Decision about each AMI.
+    #[serde(rename = "fates")]
+    pub decisions: Vec<RetentionDecision>,
+    /// Plan to execute.
     pub plan: Plan,
-    /// What the decision was made from.
-    pub facts: Facts,
+    /// Facts behind the decisions.
+    pub facts: PruneFacts,
 }
 
-/// The word in [`Saved::kind`].
+/// Value of [`SavedPrune::kind`].
 pub const KIND: &str = "prune";
 
-impl Saved {
-    /// Puts together what is saved.
+impl SavedPrune {
+    /// Creates a saved prune with its facts.
     #[must_use]
     pub fn new(
         catalog: &Catalog,
         inventory: &Inventory,
-        wish: Wish,
-        fates: Vec<Fate>,
+        options: PruneOptions,
+        decisions: Vec<RetentionDecision>,
         plan: Plan,
     ) -> Self {
         let name = catalog.settings.name.to_string();
-        let facts = facts(catalog, inventory);
+        let facts = collect_facts(catalog, inventory);
         Self {
             schema: SAVED_SCHEMA,
             kind: KIND.to_owned(),
             catalog: name,
-            made: inventory.taken,
-            wish,
-            fates,
+            decided_at: inventory.captured_at,
+            options,
+            decisions,
             plan,
             facts,
         }
     }
 }
 
-/// Every fact that a prune's decision reads, of the catalog and of each of its AMIs.
+/// Returns every fact of the catalog and its AMIs that a prune depends on.
 #[must_use]
-pub fn facts(catalog: &Catalog, inventory: &Inventory) -> Facts {
+pub fn collect_facts(catalog: &Catalog, inventory: &Inventory) -> PruneFacts {
     let settings = &catalog.settings;
-    let mut out = Facts::new();
-    let mut about = BTreeMap::new();
+    let mut out = PruneFacts::new();
+    let mut settings_facts = BTreeMap::new();
     let names: Vec<&str> = catalog
         .images
         .keys()
         .map(crate::model::ImageName::as_str)
         .collect();
-    about.insert("images".to_owned(), names.join(" "));
-    about.insert(
+    settings_facts.insert("images".to_owned(), names.join(" "));
+    settings_facts.insert(
         "environment tag".to_owned(),
         settings.environment_key.clone(),
     );
-    about.insert("retention".to_owned(), shown(&settings.retention));
+    settings_facts.insert(
+        "retention".to_owned(),
+        describe_retention(&settings.retention),
+    );
     for (at, env) in settings.environments.iter().enumerate() {
-        about.insert(
+        settings_facts.insert(
             format!("environment {at}"),
             format!("{} ({})", env.name, env.tag_value),
         );
-        about.insert(format!("retention of {}", env.name), shown(&env.retention));
+        settings_facts.insert(
+            format!("retention of {}", env.name),
+            describe_retention(&env.retention),
+        );
     }
-    out.insert("the catalog".to_owned(), about);
-    for (location, _) in &inventory.unread {
+    out.insert("the catalog".to_owned(), settings_facts);
+    for (location, _) in &inventory.unreachable {
         out.insert(format!("unreadable location {location}"), BTreeMap::new());
     }
-    for record in Record::all(&inventory.images, &settings.name) {
+    for record in Record::read_all(&inventory.images, &settings.name) {
         out.insert(
             format!("{} in {}", record.ami.id, record.ami.region),
-            of(&record, &settings.environment_key),
+            record_facts(&record, &settings.environment_key),
         );
     }
     for reference in &inventory.references {
@@ -108,14 +118,14 @@ pub fn facts(catalog: &Catalog, inventory: &Inventory) -> Facts {
             continue;
         };
         facts.insert(
-            format!("{} {}", reference.kind, reference.by),
+            format!("{} {}", reference.kind, reference.referrer),
             "refers to it".to_owned(),
         );
     }
     out
 }
 
-fn shown(retention: &Retention) -> String {
+fn describe_retention(retention: &Retention) -> String {
     format!(
         "keep {}, days {}, reserve {}, disable after {} s, deregister after {} s",
         retention.keep,
@@ -126,7 +136,7 @@ fn shown(retention: &Retention) -> String {
     )
 }
 
-fn of(record: &Record<'_>, environment_key: &str) -> BTreeMap<String, String> {
+fn record_facts(record: &Record<'_>, environment_key: &str) -> BTreeMap<String, String> {
     let ami = record.ami;
     let mut out = BTreeMap::from([
         ("owner".to_owned(), ami.owner.clone()),
@@ -139,7 +149,7 @@ fn of(record: &Record<'_>, environment_key: &str) -> BTreeMap<String, String> {
         ("public".to_owned(), ami.public.to_string()),
         ("protected".to_owned(), ami.protected.to_string()),
     ]);
-    let read = [
+    let tag_keys = [
         tags::STATE,
         tags::CURRENT,
         tags::PARENT,
@@ -148,19 +158,19 @@ fn of(record: &Record<'_>, environment_key: &str) -> BTreeMap<String, String> {
         tags::VERSION,
         tags::ARCH,
     ];
-    for key in read.into_iter().chain([environment_key]) {
+    for key in tag_keys.into_iter().chain([environment_key]) {
         out.insert(format!("tag `{key}`"), record.tag(key).to_owned());
     }
     out
 }
 
-/// What differs between the facts of a saved prune and those of now, in words.
+/// Describes the differences between the facts of a saved prune and the present ones.
 #[must_use]
-pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
+pub fn describe_changes(then: &PruneFacts, now: &PruneFacts) -> Vec<String> {
     let mut out = Vec::new();
-    for (thing, facts) in then {
-        let Some(current) = now.get(thing) else {
-            out.push(format!("{thing} is gone"));
+    for (object, facts) in then {
+        let Some(current) = now.get(object) else {
+            out.push(format!("{object} no longer exists"));
             continue;
         };
         let keys: std::collections::BTreeSet<&String> =
@@ -169,17 +179,17 @@ pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
             match (facts.get(key), current.get(key)) {
                 (Some(before), Some(after)) if before == after => {}
                 (Some(before), Some(after)) => {
-                    out.push(format!("{thing}: {key} is {after:?}, not {before:?}"))
+                    out.push(format!("{object}: {key} is {after:?}, not {before:?}"))
                 }
-                (Some(_), None) => out.push(format!("{thing}: {key} no longer refers to it")),
-                (None, _) => out.push(format!("{thing}: {key} refers to it now")),
+                (Some(_), None) => out.push(format!("{object}: {key} no longer refers to it")),
+                (None, _) => out.push(format!("{object}: {key} refers to it now")),
             }
         }
     }
     out.extend(
         now.keys()
-            .filter(|thing| !then.contains_key(*thing))
-            .map(|thing| format!("{thing} is new")),
+            .filter(|object| !then.contains_key(*object))
+            .map(|object| format!("{object} is new")),
     );
     out
 }

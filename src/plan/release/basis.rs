@@ -1,53 +1,60 @@
-//! Owns DESIGN's cumulative table: what an image is built on, and why that.
+//! Chooses the AMI that an image is built on, by the cumulative table of the design.
 
 use super::reasons::{Cause, Reason, source_tag};
-use super::{Planner, steps::id};
+use super::{ReleasePlanner, steps::step_id};
 use crate::catalog::{Image, Origin, Source};
 use crate::lifecycle::{Record, tags};
 use crate::model::ImageName;
 use crate::plan::step::{AmiRef, StepId};
 
-/// What a build starts from.
-pub(super) struct Basis {
+/// AMI that a build starts from.
+pub(super) struct BuildBase {
     pub(super) ami: AmiRef,
-    pub(super) words: String,
-    /// Why it starts from that.
-    pub(super) because: String,
+    pub(super) description: String,
+    /// Reason for this base.
+    pub(super) reason: String,
     pub(super) parent: Option<String>,
     pub(super) after: Option<StepId>,
-    /// How many builds on itself lie behind the new version.
+    /// Number of builds between the new version and its origin.
     pub(super) depth: u32,
-    /// The vendor AMI behind it.
+    /// Vendor AMI that the chain of builds started from.
     pub(super) source: Option<String>,
 }
 
-impl Planner<'_> {
-    /// A merely due image goes on from its last good build, anything else starts from its origin.
-    pub(super) fn basis(
+impl ReleasePlanner<'_> {
+    /// Returns the base of a build: the last good build for an image that is only due, and the
+    /// origin for any other.
+    pub(super) fn build_base(
         &self,
         image: &Image,
         last: Option<&Record<'_>>,
         reasons: &[Reason],
-    ) -> Result<Basis, String> {
+    ) -> Result<BuildBase, String> {
         let Some(last) = last else {
-            return self.origin(image, "it is the first build".to_owned());
+            return self.base_on_origin(image, "first build".to_owned());
         };
-        match self.rebase(image, last, reasons) {
-            Some(why) => self.origin(image, why),
-            None => Ok(self.itself(last)),
+        match self.rebase_reason(image, last, reasons) {
+            Some(why) => self.base_on_origin(image, why),
+            None => Ok(self.base_on_last_build(last)),
         }
     }
 
-    /// Why the image must start from its origin again; none when it may go on from its last good build.
-    fn rebase(&self, image: &Image, last: &Record<'_>, reasons: &[Reason]) -> Option<String> {
-        let because = |cause| reasons.iter().any(|r| r.cause == cause);
-        if because(Cause::First) {
-            return Some("it is the first build".to_owned());
+    /// Returns the reason why the image must start from its origin. Returns none if it may continue
+    /// from its last good build.
+    fn rebase_reason(
+        &self,
+        image: &Image,
+        last: &Record<'_>,
+        reasons: &[Reason],
+    ) -> Option<String> {
+        let has_cause = |cause| reasons.iter().any(|r| r.cause == cause);
+        if has_cause(Cause::First) {
+            return Some("first build".to_owned());
         }
-        if because(Cause::Recipe) {
+        if has_cause(Cause::Recipe) {
             return Some("the recipe changed".to_owned());
         }
-        if because(Cause::Origin) {
+        if has_cause(Cause::Origin) {
             let what = if image.parent().is_some() {
                 "parent"
             } else {
@@ -55,36 +62,40 @@ impl Planner<'_> {
             };
             return Some(format!("the {what} is newer"));
         }
-        if let Some(bad) = self.withdrawn(image, last) {
+        if let Some(bad) = self.withdrawn_reason(image, last) {
             return Some(bad);
         }
-        let (depth, limit) = (self.depth(last), image.rebase_after);
+        let (depth, limit) = (self.chain_depth(last), image.rebase_after);
         (depth >= limit).then(|| {
             format!(
-                "rebase_after {limit}: {depth} builds on itself lie behind {}",
+                "rebase_after {limit} reached: {depth} builds between {} and its origin",
                 last.version
             )
         })
     }
 
-    fn itself(&self, last: &Record<'_>) -> Basis {
+    fn base_on_last_build(&self, last: &Record<'_>) -> BuildBase {
         let source = last.tag(tags::SOURCE);
-        Basis {
+        BuildBase {
             ami: AmiRef::Known(last.ami.id.clone()),
-            words: format!("its last good build {}", last.version),
-            because: "nothing that makes it changed".to_owned(),
+            description: format!("last good build {}", last.version),
+            reason: "its inputs are unchanged".to_owned(),
             parent: Some(last.tag(tags::PARENT).to_owned()).filter(|p| !p.is_empty()),
             after: None,
-            depth: self.depth(last) + 1,
+            depth: self.chain_depth(last) + 1,
             source: Some(source.to_owned()).filter(|s| !s.is_empty()),
         }
     }
 
-    pub(super) fn origin(&self, image: &Image, because: String) -> Result<Basis, String> {
-        let basis = |ami, words, parent, after| Basis {
+    pub(super) fn base_on_origin(
+        &self,
+        image: &Image,
+        has_cause: String,
+    ) -> Result<BuildBase, String> {
+        let base = |ami, description, parent, after| BuildBase {
             ami,
-            words,
-            because,
+            description,
+            reason: has_cause,
             parent,
             after,
             depth: 0,
@@ -99,21 +110,21 @@ impl Planner<'_> {
                     .and_then(Option::as_ref)
                 {
                     Some(ami) => {
-                        let words = format!("{} ({})", ami.name, ami.id);
-                        let made = basis(AmiRef::Known(ami.id.clone()), words, None, None);
-                        Ok(Basis {
+                        let description = format!("{} ({})", ami.name, ami.id);
+                        let base = base(AmiRef::Known(ami.id.clone()), description, None, None);
+                        Ok(BuildBase {
                             source: Some(source_tag(ami)),
-                            ..made
+                            ..base
                         })
                     }
-                    None => Err(self.no_source(source)),
+                    None => Err(self.missing_source(source)),
                 }
             }
             Origin::Parent(parent) => {
-                let (ami, words, version, after) = self.layer(parent)?;
-                Ok(basis(
+                let (ami, description, version, after) = self.parent_base(parent)?;
+                Ok(base(
                     ami,
-                    words,
+                    description,
                     Some(format!("{parent}@{version}")),
                     after,
                 ))
@@ -121,46 +132,49 @@ impl Planner<'_> {
         }
     }
 
-    /// The parent's AMI: of this run, or the last that may be built on.
-    fn layer(
+    /// Returns the AMI of the parent: from this run, or the last one that may be built on.
+    fn parent_base(
         &self,
         parent: &ImageName,
     ) -> Result<(AmiRef, String, String, Option<StepId>), String> {
         if let Some(version) = self.built.get(parent) {
-            let words = format!("{parent} {version} of this run");
+            let description = format!("{parent} {version} of this run");
             return Ok((
-                AmiRef::MadeBy(id(parent, "build")),
-                words,
+                AmiRef::MadeBy(step_id(parent, "build")),
+                description,
                 version.to_string(),
-                Some(id(parent, "release")),
+                Some(step_id(parent, "release")),
             ));
         }
         let known = self.catalog.images.get(parent);
-        match known.and_then(|p| self.index.layer(self.catalog, p)) {
+        match known.and_then(|p| self.index.layer_parent(self.catalog, p)) {
             Some(good) => {
-                let words = format!("{parent} {} ({})", good.version, good.ami.id);
-                // A parent that fails its new checks must not get new children meanwhile.
-                let after = self.rechecked.contains(parent).then(|| id(parent, "retag"));
+                let description = format!("{parent} {} ({})", good.version, good.ami.id);
+                // A child must not be built on a parent that fails its recheck.
+                let after = self
+                    .rechecked
+                    .contains(parent)
+                    .then(|| step_id(parent, "retag"));
                 Ok((
                     AmiRef::Known(good.ami.id.clone()),
-                    words,
+                    description,
                     good.version.to_string(),
                     after,
                 ))
             }
             None => match known.and_then(|p| self.index.last_good(self.catalog, p)) {
                 Some(held) => Err(format!(
-                    "its parent `{parent}` has only version {}, which is held",
+                    "the only version of its parent `{parent}`, {}, is held",
                     held.version
                 )),
                 None => Err(format!(
-                    "its parent `{parent}` has no released version and can't be built now"
+                    "its parent `{parent}` has no released version and cannot be built now"
                 )),
             },
         }
     }
 
-    fn no_source(&self, source: &Source) -> String {
+    fn missing_source(&self, source: &Source) -> String {
         let home = self.catalog.settings.home();
         match source {
             Source::Filter { owner, name } => {

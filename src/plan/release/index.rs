@@ -1,4 +1,4 @@
-//! Owns finding the records of one image among those of thousands.
+//! Finds the records of one image among thousands.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,8 +7,8 @@ use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Arch, ImageName, Inventory, State, Version};
 
-/// This catalog's records, found by image and by AMI.
-pub(super) struct Index<'w> {
+/// Records of the catalog, indexed by image and by AMI.
+pub(super) struct RecordIndex<'w> {
     records: Vec<Record<'w>>,
     ranges: BTreeMap<(ImageName, Arch), Range<usize>>,
     by_ami: BTreeMap<&'w str, usize>,
@@ -16,11 +16,12 @@ pub(super) struct Index<'w> {
     copies: BTreeMap<(ImageName, Arch, Version), Vec<Record<'w>>>,
 }
 
-impl<'w> Index<'w> {
-    /// Only what is at home, where images are built, can be built on; copies elsewhere are kept beside.
+impl<'w> RecordIndex<'w> {
+    /// Creates the index. Images are built only on AMIs at home; copies elsewhere are indexed
+    /// separately.
     pub(super) fn new(catalog: &Catalog, inventory: &'w Inventory) -> Self {
         let (home, account) = (catalog.settings.home(), &inventory.account);
-        let all = Record::all(&inventory.images, &catalog.settings.name);
+        let all = Record::read_all(&inventory.images, &catalog.settings.name);
         let mut newest: BTreeMap<ImageName, Version> = BTreeMap::new();
         for record in &all {
             let known = newest.entry(record.image.clone()).or_insert(record.version);
@@ -58,8 +59,8 @@ impl<'w> Index<'w> {
         }
     }
 
-    /// Every version of an image at home, newest first.
-    pub(super) fn of(&self, image: &Image) -> &[Record<'w>] {
+    /// Returns the versions of an image at home, newest first.
+    pub(super) fn versions(&self, image: &Image) -> &[Record<'w>] {
         let range = self
             .ranges
             .get(&(image.name.clone(), image.arch))
@@ -68,37 +69,40 @@ impl<'w> Index<'w> {
         &self.records[range]
     }
 
-    /// The copies of a version elsewhere.
+    /// Returns the copies of a version at other locations.
     pub(super) fn copies(&self, record: &Record<'_>) -> impl Iterator<Item = &Record<'w>> {
         let key = (record.image.clone(), record.arch, record.version);
         self.copies.get(&key).into_iter().flatten()
     }
 
-    /// The newest version there ever was as far as AMIs tell, whatever became of it and wherever it is.
-    pub(super) fn newest(&self, image: &ImageName) -> Option<Version> {
+    /// Returns the newest version of an image among all AMIs, in any state and at any location.
+    pub(super) fn newest_version(&self, image: &ImageName) -> Option<Version> {
         self.newest.get(image).copied()
     }
 
-    /// What the next build is compared with: current on the lowest rung, else the newest usable.
+    /// Returns the version that the next build is compared with: the current one of the lowest
+    /// environment, or the newest usable one.
     pub(super) fn last_good(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
-        lookup::last_good(
-            self.of(image),
+        lookup::find_last_good(
+            self.versions(image),
             &image.name,
             &catalog.settings.environments[0].name,
             image.arch,
         )
     }
 
-    /// What a child is layered on: the last good version, or the newest released one where that is held.
-    pub(super) fn layer(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
-        let released = |r: &&Record<'_>| r.state == State::Released && r.usable();
+    /// Returns the version that a child is layered on: the last good one, or the newest released
+    /// one if that is held.
+    pub(super) fn layer_parent(&self, catalog: &Catalog, image: &Image) -> Option<&Record<'w>> {
+        let released = |r: &&Record<'_>| r.state == State::Released && r.is_usable();
         self.last_good(catalog, image)
             .filter(released)
-            .or_else(|| self.of(image).iter().find(released))
+            .or_else(|| self.versions(image).iter().find(released))
     }
 
-    /// Follows builds on the last good build back: how many there were, and the id of the AMI the chain started from.
-    pub(super) fn chain(&self, record: &Record<'w>) -> (u32, String) {
+    /// Follows the chain of builds back. Returns its length and the ID of the AMI that it started
+    /// from.
+    pub(super) fn build_chain(&self, record: &Record<'w>) -> (u32, String) {
         let base = |r: &Record<'_>| {
             r.tag(tags::BASE)
                 .rsplit(':')

@@ -1,4 +1,4 @@
-//! Owns the decision what a release does: build, recheck, keep or blocked for each image, with the reasons and the steps.
+//! Plans a release: build, recheck, keep or block each image, with reasons and steps.
 
 mod basis;
 mod index;
@@ -15,126 +15,129 @@ use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, tags};
 use crate::model::{ImageName, Inventory, RunId, Timestamp, Version};
 use crate::plan::fingerprint::Fingerprints;
-use crate::plan::step::{Decision, Plan, Step, Verdict};
-use index::Index;
-use reasons::{Cause, Now, Reason};
+use crate::plan::step::{Decision, Plan, PlanVerdict, Step};
+use index::RecordIndex;
+use reasons::{Cause, CurrentInputs, Reason};
 pub use steps::EXPIRES;
-pub use why::{Compared, Why, why};
+pub use why::{Explanation, InputComparison, explain_image};
 
-/// What the user asked for.
+/// Release requested by the user.
 #[derive(Debug, Clone)]
-pub struct Request {
-    /// The images; empty means all.
+pub struct ReleaseRequest {
+    /// Requested images; empty means all.
     pub images: Vec<ImageName>,
-    /// Build even what needs no build.
+    /// True to build images that need no build.
     pub force: bool,
-    /// The run's id.
+    /// ID of the run.
     pub run: RunId,
 }
 
-/// The version of [`Plan`]'s shape.
+/// Version of the format of [`Plan`].
 pub const PLAN_SCHEMA: u32 = 1;
 
-/// Decides a release.
+/// Plans a release.
 #[must_use]
-pub fn plan(catalog: &Catalog, inventory: &Inventory, request: &Request) -> Plan {
-    plan_as_of(catalog, inventory, request, inventory.taken)
+pub fn plan_release(catalog: &Catalog, inventory: &Inventory, request: &ReleaseRequest) -> Plan {
+    plan_release_as_of(catalog, inventory, request, inventory.captured_at)
 }
 
-/// Decides a release as it was, or would have been, decided at another time: ages and version days are of that time,
-/// expiry and `since` are of the facts.
+/// Plans a release as of another time. Ages and version days refer to that time, and expiry and
+/// `since` to the time of the facts.
 #[must_use]
-pub fn plan_as_of(
+pub fn plan_release_as_of(
     catalog: &Catalog,
     inventory: &Inventory,
-    request: &Request,
+    request: &ReleaseRequest,
     decided: Timestamp,
 ) -> Plan {
-    let mut planner = Planner::new(catalog, inventory, request, decided);
-    let wanted = planner.wanted();
+    let mut planner = ReleasePlanner::new(catalog, inventory, request, decided);
+    let selected = planner.selected_images();
     let (mut decisions, mut steps) = (Vec::new(), Vec::new());
     for image in catalog
         .parents_first()
         .into_iter()
-        .filter(|i| wanted.contains(&i.name))
+        .filter(|i| selected.contains(&i.name))
     {
-        let (decision, mut made) = planner.image(image);
+        let (decision, mut image_steps) = planner.plan_image(image);
         decisions.push(decision);
-        steps.append(&mut made);
+        steps.append(&mut image_steps);
     }
     Plan {
         schema: PLAN_SCHEMA,
         run: request.run.clone(),
-        made: decided,
+        decided_at: decided,
         decisions,
         steps,
     }
 }
 
-/// The plan of a build from scratch that is judged, and thrown away: what it holds shows how far a chain of builds has
-/// drifted.
+/// Plans a build from scratch that is checked and then discarded. Its contents show how far a chain
+/// of builds has drifted.
 ///
 /// # Errors
-/// Why it can't be built: its source or parent is not there.
-pub fn scratch(
+/// The reason why it cannot be built: the source or parent is missing.
+pub fn plan_scratch_build(
     catalog: &Catalog,
     inventory: &Inventory,
     image: &Image,
     run: RunId,
 ) -> Result<Plan, String> {
-    let request = Request {
+    let request = ReleaseRequest {
         images: vec![image.name.clone()],
         force: true,
         run,
     };
-    let planner = Planner::new(catalog, inventory, &request, inventory.taken);
-    let basis = planner.origin(image, "from scratch, to compare".to_owned())?;
-    let version = Version::next(inventory.taken, planner.index.newest(&image.name));
+    let planner = ReleasePlanner::new(catalog, inventory, &request, inventory.captured_at);
+    let basis = planner.base_on_origin(image, "from scratch, for comparison".to_owned())?;
+    let version = Version::next(
+        inventory.captured_at,
+        planner.index.newest_version(&image.name),
+    );
     let digests = (
         planner.prints.recipe(image).digest(),
-        planner.prints.checks(&image.name),
+        planner.prints.checks_digest(&image.name),
     );
-    let steps = planner.steps(
+    let steps = planner.build_steps(
         image,
         version,
         basis,
-        "to compare; it is thrown away",
+        "for comparison; discarded afterwards",
         digests,
     );
-    let steps = steps::thrown_away(steps, &image.name);
+    let steps = steps::discard_instead_of_release(steps, &image.name);
     Ok(Plan {
         schema: PLAN_SCHEMA,
         run: request.run.clone(),
-        made: inventory.taken,
+        decided_at: inventory.captured_at,
         decisions: Vec::new(),
         steps,
     })
 }
 
-/// What is released, found by image: for plans that need no build.
-pub struct Released<'c>(&'c Catalog, Index<'c>);
+/// Released versions by image, for plans without builds.
+pub struct ReleasedVersions<'c>(&'c Catalog, RecordIndex<'c>);
 
-impl<'c> Released<'c> {
-    /// Of a whole inventory.
+impl<'c> ReleasedVersions<'c> {
+    /// Creates the index of an inventory.
     #[must_use]
     pub fn new(catalog: &'c Catalog, inventory: &'c Inventory) -> Self {
-        Self(catalog, Index::new(catalog, inventory))
+        Self(catalog, RecordIndex::new(catalog, inventory))
     }
 
-    /// The version that the next build of an image is compared with.
+    /// Returns the version that the next build of an image is compared with.
     #[must_use]
     pub fn last_good(&self, image: &Image) -> Option<&Record<'c>> {
         self.1.last_good(self.0, image)
     }
 
-    /// The last good versions whose tags say that their recipe or their checks are not what the catalog says now: what
-    /// these were made from is worth looking up.
+    /// Returns the last good versions whose recipe or checks differ from the catalog. Their
+    /// manifests explain the difference.
     #[must_use]
-    pub fn moved(&self) -> Vec<&Record<'c>> {
+    pub fn outdated(&self) -> Vec<&Record<'c>> {
         let prints = Fingerprints::new(self.0);
         let differs = |image: &Image, last: &Record<'_>| {
             last.tag(tags::RECIPE) != prints.recipe(image).digest()
-                || last.tag(tags::CHECKS) != prints.checks(&image.name)
+                || last.tag(tags::CHECKS) != prints.checks_digest(&image.name)
         };
         let found = self
             .0
@@ -148,27 +151,30 @@ impl<'c> Released<'c> {
     }
 }
 
-struct Planner<'c> {
+struct ReleasePlanner<'c> {
     catalog: &'c Catalog,
     inventory: &'c Inventory,
-    request: &'c Request,
+    request: &'c ReleaseRequest,
     decided: Timestamp,
-    index: Index<'c>,
+    index: RecordIndex<'c>,
     prints: Fingerprints<'c>,
     everywhere: Vec<Record<'c>>,
     built: BTreeMap<ImageName, Version>,
     rechecked: BTreeSet<ImageName>,
 }
 
-impl<'c> Planner<'c> {
+impl<'c> ReleasePlanner<'c> {
     fn new(
         catalog: &'c Catalog,
         inventory: &'c Inventory,
-        request: &'c Request,
+        request: &'c ReleaseRequest,
         decided: Timestamp,
     ) -> Self {
-        let (index, prints) = (Index::new(catalog, inventory), Fingerprints::new(catalog));
-        let everywhere = Record::all(&inventory.images, &catalog.settings.name);
+        let (index, prints) = (
+            RecordIndex::new(catalog, inventory),
+            Fingerprints::new(catalog),
+        );
+        let everywhere = Record::read_all(&inventory.images, &catalog.settings.name);
         let (built, rechecked) = (BTreeMap::new(), BTreeSet::new());
         Self {
             catalog,
@@ -183,114 +189,119 @@ impl<'c> Planner<'c> {
         }
     }
 
-    /// The images asked for, and those ancestors that have nothing released yet to build on.
-    fn wanted(&self) -> BTreeSet<ImageName> {
+    /// Returns the requested images, and their ancestors without a released version.
+    fn selected_images(&self) -> BTreeSet<ImageName> {
         if self.request.images.is_empty() {
             return self.catalog.images.keys().cloned().collect();
         }
-        let mut wanted: BTreeSet<ImageName> = self.request.images.iter().cloned().collect();
+        let mut selected: BTreeSet<ImageName> = self.request.images.iter().cloned().collect();
         for name in &self.request.images {
             for ancestor in self.catalog.lineage(name).into_iter().skip(1) {
                 if self.index.last_good(self.catalog, ancestor).is_some() {
                     break;
                 }
-                wanted.insert(ancestor.name.clone());
+                selected.insert(ancestor.name.clone());
             }
         }
-        wanted
+        selected
     }
 
-    fn image(&mut self, image: &'c Image) -> (Decision, Vec<Step>) {
+    fn plan_image(&mut self, image: &'c Image) -> (Decision, Vec<Step>) {
         let recipe = self.prints.recipe(image);
-        let now = Now {
+        let current = CurrentInputs {
             digest: recipe.digest(),
             recipe,
-            checks: self.prints.checks(&image.name),
+            checks: self.prints.checks_digest(&image.name),
         };
         let last = self.index.last_good(self.catalog, image).cloned();
-        let reasons = self.reasons(image, last.as_ref(), &now);
-        let because = |cause: &Cause| reasons.iter().any(|r| r.cause == *cause);
+        let reasons = self.build_reasons(image, last.as_ref(), &current);
+        let has_cause = |cause: &Cause| reasons.iter().any(|r| r.cause == *cause);
         match last {
             Some(last)
                 if reasons
                     .iter()
                     .all(|r| matches!(r.cause, Cause::Checks | Cause::Note)) =>
             {
-                if because(&Cause::Checks) {
-                    self.again(image, &last, &now, reasons)
+                if has_cause(&Cause::Checks) {
+                    self.plan_recheck(image, &last, &current, reasons)
                 } else {
-                    let mut decision = kept(image, &last);
+                    let mut decision = keep_decision(image, &last);
                     let steps = self.missing_locations(image, &last, &mut decision.reasons);
                     (decision, steps)
                 }
             }
-            last => self.build(image, last.as_ref(), now, reasons),
+            last => self.plan_build(image, last.as_ref(), current, reasons),
         }
     }
 
-    fn again(
+    fn plan_recheck(
         &mut self,
         image: &Image,
         last: &Record<'_>,
-        now: &Now,
+        current: &CurrentInputs,
         reasons: Vec<Reason>,
     ) -> (Decision, Vec<Step>) {
         self.rechecked.insert(image.name.clone());
-        let steps = self.recheck(image, last, &now.checks, &words(&reasons).join("; "));
+        let steps = self.recheck_steps(
+            image,
+            last,
+            &current.checks,
+            &reason_texts(&reasons).join("; "),
+        );
         (
             Decision {
-                verdict: Verdict::Recheck,
-                reasons: words(&reasons),
-                ..kept(image, last)
+                verdict: PlanVerdict::Recheck,
+                reasons: reason_texts(&reasons),
+                ..keep_decision(image, last)
             },
             steps,
         )
     }
 
-    fn build(
+    fn plan_build(
         &mut self,
         image: &Image,
         last: Option<&Record<'_>>,
-        now: Now,
+        current: CurrentInputs,
         reasons: Vec<Reason>,
     ) -> (Decision, Vec<Step>) {
         let mut decision = Decision {
             image: image.name.clone(),
-            verdict: Verdict::Blocked,
-            reasons: words(&reasons),
+            verdict: PlanVerdict::Blocked,
+            reasons: reason_texts(&reasons),
             version: None,
             base: None,
             base_because: None,
             ami: None,
         };
-        let basis = match self.basis(image, last, &reasons) {
+        let basis = match self.build_base(image, last, &reasons) {
             Ok(basis) => basis,
             Err(why) => {
                 decision.reasons = vec![why];
                 return (decision, Vec::new());
             }
         };
-        let version = Version::next(self.decided, self.index.newest(&image.name));
+        let version = Version::next(self.decided, self.index.newest_version(&image.name));
         self.built.insert(image.name.clone(), version);
-        decision.verdict = Verdict::Build;
+        decision.verdict = PlanVerdict::Build;
         decision.version = Some(version);
-        decision.base = Some(basis.words.clone());
-        decision.base_because = Some(basis.because.clone());
-        let steps = self.steps(
+        decision.base = Some(basis.description.clone());
+        decision.base_because = Some(basis.reason.clone());
+        let steps = self.build_steps(
             image,
             version,
             basis,
             &decision.reasons.join("; "),
-            (now.digest, now.checks),
+            (current.digest, current.checks),
         );
         (decision, steps)
     }
 }
 
-fn kept(image: &Image, last: &Record<'_>) -> Decision {
+fn keep_decision(image: &Image, last: &Record<'_>) -> Decision {
     Decision {
         image: image.name.clone(),
-        verdict: Verdict::Keep,
+        verdict: PlanVerdict::Keep,
         reasons: vec!["nothing changed since this version".to_owned()],
         version: Some(last.version),
         base: None,
@@ -299,6 +310,6 @@ fn kept(image: &Image, last: &Record<'_>) -> Decision {
     }
 }
 
-fn words(reasons: &[Reason]) -> Vec<String> {
-    reasons.iter().map(|r| r.words.clone()).collect()
+fn reason_texts(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(|r| r.text.clone()).collect()
 }

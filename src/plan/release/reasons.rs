@@ -1,92 +1,92 @@
-//! Owns why an image is built or judged again: each reason names the input that moved.
+//! Determines why an image is built or judged again. Each reason names the changed input.
 
 use jiff::SignedDuration;
 
-use super::Planner;
+use super::ReleasePlanner;
 use crate::catalog::{Image, Origin};
 use crate::checks::Phase;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, Manifest, State, Timestamp};
-use crate::plan::change::{self, Change};
+use crate::plan::change::{self, InputChange};
 use crate::plan::fingerprint::Recipe;
 
-/// Why something is done, as far as the verdict and the choice of the base depend on it.
+/// Cause of a build or recheck. Verdict and base depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
-    /// There is no version yet.
+    /// No released version exists.
     First,
-    /// The recipe is not what it was.
+    /// The recipe changed.
     Recipe,
-    /// The parent or source is newer.
+    /// A newer parent or source exists.
     Origin,
-    /// Time, updates or the user ask for a build, but nothing that makes it moved.
+    /// The age, pending updates or the user require a build, but no input changed.
     Due,
-    /// A control changed that can only be judged inside a build.
+    /// A control changed that only a build can judge.
     BuildChecks,
-    /// Only controls changed that can be judged on a boot.
+    /// Only controls changed that a boot can judge.
     Checks,
-    /// Worth knowing, but no reason by itself.
+    /// Information that does not cause a build by itself.
     Note,
 }
 
-/// A cause with its words.
+/// Cause with its description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) cause: Cause,
-    pub(super) words: String,
+    pub(super) text: String,
 }
 
-/// What the image is now: its recipe and its controls.
-pub(super) struct Now {
+/// Present inputs of an image: its recipe and its controls.
+pub(super) struct CurrentInputs {
     pub(super) recipe: Recipe,
     pub(super) digest: String,
     pub(super) checks: String,
 }
 
-/// The most inputs that are named one by one.
-const MOST_NAMED: usize = 6;
+/// Maximum number of inputs that are listed.
+const MAX_NAMED: usize = 6;
 
-impl Planner<'_> {
-    /// Why the image must be built or judged again, most important first.
-    pub(super) fn reasons(
+impl ReleasePlanner<'_> {
+    /// Returns the reasons to build or judge the image again, most important first.
+    pub(super) fn build_reasons(
         &self,
         image: &Image,
         last: Option<&Record<'_>>,
-        now: &Now,
+        now: &CurrentInputs,
     ) -> Vec<Reason> {
         let Some(last) = last else {
             return vec![Reason {
                 cause: Cause::First,
-                words: "no released version yet".to_owned(),
+                text: "no released version yet".to_owned(),
             }];
         };
-        let manifest = self.manifest(image, last);
+        let manifest = self.matching_manifest(image, last);
         let mut out = Vec::new();
-        let mut put = |cause, words: String| out.push(Reason { cause, words });
+        let mut put = |cause, text: String| out.push(Reason { cause, text });
         if last.tag(tags::RECIPE) != now.digest {
-            for words in self.recipe_moved(last, now, manifest) {
-                put(Cause::Recipe, words);
+            for text in self.recipe_changes(last, now, manifest) {
+                put(Cause::Recipe, text);
             }
         }
-        if let Some(words) = self.origin_moved(image, last) {
-            put(Cause::Origin, words);
+        if let Some(text) = self.origin_change(image, last) {
+            put(Cause::Origin, text);
         }
-        for words in self
-            .too_old(image, last)
+        for text in self
+            .age_reason(image, last)
             .into_iter()
-            .chain(self.updates(image, last))
+            .chain(self.update_reason(image, last))
         {
-            put(Cause::Due, words);
+            put(Cause::Due, text);
         }
         if self.request.force {
             put(Cause::Due, "forced".to_owned());
         }
         if last.tag(tags::CHECKS) != now.checks {
-            self.checks_moved(image, last, manifest)
+            self.check_changes(image, last, manifest)
                 .into_iter()
-                .for_each(|r| put(r.cause, r.words));
+                .for_each(|r| put(r.cause, r.text));
         }
-        if let Some((run, error)) = self.past(image).and_then(|p| p.failed.as_ref()) {
+        if let Some((run, error)) = self.build_history(image).and_then(|p| p.failed.as_ref()) {
             let error: String = error.chars().take(120).collect();
             put(
                 Cause::Note,
@@ -97,20 +97,20 @@ impl Planner<'_> {
         out
     }
 
-    /// The manifest of this very version, as far as it says what the tags say.
-    pub(super) fn manifest(&self, image: &Image, last: &Record<'_>) -> Option<&Manifest> {
+    /// Returns the manifest if it belongs to this version.
+    pub(super) fn matching_manifest(&self, image: &Image, last: &Record<'_>) -> Option<&Manifest> {
         let found = self.inventory.evidence.manifests.get(&image.name)?;
         (found.version == last.version && found.arch == last.arch).then_some(found)
     }
 
-    fn past(&self, image: &Image) -> Option<&crate::model::Past> {
+    fn build_history(&self, image: &Image) -> Option<&crate::model::BuildHistory> {
         self.inventory.evidence.history.get(&image.name)
     }
 
-    fn recipe_moved(
+    fn recipe_changes(
         &self,
         last: &Record<'_>,
-        now: &Now,
+        now: &CurrentInputs,
         manifest: Option<&Manifest>,
     ) -> Vec<String> {
         let Some(manifest) = manifest.filter(|m| m.recipe == last.tag(tags::RECIPE)) else {
@@ -119,79 +119,81 @@ impl Planner<'_> {
                 last.version
             )];
         };
-        named(
-            &change::between(&manifest.inputs, &now.recipe.0),
+        describe_changes(
+            &change::diff_inputs(&manifest.inputs, &now.recipe.0),
             &format!("the recipe since {}", last.version),
         )
     }
 
-    fn checks_moved(
+    fn check_changes(
         &self,
         image: &Image,
         last: &Record<'_>,
         manifest: Option<&Manifest>,
     ) -> Vec<Reason> {
         let controls = self.catalog.controls(&image.name);
-        let only_in_builds = |id: &str| {
+        let is_build_only = |id: &str| {
             controls
                 .iter()
                 .any(|c| c.id == id && !c.phases.contains(&Phase::Boot))
         };
         let Some(manifest) = manifest.filter(|m| m.checks == last.tag(tags::CHECKS)) else {
-            // Whatever changed might be judged inside a build only; then only a build is sure to judge it.
+            // The changed control is unknown. If any control is judged only inside a build, only a
+            // build is sure to judge it.
             let cause = match controls.iter().any(|c| !c.phases.contains(&Phase::Boot)) {
                 true => Cause::BuildChecks,
                 false => Cause::Checks,
             };
-            let words = format!(
+            let text = format!(
                 "checks changed since {} (its manifest is not in the store)",
                 last.version
             );
-            return vec![Reason { cause, words }];
+            return vec![Reason { cause, text }];
         };
-        let changes = change::between(&manifest.controls, &self.prints.controls(&image.name));
-        let (inside, boot): (Vec<Change>, Vec<Change>) = changes
+        let changes = change::diff_inputs(&manifest.controls, &self.prints.controls(&image.name));
+        let (build_only, boot): (Vec<InputChange>, Vec<InputChange>) = changes
             .into_iter()
-            .partition(|c| c.now.is_some() && only_in_builds(&c.input));
-        let reasons = |cause, changes: Vec<Change>, more: &str| {
+            .partition(|c| c.now.is_some() && is_build_only(&c.input));
+        let reasons = |cause, changes: Vec<InputChange>, more: &str| {
             if changes.is_empty() {
                 return Vec::new();
             }
-            let control = |c: Change| Change {
+            let control = |c: InputChange| InputChange {
                 input: format!("control `{}`", c.input),
                 ..c
             };
-            let changes: Vec<Change> = changes.into_iter().map(control).collect();
-            let all = named(&changes, &format!("the checks since {}", last.version)).into_iter();
+            let changes: Vec<InputChange> = changes.into_iter().map(control).collect();
+            let all = describe_changes(&changes, &format!("the checks since {}", last.version))
+                .into_iter();
             all.map(|w| Reason {
                 cause,
-                words: format!("{w}{more}"),
+                text: format!("{w}{more}"),
             })
             .collect::<Vec<_>>()
         };
         let mut out = reasons(
             Cause::BuildChecks,
-            inside,
-            ", which is judged inside a build only",
+            build_only,
+            ", which only a build can judge",
         );
         out.extend(reasons(Cause::Checks, boot, ""));
         out
     }
 
-    /// Whether the source or parent is newer than what the last good build was made from.
-    fn origin_moved(&self, image: &Image, last: &Record<'_>) -> Option<String> {
+    /// Returns the reason if the source or parent is newer than that of the last good build.
+    fn origin_change(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         match &image.origin {
             Origin::Source(_) => {
                 let newest = self.inventory.sources.get(&image.name)?.as_ref()?;
-                let (used, created) = self.source_of(last);
+                let (used, created) = self.chain_source(last);
                 let newer = newest.id.as_str() != used
                     && created.as_ref().is_none_or(|c| newest.created > *c);
-                let when = created.map_or_else(String::new, |c| format!(" of {}", day(&c)));
+                let when = created.map_or_else(String::new, |c| format!(" of {}", date_part(&c)));
                 newer.then(|| {
                     let (name, id) = (&newest.name, &newest.id);
                     format!(
                         "source is newer: {name} ({id}) of {} after {used}{when}",
-                        day(&newest.created)
+                        date_part(&newest.created)
                     )
                 })
             }
@@ -203,7 +205,7 @@ impl Planner<'_> {
                     .catalog
                     .images
                     .get(parent)
-                    .and_then(|p| self.index.layer(self.catalog, p))?;
+                    .and_then(|p| self.index.layer_parent(self.catalog, p))?;
                 let used = last
                     .parent
                     .as_ref()
@@ -221,34 +223,36 @@ impl Planner<'_> {
         }
     }
 
-    /// The vendor AMI that the chain of builds started from, and when that was made, where the tags still say so.
-    pub(super) fn source_of(&self, last: &Record<'_>) -> (String, Option<String>) {
+    /// Returns the vendor AMI that the chain of builds started from, with its creation time if the
+    /// tags have it.
+    pub(super) fn chain_source(&self, last: &Record<'_>) -> (String, Option<String>) {
         match last.tag(tags::SOURCE).split_once(' ') {
             Some((id, created)) => (id.to_owned(), Some(created.to_owned())),
-            None => (self.index.chain(last).1, None),
+            None => (self.index.build_chain(last).1, None),
         }
     }
 
-    /// How many builds on itself lie behind a version. The tag counts on when the AMIs of the chain are long pruned.
-    pub(super) fn depth(&self, last: &Record<'_>) -> u32 {
+    /// Returns the number of builds between a version and its origin. The tag remains valid after
+    /// the AMIs of the chain were pruned.
+    pub(super) fn chain_depth(&self, last: &Record<'_>) -> u32 {
         last.tag(tags::DEPTH)
             .parse()
-            .unwrap_or_else(|_| self.index.chain(last).0)
+            .unwrap_or_else(|_| self.index.build_chain(last).0)
     }
 
-    fn too_old(&self, image: &Image, last: &Record<'_>) -> Option<String> {
+    fn age_reason(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         let limit = image.max_age?;
-        let age = self.decided.duration_since(made(last)?);
+        let age = self.decided.duration_since(build_time(last)?);
         (age > limit).then(|| {
             format!(
                 "{} days old, more than max_age {}",
                 age.as_hours() / 24,
-                words(limit)
+                format_duration(limit)
             )
         })
     }
 
-    fn updates(&self, image: &Image, last: &Record<'_>) -> Option<String> {
+    fn update_reason(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         let probe = self.inventory.evidence.probes.get(&image.name)?;
         if probe.ami != last.ami.id {
             return None;
@@ -264,18 +268,19 @@ impl Planner<'_> {
         }
         let plural = if names.len() == 1 { "" } else { "s" };
         let since = probe.since.unwrap_or(probe.at).strftime("%Y-%m-%d");
-        let shown = listed(&names);
+        let shown = join_names(&names);
         Some(format!(
             "{} security update{plural} pending since {since}: {shown}",
             names.len()
         ))
     }
 
-    /// The newest version that counts as a build, if it is held or revoked: then nothing is built on anything before it.
-    pub(super) fn withdrawn(&self, image: &Image, last: &Record<'_>) -> Option<String> {
+    /// Returns a reason if the newest build is held or revoked. Nothing is built on a version
+    /// before it.
+    pub(super) fn withdrawn_reason(&self, image: &Image, last: &Record<'_>) -> Option<String> {
         let newest = self
             .index
-            .of(image)
+            .versions(image)
             .iter()
             .filter(|r| r.version >= last.version);
         let bad = newest
@@ -285,35 +290,35 @@ impl Planner<'_> {
     }
 }
 
-/// Each change in words; many of them as one.
-fn named(changes: &[Change], what: &str) -> Vec<String> {
-    let words: Vec<String> = changes.iter().map(Change::words).collect();
-    match words.len() {
+/// Describes each change, or summarizes them if there are many.
+fn describe_changes(changes: &[InputChange], what: &str) -> Vec<String> {
+    let text: Vec<String> = changes.iter().map(InputChange::describe).collect();
+    match text.len() {
         0 => vec![format!("{what} changed")],
-        n if n <= MOST_NAMED => words,
+        n if n <= MAX_NAMED => text,
         n => {
-            let mut out = words[..MOST_NAMED - 1].to_vec();
+            let mut out = text[..MAX_NAMED - 1].to_vec();
             out.push(format!(
                 "{} more inputs changed; see `bakeline why`",
-                n + 1 - MOST_NAMED
+                n + 1 - MAX_NAMED
             ));
             out
         }
     }
 }
 
-fn listed(names: &[&str]) -> String {
+fn join_names(names: &[&str]) -> String {
     match names {
-        [first @ .., _] if names.len() > MOST_NAMED => {
-            let few = &first[..MOST_NAMED - 1];
+        [first @ .., _] if names.len() > MAX_NAMED => {
+            let few = &first[..MAX_NAMED - 1];
             format!("{} and {} more", few.join(", "), names.len() - few.len())
         }
         all => all.join(", "),
     }
 }
 
-/// When a version was made: its AMI's creation, or the start of the version's day.
-fn made(record: &Record<'_>) -> Option<Timestamp> {
+/// Returns the build time of a version: the creation of its AMI, or the start of the version's day.
+fn build_time(record: &Record<'_>) -> Option<Timestamp> {
     let day = || {
         let day = record.version.day;
         format!(
@@ -328,8 +333,8 @@ fn made(record: &Record<'_>) -> Option<Timestamp> {
     record.ami.created.parse().ok().or_else(day)
 }
 
-/// `30d`, `36h`, `90m`: as the catalog writes it.
-fn words(time: SignedDuration) -> String {
+/// Formats a duration in the notation of the catalog: `30d`, `36h`, `90m`.
+fn format_duration(time: SignedDuration) -> String {
     match time.as_secs() {
         s if s % 86_400 == 0 => format!("{}d", s / 86_400),
         s if s % 3_600 == 0 => format!("{}h", s / 3_600),
@@ -338,11 +343,11 @@ fn words(time: SignedDuration) -> String {
     }
 }
 
-fn day(created: &str) -> String {
+fn date_part(created: &str) -> String {
     created.chars().take(10).collect()
 }
 
-/// The tag that says which vendor AMI a chain of builds starts from.
+/// Returns the value of the tag that names the vendor AMI of a chain of builds.
 pub(super) fn source_tag(ami: &Ami) -> String {
     format!("{} {}", ami.id, ami.created)
 }

@@ -1,15 +1,16 @@
-//! Owns the steps that boot a released version without building: judging it again, and asking it for updates.
+//! Plans the steps that boot a released version without building: rechecks and update probes.
 
-use super::Planner;
-use super::steps::id;
+use super::ReleasePlanner;
+use super::steps::step_id;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Inventory, RunId};
 use crate::plan::step::{Action, AmiRef, Step};
 
-impl Planner<'_> {
-    /// Boots the version, judges it by today's controls, and writes down that it passed, on its copies too.
-    pub(super) fn recheck(
+impl ReleasePlanner<'_> {
+    /// Returns the steps that boot the version, judge it by the present controls, and record the
+    /// result on it and its copies.
+    pub(super) fn recheck_steps(
         &self,
         image: &Image,
         last: &Record<'_>,
@@ -17,12 +18,12 @@ impl Planner<'_> {
         reason: &str,
     ) -> Vec<Step> {
         let name = &image.name;
-        let check = Action::CheckAgain {
+        let check = Action::Recheck {
             image: name.clone(),
             version: last.version,
-            instance: id(name, "boot"),
+            instance: step_id(name, "boot"),
         };
-        let mut out = visit(
+        let mut out = boot_steps(
             self.catalog,
             last,
             &self.request.run,
@@ -36,7 +37,7 @@ impl Planner<'_> {
         {
             let away = record.ami.owner != last.ami.owner;
             out.push(Step {
-                id: id(
+                id: step_id(
                     name,
                     &if number == 0 {
                         "retag".to_owned()
@@ -55,7 +56,7 @@ impl Planner<'_> {
                     ami: record.ami.id.clone(),
                     before: record.tag(tags::CHECKS).to_owned(),
                     after: checks.to_owned(),
-                    checked: rounded(self.inventory),
+                    checked: capture_second(self.inventory),
                 },
             });
         }
@@ -63,8 +64,8 @@ impl Planner<'_> {
     }
 }
 
-/// The row that boots a released version and ends the instance again, with one step in between.
-pub(crate) fn visit(
+/// Returns the steps that boot a released version, run one step, and terminate the instance.
+pub(crate) fn boot_steps(
     catalog: &crate::catalog::Catalog,
     record: &Record<'_>,
     run: &RunId,
@@ -97,7 +98,7 @@ pub(crate) fn visit(
         (
             "terminate",
             Action::Terminate {
-                instance: id(image, "boot"),
+                instance: step_id(image, "boot"),
             },
         ),
         (
@@ -111,9 +112,9 @@ pub(crate) fn visit(
     let mut before = None;
     let step = |(verb, action): (&str, Action)| {
         let needs = before.take().into_iter().collect();
-        before = Some(id(image, verb));
+        before = Some(step_id(image, verb));
         let region = catalog.settings.home().clone();
-        let (id, scope, reason) = (id(image, verb), image.to_string(), reason.to_owned());
+        let (id, scope, reason) = (step_id(image, verb), image.to_string(), reason.to_owned());
         Step {
             id,
             scope,
@@ -127,7 +128,8 @@ pub(crate) fn visit(
     actions.into_iter().map(step).collect()
 }
 
-/// When the facts were taken, to the second, as tags carry it.
-fn rounded(inventory: &Inventory) -> crate::model::Timestamp {
-    crate::model::Timestamp::from_second(inventory.taken.as_second()).unwrap_or(inventory.taken)
+/// Returns the capture time of the facts in seconds, the precision of tags.
+fn capture_second(inventory: &Inventory) -> crate::model::Timestamp {
+    crate::model::Timestamp::from_second(inventory.captured_at.as_second())
+        .unwrap_or(inventory.captured_at)
 }

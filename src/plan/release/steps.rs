@@ -1,29 +1,29 @@
-//! Owns the steps of one image's release, with the tags and the pointer move they carry.
+//! Plans the steps of one image's release, with its tags and its pointer move.
 
-use super::Planner;
-use super::basis::Basis;
+use super::ReleasePlanner;
+use super::basis::BuildBase;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
 use crate::plan::publish::Publication;
 use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
 
-/// How long temporary things of a run may live before a sweep takes them.
+/// Lifetime of temporary resources before a sweep may remove them.
 pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
 
-impl Planner<'_> {
-    /// The steps that make one version, in order; the first waits for the parent.
-    pub(super) fn steps(
+impl ReleasePlanner<'_> {
+    /// Returns the steps that build one version, in order. The first one waits for the parent.
+    pub(super) fn build_steps(
         &self,
         image: &Image,
         version: Version,
-        basis: Basis,
+        basis: BuildBase,
         reason: &str,
         digests: (String, String),
     ) -> Vec<Step> {
         let run = &self.request.run;
         let temporary = format!("bakeline-{run}-{}", image.name);
-        let made = AmiRef::MadeBy(id(&image.name, "build"));
+        let built = AmiRef::MadeBy(step_id(&image.name, "build"));
         let ami_name = ami_name(
             &self.catalog.settings.name,
             &image.name,
@@ -33,7 +33,7 @@ impl Planner<'_> {
         );
         let candidate = self.candidate_tags(image, version, &basis, digests);
         let (name, base) = (image.name.clone(), basis.ami);
-        let (source, name_of_source) = (made.clone(), ami_name.clone());
+        let (source, name_of_source) = (built.clone(), ami_name.clone());
         let actions = [
             (
                 "key",
@@ -60,7 +60,7 @@ impl Planner<'_> {
             (
                 "candidate",
                 Action::TagCandidate {
-                    ami: made.clone(),
+                    ami: built.clone(),
                     tags: candidate,
                 },
             ),
@@ -68,20 +68,20 @@ impl Planner<'_> {
                 "boot",
                 Action::Boot {
                     image: name.clone(),
-                    ami: made.clone(),
+                    ami: built.clone(),
                 },
             ),
             (
                 "check",
                 Action::CheckBoot {
                     image: name.clone(),
-                    instance: id(&name, "boot"),
+                    instance: step_id(&name, "boot"),
                 },
             ),
             (
                 "terminate",
                 Action::Terminate {
-                    instance: id(&name, "boot"),
+                    instance: step_id(&name, "boot"),
                 },
             ),
             (
@@ -94,16 +94,16 @@ impl Planner<'_> {
             (
                 "release",
                 Action::MoveCurrent {
-                    moves: vec![self.release_move(image, version, made)],
+                    moves: vec![self.release_move(image, version, built)],
                 },
             ),
         ];
-        let elsewhere = self.elsewhere(
+        let copies = self.copy_steps(
             image,
             version,
             (source, name_of_source),
             reason,
-            vec![id(&image.name, "release")],
+            vec![step_id(&image.name, "release")],
         );
         let mut before = basis.after;
         let region = self.catalog.settings.home().clone();
@@ -111,8 +111,8 @@ impl Planner<'_> {
             .into_iter()
             .map(|(verb, action)| {
                 let needs = before.take().into_iter().collect();
-                before = Some(id(&image.name, verb));
-                let (id, scope) = (id(&image.name, verb), image.name.to_string());
+                before = Some(step_id(&image.name, verb));
+                let (id, scope) = (step_id(&image.name, verb), image.name.to_string());
                 Step {
                     id,
                     scope,
@@ -123,12 +123,12 @@ impl Planner<'_> {
                     action,
                 }
             })
-            .chain(elsewhere.unwrap_or_default())
+            .chain(copies.unwrap_or_default())
             .collect()
     }
 
-    /// The copies at the lowest rung's further locations.
-    fn elsewhere(
+    /// Returns the steps that copy the version to the other locations of the lowest environment.
+    fn copy_steps(
         &self,
         image: &Image,
         version: Version,
@@ -152,16 +152,17 @@ impl Planner<'_> {
             reason,
         };
         let mut steps = Vec::new();
-        for location in locations::of(settings, env, &inventory.account)
+        for location in locations::in_environment(settings, env, &inventory.account)
             .into_iter()
             .skip(1)
         {
-            steps.extend(publication.at(&location, needs.clone())?);
+            steps.extend(publication.steps_at(&location, needs.clone())?);
         }
         Ok(steps)
     }
 
-    /// What a kept version still lacks at the lowest rung's further locations; nothing once it left that rung.
+    /// Returns the steps for the locations of the lowest environment where a kept version is
+    /// missing. Empty if the version is not current there.
     pub(super) fn missing_locations(
         &self,
         image: &Image,
@@ -173,8 +174,8 @@ impl Planner<'_> {
             return Vec::new();
         }
         let source = (AmiRef::Known(last.ami.id.clone()), last.ami.name.clone());
-        let reason = format!("{} is not yet at all places of `{lowest}`", last.version);
-        match self.elsewhere(image, last.version, source, &reason, Vec::new()) {
+        let reason = format!("{} is not yet at all locations of `{lowest}`", last.version);
+        match self.copy_steps(image, last.version, source, &reason, Vec::new()) {
             Ok(steps) if steps.is_empty() => steps,
             Ok(steps) => {
                 reasons.push(reason);
@@ -191,11 +192,11 @@ impl Planner<'_> {
         &self,
         image: &Image,
         version: Version,
-        basis: &Basis,
+        basis: &BuildBase,
         (recipe, checks): (String, String),
     ) -> Tags {
         let settings = &self.catalog.settings;
-        let expires = self.inventory.taken + EXPIRES;
+        let expires = self.inventory.captured_at + EXPIRES;
         let mut out = settings.builder.tags.clone();
         out.extend(image.tags.clone());
         let mut put = |key: &str, value: String| {
@@ -214,7 +215,7 @@ impl Planner<'_> {
         put(tags::CHECKS, checks);
         put(tags::RUN, self.request.run.to_string());
         put(tags::BY, self.inventory.caller.clone());
-        put(tags::EXPIRES, round(expires));
+        put(tags::EXPIRES, format_second(expires));
         put(
             tags::NAME,
             format!("{}/{} {version}", settings.name, image.name),
@@ -235,18 +236,22 @@ impl Planner<'_> {
         out
     }
 
-    fn release_move(&self, image: &Image, version: Version, made: AmiRef) -> Move {
+    fn release_move(&self, image: &Image, version: Version, built: AmiRef) -> Move {
         let settings = &self.catalog.settings;
         let lowest = &settings.environments[0];
-        let since = current::Current::from([(lowest.name.clone(), self.inventory.taken)]);
-        let holders = self.index.of(image).iter().filter(|r| r.version != version);
+        let since = current::Current::from([(lowest.name.clone(), self.inventory.captured_at)]);
+        let holders = self
+            .index
+            .versions(image)
+            .iter()
+            .filter(|r| r.version != version);
         Move {
             env: lowest.name.clone(),
             pointer: pointer_name(&settings.name, &image.name, &lowest.name, image.arch),
-            to: made,
+            to: built,
             from: holders
                 .filter(|r| r.current.contains_key(&lowest.name))
-                .map(|r| step::holder(r, &lowest.name))
+                .map(|r| step::previous_current(r, &lowest.name))
                 .collect(),
             before: Tags::from([(tags::STATE.to_owned(), State::Candidate.as_str().to_owned())]),
             tags: Tags::from([
@@ -259,35 +264,36 @@ impl Planner<'_> {
     }
 }
 
-/// The same steps without the release, and with the AMI's end instead.
-pub(super) fn thrown_away(steps: Vec<Step>, image: &ImageName) -> Vec<Step> {
-    let built = steps.iter().find_map(|step| match &step.action {
+/// Replaces the release step by a step that discards the AMI.
+pub(super) fn discard_instead_of_release(steps: Vec<Step>, image: &ImageName) -> Vec<Step> {
+    let built_name = steps.iter().find_map(|step| match &step.action {
         Action::Build { ami_name, .. } => Some(ami_name.clone()),
         _ => None,
     });
-    let mine = steps
+    let own_steps = steps
         .into_iter()
         .filter(|step| step.scope == image.as_str());
-    mine.map(|step| match (&step.action, &built) {
-        (Action::MoveCurrent { .. }, Some(name)) => Step {
-            id: id(image, "discard"),
-            action: Action::Discard {
-                ami_name: name.clone(),
+    own_steps
+        .map(|step| match (&step.action, &built_name) {
+            (Action::MoveCurrent { .. }, Some(name)) => Step {
+                id: step_id(image, "discard"),
+                action: Action::Discard {
+                    ami_name: name.clone(),
+                },
+                ..step
             },
-            ..step
-        },
-        _ => step,
-    })
-    .collect()
+            _ => step,
+        })
+        .collect()
 }
 
-/// The step of an image with this verb.
-pub(super) fn id(image: &ImageName, verb: &str) -> StepId {
+/// Returns the ID of a step of an image.
+pub(super) fn step_id(image: &ImageName, verb: &str) -> StepId {
     StepId(format!("{image}/{verb}"))
 }
 
-/// A time to the second, as tags carry it.
-fn round(time: Timestamp) -> String {
+/// Formats a time in seconds, the precision of tags.
+fn format_second(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second())
         .unwrap_or(time)
         .to_string()

@@ -1,81 +1,88 @@
-//! Owns the explanation of one image's fingerprint against its last release: every input then and now.
+//! Explains the fingerprint of one image: compares every input with its last release.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Planner, Request, plan_as_of};
+use super::{ReleasePlanner, ReleaseRequest, plan_release_as_of};
 use crate::catalog::{Catalog, Origin};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, ImageName, Inventory, RunId, Version};
 
-/// One input, then and now.
+/// Comparison of one input with the last release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Compared {
-    /// Its name.
+pub struct InputComparison {
+    /// Name of the input.
     pub input: String,
-    /// Its value or digest in the last release; none when it was not there, or nobody remembers.
+    /// Value or digest in the last release; none for a new input, or without a manifest.
     pub then: Option<String>,
-    /// Its value or digest now.
+    /// Present value or digest.
     pub now: Option<String>,
-    /// Whether it moved; none when nobody remembers what it was.
-    pub moved: Option<bool>,
+    /// True if the input changed; none without a manifest.
+    #[serde(rename = "moved")]
+    pub changed: Option<bool>,
 }
 
-/// Why an image would, or would not, be built.
+/// Explanation why an image would be built, or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Why {
-    /// The image.
+pub struct Explanation {
+    /// Name of the image.
     pub image: ImageName,
-    /// The last release it is compared with.
+    /// Last release, with which the image is compared.
     pub version: Version,
-    /// Its AMI.
+    /// AMI of the last release.
     pub ami: AmiId,
-    /// The run that made it, and the commit it was made from.
+    /// Run that built it.
     pub run: String,
-    /// The commit of the catalog then.
+    /// Commit of the catalog at that time.
     pub commit: Option<String>,
-    /// Why it was built then, where the manifest says so.
-    pub built_because: Vec<String>,
-    /// What a release would do now.
+    /// Reasons of that build, from the manifest.
+    #[serde(rename = "built_because")]
+    pub build_reasons: Vec<String>,
+    /// Verdict of a release now.
     pub verdict: String,
-    /// Why.
+    /// Reasons for the verdict.
     pub reasons: Vec<String>,
-    /// Whether the manifest of that version is in the store; without it only digests can be compared.
+    /// True if the manifest of the last release is in the store. Without it only digests can be
+    /// compared.
     pub manifest: bool,
-    /// Recipe and checks as digests, parent or source.
-    pub digests: Vec<Compared>,
-    /// Every input of the recipe.
-    pub inputs: Vec<Compared>,
-    /// Every control.
-    pub controls: Vec<Compared>,
+    /// Digests of recipe and checks, and the parent or source.
+    pub digests: Vec<InputComparison>,
+    /// Inputs of the recipe.
+    pub inputs: Vec<InputComparison>,
+    /// Controls.
+    pub controls: Vec<InputComparison>,
 }
 
-/// Explains an image; none when nothing of it is released.
+/// Explains an image. Returns none if it has no released version.
 #[must_use]
-pub fn why(catalog: &Catalog, inventory: &Inventory, image: &ImageName) -> Option<Why> {
-    let request = Request {
+pub fn explain_image(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    image: &ImageName,
+) -> Option<Explanation> {
+    let request = ReleaseRequest {
         images: vec![image.clone()],
         force: false,
         run: RunId::from("why"),
     };
-    let plan = plan_as_of(catalog, inventory, &request, inventory.taken);
+    let plan = plan_release_as_of(catalog, inventory, &request, inventory.captured_at);
     let decision = plan.decisions.iter().find(|d| d.image == *image)?;
-    let planner = Planner::new(catalog, inventory, &request, inventory.taken);
+    let planner = ReleasePlanner::new(catalog, inventory, &request, inventory.captured_at);
     let image = catalog.images.get(image)?;
     let last = planner.index.last_good(catalog, image)?;
-    let manifest = planner.manifest(image, last);
+    let manifest = planner.matching_manifest(image, last);
     let (recipe, controls) = (
         planner.prints.recipe(image),
         planner.prints.controls(&image.name),
     );
     let tag = |key: &str| Some(last.tag(key).to_owned()).filter(|v| !v.is_empty());
     let mut digests = vec![
-        compared("recipe", tag(tags::RECIPE), Some(recipe.digest())),
-        compared(
+        compare_values("recipe", tag(tags::RECIPE), Some(recipe.digest())),
+        compare_values(
             "checks",
             tag(tags::CHECKS),
-            Some(planner.prints.checks(&image.name)),
+            Some(planner.prints.checks_digest(&image.name)),
         ),
     ];
     digests.push(match &image.origin {
@@ -83,8 +90,8 @@ pub fn why(catalog: &Catalog, inventory: &Inventory, image: &ImageName) -> Optio
             let now = catalog
                 .images
                 .get(parent)
-                .and_then(|p| planner.index.layer(catalog, p));
-            compared(
+                .and_then(|p| planner.index.layer_parent(catalog, p));
+            compare_values(
                 "parent",
                 tag(tags::PARENT),
                 now.map(|r| format!("{parent}@{}", r.version)),
@@ -96,29 +103,29 @@ pub fn why(catalog: &Catalog, inventory: &Inventory, image: &ImageName) -> Optio
                 .get(&image.name)
                 .and_then(Option::as_ref)
                 .map(|a| a.id.to_string());
-            compared("source", Some(planner.source_of(last).0), now)
+            compare_values("source", Some(planner.chain_source(last).0), now)
         }
     });
-    Some(Why {
+    Some(Explanation {
         image: image.name.clone(),
         version: last.version,
         ami: last.ami.id.clone(),
         run: last.tag(tags::RUN).to_owned(),
         commit: tag(tags::COMMIT),
-        built_because: manifest.map(|m| m.reasons.clone()).unwrap_or_default(),
+        build_reasons: manifest.map(|m| m.reasons.clone()).unwrap_or_default(),
         verdict: decision.verdict.as_str().to_owned(),
         reasons: decision.reasons.clone(),
         manifest: manifest.is_some(),
         digests,
-        inputs: side_by_side(manifest.map(|m| &m.inputs), &recipe.0),
-        controls: side_by_side(manifest.map(|m| &m.controls), &controls),
+        inputs: compare_inputs(manifest.map(|m| &m.inputs), &recipe.0),
+        controls: compare_inputs(manifest.map(|m| &m.controls), &controls),
     })
 }
 
-fn side_by_side(
+fn compare_inputs(
     then: Option<&BTreeMap<String, String>>,
     now: &BTreeMap<String, String>,
-) -> Vec<Compared> {
+) -> Vec<InputComparison> {
     let names: BTreeSet<&String> = now
         .keys()
         .chain(then.into_iter().flat_map(BTreeMap::keys))
@@ -126,22 +133,22 @@ fn side_by_side(
     let line = |name: &String| {
         let (before, after) = (then.and_then(|t| t.get(name)), now.get(name));
         let moved = then.is_some().then_some(before != after);
-        Compared {
+        InputComparison {
             input: name.clone(),
             then: before.cloned(),
             now: after.cloned(),
-            moved,
+            changed: moved,
         }
     };
     names.into_iter().map(line).collect()
 }
 
-fn compared(input: &str, then: Option<String>, now: Option<String>) -> Compared {
+fn compare_values(input: &str, then: Option<String>, now: Option<String>) -> InputComparison {
     let moved = Some(then != now);
-    Compared {
+    InputComparison {
         input: input.to_owned(),
         then,
         now,
-        moved,
+        changed: moved,
     }
 }

@@ -18,13 +18,17 @@ fn objects(setup: &TestEnv) -> Objects {
 /// Returns an environment in which all images are released and the store is complete.
 async fn released_setup() -> TestEnv {
     let setup = TestEnv::new();
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: Vec::new(),
         force: false,
         run: "r1".into(),
     };
     let outcome = setup
-        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
+        .execute(&release::plan_release(
+            &setup.catalog,
+            &setup.inventory(),
+            &request,
+        ))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     setup
@@ -39,23 +43,24 @@ async fn released_setup() -> TestEnv {
 /// Returns the doctor's plan. `found` are the missing objects that the run directory has.
 fn doctor_plan(setup: &TestEnv, found: &Objects) -> Plan {
     let held = objects(setup);
-    let recipe = |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::read(bytes)?));
+    let recipe =
+        |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::parse_manifest(bytes)?));
     let text = |(key, bytes): (&String, &Vec<u8>)| {
         (key.clone(), String::from_utf8_lossy(bytes).into_owned())
     };
     let mut inventory = setup.inventory();
     inventory.evidence.store = Some(StoreInventory {
         location: "memory".to_owned(),
-        unread: None,
+        unreachable: None,
         keys: held.keys().cloned().collect(),
         recipes: held.iter().filter_map(recipe).collect(),
-        found: found
+        recoverable: found
             .iter()
             .filter(|(key, _)| !held.contains_key(*key))
             .map(text)
             .collect(),
     });
-    doctor::plan(&setup.catalog, &inventory, "d1".into()).1
+    doctor::plan_repairs(&setup.catalog, &inventory, "d1".into()).1
 }
 
 #[tokio::test]
@@ -80,10 +85,10 @@ async fn doctor_restores_release_evidence_only() {
     let restored = objects(&setup);
     assert_eq!(restored.len(), evidence.len() + 1, "{:?}", restored.keys());
     for (key, bytes) in &restored {
-        match manifest::read(bytes) {
+        match manifest::parse_manifest(bytes) {
             // The reasons of a build are stored only in its manifest.
             Some(made) => {
-                let wanted = manifest::read(&complete[key]).expect("a recipe");
+                let wanted = manifest::parse_manifest(&complete[key]).expect("a recipe");
                 assert_eq!(
                     made,
                     Manifest {
@@ -121,8 +126,8 @@ async fn repair_rejects_keys_outside_evidence() {
         "acme2/images/a",
     ] {
         for action in [
-            Action::Forget { key: key.into() },
-            Action::Remember {
+            Action::DeleteObject { key: key.into() },
+            Action::PutObject {
                 key: key.into(),
                 text: "x".into(),
             },
@@ -138,14 +143,18 @@ async fn repair_rejects_keys_outside_evidence() {
 #[tokio::test]
 async fn promotion_to_other_locations_keeps_release_evidence() {
     let setup = on_day(&two_accounts(), 22);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: vec!["base".into()],
         force: false,
         run: "r1".into(),
     };
     assert_eq!(
         setup
-            .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
+            .execute(&release::plan_release(
+                &setup.catalog,
+                &setup.inventory(),
+                &request
+            ))
             .await
             .kind(),
         None

@@ -44,7 +44,7 @@ fn assert_state_matches_outcome(
     setup.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
-            let versions = Record::all(&own, &"acme".into())
+            let versions = Record::read_all(&own, &"acme".into())
                 .iter()
                 .filter(|r| r.image.as_str() == image)
                 .count();

@@ -8,7 +8,7 @@ use crate::adapters::fake::FakeCloudState;
 use crate::lifecycle::{Record, tags};
 use crate::model::AmiId;
 use crate::plan::Plan;
-use crate::plan::prune::{Wish, plan, restore};
+use crate::plan::prune::{PruneOptions, plan_prune, plan_restore};
 
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\n\
     retention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
@@ -25,11 +25,11 @@ impl Operation {
         let inventory = setup.inventory();
         match self {
             Self::Prune => {
-                let wish = Wish {
+                let wish = PruneOptions {
                     keep: None,
                     shared_ok: true,
                 };
-                vec![plan(&setup.catalog, &inventory, &wish, "x".into()).1]
+                vec![plan_prune(&setup.catalog, &inventory, &wish, "x".into()).1]
             }
             Self::Restore => {
                 let is_retiring = |a: &&crate::model::Ami| {
@@ -39,7 +39,7 @@ impl Operation {
                     .images
                     .iter()
                     .filter(is_retiring)
-                    .map(|ami| restore(&inventory, ami, "x".into()))
+                    .map(|ami| plan_restore(&inventory, ami, "x".into()))
                     .collect()
             }
         }
@@ -82,7 +82,7 @@ async fn two_versions() -> TestEnv {
     );
     setup.cloud.state(|w| {
         let own = w.own();
-        let old: Vec<AmiId> = Record::all(&own, &"acme".into())
+        let old: Vec<AmiId> = Record::read_all(&own, &"acme".into())
             .iter()
             .filter(|r| r.current.is_empty())
             .map(|r| r.ami.id.clone())

@@ -239,7 +239,7 @@ impl TestEnv {
         }
         Inventory {
             schema: INVENTORY_SCHEMA,
-            taken: self.now,
+            captured_at: self.now,
             account: ACCOUNT.to_owned(),
             caller: "arn:aws:iam::123456789012:user/test".to_owned(),
             commit: None,
@@ -248,7 +248,7 @@ impl TestEnv {
             references: self.cloud.state(|w| w.uses()),
             evidence: Evidence::default(),
             parameters,
-            unread: Vec::new(),
+            unreachable: Vec::new(),
         }
     }
 
@@ -287,12 +287,12 @@ impl TestEnv {
     }
 
     fn release_plan(&self, run: &str, force: bool) -> Plan {
-        let request = release::Request {
+        let request = release::ReleaseRequest {
             images: Vec::new(),
             force,
             run: RunId::from(run),
         };
-        release::plan(&self.catalog, &self.inventory(), &request)
+        release::plan_release(&self.catalog, &self.inventory(), &request)
     }
 
     async fn release(&self, run: &str) -> Outcome {
@@ -300,7 +300,7 @@ impl TestEnv {
     }
 
     async fn promote(&self, run: &str, image: &str) -> Outcome {
-        let plan = promote::plan(
+        let plan = promote::plan_promotion(
             &self.catalog,
             &self.inventory(),
             &[ImageName::from(image)],
@@ -312,12 +312,14 @@ impl TestEnv {
     }
 
     async fn prune(&self, run: &str, keep: u32) -> Outcome {
-        let options = prune::Wish {
+        let options = prune::PruneOptions {
             keep: Some(keep),
             shared_ok: false,
         };
-        self.execute(&prune::plan(&self.catalog, &self.inventory(), &options, RunId::from(run)).1)
-            .await
+        self.execute(
+            &prune::plan_prune(&self.catalog, &self.inventory(), &options, RunId::from(run)).1,
+        )
+        .await
     }
 
     /// Returns the current AMI by pointer and by tags.
@@ -343,7 +345,7 @@ impl TestEnv {
                 state.orphans()
             );
             let own = state.own();
-            for record in Record::all(&own, &"acme".into()) {
+            for record in Record::read_all(&own, &"acme".into()) {
                 assert_ne!(
                     record.state,
                     State::Candidate,

@@ -8,8 +8,10 @@ use crate::catalog::Catalog;
 use crate::error::Kind;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, ImageName, State};
-use crate::plan::prune::saved::{Saved, facts, moved};
-use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
+use crate::plan::prune::saved::{SavedPrune, collect_facts, describe_changes};
+use crate::plan::prune::{
+    PruneOptions, exceeds_limits, plan_prune, plan_restore, plan_retirement, retire_objection,
+};
 
 /// Settings with a waiting time of one day before each stage.
 const WAITS: &str = "name: acme\nregions: [eu-west-1]\n\
@@ -39,7 +41,7 @@ async fn two_versions() -> TestEnv {
 fn old_ami(setup: &TestEnv) -> AmiId {
     setup.cloud.state(|w| {
         let own = w.own();
-        let records = Record::all(&own, &"acme".into());
+        let records = Record::read_all(&own, &"acme".into());
         records
             .iter()
             .filter(|r| r.image.as_str() == "b")
@@ -60,12 +62,12 @@ fn tag(setup: &TestEnv, id: &AmiId, key: &str) -> String {
 }
 
 pub(super) async fn prune(setup: &TestEnv, run: &str, shared_ok: bool) {
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok,
     };
     let outcome = setup
-        .execute(&plan(&setup.catalog, &setup.inventory(), &wish, run.into()).1)
+        .execute(&plan_prune(&setup.catalog, &setup.inventory(), &wish, run.into()).1)
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
 }
@@ -159,7 +161,7 @@ async fn restore_returns_ami_to_previous_state() {
             }
             let found = ami(&setup, &id).expect("it");
             let outcome = setup
-                .execute(&restore(&setup.inventory(), &found, "b1".into()))
+                .execute(&plan_restore(&setup.inventory(), &found, "b1".into()))
                 .await;
             assert_eq!(outcome.kind(), None, "{context}: {outcome:?}");
             assert_eq!(ami(&setup, &id), was, "{context}");
@@ -198,12 +200,12 @@ async fn disable_fails_without_permission_record() {
         .store
         .read_only
         .store(true, std::sync::atomic::Ordering::SeqCst);
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: None,
         shared_ok: true,
     };
     let outcome = setup
-        .execute(&plan(&setup.catalog, &setup.inventory(), &wish, "x2".into()).1)
+        .execute(&plan_prune(&setup.catalog, &setup.inventory(), &wish, "x2".into()).1)
         .await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
     assert_eq!(ami(&setup, &id).expect("it").status, "available");
@@ -216,10 +218,10 @@ async fn disable_refuses_ami_shared_since_the_decision() {
     let id = old_ami(&setup);
     prune(&setup, "x1", false).await;
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");
-    let decided = plan(
+    let decided = plan_prune(
         &setup.catalog,
         &setup.inventory(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x2".into(),
     )
     .1;
@@ -231,15 +233,15 @@ async fn disable_refuses_ami_shared_since_the_decision() {
     });
     assert_eq!(setup.execute(&decided).await.kind(), Some(Kind::Refused));
     assert_eq!(ami(&setup, &id).expect("it").status, "available");
-    let again = plan(
+    let again = plan_prune(
         &setup.catalog,
         &setup.inventory(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x3".into(),
     );
     let fate = again.0.iter().find(|f| f.ami == id).expect("it");
     assert_eq!(
-        (fate.verb(), fate.next.len()),
+        (fate.action(), fate.due_stages.len()),
         ("wait", 0),
         "{}",
         fate.reason()
@@ -251,12 +253,12 @@ async fn retiring_ami_is_not_found_or_built_on() {
     let setup = two_versions().await;
     prune(&setup, "x1", false).await;
     let own = setup.cloud.state(|w| w.own());
-    let records = Record::all(&own, &"acme".into());
+    let records = Record::read_all(&own, &"acme".into());
     let retiring: Vec<&Record<'_>> = records
         .iter()
         .filter(|r| r.state == State::Retiring)
         .collect();
-    assert!(!retiring.is_empty() && retiring.iter().all(|r| !r.usable()));
+    assert!(!retiring.is_empty() && retiring.iter().all(|r| !r.is_usable()));
     let plan = setup.release_plan("r3", true);
     assert!(retiring.iter().all(|r| {
         !serde_json::to_string(&plan)
@@ -273,24 +275,29 @@ async fn image_outside_catalog_stays_until_retired() {
         catalog.images.remove(&ImageName::from("b"));
         Arc::new(catalog)
     };
-    let (image, wish) = (ImageName::from("b"), Wish::default());
+    let (image, wish) = (ImageName::from("b"), PruneOptions::default());
     assert!(
-        wanted(&setup.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")),
+        retire_objection(&setup.catalog, &image).is_some_and(|why| why.contains("images/b.yaml")),
         "the image is in the catalog"
     );
-    assert!(wanted(&without_b, &"a".into()).is_some() && wanted(&without_b, &image).is_none());
+    assert!(
+        retire_objection(&without_b, &"a".into()).is_some()
+            && retire_objection(&without_b, &image).is_none()
+    );
     let mut parentless = Catalog::clone(&setup.catalog);
     parentless.images.remove(&ImageName::from("a"));
-    assert!(wanted(&parentless, &"a".into()).is_some_and(|why| why.contains("parent of `b`")));
+    assert!(
+        retire_objection(&parentless, &"a".into()).is_some_and(|why| why.contains("parent of `b`"))
+    );
 
     let setup = setup.next_run(without_b, "2026-11-24T12:00:00Z");
-    let fates = plan(&setup.catalog, &setup.inventory(), &wish, "x1".into()).0;
+    let fates = plan_prune(&setup.catalog, &setup.inventory(), &wish, "x1".into()).0;
     let orphans: Vec<_> = fates.iter().filter(|f| f.image == image).collect();
     assert!(
         orphans.len() == 2
-            && orphans
-                .iter()
-                .all(|f| f.reason().contains("not in the catalog: bakeline retire b"))
+            && orphans.iter().all(|f| f
+                .reason()
+                .contains("not in the catalog (run `bakeline retire b`)"))
     );
 
     // One AMI is in use and stays. The other, current one loses its pointer and is deprecated.
@@ -300,10 +307,10 @@ async fn image_outside_catalog_stays_until_retired() {
         w.references.push(crate::model::Reference {
             ami: used.clone(),
             kind,
-            by,
+            referrer: by,
         })
     });
-    let (fates, plan_) = retire(
+    let (fates, plan_) = plan_retirement(
         &setup.catalog,
         &setup.inventory(),
         &image,
@@ -327,36 +334,42 @@ async fn image_outside_catalog_stays_until_retired() {
 #[tokio::test]
 async fn reviewed_prune_is_refused_after_facts_changed() {
     let setup = two_versions().await;
-    let (fates, decided) = plan(
+    let (fates, decided) = plan_prune(
         &setup.catalog,
         &setup.inventory(),
-        &Wish::default(),
+        &PruneOptions::default(),
         "x1".into(),
     );
-    let saved = Saved::new(
+    let saved = SavedPrune::new(
         &setup.catalog,
         &setup.inventory(),
-        Wish::default(),
+        PruneOptions::default(),
         fates.clone(),
         decided,
     );
     let text = serde_json::to_string(&saved).expect("JSON");
-    let saved: Saved = serde_json::from_str(&text).expect("valid JSON");
+    let saved: SavedPrune = serde_json::from_str(&text).expect("valid JSON");
     assert_eq!(
-        moved(&saved.facts, &facts(&setup.catalog, &setup.inventory())),
+        describe_changes(
+            &saved.facts,
+            &collect_facts(&setup.catalog, &setup.inventory())
+        ),
         Vec::<String>::new()
     );
     let id = old_ami(&setup);
     let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
         let other = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
         other.cloud.state(|w| act(w));
-        let messages = moved(&saved.facts, &facts(&other.catalog, &other.inventory()));
+        let messages = describe_changes(
+            &saved.facts,
+            &collect_facts(&other.catalog, &other.inventory()),
+        );
         assert!(
             messages.len() == 1 && messages[0].contains(words) && messages[0].contains(id.as_str()),
             "{words}: {messages:?}"
         );
     };
-    change(&|w| drop(w.images.remove(&id)), "is gone");
+    change(&|w| drop(w.images.remove(&id)), "no longer exists");
     change(
         &|w| w.images.get_mut(&id).expect("it").protected = true,
         "protected is \"true\", not \"false\"",
@@ -384,14 +397,15 @@ async fn reviewed_prune_is_refused_after_facts_changed() {
     change(&share, "shared-with all refers to it now");
     let mut changed = Catalog::clone(&setup.catalog);
     changed.settings.environments[0].retention.keep = 2;
-    let messages = moved(&saved.facts, &facts(&changed, &setup.inventory()));
+    let messages = describe_changes(&saved.facts, &collect_facts(&changed, &setup.inventory()));
     assert!(
         messages.len() == 1 && messages[0].contains("retention of Test"),
         "{messages:?}"
     );
 
-    let brakes = |most, percent| braked(&crate::catalog::Brakes { most, percent }, &fates);
-    let going = u32::try_from(fates.iter().filter(|f| !f.next.is_empty()).count()).expect("few");
+    let brakes = |most, percent| exceeds_limits(&crate::catalog::Brakes { most, percent }, &fates);
+    let going =
+        u32::try_from(fates.iter().filter(|f| !f.due_stages.is_empty()).count()).expect("few");
     assert_eq!((going, fates.len()), (4, 8));
     assert_eq!((brakes(4, 50), brakes(50, 100)), (None, None));
     assert!(brakes(3, 100).is_some_and(|why| why.contains("4 of 8") && why.contains("--most 4")));

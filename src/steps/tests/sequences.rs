@@ -10,7 +10,7 @@ use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Arch, ImageName, Tags};
 use crate::plan::inspect;
-use crate::plan::step::Verdict;
+use crate::plan::step::PlanVerdict;
 use crate::ports::Workspace as _;
 use crate::steps::check::CheckReport;
 
@@ -50,7 +50,9 @@ async fn recheck_judges_current_version_and_updates_tags() {
     // Written tags read back late.
     setup.cloud.state(|w| w.lag = 2);
     assert!(
-        plan.decisions.iter().all(|d| d.verdict == Verdict::Recheck),
+        plan.decisions
+            .iter()
+            .all(|d| d.verdict == PlanVerdict::Recheck),
         "{:?}",
         plan.decisions
     );
@@ -127,7 +129,7 @@ async fn failed_probe_stores_nothing() {
     // The local `sh` acts as the instance. Only a complete answer may become a fact.
     let setup = released_then_changed(GOOD).await;
     let (inventory, name) = (setup.inventory(), ImageName::from("base"));
-    let plan = crate::plan::probe::plan(
+    let plan = crate::plan::probe::plan_probe(
         &setup.catalog,
         &inventory,
         std::slice::from_ref(&name),
@@ -172,7 +174,7 @@ async fn manual_check_collects_facts_and_leaves_no_resources() {
     let setup = released_then_changed(GOOD).await;
     let before = all_tags(&setup);
     let ami = setup.latest("base", "Test").1.expect("a current base");
-    let plan = inspect::plan(
+    let plan = inspect::plan_inspection(
         &ImageName::from("base"),
         &ami,
         &region(),
@@ -219,7 +221,7 @@ async fn manual_check_collects_facts_and_leaves_no_resources() {
 async fn failed_manual_check_leaves_no_resources() {
     let setup = released_then_changed(GOOD).await;
     let ami = setup.latest("base", "Test").1.expect("a current base");
-    let plan = inspect::plan(
+    let plan = inspect::plan_inspection(
         &ImageName::from("base"),
         &ami,
         &region(),

@@ -5,8 +5,8 @@ use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::error::Kind;
 use crate::lifecycle::sweep::Leftover;
 use crate::lifecycle::tags;
-use crate::model::{AmiId, Reference, Tags, Temporary, TemporaryKind};
-use crate::plan::sweep::plan;
+use crate::model::{AmiId, Reference, Tags, TemporaryKind, TemporaryResource};
+use crate::plan::sweep::plan_sweep;
 
 const NAME: &str = "acme/z/x86_64/20261122.1-r1";
 
@@ -17,7 +17,7 @@ fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
         .cloud
         .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
     let (kind, name) = (TemporaryKind::Image, NAME.to_owned());
-    let resource = Temporary {
+    let resource = TemporaryResource {
         kind,
         id: id.0.clone(),
         name,
@@ -27,11 +27,11 @@ fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
         used: false,
     };
     let leftover = Leftover {
-        thing: resource,
+        resource,
         remove: true,
-        because: "test".to_owned(),
+        reason: "test".to_owned(),
     };
-    let plan = plan(&[leftover], "r2".into(), setup.now);
+    let plan = plan_sweep(&[leftover], "r2".into(), setup.now);
     (setup, id, plan)
 }
 
@@ -58,7 +58,7 @@ async fn sweep_refuses_untagged_ami_changed_since_decision() {
                 w.references.push(Reference {
                     ami: id.clone(),
                     kind,
-                    by,
+                    referrer: by,
                 });
             }
             _ => {}

@@ -8,13 +8,13 @@ use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{AmiId, EnvName};
 use crate::plan::Action;
-use crate::plan::prune::Wish;
+use crate::plan::prune::PruneOptions;
 
 /// Returns the environment tag and the current environments of each version, oldest first.
 fn versions(setup: &TestEnv) -> Vec<(String, String)> {
     setup.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::all(&own, &"acme".into());
+        let mut records = Record::read_all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         let names = |r: &Record<'_>| {
@@ -35,7 +35,7 @@ fn versions(setup: &TestEnv) -> Vec<(String, String)> {
 fn ids(setup: &TestEnv) -> Vec<AmiId> {
     setup.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::all(&own, &"acme".into());
+        let mut records = Record::read_all(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         records.iter().map(|r| r.ami.id.clone()).collect()
@@ -116,7 +116,7 @@ async fn prune_keeps_parent_of_kept_child() {
     assert_eq!(setup.prune("x1", 1).await.kind(), None);
     setup.cloud.state(|w| {
         let own = w.own();
-        let records = Record::all(&own, &"acme".into());
+        let records = Record::read_all(&own, &"acme".into());
         for record in &records {
             let Some((parent, version)) = &record.parent else {
                 continue;
@@ -141,10 +141,10 @@ async fn prune_refuses_ami_used_since_the_decision() {
         let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T12:00:00Z");
         force_release(&setup, "r2").await;
         let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-25T12:00:00Z");
-        let plan = crate::plan::prune::plan(
+        let plan = crate::plan::prune::plan_prune(
             &setup.catalog,
             &setup.inventory(),
-            &Wish {
+            &PruneOptions {
                 keep: Some(1),
                 shared_ok: false,
             },
@@ -157,8 +157,11 @@ async fn prune_refuses_ami_used_since_the_decision() {
                 let id = AmiId(step.scope.clone());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
-                    w.references
-                        .push(crate::model::Reference { ami: id, kind, by });
+                    w.references.push(crate::model::Reference {
+                        ami: id,
+                        kind,
+                        referrer: by,
+                    });
                 } else {
                     let tags = &mut w.images.get_mut(&id).expect("it").tags;
                     tags.insert(
@@ -190,11 +193,12 @@ async fn disable_refuses_ami_in_parameter_of_another_region() {
         .cloud
         .open(ACCOUNT, &elsewhere, FakeCloudState::default());
     let [old, _new] = ["20261101.1", "20261102.1"].map(|version| register(&setup, version));
-    let wish = Wish {
+    let wish = PruneOptions {
         keep: Some(1),
         shared_ok: false,
     };
-    let plan = crate::plan::prune::plan(&setup.catalog, &setup.inventory(), &wish, "x1".into()).1;
+    let plan =
+        crate::plan::prune::plan_prune(&setup.catalog, &setup.inventory(), &wish, "x1".into()).1;
     assert!(
         plan.steps
             .iter()

@@ -15,7 +15,7 @@ use super::{LEASE, acquire, advance, clock, locks, owner, test_env};
 use crate::adapters::fake::MemoryStore;
 use crate::engine::fence::Guard as _;
 use crate::engine::lock::Locks;
-use crate::lifecycle::lock::margin;
+use crate::lifecycle::lock::safety_margin;
 use crate::ports::{Store, StoreResult};
 
 /// Store that yields before and after each call, because a process may be suspended there.
@@ -129,7 +129,7 @@ fn play_events(events: &[Event], skews: [i32; 3]) -> Vec<(usize, u64)> {
     for (number, skew) in skews.into_iter().enumerate() {
         let wrong = SkewedClock {
             real: Arc::clone(&truth),
-            offset: margin(LEASE) * skew / 200,
+            offset: safety_margin(LEASE) * skew / 200,
         };
         let locks = locks(&store, &Arc::new(wrong));
         actors.push(Box::pin(run_actor(number, locks, Arc::clone(&allowed))));

@@ -1,125 +1,136 @@
-//! Owns comparing the store with the tags: evidence that is missing or of another build, and what it can be made again from.
+//! Compares the store with the tags: finds missing or wrong evidence, and recreates it where
+//! possible.
 //!
-//! Evidence of versions that exist no more is history, and no finding. What can't be made again is said and left.
+//! Evidence of deregistered versions is history and not a discrepancy. Evidence that cannot be
+//! recreated is only reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
 use crate::checks::Phase;
 use crate::evidence::{keys, manifest};
-use crate::lifecycle::doctor::Finding;
+use crate::lifecycle::doctor::Discrepancy;
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{Arch, ImageName, Inventory, Manifest, State, StoreInventory, Version};
 use crate::plan::fingerprint::{self, Fingerprints};
-use crate::plan::publish::row;
+use crate::plan::publish::step_chain;
 use crate::plan::step::{Action, Step};
 
-/// What is wrong with the evidence of the released versions, and the steps that mend it.
-pub(super) fn compare(catalog: &Catalog, inventory: &Inventory) -> (Vec<Finding>, Vec<Step>) {
+/// Returns the discrepancies in the evidence of released versions, and the steps that repair them.
+pub(super) fn audit_store(
+    catalog: &Catalog,
+    inventory: &Inventory,
+) -> (Vec<Discrepancy>, Vec<Step>) {
     let Some(store_inventory) = &inventory.evidence.store else {
         return (Vec::new(), Vec::new());
     };
     let prints = Fingerprints::new(catalog);
-    let mut clerk = Clerk {
+    let mut auditor = StoreAuditor {
         catalog,
         prints,
         store_inventory,
         findings: Vec::new(),
         steps: Vec::new(),
-        lost: Lost::new(),
+        lost: LostEvidence::new(),
     };
-    if let Some(why) = &store_inventory.unread {
-        clerk.find(
-            format!("it could not be read: {why}"),
-            Some("run it again when it answers".to_owned()),
+    if let Some(why) = &store_inventory.unreachable {
+        auditor.report(
+            format!("the store could not be read: {why}"),
+            Some("run `bakeline doctor` again when the store is reachable".to_owned()),
             false,
         );
-        return (clerk.findings, clerk.steps);
+        return (auditor.findings, auditor.steps);
     }
     let mut runs = BTreeSet::new();
-    for record in versions(catalog, inventory) {
-        clerk.recipe(&record);
-        clerk.facts(&record);
+    for record in versions_in_use(catalog, inventory) {
+        auditor.check_manifest(&record);
+        auditor.check_facts(&record);
         if runs.insert(record.tag(tags::RUN).to_owned()) {
-            clerk.result(&record);
+            auditor.check_run_result(&record);
         }
     }
-    for record in Record::all(&inventory.images, &catalog.settings.name) {
-        clerk.permissions(&record);
+    for record in Record::read_all(&inventory.images, &catalog.settings.name) {
+        auditor.check_permissions(&record);
     }
-    for ((image, arch, what), versions) in std::mem::take(&mut clerk.lost) {
+    for ((image, arch, description), versions) in std::mem::take(&mut auditor.lost) {
         let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
-        clerk.find(
-            format!("{what} of {image} ({arch}) {}", versions.join(", ")),
+        auditor.report(
+            format!("{description} of {image} ({arch}) {}", versions.join(", ")),
             None,
             true,
         );
     }
-    (clerk.findings, clerk.steps)
+    (auditor.findings, auditor.steps)
 }
 
-/// One record of each version that is in use: that at home, where there is one.
-fn versions<'w>(catalog: &Catalog, inventory: &'w Inventory) -> Vec<Record<'w>> {
+/// Returns one record of each version in use: the one at home, if it exists.
+fn versions_in_use<'w>(catalog: &Catalog, inventory: &'w Inventory) -> Vec<Record<'w>> {
     let mut out: BTreeMap<(ImageName, Arch, Version), Record<'w>> = BTreeMap::new();
     let home = locations::home(&catalog.settings);
-    let all = Record::all(&inventory.images, &catalog.settings.name);
+    let all = Record::read_all(&inventory.images, &catalog.settings.name);
     for record in all
         .into_iter()
         .filter(|r| matches!(r.state, State::Released | State::Held))
     {
         let key = (record.image.clone(), record.arch, record.version);
-        if locations::of_ami(record.ami, &inventory.account) == home || !out.contains_key(&key) {
+        if locations::ami_location(record.ami, &inventory.account) == home
+            || !out.contains_key(&key)
+        {
             out.insert(key, record);
         }
     }
     out.into_values().collect()
 }
 
-/// By image and what is missing of it, the versions.
-type Lost = BTreeMap<(ImageName, Arch, &'static str), Vec<Version>>;
+/// Versions with lost evidence, by image and kind of evidence.
+type LostEvidence = BTreeMap<(ImageName, Arch, &'static str), Vec<Version>>;
 
-struct Clerk<'c> {
+struct StoreAuditor<'c> {
     catalog: &'c Catalog,
     prints: Fingerprints<'c>,
     store_inventory: &'c StoreInventory,
-    findings: Vec<Finding>,
+    findings: Vec<Discrepancy>,
     steps: Vec<Step>,
-    lost: Lost,
+    lost: LostEvidence,
 }
 
-impl Clerk<'_> {
-    fn find(&mut self, what: String, by_hand: Option<String>, lost: bool) {
+impl StoreAuditor<'_> {
+    fn report(&mut self, description: String, manual_action: Option<String>, lost: bool) {
         let location = format!("store {}", self.store_inventory.location);
-        self.findings.push(Finding {
+        self.findings.push(Discrepancy {
             location,
-            what,
-            by_hand,
+            description,
+            manual_action,
             lost,
         });
     }
 
-    fn lose(&mut self, record: &Record<'_>, what: &'static str) {
+    fn report_lost(&mut self, record: &Record<'_>, description: &'static str) {
         self.lost
-            .entry((record.image.clone(), record.arch, what))
+            .entry((record.image.clone(), record.arch, description))
             .or_default()
             .push(record.version);
     }
 
-    fn mend(&mut self, what: String, action: Action) {
+    fn repair(&mut self, description: String, action: Action) {
         let (verb, key) = match &action {
-            Action::Remember { key, .. } => ("remember", key),
-            Action::Forget { key } => ("forget", key),
+            Action::PutObject { key, .. } => ("remember", key),
+            Action::DeleteObject { key } => ("forget", key),
             _ => return,
         };
         let scope = format!("store.{}", key.replace('/', "."));
         let home = locations::home(&self.catalog.settings);
-        self.steps
-            .extend(row(&scope, &what, Vec::new(), vec![(verb, home, action)]));
-        self.find(what, None, false);
+        self.steps.extend(step_chain(
+            &scope,
+            &description,
+            Vec::new(),
+            vec![(verb, home, action)],
+        ));
+        self.report(description, None, false);
     }
 
-    /// The recipe says what the tags have the digests of.
-    fn recipe(&mut self, record: &Record<'_>) {
+    /// Checks that the manifest matches the digests in the tags.
+    fn check_manifest(&mut self, record: &Record<'_>) {
         let Record {
             image,
             arch,
@@ -128,71 +139,72 @@ impl Clerk<'_> {
         } = record;
         let key = keys::manifest(&self.catalog.settings.name, image, *arch, *version);
         let name = format!("{image} {version} ({arch})");
-        let kept = self.store_inventory.recipes.get(&key);
-        let there = self.store_inventory.keys.contains(&key);
-        let of_it = |m: &&Manifest| {
+        let stored = self.store_inventory.recipes.get(&key);
+        let exists = self.store_inventory.keys.contains(&key);
+        let matches = |m: &&Manifest| {
             m.image == *image && m.version == *version && m.recipe == record.tag(tags::RECIPE)
         };
-        let what = match (kept, there) {
-            (Some(m), _) if of_it(&m) && m.checks == record.tag(tags::CHECKS) => return,
-            (Some(m), _) if of_it(&m) => return self.checks(record, m, key),
-            (Some(_), _) => format!("the recipe of {name} is of another build than its tags say"),
-            (None, true) => format!("the recipe of {name} can't be read"),
+        let description = match (stored, exists) {
+            (Some(m), _) if matches(&m) && m.checks == record.tag(tags::CHECKS) => return,
+            (Some(m), _) if matches(&m) => return self.update_checks(record, m, key),
+            (Some(_), _) => format!("the recipe of {name} does not match its tags"),
+            (None, true) => format!("the recipe of {name} is not valid"),
             (None, false) => format!("the recipe of {name} is missing"),
         };
-        match (self.again(record), kept, there) {
-            (Some(text), ..) => self.mend(what, Action::Remember { key, text }),
-            // A wrong one misleads plans and people; none is only less to tell.
-            (None, Some(_), _) => self.mend(what, Action::Forget { key }),
-            (None, None, true) => self.lose(record, "no recipe that can be read"),
-            (None, None, false) => self.lose(record, "no recipe"),
+        match (self.rebuild_manifest(record), stored, exists) {
+            (Some(text), ..) => self.repair(description, Action::PutObject { key, text }),
+            // A wrong manifest misleads plans and users. A missing one only reduces the
+            // explanation.
+            (None, Some(_), _) => self.repair(description, Action::DeleteObject { key }),
+            (None, None, true) => self.report_lost(record, "no valid recipe"),
+            (None, None, false) => self.report_lost(record, "no recipe"),
         }
     }
 
-    /// The recipe holds, but the version was judged by other checks since.
-    fn checks(&mut self, record: &Record<'_>, kept: &Manifest, key: String) {
-        let checks = self.prints.checks(&record.image);
+    /// Updates the checks of a manifest after a recheck of the version.
+    fn update_checks(&mut self, record: &Record<'_>, stored: &Manifest, key: String) {
+        let checks = self.prints.checks_digest(&record.image);
         if checks != record.tag(tags::CHECKS) {
-            return self.lose(record, "the checks passed last");
+            return self.report_lost(record, "no current checks");
         }
         let controls = self.prints.controls(&record.image);
-        let text = text(&Manifest {
+        let text = manifest_text(&Manifest {
             checks,
             controls,
-            ..kept.clone()
+            ..stored.clone()
         });
-        let what = format!(
-            "the recipe of {} {} has other checks than its tags",
+        let description = format!(
+            "the checks in the recipe of {} {} do not match its tags",
             record.image, record.version
         );
-        self.mend(what, Action::Remember { key, text });
+        self.repair(description, Action::PutObject { key, text });
     }
 
-    /// The recipe of a version, from the catalog as it is now, if that is what the version was made from.
-    fn again(&self, record: &Record<'_>) -> Option<String> {
+    /// Returns the manifest of a version if the catalog still has the same inputs.
+    fn rebuild_manifest(&self, record: &Record<'_>) -> Option<String> {
         let image = self
             .catalog
             .images
             .get(&record.image)
             .filter(|i| i.arch == record.arch)?;
         let fits = self.prints.recipe(image).digest() == record.tag(tags::RECIPE)
-            && self.prints.checks(&image.name) == record.tag(tags::CHECKS);
+            && self.prints.checks_digest(&image.name) == record.tag(tags::CHECKS);
         let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
-        let made = || {
-            let mut made = fingerprint::manifest(
+        let rebuilt = || {
+            let mut rebuilt = fingerprint::build_manifest(
                 self.catalog,
                 image,
                 record.version,
                 &record.tag(tags::RUN).into(),
             );
-            (made.base, made.parent, made.commit) =
+            (rebuilt.base, rebuilt.parent, rebuilt.commit) =
                 (tag(tags::BASE), tag(tags::PARENT), tag(tags::COMMIT));
-            text(&made)
+            manifest_text(&rebuilt)
         };
-        fits.then(made)
+        fits.then(rebuilt)
     }
 
-    fn facts(&mut self, record: &Record<'_>) {
+    fn check_facts(&mut self, record: &Record<'_>) {
         for (phase, lost) in [
             (Phase::Build, "no facts of the build"),
             (Phase::Boot, "no facts"),
@@ -204,42 +216,49 @@ impl Clerk<'_> {
                 record.version,
                 phase,
             );
-            let of = format!("{} {} ({})", record.image, record.version, record.arch);
-            let what = format!(
-                "the facts of {of} from its {} checks are missing",
+            let name = format!("{} {} ({})", record.image, record.version, record.arch);
+            let description = format!(
+                "the facts of {name} from its {} checks are missing",
                 phase.as_str()
             );
-            self.found(record, key, what, lost);
+            self.check_object(record, key, description, lost);
         }
     }
 
-    fn result(&mut self, record: &Record<'_>) {
+    fn check_run_result(&mut self, record: &Record<'_>) {
         let run = record.tag(tags::RUN);
-        let what = format!(
-            "the result of run {run} is missing, which released {} {}",
+        let description = format!(
+            "the result of run {run}, which released {} {}, is missing",
             record.image, record.version
         );
-        self.found(
+        self.check_object(
             record,
             keys::report(&self.catalog.settings.name, &run.into()),
-            what,
+            description,
             "no result of the run",
         );
     }
 
-    /// What is missing comes from the run's own directory, where that is on this machine.
-    fn found(&mut self, record: &Record<'_>, key: String, what: String, lost: &'static str) {
+    /// Restores a missing object from the run directory, if that is on this machine.
+    fn check_object(
+        &mut self,
+        record: &Record<'_>,
+        key: String,
+        description: String,
+        lost: &'static str,
+    ) {
         if self.store_inventory.keys.contains(&key) {
             return;
         }
-        match self.store_inventory.found.get(&key).cloned() {
-            Some(text) => self.mend(what, Action::Remember { key, text }),
-            None => self.lose(record, lost),
+        match self.store_inventory.recoverable.get(&key).cloned() {
+            Some(text) => self.repair(description, Action::PutObject { key, text }),
+            None => self.report_lost(record, lost),
         }
     }
 
-    /// Who may launch a disabled AMI is known from its tag, or, if they are too many for a tag, from the store.
-    fn permissions(&mut self, record: &Record<'_>) {
+    /// Checks the launch permissions of a disabled AMI. They are in its tag, or in the store if
+    /// they do not fit.
+    fn check_permissions(&mut self, record: &Record<'_>) {
         let (ami, region) = (&record.ami.id, &record.ami.region);
         let mut words = record.tag(tags::PERMISSIONS).split_whitespace();
         let count: usize = words.next().and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -249,14 +268,15 @@ impl Clerk<'_> {
             && missing > 0
             && !self.store_inventory.keys.contains(&key)
         {
-            let what = format!("{missing} of the {count} launch permissions of {ami} in {region}");
-            self.find(what, None, true);
+            let description =
+                format!("{missing} of the {count} launch permissions of {ami} in {region}");
+            self.report(description, None, true);
         }
     }
 }
 
-fn text(manifest: &Manifest) -> String {
-    String::from_utf8(manifest::write(manifest)).unwrap_or_default()
+fn manifest_text(manifest: &Manifest) -> String {
+    String::from_utf8(manifest::format_manifest(manifest)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Owns the tests of what the doctor makes of a store that does not agree with the tags.
+//! Tests of the comparison of the store with the tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare;
+use super::audit_store;
 use crate::catalog::{Catalog, load};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{
     Ami, AmiId, Evidence, INVENTORY_SCHEMA, Inventory, Manifest, StoreInventory, Tags,
 };
-use crate::plan::fingerprint::{Fingerprints, manifest};
+use crate::plan::fingerprint::{Fingerprints, build_manifest};
 use crate::plan::step::Action;
 
 const RECIPE: &str = "acme/images/jdk/x86_64/20261101.1/recipe.json";
@@ -28,14 +28,17 @@ fn catalog(checks: &str) -> Catalog {
             format!("source: {{owner: amazon, name: x-*}}\npackages: [jdk]\n{checks}").into_bytes(),
         ),
     ]);
-    let (catalog, findings) = load(&files);
-    catalog.unwrap_or_else(|| panic!("{findings:?}"))
+    let (catalog, discrepancies) = load(&files);
+    catalog.unwrap_or_else(|| panic!("{discrepancies:?}"))
 }
 
 fn ami(catalog: &Catalog, more: &[(&str, &str)]) -> Ami {
     let image = &catalog.images[&"jdk".into()];
     let prints = Fingerprints::new(catalog);
-    let (recipe, checks) = (prints.recipe(image).digest(), prints.checks(&image.name));
+    let (recipe, checks) = (
+        prints.recipe(image).digest(),
+        prints.checks_digest(&image.name),
+    );
     let mut tags: Tags = [
         (tags::SCHEMA, "1"),
         (tags::CATALOG, "acme"),
@@ -69,8 +72,8 @@ fn ami(catalog: &Catalog, more: &[(&str, &str)]) -> Ami {
     }
 }
 
-fn whole(catalog: &Catalog) -> StoreInventory {
-    let made = manifest(
+fn complete_store(catalog: &Catalog) -> StoreInventory {
+    let manifest_of = build_manifest(
         catalog,
         &catalog.images[&"jdk".into()],
         "20261101.1".parse().expect("it"),
@@ -78,18 +81,18 @@ fn whole(catalog: &Catalog) -> StoreInventory {
     );
     StoreInventory {
         location: "here".to_owned(),
-        unread: None,
+        unreachable: None,
         keys: BTreeSet::from([RECIPE, FACTS, BUILT, RESULT].map(str::to_owned)),
-        recipes: BTreeMap::from([(RECIPE.to_owned(), made)]),
-        found: BTreeMap::new(),
+        recipes: BTreeMap::from([(RECIPE.to_owned(), manifest_of)]),
+        recoverable: BTreeMap::new(),
     }
 }
 
-/// What is done about it, then what is only said; `lost` stands before what nobody can make again.
-fn healed(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, Vec<String>) {
+/// Returns the repairs and the remaining reports. `lost` marks evidence that cannot be recreated.
+fn audit(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, Vec<String>) {
     let inventory = Inventory {
         schema: INVENTORY_SCHEMA,
-        taken: "2026-11-10T00:00:00Z".parse().expect("time"),
+        captured_at: "2026-11-10T00:00:00Z".parse().expect("time"),
         account: "123456789012".to_owned(),
         caller: "me".to_owned(),
         commit: None,
@@ -97,47 +100,48 @@ fn healed(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, V
         sources: BTreeMap::new(),
         references: Vec::new(),
         parameters: Vec::new(),
-        unread: Vec::new(),
+        unreachable: Vec::new(),
         evidence: Evidence {
             store: Some(store),
             ..Evidence::default()
         },
     };
-    let (findings, steps) = compare(catalog, &inventory);
-    let mended = findings
+    let (discrepancies, steps) = audit_store(catalog, &inventory);
+    let repairable = discrepancies
         .iter()
-        .filter(|f| !f.lost && f.by_hand.is_none())
+        .filter(|f| !f.lost && f.manual_action.is_none())
         .count();
     assert_eq!(
-        mended,
+        repairable,
         steps.len(),
-        "every finding has its repair: {findings:?}"
+        "every discrepancy has a repair: {discrepancies:?}"
     );
     let done = steps.into_iter().map(|s| match s.action {
-        Action::Remember { key, text } => format!("{key} = {text}"),
-        Action::Forget { key } => format!("{key} is removed"),
+        Action::PutObject { key, text } => format!("{key} = {text}"),
+        Action::DeleteObject { key } => format!("{key} is removed"),
         other => panic!("{other:?}"),
     });
-    let said = findings
+    let outcome = discrepancies
         .into_iter()
-        .filter(|f| f.lost || f.by_hand.is_some());
+        .filter(|f| f.lost || f.manual_action.is_some());
     (
         done.collect(),
-        said.map(|f| {
-            if f.lost {
-                format!("lost {}", f.what)
-            } else {
-                f.what
-            }
-        })
-        .collect(),
+        outcome
+            .map(|f| {
+                if f.lost {
+                    format!("lost {}", f.description)
+                } else {
+                    f.description
+                }
+            })
+            .collect(),
     )
 }
 
-/// The recipe that the only repair writes.
-fn rewritten(healed: (Vec<String>, Vec<String>)) -> Manifest {
-    let ([one], []) = (healed.0.as_slice(), healed.1.as_slice()) else {
-        panic!("{healed:?}")
+/// Returns the manifest that the only repair writes.
+fn rebuilt_manifest(audit: (Vec<String>, Vec<String>)) -> Manifest {
+    let ([one], []) = (audit.0.as_slice(), audit.1.as_slice()) else {
+        panic!("{audit:?}")
     };
     let text = one
         .strip_prefix(&format!("{RECIPE} = "))
@@ -145,57 +149,57 @@ fn rewritten(healed: (Vec<String>, Vec<String>)) -> Manifest {
     serde_json::from_str(text).expect("a manifest")
 }
 
-fn nothing() -> (Vec<String>, Vec<String>) {
+fn no_output() -> (Vec<String>, Vec<String>) {
     (Vec::new(), Vec::new())
 }
 
 #[test]
-fn a_store_that_agrees_and_history_are_no_findings() {
+fn consistent_store_has_no_discrepancies() {
     let acme = catalog("");
-    let mut store = whole(&acme);
+    let mut store = complete_store(&acme);
     store.keys.insert(keys::manifest(
         &"acme".into(),
         &"jdk".into(),
         "x86_64".parse().expect("it"),
         "20260101.1".parse().expect("it"),
     ));
-    assert_eq!(healed(&acme, ami(&acme, &[]), store), nothing());
-    // What is on the way out, withdrawn or not finished needs no evidence any more, or none yet.
+    assert_eq!(audit(&acme, ami(&acme, &[]), store), no_output());
+    // Retiring, revoked and candidate versions need no evidence.
     for state in ["candidate", "revoked", "retiring"] {
         assert_eq!(
-            healed(
+            audit(
                 &acme,
                 ami(&acme, &[(tags::STATE, state)]),
                 StoreInventory::default()
             ),
-            nothing(),
+            no_output(),
             "{state}"
         );
     }
 }
 
 #[test]
-fn a_recipe_is_made_again_only_from_the_catalog_that_the_tags_have_the_digests_of() {
+fn doctor_rebuilds_recipe_only_from_matching_catalog() {
     let acme = catalog("");
     let missing = || {
-        let mut store = whole(&acme);
+        let mut store = complete_store(&acme);
         store.keys.remove(RECIPE);
         store.recipes.clear();
         store
     };
-    let made = rewritten(healed(&acme, ami(&acme, &[]), missing()));
-    let wanted = whole(&acme).recipes[RECIPE].clone();
+    let manifest_of = rebuilt_manifest(audit(&acme, ami(&acme, &[]), missing()));
+    let expected = complete_store(&acme).recipes[RECIPE].clone();
     assert_eq!(
-        made,
+        manifest_of,
         Manifest {
             base: Some("eu-west-1:ami-0".to_owned()),
-            ..wanted.clone()
+            ..expected.clone()
         }
     );
     for tag in [tags::RECIPE, tags::CHECKS] {
-        let said = healed(&acme, ami(&acme, &[(tag, "older")]), missing());
+        let outcome = audit(&acme, ami(&acme, &[(tag, "older")]), missing());
         assert_eq!(
-            said,
+            outcome,
             (
                 vec![],
                 vec!["lost no recipe of jdk (x86_64) 20261101.1".to_owned()]
@@ -203,30 +207,31 @@ fn a_recipe_is_made_again_only_from_the_catalog_that_the_tags_have_the_digests_o
             "{tag}"
         );
     }
-    // What can't be read is replaced by what can be made, and otherwise left: a newer bakeline may have written it.
+    // An invalid recipe is replaced if it can be rebuilt, and is otherwise not changed: a newer
+    // bakeline may have written it.
     let unreadable = || StoreInventory {
         recipes: BTreeMap::new(),
-        ..whole(&acme)
+        ..complete_store(&acme)
     };
     assert_eq!(
-        rewritten(healed(&acme, ami(&acme, &[]), unreadable())).recipe,
-        wanted.recipe
+        rebuilt_manifest(audit(&acme, ami(&acme, &[]), unreadable())).recipe,
+        expected.recipe
     );
-    let left = healed(&acme, ami(&acme, &[(tags::RECIPE, "older")]), unreadable());
+    let left = audit(&acme, ami(&acme, &[(tags::RECIPE, "older")]), unreadable());
     assert_eq!(
         left,
         (
             vec![],
-            vec!["lost no recipe that can be read of jdk (x86_64) 20261101.1".to_owned()]
+            vec!["lost no valid recipe of jdk (x86_64) 20261101.1".to_owned()]
         )
     );
 }
 
 #[test]
-fn a_recipe_of_another_build_is_replaced_or_removed_and_other_checks_are_brought_up_to_date() {
+fn doctor_replaces_wrong_recipe_and_updates_checks() {
     let acme = catalog("");
     let with = |change: &dyn Fn(&mut Manifest)| {
-        let mut store = whole(&acme);
+        let mut store = complete_store(&acme);
         change(store.recipes.get_mut(RECIPE).expect("it"));
         store
     };
@@ -236,65 +241,65 @@ fn a_recipe_of_another_build_is_replaced_or_removed_and_other_checks_are_brought
         &|m| m.image = "jre".into(),
     ];
     for change in wrong {
-        let wanted = whole(&acme).recipes[RECIPE].recipe.clone();
+        let expected = complete_store(&acme).recipes[RECIPE].recipe.clone();
         assert_eq!(
-            rewritten(healed(&acme, ami(&acme, &[]), with(change))).recipe,
-            wanted
+            rebuilt_manifest(audit(&acme, ami(&acme, &[]), with(change))).recipe,
+            expected
         );
         let older = ami(&acme, &[(tags::CHECKS, "older")]);
         assert_eq!(
-            healed(&acme, older, with(change)),
+            audit(&acme, older, with(change)),
             (vec![format!("{RECIPE} is removed")], vec![])
         );
     }
-    // A recheck moved the tag, and the store did not take the news.
+    // A recheck changed the tag, but the store did not accept the new manifest.
     let judged = catalog("checks: [{file: /etc/motd}]\n");
-    let mut store = whole(&acme);
+    let mut store = complete_store(&acme);
     store.recipes.get_mut(RECIPE).expect("it").reasons = vec!["it was time".to_owned()];
-    let now = rewritten(healed(&judged, ami(&judged, &[]), store.clone()));
+    let now = rebuilt_manifest(audit(&judged, ami(&judged, &[]), store.clone()));
     assert_eq!(
         (now.checks.as_str(), now.controls.len()),
         (ami(&judged, &[]).tags[tags::CHECKS].as_str(), 1)
     );
     assert_eq!(now.reasons, ["it was time"], "the rest stays");
-    let said = healed(&judged, ami(&judged, &[(tags::CHECKS, "another")]), store);
+    let outcome = audit(&judged, ami(&judged, &[(tags::CHECKS, "another")]), store);
     assert_eq!(
-        said,
+        outcome,
         (
             vec![],
-            vec!["lost the checks passed last of jdk (x86_64) 20261101.1".to_owned()]
+            vec!["lost no current checks of jdk (x86_64) 20261101.1".to_owned()]
         )
     );
 }
 
 #[test]
-fn facts_and_results_come_from_the_run_directory_or_are_lost() {
+fn doctor_restores_evidence_from_run_directory() {
     let acme = catalog("");
     for (key, lost) in [
         (FACTS, "no facts"),
         (BUILT, "no facts of the build"),
         (RESULT, "no result of the run"),
     ] {
-        let mut store = whole(&acme);
+        let mut store = complete_store(&acme);
         store.keys.remove(key);
-        let said = healed(&acme, ami(&acme, &[]), store.clone());
+        let outcome = audit(&acme, ami(&acme, &[]), store.clone());
         assert_eq!(
-            said,
+            outcome,
             (
                 vec![],
                 vec![format!("lost {lost} of jdk (x86_64) 20261101.1")]
             )
         );
-        store.found.insert(key.to_owned(), "{}".to_owned());
+        store.recoverable.insert(key.to_owned(), "{}".to_owned());
         assert_eq!(
-            healed(&acme, ami(&acme, &[]), store),
+            audit(&acme, ami(&acme, &[]), store),
             (vec![format!("{key} = {{}}")], vec![])
         );
     }
 }
 
 #[test]
-fn launch_permissions_that_are_nowhere_are_said_and_a_store_that_is_away_is_a_finding_for_later() {
+fn doctor_reports_lost_permissions_and_unreachable_store() {
     let acme = catalog("");
     let disabled = |tag: &str| {
         let more = [(tags::STATE, "retiring"), (tags::PERMISSIONS, tag)];
@@ -305,26 +310,29 @@ fn launch_permissions_that_are_nowhere_are_said_and_a_store_that_is_away_is_a_fi
     };
     let all = "2 111111111111 222222222222";
     assert_eq!(
-        healed(&acme, disabled(all), whole(&acme)),
-        nothing(),
+        audit(&acme, disabled(all), complete_store(&acme)),
+        no_output(),
         "the tag has all of them"
     );
     let lost = "lost 1 of the 2 launch permissions of ami-1 in eu-west-1".to_owned();
     assert_eq!(
-        healed(&acme, disabled("2 111111111111"), whole(&acme)),
+        audit(&acme, disabled("2 111111111111"), complete_store(&acme)),
         (vec![], vec![lost])
     );
-    let mut store = whole(&acme);
+    let mut store = complete_store(&acme);
     store
         .keys
         .insert("acme/permissions/eu-west-1/ami-1.json".to_owned());
-    assert_eq!(healed(&acme, disabled("2 111111111111"), store), nothing());
+    assert_eq!(audit(&acme, disabled("2 111111111111"), store), no_output());
     let away = StoreInventory {
-        unread: Some("no answer".to_owned()),
+        unreachable: Some("no answer".to_owned()),
         ..StoreInventory::default()
     };
     assert_eq!(
-        healed(&acme, ami(&acme, &[]), away),
-        (vec![], vec!["it could not be read: no answer".to_owned()])
+        audit(&acme, ami(&acme, &[]), away),
+        (
+            vec![],
+            vec!["the store could not be read: no answer".to_owned()]
+        )
     );
 }

@@ -1,12 +1,12 @@
-//! Owns DESIGN's cumulative table, for every combination of causes.
+//! Property tests of the cumulative table, for every combination of causes.
 
 use proptest::prelude::*;
 
-use super::{ami, catalog, decided, inventory, released};
+use super::{ami, catalog, decisions_for, inventory, released};
 use crate::lifecycle::tags;
 use crate::model::{Ami, Tags};
 
-/// One row of circumstances.
+/// Circumstances of a decision.
 #[derive(Debug, Clone)]
 struct Case {
     custom: bool,
@@ -43,8 +43,8 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// What the planner says of the image in this case.
-fn said(case: &Case) -> String {
+/// Returns the decision of the planner in this case.
+fn decision(case: &Case) -> String {
     let rules = format!(
         "rebase_after: {}\n{}",
         case.rebase_after,
@@ -76,13 +76,13 @@ fn said(case: &Case) -> String {
         (tags::STATE, case.state.to_owned()),
     ];
     let more: Vec<(&str, &str)> = more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let made = |ami: Ami| Ami {
+    let created_early = |ami: Ami| Ami {
         created: "2026-11-01T00:00:00Z".to_owned(),
         ..ami
     };
-    let mut images = vec![made(released(&old, name, "20261101.1", &more))];
+    let mut images = vec![created_early(released(&old, name, "20261101.1", &more))];
     if case.newer_revoked {
-        images.push(made(released(
+        images.push(created_early(released(
             &old,
             name,
             "20261105.1",
@@ -103,10 +103,10 @@ fn said(case: &Case) -> String {
     } else if case.origin_newer {
         vendor = "ami-vendor-2";
     }
-    decided(&new, &inventory(images, Some(vendor)), &[name], case.forced).join("\n")
+    decisions_for(&new, &inventory(images, Some(vendor)), &[name], case.forced).join("\n")
 }
 
-/// What DESIGN's table says.
+/// Returns the base that the table of the design requires.
 fn expected(case: &Case) -> &'static str {
     let due = case.forced || case.aged;
     if !(due || case.origin_newer || case.recipe) {
@@ -116,7 +116,7 @@ fn expected(case: &Case) -> &'static str {
     let from_origin =
         case.origin_newer || case.recipe || withdrawn || case.depth >= case.rebase_after;
     match (from_origin, case.custom, case.origin_newer) {
-        (false, _, _) => "on its last good build 20261101.1",
+        (false, _, _) => "on last good build 20261101.1",
         (true, false, false) => "on name of ami-vendor (ami-vendor)",
         (true, false, true) => "on name of ami-vendor-2 (ami-vendor-2)",
         (true, true, false) => "on base 20261101.1 (ami-base-20261101.1)",
@@ -128,16 +128,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_an_image_is_built_on_follows_the_table(case in cases()) {
-        let said = said(&case);
-        prop_assert!(said.contains(expected(&case)), "{}\nnot: {}", said, expected(&case));
+    fn base_follows_the_cumulative_table(case in cases()) {
+        let actual = decision(&case);
+        prop_assert!(actual.contains(expected(&case)), "{}\nnot: {}", actual, expected(&case));
     }
 }
 
-/// Builds on itself are counted by the tag, and without it by following `bakeline:base`; the source behind them is known
-/// by its tag after the chain's AMIs are gone.
+/// Builds are counted by the tag, or by following `bakeline:base` without it. The tag also names
+/// the source after the AMIs of the chain are gone.
 #[test]
-fn a_chain_is_counted_and_its_source_remembered() {
+fn chain_keeps_its_length_and_source() {
     let c = catalog(&[(
         "images/base.yaml",
         "source: {owner: amazon, name: debian-*}\nrebase_after: 2\n",
@@ -160,22 +160,22 @@ fn a_chain_is_counted_and_its_source_remembered() {
     let first = on("20261101.1", "ami-vendor");
     let second = on("20261102.1", "ami-base-20261101.1");
     let third = on("20261103.1", "ami-base-20261102.1");
-    let says = |images: Vec<Ami>, force| {
-        decided(&c, &inventory(images, Some("ami-vendor")), &["base"], force).join("")
+    let decision_for = |images: Vec<Ami>, force| {
+        decisions_for(&c, &inventory(images, Some("ami-vendor")), &["base"], force).join("")
     };
     let all = vec![first.clone(), second.clone(), third.clone()];
     assert!(
-        says(all.clone(), false).contains("keep"),
+        decision_for(all.clone(), false).contains("keep"),
         "{}",
-        says(all.clone(), false)
+        decision_for(all.clone(), false)
     );
-    assert!(says(vec![first, second], true).contains("last good build 20261102.1"));
+    assert!(decision_for(vec![first, second], true).contains("last good build 20261102.1"));
     assert!(
-        says(all, true).contains("on name of ami-vendor"),
+        decision_for(all, true).contains("on name of ami-vendor"),
         "two builds on itself are enough"
     );
 
-    // The ancestors were pruned: without the tag nobody knows the source, with it nothing moved.
+    // The ancestors were pruned: the source is unknown without the tag, and unchanged with it.
     let tagged: Tags = third
         .tags
         .clone()
@@ -187,20 +187,20 @@ fn a_chain_is_counted_and_its_source_remembered() {
         .collect();
     let alone = ami("ami-base-20261103.1", tagged);
     assert!(
-        says(vec![alone.clone()], false).contains("keep"),
+        decision_for(vec![alone.clone()], false).contains("keep"),
         "{}",
-        says(vec![alone.clone()], false)
+        decision_for(vec![alone.clone()], false)
     );
-    assert!(says(vec![alone], true).contains("last good build 20261103.1"));
+    assert!(decision_for(vec![alone], true).contains("last good build 20261103.1"));
 }
 
 fn tag(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
 }
 
-/// A vendor that takes its newest AMI back makes nothing newer.
+/// A vendor that removes its newest AMI does not make an older one newer.
 #[test]
-fn an_older_source_is_no_newer_one() {
+fn older_source_starts_no_build() {
     let c = catalog(&[]);
     let base = released(
         &c,
@@ -208,7 +208,7 @@ fn an_older_source_is_no_newer_one() {
         "20261101.1",
         &[(tags::SOURCE, "ami-gone 2026-12-01T00:00:00Z")],
     );
-    let got = decided(
+    let got = decisions_for(
         &c,
         &inventory(vec![base.clone()], Some("ami-vendor")),
         &["base"],
@@ -221,12 +221,12 @@ fn an_older_source_is_no_newer_one() {
         "20261101.1",
         &[(tags::SOURCE, "ami-gone 2026-10-01T00:00:00Z")],
     );
-    let got = decided(
+    let got = decisions_for(
         &c,
         &inventory(vec![older], Some("ami-vendor")),
         &["base"],
         false,
     );
-    let words = "because source is newer: name of ami-vendor (ami-vendor) of 2026-11-22 after ami-gone of 2026-10-01";
-    assert!(got[0].contains(words), "{}", got[0]);
+    let expected_text = "because source is newer: name of ami-vendor (ami-vendor) of 2026-11-22 after ami-gone of 2026-10-01";
+    assert!(got[0].contains(expected_text), "{}", got[0]);
 }

@@ -1,4 +1,4 @@
-//! Owns the table of release decisions: build, recheck, keep or blocked, on what, and why.
+//! Tests of release decisions: verdicts, bases and reasons.
 
 mod cumulative;
 mod reasons;
@@ -6,18 +6,18 @@ mod saved;
 
 use std::collections::BTreeMap;
 
-use super::{Request, plan};
+use super::{ReleaseRequest, plan_release};
 use crate::catalog::{Catalog, load};
 use crate::lifecycle::tags;
 use crate::model::{
     Ami, AmiId, Evidence, INVENTORY_SCHEMA, ImageName, Inventory, Region, RunId, Tags,
 };
 use crate::plan::fingerprint::Recipe;
-use crate::plan::step::{Decision, Verdict};
+use crate::plan::step::{Decision, PlanVerdict};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
-/// A base image and a child, with these files changed.
+/// Returns a catalog of a base image and a child, with these files changed.
 fn catalog(changed: &[(&str, &str)]) -> Catalog {
     let sound = [
         ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
@@ -57,7 +57,7 @@ fn ami(id: &str, tags: Tags) -> Ami {
     }
 }
 
-/// An AMI that a release of `catalog` would have left, with some tags different.
+/// Returns an AMI as a release of `catalog` creates it, with some tags different.
 fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
     let (name, id) = (ImageName::from(image), format!("ami-{image}-{version}"));
     let mut tags: Tags = [
@@ -71,7 +71,7 @@ fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]
         (tags::CURRENT, "Test=2026-11-01T00:00:00Z".to_owned()),
         (
             tags::RECIPE,
-            Recipe::of(catalog, &catalog.images[&name]).digest(),
+            Recipe::from_image(catalog, &catalog.images[&name]).digest(),
         ),
         (
             tags::CHECKS,
@@ -91,7 +91,7 @@ fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]
 fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
     Inventory {
         schema: INVENTORY_SCHEMA,
-        taken: NOW.parse().expect("time"),
+        captured_at: NOW.parse().expect("time"),
         account: String::new(),
         caller: "me".to_owned(),
         commit: None,
@@ -103,7 +103,7 @@ fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
         references: Vec::new(),
         evidence: Evidence::default(),
         parameters: Vec::new(),
-        unread: Vec::new(),
+        unreachable: Vec::new(),
     }
 }
 
@@ -114,13 +114,18 @@ fn both(catalog: &Catalog) -> Vec<Ami> {
     ]
 }
 
-/// `image: verdict version on … because …` for each decision.
-fn decided(catalog: &Catalog, inventory: &Inventory, images: &[&str], force: bool) -> Vec<String> {
+/// Returns `image: verdict version on … because …` for each decision.
+fn decisions_for(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    images: &[&str],
+    force: bool,
+) -> Vec<String> {
     let images = images.iter().map(|i| ImageName::from(*i)).collect();
-    let plan = plan(
+    let plan = plan_release(
         catalog,
         inventory,
-        &Request {
+        &ReleaseRequest {
             images,
             force,
             run: RunId::from("run"),
@@ -147,7 +152,7 @@ fn decided(catalog: &Catalog, inventory: &Inventory, images: &[&str], force: boo
             .count();
         assert_eq!(
             steps > 0,
-            matches!(decision.verdict, Verdict::Build | Verdict::Recheck),
+            matches!(decision.verdict, PlanVerdict::Build | PlanVerdict::Recheck),
             "{decision:?}"
         );
     }
@@ -155,10 +160,10 @@ fn decided(catalog: &Catalog, inventory: &Inventory, images: &[&str], force: boo
 }
 
 #[test]
-fn a_first_release_builds_everything_parents_first() {
+fn first_release_builds_parents_first() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &inventory(vec![], Some("ami-vendor")), &[], false),
+        decisions_for(&c, &inventory(vec![], Some("ami-vendor")), &[], false),
         [
             "base: build 20261122.1 on name of ami-vendor (ami-vendor) because no released version yet",
             "jdk: build 20261122.1 on base 20261122.1 of this run because no released version yet",
@@ -167,10 +172,10 @@ fn a_first_release_builds_everything_parents_first() {
 }
 
 #[test]
-fn nothing_changed_keeps_everything() {
+fn unchanged_catalog_keeps_all_images() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &inventory(both(&c), Some("ami-vendor")), &[], false),
+        decisions_for(&c, &inventory(both(&c), Some("ami-vendor")), &[], false),
         [
             "base: keep 20261101.1 because nothing changed since this version",
             "jdk: keep 20261101.1 because nothing changed since this version",
@@ -178,9 +183,9 @@ fn nothing_changed_keeps_everything() {
     );
 }
 
-/// What moved, and what each image is then built on; the child follows its parent.
+/// Each change decides the base of each image. The child follows its parent.
 #[test]
-fn what_moved_decides_what_is_built_and_on_what() {
+fn changed_input_decides_build_and_base() {
     let c = catalog(&[]);
     let old = |c: &Catalog| inventory(both(c), Some("ami-vendor"));
     let keep = "keep";
@@ -230,14 +235,14 @@ fn what_moved_decides_what_is_built_and_on_what() {
             "on base 20261122.1 of this run",
         ),
     ] {
-        let got = decided(now, &inventory, &[], false);
+        let got = decisions_for(now, &inventory, &[], false);
         assert!(got[0].contains(base_does), "{what}: {}", got[0]);
         assert!(got[1].contains(jdk_does), "{what}: {}", got[1]);
     }
 }
 
 #[test]
-fn a_parent_released_alone_makes_the_child_older() {
+fn newer_parent_rebuilds_child() {
     let c = catalog(&[]);
     let mut images = both(&c);
     images.push(released(
@@ -246,7 +251,7 @@ fn a_parent_released_alone_makes_the_child_older() {
         "20261115.1",
         &[(tags::CURRENT, "Test=2026-11-15T00:00:00Z")],
     ));
-    let got = decided(&c, &inventory(images, Some("ami-vendor")), &["jdk"], false);
+    let got = decisions_for(&c, &inventory(images, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(got.len(), 1);
     assert!(
         got[0].contains("on base 20261115.1 (ami-base-20261115.1)"),
@@ -256,16 +261,16 @@ fn a_parent_released_alone_makes_the_child_older() {
 }
 
 #[test]
-fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
+fn forced_build_starts_from_last_good_build() {
     let c = catalog(&[]);
-    let got = decided(
+    let got = decisions_for(
         &c,
         &inventory(both(&c), Some("ami-vendor")),
         &["base"],
         true,
     );
     assert!(
-        got[0].starts_with("base: build 20261122.1 on its last good build 20261101.1"),
+        got[0].starts_with("base: build 20261122.1 on last good build 20261101.1"),
         "{}",
         got[0]
     );
@@ -274,34 +279,34 @@ fn a_forced_build_goes_on_from_the_last_good_one_unless_that_is_held() {
         ("revoked", "on name of ami-vendor"),
     ] {
         let images = vec![released(&c, "base", "20261101.1", &[(tags::STATE, state)])];
-        let got = decided(&c, &inventory(images, Some("ami-vendor")), &["base"], true);
+        let got = decisions_for(&c, &inventory(images, Some("ami-vendor")), &["base"], true);
         assert!(got[0].contains(words), "{state}: {}", got[0]);
     }
 }
 
 #[test]
-fn without_a_source_the_base_and_its_children_are_blocked_with_the_place_to_look() {
+fn missing_source_blocks_base_and_children() {
     let c = catalog(&[]);
-    let got = decided(&c, &inventory(vec![], None), &[], false);
+    let got = decisions_for(&c, &inventory(vec![], None), &[], false);
     assert_eq!(
         got[0],
         "base: blocked because source not found: no available AMI named `debian-*` of owner `amazon` in eu-west-1"
     );
     assert_eq!(
         got[1],
-        "jdk: blocked because its parent `base` has no released version and can't be built now"
+        "jdk: blocked because its parent `base` has no released version and cannot be built now"
     );
 }
 
 #[test]
-fn a_child_asked_for_alone_brings_only_parents_that_have_nothing_yet() {
+fn requested_child_builds_only_missing_parents() {
     let c = catalog(&[]);
     assert_eq!(
-        decided(&c, &inventory(vec![], Some("ami-vendor")), &["jdk"], false).len(),
+        decisions_for(&c, &inventory(vec![], Some("ami-vendor")), &["jdk"], false).len(),
         2
     );
     let base = vec![released(&c, "base", "20261101.1", &[])];
-    let got = decided(&c, &inventory(base, Some("ami-vendor")), &["jdk"], false);
+    let got = decisions_for(&c, &inventory(base, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(
         got,
         [
@@ -311,13 +316,13 @@ fn a_child_asked_for_alone_brings_only_parents_that_have_nothing_yet() {
 }
 
 #[test]
-fn versions_count_up_from_candidates_and_revoked_ones_too() {
+fn next_version_follows_candidates_and_revoked_versions() {
     let c = catalog(&[]);
     let images = ["candidate", "revoked"]
         .iter()
         .zip(1..)
         .map(|(s, n)| released(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
-    let got = decided(
+    let got = decisions_for(
         &c,
         &inventory(images.collect(), Some("ami-vendor")),
         &["base"],
@@ -331,7 +336,7 @@ fn versions_count_up_from_candidates_and_revoked_ones_too() {
 }
 
 #[test]
-fn a_recipe_knows_neither_run_nor_folder_nor_the_order_of_keys() {
+fn recipe_ignores_order_of_keys() {
     let (one, other) = (
         catalog(&[]),
         catalog(&[(
@@ -339,7 +344,7 @@ fn a_recipe_knows_neither_run_nor_folder_nor_the_order_of_keys() {
             "files:\n  - {destination: /etc/motd, source: motd}\npackages: [jdk]\nparent: base\n",
         )]),
     );
-    let digest = |c: &Catalog| Recipe::of(c, &c.images[&ImageName::from("jdk")]).digest();
+    let digest = |c: &Catalog| Recipe::from_image(c, &c.images[&ImageName::from("jdk")]).digest();
     assert_eq!(digest(&one), digest(&other));
     assert_ne!(digest(&one), digest(&catalog(&[("motd", "x")])));
 }

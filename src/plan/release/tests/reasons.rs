@@ -1,21 +1,21 @@
-//! Owns the words of each reason: they name the input that moved.
+//! Tests of the texts of reasons: they name the changed input.
 
-use super::{both, catalog, decided, inventory, released};
+use super::{both, catalog, decisions_for, inventory, released};
 use crate::catalog::Catalog;
 use crate::lifecycle::tags;
-use crate::model::{AmiId, ImageName, Inventory, Past, Probe, RunId, Update, Version};
-use crate::plan::fingerprint::manifest;
+use crate::model::{AmiId, BuildHistory, ImageName, Inventory, Probe, RunId, Update, Version};
+use crate::plan::fingerprint::build_manifest;
 
-/// The inventory after a release of `then`, with its manifests in the store.
-fn remembered(then: &Catalog) -> Inventory {
+/// Returns the inventory after a release of `then`, with its manifests in the store.
+fn released_inventory(then: &Catalog) -> Inventory {
     let mut inventory = inventory(both(then), Some("ami-vendor"));
     for image in then.images.values() {
         let version: Version = "20261101.1".parse().expect("a version");
-        let made = manifest(then, image, version, &RunId::from("r1"));
+        let manifest = build_manifest(then, image, version, &RunId::from("r1"));
         inventory
             .evidence
             .manifests
-            .insert(image.name.clone(), made);
+            .insert(image.name.clone(), manifest);
     }
     inventory
 }
@@ -25,7 +25,7 @@ const JDK: &str =
 const BASE: &str = "source: {owner: amazon, name: debian-*}\n";
 
 #[test]
-fn each_input_is_named() {
+fn reason_names_each_changed_input() {
     let c = catalog(&[]);
     let jdk = |more: &str| format!("{JDK}{more}");
     let replaced = |from: &str, to: &str| JDK.replace(from, to);
@@ -77,15 +77,20 @@ fn each_input_is_named() {
             "because template templates/provision/debian/seal.sh changed",
         ),
     ];
-    for (path, text, words) in table {
-        let got = decided(&catalog(&[(path, &text)]), &remembered(&c), &["jdk"], false);
+    for (path, text, expected) in table {
+        let got = decisions_for(
+            &catalog(&[(path, &text)]),
+            &released_inventory(&c),
+            &["jdk"],
+            false,
+        );
         assert!(
-            got[0].starts_with("jdk: build ") && got[0].ends_with(words),
-            "{path}: {}\nnot {words}",
+            got[0].starts_with("jdk: build ") && got[0].ends_with(expected),
+            "{path}: {}\nnot {expected}",
             got[0]
         );
     }
-    // What does not determine the content plans nothing.
+    // Changes that do not affect the content plan no build.
     for (path, text) in [
         ("templates/provision/debian/harden.sh", "true\n".to_owned()),
         ("images/jdk.yaml", jdk("description: other words\n")),
@@ -95,16 +100,21 @@ fn each_input_is_named() {
             "name: acme\nregions: [eu-west-1]\nbuilder: {instance_type: m5.large}\n".to_owned(),
         ),
     ] {
-        let got = decided(&catalog(&[(path, &text)]), &remembered(&c), &["jdk"], false);
+        let got = decisions_for(
+            &catalog(&[(path, &text)]),
+            &released_inventory(&c),
+            &["jdk"],
+            false,
+        );
         assert!(got[0].contains("keep"), "{path}: {}", got[0]);
     }
 }
 
 #[test]
-fn an_edit_of_the_parent_names_the_input_there_and_the_parent_here() {
+fn parent_change_names_input_and_parent() {
     let c = catalog(&[]);
     let edited = catalog(&[("images/base.yaml", &format!("{BASE}scripts: [motd]\n"))]);
-    let got = decided(&edited, &remembered(&c), &[], false);
+    let got = decisions_for(&edited, &released_inventory(&c), &[], false);
     assert!(got[0].ends_with("because script motd added"), "{}", got[0]);
     assert!(
         got[1].ends_with(
@@ -116,24 +126,24 @@ fn an_edit_of_the_parent_names_the_input_there_and_the_parent_here() {
 }
 
 #[test]
-fn a_new_control_rechecks_the_image_and_its_children_and_builds_nothing() {
+fn new_control_rechecks_image_and_children() {
     let c = catalog(&[]);
     let edited = catalog(&[(
         "images/base.yaml",
         &format!("{BASE}checks:\n  - {{file: /etc/motd}}\n"),
     )]);
-    let got = decided(&edited, &remembered(&c), &[], false);
+    let got = decisions_for(&edited, &released_inventory(&c), &[], false);
     for (image, line) in ["base", "jdk"].iter().zip(&got) {
-        let words = format!("{image}: recheck 20261101.1 because control `");
+        let expected = format!("{image}: recheck 20261101.1 because control `");
         assert!(
-            line.starts_with(&words) && line.ends_with("` added"),
+            line.starts_with(&expected) && line.ends_with("` added"),
             "{line}"
         );
     }
-    // Together with a cause to build, it is built, and on the last good build if nothing else moved.
-    let got = decided(&edited, &remembered(&c), &["base"], true);
+    // With another cause it is built, and on the last good build if no input changed.
+    let got = decisions_for(&edited, &released_inventory(&c), &["base"], true);
     assert!(
-        got[0].contains("build 20261122.1 on its last good build")
+        got[0].contains("build 20261122.1 on last good build")
             && got[0].contains("forced; control `"),
         "{}",
         got[0]
@@ -141,32 +151,32 @@ fn a_new_control_rechecks_the_image_and_its_children_and_builds_nothing() {
 }
 
 #[test]
-fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
+fn build_only_control_needs_a_build() {
     let inside = |mode: &str| {
         let check =
             format!("{BASE}checks:\n  - {{file: /etc/motd, phase: [build], mode: \"{mode}\"}}\n");
         catalog(&[("images/base.yaml", &check)])
     };
-    let got = decided(
+    let got = decisions_for(
         &inside("0600"),
-        &remembered(&inside("0644")),
+        &released_inventory(&inside("0644")),
         &["base"],
         false,
     );
     assert!(
-        got[0].contains("build 20261122.1 on its last good build 20261101.1"),
+        got[0].contains("build 20261122.1 on last good build 20261101.1"),
         "{}",
         got[0]
     );
     assert!(
-        got[0].contains("changed, which is judged inside a build only"),
+        got[0].contains("changed, which only a build can judge"),
         "{}",
         got[0]
     );
-    // One that is gone needs none.
-    let got = decided(
+    // A removed control needs no build.
+    let got = decisions_for(
         &catalog(&[]),
-        &remembered(&inside("0644")),
+        &released_inventory(&inside("0644")),
         &["base"],
         false,
     );
@@ -175,8 +185,8 @@ fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
         "{}",
         got[0]
     );
-    // Unknown which one changed: only a build is sure to judge it.
-    let got = decided(
+    // The changed control is unknown, so only a build is sure to judge it.
+    let got = decisions_for(
         &inside("0600"),
         &inventory(both(&inside("0644")), Some("ami-vendor")),
         &["base"],
@@ -190,16 +200,16 @@ fn a_control_that_is_judged_inside_builds_only_needs_a_build() {
 }
 
 #[test]
-fn a_manifest_of_another_version_is_not_believed() {
+fn manifest_of_another_version_is_ignored() {
     let (c, now) = (catalog(&[]), catalog(&[("motd", "bye\n")]));
-    let mut inventory = remembered(&c);
+    let mut inventory = released_inventory(&c);
     inventory
         .evidence
         .manifests
         .get_mut(&ImageName::from("jdk"))
         .expect("it")
         .version = "20261031.1".parse().expect("it");
-    let got = decided(&now, &inventory, &["jdk"], false);
+    let got = decisions_for(&now, &inventory, &["jdk"], false);
     assert!(
         got[0].ends_with(
             "because recipe changed since 20261101.1 (its manifest is not in the store)"
@@ -210,7 +220,7 @@ fn a_manifest_of_another_version_is_not_believed() {
 }
 
 #[test]
-fn many_changes_are_not_all_listed() {
+fn many_changes_are_summarized() {
     let many = format!(
         "{BASE}packages: [{}]\n",
         (0..20)
@@ -218,9 +228,9 @@ fn many_changes_are_not_all_listed() {
             .collect::<Vec<_>>()
             .join(", ")
     );
-    let got = decided(
+    let got = decisions_for(
         &catalog(&[("images/base.yaml", &many)]),
-        &remembered(&catalog(&[])),
+        &released_inventory(&catalog(&[])),
         &["base"],
         false,
     );
@@ -233,16 +243,15 @@ fn many_changes_are_not_all_listed() {
 }
 
 #[test]
-fn age_and_updates_make_an_image_due() {
+fn age_and_security_updates_start_a_build() {
     let aged = catalog(&[("images/base.yaml", &format!("{BASE}max_age: 20d\n"))]);
     let mut old = inventory(both(&aged), Some("ami-vendor"));
-    assert!(decided(&aged, &old, &["base"], false)[0].contains("keep"));
+    assert!(decisions_for(&aged, &old, &["base"], false)[0].contains("keep"));
     "2026-11-01T12:00:00.000Z".clone_into(&mut old.images[0].created);
-    let got = decided(&aged, &old, &["base"], false);
+    let got = decisions_for(&aged, &old, &["base"], false);
     assert!(
-        got[0].ends_with(
-            "on its last good build 20261101.1 because 21 days old, more than max_age 20d"
-        ),
+        got[0]
+            .ends_with("on last good build 20261101.1 because 21 days old, more than max_age 20d"),
         "{}",
         got[0]
     );
@@ -265,54 +274,54 @@ fn age_and_updates_make_an_image_due() {
         since: Some("2026-11-20T04:00:00Z".parse().expect("time")),
         pending,
     };
-    let mut says = |ami: &str, pending| {
+    let mut decision_for = |ami: &str, pending| {
         probed
             .evidence
             .probes
             .insert(ImageName::from("base"), probe(ami, pending));
-        decided(&c, &probed, &["base"], false).join("")
+        decisions_for(&c, &probed, &["base"], false).join("")
     };
     let pending = vec![
         update("libssl3", true),
         update("openssl", true),
         update("tzdata", false),
     ];
-    let got = says("ami-base-20261101.1", pending.clone());
-    let words = "on its last good build 20261101.1 because 2 security updates pending since 2026-11-20: libssl3, openssl";
-    assert!(got.ends_with(words), "{got}");
+    let got = decision_for("ami-base-20261101.1", pending.clone());
+    let expected = "on last good build 20261101.1 because 2 security updates pending since 2026-11-20: libssl3, openssl";
+    assert!(got.ends_with(expected), "{got}");
     assert!(
-        says("ami-base-20261101.1", vec![update("tzdata", false)]).contains("keep"),
+        decision_for("ami-base-20261101.1", vec![update("tzdata", false)]).contains("keep"),
         "not a security update"
     );
     assert!(
-        says("ami-of-an-older-version", pending).contains("keep"),
+        decision_for("ami-of-an-older-version", pending).contains("keep"),
         "a fact about another AMI"
     );
 }
 
 #[test]
-fn a_failed_attempt_is_told_but_is_no_reason_by_itself() {
+fn failed_attempt_is_reported_but_starts_no_build() {
     let c = catalog(&[]);
-    let mut inventory = remembered(&c);
+    let mut inventory = released_inventory(&c);
     let failed = Some((
         RunId::from("r9"),
         "could not build with Packer: it broke".to_owned(),
     ));
     inventory.evidence.history.insert(
         ImageName::from("jdk"),
-        Past {
+        BuildHistory {
             seconds: vec![61],
             failed,
         },
     );
-    assert!(decided(&c, &inventory, &["jdk"], false)[0].contains("keep"));
-    let got = decided(&catalog(&[("motd", "bye\n")]), &inventory, &["jdk"], false);
-    let words = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
-    assert!(got[0].ends_with(words), "{}", got[0]);
+    assert!(decisions_for(&c, &inventory, &["jdk"], false)[0].contains("keep"));
+    let got = decisions_for(&catalog(&[("motd", "bye\n")]), &inventory, &["jdk"], false);
+    let expected = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
+    assert!(got[0].ends_with(expected), "{}", got[0]);
 }
 
 #[test]
-fn a_child_is_not_layered_on_a_held_parent_and_does_not_go_back_for_it() {
+fn child_is_not_built_on_held_parent() {
     let c = catalog(&[]);
     let held = [
         (tags::STATE, "held"),
@@ -326,7 +335,7 @@ fn a_child_is_not_layered_on_a_held_parent_and_does_not_go_back_for_it() {
             released(&c, "jdk", "20261101.1", &child),
         ]
     };
-    let got = decided(
+    let got = decisions_for(
         &c,
         &inventory(images(), Some("ami-vendor")),
         &["jdk"],
@@ -334,7 +343,7 @@ fn a_child_is_not_layered_on_a_held_parent_and_does_not_go_back_for_it() {
     );
     assert!(got[0].contains("keep"), "{}", got[0]);
     let edited = catalog(&[("motd", "bye\n")]);
-    let got = decided(
+    let got = decisions_for(
         &edited,
         &inventory(images(), Some("ami-vendor")),
         &["jdk"],

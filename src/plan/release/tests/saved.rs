@@ -1,14 +1,14 @@
-//! Owns what holds of a reviewed plan: executed exactly, at any time, or refused with what moved.
+//! Tests of saved plans: executed exactly at any time, or refused with the changed facts.
 
-use super::{Request, both, catalog, inventory, released};
+use super::{ReleaseRequest, both, catalog, inventory, released};
 use crate::lifecycle::tags;
 use crate::model::{ImageName, Inventory, RunId};
-use crate::plan::release::plan;
-use crate::plan::saved::Saved;
+use crate::plan::release::plan_release;
+use crate::plan::saved::SavedRelease;
 use crate::plan::step::Action;
 
-fn request(run: &str) -> Request {
-    Request {
+fn request(run: &str) -> ReleaseRequest {
+    ReleaseRequest {
         images: vec![ImageName::from("jdk")],
         force: true,
         run: RunId::from(run),
@@ -16,23 +16,28 @@ fn request(run: &str) -> Request {
 }
 
 #[test]
-fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
+fn saved_plan_is_replanned_identically_later() {
     let c = catalog(&[("images/jdk.yaml", "parent: base\nmax_age: 30d\n")]);
     let then = inventory(both(&c), Some("ami-vendor"));
-    let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
+    let saved = SavedRelease::new(
+        &c,
+        &then,
+        &request("r1"),
+        plan_release(&c, &then, &request("r1")),
+    );
     let text = serde_json::to_vec(&saved).expect("JSON");
-    let saved: Saved = serde_json::from_slice(&text).expect("it reads back");
+    let saved: SavedRelease = serde_json::from_slice(&text).expect("it reads back");
     let later = Inventory {
-        taken: "2027-01-05T00:00:00Z".parse().expect("time"),
+        captured_at: "2027-01-05T00:00:00Z".parse().expect("time"),
         caller: "other".to_owned(),
         ..then
     };
     let today = saved
-        .today(&c, &later, &RunId::from("r2"))
+        .replan(&c, &later, &RunId::from("r2"))
         .expect("nothing moved");
     assert_eq!(
         today.decisions, saved.plan.decisions,
-        "also the version, which is of the reviewed day"
+        "including the version of the reviewed day"
     );
     let expires = today.steps.iter().find_map(|s| match &s.action {
         Action::TagCandidate { tags, .. } => tags.get(tags::EXPIRES).cloned(),
@@ -41,7 +46,7 @@ fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
     assert_eq!(
         expires.as_deref(),
         Some("2027-01-05T12:00:00Z"),
-        "what is temporary is temporary from now on"
+        "the expiry counts from now"
     );
     assert!(
         today
@@ -53,13 +58,18 @@ fn time_alone_changes_nothing_but_what_belongs_to_the_run() {
 }
 
 #[test]
-fn what_moved_is_named() {
+fn saved_plan_names_changed_facts() {
     let c = catalog(&[]);
     let then = inventory(both(&c), Some("ami-vendor"));
-    let saved = Saved::new(&c, &then, &request("r1"), plan(&c, &then, &request("r1")));
+    let saved = SavedRelease::new(
+        &c,
+        &then,
+        &request("r1"),
+        plan_release(&c, &then, &request("r1")),
+    );
     let refused = |catalog, inventory: &Inventory| {
         saved
-            .today(catalog, inventory, &RunId::from("r2"))
+            .replan(catalog, inventory, &RunId::from("r2"))
             .expect_err("moved")
             .join("; ")
     };
@@ -82,7 +92,7 @@ fn what_moved_is_named() {
         refused(&c, &inventory(more, Some("ami-vendor")))
             .contains("base: AMI ami-base-20261110.1 in eu-west-1")
     );
-    // An image that has nothing to do with it may move.
+    // An unrelated image may change.
     let other = catalog(&[("images/other.yaml", "parent: base\n")]);
-    assert!(saved.today(&other, &then, &RunId::from("r2")).is_ok());
+    assert!(saved.replan(&other, &then, &RunId::from("r2")).is_ok());
 }

@@ -30,13 +30,17 @@ async fn release_publishes_to_other_locations_and_completes_later() {
     setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = true);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images: vec![name("base")],
         force: false,
         run: "r22".into(),
     };
     let outcome = setup
-        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
+        .execute(&release::plan_release(
+            &setup.catalog,
+            &setup.inventory(),
+            &request,
+        ))
         .await;
     assert!(outcome.scopes["base"].is_done(), "{outcome:?}");
     let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
@@ -55,16 +59,16 @@ async fn release_publishes_to_other_locations_and_completes_later() {
     setup
         .cloud
         .state_at(ACCOUNT, &"us-east-1".into(), |w| w.copies_fail = false);
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         run: "r23".into(),
         ..request
     };
-    let plan = release::plan(&setup.catalog, &setup.inventory(), &request);
+    let plan = release::plan_release(&setup.catalog, &setup.inventory(), &request);
     assert!(
         plan.decisions[0]
             .reasons
             .iter()
-            .any(|r| r.contains("not yet at all places")),
+            .any(|r| r.contains("not yet at all locations")),
         "{:?}",
         plan.decisions
     );
@@ -134,10 +138,10 @@ async fn unreadable_location_fails_alone() {
     inventory
         .images
         .retain(|a| a.region != gone.region || a.owner != ACCOUNT);
-    inventory.unread = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
+    inventory.unreachable = vec![(gone, "DescribeImages in us-east-1: timed out".to_owned())];
     let image = &setup.catalog.images[&name("base")];
     for plan in [
-        rollback::plan(
+        rollback::plan_rollback(
             &setup.catalog,
             &inventory,
             image,
@@ -145,7 +149,7 @@ async fn unreadable_location_fails_alone() {
             None,
             "x".into(),
         ),
-        revoke::plan(
+        revoke::plan_revocation(
             &setup.catalog,
             &inventory,
             &name("base"),

@@ -14,7 +14,7 @@ use super::{OTHER, TestEnv, catalog_with};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::Outcome;
-use crate::lifecycle::doctor::{Repair, examine};
+use crate::lifecycle::doctor::{Repair, diagnose};
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{EnvName, ImageName, RunId, Version, pointer_name};
 use crate::plan::{Plan, doctor, hold, promote, release, revoke, rollback};
@@ -60,13 +60,17 @@ fn name(image: &str) -> ImageName {
 async fn release_on_day(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
     let setup = on_day(setup, day);
     let images = images.iter().map(|i| name(i)).collect();
-    let request = release::Request {
+    let request = release::ReleaseRequest {
         images,
         force: true,
         run: format!("r{day}").as_str().into(),
     };
     let outcome = setup
-        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
+        .execute(&release::plan_release(
+            &setup.catalog,
+            &setup.inventory(),
+            &request,
+        ))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     setup
@@ -91,9 +95,9 @@ impl Operation {
         match self {
             Self::Promote(images) => {
                 let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
-                promote::plan(catalog, &inventory, &images, &"Prod".into(), run)
+                promote::plan_promotion(catalog, &inventory, &images, &"Prod".into(), run)
             }
-            Self::Rollback(to) => rollback::plan(
+            Self::Rollback(to) => rollback::plan_rollback(
                 catalog,
                 &inventory,
                 &catalog.images[&name("base")],
@@ -102,9 +106,9 @@ impl Operation {
                 run,
             ),
             Self::Revoke(image, version) => {
-                revoke::plan(catalog, &inventory, &name(image), *version, run)
+                revoke::plan_revocation(catalog, &inventory, &name(image), *version, run)
             }
-            Self::Hold(version, off) => hold::plan(
+            Self::Hold(version, off) => hold::plan_hold(
                 catalog,
                 &inventory,
                 &catalog.images[&name("base")],
@@ -112,7 +116,7 @@ impl Operation {
                 *off,
                 run,
             ),
-            Self::Doctor => doctor::plan(catalog, &inventory, run).1,
+            Self::Doctor => doctor::plan_repairs(catalog, &inventory, run).1,
         }
     }
 
@@ -136,8 +140,9 @@ type StateTable = BTreeMap<(String, String, String), StateRow>;
 /// Returns the state from tags, without IDs and times, and the pointers by version.
 fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
     let inventory = setup.inventory();
-    let records = Record::all(&inventory.images, &"acme".into());
-    let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
+    let records = Record::read_all(&inventory.images, &"acme".into());
+    let location =
+        |r: &Record<'_>| crate::lifecycle::locations::ami_location(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
         let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT))
             .into_keys()
@@ -226,7 +231,7 @@ fn assert_rows(
 /// copies are complete, and nothing is shared.
 fn assert_consistent(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
-    let repairs = examine(&setup.catalog.settings, &inventory).repairs;
+    let repairs = diagnose(&setup.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
     // An independent check: at most one current AMI, and the pointer names it.
     let (versions, mut pointers) = state_table(setup);
@@ -253,7 +258,7 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
         );
     }
     assert!(pointers.is_empty(), "{context}: {pointers:?}");
-    for record in Record::all(&inventory.images, &"acme".into()) {
+    for record in Record::read_all(&inventory.images, &"acme".into()) {
         let revoked = record.state == crate::model::State::Revoked;
         let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
         assert!(
@@ -267,9 +272,9 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
 
 /// Asserts that each location is consistent by itself, even if some are behind.
 fn assert_locations_consistent(setup: &TestEnv, context: &str) {
-    let mut repairs = examine(&setup.catalog.settings, &setup.inventory()).repairs;
+    let mut repairs = diagnose(&setup.catalog.settings, &setup.inventory()).repairs;
     // A version that is held in other locations becomes held here when the rollback is repeated.
-    repairs.retain(|r| !matches!(r, Repair::Mark { tags, .. } if tags.keys().eq([tags::STATE])));
+    repairs.retain(|r| !matches!(r, Repair::SetTags { tags, .. } if tags.keys().eq([tags::STATE])));
     assert_eq!(repairs, Vec::new(), "{context}");
 }
 

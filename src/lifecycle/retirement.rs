@@ -1,4 +1,4 @@
-//! Owns the way out, rung by rung: where an AMI is on it, and what is due.
+//! Decides which retirement stages of an AMI are due: deprecate, disable, deregister.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,20 @@ use crate::catalog::Retention;
 use crate::lifecycle::{Record, tags};
 use crate::model::{State, Timestamp};
 
-/// One rung of the way out.
+/// Retirement stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Rung {
-    /// EC2 says that it is deprecated; everything that uses it goes on.
+pub enum RetirementStage {
+    /// Mark the AMI as deprecated in EC2. Existing users are not affected.
     Deprecate,
-    /// Nobody can launch it; it can be taken back.
+    /// Disable launches of the AMI. `bakeline restore` can undo it.
     Disable,
-    /// Gone, with its snapshots.
+    /// Deregister the AMI and delete its snapshots.
     Deregister,
 }
 
-impl Rung {
-    /// The word in tables.
+impl RetirementStage {
+    /// Returns the name for tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,19 +31,20 @@ impl Rung {
     }
 }
 
-/// The `bakeline:retiring` tag: `deprecate=TIME disable=TIME was=STATE`; what is not understood is left out.
+/// Value of the `bakeline:retiring` tag: `deprecate=TIME disable=TIME was=STATE`. Invalid parts are
+/// ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// Since when it is deprecated.
+pub struct RetirementMarks {
+    /// Time of the deprecation.
     pub deprecated: Option<Timestamp>,
-    /// Since when it is disabled.
+    /// Time when launches were disabled.
     pub disabled: Option<Timestamp>,
-    /// The state it had before, where that was not `released`.
+    /// State before the retirement, if it was not `released`.
     pub was: Option<State>,
 }
 
-impl Marks {
-    /// Reads the tag.
+impl RetirementMarks {
+    /// Parses the tag.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut out = Self::default();
@@ -61,7 +62,7 @@ impl Marks {
         out
     }
 
-    /// Writes the tag.
+    /// Formats the tag.
     #[must_use]
     pub fn format(&self) -> String {
         let time = |key: &str, time: Option<Timestamp>| time.map(|t| format!("{key}={t}"));
@@ -77,9 +78,9 @@ impl Marks {
         .join(" ")
     }
 
-    /// The marks of an AMI that is on the ladder.
+    /// Returns the marks of an AMI in state `retiring`, and empty marks for any other AMI.
     #[must_use]
-    pub fn of(record: &Record<'_>) -> Self {
+    pub fn from_record(record: &Record<'_>) -> Self {
         if record.state == State::Retiring {
             Self::parse(record.tag(tags::RETIRING))
         } else {
@@ -88,47 +89,55 @@ impl Marks {
     }
 }
 
-/// What is due of an AMI that nothing keeps.
+/// Retirement stages of an AMI that no rule keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Way {
-    /// The rungs that are due now, in order.
-    pub next: Vec<Rung>,
-    /// The rung after them and when it is due; none when there is none, or when it waits for a person.
-    pub then: Option<(Rung, Timestamp)>,
+pub struct DueStages {
+    /// Stages that are due now, in order.
+    pub due: Vec<RetirementStage>,
+    /// Next stage and the time when it is due. None after the last stage, or if the AMI stops at
+    /// deprecation.
+    pub upcoming: Option<(RetirementStage, Timestamp)>,
 }
 
-/// Where an AMI that nothing keeps goes from where it is. `stops` says that it may not go beyond deprecation.
+/// Returns the stages that are due for an AMI that no rule keeps. With `stop_at_deprecation`, the
+/// AMI stays deprecated.
 #[must_use]
-pub fn way(record: &Record<'_>, times: &Retention, stops: bool, now: Timestamp) -> Way {
-    let marks = Marks::of(record);
-    let mut out = Way::default();
+pub fn due_stages(
+    record: &Record<'_>,
+    times: &Retention,
+    stop_at_deprecation: bool,
+    now: Timestamp,
+) -> DueStages {
+    let marks = RetirementMarks::from_record(record);
+    let mut out = DueStages::default();
     let disabled = record.ami.status == "disabled";
     let mut disabled_since = marks.disabled.filter(|_| disabled);
     if disabled_since.is_none() {
         if !disabled {
             let deprecated = marks.deprecated.unwrap_or_else(|| {
-                out.next.push(Rung::Deprecate);
+                out.due.push(RetirementStage::Deprecate);
                 now
             });
-            let due = later(deprecated, times.disable_after);
-            if stops || due > now {
-                out.then = (!stops).then_some((Rung::Disable, due));
+            let due = add_wait(deprecated, times.disable_after);
+            if stop_at_deprecation || due > now {
+                out.upcoming = (!stop_at_deprecation).then_some((RetirementStage::Disable, due));
                 return out;
             }
         }
-        // Disabled without a mark: the run that did it was cut; the step is repeated, which writes the mark.
-        out.next.push(Rung::Disable);
+        // The AMI is disabled but has no mark: an interrupted run did it. The step is repeated and
+        // writes the mark.
+        out.due.push(RetirementStage::Disable);
         disabled_since = Some(now);
     }
-    let due = later(disabled_since.unwrap_or(now), times.deregister_after);
+    let due = add_wait(disabled_since.unwrap_or(now), times.deregister_after);
     if due > now {
-        out.then = Some((Rung::Deregister, due));
+        out.upcoming = Some((RetirementStage::Deregister, due));
     } else {
-        out.next.push(Rung::Deregister);
+        out.due.push(RetirementStage::Deregister);
     }
     out
 }
 
-fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
+fn add_wait(time: Timestamp, wait: SignedDuration) -> Timestamp {
     time.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
