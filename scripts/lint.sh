@@ -16,7 +16,7 @@ python_lint() {
     (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
 }
 
-minutes "rustfmt" cargo fmt --check
+minutes "rustfmt" cargo fmt --all --check
 minutes "clippy without the SDK" cargo clippy --no-default-features --all-targets -- -D warnings
 minutes "clippy with the SDK" clippy_full
 minutes "python lint" python_lint
