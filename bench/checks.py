@@ -28,7 +28,7 @@ sys.path.insert(0, str(REPO / "tests/e2e"))
 
 from measured import measured
 from support.debian_root import EQUIPMENT, cached_root, fresh, server
-from support.instance import guest
+from support.instance import running_instance
 from support.sandbox import Sandbox, clean_env
 
 BAKELINE = os.environ["BAKELINE"]
@@ -63,11 +63,13 @@ def target(at: Path) -> Iterator[tuple[Path, bool]]:
             made.config.write_text(made.config.read_text().replace("Host stock", "Host target"))
             yield made.config, False
         return
-    box = Sandbox(Path(os.environ["BAKELINE_SANDBOX_DIR"]))
-    box.read()
-    vendor = box.client("ec2").describe_images(Filters=[{"Name": "name", "Values": ["debian-12-amd64-*"]}])["Images"]
+    sandbox = Sandbox(Path(os.environ["BAKELINE_SANDBOX_DIR"]))
+    sandbox.read()
+    vendor = sandbox.client("ec2").describe_images(Filters=[{"Name": "name", "Values": ["debian-12-amd64-*"]}])[
+        "Images"
+    ]
     newest = max(vendor, key=lambda image: str(image["CreationDate"]))
-    with guest(box, newest["ImageId"], at) as machine:
+    with running_instance(sandbox, newest["ImageId"], at) as machine:
         machine.ssh(
             "cloud-init status --wait >/dev/null 2>&1; sudo sh -c 'apt-get -qq update && apt-get -qq install -y cron' >/dev/null 2>&1"
         )
@@ -136,7 +138,7 @@ class Bench:
         (self.at / "test_sixty.py").write_text("\n".join(lines) + "\n")
 
     def goss_60(self) -> None:
-        """The assertions as a gossfile, beside the program."""
+        """Writes the assertions as a gossfile next to the program."""
         (self.at / "goss").mkdir()
         shutil.copy(goss(), self.at / "goss/goss")
         spec: dict[str, object] = {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures `validate` and `plan` of generated catalogs of 1,000 and 10,000 images, alternating, with the peak memory of each.
 
-The catalog and the recorded world are the same each time: one base image for each fifty, children up to three layers deep,
+The catalog and the recorded inventory are the same each time: one base image for each fifty, children up to three layers deep,
 scripts and files of their own, a shared profile; two versions of each image, of which a tenth of the newest lag behind in their recipe.
 """
 
@@ -59,7 +59,7 @@ def catalog(at: pathlib.Path, size: int) -> None:
 
 
 def ami(ident: str, label: str, tags: dict[str, str]) -> dict[str, object]:
-    """One AMI as a recorded world holds it."""
+    """One AMI as a recorded inventory holds it."""
     return {
         "id": ident,
         "region": "eu-west-1",
@@ -78,8 +78,8 @@ def first(at: pathlib.Path, size: int) -> dict[str, dict[str, str]]:
     """What a first release would write on each candidate, by image: the digests are bakeline's own."""
     vendor = ami("ami-vendor", "debian-12-amd64-20261101", {})
     sources = {name(n): vendor for n in range(0, size, 50)}
-    world = {"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "123456789012", "caller": "me", "images": []}
-    (at / "empty.json").write_text(json.dumps({**world, "sources": sources}))
+    inventory = {"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "123456789012", "caller": "me", "images": []}
+    (at / "empty.json").write_text(json.dumps({**inventory, "sources": sources}))
     ran = subprocess.run(
         [BAKELINE, "plan", "--json", "--inventory", "empty.json"], cwd=at, capture_output=True, text=True, check=True
     )
@@ -88,8 +88,8 @@ def first(at: pathlib.Path, size: int) -> dict[str, dict[str, str]]:
     return {build["image"]: build["tags"] for build in builds}
 
 
-def world(at: pathlib.Path, size: int) -> None:
-    """Writes the recorded world."""
+def write_inventory(at: pathlib.Path, size: int) -> None:
+    """Writes the recorded inventory."""
     images = []
     for image, made in first(at, size).items():
         number = int(image.rsplit("-", 1)[1])
@@ -150,6 +150,6 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         catalog(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
-        world(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+        write_inventory(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
     else:
         main()

@@ -28,7 +28,7 @@ def control(verb: str, body: object) -> None:
         answer.read()
 
 
-def fleet() -> None:
+def seeded() -> None:
     """AMIS AMIs of IMAGES images, a fifth of them in Prod, the newest of each current."""
     control("reset", {})
     made, versions = [], AMIS // IMAGES
@@ -73,7 +73,7 @@ def main() -> None:
         subprocess.run([BAKELINE, "sandbox", "status", "--json"], capture_output=True, check=True).stdout
     )
     log = pathlib.Path(status["logs"]["api"])
-    fleet()
+    seeded()
     with tempfile.TemporaryDirectory() as folder:
         home = pathlib.Path(folder)
         (home / "images").mkdir()

@@ -9,7 +9,7 @@ minutes "rust tests without the SDK" cargo test --no-default-features
 # What the SDK changes: adapters, commands and the program itself. The rest was just tested, and is the same code.
 sdk_tests() {
     cargo test --lib -- adapters:: commands:: notify::
-    cargo test --test it -- architecture:: cli:: targets::
+    cargo test --test cli -- architecture:: commands:: targets::
 }
 minutes "rust tests with the SDK" sdk_tests
 
@@ -19,7 +19,7 @@ sandbox_tests() {
 minutes "sandbox tests" sandbox_tests
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
-# Ten thousand worlds take a quarter of an hour beside the others; `BAKELINE_PRUNE_WORLDS` asks for as many as you like.
+# Ten thousand inventories take a quarter of an hour; set `BAKELINE_PRUNE_WORLDS` for another number.
 export BAKELINE_PRUNE_WORLDS=${BAKELINE_PRUNE_WORLDS:-2500}
 # Two at a time, each with a local EC2 of its own; a file's tests stay together.
 minutes "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A tour without root, cloud or SDK: validate a broken catalog, plan and prune from a recorded world, check a directory.
+# A tour without root, cloud or SDK: validate a broken catalog, plan and prune from a recorded inventory, check a directory.
 . "$(dirname "$0")/common.sh"
 cargo build --no-default-features
 TOUR=examples/tour

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from support.fixtures import box, sandbox  # noqa: F401
+from support.fixtures import sandbox, shared_sandbox  # noqa: F401
 
 LONGEST = (
     "test_lifecycle.py",

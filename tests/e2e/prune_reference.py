@@ -1,4 +1,4 @@
-"""Owns the reference of what prune lets go, written from README.md ("What prune keeps") alone, never from the program."""
+"""Reference implementation of prune's rules, written only from README.md ("What prune keeps")."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -11,12 +11,12 @@ SOUND = r"[a-z]([a-z0-9-]*[a-z0-9])? [0-9]{8}\.[1-9][0-9]* (x86_64|arm64) (candi
 
 
 def moment(text: str) -> datetime:
-    """A point in time of the world's facts."""
+    """Parses a time of the inventory."""
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def younger(version: str, days: int, today: date) -> bool:
-    """Whether the version's day is fewer than that many days before today; a day that is no date is not."""
+    """Returns whether the version's day is fewer than `days` days before today. An invalid date is not."""
     try:
         return (today - date(int(version[:4]), int(version[4:6]), int(version[6:8]))).days < days
     except ValueError:
@@ -24,18 +24,18 @@ def younger(version: str, days: int, today: date) -> bool:
 
 
 def newest(amis: list[Facts], most: int) -> set[str]:
-    """The newest of these AMIs' versions."""
+    """Returns the newest versions of these AMIs."""
     return set(sorted({a["version"] for a in amis}, key=lambda v: [int(part) for part in v.split(".")])[::-1][:most])
 
 
-def goes(settings: Facts, images: list[str], world: Facts) -> set[str]:
-    """The ids of the AMIs of this catalog that no rule keeps."""
+def goes(settings: Facts, images: list[str], inventory: Facts) -> set[str]:
+    """Returns the IDs of the AMIs of this catalog that no rule keeps."""
     ladder: list[Facts] = settings.get("environments") or [{"name": "Test"}, {"name": "Prod"}]
     rungs = {env.get("tag_value", env["name"]): level for level, env in enumerate(ladder)}
     key = (settings.get("tag_keys") or {}).get("environment", "Environment")
-    used = {ref["ami"] for ref in world.get("references", []) if ref["kind"] != "shared-with"}
-    now, judged = moment(world["taken"]), []
-    for raw in world["images"]:
+    used = {ref["ami"] for ref in inventory.get("references", []) if ref["kind"] != "shared-with"}
+    now, judged = moment(inventory["taken"]), []
+    for raw in inventory["images"]:
         tags = {name[9:]: value for name, value in raw.get("tags", {}).items() if name.startswith("bakeline:")}
         mine = {"schema": "1", "catalog": settings["name"], "self": raw["id"]}.items() <= tags.items()
         if mine and re.fullmatch(SOUND, " ".join(tags.get(name, "") for name in TAGS)):

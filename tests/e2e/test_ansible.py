@@ -1,4 +1,4 @@
-"""Users in playbooks: tasks of root, of the login user and of another user work in any order, and leave nothing of Ansible."""
+"""Users in playbooks: tasks of root, the login user and another user work in any order and leave nothing of Ansible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.instance import Guest, guest
+from support.instance import Instance, running_instance
 from support.sandbox import Sandbox
 
 WORKER = {"become_user": "worker"}
@@ -28,7 +28,7 @@ SCRIPT = '#!/bin/sh\nset -eu\nid -un\nstat -c %a "$(dirname "$0")" "$0"\n'
 
 
 def fragments(at: str) -> dict[str, list[dict[str, Any]]]:
-    """Tasks by the user who runs them; each set is complete in itself and writes below folders of its own."""
+    """Returns tasks by user. Each set is complete and writes to its own directories."""
     root = f"/srv/{at}"
     return {
         "root": [
@@ -78,7 +78,7 @@ def playbook(at: str, order: tuple[str, ...]) -> str:
 
 
 def tree() -> bytes:
-    """An archive with one file."""
+    """Returns an archive with one file."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         member = tarfile.TarInfo("leaf")
@@ -88,9 +88,9 @@ def tree() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guest, Guest]]:
-    """An instance of the parent and one of the image that the playbooks made."""
-    catalog = Catalog(box, tmp_path_factory.mktemp("ansible"), "ansible")
+def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instance, Instance]]:
+    """Yields an instance of the parent and one of the image with the playbooks."""
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("ansible"), "ansible")
     catalog.file("scripts/ground.sh", GROUND)
     catalog.image("ground", source=VENDOR, scripts=["scripts/ground.sh"])
     catalog.file("ansible/files/data.txt", "data\n")
@@ -103,22 +103,25 @@ def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     results = catalog.release()
     assert {name: one["status"] for name, one in results.items()} == {"ground": "released", "played": "released"}
     at = tmp_path_factory.mktemp("keys")
-    with guest(box, catalog.latest("ground"), at) as ground, guest(box, catalog.latest("played"), at) as played:
+    with (
+        running_instance(sandbox, catalog.latest("ground"), at) as ground,
+        running_instance(sandbox, catalog.latest("played"), at) as played,
+    ):
         assert "noexec" in ground.ssh("findmnt -no OPTIONS /tmp"), "programs in /tmp can be started"
         assert ground.ssh("ls -A /srv; command -v setfacl || true") == "", "the parent has what the playbooks bring"
         yield ground, played
 
 
-def look(played: Guest, path: str, form: str = "%U %a") -> str:
+def look(played: Instance, path: str, form: str = "%U %a") -> str:
     return played.ssh(f"sudo stat -c '{form}' {path}").strip()
 
 
-def read(played: Guest, path: str) -> str:
+def read(played: Instance, path: str) -> str:
     return played.ssh(f"sudo cat {path}")
 
 
 @pytest.mark.parametrize("at", ORDERS)
-def test_tasks_of_each_user_run_as_that_user(released: tuple[Guest, Guest], at: str) -> None:
+def test_tasks_of_each_user_run_as_that_user(released: tuple[Instance, Instance], at: str) -> None:
     played = released[1]
     assert (read(played, f"/srv/{at}.conf"), read(played, f"/srv/{at}.page")) == ("by = root\n", "page of played\n")
     assert (read(played, f"/srv/{at}.data"), look(played, f"/srv/{at}.data")) == ("data\n", "root 640")
@@ -138,23 +141,23 @@ def test_tasks_of_each_user_run_as_that_user(released: tuple[Guest, Guest], at: 
 
 
 @pytest.mark.parametrize("at", ORDERS)
-def test_handlers_run_as_their_user(released: tuple[Guest, Guest], at: str) -> None:
+def test_handlers_run_as_their_user(released: tuple[Instance, Instance], at: str) -> None:
     assert look(released[1], f"/srv/{at}.handled", "%U") == "root"
     assert look(released[1], f"/home/worker/{at}.handled", "%U") == "worker"
 
 
 @pytest.mark.parametrize("at", ORDERS)
-def test_transferred_files_are_closed_to_other_users(released: tuple[Guest, Guest], at: str) -> None:
+def test_transferred_files_are_private(released: tuple[Instance, Instance], at: str) -> None:
     user, *modes = read(released[1], f"/home/worker/{at}.told").split()
     assert user == "worker" and len(modes) == 2, modes
     assert all(mode.endswith("0") for mode in modes), modes
 
 
-def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Guest, Guest]) -> None:
+def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Instance, Instance]) -> None:
     assert read(released[1], "/srv/third.runner") == "none"
 
 
-def test_nothing_of_ansible_stays(released: tuple[Guest, Guest]) -> None:
+def test_ansible_leaves_nothing(released: tuple[Instance, Instance]) -> None:
     ground, played = released
     traces = "/home/*/.ansible* /root/.ansible* /tmp/*ansible* /tmp/.*ansible* /var/tmp/*ansible* /var/tmp/.*ansible*"
     assert played.ssh(f"sudo sh -c 'ls -d {traces} 2>/dev/null; true'") == ""

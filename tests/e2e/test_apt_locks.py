@@ -1,4 +1,4 @@
-"""Locks of apt and dpkg that another process holds while a build begins, and timers that would take them during it."""
+"""Locks of apt and dpkg that other processes hold at the start of a build, and timers that take them during it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.catalog import SHIPPED, VENDOR, Catalog
-from support.instance import guest
+from support.instance import running_instance
 from support.inventory import cloud, difference
-from support.run import HANG, REPO, until
-from support.running_release import begin, go_on
+from support.run import HANG, REPO, wait_until
+from support.running_release import begin, resume_build
 from support.sandbox import Sandbox
 
 PREPARE = "templates/provision/debian/prepare.sh"
@@ -49,11 +49,11 @@ CONTROL = {"service": "apt-daily.timer", "enabled": True, "running": True}
 
 
 @pytest.fixture(scope="module")
-def busy(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """A catalog with a released parent whose instances hold the locks from their first boot on."""
-    if box.status["backend"] != "nspawn":
+def busy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """Returns a catalog with a released parent whose instances hold the locks from their first boot."""
+    if sandbox.status["backend"] != "nspawn":
         pytest.skip("no service manager runs in a chroot, so nothing holds locks from the first boot on")
-    catalog = Catalog(box, tmp_path_factory.mktemp("locks"), "locks")
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("locks"), "locks")
     unit = "/etc/systemd/system/apt-daily"
     contents = {
         "/usr/local/bin/hold-locks": HOLDER,
@@ -74,35 +74,35 @@ def busy(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cat
     yield catalog
 
 
-def test_a_build_waits_for_each_lock(busy: Catalog, box: Sandbox, tmp_path: Path) -> None:
+def test_a_build_waits_for_each_lock(busy: Catalog, sandbox: Sandbox, tmp_path: Path) -> None:
     started, run = begin(busy, "patient", "patient", says="Provisioning with shell script")
     try:
         # The locks are held all this time.
         time.sleep(20)
         assert started.poll() is None, (busy.at / "out.log").read_text()
-        go_on(box, run, "patient")
+        resume_build(sandbox, run, "patient")
         code = started.wait(timeout=HANG)
     finally:
         started.kill()
     assert code == 0, (busy.at / "out.log").read_text()
-    with guest(box, busy.latest("patient"), tmp_path) as one:
+    with running_instance(sandbox, busy.latest("patient"), tmp_path) as one:
         assert one.ssh("dpkg-query -W -f '${db:Status-Status}' ed") == "installed"
         assert one.ssh("cat /srv/released").count("/lock") == 3, "not all locks were held"
         early, late = one.ssh("cat /srv/daily-early"), one.ssh("cat /srv/daily-late")
         assert early, "apt-daily did not run before the build, so nothing had to be stopped"
         assert late == early, "apt-daily ran during the build"
-        until(lambda: one.ssh("cat /var/lib/judge/daily") != late, HANG, "apt-daily in an instance", every=1)
+        wait_until(lambda: one.ssh("cat /var/lib/judge/daily") != late, HANG, "apt-daily in an instance", every=1)
         shown = one.ssh("systemctl show -p DropInPaths,LoadState apt-daily.service apt-daily-upgrade.service")
         assert "bakeline" not in shown and shown.count("LoadState=loaded") == 2, shown
 
 
-def test_a_lock_that_stays_ends_the_build_with_the_name_of_the_holder(busy: Catalog, box: Sandbox) -> None:
+def test_held_apt_lock_ends_build_and_names_holder(busy: Catalog, sandbox: Sandbox) -> None:
     apt = (REPO / "templates/provision/debian/apt.sh").read_text()
     assert LIMIT in apt
     busy.file("templates/provision/debian/apt.sh", apt.replace(LIMIT, "apt_lock_seconds=5"))
     busy.image("stuck", parent="busy", packages=["ed"])
-    before = cloud(box)
+    before = cloud(sandbox)
     busy.release("stuck", want=4)
-    assert cloud(box) == before, difference(before, cloud(box))
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     said = busy.last.err
     assert "/var/lib/apt/lists/lock" in said and "(hold-locks)" in said and "5 s" in said, said

@@ -1,5 +1,5 @@
-"""Our two baselines against what InSpec found with dev-sec's on a stock root, control by control; where they differ, a trap of
-InSpec or of its profiles explains that very control, and both verdicts are said."""
+"""Compares the two baselines with the verdicts of InSpec and dev-sec's profiles on a vendor root, control by control. Each
+difference is explained by a documented trap of InSpec or its profiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.checking import Answer, Checker
+from support.checking import Checker, CheckRun
 from support.debian_root import cached_root, fresh, server
 from support.run import REPO
 
@@ -21,7 +21,7 @@ PROFILES = ("linux-baseline", "ssh-baseline")
 TRAPS: list[tuple[str, dict[tuple[str, str], str]]] = [
     (
         (
-            "InSpec judges the kernel that happens to run, whoever's it is; we judge what the image configures, and what runs only "
+            "InSpec judges the running kernel, even that of a host; bakeline judges the configuration of the image, and running values only "
             "where the kernel is the image's own, which a root with its host's kernel does not have"
         ),
         {
@@ -78,7 +78,7 @@ def reference() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer]:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckRun]:
     """Ours, over SSH as root, on a fresh stock root with the host's kernel, as the reference was made."""
     judged = Checker(tmp_path_factory.mktemp("catalog"), [], *PROFILES)
     for name in PROFILES:
@@ -87,11 +87,11 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer]:
         yield judged.ask(target)
 
 
-def test_every_control_has_its_counterpart(reference: dict[str, str], ours: Answer) -> None:
+def test_every_control_has_a_counterpart(reference: dict[str, str], ours: CheckRun) -> None:
     assert set(ours.verdicts) == set(reference)
 
 
-def test_the_verdicts_agree_but_where_a_trap_explains_it(reference: dict[str, str], ours: Answer) -> None:
+def test_verdicts_match_inspec_except_documented_traps(reference: dict[str, str], ours: CheckRun) -> None:
     pairs = {control: (theirs, ours.outcome(control)) for control, theirs in reference.items()}
     differ = {control: pair for control, pair in pairs.items() if pair[0] != pair[1]}
     unexplained = {control: (pair, ours.said(control)) for control, pair in differ.items() if control not in EXPLAINED}
@@ -103,7 +103,7 @@ def test_the_verdicts_agree_but_where_a_trap_explains_it(reference: dict[str, st
     assert len(listed) == len(EXPLAINED), "a control is explained twice"
 
 
-def test_each_trap_is_noted_where_the_control_stands() -> None:
+def test_every_trap_is_documented() -> None:
     noted = {}
     for name in PROFILES:
         for block in re.split(r"(?m)^  - (?=\{?id: )", (REPO / f"profiles/{name}.yaml").read_text())[1:]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.instance import guest
-from support.run import BAKELINE, HANG, REPO, Done, run
+from support.instance import running_instance
+from support.run import BAKELINE, HANG, REPO, CompletedRun, run
 from support.sandbox import Sandbox
 
 IMAGES = ("base-debian-12", "base-debian-13", "jdk", "nginx", "tomcat")
@@ -27,9 +27,9 @@ FOREIGN = "the kernel is not the target's own"
 
 @dataclass
 class Released:
-    box: Sandbox
+    sandbox: Sandbox
     at: Path
-    done: Done
+    done: CompletedRun
 
     def report(self, image: str, phase: str) -> dict[str, Any]:
         """What the release's run directory has of an image and a phase."""
@@ -65,18 +65,18 @@ def commit(at: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    sandbox.reset()
-    if sandbox.status["backend"] != "nspawn":
+def released(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    shared_sandbox.reset()
+    if shared_sandbox.status["backend"] != "nspawn":
         pytest.skip("only booted instances can be judged by all profiles")
     at = clone(tmp_path_factory.mktemp("baselines") / "clone")
-    env = {**sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    yield Released(sandbox, at, run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=4 * HANG, want=0))
+    env = {**shared_sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    yield Released(shared_sandbox, at, run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=4 * HANG, want=0))
 
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("image", IMAGES)
-def test_nothing_fails_and_nothing_is_undetermined(released: Released, image: str, phase: str) -> None:
+def test_no_control_fails_or_is_undetermined(released: Released, image: str, phase: str) -> None:
     controls = released.controls(image, phase)
     bad = {name: c["results"] for name, c in controls.items() if c["status"] in ("failed", "error")}
     assert not bad, bad
@@ -89,7 +89,7 @@ def test_nothing_fails_and_nothing_is_undetermined(released: Released, image: st
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_every_image_is_judged_by_all_three(released: Released, image: str) -> None:
+def test_every_image_has_all_three_profiles(released: Released, image: str) -> None:
     """In one phase or the other every control of every profile is judged; children inherit them."""
     wanted = {
         name
@@ -102,7 +102,7 @@ def test_every_image_is_judged_by_all_three(released: Released, image: str) -> N
 
 
 def listed() -> set[tuple[str, str, str]]:
-    """The list in docs/baselines.md of what asks for a kernel."""
+    """Returns the list in docs/baselines.md of controls that need a kernel."""
     text = (REPO / "docs/baselines.md").read_text()
     rows = text.split("can judge\n")[1].splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if row.startswith("| ")]
@@ -110,7 +110,7 @@ def listed() -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_what_is_skipped_for_want_of_a_kernel_is_what_the_docs_list(released: Released, image: str) -> None:
+def test_docs_list_controls_skipped_without_own_kernel(released: Released, image: str) -> None:
     skipped = {
         (name, "" if result["resource"] == "control" else result["shown"], result["property"])
         for phase in PHASES
@@ -121,7 +121,7 @@ def test_what_is_skipped_for_want_of_a_kernel_is_what_the_docs_list(released: Re
     assert skipped == listed()
 
 
-def test_few_waivers_and_none_of_running_state() -> None:
+def test_waivers_are_few_and_static() -> None:
     waivers = REPO / "waivers.yaml"
     if not waivers.exists():
         return  # none is fewer than five
@@ -145,26 +145,26 @@ def test_few_waivers_and_none_of_running_state() -> None:
     ],
     ids=lambda value: value if re.fullmatch(r"[\w-]+", value) else "",
 )
-def test_a_child_that_undoes_the_hardening_is_not_built(
+def test_child_that_undoes_hardening_is_not_built(
     released: Released, tmp_path: Path, script: str, control: str
 ) -> None:
-    """And says which control, what it expected and what it found."""
+    """The message names the control, expected and actual values."""
     at = tmp_path / "clone"
     shutil.copytree(released.at, at, ignore=shutil.ignore_patterns(".git", ".bakeline"))
     (at / "images/loose.sh").write_text(f"set -eu\n{script}\n")
     (at / "images/loose.yaml").write_text(json.dumps({"parent": "base-debian-13", "scripts": ["images/loose.sh"]}))
     commit(at)
-    env = {**released.box.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    env = {**released.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     done = run([BAKELINE, "release", "loose"], at, env, timeout=3 * HANG)
     assert done.code == 3, done
     assert control in done.err and "expected" in done.err and "actual" in done.err, done.err[-3000:]
 
 
-def test_an_instance_of_the_hardened_base_is_as_it_says(released: Released, tmp_path: Path) -> None:
-    """By ssh's and the kernel's own words, without any of our checks."""
-    env = {**released.box.env, "AWS_REGION": REGION}
+def test_hardened_base_has_its_settings(released: Released, tmp_path: Path) -> None:
+    """Reads the settings with ssh and sysctl, without bakeline's checks."""
+    env = {**released.sandbox.env, "AWS_REGION": REGION}
     ami = run([BAKELINE, "latest", "base-debian-13", "--env", "Test"], released.at, env, want=0).out.strip()
-    with guest(released.box, ami, tmp_path, REGION) as instance:
+    with running_instance(released.sandbox, ami, tmp_path, REGION) as instance:
         assert "status: done" in instance.ssh("cloud-init status --wait")
         mounted = instance.ssh("findmnt -no OPTIONS /tmp")
         assert "noexec" in mounted and "nosuid" in mounted, mounted

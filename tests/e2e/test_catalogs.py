@@ -1,4 +1,4 @@
-"""Two catalogs in one account, copies by hand, references of others, and the move up the ladder."""
+"""Two catalogs in one account, manual copies, references, and promotion."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.sandbox import Sandbox
 
 
 @pytest.fixture(scope="module")
-def pair(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Catalog]]:
-    """Two catalogs with an image of the same name, released at the same time, alpha without a webhook that answers."""
+def pair(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Catalog]]:
+    """Returns two catalogs with an image of the same name, released at the same time. Alpha's webhook does not respond."""
     made = []
     for name in ("alpha", "beta"):
         at_once = {"disable_after": "0s", "deregister_after": "0s"}
-        catalog = Catalog(box, tmp_path_factory.mktemp(name), name, retention=at_once, brakes={"percent": 100})
+        catalog = Catalog(sandbox, tmp_path_factory.mktemp(name), name, retention=at_once, brakes={"percent": 100})
         catalog.file("scripts/web.sh", f"echo {name} > /etc/whose\n")
         check = {"command": "cat /etc/whose", "stdout": f"{name}\n"}
         catalog.image("web", source=VENDOR, scripts=["scripts/web.sh"], checks=[check])
@@ -30,7 +30,7 @@ def pair(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 
 def standing(catalog: Catalog) -> dict[str, tuple[str, frozenset[str], str]]:
-    """Environment tag, where current and state of each version, by boto3."""
+    """Returns environment tag, current environments and state of each version."""
     return {
         tags(ami)["bakeline:version"]: (
             tags(ami).get("Environment", ""),
@@ -42,28 +42,28 @@ def standing(catalog: Catalog) -> dict[str, tuple[str, frozenset[str], str]]:
     }
 
 
-def pointer(box: Sandbox, catalog: Catalog, env: str) -> str:
-    found: str = box.client("ssm").get_parameter(Name=f"/bakeline/{catalog.name}/web/{env}/x86_64")["Parameter"][
+def pointer(sandbox: Sandbox, catalog: Catalog, env: str) -> str:
+    found: str = sandbox.client("ssm").get_parameter(Name=f"/bakeline/{catalog.name}/web/{env}/x86_64")["Parameter"][
         "Value"
     ]
     return found
 
 
-def test_two_catalogs_release_and_look_up_side_by_side(box: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
+def test_two_catalogs_share_an_account(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, beta = pair
     [a], [b] = alpha.images(), beta.images()
     assert (alpha.latest("web"), beta.latest("web")) == (a["ImageId"], b["ImageId"])
     assert a["ImageId"] != b["ImageId"] and tags(a)["bakeline:version"] == tags(b)["bakeline:version"]
     for catalog, mine, other in ((alpha, a, b), (beta, b, a)):
-        assert pointer(box, catalog, "Test") == mine["ImageId"]
+        assert pointer(sandbox, catalog, "Test") == mine["ImageId"]
         for words in (("list",), ("list", "--json"), ("prune",), ("prune", "--json")):
             said = catalog.bakeline(*words, want=0).out
             assert mine["ImageId"] in said and other["ImageId"] not in said
 
 
-def test_lookup_works_without_a_checkout(box: Sandbox, pair: tuple[Catalog, Catalog], tmp_path: Any) -> None:
+def test_lookup_works_without_a_checkout(sandbox: Sandbox, pair: tuple[Catalog, Catalog], tmp_path: Any) -> None:
     for catalog in pair:
-        outside = Catalog(box, tmp_path / catalog.name, "unused")
+        outside = Catalog(sandbox, tmp_path / catalog.name, "unused")
         (outside.at / "bakeline.yaml").unlink()
         done = outside.bakeline("latest", "web", "--env", "Test", "--catalog", catalog.name, want=0)
         assert done.out == catalog.latest("web") + "\n"
@@ -71,7 +71,7 @@ def test_lookup_works_without_a_checkout(box: Sandbox, pair: tuple[Catalog, Cata
         assert outside.bakeline("latest", "web", env=env, want=0).out == done.out
 
 
-def test_the_first_four_rows_of_the_ladder(box: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
+def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, beta = pair
     bystander = standing(beta)
     first = alpha.latest("web")
@@ -82,16 +82,16 @@ def test_the_first_four_rows_of_the_ladder(box: Sandbox, pair: tuple[Catalog, Ca
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
     assert standing(alpha) == {v1: ("Prod", frozenset({"Test", "Prod"}), "released")}
     assert (alpha.latest("web", "Test"), alpha.latest("web", "Prod")) == (first, first)
-    assert pointer(box, alpha, "Prod") == first
+    assert pointer(sandbox, alpha, "Prod") == first
 
     # A webhook that fails again and again fails no release.
-    box.control("slack", {"status": 500, "times": 9})
-    told = len(box.slack())
+    sandbox.control("slack", {"status": 500, "times": 9})
+    told = len(sandbox.slack())
     alpha.release("--force")
-    box.control("slack", {"status": 500, "times": 0})
-    answers = [line["status"] for line in box.slack()[told:]]
+    sandbox.control("slack", {"status": 500, "times": 0})
+    answers = [line["status"] for line in sandbox.slack()[told:]]
     assert answers and set(answers) == {500}, "the webhook was never asked, or did not fail"
-    assert "slack" in alpha.last.err.lower(), "nobody is told that nobody was told"
+    assert "slack" in alpha.last.err.lower(), "the failed notification is not reported"
     second = alpha.latest("web", "Test")
     [v2] = set(standing(alpha)) - {v1}
     assert v2.split(".")[0] == v1.split(".")[0] and int(v2.split(".")[1]) == int(v1.split(".")[1]) + 1
@@ -100,33 +100,33 @@ def test_the_first_four_rows_of_the_ladder(box: Sandbox, pair: tuple[Catalog, Ca
         v2: ("Test", frozenset({"Test"}), "released"),
     }
     assert second != first and alpha.latest("web", "Prod") == first
-    assert (pointer(box, alpha, "Test"), pointer(box, alpha, "Prod")) == (second, first)
+    assert (pointer(sandbox, alpha, "Test"), pointer(sandbox, alpha, "Prod")) == (second, first)
 
-    told = len(box.slack())
+    told = len(sandbox.slack())
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
     assert standing(alpha) == {
         v1: ("Prod", frozenset(), "released"),
         v2: ("Prod", frozenset({"Test", "Prod"}), "released"),
     }
     assert (alpha.latest("web", "Test"), alpha.latest("web", "Prod")) == (second, second)
-    assert pointer(box, alpha, "Prod") == second
-    assert [line["status"] for line in box.slack()[told:]] == [200]
+    assert pointer(sandbox, alpha, "Prod") == second
+    assert [line["status"] for line in sandbox.slack()[told:]] == [200]
     # The rollback reserve stays, however little retention keeps.
     alpha.bakeline("prune", "--apply", "--keep", "1", want=0)
     assert set(standing(alpha)) == {v1, v2}
     assert standing(beta) == bystander
 
 
-def test_promoting_twice_changes_nothing(box: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
+def test_promoting_twice_changes_nothing(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, _ = pair
-    before, mark = cloud(box), box.mark()
+    before, mark = cloud(sandbox), sandbox.mark()
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
-    assert box.changes(mark) == [] and cloud(box) == before
+    assert sandbox.changes(mark) == [] and cloud(sandbox) == before
 
 
 @pytest.fixture(scope="module")
-def older(box: Sandbox, pair: tuple[Catalog, Catalog]) -> str:
-    """beta's first version, which its second has replaced."""
+def older(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> str:
+    """Returns the first version of beta, which the second has replaced."""
     _, beta = pair
     first = beta.latest("web")
     beta.release("--force")
@@ -135,20 +135,22 @@ def older(box: Sandbox, pair: tuple[Catalog, Catalog]) -> str:
 
 
 def verdict(catalog: Catalog, image: str) -> tuple[bool, str]:
-    """Whether prune lets an AMI go, and what it says of it."""
+    """Returns the decision of prune for an AMI, and its reasons."""
     listed = json.loads(catalog.bakeline("prune", "--keep", "1", "--json", want=0).out)
     [one] = [entry for entry in listed if entry["ami"] == image]
     return one["retire"], "; ".join(answer["because"] for answer in one["answers"] if answer["keeps"])
 
 
 @pytest.fixture
-def hand_copies(box: Sandbox, pair: tuple[Catalog, Catalog]) -> Iterator[list[str]]:
-    """Two copies of beta's current AMI: EC2 copied the tags of one, somebody those of the other, with a later since."""
+def manual_copies(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> Iterator[list[str]]:
+    """Yields two manual copies of beta's current AMI. EC2 copied the tags of one; the other has a later `current` time."""
     _, beta = pair
-    ec2 = box.client("ec2")
+    ec2 = sandbox.client("ec2")
     source = beta.latest("web")
-    one = ec2.copy_image(Name="by-ec2", SourceImageId=source, SourceRegion=box.region, CopyImageTags=True)["ImageId"]
-    two = ec2.copy_image(Name="by-hand", SourceImageId=source, SourceRegion=box.region)["ImageId"]
+    one = ec2.copy_image(Name="by-ec2", SourceImageId=source, SourceRegion=sandbox.region, CopyImageTags=True)[
+        "ImageId"
+    ]
+    two = ec2.copy_image(Name="by-hand", SourceImageId=source, SourceRegion=sandbox.region)["ImageId"]
     [original] = [ami for ami in beta.images() if ami["ImageId"] == source]
     later = {**tags(original), "bakeline:current": "Test=2099-01-01T00:00:00Z", "bakeline:version": "20990101.1"}
     ec2.create_tags(Resources=[two], Tags=[{"Key": key, "Value": value} for key, value in later.items()])
@@ -159,44 +161,42 @@ def hand_copies(box: Sandbox, pair: tuple[Catalog, Catalog]) -> Iterator[list[st
         ec2.deregister_image(ImageId=image)
 
 
-def test_a_hand_copy_is_never_looked_up_and_never_touched(
-    box: Sandbox, pair: tuple[Catalog, Catalog], older: str, hand_copies: list[str]
+def test_manual_copy_is_ignored(
+    sandbox: Sandbox, pair: tuple[Catalog, Catalog], older: str, manual_copies: list[str]
 ) -> None:
     _, beta = pair
     source = beta.latest("web")
-    copies = [ami for ami in beta.images() if ami["ImageId"] in hand_copies]
+    copies = [ami for ami in beta.images() if ami["ImageId"] in manual_copies]
     name = "/bakeline/beta/web/Test/x86_64"
-    box.client("ssm").delete_parameter(Name=name)
+    sandbox.client("ssm").delete_parameter(Name=name)
     assert beta.latest("web") == source, "the tags, too, know which is the original"
     for words in (("list",), ("list", "--json"), ("prune", "--keep", "1"), ("prune", "--keep", "1", "--json")):
         said = beta.bakeline(*words, want=0).out
-        assert source in said and not [image for image in hand_copies if image in said], said
+        assert source in said and not [image for image in manual_copies if image in said], said
     plan = beta.bakeline("plan", "--json", want=0).out
-    assert "2099" not in plan and not [image for image in hand_copies if image in plan], plan
-    box.client("ssm").put_parameter(Name=name, Value=source, Type="String", DataType="aws:ec2:image")
+    assert "2099" not in plan and not [image for image in manual_copies if image in plan], plan
+    sandbox.client("ssm").put_parameter(Name=name, Value=source, Type="String", DataType="aws:ec2:image")
     beta.bakeline("prune", "--apply", "--keep", "1", want=0)
-    assert [ami for ami in beta.images() if ami["ImageId"] in hand_copies] == copies
+    assert [ami for ami in beta.images() if ami["ImageId"] in manual_copies] == copies
     assert older not in [ami["ImageId"] for ami in beta.images()] or verdict(beta, older)[0] is False
 
 
-def test_without_a_pointer_the_tags_answer_and_no_copy_does(
-    box: Sandbox, pair: tuple[Catalog, Catalog], hand_copies: list[str]
+def test_latest_falls_back_to_tags_and_ignores_copies(
+    sandbox: Sandbox, pair: tuple[Catalog, Catalog], manual_copies: list[str]
 ) -> None:
     _, beta = pair
-    ssm, name = box.client("ssm"), "/bakeline/beta/web/Test/x86_64"
+    ssm, name = sandbox.client("ssm"), "/bakeline/beta/web/Test/x86_64"
     source = beta.latest("web")
-    assert source not in hand_copies
+    assert source not in manual_copies
     beta.bakeline("prune", "--keep", "1", want=0)
     ssm.delete_parameter(Name=name)
     assert beta.latest("web") == source
     ssm.put_parameter(Name=name, Value=source, Type="String", DataType="aws:ec2:image")
 
 
-def test_prune_keeps_what_others_refer_to_and_says_why(
-    box: Sandbox, pair: tuple[Catalog, Catalog], tmp_path: Any
-) -> None:
+def test_prune_keeps_referenced_ami_with_reason(sandbox: Sandbox, pair: tuple[Catalog, Catalog], tmp_path: Any) -> None:
     alpha, beta = pair
-    ec2, ssm = box.client("ec2"), box.client("ssm")
+    ec2, ssm = sandbox.client("ec2"), sandbox.client("ssm")
     if len(beta.images()) < 2:
         beta.release("--force")
     older = beta.images()[0]["ImageId"]
@@ -233,16 +233,16 @@ def kept(catalog: Catalog, image: str, *says: str) -> None:
     assert any(word in shown.out + shown.err for word in says), shown
 
 
-def test_prune_removes_the_old_of_its_own_catalog_and_nothing_else(box: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
+def test_prune_retires_only_its_own_catalog(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, beta = pair
-    ec2 = box.client("ec2")
+    ec2 = sandbox.client("ec2")
     beta.release("--force")
     old, new = beta.images()[0], beta.latest("web")
     snapshot = old["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     others = [(ami["ImageId"], tags(ami)) for ami in alpha.images()]
-    before, mark = cloud(box), box.mark()
+    before, mark = cloud(sandbox), sandbox.mark()
     shown = beta.bakeline("prune", "--keep", "1", want=0)
-    assert old["ImageId"] in shown.out and box.changes(mark) == [] and cloud(box) == before, (
+    assert old["ImageId"] in shown.out and sandbox.changes(mark) == [] and cloud(sandbox) == before, (
         "without --apply it only shows"
     )
     beta.bakeline("prune", "--apply", "--keep", "1", want=0)

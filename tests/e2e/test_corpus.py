@@ -1,4 +1,4 @@
-"""Text that is code somewhere else, in every string a user may write: verbatim in tags and on the instance, never run."""
+"""Text that is code in other languages, in every user string: verbatim in tags and on the instance, never executed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.instance import Guest, guest
+from support.instance import Instance, running_instance
 from support.sandbox import Sandbox
 
 CORPUS = {
@@ -26,18 +26,18 @@ CORPUS = {
     "option": "--version; rm -rf / | true > /x < /y # end",
     "unicode": "grün 漢字 café",
 }
-# Tags are refused outside EC2's letters by nobody but AWS itself; every one of these is legal in a tag's value.
+# Only AWS itself checks the characters of tags. All of these are legal in a tag's value.
 ALL = " ".join(text for name, text in CORPUS.items() if name != "unicode")[:240]
 DESCRIPTION = " ".join([CORPUS["interpolation"], CORPUS["directive"], CORPUS["slack"], CORPUS["backtick"], '"', "'"])
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """The corpus in every field that takes free text, through a real build."""
-    made = Catalog(box, tmp_path_factory.mktemp("corpus"), "corpus", builder={"tags": {"owner": ALL[:200]}})
-    everything = "\n".join([*CORPUS.values(), "{{ env `HOME` }} {{env}}", "last"]) + "\n"
-    made.file("files/corpus.txt", everything)
-    made.file("scripts/corpus.sh", f"set -eu\nprintf '%s' {shlex.quote(everything)} > /etc/corpus-by-script\n")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """Builds an image with the corpus in every free-text field."""
+    made = Catalog(sandbox, tmp_path_factory.mktemp("corpus"), "corpus", builder={"tags": {"owner": ALL[:200]}})
+    all_processes = "\n".join([*CORPUS.values(), "{{ env `HOME` }} {{env}}", "last"]) + "\n"
+    made.file("files/corpus.txt", all_processes)
+    made.file("scripts/corpus.sh", f"set -eu\nprintf '%s' {shlex.quote(all_processes)} > /etc/corpus-by-script\n")
     checks: list[dict[str, Any]] = []
     for name, text in CORPUS.items():
         run = f"printf %s {shlex.quote(text)}"
@@ -60,37 +60,37 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def machine(box: Sandbox, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    with guest(box, catalog.latest("app"), tmp_path_factory.mktemp("key")) as one:
+def machine(sandbox: Sandbox, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with running_instance(sandbox, catalog.latest("app"), tmp_path_factory.mktemp("key")) as one:
         yield one
 
 
-def test_tags_and_description_hold_the_text_verbatim(box: Sandbox, catalog: Catalog) -> None:
+def test_tags_and_description_are_verbatim(sandbox: Sandbox, catalog: Catalog) -> None:
     [ami] = catalog.images()
     its = tags(ami)
     assert {name: its.get(f"corpus-{name}") for name in CORPUS} == CORPUS
     assert (its["${key}"], its["k'\"`$(x)"]) == ("value", ALL)
     assert ami["Description"] == DESCRIPTION
-    [snapshot] = box.client("ec2").describe_snapshots(SnapshotIds=[ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]])[
-        "Snapshots"
-    ]
+    [snapshot] = sandbox.client("ec2").describe_snapshots(
+        SnapshotIds=[ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]]
+    )["Snapshots"]
     assert {name: tags(snapshot).get(f"corpus-{name}") for name in CORPUS} == CORPUS
 
 
-def test_files_and_scripts_arrive_verbatim(catalog: Catalog, machine: Guest) -> None:
+def test_files_and_scripts_arrive_verbatim(catalog: Catalog, machine: Instance) -> None:
     wanted = (catalog.at / "files/corpus.txt").read_text()
     assert "$(touch /tmp/owned)" in wanted
     for path in ("/etc/corpus.txt", "/etc/corpus/a-b_c.txt", "/etc/corpus-by-script"):
         assert machine.ssh(f"cat {path}") == wanted
 
 
-def test_nothing_was_expanded_or_run(catalog: Catalog, machine: Guest) -> None:
+def test_text_is_not_expanded_or_executed(catalog: Catalog, machine: Instance) -> None:
     assert machine.ssh("ls /tmp/owned /etc/owned 2>/dev/null || echo none") == "none\n"
     log = (catalog.run / "app/packer.log").read_text(errors="replace")
     assert "root:x:0:0" not in log and "root:x:0:0" not in json.dumps(catalog.images(), default=str)
 
 
-def test_checks_were_judged_on_the_text_itself(catalog: Catalog) -> None:
+def test_checks_match_verbatim_text(catalog: Catalog) -> None:
     for phase in ("build", "boot"):
         evidence = json.loads((catalog.run / f"app/checks-{phase}.json").read_text())
         said = json.dumps(evidence["verdicts"], ensure_ascii=False)
@@ -99,17 +99,17 @@ def test_checks_were_judged_on_the_text_itself(catalog: Catalog) -> None:
             assert json.dumps(text, ensure_ascii=False)[1:-1] in said, f"the title of {name} is not verbatim"
 
 
-def test_a_failing_check_tells_slack_the_text_without_calling_anybody(box: Sandbox, catalog: Catalog) -> None:
+def test_slack_message_escapes_mentions(sandbox: Sandbox, catalog: Catalog) -> None:
     evil = "<!channel> <!here> <https://x.invalid|click> & ok"
     check = {"command": f"echo {shlex.quote(evil)}", "stdout": "nothing\n", "title": evil, "id": "evil"}
     catalog.image("app", source=VENDOR, description=DESCRIPTION, checks=[check])
-    told = len(box.slack())
+    told = len(sandbox.slack())
     catalog.release("--force", want=3)
     assert "<!channel>" in catalog.last.err, "the terminal shows the text as it is"
-    [message] = box.slack()[told:]
+    [message] = sandbox.slack()[told:]
     assert message["status"] == 200, message
     texts = re.findall(r'"text": "((?:[^"\\]|\\.)*)"', json.dumps(message["payload"]))
-    assert "channel" in " ".join(texts), "the failure is told"
+    assert "channel" in " ".join(texts), "the failure is not reported"
     assert not re.search(r"<[!@#]|<https://x", " ".join(texts)), texts
 
 
@@ -125,14 +125,16 @@ FIELDS = ("description", "tags", "tag key")
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("text", REFUSED, ids=repr)
-def test_what_cannot_travel_is_refused_with_a_place(sandbox: Sandbox, tmp_path: Any, field: str, text: str) -> None:
-    made = Catalog(sandbox, tmp_path, "refused")
+def test_unsupported_text_is_refused_with_location(
+    shared_sandbox: Sandbox, tmp_path: Any, field: str, text: str
+) -> None:
+    made = Catalog(shared_sandbox, tmp_path, "refused")
     put: dict[str, Any] = {"description": text} if field == "description" else {"tags": {"k": text}}
     made.image("app", source=VENDOR, **({"tags": {text: "v"}} if field == "tag key" else put))
-    mark = sandbox.mark()
+    mark = shared_sandbox.mark()
     done = made.bakeline("release")
     assert done.code == 1 and re.search(r"images/app\.yaml:\d+:\d+", done.err) and REFUSED[text] in done.err, done
-    assert sandbox.changes(mark) == []
+    assert shared_sandbox.changes(mark) == []
 
 
 @pytest.mark.parametrize("command", ["validate", "release"])
@@ -141,13 +143,13 @@ def test_what_cannot_travel_is_refused_with_a_place(sandbox: Sandbox, tmp_path: 
     [("gehärtet", 17, "ä"), ("ACME\N{RIGHT SINGLE QUOTATION MARK}s", 18, "U+2019"), ("1 \N{EN DASH} 2", 16, "U+2013"), ("a 😀", 16, "😀")],
 )  # fmt: skip
 def test_description_beyond_ascii_is_refused_before_a_build(
-    sandbox: Sandbox, tmp_path: Any, command: str, text: str, column: int, shown: str
+    shared_sandbox: Sandbox, tmp_path: Any, command: str, text: str, column: int, shown: str
 ) -> None:
-    made = Catalog(sandbox, tmp_path, "refused")
+    made = Catalog(shared_sandbox, tmp_path, "refused")
     made.file("images/app.yaml", f"source: {json.dumps(VENDOR)}\ndescription: {text}\ntags: {{note: {text}}}\n")
-    mark = sandbox.mark()
+    mark = shared_sandbox.mark()
     done = made.bakeline(command)
     assert done.code == 1 and f"images/app.yaml:2:{column}" in done.err, done
     assert shown in done.err and "EC2 accepts ASCII only" in done.err, done
     assert "images/app.yaml:3" not in done.err, "a tag may have any character"
-    assert sandbox.changes(mark) == []
+    assert shared_sandbox.changes(mark) == []

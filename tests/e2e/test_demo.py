@@ -1,4 +1,4 @@
-"""The shipped catalog, judged by boto3 alone; by `make demo` itself where BAKELINE_DEMO=1 or CI=true, else by a plain release."""
+"""The shipped catalog, judged with boto3. BAKELINE_DEMO=1 or CI=true runs `make demo`, otherwise a plain release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support.catalog import current, tags
-from support.run import BAKELINE, HANG, REPO, Done, run
+from support.run import BAKELINE, HANG, REPO, CompletedRun, run
 from support.sandbox import SHARED, Sandbox
 
 IMAGES = {
@@ -47,32 +47,35 @@ TAGS = (
 
 @dataclass
 class Demo:
-    box: Sandbox
+    sandbox: Sandbox
     at: Path
-    first: Done
-    again: Done
+    first: CompletedRun
+    again: CompletedRun
     calls: list[dict[str, Any]]
     calls_again: list[dict[str, Any]]
     messages: list[dict[str, Any]]
 
-    def bakeline(self, *words: str) -> Done:
+    def bakeline(self, *words: str) -> CompletedRun:
         return run(
-            [BAKELINE, *words], self.at, {**self.box.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}, want=0
+            [BAKELINE, *words],
+            self.at,
+            {**self.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION},
+            want=0,
         )
 
     def amis(self) -> dict[str, dict[str, Any]]:
-        found = self.box.client("ec2", REGION).describe_images(Owners=["self"])["Images"]
+        found = self.sandbox.client("ec2", REGION).describe_images(Owners=["self"])["Images"]
         return {tags(ami)["bakeline:image"]: ami for ami in found}
 
 
 @pytest.fixture(scope="module")
-def demo(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Run it twice in an empty sandbox."""
+def demo(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Releases the catalog twice in an empty sandbox."""
     if MAKE:
-        yield from _make_demo(sandbox)
+        yield from _make_demo(shared_sandbox)
         return
-    sandbox.reset()
-    mark, told = sandbox.mark(), len(sandbox.slack())  # a reset keeps the logs
+    shared_sandbox.reset()
+    mark, told = shared_sandbox.mark(), len(shared_sandbox.slack())  # a reset keeps the logs
     at = tmp_path_factory.mktemp("demo") / "clone"
     at.mkdir()
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=True).stdout.split(b"\0")
@@ -86,33 +89,33 @@ def demo(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ["-c", "user.name=j", "-c", "user.email=j@x", "commit", "-qm", "catalog"],
     ):
         subprocess.run(["git", *words], cwd=at, check=True)
-    env = {**sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    env = {**shared_sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     first = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
-    calls, messages = sandbox.api(mark), sandbox.slack()[told:]
+    calls, messages = shared_sandbox.api(mark), shared_sandbox.slack()[told:]
     again = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
-    yield Demo(sandbox, at, first, again, calls, sandbox.api(mark + len(calls)), messages)
+    yield Demo(shared_sandbox, at, first, again, calls, shared_sandbox.api(mark + len(calls)), messages)
 
 
-def _make_demo(sandbox: Sandbox) -> Iterator[Demo]:
-    """`make demo` brings its own sandbox up, in a folder of its own."""
-    box = Sandbox(Path(f"{sandbox.dir}-demo"))
-    if not (box.dir / "cache").exists() and (SHARED / "cache").exists():
-        box.dir.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(SHARED / "cache"), str(box.dir)], check=True)
-    sandbox.down()  # two at once would need two more address ranges
-    box.command("down", want=None)
+def _make_demo(shared_sandbox: Sandbox) -> Iterator[Demo]:
+    """Runs `make demo`, which starts its own sandbox in its own directory."""
+    sandbox = Sandbox(Path(f"{shared_sandbox.dir}-demo"))
+    if not (sandbox.dir / "cache").exists() and (SHARED / "cache").exists():
+        sandbox.dir.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", str(SHARED / "cache"), str(sandbox.dir)], check=True)
+    shared_sandbox.down()  # two sandboxes would need two more address ranges
+    sandbox.command("down", want=None)
     # As a newcomer has it: no AWS settings, nothing chosen, nothing of this session's sandbox.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "BAKELINE"))}
-    env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(box.dir)}
+    env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(sandbox.dir)}
     try:
         first = run(["make", "demo"], REPO, env, timeout=9 * HANG, want=0)
-        box.read()
-        calls, messages = box.api(), box.slack()
+        sandbox.read()
+        calls, messages = sandbox.api(), sandbox.slack()
         again = run(["make", "demo"], REPO, env, timeout=3 * HANG, want=0)
-        yield Demo(box, REPO, first, again, calls, box.api(len(calls)), messages)
+        yield Demo(sandbox, REPO, first, again, calls, sandbox.api(len(calls)), messages)
     finally:
-        box.down()
-        sandbox.up()
+        sandbox.down()
+        shared_sandbox.up()
 
 
 def test_five_amis_are_available_and_tagged(demo: Demo) -> None:
@@ -155,8 +158,8 @@ def test_the_commit_is_recorded(demo: Demo) -> None:
     assert {tags(ami).get("bakeline:commit", "")[:40] for ami in demo.amis().values()} == {head}
 
 
-def test_their_snapshots_are_tagged(demo: Demo) -> None:
-    ec2 = demo.box.client("ec2", REGION)
+def test_snapshots_are_tagged(demo: Demo) -> None:
+    ec2 = demo.sandbox.client("ec2", REGION)
     for image, ami in demo.amis().items():
         ids = [mapping["Ebs"]["SnapshotId"] for mapping in ami["BlockDeviceMappings"]]
         assert ids
@@ -181,10 +184,10 @@ def test_latest_agrees_with_boto3(demo: Demo) -> None:
     for image, ami in demo.amis().items():
         assert demo.bakeline("latest", image, "--env", "Test").out == ami["ImageId"] + "\n"
         name = f"/bakeline/demo/{image}/Test/x86_64"
-        assert demo.box.client("ssm", REGION).get_parameter(Name=name)["Parameter"]["Value"] == ami["ImageId"]
+        assert demo.sandbox.client("ssm", REGION).get_parameter(Name=name)["Parameter"]["Value"] == ami["ImageId"]
 
 
-def test_the_first_shows_the_ids_and_slack_was_told(demo: Demo) -> None:
+def test_first_release_prints_and_posts_ami_ids(demo: Demo) -> None:
     told = demo.messages
     assert [message["status"] for message in told] == [200], told
     for ami in demo.amis().values():
@@ -192,7 +195,7 @@ def test_the_first_shows_the_ids_and_slack_was_told(demo: Demo) -> None:
         assert ami["ImageId"] in json.dumps(told[0]["payload"])
 
 
-def test_the_second_builds_nothing(demo: Demo) -> None:
+def test_second_release_builds_nothing(demo: Demo) -> None:
     before, after = ({call["action"] for call in calls} for calls in (demo.calls, demo.calls_again))
     assert before >= BUILDS and before & KEYS, f"the first built nothing either: {before}"
     assert after, "the second asked nothing at all"
@@ -200,8 +203,8 @@ def test_the_second_builds_nothing(demo: Demo) -> None:
     assert demo.again.code == 0
 
 
-def test_nothing_temporary_is_left(demo: Demo) -> None:
-    ec2 = demo.box.client("ec2", REGION)
+def test_temporary_resources_are_deleted(demo: Demo) -> None:
+    ec2 = demo.sandbox.client("ec2", REGION)
     instances = [one for r in ec2.describe_instances()["Reservations"] for one in r["Instances"]]
     assert instances and {one["State"]["Name"] for one in instances} == {"terminated"}
     assert ec2.describe_key_pairs()["KeyPairs"] == [] and ec2.describe_volumes()["Volumes"] == []

@@ -1,4 +1,4 @@
-"""What is kept about two releases, judged by looking into instances of both: `diff`, `explain`, and what Slack is told."""
+"""Evidence of two releases, compared with instances of both: `diff`, `explain` and the Slack message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.instance import Guest, guest
+from support.instance import Instance, running_instance
 from support.inventory import cloud, difference
 from support.sandbox import Sandbox
 
@@ -75,7 +75,7 @@ class Inside:
     file: str
 
     @staticmethod
-    def of(one: Guest) -> Inside:
+    def of(one: Instance) -> Inside:
         def pairs(command: str) -> Map:
             return {words[0]: words[1] for words in map(str.split, one.ssh(command).splitlines())}
 
@@ -127,30 +127,33 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    if box.status["backend"] != "nspawn":
+def chain(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    if sandbox.status["backend"] != "nspawn":
         pytest.skip("needs unit files that systemd answers for")
     keeping = {"keep": 1, "disable_after": "9d", "deregister_after": "9d"}
-    catalog = Catalog(box, tmp_path_factory.mktemp("told"), "told", retention=keeping, brakes={"percent": 100})
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("told"), "told", retention=keeping, brakes={"percent": 100})
     catalog.file("scripts/app.sh", SCRIPT)
     catalog.image("app", source=VENDOR, scripts=["scripts/app.sh"], checks=[JUDGED])
     catalog.release()
-    told = len(box.slack())
+    told = len(sandbox.slack())
     catalog.image("app", source=VENDOR, scripts=["scripts/app.sh"], checks=[JUDGED, {"command": CALLING}])
     catalog.release("--force")
     one, two = catalog.images()
     assert tags(two)["bakeline:base"].endswith(one["ImageId"]), "the second is not built on the first"
     at = tmp_path_factory.mktemp("keys")
-    with guest(box, one["ImageId"], at) as first, guest(box, two["ImageId"], at) as second:
+    with (
+        running_instance(sandbox, one["ImageId"], at) as first,
+        running_instance(sandbox, two["ImageId"], at) as second,
+    ):
         inside = Inside.of(first), Inside.of(second)
-    yield Chain(catalog, (one, two), inside, box.slack()[told:])
+    yield Chain(catalog, (one, two), inside, sandbox.slack()[told:])
 
 
 def named(diff: dict[str, Any]) -> dict[str, set[str]]:
     return {kind: set(diff[kind]) for kind in NAMED}
 
 
-def test_diff_shows_what_instances_of_both_show(chain: Chain) -> None:
+def test_diff_matches_instances_of_both_versions(chain: Chain) -> None:
     wanted = expected(*chain.inside)
     assert named(wanted) == NAMED, "the two differ in other things than the script makes"
     said = json.loads(chain.catalog.bakeline("diff", "app", "--json", want=0).out)
@@ -168,7 +171,7 @@ def test_diff_shows_what_instances_of_both_show(chain: Chain) -> None:
     chain.catalog.bakeline("diff", "app", "20200101.1", want=6)
 
 
-def test_slack_is_told_what_changed_and_nobody_is_called(chain: Chain) -> None:
+def test_slack_message_lists_changes_without_mentions(chain: Chain) -> None:
     [message] = chain.told
     assert message["status"] == 200, message
     texts = [block["text"]["text"] for block in message["payload"]["blocks"] if block["type"] == "section"]
@@ -188,18 +191,18 @@ def test_slack_is_told_what_changed_and_nobody_is_called(chain: Chain) -> None:
     assert not re.search(r"<[!@#]|<https", json.dumps(message["payload"])), message
 
 
-def test_against_scratch_shows_the_drift_of_the_chain_and_leaves_nothing(box: Sandbox, chain: Chain) -> None:
+def test_diff_against_scratch_shows_drift_and_cleans_up(sandbox: Sandbox, chain: Chain) -> None:
     # An account that only a build of this moment has: it was built for this, not looked up.
     chain.catalog.file("scripts/app.sh", f"{SCRIPT}useradd --system --uid 473 fresh\n")
-    before, mark, told = cloud(box), box.mark(), len(box.slack())
+    before, mark, told = cloud(sandbox), sandbox.mark(), len(sandbox.slack())
     said = json.loads(chain.catalog.bakeline("diff", "app", "--against", "scratch", "--json", want=0).out)
     assert (said["from"], said["to"]) == ("scratch", chain.version(1))
     wanted = expected(*chain.inside)
     wanted["users"]["fresh"] = {"from": "473", "to": "-"}
     assert said["diff"] == wanted
-    assert "CreateImage" in box.changes(mark), "nothing was built"
-    assert cloud(box) == before, difference(before, cloud(box))
-    assert len(box.slack()) == told, "nobody needs to hear of it"
+    assert "CreateImage" in sandbox.changes(mark), "nothing was built"
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert len(sandbox.slack()) == told, "an unneeded notification was sent"
     chain.catalog.file("scripts/app.sh", SCRIPT)
 
 
@@ -209,7 +212,7 @@ def explained(chain: Chain, what: str) -> dict[str, Any]:
     return said
 
 
-def test_explain_says_what_the_tags_say(box: Sandbox, chain: Chain) -> None:
+def test_explain_matches_tags(sandbox: Sandbox, chain: Chain) -> None:
     one, two = chain.amis
     says = [explained(chain, what) for what in (two["ImageId"], "app", f"app@{chain.version(1)}")]
     assert says[0] == says[1] == says[2]
@@ -220,14 +223,14 @@ def test_explain_says_what_the_tags_say(box: Sandbox, chain: Chain) -> None:
         ]
         assert said["built"]["run"] == its["bakeline:run"] and said["built"]["by"] == its["bakeline:by"]
         [copy] = said["amis"]
-        assert (copy["ami"], copy["region"], copy["account"]) == (ami["ImageId"], box.region, ami["OwnerId"])
+        assert (copy["ami"], copy["region"], copy["account"]) == (ami["ImageId"], sandbox.region, ami["OwnerId"])
         assert copy["environment"] == its["Environment"] == "Test"
         current = dict(word.split("=") for word in its.get("bakeline:current", "").split())
         assert copy["current"] == current and bool(current) == (ami is two)
-        pointed = box.client("ssm").get_parameter(Name="/bakeline/told/app/Test/x86_64")["Parameter"]["Value"]
+        pointed = sandbox.client("ssm").get_parameter(Name="/bakeline/told/app/Test/x86_64")["Parameter"]["Value"]
         assert (pointed == ami["ImageId"]) == bool(current)
     vendor = tags(one)["bakeline:base"]
-    assert vendor.split(":")[1] in {ami["ImageId"] for ami in box.client("ec2").describe_images()["Images"]}
+    assert vendor.split(":")[1] in {ami["ImageId"] for ami in sandbox.client("ec2").describe_images()["Images"]}
     assert says[0]["lineage"] == [f"app@{chain.version(0)} ({one['ImageId']})", vendor]
     assert explained(chain, one["ImageId"])["lineage"] == [vendor]
     because = "; ".join(says[0]["built"]["because"])
@@ -239,8 +242,8 @@ def test_explain_says_what_the_tags_say(box: Sandbox, chain: Chain) -> None:
     chain.catalog.bakeline("explain", "app@20200101.1", want=6)
 
 
-def test_explain_says_what_uses_an_ami_and_when_prune_takes_it(box: Sandbox, chain: Chain) -> None:
-    ec2, old = box.client("ec2"), chain.amis[0]["ImageId"]
+def test_explain_shows_references_and_retirement(sandbox: Sandbox, chain: Chain) -> None:
+    ec2, old = sandbox.client("ec2"), chain.amis[0]["ImageId"]
 
     def fate() -> tuple[list[str], str, str]:
         [copy] = explained(chain, old)["amis"]

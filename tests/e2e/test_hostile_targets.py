@@ -1,4 +1,4 @@
-"""Targets that answer oddly, over a real ssh server: no answer is taken for another, and what can't be told is never a pass."""
+"""Hostile targets over a real SSH server: answers are never mixed up, and an undetermined check never passes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.checking import Answer, Checker
+from support.checking import Checker, CheckRun
 from support.debian_root import Server, cached_root, fresh, server
 from support.run import HANG
 from support.sandbox import clean_env
@@ -36,7 +36,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def target(stock: Server) -> Iterator[Server]:
-    """As it should be; afterwards its shell and what the tests move are put back."""
+    """Yields the target and restores its shell and moved files."""
     stock.sh("echo secret > /etc/judged; chmod 0600 /etc/judged; mkdir -p /closed; chmod 0755 /closed")
     shell(stock, PLAIN)
     yield stock
@@ -49,7 +49,7 @@ def judged(tmp_path: Path) -> Checker:
 
 
 def shell(to: Server, script: str) -> None:
-    """What root gets when it logs in."""
+    """Sets root's login shell."""
     (to.root / "opt/shell").write_text(f"#!/bin/sh\n{script}\n")
     (to.root / "opt/shell").chmod(0o755)
     table = to.root / "etc/passwd"
@@ -58,7 +58,7 @@ def shell(to: Server, script: str) -> None:
 
 
 def recorded(target: Server, judged: Checker) -> str:
-    """A good run's whole output."""
+    """Records the output of a successful collection."""
     shell(target, RECORDING)
     answer = judged.ask(target)
     assert answer.outcomes() == GOOD, answer.done
@@ -67,7 +67,7 @@ def recorded(target: Server, judged: Checker) -> str:
     return said
 
 
-def test_an_earlier_answer_is_no_answer(target: Server, judged: Checker) -> None:
+def test_replayed_answer_is_refused(target: Server, judged: Checker) -> None:
     recorded(target, judged)
     target.sh("chmod 0666 /etc/judged")
     assert judged.ask(target).outcome("mode") == "failed"
@@ -80,10 +80,10 @@ def test_an_earlier_answer_is_no_answer(target: Server, judged: Checker) -> None
     assert "nothing" in refused.err, refused
 
 
-def test_frames_inside_what_was_read_are_text(target: Server, judged: Checker) -> None:
+def test_frames_in_file_content_are_text(target: Server, judged: Checker) -> None:
     said = recorded(target, judged)
     shell(target, PLAIN)
-    # A whole good answer stands in a file and is printed by a command, beside what is to be found.
+    # A file contains a complete valid answer, and a command prints it.
     (target.root / "etc/judged").write_text(f"evil\n{said}")
     answer = Checker(judged.at, [*CHECKS, {"id": "cat", "command": "cat /etc/judged", "stdout": {"match": "^evil$"}}])
     outcomes = answer.ask(target).outcomes()
@@ -92,7 +92,7 @@ def test_frames_inside_what_was_read_are_text(target: Server, judged: Checker) -
 
 
 @pytest.mark.parametrize("cut", ["head -n 0", "head -n 1", "head -n 4", "sed '$d'", "head -c -2", "sed 3d"])
-def test_an_answer_that_is_cut_is_no_answer(cut: str, target: Server, judged: Checker) -> None:
+def test_truncated_answer_is_an_error(cut: str, target: Server, judged: Checker) -> None:
     assert len(recorded(target, judged).splitlines()) > 6
     shell(target, f'/bin/sh "$@" | {cut}')
     refused = judged.refused(target)
@@ -110,30 +110,30 @@ def test_an_answer_that_is_cut_is_no_answer(cut: str, target: Server, judged: Ch
         '/bin/sh "$@"; echo Bye',
     ],
 )
-def test_what_else_is_printed_is_noise(noise: str, target: Server, judged: Checker) -> None:
+def test_other_output_is_ignored(noise: str, target: Server, judged: Checker) -> None:
     shell(target, noise)
     assert len(target.ssh("echo x").stdout + target.ssh("echo x").stderr) > 2, "there was something to be seen"
     assert judged.ask(target).outcomes() == GOOD
 
 
-def test_a_search_path_without_sbin_hides_nothing(target: Server, judged: Checker) -> None:
+def test_path_without_sbin_hides_nothing(target: Server, judged: Checker) -> None:
     shell(target, f"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games {PLAIN}")
     assert target.ssh("command -v sshd").returncode != 0, "sshd is out of sight"
     assert judged.ask(target).outcomes() == GOOD
 
 
-def test_what_may_not_be_read_is_an_error(target: Server, judged: Checker) -> None:
+def test_unreadable_file_is_an_error(target: Server, judged: Checker) -> None:
     target.sh("chmod 0 /etc/judged /closed")
     shell(target, POWERLESS + '/bin/sh "$@"')
     assert target.ssh("cat /etc/judged").returncode != 0, "it may not be read"
-    answer: Answer = judged.ask(target)
+    answer: CheckRun = judged.ask(target)
     denied = {name: answer.outcome(name) for name in ("content", "absent", "innocent")}
     assert denied == dict.fromkeys(denied, "error"), answer.done
     assert "enied" in answer.said("absent") and "enied" in answer.said("content")
     assert answer.outcome("mode") == "failed" and answer.outcome("package") == "passed", answer.done
 
 
-def test_a_loop_over_nothing_is_skipped_and_says_so(target: Server, tmp_path: Path) -> None:
+def test_loop_over_empty_list_is_skipped(target: Server, tmp_path: Path) -> None:
     loop = {"id": "loop", "for_each": {"path": "$inputs.paths"}, "file": "${path}", "mode": "0644"}
     judged = Checker(tmp_path, [])
     for paths, outcome in ((["/etc/passwd"], "passed"), ([], "skipped")):
@@ -144,7 +144,7 @@ def test_a_loop_over_nothing_is_skipped_and_says_so(target: Server, tmp_path: Pa
         assert answer.outcome("loop") == outcome and answer.said("loop").strip(), answer.done
 
 
-def test_settings_in_a_drop_in_count(target: Server, tmp_path: Path) -> None:
+def test_drop_in_settings_count(target: Server, tmp_path: Path) -> None:
     wanted = {"permitrootlogin": "no", "x11forwarding": "no"}
     judged = Checker(tmp_path, [{"id": view, "sshd_config": view, **wanted} for view in ("effective", "file")])
     assert judged.ask(target).outcomes() == dict.fromkeys(("effective", "file"), "failed")
@@ -161,7 +161,7 @@ def test_settings_in_a_drop_in_count(target: Server, tmp_path: Path) -> None:
         target.sh("mv /opt/keys/* /etc/ssh; rmdir /opt/keys", want=None)
 
 
-def test_a_target_without_the_tools_is_refused_by_name(target: Server, judged: Checker) -> None:
+def test_target_without_tools_is_refused(target: Server, judged: Checker) -> None:
     tools = target.root / "usr/bin"
     shutil.move(tools / "od", tools / "od.away")
     try:
@@ -173,7 +173,7 @@ def test_a_target_without_the_tools_is_refused_by_name(target: Server, judged: C
     assert "go away" in judged.refused(target).err
 
 
-def test_a_wrong_host_key_is_refused_before_anything_is_sent(target: Server, judged: Checker) -> None:
+def test_wrong_host_key_is_refused_before_sending(target: Server, judged: Checker) -> None:
     shell(target, f"touch /opt/entered; {PLAIN}")
     right = target.known_hosts.read_text()
     other = "AAAAC3NzaC1lZDI1NTE5AAAAIKQv1fQ1Y8cXRKqJmVq3nfl9pHbUY4S8m8w7mYqqb7nC"
@@ -187,18 +187,18 @@ def test_a_wrong_host_key_is_refused_before_anything_is_sent(target: Server, jud
 
 
 @pytest.mark.parametrize("name", ["ssh://-oProxyCommand=touch${IFS}pwned/", "-oProxyCommand=touch pwned", "ssh://a b"])
-def test_an_option_is_no_target(name: str, judged: Checker) -> None:
+def test_option_as_target_is_refused(name: str, judged: Checker) -> None:
     done = judged.run("--json", "--", name)
     assert done.code in (1, 2) and not list(judged.at.rglob("pwned")), done
 
 
-def test_without_the_rights_of_root_nothing_is_judged(target: Server, judged: Checker) -> None:
+def test_checks_without_root_are_refused(target: Server, judged: Checker) -> None:
     target.sh("useradd -m -s /bin/sh plain; cp -r /root/.ssh /home/plain/.ssh; chown -R plain: /home/plain/.ssh")
     done = judged.run("ssh://plain@stock", "--ssh-config", str(target.config), "--json")
     assert done.code not in (0, 3) and "sudo" in done.err and "outcome" not in done.out, done
 
 
-def test_a_flood_ends_with_a_named_error_in_little_memory(target: Server, judged: Checker) -> None:
+def test_output_flood_ends_with_error_in_bounded_memory(target: Server, judged: Checker) -> None:
     shell(target, "cat >/dev/null & head -c 300000000 /dev/zero | tr '\\0' x")
     words = [*judged.command(), *judged.words(target), "--json"]
     with subprocess.Popen(
@@ -212,7 +212,7 @@ def test_a_flood_ends_with_a_named_error_in_little_memory(target: Server, judged
     assert usage.ru_maxrss < 200_000, f"{usage.ru_maxrss} kB"
 
 
-def test_what_hangs_is_ended_and_is_an_error(target: Server, tmp_path: Path) -> None:
+def test_hanging_command_is_an_error(target: Server, tmp_path: Path) -> None:
     hang = {"id": "hang", "command": "sleep 1000", "timeout": 1, "exit_status": {"not": 0}}
     quick = {"id": "quick", "command": "true"}
     answer = Checker(tmp_path, [hang, quick]).ask(target)
@@ -220,7 +220,7 @@ def test_what_hangs_is_ended_and_is_an_error(target: Server, tmp_path: Path) -> 
     assert "sleep 1000" not in target.sh("ps ax"), "nothing is left of it"
 
 
-def test_a_tmp_where_nothing_may_be_started_is_no_hindrance(target: Server, judged: Checker) -> None:
+def test_noexec_tmp_does_not_prevent_checks(target: Server, judged: Checker) -> None:
     target.sh("mount -t tmpfs -o noexec,ro r /tmp")
     try:
         assert judged.ask(target).outcomes() == GOOD
@@ -228,7 +228,7 @@ def test_a_tmp_where_nothing_may_be_started_is_no_hindrance(target: Server, judg
         target.sh("umount /tmp")
 
 
-def test_texts_that_explode_end_in_time(target: Server, tmp_path: Path) -> None:
+def test_expensive_patterns_end_in_time(target: Server, tmp_path: Path) -> None:
     judged = Checker(tmp_path, [{"id": "regex", "command": "head -c 200000 /dev/zero | tr '\\0' a; echo b"}])
     wild = {"id": "regex", "command": "head -c 200000 /dev/zero | tr '\\0' a; echo b", "stdout": {"match": "^(a+)+$"}}
     assert Checker(tmp_path, [wild]).ask(target).outcome("regex") in ("failed", "error")

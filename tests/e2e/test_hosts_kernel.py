@@ -1,4 +1,4 @@
-"""The settings of the host's kernel decide no verdict about a root that shares it; they would, were the kernel the root's own."""
+"""Kernel settings of the host do not affect verdicts about a root that shares the kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = {"kernel/randomize_va_space": ("2", "0"), "fs/suid_dumpable": ("0", "1")
 
 
 def settle(on: Server, which: int) -> None:
-    """All of them as a hardened host has them, or as the opposite."""
+    """Sets all of them to the hardened values or the opposite."""
     for name, values in NETWORK.items():
         on.sh(f"sysctl -q -w {name}={values[which]}")
     for name, values in SHOWN.items():
@@ -48,9 +48,7 @@ def judged(tmp_path: Path) -> Checker:
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["the-hosts", "its-own"])
-def test_the_kernel_counts_only_where_it_is_the_roots_own(
-    own: bool, root: Path, judged: Checker, tmp_path: Path
-) -> None:
+def test_kernel_settings_count_only_with_own_kernel(own: bool, root: Path, judged: Checker, tmp_path: Path) -> None:
     with server(root, tmp_path / "server", own_kernel=own, own_network=True) as target:
         answers = []
         for which in (0, 1):

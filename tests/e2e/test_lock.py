@@ -1,4 +1,4 @@
-"""Two runs at once, a dead one, a suspended one: the lock of an environment lets one at a time change anything."""
+"""Concurrent, dead and suspended runs: the lock of an environment lets one run at a time change anything."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 from support.catalog import VENDOR, Catalog
 from support.inventory import cloud, difference
-from support.run import HANG, until
-from support.running_release import WAIT, begin, go_on, held, locks, move_holder
+from support.run import HANG, wait_until
+from support.running_release import WAIT, begin, held, locks, move_holder_to_other_machine, resume_build
 from support.sandbox import Sandbox
 
 LEASE = 15
 
 
 @pytest.fixture
-def catalog(box: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
-    box.reset()
-    made = Catalog(box, tmp_path / "lock", "lock", lease=f"{LEASE}s")
+def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
+    sandbox.reset()
+    made = Catalog(sandbox, tmp_path / "lock", "lock", lease=f"{LEASE}s")
     made.file("scripts/slow.sh", WAIT)
     made.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
     yield made
@@ -38,13 +38,11 @@ def holder(catalog: Catalog, generation: int = 1) -> dict[str, object]:
     return dict(json.loads(found.read_text()))
 
 
-def test_of_two_releases_at_once_one_runs_and_the_other_is_told_who_holds_the_lock(
-    box: Sandbox, catalog: Catalog
-) -> None:
+def test_second_release_names_the_lock_holder(sandbox: Sandbox, catalog: Catalog) -> None:
     first, run = begin(catalog, "slow")
     holds = holder(catalog)
     assert holds["pid"] == first.pid
-    mark = box.mark()
+    mark = sandbox.mark()
     second = catalog.bakeline("release", want=7)
     for part in (holds["run"], holds["caller"], holds["host"], str(holds["pid"]), holds["since"], "Test"):
         assert str(part) in second.err, (part, second)
@@ -52,11 +50,11 @@ def test_of_two_releases_at_once_one_runs_and_the_other_is_told_who_holds_the_lo
     assert not [one for one in catalog.runs() if one != run], "a refused run leaves no directory"
     assert catalog.bakeline("plan", want=0), "looking needs no lock"
     assert catalog.bakeline("list", want=0)
-    assert not any(run.name not in json.dumps(call) for call in box.api(mark) if call["action"] == "CreateTags")
+    assert not any(run.name not in json.dumps(call) for call in sandbox.api(mark) if call["action"] == "CreateTags")
     # It outlives its first lease by its signs of life.
-    until(lambda: datetime.now(UTC) > datetime.fromisoformat(str(holds["expires"])), HANG, "the first lease's end")
+    wait_until(lambda: datetime.now(UTC) > datetime.fromisoformat(str(holds["expires"])), HANG, "the first lease's end")
     assert held(catalog)
-    go_on(box, run, "slow")
+    resume_build(sandbox, run, "slow")
     assert first.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
     names = names_of(catalog)
     assert "000001-end.json" in names and "000001-000002.json" in names, names
@@ -85,15 +83,15 @@ def test_lock_of_a_killed_run_is_taken_over_immediately(catalog: Catalog) -> Non
 
 def test_lock_of_a_run_on_another_machine_is_taken_over_after_its_lease(catalog: Catalog) -> None:
     run = killed(catalog)
-    move_holder(catalog)
+    move_holder_to_other_machine(catalog)
     assert catalog.bakeline("release").code == 7, "it may be alive"
-    until(lambda: not held(catalog), HANG, "the end of its lease")
+    wait_until(lambda: not held(catalog), HANG, "the end of its lease")
     catalog.file("scripts/slow.sh", "echo quick\n")
     done = catalog.bakeline("release", want=0)
     assert "took over the lock of Test" in done.err and run.name in done.err, done
 
 
-def test_unlock_releases_a_dead_holder_and_another_only_by_force(catalog: Catalog) -> None:
+def test_unlock_releases_live_holder_only_with_force(catalog: Catalog) -> None:
     assert "free" in catalog.bakeline("unlock", want=0).out
     first, run = begin(catalog, "slow")
     refused = catalog.bakeline("unlock", "--env", "Test", want=7)
@@ -110,61 +108,61 @@ def test_unlock_releases_a_dead_holder_and_another_only_by_force(catalog: Catalo
     catalog.bakeline("unlock", "--env", "Moon", want=1)
 
 
-def test_forced_unlock_stops_a_live_run_before_its_next_change(box: Sandbox, catalog: Catalog) -> None:
+def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox, catalog: Catalog) -> None:
     first, run = begin(catalog, "slow")
-    move_holder(catalog)
+    move_holder_to_other_machine(catalog)
     catalog.bakeline("unlock", want=7)
     catalog.bakeline("unlock", "--force", want=0)
-    mark = box.mark()
-    go_on(box, run, "slow")
+    mark = sandbox.mark()
+    resume_build(sandbox, run, "slow")
     assert first.wait(timeout=HANG) == 7
     said = (catalog.at / "out.log").read_text()
     assert "released from outside" in said, said
-    assert [call for call in box.api(mark) if call["action"] in ("CreateTags", "PutParameter")] == [], said
+    assert [call for call in sandbox.api(mark) if call["action"] in ("CreateTags", "PutParameter")] == [], said
 
 
-def test_emptied_store_never_gives_the_lock_to_two_runs(box: Sandbox, catalog: Catalog) -> None:
+def test_emptied_store_never_gives_the_lock_to_two_runs(sandbox: Sandbox, catalog: Catalog) -> None:
     first, run = begin(catalog, "slow")
     shutil.rmtree(catalog.at / ".bakeline/store")
     second, other = begin(catalog, "slow")
     assert holder(catalog)["run"] == other.name, "the same generation, another run"
     assert first.wait(timeout=HANG) == 7
-    named = [image for image in named_images(box) if run.name in str(image["Name"])]
+    named = [image for image in named_images(sandbox) if run.name in str(image["Name"])]
     assert named == [], "the first run stopped before it made an AMI"
     assert "000001-end.json" not in names_of(catalog), "the lock is still the second run's"
-    go_on(box, other, "slow")
+    resume_build(sandbox, other, "slow")
     assert second.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
     assert other.name in str(
-        [image["Name"] for image in named_images(box) if image["ImageId"] == catalog.latest("slow")]
+        [image["Name"] for image in named_images(sandbox) if image["ImageId"] == catalog.latest("slow")]
     )
 
 
-def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandbox, catalog: Catalog) -> None:
+def test_suspended_holder_changes_nothing_and_exits_7(sandbox: Sandbox, catalog: Catalog) -> None:
     first, directory = begin(catalog, "slow")
     run = directory.name
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        go_on(box, directory, "slow")
+        resume_build(sandbox, directory, "slow")
 
         # Packer is a process of its own and comes to its end; the instance it built on is gone by then.
         def built() -> bool:
-            return any(image["State"] == "available" and run in image["Name"] for image in named_images(box))
+            return any(image["State"] == "available" and run in image["Name"] for image in named_images(sandbox))
 
-        until(built, HANG, "the AMI of the suspended run's Packer")
-        until(lambda: not running(box), HANG, "Packer's instance gone", every=0.5)
-        until(lambda: not held(catalog), HANG, "the end of its lease")
+        wait_until(built, HANG, "the AMI of the suspended run's Packer")
+        wait_until(lambda: not running(sandbox), HANG, "Packer's instance gone", every=0.5)
+        wait_until(lambda: not held(catalog), HANG, "the end of its lease")
         catalog.file("scripts/slow.sh", "echo quick\n")
         second = catalog.bakeline("release", want=0)
         assert run in second.err and "took over" in second.err, second
         latest = catalog.latest("slow")
-        before, mark = cloud(box), box.mark()
+        before, mark = cloud(sandbox), sandbox.mark()
     finally:
         os.kill(first.pid, signal.SIGCONT)
     code = first.wait(timeout=HANG)
     said = (catalog.at / "out.log").read_text()
     assert code == 7, said
-    assert box.changes(mark) == [], said
-    assert cloud(box) == before, difference(before, cloud(box))
+    assert sandbox.changes(mark) == [], said
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     assert catalog.latest("slow") == latest
     taker = str(holder(catalog, 2)["run"])
     assert taker in said and "not taken back" in said, said
@@ -172,43 +170,41 @@ def test_a_suspended_holder_that_wakes_up_changes_nothing_and_exits_7(box: Sandb
     assert result["images"][0]["status"] == "failed" and taker in result["images"][0]["failure"], result
 
 
-def named_images(box: Sandbox) -> list[dict[str, object]]:
-    found = box.client("ec2").describe_images(Owners=["self"])["Images"]
+def named_images(sandbox: Sandbox) -> list[dict[str, object]]:
+    found = sandbox.client("ec2").describe_images(Owners=["self"])["Images"]
     return [dict(image) for image in found]
 
 
-def running(box: Sandbox) -> list[str]:
-    reservations = box.client("ec2").describe_instances()["Reservations"]
+def running(sandbox: Sandbox) -> list[str]:
+    reservations = sandbox.client("ec2").describe_instances()["Reservations"]
     alive = [one for r in reservations for one in r["Instances"] if one["State"]["Name"] != "terminated"]
     return [str(one["InstanceId"]) for one in alive]
 
 
 @pytest.mark.parametrize("store", ["a file", "read only"])
-def test_a_store_that_cannot_be_written_stops_it_before_anything_is_changed(
-    box: Sandbox, catalog: Catalog, store: str
-) -> None:
+def test_unwritable_store_stops_before_any_change(sandbox: Sandbox, catalog: Catalog, store: str) -> None:
     if store == "a file":
         catalog.file(".bakeline/store", "not a folder\n")
     else:
         # Root writes everywhere but on procfs.
         settings = json.loads((catalog.at / "bakeline.yaml").read_text())
         catalog.file("bakeline.yaml", json.dumps({**settings, "store": {"path": "/proc/bakeline"}}))
-    mark, before = box.mark(), cloud(box)
+    mark, before = sandbox.mark(), cloud(sandbox)
     done = catalog.bakeline("release", want=1)
     place, what = {
         "a file": (".bakeline/store", "Not a directory"),
         "read only": ("/proc/bakeline", "make it writable"),
     }[store]
     assert place in done.err and what in done.err, done
-    assert box.changes(mark) == [] and cloud(box) == before
+    assert sandbox.changes(mark) == [] and cloud(sandbox) == before
     assert not catalog.runs()
 
 
-def test_a_store_of_a_newer_schema_is_refused(box: Sandbox, catalog: Catalog) -> None:
+def test_store_with_newer_schema_is_refused(sandbox: Sandbox, catalog: Catalog) -> None:
     shape = catalog.file(".bakeline/store/lock/schema.json", '{"schema": 2}')
-    mark = box.mark()
+    mark = sandbox.mark()
     for words in (("release",), ("promote", "slow", "--to", "Prod"), ("prune", "--apply")):
         done = catalog.bakeline(*words, want=1)
         assert ".bakeline/store/lock/schema.json" in done.err and "newer bakeline" in done.err, done
-    assert box.changes(mark) == []
-    assert [path for path in shape.parent.rglob("*") if path.is_file()] == [shape], "nothing was written beside it"
+    assert sandbox.changes(mark) == []
+    assert [path for path in shape.parent.rglob("*") if path.is_file()] == [shape], "something was written next to it"

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 from support.catalog import tags
-from support.run import HANG, until
+from support.run import HANG, wait_until
 from support.sandbox import Sandbox
-from support.seeded import ONE, TWO, Written, make
+from support.seeded_history import ONE, TWO, SeededHistory, make
 from support.state import OTHER, OWN
 
 
 @pytest.fixture(scope="module")
-def written(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Written:
+def history(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> SeededHistory:
     at: Path = tmp_path_factory.mktemp("moves")
-    return Written(box, make(box, at, "moves"))
+    return SeededHistory(sandbox, make(sandbox, at, "moves"))
 
 
 @pytest.fixture(autouse=True)
-def no_faults(box: Sandbox) -> Iterator[None]:
+def no_faults(sandbox: Sandbox) -> Iterator[None]:
     yield
-    box.control("faults", {"faults": []})
+    sandbox.control("faults", {"faults": []})
 
 
 FAULTS = {
@@ -36,60 +36,62 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_failing_put_parameter_leaves_every_location_as_it_was(written: Written, command: str, fault: str) -> None:
-    image, table = written.image(promoted=command == "rollback")
+def test_failing_put_parameter_leaves_every_location_as_it_was(
+    history: SeededHistory, command: str, fault: str
+) -> None:
+    image, table = history.image(promoted=command == "rollback")
     words = {"promote": ["promote", image, "--to", "Prod"], "rollback": ["rollback", image, "--env", "Prod"]}[command]
-    written.box.control("faults", {"faults": [{"action": "PutParameter", "times": 10_000, **FAULTS[fault]}]})
-    mark = written.box.mark()
-    done = written.catalog.bakeline(*words, want=4)
+    history.sandbox.control("faults", {"faults": [{"action": "PutParameter", "times": 10_000, **FAULTS[fault]}]})
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline(*words, want=4)
     assert "PutParameter" in done.err, done
-    assert [call for call in written.box.api(mark) if call["action"] == "PutParameter"], "the fault took effect"
-    written.box.control("faults", {"faults": []})
-    written.eye.agree(table, image)
-    written.catalog.bakeline("doctor", "--apply", want=0)
-    written.eye.agree(table, image)
-    written.catalog.bakeline(*words, want=0)
+    assert [call for call in history.sandbox.api(mark) if call["action"] == "PutParameter"], "the fault took effect"
+    history.sandbox.control("faults", {"faults": []})
+    history.observer.assert_matches(table, image)
+    history.catalog.bakeline("doctor", "--apply", want=0)
+    history.observer.assert_matches(table, image)
+    history.catalog.bakeline(*words, want=0)
     table.promote(TWO, "Prod") if command == "promote" else table.rollback("Prod", ONE)
-    written.eye.agree(table, image)
+    history.observer.assert_matches(table, image)
 
 
-def test_repeated_rollback_changes_nothing(written: Written) -> None:
-    image, table = written.image(promoted=True)
+def test_repeated_rollback_changes_nothing(history: SeededHistory) -> None:
+    image, table = history.image(promoted=True)
     words = ("rollback", image, "--env", "Prod")
-    written.catalog.bakeline(*words, want=0)
+    history.catalog.bakeline(*words, want=0)
     table.rollback("Prod", ONE)
-    written.eye.agree(table, image)
+    history.observer.assert_matches(table, image)
     for _ in range(2):
-        mark = written.box.mark()
-        done = written.catalog.bakeline(*words, want=0)
+        mark = history.sandbox.mark()
+        done = history.catalog.bakeline(*words, want=0)
         assert f"rolled back from {TWO} already" in done.err and "--to" in done.err, done
-        assert [action for action in written.box.changes(mark) if action != "AssumeRole"] == [], done
-        written.eye.agree(table, image)
+        assert [action for action in history.sandbox.changes(mark) if action != "AssumeRole"] == [], done
+        history.observer.assert_matches(table, image)
 
 
-def test_rollback_after_a_new_promotion_goes_back_again(written: Written) -> None:
-    image, table = written.image(promoted=True)
-    written.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
-    written.catalog.bakeline("hold", image, TWO, "--release-hold", want=0)
-    written.catalog.bakeline("promote", image, "--to", "Prod", want=0)
+def test_rollback_after_a_new_promotion_goes_back_again(history: SeededHistory) -> None:
+    image, table = history.image(promoted=True)
+    history.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    history.catalog.bakeline("hold", image, TWO, "--release-hold", want=0)
+    history.catalog.bakeline("promote", image, "--to", "Prod", want=0)
     table.rollback("Prod", ONE)
     table.hold(TWO, "released")
     table.promote(TWO, "Prod")
-    written.eye.agree(table, image)
-    written.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    history.observer.assert_matches(table, image)
+    history.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
     table.rollback("Prod", ONE)
-    written.eye.agree(table, image)
+    history.observer.assert_matches(table, image)
     for place in table.cells:
-        for ami in written.eye.amis(place, image):
+        for ami in history.observer.amis(place, image):
             version, marked = tags(ami)["bakeline:version"], "bakeline:rolled-back" in tags(ami)
             assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
 
 
-def shared(written: Written, image: str) -> dict[str, object]:
-    """The permissions of the other account on the original, and the tag that records them."""
-    home = (OWN, written.box.region)
-    [ami] = [a for a in written.eye.amis(home, image) if tags(a)["bakeline:version"] == TWO]
-    ec2, snapshot = written.box.client("ec2"), ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+def shared(history: SeededHistory, image: str) -> dict[str, object]:
+    """Returns the permissions of the other account on the original, and the tag that records them."""
+    home = (OWN, history.sandbox.region)
+    [ami] = [a for a in history.observer.amis(home, image) if tags(a)["bakeline:version"] == TWO]
+    ec2, snapshot = history.sandbox.client("ec2"), ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     launch = ec2.describe_image_attribute(ImageId=ami["ImageId"], Attribute="launchPermission")["LaunchPermissions"]
     asked = {"SnapshotId": snapshot, "Attribute": "createVolumePermission"}
     volume = ec2.describe_snapshot_attribute(**asked)["CreateVolumePermissions"]
@@ -98,53 +100,55 @@ def shared(written: Written, image: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("repair", [("sweep", "--apply"), ("doctor", "--apply")], ids=" ".join)
-def test_copy_permission_of_a_killed_promotion_is_removed(written: Written, repair: tuple[str, ...]) -> None:
-    image, _ = written.image(promoted=False)
-    assert shared(written, image) == {}
-    written.box.control("copies", {"seconds": HANG, "times": 3})
-    started = written.catalog.start("promote", image, "--to", "Prod")
+def test_copy_permission_of_a_killed_promotion_is_removed(history: SeededHistory, repair: tuple[str, ...]) -> None:
+    image, _ = history.image(promoted=False)
+    assert shared(history, image) == {}
+    history.sandbox.control("copies", {"seconds": HANG, "times": 3})
+    started = history.catalog.start("promote", image, "--to", "Prod")
     try:
-        copying = lambda: [c for c in written.box.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
-        until(lambda: copying() and len(shared(written, image)) == 3, HANG, "the original shared")
-        listed = written.catalog.bakeline("sweep", "--json", want=0).out
+        copying = lambda: [c for c in history.sandbox.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
+        wait_until(lambda: copying() and len(shared(history, image)) == 3, HANG, "the original shared")
+        listed = history.catalog.bakeline("sweep", "--json", want=0).out
         assert '"copy-permission"' in listed and "is alive" in listed, "a live run keeps it"
-        written.catalog.bakeline("sweep", "--apply", want=0)
-        assert len(shared(written, image)) == 3
+        history.catalog.bakeline("sweep", "--apply", want=0)
+        assert len(shared(history, image)) == 3
     finally:
         started.kill()
         started.wait(timeout=HANG)
     if repair[0] == "doctor":
-        said = written.catalog.bakeline("doctor", want=5)
+        said = history.catalog.bakeline("doctor", want=5)
         assert f"account {OTHER} may still copy" in said.out, said
-    written.catalog.bakeline(*repair)
-    assert shared(written, image) == {}
+    history.catalog.bakeline(*repair)
+    assert shared(history, image) == {}
 
 
 @pytest.mark.parametrize("fault", ["throttled", "outage", "proxy page"])
-def test_failing_reads_while_copies_are_pending_keep_the_copies(written: Written, fault: str) -> None:
-    """Eight reads in a row fail: two rounds of the four tries that the SDK makes."""
-    image, table = written.image(promoted=False)
-    written.box.control("copies", {"seconds": 8, "times": 3})
-    mark, started = written.box.mark(), written.catalog.start("promote", image, "--to", "Prod")
-    copied = lambda: [call for call in written.box.api(mark) if call["action"] == "CopyImage"]
-    until(lambda: len(copied()) == 3 or started.poll() is not None, HANG, "three copies", every=0.02)
+def test_failing_reads_while_copies_are_pending_keep_the_copies(history: SeededHistory, fault: str) -> None:
+    """Eight consecutive reads fail: two rounds of the SDK's four tries."""
+    image, table = history.image(promoted=False)
+    history.sandbox.control("copies", {"seconds": 8, "times": 3})
+    mark, started = history.sandbox.mark(), history.catalog.start("promote", image, "--to", "Prod")
+    copied = lambda: [call for call in history.sandbox.api(mark) if call["action"] == "CopyImage"]
+    wait_until(lambda: len(copied()) == 3 or started.poll() is not None, HANG, "three copies", every=0.02)
     code = {"code": "RequestLimitExceeded", "status": 503} if fault == "throttled" else FAULTS[fault]
     reads = {"action": "DescribeImages", "account": OTHER, "times": 8, **code}
-    written.box.control("faults", {"faults": [reads]})
-    since = written.box.mark()
-    assert started.wait(timeout=HANG) == 0, (written.catalog.at / "out.log").read_text()
-    failed = [call for call in written.box.api(since) if call["action"] == "DescribeImages" and call["status"] >= 400]
+    history.sandbox.control("faults", {"faults": [reads]})
+    since = history.sandbox.mark()
+    assert started.wait(timeout=HANG) == 0, (history.catalog.at / "out.log").read_text()
+    failed = [
+        call for call in history.sandbox.api(since) if call["action"] == "DescribeImages" and call["status"] >= 400
+    ]
     assert len(failed) == 8, "the fault took effect"
     assert len(copied()) == 3, "no copy was made again"
     table.promote(TWO, "Prod")
-    written.eye.agree(table, image)
+    history.observer.assert_matches(table, image)
 
 
 @pytest.mark.parametrize("tries", [None, 2, 7])
-def test_number_of_tries_comes_from_the_environment(written: Written, tries: int | None) -> None:
-    written.box.control("faults", {"action": "DescribeImages", "code": "InternalError", "times": 100})
+def test_number_of_tries_comes_from_the_environment(history: SeededHistory, tries: int | None) -> None:
+    history.sandbox.control("faults", {"action": "DescribeImages", "code": "InternalError", "times": 100})
     env = {"AWS_MAX_ATTEMPTS": str(tries)} if tries else {}
-    mark = written.box.mark()
-    done = written.catalog.bakeline("list", env=env)
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("list", env=env)
     assert done.code != 0 and "DescribeImages" in done.err, done
-    assert len([call for call in written.box.api(mark) if call["action"] == "DescribeImages"]) == (tries or 4)
+    assert len([call for call in history.sandbox.api(mark) if call["action"] == "DescribeImages"]) == (tries or 4)

@@ -1,4 +1,4 @@
-"""Packer and its plugin are checked before anything is changed. Programs that answer like Packer stand in for other installations."""
+"""Packer and its plugin are checked before anything is changed. Stub programs imitate other installations."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FOLDER = "/root/.config/packer/plugins/github.com/hashicorp/amazon"
 
 
 @pytest.fixture
-def catalog(box: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
-    box.reset()
-    made = Catalog(box, tmp_path / "packer", "packer")
+def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
+    sandbox.reset()
+    made = Catalog(sandbox, tmp_path / "packer", "packer")
     made.image("base", source=VENDOR)
     yield made
 
 
 def install(catalog: Catalog, version: str, plugins: list[str], error: str = "") -> dict[str, str]:
-    """The environment with a program `packer` that answers as this version with these plugins does."""
+    """Returns an environment with a stub `packer` of this version with these plugins."""
     lines = "".join(f"{FOLDER}/packer-plugin-amazon_v{plugin}_x5.0_linux_amd64\\n" for plugin in plugins)
     failing = f"echo '{error}' >&2; exit 1;" if error else ""
     program = f"""#!/bin/sh
@@ -48,11 +48,11 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_unusable_packer_is_reported_before_anything_is_changed(box: Sandbox, catalog: Catalog, case: str) -> None:
+def test_unusable_packer_is_reported_before_anything_is_changed(sandbox: Sandbox, catalog: Catalog, case: str) -> None:
     version, plugins, error, says = CASES[case]
-    before, mark = cloud(box), box.mark()
+    before, mark = cloud(sandbox), sandbox.mark()
     done = catalog.bakeline("release", env=install(catalog, version, plugins, error), want=1)
     for part in says:
         assert part in done.err, (part, done)
-    assert box.changes(mark) == [] and cloud(box) == before, difference(before, cloud(box))
+    assert sandbox.changes(mark) == [] and cloud(sandbox) == before, difference(before, cloud(sandbox))
     assert not catalog.runs() and not (catalog.at / ".bakeline").exists()

@@ -1,4 +1,4 @@
-"""AWS profiles of every kind load. A session that is missing is reported as such; a profile with a session works."""
+"""AWS profiles of every kind load. A missing session is reported, and a profile with a session works."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ region = {region}
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("profiles"), "profiles")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("profiles"), "profiles")
     made.image("base", source=VENDOR)
-    keys = {"AccessKeyId": box.env["AWS_ACCESS_KEY_ID"], "SecretAccessKey": box.env["AWS_SECRET_ACCESS_KEY"]}
+    keys = {"AccessKeyId": sandbox.env["AWS_ACCESS_KEY_ID"], "SecretAccessKey": sandbox.env["AWS_SECRET_ACCESS_KEY"]}
     process = made.file("process.json", json.dumps({"Version": 1, **keys}))
-    made.file("aws.config", CONFIG.format(region=box.region, process=process))
+    made.file("aws.config", CONFIG.format(region=sandbox.region, process=process))
     yield made
 
 
@@ -64,34 +64,34 @@ def environment(catalog: Catalog, profile: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("profile", ["process", "chained"])
-def test_profile_with_a_session_works(box: Sandbox, catalog: Catalog, profile: str) -> None:
-    mark = box.mark()
+def test_profile_with_a_session_works(sandbox: Sandbox, catalog: Catalog, profile: str) -> None:
+    mark = sandbox.mark()
     catalog.bakeline("list", env=environment(catalog, profile), want=0)
-    [call] = [call for call in box.api(mark) if call["action"] == "DescribeImages"]
+    [call] = [call for call in sandbox.api(mark) if call["action"] == "DescribeImages"]
     assert ("222222222222" in call["caller"]) == (profile == "chained"), call
 
 
 @pytest.mark.parametrize("profile", ["sso", "sso-legacy", "login"])
-def test_profile_without_a_session_says_that_it_is_missing(catalog: Catalog, profile: str) -> None:
+def test_profile_without_session_is_reported(catalog: Catalog, profile: str) -> None:
     done = catalog.bakeline("list", env=environment(catalog, profile), want=1)
     assert "cargo feature" not in done.err, done
     assert any(word in done.err for word in ("token", "session", "login", "cache")), done
 
 
-def test_sso_profile_with_a_cached_session_asks_for_role_credentials(box: Sandbox, catalog: Catalog) -> None:
+def test_sso_profile_with_a_cached_session_asks_for_role_credentials(sandbox: Sandbox, catalog: Catalog) -> None:
     """The session's token comes from the cache of `aws sso login`; the local EC2 serves no SSO, and its answer is reported."""
     cache: Path = catalog.at / "home/.aws/sso/cache"
     cache.mkdir(parents=True)
-    until = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wait_until = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     token = {
         "accessToken": "not-a-secret",
-        "expiresAt": until,
-        "region": box.region,
+        "expiresAt": wait_until,
+        "region": sandbox.region,
         "startUrl": "https://corp.awsapps.com/start",
     }
     (cache / f"{hashlib.sha1(b'corp').hexdigest()}.json").write_text(json.dumps(token))
-    mark = box.mark()
+    mark = sandbox.mark()
     done = catalog.bakeline("list", env=environment(catalog, "sso"), want=1)
     assert "cargo feature" not in done.err and "not-a-secret" not in done.err, done
-    [call] = box.api(mark)
+    [call] = sandbox.api(mark)
     assert call["service"] is None and call["status"] == 403, "GetRoleCredentials, which is not signed, was asked"

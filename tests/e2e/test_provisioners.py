@@ -1,4 +1,4 @@
-"""Ansible and Puppet: playbooks and manifests do their work in the image, and leave nothing of their own in it."""
+"""Ansible and Puppet configure the image and leave nothing of their own in it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.instance import Guest, guest
-from support.inventory import cloud, difference, everything
-from support.run import HANG, until
+from support.instance import Instance, running_instance
+from support.inventory import all_processes, cloud, difference
+from support.run import HANG, wait_until
 from support.running_release import begin
 from support.sandbox import Sandbox
 
@@ -58,19 +58,19 @@ class web {
 HIERA = (
     "version: 5\ndefaults: {datadir: data, data_hash: yaml_data}\nhierarchy:\n  - {name: common, path: common.yaml}\n"
 )
-# What must be in no finished image: packages that only Puppet needed, and what both tools write beside their work.
+# Contents that no finished image may have: packages that only Puppet needed, and temporary files of both tools.
 TRACES = "/home/*/.ansible* /root/.ansible* /tmp/* /var/tmp/bakeline* /etc/puppet* /var/lib/puppet /var/cache/puppet"
 TRACES += " /var/log/puppet /root/.puppetlabs /opt/puppetlabs /usr/sbin/policy-rc.d /usr/bin/puppet /usr/bin/facter"
 
 
 @dataclass
 class Released:
-    """The catalog after its release, and an instance of each layer."""
+    """A released catalog and an instance of each layer."""
 
     catalog: Catalog
-    plain: Guest
-    played: Guest
-    puppeted: Guest
+    plain: Instance
+    played: Instance
+    puppeted: Instance
 
 
 def write(catalog: Catalog) -> None:
@@ -95,9 +95,9 @@ def write(catalog: Catalog) -> None:
 
 
 @pytest.fixture(scope="module")
-def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     # Puppet comes from the instance's own package lists, so these builds are not the quick ones.
-    catalog = Catalog(box, tmp_path_factory.mktemp("provisioners"), "provisioners", quick=False)
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("provisioners"), "provisioners", quick=False)
     home = tmp_path_factory.mktemp("home")
     catalog.env["HOME"] = str(home)
     write(catalog)
@@ -107,18 +107,18 @@ def released(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     at = tmp_path_factory.mktemp("keys")
     with (
-        guest(box, catalog.latest("ground"), at) as plain,
-        guest(box, catalog.latest("played"), at) as played,
-        guest(box, catalog.latest("puppeted"), at) as puppeted,
+        running_instance(sandbox, catalog.latest("ground"), at) as plain,
+        running_instance(sandbox, catalog.latest("played"), at) as played,
+        running_instance(sandbox, catalog.latest("puppeted"), at) as puppeted,
     ):
         yield Released(catalog, plain, played, puppeted)
 
 
-def packages(of: Guest) -> set[str]:
+def packages(of: Instance) -> set[str]:
     return set(of.ssh("dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n'").split("\n")) - {""}
 
 
-def test_a_released_instance_shows_what_the_playbook_made(released: Released) -> None:
+def test_playbook_takes_effect(released: Released) -> None:
     plain, played = released.plain, released.played
     assert plain.ssh("ls -A /srv; ls /etc/greeting 2>&1 || true").count("\n") == 1, "the parent has it already"
     assert played.ssh("cat /srv/page") == "page of played\n"
@@ -127,11 +127,11 @@ def test_a_released_instance_shows_what_the_playbook_made(released: Released) ->
     assert played.ssh("stat -c '%U %a' /etc/greeting") == "root 640\n"
 
 
-def test_a_variable_with_awkward_characters_arrives_verbatim(released: Released) -> None:
+def test_special_characters_in_variable_are_verbatim(released: Released) -> None:
     assert released.played.ssh("sudo cat /etc/greeting") == LINES
 
 
-def test_a_released_instance_shows_what_the_manifest_made(released: Released) -> None:
+def test_manifest_takes_effect(released: Released) -> None:
     played, puppeted = released.played, released.puppeted
     assert "puppet" not in played.ssh("ls /srv"), "the parent has it already"
     assert puppeted.ssh("cat /srv/puppet/page; stat -c %U /srv/puppet/page") == "ten words\ngames\n"
@@ -142,7 +142,7 @@ def test_a_released_instance_shows_what_the_manifest_made(released: Released) ->
     assert puppeted.ssh("cat /srv/page") == "page of played\n", "the layer below is there"
 
 
-def test_neither_leaves_packages_that_nobody_asked_for(released: Released) -> None:
+def test_provisioners_leave_no_extra_packages(released: Released) -> None:
     plain, played, puppeted = (packages(one) for one in (released.plain, released.played, released.puppeted))
     assert "ii dpkg" in {one.strip() for one in plain}, plain
     assert played == plain
@@ -154,7 +154,7 @@ def test_neither_leaves_packages_that_nobody_asked_for(released: Released) -> No
     assert "puppet-agent" in log, "Puppet never was there to be removed"
 
 
-def test_neither_leaves_files_or_users(released: Released) -> None:
+def test_provisioners_leave_no_files_or_users(released: Released) -> None:
     # In a boot of its own, /tmp is filled by systemd: look for what is not systemd's.
     look = f"sudo sh -c 'ls -d {TRACES} 2>/dev/null | grep -v systemd-private; true'"
     users = "cut -d: -f1 /etc/passwd /etc/group | sort"
@@ -165,7 +165,7 @@ def test_neither_leaves_files_or_users(released: Released) -> None:
     assert home.is_dir() and not (home / ".ansible").exists(), "the runner's own Ansible was used"
 
 
-def test_a_line_of_a_role_moves_the_recipe_and_nothing_else(released: Released) -> None:
+def test_changed_role_changes_only_its_recipe(released: Released) -> None:
     plan = json.loads(released.catalog.bakeline("plan", "--json", want=0).out)
     assert plan["steps"] == [], "a plan right after a release has nothing to do"
     path = released.catalog.at / "ansible/roles/web/files/data.txt"
@@ -179,28 +179,28 @@ def test_a_line_of_a_role_moves_the_recipe_and_nothing_else(released: Released) 
         path.write_text(before)
 
 
-def fail(box: Sandbox, catalog: Catalog, image: str, want: int) -> str:
-    """A release that must fail and leave the world as it was; what it said."""
-    before = cloud(box)
+def fail(sandbox: Sandbox, catalog: Catalog, image: str, want: int) -> str:
+    """Runs a release that must fail without leftovers, and returns its output."""
+    before = cloud(sandbox)
     catalog.release(image, want=want)
-    assert cloud(box) == before, difference(before, cloud(box))
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     return catalog.last.err
 
 
-def test_a_task_that_fails_is_named_and_nothing_is_left(box: Sandbox, tmp_path: Path) -> None:
-    catalog = Catalog(box, tmp_path / "failing", "failing")
+def test_failing_task_is_named_and_cleaned_up(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = Catalog(sandbox, tmp_path / "failing", "failing")
     task = "- name: Break [the] 'build'\n      ansible.builtin.command: {cmd: cat /no/such/file}"
     catalog.file("ansible/site.yaml", f"- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
-    mark = box.mark()
-    said = fail(box, catalog, "app", 4)
-    assert "RunInstances" in box.changes(mark), "nothing was built"
+    mark = sandbox.mark()
+    said = fail(sandbox, catalog, "app", 4)
+    assert "RunInstances" in sandbox.changes(mark), "nothing was built"
     assert "Break [the] 'build'" in said and "/no/such/file" in said and "ansible/site.yaml" in said, said
     catalog.file("ansible/site.yaml", "- hosts: database\n  tasks: [{ansible.builtin.ping: }]\n")
-    said = fail(box, catalog, "app", 4)
+    said = fail(sandbox, catalog, "app", 4)
     assert "hosts: all" in said, said
     catalog.file("ansible/site.yaml", "- hosts: all\n  tasks: [{a: b\n")
-    said = fail(box, catalog, "app", 4)
+    said = fail(sandbox, catalog, "app", 4)
     assert (
         "ansible/site.yaml" in said
         and "line" in said
@@ -208,29 +208,29 @@ def test_a_task_that_fails_is_named_and_nothing_is_left(box: Sandbox, tmp_path: 
     ), said
 
 
-def test_a_manifest_that_fails_is_named_and_nothing_is_left(box: Sandbox, tmp_path: Path) -> None:
-    catalog = Catalog(box, tmp_path / "failing", "failing", quick=False)
+def test_failing_manifest_is_named_and_cleaned_up(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = Catalog(sandbox, tmp_path / "failing", "failing", quick=False)
     catalog.file(
         "puppet/site.pp", "exec { 'break the build': command => '/bin/false' }\nfile { '/etc/ok': ensure => file }\n"
     )
     catalog.image("app", source=VENDOR, puppet=[{"manifest": "puppet/site.pp"}])
-    said = fail(box, catalog, "app", 4)
+    said = fail(sandbox, catalog, "app", 4)
     assert "break the build" in said and "puppet/site.pp" in said, said
 
 
-def test_an_image_that_lists_puppet_keeps_it(box: Sandbox, tmp_path: Path) -> None:
-    catalog = Catalog(box, tmp_path / "keeping", "keeping", quick=False)
+def test_image_that_lists_puppet_keeps_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = Catalog(sandbox, tmp_path / "keeping", "keeping", quick=False)
     catalog.file("puppet/site.pp", "file { '/etc/kept': content => 'yes' }\n")
     catalog.image("app", source=VENDOR, packages=["puppet-agent"], puppet=[{"manifest": "puppet/site.pp"}])
     catalog.release()
-    with guest(box, catalog.latest("app"), tmp_path) as one:
+    with running_instance(sandbox, catalog.latest("app"), tmp_path) as one:
         assert one.ssh("cat /etc/kept") == "yes"
         assert "ii puppet-agent" in {line.strip() for line in packages(one)}
         assert one.ssh("ls -A /tmp | grep -c bakeline || true") == "0\n"
 
 
-def test_a_runner_without_ansible_is_told_before_anything_changes(box: Sandbox, tmp_path: Path) -> None:
-    catalog = Catalog(box, tmp_path / "missing", "missing")
+def test_missing_ansible_is_reported_before_any_change(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = Catalog(sandbox, tmp_path / "missing", "missing")
     catalog.file("ansible/site.yaml", "- hosts: all\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
     tools = tmp_path / "bin"
@@ -239,23 +239,23 @@ def test_a_runner_without_ansible_is_told_before_anything_changes(box: Sandbox, 
         found = shutil.which(name)
         assert found
         (tools / name).symlink_to(found)
-    before, mark = cloud(box), box.mark()
+    before, mark = cloud(sandbox), sandbox.mark()
     done = catalog.bakeline("release", env={"PATH": str(tools)}, want=1)
     assert "ansible-playbook" in done.err and "ansible-core" in done.err and "app" in done.err, done
-    assert not box.changes(mark) and cloud(box) == before
+    assert not sandbox.changes(mark) and cloud(sandbox) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_playbook_ends_with_the_run_that_plays_it(box: Sandbox, tmp_path: Path, number: signal.Signals) -> None:
-    catalog = Catalog(box, tmp_path / "halted", "halted")
+def test_playbook_ends_with_its_run(sandbox: Sandbox, tmp_path: Path, number: signal.Signals) -> None:
+    catalog = Catalog(sandbox, tmp_path / "halted", "halted")
     task = "- name: Sleep now\n      ansible.builtin.command: {cmd: sleep 6000}"
     catalog.file("ansible/site.yaml", f"- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
-    before = cloud(box)
+    before = cloud(sandbox)
 
     def playing() -> list[int]:
         place = str(catalog.at).encode()
-        return [one.pid for one in everything() if "ansible" in " ".join(one.argv) and place in one.environ]
+        return [one.pid for one in all_processes() if "ansible" in " ".join(one.argv) and place in one.environ]
 
     started, _ = begin(catalog, "app", says="TASK [Sleep now]")
     try:
@@ -264,7 +264,7 @@ def test_a_playbook_ends_with_the_run_that_plays_it(box: Sandbox, tmp_path: Path
         code = started.wait(timeout=HANG)
     finally:
         started.kill()
-    until(lambda: not playing(), HANG, "the playbook's end", every=0.5)
+    wait_until(lambda: not playing(), HANG, "the playbook's end", every=0.5)
     if number == signal.SIGINT:
         assert code == 130, (catalog.at / "out.log").read_text()
-        assert cloud(box) == before, difference(before, cloud(box))
+        assert cloud(sandbox) == before, difference(before, cloud(sandbox))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.hosts import HERE, Fleet
 from support.sandbox import Sandbox
+from support.seeded_amis import HERE, SeededAmis
 
 OTHER_REGION = "us-east-1"
 RETENTION = {"keep": 1, "disable_after": "0s", "deregister_after": "0s"}
@@ -31,68 +31,68 @@ PAGE = "<!DOCTYPE html><html><body>Please log in to the proxy.</body></html>"
 
 
 @pytest.fixture
-def fleet(box: Sandbox, tmp_path: Path) -> Iterator[Fleet]:
-    box.reset()
-    project = {"retention": RETENTION, "brakes": {"percent": 100}, "regions": [box.region, OTHER_REGION]}
-    catalog = Catalog(box, tmp_path / "reads", "reads", **project)
+def seeded(sandbox: Sandbox, tmp_path: Path) -> Iterator[SeededAmis]:
+    sandbox.reset()
+    project = {"retention": RETENTION, "brakes": {"percent": 100}, "regions": [sandbox.region, OTHER_REGION]}
+    catalog = Catalog(sandbox, tmp_path / "reads", "reads", **project)
     catalog.image("base", source=VENDOR)
-    fleet = Fleet(box, catalog)
-    fleet.add("base", 20, {"bakeline:current": HERE})
-    yield fleet
-    box.control("faults", {"faults": []})
+    seeded = SeededAmis(sandbox, catalog)
+    seeded.add("base", 20, {"bakeline:current": HERE})
+    yield seeded
+    sandbox.control("faults", {"faults": []})
 
 
 @pytest.mark.parametrize("body", ["", PAGE], ids=["empty", "proxy page"])
 @pytest.mark.parametrize("action", READS)
-def test_unreadable_answer_is_an_error(fleet: Fleet, action: str, body: str) -> None:
+def test_unreadable_answer_is_an_error(seeded: SeededAmis, action: str, body: str) -> None:
     """Status 200 with a body that AWS did not write must never count as "nothing refers to the AMI"."""
-    ec2, scaling = fleet.box.client("ec2"), fleet.box.client("autoscaling")
+    ec2, scaling = seeded.sandbox.client("ec2"), seeded.sandbox.client("autoscaling")
     ec2.create_launch_template(LaunchTemplateName="other", LaunchTemplateData={"ImageId": "ami-00000000000000009"})
     scaling.create_launch_configuration(
         LaunchConfigurationName="other", ImageId="ami-00000000000000009", InstanceType="t3.small"
     )
-    fleet.box.client("ssm").put_parameter(Name="/other", Value="text", Type="String")
-    old = fleet.add("base", 10)
-    assert fleet.verdict(old)[0] == "goes"
+    seeded.sandbox.client("ssm").put_parameter(Name="/other", Value="text", Type="String")
+    old = seeded.add("base", 10)
+    assert seeded.verdict(old)[0] == "goes"
     fault = {"action": action, "status": 200, "body": body, "times": 10_000}
-    fleet.box.control("faults", fault)
-    mark, before = fleet.box.mark(), fleet.box.control("status")["images"]
-    done = fleet.catalog.bakeline("prune", "--apply")
+    seeded.sandbox.control("faults", fault)
+    mark, before = seeded.sandbox.mark(), seeded.sandbox.control("status")["images"]
+    done = seeded.catalog.bakeline("prune", "--apply")
     assert done.code in (1, 4), done
     assert action in done.err, done
-    assert any(call["action"] == action and call["status"] == 200 for call in fleet.box.api(mark)), (
+    assert any(call["action"] == action and call["status"] == 200 for call in seeded.sandbox.api(mark)), (
         "the fault took effect"
     )
-    assert fleet.box.control("status")["images"] == before, done
-    fleet.box.control("faults", {"faults": []})
-    fleet.catalog.bakeline("prune", "--apply", want=0)
-    assert old not in fleet.there()
+    assert seeded.sandbox.control("status")["images"] == before, done
+    seeded.sandbox.control("faults", {"faults": []})
+    seeded.catalog.bakeline("prune", "--apply", want=0)
+    assert old not in seeded.there()
 
 
-def test_parameter_in_another_region_keeps_ami(fleet: Fleet) -> None:
+def test_parameter_in_another_region_keeps_ami(seeded: SeededAmis) -> None:
     """A map of AMI IDs that is kept centrally, in a Region where the AMI is not."""
-    ssm = fleet.box.client("ssm", OTHER_REGION)
-    for held in (json.dumps({fleet.box.region: "AMI"}), "ami-00000000000000009,AMI", "AMI"):
-        old = fleet.add("base", 10)
+    ssm = seeded.sandbox.client("ssm", OTHER_REGION)
+    for held in (json.dumps({seeded.sandbox.region: "AMI"}), "ami-00000000000000009,AMI", "AMI"):
+        old = seeded.add("base", 10)
         ssm.put_parameter(Name="/central/amis", Value=held.replace("AMI", old), Type="String", Overwrite=True)
-        verdict, reason = fleet.verdict(old)
+        verdict, reason = seeded.verdict(old)
         assert verdict == "stays" and f"parameter /central/amis in {OTHER_REGION}" in reason, (verdict, reason)
-        fleet.catalog.bakeline("prune", "--apply", want=0)
-        assert old in fleet.there()
+        seeded.catalog.bakeline("prune", "--apply", want=0)
+        assert old in seeded.there()
         ssm.delete_parameter(Name="/central/amis")
-        fleet.catalog.bakeline("prune", "--apply", want=0)
-        assert old not in fleet.there()
+        seeded.catalog.bakeline("prune", "--apply", want=0)
+        assert old not in seeded.there()
 
 
-def test_unreadable_parameters_of_a_region_stop_at_deprecation(fleet: Fleet) -> None:
-    old = fleet.add("base", 10)
+def test_unreadable_parameters_of_a_region_stop_at_deprecation(seeded: SeededAmis) -> None:
+    old = seeded.add("base", 10)
     fault = {"action": "DescribeParameters", "code": "AccessDeniedException", "status": 400, "region": OTHER_REGION}
-    fleet.box.control("faults", {**fault, "times": 10_000})
+    seeded.sandbox.control("faults", {**fault, "times": 10_000})
     for _ in range(2):
-        done = fleet.catalog.bakeline("prune", "--apply", want=4)
+        done = seeded.catalog.bakeline("prune", "--apply", want=4)
         assert OTHER_REGION in done.err and "DescribeParameters" in done.err, done
-        assert fleet.there()[old]["State"] == "available"
-    assert "DeprecationTime" in fleet.there()[old], "deprecation affects no user"
-    fleet.box.control("faults", {"faults": []})
-    fleet.catalog.bakeline("prune", "--apply", want=0)
-    assert old not in fleet.there()
+        assert seeded.there()[old]["State"] == "available"
+    assert "DeprecationTime" in seeded.there()[old], "deprecation affects no user"
+    seeded.sandbox.control("faults", {"faults": []})
+    seeded.catalog.bakeline("prune", "--apply", want=0)
+    assert old not in seeded.there()

@@ -1,13 +1,13 @@
-"""Prune against an independent reference, on ten thousand random worlds: the two name the same set, never a subset.
+"""Compares prune with an independent reference on ten thousand random inventories: both name the same set.
 
-The reference, `prune_reference.py` beside this file, is written from README.md ("What prune keeps") by someone who has not
-read the program. It offers one function:
+The reference, `prune_reference.py`, was written from README.md ("What prune keeps") without reading the program. It has one
+function:
 
-    goes(settings, images, world) -> set of the ids of the AMIs that no rule keeps
+    goes(settings, images, inventory) -> set of the IDs of the AMIs that no rule keeps
 
-`settings` is bakeline.yaml as a dictionary with nothing filled in, `images` the names of the catalog's images, `world` a
-recorded world (`--save-inventory`) as a dictionary. This file makes the worlds, runs `bakeline prune --inventory FILE --json` and
-compares; it also counts how often each rule decided, so that no rule is compared in theory only.
+`settings` is bakeline.yaml as a dictionary without defaults, `images` the names of the catalog's images, and `inventory` a
+recorded inventory (`--save-inventory`) as a dictionary. This file generates inventories, runs `bakeline prune --inventory FILE
+--json` and compares the results. It also counts how often each rule decided, so that every rule is really compared.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ IMAGES = ("base", "jdk", "web")
 
 
 def settings_of(dice: random.Random) -> dict:
-    """A bakeline.yaml: a ladder of one to three rungs, with and without retention of their own."""
+    """Generates a bakeline.yaml with one to three environments, with and without their own retention."""
 
     def retention() -> dict:
         choices = {"keep": (1, 4), "days": (0, 14), "reserve": (1, 3)}
@@ -70,7 +70,7 @@ def settings_of(dice: random.Random) -> dict:
 
 
 def instant(dice: random.Random, days: float) -> str:
-    """A time up to so many days ago."""
+    """Returns a time within the last `days` days."""
     ago = NOW - datetime.timedelta(seconds=int(dice.uniform(0, days * 86400)))
     return ago.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -142,7 +142,7 @@ def ami_of(dice: random.Random, settings: dict, number: int) -> dict:
     return out
 
 
-def world_of(dice: random.Random, settings: dict) -> dict:
+def inventory_of(dice: random.Random, settings: dict) -> dict:
     images = [ami_of(dice, settings, number) for number in range(dice.randint(8, 40))]
     kinds = ("instance", "launch-template", "auto-scaling-group", "parameter", "image-builder", "shared-with")
     used = [ami for ami in images if dice.random() < 0.1]
@@ -164,26 +164,26 @@ def write_catalog(folder: pathlib.Path, settings: dict, names: list[str]) -> Non
         (folder / "images" / f"{name}.yaml").write_text('{"source": {"owner": "amazon", "name": "debian-*"}}')
 
 
-def decisions(folder: pathlib.Path, world: pathlib.Path) -> list[dict]:
-    command = [BAKELINE, "-C", str(folder), "prune", "--inventory", str(world), "--json"]
+def decisions(folder: pathlib.Path, inventory: pathlib.Path) -> list[dict]:
+    command = [BAKELINE, "-C", str(folder), "prune", "--inventory", str(inventory), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
 def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | None]:
-    """Compares one world; says how often each rule alone kept something, and what differs."""
+    """Compares one inventory. Returns how often each rule alone kept an AMI, and the differences."""
     dice = random.Random(20261122 + number)
     settings = settings_of(dice)
     names = [name for name in IMAGES if dice.random() < 0.9]
-    world = world_of(dice, settings)
+    inventory = inventory_of(dice, settings)
     home = folder / str(number)
     write_catalog(home, settings, names)
     file = home / "inventory.json"
-    file.write_text(json.dumps(world))
+    file.write_text(json.dumps(inventory))
     decided = decisions(home, file)
     ours = {fate["ami"] for fate in decided if fate["retire"]}
-    theirs = reference.goes(settings, names, world)
+    theirs = reference.goes(settings, names, inventory)
     count = collections.Counter()
     count["judged"], count["goes"] = len(decided), len(ours)
     for fate in decided:
@@ -192,13 +192,13 @@ def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | N
         count.update(f"{rule} among others" for rule in keeping if len(keeping) > 1)
     if ours != theirs:
         more, less = sorted(ours - theirs), sorted(theirs - ours)
-        return count, f"world {number} in {home}: only bakeline lets go {more}, only the reference {less}"
+        return count, f"inventory {number} in {home}: only bakeline lets go {more}, only the reference {less}"
     for path in (file, home / "bakeline.yaml", *(home / "images").iterdir()):
         path.unlink()
     return count, None
 
 
-def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) -> None:
+def test_prune_matches_reference(tmp_path: pathlib.Path) -> None:
     total, different = collections.Counter(), []
     with ThreadPoolExecutor(2) as pool:
         for count, difference in pool.map(lambda number: one(number, tmp_path), range(WORLDS)):
@@ -206,45 +206,45 @@ def test_prune_names_the_set_that_the_reference_names(tmp_path: pathlib.Path) ->
             different += [difference] if difference else []
     for name, times in sorted(total.items()):
         print(f"{name:25} {times:8}")
-    assert not different, f"{len(different)} worlds differ: {different[:3]}"
+    assert not different, f"{len(different)} inventories differ: {different[:3]}"
     assert total["goes"] >= LEAST
     rare = {rule: total[rule] for rule in RULES if total[rule] < LEAST}
     assert not rare, f"these rules decided alone fewer than {LEAST} times: {rare}"
 
 
-def test_forty_nights_end_at_what_the_reference_names() -> None:
-    """The last of forty nights as the engine left it (src/steps/tests/forty_nights.rs keeps the file up to date)."""
+def test_forty_day_simulation_matches_reference() -> None:
+    """Checks the last day of the simulation, which a unit test of the steps writes."""
     ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-nights.json").read_text())
-    settings, world, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
+    settings, inventory, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
     kept = settings["retention"]
     assert (kept["keep"], kept["reserve"]) == (5, 2)
-    tags = {ami["id"]: ami["tags"] for ami in world["images"]}
-    gone = reference.goes(settings, sorted({its["bakeline:image"] for its in tags.values()}), world)
+    tags = {ami["id"]: ami["tags"] for ami in inventory["images"]}
+    gone = reference.goes(settings, sorted({its["bakeline:image"] for its in tags.values()}), inventory)
     assert gone, "the last night let something go"
     assert left == tags.keys() - gone
-    # A copy made by hand is nobody's version; it stays, and does not count.
+    # A manual copy is not a version; it stays and does not count.
     own = [tags[ami]["bakeline:image"] for ami in left if tags[ami]["bakeline:self"] == ami]
     assert set(collections.Counter(own).values()) == {7}
 
 
-def test_a_fact_that_protects_makes_what_goes_stay(tmp_path: pathlib.Path) -> None:
+def test_protecting_fact_keeps_every_retired_ami(tmp_path: pathlib.Path) -> None:
     seen = 0
     for number in range(max(20, WORLDS // 100)):
         dice = random.Random(number)
         settings = settings_of(dice)
-        world, home = world_of(dice, settings), tmp_path / str(number)
+        inventory, home = inventory_of(dice, settings), tmp_path / str(number)
         write_catalog(home, settings, list(IMAGES))
         file = home / "inventory.json"
-        file.write_text(json.dumps(world))
+        file.write_text(json.dumps(inventory))
         going = [fate["ami"] for fate in decisions(home, file) if fate["retire"]]
         if not going:
             continue
         chosen = dice.choice(going)
-        found = next(ami for ami in world["images"] if ami["id"] == chosen)
-        changed = json.loads(json.dumps(world))
+        found = next(ami for ami in inventory["images"] if ami["id"] == chosen)
+        changed = json.loads(json.dumps(inventory))
         for what in ("reference", "protected", "current", "launched", "candidate"):
-            changed = json.loads(json.dumps(world))
-            ami = changed["images"][world["images"].index(found)]
+            changed = json.loads(json.dumps(inventory))
+            ami = changed["images"][inventory["images"].index(found)]
             if what == "reference":
                 changed["references"].append({"ami": chosen, "kind": "instance", "by": "i-1"})
             elif what == "protected":
@@ -257,6 +257,6 @@ def test_a_fact_that_protects_makes_what_goes_stay(tmp_path: pathlib.Path) -> No
                 ami["tags"]["bakeline:state"] = "candidate"
             file.write_text(json.dumps(changed))
             fate = next(fate for fate in decisions(home, file) if fate["ami"] == chosen)
-            assert not fate["retire"], f"{chosen} of world {number} goes although {what}"
+            assert not fate["retire"], f"{chosen} of inventory {number} is retired although {what}"
             seen += 1
     assert seen >= 50

@@ -31,8 +31,8 @@ def write(catalog: Catalog, mark: str = "1", checks: list[dict[str, Any]] | None
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("reasons"), "reasons")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("reasons"), "reasons")
     write(made)
     none = made.bakeline("why", "middle", want=6)
     assert not none.out and "nothing of `middle` is released" in none.err, none
@@ -52,7 +52,7 @@ def verdicts(decided: dict[str, dict[str, Any]]) -> dict[str, str]:
 KEEP = dict.fromkeys(IMAGES, "keep")
 
 
-def test_nothing_moved_and_nothing_around_it_matters(catalog: Catalog, tmp_path: Path) -> None:
+def test_unchanged_inputs_plan_nothing(catalog: Catalog, tmp_path: Path) -> None:
     assert verdicts(plan(catalog)) == KEEP
     odd = {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "LANG": "C", "HOME": "/nonexistent", "USER": "somebody"}
     assert verdicts(plan(catalog, env=odd)) == KEEP
@@ -78,7 +78,7 @@ def test_nothing_moved_and_nothing_around_it_matters(catalog: Catalog, tmp_path:
         assert {d["image"]: d["verdict"] for d in json.loads(done.stdout)["decisions"]} == KEEP
 
 
-def test_another_version_of_the_tool_plans_nothing(catalog: Catalog, tmp_path: Path) -> None:
+def test_other_bakeline_version_plans_nothing(catalog: Catalog, tmp_path: Path) -> None:
     """The same program that calls itself another version, wherever it says so."""
     told = catalog.bakeline("--version", want=0).out.split()[1]
     other = "9" + told[1:]
@@ -90,7 +90,7 @@ def test_another_version_of_the_tool_plans_nothing(catalog: Catalog, tmp_path: P
     assert {d["image"]: d["verdict"] for d in json.loads(done.out)["decisions"]} == KEEP
 
 
-def test_one_line_of_one_script_plans_that_image_and_its_descendants_and_names_the_file(catalog: Catalog) -> None:
+def test_changed_script_plans_image_and_descendants(catalog: Catalog) -> None:
     write(catalog, mark="2")
     try:
         decided = plan(catalog)
@@ -117,7 +117,7 @@ def test_one_line_of_one_script_plans_that_image_and_its_descendants_and_names_t
     assert verdicts(plan(catalog)) == KEEP
 
 
-def test_without_the_store_the_reason_says_so(catalog: Catalog) -> None:
+def test_reason_names_missing_manifest(catalog: Catalog) -> None:
     store = catalog.at / ".bakeline/store"
     assert list(store.rglob("recipe.json")), "there was a manifest to miss"
     store.rename(store.with_name("away"))
@@ -131,7 +131,7 @@ def test_without_the_store_the_reason_says_so(catalog: Catalog) -> None:
         store.with_name("away").rename(store)
 
 
-def test_since_looks_at_git(catalog: Catalog) -> None:
+def test_since_compares_with_git(catalog: Catalog) -> None:
     def git(*words: str) -> None:
         identity = ["-c", "user.name=judge", "-c", "user.email=judge@example.com"]
         subprocess.run(["git", *identity, *words], cwd=catalog.at, check=True, capture_output=True)
@@ -155,18 +155,18 @@ def test_since_looks_at_git(catalog: Catalog) -> None:
         shutil.rmtree(catalog.at / ".git")
 
 
-def test_a_new_control_boots_what_there_is(catalog: Catalog, box: Sandbox) -> None:
+def test_new_control_rechecks_current_version(catalog: Catalog, sandbox: Sandbox) -> None:
     before = {image: catalog.latest(image) for image in IMAGES}
     old = {ami["ImageId"]: tags(ami) for ami in catalog.images()}
     write(catalog, checks=[{"file": "/etc/ground-mark"}])
     decided = plan(catalog)
     assert verdicts(decided) == dict.fromkeys(IMAGES, "recheck")
     assert all(d["reasons"] == ["control `file:/etc/ground-mark` added"] for d in decided.values()), decided
-    rest = {kind: things for kind, things in cloud(box).items() if kind != "images"}
-    mark = box.mark()
+    rest = {kind: things for kind, things in cloud(sandbox).items() if kind != "images"}
+    mark = sandbox.mark()
     done = catalog.release()
     assert {image: one["status"] for image, one in done.items()} == dict.fromkeys(IMAGES, "rechecked")
-    calls = box.changes(mark)
+    calls = sandbox.changes(mark)
     assert calls.count("RunInstances") == len(IMAGES) and "CreateImage" not in calls, calls
     assert {image: catalog.latest(image) for image in IMAGES} == before
     for ami in catalog.images():
@@ -174,11 +174,11 @@ def test_a_new_control_boots_what_there_is(catalog: Catalog, box: Sandbox) -> No
         assert now["bakeline:checks"] != then["bakeline:checks"] and now["bakeline:checked"], ami
         same = {k: v for k, v in now.items() if k not in ("bakeline:checks", "bakeline:checked")}
         assert same == {k: v for k, v in then.items() if k != "bakeline:checks"}, ami
-    assert {kind: things for kind, things in cloud(box).items() if kind != "images"} == rest
+    assert {kind: things for kind, things in cloud(sandbox).items() if kind != "images"} == rest
     assert verdicts(plan(catalog)) == KEEP
 
 
-def test_a_control_that_fails_leaves_the_version_current_and_says_what_to_do(catalog: Catalog) -> None:
+def test_failing_recheck_leaves_version_current(catalog: Catalog) -> None:
     before = {ami["ImageId"]: tags(ami) for ami in catalog.images()}
     catalog.image("side", parent="ground", scripts=["scripts/side.sh"], checks=[{"file": "/etc/not-there"}])
     try:
@@ -192,10 +192,10 @@ def test_a_control_that_fails_leaves_the_version_current_and_says_what_to_do(cat
         write(catalog, checks=[{"file": "/etc/ground-mark"}])
 
 
-def test_a_probe_is_a_dated_fact_and_changes_nothing_else(catalog: Catalog, box: Sandbox) -> None:
-    before = cloud(box)
+def test_probe_only_records_a_dated_fact(catalog: Catalog, sandbox: Sandbox) -> None:
+    before = cloud(sandbox)
     done = catalog.bakeline("probe", "side", "--json", want=0)
-    assert cloud(box) == before
+    assert cloud(sandbox) == before
     (probe,) = json.loads(done.out)
     assert probe["image"] == "side" and probe["ami"] == catalog.latest("side") and probe["at"], probe
     (kept,) = (catalog.at / ".bakeline/store").rglob("side/*/probe.json")
@@ -217,10 +217,10 @@ def test_a_probe_is_a_dated_fact_and_changes_nothing_else(catalog: Catalog, box:
     assert verdicts(plan(catalog)) == KEEP
 
 
-def test_a_newer_vendor_ami_plans_all_and_a_reviewed_plan_is_executed_exactly(catalog: Catalog, box: Sandbox) -> None:
-    ec2 = box.client("ec2")
+def test_newer_vendor_ami_and_reviewed_plan(catalog: Catalog, sandbox: Sandbox) -> None:
+    ec2 = sandbox.client("ec2")
     known = {one["ImageId"] for one in ec2.describe_images(Owners=[VENDOR["owner"]])["Images"]}
-    box.command("publish", "debian-12")
+    sandbox.command("publish", "debian-12")
     (new,) = (one for one in ec2.describe_images(Owners=[VENDOR["owner"]])["Images"] if one["ImageId"] not in known)
     decided = plan(catalog)
     assert verdicts(decided) == dict.fromkeys(IMAGES, "build")

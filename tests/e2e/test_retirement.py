@@ -1,4 +1,4 @@
-"""The way out, rung by rung, and back up again, in two Regions of two accounts: the oracle agrees after every prune and every
+"""Retirement stage by stage, and restore, in two Regions of two accounts. The oracle agrees after every prune and every
 restore, and a version that came back is good for a rollback."""
 
 from __future__ import annotations
@@ -12,118 +12,118 @@ import pytest
 from botocore.exceptions import ClientError
 from support.catalog import tags
 from support.sandbox import Sandbox
-from support.seeded import ONE, SECOND, Written, make
-from support.state import OTHER, Place, Table
+from support.seeded_history import ONE, SECOND, SeededHistory, make
+from support.state import OTHER, ExpectedState, Location
 
 STRANGER = "333333333333"
-SHARED: Place = (OTHER, SECOND)
+SHARED: Location = (OTHER, SECOND)
 
 
-class Ladder(Written):
-    """Two images with a version that retention lets go, one of them shared with a stranger."""
+class RetirementScenario(SeededHistory):
+    """Two images with a version to retire, one of them shared with another account."""
 
-    def __init__(self, box: Sandbox, at: Path) -> None:
-        super().__init__(box, make(box, at, "ladder", retention={"keep": 1, "reserve": 1}))
-        self.tables: dict[str, Table] = dict(self.image(promoted=True) for _ in range(2))
+    def __init__(self, sandbox: Sandbox, at: Path) -> None:
+        super().__init__(sandbox, make(sandbox, at, "ladder", retention={"keep": 1, "reserve": 1}))
+        self.tables: dict[str, ExpectedState] = dict(self.image(promoted=True) for _ in range(2))
         self.gone, self.back = self.tables
         self.places = list(self.tables[self.gone].cells)
         self.ids = {(name, place): self.ami(name, place)["ImageId"] for name in self.tables for place in self.places}
-        self.eye.client("ec2", SHARED).modify_image_attribute(
+        self.observer.client("ec2", SHARED).modify_image_attribute(
             ImageId=self.ids[self.back, SHARED], LaunchPermission={"Add": [{"UserId": STRANGER}]}
         )
         self.tables[self.back].launchers[SHARED, ONE] = frozenset({STRANGER})
 
-    def ami(self, name: str, place: Place) -> dict[str, object]:
-        [found] = [ami for ami in self.eye.amis(place, name) if tags(ami)["bakeline:version"] == ONE]
+    def ami(self, name: str, place: Location) -> dict[str, object]:
+        [found] = [ami for ami in self.observer.amis(place, name) if tags(ami)["bakeline:version"] == ONE]
         return found
 
-    def agree(self) -> None:
+    def assert_matches(self) -> None:
         for name, table in self.tables.items():
-            self.eye.agree(table, name)
+            self.observer.assert_matches(table, name)
             for place in self.places:
-                assert self.eye.launchable(place, name) == table.launchable(place), (name, place)
+                assert self.observer.launchable(place, name) == table.launchable(place), (name, place)
 
     def prune(self, *words: str) -> list[str]:
-        """Prune, and what it changed."""
-        mark = self.box.mark()
+        """Runs prune and returns its changes."""
+        mark = self.sandbox.mark()
         self.catalog.bakeline("prune", "--apply", *words, want=0)
-        return [action for action in self.box.changes(mark) if action != "AssumeRole"]
+        return [action for action in self.sandbox.changes(mark) if action != "AssumeRole"]
 
-    def down(self, name: str, rung: str, places: list[Place] | None = None) -> None:
+    def down(self, name: str, rung: str, places: list[Location] | None = None) -> None:
         for place in places or self.places:
             self.tables[name].retire(ONE, place, rung)
 
     def later(self, days: int) -> None:
-        """As if so many days had passed since an AMI came to its rung."""
+        """Moves the clock so that this many days have passed since the last stage."""
 
         def earlier(time: re.Match[str]) -> str:
             return (datetime.fromisoformat(time[0]) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
         for place in self.places:
-            for ami in self.eye.amis(place):
+            for ami in self.observer.amis(place):
                 if marks := tags(ami).get("bakeline:retiring"):
                     moved = re.sub(r"\d{4}-[-0-9:T.]+Z", earlier, marks)
                     assert moved != marks
                     where = {"image": ami["ImageId"], "account": place[0], "region": place[1]}
-                    self.box.control("backdate", {**where, "days": days})
-                    self.eye.client("ec2", place).create_tags(
+                    self.sandbox.control("backdate", {**where, "days": days})
+                    self.observer.client("ec2", place).create_tags(
                         Resources=[ami["ImageId"]], Tags=[{"Key": "bakeline:retiring", "Value": moved}]
                     )
 
     def healthy(self) -> None:
         findings = json.loads(self.catalog.bakeline("doctor", "--json", want=0).out)
-        assert [one for one in findings if not one.get("lost")] == [], "nobody has evidence of what nobody built"
+        assert [one for one in findings if not one.get("lost")] == [], "only evidence that cannot exist may be missing"
 
 
-def test_the_oracle_agrees_at_every_rung_down_and_after_every_restore(box: Sandbox, tmp_path: Path) -> None:
-    ladder = Ladder(box, tmp_path / "ladder")
+def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp_path: Path) -> None:
+    ladder = RetirementScenario(sandbox, tmp_path / "ladder")
     gone, back, places = ladder.gone, ladder.back, ladder.places
-    ladder.agree()
+    ladder.assert_matches()
     snapshots = {p: ladder.ami(gone, p)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"] for p in places}  # type: ignore[index]
 
     ladder.prune()
     for name in (gone, back):
         ladder.down(name, "deprecate")
-    ladder.agree()
+    ladder.assert_matches()
     ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=0)
     ladder.tables[gone].restore(ONE, places[0])
-    ladder.agree()
+    ladder.assert_matches()
     ladder.prune()
     ladder.down(gone, "deprecate", places[:1])
-    ladder.agree()
+    ladder.assert_matches()
     ladder.later(6)
     assert ladder.prune() == [], "its time has not come"
-    ladder.agree()
+    ladder.assert_matches()
     ladder.healthy()
 
     ladder.later(2)
     ladder.prune()
     ladder.down(gone, "disable")
     ladder.down(back, "disable", [place for place in places if place != SHARED])
-    ladder.agree()
+    ladder.assert_matches()
     ladder.prune("--shared-ok")
     ladder.down(back, "disable", [SHARED])
-    ladder.agree()
+    ladder.assert_matches()
     ladder.healthy()
 
     for place in places:
         ladder.catalog.bakeline("restore", ladder.ids[back, place], want=0)
         ladder.tables[back].restore(ONE, place)
-        ladder.agree()
-    assert ladder.eye.launchable(SHARED, back)[ONE] == {STRANGER}
+        ladder.assert_matches()
+    assert ladder.observer.launchable(SHARED, back)[ONE] == {STRANGER}
     ladder.catalog.bakeline("rollback", back, "--env", "Prod", want=0)
     ladder.tables[back].rollback("Prod", ONE)
-    ladder.agree()
+    ladder.assert_matches()
 
     ladder.later(8)
     ladder.prune()
     ladder.down(gone, "deregister")
-    ladder.agree()
+    ladder.assert_matches()
     ladder.healthy()
     for place, snapshot in snapshots.items():
         with pytest.raises(ClientError, match="InvalidSnapshot.NotFound"):
-            ladder.eye.client("ec2", place).describe_snapshots(SnapshotIds=[snapshot])
-    mark = box.mark()
+            ladder.observer.client("ec2", place).describe_snapshots(SnapshotIds=[snapshot])
+    mark = sandbox.mark()
     late = ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=6)
     assert "deregistered can't be restored" in late.err, late
-    assert [action for action in box.changes(mark) if action != "AssumeRole"] == []
+    assert [action for action in sandbox.changes(mark) if action != "AssumeRole"] == []

@@ -21,8 +21,8 @@ head -c 512 /dev/urandom > /var/lib/systemd/random-seed
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("seal"), "seal")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("seal"), "seal")
     made.file("scripts/setup.sh", SETUP)
     made.image("base", source=VENDOR, scripts=["scripts/setup.sh"])
     yield made
@@ -41,14 +41,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_image_with_a_part_of_its_builder_is_not_released(box: Sandbox, catalog: Catalog, case: str) -> None:
+def test_image_with_a_part_of_its_builder_is_not_released(sandbox: Sandbox, catalog: Catalog, case: str) -> None:
     part, instead, named = CASES[case]
     leave_out(catalog, part, instead)
-    before = cloud(box)
+    before = cloud(sandbox)
     results = catalog.release(want=3)
     assert results["base"]["status"] == "failed" and f"{named} is the builder's" in results["base"]["failure"], results
     assert named in catalog.last.err and "not sealed" in catalog.last.err, catalog.last
-    assert cloud(box) == before, difference(before, cloud(box))
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     assert catalog.bakeline("latest", "base", "--env", "Test").code == 6
 
 

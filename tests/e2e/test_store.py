@@ -16,11 +16,11 @@ BUCKET, PREFIX = "evidence", "teams/base"
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    place = {"LocationConstraint": box.region}
-    box.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    place = {"LocationConstraint": sandbox.region}
+    sandbox.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
     store = {"s3": {"bucket": BUCKET, "prefix": PREFIX}}
-    made = Catalog(box, tmp_path_factory.mktemp("stored"), "stored", store=store)
+    made = Catalog(sandbox, tmp_path_factory.mktemp("stored"), "stored", store=store)
     made.file("scripts/motd.sh", "echo hello > /etc/motd\n")
     made.image(
         "base",
@@ -32,17 +32,17 @@ def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield made
 
 
-def objects(box: Sandbox) -> dict[str, bytes]:
-    s3 = box.client("s3")
+def objects(sandbox: Sandbox) -> dict[str, bytes]:
+    s3 = sandbox.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
     return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
-def test_a_release_keeps_its_lock_journal_result_recipe_and_facts_in_the_bucket(box: Sandbox, catalog: Catalog) -> None:
-    assert not objects(box)
+def test_release_stores_its_evidence_in_the_bucket(sandbox: Sandbox, catalog: Catalog) -> None:
+    assert not objects(sandbox)
     result = catalog.release()["base"]
-    found = objects(box)
+    found = objects(sandbox)
     assert all(key.startswith(f"{PREFIX}/stored/") for key in found), sorted(found)
     below = {key.removeprefix(f"{PREFIX}/stored/"): value for key, value in found.items()}
     assert json.loads(below["schema.json"]) == {"schema": 1}
@@ -69,24 +69,22 @@ def test_a_release_keeps_its_lock_journal_result_recipe_and_facts_in_the_bucket(
     assert not (catalog.at / ".bakeline/store").exists(), "the bucket is the store"
 
 
-def test_a_lock_in_the_bucket_keeps_another_machine_out(box: Sandbox, catalog: Catalog) -> None:
-    s3 = box.client("s3")
-    taken = json.loads(objects(box)[f"{PREFIX}/stored/locks/Test/000001.json"])
+def test_lock_in_bucket_excludes_other_machine(sandbox: Sandbox, catalog: Catalog) -> None:
+    s3 = sandbox.client("s3")
+    taken = json.loads(objects(sandbox)[f"{PREFIX}/stored/locks/Test/000001.json"])
     other = {**taken, "generation": 2, "run": "elsewhere", "host": "runner-9", "expires": "2999-01-01T00:00:00Z"}
     key = f"{PREFIX}/stored/locks/Test/000002.json"
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(other).encode())
-    mark = box.mark()
+    mark = sandbox.mark()
     done = catalog.bakeline("release", "--force", want=7)
     assert "runner-9" in done.err and "elsewhere" in done.err and "2999-01-01" in done.err, done
-    assert box.changes(mark) == []
+    assert sandbox.changes(mark) == []
     s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/stored/locks/Test/000002-end.json", Body=b"")
     catalog.bakeline("release", want=0)
 
 
-def test_the_doctor_makes_again_what_the_store_lost_removes_what_is_not_so_and_says_what_is_gone(
-    box: Sandbox, catalog: Catalog
-) -> None:
-    s3, whole = box.client("s3"), objects(box)
+def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog: Catalog) -> None:
+    s3, whole = sandbox.client("s3"), objects(sandbox)
     its = tags(catalog.images()[0])
     below = f"{PREFIX}/stored/images/base/x86_64/{its['bakeline:version']}"
     recipe, facts = f"{below}/recipe.json", f"{below}/facts.json"
@@ -98,10 +96,10 @@ def test_the_doctor_makes_again_what_the_store_lost_removes_what_is_not_so_and_s
         for key in keys:
             s3.delete_object(Bucket=BUCKET, Key=key)
 
-    def as_it_was(found: dict[str, bytes]) -> None:
+    def assert_unchanged(found: dict[str, bytes]) -> None:
         assert (found[facts], found[result]) == (whole[facts], whole[result])
         lost = {"reasons": []}
-        assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "why it was built is no tag"
+        assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "the reason of a build is not a tag"
 
     def another() -> None:
         other = {**json.loads(whole[recipe]), "recipe": "0" * 64}
@@ -110,33 +108,31 @@ def test_the_doctor_makes_again_what_the_store_lost_removes_what_is_not_so_and_s
     lose(recipe, facts, result)
     said = catalog.bakeline("doctor", want=5)
     assert all(word in said.out for word in ("the recipe of base", "the facts of base", "the result of run")), said
-    assert not {recipe, facts, result} & objects(box).keys(), "it only looks"
+    assert not {recipe, facts, result} & objects(sandbox).keys(), "it only looks"
     catalog.bakeline("doctor", "--apply", want=0)
-    as_it_was(objects(box))
+    assert_unchanged(objects(sandbox))
     another()
     assert "of another build" in catalog.bakeline("doctor", want=5).out
     catalog.bakeline("doctor", "--apply", want=0)
-    as_it_was(objects(box))
-    # The catalog moved on and the runs were on another machine: nobody can make them again.
+    assert_unchanged(objects(sandbox))
+    # The catalog has changed and the runs were on another machine, so the evidence cannot be recreated.
     catalog.file("scripts/motd.sh", "echo good bye > /etc/motd\n")
     runs = catalog.at / ".bakeline/runs"
     runs.rename(catalog.at / "elsewhere")
     another()
     lose(facts, result)
     catalog.bakeline("doctor", "--apply", want=0)
-    assert not {recipe, facts, result} & objects(box).keys()
+    assert not {recipe, facts, result} & objects(sandbox).keys()
     gone = catalog.bakeline("doctor", want=0)
     assert all(word in gone.out for word in ("no recipe of base", "no facts of base", "no result of the run")), gone
 
 
-def test_a_bucket_that_is_not_there_or_not_allowed_is_named_before_anything_changes(
-    box: Sandbox, catalog: Catalog
-) -> None:
+def test_unusable_bucket_is_reported_before_any_change(sandbox: Sandbox, catalog: Catalog) -> None:
     settings = json.loads((catalog.at / "bakeline.yaml").read_text())
     catalog.file("bakeline.yaml", json.dumps({**settings, "store": {"s3": {"bucket": "missing-bucket"}}}))
     with pytest.raises(ClientError):
-        box.client("s3").head_bucket(Bucket="missing-bucket")
-    mark = box.mark()
+        sandbox.client("s3").head_bucket(Bucket="missing-bucket")
+    mark = sandbox.mark()
     done = catalog.bakeline("release", "--force", want=1)
     assert "missing-bucket" in done.err, done
-    assert box.changes(mark) == []
+    assert sandbox.changes(mark) == []

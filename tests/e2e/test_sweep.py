@@ -1,4 +1,4 @@
-"""After kill -9 of everything at seeded points a sweep brings the world back, and leaves a second, live run alone."""
+"""Sweep cleans up after kill -9 at seeded points, and does not touch a second, live run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 from support.catalog import VENDOR, Catalog, tags
 from support.inventory import Listing, cloud, difference
-from support.run import HANG, until
-from support.running_release import WAIT, begin, expire, go_on, kill, move_holder, new_run, packer_log
+from support.run import HANG, wait_until
+from support.running_release import (
+    WAIT,
+    begin,
+    expire_lease,
+    kill,
+    move_holder_to_other_machine,
+    new_run,
+    packer_log,
+    resume_build,
+)
 from support.sandbox import Sandbox
 
 SEED = 20261122
@@ -24,15 +33,15 @@ WORDS = ["Launching a source AWS instance", "Connected to SSH", "sleeping", "Cre
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("swept"), "swept", lease="10m")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("swept"), "swept", lease="10m")
     made.file("scripts/app.sh", "set -eu\necho sleeping\nsleep 1\necho it > /etc/it\n")
     made.image("app", source=VENDOR, scripts=["scripts/app.sh"])
     yield made
 
 
 def reached(run: Path, point: int | str) -> bool:
-    """Whether a run has come to a line of its journal, or to some words in Packer's log."""
+    """Returns whether a run has reached a line of its journal, or a text in Packer's log."""
     if isinstance(point, int):
         journal = run / "journal.jsonl"
         return journal.exists() and len(journal.read_text().splitlines()) >= point
@@ -40,30 +49,30 @@ def reached(run: Path, point: int | str) -> bool:
 
 
 def points() -> list[int | str]:
-    """Ten seeded points, the four within Packer always among them."""
+    """Returns ten seeded points, including the four within Packer."""
     chosen: list[int | str] = [*WORDS, *random.Random(SEED).sample(LINES, 6)]
     return chosen
 
 
-def settled(box: Sandbox) -> Listing:
-    """The inventory once no instance is on its way out and no AMI is being made."""
+def settled(sandbox: Sandbox) -> Listing:
+    """Returns the inventory after all instances are terminated and no AMI is pending."""
 
     def calm() -> bool:
-        ec2 = box.client("ec2")
+        ec2 = sandbox.client("ec2")
         states = [i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
         pending = [ami for ami in ec2.describe_images(Owners=["self"])["Images"] if ami["State"] == "pending"]
         return not pending and not {"pending", "shutting-down", "stopping"} & set(states)
 
-    until(calm, HANG, "a world at rest", every=0.2)
-    return cloud(box)
+    wait_until(calm, HANG, "an inventory at rest", every=0.2)
+    return cloud(sandbox)
 
 
-def still(box: Sandbox) -> Listing:
-    """The same once a call that the dead had sent changes nothing any more."""
-    found, before = settled(box), None
+def still(sandbox: Sandbox) -> Listing:
+    """Returns the inventory after late calls of the killed run have ended."""
+    found, before = settled(sandbox), None
     while found != before:
         time.sleep(1)
-        found, before = settled(box), found
+        found, before = settled(sandbox), found
     return found
 
 
@@ -74,40 +83,40 @@ def swept(catalog: Catalog, *words: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("point", points())
-def test_killed_anywhere_the_sweep_brings_the_world_back(box: Sandbox, catalog: Catalog, point: int | str) -> None:
-    before, runs = settled(box), set(catalog.runs())
+def test_sweep_cleans_up_after_kill_at_any_point(sandbox: Sandbox, catalog: Catalog, point: int | str) -> None:
+    before, runs = settled(sandbox), set(catalog.runs())
     started = catalog.start("release", "--force")
     run = new_run(catalog, runs)
-    until(lambda: reached(run, point) or started.poll() is not None, HANG, f"point {point}", every=0.02)
+    wait_until(lambda: reached(run, point) or started.poll() is not None, HANG, f"point {point}", every=0.02)
     assert started.poll() is None, (catalog.at / "out.log").read_text()
     kill(started)
-    left = still(box)
+    left = still(sandbox)
     if point != 1:
         assert left != before, f"nothing was left at {point}, so nothing can be shown"
-    move_holder(catalog)
+    move_holder_to_other_machine(catalog)
     early = swept(catalog)
     assert not [one for one in early if one["remove"]], f"swept while the run may be alive: {early}"
-    expire(catalog)
-    assert settled(box) == left, "looking changes nothing"
+    expire_lease(catalog)
+    assert settled(sandbox) == left, "looking changes nothing"
     swept(catalog, "--apply")
-    assert settled(box) == before, difference(before, settled(box))
+    assert settled(sandbox) == before, difference(before, settled(sandbox))
     assert not [one for one in swept(catalog) if one["remove"]]
 
 
-def test_a_live_run_keeps_everything_while_a_dead_ones_things_go(box: Sandbox, catalog: Catalog) -> None:
+def test_sweep_keeps_resources_of_live_run(sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("scripts/app.sh", f"set -eu\n{WAIT}echo other > /etc/it\n")
     dead, first = begin(catalog, "app", "--force")
     kill(dead)
     live, second = begin(catalog, "app", "--force")
     try:
-        mine = owned(box, second.name)
+        mine = owned(sandbox, second.name)
         assert {"instance", "volume", "key", "group"} <= {kind for kind, _ in mine}, mine
-        assert owned(box, first.name), "the dead run left nothing, so nothing can be shown"
+        assert owned(sandbox, first.name), "the dead run left nothing, so nothing can be shown"
         swept(catalog, "--apply")
-        assert not owned(box, first.name)
-        assert owned(box, second.name) == mine, "a live run's things were touched"
+        assert not owned(sandbox, first.name)
+        assert owned(sandbox, second.name) == mine, "a live run's things were touched"
         assert live.poll() is None
-        go_on(box, second, "app")
+        resume_build(sandbox, second, "app")
         assert live.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
     finally:
         if live.poll() is None:
@@ -116,8 +125,8 @@ def test_a_live_run_keeps_everything_while_a_dead_ones_things_go(box: Sandbox, c
     assert catalog.latest("app") == ami["ImageId"]
 
 
-def test_what_bakeline_did_not_make_stays(box: Sandbox, catalog: Catalog) -> None:
-    ec2 = box.client("ec2")
+def test_sweep_keeps_foreign_resources(sandbox: Sandbox, catalog: Catalog) -> None:
+    ec2 = sandbox.client("ec2")
     old = f"{int(time.time()) - 3 * 86400:08x}"
     packers, mine = f"packer_{old}-1111-2222-3333-444455556666", "packer_but_by_hand"
     for name in (packers, mine, "bakeline-by-hand"):
@@ -136,9 +145,9 @@ def test_what_bakeline_did_not_make_stays(box: Sandbox, catalog: Catalog) -> Non
         ec2.delete_key_pair(KeyName=name)
 
 
-def owned(box: Sandbox, run: str) -> set[tuple[str, str]]:
-    """What carries a run's id and lives."""
-    ec2 = box.client("ec2")
+def owned(sandbox: Sandbox, run: str) -> set[tuple[str, str]]:
+    """Returns the existing resources that are tagged with a run ID."""
+    ec2 = sandbox.client("ec2")
     only = [{"Name": "tag:bakeline:run", "Values": [run]}]
     instances = [i for r in ec2.describe_instances(Filters=only)["Reservations"] for i in r["Instances"]]
     return {

@@ -1,4 +1,4 @@
-"""Where checks run: an AMI, an instance, a directory, a chroot, ssh into it; what differs between them, and nothing else."""
+"""Checks on an AMI, an instance, a directory, a chroot and over SSH differ only in documented facts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.instance import guest
+from support.instance import running_instance
 from support.inventory import cloud, difference
-from support.run import HANG, REPO, until
+from support.run import HANG, REPO, wait_until
 from support.sandbox import Sandbox
 
 Facts = dict[str, Any]
@@ -33,7 +33,7 @@ CHECKS: list[dict[str, Any]] = [
     {"id": "os", "os": "this", "name": "debian"},
     {"id": "virtualization", "virtualization": "this", "container": True},
 ]
-# One of each further resource: what it says of one root from several sides is compared, whatever it is.
+# One check of each further resource, to compare its results between kinds of target.
 MORE: list[dict[str, Any]] = [
     {"id": "files", "files": "/etc", "name": "*.conf", "max_depth": 1, "paths": {"include": "/etc/adduser.conf"}},
     {"id": "acl", "acl": "/etc/shadow", "extended": False},
@@ -63,7 +63,7 @@ MORE: list[dict[str, Any]] = [
     {"id": "repositories", "repositories": "all", "uris": {"empty": False}},
     {"id": "cron", "cron": "system", "denied": {"empty": True}},
 ]
-# sshd makes keys of its own right before it starts, whatever cloud-init was told.
+# sshd creates its own keys before it starts, independently of cloud-init.
 OWN_KEYS = """set -eu
 mkdir -p /etc/systemd/system/ssh.service.d
 cat > /etc/systemd/system/ssh.service.d/keys.conf <<'X'
@@ -75,22 +75,22 @@ X
 
 
 @pytest.fixture(scope="module")
-def catalog(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(box, tmp_path_factory.mktemp("targets"), "targets")
+def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    made = Catalog(sandbox, tmp_path_factory.mktemp("targets"), "targets")
     made.image("app", source=VENDOR, checks=[{**check, "phase": ["build", "boot"]} for check in CHECKS])
     made.image("all", source=VENDOR, checks=[{**check, "phase": ["boot"]} for check in CHECKS + MORE])
     yield made
 
 
-def vendor(box: Sandbox) -> str:
-    """The stock AMI whose root is also there as a directory."""
+def vendor(sandbox: Sandbox) -> str:
+    """Returns the vendor AMI whose root also exists as a directory."""
     query = [{"Name": "name", "Values": [VENDOR["name"]]}]
-    images = box.client("ec2").describe_images(Owners=[VENDOR["owner"]], Filters=query)["Images"]
+    images = sandbox.client("ec2").describe_images(Owners=[VENDOR["owner"]], Filters=query)["Images"]
     return str(max(images, key=lambda ami: ami["CreationDate"])["ImageId"])
 
 
 def check(catalog: Catalog, *words: str, path: str = "") -> tuple[Facts, dict[str, Any]]:
-    """The facts that a check kept, and its report."""
+    """Runs a check and returns its facts and report."""
     kept = catalog.at / "facts.json"
     kept.unlink(missing_ok=True)
     env = {"PATH": f"{path}:{os.environ['PATH']}"} if path else {}
@@ -104,7 +104,7 @@ def outcomes(report: dict[str, Any]) -> dict[str, str]:
 
 
 def flat(facts: Facts) -> dict[str, Any]:
-    """Every fact by its key."""
+    """Returns every fact by its key."""
     out = {f"identity/{name}": value for name, value in facts["identity"].items()}
     for kind, answers in facts["readings"].items():
         out |= {f"{kind}/{key}": answer for key, answer in answers.items()}
@@ -112,14 +112,14 @@ def flat(facts: Facts) -> dict[str, Any]:
 
 
 def table(mark: str) -> list[list[str]]:
-    """The rows of the table of docs/targets.md behind a mark."""
+    """Returns the rows of a table in docs/targets.md."""
     text = (REPO / "docs/targets.md").read_text().split(f"<!-- {mark} -->")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
     return rows[2:]
 
 
 def compare(one: Facts, other: Facts, column: int) -> None:
-    """They differ in each key that has a `yes` in this column, perhaps in those with a `may`, and in no other."""
+    """Asserts that facts differ in keys with `yes` in this column, optionally in those with `may`, and in no others."""
     ours, theirs = flat(one), flat(other)
     differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     must, may = ([row[0].strip("`") for row in table("differences") if row[column] == word] for word in ("yes", "may"))
@@ -131,7 +131,7 @@ def compare(one: Facts, other: Facts, column: int) -> None:
 
 
 def only_where_said(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """The verdicts differ only for the resources that the table names."""
+    """Asserts that verdicts differ only for resources in the table."""
     named = {row[0].strip("`") for row in table("verdicts")}
     ours, theirs = outcomes(one), outcomes(other)
     differ = {control for control in ours if ours[control] != theirs[control]}
@@ -141,10 +141,10 @@ def only_where_said(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The stock root, with what a chroot needs to be more than a directory."""
+def root(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yields the vendor root with the mounts that a chroot needs."""
     at = tmp_path_factory.mktemp("stock") / "root"
-    subprocess.run(["cp", "-a", f"{(box.dir / 'run/layers/debian-12').resolve()}/.", at], check=True)
+    subprocess.run(["cp", "-a", f"{(sandbox.dir / 'run/layers/debian-12').resolve()}/.", at], check=True)
     mounts = [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")]
     try:
         for kind, where in mounts:
@@ -158,7 +158,7 @@ def root(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture(scope="module")
 def inside(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a program called `ssh` that runs the remote command in the chroot."""
+    """Returns a directory with a program `ssh` that runs the command in the chroot."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "ssh").write_text(f'#!/bin/sh\nfor remote; do :; done\nexec chroot {root} sh -c "$remote"\n')
     (folder / "ssh").chmod(0o755)
@@ -167,7 +167,7 @@ def inside(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The words for ssh into that chroot, where its own sshd answers on loopback."""
+    """Yields the arguments for SSH to the chroot's own sshd on loopback."""
     keys = tmp_path_factory.mktemp("keys")
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / name], check=True)
@@ -189,7 +189,7 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lis
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     try:
-        until(up, HANG, "sshd in the chroot")
+        wait_until(up, HANG, "sshd in the chroot")
         (keys / "known").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
         yield [
             f"ssh://root@127.0.0.1:{port}", "--identity", str(keys / "user"), "--known-hosts", str(keys / "known"),
@@ -203,14 +203,14 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lis
 
 
 def test_facts_of_one_root_differ_in_the_listed_keys_only(
-    box: Sandbox, catalog: Catalog, root: Path, inside: str, server: list[str]
+    sandbox: Sandbox, catalog: Catalog, root: Path, inside: str, server: list[str]
 ) -> None:
     directory, as_directory = check(catalog, str(root))
     chroot, in_chroot = check(catalog, "ssh://root@chroot", path=inside)
     ssh, over_ssh = check(catalog, *server)
-    before = cloud(box)
-    instance, on_instance = check(catalog, vendor(box))
-    assert cloud(box) == before, difference(before, cloud(box))
+    before = cloud(sandbox)
+    instance, on_instance = check(catalog, vendor(sandbox))
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     compare(directory, chroot, 1)
     compare(chroot, ssh, 2)
     compare(directory, instance, 3)
@@ -224,12 +224,12 @@ def test_facts_of_one_root_differ_in_the_listed_keys_only(
     assert outcomes(on_instance)["mount"] == "skipped"
 
 
-def test_an_ami_is_asked_without_a_lock_and_nothing_is_left(box: Sandbox, catalog: Catalog) -> None:
-    ami = vendor(box)
-    before, runs, mark = cloud(box), set(catalog.runs()), box.mark()
+def test_check_of_ami_takes_no_lock_and_cleans_up(sandbox: Sandbox, catalog: Catalog) -> None:
+    ami = vendor(sandbox)
+    before, runs, mark = cloud(sandbox), set(catalog.runs()), sandbox.mark()
     done = catalog.bakeline("check", "app", ami, "--output", "reports", want=0)
-    assert "0 to do" not in done.err and cloud(box) == before, difference(before, cloud(box))
-    assert box.changes(mark).count("RunInstances") == 1
+    assert "0 to do" not in done.err and cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert sandbox.changes(mark).count("RunInstances") == 1
     assert not (catalog.at / ".bakeline/store/targets/runs").exists(), "a sweep would take a run that it knows for dead"
     assert not list((catalog.at / ".bakeline/store").glob("**/locks/**/*.json"))
     names = sorted(path.name for path in (catalog.at / "reports").iterdir())
@@ -245,9 +245,9 @@ def test_an_ami_is_asked_without_a_lock_and_nothing_is_left(box: Sandbox, catalo
     catalog.bakeline("check", "app", "ami-00000000000000000", want=6)
 
 
-def test_a_profile_alone_judges_an_instance_that_runs(box: Sandbox, catalog: Catalog, tmp_path: Path) -> None:
+def test_profile_judges_running_instance(sandbox: Sandbox, catalog: Catalog, tmp_path: Path) -> None:
     catalog.file("profiles/one.yaml", json.dumps({"checks": [{"id": "one", "command": "id -u", "stdout": "0\n"}]}))
-    with guest(box, vendor(box), tmp_path) as machine:
+    with running_instance(sandbox, vendor(sandbox), tmp_path) as machine:
         machine.ssh("true")
         words = ["check", "--profile", "one", machine.id, "--identity", str(machine.key), "--known-hosts"]
         known = tmp_path / "known"
@@ -261,17 +261,17 @@ def test_a_profile_alone_judges_an_instance_that_runs(box: Sandbox, catalog: Cat
     assert gone.code in (6, 7), gone
 
 
-def test_a_test_instance_with_another_host_key_is_not_believed(box: Sandbox, catalog: Catalog) -> None:
+def test_instance_with_wrong_host_key_is_refused(sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("scripts/keys.sh", OWN_KEYS)
     catalog.image("other", source=VENDOR, scripts=["scripts/keys.sh"], checks=[{"file": "/etc/passwd"}])
-    before = cloud(box)
+    before = cloud(sandbox)
     catalog.release("other", want=4)
     assert "host key" in catalog.last.err and "another machine" in catalog.last.err, catalog.last
-    assert "CreateImage" in box.changes(0), "it came as far as its boot"
-    assert cloud(box) == before, difference(before, cloud(box))
+    assert "CreateImage" in sandbox.changes(0), "it came as far as its boot"
+    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
 
 
-def test_a_release_leaves_every_report_of_both_phases(box: Sandbox, catalog: Catalog) -> None:
+def test_release_writes_all_reports_of_both_phases(sandbox: Sandbox, catalog: Catalog) -> None:
     (catalog.at / "images/other.yaml").unlink(missing_ok=True)
     result = catalog.release("app")["app"]
     assert result["status"] == "released" and "passed" in result["checks"], result

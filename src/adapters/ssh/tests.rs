@@ -1,4 +1,4 @@
-//! Tests of what `ssh` is started with and of what its failures are called; runs of it are in tests/it/targets.
+//! Tests of what `ssh` is started with and of what its failures are called; runs of it are in tests/cli/targets.
 
 use super::*;
 

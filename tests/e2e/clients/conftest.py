@@ -10,10 +10,10 @@ from support.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
-def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+def catalog(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     """Two sibling images, one of them promoted to Prod."""
-    sandbox.reset()
-    catalog = Catalog(sandbox, tmp_path_factory.mktemp("clients"), "clients")
+    shared_sandbox.reset()
+    catalog = Catalog(shared_sandbox, tmp_path_factory.mktemp("clients"), "clients")
     for name in ("left", "right"):
         catalog.file(f"scripts/{name}.sh", f"echo {name} > /etc/side\n")
         catalog.image(name, source=VENDOR, scripts=[f"scripts/{name}.sh"])

@@ -47,7 +47,7 @@ TIME = '<xs:attribute name="time" type="xs:decimal" use="required">'
 
 
 def shared(name: str) -> Path:
-    """A schema that is no part of the project."""
+    """Reads a schema that is not part of the project."""
     if not (DATA / name).exists():
         pytest.skip(
             f"{DATA / name} is absent: nothing was compared with it (BAKELINE_SHARED_DATA names another folder)"
@@ -62,23 +62,23 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def reports(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the reports in every format."""
+    """Returns a directory with the reports in every format."""
     return sample(tmp_path_factory) if kind == "sample" else real(tmp_path_factory)
 
 
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What BAKELINE_SAMPLE_REPORTS names, or written now."""
+    """Returns the sample reports in BAKELINE_SAMPLE_REPORTS, or writes them."""
     if given := os.environ.get("BAKELINE_SAMPLE_REPORTS"):
         return Path(given)
     folder = tmp_path_factory.mktemp("reports")
-    words = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it", "--", "sample_reports"]
+    words = ["cargo", "test", "--quiet", "--no-default-features", "--test", "cli", "--", "sample_reports"]
     done = run(words, REPO, {**os.environ, "BAKELINE_SAMPLE_REPORTS": str(folder)}, timeout=1800, want=0)
     assert "1 passed" in done.out, done
     return folder
 
 
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of all shipped profiles on a stock root, over SSH, with content that readers may stumble over."""
+    """Writes the reports of all shipped profiles on a vendor root, over SSH, with unusual content."""
     folder, profiles = tmp_path_factory.mktemp("real"), sorted(path.stem for path in (REPO / "profiles").glob("*.yaml"))
     judged = Checker(
         tmp_path_factory.mktemp("catalog"), [{"file": "/etc/motd", "content": "plain\n"}], "odd", *profiles
@@ -94,7 +94,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ours(reports: Path) -> Any:
-    """Our own JSON."""
+    """Reads bakeline's own JSON report."""
     return json.loads((reports / "checks-boot.json").read_text())
 
 
@@ -105,7 +105,7 @@ def inspec(reports: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def statuses(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], list[list[str]]]:
-    """Asks inspecjs for the status of each control of an exec-json document."""
+    """Returns a function that asks inspecjs for the status of each control."""
     if not shutil.which("npm") or not shutil.which("node"):
         pytest.skip("node and npm are absent: inspecjs was not asked")
     folder = tmp_path_factory.mktemp("inspecjs")
@@ -128,13 +128,13 @@ def controls(report: Any) -> list[tuple[str, Any]]:
 
 
 def shown(control: Any) -> str:
-    """What Heimdall is to show."""
+    """Returns the status that Heimdall must show."""
     if control["impact"] == 0 and control["status"] != "error":
         return "Not Applicable"
     return HEIMDALL[control["status"]]
 
 
-def test_every_status_is_there_to_be_seen(kind: str, ours: Any) -> None:
+def test_sample_contains_every_status(kind: str, ours: Any) -> None:
     counted = [control["status"] for _, control in controls(ours)]
     assert {name: count for name, count in ours["counts"].items() if count} == Counter(counted)
     if kind == "real":
@@ -149,7 +149,7 @@ def test_every_status_is_there_to_be_seen(kind: str, ours: Any) -> None:
 
 
 @pytest.mark.parametrize("release", ["4", "7"])
-def test_inspecs_own_schemas_take_it(release: str, reports: Path, inspec: Any, tmp_path: Path) -> None:
+def test_report_matches_inspec_schemas(release: str, reports: Path, inspec: Any, tmp_path: Path) -> None:
     schema = str(shared(f"inspec-exec-json-{release}.schema.json"))
     judge = str(Path(sys.executable).parent / "check-jsonschema")
 
@@ -173,7 +173,7 @@ def test_inspecjs_computes_our_statuses(ours: Any, inspec: Any, statuses: Callab
     assert all(control["results"] for _, control in controls(inspec))
 
 
-def test_inspecjs_sees_what_is_broken(kind: str, inspec: Any, statuses: Callable[[Any], list[list[str]]]) -> None:
+def test_inspecjs_detects_broken_report(kind: str, inspec: Any, statuses: Callable[[Any], list[list[str]]]) -> None:
     right = statuses(inspec)
     if kind == "real":
         first = inspec["profiles"][0]["controls"][0]["results"][0]
@@ -196,7 +196,7 @@ def test_inspecjs_sees_what_is_broken(kind: str, inspec: Any, statuses: Callable
             statuses(broken)
 
 
-def test_junit_is_what_the_schema_says_but_for_the_file(reports: Path, tmp_path: Path) -> None:
+def test_junit_matches_schema_except_file_attribute(reports: Path, tmp_path: Path) -> None:
     path = reports / "checks-boot.junit.xml"
     plain = xmlschema.XMLSchema(shared("JUnit.xsd"))
     assert {error.reason for error in plain.iter_errors(path)} == {"'file' attribute not allowed for element"}
@@ -216,7 +216,7 @@ def test_junit_is_what_the_schema_says_but_for_the_file(reports: Path, tmp_path:
         assert not known.is_valid(tmp_path / "broken.xml")
 
 
-def test_junitparser_reads_what_we_say(kind: str, ours: Any, reports: Path, tmp_path: Path) -> None:
+def test_junitparser_reads_our_report(kind: str, ours: Any, reports: Path, tmp_path: Path) -> None:
     path = reports / "checks-boot.junit.xml"
     suites = list(JUnitXml.fromfile(str(path)))
     assert [suite.name for suite in suites] == [profile["name"] for profile in ours["profiles"]]
@@ -241,7 +241,7 @@ def test_junitparser_reads_what_we_say(kind: str, ours: Any, reports: Path, tmp_
         JUnitXml.fromfile(str(tmp_path / "broken.xml"))
 
 
-def test_cyclonedx_takes_the_packages(ours: Any, reports: Path) -> None:
+def test_cyclonedx_lists_the_packages(ours: Any, reports: Path) -> None:
     validator = JsonStrictValidator(SchemaVersion.V1_5)
     text = (reports / "packages-boot.cdx.json").read_text()
     assert validator.validate_str(text) is None

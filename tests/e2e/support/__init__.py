@@ -1,1 +1,1 @@
-"""What the acceptance tests judge with: boto3, ssh and processes, and nothing of bakeline's own."""
+"""Support library of the end-to-end tests: boto3, SSH and processes, without imports from bakeline."""

@@ -1,4 +1,4 @@
-"""Owns writing a small catalog and running bakeline in it."""
+"""Writes small catalogs and runs bakeline in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .run import BAKELINE, HANG, REPO, Done, run
+from .run import BAKELINE, HANG, REPO, CompletedRun, run
 from .sandbox import Sandbox
 
 VENDOR = {"owner": "136693071363", "name": "debian-12-amd64-*"}
@@ -18,15 +18,15 @@ PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line
 
 
 class Catalog:
-    """A folder with bakeline.yaml and images/, which is also the working directory."""
+    """A directory with bakeline.yaml and images/, which is also the working directory."""
 
-    def __init__(self, box: Sandbox, at: Path, name: str, quick: bool = True, **project: Any) -> None:
-        self.box, self.at, self.name = box, at, name
-        self.env: dict[str, str] = dict(box.env)
+    def __init__(self, sandbox: Sandbox, at: Path, name: str, quick: bool = True, **project: Any) -> None:
+        self.sandbox, self.at, self.name = sandbox, at, name
+        self.env: dict[str, str] = dict(sandbox.env)
         at.mkdir(parents=True, exist_ok=True)
         settings = {
             "name": name,
-            "regions": [box.region],
+            "regions": [sandbox.region],
             "environments": [{"name": "Test"}, {"name": "Prod"}],
             "notifiers": [{"slack": {"webhook_env": "BAKELINE_SLACK_WEBHOOK_URL"}}],
             **project,
@@ -44,16 +44,16 @@ class Catalog:
         return where
 
     def image(self, name: str, **keys: Any) -> None:
-        """Write images/NAME.yaml; JSON is YAML too."""
+        """Writes images/NAME.yaml; JSON is valid YAML."""
         self.file(f"images/{name}.yaml", json.dumps(keys, indent=2))
 
     def bakeline(
         self, *words: str, env: Mapping[str, str] | None = None, want: int | None = None, timeout: float = HANG
-    ) -> Done:
+    ) -> CompletedRun:
         return run([BAKELINE, *words], self.at, {**self.env, **(env or {})}, timeout=timeout, want=want)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start bakeline as a shell would: in a process group of its own."""
+        """Starts bakeline in its own process group, as a shell does."""
         out = self.at / "out.log"
         with out.open("wb") as to:
             return subprocess.Popen(
@@ -64,7 +64,7 @@ class Catalog:
         return sorted((self.at / ".bakeline/runs").glob("*"), key=lambda run: run.stat().st_mtime_ns)
 
     def release(self, *words: str, want: int = 0) -> dict[str, dict[str, Any]]:
-        """Release, and what result.json says of each image."""
+        """Releases, and returns the results of all images from result.json."""
         before = set(self.runs())
         self.last = self.bakeline("release", *words, want=want)
         # A sweep at the end of a release is a run of its own, without a result.
@@ -75,23 +75,23 @@ class Catalog:
         return {image["image"]: image for image in result["images"]}
 
     def latest(self, image: str, env: str = "Test") -> str:
-        """The id that `latest` prints: one line and nothing else."""
+        """Returns the ID that `latest` prints, after verifying that it prints nothing else."""
         done = self.bakeline("latest", image, "--env", env, want=0)
         assert done.out.endswith("\n") and done.out.count("\n") == 1, done
         return done.out.strip()
 
     def images(self) -> list[dict[str, Any]]:
-        """What EC2 holds of this catalog, oldest version first, copies included."""
+        """Returns the AMIs of this catalog including copies, oldest version first."""
         filters = [{"Name": "tag:bakeline:catalog", "Values": [self.name]}]
-        found = self.box.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]
+        found = self.sandbox.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]
         return sorted(found, key=lambda ami: (tags(ami).get("bakeline:version", ""), ami["ImageId"]))
 
 
 def tags(thing: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of an EC2 resource."""
+    """Returns the tags of an EC2 resource."""
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", [])}
 
 
 def current(ami: Mapping[str, Any]) -> set[str]:
-    """The environments in which an AMI says that it is current."""
+    """Returns the environments in which an AMI is current by its tags."""
     return {word.split("=")[0] for word in tags(ami).get("bakeline:current", "").split() if word}

@@ -1,4 +1,4 @@
-"""Owns asking `bakeline check` about a root or a server, and reading what it answers."""
+"""Runs `bakeline check` on a root or a server and parses its report."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from .debian_root import Server
-from .run import BAKELINE, HANG, Done, run
+from .run import BAKELINE, HANG, CompletedRun, run
 from .sandbox import clean_env
 
 BAD = {"failed", "error"}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one run said: the verdicts by control, and the process."""
+class CheckRun:
+    """Verdicts of one run by control, and the completed process."""
 
     verdicts: Mapping[str, Any]
-    done: Done
+    done: CompletedRun
 
     def outcome(self, control: str) -> str:
         return str(self.verdicts[control]["status"])
@@ -34,12 +34,12 @@ class Answer:
 
 
 def names(checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The checks with ids of their own."""
+    """Returns the checks with generated IDs."""
     return [{"id": f"c{number}", **check} for number, check in enumerate(checks)]
 
 
 class Checker:
-    """A catalog in a folder of its own, and the profiles in it that are asked for; with checks, they are the one profile."""
+    """A catalog in its own directory and the profiles to check. Given checks become its only profile."""
 
     def __init__(self, at: Path, checks: Sequence[Mapping[str, Any]], *profiles: str) -> None:
         self.at, self.profiles = at, profiles or ("judged",)
@@ -52,19 +52,19 @@ class Checker:
             (at / f"profiles/{self.profiles[0]}.yaml").write_text(json.dumps({"checks": list(checks)}))
 
     def words(self, target: Server | Path | str) -> list[str]:
-        """How the target is named."""
+        """Returns the arguments that select the target."""
         if isinstance(target, Server):
             return [target.url, "--ssh-config", str(target.config)]
         return [str(target)]
 
-    def run(self, *words: str, timeout: float = HANG) -> Done:
+    def run(self, *words: str, timeout: float = HANG) -> CompletedRun:
         return run([*self.command(), *words], self.at, clean_env(), timeout=timeout)
 
     def command(self) -> list[str]:
         return [BAKELINE, "check", *(word for name in self.profiles for word in ("--profile", name))]
 
-    def ask(self, target: Server | Path | str, *more: str, phase: str = "boot") -> Answer:
-        """The verdicts; that there are some is the caller's claim."""
+    def ask(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CheckRun:
+        """Runs the checks and returns the verdicts, of which there must be at least one."""
         done = self.run(*self.words(target), "--phase", phase, "--json", *more)
         assert done.code in (0, 3), done
         report = json.loads(done.out)
@@ -72,10 +72,10 @@ class Checker:
         verdicts = {control["id"]: control for control in listed}
         assert len(verdicts) == len(listed) > 0, done
         assert done.code == (3 if BAD & {control["status"] for control in listed} else 0), done
-        return Answer(verdicts, done)
+        return CheckRun(verdicts, done)
 
-    def refused(self, target: Server | Path | str, *more: str, phase: str = "boot") -> Done:
-        """A run that must end with a named error and without any verdict."""
+    def refused(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CompletedRun:
+        """Runs the checks, which must fail with an error and without verdicts."""
         done = self.run(*self.words(target), "--phase", phase, "--json", *more)
         assert done.code not in (0, 3), done
         assert not re.search('"outcome"', done.out), done

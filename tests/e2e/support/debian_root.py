@@ -1,4 +1,4 @@
-"""Owns a stock Debian 12 root: made once by mmdebstrap, cached by its recipe, fresh for each test, with an ssh server inside."""
+"""Provides a Debian 12 root with an SSH server: built once by mmdebstrap, cached, and fresh for each test."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from .run import HANG, REPO, until
+from .run import HANG, REPO, wait_until
 
 SUITE = "bookworm"
 PACKAGES = "openssh-server,systemd-sysv,procps,iproute2,kmod,sudo,login,passwd,cron"
-"""What the reference verdicts were made on; another list is another root."""
+"""Packages of the root on which the reference verdicts were recorded."""
 EQUIPMENT = "nftables,iptables,chrony,auditd,apparmor,openssl,acl"
-"""What there is to be judged beside that."""
+"""Additional packages that the tests check."""
 CACHE = Path(os.environ.get("BAKELINE_STOCK_CACHE", "/var/cache/bakeline-tests"))
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 SSHD = "/usr/sbin/sshd -oPidFile=none"
@@ -47,7 +47,7 @@ QUIET = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
 
 
 def cached_root(more: str = "") -> Path:
-    """The pristine root, with more packages where asked for; making one takes about a minute the first time."""
+    """Returns the unmodified root, optionally with more packages. The first build takes about a minute."""
     if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
         pytest.skip("a stock root needs root rights and mmdebstrap: nothing was judged on it")
     sys.path.insert(0, str(REPO / "sandbox"))
@@ -76,7 +76,7 @@ def cached_root(more: str = "") -> Path:
 
 @contextlib.contextmanager
 def fresh(lower: Path) -> Iterator[Path]:
-    """A root of one's own over another: an overlay, or a copy where overlays can't be mounted."""
+    """Yields a writable root on top of another: an overlay, or a copy where overlays cannot be mounted."""
     place = CACHE / "run" / uuid.uuid4().hex[:12]
     root = place / "root"
     for name in ("root", "upper", "work"):
@@ -97,7 +97,7 @@ def fresh(lower: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Server:
-    """An ssh server inside a root, in namespaces of its own."""
+    """An SSH server inside a root, in its own namespaces."""
 
     root: Path
     port: int
@@ -121,7 +121,7 @@ class Server:
         )
 
     def sh(self, script: str, want: int | None = 0) -> str:
-        """Run it inside: in the root and the namespaces of the server."""
+        """Runs a script in the root and the namespaces of the server."""
         line = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--"]
         line += ["chroot", str(self.root), "sh", "-eu", "-c", script]
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -139,7 +139,7 @@ def _free_port() -> int:
 
 
 def _config(root: Path, at: Path, port: int) -> Path:
-    """A key that opens the root, its host key, and how OpenSSH's client gets there."""
+    """Creates a login key, a host key and the client configuration."""
     at.mkdir(parents=True, exist_ok=True)
     key = at / "key"
     if not key.exists():
@@ -167,7 +167,7 @@ def _config(root: Path, at: Path, port: int) -> Path:
 
 @contextlib.contextmanager
 def server(root: Path, at: Path, own_kernel: bool = False, own_network: bool = False) -> Iterator[Server]:
-    """An ssh server in a root, that lets root in with a key.
+    """Yields an SSH server in a root that accepts root with a key.
 
     With a network of its own, the settings of that may be changed without anybody noticing. With `own_kernel` it is also the
     first process of its namespaces: for all that can be seen from inside, the kernel is the root's own.
@@ -183,10 +183,12 @@ def server(root: Path, at: Path, own_kernel: bool = False, own_network: bool = F
         subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=to, stderr=to) as process,
     ):
         try:
-            until(lambda: b"listening on" in log.read_bytes() or process.poll() is not None, HANG, "sshd", every=0.02)
+            wait_until(
+                lambda: b"listening on" in log.read_bytes() or process.poll() is not None, HANG, "sshd", every=0.02
+            )
             assert process.poll() is None, log.read_text()
             pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-            if apart:  # there is no way from our network into its own, but through a server that is started inside
+            if apart:  # its network is reachable only through a server that is started inside
                 enter = f"nsenter --target={pid} --mount --pid --net -- chroot {root} {SSHD} -i"
                 config.write_text(f"{config.read_text()}  ProxyCommand {enter}\n")
             yield Server(root, port, pid, config)

@@ -1,4 +1,4 @@
-"""The fixtures that both folders' conftests share."""
+"""Fixtures for all end-to-end tests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .sandbox import Sandbox, Shared
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    box = Shared.take()
+def shared_sandbox() -> Iterator[Sandbox]:
+    sandbox = Shared.take()
     try:
-        yield box
+        yield sandbox
     finally:
         Shared.leave()
 
 
 @pytest.fixture(scope="module")
-def box(sandbox: Sandbox) -> Sandbox:
-    """The sandbox, emptied for this module."""
-    sandbox.reset()
-    return sandbox
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    """Returns the sandbox after a reset for this module."""
+    shared_sandbox.reset()
+    return shared_sandbox

@@ -1,4 +1,4 @@
-"""Owns looking into an instance: started by boto3 from an AMI, entered over ssh with a key pair that boto3 made."""
+"""Starts instances with boto3 and runs commands in them over SSH."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .run import HANG, until
+from .run import HANG, wait_until
 from .sandbox import Sandbox, clean_env
 
 SSH = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no"]
 SSH += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=3"]
 
 
-class Guest:
+class Instance:
     """A running instance."""
 
     def __init__(self, facts: dict[str, Any], key: Path) -> None:
@@ -32,7 +32,7 @@ class Guest:
         return subprocess.run(line, capture_output=True, text=True, timeout=HANG, env=env, check=False)
 
     def ssh(self, command: str) -> str:
-        """Run it, as soon as the instance lets anybody in."""
+        """Runs a command as soon as the instance accepts logins."""
         end = time.monotonic() + HANG
         while True:
             ended = self.try_ssh(command)
@@ -49,9 +49,9 @@ class Guest:
 
 
 @contextmanager
-def guest(box: Sandbox, image: str, at: Path, region: str | None = None) -> Iterator[Guest]:
-    """An instance of an AMI, with a key pair and a group that boto3 makes and removes."""
-    ec2 = box.client("ec2", region)
+def running_instance(sandbox: Sandbox, image: str, at: Path, region: str | None = None) -> Iterator[Instance]:
+    """Yields an instance of an AMI with its own key pair and security group, and deletes all three."""
+    ec2 = sandbox.client("ec2", region)
     name = f"judge-{uuid.uuid4().hex[:8]}"
     key = at / name
     pair = ec2.create_key_pair(KeyName=name, KeyType="ed25519")
@@ -65,7 +65,7 @@ def guest(box: Sandbox, image: str, at: Path, region: str | None = None) -> Iter
     )
     instance = started["Instances"][0]["InstanceId"]
     try:
-        yield Guest(until(lambda: _running(ec2, instance), HANG, f"{instance} running"), key)
+        yield Instance(wait_until(lambda: _running(ec2, instance), HANG, f"{instance} running"), key)
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
         ec2.get_waiter("instance_terminated").wait(

@@ -1,4 +1,4 @@
-"""Owns the complete inventory: all that EC2 and its neighbours hold, and all that the sandbox keeps on this host."""
+"""Lists all resources of the local EC2 and everything that the sandbox keeps on this host."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ GONE = ("terminated",)
 Listing = dict[str, list[str]]
 
 
-def cloud(box: Sandbox) -> Listing:
-    """Everything that the API shows, as comparable lines."""
-    ec2, ssm = box.client("ec2"), box.client("ssm")
+def cloud(sandbox: Sandbox) -> Listing:
+    """Returns all resources of the API as comparable lines."""
+    ec2, ssm = sandbox.client("ec2"), sandbox.client("ssm")
     instances = [one for r in ec2.describe_instances()["Reservations"] for one in r["Instances"]]
     lists: dict[str, list[dict[str, Any]]] = {
         "instances": [one for one in instances if one["State"]["Name"] not in GONE],
@@ -38,8 +38,8 @@ def cloud(box: Sandbox) -> Listing:
         "vpcs": ec2.describe_vpcs()["Vpcs"],
         "subnets": [_counted(one) for one in ec2.describe_subnets()["Subnets"]],
         "parameters": ssm.get_parameters_by_path(Path="/", Recursive=True)["Parameters"],
-        "buckets": box.client("s3").list_buckets()["Buckets"],
-        "roles": box.client("iam").list_roles()["Roles"],
+        "buckets": sandbox.client("s3").list_buckets()["Buckets"],
+        "roles": sandbox.client("iam").list_roles()["Roles"],
     }
     return {
         kind: sorted(json.dumps(one, sort_keys=True, default=str) for one in found) for kind, found in lists.items()
@@ -56,14 +56,14 @@ def _counted(subnet: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in subnet.items() if key != "AvailableIpAddressCount"}
 
 
-def host(box: Sandbox, ident: str = "") -> Listing:
-    """What the sandbox keeps on this host; without its id, only what names its directory."""
-    mine = str(box.dir)
+def host(sandbox: Sandbox, ident: str = "") -> Listing:
+    """Returns mounts, processes and network objects of the sandbox. Without its ID, only those that name its directory."""
+    mine = str(sandbox.dir)
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if mine in line]
     listing = {
         "mounts": [line.split(" ")[4] for line in mounts],
-        "processes": [" ".join(one.argv)[:200] for one in processes(box)],
-        "instances": [path.name for path in (box.dir / "run/instances").glob("*")],
+        "processes": [" ".join(one.argv)[:200] for one in processes(sandbox)],
+        "instances": [path.name for path in (sandbox.dir / "run/instances").glob("*")],
     }
     if ident:
         listing["namespaces"] = _said("ip", "netns", ident)
@@ -81,7 +81,7 @@ def _said(*words: str) -> list[str]:
 
 
 class Process:
-    """One process of this host, as far as it may be read."""
+    """A process of this host."""
 
     def __init__(self, pid: int) -> None:
         base = Path("/proc") / str(pid)
@@ -93,7 +93,7 @@ class Process:
 
 
 def command_lines() -> set[str]:
-    """The arguments of every process, joined by NUL as /proc has them."""
+    """Returns the command lines of all processes, with NUL between arguments."""
     lines = set()
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -104,7 +104,7 @@ def command_lines() -> set[str]:
     return lines - {""}
 
 
-def everything() -> list[Process]:
+def all_processes() -> list[Process]:
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -115,12 +115,12 @@ def everything() -> list[Process]:
     return [one for one in found if one.argv]
 
 
-def processes(box: Sandbox) -> list[Process]:
-    """The sandbox's and bakeline's processes: by command line, by environment, or living in an instance's root."""
-    place, endpoint = str(box.dir) + "/", f"AWS_ENDPOINT_URL={box.env['AWS_ENDPOINT_URL']}\0".encode()
+def processes(sandbox: Sandbox) -> list[Process]:
+    """Returns the processes of the sandbox and of bakeline, by command line, environment or mounts."""
+    place, endpoint = str(sandbox.dir) + "/", f"AWS_ENDPOINT_URL={sandbox.env['AWS_ENDPOINT_URL']}\0".encode()
     mine = []
-    for one in everything():
-        named = any(place in word or word == str(box.dir) for word in one.argv)
+    for one in all_processes():
+        named = any(place in word or word == str(sandbox.dir) for word in one.argv)
         inside = re.search(rf" / / .* - overlay .*{re.escape(place)}", one.mounts)
         if (
             one.pid != os.getpid()
@@ -132,12 +132,12 @@ def processes(box: Sandbox) -> list[Process]:
 
 
 def ident(found: list[Process]) -> set[str]:
-    """The sandbox's short id, as its booted containers carry it in their name."""
+    """Returns the sandbox's short ID, which the names of its containers contain."""
     return {m[1] for one in found for m in [re.search(r"-M blk-([0-9a-f]+)-i-", " ".join(one.argv))] if m}
 
 
 def difference(before: Listing, after: Listing) -> dict[str, tuple[list[str], list[str]]]:
-    """What came and what went, by kind."""
+    """Returns added and removed resources by kind."""
     kinds = {}
     for kind in sorted(before.keys() | after.keys()):
         had, has = Counter(before.get(kind, [])), Counter(after.get(kind, []))
@@ -147,12 +147,12 @@ def difference(before: Listing, after: Listing) -> dict[str, tuple[list[str], li
 
 
 class Watcher:
-    """A thread that samples while a run goes on: what temporary things there are, and what they are tagged with."""
+    """A thread that samples temporary resources and their tags during a run."""
 
     KINDS = ("instance", "volume", "key", "group")
 
-    def __init__(self, box: Sandbox) -> None:
-        self.box = box
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
         self.seen: dict[str, set[str]] = {kind: set() for kind in self.KINDS}
         self.untagged: set[str] = set()
         self.programs: set[str] = set()
@@ -176,7 +176,7 @@ class Watcher:
             raise self.failure
 
     def _things(self) -> list[tuple[str, str, dict[str, str]]]:
-        ec2 = self.box.client("ec2")
+        ec2 = self.sandbox.client("ec2")
         instances = [one for r in ec2.describe_instances()["Reservations"] for one in r["Instances"]]
         return [
             *((one["InstanceId"], "instance", tags(one)) for one in instances if one["State"]["Name"] not in GONE),
@@ -201,12 +201,12 @@ class Watcher:
                 self.seen[kind].add(name)
             else:
                 self.untagged.add(f"{kind} {name} {its}")
-        found = processes(self.box)
+        found = processes(self.sandbox)
         self.ident |= ident(found)
         self.programs |= {Path(one.argv[0]).name for one in found}
 
-    def saw_everything(self) -> None:
-        """The proof that there was something to clean up: instance, key, group and volume, all tagged."""
+    def assert_complete(self) -> None:
+        """Asserts that instance, key pair, security group and volume existed, all tagged."""
         missing = [kind for kind in self.KINDS if not self.seen[kind]]
         assert not missing, f"never saw a tagged {missing}; saw {self.seen}"
         assert not self.untagged, f"seen without run id or expiry: {sorted(self.untagged)}"

@@ -1,4 +1,4 @@
-"""Owns the table of the resources: for each a check that holds on a real root, and a change to the root that turns it over."""
+"""Cases for all resources: a check that passes on a real root, and a change of the root that makes it fail."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from .debian_root import Server
 
 Change = str | Callable[[Server], None]
-"""A shell script that is run inside as root, or something done from outside."""
+"""A shell script that runs inside as root, or a function that runs outside."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """`place`: `root` (a server in it), `own` (the same, with a kernel of its own as far as can be seen), `booted` (an instance)."""
+class ResourceCase:
+    """`place`: `root` (a server in a root), `own` (the same with apparent own kernel), `booted` (an instance)."""
 
     name: str
     check: dict[str, Any]
@@ -26,7 +26,7 @@ class Row:
     place: str = "root"
     becomes: str = "failed"
     oracle: Callable[[Any], bool] | None = None
-    """What pytest-testinfra says to the same question; it must agree before and after."""
+    """Answer of pytest-testinfra to the same question, which must match before and after."""
 
     @property
     def resource(self) -> str:
@@ -34,14 +34,14 @@ class Row:
 
 
 def access_list(path: str) -> Callable[[Server], None]:
-    """Lets user 1 write to it: the form is Linux's (include/uapi/linux/posix_acl_xattr.h)."""
+    """Returns an ACL that lets user 1 write, in Linux's format (include/uapi/linux/posix_acl_xattr.h)."""
     entries = [(0x01, 7, 0xFFFFFFFF), (0x02, 7, 1), (0x04, 5, 0xFFFFFFFF), (0x10, 7, 0xFFFFFFFF), (0x20, 5, 0xFFFFFFFF)]
     value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
     return lambda server: os.setxattr(Path(f"{server.root}{path}"), "system.posix_acl_access", value)
 
 
 def put(path: str, text: str) -> str:
-    """The script that writes a file."""
+    """Returns a script that writes a file."""
     quoted = text.replace("'", "'\\''")
     return f"mkdir -p $(dirname {path}); printf '%s\\n' '{quoted}' > {path}"
 
@@ -60,91 +60,91 @@ CERTIFICATE = (
 )
 
 FILES = [
-    Row(
+    ResourceCase(
         "file: mode",
         {"file": "/etc/r-mode", "mode": "0640", "owner": "root", "uid": 0, "gid": 0},
         "chmod 0660 /etc/r-mode",
         put("/etc/r-mode", "x") + "; chmod 0640 /etc/r-mode",
         oracle=lambda host: host.file("/etc/r-mode").mode == 0o640 and host.file("/etc/r-mode").uid == 0,
     ),
-    Row(
+    ResourceCase(
         "file: owner",
         {"file": "/etc/r-owner", "owner": "root", "group": "root"},
         "chown sys:sys /etc/r-owner",
         put("/etc/r-owner", "x"),
         oracle=lambda host: host.file("/etc/r-owner").user == "root" and host.file("/etc/r-owner").group == "root",
     ),
-    Row(
+    ResourceCase(
         "file: content",
         {"file": "/etc/r-content", "content": {"not": {"line": "bad"}}},
         "echo bad >> /etc/r-content",
         put("/etc/r-content", "good"),
         oracle=lambda host: not host.file("/etc/r-content").contains("^bad$"),
     ),
-    Row(
+    ResourceCase(
         "file: absent",
         {"file": "/etc/r-absent", "exists": False},
         "touch /etc/r-absent",
         oracle=lambda host: not host.file("/etc/r-absent").exists,
     ),
-    Row(
+    ResourceCase(
         "file: sha256",
         {"file": "/etc/r-sum", "sha256": "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"},
         "echo y >> /etc/r-sum",
         put("/etc/r-sum", "x"),
         oracle=lambda host: host.file("/etc/r-sum").sha256sum.startswith("73cb3858a687a8494c"),
     ),
-    Row("file: writable", {"file": "/etc/r-w", "writable": {"subset_of": ["owner"]}}, "chmod o+w /etc/r-w", put("/etc/r-w", "x")),
-    Row("file: suid", {"file": "/etc/r-suid", "suid": False}, "chmod u+s /etc/r-suid", put("/etc/r-suid", "x")),
-    Row("file: immutable", {"file": "/etc/r-im", "immutable": False}, "chattr +i /etc/r-im", put("/etc/r-im", "x")),
-    Row("file: acl", {"file": "/etc/r-facl", "acl": {"empty": True}}, access_list("/etc/r-facl"), put("/etc/r-facl", "x")),
-    Row(
+    ResourceCase("file: writable", {"file": "/etc/r-w", "writable": {"subset_of": ["owner"]}}, "chmod o+w /etc/r-w", put("/etc/r-w", "x")),
+    ResourceCase("file: suid", {"file": "/etc/r-suid", "suid": False}, "chmod u+s /etc/r-suid", put("/etc/r-suid", "x")),
+    ResourceCase("file: immutable", {"file": "/etc/r-im", "immutable": False}, "chattr +i /etc/r-im", put("/etc/r-im", "x")),
+    ResourceCase("file: acl", {"file": "/etc/r-facl", "acl": {"empty": True}}, access_list("/etc/r-facl"), put("/etc/r-facl", "x")),
+    ResourceCase(
         "file: link",
         {"file": "/etc/r-link", "type": "link", "link_target": "/etc/passwd"},
         "ln -sfn /etc/shadow /etc/r-link",
         "ln -sfn /etc/passwd /etc/r-link",
         oracle=lambda host: host.file("/etc/r-link").linked_to == "/etc/passwd",
     ),
-    Row("files", {"files": "/opt/r", "perm_any": "0002"}, "chmod 0666 /opt/r/a/b", "mkdir -p /opt/r/a; touch /opt/r/a/b"),
-    Row("acl", {"acl": "/etc/r-acl"}, access_list("/etc/r-acl"), put("/etc/r-acl", "x")),
-    Row("config_file: ini", {"config_file": "/etc/r.ini", "main.level": "high"}, "sed -i s/high/low/ /etc/r.ini", put("/etc/r.ini", "[main]\nlevel = high")),
-    Row("command", {"command": "cat /etc/r-cmd", "stdout": "x\n"}, "echo y > /etc/r-cmd", put("/etc/r-cmd", "x")),
+    ResourceCase("files", {"files": "/opt/r", "perm_any": "0002"}, "chmod 0666 /opt/r/a/b", "mkdir -p /opt/r/a; touch /opt/r/a/b"),
+    ResourceCase("acl", {"acl": "/etc/r-acl"}, access_list("/etc/r-acl"), put("/etc/r-acl", "x")),
+    ResourceCase("config_file: ini", {"config_file": "/etc/r.ini", "main.level": "high"}, "sed -i s/high/low/ /etc/r.ini", put("/etc/r.ini", "[main]\nlevel = high")),
+    ResourceCase("command", {"command": "cat /etc/r-cmd", "stdout": "x\n"}, "echo y > /etc/r-cmd", put("/etc/r-cmd", "x")),
 ]  # fmt: skip
 ACCOUNTS = [
-    Row(
+    ResourceCase(
         "passwd: user",
         {"passwd": "games", "exists": True, "shell": "/usr/sbin/nologin", "uid": 5},
         "usermod -s /bin/sh games",
         oracle=lambda host: host.user("games").exists and host.user("games").shell == "/usr/sbin/nologin",
     ),
-    Row("passwd: all", {"passwd": "all", "roots": {"same_set": ["root"]}}, "usermod -o -u 0 games"),
-    Row("etc_group", {"etc_group": "sudo", "members": {"empty": True}}, "usermod -aG sudo games"),
-    Row("etc_group: all", {"etc_group": "all", "gids": {"duplicates": False}}, "groupmod -o -g 0 games"),
-    Row("shadow", {"shadow": "bin", "hash": {"in": ["none", "locked"]}}, "passwd -q -d bin"),
-    Row("shadow: all", {"shadow": "all", "without_password": {"empty": True}}, "passwd -q -d bin"),
-    Row("login_defs", {"login_defs": "/etc/login.defs", "UMASK": "022"}, "echo UMASK 000 >> /etc/login.defs"),
-    Row("search_path", {"search_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
-    Row("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
-    Row("histories", {"histories": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
-    Row("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put("/etc/cron.d/r", "* * * * * root /r-evil")),
+    ResourceCase("passwd: all", {"passwd": "all", "roots": {"same_set": ["root"]}}, "usermod -o -u 0 games"),
+    ResourceCase("etc_group", {"etc_group": "sudo", "members": {"empty": True}}, "usermod -aG sudo games"),
+    ResourceCase("etc_group: all", {"etc_group": "all", "gids": {"duplicates": False}}, "groupmod -o -g 0 games"),
+    ResourceCase("shadow", {"shadow": "bin", "hash": {"in": ["none", "locked"]}}, "passwd -q -d bin"),
+    ResourceCase("shadow: all", {"shadow": "all", "without_password": {"empty": True}}, "passwd -q -d bin"),
+    ResourceCase("login_defs", {"login_defs": "/etc/login.defs", "UMASK": "022"}, "echo UMASK 000 >> /etc/login.defs"),
+    ResourceCase("search_path", {"search_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
+    ResourceCase("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
+    ResourceCase("histories", {"histories": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
+    ResourceCase("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put("/etc/cron.d/r", "* * * * * root /r-evil")),
 ]  # fmt: skip
 PACKAGES = [
-    Row(
+    ResourceCase(
         "package",
         {"package": "openssh-server"},
         "sed -i '/^Package: openssh-server$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' /var/lib/dpkg/status",
         oracle=lambda host: host.package("openssh-server").is_installed,
     ),
-    Row(
+    ResourceCase(
         "package: absent",
         {"package": "telnetd", "installed": False},
         put("/tmp/r", "Package: telnetd\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nMaintainer: me\nDescription: x\n")
         + "; { echo; cat /tmp/r; } >> /var/lib/dpkg/status",
         oracle=lambda host: not host.package("telnetd").is_installed,
     ),
-    Row("packages", {"packages": "openssh-sftp*", "names": {"count": 1}}, "sed -i '/^Package: openssh-sftp-server$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' /var/lib/dpkg/status"),
-    Row("repositories", {"repositories": "all", "insecure": {"each": {"not": {"include": "r.invalid"}}}}, put("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
-    Row(
+    ResourceCase("packages", {"packages": "openssh-sftp*", "names": {"count": 1}}, "sed -i '/^Package: openssh-sftp-server$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' /var/lib/dpkg/status"),
+    ResourceCase("repositories", {"repositories": "all", "insecure": {"each": {"not": {"include": "r.invalid"}}}}, put("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
+    ResourceCase(
         "updates",
         {"updates": "all", "names": {"empty": True}},
         NEWER,
@@ -154,8 +154,8 @@ PACKAGES = [
     ),
 ]  # fmt: skip
 KERNEL = [
-    Row("kernel_parameter: configured", {"kernel_parameter": "net.ipv4.ip_forward", "configured": 0}, put("/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=1"), put("/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 0")),
-    Row(
+    ResourceCase("kernel_parameter: configured", {"kernel_parameter": "net.ipv4.ip_forward", "configured": 0}, put("/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=1"), put("/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 0")),
+    ResourceCase(
         "kernel_parameter: running",
         {"kernel_parameter": "net.ipv4.tcp_timestamps", "running": 1},
         "sysctl -q -w net.ipv4.tcp_timestamps=0",
@@ -163,50 +163,50 @@ KERNEL = [
         "own",
         oracle=lambda host: host.sysctl("net.ipv4.tcp_timestamps") == 1,
     ),
-    Row("kernel_module: disabled", {"kernel_module": "cramfs", "disabled": True}, "rm /etc/modprobe.d/r.conf", put("/etc/modprobe.d/r.conf", "install cramfs /bin/true")),
-    Row("kernel_module: blacklisted", {"kernel_module": "usb_storage", "blacklisted": True}, "sed -i 's/^/#/' /etc/modprobe.d/r2.conf", put("/etc/modprobe.d/r2.conf", "blacklist usb-storage")),
-    Row("cpu", {"cpu": "this", "flags": {"include": "nx"}}, "sed 's/ nx / /' /proc/cpuinfo > /opt/cpu; mount --bind /opt/cpu /proc/cpuinfo", place="own"),
-    Row("mount", {"mount": "/mnt", "fstype": "tmpfs", "options": {"include": "noexec"}}, "mount -o remount,exec /mnt", "mount -t tmpfs -o noexec r /mnt", "own"),
-    Row("mount: configured", {"mount": "/var/tmp", "configured_options": {"include": "nosuid"}}, "sed -i s/nosuid,// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
-    Row("fstab", {"fstab": "/var/tmp", "fstype": "tmpfs", "options": {"superset_of": ["nosuid", "nodev"]}}, "sed -i s/,nodev// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
-    Row("os", {"os": "this", "version": "12"}, "sed -i 's/^VERSION_ID=.*/VERSION_ID=\"13\"/' /usr/lib/os-release"),
-    Row("virtualization", {"virtualization": "this", "container": False}, "mkdir -p /run/systemd; echo docker > /run/systemd/container", place="own"),
-    Row("processes", {"processes": "r-daemon", "running": True, "users": {"same_set": ["root"]}}, "pkill -f '[r]-daemon'", "cp /bin/sleep /opt/r-daemon; setsid /opt/r-daemon 3600 >/dev/null 2>&1 &", "own"),
-    Row("port", {"port": "tcp/7777", "listening": True}, "pkill -f '[7]777'", f"setsid {LISTENER} >/dev/null 2>&1 &", "own"),
-    Row("firewall", {"firewall": "nft", "rules": {"any": {"include": "dport 22"}}}, "nft flush ruleset", "nft add table inet r; nft add chain inet r in '{ type filter hook input priority 0; }'; nft add rule inet r in tcp dport 22 accept", "own"),
+    ResourceCase("kernel_module: disabled", {"kernel_module": "cramfs", "disabled": True}, "rm /etc/modprobe.d/r.conf", put("/etc/modprobe.d/r.conf", "install cramfs /bin/true")),
+    ResourceCase("kernel_module: blacklisted", {"kernel_module": "usb_storage", "blacklisted": True}, "sed -i 's/^/#/' /etc/modprobe.d/r2.conf", put("/etc/modprobe.d/r2.conf", "blacklist usb-storage")),
+    ResourceCase("cpu", {"cpu": "this", "flags": {"include": "nx"}}, "sed 's/ nx / /' /proc/cpuinfo > /opt/cpu; mount --bind /opt/cpu /proc/cpuinfo", place="own"),
+    ResourceCase("mount", {"mount": "/mnt", "fstype": "tmpfs", "options": {"include": "noexec"}}, "mount -o remount,exec /mnt", "mount -t tmpfs -o noexec r /mnt", "own"),
+    ResourceCase("mount: configured", {"mount": "/var/tmp", "configured_options": {"include": "nosuid"}}, "sed -i s/nosuid,// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
+    ResourceCase("fstab", {"fstab": "/var/tmp", "fstype": "tmpfs", "options": {"superset_of": ["nosuid", "nodev"]}}, "sed -i s/,nodev// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
+    ResourceCase("os", {"os": "this", "version": "12"}, "sed -i 's/^VERSION_ID=.*/VERSION_ID=\"13\"/' /usr/lib/os-release"),
+    ResourceCase("virtualization", {"virtualization": "this", "container": False}, "mkdir -p /run/systemd; echo docker > /run/systemd/container", place="own"),
+    ResourceCase("processes", {"processes": "r-daemon", "running": True, "users": {"same_set": ["root"]}}, "pkill -f '[r]-daemon'", "cp /bin/sleep /opt/r-daemon; setsid /opt/r-daemon 3600 >/dev/null 2>&1 &", "own"),
+    ResourceCase("port", {"port": "tcp/7777", "listening": True}, "pkill -f '[7]777'", f"setsid {LISTENER} >/dev/null 2>&1 &", "own"),
+    ResourceCase("firewall", {"firewall": "nft", "rules": {"any": {"include": "dport 22"}}}, "nft flush ruleset", "nft add table inet r; nft add chain inet r in '{ type filter hook input priority 0; }'; nft add rule inet r in tcp dport 22 accept", "own"),
 ]  # fmt: skip
 SERVICES = [
-    Row("service: enabled", {"service": "cron", "enabled": True, "phase": ["boot"]}, "systemctl -q disable cron", oracle=lambda host: host.service("cron").is_enabled),
-    Row("service: masked", {"service": "cron", "masked": False}, "systemctl -q mask cron", oracle=lambda host: not host.service("cron").is_masked),
-    Row("time_sync", {"time_sync": "this", "enabled": True, "services": {"any": {"include": "chrony"}}}, "systemctl -q disable chrony"),
-    Row("apparmor", {"apparmor": "this", "enabled": True}, "systemctl -q mask apparmor"),
-    Row("auditd_conf", {"auditd_conf": "/etc/audit/auditd.conf", "max_log_file_action": "ROTATE"}, "sed -i s/ROTATE/IGNORE/ /etc/audit/auditd.conf"),
+    ResourceCase("service: enabled", {"service": "cron", "enabled": True, "phase": ["boot"]}, "systemctl -q disable cron", oracle=lambda host: host.service("cron").is_enabled),
+    ResourceCase("service: masked", {"service": "cron", "masked": False}, "systemctl -q mask cron", oracle=lambda host: not host.service("cron").is_masked),
+    ResourceCase("time_sync", {"time_sync": "this", "enabled": True, "services": {"any": {"include": "chrony"}}}, "systemctl -q disable chrony"),
+    ResourceCase("apparmor", {"apparmor": "this", "enabled": True}, "systemctl -q mask apparmor"),
+    ResourceCase("auditd_conf", {"auditd_conf": "/etc/audit/auditd.conf", "max_log_file_action": "ROTATE"}, "sed -i s/ROTATE/IGNORE/ /etc/audit/auditd.conf"),
 ]  # fmt: skip
 SSH = [
-    Row(
+    ResourceCase(
         "sshd_config: effective",
         {"sshd_config": "effective", "permitrootlogin": "prohibit-password"},
         put("/etc/ssh/sshd_config.d/r.conf", "PermitRootLogin no"),
         put("/etc/ssh/sshd_config.d/9.conf", "PermitRootLogin prohibit-password").replace("9.conf", "s.conf"),
         oracle=lambda host: "\npermitrootlogin without-password\n" in host.run("/usr/sbin/sshd -T").stdout,
     ),
-    Row("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
-    Row("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
-    Row("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
-    Row("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),
-    Row("private_keys", {"private_keys": "all", "files": {"empty": True}}, "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_r"),
+    ResourceCase("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
+    ResourceCase("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
+    ResourceCase("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
+    ResourceCase("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),
+    ResourceCase("private_keys", {"private_keys": "all", "files": {"empty": True}}, "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_r"),
 ]  # fmt: skip
 LEFT = [
-    Row("machine_id", {"machine_id": "this", "state": "present"}, "> /etc/machine-id", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id"),
-    Row("logs", {"logs": "all", "files": {"empty": True}}, "echo x > /var/log/r.log", "find /var/log ! -type d -delete"),
-    Row("leftovers", {"leftovers": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
+    ResourceCase("machine_id", {"machine_id": "this", "state": "present"}, "> /etc/machine-id", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id"),
+    ResourceCase("logs", {"logs": "all", "files": {"empty": True}}, "echo x > /var/log/r.log", "find /var/log ! -type d -delete"),
+    ResourceCase("leftovers", {"leftovers": "all", "files": {"each": {"not": {"include": "script_1234"}}}}, "echo x > /tmp/script_1234.sh", "rm -rf /tmp/* /var/tmp/*; find /var/lib/apt/lists /var/cache/apt -type f -delete; find /etc /var/lib -name '*.dpkg-*' -delete"),
 ]  # fmt: skip
 BOOTED = [
-    Row("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),
-    Row("service: running", {"service": "cloud-final", "running": True}, "systemctl stop cloud-final", place="booted", oracle=lambda host: host.service("cloud-final").is_running),
-    Row("unit", {"unit": "systemd-logind.service", "ProtectSystem": "strict"}, "mkdir -p /run/systemd/system/systemd-logind.service.d; printf '[Service]\\nProtectSystem=full\\n' > /run/systemd/system/systemd-logind.service.d/r.conf; systemctl daemon-reload", place="booted"),
-    Row("failed_units", {"failed_units": "all", "names": {"empty": True}}, "systemd-run -q --unit=r-fails false; sleep 1", place="booted"),
-    Row("cloud_init", {"cloud_init": "this", "enabled": True, "installed": True}, "touch /etc/cloud/cloud-init.disabled", place="booted"),
+    ResourceCase("certificate", {"certificate": "/etc/r.pem", "subject": {"include": "first"}}, CERTIFICATE.format("second", 9) + " -out /etc/r.pem", CERTIFICATE.format("first", 90) + " -out /etc/r.pem"),
+    ResourceCase("service: running", {"service": "cloud-final", "running": True}, "systemctl stop cloud-final", place="booted", oracle=lambda host: host.service("cloud-final").is_running),
+    ResourceCase("unit", {"unit": "systemd-logind.service", "ProtectSystem": "strict"}, "mkdir -p /run/systemd/system/systemd-logind.service.d; printf '[Service]\\nProtectSystem=full\\n' > /run/systemd/system/systemd-logind.service.d/r.conf; systemctl daemon-reload", place="booted"),
+    ResourceCase("failed_units", {"failed_units": "all", "names": {"empty": True}}, "systemd-run -q --unit=r-fails false; sleep 1", place="booted"),
+    ResourceCase("cloud_init", {"cloud_init": "this", "enabled": True, "installed": True}, "touch /etc/cloud/cloud-init.disabled", place="booted"),
 ]  # fmt: skip
 
 ROWS = [*FILES, *ACCOUNTS, *PACKAGES, *KERNEL, *SERVICES, *SSH, *LEFT, *BOOTED]

@@ -1,4 +1,4 @@
-"""Owns running a program: bounded in time, with what it wrote and how long it took."""
+"""Runs programs with a time limit and captures their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 REPO = Path(__file__).resolve().parents[3]
 T = TypeVar("T")
 HANG = 600.0
-"""So many seconds bound what may hang, on the slowest machine; no test judges how long a thing takes."""
+"""Time limit in seconds that detects hangs on slow machines. Tests do not judge durations."""
 
 
 def _binary() -> str:
@@ -28,8 +28,8 @@ BAKELINE = str(Path(_binary()).absolute())
 
 
 @dataclass(frozen=True)
-class Done:
-    """A process that ended."""
+class CompletedRun:
+    """A process that has ended, with its output."""
 
     args: tuple[str, ...]
     code: int
@@ -42,19 +42,21 @@ class Done:
         return f"{' '.join(self.args)}\n{said}"
 
 
-def run(args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float = HANG, want: int | None = None) -> Done:
-    """Run to its end; with `want`, any other exit code fails the test and shows everything."""
+def run(
+    args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float = HANG, want: int | None = None
+) -> CompletedRun:
+    """Runs a program to its end. Any exit code but `want`, if given, fails the test."""
     begun = time.monotonic()
     ended = subprocess.run(args, cwd=cwd, env=dict(env), capture_output=True, timeout=timeout, check=False)
     out, err = (text.decode("utf-8", "replace") for text in (ended.stdout, ended.stderr))
-    done = Done(tuple(args), ended.returncode, out, err, time.monotonic() - begun)
+    done = CompletedRun(tuple(args), ended.returncode, out, err, time.monotonic() - begun)
     if want is not None:
         assert done.code == want, f"wanted exit {want}: {done}"
     return done
 
 
-def until(ask: Callable[[], T], seconds: float, what: str, every: float = 0.1) -> T:
-    """Ask until the answer is true."""
+def wait_until(ask: Callable[[], T], seconds: float, what: str, every: float = 0.1) -> T:
+    """Calls a function until its result is true, and returns the result."""
     end = time.monotonic() + seconds
     while True:
         answer = ask()

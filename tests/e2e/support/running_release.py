@@ -1,4 +1,4 @@
-"""Owns a run that is caught midway: begun until a log says where it is, let go on, ended with all below it; and its lock."""
+"""Starts releases up to a point, resumes or kills them, and manipulates their locks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .catalog import Catalog
-from .instance import Guest
-from .inventory import Process, everything
-from .run import HANG, until
+from .instance import Instance
+from .inventory import Process, all_processes
+from .run import HANG, wait_until
 from .sandbox import Sandbox
 
 WAITING = "the build is waiting now"
-# A script of a build: it says that it is there and ends when the judge says so (`go_on`).
+# A build script that reports its start and waits for `resume_build`.
 WAIT = f"echo {WAITING}\nuntil test -e /var/tmp/go; do sleep 0.2; done\nrm /var/tmp/go\n"
 
 
@@ -27,12 +27,12 @@ def packer_log(run: Path, image: str) -> str:
 
 
 def new_run(catalog: Catalog, before: set[Path]) -> Path:
-    """The directory of the run that was started after `before` was seen."""
-    return until(lambda: next((run for run in catalog.runs() if run not in before), None), HANG, "a run directory")
+    """Returns the directory of the run that is not in `before`."""
+    return wait_until(lambda: next((run for run in catalog.runs() if run not in before), None), HANG, "a run directory")
 
 
 def begin(catalog: Catalog, image: str, *words: str, says: str = WAITING) -> tuple[subprocess.Popen[bytes], Path]:
-    """A release whose build of an image has come to these words in Packer's log, and its run directory."""
+    """Starts a release and waits for a text in Packer's log of an image. Returns the process and the run directory."""
     before = set(catalog.runs())
     started = catalog.start("release", *words)
 
@@ -41,31 +41,31 @@ def begin(catalog: Catalog, image: str, *words: str, says: str = WAITING) -> tup
         return any(says in packer_log(run, image) for run in catalog.runs() if run not in before)
 
     try:
-        until(there, HANG, f"{says!r} of {image}", every=0.02)
+        wait_until(there, HANG, f"{says!r} of {image}", every=0.02)
         return started, new_run(catalog, before)
     except BaseException:
         kill(started)
         raise
 
 
-def go_on(box: Sandbox, run: Path, image: str) -> None:
-    """End the waiting of a build, from inside its instance."""
+def resume_build(sandbox: Sandbox, run: Path, image: str) -> None:
+    """Lets a waiting build continue, from inside its instance."""
     only = [{"Name": f"tag:bakeline:{key}", "Values": [value]} for key, value in (("run", run.name), ("image", image))]
     only.append({"Name": "instance-state-name", "Values": ["running"]})
-    [group] = box.client("ec2").describe_instances(Filters=only)["Reservations"]
-    Guest(group["Instances"][0], run / image / "key").ssh("touch /var/tmp/go")
+    [group] = sandbox.client("ec2").describe_instances(Filters=only)["Reservations"]
+    Instance(group["Instances"][0], run / image / "key").ssh("touch /var/tmp/go")
 
 
 def below(of: int) -> list[Process]:
-    """The processes below one."""
-    found, family = everything(), {of}
+    """Returns all descendants of a process."""
+    found, family = all_processes(), {of}
     while more := {one.pid for one in found if one.parent in family} - family:
         family |= more
     return [one for one in found if one.pid in family and one.pid != of]
 
 
 def kill(started: subprocess.Popen[bytes]) -> None:
-    """End bakeline, its supervisor and Packer at once, so that nobody cleans up."""
+    """Kills bakeline, its supervisor and Packer together, so that none of them cleans up."""
     os.kill(started.pid, signal.SIGSTOP)
     pids = [started.pid, *(one.pid for one in below(started.pid))]
     for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -76,12 +76,12 @@ def kill(started: subprocess.Popen[bytes]) -> None:
 
 
 def locks(catalog: Catalog, env: str = "Test") -> list[Path]:
-    """The objects of an environment's lock, latest generation and sign of life last."""
+    """Returns the objects of an environment's lock in order of generation and renewal."""
     return sorted((catalog.at / ".bakeline/store" / catalog.name / "locks" / env).glob("*.json"))
 
 
 def held(catalog: Catalog, env: str = "Test") -> bool:
-    """Whether the latest generation of a lock, or its last sign of life, has not expired."""
+    """Returns whether the latest generation of a lock, or its last renewal, has not expired."""
     found = locks(catalog, env)
     if not found or found[-1].stem.endswith("-end"):
         return False
@@ -90,16 +90,16 @@ def held(catalog: Catalog, env: str = "Test") -> bool:
     return max(expiries) > datetime.now(UTC)
 
 
-def move_holder(catalog: Catalog, env: str = "Test") -> None:
-    """Make the holder one of another machine: from here nothing proves that its process has ended."""
+def move_holder_to_other_machine(catalog: Catalog, env: str = "Test") -> None:
+    """Changes the holder to a process of another machine, so that it cannot be proven dead here."""
     found = [one for one in locks(catalog, env) if "-" not in one.stem][-1]
     facts = json.loads(found.read_text())
     facts["process"]["boot"] = "00000000-0000-0000-0000-000000000000"
     found.write_text(json.dumps(facts))
 
 
-def expire(catalog: Catalog, env: str = "Test") -> None:
-    """Let a dead holder's lease be over, without waiting for it."""
+def expire_lease(catalog: Catalog, env: str = "Test") -> None:
+    """Expires the lease of a dead holder without waiting."""
     assert held(catalog, env), "it is over already"
     for one in locks(catalog, env):
         if one.stat().st_size:

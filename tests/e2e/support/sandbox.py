@@ -1,4 +1,4 @@
-"""Owns the local EC2 that the tests run on: brought up once, reset between modules, taken down at the end."""
+"""Controls the local EC2 of a test session: started once, reset between modules, stopped at the end."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
 
 
 def clean_env() -> dict[str, str]:
-    """The environment without anybody's AWS settings."""
+    """Returns the environment without settings of AWS, bakeline or Packer."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BAKELINE", "PACKER", "PKR_"))}
 
 
-def own_directory() -> Path:
-    """Where this process keeps its sandbox: each worker of pytest-xdist has one, and no name begins with another's."""
+def sandbox_directory() -> Path:
+    """Returns the sandbox directory of this worker. No directory name is a prefix of another."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     return FIRST if worker == "gw0" else FIRST.with_name(f"{worker}-{FIRST.name}")
 
 
 class Sandbox:
-    """One local EC2, below its own directory."""
+    """A local EC2 with its own directory."""
 
     def __init__(self, directory: Path) -> None:
         self.dir = directory
@@ -47,7 +47,7 @@ class Sandbox:
         return run([BAKELINE, "sandbox", *words], REPO, env, timeout=3 * HANG, want=want).out
 
     def up(self) -> None:
-        """Start it; the vendor roots come from a cache that is there already, if one is."""
+        """Starts it. Existing caches provide the vendor roots."""
         there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir and (at / "cache").exists()]
         if there and not (self.dir / "cache").exists():
             self.dir.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class Sandbox:
         self.read()
 
     def read(self) -> None:
-        """Learn where everything is from the two forms of `status`."""
+        """Reads addresses and keys from both forms of `status`."""
         self.status = json.loads(self.command("status", "--json"))
         words = shlex.split(self.command("status", "--env"))
         exports = dict(word.split("=", 1) for word in words if "=" in word)
@@ -75,7 +75,7 @@ class Sandbox:
         return self.env["AWS_REGION"]
 
     def client(self, service: str, region: str | None = None, **more: Any) -> Any:
-        """A boto3 client that owes nothing to the environment."""
+        """Returns a boto3 client that ignores the environment."""
         return boto3.client(
             service,
             region_name=region or self.region,
@@ -86,21 +86,21 @@ class Sandbox:
         )
 
     def api(self, mark: int = 0) -> list[dict[str, Any]]:
-        """The API calls from the `mark`-th on."""
+        """Returns the API calls from number `mark` on."""
         return _lines(Path(self.status["logs"]["api"]))[mark:]
 
     def mark(self) -> int:
         return len(self.api())
 
     def changes(self, mark: int) -> list[str]:
-        """The calls since `mark` that change something, whoever made them."""
+        """Returns the actions of all calls since `mark` that change something."""
         return [call["action"] for call in self.api(mark) if not str(call["action"]).startswith(READING)]
 
     def slack(self) -> list[dict[str, Any]]:
         return _lines(Path(self.status["logs"]["slack"]))
 
     def control(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Tell the sandbox what to do beside AWS's API, or (without a body) ask it."""
+        """Calls the control API: POST with a body, GET without."""
         request = urllib.request.Request(
             f"{self.env['AWS_ENDPOINT_URL']}/_bakeline/control/{verb}",
             data=None if body is None else json.dumps(body).encode(),
@@ -116,28 +116,28 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 class Shared:
-    """The one sandbox of a test session, whichever folder's conftest asks first; left up if it was up."""
+    """The sandbox of a test session. If it was running before, it keeps running."""
 
-    box: Sandbox | None = None
+    sandbox: Sandbox | None = None
     users = 0
     found_up = False
 
     @classmethod
     def take(cls) -> Sandbox:
-        if cls.box is None:
+        if cls.sandbox is None:
             for tool in ("packer", "ssh"):
                 assert shutil.which(tool), f"{tool} is missing: run scripts/packages.sh"
-            box = Sandbox(own_directory())
-            cls.found_up = bool(json.loads(box.command("status", "--json", want=None) or "{}").get("up"))
-            box.up()
-            cls.box = box
+            sandbox = Sandbox(sandbox_directory())
+            cls.found_up = bool(json.loads(sandbox.command("status", "--json", want=None) or "{}").get("up"))
+            sandbox.up()
+            cls.sandbox = sandbox
         cls.users += 1
-        return cls.box
+        return cls.sandbox
 
     @classmethod
     def leave(cls) -> None:
         cls.users -= 1
-        if cls.users == 0 and cls.box is not None:
+        if cls.users == 0 and cls.sandbox is not None:
             if not cls.found_up:
-                cls.box.down()
-            cls.box = None
+                cls.sandbox.down()
+            cls.sandbox = None

@@ -1,5 +1,5 @@
-"""An oracle of where every version of an image is in its life: written from the design's table of states, it reads AWS
-APIs only (tags, SSM) in every Region and account. It imports nothing of bakeline's and asks it nothing."""
+"""An oracle for the state of every version of an image, written from the design's table of states. It reads only AWS
+APIs (tags, SSM) in every Region and account. It neither imports nor runs bakeline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .catalog import tags
 from .sandbox import Sandbox
 
 OWN, OTHER = "123456789012", "222222222222"
-Place = tuple[str, str]
+Location = tuple[str, str]
 """Account and Region."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One version at one place."""
+class VersionState:
+    """State of one version in one location."""
 
     state: str = "released"
     environment: str = ""
@@ -28,33 +28,33 @@ class Row:
 
 
 @dataclass(frozen=True)
-class View:
-    """What a place shows: rows by version, and what each environment's pointer names."""
+class LocationView:
+    """Content of a location: states by version, and the version of each environment's pointer."""
 
-    rows: dict[str, Row]
+    rows: dict[str, VersionState]
     latest: dict[str, str]
 
 
 @dataclass
-class Table:
-    """The design's table for one image: the ladder with the places of each environment, and what happened so far."""
+class ExpectedState:
+    """The design's table of states for one image: environments in order with their locations, and the state so far."""
 
-    ladder: dict[str, list[Place]]
-    home: Place
-    cells: dict[Place, dict[str, Row]] = field(default_factory=dict)
-    launchers: dict[tuple[Place, str], frozenset[str]] = field(default_factory=dict)
-    """The other accounts that may launch a version at a place."""
-    before: dict[tuple[Place, str], Row] = field(default_factory=dict)
-    """What a version on the way out was."""
+    ladder: dict[str, list[Location]]
+    home: Location
+    cells: dict[Location, dict[str, VersionState]] = field(default_factory=dict)
+    launchers: dict[tuple[Location, str], frozenset[str]] = field(default_factory=dict)
+    """Other accounts that may launch a version in a location."""
+    before: dict[tuple[Location, str], VersionState] = field(default_factory=dict)
+    """State of a retiring version before its retirement."""
 
     def __post_init__(self) -> None:
         for places in self.ladder.values():
             for place in places:
                 self.cells.setdefault(place, {})
 
-    def copy(self) -> Table:
+    def copy(self) -> ExpectedState:
         cells = {place: dict(rows) for place, rows in self.cells.items()}
-        return Table(self.ladder, self.home, cells, dict(self.launchers), dict(self.before))
+        return ExpectedState(self.ladder, self.home, cells, dict(self.launchers), dict(self.before))
 
     def rung(self, env: str) -> int:
         return ["", *self.ladder].index(env)
@@ -64,7 +64,7 @@ class Table:
             rows = self.cells[place]
             for other, row in rows.items():
                 rows[other] = replace(row, current=row.current - {env})
-            row = rows.get(version, Row())
+            row = rows.get(version, VersionState())
             reached = max(row.environment, env, key=self.rung)
             rows[version] = replace(row, environment=reached, current=row.current | {env})
 
@@ -93,7 +93,7 @@ class Table:
         for rows in self.cells.values():
             if version not in rows:
                 continue
-            lost, rows[version] = rows[version].current, Row("revoked")
+            lost, rows[version] = rows[version].current, VersionState("revoked")
             for env in lost:
                 heirs = [
                     v for v, r in rows.items() if r.state == "released" and self.rung(r.environment) >= self.rung(env)
@@ -107,8 +107,8 @@ class Table:
             if version in rows:
                 rows[version] = replace(rows[version], state=state)
 
-    def retire(self, version: str, place: Place, rung: str) -> None:
-        """One rung further down: nothing on the way out is current anywhere; what is deregistered is gone."""
+    def retire(self, version: str, place: Location, rung: str) -> None:
+        """Moves a version to the next retirement stage. Retiring versions are not current; deregistered ones do not exist."""
         rows = self.cells[place]
         row = rows[version]
         assert not row.current
@@ -122,56 +122,56 @@ class Table:
             assert rung == "deregister" and row.disabled
             del rows[version]
 
-    def restore(self, version: str, place: Place) -> None:
-        """Back up to what it was, launchable by whom it was."""
+    def restore(self, version: str, place: Location) -> None:
+        """Restores the state and launch permissions before the retirement."""
         assert self.cells[place][version].state == "retiring"
         self.cells[place][version] = self.before.pop((place, version))
 
-    def launchable(self, place: Place) -> dict[str, frozenset[str]]:
-        """By version, the other accounts that may launch it now: what is disabled nobody may."""
+    def launchable(self, place: Location) -> dict[str, frozenset[str]]:
+        """Returns the other accounts that may launch each version now. Disabled AMIs cannot be launched."""
         rows = self.cells[place].items()
         return {v: frozenset() if row.disabled else self.launchers.get((place, v), frozenset()) for v, row in rows}
 
-    def view(self, place: Place) -> View:
+    def view(self, place: Location) -> LocationView:
         rows = self.cells[place]
-        return View(dict(rows), {env: version for version, row in rows.items() for env in row.current})
+        return LocationView(dict(rows), {env: version for version, row in rows.items() for env in row.current})
 
 
-class Eye:
-    """Looks at the places through boto3."""
+class CloudObserver:
+    """Reads the locations with boto3."""
 
-    def __init__(self, box: Sandbox, catalog: str, key: str = "Environment") -> None:
-        self.box, self.catalog, self.key = box, catalog, key
+    def __init__(self, sandbox: Sandbox, catalog: str, key: str = "Environment") -> None:
+        self.sandbox, self.catalog, self.key = sandbox, catalog, key
         self._clients: dict[tuple[str, str, str], Any] = {}
 
-    def client(self, service: str, place: Place) -> Any:
+    def client(self, service: str, place: Location) -> Any:
         account, region = place
         if account == OWN:
-            return self.box.client(service, region)
+            return self.sandbox.client(service, region)
         known = (service, *place)
         if known not in self._clients:
             arn = f"arn:aws:iam::{account}:role/judge"
-            role = self.box.client("sts").assume_role(RoleArn=arn, RoleSessionName="judge")["Credentials"]
+            role = self.sandbox.client("sts").assume_role(RoleArn=arn, RoleSessionName="judge")["Credentials"]
             self._clients[known] = boto3.client(
                 service,
                 region_name=region,
-                endpoint_url=self.box.env["AWS_ENDPOINT_URL"],
+                endpoint_url=self.sandbox.env["AWS_ENDPOINT_URL"],
                 aws_access_key_id=role["AccessKeyId"],
                 aws_secret_access_key=role["SecretAccessKey"],
                 aws_session_token=role["SessionToken"],
             )
         return self._clients[known]
 
-    def amis(self, place: Place, image: str | None = None) -> list[dict[str, Any]]:
-        """The catalog's AMIs at a place, whatever their state."""
+    def amis(self, place: Location, image: str | None = None) -> list[dict[str, Any]]:
+        """Returns the catalog's AMIs in a location, in any state."""
         filters = [{"Name": "tag:bakeline:catalog", "Values": [self.catalog]}]
         if image:
             filters.append({"Name": "tag:bakeline:image", "Values": [image]})
         found = self.client("ec2", place).describe_images(Owners=["self"], Filters=filters, IncludeDisabled=True)
         return list(found["Images"])
 
-    def view(self, place: Place, image: str) -> View:
-        """What the place shows: each finished AMI once, whole in itself, pointed at by what it says."""
+    def view(self, place: Location, image: str) -> LocationView:
+        """Returns the finished AMIs of a location, and its pointers, after verifying their consistency."""
         rows, ids = {}, {}
         for ami in self.amis(place, image):
             its = tags(ami)
@@ -182,34 +182,34 @@ class Eye:
             current = frozenset(word.split("=")[0] for word in its.get("bakeline:current", "").split())
             out = "DeprecationTime" in ami, ami["State"] == "disabled"
             assert out[1] or ami["State"] == "available", ami
-            rows[version] = Row(its["bakeline:state"], its.get(self.key, ""), current, *out)
+            rows[version] = VersionState(its["bakeline:state"], its.get(self.key, ""), current, *out)
             ids[ami["ImageId"]] = version
-            if place[1] != self.box.region or place[0] != OWN:
-                assert its["bakeline:origin"].startswith(f"{self.box.region}:ami-"), its
+            if place[1] != self.sandbox.region or place[0] != OWN:
+                assert its["bakeline:origin"].startswith(f"{self.sandbox.region}:ami-"), its
         path = f"/bakeline/{self.catalog}/{image}/"
         found = self.client("ssm", place).get_parameters_by_path(Path=path, Recursive=True)["Parameters"]
         pointers = {one["Name"].removeprefix(path).split("/")[0]: ids.get(one["Value"], one["Value"]) for one in found}
-        return View(rows, pointers)
+        return LocationView(rows, pointers)
 
-    def agree(self, table: Table, image: str) -> None:
-        """Every place shows what the table says."""
+    def assert_matches(self, table: ExpectedState, image: str) -> None:
+        """Asserts that every location matches the expected state."""
         for place in table.cells:
             assert self.view(place, image) == table.view(place), place
 
-    def launchable(self, place: Place, image: str) -> dict[str, frozenset[str]]:
-        """By version, the other accounts that may launch it."""
+    def launchable(self, place: Location, image: str) -> dict[str, frozenset[str]]:
+        """Returns the other accounts that may launch each version."""
         ec2, out = self.client("ec2", place), {}
         for ami in self.amis(place, image):
             shown = ec2.describe_image_attribute(ImageId=ami["ImageId"], Attribute="launchPermission")
             out[tags(ami)["bakeline:version"]] = frozenset(one["UserId"] for one in shown["LaunchPermissions"])
         return out
 
-    def snapshots(self, place: Place, image: str) -> set[str]:
-        """The snapshots that say they are the image's."""
+    def snapshots(self, place: Location, image: str) -> set[str]:
+        """Returns the snapshots that are tagged with the image."""
         only = [{"Name": "tag:bakeline:image", "Values": [image]}]
         found = self.client("ec2", place).describe_snapshots(OwnerIds=["self"], Filters=only)["Snapshots"]
         return {one["SnapshotId"] for one in found}
 
-    def halves(self, place: Place, image: str) -> list[dict[str, Any]]:
-        """AMIs that are not finished: they must be found by nobody and be swept some day."""
+    def unfinished_copies(self, place: Location, image: str) -> list[dict[str, Any]]:
+        """Returns unfinished AMIs, which no lookup may return and a sweep must delete."""
         return [a for a in self.amis(place, image) if tags(a).get("bakeline:state") == "candidate"]

@@ -1,5 +1,5 @@
-"""Owns catalogs in two Regions and a second account, and histories of images that nobody built: the sandbox makes the AMIs
-at once, with the tags and pointers that a release and promotions would leave."""
+"""Creates catalogs in two Regions and a second account, and image histories without builds: the sandbox creates the AMIs
+with the tags and pointers of a release and promotions."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 
 from .catalog import VENDOR, Catalog
 from .sandbox import Sandbox
-from .state import OTHER, OWN, Eye, Place, Row, Table
+from .state import OTHER, OWN, CloudObserver, ExpectedState, Location, VersionState
 
 SECOND = "us-east-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/bakeline"
 
 
-def make(box: Sandbox, at: Path, name: str, **more: Any) -> Catalog:
-    ladder = [{"name": "Test", "regions": [box.region]}, {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE}]
-    made = Catalog(box, at, name, regions=[box.region, SECOND], environments=ladder, **more)
+def make(sandbox: Sandbox, at: Path, name: str, **more: Any) -> Catalog:
+    ladder = [{"name": "Test", "regions": [sandbox.region]}, {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE}]
+    made = Catalog(sandbox, at, name, regions=[sandbox.region, SECOND], environments=ladder, **more)
     made.file("scripts/mark.sh", f"echo {name} > /etc/{name}\n")
     return made
 
 
-def fresh(box: Sandbox) -> Table:
-    home = (OWN, box.region)
-    prod: list[Place] = [home, (OWN, SECOND), (OTHER, box.region), (OTHER, SECOND)]
-    return Table({"Test": [home], "Prod": prod}, home)
+def fresh(sandbox: Sandbox) -> ExpectedState:
+    home = (OWN, sandbox.region)
+    prod: list[Location] = [home, (OWN, SECOND), (OTHER, sandbox.region), (OTHER, SECOND)]
+    return ExpectedState({"Test": [home], "Prod": prod}, home)
 
 
 ONE, TWO = "20260101.1", "20260102.1"
 
 
-class Written:
-    """Images whose history is written straight into the cloud, in two Regions of two accounts."""
+class SeededHistory:
+    """Images whose history is written directly into the cloud, in two Regions of two accounts."""
 
-    def __init__(self, box: Sandbox, catalog: Catalog) -> None:
-        self.box, self.catalog, self.eye = box, catalog, Eye(box, catalog.name)
+    def __init__(self, sandbox: Sandbox, catalog: Catalog) -> None:
+        self.sandbox, self.catalog, self.observer = sandbox, catalog, CloudObserver(sandbox, catalog.name)
         self.numbers = iter(range(10_000))
 
-    def image(self, promoted: bool) -> tuple[str, Table]:
-        """An image with version one in Prod and two in Test, or (`promoted`) in Prod as well."""
+    def image(self, promoted: bool) -> tuple[str, ExpectedState]:
+        """Creates an image with version 1 in Prod and 2 in Test, or with `promoted` also in Prod."""
         name = f"k{next(self.numbers)}"
         self.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
-        table = fresh(self.box)
+        table = fresh(self.sandbox)
         table.release(ONE)
         table.promote(ONE, "Prod")
         table.release(TWO)
@@ -60,18 +60,18 @@ class Written:
                 amis.append({"id": ident, "name": full, "region": region, "tags": its})
                 amis[-1].update(account=account, created=f"{version[:4]}-{version[4:6]}-{version[6:8]}T00:00:00Z")
                 pointers += [(place, env, ident) for env in row.current]
-        self.box.control("images", amis)  # type: ignore[arg-type]
+        self.sandbox.control("images", amis)  # type: ignore[arg-type]
         for place, env, ident in pointers:
-            self.eye.client("ssm", place).put_parameter(
+            self.observer.client("ssm", place).put_parameter(
                 Name=f"/bakeline/{self.catalog.name}/{name}/{env}/x86_64",
                 Value=ident,
                 Type="String",
                 DataType="aws:ec2:image",
             )
-        self.eye.agree(table, name)
+        self.observer.assert_matches(table, name)
         return name, table
 
-    def tags(self, name: str, version: str, ident: str, row: Row, origin: str | None) -> dict[str, str]:
+    def tags(self, name: str, version: str, ident: str, row: VersionState, origin: str | None) -> dict[str, str]:
         its = {
             "schema": "1",
             "catalog": self.catalog.name,
@@ -80,10 +80,10 @@ class Written:
             "version": version,
             "arch": "x86_64",
         }
-        its |= {"state": row.state, "run": "r", "base": f"{self.box.region}:ami-1", "recipe": "x", "checks": "x"}
+        its |= {"state": row.state, "run": "r", "base": f"{self.sandbox.region}:ami-1", "recipe": "x", "checks": "x"}
         day = f"{version[:4]}-{version[4:6]}-{version[6:8]}"
         if row.current:
             its["current"] = " ".join(f"{env}={day}T00:00:00Z" for env in sorted(row.current))
         if origin:
-            its["origin"] = f"{self.box.region}:{origin}"
+            its["origin"] = f"{self.sandbox.region}:{origin}"
         return {f"bakeline:{key}": value for key, value in its.items()} | {"Environment": row.environment}

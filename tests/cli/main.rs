@@ -4,7 +4,7 @@ mod apt_locks;
 mod architecture;
 mod baselines;
 mod checks_collector;
-mod cli;
+mod commands;
 mod fuzz_corpus;
 mod sample_reports;
 mod sandbox;

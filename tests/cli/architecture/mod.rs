@@ -243,10 +243,10 @@ fn every_file_is_wired() {
             .collect::<Vec<_>>(),
     );
     let mut out = Vec::new();
-    follow(root().join("tests/it/main.rs"), &[], true, &mut out);
+    follow(root().join("tests/cli/main.rs"), &[], true, &mut out);
     let wired: BTreeSet<PathBuf> = out.into_iter().map(|f| f.path).collect();
     let mut files = BTreeSet::new();
-    all_files(&root().join("tests/it"), &mut files);
+    all_files(&root().join("tests/cli"), &mut files);
     complain(
         &files
             .difference(&wired)

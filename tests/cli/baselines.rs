@@ -17,7 +17,7 @@ use bakeline::model::ImageName;
 
 const HEAD: &str = "# Baselines
 
-<!-- Made of the profiles by `BAKELINE_BLESS=1 cargo test --no-default-features --test it baselines`. -->
+<!-- Made of the profiles by `BAKELINE_BLESS=1 cargo test --no-default-features --test cli baselines`. -->
 
 `profiles/linux-baseline.yaml` and `profiles/ssh-baseline.yaml` have the counterpart of each control of dev-sec's linux-baseline
 2.10.0 and ssh-baseline 2.8.1, by the same id. `profiles/image-hygiene.yaml` is our own: what must be gone after the clean-up of

@@ -15,11 +15,8 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-#[path = "targets/kept.rs"]
 mod kept;
-#[path = "targets/sshd.rs"]
 mod sshd;
-#[path = "targets/unruly.rs"]
 mod unruly;
 
 /// Longer than it takes on the slowest machine, shorter than anything that is waited for in vain.

@@ -1,4 +1,4 @@
-"""Owns AMIs that nobody built: the sandbox makes them at once, with the tags that a release would set."""
+"""Creates AMIs with the tags of a release through the sandbox's control API, without builds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .sandbox import Sandbox
 HERE = "Test=2026-01-20T00:00:00Z"
 
 
-class Fleet:
-    """AMIs of one catalog, made at once."""
+class SeededAmis:
+    """AMIs of one catalog, created without builds."""
 
-    def __init__(self, box: Sandbox, catalog: Catalog) -> None:
-        self.box, self.catalog, self.made = box, catalog, 0
+    def __init__(self, sandbox: Sandbox, catalog: Catalog) -> None:
+        self.sandbox, self.catalog, self.made = sandbox, catalog, 0
 
     def add(self, image: str, day: int, more: dict[str, str] | None = None, **facts: Any) -> str:
-        """An AMI of January 2026; `more` are tags that differ."""
+        """Creates an AMI of January 2026. `more` overrides tags."""
         self.made += 1
         ami = f"ami-{self.made:017x}"
         own = {
@@ -34,18 +34,18 @@ class Fleet:
         }
         name = f"{self.catalog.name}/{image}/x86_64/202601{day:02}.1-{self.made}"
         created = f"2026-01-{day:02}T06:00:00Z"
-        region = self.box.region
-        self.box.control(
+        region = self.sandbox.region
+        self.sandbox.control(
             "images", [{"id": ami, "name": name, "region": region, "created": created, "tags": own, **facts}]
         )
         return ami
 
     def there(self) -> dict[str, dict[str, Any]]:
-        found = self.box.client("ec2").describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
+        found = self.sandbox.client("ec2").describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
         return {ami["ImageId"]: ami for ami in found}
 
     def verdict(self, ami: str) -> tuple[str, str]:
-        """What prune does with an AMI, and the reasons that keep it."""
+        """Returns the decision of prune for an AMI, and the reasons that keep it."""
         listed = json.loads(self.catalog.bakeline("prune", "--json", want=0).out)
         [fate] = [one for one in listed if one["ami"] == ami]
         keeps = "; ".join(answer["because"] for answer in fate["answers"] if answer["keeps"])

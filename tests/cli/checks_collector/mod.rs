@@ -18,21 +18,13 @@ use bakeline::checks::{
     collector, judge, parse, read,
 };
 
-#[path = "checks_collector/certificate.rs"]
 mod certificate;
-#[path = "checks_collector/commands.rs"]
 mod commands;
-#[path = "checks_collector/config.rs"]
 mod config;
-#[path = "checks_collector/image.rs"]
 mod image;
-#[path = "checks_collector/nothing.rs"]
 mod nothing;
-#[path = "checks_collector/running.rs"]
 mod running;
-#[path = "checks_collector/system.rs"]
 mod system;
-#[path = "checks_collector/transport.rs"]
 mod transport;
 
 const NONCE: &str = "n0nce";
