@@ -74,7 +74,7 @@ impl Given<'_, '_> {
             .iter()
             .filter(|(key, _)| !inputs.contains_key(&key.text))
         {
-            let problem = checks::no_input(&key.text, inputs);
+            let problem = checks::unknown_input(&key.text, inputs);
             sink.error(
                 codes::INPUT,
                 self.source.place(key.span.clone()),
@@ -93,7 +93,7 @@ impl Given<'_, '_> {
             let Ok(value) = from_node::<Tree>(node) else {
                 continue;
             };
-            match input.set(&value) {
+            match input.with_value(&value) {
                 Ok(set) => *input = set,
                 Err(problem) => {
                     let message = format!("the input `{}`: {}", shown(&key.text), problem.message);

@@ -24,7 +24,7 @@ pub struct Profile {
     pub sha256: String,
     /// Its file in the repository.
     pub file: String,
-    /// Its inputs with what the image gives them; what they come to on a target is for [`crate::checks::given`] to say.
+    /// Its inputs with what the image gives them; what they come to on a target is for [`crate::checks::input_values`] to say.
     pub inputs: BTreeMap<String, Input>,
 }
 
@@ -56,6 +56,6 @@ impl Profile {
             );
         }
         said.insert("controls".to_owned(), crate::checks::digest(controls));
-        crate::checks::combined(&said)
+        crate::checks::combine_digests(&said)
     }
 }

@@ -36,7 +36,7 @@ pub fn fill(
     verdicts: &[checks::Verdict],
     facts: &Facts,
 ) -> Report {
-    let system = System::of(facts);
+    let system = System::from_facts(facts);
     let today = about.judged.to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut profiles = profiles;
     let by_id: HashMap<&str, &checks::Control> =
@@ -69,8 +69,8 @@ pub fn fill(
     }
 }
 
-fn package(of: checks::Installed) -> Package {
-    let checks::Installed {
+fn package(of: checks::InstalledPackage) -> Package {
+    let checks::InstalledPackage {
         name,
         version,
         arch,
@@ -131,7 +131,7 @@ fn made(control: &checks::Control, verdict: &checks::Verdict, gate: Gate, today:
             justification: w.justification.clone(),
             owner: w.owner.clone(),
             expires: w.expires,
-            expired: w.expired(today),
+            expired: w.is_expired(today),
         }),
         tolerated: gate.tolerates(verdict.impact),
         outcome: verdict.outcome,
@@ -149,8 +149,8 @@ fn spelled(control: &checks::Control) -> String {
 }
 
 fn tag(value: &Tree) -> Tag {
-    let text = |tree: &Tree| tree.spelled().unwrap_or_default();
-    match value.spelled() {
+    let text = |tree: &Tree| tree.scalar_text().unwrap_or_default();
+    match value.scalar_text() {
         Some(one) => Tag::Text(one),
         None => Tag::List(value.items().iter().map(text).collect()),
     }

@@ -1,4 +1,4 @@
-//! Owns what a report's control counts as: the decision of [`Status::of`] on what the model says, and its evidence.
+//! Owns what a report's control counts as: the decision of [`Status::from_outcome`] on what the model says, and its evidence.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ impl Control {
     /// How it came out, as far as its results bear that out; else an error.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome.borne_out(&self.outcomes())
+        self.outcome.verify(&self.outcomes())
     }
 
     /// What it counts as.
     #[must_use]
     pub fn status(&self) -> Status {
         let waived = self.waiver.as_ref().is_some_and(|w| !w.expired);
-        Status::of(self.outcome, &self.outcomes(), waived, self.tolerated)
+        Status::from_outcome(self.outcome, &self.outcomes(), waived, self.tolerated)
     }
 
     fn outcomes(&self) -> Vec<Outcome> {

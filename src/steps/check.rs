@@ -64,7 +64,7 @@ impl CheckReport {
     /// The verdicts that keep the image from being released, one line each; waivers are as good as they are on that day.
     #[must_use]
     pub fn bad(&self, gate: Gate, now: Timestamp) -> Vec<String> {
-        let counts = |v: &&Verdict| gate.status(v, day(now)).counts();
+        let counts = |v: &&Verdict| gate.status(v, day(now)).fails();
         self.verdicts
             .iter()
             .filter(counts)
@@ -219,7 +219,7 @@ pub(super) async fn perform(
     .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
     let mut report = judged(image, Phase::Boot, &controls, &facts, took);
     report.unsealed = build_facts(steps, image)
-        .map(|build| checks::unsealed(&build, &facts))
+        .map(|build| checks::leftover_identity(&build, &facts))
         .unwrap_or_default();
     save(steps, image.as_str(), &report)?;
     reports::write(steps, &step.scope, image, Phase::Boot, context);

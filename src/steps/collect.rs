@@ -54,13 +54,14 @@ pub async fn collect(
         .run(target, &script, bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls).map_err(|e| {
-        Error::new(
-            Kind::StepFailed,
-            format!("the facts of {} are incomplete", target.host),
-        )
-        .because(e)
-    })?;
+    let facts = checks::parse_concealed_facts(&nonce, &answer.out, &answer.last, controls)
+        .map_err(|e| {
+            Error::new(
+                Kind::StepFailed,
+                format!("the facts of {} are incomplete", target.host),
+            )
+            .because(e)
+        })?;
     Ok((facts, answer.took))
 }
 

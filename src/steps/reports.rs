@@ -61,7 +61,7 @@ fn profile(of: &catalog::Profile, facts: &Facts) -> Profile {
         maintainer: of.maintainer.clone(),
         sha256: of.sha256.clone(),
         file: of.file.clone(),
-        inputs: checks::given(&of.inputs, facts)
+        inputs: checks::input_values(&of.inputs, facts)
             .into_iter()
             .map(|g| Input::new(g.name, value(g.value), g.sensitive))
             .collect(),

@@ -8,7 +8,9 @@ use super::de::from_node;
 use super::node::{Node, Span, Value};
 use super::source::Sink;
 use super::text::{Checker, shown};
-use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Taken, Tree, Waiver};
+use crate::checks::{
+    self, Control, IdAllocator, Input, Origin, ParseContext, Part, Problem, Tree, Waiver,
+};
 use crate::diagnostic::Place;
 
 /// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
@@ -104,7 +106,7 @@ pub(super) fn parse_inputs(
     let Ok(tree) = from_node::<Tree>(node) else {
         return BTreeMap::new();
     };
-    let (inputs, problems) = checks::inputs(&tree);
+    let (inputs, problems) = checks::parse_inputs(&tree);
     report(problems, node, checker);
     inputs
 }
@@ -139,7 +141,7 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
 
 impl Placed {
     /// The control that it is.
-    fn control(&self, owner: &str, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
+    fn control(&self, owner: &str, taken: &mut IdAllocator) -> Result<Control, Vec<Problem>> {
         let Self {
             raw,
             place,
@@ -155,10 +157,10 @@ impl Placed {
             column: place.column,
             code,
         };
-        let mut control = checks::read(
+        let mut control = checks::parse_control(
             raw,
-            Around {
-                taken,
+            ParseContext {
+                ids: taken,
                 inputs,
                 origin,
             },
@@ -191,7 +193,7 @@ impl Entry {
     /// # Errors
     /// What is wrong with the check.
     pub(super) fn changed(&self, placed: Placed) -> Result<Self, Vec<Problem>> {
-        let mut control = placed.control(&self.owner, &mut Taken::default())?;
+        let mut control = placed.control(&self.owner, &mut IdAllocator::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
         Ok(Self {
@@ -218,7 +220,7 @@ impl Entry {
 /// The ids that are in use, and where.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    taken: Taken,
+    taken: IdAllocator,
     places: BTreeMap<String, Place>,
 }
 

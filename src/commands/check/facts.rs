@@ -98,7 +98,7 @@ async fn here(
     let answer = local::run(&script, root.is_none(), bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.out, &answer.last, controls)
+    let facts = checks::parse_concealed_facts(&nonce, &answer.out, &answer.last, controls)
         .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
     Ok((facts, answer.took))
 }

@@ -158,7 +158,7 @@ impl<'c> Fingerprints<'c> {
     #[must_use]
     pub fn checks(&self, image: &ImageName) -> String {
         self.judged(image).map_or_else(
-            || crate::checks::combined(&BTreeMap::new()),
+            || crate::checks::combine_digests(&BTreeMap::new()),
             |known| known.1.clone(),
         )
     }
@@ -189,7 +189,7 @@ impl<'c> Fingerprints<'c> {
             above => {
                 let mut all = above.map(|a| a.0.clone()).unwrap_or_default();
                 all.extend(crate::checks::digests(news));
-                let digest = crate::checks::combined(&all);
+                let digest = crate::checks::combine_digests(&all);
                 Arc::new((all, digest))
             }
         };

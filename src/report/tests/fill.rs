@@ -18,10 +18,10 @@ fn control(id: &str, profile: &str) -> checks::Control {
         ..checks::Origin::default()
     };
     let (mut taken, inputs) = (Default::default(), Default::default());
-    checks::read(
+    checks::parse_control(
         &tree,
-        checks::Around {
-            taken: &mut taken,
+        checks::ParseContext {
+            ids: &mut taken,
             inputs: &inputs,
             origin,
         },

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeline::checks::parse;
+use bakeline::checks::parse_facts;
 
 use super::{NONCE, assert_lines, controls, run, script, shells};
 
@@ -80,7 +80,7 @@ fn all(change: fn(String) -> String, long: u64) {
             let (script, controls, expected) = (&script, &controls, &expected);
             scope.spawn(move || {
                 let start = Instant::now();
-                let facts = parse(NONCE, &run(&shell, script)).expect("facts");
+                let facts = parse_facts(NONCE, &run(&shell, script)).expect("facts");
                 assert_lines(controls, &facts, expected, &shell);
                 assert!(
                     start.elapsed() < HANG,
@@ -134,7 +134,7 @@ fn what_a_command_leaves_behind_does_not_hang_the_collector() {
     );
     for shell in shells() {
         let start = Instant::now();
-        let facts = parse(NONCE, &run(&shell, &script(&controls, None))).expect("facts");
+        let facts = parse_facts(NONCE, &run(&shell, &script(&controls, None))).expect("facts");
         assert_lines(
             &controls,
             &facts,

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bakeline::checks::{Facts, parse};
+use bakeline::checks::{Facts, parse_facts};
 
 use super::{NONCE, assert_lines, collect, controls, run, script, shells, write};
 
@@ -271,7 +271,7 @@ fn with_programs(shell: &[&str], yaml: &str, folder: &Path) -> Facts {
     let text = script(&controls(yaml), None);
     let path = "PATH=/usr/local/sbin";
     assert!(text.contains(path));
-    parse(
+    parse_facts(
         NONCE,
         &run(
             shell,

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bakeline::checks::{
-    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Taken, Tree, Verdict,
-    collector, judge, parse, read,
+    CollectOptions, Control, Facts, IdAllocator, Origin, Outcome, ParseContext, Phase, Tree,
+    Verdict, collector, judge, parse_control, parse_facts,
 };
 
 mod certificate;
@@ -49,14 +49,14 @@ pub(crate) fn shells() -> Vec<Vec<&'static str>> {
 }
 
 fn controls(yaml: &str) -> Vec<Control> {
-    let mut taken = Taken::default();
+    let mut taken = IdAllocator::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
     let mut one = |raw: &Tree| {
-        read(
+        parse_control(
             raw,
-            Around {
-                taken: &mut taken,
+            ParseContext {
+                ids: &mut taken,
                 inputs: &inputs,
                 origin: Origin::default(),
             },
@@ -110,7 +110,7 @@ fn run(shell: &[&str], script: &str) -> Vec<u8> {
 }
 
 fn collect(shell: &[&str], controls: &[Control], root: Option<&Path>) -> Facts {
-    parse(NONCE, &run(shell, &script(controls, root))).expect("facts")
+    parse_facts(NONCE, &run(shell, &script(controls, root))).expect("facts")
 }
 
 fn verdicts(controls: &[Control], facts: &Facts) -> Vec<Verdict> {

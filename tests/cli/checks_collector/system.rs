@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Command;
 
-use bakeline::checks::{Outcome, Verdict, parse};
+use bakeline::checks::{Outcome, Verdict, parse_facts};
 
 #[path = "system_root.rs"]
 mod system_root;
@@ -160,7 +160,7 @@ fn what_runs_is_read_where_the_kernel_is_the_targets_own() {
                 &format!("virtual=none; owned={owned}; return"),
             );
             assert_ne!(changed, script);
-            let facts = parse(NONCE, &run(&shell, &changed)).expect("facts");
+            let facts = parse_facts(NONCE, &run(&shell, &changed)).expect("facts");
             let lines: Vec<String> = verdicts(&controls, &facts)
                 .iter()
                 .map(Verdict::line)
@@ -239,7 +239,7 @@ fn of_passwords_only_the_kind_leaves_the_target() {
             !String::from_utf8_lossy(&output).contains(&hash),
             "{shell:?}"
         );
-        for verdict in verdicts(&controls, &parse(NONCE, &output).expect("facts")) {
+        for verdict in verdicts(&controls, &parse_facts(NONCE, &output).expect("facts")) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Passed,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bakeline::checks::{Outcome, parse, sh_quote};
+use bakeline::checks::{Outcome, parse_facts, sh_quote};
 use proptest::prelude::*;
 
 use super::{NONCE, assert_lines, collect, controls, run, script, shells, verdicts, write};
@@ -142,10 +142,10 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
     for shell in shells() {
         let output = run(&shell, &script);
         assert_eq!(
-            parse(NONCE, &output).expect("facts").readings["file"].len(),
+            parse_facts(NONCE, &output).expect("facts").readings["file"].len(),
             900
         );
-        assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
+        assert!(parse_facts(NONCE, &output[..output.len() / 2]).is_err());
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
             .arg("-s")
@@ -161,7 +161,7 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
             .write_all(&script.as_bytes()[..script.len() / 2])
             .expect("it reads");
         let output = child.wait_with_output().expect("it ends").stdout;
-        assert!(parse(NONCE, &output).is_err());
+        assert!(parse_facts(NONCE, &output).is_err());
         assert!(
             !String::from_utf8_lossy(&output).contains(NONCE),
             "the group is read whole before any of it runs"

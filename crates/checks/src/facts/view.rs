@@ -1,4 +1,4 @@
-//! Owns facts as resources read them: three-state, and each text parsed once however many controls ask.
+//! Gives resources access to facts: parses each reading once and tracks secrets.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -10,26 +10,26 @@ use crate::facts::{Facts, Identity, Reading};
 use crate::matcher::pattern::Patterns;
 use crate::text::brief;
 
-/// With whether a secret was read for it.
-type Memo = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
+/// Parsed values by type, kind and key, with a flag for secrets.
+type Cache = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
 
-/// Facts while they are judged.
+/// Facts during an evaluation.
 pub(crate) struct View<'f> {
     facts: &'f Facts,
-    memo: RefCell<Memo>,
+    cache: RefCell<Cache>,
     patterns: Patterns,
-    /// Whether anything that was read since [`View::fresh`] is a secret.
+    /// True if a secret was read since [`View::reset_secret_flag`].
     secret: Cell<bool>,
 }
 
-/// How an answer reads.
+/// Parsed reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen<T> {
-    /// It was read.
+    /// Parsed content.
     Present(T),
-    /// There is nothing.
+    /// Nothing on the target.
     Absent,
-    /// It could not be determined; why.
+    /// Unknown content, with the reason.
     Unknown(String),
 }
 
@@ -37,23 +37,23 @@ impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
         Self {
             facts,
-            memo: RefCell::default(),
+            cache: RefCell::default(),
             patterns: Patterns::default(),
             secret: Cell::new(false),
         }
     }
 
-    /// Begins to look anew at whether what is read is secret.
-    pub(crate) fn fresh(&self) {
+    /// Clears the flag that [`View::read_secret`] returns.
+    pub(crate) fn reset_secret_flag(&self) {
         self.secret.set(false);
     }
 
-    /// Whether anything that was read since then is.
+    /// Returns whether a secret was read since the last reset.
     pub(crate) fn read_secret(&self) -> bool {
         self.secret.get()
     }
 
-    /// Patterns that were compiled already.
+    /// Returns the cache of compiled patterns.
     pub(crate) fn patterns(&self) -> &Patterns {
         &self.patterns
     }
@@ -66,12 +66,12 @@ impl<'f> View<'f> {
         self.facts
     }
 
-    /// An answer as it is: none if it was not asked for.
+    /// Returns a reading; `None` if it was not collected.
     pub(crate) fn raw(&self, kind: &str, key: &str) -> Option<&'f Reading> {
         self.facts.reading(kind, key)
     }
 
-    /// An answer that was parsed; parsing happens once.
+    /// Returns a parsed reading; parses it at the first use.
     pub(crate) fn parsed<T: 'static>(
         &self,
         kind: &str,
@@ -84,11 +84,11 @@ impl<'f> View<'f> {
         self.secret
             .set(self.secret.get() || reading.body.is_secret());
         match reading.rc {
-            0 if reading.body.withheld() => {
-                Seen::Unknown("it is secret and was not kept".to_owned())
+            0 if reading.body.is_omitted() => {
+                Seen::Unknown("the value is secret and was not stored".to_owned())
             }
             0 if reading.body.truncated => {
-                Seen::Unknown("there is too much of it to judge".to_owned())
+                Seen::Unknown("the content is too large to judge".to_owned())
             }
             0 => self.memoized(kind, key, || {
                 parse(&String::from_utf8_lossy(reading.body.bytes()))
@@ -99,40 +99,40 @@ impl<'f> View<'f> {
         }
     }
 
-    /// Something made of several answers; made once.
+    /// Returns a value computed from several readings; computes it at the first use.
     pub(crate) fn memoized<T: 'static>(
         &self,
         kind: &str,
         key: &str,
         make: impl FnOnce() -> Result<T, String>,
     ) -> Seen<Rc<T>> {
-        let at = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
-        let known = self.memo.borrow().get(&at).cloned();
-        let made = match known {
-            Some((made, secret)) => {
+        let id = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
+        let cached = self.cache.borrow().get(&id).cloned();
+        let value = match cached {
+            Some((value, secret)) => {
                 self.secret.set(self.secret.get() || secret);
-                made
+                value
             }
             None => {
                 let before = self.secret.replace(false);
-                let made: Rc<dyn Any> = Rc::new(make().map(Rc::new));
-                self.memo
+                let value: Rc<dyn Any> = Rc::new(make().map(Rc::new));
+                self.cache
                     .borrow_mut()
-                    .insert(at, (Rc::clone(&made), self.secret.get()));
+                    .insert(id, (Rc::clone(&value), self.secret.get()));
                 self.secret.set(self.secret.get() || before);
-                made
+                value
             }
         };
-        match made.downcast_ref::<Result<Rc<T>, String>>() {
+        match value.downcast_ref::<Result<Rc<T>, String>>() {
             Some(Ok(value)) => Seen::Present(Rc::clone(value)),
             Some(Err(why)) => Seen::Unknown(why.clone()),
-            None => Seen::Unknown("it was read as something else".to_owned()),
+            None => Seen::Unknown("internal error: the cached value has another type".to_owned()),
         }
     }
 }
 
 impl<T> Seen<T> {
-    /// What follows from what is there.
+    /// Continues with the content, if any.
     pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Seen<U>) -> Seen<U> {
         match self {
             Self::Present(value) => next(value),
@@ -141,7 +141,7 @@ impl<T> Seen<T> {
         }
     }
 
-    /// What is observed of it; `absent` says what is not there.
+    /// Converts to the result of an observation; `absent` is the reason for missing content.
     pub(crate) fn observe(self, absent: &str, present: impl FnOnce(T) -> Observed) -> Observed {
         match self {
             Self::Present(value) => present(value),

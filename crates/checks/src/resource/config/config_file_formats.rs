@@ -187,7 +187,7 @@ impl From<Tree> for Node {
                     .map(|(k, v)| (k, Self::from(v)))
                     .collect(),
             ),
-            plain => plain.spelled().map_or(Self::Nothing, Self::Value),
+            plain => plain.scalar_text().map_or(Self::Nothing, Self::Value),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Owns what is told and kept of the inputs of profiles: what they came to on a target, and nothing of the sensitive ones.
+//! Determines the values of inputs on a target and keeps sensitive values secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conditions::Conditions;
-use super::observe::{chosen, observe};
+use super::observe::{observe, select_input};
 use super::verdict::HIDDEN;
-use crate::collect::frames::{CollectError, parse};
+use crate::collect::frames::{CollectError, parse_facts};
 use crate::facts::Facts;
 use crate::facts::blob::Blob;
 use crate::facts::observed::Observed;
@@ -19,49 +19,50 @@ use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::text::brief;
 
-/// An input and what it came to.
+/// Value of an input on a target.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Given {
-    /// Its name.
+pub struct InputValue {
+    /// Name of the input.
     pub name: String,
-    /// Its value; `***` of a sensitive one, and none where it could not be determined.
+    /// Value: `***` if sensitive, `None` if unknown.
     pub value: Option<Tree>,
-    /// Whether the value is kept to itself.
+    /// True for a sensitive input.
     pub sensitive: bool,
 }
 
-/// What each input came to on the target that facts are of.
+/// Returns the value of each input on the target of the facts.
 #[must_use]
-pub fn given(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<Given> {
-    let scope = Inputs {
+pub fn input_values(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<InputValue> {
+    let scope = InputScope {
         inputs,
         view: View::new(facts),
         conditions: Conditions::default(),
     };
-    let each = |(name, input): (&String, &Input)| Given {
+    let each = |(name, input): (&String, &Input)| InputValue {
         name: name.clone(),
-        value: match input.sensitive {
-            true => Some(Tree::Text(HIDDEN.to_owned())),
-            false => chosen(inputs, name, &scope, &scope.conditions).ok(),
+        value: if input.sensitive {
+            Some(Tree::Text(HIDDEN.to_owned()))
+        } else {
+            select_input(inputs, name, &scope, &scope.conditions).ok()
         },
         sensitive: input.sensitive,
     };
     inputs.iter().map(each).collect()
 }
 
-struct Inputs<'a> {
+struct InputScope<'a> {
     inputs: &'a BTreeMap<String, Input>,
     view: View<'a>,
     conditions: Conditions,
 }
 
-impl Scope for Inputs<'_> {
+impl Scope for InputScope<'_> {
     fn observe(&self, target: &Target, property: &str) -> Observed {
         observe(target, property, &self.view)
     }
 
     fn input(&self, name: &str) -> Result<Tree, String> {
-        chosen(self.inputs, name, self, &self.conditions)
+        select_input(self.inputs, name, self, &self.conditions)
     }
 
     fn variable(&self, _: &str) -> Option<Tree> {
@@ -73,22 +74,24 @@ impl Scope for Inputs<'_> {
     }
 }
 
-/// Kinds of readings that evidence is compared by: a word that a secret happens to be does not hide them.
-const OPEN_KINDS: &[&str] = &["identity", "os-release", "packages"];
+/// Readings that stay visible even if they contain the text of a secret; evidence is compared by
+/// them.
+const PUBLIC_KINDS: &[&str] = &["identity", "os-release", "packages"];
 
-/// The facts of a collector's answer, without what these controls keep secret; `last` is what the target said last beside it.
+/// Parses the output of the collector and marks the sensitive values of controls as secret.
+/// `last_line` is the last line on the standard error of the target.
 ///
 /// # Errors
-/// The answer is incomplete or forged.
-pub fn collected(
+/// Returns an error if the output is incomplete.
+pub fn parse_concealed_facts(
     nonce: &str,
-    answer: &[u8],
-    last: &str,
+    output: &[u8],
+    last_line: &str,
     controls: &[&Control],
 ) -> Result<Facts, CollectError> {
-    let mut facts = parse(nonce, answer).map_err(|error| match error {
-        CollectError::Silent(said) if said.is_empty() => {
-            CollectError::Silent(brief(last.as_bytes()))
+    let mut facts = parse_facts(nonce, output).map_err(|error| match error {
+        CollectError::NoFacts(line) if line.is_empty() => {
+            CollectError::NoFacts(brief(last_line.as_bytes()))
         }
         error => error,
     })?;
@@ -96,32 +99,32 @@ pub fn collected(
     Ok(facts)
 }
 
-/// Marks every fact that holds the value of a sensitive input as a secret: it is judged, and neither shown nor kept.
-/// Values of fewer than four bytes are too common to look for.
+/// Marks each fact that contains the value of a sensitive input as secret. Values with less than
+/// four bytes are too common to be searched.
 pub(crate) fn conceal(facts: &mut Facts, controls: &[&Control]) {
     let choices = controls
         .iter()
         .flat_map(|c| c.inputs.values())
         .filter(|i| i.sensitive)
         .flat_map(|i| &i.choices);
-    let words: BTreeSet<String> = choices
+    let secrets: BTreeSet<String> = choices
         .flat_map(|(_, value)| value.items())
-        .filter_map(Tree::spelled)
+        .filter_map(Tree::scalar_text)
         .filter(|word| word.len() >= 4)
         .collect();
-    if words.is_empty() {
+    if secrets.is_empty() {
         return;
     }
     for (_, readings) in facts
         .readings
         .iter_mut()
-        .filter(|(kind, _)| !OPEN_KINDS.contains(&kind.as_str()))
+        .filter(|(kind, _)| !PUBLIC_KINDS.contains(&kind.as_str()))
     {
         for reading in readings.values_mut() {
             let body = &reading.body;
-            if words
+            if secrets
                 .iter()
-                .any(|word| contains(body.bytes(), word.as_bytes()))
+                .any(|secret| contains(body.bytes(), secret.as_bytes()))
             {
                 reading.body = Blob::new(body.bytes().to_vec(), body.truncated, true);
             }
