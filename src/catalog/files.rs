@@ -1,36 +1,39 @@
-//! Owns what the catalog asks of the repository it lies in, and the rules for paths that users write.
+//! Defines access to the files of the repository, and checks paths that users write.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::codes;
-use super::raw::Text;
-use super::syntax;
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::codes;
+use crate::catalog::raw::Text;
+use crate::catalog::syntax;
 
-/// What there is at a path.
+/// Result of looking up a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// A file, with its content.
+    /// A file with its content.
     Found(Vec<u8>),
     /// Nothing.
     Missing,
-    /// A link that leads out of the repository, and where to; its content was not read.
+    /// A link to a target outside the repository, with the target. The content was not read.
     Escapes(String),
-    /// A folder, a device, …
+    /// A directory, a device or another object that is not a file.
     NotAFile,
-    /// A file larger than the reader allows; its size in bytes.
+    /// A file larger than the limit, with its size in bytes.
     TooLarge(u64),
-    /// A file that can't be read, and why.
+    /// A file that cannot be read, with the reason.
     Unreadable(String),
 }
 
-/// The repository that a catalog lies in, as the loader sees it. Paths are relative to the folder of `bakeline.yaml`,
-/// with `/`; whoever implements this resolves links and says [`Lookup::Escapes`] where one leads out.
+/// The repository that contains a catalog.
+///
+/// Paths are relative to the directory of `bakeline.yaml`, with `/`. Implementations resolve links
+/// and return [`Lookup::Escapes`] for targets outside the repository.
 pub trait Files {
-    /// What there is at `path`.
+    /// Looks up `path`.
     fn get(&self, path: &str) -> Lookup;
-    /// The paths of all files below `folder`, at any depth; empty when there is no such folder.
+    /// Returns the paths of all files below `folder` at any depth. Empty if the folder does not
+    /// exist.
     fn list(&self, folder: &str) -> Vec<String>;
 }
 
@@ -52,145 +55,157 @@ impl Files for BTreeMap<String, Vec<u8>> {
     }
 }
 
-/// Reads a file that the user names; what is wrong with its path is reported.
+/// Reads a file that the user names. Reports an invalid path.
 pub(super) fn read_named(
     checker: &mut Checker<'_, '_>,
     files: &dyn Files,
     path: &Text,
 ) -> Option<Vec<u8>> {
-    if !repository_path(checker, path) {
+    if !is_repository_path(checker, path) {
         return None;
     }
     match files.get(&path.value) {
         Lookup::Found(bytes) => return Some(bytes),
-        Lookup::Missing => return missing(checker, files, path),
-        other => misplaced(checker, &path.span, &path.value, other),
+        Lookup::Missing => return report_missing_file(checker, files, path),
+        other => report_unusable_file(checker, &path.span, &path.value, other),
     }
     None
 }
 
-/// Reports what is at a path instead of a file; `span` is where the user named it.
-pub(super) fn misplaced(
+/// Reports a path that is not a readable file. `range` is the position of the path in the catalog.
+pub(super) fn report_unusable_file(
     checker: &mut Checker<'_, '_>,
-    span: &Range<usize>,
+    range: &Range<usize>,
     path: &str,
-    is: Lookup,
+    lookup: Lookup,
 ) {
-    let name = shown(path);
-    let (code, message, help) = match is {
+    let name = quote_text(path);
+    let (code, message, help) = match lookup {
         Lookup::Found(_) => return,
         Lookup::Missing => (
             codes::PATH_MISSING,
-            format!("the file `{name}` is gone"),
-            "put it back",
+            format!("the file `{name}` no longer exists"),
+            "restore it",
         ),
         Lookup::Escapes(to) => (
             codes::PATH_ESCAPES,
             format!(
                 "`{name}` is a link to `{}`, outside the repository",
-                shown(&to)
+                quote_text(&to)
             ),
-            "put the file itself into the repository",
+            "copy the file into the repository",
         ),
         Lookup::NotAFile => (
             codes::PATH_KIND,
             format!("`{name}` is not a file"),
-            "name each file by itself",
+            "list each file separately",
         ),
         Lookup::TooLarge(size) => (
             codes::PATH_KIND,
-            format!("`{name}` has {size} bytes, which is too large"),
-            "let a script or a package fetch what is large",
+            format!("`{name}` is too large: {size} bytes"),
+            "download large files in a script or install them from a package",
         ),
         Lookup::Unreadable(why) => (
             codes::PATH_KIND,
-            format!("`{name}` can't be read: {}", shown(&why)),
-            "look at its permissions",
+            format!("`{name}` cannot be read: {}", quote_text(&why)),
+            "check its permissions",
         ),
     };
-    checker.error(code, span, message).help(help);
+    checker.error(code, range, message).help(help);
 }
 
-/// Whether the user names a folder with something in it; what is wrong is reported.
-pub(super) fn folder(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Text) -> bool {
-    if !repository_path(checker, path) {
+/// Returns true if the path is a directory that contains files. Reports an error otherwise.
+pub(super) fn is_folder_with_files(
+    checker: &mut Checker<'_, '_>,
+    files: &dyn Files,
+    path: &Text,
+) -> bool {
+    if !is_repository_path(checker, path) {
         return false;
     }
-    let there = !files.list(&path.value).is_empty();
-    if !there {
+    let exists = !files.list(&path.value).is_empty();
+    if !exists {
         let message = format!(
-            "there is no folder `{}` with files in it",
-            shown(&path.value)
+            "the directory `{}` does not exist or has no files",
+            quote_text(&path.value)
         );
         checker
             .error(codes::PATH_MISSING, &path.span, message)
-            .help("paths are relative to the folder of bakeline.yaml");
+            .help("paths are relative to the directory of bakeline.yaml");
     }
-    there
+    exists
 }
 
-fn missing(checker: &mut Checker<'_, '_>, files: &dyn Files, path: &Text) -> Option<Vec<u8>> {
+fn report_missing_file(
+    checker: &mut Checker<'_, '_>,
+    files: &dyn Files,
+    path: &Text,
+) -> Option<Vec<u8>> {
     let folder = path.value.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let there = if folder.is_empty() {
+    let siblings = if folder.is_empty() {
         Vec::new()
     } else {
         files.list(folder)
     };
-    let help = match crate::diagnostic::nearest(&path.value, there.iter().map(String::as_str)) {
+    let help = match crate::diagnostic::nearest(&path.value, siblings.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "paths are relative to the folder of bakeline.yaml".to_owned(),
+        None => "paths are relative to the directory of bakeline.yaml".to_owned(),
     };
     checker
         .error(
             codes::PATH_MISSING,
             &path.span,
-            format!("there is no file `{}`", shown(&path.value)),
+            format!("the file `{}` does not exist", quote_text(&path.value)),
         )
         .help(help);
     None
 }
 
-/// Whether the path is relative and plain, so that it stays inside the repository but for links.
-fn repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
+/// Returns true if the path is relative and has no `.` or `..`. Only links can then leave the
+/// repository.
+fn is_repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
     let text = &path.value;
     let message = if text.starts_with('/') || text.starts_with('~') || text.get(1..2) == Some(":") {
         format!(
             "the path `{}` is not relative to the repository",
-            shown(text)
+            quote_text(text)
         )
-    } else if dotted(text) {
-        format!("the path `{}` has `.` or `..` in it", shown(text))
-    } else if !syntax::PATH.allows(text) {
-        format!("`{}` is not a plain path", shown(text))
+    } else if has_dot_segments(text) {
+        format!("the path `{}` contains `.` or `..`", quote_text(text))
+    } else if !syntax::PATH.matches(text) {
+        format!("the path `{}` has invalid characters", quote_text(text))
     } else {
         return true;
     };
     checker
         .error(codes::PATH, &path.span, message)
-        .help(format!("use {}", syntax::PATH.says));
+        .help(format!("use {}", syntax::PATH.advice));
     false
 }
 
-/// Whether the text may be a file's path in the image.
-pub(super) fn destination(checker: &mut Checker<'_, '_>, path: &Text) -> Option<String> {
-    if dotted(&path.value) {
+/// Returns the path of a file in the image. Reports an invalid path.
+pub(super) fn parse_destination(checker: &mut Checker<'_, '_>, path: &Text) -> Option<String> {
+    if has_dot_segments(&path.value) {
         checker
             .error(
                 codes::DESTINATION,
                 &path.span,
-                format!("the path `{}` has `.` or `..` in it", shown(&path.value)),
+                format!(
+                    "the path `{}` contains `.` or `..`",
+                    quote_text(&path.value)
+                ),
             )
-            .help(format!("use {}", syntax::DESTINATION.says));
+            .help(format!("use {}", syntax::DESTINATION.advice));
         return None;
     }
-    checker.name(
+    checker.check_name(
         codes::DESTINATION,
-        "a file's place in the image",
+        "the path of a file",
         path,
         &syntax::DESTINATION,
     )
 }
 
-fn dotted(path: &str) -> bool {
+fn has_dot_segments(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, "." | ".."))
 }

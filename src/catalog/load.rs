@@ -1,400 +1,302 @@
-//! Owns the order of loading: read every text, check each by itself, then all of them together.
+//! Loads a catalog: reads all files, checks each file, then checks the relations between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::changes::{Changes, parse_uses};
-use super::checks::{Ids, parse_checks};
-use super::de::from_node;
-use super::files::{Files, Lookup};
-use super::image::{Draft, Judged, draft, own_name};
-use super::lineage::Sources;
-use super::links::Linker;
-use super::node::Node;
-use super::profiles::{Written, about, flatten, no_profile};
-use super::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
-use super::settings::{Known, settings};
-use super::source::{Sink, Source, Text};
-use super::text::{Checker, shown};
-use super::waivers::{WAIVERS_FILE, Waived, own_waivers, waivers};
-use super::{Catalog, codes, defaults, schema, secrets, shape, yaml};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::catalog::checker::Checker;
+use crate::catalog::checks::{ControlIds, parse_checks};
+use crate::catalog::files::Files;
+use crate::catalog::image::link::Linker;
+use crate::catalog::image::{ImageChecks, ImageContext, ImageDraft, check_image_name, parse_image};
+use crate::catalog::profiles::controls::ControlSources;
+use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
+use crate::catalog::profiles::waivers::{
+    WAIVERS_FILE, WaiverEntry, parse_own_waivers, parse_waivers,
+};
+use crate::catalog::profiles::{
+    ProfileFile, parse_metadata, report_unknown_profile, resolve_profiles,
+};
+use crate::catalog::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
+use crate::catalog::read::{
+    ValidTree, deserialize_node, file_stem, parse_tree, read_templates, read_text, read_texts,
+};
+use crate::catalog::settings::{SettingsDefaults, parse_settings};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
+use crate::catalog::{Catalog, Profile, Settings, codes, defaults, schema};
+use crate::diagnostic::Diagnostic;
 
-/// The name of the settings' file.
+/// Name of the settings file.
 pub const SETTINGS_FILE: &str = "bakeline.yaml";
 
-/// Reads a whole catalog. The catalog is there exactly when there is no error among the findings; there may be warnings
-/// beside it. Findings are ordered by file and place.
+/// Loads a catalog and returns all diagnostics by file and position.
 ///
-/// The range of a finding with the code [`codes::SECRET`] holds a secret: whoever shows texts must mask it in every
-/// snippet, also in those of other findings.
+/// Returns a catalog exactly if no diagnostic is an error.
+///
+/// The span of a diagnostic with the code [`codes::SECRET`] contains a secret. Mask it in every
+/// snippet, also in those of other diagnostics.
 #[must_use]
 pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
-    let mut sink = Sink::default();
-    let texts = texts(files, &mut sink);
+    let mut diagnostics = Diagnostics::default();
+    let texts = read_texts(files, &mut diagnostics);
     let source = |file: &str| {
         texts
             .get_key_value(file)
-            .map(|(file, text)| Source::new(file, text))
+            .map(|(file, text)| SourceFile::new(file, text))
     };
 
-    let (settings, known) = read_settings(source(SETTINGS_FILE), &mut sink);
-    let shipped: Vec<String> = files.list("profiles");
-    let names: Vec<String> = shipped
+    let (settings, known) = read_settings(source(SETTINGS_FILE), &mut diagnostics);
+    let profile_names: Vec<String> = files
+        .list("profiles")
         .iter()
-        .filter_map(|p| stem(p, "profiles"))
+        .filter_map(|path| file_stem(path, "profiles"))
         .map(str::to_owned)
         .collect();
-    let profiles = flatten(&profiles(&texts, &mut sink), &names, &mut sink);
-    let waivers = read_waivers(source(WAIVERS_FILE), &mut sink);
-    let mut named = templates(files, &mut sink);
-    let paths: Vec<String> = texts
-        .keys()
-        .filter(|p| stem(p, "images").is_some())
-        .cloned()
-        .collect();
-    let (mut drafts, mut broken) = (BTreeMap::new(), BTreeSet::new());
-    for path in files
-        .list("images")
-        .iter()
-        .filter_map(|p| stem(p, "images"))
-    {
-        let file = format!("images/{path}.yaml");
-        let image = source(&file)
-            .and_then(|s| read_image(s, path, &paths, (&known, files), &mut named, &mut sink));
-        match image {
-            Some((draft, _)) if drafts.contains_key(path) => drop(draft),
-            Some((draft, alias)) => {
-                broken.extend(alias);
-                drafts.insert(path.to_owned(), draft);
-            }
-            None => drop(broken.insert(path.to_owned())),
-        }
-    }
-    for draft in drafts.values() {
+    let profile_files = read_profiles(&texts, &mut diagnostics);
+    let profiles = resolve_profiles(&profile_files, &profile_names, &mut diagnostics);
+    let waivers = read_waivers(source(WAIVERS_FILE), &mut diagnostics);
+    let mut contents = read_templates(files, &mut diagnostics);
+    let images = {
+        let context = ImageContext {
+            known: &known,
+            files,
+            contents: &mut contents,
+        };
+        read_images(&texts, context, &mut diagnostics)
+    };
+    for draft in images.drafts.values() {
         for used in &draft.profiles {
-            no_profile(
+            report_unknown_profile(
                 &used.name.value,
-                draft.origin.place(used.name.span.clone()),
-                &names,
-                &mut sink,
+                draft.file.span(used.name.span.clone()),
+                &profile_names,
+                &mut diagnostics,
             );
         }
     }
-    let sources = Sources {
-        profiles: &profiles,
-        waivers: &waivers,
-    };
-    let states = BTreeMap::new();
     let linker = Linker {
-        drafts: &drafts,
-        broken: &broken,
-        sources,
-        states,
-        known: &known,
-        sink: &mut sink,
-    };
-    let images = linker.link();
-    let written = waivers
-        .iter()
-        .chain(drafts.values().flat_map(|d| &d.waivers))
-        .map(Waived::written)
-        .collect();
-    let clean = sink.errors() == 0;
-    let catalog = settings.filter(|_| clean).map(|settings| Catalog {
-        settings,
-        images,
-        files: named,
-        waivers: written,
-    });
-    (catalog, sink.finish())
-}
-
-/// The name in `folder/NAME.yaml`.
-fn stem<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
-    let name = path
-        .strip_prefix(folder)?
-        .strip_prefix('/')?
-        .strip_suffix(".yaml")?;
-    (!name.is_empty() && !name.contains('/')).then_some(name)
-}
-
-/// Every YAML text of the catalog; those that can't be read are reported.
-fn texts(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Text> {
-    let mut out = BTreeMap::new();
-    for path in files
-        .list("images")
-        .into_iter()
-        .filter(|p| stem(p, "images").is_none())
-    {
-        let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
-        let near = matches!(extension.as_deref(), Some("yml" | "yaml"));
-        if near {
-            sink.error(
-                codes::IMAGE_FILE,
-                Place::file(path),
-                "this file would be ignored",
-            )
-            .help("images are the files images/NAME.yaml; move or rename it");
-        }
-    }
-    let folder = |folder: &'static str| {
-        files
-            .list(folder)
-            .into_iter()
-            .filter(move |p| stem(p, folder).is_some())
-    };
-    let waivers = [WAIVERS_FILE.to_owned()]
-        .into_iter()
-        .filter(|path| files.get(path) != Lookup::Missing);
-    for path in [SETTINGS_FILE.to_owned()]
-        .into_iter()
-        .chain(waivers)
-        .chain(folder("images"))
-        .chain(folder("profiles"))
-    {
-        if let Some(text) = text(&path, files, sink) {
-            out.insert(path, text);
-        }
-    }
-    out
-}
-
-fn text(path: &str, files: &dyn Files, sink: &mut Sink) -> Option<Text> {
-    let place = || Place::file(path);
-    let problem = match files.get(path) {
-        Lookup::Found(bytes) if bytes.len() > yaml::MAX_BYTES => "is larger than 1 MiB".to_owned(),
-        Lookup::Found(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return Some(Text::new(text)),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes());
-                sink.error(
-                    codes::ENCODING,
-                    Place::of(path, &text, at..at),
-                    "the file is not UTF-8",
-                )
-                .help("save it as UTF-8");
-                return None;
-            }
+        drafts: &images.drafts,
+        broken: &images.broken,
+        sources: ControlSources {
+            profiles: &profiles,
+            waivers: &waivers,
         },
-        Lookup::Missing if path == SETTINGS_FILE => {
-            sink.error(
-                codes::MISSING_SETTINGS,
-                place(),
-                "there is no bakeline.yaml",
-            )
-            .help(
-                "run this where the catalog is, or start one: `name: NAME` and `regions: [REGION]`",
-            );
-            return None;
-        }
-        Lookup::Missing => "is gone".to_owned(),
-        Lookup::Escapes(to) => format!("is a link to `{}`, outside the repository", shown(&to)),
-        Lookup::NotAFile => "is not a file".to_owned(),
-        Lookup::TooLarge(size) => format!("has {size} bytes, more than 1 MiB"),
-        Lookup::Unreadable(why) => format!("can't be read: {}", shown(&why)),
+        states: BTreeMap::new(),
+        known: &known,
+        diagnostics: &mut diagnostics,
     };
-    sink.error(codes::UNREADABLE, place(), format!("the file {problem}"))
-        .help("put a readable YAML text there");
-    None
-}
-
-/// Parses a text and takes out, with a finding, whatever does not fit its schema.
-fn tree(source: Source<'_>, schema: &serde_json::Value, sink: &mut Sink) -> Option<Tree> {
-    let mut node = yaml::parse(&source, sink)?;
-    secrets::check(&source, &node, sink);
-    let keys: Vec<String> = node
-        .entries()
+    let linked = linker.link();
+    let all_waivers = waivers
         .iter()
-        .map(|(key, _)| key.text.clone())
+        .chain(images.drafts.values().flat_map(|d| &d.waivers))
+        .map(WaiverEntry::to_catalog_waiver)
         .collect();
-    let usable = shape::fit(schema, &mut node, &source, sink);
-    let lost = keys
-        .into_iter()
-        .filter(|key| node.get(key).is_none())
-        .collect();
-    usable.then_some(Tree { node, lost })
-}
-
-/// A tree that fits its schema, and the keys that had to go for that.
-struct Tree {
-    node: Node,
-    lost: Vec<String>,
-}
-
-/// Reads what is left of a tree into its type. The schema comes from the type, so nothing should be left to complain of.
-fn typed<'n, T: serde::Deserialize<'n>>(
-    node: &'n Node,
-    source: Source<'_>,
-    sink: &mut Sink,
-) -> Option<T> {
-    from_node(node)
-        .map_err(|misfit| {
-            let place = source.place(misfit.span.unwrap_or(0..0));
-            sink.error(codes::WRONG_TYPE, place, misfit.message);
-        })
-        .ok()
-}
-
-/// Reads `bakeline.yaml` alone: enough for a lookup, and quick.
-#[must_use]
-pub fn load_settings(files: &dyn Files) -> (Option<super::Settings>, Vec<Diagnostic>) {
-    let mut sink = Sink::default();
-    let text = text(SETTINGS_FILE, files, &mut sink);
-    let source = text.as_ref().map(|text| Source::new(SETTINGS_FILE, text));
-    let (settings, _) = read_settings(source, &mut sink);
-    let settings = settings.filter(|_| sink.errors() == 0);
-    (settings, sink.finish())
-}
-
-fn read_settings(source: Option<Source<'_>>, sink: &mut Sink) -> (Option<super::Settings>, Known) {
-    let read = source.and_then(|source| {
-        let Tree { node, .. } = tree(source, &schema::SETTINGS, sink)?;
-        let raw = typed::<RawSettings>(&node, source, sink)?;
-        Some(settings(raw, &mut Checker { source, sink }))
+    let is_valid = diagnostics.error_count() == 0;
+    let catalog = settings.filter(|_| is_valid).map(|settings| Catalog {
+        settings,
+        images: linked,
+        files: contents,
+        waivers: all_waivers,
     });
-    let unknown = || Known {
-        ladder: None,
+    (catalog, diagnostics.into_sorted())
+}
+
+/// Loads `bakeline.yaml` only, which is sufficient and fast for a lookup.
+#[must_use]
+pub fn load_settings(files: &dyn Files) -> (Option<Settings>, Vec<Diagnostic>) {
+    let mut diagnostics = Diagnostics::default();
+    let text = read_text(SETTINGS_FILE, files, &mut diagnostics);
+    let source = text
+        .as_ref()
+        .map(|text| SourceFile::new(SETTINGS_FILE, text));
+    let (settings, _) = read_settings(source, &mut diagnostics);
+    let settings = settings.filter(|_| diagnostics.error_count() == 0);
+    (settings, diagnostics.into_sorted())
+}
+
+fn read_settings(
+    source: Option<SourceFile<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Settings>, SettingsDefaults) {
+    let parsed = source.and_then(|source| {
+        let ValidTree { node, .. } = parse_tree(source, &schema::SETTINGS, diagnostics)?;
+        let raw = deserialize_node::<RawSettings>(&node, source, diagnostics)?;
+        let mut checker = Checker {
+            source,
+            diagnostics,
+        };
+        Some(parse_settings(raw, &mut checker))
+    });
+    let fallback = || SettingsDefaults {
+        environments: None,
         name: None,
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
     };
-    read.unwrap_or_else(|| (None, unknown()))
+    parsed.unwrap_or_else(|| (None, fallback()))
 }
 
-/// Every profile by name, also those that no image names: a mistake in one should not wait for its first user.
-fn profiles<'a>(
-    texts: &'a BTreeMap<String, Text>,
-    sink: &mut Sink,
-) -> BTreeMap<String, Written<'a>> {
+/// Reads all profiles by name. Unused profiles are checked too.
+fn read_profiles<'a>(
+    texts: &'a BTreeMap<String, SourceText>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, ProfileFile<'a>> {
     let mut out = BTreeMap::new();
     for (file, text) in texts {
-        let Some(name) = stem(file, "profiles") else {
+        let Some(name) = file_stem(file, "profiles") else {
             continue;
         };
-        let source = Source::new(file, text);
-        let mut c = Checker { source, sink };
-        own_name(None, name, &[], &mut c);
-        let Some(Tree { mut node, lost }) = tree(source, &schema::PROFILE, c.sink) else {
-            continue;
-        };
-        let keys = ["checks", "controls", "extends"];
-        if !keys
-            .iter()
-            .any(|key| node.get(key).is_some() || lost.iter().any(|lost| lost == key))
-        {
-            let start = node.span.start;
-            c.error(
+        let source = SourceFile::new(file, text);
+        if let Some(profile) = read_profile(name, source, diagnostics) {
+            out.insert(name.to_owned(), profile);
+        }
+    }
+    out
+}
+
+fn read_profile<'a>(
+    name: &str,
+    source: SourceFile<'a>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ProfileFile<'a>> {
+    let mut checker = Checker {
+        source,
+        diagnostics,
+    };
+    check_image_name(None, name, &[], &mut checker);
+    let mut tree = parse_tree(source, &schema::PROFILE, checker.diagnostics)?;
+    let has_checks = ["checks", "controls", "extends"].iter().any(|key| {
+        tree.node.get(key).is_some() || tree.removed_keys.iter().any(|removed| removed == key)
+    });
+    if !has_checks {
+        let start = tree.node.span.start;
+        checker
+            .error(
                 codes::MISSING_KEY,
                 &(start..start),
                 "the key `checks` is missing",
             )
             .help("add `checks: …`, or `extends: …`");
-        }
-        let mut written = Written::take(source, super::Profile::default(), &mut node, c.sink);
-        let Some(raw) = typed::<RawProfile>(&node, source, c.sink) else {
+    }
+    let mut profile = ProfileFile::take(
+        source,
+        Profile::default(),
+        &mut tree.node,
+        checker.diagnostics,
+    );
+    let raw = deserialize_node::<RawProfile>(&tree.node, source, checker.diagnostics)?;
+    profile.metadata = parse_metadata(name, &raw, &mut checker);
+    Some(profile)
+}
+
+/// Reads the waivers of `waivers.yaml`.
+fn read_waivers<'a>(
+    source: Option<SourceFile<'a>>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<WaiverEntry<'a>> {
+    let parsed = source.and_then(|source| {
+        let ValidTree { node, .. } = parse_tree(source, &schema::WAIVERS, diagnostics)?;
+        let raw = deserialize_node::<RawWaivers>(&node, source, diagnostics)?;
+        let mut checker = Checker {
+            source,
+            diagnostics,
+        };
+        Some(parse_waivers(raw.waivers.unwrap_or_default(), &mut checker))
+    });
+    parsed.unwrap_or_default()
+}
+
+/// Images of the catalog before they are linked.
+struct ImageFiles<'a> {
+    drafts: BTreeMap<String, ImageDraft<'a>>,
+    /// Names of images whose files have errors.
+    broken: BTreeSet<String>,
+}
+
+fn read_images<'a>(
+    texts: &'a BTreeMap<String, SourceText>,
+    mut context: ImageContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> ImageFiles<'a> {
+    let paths: Vec<String> = texts
+        .keys()
+        .filter(|path| file_stem(path, "images").is_some())
+        .cloned()
+        .collect();
+    let mut images = ImageFiles {
+        drafts: BTreeMap::new(),
+        broken: BTreeSet::new(),
+    };
+    for path in context.files.list("images") {
+        let Some(name) = file_stem(&path, "images") else {
             continue;
         };
-        written.about = about(name, &raw, &mut Checker { source, sink });
-        out.insert(name.to_owned(), written);
+        let image = texts.get_key_value(&path).and_then(|(file, text)| {
+            let source = SourceFile::new(file, text);
+            read_image(source, name, &paths, &mut context, diagnostics)
+        });
+        match image {
+            Some((_, alias)) if images.drafts.contains_key(name) => drop(alias),
+            Some((draft, alias)) => {
+                images.broken.extend(alias);
+                images.drafts.insert(name.to_owned(), draft);
+            }
+            None => {
+                images.broken.insert(name.to_owned());
+            }
+        }
     }
-    out
+    images
 }
 
-/// The waivers of the whole catalog.
-fn read_waivers<'a>(source: Option<Source<'a>>, sink: &mut Sink) -> Vec<Waived<'a>> {
-    let read = source.and_then(|source| {
-        let Tree { node, .. } = tree(source, &schema::WAIVERS, sink)?;
-        let raw = typed::<RawWaivers>(&node, source, sink)?;
-        Some(waivers(
-            raw.waivers.unwrap_or_default(),
-            &mut Checker { source, sink },
-        ))
-    });
-    read.unwrap_or_default()
-}
-
-/// A draft, and the other name by which the file may be known to others.
-type Read<'a> = (Draft<'a>, Option<String>);
-
+/// Reads one image. The second value is a different name in the file, which others may use.
 fn read_image<'a>(
-    source: Source<'a>,
-    stem: &str,
+    source: SourceFile<'a>,
+    name: &str,
     paths: &[String],
-    (known, files): (&Known, &dyn Files),
-    named: &mut BTreeMap<String, Vec<u8>>,
-    sink: &mut Sink,
-) -> Option<Read<'a>> {
-    let Tree { mut node, lost } = tree(source, &schema::IMAGE, sink)?;
+    context: &mut ImageContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(ImageDraft<'a>, Option<String>)> {
+    let ValidTree {
+        mut node,
+        removed_keys,
+    } = parse_tree(source, &schema::IMAGE, diagnostics)?;
     let (checks, waivers) = (node.take("checks"), node.take("waivers"));
-    let profiles = parse_uses(
-        node.take("profiles").as_ref(),
-        &mut Checker { source, sink },
-    );
-    let changes = Changes::take(&mut node);
-    let raw = typed::<RawImage>(&node, source, sink)?;
-    let own: Vec<RawOwnWaiver> = waivers
-        .and_then(|node| typed(&node, source, sink))
+    let mut checker = Checker {
+        source,
+        diagnostics,
+    };
+    let profiles = parse_profile_uses(node.take("profiles").as_ref(), &mut checker);
+    let overrides = Overrides::take(&mut node);
+    let raw = deserialize_node::<RawImage>(&node, source, checker.diagnostics)?;
+    let own_waivers: Vec<RawOwnWaiver> = waivers
+        .and_then(|node| deserialize_node(&node, source, checker.diagnostics))
         .unwrap_or_default();
-    let mut c = Checker { source, sink };
-    own_name(raw.name.as_ref(), stem, paths, &mut c);
+    check_image_name(raw.name.as_ref(), name, paths, &mut checker);
     let alias = raw
         .name
         .as_ref()
-        .map(|n| n.value.clone())
-        .filter(|n| n != stem);
-    let checks = parse_checks(
-        checks.as_ref(),
-        &Arc::default(),
-        &mut Ids::default(),
-        &mut c,
-    );
-    let waivers = own_waivers(own, &mut c);
-    let judged = Judged {
+        .map(|alias| alias.value.clone())
+        .filter(|alias| alias != name);
+    let checks = ImageChecks {
         profiles,
-        checks,
-        changes,
-        waivers,
+        checks: parse_checks(
+            checks.as_ref(),
+            &Arc::default(),
+            &mut ControlIds::default(),
+            &mut checker,
+        ),
+        overrides,
+        waivers: parse_own_waivers(own_waivers, &mut checker),
     };
-    Some((
-        draft((raw, &lost), judged, known, files, named, &mut c),
-        alias,
-    ))
+    let draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
+    Some((draft, alias))
 }
 
-/// Every template of the catalog.
-fn templates(files: &dyn Files, sink: &mut Sink) -> BTreeMap<String, Vec<u8>> {
-    let mut out = BTreeMap::new();
-    for path in files.list("templates") {
-        let problem = match files.get(&path) {
-            Lookup::Found(bytes) => {
-                out.insert(path, bytes);
-                continue;
-            }
-            Lookup::Missing => (codes::PATH_MISSING, "the template is gone".to_owned()),
-            Lookup::Escapes(to) => (
-                codes::PATH_ESCAPES,
-                format!("the template is a link to `{}`", shown(&to)),
-            ),
-            Lookup::NotAFile => (codes::PATH_KIND, "the template is not a file".to_owned()),
-            Lookup::TooLarge(size) => (codes::PATH_KIND, format!("the template has {size} bytes")),
-            Lookup::Unreadable(why) => (
-                codes::PATH_KIND,
-                format!("the template can't be read: {}", shown(&why)),
-            ),
-        };
-        sink.error(problem.0, Place::file(path), problem.1)
-            .help("put a readable file of the repository there");
-    }
-    out
-}
-
-/// What the loader says of any text as a profile: the door for a fuzzer.
+/// Returns the diagnostics of a text as a profile. Only the fuzzer uses it.
 #[doc(hidden)]
 #[must_use]
-pub fn profile_findings(text: &str) -> Vec<Diagnostic> {
+pub fn profile_diagnostics(text: &str) -> Vec<Diagnostic> {
     let texts = [
         (SETTINGS_FILE, "name: fuzz\nregions: [eu-west-1]\n"),
         ("images/base.yaml", "source: {ssm: /a}\nprofiles: [fuzz]\n"),

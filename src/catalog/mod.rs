@@ -1,41 +1,30 @@
-//! Owns the way from the user's YAML texts to a valid [`Catalog`], or to every problem at once.
+//! Loads the catalog: turns YAML files into a valid [`Catalog`], or reports every problem.
 //!
-//! A text goes through `yaml` (a tree with places), `secrets`, `shape` (keys and types, against the JSON Schema made
-//! from the raw types), `de` (the raw types of `raw`), then `settings` or `image` (what can be said of one file), and all
-//! of them through `links` (what holds between files). Each stage reports what it finds and hands on what is usable.
+//! `yaml` parses a file, validates keys and types against the JSON Schema of the types in `raw`, and
+//! deserializes it. `settings`, `image` and `profiles` check the values of one file.
+//! `image::link` and `profiles::controls` check what holds between files. Each stage reports its
+//! problems and passes on the values that are usable.
 
-mod changes;
+mod checker;
 mod checks;
 pub mod codes;
-mod configuration;
-mod control;
-mod de;
 pub mod defaults;
 mod files;
 mod image;
-mod keeping;
-mod lineage;
-mod links;
 mod load;
-mod node;
-mod profile;
 mod profiles;
 mod raw;
+mod read;
 mod schema;
-mod secrets;
 mod settings;
-mod shape;
-mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod text;
 mod types;
-mod waivers;
 mod yaml;
 
 pub use files::{Files, Lookup};
-pub use load::{SETTINGS_FILE, load, load_settings, profile_findings};
+pub use load::{SETTINGS_FILE, load, load_settings, profile_diagnostics};
+pub use profiles::waivers::CatalogWaiver;
 pub use schema::schemas;
 pub use types::*;
-pub use waivers::WrittenWaiver;

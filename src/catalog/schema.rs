@@ -1,4 +1,4 @@
-//! Owns the JSON Schemas of the catalog's files: for editors, and for the loader's own check of keys and types.
+//! Generates the JSON Schemas of the catalog's files, for editors and for validation.
 
 use std::sync::LazyLock;
 
@@ -7,21 +7,21 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
-use super::raw::{RawImage, RawProfile, RawSettings, RawWaivers};
+use crate::catalog::raw::{RawImage, RawProfile, RawSettings, RawWaivers};
 
-/// The shape of `bakeline.yaml`.
-pub(crate) static SETTINGS: LazyLock<Json> = LazyLock::new(shape::<RawSettings>);
-/// The shape of `images/*.yaml`.
-pub(crate) static IMAGE: LazyLock<Json> = LazyLock::new(shape::<RawImage>);
-/// The shape of `profiles/*.yaml`.
-pub(crate) static PROFILE: LazyLock<Json> = LazyLock::new(shape::<RawProfile>);
-/// The shape of `waivers.yaml`.
-pub(crate) static WAIVERS: LazyLock<Json> = LazyLock::new(shape::<RawWaivers>);
+/// Schema of `bakeline.yaml`.
+pub(crate) static SETTINGS: LazyLock<Json> = LazyLock::new(schema_for::<RawSettings>);
+/// Schema of `images/*.yaml`.
+pub(crate) static IMAGE: LazyLock<Json> = LazyLock::new(schema_for::<RawImage>);
+/// Schema of `profiles/*.yaml`.
+pub(crate) static PROFILE: LazyLock<Json> = LazyLock::new(schema_for::<RawProfile>);
+/// Schema of `waivers.yaml`.
+pub(crate) static WAIVERS: LazyLock<Json> = LazyLock::new(schema_for::<RawWaivers>);
 
-/// What a text begins with that stands for a value of another type.
-pub(crate) const OPEN: &str = "^\\$";
+/// Pattern of a text that contains a placeholder for a value of another type.
+pub(crate) const PLACEHOLDER_PATTERN: &str = "^\\$";
 
-/// The schemas to commit: repository-relative path and text.
+/// Returns the schemas to commit: path relative to the repository, and text.
 #[must_use]
 pub fn schemas() -> Vec<(&'static str, String)> {
     let text = |json: &Json| format!("{json:#}\n");
@@ -33,17 +33,17 @@ pub fn schemas() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Draft 7, which the YAML language server understands best.
-fn shape<T: JsonSchema>() -> Json {
-    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
+/// Returns the schema of a type in draft 7, which the YAML language server supports best.
+fn schema_for<T: JsonSchema>() -> Json {
+    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(remove_null));
     settings
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value()
 }
 
-/// What may be absent may not be `null`: a key without a value is a mistake to be told about.
-fn without_null(schema: &mut Schema) {
+/// Removes `null` from the types. An optional key without a value is an error.
+fn remove_null(schema: &mut Schema) {
     let Some(rules) = schema.as_object_mut() else {
         return;
     };

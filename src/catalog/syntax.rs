@@ -1,29 +1,29 @@
-//! Owns what names look like, ours and AWS's: one pattern each, which the JSON Schemas show and the loader enforces.
+//! Defines the syntax of names: one pattern each, for the JSON Schemas and the loader.
 
 use std::sync::OnceLock;
 
 use regex::Regex;
 
-/// An allow-list for one kind of name.
+/// Syntax of one kind of name.
 pub(crate) struct Syntax {
-    /// The whole text must match it; understood alike by Rust and JavaScript.
+    /// Pattern that the whole text must match. Rust and JavaScript interpret it in the same way.
     pub(crate) pattern: &'static str,
-    /// Reads after "use " in a message.
-    pub(crate) says: &'static str,
+    /// Description of the syntax that follows "use " in a message.
+    pub(crate) advice: &'static str,
     regex: OnceLock<Regex>,
 }
 
 impl Syntax {
-    const fn new(pattern: &'static str, says: &'static str) -> Self {
+    const fn new(pattern: &'static str, advice: &'static str) -> Self {
         Self {
             pattern,
-            says,
+            advice,
             regex: OnceLock::new(),
         }
     }
 
-    /// Whether the whole text is of this kind.
-    pub(crate) fn allows(&self, text: &str) -> bool {
+    /// Returns true if the whole text matches.
+    pub(crate) fn matches(&self, text: &str) -> bool {
         self.regex
             .get_or_init(|| Regex::new(self.pattern).expect("every pattern is tested"))
             .is_match(text)
@@ -31,61 +31,62 @@ impl Syntax {
 }
 
 macro_rules! syntaxes {
-    ($($(#[$doc:meta])* $name:ident = $pattern:literal, $says:literal;)*) => {
-        $($(#[$doc])* pub(crate) static $name: Syntax = Syntax::new($pattern, $says);)*
+    ($($(#[$doc:meta])* $name:ident = $pattern:literal, $advice:literal;)*) => {
+        $($(#[$doc])* pub(crate) static $name: Syntax = Syntax::new($pattern, $advice);)*
         #[cfg(test)]
         const ALL: &[(&str, &Syntax)] = &[$((stringify!($name), &$name)),*];
     };
 }
 
 syntaxes! {
-    /// As [`crate::model::check_name`].
+    /// Name of an image or catalog, as [`crate::model::check_name`] accepts.
     NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", "1 to 40 of a-z, 0-9 and `-`, starting with a letter";
-    /// Part of an SSM parameter's name, whose levels may have letters, digits, `.`, `-` and `_`.
+    /// Environment name, as part of an SSM parameter name: letters, digits, `.`, `-` and `_`.
     ENVIRONMENT = r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$", "1 to 40 letters, digits, `_`, `.` and `-`, starting with a letter";
-    /// Codes such as `eu-west-1`, `us-gov-west-1`, `eusc-de-east-1`.
+    /// Region code, such as `eu-west-1`, `us-gov-west-1` or `eusc-de-east-1`.
     REGION = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$", "a Region code such as `eu-west-1`";
-    ACCOUNT = r"^[0-9]{12}$", "the 12 digits of an account id, in quotes";
-    /// IAM: role names have up to 64 characters of `\w+=,.@-`, paths up to 512.
+    ACCOUNT = r"^[0-9]{12}$", "the 12 digits of an account ID, in quotes";
+    /// Role ARN. IAM: names have up to 64 characters of `\w+=,.@-`, paths up to 512.
     ROLE = r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$", "an ARN such as `arn:aws:iam::123456789012:role/bakeline`";
     INSTANCE_TYPE = r"^[a-z][a-z0-9-]{0,19}\.[a-z0-9-]{1,20}$", "an instance type such as `t3.small`";
-    SUBNET = r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$", "a subnet's id such as `subnet-0123456789abcdef0`";
-    /// IAM: instance profile names; Packer wants the name, not the ARN.
-    INSTANCE_PROFILE = r"^[A-Za-z0-9_+=,.@-]{1,128}$", "an instance profile's name, not its ARN";
-    /// SSM: a fully qualified name has levels of letters, digits, `.`, `-` and `_`, at most 15.
-    PARAMETER = r"^(/[A-Za-z0-9_.-]{1,128}){1,15}$", "an SSM parameter's full name such as `/aws/service/debian/release/12/latest/amd64`";
-    /// EC2 DescribeImages, parameter Owners.
-    IMAGE_OWNER = r"^([0-9]{12}|self|amazon|aws-marketplace|aws-backup-vault)$", "an account id in quotes, or `self`, `amazon`, `aws-marketplace` or `aws-backup-vault`";
-    /// EC2 CreateImage, parameter Name, plus `*` and `?`; at least one character is no wildcard.
-    IMAGE_PATTERN = r"^[*?]*[A-Za-z0-9()\[\] ./'@_-][A-Za-z0-9()\[\] ./'@_*?-]{0,127}$", "up to 128 letters, digits, spaces and ()[]./-'@_ with `*` and `?`, not wildcards alone";
-    /// A relative path inside the repository; `.` and `..` are refused besides.
-    PATH = r"^[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "a path relative to the repository's root, of letters, digits, `/` and `_.+@=-`";
-    /// A folder on this machine, absolute or below the working directory.
-    FOLDER = r"^/?[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "a folder's path of letters, digits, `/` and `_.+@=-`";
-    /// An absolute path of a file in the image; `.` and `..` are refused besides.
-    DESTINATION = r"^(/[A-Za-z0-9_.+@=:-]+)+$", "an absolute path of letters, digits, `/` and `_.+@=:-` that names a file";
-    /// useradd(8): names; or numeric ids.
+    SUBNET = r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$", "a subnet ID such as `subnet-0123456789abcdef0`";
+    /// Instance profile name. IAM: 1 to 128 characters. Packer requires the name, not the ARN.
+    INSTANCE_PROFILE = r"^[A-Za-z0-9_+=,.@-]{1,128}$", "the name of an instance profile, not its ARN";
+    /// SSM parameter name: at most 15 levels of letters, digits, `.`, `-` and `_`.
+    PARAMETER = r"^(/[A-Za-z0-9_.-]{1,128}){1,15}$", "the full name of an SSM parameter such as `/aws/service/debian/release/12/latest/amd64`";
+    /// Image owner: EC2 DescribeImages, parameter Owners.
+    IMAGE_OWNER = r"^([0-9]{12}|self|amazon|aws-marketplace|aws-backup-vault)$", "an account ID in quotes, or `self`, `amazon`, `aws-marketplace` or `aws-backup-vault`";
+    /// AMI name pattern: EC2 CreateImage, parameter Name, plus `*` and `?`. At least one character
+    /// is not a wildcard.
+    IMAGE_PATTERN = r"^[*?]*[A-Za-z0-9()\[\] ./'@_-][A-Za-z0-9()\[\] ./'@_*?-]{0,127}$", "up to 128 letters, digits, spaces and ()[]./-'@_ with `*` and `?`, not only wildcards";
+    /// Path relative to the repository. `.` and `..` are checked separately.
+    PATH = r"^[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "a path relative to the root of the repository with letters, digits, `/` and `_.+@=-`";
+    /// Path of a local directory, absolute or relative to the working directory.
+    FOLDER = r"^/?[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$", "the path of a directory with letters, digits, `/` and `_.+@=-`";
+    /// Absolute path of a file in the image. `.` and `..` are checked separately.
+    DESTINATION = r"^(/[A-Za-z0-9_.+@=:-]+)+$", "an absolute path of a file with letters, digits, `/` and `_.+@=:-`";
+    /// Owner of a file: names as in useradd(8), or numeric IDs.
     OWNER = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?$", "`user` or `user:group`";
     MODE = r"^[0-7]{3,4}$", "three or four octal digits in quotes, such as \"0644\"";
     DURATION = r"^[1-9][0-9]{0,4}[smhdw]$", "a time such as `90s`, `15m`, `36h`, `7d` or `2w`";
     /// A time that may be none at all.
     WAIT = r"^(0s|[1-9][0-9]{0,4}[smhdw])$", "a time such as `7d` or `2w`, or `0s` for none";
-    DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a day such as 2030-12-31";
-    /// S3: general purpose bucket naming rules.
-    BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "a bucket's name: 3 to 63 of a-z, 0-9, `.` and `-`";
-    /// Facter: names of facts are lower-case.
+    DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 2030-12-31";
+    /// Bucket name: S3 naming rules for general purpose buckets.
+    BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "a bucket name: 3 to 63 of a-z, 0-9, `.` and `-`";
+    /// Fact name: Facter requires lower case.
     FACT = r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 of a-z, 0-9 and `_`, starting with a letter";
-    /// One line that EC2 accepts as a description: its API takes no character beyond ASCII there.
+    /// One line of ASCII. EC2 accepts only ASCII in a description.
     ASCII = r"^[ -~]*$", "ASCII characters";
-    /// POSIX, 8.1: the names of environment variables.
+    /// Name of an environment variable: POSIX, 8.1.
     VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", "the name of an environment variable such as `BAKELINE_SLACK_WEBHOOK_URL`";
 }
 
-/// An address range in CIDR notation; `Ok` says whether it is so wide that it is hardly a range.
+/// Checks an address range in CIDR notation. Returns true if the range contains most of the
+/// internet.
 ///
-/// # Errors
-/// What is wrong and what would be right.
-pub(crate) fn cidr(text: &str) -> Result<bool, String> {
+/// Returns advice if the range is invalid.
+pub(crate) fn check_cidr(text: &str) -> Result<bool, String> {
     use std::net::IpAddr;
     let example = || "use an address range such as `10.0.0.0/8`".to_owned();
     let (address, length) = text.split_once('/').ok_or_else(example)?;
@@ -105,21 +106,19 @@ pub(crate) fn cidr(text: &str) -> Result<bool, String> {
     if length > size {
         return Err(format!("the part after `/` is at most {size}"));
     }
-    let kept = if length == 0 {
+    let masked = if length == 0 {
         0
     } else {
         bits & (u128::MAX << (128 - length))
     };
-    if kept != bits {
+    if masked != bits {
         let network = match address {
             IpAddr::V4(_) => IpAddr::from(std::net::Ipv4Addr::from_bits(
-                u32::try_from(kept >> 96).unwrap_or(0),
+                u32::try_from(masked >> 96).unwrap_or(0),
             )),
-            IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::from_bits(kept)),
+            IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::from_bits(masked)),
         };
-        return Err(format!(
-            "use the network's own address: `{network}/{length}`"
-        ));
+        return Err(format!("use the network address: `{network}/{length}`"));
     }
     Ok(length < 8)
 }
@@ -139,8 +138,8 @@ pub(crate) fn duration(text: &str) -> Option<jiff::SignedDuration> {
     Some(jiff::SignedDuration::from_secs(number * seconds))
 }
 
-/// Whether a tag key belongs to bakeline or AWS whatever the settings say.
-pub(crate) fn reserved_tag(key: &str) -> bool {
+/// Returns true if bakeline or AWS reserves a tag key, independent of the settings.
+pub(crate) fn is_reserved_tag(key: &str) -> bool {
     let lower = key.to_lowercase();
     lower == "name"
         || ["aws:", "bakeline:"]
@@ -152,17 +151,17 @@ pub(crate) fn reserved_tag(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(name: &str, syntax: &Syntax, good: &[&str], bad: &[&str]) {
+    fn assert_syntax(name: &str, syntax: &Syntax, good: &[&str], bad: &[&str]) {
         assert!(
             good.iter()
-                .all(|g| syntax.allows(g) && !syntax.allows(&format!("{g}\n"))),
+                .all(|g| syntax.matches(g) && !syntax.matches(&format!("{g}\n"))),
             "{name} {good:?}"
         );
-        assert!(!bad.iter().any(|b| syntax.allows(b)), "{name} {bad:?}");
+        assert!(!bad.iter().any(|b| syntax.matches(b)), "{name} {bad:?}");
     }
 
     #[test]
-    fn each_syntax_lets_in_what_it_should_and_nothing_else() {
+    fn syntax_matches_valid_names_only() {
         let long = "a".repeat(41);
         let table: &[(&str, &[&str], &[&str])] = &[
             (
@@ -298,11 +297,11 @@ mod tests {
         table
             .iter()
             .zip(ALL)
-            .for_each(|((name, good, bad), (_, syntax))| judge(name, syntax, good, bad));
+            .for_each(|((name, good, bad), (_, syntax))| assert_syntax(name, syntax, good, bad));
     }
 
     #[test]
-    fn the_name_pattern_is_the_models_rule() {
+    fn name_pattern_agrees_with_model() {
         for text in [
             "jdk",
             "a",
@@ -317,7 +316,7 @@ mod tests {
             "é",
         ] {
             assert_eq!(
-                NAME.allows(text),
+                NAME.matches(text),
                 crate::model::check_name(text).is_ok(),
                 "{text}"
             );
@@ -325,16 +324,16 @@ mod tests {
     }
 
     #[test]
-    fn address_ranges() {
-        assert_eq!(cidr("10.0.0.0/8"), Ok(false));
-        assert_eq!(cidr("2001:db8::/32"), Ok(false));
-        assert_eq!(cidr("1.2.3.4/32"), Ok(false));
-        assert_eq!(cidr("0.0.0.0/0"), Ok(true));
-        assert_eq!(cidr("::/0"), Ok(true));
-        assert_eq!(cidr("0.0.0.0/1"), Ok(true));
+    fn cidr_check_finds_invalid_and_wide_ranges() {
+        assert_eq!(check_cidr("10.0.0.0/8"), Ok(false));
+        assert_eq!(check_cidr("2001:db8::/32"), Ok(false));
+        assert_eq!(check_cidr("1.2.3.4/32"), Ok(false));
+        assert_eq!(check_cidr("0.0.0.0/0"), Ok(true));
+        assert_eq!(check_cidr("::/0"), Ok(true));
+        assert_eq!(check_cidr("0.0.0.0/1"), Ok(true));
         assert_eq!(
-            cidr("10.1.2.3/8"),
-            Err("use the network's own address: `10.0.0.0/8`".to_owned())
+            check_cidr("10.1.2.3/8"),
+            Err("use the network address: `10.0.0.0/8`".to_owned())
         );
         for bad in [
             "",
@@ -347,7 +346,7 @@ mod tests {
             "10.0.0.0/+8",
             "::/129",
         ] {
-            assert!(cidr(bad).is_err(), "{bad}");
+            assert!(check_cidr(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,221 +1,222 @@
-//! Owns the catalog as decisions see it: checked, with defaults filled in and every named file read.
+//! Defines the checked catalog, with defaults applied and the contents of all files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-pub use super::profile::Profile;
+pub use crate::catalog::profiles::profile::Profile;
 use crate::checks::{Control, Gate};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 
-/// A whole, valid catalog. The images' parents exist and form no cycle.
+/// A valid catalog. All parents exist, and there are no cycles.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    /// `bakeline.yaml`.
+    /// Settings of `bakeline.yaml`.
     pub settings: Settings,
-    /// `images/*.yaml` by name.
+    /// Images by name.
     pub images: BTreeMap<ImageName, Image>,
-    /// Every template and every file that an image or template names: repository-relative path to content.
+    /// Contents of all templates and of all files that images use, by path relative to the
+    /// repository.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Every waiver, of the whole catalog and of single images, as it is written.
-    pub waivers: Vec<super::WrittenWaiver>,
+    /// Waivers of `waivers.yaml` and of images.
+    pub waivers: Vec<super::CatalogWaiver>,
 }
 
-/// The project's settings.
+/// Settings of a catalog.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Tells this catalog's AMIs from all others.
+    /// Name of the catalog. Distinguishes its AMIs from others.
     pub name: CatalogName,
-    /// The Regions images are released to; the first is the one they are built in.
+    /// Regions that images are released to. Images are built in the first.
     pub regions: Vec<Region>,
-    /// The environment a lookup means when none is given.
+    /// Environment of a lookup without an environment.
     pub default_environment: Option<EnvName>,
-    /// The ladder, lowest rung first; a release reaches the first.
+    /// Environments, lowest first. A release reaches the first.
     pub environments: Vec<Environment>,
-    /// How and where Packer's build instances run.
+    /// Settings of build instances.
     pub builder: Builder,
-    /// The key of the tag people read, `Environment` by default.
+    /// Key of the environment tag, `Environment` by default.
     pub environment_key: String,
-    /// How much prune keeps of AMIs that are on no rung; each environment has its own.
+    /// Retention of AMIs without an environment. Each environment has its own.
     pub retention: Retention,
-    /// What stops a prune that would remove too much.
+    /// Limits of one prune.
     pub brakes: Brakes,
-    /// Where recipes, facts, reports and locks are kept.
+    /// Location of the store.
     pub store: StoreSettings,
-    /// For how long a lock is held without a sign of life.
+    /// Validity of a lock without a renewal.
     pub lease: SignedDuration,
-    /// What a failed image does to the others.
+    /// Behavior after a failed image.
     pub on_failure: OnFailure,
-    /// Who is told.
+    /// Receivers of notifications.
     pub notifiers: Vec<Notifier>,
-    /// Which failed checks keep an image from being released.
+    /// Rule for failed checks that block a release.
     pub gate: Gate,
 }
 
 impl Settings {
-    /// The position of an environment on the ladder.
+    /// Returns the level of an environment.
     #[must_use]
     pub fn rung(&self, env: &EnvName) -> Option<usize> {
         self.environments.iter().position(|e| e.name == *env)
     }
 
-    /// The Region images are built in.
+    /// Returns the Region of the builder.
     #[must_use]
     pub fn home(&self) -> &Region {
         &self.regions[0]
     }
 }
 
-/// One rung of the ladder.
+/// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Its name, also the value of the `Environment` tag unless `tag_value` differs.
+    /// Name, and value of the environment tag unless `tag_value` differs.
     pub name: EnvName,
-    /// The value of the `Environment` tag.
+    /// Value of the environment tag.
     pub tag_value: String,
-    /// The Regions it exists in; a subset of the settings'.
+    /// Regions of the environment, a subset of those of the catalog.
     pub regions: Vec<Region>,
-    /// The accounts it is for; empty means the builder's own.
+    /// Accounts of the environment. Empty for the account of the builder.
     pub accounts: Vec<String>,
-    /// The role to assume there; in each of several accounts the one of the same name.
+    /// Role to assume in the account. With several accounts, the role of this name in each.
     pub role: Option<String>,
-    /// How much prune keeps of what reached it.
+    /// Retention of the environment.
     pub retention: Retention,
-    /// What a version must have behind it before it is promoted here.
+    /// Promotion gates of the environment.
     pub gates: Gates,
 }
 
-/// How much prune keeps, and how long each rung of the way out lasts.
+/// Retention of versions, and waiting times of the retirement stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// The newest versions of each image that stay; 0 where only the reserve counts.
+    /// Number of newest versions of each image to keep. 0 if only `reserve` applies.
     pub keep: u32,
-    /// Versions younger than this many days stay.
+    /// Minimum age in days of versions to retire.
     pub days: u32,
-    /// The promoted versions that stay in an environment above the lowest, to roll back to.
+    /// Number of promoted versions to keep for a rollback, in environments above the lowest.
     pub reserve: u32,
-    /// How long an AMI stays deprecated before it is disabled.
+    /// Waiting time between deprecation and disabling.
     pub disable_after: SignedDuration,
-    /// How long an AMI stays disabled before it is deregistered.
+    /// Waiting time between disabling and deregistration.
     pub deregister_after: SignedDuration,
 }
 
-/// What stops a prune that would remove too much.
+/// Limits of one prune.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brakes {
-    /// The most AMIs that one prune may move down the ladder.
+    /// Largest number of AMIs that one prune may move.
     pub most: u32,
-    /// The largest share of the catalog's AMIs, in percent, that one prune may move down.
+    /// Largest share of the AMIs of the catalog in percent that one prune may move.
     pub percent: u32,
 }
 
-/// What a version must have behind it before it is promoted.
+/// Promotion gates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gates {
-    /// How long it must have been current on the rung below.
+    /// Time that the version must have been current in the environment below.
     pub soak: SignedDuration,
-    /// Whether the exact parent version must be there already.
+    /// True if the exact parent version must be in the environment.
     pub parent: bool,
 }
 
-/// Where recipes, facts, reports and locks are kept.
+/// Location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreSettings {
-    /// A folder, relative to the working directory.
+    /// A directory, relative to the working directory.
     Path(String),
     /// An S3 bucket.
     S3 {
-        /// Its name.
+        /// Name.
         bucket: String,
-        /// What all keys begin with; may be empty.
+        /// Prefix of all keys. May be empty.
         prefix: String,
-        /// Its Region.
+        /// Region.
         region: Region,
     },
 }
 
-/// How build and test instances run.
+/// Settings of build and test instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builder {
-    /// EC2 instance type, by architecture default `t3.small`.
+    /// EC2 instance type, `t3.small` by default.
     pub instance_type: String,
-    /// The subnet; none means the default subnet of the default VPC.
+    /// Subnet. `None` for the default subnet of the default VPC.
     pub subnet: Option<String>,
-    /// An instance profile for the build instance.
+    /// Instance profile.
     pub instance_profile: Option<String>,
-    /// Whether instances get, and are reached at, a public address.
+    /// True if instances get a public address and are reached at it.
     pub public_address: bool,
-    /// Tags an organisation demands on everything temporary.
+    /// Tags of all temporary resources.
     pub tags: Tags,
-    /// How the instance is reached.
+    /// Access to the instances.
     pub access: Access,
 }
 
-/// How bakeline and Packer reach an instance.
+/// Access to instances for bakeline and Packer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// SSH, let in from these ranges.
+    /// SSH from these address ranges.
     Cidrs(Vec<String>),
-    /// SSH through an SSM session; no ingress at all.
+    /// SSH through an SSM session, without ingress.
     Ssm,
 }
 
-/// What happens to the other images when one fails.
+/// Behavior for other images after a failure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Cancel what runs, start nothing new.
+    /// Cancels running images and starts no others.
     #[default]
     Stop,
-    /// Hold back only its descendants.
+    /// Skips only the descendants.
     Continue,
 }
 
-/// Who is told about a run.
+/// Receiver of notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notifier {
-    /// A Slack incoming webhook; its URL is a secret and lives in the named environment variable.
+    /// A Slack incoming webhook. Its URL is a secret in an environment variable.
     Slack {
-        /// The environment variable that holds the webhook's URL.
+        /// Environment variable with the URL of the webhook.
         webhook_env: String,
     },
 }
 
-/// One image.
+/// An image.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// Its name.
+    /// Name.
     pub name: ImageName,
-    /// One line for people.
+    /// Description.
     pub description: String,
-    /// What it starts from.
+    /// Origin.
     pub origin: Origin,
-    /// The OS family; inherited from the base image.
+    /// OS family, inherited from the base image.
     pub platform: crate::platform::Platform,
-    /// The architecture; inherited from the base image.
+    /// Architecture, inherited from the base image.
     pub arch: Arch,
-    /// The highest rung it may reach; the top by default.
+    /// Highest environment of the image, by default the last.
     pub environment: EnvName,
-    /// What makes it, in order.
+    /// Provisioners in order.
     pub provision: Vec<crate::provision::Provision>,
-    /// Every control that it must pass: its ancestors' first, as they are in this image.
+    /// Controls of the image, those of ancestors first.
     pub controls: Vec<Arc<Control>>,
-    /// What its controls are reported under: its ancestors' profiles and its own, then the checks of image files.
-    /// Without digests: ask [`Catalog::profiles`].
+    /// Profiles that its controls are reported under: those of its ancestors and its own, then the
+    /// checks of image files. Without digests: see [`Catalog::profiles`].
     pub profiles: Vec<Arc<Profile>>,
-    /// Extra tags on the AMI.
+    /// Extra tags of the AMI.
     pub tags: Tags,
-    /// Its root volume's size in GiB, if larger than the parent's is wanted.
+    /// Size of the root volume in GiB, if larger than that of the parent.
     pub disk_gib: Option<u32>,
-    /// How old it may get before it is built again.
+    /// Maximum age before the next build.
     pub max_age: Option<SignedDuration>,
-    /// After how many builds on itself it starts from its origin again.
+    /// Number of builds on top of the previous version before a build starts from the origin again.
     pub rebase_after: u32,
-    /// The file it was read from.
+    /// Path of the file, relative to the repository.
     pub file: String,
 }
 
-/// What an image starts from.
+/// Origin of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A base image: a vendor AMI.
@@ -224,22 +225,22 @@ pub enum Origin {
     Parent(ImageName),
 }
 
-/// How a base image finds its vendor AMI: the newest available one that matches.
+/// Selection of a vendor AMI: the newest available one that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// By owner (account id or alias) and name pattern with `*` and `?`.
+    /// Owner (account ID or alias) and name pattern with `*` and `?`.
     Filter {
-        /// `136693071363`, `amazon`, `self`, …
+        /// Owner: `136693071363`, `amazon`, `self`, …
         owner: String,
-        /// Such as `debian-12-amd64-*`.
+        /// Name pattern, such as `debian-12-amd64-*`.
         name: String,
     },
-    /// By a public or own SSM parameter that holds an AMI id.
+    /// SSM parameter with an AMI ID.
     Parameter(String),
 }
 
 impl Image {
-    /// The parent's name, for a custom image.
+    /// Returns the name of the parent of a custom image.
     #[must_use]
     pub fn parent(&self) -> Option<&ImageName> {
         match &self.origin {
@@ -248,7 +249,7 @@ impl Image {
         }
     }
 
-    /// The first Ansible playbook it plays, if any.
+    /// Returns the first Ansible playbook of the image.
     #[must_use]
     pub fn plays(&self) -> Option<&str> {
         self.provision.iter().find_map(|p| match p {
@@ -259,7 +260,7 @@ impl Image {
 }
 
 impl Catalog {
-    /// The image and its ancestors, itself first, the base image last.
+    /// Returns the image and its ancestors, the base image last.
     #[must_use]
     pub fn lineage(&self, name: &ImageName) -> Vec<&Image> {
         let mut out = Vec::new();
@@ -271,7 +272,7 @@ impl Catalog {
         out
     }
 
-    /// Every control the image must pass: its ancestors' first, because a child must still pass them.
+    /// Returns the controls of the image, those of ancestors first.
     #[must_use]
     pub fn controls(&self, name: &ImageName) -> Vec<&Control> {
         self.images
@@ -282,27 +283,27 @@ impl Catalog {
             .collect()
     }
 
-    /// What the image's controls are reported under, in the order of the controls.
+    /// Returns the profiles of the image with their digests, in the order of the controls.
     #[must_use]
     pub fn profiles(&self, name: &ImageName) -> Vec<Profile> {
         let Some(image) = self.images.get(name) else {
             return Vec::new();
         };
-        let digested = |profile: &Arc<Profile>| {
+        let with_digest = |profile: &Arc<Profile>| {
             let own = image
                 .controls
                 .iter()
                 .map(|c| &**c)
                 .filter(|c| c.origin.name == profile.name);
             Profile {
-                sha256: profile.said(&own.collect::<Vec<_>>()),
+                sha256: profile.compute_digest(&own.collect::<Vec<_>>()),
                 ..(**profile).clone()
             }
         };
-        image.profiles.iter().map(digested).collect()
+        image.profiles.iter().map(with_digest).collect()
     }
 
-    /// Every image with its parents before it, otherwise by name.
+    /// Returns all images, parents first and then by name.
     #[must_use]
     pub fn parents_first(&self) -> Vec<&Image> {
         let mut all: Vec<(usize, &Image)> = self

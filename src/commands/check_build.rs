@@ -8,7 +8,7 @@ use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock as _;
-use crate::steps::check::{CheckRequest, run as collect_and_judge};
+use crate::steps::check::{CheckRequest, check_build_instance as collect_and_judge};
 use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
@@ -29,8 +29,8 @@ pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
     written
         .map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
     let now = SystemClock.now();
-    ui::say(&report.line(request.gate, now));
-    let bad = report.bad(request.gate, now);
+    ui::say(&report.summary(request.gate, now));
+    let bad = report.blocking_lines(request.gate, now);
     if bad.is_empty() {
         return Ok(0);
     }

@@ -44,7 +44,7 @@ pub(super) fn texts(files: &CatalogFiles, findings: &[Diagnostic]) -> BTreeMap<S
     let related = findings
         .iter()
         .filter_map(|f| f.related.as_ref().map(|(place, _)| &place.file));
-    let named = findings.iter().map(|f| &f.place.file).chain(related);
+    let named = findings.iter().map(|f| &f.span.file).chain(related);
     named
         .filter_map(|file| match files.get(file) {
             Lookup::Found(bytes) => Some((file.clone(), String::from_utf8(bytes).ok()?)),

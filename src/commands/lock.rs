@@ -9,7 +9,7 @@ use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
 use crate::catalog::Settings;
-use crate::engine::lock::{Held, Locks, Who};
+use crate::engine::lock::{HeldLocks, LockOwner, Locks};
 use crate::error::{Error, Kind, Result};
 use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
@@ -52,7 +52,7 @@ pub(super) struct Lock {
     /// The store that the locks are in.
     pub(super) store: Arc<dyn Store>,
     /// The locks; none where none are needed.
-    pub(super) held: Option<Arc<Held>>,
+    pub(super) held: Option<Arc<HeldLocks>>,
     /// The user's wish to stop: from here on it is asked for in order, so that the locks are given back.
     pub(super) interrupt: CancellationToken,
     stop: CancellationToken,
@@ -91,7 +91,7 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
             .identity(home)
             .await
             .map_err(gather::unreachable)?;
-        let who = Who {
+        let who = LockOwner {
             run: run.clone(),
             caller: identity.arn,
             host: host(),

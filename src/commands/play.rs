@@ -28,13 +28,13 @@ pub(super) async fn run(args: &Play) -> Result<u8> {
     let mut hear = |line: &str| {
         // Paths as the catalog has them, not those of the copies.
         let line = line.replace(&copies, "");
-        output.hear(&line, &job);
+        output.read_line(&line, &job);
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
     let played = ansible::play(&folder, &arguments(&job), &variables, &mut hear).await;
     let code = played.map_err(|e| failed("`ansible-playbook` can't be started".to_owned(), e))?;
-    match output.verdict(code, &job) {
+    match output.result(code, &job) {
         Ok(()) => Ok(0),
         Err(why) => {
             // The run reads this: Packer's own words for it would be that a script failed.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{context, gather, lock, report, run};
 use crate::cli::{InventoryArgs, Probe as Args};
+use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::model::Probe;
@@ -65,8 +66,10 @@ fn found(end: &ScopeEnd) -> Option<Probe> {
     let ScopeEnd::Done { outputs } = end else {
         return None;
     };
-    let probe = outputs.values().find_map(|o| o.get("probe"))?;
-    serde_json::from_value(probe.clone()).ok()
+    outputs.values().find_map(|output| match output {
+        StepOutput::Updates { probe, .. } => Some(probe.clone()),
+        _ => None,
+    })
 }
 
 fn rows(probe: &Probe) -> Vec<Vec<String>> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{context, gather, lock, report, run, unread};
 use crate::cli::{InventoryArgs, Restore};
+use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::Record;
@@ -78,14 +79,23 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
             continue;
         };
         for output in outputs.values() {
-            let given = output["permissions"].as_array().map_or(0, Vec::len);
+            let StepOutput::Restored {
+                state,
+                permissions,
+                lost,
+                ..
+            } = output
+            else {
+                continue;
+            };
+            let given = permissions.len();
             ui::say(&format!(
                 "{} {} is {} again, launchable by {given} others",
                 record.image,
                 record.version,
-                output["state"].as_str().unwrap_or("")
+                state.as_str()
             ));
-            if let Some(lost) = output["lost"].as_u64().filter(|n| *n > 0) {
+            if *lost > 0 {
                 ui::say(&format!(
                     "warning: {lost} of its launch permissions are recorded nowhere and are lost"
                 ));

@@ -10,16 +10,16 @@ use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{JournalFile, RunDirectory, SystemClock, program, working_directory};
 use crate::catalog::OnFailure;
-use crate::engine::event::{Event, Listener};
-use crate::engine::fence::{Fenced, Guard};
-use crate::engine::mirror::Mirror;
+use crate::engine::event::{Event, EventSink};
+use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Step};
 use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
-use crate::provision::ansible::OLDEST;
+use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
@@ -97,7 +97,7 @@ pub(super) async fn act(
                 )
                 .await?;
             let (catalog, run) = (settings.name.clone(), plan.run.clone());
-            Some(Arc::new(Mirror::start(
+            Some(Arc::new(JournalMirror::start(
                 Arc::clone(&journal),
                 Arc::clone(&store),
                 catalog,
@@ -110,7 +110,7 @@ pub(super) async fn act(
     let timer = Arc::new(super::timer::Timer::default());
     let engine = Engine {
         effects: match guard {
-            Some(guard) => Arc::new(Fenced {
+            Some(guard) => Arc::new(FencedEffects {
                 inner: steps,
                 guard,
             }),
@@ -118,7 +118,7 @@ pub(super) async fn act(
         },
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
-        listener: Arc::new(Both(
+        events: Arc::new(Both(
             Progress::new(crate::ui::fancy()),
             EventLog,
             Arc::clone(&timer),
@@ -232,7 +232,7 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
     let Some(image) = plan.steps.iter().find_map(plays) else {
         return Ok(());
     };
-    match ansible::version(&OLDEST).await {
+    match ansible::version(&MIN_VERSION).await {
         Ok(_) => Ok(()),
         Err(e) => {
             let needs = format!(
@@ -251,19 +251,19 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
 /// Terminal and log.
 struct Both(Progress, EventLog, Arc<super::timer::Timer>);
 
-impl Listener for Both {
-    fn hear(&self, event: &Event) {
-        self.0.hear(event);
-        self.1.hear(event);
-        self.2.hear(event);
+impl EventSink for Both {
+    fn on_event(&self, event: &Event) {
+        self.0.on_event(event);
+        self.1.on_event(event);
+        self.2.on_event(event);
     }
 }
 
 /// Events for `BAKELINE_LOG=debug`.
 struct EventLog;
 
-impl Listener for EventLog {
-    fn hear(&self, event: &Event) {
+impl EventSink for EventLog {
+    fn on_event(&self, event: &Event) {
         tracing::debug!(?event);
     }
 }

@@ -21,9 +21,8 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
             let first = findings
                 .iter()
                 .find(|f| f.severity == crate::diagnostic::Severity::Error);
-            let said = first.map_or_else(String::new, |f| {
-                format!(": {}: {}", f.place.file, f.message)
-            });
+            let said =
+                first.map_or_else(String::new, |f| format!(": {}: {}", f.span.file, f.message));
             Err(
                 Error::input(format!("the catalog at `{revision}` is not valid{said}"))
                     .hint("compare with a revision whose catalog is valid, or name the images"),

@@ -189,7 +189,7 @@ async fn built(
         let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else {
             continue;
         };
-        if !unfinished::names(&plan)
+        if !unfinished::built_ami_names(&plan)
             .iter()
             .any(|name| bare.contains(name))
         {
@@ -197,7 +197,7 @@ async fn built(
         }
         let all = keys.get(&run).map_or(&[][..], Vec::as_slice);
         let record = record(catalog, store, &run, all).await;
-        out.insert(run, unfinished::stays(&plan, &record));
+        out.insert(run, unfinished::retention_reasons(&plan, &record));
     }
     Ok(out)
 }

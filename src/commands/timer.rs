@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engine::event::{Event, Listener};
+use crate::engine::event::{Event, EventSink};
 
 /// Adds up.
 #[derive(Default)]
@@ -25,8 +25,8 @@ impl Timer {
     }
 }
 
-impl Listener for Timer {
-    fn hear(&self, event: &Event) {
+impl EventSink for Timer {
+    fn on_event(&self, event: &Event) {
         if let Event::StepSucceeded { scope, elapsed, .. } = event {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             *all.entry(scope.clone()).or_default() += *elapsed;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{context, lock};
 use crate::cli::Unlock;
-use crate::engine::lock::{LockState, Released};
+use crate::engine::lock::{LockState, UnlockResult};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::lock::Holder;
 use crate::model::EnvName;
@@ -41,7 +41,7 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     let mut rows = Vec::new();
     for environment in envs {
         let state = locks.state(&environment).await?;
-        let released = locks.unlock(&environment, &state, args.force).await? == Released::Yes;
+        let released = locks.unlock(&environment, &state, args.force).await? == UnlockResult::Yes;
         rows.push(Row {
             environment,
             state: word(&state),

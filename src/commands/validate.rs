@@ -10,7 +10,7 @@ use super::context;
 use crate::adapters::system::SystemClock;
 use crate::catalog::{self, Catalog, Image, codes};
 use crate::cli::Validate;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::error::{Error, Result};
 use crate::model::Tags;
 use crate::plan::Plan;
@@ -74,9 +74,7 @@ fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
                 "mend what it is about, ask {} for a later day, or remove it",
                 written.waiver.owner
             );
-            Diagnostic::error(codes::WAIVER, written.place.clone(), message)
-                .help(help)
-                .warning()
+            Diagnostic::warning(codes::WAIVER, written.span.clone(), message).help(help)
         })
 }
 
@@ -118,8 +116,8 @@ fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
             .get(&error.template)
             .map(|bytes| String::from_utf8_lossy(bytes));
         let place = match (error.at.clone(), text) {
-            (Some(span), Some(text)) => Place::of(error.template.clone(), &text, span),
-            _ => Place::file(error.template.clone()),
+            (Some(span), Some(text)) => Span::from_range(error.template.clone(), &text, span),
+            _ => Span::file(error.template.clone()),
         };
         Diagnostic::error("TPL001", place, error.message).help(help)
     };
@@ -144,7 +142,7 @@ fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> R
     match templates(catalog, images).first() {
         None => Ok(()),
         Some(finding) => {
-            let place = &finding.place;
+            let place = &finding.span;
             let at = if place.line > 0 {
                 format!(":{}:{}", place.line, place.column)
             } else {

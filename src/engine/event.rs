@@ -1,4 +1,4 @@
-//! Owns what a run says while it runs: the one contract with terminal, run directory and notifiers.
+//! Defines the events of a run, for the terminal, the run directory and the notifiers.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use super::outcome::{Outcome, ScopeEnd};
 use crate::model::RunId;
 use crate::plan::StepId;
 
-/// Something that happened.
+/// Event of a run.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The run begins.
+    /// Start of the run.
     RunStarted { run: RunId, scopes: usize },
-    /// A step begins.
+    /// Start of a step.
     StepStarted {
         scope: String,
         step: StepId,
         verb: &'static str,
     },
-    /// Something worth saying within a step.
+    /// Progress message of a step.
     Note { scope: String, text: String },
-    /// A step is done.
+    /// Success of a step.
     StepSucceeded {
         scope: String,
         step: StepId,
         elapsed: Duration,
     },
-    /// A step failed; its scope is undone next.
+    /// Failure of a step. Its scope is undone next.
     StepFailed {
         scope: String,
         step: StepId,
@@ -33,20 +33,20 @@ pub enum Event {
         error: String,
         elapsed: Duration,
     },
-    /// Something could not be taken back.
+    /// Failure to undo a step.
     UndoFailed {
         scope: String,
         step: StepId,
         error: String,
     },
-    /// A scope came to its end.
+    /// End of a scope.
     ScopeFinished { scope: String, end: ScopeEnd },
-    /// The run came to its end.
+    /// End of the run.
     RunFinished { outcome: Outcome },
 }
 
-/// Hears events. It can't fail and must not block.
-pub trait Listener: Send + Sync {
-    /// Called for each event, in order within a scope.
-    fn hear(&self, event: &Event);
+/// Receiver of events. It cannot fail and must not block.
+pub trait EventSink: Send + Sync {
+    /// Handles an event. Events of one scope arrive in order.
+    fn on_event(&self, event: &Event);
 }

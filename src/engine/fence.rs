@@ -1,72 +1,77 @@
-//! Owns the fence around a run's effects: what a run that lost its lock may still do, which is nothing.
+//! Blocks every effect once the run has lost its lock.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
-use super::{Effects, StepContext};
+use super::{Effects, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 
-/// Says whether this run may still change anything.
+/// Lock of a run, checked before each change.
 #[async_trait]
 pub trait Guard: Send + Sync {
-    /// Asked right before each change.
+    /// Checks the lock. Called directly before each change.
     ///
     /// # Errors
-    /// Why nothing may be changed any more; from then on always.
+    /// Fails with the reason once the lock is lost, and on every later call.
     async fn check(&self) -> Result<(), String>;
-    /// Why nothing may be changed any more, if that is so.
-    fn lost(&self) -> Option<String>;
-    /// Waits until nothing may be changed any more.
-    async fn until_lost(&self);
+    /// Returns the reason why the lock is lost, if it is.
+    fn lock_loss(&self) -> Option<String>;
+    /// Waits until the lock is lost.
+    async fn wait_for_lock_loss(&self);
 }
 
-/// Effects behind a fence: no step begins without the lock, and the engine hears of its loss.
-pub struct Fenced<E> {
-    /// The effects themselves; their ports are fenced too, call by call.
+/// Effects that run only while the run holds its lock.
+pub struct FencedEffects<E> {
+    /// Inner effects. Their ports check the lock too, before each call.
     pub inner: E,
-    /// The lock.
+    /// Lock of the run.
     pub guard: Arc<dyn Guard>,
 }
 
-/// The error of a run that lost its lock.
+/// Returns the error of a run that lost its lock.
 #[must_use]
-pub fn refused(why: &str) -> Error {
-    Error::new(Kind::Refused, why.to_owned())
+pub fn lock_lost_error(reason: &str) -> Error {
+    Error::new(Kind::Refused, reason.to_owned())
 }
 
 #[async_trait]
-impl<E: Effects> Effects for Fenced<E> {
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<Value>> {
-        self.guard.check().await.map_err(|why| refused(&why))?;
+impl<E: Effects> Effects for FencedEffects<E> {
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>> {
+        self.guard
+            .check()
+            .await
+            .map_err(|reason| lock_lost_error(&reason))?;
         self.inner.probe(step, context).await
     }
 
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<Value> {
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput> {
         self.inner.perform(step, context).await
     }
 
-    async fn keep(&self, scope: &str) -> Result<Vec<String>> {
-        self.inner.keep(scope).await
+    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
+        self.inner.keep_for_inspection(scope).await
     }
 
     async fn undo(
         &self,
         step: &Step,
-        output: Option<&Value>,
+        output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
-        self.guard.check().await.map_err(|why| refused(&why))?;
+        self.guard
+            .check()
+            .await
+            .map_err(|reason| lock_lost_error(&reason))?;
         self.inner.undo(step, output, context).await
     }
 
-    fn lost(&self) -> Option<String> {
-        self.guard.lost()
+    fn lock_loss(&self) -> Option<String> {
+        self.guard.lock_loss()
     }
 
-    async fn until_lost(&self) {
-        self.guard.until_lost().await;
+    async fn wait_for_lock_loss(&self) {
+        self.guard.wait_for_lock_loss().await;
     }
 }

@@ -1,4 +1,5 @@
-//! Owns the run's record: which transitions are legal, and the chain of hashes that shows a cut or changed line.
+//! Records the steps of a run. The lines are chained by hashes, which reveals a changed or missing
+//! line.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +11,27 @@ use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 use crate::plan::StepId;
 
-/// What is recorded of a step.
+/// Recorded phase of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// About to probe and perform.
+    /// The step is about to be probed and performed.
     Started,
-    /// Done, with its output.
+    /// The step succeeded, with its output.
     Succeeded,
-    /// Not done, with the error.
+    /// The step failed, with its error.
     Failed,
-    /// About to be taken back.
+    /// The step is about to be undone.
     UndoStarted,
-    /// Taken back.
+    /// The step is undone.
     Undone,
-    /// Could not be taken back: a person is needed.
+    /// The step could not be undone. Manual action is needed.
     UndoFailed,
 }
 
 impl Phase {
-    /// Whether `next` may follow `self`; a step's first record is `Started`.
-    fn allows(now: Option<Self>, next: Self) -> bool {
+    /// Returns whether `next` may follow `now`. The first phase of a step is `Started`.
+    fn is_allowed(now: Option<Self>, next: Self) -> bool {
         matches!(
             (now, next),
             (None, Self::Started)
@@ -46,26 +47,26 @@ impl Phase {
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// Counts from 1.
+pub struct JournalLine {
+    /// Number of the line, from 1.
     pub seq: u64,
-    /// When.
+    /// Time of the event.
     pub time: Timestamp,
-    /// Which step.
+    /// Step.
     pub step: StepId,
-    /// What happened.
+    /// Phase that the step reached.
     pub phase: Phase,
-    /// The output, the error or the action.
+    /// Output, error or action of the step.
     pub data: Value,
-    /// The hash of the line before, or zeros.
+    /// Hash of the previous line, or zeros.
     pub prev: String,
-    /// The hash of this line without this field.
+    /// Hash of this line without this field.
     #[serde(default)]
     pub hash: String,
 }
 
-impl Line {
-    fn seal(mut self) -> Self {
+impl JournalLine {
+    fn with_hash(mut self) -> Self {
         self.hash = String::new();
         let text = serde_json::to_string(&self).unwrap_or_default();
         self.hash = format!("{:x}", Sha256::digest(text.as_bytes()));
@@ -73,7 +74,7 @@ impl Line {
     }
 }
 
-/// Makes lines, each chained to the one before.
+/// Writer of chained journal lines.
 #[derive(Debug, Default)]
 pub struct Recorder {
     seq: u64,
@@ -82,11 +83,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Hands the next line as JSON to `write`. A line that can't be written did not happen: the next one takes its location
-    /// in the chain.
+    /// Passes the next line as JSON to `write`. If `write` fails, the line does not count: the next
+    /// one takes its place in the chain.
     ///
     /// # Errors
-    /// An illegal transition, which is a defect; what `write` said.
+    /// Fails if the phase may not follow the previous one, or if `write` fails.
     pub fn record(
         &mut self,
         (time, step, phase): (Timestamp, &StepId, Phase),
@@ -94,10 +95,12 @@ impl Recorder {
         write: impl FnOnce(&str) -> std::io::Result<()>,
     ) -> Result<()> {
         let now = self.phases.get(step).copied();
-        if !Phase::allows(now, phase) {
+        if !Phase::is_allowed(now, phase) {
             return Err(Error::new(
                 Kind::StepFailed,
-                format!("a defect: step {step} can't go from {now:?} to {phase:?}"),
+                format!(
+                    "internal error: step {step} cannot go from {now:?} to {phase:?}; please report this"
+                ),
             ));
         }
         let prev = if self.last.is_empty() {
@@ -105,7 +108,7 @@ impl Recorder {
         } else {
             self.last.clone()
         };
-        let line = Line {
+        let line = JournalLine {
             seq: self.seq + 1,
             time,
             step: step.clone(),
@@ -114,8 +117,8 @@ impl Recorder {
             prev,
             hash: String::new(),
         }
-        .seal();
-        let failed = || Error::new(Kind::StepFailed, "the run's journal can't be written");
+        .with_hash();
+        let failed = || Error::new(Kind::StepFailed, "the journal of the run cannot be written");
         let text = serde_json::to_string(&line).map_err(|e| failed().because(e))?;
         write(&text).map_err(|e| failed().because(e).hint("free disk space and run again"))?;
         self.phases.insert(step.clone(), phase);
@@ -124,20 +127,20 @@ impl Recorder {
     }
 }
 
-/// Reads a journal and proves its chain; a last line that was cut off is left out.
+/// Parses a journal and verifies its chain. An incomplete last line is ignored.
 ///
 /// # Errors
-/// The number of the first line that does not fit, and why.
-pub fn read(text: &str) -> Result<Vec<Line>> {
+/// Fails with the number of the first line that is not valid.
+pub fn read(text: &str) -> Result<Vec<JournalLine>> {
     let mut lines = Vec::new();
     let mut last = "0".repeat(64);
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    for (index, raw) in whole.lines().enumerate() {
-        let bad = |why: &str| Error::input(format!("journal line {}: {why}", index + 1));
-        let line: Line =
-            serde_json::from_str(raw).map_err(|e| bad("it is not a journal line").because(e))?;
-        if line.prev != last || line.clone().seal().hash != line.hash {
-            return Err(bad("its hash does not fit: the file was changed"));
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    for (index, raw) in complete.lines().enumerate() {
+        let invalid = |why: &str| Error::input(format!("journal line {}: {why}", index + 1));
+        let line: JournalLine =
+            serde_json::from_str(raw).map_err(|e| invalid("not a journal line").because(e))?;
+        if line.prev != last || line.clone().with_hash().hash != line.hash {
+            return Err(invalid("the hash does not match; the file was changed"));
         }
         last.clone_from(&line.hash);
         lines.push(line);
@@ -149,7 +152,7 @@ pub fn read(text: &str) -> Result<Vec<Line>> {
 mod tests {
     use super::*;
 
-    fn three() -> Vec<String> {
+    fn three_lines() -> Vec<String> {
         let mut recorder = Recorder::default();
         let time: Timestamp = "2026-11-22T12:00:00Z".parse().expect("time");
         let step = StepId("jdk/build".to_owned());
@@ -158,7 +161,7 @@ mod tests {
             let full = recorder.record((time, &step, phase), &Value::Null, |_| {
                 Err(std::io::Error::other("full"))
             });
-            assert!(full.is_err(), "a line that is not written does not count");
+            assert!(full.is_err(), "an unwritten line does not count");
             let write = |line: &str| {
                 lines.push(line.to_owned());
                 Ok(())
@@ -171,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_shows_any_change_and_forgives_a_cut_last_line() {
-        let lines = three();
+    fn parse_detects_changes_and_ignores_incomplete_last_line() {
+        let lines = three_lines();
         let text = lines.join("\n") + "\n";
-        assert_eq!(read(&text).expect("whole").len(), 3);
+        assert_eq!(read(&text).expect("complete").len(), 3);
         assert_eq!(read(&text[..text.len() - 5]).expect("cut").len(), 2);
         assert!(
             read(&text.replace("\"n\":1", "\"n\":2")).is_err(),
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn illegal_transitions_are_refused() {
+    fn record_rejects_illegal_transitions() {
         let mut recorder = Recorder::default();
         let (time, step) = (Timestamp::UNIX_EPOCH, StepId("a/b".to_owned()));
         let mut record = |phase| {

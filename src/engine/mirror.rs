@@ -1,4 +1,5 @@
-//! Owns the journal's mirror in the store: the file stays the authority, and a store that fails is said once.
+//! Copies the journal to the store. The local file is authoritative. A store that fails is reported
+//! once, at the end of the run.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,25 +11,25 @@ use crate::evidence::keys;
 use crate::model::{CatalogName, RunId};
 use crate::ports::{Clock, Journal, Store, StoreError};
 
-/// How long the end of a run waits for lines that are still on their way.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait, at the end of a run, for lines that are not yet in the store.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A journal whose lines are also written to the store, in the background.
-pub struct Mirror {
+/// Journal whose lines are also written to the store, in the background.
+pub struct JournalMirror {
     file: Arc<dyn Journal>,
     lines: Mutex<Option<mpsc::UnboundedSender<String>>>,
-    writer: Mutex<Option<JoinHandle<Missing>>>,
+    writer: Mutex<Option<JoinHandle<MissingLines>>>,
 }
 
-/// What did not get into the store.
+/// Lines that did not reach the store.
 #[derive(Debug, Default)]
-struct Missing {
+struct MissingLines {
     lines: u64,
     first: Option<StoreError>,
 }
 
-impl Mirror {
-    /// Starts the mirror of one run's journal.
+impl JournalMirror {
+    /// Starts copying the journal of one run.
     #[must_use]
     pub fn start(
         file: Arc<dyn Journal>,
@@ -38,7 +39,7 @@ impl Mirror {
     ) -> Self {
         let (sender, mut lines) = mpsc::unbounded_channel::<String>();
         let writer = tokio::spawn(async move {
-            let (mut seq, mut missing) = (0, Missing::default());
+            let (mut seq, mut missing) = (0, MissingLines::default());
             while let Some(line) = lines.recv().await {
                 seq += 1;
                 if let Err(error) = store
@@ -58,7 +59,7 @@ impl Mirror {
         }
     }
 
-    /// Waits for the lines on their way; what is missing in the store, in words, if anything.
+    /// Waits for the pending lines. Returns a warning if lines are missing in the store.
     pub async fn finish(&self, clock: &dyn Clock) -> Option<String> {
         *self
             .lines
@@ -71,19 +72,21 @@ impl Mirror {
             .take()?;
         tokio::select! {
             written = writer => match written {
-                Ok(Missing { lines: 0, .. }) => None,
-                Ok(Missing { lines, first }) => {
+                Ok(MissingLines { lines: 0, .. }) => None,
+                Ok(MissingLines { lines, first }) => {
                     let why = first.map_or_else(String::new, |e| format!(": {e}"));
-                    Some(format!("{lines} lines of the journal are not in the store{why}"))
+                    Some(format!("{lines} journal lines are missing in the store{why}"))
                 }
-                Err(e) => Some(format!("the journal's mirror broke off: {e}")),
+                Err(e) => Some(format!("copying the journal to the store failed: {e}")),
             },
-            () = clock.sleep(PATIENCE) => Some("the store takes the journal too slowly; its end is missing there".to_owned()),
+            () = clock.sleep(FINISH_TIMEOUT) => {
+                Some("the store is too slow; the end of the journal is missing there".to_owned())
+            }
         }
     }
 }
 
-impl Journal for Mirror {
+impl Journal for JournalMirror {
     fn append(&self, line: &str) -> std::io::Result<()> {
         self.file.append(line)?;
         if let Some(lines) = &*self
@@ -91,7 +94,7 @@ impl Journal for Mirror {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
         {
-            let _heard = lines.send(format!("{line}\n"));
+            let _sent = lines.send(format!("{line}\n"));
         }
         Ok(())
     }
@@ -106,7 +109,7 @@ mod tests {
     use crate::adapters::system::SystemClock;
 
     #[tokio::test]
-    async fn the_store_gets_what_the_file_got_and_a_store_that_fails_is_said_at_the_end() {
+    async fn mirror_copies_lines_and_reports_store_failure() {
         for broken in [false, true] {
             let (file, store) = (
                 Arc::new(MemoryJournal::default()),
@@ -114,25 +117,21 @@ mod tests {
             );
             store.read_only.store(broken, Ordering::SeqCst);
             *file.room.lock().expect("no panic") = Some(3);
-            let mirror = Mirror::start(
+            let mirror = JournalMirror::start(
                 Arc::clone(&file) as _,
                 Arc::clone(&store) as _,
                 "acme".into(),
                 "run1".into(),
             );
             let kept = ["a", "b", "c", "d"].map(|line| mirror.append(line).is_ok());
-            assert_eq!(
-                kept,
-                [true, true, true, false],
-                "the file decides, whatever the store does"
-            );
+            assert_eq!(kept, [true, true, true, false], "only the file decides");
             let missing = mirror.finish(&SystemClock).await;
             let objects = store.objects.lock().expect("no panic").clone();
             if broken {
                 assert!(
                     missing
-                        .expect("said")
-                        .starts_with("3 lines of the journal are not in the store")
+                        .expect("a warning")
+                        .starts_with("3 journal lines are missing in the store")
                 );
                 continue;
             }

@@ -1,4 +1,7 @@
-//! Owns running a plan: scopes in parallel where the DAG allows, each step probed, journalled, cancellable, undone on failure.
+//! Runs a plan.
+//!
+//! Scopes run in parallel where the graph allows it. Each step is probed, journaled, cancellable,
+//! and undone when its scope fails.
 
 pub mod event;
 pub mod fence;
@@ -6,6 +9,7 @@ pub mod journal;
 pub mod lock;
 pub mod mirror;
 pub mod outcome;
+mod output;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -16,87 +20,86 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::OnFailure;
 use crate::error::Result;
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Plan, Step};
 use crate::ports::{Clock, Journal};
-use event::{Event, Listener};
+use event::{Event, EventSink};
 use journal::Recorder;
 use outcome::{Outcome, ScopeEnd};
+pub use output::{MovedAmi, Outputs, StepOutput};
 
-/// What the steps before have made, by step.
-pub type Outputs = BTreeMap<StepId, Value>;
-
-/// What a step's effects may use while they run.
+/// Inputs of a running step.
 pub struct StepContext<'e> {
-    /// The outputs of the steps before.
+    /// Outputs of the earlier steps.
     pub outputs: Outputs,
-    /// Ends the step early; the step then cleans up what it can and fails.
+    /// Token that ends the step early. The step then cleans up what it can and fails.
     pub cancel: CancellationToken,
-    /// Says what goes on within the step.
+    /// Function that reports progress within the step.
     pub note: &'e (dyn Fn(&str) + Send + Sync),
 }
 
-/// The effects behind the steps. Every method is idempotent.
+/// Effects of the steps. Every method is idempotent.
 #[async_trait]
 pub trait Effects: Send + Sync {
-    /// The output, when the step's effect is there already.
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<Value>>;
-    /// Brings the effect about.
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<Value>;
-    /// Leaves what a failed scope has instead of taking it back: one line for people about each thing, and how to get in.
-    async fn keep(&self, _scope: &str) -> Result<Vec<String>> {
+    /// Returns the output if the effect of the step exists already.
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>>;
+    /// Performs the effect.
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
+    /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
+    /// with the command to log in.
+    async fn keep_for_inspection(&self, _scope: &str) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
-    /// Takes it back, also when it was only half done (`output` is then absent).
+    /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
     async fn undo(
         &self,
         step: &Step,
-        output: Option<&Value>,
+        output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()>;
-    /// Why nothing may be changed any more, not even back: the run lost its lock.
-    fn lost(&self) -> Option<String> {
+    /// Returns the reason why the run lost its lock, if it did. No change is allowed after that,
+    /// not even an undo.
+    fn lock_loss(&self) -> Option<String> {
         None
     }
-    /// Waits until that is so.
-    async fn until_lost(&self) {
+    /// Waits until the lock is lost.
+    async fn wait_for_lock_loss(&self) {
         std::future::pending().await
     }
 }
 
-/// How to run a plan.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many scopes run at the same time.
+    /// Largest number of scopes that run at the same time.
     pub jobs: usize,
-    /// What a failed scope does to the others.
+    /// Effect of a failed scope on the other scopes.
     pub on_failure: OnFailure,
-    /// Whether what fails is left for a person to look at.
+    /// True to keep failed resources for inspection.
     pub keep_failed: bool,
-    /// The user's wish to stop.
+    /// Token that is cancelled when the user interrupts the run.
     pub interrupt: CancellationToken,
 }
 
-/// Everything a run needs from outside.
+/// Runner of plans, with everything that it needs from outside.
 #[derive(Clone)]
 pub struct Engine {
-    /// The effects.
+    /// Effects of the steps.
     pub effects: Arc<dyn Effects>,
-    /// The record.
+    /// Journal of the run.
     pub journal: Arc<dyn Journal>,
-    /// The clock.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Who hears of events.
-    pub listener: Arc<dyn Listener>,
+    /// Receiver of the events.
+    pub events: Arc<dyn EventSink>,
 }
 
-/// What the tasks of one run share.
+/// State that the tasks of one run share.
 struct Shared {
     engine: Engine,
     recorder: Mutex<Recorder>,
@@ -106,21 +109,21 @@ struct Shared {
 }
 
 impl Engine {
-    /// Runs a plan to its end, whatever the end is.
+    /// Runs a plan until every scope has ended.
     pub async fn run(&self, plan: &Plan, options: &Options) -> Outcome {
         let started = self.clock.now();
         let shared = Arc::new(Shared {
             engine: self.clone(),
             recorder: Mutex::new(Recorder::default()),
-            outputs: Mutex::new(Outputs::new()),
+            outputs: Mutex::new(Outputs::default()),
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
         });
-        self.listener.hear(&Event::RunStarted {
+        self.events.on_event(&Event::RunStarted {
             run: plan.run.clone(),
             scopes: plan.scopes().len(),
         });
-        let ends = self.walk(plan, options, &shared).await;
+        let ends = self.run_scopes(plan, options, &shared).await;
         let interrupted = options.interrupt.is_cancelled();
         let outcome = Outcome {
             run: plan.run.clone(),
@@ -129,13 +132,13 @@ impl Engine {
             interrupted,
             scopes: ends,
         };
-        self.listener.hear(&Event::RunFinished {
+        self.events.on_event(&Event::RunFinished {
             outcome: outcome.clone(),
         });
         outcome
     }
 
-    async fn walk(
+    async fn run_scopes(
         &self,
         plan: &Plan,
         options: &Options,
@@ -173,19 +176,20 @@ impl Engine {
                         if end.is_failure() && options.on_failure == OnFailure::Stop && !Plan::is_aside(&scope) {
                             shared.cancel.cancel();
                         }
-                        self.listener.hear(&Event::ScopeFinished { scope: scope.clone(), end: end.clone() });
+                        self.events.on_event(&Event::ScopeFinished { scope: scope.clone(), end: end.clone() });
                         ends.insert(scope, end);
                     }
                 },
                 () = options.interrupt.cancelled(), if !shared.cancel.is_cancelled() => shared.cancel.cancel(),
-                () = self.effects.until_lost(), if !shared.cancel.is_cancelled() => shared.cancel.cancel(),
+                () = self.effects.wait_for_lock_loss(), if !shared.cancel.is_cancelled() => shared.cancel.cancel(),
             }
         }
         ends
     }
 }
 
-/// The scopes that run; names are kept beside the tasks, because a task that panics can't say its own.
+/// Running scopes. Names are stored separately because a task that panics cannot report its own
+/// name.
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<ScopeEnd>,
@@ -201,7 +205,7 @@ impl Running {
     async fn next(&mut self) -> Option<(String, ScopeEnd)> {
         let (id, end) = match self.tasks.join_next_with_id().await? {
             Ok(ended) => ended,
-            Err(e) => (e.id(), ScopeEnd::panicked(&e.to_string())),
+            Err(e) => (e.id(), ScopeEnd::from_panic(&e.to_string())),
         };
         let name = self
             .names
@@ -213,7 +217,8 @@ impl Running {
     }
 }
 
-/// Starts every waiting scope whose needs are done; gives up those whose needs failed or that a cancel keeps back.
+/// Starts every waiting scope whose dependencies are done. Skips those whose dependencies failed,
+/// and all of them after a cancellation.
 fn start_ready(
     waiting: &mut Vec<(String, Vec<String>)>,
     ends: &mut BTreeMap<String, ScopeEnd>,
@@ -242,7 +247,7 @@ fn start_ready(
                 ends.insert(
                     name,
                     ScopeEnd::NotStarted {
-                        because: "the line was stopped".to_owned(),
+                        because: "skipped: the run was cancelled".to_owned(),
                     },
                 );
                 changed = true;
@@ -254,10 +259,9 @@ fn start_ready(
                     .cloned()
                     .collect();
                 let (shared, permits) = (Arc::clone(shared), Arc::clone(permits));
-                running.start(
-                    name,
-                    async move { scope::run(&shared, &steps, &permits).await },
-                );
+                running.start(name, async move {
+                    scope::run_scope(&shared, &steps, &permits).await
+                });
             } else {
                 still.push((name, needs));
             }
@@ -266,7 +270,7 @@ fn start_ready(
     }
 }
 
-/// Rounds to milliseconds, which is all a reader wants.
-fn rounded(time: Duration) -> Duration {
+/// Rounds a duration to milliseconds.
+fn round_to_millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

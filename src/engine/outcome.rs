@@ -1,74 +1,75 @@
-//! Owns what a run came to, scope by scope, and the exit code that follows.
+//! Defines the outcome of a run, scope by scope, and the exit code that follows.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::output::StepOutput;
 use crate::error::Kind;
 use crate::model::{RunId, Timestamp};
 
-/// How one scope ended.
+/// End of a scope.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeEnd {
     /// Every step succeeded.
     Done {
-        /// The outputs by step.
-        outputs: BTreeMap<String, Value>,
+        /// Outputs by step.
+        outputs: BTreeMap<String, StepOutput>,
     },
-    /// A step failed; everything was taken back.
+    /// A step failed. Everything was undone.
     Failed {
-        /// The step.
+        /// Failed step.
         step: String,
-        /// What it was doing.
+        /// Description of the failed step.
         verb: String,
-        /// What kind of failure.
+        /// Kind of the failure.
         #[serde(skip)]
         kind: Kind,
-        /// Why.
+        /// Error message.
         error: String,
-        /// What to do next.
+        /// Next actions.
         hints: Vec<String>,
     },
-    /// Stopped because another failed or the user asked; everything was taken back.
+    /// The scope was cancelled because another one failed or the user interrupted the run.
+    /// Everything was undone.
     Cancelled {
-        /// The step it was at.
+        /// Step that was running.
         step: String,
     },
-    /// Never begun.
+    /// The scope did not start.
     NotStarted {
-        /// Why.
+        /// Reason.
         because: String,
     },
-    /// A step failed and something could not be taken back.
+    /// A step failed and at least one undo failed.
     Stuck {
-        /// The step.
+        /// Failed step.
         step: String,
-        /// What it was doing.
+        /// Description of the failed step.
         verb: String,
-        /// Why it failed.
+        /// Error message.
         error: String,
-        /// What is left, and why.
+        /// Resources that remain, and why.
         left: Vec<String>,
     },
 }
 
 impl ScopeEnd {
-    /// Whether everything succeeded.
+    /// Returns whether every step succeeded.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })
     }
 
-    /// Whether it stops the line.
+    /// Returns whether the scope failed. A failure may cancel the other scopes.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::Stuck { .. })
     }
 
-    pub(super) fn panicked(error: &str) -> Self {
-        let text = format!("a defect in bakeline: {error}");
+    pub(super) fn from_panic(error: &str) -> Self {
+        let text = format!("internal error: {error}; please report this");
         Self::Stuck {
             step: "?".to_owned(),
             verb: "?".to_owned(),
@@ -86,23 +87,23 @@ impl ScopeEnd {
     }
 }
 
-/// What a run came to.
+/// Outcome of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
-    /// The run.
+    /// ID of the run.
     pub run: RunId,
-    /// When it began.
+    /// Start time.
     pub started: Timestamp,
-    /// When it ended.
+    /// End time.
     pub ended: Timestamp,
-    /// Whether the user stopped it.
+    /// True if the user interrupted the run.
     pub interrupted: bool,
-    /// Each scope's end.
+    /// End of each scope.
     pub scopes: BTreeMap<String, ScopeEnd>,
 }
 
 impl Outcome {
-    /// The worst kind of failure, or none.
+    /// Returns the worst kind of failure, if there is one.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         let unfinished = self.scopes.values().any(|e| !e.is_done());

@@ -1,4 +1,4 @@
-//! Owns one scope of a run: its steps in order, and the way back when one fails.
+//! Runs one scope: its steps in order, and their undo when one fails.
 
 use std::time::Duration;
 
@@ -9,36 +9,39 @@ use tokio_util::sync::CancellationToken;
 use super::event::Event;
 use super::journal::Phase;
 use super::outcome::ScopeEnd;
-use super::{Shared, StepContext, rounded};
+use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Action, Step};
 
-/// Runs the steps; on failure undoes, newest first, what was done.
-pub(super) async fn run(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
+/// Runs the steps in order. After a failure, undoes the finished steps, newest first.
+pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
     let permit = tokio::select! {
         permit = permits.acquire() => permit,
-        () = shared.cancel.cancelled() => return ScopeEnd::NotStarted { because: "the line was stopped".to_owned() },
+        () = shared.cancel.cancelled() => {
+            let because = "skipped: the run was cancelled".to_owned();
+            return ScopeEnd::NotStarted { because };
+        }
     };
-    let mut done: Vec<(&Step, Option<Value>)> = Vec::new();
+    let mut done: Vec<(&Step, Option<StepOutput>)> = Vec::new();
     for step in steps {
         if shared.cancel.is_cancelled() {
             let error = Error::new(Kind::Interrupted, "cancelled before this step");
-            return unwind(shared, step, error, done).await;
+            return fail_scope(shared, step, error, done).await;
         }
-        // What is not in the journal is not begun, and so needs no way back.
-        if let Err(error) = record(
+        // A step that is not in the journal has not started and needs no undo.
+        if let Err(error) = record_phase(
             shared,
             step,
             Phase::Started,
             &json!({ "action": step.action, "reason": step.reason }),
         ) {
-            return unwind(shared, step, error, done).await;
+            return fail_scope(shared, step, error, done).await;
         }
-        match forward(shared, step).await {
+        match run_step(shared, step).await {
             Ok(output) => done.push((step, Some(output))),
             Err(error) => {
                 done.push((step, None));
-                return unwind(shared, step, error, done).await;
+                return fail_scope(shared, step, error, done).await;
             }
         }
     }
@@ -50,9 +53,9 @@ pub(super) async fn run(shared: &Shared, steps: &[Step], permits: &Semaphore) ->
     ScopeEnd::Done { outputs }
 }
 
-async fn forward(shared: &Shared, step: &Step) -> Result<Value> {
-    let begun = shared.engine.clock.now();
-    hear(
+async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
+    let started = shared.engine.clock.now();
+    emit(
         shared,
         Event::StepStarted {
             scope: step.scope.clone(),
@@ -60,9 +63,9 @@ async fn forward(shared: &Shared, step: &Step) -> Result<Value> {
             verb: step.action.verb(),
         },
     );
-    let note = notes(shared, step);
+    let note = note_function(shared, step);
     let context = StepContext {
-        outputs: outputs(shared),
+        outputs: current_outputs(shared),
         cancel: shared.cancel.clone(),
         note: &note,
     };
@@ -71,12 +74,12 @@ async fn forward(shared: &Shared, step: &Step) -> Result<Value> {
         Ok(None) => shared.engine.effects.perform(step, &context).await,
         Err(error) => Err(error),
     };
-    let elapsed = since(shared, begun);
+    let elapsed = elapsed_since(shared, started);
     match result {
         Ok(output) => {
-            record(shared, step, Phase::Succeeded, &output)?;
-            lock(&shared.outputs).insert(step.id.clone(), output.clone());
-            hear(
+            record_phase(shared, step, Phase::Succeeded, &output.to_json())?;
+            lock_mutex(&shared.outputs).insert(step.id.clone(), output.clone());
+            emit(
                 shared,
                 Event::StepSucceeded {
                     scope: step.scope.clone(),
@@ -87,15 +90,15 @@ async fn forward(shared: &Shared, step: &Step) -> Result<Value> {
             Ok(output)
         }
         Err(error) => {
-            // The step's own error says more than a journal that can't be written.
-            let _journalled = record(
+            // The step's own error is more useful than an error of the journal.
+            let _journalled = record_phase(
                 shared,
                 step,
                 Phase::Failed,
                 &json!({ "error": error.one_line() }),
             );
             let (scope, text) = (step.scope.clone(), error.one_line());
-            hear(
+            emit(
                 shared,
                 Event::StepFailed {
                     scope,
@@ -110,19 +113,20 @@ async fn forward(shared: &Shared, step: &Step) -> Result<Value> {
     }
 }
 
-/// Undoes what was done, newest first; goes on when one undo fails, because the others may still work. Without the lock
-/// nothing is undone: another run may be at work on the same things.
-async fn unwind(
+/// Undoes the steps of a failed scope and returns its end.
+///
+/// Nothing is undone without the lock, because another run may be changing the same resources.
+async fn fail_scope(
     shared: &Shared,
     failed: &Step,
     error: Error,
-    done: Vec<(&Step, Option<Value>)>,
+    done: Vec<(&Step, Option<StepOutput>)>,
 ) -> ScopeEnd {
-    if let Some(end) = keep(shared, failed, &error).await {
+    if let Some(end) = keep_for_inspection(shared, failed, &error).await {
         return end;
     }
-    let (stuck, left) = take_back(shared, &done).await;
-    let lost = shared.engine.effects.lost();
+    let (stuck, left) = rollback_steps(shared, &done).await;
+    let lost = shared.engine.effects.lock_loss();
     let cancelled = error.kind == Kind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
     let (step, verb, kind) = (
@@ -143,11 +147,11 @@ async fn unwind(
     let fenced = !left.is_empty();
     if fenced {
         hints.push(format!(
-            "not taken back, because another run may be at work: {}",
+            "not undone, because another run may be changing the same resources: {}",
             left.join(", ")
         ));
         hints.push(
-            "what is left carries bakeline:run and bakeline:expires; `bakeline sweep` finds it"
+            "the remaining resources have the tags bakeline:run and bakeline:expires; remove them with `bakeline sweep`"
                 .to_owned(),
         );
     }
@@ -180,9 +184,9 @@ async fn unwind(
     }
 }
 
-/// Whether a step is of those that leave something to look at: a build, a boot, or a check. What fails later has begun to be
-/// found, and half of that is left to nobody.
-fn looked_at(action: &Action) -> bool {
+/// Returns whether a failed step leaves something to inspect: a build, a boot, or a check. A later
+/// failure may leave a partly published AMI, which is never kept.
+fn is_inspectable(action: &Action) -> bool {
     matches!(
         action,
         Action::Build { .. }
@@ -192,27 +196,31 @@ fn looked_at(action: &Action) -> bool {
     )
 }
 
-/// Leaves what failed for a person to look at, where that was asked for and there is something.
-async fn keep(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
+/// Keeps the resources of a failed scope if `--keep-failed` is set and there are any.
+async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
     let wanted = shared.keep_failed && matches!(error.kind, Kind::ChecksFailed | Kind::StepFailed);
-    if !wanted || !looked_at(&failed.action) || shared.cancel.is_cancelled() {
+    if !wanted || !is_inspectable(&failed.action) || shared.cancel.is_cancelled() {
         return None;
     }
-    let kept = shared.engine.effects.keep(&failed.scope).await;
-    let words = kept.unwrap_or_else(|e| {
+    let kept = shared
+        .engine
+        .effects
+        .keep_for_inspection(&failed.scope)
+        .await;
+    let lines = kept.unwrap_or_else(|e| {
         vec![format!(
-            "what is left could not be listed: {}",
+            "the remaining resources could not be listed: {}",
             e.one_line()
         )]
     });
-    if words.is_empty() {
+    if lines.is_empty() {
         return None;
     }
     let hints = error
         .hints()
         .into_iter()
         .map(str::to_owned)
-        .chain(words)
+        .chain(lines)
         .collect();
     let (step, verb) = (failed.id.to_string(), failed.action.verb().to_owned());
     Some(ScopeEnd::Failed {
@@ -224,12 +232,16 @@ async fn keep(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd>
     })
 }
 
-/// Undoes every step; what could not be undone, and what was left for want of the lock.
-async fn take_back(shared: &Shared, done: &[(&Step, Option<Value>)]) -> (Vec<String>, Vec<String>) {
+/// Undoes every step, newest first, and continues after a failed undo. Returns the steps that could
+/// not be undone, and those left because the lock was lost.
+async fn rollback_steps(
+    shared: &Shared,
+    done: &[(&Step, Option<StepOutput>)],
+) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
     for (step, output) in done.iter().rev() {
-        let lost = || shared.engine.effects.lost().is_some();
+        let lost = || shared.engine.effects.lock_loss().is_some();
         if lost() {
             left.push(step.id.to_string());
             continue;
@@ -237,21 +249,21 @@ async fn take_back(shared: &Shared, done: &[(&Step, Option<Value>)]) -> (Vec<Str
         if let Some(moved) =
             moved.filter(|_| matches!(step.action, Action::Build { .. } | Action::Copy { .. }))
         {
-            // What may still be current must not go.
+            // An AMI that may still be current must not be deregistered.
             stuck.push(format!(
-                "{}: left as it is, because {} could not be taken back",
+                "{}: not removed, because {} could not be undone",
                 step.id, moved.id
             ));
             continue;
         }
-        match undo(shared, step, output.as_ref()).await {
+        match undo_step(shared, step, output.as_ref()).await {
             Ok(()) => {}
             Err(_) if lost() => left.push(step.id.to_string()),
             Err(e) => {
                 moved =
                     moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(*step));
                 let error = e.one_line();
-                hear(
+                emit(
                     shared,
                     Event::UndoFailed {
                         scope: step.scope.clone(),
@@ -267,40 +279,40 @@ async fn take_back(shared: &Shared, done: &[(&Step, Option<Value>)]) -> (Vec<Str
     (stuck, left)
 }
 
-async fn undo(shared: &Shared, step: &Step, output: Option<&Value>) -> Result<()> {
-    let note = notes(shared, step);
-    // The way back is not cancelled: a half-undone inventory is what nobody wants.
+async fn undo_step(shared: &Shared, step: &Step, output: Option<&StepOutput>) -> Result<()> {
+    let note = note_function(shared, step);
+    // An undo is never cancelled: it would leave a partly undone scope.
     let context = StepContext {
-        outputs: outputs(shared),
+        outputs: current_outputs(shared),
         cancel: CancellationToken::new(),
         note: &note,
     };
-    let journalled = record(shared, step, Phase::UndoStarted, &json!({}));
+    let journalled = record_phase(shared, step, Phase::UndoStarted, &json!({}));
     let undone = shared.engine.effects.undo(step, output, &context).await;
     let (phase, text) = match &undone {
         Ok(()) => (Phase::Undone, json!({})),
         Err(e) => (Phase::UndoFailed, json!({ "error": e.one_line() })),
     };
-    // What was taken back is clean, whether the journal could hold it or not.
-    let _journalled = journalled.and_then(|()| record(shared, step, phase, &text));
+    // The effect is undone even if the journal cannot record it.
+    let _journalled = journalled.and_then(|()| record_phase(shared, step, phase, &text));
     undone
 }
 
-fn record(shared: &Shared, step: &Step, phase: Phase, data: &Value) -> Result<()> {
-    // The lock is held until the line is written: lines of scopes side by side must not overtake each other.
-    let mut recorder = lock(&shared.recorder);
+fn record_phase(shared: &Shared, step: &Step, phase: Phase, data: &Value) -> Result<()> {
+    // The mutex is held until the line is written, so that lines of parallel scopes stay in order.
+    let mut recorder = lock_mutex(&shared.recorder);
     recorder.record((shared.engine.clock.now(), &step.id, phase), data, |line| {
         shared.engine.journal.append(line)
     })
 }
 
-fn hear(shared: &Shared, event: Event) {
-    shared.engine.listener.hear(&event);
+fn emit(shared: &Shared, event: Event) {
+    shared.engine.events.on_event(&event);
 }
 
-fn notes<'s>(shared: &'s Shared, step: &'s Step) -> impl Fn(&str) + Send + Sync + 's {
+fn note_function<'s>(shared: &'s Shared, step: &'s Step) -> impl Fn(&str) + Send + Sync + 's {
     move |text| {
-        hear(
+        emit(
             shared,
             Event::Note {
                 scope: step.scope.clone(),
@@ -310,15 +322,15 @@ fn notes<'s>(shared: &'s Shared, step: &'s Step) -> impl Fn(&str) + Send + Sync 
     }
 }
 
-fn outputs(shared: &Shared) -> super::Outputs {
-    lock(&shared.outputs).clone()
+fn current_outputs(shared: &Shared) -> super::Outputs {
+    lock_mutex(&shared.outputs).clone()
 }
 
-fn since(shared: &Shared, begun: crate::model::Timestamp) -> Duration {
-    rounded(Duration::try_from(shared.engine.clock.now() - begun).unwrap_or_default())
+fn elapsed_since(shared: &Shared, started: crate::model::Timestamp) -> Duration {
+    round_to_millis(Duration::try_from(shared.engine.clock.now() - started).unwrap_or_default())
 }
 
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

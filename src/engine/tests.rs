@@ -1,24 +1,23 @@
-//! Owns the tests of the engine alone, on effects that only record: order, limits, panics, and nothing outside the plan.
+//! Tests the engine with recording effects: order, limits, panics, and that only planned steps run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::event::{Event, Listener};
+use super::event::{Event, EventSink};
 use super::outcome::{Outcome, ScopeEnd};
-use super::{Effects, Engine, Options, StepContext, journal};
+use super::{Effects, Engine, Options, StepContext, StepOutput, journal};
 use crate::adapters::fake::{FakeClock, MemoryJournal};
 use crate::catalog::OnFailure;
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, Region, RunId, Timestamp};
 use crate::plan::{Action, AmiRef, Plan, Step, StepId};
 
-/// What the effects do instead of their work.
+/// Behavior of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trick {
+enum Behavior {
     Found,
     Fail(Kind),
     FailUndo,
@@ -26,65 +25,66 @@ enum Trick {
 }
 
 #[derive(Default)]
-struct Recording {
-    tricks: BTreeMap<&'static str, Trick>,
+struct RecordingEffects {
+    behaviors: BTreeMap<&'static str, Behavior>,
     done: Mutex<Vec<String>>,
     now: Mutex<(BTreeSet<String>, usize)>,
 }
 
-impl Recording {
-    fn note(&self, what: &str, step: &Step) {
+impl RecordingEffects {
+    fn note(&self, verb: &str, step: &Step) {
         self.done
             .lock()
             .expect("no panic")
-            .push(format!("{what} {}", step.id));
+            .push(format!("{verb} {}", step.id));
     }
 }
 
 #[async_trait]
-impl Effects for Recording {
-    async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<Value>> {
-        let found = self.tricks.get(step.id.0.as_str()) == Some(&Trick::Found);
-        Ok(found.then(|| json!({ "found": true })))
+impl Effects for RecordingEffects {
+    async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<StepOutput>> {
+        let found = self.behaviors.get(step.id.0.as_str()) == Some(&Behavior::Found);
+        Ok(found.then(|| StepOutput::Deleted { deleted: None }))
     }
 
-    async fn perform(&self, step: &Step, _: &StepContext<'_>) -> Result<Value> {
+    async fn perform(&self, step: &Step, _: &StepContext<'_>) -> Result<StepOutput> {
         {
             let mut now = self.now.lock().expect("no panic");
             now.0.insert(step.scope.clone());
             now.1 = now.1.max(now.0.len());
         }
-        // Long enough for the scheduler to have looked at every other scope, however busy the machine is.
+        // Yields often enough for the scheduler to poll every other scope, even on a busy machine.
         for _ in 0..500 {
             tokio::task::yield_now().await;
         }
         self.now.lock().expect("no panic").0.remove(&step.scope);
         self.note("do", step);
-        match self.tricks.get(step.id.0.as_str()) {
-            Some(Trick::Fail(kind)) => Err(Error::new(*kind, "as told")),
-            Some(Trick::Panic) => panic!("as told"),
-            _ => Ok(json!({})),
+        match self.behaviors.get(step.id.0.as_str()) {
+            Some(Behavior::Fail(kind)) => Err(Error::new(*kind, "injected")),
+            Some(Behavior::Panic) => panic!("injected"),
+            _ => Ok(StepOutput::Deleted { deleted: None }),
         }
     }
 
-    async fn undo(&self, step: &Step, _: Option<&Value>, _: &StepContext<'_>) -> Result<()> {
+    async fn undo(&self, step: &Step, _: Option<&StepOutput>, _: &StepContext<'_>) -> Result<()> {
         self.note("undo", step);
-        match self.tricks.get(step.id.0.as_str()) {
-            Some(Trick::FailUndo) => {
-                Err(Error::new(Kind::StepFailed, "can't").hint("do it by hand"))
+        match self.behaviors.get(step.id.0.as_str()) {
+            Some(Behavior::FailUndo) => {
+                Err(Error::new(Kind::StepFailed, "undo failed").hint("undo it manually"))
             }
             _ => Ok(()),
         }
     }
 }
 
-struct Deaf;
+struct NoEvents;
 
-impl Listener for Deaf {
-    fn hear(&self, _: &Event) {}
+impl EventSink for NoEvents {
+    fn on_event(&self, _: &Event) {}
 }
 
-/// Steps as `scope/verb`, each after the one before in its scope; `needs` are between scopes.
+/// Returns a plan of steps `scope/verb`, in order within a scope. `needs` lists dependencies
+/// between scopes.
 fn plan(steps: &[&str], needs: &[(&str, &str)]) -> Plan {
     let steps = steps.iter().map(|id| {
         let scope = id.split('/').next().unwrap_or_default().to_owned();
@@ -117,20 +117,20 @@ fn plan(steps: &[&str], needs: &[(&str, &str)]) -> Plan {
 
 async fn run(
     plan: &Plan,
-    tricks: &[(&'static str, Trick)],
+    behaviors: &[(&'static str, Behavior)],
     jobs: usize,
     on_failure: OnFailure,
 ) -> (Outcome, Vec<String>, usize) {
-    let effects = Arc::new(Recording {
-        tricks: tricks.iter().copied().collect(),
-        ..Recording::default()
+    let effects = Arc::new(RecordingEffects {
+        behaviors: behaviors.iter().copied().collect(),
+        ..RecordingEffects::default()
     });
     let lines = Arc::new(MemoryJournal::default());
     let engine = Engine {
         effects: Arc::clone(&effects) as _,
         journal: Arc::clone(&lines) as _,
         clock: Arc::new(FakeClock(Mutex::new(Timestamp::UNIX_EPOCH))),
-        listener: Arc::new(Deaf),
+        events: Arc::new(NoEvents),
     };
     let outcome = engine
         .run(
@@ -144,46 +144,43 @@ async fn run(
         )
         .await;
     journal::read(&lines.text()).expect("the journal's chain holds");
-    let most = effects.now.lock().expect("no panic").1;
+    let peak = effects.now.lock().expect("no panic").1;
     let done = effects.done.lock().expect("no panic").clone();
-    (outcome, done, most)
+    (outcome, done, peak)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_more_scopes_run_than_jobs_allow_and_the_journal_stays_in_order() {
+async fn parallel_scopes_are_limited_by_jobs() {
     let ids: Vec<String> = (0..12)
         .flat_map(|s| (0..4).map(move |v| format!("s{s}/v{v}")))
         .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     for jobs in [1, 2, 3, 12] {
-        let (outcome, done, most) = run(&plan(&ids, &[]), &[], jobs, OnFailure::Stop).await;
+        let (outcome, done, peak) = run(&plan(&ids, &[]), &[], jobs, OnFailure::Stop).await;
         assert_eq!(outcome.kind(), None);
         assert_eq!(done.len(), ids.len());
         assert!(
-            most <= jobs,
-            "{most} scopes at the same time with {jobs} jobs"
+            peak <= jobs,
+            "{peak} scopes at the same time with {jobs} jobs"
         );
-        assert!(
-            jobs == 1 || most > 1,
-            "{jobs} jobs and nothing side by side"
-        );
+        assert!(jobs == 1 || peak > 1, "{jobs} jobs but no parallel scopes");
     }
 }
 
 #[tokio::test]
-async fn steps_go_in_order_and_only_those_of_the_plan() {
+async fn only_planned_steps_run_in_order() {
     let plan = plan(&["b/x", "b/y", "a/x", "a/y"], &[("b/x", "a/y")]);
-    let (outcome, done, _) = run(&plan, &[("a/x", Trick::Found)], 4, OnFailure::Stop).await;
+    let (outcome, done, _) = run(&plan, &[("a/x", Behavior::Found)], 4, OnFailure::Stop).await;
     assert_eq!(outcome.kind(), None);
     assert_eq!(
         done,
         ["do a/y", "do b/x", "do b/y"],
-        "what is found is not done, what is needed comes first"
+        "probed steps are skipped and dependencies come first"
     );
 }
 
 #[tokio::test]
-async fn a_failure_is_taken_back_newest_first_and_keeps_its_kind() {
+async fn failure_is_undone_newest_first_and_keeps_kind() {
     for kind in [
         Kind::StepFailed,
         Kind::ChecksFailed,
@@ -195,7 +192,7 @@ async fn a_failure_is_taken_back_newest_first_and_keeps_its_kind() {
             &[("b/x", "a/never")],
         );
         let (outcome, done, _) =
-            run(&plan, &[("a/z", Trick::Fail(kind))], 1, OnFailure::Stop).await;
+            run(&plan, &[("a/z", Behavior::Fail(kind))], 1, OnFailure::Stop).await;
         assert_eq!(outcome.kind(), Some(kind));
         assert_eq!(
             done,
@@ -209,25 +206,25 @@ async fn a_failure_is_taken_back_newest_first_and_keeps_its_kind() {
 }
 
 #[tokio::test]
-async fn an_undo_that_fails_is_stuck_with_its_hint_and_the_worst_of_all() {
+async fn failed_undo_is_stuck_with_hint() {
     let plan = plan(&["a/x", "a/y", "a/z", "b/x"], &[]);
-    let tricks = [
-        ("a/y", Trick::FailUndo),
-        ("a/z", Trick::Fail(Kind::ChecksFailed)),
-        ("b/x", Trick::Fail(Kind::StepFailed)),
+    let behaviors = [
+        ("a/y", Behavior::FailUndo),
+        ("a/z", Behavior::Fail(Kind::ChecksFailed)),
+        ("b/x", Behavior::Fail(Kind::StepFailed)),
     ];
-    let (outcome, done, _) = run(&plan, &tricks, 1, OnFailure::Continue).await;
+    let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Continue).await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
     let ScopeEnd::Stuck { left, error, .. } = &outcome.scopes["a"] else {
         panic!("{outcome:?}")
     };
-    assert_eq!(left, &["a/y: can't; do it by hand"]);
-    assert_eq!(error, "as told");
+    assert_eq!(left, &["a/y: undo failed; undo it manually"]);
+    assert_eq!(error, "injected");
     assert!(done.contains(&"undo a/x".to_owned()), "{done:?}");
 }
 
 #[tokio::test]
-async fn what_a_move_may_still_point_at_is_not_taken_back() {
+async fn ami_stays_when_move_undo_fails() {
     let mut plan = plan(&["a/key", "a/build", "a/release", "a/after"], &[]);
     plan.steps[1].action = Action::Copy {
         source: AmiRef::Known("ami-1".into()),
@@ -235,16 +232,16 @@ async fn what_a_move_may_still_point_at_is_not_taken_back() {
         name: String::new(),
     };
     plan.steps[2].action = Action::MoveCurrent { moves: Vec::new() };
-    let tricks = [
-        ("a/release", Trick::FailUndo),
-        ("a/after", Trick::Fail(Kind::StepFailed)),
+    let behaviors = [
+        ("a/release", Behavior::FailUndo),
+        ("a/after", Behavior::Fail(Kind::StepFailed)),
     ];
-    let (outcome, done, _) = run(&plan, &tricks, 1, OnFailure::Stop).await;
+    let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Stop).await;
     let ScopeEnd::Stuck { left, .. } = &outcome.scopes["a"] else {
         panic!("{outcome:?}")
     };
     assert!(
-        left[1].contains("a/build: left as it is, because a/release could not be taken back"),
+        left[1].contains("a/build: not removed, because a/release could not be undone"),
         "{left:?}"
     );
     assert!(
@@ -254,9 +251,9 @@ async fn what_a_move_may_still_point_at_is_not_taken_back() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_stuck_scope_by_name_and_holds_its_children_back() {
+async fn panic_is_a_stuck_scope_and_skips_children() {
     let plan = plan(&["a/x", "b/x", "c/x"], &[("b/x", "a/x")]);
-    let (outcome, done, _) = run(&plan, &[("a/x", Trick::Panic)], 1, OnFailure::Continue).await;
+    let (outcome, done, _) = run(&plan, &[("a/x", Behavior::Panic)], 1, OnFailure::Continue).await;
     assert!(
         matches!(&outcome.scopes["a"], ScopeEnd::Stuck { .. }),
         "{outcome:?}"
@@ -270,7 +267,7 @@ async fn a_panic_is_a_stuck_scope_by_name_and_holds_its_children_back() {
 }
 
 #[test]
-fn exit_codes_and_which_is_worst_are_fixed() {
+fn exit_codes_and_weights_are_stable() {
     use Kind::*;
     let codes = [
         Input,

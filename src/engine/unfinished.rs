@@ -1,4 +1,5 @@
-//! Owns what a run's record proves of its builds: which began and never finished, so that their AMIs may be without tags.
+//! Finds builds that started and never finished, from the journal of a run. Their AMIs may have no
+//! tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +9,9 @@ use super::journal::{self, Phase};
 use crate::error::{Error, Result};
 use crate::plan::{Action, Plan};
 
-/// The names of the AMIs that a plan builds.
+/// Returns the names of the AMIs that a plan builds.
 #[must_use]
-pub fn names(plan: &Plan) -> BTreeSet<&str> {
+pub fn built_ami_names(plan: &Plan) -> BTreeSet<&str> {
     let names = plan.steps.iter().filter_map(|step| match &step.action {
         Action::Build { ami_name, .. } => Some(ami_name.as_str()),
         _ => None,
@@ -18,16 +19,18 @@ pub fn names(plan: &Plan) -> BTreeSet<&str> {
     names.collect()
 }
 
-/// For each AMI that a plan builds, why one without tags must stay; none only where the record proves that its build began
-/// and was neither finished nor taken back. `result` is the run's report, where it came to write one.
+/// Returns, for each AMI that a plan builds, the reason to keep it if it has no tags.
+///
+/// The reason is `None` only if the journal proves that the build started and neither finished nor
+/// was undone. `result` is the report of the run, if it exists.
 #[must_use]
-pub fn stays(
+pub fn retention_reasons(
     plan: &Plan,
     record: &Result<(String, Option<Vec<u8>>)>,
 ) -> BTreeMap<String, Option<String>> {
-    let unread = |error: &Error| {
+    let unreadable = |error: &Error| {
         format!(
-            "the record of run {} can't be read: {}",
+            "the journal of run {} cannot be read: {}",
             plan.run,
             error.one_line()
         )
@@ -35,8 +38,8 @@ pub fn stays(
     let record = match record {
         Ok((journal, result)) => journal::read(journal)
             .map(|lines| (lines, result))
-            .map_err(|e| unread(&e)),
-        Err(error) => Err(unread(error)),
+            .map_err(|e| unreadable(&e)),
+        Err(error) => Err(unreadable(error)),
     };
     let mut out = BTreeMap::new();
     for step in &plan.steps {
@@ -54,10 +57,11 @@ pub fn stays(
                     .filter(|l| l.step == step.id)
                     .map(|l| l.phase)
                     .collect();
-                let over = result
+                let reported_done = result
                     .as_ref()
-                    .is_some_and(|bytes| !failed(bytes, image.as_str()));
-                finished(&phases, over).map(|what| format!("run {} {what}", plan.run))
+                    .is_some_and(|bytes| !reports_failure(bytes, image.as_str()));
+                finished_reason(&phases, reported_done)
+                    .map(|what| format!("run {} {what}", plan.run))
             }
         };
         out.insert(ami_name.clone(), why);
@@ -65,34 +69,35 @@ pub fn stays(
     out
 }
 
-/// What speaks against a build that never finished. The report is asked too: the last lines of a journal may not have
-/// reached the store.
-fn finished(phases: &[Phase], over: bool) -> Option<&'static str> {
+/// Returns the evidence that a build finished. The report counts too, because the last journal
+/// lines may not have reached the store.
+fn finished_reason(phases: &[Phase], reported_done: bool) -> Option<&'static str> {
     if phases.is_empty() {
-        Some("has no record that its build began")
-    } else if phases.contains(&Phase::Succeeded) || over {
+        Some("has no record that the build started")
+    } else if phases.contains(&Phase::Succeeded) || reported_done {
         Some("finished building it")
     } else if phases.contains(&Phase::Undone) {
-        Some("took its build back, so it is another's")
+        Some("undid the build, so this AMI is a different one")
     } else {
         None
     }
 }
 
-/// Whether a report says that this image was not released; one that is not understood says nothing of the kind.
-fn failed(report: &[u8], image: &str) -> bool {
+/// Returns whether a report says that the image was not released. An unreadable report does not say
+/// so.
+fn reports_failure(report: &[u8], image: &str) -> bool {
     let Ok(report) = serde_json::from_slice::<Value>(report) else {
         return false;
     };
     let images = report.get("images").and_then(Value::as_array);
-    let status = |one: &Value| {
+    let is_unfinished = |one: &Value| {
         let ended = one.get("status").and_then(Value::as_str).unwrap_or("");
         matches!(ended, "failed" | "stuck" | "cancelled" | "not started")
     };
     images.is_some_and(|all| {
         all.iter()
             .find(|one| one.get("image").and_then(Value::as_str) == Some(image))
-            .is_some_and(status)
+            .is_some_and(is_unfinished)
     })
 }
 
@@ -150,55 +155,58 @@ mod tests {
         text
     }
 
-    /// Why it stays; empty if nothing keeps it.
-    fn why(record: Result<(String, Option<Vec<u8>>)>) -> String {
-        stays(&plan(), &record)
+    /// Returns the reason to keep the AMI, or an empty text.
+    fn retention_reason(record: Result<(String, Option<Vec<u8>>)>) -> String {
+        retention_reasons(&plan(), &record)
             .remove("acme/jdk")
             .expect("of the plan")
             .unwrap_or_default()
     }
 
     #[test]
-    fn only_a_build_that_began_and_never_finished_may_have_left_an_ami_without_tags() {
+    fn only_unfinished_builds_may_leave_untagged_amis() {
         use Phase::{Failed, Started, Succeeded, UndoFailed, UndoStarted, Undone};
-        let by = |phases: &[Phase]| why(Ok((journal("jdk/build", phases), None)));
+        let reason_after =
+            |phases: &[Phase]| retention_reason(Ok((journal("jdk/build", phases), None)));
         for phases in [
             &[Started][..],
             &[Started, Failed],
             &[Started, Failed, UndoStarted, UndoFailed],
         ] {
-            assert_eq!(by(phases), "", "{phases:?}");
+            assert_eq!(reason_after(phases), "", "{phases:?}");
         }
         for phases in [
             &[][..],
             &[Started, Succeeded],
             &[Started, Failed, UndoStarted, Undone],
         ] {
-            assert_ne!(by(phases), "", "{phases:?}");
+            assert_ne!(reason_after(phases), "", "{phases:?}");
         }
         assert!(
-            why(Ok((journal("z/build", &[Started]), None))).contains("no record"),
-            "another image's step"
+            retention_reason(Ok((journal("z/build", &[Started]), None))).contains("no record"),
+            "step of another image"
         );
     }
 
     #[test]
-    fn a_record_that_can_not_be_read_or_a_report_of_a_good_end_keeps_it() {
-        let began = || journal("jdk/build", &[Phase::Started]);
+    fn unreadable_journal_or_successful_report_keeps_ami() {
+        let started = || journal("jdk/build", &[Phase::Started]);
         let status =
             |status: &str| format!(r#"{{"images": [{{"image": "jdk", "status": "{status}"}}]}}"#);
-        let told = |report: String| why(Ok((began(), Some(report.into_bytes()))));
-        assert_eq!(told(status("failed")), "");
-        assert_eq!(told(status("stuck")), "");
+        let reason_for =
+            |report: String| retention_reason(Ok((started(), Some(report.into_bytes()))));
+        assert_eq!(reason_for(status("failed")), "");
+        assert_eq!(reason_for(status("stuck")), "");
         assert!(
-            told(status("released")).contains("finished"),
-            "its last journal lines are not in the store"
+            reason_for(status("released")).contains("finished"),
+            "the last journal lines are not in the store"
         );
-        assert!(told("{".to_owned()).contains("finished"));
+        assert!(reason_for("{".to_owned()).contains("finished"));
         assert!(
-            why(Ok((began().replace("jdk", "sdk"), None))).contains("can't be read"),
-            "its chain is broken"
+            retention_reason(Ok((started().replace("jdk", "sdk"), None)))
+                .contains("cannot be read"),
+            "the chain is broken"
         );
-        assert!(why(Err(Error::input("gone"))).contains("can't be read: gone"));
+        assert!(retention_reason(Err(Error::input("gone"))).contains("cannot be read: gone"));
     }
 }

@@ -1,14 +1,14 @@
-//! Owns the `file` provisioner: a file of the catalog put into the image with owner and mode.
+//! Defines the `file` provisioner: a file with owner and mode.
 
-/// A file to put in place.
+/// A file to copy into the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its repository-relative path; its content is in the catalog's files.
+    /// Path relative to the repository. The catalog has the content.
     pub source: String,
-    /// The absolute path in the image.
+    /// Absolute path in the image.
     pub destination: String,
-    /// `user` or `user:group`, `root:root` by default.
+    /// Owner: `user` or `user:group`. Default: `root:root`.
     pub owner: String,
-    /// Octal mode, `0644` by default.
+    /// Octal mode. Default: `0644`.
     pub mode: String,
 }

@@ -1,4 +1,5 @@
-//! Owns what can be done to an image while it is built; each kind lowers to Packer provisioner blocks in its own file.
+//! Defines the provisioners. Each kind has its own file, and `render` turns it into Packer
+//! provisioners.
 
 pub mod ansible;
 pub mod file;
@@ -6,23 +7,23 @@ pub mod packages;
 pub mod puppet;
 pub mod script;
 
-/// One thing done to the image, in the order given.
+/// A change to an image during its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provision {
-    /// Install packages with the platform's package manager.
+    /// Installs packages with the platform's package manager.
     Packages(packages::Packages),
-    /// Run a shell script of the catalog as root.
+    /// Runs a shell script of the catalog as root.
     Script(script::Script),
-    /// Put a file of the catalog into the image.
+    /// Copies a file of the catalog into the image.
     File(file::File),
-    /// Play an Ansible playbook of the catalog against the instance.
+    /// Runs an Ansible playbook of the catalog against the instance.
     Ansible(ansible::Ansible),
-    /// Apply a Puppet manifest of the catalog inside the instance.
+    /// Applies a Puppet manifest of the catalog on the instance.
     Puppet(puppet::Puppet),
 }
 
 impl Provision {
-    /// The files of the catalog that it needs, by repository-relative path.
+    /// Returns the paths of the files that the provisioner needs, relative to the repository.
     #[must_use]
     pub fn files(&self) -> &[String] {
         match self {
@@ -34,7 +35,7 @@ impl Provision {
         }
     }
 
-    /// The values that the user gives it by name.
+    /// Returns the named values of the user.
     #[must_use]
     pub fn values(&self) -> Option<&std::collections::BTreeMap<String, String>> {
         match self {
@@ -45,7 +46,7 @@ impl Provision {
     }
 }
 
-/// The folder a file lies in; empty for the repository's root.
+/// Returns the directory of a file. Empty for the root of the repository.
 #[must_use]
 pub fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)

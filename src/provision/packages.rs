@@ -1,8 +1,8 @@
-//! Owns the `packages` provisioner: names handed to the platform's package manager, never as options.
+//! Defines the `packages` provisioner: names for the package manager, never options.
 
 /// Packages to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packages {
-    /// Package names, optionally `name=version`; checked by the platform's rules.
+    /// Package names, optionally `name=version`. The platform checks the syntax.
     pub names: Vec<String>,
 }

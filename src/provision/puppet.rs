@@ -1,22 +1,23 @@
-//! Owns the `puppet` provisioner: a manifest of the catalog, applied without a master inside the instance.
+//! Defines the `puppet` provisioner: a manifest that is applied on the instance, without a server.
 
 use std::collections::BTreeMap;
 
 /// A manifest to apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Puppet {
-    /// Its repository-relative path; never in the repository's root.
+    /// Path relative to the repository. Never in its root.
     pub manifest: String,
-    /// The repository-relative folder of modules, if there are any.
+    /// Directory of modules relative to the repository.
     pub modules: Option<String>,
-    /// Every file below the manifest's folder and the modules', sorted; their contents are in the catalog's files.
+    /// All files below the directories of the manifest and the modules, sorted. The catalog has
+    /// their contents.
     pub files: Vec<String>,
-    /// Facts that the manifest can read, by lower-case name.
+    /// Facts for the manifest, by lower-case name.
     pub facts: BTreeMap<String, String>,
 }
 
 impl Puppet {
-    /// The configuration of Hiera beside the manifest, if there is one.
+    /// Returns the path of the Hiera configuration next to the manifest.
     #[must_use]
     pub fn hiera(&self) -> Option<String> {
         let path = format!("{}/hiera.yaml", crate::provision::folder_of(&self.manifest));

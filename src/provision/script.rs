@@ -1,8 +1,8 @@
-//! Owns the `script` provisioner: a shell script of the catalog, run as root.
+//! Defines the `script` provisioner: a shell script that runs as root.
 
 /// A script to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Its repository-relative path; its text is in the catalog's files.
+    /// Path relative to the repository. The catalog has the text.
     pub path: String,
 }

@@ -1,4 +1,4 @@
-//! Owns the templates: which exist, which variables they get, and rendering them with every value quoted for its context.
+//! Renders templates with automatic quoting of all values.
 
 pub mod packer;
 pub mod provision;
@@ -16,16 +16,17 @@ use serde::Serialize;
 
 use crate::catalog::{Catalog, Image};
 
-/// What a rendered text is, and so how values in it are quoted. Quoting is automatic: a template can't forget it.
+/// Language of a rendered text. It determines the quoting of values, so a template cannot forget to
+/// quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// Packer's HCL2-JSON.
+    /// HCL2-JSON of Packer.
     Packer,
     /// POSIX shell.
     Shell,
-    /// Slack's JSON with mrkdwn texts.
+    /// JSON of Slack with mrkdwn texts.
     Slack,
-    /// Text and quoted attributes of an HTML page.
+    /// HTML: text and quoted attributes.
     Html,
 }
 
@@ -40,19 +41,19 @@ impl Language {
     }
 }
 
-/// A template that can't be used, or a value that can't travel through its language.
+/// Error in a template, or a value that its language cannot represent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("template `{template}`: {message}")]
 pub struct RenderError {
-    /// The template's path.
+    /// Path of the template.
     pub template: String,
-    /// The bytes of the template that it is about, where they are known.
+    /// Byte range in the template, if known.
     pub at: Option<std::ops::Range<usize>>,
-    /// What is wrong, with line and column where Tera knows them.
+    /// Description of the problem, with line and column if Tera reports them.
     pub message: String,
 }
 
-/// Every template an image is made with; part of its recipe.
+/// Returns the templates of an image. They are part of its recipe.
 #[must_use]
 pub fn template_paths(image: &Image) -> Vec<&'static str> {
     let mut paths = vec![packer::TEMPLATE];
@@ -60,17 +61,17 @@ pub fn template_paths(image: &Image) -> Vec<&'static str> {
     paths
 }
 
-/// Renders one template of the catalog.
+/// Renders a template of the catalog.
 ///
-/// # Errors
-/// The template is missing or wrong, uses a variable it does not get, or a value can't be quoted.
+/// Fails if the template is missing or invalid, uses an undefined variable, or a value cannot be
+/// quoted.
 pub fn render(
     catalog: &Catalog,
     path: &str,
     language: Language,
     values: &impl Serialize,
 ) -> Result<String, RenderError> {
-    let wrong = |message: String| RenderError {
+    let error = |message: String| RenderError {
         at: None,
         template: path.to_owned(),
         message,
@@ -78,85 +79,89 @@ pub fn render(
     let text = catalog
         .files
         .get(path)
-        .ok_or_else(|| wrong("it does not exist".to_owned()))?;
-    let text = std::str::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        .ok_or_else(|| error("the template does not exist".to_owned()))?;
+    let text =
+        std::str::from_utf8(text).map_err(|_| error("the template is not UTF-8".to_owned()))?;
     render_text(path, text, language, values)
 }
 
-/// Renders the text of a template; `path` is its name in messages.
+/// Renders the text of a template. `path` is its name in messages.
 ///
-/// # Errors
-/// The template is wrong, uses a variable it does not get, or a value can't be quoted.
+/// Fails if the template is invalid, uses an undefined variable, or a value cannot be quoted.
 pub fn render_text(
     path: &str,
     text: &str,
     language: Language,
     values: &impl Serialize,
 ) -> Result<String, RenderError> {
-    let wrong = |message: String| RenderError {
+    let error = |message: String| RenderError {
         at: None,
         template: path.to_owned(),
         message,
     };
-    let parsed = parsed(path, text, language).map_err(|e| wrong(e.to_string()))?;
-    let context = tera::Context::from_serialize(values).map_err(|e| wrong(e.to_string()))?;
+    let parsed = parse_template(path, text, language).map_err(|e| error(e.to_string()))?;
+    let context = tera::Context::from_serialize(values).map_err(|e| error(e.to_string()))?;
     if let Some(name) = parsed.used.iter().find(|name| !context.contains_key(name)) {
-        let given: Vec<String> = given(values);
-        let near = crate::diagnostic::nearest(name, given.iter().map(String::as_str));
+        let available: Vec<String> = variable_names(values);
+        let near = crate::diagnostic::nearest(name, available.iter().map(String::as_str));
         let help = near.map_or_else(
-            || format!("it gets: {}", given.join(", ")),
+            || format!("available: {}", available.join(", ")),
             |n| format!("did you mean `{n}`?"),
         );
-        let message = format!("it uses `{name}`, which it does not get; {help}");
+        let message = format!("undefined template variable `{name}`; {help}");
         return Err(RenderError {
-            at: first_use(text, name),
-            ..wrong(message)
+            at: find_first_use(text, name),
+            ..error(message)
         });
     }
     parsed
         .tera
         .render(path, &context)
-        .map_err(|e| wrong(chain(&e)))
+        .map_err(|e| error(error_chain(&e)))
 }
 
-/// A template ready to be rendered, and the variables it uses, sorted.
-struct Parsed {
+/// Parsed template and the names of the variables that it uses.
+struct ParsedTemplate {
     text: String,
     tera: tera::Tera,
     used: BTreeSet<String>,
 }
 
 thread_local! {
-    /// The last text parsed of each template: a catalog of thousands of images has a handful of templates.
-    static PARSED: RefCell<BTreeMap<(String, &'static str), Rc<Parsed>>> = const { RefCell::new(BTreeMap::new()) };
+    /// Cache of parsed templates. Catalogs have thousands of images but few templates.
+    static TEMPLATE_CACHE: RefCell<BTreeMap<(String, &'static str), Rc<ParsedTemplate>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Parses a template, or finds the very same text parsed already.
-fn parsed(path: &str, text: &str, language: Language) -> Result<Rc<Parsed>, tera::Error> {
+/// Parses a template, or returns it from the cache if the text is the same.
+fn parse_template(
+    path: &str,
+    text: &str,
+    language: Language,
+) -> Result<Rc<ParsedTemplate>, tera::Error> {
     let key = (path.to_owned(), language.as_str());
-    let known = PARSED.with_borrow(|all| all.get(&key).filter(|p| p.text == text).cloned());
+    let known = TEMPLATE_CACHE.with_borrow(|all| all.get(&key).filter(|p| p.text == text).cloned());
     if let Some(known) = known {
         return Ok(known);
     }
-    let tera = engine(path, text, language)?;
+    let tera = create_engine(path, text, language)?;
     let used = tera
         .get_template_variables(path)?
         .into_iter()
         .map(str::to_owned)
         .collect();
-    let made = Rc::new(Parsed {
+    let parsed = Rc::new(ParsedTemplate {
         text: text.to_owned(),
         tera,
         used,
     });
-    PARSED.with_borrow_mut(|all| all.insert(key, Rc::clone(&made)));
-    Ok(made)
+    TEMPLATE_CACHE.with_borrow_mut(|all| all.insert(key, Rc::clone(&parsed)));
+    Ok(parsed)
 }
 
-/// Where a template first uses a variable: the name as a whole word between our delimiters.
-fn first_use(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let inside = |at: usize| {
+/// Returns the range of the first use of a variable between the delimiters.
+fn find_first_use(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_inside = |at: usize| {
         let before = &text[..at];
         let (open, close) = (
             before.rfind("@{").max(before.rfind("@%")),
@@ -167,20 +172,24 @@ fn first_use(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
     text.match_indices(name)
         .map(|(at, _)| at..at + name.len())
         .find(|r| {
-            inside(r.start) && !text[..r.start].ends_with(word) && !text[r.end..].starts_with(word)
+            is_inside(r.start)
+                && !text[..r.start].ends_with(is_word)
+                && !text[r.end..].starts_with(is_word)
         })
 }
 
-fn given(values: &impl Serialize) -> Vec<String> {
+fn variable_names(values: &impl Serialize) -> Vec<String> {
     match serde_json::to_value(values) {
         Ok(serde_json::Value::Object(map)) => map.keys().cloned().collect(),
         _ => Vec::new(),
     }
 }
 
-/// A Tera with one template and no functions that could reach environment, clock or files. The delimiters collide with
-/// neither Packer (`{{`, `${`, `%{`) nor the shell.
-fn engine(path: &str, text: &str, language: Language) -> Result<tera::Tera, tera::Error> {
+/// Creates a Tera instance with one template, and without functions for environment, clock or
+/// files.
+///
+/// The delimiters conflict neither with Packer (`{{`, `${`, `%{`) nor with the shell.
+fn create_engine(path: &str, text: &str, language: Language) -> Result<tera::Tera, tera::Error> {
     let mut tera = tera::Tera::new();
     tera.set_delimiters(tera::Delimiters {
         block_start: "@%".into(),
@@ -201,7 +210,7 @@ fn engine(path: &str, text: &str, language: Language) -> Result<tera::Tera, tera
     Ok(tera)
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

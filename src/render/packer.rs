@@ -1,4 +1,4 @@
-//! Owns the Packer build of one image: run values and blocks in, the files Packer needs out.
+//! Renders the Packer build of one image.
 
 use std::collections::BTreeMap;
 
@@ -9,53 +9,55 @@ use super::{Language, RenderError, render};
 use crate::catalog::{Access, Catalog, Image};
 use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
 
-/// The template.
+/// Path of the template.
 pub const TEMPLATE: &str = "templates/packer/amazon-ebs.pkr.json";
-/// The rendered template's name in the build folder.
+/// Name of the rendered template in the build directory.
 pub const RENDERED: &str = "image.pkr.json";
-/// The manifest's name in the build folder: the earliest durable record of what Packer made.
+/// Name of the manifest in the build directory. The manifest is the earliest durable record of the
+/// created AMI.
 pub const MANIFEST: &str = "manifest.json";
 
-/// What is only known when the build runs.
+/// Values that are known only during the run.
 #[derive(Debug, Clone)]
 pub struct RunValues {
-    /// The Region.
+    /// Region.
     pub region: String,
-    /// The AMI to start from.
+    /// AMI of the origin.
     pub base_ami: String,
-    /// The new AMI's name.
+    /// Name of the new AMI.
     pub ami_name: String,
     /// Tags of the AMI and its snapshots.
     pub tags: Tags,
     /// Tags of the build instance and its volume.
     pub run_tags: Tags,
-    /// The key pair's name.
+    /// Name of the key pair.
     pub key_name: String,
-    /// The private key's file.
+    /// File of the private key.
     pub key_file: String,
-    /// The security group's id.
+    /// ID of the security group.
     pub group: String,
-    /// The root device's name of the base AMI.
+    /// Name of the root device of the base AMI.
     pub root_device: String,
-    /// The EC2 endpoint, when it is not Amazon's.
+    /// EC2 endpoint, if it is not that of AWS.
     pub endpoint: Option<String>,
-    /// Seconds between Packer's looks at the cloud.
+    /// Seconds between two polls of Packer.
     pub poll_seconds: u32,
-    /// What the build instance runs at its first boot.
+    /// User data of the build instance.
     pub user_data: String,
-    /// The run's environment for scripts.
+    /// Environment for scripts.
     pub environment: BTreeMap<String, String>,
-    /// bakeline's own program, which judges the build-phase controls.
+    /// Path of the bakeline program, which runs the build-phase checks.
     pub program: String,
-    /// The request file for it.
+    /// Request file for the build-phase checks.
     pub check_request: String,
-    /// Packer's version: newer options are rendered only where it knows them.
+    /// Version of Packer. Newer options are rendered only if it supports them.
     pub packer: semver::Version,
 }
 
-/// What the template gets; maps are lists of pairs so that order and quoting are the template's.
+/// Variables of the template. Maps are lists of pairs, so that the template controls order and
+/// quoting.
 #[derive(Serialize)]
-struct Values<'v> {
+struct PackerValues<'v> {
     image: &'v str,
     description: String,
     region: &'v str,
@@ -102,13 +104,13 @@ struct BlockValues {
     command: String,
 }
 
-/// How long Packer waits for one state of the cloud, in seconds.
-const PATIENCE: u32 = 3600;
+/// Longest time that Packer waits for a state, in seconds.
+const MAX_WAIT_SECONDS: u32 = 3600;
 
-/// Everything Packer needs: file names in the build folder with their content.
+/// Returns the files for Packer by name in the build directory.
 ///
-/// # Errors
-/// A template or file is missing or wrong, a value can't travel, or Packer is too old for what the catalog asks.
+/// Fails if a template or file is missing or invalid, a value cannot be quoted, or Packer is too
+/// old.
 pub fn files(
     catalog: &Catalog,
     image: &Image,
@@ -116,10 +118,10 @@ pub fn files(
 ) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
     let blocks = blocks(catalog, image)?;
     let builder = &catalog.settings.builder;
-    let newer = run.packer >= semver::Version::new(1, 7, 0);
-    if builder.access == Access::Ssm && !newer {
+    let is_recent = run.packer >= semver::Version::new(1, 7, 0);
+    if builder.access == Access::Ssm && !is_recent {
         let message = format!(
-            "`access: ssm` needs Packer 1.7 or newer, this is {}",
+            "`access: ssm` requires Packer 1.7 or newer; the installed version is {}",
             run.packer
         );
         return Err(RenderError {
@@ -128,9 +130,9 @@ pub fn files(
             message,
         });
     }
-    let values = Values {
+    let values = PackerValues {
         image: image.name.as_str(),
-        description: description(image),
+        description: ami_description(image),
         region: &run.region,
         base_ami: &run.base_ami,
         ami_name: &run.ami_name,
@@ -147,28 +149,32 @@ pub fn files(
         disk_gib: image.disk_gib.unwrap_or(0),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
         poll_seconds: run.poll_seconds,
-        poll_attempts: PATIENCE / run.poll_seconds.max(1),
-        tags: pairs(&run.tags),
-        run_tags: pairs(&run.run_tags),
+        poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
+        tags: tag_pairs(&run.tags),
+        run_tags: tag_pairs(&run.run_tags),
         user_data: &run.user_data,
         environment: run
             .environment
             .iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect(),
-        blocks: blocks.iter().map(values_of).collect(),
+        blocks: blocks.iter().map(block_values).collect(),
         program: shell_word(&run.program)?,
         check_request: shell_word(&run.check_request)?,
         key_word: shell_word(&run.key_file)?,
         manifest: MANIFEST,
-        plugin_versions: if newer { AMAZON_PLUGIN_VERSIONS } else { "" },
-        imds_v2: newer,
+        plugin_versions: if is_recent {
+            AMAZON_PLUGIN_VERSIONS
+        } else {
+            ""
+        },
+        imds_v2: is_recent,
     };
     let text = render(catalog, TEMPLATE, Language::Packer, &values)?;
     let parsed: serde_json::Value = serde_json::from_str(&text).map_err(|e| RenderError {
         at: None,
         template: TEMPLATE.to_owned(),
-        message: format!("it does not render to JSON: {e}"),
+        message: format!("the rendered template is not valid JSON: {e}"),
     })?;
     let mut out = BTreeMap::from([(
         RENDERED.to_owned(),
@@ -192,8 +198,8 @@ pub fn files(
     Ok(out)
 }
 
-/// EC2 allows 255 characters in an AMI's description.
-fn description(image: &Image) -> String {
+/// Returns the description of the AMI: at most 255 characters (EC2).
+fn ami_description(image: &Image) -> String {
     let text = if image.description.is_empty() {
         image.name.as_str()
     } else {
@@ -202,13 +208,13 @@ fn description(image: &Image) -> String {
     text.chars().take(255).collect()
 }
 
-fn pairs(tags: &Tags) -> Vec<Pair<'_>> {
+fn tag_pairs(tags: &Tags) -> Vec<Pair<'_>> {
     tags.iter()
         .map(|(key, value)| Pair { key, value })
         .collect()
 }
 
-fn values_of(block: &Block) -> BlockValues {
+fn block_values(block: &Block) -> BlockValues {
     let (kind, name, to, command) = match block {
         Block::Script {
             name, interpreter, ..
@@ -226,7 +232,7 @@ fn values_of(block: &Block) -> BlockValues {
     }
 }
 
-/// A word of the shell-local command line; it is quoted for HCL and JSON when rendered.
+/// Quotes a word of the shell-local command line. Rendering then quotes it for HCL and JSON.
 fn shell_word(text: &str) -> Result<String, RenderError> {
     let mut out = Vec::new();
     super::quote::shell(text, &mut out).map_err(|e| RenderError {

@@ -1,4 +1,4 @@
-//! Owns the scripts that run inside a build: which there are for a platform, in which order, and with which values.
+//! Renders the scripts and uploads of a build, in order.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::platform::Platform;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, ansible};
 
-/// The scripts of a platform.
-struct Scripts {
+/// Scripts of a platform.
+struct PlatformScripts {
     apt: &'static str,
     prepare: &'static str,
     packages: &'static str,
@@ -24,9 +24,9 @@ struct Scripts {
     seal: &'static str,
 }
 
-fn scripts(platform: Platform) -> Scripts {
+fn platform_scripts(platform: Platform) -> PlatformScripts {
     match platform {
-        Platform::Debian => Scripts {
+        Platform::Debian => PlatformScripts {
             apt: "templates/provision/debian/apt.sh",
             prepare: "templates/provision/debian/prepare.sh",
             packages: "templates/provision/debian/packages.sh",
@@ -49,9 +49,9 @@ fn scripts(platform: Platform) -> Scripts {
     }
 }
 
-/// Those of them that this image's build uses: what it does not use can't change it.
+/// Returns the scripts that the build of an image uses. Other scripts are not part of its recipe.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let Scripts {
+    let PlatformScripts {
         apt,
         prepare,
         packages,
@@ -62,8 +62,8 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
         harden,
         cleanup,
         seal,
-    } = scripts(image.platform);
-    let uses = |wanted: fn(&Provision) -> bool| image.provision.iter().any(wanted);
+    } = platform_scripts(image.platform);
+    let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
     let mut out = vec![apt, prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
@@ -77,68 +77,68 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
     out
 }
 
-/// What happens at one place of a build, in order.
+/// Part of a build, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
-    /// Run this script as root with this interpreter; its name in the build folder and its text.
+    /// Runs a script as root with an interpreter. `name` is its file in the build directory.
     Script {
         name: String,
         text: Vec<u8>,
         interpreter: String,
     },
-    /// Upload this content to a place in the image; its name in the build folder.
+    /// Uploads content to a path in the image. `name` is its file in the build directory.
     Upload {
         name: String,
         content: Vec<u8>,
         to: String,
     },
-    /// Upload these files with their folders into a folder of the image; its name in the build folder.
+    /// Uploads files with their directories. `name` is their directory in the build directory.
     Folder {
         name: String,
         files: BTreeMap<String, Vec<u8>>,
         to: String,
     },
-    /// Play a playbook from the runner; its job's folder in the build folder, and what is in it.
+    /// Runs a playbook from the runner. `name` is the directory of the job in the build directory.
     Playbook {
         name: String,
         files: BTreeMap<String, Vec<u8>>,
     },
-    /// Collect facts and judge the build-phase controls.
+    /// Collects facts and runs the build-phase checks.
     Check,
 }
 
-/// The run's values that every script gets as environment.
+/// Variables of the scripts.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScriptValues<'v> {
-    /// The image's name.
+    /// Name of the image.
     pub image: &'v str,
-    /// The rendered `apt.sh`, with the function `apt_get` for scripts that install or remove packages.
+    /// Rendered `apt.sh` with the function `apt_get`, for scripts that install or remove packages.
     pub apt: &'v str,
-    /// Whether it is a base image.
+    /// True for a base image.
     pub is_base: bool,
     /// Packages to install; used by `packages.sh`.
     pub packages: &'v [String],
-    /// Where a file was uploaded; used by `file.sh`.
+    /// Path of the uploaded file, for `file.sh`.
     pub uploaded: &'v str,
-    /// Where it belongs; used by `file.sh`.
+    /// Destination of the file, for `file.sh`.
     pub destination: &'v str,
-    /// Its owner as `install -o` takes it; used by `file.sh`.
+    /// Owner for `install -o`, for `file.sh`.
     pub owner: &'v str,
-    /// Its group; used by `file.sh`.
+    /// Group of the file, for `file.sh`.
     pub group: &'v str,
-    /// Its mode; used by `file.sh`.
+    /// Mode of the file, for `file.sh`.
     pub mode: &'v str,
-    /// The login user.
+    /// Login user.
     pub login_user: &'v str,
-    /// Ansible's temporary folder in the image; used by `ansible-prepare.sh` and `ansible.sh`.
+    /// Temporary directory of Ansible on the instance, for `ansible-prepare.sh` and `ansible.sh`.
     pub remote_temp: &'v str,
-    /// The Puppet manifest below `uploaded`; used by `puppet.sh`, as are those that follow.
+    /// Puppet manifest below `uploaded`. For `puppet.sh`, as the following variables.
     pub manifest: &'v str,
-    /// Its modules' folder, or empty.
+    /// Directory of the modules, or empty.
     pub modules: &'v str,
-    /// Its Hiera configuration, or empty.
+    /// Hiera configuration, or empty.
     pub hiera: &'v str,
-    /// The facts that the user gives.
+    /// Facts of the user.
     pub facts: Vec<Fact<'v>>,
 }
 
@@ -149,20 +149,21 @@ pub struct Fact<'v> {
     value: &'v str,
 }
 
-/// Everything that happens inside one image's build. Keys go last (`seal.sh`), after the checks: once the host keys and
-/// the run's own key are gone, nobody can log in to check anything.
+/// Returns the blocks of the build of an image.
 ///
-/// # Errors
-/// A template or a file is missing or wrong.
+/// Keys are removed last (`seal.sh`), after the checks. Without the host keys and the key of the
+/// run, no check could log in.
+///
+/// Fails if a template or file is missing or invalid.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
-    let Scripts {
+    let PlatformScripts {
         apt,
         prepare,
         harden,
         cleanup,
         seal,
         ..
-    } = scripts(image.platform);
+    } = platform_scripts(image.platform);
     let apt = render(
         catalog,
         apt,
@@ -186,44 +187,44 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         hiera: "",
         facts: Vec::new(),
     };
-    let mut build = Build {
+    let mut build = BlockBuilder {
         catalog,
         image,
         base: base.clone(),
         out: Vec::new(),
     };
-    build.script(prepare, &base)?;
+    build.add_script(prepare, &base)?;
     for provision in &image.provision {
-        build.lower(provision)?;
+        build.add_provisioner(provision)?;
     }
     if image.parent().is_none() {
         for path in harden {
-            build.script(path, &base)?;
+            build.add_script(path, &base)?;
         }
     }
-    build.script(cleanup, &base)?;
+    build.add_script(cleanup, &base)?;
     build.out.push(Block::Check);
-    build.script(seal, &base)?;
+    build.add_script(seal, &base)?;
     Ok(build.out)
 }
 
-/// The blocks so far, and what the next are made of.
-struct Build<'c> {
+/// Builder of the blocks.
+struct BlockBuilder<'c> {
     catalog: &'c Catalog,
     image: &'c Image,
     base: ScriptValues<'c>,
     out: Vec<Block>,
 }
 
-impl Build<'_> {
-    /// The next block's name, in order.
-    fn named(&self, what: &str) -> String {
+impl BlockBuilder<'_> {
+    /// Returns the name of the next block.
+    fn next_name(&self, what: &str) -> String {
         format!("{:02}-{what}", self.out.len())
     }
 
-    fn script(&mut self, path: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
+    fn add_script(&mut self, path: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
         let text = render(self.catalog, path, Language::Shell, values)?.into_bytes();
-        let name = self.named(path.rsplit('/').next().unwrap_or(path));
+        let name = self.next_name(path.rsplit('/').next().unwrap_or(path));
         self.out.push(Block::Script {
             name,
             text,
@@ -232,12 +233,12 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// One provisioner as blocks: each kind has its own way.
-    fn lower(&mut self, provision: &Provision) -> Result<(), RenderError> {
-        let scripts = scripts(self.image.platform);
+    /// Adds the blocks of a provisioner.
+    fn add_provisioner(&mut self, provision: &Provision) -> Result<(), RenderError> {
+        let scripts = platform_scripts(self.image.platform);
         let base = self.base.clone();
         match provision {
-            Provision::Packages(p) => self.script(
+            Provision::Packages(p) => self.add_script(
                 scripts.packages,
                 &ScriptValues {
                     packages: &p.names,
@@ -245,9 +246,9 @@ impl Build<'_> {
                 },
             ),
             Provision::Script(s) => {
-                let name = self.named("script.sh");
-                let text = content(self.catalog, &s.path)?;
-                let interpreter = interpreter(&s.path, &text)?;
+                let name = self.next_name("script.sh");
+                let text = read_content(self.catalog, &s.path)?;
+                let interpreter = parse_interpreter(&s.path, &text)?;
                 self.out.push(Block::Script {
                     name,
                     text,
@@ -257,15 +258,15 @@ impl Build<'_> {
             }
             Provision::File(f) => {
                 let uploaded = format!("/tmp/bakeline-upload-{}", self.out.len());
-                let name = self.named("upload");
+                let name = self.next_name("upload");
                 self.out.push(Block::Upload {
                     name,
-                    content: content(self.catalog, &f.source)?,
+                    content: read_content(self.catalog, &f.source)?,
                     to: uploaded.clone(),
                 });
                 let (owner, group) = f.owner.split_once(':').unwrap_or((&f.owner, "root"));
                 let (uploaded, destination, mode) = (&uploaded, &f.destination, &f.mode);
-                self.script(
+                self.add_script(
                     scripts.file,
                     &ScriptValues {
                         uploaded,
@@ -278,28 +279,28 @@ impl Build<'_> {
                 )
             }
             Provision::Ansible(a) => {
-                self.script(scripts.ansible_prepare, &base)?;
-                let name = self.named("ansible");
+                self.add_script(scripts.ansible_prepare, &base)?;
+                let name = self.next_name("ansible");
                 let files = ansible::folder(a, base.image, base.login_user, &self.catalog.files);
                 self.out.push(Block::Playbook { name, files });
-                self.script(scripts.ansible, &base)
+                self.add_script(scripts.ansible, &base)
             }
-            Provision::Puppet(p) => self.puppet(p, scripts.puppet, base),
+            Provision::Puppet(p) => self.add_puppet(p, scripts.puppet, base),
         }
     }
 
-    fn puppet(
+    fn add_puppet(
         &mut self,
         p: &Puppet,
         path: &str,
         base: ScriptValues<'_>,
     ) -> Result<(), RenderError> {
-        let name = self.named("puppet");
+        let name = self.next_name("puppet");
         let uploaded = format!("/tmp/bakeline-{name}");
         let files: Result<_, _> = p
             .files
             .iter()
-            .map(|path| Ok((path.clone(), content(self.catalog, path)?)))
+            .map(|path| Ok((path.clone(), read_content(self.catalog, path)?)))
             .collect();
         self.out.push(Block::Folder {
             name,
@@ -319,11 +320,11 @@ impl Build<'_> {
                 .collect(),
             ..base
         };
-        self.script(path, &values)
+        self.add_script(path, &values)
     }
 }
 
-fn content(catalog: &Catalog, path: &str) -> Result<Vec<u8>, RenderError> {
+fn read_content(catalog: &Catalog, path: &str) -> Result<Vec<u8>, RenderError> {
     let missing = || RenderError {
         at: None,
         template: path.to_owned(),
@@ -332,22 +333,24 @@ fn content(catalog: &Catalog, path: &str) -> Result<Vec<u8>, RenderError> {
     catalog.files.get(path).cloned().ok_or_else(missing)
 }
 
-/// The interpreter named in a script's first line, `/bin/sh` where there is none. The line becomes part of a command, so
-/// only plain words pass. Scripts are handed to the interpreter instead of being executed: /tmp may be mounted noexec.
-fn interpreter(path: &str, text: &[u8]) -> Result<String, RenderError> {
+/// Returns the interpreter in the first line of a script, or `/bin/sh`.
+///
+/// The line becomes part of a command, so it may contain only letters, digits and a few other
+/// characters. Scripts are passed to the interpreter, because /tmp can be mounted noexec.
+fn parse_interpreter(path: &str, text: &[u8]) -> Result<String, RenderError> {
     let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let Some(line) = first.strip_prefix(b"#!") else {
         return Ok("/bin/sh".to_owned());
     };
     let line = String::from_utf8_lossy(line).trim().to_owned();
-    let plain = line.starts_with('/')
+    let is_valid = line.starts_with('/')
         && line
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "/._-= ".contains(c));
-    let wrong = || RenderError {
+    let error = || RenderError {
         at: None,
         template: path.to_owned(),
-        message: format!("its first line names no plain interpreter: {line:?}"),
+        message: format!("the first line has no valid interpreter: {line:?}"),
     };
-    plain.then(|| line.clone()).ok_or_else(wrong)
+    is_valid.then(|| line.clone()).ok_or_else(error)
 }

@@ -1,9 +1,11 @@
-//! Owns quoting: the one place where a value becomes text of another language.
+//! Quotes values for other languages. No other module does.
 
 use std::io::{Error, Result, Write};
 
-/// A JSON string of Packer's HCL2-JSON, quotes included. `${` and `%{` are HCL templates in any string: doubled they are
-/// text. `{{` can't be escaped reliably (Packer expands it once when preparing and again when running), so it is refused.
+/// Writes a JSON string for Packer's HCL2-JSON, with quotes.
+///
+/// `${` and `%{` are templates of HCL in any string, so they are doubled. `{{` cannot be escaped
+/// reliably, because Packer expands it once when preparing and again when running. It is an error.
 pub(super) fn packer(value: &str, out: &mut dyn Write) -> Result<()> {
     if value.contains("{{") {
         return Err(Error::other(format!(
@@ -13,10 +15,10 @@ pub(super) fn packer(value: &str, out: &mut dyn Write) -> Result<()> {
     if value.contains('\0') {
         return Err(Error::other(format!("the value {value:?} contains NUL")));
     }
-    json(&value.replace("${", "$${").replace("%{", "%%{"), out)
+    write_json(&value.replace("${", "$${").replace("%{", "%%{"), out)
 }
 
-/// One word of a POSIX shell, in single quotes.
+/// Writes a word of a POSIX shell in single quotes.
 pub(super) fn shell(value: &str, out: &mut dyn Write) -> Result<()> {
     if value.contains('\0') {
         return Err(Error::other(format!("the value {value:?} contains NUL")));
@@ -24,10 +26,12 @@ pub(super) fn shell(value: &str, out: &mut dyn Write) -> Result<()> {
     write!(out, "'{}'", value.replace('\'', r"'\''"))
 }
 
-/// A JSON string whose text is Slack mrkdwn without any of Slack's own markup
-/// (<https://docs.slack.dev/messaging/formatting-message-text>: only `&`, `<` and `>` have a meaning).
+/// Writes a JSON string of Slack mrkdwn without markup.
+///
+/// Only `&`, `<` and `>` have a meaning
+/// (<https://docs.slack.dev/messaging/formatting-message-text>).
 pub(super) fn slack(value: &str, out: &mut dyn Write) -> Result<()> {
-    json(
+    write_json(
         &value
             .replace('&', "&amp;")
             .replace('<', "&lt;")
@@ -36,7 +40,7 @@ pub(super) fn slack(value: &str, out: &mut dyn Write) -> Result<()> {
     )
 }
 
-/// Text of an HTML page, or the inside of a quoted attribute. Nothing from a target is markup, and nothing hides in it.
+/// Writes text of an HTML page, or of a quoted attribute. Escapes all markup and hidden characters.
 pub(super) fn html(value: &str, out: &mut dyn Write) -> Result<()> {
     let visible = super::visible::block(value);
     let mut rest = &*visible;
@@ -54,7 +58,7 @@ pub(super) fn html(value: &str, out: &mut dyn Write) -> Result<()> {
     write!(out, "{rest}")
 }
 
-fn json(value: &str, out: &mut dyn Write) -> Result<()> {
+fn write_json(value: &str, out: &mut dyn Write) -> Result<()> {
     serde_json::to_writer(out, value).map_err(Error::other)
 }
 
@@ -62,33 +66,33 @@ fn json(value: &str, out: &mut dyn Write) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn text(quote: fn(&str, &mut dyn Write) -> Result<()>, value: &str) -> Option<String> {
+    fn apply_quoting(quote: fn(&str, &mut dyn Write) -> Result<()>, value: &str) -> Option<String> {
         let mut out = Vec::new();
         quote(value, &mut out).ok()?;
         String::from_utf8(out).ok()
     }
 
     #[test]
-    fn each_language_gets_its_own_quotes() {
+    fn values_are_quoted_for_each_language() {
         assert_eq!(
-            text(packer, r#"${file("/etc/passwd")} %{ if }"#).as_deref(),
+            apply_quoting(packer, r#"${file("/etc/passwd")} %{ if }"#).as_deref(),
             Some(r#""$${file(\"/etc/passwd\")} %%{ if }""#)
         );
-        assert_eq!(text(packer, "{{env}}"), None);
-        assert_eq!(text(packer, "a\0b"), None);
+        assert_eq!(apply_quoting(packer, "{{env}}"), None);
+        assert_eq!(apply_quoting(packer, "a\0b"), None);
         assert_eq!(
-            text(shell, "it's $(id) `id`").as_deref(),
+            apply_quoting(shell, "it's $(id) `id`").as_deref(),
             Some(r"'it'\''s $(id) `id`'")
         );
-        assert_eq!(text(shell, "a\0b"), None);
+        assert_eq!(apply_quoting(shell, "a\0b"), None);
         assert_eq!(
-            text(html, "</script><img src='x' onerror=\"y()\">&\u{1b}[1m\0\n").as_deref(),
+            apply_quoting(html, "</script><img src='x' onerror=\"y()\">&\u{1b}[1m\0\n").as_deref(),
             Some(
                 "&lt;/script&gt;&lt;img src=&#39;x&#39; onerror=&quot;y()&quot;&gt;&amp;\\u{1b}[1m\\u{0}\n"
             )
         );
         assert_eq!(
-            text(slack, "<!channel> & \"x\"").as_deref(),
+            apply_quoting(slack, "<!channel> & \"x\"").as_deref(),
             Some(r#""&lt;!channel&gt; &amp; \"x\"""#)
         );
     }

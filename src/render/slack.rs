@@ -1,56 +1,55 @@
-//! Owns the Slack message: its values and its template.
+//! Renders the Slack message.
 
 use serde::Serialize;
 
 use super::{Language, RenderError, render};
 use crate::catalog::Catalog;
 
-/// The template.
+/// Path of the template.
 pub const TEMPLATE: &str = "templates/notify/slack.json";
-/// The longest text of a section or context block (Block Kit reference: 3,000 characters).
-const LONGEST: usize = 2900;
-/// The longest header (Block Kit reference).
-const HEADER: usize = 150;
+/// Length of the longest text of a section or context block (Block Kit: 3,000 characters).
+const MAX_SECTION: usize = 2900;
+/// Length of the longest header (Block Kit).
+const MAX_HEADER: usize = 150;
 
-/// What the message says.
+/// Content of the message.
 #[derive(Debug, Clone, Serialize)]
 pub struct Values {
-    /// One line: what happened.
+    /// Headline.
     pub headline: String,
-    /// One line for each image, already in Slack's plain words.
+    /// Lines, one for each image.
     pub lines: Vec<String>,
-    /// What failed, or empty.
+    /// Failures, or empty.
     pub failures: Vec<String>,
     /// Run, commit and caller.
     pub footer: String,
 }
 
-/// The JSON to post; long lists are cut at Slack's limits with a word about the rest.
+/// Returns the JSON of the message. Long lists are shortened to the limits of Slack.
 ///
-/// # Errors
-/// The template is missing or wrong.
+/// Fails if the template is missing or invalid.
 pub fn message(catalog: &Catalog, values: &Values) -> Result<serde_json::Value, RenderError> {
     let cut = Values {
-        headline: shorten(&values.headline, HEADER),
-        lines: chunks(&values.lines),
-        failures: chunks(&values.failures),
-        footer: shorten(&values.footer, LONGEST),
+        headline: shorten(&values.headline, MAX_HEADER),
+        lines: join_lines(&values.lines),
+        failures: join_lines(&values.failures),
+        footer: shorten(&values.footer, MAX_SECTION),
     };
     let text = render(catalog, TEMPLATE, Language::Slack, &cut)?;
     serde_json::from_str(&text).map_err(|e| RenderError {
         at: None,
         template: TEMPLATE.to_owned(),
-        message: format!("it does not render to JSON: {e}"),
+        message: format!("the rendered template is not valid JSON: {e}"),
     })
 }
 
-/// Joins lines into as few texts as Slack's limit allows; at most twenty texts.
-fn chunks(lines: &[String]) -> Vec<String> {
+/// Joins lines into at most 20 texts within the limit of a section.
+fn join_lines(lines: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for line in lines {
-        let line = shorten(line, LONGEST);
+        let line = shorten(line, MAX_SECTION);
         match out.last_mut() {
-            Some(last) if weight(last) + 1 + weight(&line) <= LONGEST => {
+            Some(last) if escaped_length(last) + 1 + escaped_length(&line) <= MAX_SECTION => {
                 last.push('\n');
                 last.push_str(&line);
             }
@@ -65,12 +64,12 @@ fn chunks(lines: &[String]) -> Vec<String> {
     out
 }
 
-/// The characters of a text once it is escaped, which is what Slack's limits count.
-fn weight(text: &str) -> usize {
-    text.chars().map(escaped).sum()
+/// Returns the length of a text with escapes, which the limits of Slack count.
+fn escaped_length(text: &str) -> usize {
+    text.chars().map(escaped_char_length).sum()
 }
 
-fn escaped(c: char) -> usize {
+fn escaped_char_length(c: char) -> usize {
     match c {
         '&' => 5,
         '<' | '>' => 4,
@@ -78,18 +77,18 @@ fn escaped(c: char) -> usize {
     }
 }
 
-/// Cuts a text so that it holds at most `longest` characters once it is escaped.
+/// Shortens a text to at most `longest` characters with escapes.
 fn shorten(text: &str, longest: usize) -> String {
     let plain: String = text
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
         .collect();
-    if weight(&plain) <= longest {
+    if escaped_length(&plain) <= longest {
         return plain;
     }
     let mut left = longest.saturating_sub(1);
     let fits = |c: &char| {
-        let room = left.checked_sub(escaped(*c));
+        let room = left.checked_sub(escaped_char_length(*c));
         left = room.unwrap_or(0);
         room.is_some()
     };

@@ -1,4 +1,4 @@
-//! Owns the proof that values stay values: through Packer's JSON, through a real shell, and within Slack's limits.
+//! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::provision::Provision;
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 
-fn catalog() -> Catalog {
+fn load_catalog() -> Catalog {
     let shipped = assets::shipped_paths().into_iter();
     let mut files: BTreeMap<String, Vec<u8>> = shipped
         .filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned())))
@@ -32,7 +32,7 @@ fn catalog() -> Catalog {
     catalog.unwrap_or_else(|| panic!("{findings:?}"))
 }
 
-/// Run values that all are this text.
+/// Returns run values that contain this text only.
 fn run_values(text: &str) -> RunValues {
     let own = || text.to_owned();
     RunValues {
@@ -55,15 +55,15 @@ fn run_values(text: &str) -> RunValues {
     }
 }
 
-/// What HCL makes of a string: `$${` and `%%{` are text; anything else of the kind would be an expression.
-fn hcl(text: &str) -> Option<String> {
+/// Returns the text of an HCL string, or `None` if it contains an expression.
+fn parse_hcl(text: &str) -> Option<String> {
     let left = text.replace("$${", "").replace("%%{", "");
     (!left.contains("${") && !left.contains("%{"))
         .then(|| text.replace("$${", "${").replace("%%{", "%{"))
 }
 
-/// Texts full of what means something to somebody on the way.
-fn awkward() -> impl Strategy<Value = String> {
+/// Generates texts with characters that have a meaning in one of the languages.
+fn special_texts() -> impl Strategy<Value = String> {
     let parts = [
         "$", "{", "}", "%", "\"", "\\", "'", "\n", "`id`", "$(id)", "{{", "@{", "}@", "@%", "<",
         "&", "ä", "a", " ", "~", "\u{1}", "-",
@@ -77,30 +77,30 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn any_text_travels_through_packers_template_unchanged_or_is_refused(text in awkward()) {
-        let catalog = catalog();
+    fn packer_template_keeps_or_rejects_text(text in special_texts()) {
+        let catalog = load_catalog();
         let rendered = files(&catalog, &catalog.images[&ImageName::from("jdk")], &run_values(&text));
         let Ok(rendered) = rendered else {
-            prop_assert!(text.contains("{{") || text.contains('\0') || text.ends_with('{') || text.starts_with('{'), "refused for nothing: {text:?}");
+            prop_assert!(text.contains("{{") || text.contains('\0') || text.ends_with('{') || text.starts_with('{'), "rejected without a reason: {text:?}");
             return Ok(());
         };
         let json: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
         let source = &json["source"]["amazon-ebs"]["jdk"];
         for key in ["region", "source_ami", "ami_name", "ssh_keypair_name", "ssh_private_key_file"] {
             let got = source[key].as_str().unwrap_or_default();
-            prop_assert_eq!(hcl(got), Some(text.clone()), "{}: {:?}", key, got);
+            prop_assert_eq!(parse_hcl(got), Some(text.clone()), "{}: {:?}", key, got);
             prop_assert!(!got.contains("{{"));
         }
         let (key, value) = source["tags"].as_object().and_then(|t| t.iter().next()).expect("a tag");
-        prop_assert_eq!((hcl(key), hcl(value.as_str().unwrap_or_default())), (Some(text.clone()), Some(text.clone())));
+        prop_assert_eq!((parse_hcl(key), parse_hcl(value.as_str().unwrap_or_default())), (Some(text.clone()), Some(text.clone())));
         let group = source["security_group_ids"][0].as_str().unwrap_or_default();
-        prop_assert_eq!(hcl(group), Some(text));
+        prop_assert_eq!(parse_hcl(group), Some(text));
     }
 
     #[test]
-    fn a_quoted_word_is_one_word_of_a_real_shell(text in awkward()) {
+    fn quoted_word_is_one_shell_word(text in special_texts()) {
         prop_assume!(!text.contains('\0'));
-        let mut catalog = catalog();
+        let mut catalog = load_catalog();
         let template = b"printf '%s.' @{ image }@\nprintf '%s' @{ image }@ @% for x in list %@@{ x }@@% endfor %@".to_vec();
         catalog.files.insert("t".to_owned(), template);
         let values = serde_json::json!({"image": text, "list": [text]});
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn a_slack_message_stays_within_slacks_limits(text in awkward(), longest in 0..4000usize, lines in 0..200usize) {
+    fn slack_message_respects_limits(text in special_texts(), longest in 0..4000usize, lines in 0..200usize) {
         let huge: String = text.chars().cycle().take(if text.is_empty() { 0 } else { longest }).collect();
         let values = Values {
             headline: huge.clone(),
@@ -118,12 +118,12 @@ proptest! {
             failures: vec![huge.clone(); lines],
             footer: huge,
         };
-        assert_slack(&message(&catalog(), &values).expect("a message"));
+        assert_slack(&message(&load_catalog(), &values).expect("a message"));
     }
 }
 
-/// Block Kit reference: 50 blocks, 3,000 characters in a section, 150 in a header, 1 to 10 elements in a context; text
-/// objects hold 3,000.
+/// Asserts the limits of Block Kit: 50 blocks, 3,000 characters in a section, 150 in a header, 1 to
+/// 10 elements in a context.
 fn assert_slack(message: &Value) {
     let blocks = message["blocks"].as_array().expect("blocks");
     assert!((1..=50).contains(&blocks.len()), "{} blocks", blocks.len());
@@ -155,7 +155,7 @@ fn assert_slack(message: &Value) {
 }
 
 #[test]
-fn the_worst_texts_fit_into_a_slack_message() {
+fn longest_texts_fit_into_slack_message() {
     for (text, length) in [
         ("&", 5000),
         ("ä", 5000),
@@ -171,14 +171,14 @@ fn the_worst_texts_fit_into_a_slack_message() {
                 failures: vec![long.clone(); lines],
                 footer: long.clone(),
             };
-            assert_slack(&message(&catalog(), &values).expect("a message"));
+            assert_slack(&message(&load_catalog(), &values).expect("a message"));
         }
     }
 }
 
 #[test]
-fn a_template_that_uses_what_it_does_not_get_is_told_the_nearest_name() {
-    let mut catalog = catalog();
+fn undefined_variable_error_names_similar_variable() {
+    let mut catalog = load_catalog();
     catalog
         .files
         .insert("t".to_owned(), b"@{ imgae }@".to_vec());
@@ -201,8 +201,8 @@ fn a_template_that_uses_what_it_does_not_get_is_told_the_nearest_name() {
 }
 
 #[test]
-fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_packers_own() {
-    let mut catalog = catalog();
+fn playbooks_and_manifests_are_uploaded_without_values() {
+    let mut catalog = load_catalog();
     let awkward = "it's $(id) ${HOME} {% x %}";
     let files = [
         "ansible/site.yaml",
@@ -231,7 +231,7 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
         }),
     ];
     let image = image.clone();
-    let rendered = files_of(&catalog, &image);
+    let rendered = render_files(&catalog, &image);
     let names: Vec<&str> = rendered
         .keys()
         .map(String::as_str)
@@ -293,13 +293,13 @@ fn playbooks_and_manifests_become_blocks_of_their_files_and_values_stay_out_of_p
     );
 }
 
-fn files_of(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String, Vec<u8>> {
+fn render_files(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String, Vec<u8>> {
     files(catalog, image, &run_values("key")).expect("a build")
 }
 
 #[test]
-fn templates_reach_no_environment_clock_or_file() {
-    let mut catalog = catalog();
+fn templates_cannot_read_environment_clock_or_files() {
+    let mut catalog = load_catalog();
     for code in [
         "get_env(name=\"HOME\")",
         "now()",

@@ -1,44 +1,47 @@
-//! Owns how text of unknown origin is shown to people: what would be invisible, or move a cursor, is spelt out.
+//! Escapes hidden characters in text from unknown sources.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// Control and format characters (escape codes, NUL, bidirectional overrides, zero-width), those nobody has assigned a
-/// picture to, and both Unicode line separators.
-const HIDDEN: &str = r"[\p{C}\p{Zl}\p{Zp}]";
+/// Control, format, unassigned and private characters (escape codes, NUL, bidirectional overrides,
+/// zero-width), and both Unicode line separators.
+const HIDDEN_CHARS: &str = r"[\p{C}\p{Zl}\p{Zp}]";
 
-#[expect(clippy::unwrap_used, reason = "a constant, tried by the tests")]
-static ANY: LazyLock<Regex> = LazyLock::new(|| Regex::new(HIDDEN).unwrap());
-#[expect(clippy::unwrap_used, reason = "a constant, tried by the tests")]
-static BUT_LINES: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!("[{HIDDEN}--[\n\t]]")).unwrap());
+#[expect(clippy::unwrap_used, reason = "a constant that the tests use")]
+static HIDDEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(HIDDEN_CHARS).unwrap());
+#[expect(clippy::unwrap_used, reason = "a constant that the tests use")]
+static HIDDEN_EXCEPT_LINES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("[{HIDDEN_CHARS}--[\n\t]]")).unwrap());
 
-/// One line: line breaks are spelt out, too.
+/// Escapes hidden characters, including line breaks and tabs.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(plain) {
+    if text.bytes().all(is_printable) {
         return Cow::Borrowed(text);
     }
-    ANY.replace_all(text, spelt)
+    HIDDEN.replace_all(text, escape_match)
 }
 
-/// Any number of lines; tabs stay as well.
+/// Escapes hidden characters except line feeds and tabs.
 #[must_use]
 pub fn block(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| plain(b) || b"\n\t".contains(&b)) {
+    if text
+        .bytes()
+        .all(|b| is_printable(b) || b"\n\t".contains(&b))
+    {
         return Cow::Borrowed(text);
     }
-    BUT_LINES.replace_all(text, spelt)
+    HIDDEN_EXCEPT_LINES.replace_all(text, escape_match)
 }
 
-/// The usual case needs no search.
-fn plain(byte: u8) -> bool {
+/// Returns true for printable ASCII, the usual case, which needs no search.
+fn is_printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-fn spelt(found: &Captures<'_>) -> String {
+fn escape_match(found: &Captures<'_>) -> String {
     found[0]
         .chars()
         .map(|c| {
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_hidden_is_left() {
+    fn hidden_characters_are_escaped() {
         assert_eq!(line("a\u{1b}[31m\0\r\n\tb"), r"a\u{1b}[31m\u{0}\r\n\tb");
         assert_eq!(
             block("a\u{1b}[31m\r\n\tb\u{9b}2J"),

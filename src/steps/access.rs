@@ -1,22 +1,22 @@
-//! Owns the run's own way into its instances: a key pair and a security group for each image.
-
-use serde_json::{Value, json};
+//! Creates and deletes the key pair and the security group of a run, one of each per image.
 
 use super::Steps;
 use crate::catalog::Access;
+use crate::engine::StepOutput;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, GroupRequest};
 
-/// The private key's file in the run directory.
+/// Returns the path of the private key in the run directory.
 pub(super) fn key_file(scope: &str) -> String {
     format!("{scope}/key")
 }
 
-pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let tags = steps.temporary_tags(&step.scope);
     let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
-        // A key pair of this name is ours (the name carries the run), but its private half is lost.
+        // The name contains the run ID, so an existing key pair is ours, but its private key is
+        // lost.
         Err(e) if e.kind == CloudErrorKind::Duplicate => {
             steps.cloud.delete_key_pair(&step.region, name).await?;
             steps
@@ -31,26 +31,36 @@ pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result
     let path = steps
         .workspace
         .write(&key_file(&step.scope), text.as_bytes(), true);
-    let path = path
-        .map_err(|e| Error::new(Kind::StepFailed, "the private key can't be written").because(e))?;
-    Ok(json!({ "key_pair": name, "file": path }))
+    let path = path.map_err(|e| {
+        Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
+    })?;
+    Ok(StepOutput::KeyPair {
+        key_pair: name.to_owned(),
+        file: path,
+    })
 }
 
-pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     steps.workspace.remove(&key_file(&step.scope));
     steps.cloud.delete_key_pair(&step.region, name).await?;
-    Ok(json!({ "deleted": name }))
+    Ok(StepOutput::Deleted {
+        deleted: Some(name.to_owned()),
+    })
 }
 
-pub(super) async fn find_group(steps: &Steps, step: &Step, name: &str) -> Result<Option<Value>> {
+pub(super) async fn find_group(
+    steps: &Steps,
+    step: &Step,
+    name: &str,
+) -> Result<Option<StepOutput>> {
     let found = steps
         .cloud
-        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?;
-    Ok(found.map(|id| json!({ "group": id })))
+    Ok(found.map(|group| StepOutput::Group { group }))
 }
 
-pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let builder = &steps.catalog.settings.builder;
     let request = GroupRequest {
         name: name.to_owned(),
@@ -61,33 +71,33 @@ pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Resu
         },
         tags: steps.temporary_tags(&step.scope),
     };
-    let id = steps.cloud.create_group(&step.region, &request).await?;
-    Ok(json!({ "group": id }))
+    let group = steps.cloud.create_group(&step.region, &request).await?;
+    Ok(StepOutput::Group { group })
 }
 
-/// Deletes the group once its instances have let go of it.
-pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<Value> {
+/// Deletes the group after its instances have released it.
+pub(super) async fn delete_group(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
     let Some(id) = steps
         .cloud
-        .find_group(&step.region, name, &steps.mine(&step.scope))
+        .find_group(&step.region, name, &steps.run_tags(&step.scope))
         .await?
     else {
-        return Ok(json!({ "deleted": null }));
+        return Ok(StepOutput::Deleted { deleted: None });
     };
-    free_group(steps, step, &id).await?;
-    Ok(json!({ "deleted": id }))
+    delete_unused_group(steps, step, &id).await?;
+    Ok(StepOutput::Deleted { deleted: Some(id) })
 }
 
-/// Deletes a group as soon as nothing uses it any more; not cancelled, because it is the way back.
-pub(super) async fn free_group(steps: &Steps, step: &Step, id: &str) -> Result<()> {
-    let cloud = steps.at(step)?;
+/// Deletes a group as soon as it is unused. The wait cannot be cancelled, because undo calls it.
+pub(super) async fn delete_unused_group(steps: &Steps, step: &Step, id: &str) -> Result<()> {
+    let cloud = steps.cloud_for(step)?;
     let never = tokio_util::sync::CancellationToken::new();
     let limit = std::time::Duration::from_secs(300);
-    super::wait::until(
+    super::poll::poll_until(
         steps,
         limit,
         &never,
-        &format!("security group {id} to be free"),
+        &format!("security group {id} to become unused"),
         || async {
             match cloud.delete_group(&step.region, id).await {
                 Ok(()) => Ok(Some(())),

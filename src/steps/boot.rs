@@ -1,19 +1,18 @@
-//! Owns the test instance: a fresh boot of the finished AMI, and its end.
+//! Launches a test instance of a finished AMI and terminates it.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::wait::until;
-use super::{Steps, host_key, resolve, text_of};
-use crate::engine::StepContext;
+use super::poll::poll_until;
+use super::{Steps, host_key};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId};
 use crate::ports::{Instance, LaunchRequest, Secret};
 
-/// EC2 starts and ends an instance within minutes; ten are plenty.
+/// Longest wait for an instance. EC2 starts and terminates instances within minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
 pub(super) async fn perform(
@@ -22,7 +21,7 @@ pub(super) async fn perform(
     image: &ImageName,
     ami: &AmiRef,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let builder = &steps.catalog.settings.builder;
     let platform = steps
         .catalog
@@ -30,22 +29,18 @@ pub(super) async fn perform(
         .get(image)
         .map(|i| i.platform)
         .unwrap_or_default();
-    let keys = host_key::made(steps, &step.scope).await?;
+    let keys = host_key::load_or_generate(steps, &step.scope).await?;
     let request = LaunchRequest {
-        ami: resolve(ami, &context.outputs)?,
+        ami: context.outputs.ami(ami)?,
         instance_type: builder.instance_type.clone(),
-        key_name: text_of(
-            &context.outputs,
-            &StepId(format!("{image}/key")),
-            "key_pair",
-        )?,
-        group: text_of(&context.outputs, &StepId(format!("{image}/group")), "group")?,
+        key_name: context.outputs.key_pair(&StepId(format!("{image}/key")))?,
+        group: context.outputs.group(&StepId(format!("{image}/group")))?,
         subnet: builder.subnet.clone(),
         instance_profile: builder.instance_profile.clone(),
         public_address: builder.public_address,
         user_data: Some(Secret::new(platform.first_boot(
             crate::plan::release::EXPIRES.as_hours(),
-            &host_key::told(&keys),
+            &host_key::user_data_keys(&keys),
         ))),
         tags: steps.temporary_tags(&step.scope),
         token: format!("bakeline-{}-{image}", steps.run)
@@ -55,18 +50,19 @@ pub(super) async fn perform(
     };
     let id = steps.cloud.launch(&step.region, &request).await?;
     (context.note)(&format!("instance {id}"));
-    let running = until(
+    let running = poll_until(
         steps,
         LIMIT,
         &context.cancel,
-        &format!("instance {id} to run"),
-        || running(steps, &step.region, &id),
+        &format!("instance {id} to be running"),
+        || poll_running(steps, &step.region, &id),
     )
     .await;
     let instance = match running {
         Ok(instance) => instance,
         Err(error) => {
-            // The undo of a failed step finds the instance by its tags; saying its id here is for people.
+            // The undo of the step finds the instance by its tags. The message names it for the
+            // user.
             return Err(Error::new(
                 error.kind,
                 format!("instance {id} of {} did not start", request.ami),
@@ -92,25 +88,29 @@ pub(super) async fn perform(
             ),
         ));
     };
-    host_key::expect(steps, &step.scope, &keys, &[id.as_str(), &address])?;
-    Ok(json!({ "instance": id, "address": address, "ami": request.ami }))
+    host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
+    Ok(StepOutput::Instance {
+        instance: id,
+        address,
+        ami: request.ami,
+    })
 }
 
-async fn running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
+async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
     let Some(instance) = steps.cloud.instance(region, id).await? else {
         return Ok(None);
     };
     match instance.status.as_str() {
         "running" => Ok(Some(instance)),
         "pending" => Ok(None),
-        other => {
+        status => {
             let why = instance
                 .reason
                 .as_deref()
                 .map_or_else(String::new, |r| format!(" ({r})"));
             Err(Error::new(
                 Kind::StepFailed,
-                format!("it is {other} in {region}{why}"),
+                format!("the instance is {status} in {region}{why}"),
             ))
         }
     }
@@ -121,48 +121,52 @@ pub(super) async fn terminate(
     step: &Step,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = InstanceId(text_of(&context.outputs, boot, "instance")?);
-    end(steps, &step.region, &id).await?;
-    host_key::forget(steps, &step.scope);
-    Ok(json!({ "terminated": id }))
+) -> Result<StepOutput> {
+    let (id, _) = context.outputs.instance(boot)?;
+    terminate_and_wait(steps, &step.region, &id).await?;
+    host_key::delete(steps, &step.scope);
+    Ok(StepOutput::Terminated { terminated: id })
 }
 
-/// Ends every instance of this image and run, whether its launch was answered or not.
+/// Terminates every instance of this image and run, even if the response to its launch was lost.
 pub(super) async fn undo(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
-    output: Option<&Value>,
+    output: Option<&StepOutput>,
 ) -> Result<()> {
     let mut ids: Vec<InstanceId> = steps
         .cloud
-        .instances_tagged(&step.region, &steps.mine(image.as_str()))
+        .instances_tagged(&step.region, &steps.run_tags(image.as_str()))
         .await?
         .into_iter()
         .map(|i| i.id)
         .collect();
-    let known = output
-        .and_then(|o| o.get("instance"))
-        .and_then(Value::as_str)
-        .map(InstanceId::from);
+    let known = output.and_then(|output| match output {
+        StepOutput::Instance { instance, .. } => Some(instance.clone()),
+        _ => None,
+    });
     ids.extend(known.filter(|k| !ids.contains(k)));
     for id in ids {
-        end(steps, &step.region, &id).await?;
+        terminate_and_wait(steps, &step.region, &id).await?;
     }
-    host_key::forget(steps, &step.scope);
+    host_key::delete(steps, &step.scope);
     Ok(())
 }
 
-/// Terminates and waits until it is gone, so that its group and volume are free.
-pub(super) async fn end(steps: &Steps, region: &Region, id: &InstanceId) -> Result<()> {
+/// Terminates an instance and waits for its end, which releases its group and volume.
+pub(super) async fn terminate_and_wait(
+    steps: &Steps,
+    region: &Region,
+    id: &InstanceId,
+) -> Result<()> {
     steps.cloud.terminate(region, id).await?;
     let never = CancellationToken::new();
-    until(
+    poll_until(
         steps,
         LIMIT,
         &never,
-        &format!("instance {id} to end"),
+        &format!("instance {id} to terminate"),
         || async {
             let instance = steps.cloud.instance(region, id).await?;
             Ok(instance

@@ -1,12 +1,11 @@
-//! Owns one Packer build: render, validate, build, and what a failed one leaves.
+//! Runs a Packer build: renders, validates and builds. Its undo removes the remains of a failed
+//! build.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
-use super::{Steps, boot, resolve, text_of};
+use super::{Steps, boot};
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
@@ -14,10 +13,10 @@ use crate::plan::{Action, AmiRef, Step, StepId};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, CloudErrorKind, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 
-/// Where a program that Packer calls says what failed: in the build folder, in words for people.
+/// File in the build folder in which a program started by Packer reports its error for the user.
 pub const FAILED: &str = "failed.txt";
 
-/// Everything the `Build` action says.
+/// Fields of the `Build` action.
 struct Order<'s> {
     image: &'s ImageName,
     version: Version,
@@ -43,13 +42,17 @@ fn order(step: &Step) -> Result<Order<'_>> {
         }),
         other => Err(Error::new(
             Kind::StepFailed,
-            format!("a defect: {} is no build", other.verb()),
+            format!(
+                "internal error: `{}` is not a build step; please report this",
+                other.verb()
+            ),
         )),
     }
 }
 
-/// The AMI of this name, whatever its state; the name carries the run, so it is this run's.
-async fn made(steps: &Steps, step: &Step, ami_name: &str) -> Result<Option<Ami>> {
+/// Returns the AMI of this name in any state. The name contains the run ID, so the AMI belongs to
+/// this run.
+async fn find_by_name(steps: &Steps, step: &Step, ami_name: &str) -> Result<Option<Ami>> {
     let query = ImageQuery {
         name: Some(ami_name.to_owned()),
         ..ImageQuery::default()
@@ -66,38 +69,42 @@ pub(super) async fn probe(
     steps: &Steps,
     step: &Step,
     context: &StepContext<'_>,
-) -> Result<Option<Value>> {
+) -> Result<Option<StepOutput>> {
     let order = order(step)?;
-    let found = made(steps, step, order.ami_name)
+    let found = find_by_name(steps, step, order.ami_name)
         .await?
         .filter(|a| a.status == "available");
-    let base = resolve(order.base, &context.outputs)?;
-    Ok(found.map(|ami| json!({ "ami": ami.id, "base": base })))
+    let base = context.outputs.ami(order.base)?;
+    Ok(found.map(|ami| StepOutput::Build {
+        ami: ami.id,
+        base,
+        log: None,
+    }))
 }
 
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let order = order(step)?;
-    let base = resolve(order.base, &context.outputs)?;
+    let base = context.outputs.ami(order.base)?;
     let job = prepare(steps, step, &order, &base, context).await?;
     steps
         .builder
         .validate(&job)
         .await
-        .map_err(|e| unusable(e, &job))?;
+        .map_err(|e| build_error(e, &job))?;
     let outcome = steps
         .builder
         .build(&job, &context.cancel, context.note)
         .await
-        .map_err(|e| unusable(e, &job))?;
-    super::reports::write(steps, &step.scope, order.image, Phase::Build, context);
+        .map_err(|e| build_error(e, &job))?;
+    super::reports::write_all(steps, &step.scope, order.image, Phase::Build, context);
     if outcome.cancelled {
         return Err(Error::new(
             Kind::Interrupted,
-            "cancelled; Packer cleaned up",
+            "cancelled; Packer removed its temporary resources",
         ));
     }
     match outcome
@@ -105,10 +112,12 @@ pub(super) async fn perform(
         .iter()
         .find(|(region, _)| *region == step.region)
     {
-        Some((_, ami)) if outcome.code == Some(0) => {
-            Ok(json!({ "ami": ami, "base": base, "log": job.log }))
-        }
-        _ => Err(failure(steps, &order, &outcome, &job)),
+        Some((_, ami)) if outcome.code == Some(0) => Ok(StepOutput::Build {
+            ami: ami.clone(),
+            base,
+            log: Some(job.log),
+        }),
+        _ => Err(failure_error(steps, &order, &outcome, &job)),
     }
 }
 
@@ -119,14 +128,13 @@ async fn prepare(
     base: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<BuildJob> {
-    let image = steps
-        .catalog
-        .images
-        .get(order.image)
-        .ok_or_else(|| Error::input(format!("no image `{}`", order.image)))?;
-    let base_ami = base_of(steps, step, base).await?;
+    let image =
+        steps.catalog.images.get(order.image).ok_or_else(|| {
+            Error::input(format!("image `{}` is not in the catalog", order.image))
+        })?;
+    let base_ami = describe_base(steps, step, base).await?;
     let folder = format!("{}/packer", step.scope);
-    let request = super::check::request(steps, image, Phase::Build)?;
+    let request = super::check::write_request(steps, image, Phase::Build)?;
     let key_file = steps
         .workspace
         .root()
@@ -137,37 +145,33 @@ async fn prepare(
         ami_name: order.ami_name.to_owned(),
         tags: order.tags.clone(),
         run_tags: steps.temporary_tags(&step.scope),
-        key_name: text_of(
-            &context.outputs,
-            &StepId(format!("{}/key", order.image)),
-            "key_pair",
-        )?,
+        key_name: context
+            .outputs
+            .key_pair(&StepId(format!("{}/key", order.image)))?,
         key_file: key_file.display().to_string(),
-        group: text_of(
-            &context.outputs,
-            &StepId(format!("{}/group", order.image)),
-            "group",
-        )?,
+        group: context
+            .outputs
+            .group(&StepId(format!("{}/group", order.image)))?,
         root_device: base_ami.root_device,
         endpoint: steps.endpoint.clone(),
         poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
         user_data: image
             .platform
             .deadline(crate::plan::release::EXPIRES.as_hours()),
-        environment: environment(steps, order),
+        environment: build_environment(steps, order),
         program: steps.program.display().to_string(),
         check_request: request.display().to_string(),
-        packer: steps.builder.version().await.map_err(refuse)?,
+        packer: steps.builder.version().await.map_err(input_error)?,
     };
     let rendered = files(&steps.catalog, image, &values).map_err(|e| {
-        Error::input(format!("image `{}` can't be rendered", order.image)).because(e)
+        Error::input(format!("image `{}` cannot be rendered", order.image)).because(e)
     })?;
     for (name, content) in &rendered {
         let written = steps
             .workspace
             .write(&format!("{folder}/{name}"), content, false);
         written.map_err(|e| {
-            Error::new(Kind::StepFailed, "the build folder can't be written").because(e)
+            Error::new(Kind::StepFailed, "the build folder cannot be written").because(e)
         })?;
     }
     let key = steps
@@ -186,8 +190,9 @@ async fn prepare(
     })
 }
 
-/// The base AMI's description; a vendor's AMI is not our own, so its owner is not asked for.
-async fn base_of(steps: &Steps, step: &Step, base: &AmiId) -> Result<Ami> {
+/// Returns the description of the base AMI. The query accepts any owner, because a vendor owns most
+/// base AMIs.
+async fn describe_base(steps: &Steps, step: &Step, base: &AmiId) -> Result<Ami> {
     let query = ImageQuery {
         ids: vec![base.clone()],
         owners: vec!["*".to_owned()],
@@ -202,12 +207,12 @@ async fn base_of(steps: &Steps, step: &Step, base: &AmiId) -> Result<Ami> {
     found.ok_or_else(|| {
         Error::new(
             Kind::StepFailed,
-            format!("base AMI {base} is not in {}", step.region),
+            format!("base AMI {base} does not exist in {}", step.region),
         )
     })
 }
 
-fn environment(steps: &Steps, order: &Order<'_>) -> BTreeMap<String, String> {
+fn build_environment(steps: &Steps, order: &Order<'_>) -> BTreeMap<String, String> {
     let mut out = BTreeMap::from([
         (
             "BAKELINE_CATALOG".to_owned(),
@@ -223,23 +228,29 @@ fn environment(steps: &Steps, order: &Order<'_>) -> BTreeMap<String, String> {
     out
 }
 
-fn refuse(error: BuilderError) -> Error {
-    let made = Error::input(error.message);
+fn input_error(error: BuilderError) -> Error {
+    let find_by_name = Error::input(error.message);
     match error.hint {
-        Some(hint) => made.hint(hint),
-        None => made,
+        Some(hint) => find_by_name.hint(hint),
+        None => find_by_name,
     }
 }
 
-fn unusable(error: BuilderError, job: &BuildJob) -> Error {
+fn build_error(error: BuilderError, job: &BuildJob) -> Error {
     let folder = format!("the rendered build is in {}", job.dir.display());
-    refuse(error).hint(folder)
+    input_error(error).hint(folder)
 }
 
-/// Says why a build failed: its own checks first, because then Packer's error is only their echo.
-fn failure(steps: &Steps, order: &Order<'_>, outcome: &BuildOutcome, job: &BuildJob) -> Error {
-    let log = format!("the whole log is {}", job.log.display());
-    if let Some(failed) = super::check::failed(steps, order.image, Phase::Build) {
+/// Returns the error of a failed build. The results of its own checks come first, because Packer's
+/// error then only repeats them.
+fn failure_error(
+    steps: &Steps,
+    order: &Order<'_>,
+    outcome: &BuildOutcome,
+    job: &BuildJob,
+) -> Error {
+    let log = format!("the complete log is {}", job.log.display());
+    if let Some(failed) = super::check::failure(steps, order.image, Phase::Build) {
         return failed.hint(log);
     }
     if let Some(why) = steps
@@ -248,7 +259,7 @@ fn failure(steps: &Steps, order: &Order<'_>, outcome: &BuildOutcome, job: &Build
     {
         return Error::new(Kind::StepFailed, String::from_utf8_lossy(&why).into_owned()).hint(log);
     }
-    let said = telling(&outcome.errors)
+    let messages = informative_lines(&outcome.errors)
         .iter()
         .rev()
         .take(3)
@@ -256,22 +267,23 @@ fn failure(steps: &Steps, order: &Order<'_>, outcome: &BuildOutcome, job: &Build
         .copied()
         .collect::<Vec<_>>()
         .join(" | ");
-    let how = match (outcome.code, outcome.artifacts.is_empty()) {
-        (Some(0), _) => "Packer ended well but reported no AMI".to_owned(),
+    let status = match (outcome.code, outcome.artifacts.is_empty()) {
+        (Some(0), _) => "Packer succeeded but reported no AMI".to_owned(),
         (Some(code), _) => format!("Packer exited {code}"),
         (None, _) => "Packer was killed".to_owned(),
     };
-    let text = if said.is_empty() {
-        how
+    let text = if messages.is_empty() {
+        status
     } else {
-        format!("{how}: {said}")
+        format!("{status}: {messages}")
     };
     Error::new(Kind::StepFailed, text).hint(log)
 }
 
-/// What was said before Packer's own echo of it, if anything was: a script's last words say more than that it failed.
-fn telling(errors: &[String]) -> Vec<&str> {
-    let echo = |text: &&str| {
+/// Returns the error lines without Packer's own summary, or all lines if nothing else remains. The
+/// last lines of a script are more useful than the summary.
+fn informative_lines(errors: &[String]) -> Vec<&str> {
+    let is_summary = |text: &&str| {
         [
             "Script exited with non-zero exit status",
             "Some builds didn't complete",
@@ -283,15 +295,18 @@ fn telling(errors: &[String]) -> Vec<&str> {
     };
     let all: Vec<&str> = errors
         .iter()
-        .map(|e| plain(e))
+        .map(|e| strip_prefix(e))
         .filter(|e| !e.is_empty())
         .collect();
-    let told: Vec<&str> = all.iter().copied().filter(|text| !echo(text)).collect();
-    if told.is_empty() { all } else { told }
+    let specific: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|text| !is_summary(text))
+        .collect();
+    if specific.is_empty() { all } else { specific }
 }
 
-/// Without Packer's `==> amazon-ebs.jdk: ` or `    amazon-ebs.jdk: `.
-fn plain(text: &str) -> &str {
+fn strip_prefix(text: &str) -> &str {
     let text = text.trim().trim_start_matches("==> ");
     match text.split_once(':') {
         Some((name, rest)) if name.starts_with("amazon-ebs.") => rest.trim_start(),
@@ -299,16 +314,17 @@ fn plain(text: &str) -> &str {
     }
 }
 
-/// Removes what a build of this run may have left: instances, and the AMI with its snapshots, tagged or not.
+/// Removes the instances, the AMI and the snapshots that a build of this run may have left, tagged
+/// or not.
 pub(super) async fn undo(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
     ami_name: &str,
 ) -> Result<()> {
-    // An instance that can't be ended must not keep the AMI: the one does not need the other any more.
+    // An instance that cannot be terminated does not keep the AMI, which does not depend on it.
     let instances = boot::undo(steps, step, image, None).await;
-    let images = discard(steps, step, ami_name).await;
+    let images = deregister_candidate(steps, step, ami_name).await;
     match (instances, images) {
         (Err(one), Err(other)) => Err(Error::new(
             Kind::Stuck,
@@ -318,28 +334,31 @@ pub(super) async fn undo(
     }
 }
 
-pub(super) async fn throw_away(steps: &Steps, step: &Step, ami_name: &str) -> Result<Value> {
-    discard(steps, step, ami_name).await?;
-    Ok(json!({ "thrown_away": ami_name }))
+pub(super) async fn delete(steps: &Steps, step: &Step, ami_name: &str) -> Result<StepOutput> {
+    deregister_candidate(steps, step, ami_name).await?;
+    Ok(StepOutput::Discarded {
+        thrown_away: ami_name.to_owned(),
+    })
 }
 
-async fn discard(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
-    let Some(ami) = made(steps, step, ami_name).await? else {
+async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
+    let Some(ami) = find_by_name(steps, step, ami_name).await? else {
         return Ok(());
     };
-    if let Some(why) = found(steps, step, &ami).await? {
-        let text = format!("{} in {} is not thrown away: {why}", ami.id, step.region);
+    if let Some(why) = use_reason(steps, step, &ami).await? {
+        let text = format!("{} in {} is not deregistered: {why}", ami.id, step.region);
         return Err(Error::new(Kind::Stuck, text).hint(
-            "`bakeline doctor` shows what points where; then release again, or withdraw it with `bakeline revoke`",
+            "run `bakeline doctor` to compare pointers and tags; then release again, or run `bakeline revoke`",
         ));
     }
     super::tag::deregister(steps, step, &ami).await
 }
 
-/// Returns why an AMI may be in use, if so. An AMI that is a candidate, or that its build has not finished, never was. An
-/// unfinished one has no tags, or those of the build's temporary resources: packer-plugin-amazon sets `run_tags` on the AMI
-/// in CreateImage from version 1.1.0 on, and the AMI's own tags last.
-async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
+/// Returns the reason why an AMI may be in use, if there is one. A candidate, or the AMI of an
+/// unfinished build, was never in use. An unfinished AMI has no tags, or those of the build's
+/// temporary resources: packer-plugin-amazon sets `run_tags` on the AMI in CreateImage from version
+/// 1.1.0 on, and the tags of the AMI last.
+async fn use_reason(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
     let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
     let unfinished = tag(tags::STATE).is_empty() && tag(tags::CURRENT).is_empty();
     if ami.tags.is_empty() || unfinished && tag(tags::RUN) == steps.run.as_str() {
@@ -348,12 +367,12 @@ async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> 
     if tag(tags::STATE) != State::Candidate.as_str() || !tag(tags::CURRENT).is_empty() {
         let (state, current) = (tag(tags::STATE), tag(tags::CURRENT));
         return Ok(Some(format!(
-            "its tags say that it is {state:?} and current in {current:?}"
+            "its tags have state {state:?} and current {current:?}"
         )));
     }
     let settings = &steps.catalog.settings;
     if tag(tags::IMAGE).is_empty() {
-        return Ok(None); // No pointer can be named after it.
+        return Ok(None); // Pointer names contain the image name.
     }
     let (image, arch) = (
         ImageName::from(tag(tags::IMAGE)),
@@ -363,9 +382,9 @@ async fn found(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> 
         let pointer = pointer_name(&settings.name, &image, &env.name, arch);
         match steps.cloud.parameter(&step.region, &pointer).await {
             Ok(value) if value.as_deref() == Some(ami.id.as_str()) => {
-                return Ok(Some(format!("SSM parameter {pointer} says it")));
+                return Ok(Some(format!("SSM parameter {pointer} points at it")));
             }
-            // Who may not read pointers publishes none either.
+            // A caller without permission to read pointers publishes none either.
             Err(e) if e.kind != CloudErrorKind::Denied => return Err(e.into()),
             Ok(_) | Err(_) => {}
         }

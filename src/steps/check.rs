@@ -1,70 +1,70 @@
-//! Owns running controls against a machine: one collection over SSH, the judgement, and the evidence left of both.
+//! Runs controls against a machine: collects facts over SSH, judges them, and writes the evidence.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::collect::{collect, from_booted};
+use super::collect::{collect, collect_from_instance};
 use super::{Steps, reports};
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
 use crate::ports::{Bounds, Shell, SshConfig, Target, Trust};
 
-/// What another process of ours needs to check an instance that Packer is building.
+/// Input of `bakeline check-build`, which checks an instance during a Packer build.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CheckRequest {
-    /// The image, for people.
+    /// Image.
     pub image: ImageName,
-    /// The phase.
+    /// Phase.
     pub phase: Phase,
-    /// Every control of the image and its ancestors.
+    /// Controls of the image and its ancestors.
     pub controls: Vec<Control>,
-    /// The login user.
+    /// Login user.
     pub user: String,
-    /// The private key's file.
+    /// Path of the private key.
     pub key: PathBuf,
-    /// The known-hosts file.
+    /// Path of the known-hosts file.
     pub known_hosts: PathBuf,
-    /// Whether to go through an SSM session.
+    /// True to connect through an SSM session.
     pub ssm: bool,
-    /// Where the evidence goes.
+    /// Path of the evidence file.
     pub evidence: PathBuf,
-    /// Which failures count.
+    /// Gate that decides which failures count.
     pub gate: Gate,
 }
 
-/// What was found, and what it means; the evidence file.
+/// Content of the evidence file: facts and verdicts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckReport {
-    /// The image.
+    /// Image.
     pub image: ImageName,
-    /// The phase.
+    /// Phase.
     pub phase: Phase,
-    /// How long the collection took.
+    /// Duration of the collection in seconds.
     #[serde(default)]
     pub seconds: f64,
-    /// One verdict for each control of the phase.
+    /// Verdict of each control of the phase.
     pub verdicts: Vec<Verdict>,
-    /// What they were judged from.
+    /// Facts on which the verdicts are based.
     pub facts: Value,
-    /// Parts of the builder's identity that the instance still has, one line each. They fail the image whatever its
-    /// profiles say.
+    /// Parts of the builder's identity that the instance still has, one line each. They fail the
+    /// image regardless of its profiles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsealed: Vec<String>,
 }
 
 impl CheckReport {
-    /// The verdicts that keep the image from being released, one line each; waivers are as good as they are on that day.
+    /// Returns the verdicts that block the release, one line each. Waivers apply as of `now`.
     #[must_use]
-    pub fn bad(&self, gate: Gate, now: Timestamp) -> Vec<String> {
-        let counts = |v: &&Verdict| gate.status(v, day(now)).fails();
+    pub fn blocking_lines(&self, gate: Gate, now: Timestamp) -> Vec<String> {
+        let counts = |v: &&Verdict| gate.status(v, utc_date(now)).fails();
         self.verdicts
             .iter()
             .filter(counts)
@@ -73,20 +73,20 @@ impl CheckReport {
             .collect()
     }
 
-    /// How many verdicts count as what, in one line.
+    /// Returns the number of verdicts by status, in one line.
     #[must_use]
-    pub fn line(&self, gate: Gate, now: Timestamp) -> String {
-        gate.counts(&self.verdicts, day(now)).line()
+    pub fn summary(&self, gate: Gate, now: Timestamp) -> String {
+        gate.counts(&self.verdicts, utc_date(now)).line()
     }
 }
 
-/// The day in UTC, on which waivers end.
-fn day(now: Timestamp) -> jiff::civil::Date {
+/// Returns the day in UTC, on which waivers end.
+fn utc_date(now: Timestamp) -> jiff::civil::Date {
     now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-/// Writes the request for the build-phase checks of one image and returns its path.
-pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<PathBuf> {
+/// Writes the request for the build-phase checks of an image and returns its path.
+pub(super) fn write_request(steps: &Steps, image: &Image, phase: Phase) -> Result<PathBuf> {
     let root = steps.workspace.root();
     let request = CheckRequest {
         image: image.name.clone(),
@@ -105,27 +105,28 @@ pub(super) fn request(steps: &Steps, image: &Image, phase: Phase) -> Result<Path
         gate: steps.catalog.settings.gate,
     };
     let text = serde_json::to_vec_pretty(&request).map_err(|e| {
-        Error::new(Kind::StepFailed, "the check request can't be written").because(e)
+        Error::new(Kind::StepFailed, "the check request cannot be written").because(e)
     })?;
     let path = steps.workspace.write(
         &format!("{}/check-{}.request.json", image.name, phase.as_str()),
         &text,
         true,
     );
-    path.map_err(|e| Error::new(Kind::StepFailed, "the check request can't be written").because(e))
+    path.map_err(|e| Error::new(Kind::StepFailed, "the check request cannot be written").because(e))
 }
 
-/// The facts of a phase, with the verdicts, in the run directory.
+/// Returns the path of the evidence file of a phase in the run directory.
 #[must_use]
 pub fn evidence_file(scope: &str, phase: Phase) -> String {
     format!("{scope}/facts-{}.json", phase.as_str())
 }
 
-/// Collects and judges inside a build, where Packer has logged in before: the key that the host shows first must stay.
+/// Checks an instance during a build. Packer has logged in before, so the first host key is trusted
+/// and must stay the same.
 ///
 /// # Errors
-/// As [`collect`].
-pub async fn run(
+/// Fails like [`collect`].
+pub async fn check_build_instance(
     shell: &dyn Shell,
     request: &CheckRequest,
     host: &str,
@@ -152,8 +153,8 @@ pub async fn run(
     )
     .await;
     let (facts, took) =
-        collected.map_err(|e| could_not(e, request.phase, &request.image, cancel))?;
-    Ok(judged(
+        collected.map_err(|e| check_error(e, request.phase, &request.image, cancel))?;
+    Ok(judge_facts(
         &request.image,
         request.phase,
         &controls,
@@ -162,7 +163,7 @@ pub async fn run(
     ))
 }
 
-fn judged(
+fn judge_facts(
     image: &ImageName,
     phase: Phase,
     controls: &[&Control],
@@ -181,7 +182,7 @@ fn judged(
     }
 }
 
-fn could_not(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
+fn check_error(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
     let kind = if cancel.is_cancelled() {
         Kind::Interrupted
     } else {
@@ -200,73 +201,74 @@ pub(super) async fn perform(
     image: &ImageName,
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let known = steps
+) -> Result<StepOutput> {
+    let definition = steps
         .catalog
         .images
         .get(image)
-        .ok_or_else(|| Error::input(format!("no image `{image}`")))?;
+        .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
     let controls = steps.catalog.controls(image);
-    let (facts, took, host) = from_booted(
+    let (facts, took, host) = collect_from_instance(
         steps,
         step,
-        known.platform.login_user(),
+        definition.platform.login_user(),
         &controls,
         boot,
         context,
     )
     .await
-    .map_err(|e| could_not(e, Phase::Boot, image, &context.cancel))?;
-    let mut report = judged(image, Phase::Boot, &controls, &facts, took);
+    .map_err(|e| check_error(e, Phase::Boot, image, &context.cancel))?;
+    let mut report = judge_facts(image, Phase::Boot, &controls, &facts, took);
     report.unsealed = build_facts(steps, image)
         .map(|build| checks::leftover_identity(&build, &facts))
         .unwrap_or_default();
-    save(steps, image.as_str(), &report)?;
-    reports::write(steps, &step.scope, image, Phase::Boot, context);
-    match failed(steps, image, Phase::Boot) {
+    write_evidence(steps, image.as_str(), &report)?;
+    reports::write_all(steps, &step.scope, image, Phase::Boot, context);
+    match failure(steps, image, Phase::Boot) {
         Some(error) => Err(error.hint(format!("instance {host} of {}", step.region))),
         None => {
             let evidence = steps
                 .workspace
                 .root()
                 .join(evidence_file(image.as_str(), Phase::Boot));
-            Ok(
-                json!({ "summary": report.line(steps.catalog.settings.gate, steps.clock.now()), "evidence": evidence }),
-            )
+            Ok(StepOutput::Checks {
+                summary: report.summary(steps.catalog.settings.gate, steps.clock.now()),
+                evidence,
+            })
         }
     }
 }
 
-/// Returns the facts of the builder, if this run built the image.
+/// Returns the facts of the build instance if this run built the image.
 fn build_facts(steps: &Steps, image: &ImageName) -> Option<Facts> {
-    serde_json::from_value(evidence(steps, image.as_str(), Phase::Build)?.facts).ok()
+    serde_json::from_value(load_evidence(steps, image.as_str(), Phase::Build)?.facts).ok()
 }
 
-fn save(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
+fn write_evidence(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
     let written = steps
         .workspace
         .write(&evidence_file(scope, report.phase), &text, true);
     written
         .map(drop)
-        .map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))
+        .map_err(|e| Error::new(Kind::StepFailed, "the evidence cannot be written").because(e))
 }
 
-/// What a phase left in the run directory.
-pub(super) fn evidence(steps: &Steps, scope: &str, phase: Phase) -> Option<CheckReport> {
+/// Reads the evidence of a phase from the run directory.
+pub(super) fn load_evidence(steps: &Steps, scope: &str, phase: Phase) -> Option<CheckReport> {
     serde_json::from_slice(&steps.workspace.read(&evidence_file(scope, phase))?).ok()
 }
 
-/// The failed controls in the evidence of a phase, as an error with expected and actual.
-pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<Error> {
-    let report = evidence(steps, image.as_str(), phase)?;
-    let lines = report.bad(steps.catalog.settings.gate, steps.clock.now());
+/// Returns the failed controls of a phase as an error with expected and actual values.
+pub(super) fn failure(steps: &Steps, image: &ImageName, phase: Phase) -> Option<Error> {
+    let report = load_evidence(steps, image.as_str(), phase)?;
+    let lines = report.blocking_lines(steps.catalog.settings.gate, steps.clock.now());
     if lines.is_empty() {
         return None;
     }
     if !report.unsealed.is_empty() && lines.len() == report.unsealed.len() {
         let text = format!("the AMI of `{image}` is not sealed: {}", lines.join("; "));
-        let hint = "seal.sh of its platform must remove or empty these files; compare a template that overrides it";
+        let hint = "seal.sh of the platform must remove or empty these files; check the catalog template that overrides it";
         return Some(Error::new(Kind::ChecksFailed, text).hint(hint));
     }
     let text = format!(
@@ -276,7 +278,7 @@ pub(super) fn failed(steps: &Steps, image: &ImageName, phase: Phase) -> Option<E
         phase.as_str(),
         lines.join("; ")
     );
-    let file = steps.workspace.root().join(reports::file(
+    let file = steps.workspace.root().join(reports::report_file(
         image.as_str(),
         crate::report::Format::Json,
         phase,

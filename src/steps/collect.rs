@@ -1,4 +1,4 @@
-//! Owns collecting facts from a machine over SSH: which machine, with which key, and what it is called when that fails.
+//! Collects facts from a machine over SSH.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Steps, host_key, text_of};
+use super::{Steps, host_key};
 use crate::catalog::Access;
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
@@ -14,25 +14,27 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{Step, StepId};
 use crate::ports::{Bounds, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
 
-/// The test instance of a scope, by its address or, through SSM, its id; its host key is known.
-pub(super) fn booted(steps: &Steps, scope: &str, user: &str, host: &str) -> Target {
+/// Returns the SSH target of a scope's test instance. `host` is its address, or its ID for SSM. The
+/// host key is known.
+pub(super) fn instance_target(steps: &Steps, scope: &str, user: &str, host: &str) -> Target {
     let root = steps.workspace.root();
     Target {
         host: host.to_owned(),
         port: Some(22),
         user: Some(user.to_owned()),
         key: Some(root.join(super::access::key_file(scope))),
-        known_hosts: Some(root.join(host_key::known_hosts(scope))),
+        known_hosts: Some(root.join(host_key::known_hosts_file(scope))),
         trust: Trust::Known,
         config: SshConfig::Ours,
         ssm: steps.catalog.settings.builder.access == Access::Ssm,
     }
 }
 
-/// Collects from a machine what these controls of a phase need, in one round trip; also says how long it took.
+/// Collects the facts that the controls of a phase need, in one round trip. Also returns the
+/// duration.
 ///
 /// # Errors
-/// The machine can't be reached, or the collection came back incomplete.
+/// Fails if the machine cannot be reached or the collection is incomplete.
 pub async fn collect(
     shell: &dyn Shell,
     target: &Target,
@@ -65,8 +67,8 @@ pub async fn collect(
     Ok((facts, answer.took))
 }
 
-/// Collects from the test instance that a step has booted; also says which machine it was.
-pub(super) async fn from_booted(
+/// Collects facts from the test instance that a step launched. Also returns the host.
+pub(super) async fn collect_from_instance(
     steps: &Steps,
     step: &Step,
     user: &str,
@@ -75,12 +77,9 @@ pub(super) async fn from_booted(
     context: &StepContext<'_>,
 ) -> Result<(Facts, Duration, String)> {
     let ssm = steps.catalog.settings.builder.access == Access::Ssm;
-    let host = text_of(
-        &context.outputs,
-        boot,
-        if ssm { "instance" } else { "address" },
-    )?;
-    let target = booted(steps, &step.scope, user, &host);
+    let (id, address) = context.outputs.instance(boot)?;
+    let host = if ssm { id.0 } else { address };
+    let target = instance_target(steps, &step.scope, user, &host);
     let collected = collect(
         &*steps.shell,
         &target,
@@ -94,7 +93,8 @@ pub(super) async fn from_booted(
     Ok((facts, took, host))
 }
 
-/// Tells our frames from whatever else a target prints: nothing that anybody could have known beforehand.
+/// Returns a random text that separates our output from other output of a target. It cannot be
+/// known in advance.
 #[must_use]
 pub fn nonce() -> String {
     let random = [
@@ -111,23 +111,23 @@ impl From<ShellError> for Error {
     fn from(error: ShellError) -> Self {
         let hint = match error.kind {
             ShellErrorKind::HostKey => Some(
-                "if it is the right machine, bring its key into the known hosts (ssh-keyscan, then compare), or name the \
-                 file that has it with --known-hosts",
+                "if it is the right machine, add its key to the known hosts (ssh-keyscan, then compare), or name the \
+                 file that contains it with --known-hosts",
             ),
             ShellErrorKind::Login => {
-                Some("give the right user, and its key by --identity or an agent")
+                Some("check the user, and provide its key with --identity or an agent")
             }
             ShellErrorKind::Sudo => Some(
-                "log in as root, or let the user run everything without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
+                "log in as root, or allow sudo without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
             ),
             ShellErrorKind::NoShell => {
-                Some("a target needs a POSIX `sh`; its files can be checked as a directory")
+                Some("a target needs a POSIX `sh`; check its files as a directory instead")
             }
             ShellErrorKind::TooLong => {
-                Some("look at what hangs there, or give it more time with --max-seconds")
+                Some("find the process that hangs, or allow more time with --max-seconds")
             }
             ShellErrorKind::TooMuch => {
-                Some("look at what its login prints, or allow more with --max-mebibytes")
+                Some("check the output of its login scripts, or allow more with --max-mebibytes")
             }
             ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Here => None,
         };
@@ -136,10 +136,10 @@ impl From<ShellError> for Error {
         } else {
             Kind::StepFailed
         };
-        let made = Self::new(kind, error.message);
+        let converted = Self::new(kind, error.message);
         match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
+            Some(hint) => converted.hint(hint),
+            None => converted,
         }
     }
 }

@@ -7,15 +7,15 @@ impl From<CloudError> for Error {
     fn from(error: CloudError) -> Self {
         let hint = match error.kind {
             CloudErrorKind::Credentials => {
-                Some("give AWS credentials: a profile, environment variables, or a role")
+                Some("provide AWS credentials: a profile, environment variables, or a role")
             }
             CloudErrorKind::Denied => Some("grant the action to the caller, or use another role"),
             CloudErrorKind::Unreachable => Some(
                 "check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`",
             ),
-            CloudErrorKind::Malformed => Some(
-                "check AWS_ENDPOINT_URL and proxies on the way: the answer did not come from AWS",
-            ),
+            CloudErrorKind::Malformed => {
+                Some("check AWS_ENDPOINT_URL and proxies: the response did not come from AWS")
+            }
             CloudErrorKind::Throttled => Some("wait a moment and run again, or lower --jobs"),
             _ => None,
         };
@@ -24,13 +24,13 @@ impl From<CloudError> for Error {
             CloudErrorKind::Fenced => Kind::Refused,
             _ => Kind::StepFailed,
         };
-        let mut made = Self::new(kind, error.to_string());
+        let mut converted = Self::new(kind, error.to_string());
         if error.kind.is_transient() {
-            made = made.transient();
+            converted = converted.transient();
         }
         match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
+            Some(hint) => converted.hint(hint),
+            None => converted,
         }
     }
 }
@@ -39,17 +39,15 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let hint = match error.kind {
             StoreErrorKind::Unreachable => {
-                "check `store` in bakeline.yaml and what is there; for S3 also the credentials and AWS_ENDPOINT_URL"
+                "check `store` in bakeline.yaml and its objects; for S3 also the credentials and AWS_ENDPOINT_URL"
             }
             StoreErrorKind::Unwritable => {
-                "make it writable, or name another `store` in bakeline.yaml"
+                "make it writable, or set another `store` in bakeline.yaml"
             }
             StoreErrorKind::Newer => {
-                "use a newer bakeline, or name another `store` in bakeline.yaml"
+                "use a newer version of bakeline, or set another `store` in bakeline.yaml"
             }
-            StoreErrorKind::Other => {
-                "look at what is there, or name another `store` in bakeline.yaml"
-            }
+            StoreErrorKind::Other => "check its objects, or set another `store` in bakeline.yaml",
         };
         let kind = match error.kind {
             StoreErrorKind::Other => Kind::StepFailed,

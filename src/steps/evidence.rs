@@ -1,20 +1,24 @@
-//! Owns what a release leaves in the store before it becomes current (its recipe, input by input, and the facts judged),
-//! and its repair.
-
-use serde_json::{Value, json};
+//! Stores the evidence of a release before the AMI becomes current: the manifest and the facts.
+//! Also repairs stored evidence.
 
 use super::Steps;
 use crate::checks::Phase;
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
 use crate::plan::{Step, fingerprint};
 
-/// Writes all of it, of an original: a copy is of a version that has it, and may be made long after the catalog moved on.
-/// It explains and decides nothing, so what the store does not take is said, and the release goes on.
-pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepContext<'_>) {
+/// Stores the manifest and the facts of an original AMI. A copy has the evidence of its original.
+///
+/// Evidence explains but decides nothing, so a store that fails causes only a warning.
+pub(super) async fn store_release(
+    steps: &Steps,
+    step: &Step,
+    ami: &Ami,
+    context: &StepContext<'_>,
+) {
     let catalog = &steps.catalog.settings.name;
     let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else {
         return;
@@ -23,14 +27,14 @@ pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepCo
         return;
     };
     let tag = |key| Some(record.tag(key).to_owned()).filter(|value| !value.is_empty());
-    let mut made = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);
-    made.base = tag(tags::BASE);
-    made.parent = tag(tags::PARENT);
-    made.commit = tag(tags::COMMIT);
-    made.reasons = vec![step.reason.clone()];
+    let mut manifest_now = fingerprint::manifest(&steps.catalog, image, record.version, &steps.run);
+    manifest_now.base = tag(tags::BASE);
+    manifest_now.parent = tag(tags::PARENT);
+    manifest_now.commit = tag(tags::COMMIT);
+    manifest_now.reasons = vec![step.reason.clone()];
     let mut objects = vec![(
         keys::manifest(catalog, &record.image, record.arch, record.version),
-        manifest::write(&made),
+        manifest::write(&manifest_now),
     )];
     for phase in [Phase::Build, Phase::Boot] {
         let file = super::check::evidence_file(record.image.as_str(), phase);
@@ -43,27 +47,39 @@ pub(super) async fn keep(steps: &Steps, step: &Step, ami: &Ami, context: &StepCo
     }
     for (key, content) in objects {
         if let Err(error) = steps.store.put(&key, &content).await {
-            (context.note)(&format!("warning: the evidence is not kept: {error}"));
+            (context.note)(&format!(
+                "warning: the evidence could not be stored: {error}"
+            ));
         }
     }
 }
 
-/// Writes an object of this catalog's evidence.
-pub(super) async fn remember(steps: &Steps, step: &Step, key: &str, text: &str) -> Result<Value> {
-    own(steps, step, key)?;
+/// Writes an evidence object of this catalog.
+pub(super) async fn put_object(
+    steps: &Steps,
+    step: &Step,
+    key: &str,
+    text: &str,
+) -> Result<StepOutput> {
+    require_evidence_key(steps, step, key)?;
     steps.store.put(key, text.as_bytes()).await?;
-    Ok(json!({ "written": key }))
+    Ok(StepOutput::ObjectWritten {
+        written: key.to_owned(),
+    })
 }
 
-/// Removes an object of this catalog's evidence.
-pub(super) async fn forget(steps: &Steps, step: &Step, key: &str) -> Result<Value> {
-    own(steps, step, key)?;
+/// Deletes an evidence object of this catalog.
+pub(super) async fn delete_object(steps: &Steps, step: &Step, key: &str) -> Result<StepOutput> {
+    require_evidence_key(steps, step, key)?;
     steps.store.delete(key).await?;
-    Ok(json!({ "removed": key }))
+    Ok(StepOutput::ObjectDeleted {
+        removed: key.to_owned(),
+    })
 }
 
-/// Locks, journals and other catalogs' objects are nobody's to mend.
-fn own(steps: &Steps, step: &Step, key: &str) -> Result<()> {
+/// Fails unless the key is an evidence object or a report of this catalog. A repair never changes
+/// locks, journals or objects of other catalogs.
+fn require_evidence_key(steps: &Steps, step: &Step, key: &str) -> Result<()> {
     let name = &steps.catalog.settings.name;
     let image = key
         .strip_prefix(&keys::images(name))
@@ -74,6 +90,9 @@ fn own(steps: &Steps, step: &Step, key: &str) -> Result<()> {
     }
     Err(Error::new(
         Kind::StepFailed,
-        format!("a defect: step {} would change `{key}`", step.id),
+        format!(
+            "internal error: step {} must not change `{key}`; please report this",
+            step.id
+        ),
     ))
 }

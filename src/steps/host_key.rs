@@ -1,7 +1,8 @@
-//! Owns the keys by which the run knows its test instance: made here, told by user data, expected at the first login.
+//! Generates the host keys of the test instance, passes them to it as user data, and expects them
+//! at login.
 //!
-//! The private halves are a secret of that instance alone: they stand in its user data, which whoever may describe it can
-//! read, and in the run directory until it is terminated. Nothing else ever has them.
+//! The private keys are secrets of that instance only. They are in its user data, which its
+//! describers can read, and in the run directory until it is terminated.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,79 +10,84 @@ use super::Steps;
 use crate::error::{Error, Kind, Result};
 use crate::ports::{HostKey, Secret};
 
-/// A key as it is kept in the run directory, so that a launch that is repeated says the same.
+/// Host key in the run directory, so that a repeated launch uses the same keys.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredHostKey {
     kind: String,
     private: String,
     public: String,
 }
 
-fn file(scope: &str) -> String {
+fn key_file(scope: &str) -> String {
     format!("{scope}/host-keys")
 }
 
-/// The known-hosts file of the test instance, in the run directory.
-pub(super) fn known_hosts(scope: &str) -> String {
+/// Returns the path of the known-hosts file of the test instance in the run directory.
+pub(super) fn known_hosts_file(scope: &str) -> String {
     format!("{scope}/known_hosts.boot")
 }
 
-/// The keys of the scope's instance: those that were made before, or new ones.
-pub(super) async fn made(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
+/// Returns the host keys of the scope's instance: those from the run directory, or new ones.
+pub(super) async fn load_or_generate(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
     let kept = steps
         .workspace
-        .read(&file(scope))
-        .and_then(|b| serde_json::from_slice::<Vec<Kept>>(&b).ok());
+        .read(&key_file(scope))
+        .and_then(|b| serde_json::from_slice::<Vec<StoredHostKey>>(&b).ok());
     if let Some(kept) = kept {
-        let back = |k: Kept| HostKey {
+        let restore = |k: StoredHostKey| HostKey {
             kind: k.kind,
             private: Secret::new(k.private),
             public: k.public,
         };
-        return Ok(kept.into_iter().map(back).collect());
+        return Ok(kept.into_iter().map(restore).collect());
     }
     let keys = steps.shell.new_host_keys().await;
     let keys = keys.map_err(|e| {
         Error::new(
             Kind::StepFailed,
-            "the test instance can't be given host keys",
+            "the host keys of the test instance cannot be generated",
         )
         .because(e)
     })?;
-    let keep = |k: &HostKey| Kept {
+    let store = |k: &HostKey| StoredHostKey {
         kind: k.kind.clone(),
         private: k.private.reveal().to_owned(),
         public: k.public.clone(),
     };
-    let text = serde_json::to_vec(&keys.iter().map(keep).collect::<Vec<_>>()).unwrap_or_default();
-    let written = steps.workspace.write(&file(scope), &text, true);
+    let text = serde_json::to_vec(&keys.iter().map(store).collect::<Vec<_>>()).unwrap_or_default();
+    let written = steps.workspace.write(&key_file(scope), &text, true);
     written
-        .map_err(|e| Error::new(Kind::StepFailed, "the host keys can't be written").because(e))?;
+        .map_err(|e| Error::new(Kind::StepFailed, "the host keys cannot be written").because(e))?;
     Ok(keys)
 }
 
-/// What user data says of them.
-pub(super) fn told(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
+/// Returns the keys as user data needs them: type, private key, public key.
+pub(super) fn user_data_keys(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
     keys.iter()
         .map(|k| (k.kind.as_str(), k.private.reveal(), k.public.as_str()))
         .collect()
 }
 
-/// Whatever answers under one of these names must prove itself with one of the keys.
-pub(super) fn expect(steps: &Steps, scope: &str, keys: &[HostKey], names: &[&str]) -> Result<()> {
+/// Writes the known-hosts file: a host with one of these names must have one of the keys.
+pub(super) fn write_known_hosts(
+    steps: &Steps,
+    scope: &str,
+    keys: &[HostKey],
+    names: &[&str],
+) -> Result<()> {
     let text: String = keys
         .iter()
         .map(|key| format!("{} {}\n", names.join(","), key.public))
         .collect();
     let written = steps
         .workspace
-        .write(&known_hosts(scope), text.as_bytes(), false);
+        .write(&known_hosts_file(scope), text.as_bytes(), false);
     written
         .map(drop)
-        .map_err(|e| Error::new(Kind::StepFailed, "the known hosts can't be written").because(e))
+        .map_err(|e| Error::new(Kind::StepFailed, "the known hosts cannot be written").because(e))
 }
 
-/// The instance is gone, and so is what it proved itself with.
-pub(super) fn forget(steps: &Steps, scope: &str) {
-    steps.workspace.remove(&file(scope));
+/// Deletes the host keys after the instance is terminated.
+pub(super) fn delete(steps: &Steps, scope: &str) {
+    steps.workspace.remove(&key_file(scope));
 }

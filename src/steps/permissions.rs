@@ -1,24 +1,25 @@
-//! Owns the record of who may launch an AMI, made before it is disabled (which drops it) and used when it is enabled again.
+//! Records the launch permissions of an AMI before it is disabled, and restores them when it is
+//! enabled again. Disabling an AMI drops its permissions.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Steps, tag, wait};
+use super::{Steps, poll, tag};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Region, Tags, Timestamp};
 use crate::plan::Step;
 
-/// The version of [`Permissions`]' shape.
+/// Schema version of [`StoredPermissions`].
 const SCHEMA: u32 = 1;
-/// EnableImage answers before the AMI is available again.
+/// Longest wait for an enabled AMI. EnableImage returns before the AMI is available.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the store keeps.
+/// Launch permissions in the store.
 #[derive(Debug, Serialize, Deserialize)]
-struct Permissions {
+struct StoredPermissions {
     schema: u32,
     ami: AmiId,
     region: Region,
@@ -26,20 +27,21 @@ struct Permissions {
     permissions: Vec<String>,
 }
 
-/// What came back.
+/// Result of restoring permissions.
 #[derive(Debug, Default)]
-pub(super) struct Back {
-    /// Who may launch it again.
+pub(super) struct RestoredPermissions {
+    /// Accounts and organizations that may launch the AMI again.
     pub(super) given: Vec<String>,
-    /// How many permissions are recorded nowhere.
+    /// Number of permissions without a record.
     pub(super) lost: usize,
 }
 
-/// Records who may launch an AMI, in the store and, as far as they fit, in a tag; what an earlier record says is over.
+/// Records the launch permissions in the store and, as far as they fit, in a tag. Replaces an
+/// earlier record.
 pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<String>> {
-    let (cloud, id) = (steps.at(step)?, &ami.id);
-    let who = cloud.permissions(&step.region, id).await?;
-    if who.is_empty() {
+    let (cloud, id) = (steps.cloud_for(step)?, &ami.id);
+    let principals = cloud.permissions(&step.region, id).await?;
+    if principals.is_empty() {
         if ami.tags.contains_key(tags::PERMISSIONS) {
             cloud
                 .untag(
@@ -49,20 +51,20 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
                 )
                 .await?;
         }
-        return Ok(who);
+        return Ok(principals);
     }
-    let text = as_tag(&who);
-    let complete = from_tag(&text).1 == 0;
+    let text = format_tag(&principals);
+    let complete = parse_tag(&text).1 == 0;
     let wanted = Tags::from([(tags::PERMISSIONS.to_owned(), text)]);
     cloud.tag(&step.region, &[id.to_string()], &wanted).await?;
     let key = keys::permissions(&steps.catalog.settings.name, &step.region, id);
     let (ami, region, at) = (id.clone(), step.region.clone(), steps.clock.now());
-    let content = Permissions {
+    let content = StoredPermissions {
         schema: SCHEMA,
         ami,
         region,
         at,
-        permissions: who.clone(),
+        permissions: principals.clone(),
     };
     let written = steps
         .store
@@ -75,20 +77,20 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
         Err(error) if !complete => Err(Error::new(
             Kind::StepFailed,
             format!(
-                "{id} in {} is shared with {}, more than a tag holds, and the store takes no record",
+                "{id} in {} is shared with {} principals, too many for a tag, and the store cannot be written",
                 step.region,
-                who.len()
+                principals.len()
             ),
         )
         .because(Error::from(error))),
-        _ => Ok(who),
+        _ => Ok(principals),
     }
 }
 
-/// How many there are, then as many as fit.
-fn as_tag(who: &[String]) -> String {
-    let mut text = who.len().to_string();
-    for one in who {
+/// Formats the number of permissions, followed by as many as fit into a tag.
+fn format_tag(principals: &[String]) -> String {
+    let mut text = principals.len().to_string();
+    for one in principals {
         if text.chars().count() + 1 + one.chars().count() <= tags::MAX_VALUE {
             text = format!("{text} {one}");
         }
@@ -96,43 +98,45 @@ fn as_tag(who: &[String]) -> String {
     text
 }
 
-/// Those in the tag, and how many are missing.
-fn from_tag(text: &str) -> (Vec<String>, usize) {
+/// Returns the permissions in a tag and the number of missing ones.
+fn parse_tag(text: &str) -> (Vec<String>, usize) {
     let mut words = text.split_whitespace();
     let count: usize = words.next().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let who: Vec<String> = words.map(str::to_owned).collect();
-    let missing = count.saturating_sub(who.len());
-    (who, missing)
+    let principals: Vec<String> = words.map(str::to_owned).collect();
+    let missing = count.saturating_sub(principals.len());
+    (principals, missing)
 }
 
-/// Enables an AMI and lets those launch it that could before; says how many can't be known any more.
-pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<Back> {
-    let cloud = steps.at(step)?;
+/// Enables an AMI and restores its launch permissions. Reports the number of permissions without a
+/// record.
+pub(super) async fn enable(steps: &Steps, step: &Step, id: &AmiId) -> Result<RestoredPermissions> {
+    let cloud = steps.cloud_for(step)?;
     cloud.enable(&step.region, id).await?;
-    let available = tokio_util::sync::CancellationToken::new();
+    let never = tokio_util::sync::CancellationToken::new();
     let what = format!("{id} in {} to be available", step.region);
-    let ami = wait::until(steps, LIMIT, &available, &what, || async {
-        let ami = tag::ami(steps, step, id).await?;
+    let ami = poll::poll_until(steps, LIMIT, &never, &what, || async {
+        let ami = tag::require_ami(steps, step, id).await?;
         Ok((ami.status == "available").then_some(ami))
     })
     .await?;
     let key = keys::permissions(&steps.catalog.settings.name, &step.region, id);
     let stored = steps.store.get(&key).await.ok().flatten();
-    let stored = stored.and_then(|bytes| serde_json::from_slice::<Permissions>(&bytes).ok());
-    // The tag says how many there were when it was last disabled; an older record in the store is not asked.
+    let stored = stored.and_then(|bytes| serde_json::from_slice::<StoredPermissions>(&bytes).ok());
+    // The tag has the number of permissions at the last disabling. An older record in the store
+    // does not count.
     let tagged = ami.tags.get(tags::PERMISSIONS);
-    let (given, lost) = match (stored, tagged.map(|text| from_tag(text))) {
+    let (given, lost) = match (stored, tagged.map(|text| parse_tag(text))) {
         (_, None) => (Vec::new(), 0),
-        (_, Some((who, 0))) => (who, 0),
+        (_, Some((principals, 0))) => (principals, 0),
         (Some(stored), Some(_)) if stored.schema == SCHEMA && stored.ami == *id => {
             (stored.permissions, 0)
         }
-        (_, Some((who, lost))) => (who, lost),
+        (_, Some((principals, lost))) => (principals, lost),
     };
     if !given.is_empty() {
         cloud.permit(&step.region, id, &given).await?;
     }
-    Ok(Back { given, lost })
+    Ok(RestoredPermissions { given, lost })
 }
 
 #[cfg(test)]
@@ -140,17 +144,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_holds_what_fits_and_says_what_is_missing() {
-        let who: Vec<String> = (0..25)
+    fn tag_keeps_what_fits_and_counts_the_rest() {
+        let principals: Vec<String> = (0..25)
             .map(|n| format!("{:012}", 100_000_000_000_u64 + n))
             .collect();
         for count in [0, 1, 19, 20, 25] {
-            let text = as_tag(&who[..count]);
+            let text = format_tag(&principals[..count]);
             assert!(text.len() <= tags::MAX_VALUE, "{text}");
-            let (back, lost) = from_tag(&text);
+            let (back, lost) = parse_tag(&text);
             assert_eq!(
                 (back.len() + lost, back.as_slice()),
-                (count, &who[..back.len()])
+                (count, &principals[..back.len()])
             );
             assert_eq!(lost == 0, count <= 19, "{count}");
         }

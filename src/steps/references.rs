@@ -1,4 +1,4 @@
-//! Looks up what refers to an AMI, right before the AMI is changed.
+//! Finds references to an AMI, directly before the AMI is changed.
 
 use jiff::SignedDuration;
 use tokio::sync::Mutex;
@@ -9,38 +9,49 @@ use crate::lifecycle::locations;
 use crate::model::{AmiId, Location, Reference, Timestamp};
 use crate::plan::Step;
 
-/// Age at which the parameters of all locations are read again. One read takes a call per ten parameters.
+/// Age at which the parameters of all locations are read again. A read takes one call per ten
+/// parameters.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
 
-/// AMI IDs in the SSM parameters of all locations of the catalog, read at most every five minutes of a run.
+/// AMI IDs in the SSM parameters of all locations of the catalog. A run reads them at most every
+/// five minutes.
 #[derive(Debug, Default)]
 pub struct ParameterReferences(Mutex<Option<(Timestamp, Vec<Reference>)>>);
 
-/// Returns what refers to an AMI in its own Region now: as EC2 reports it, or as it can be listed where EC2 does not.
-pub(super) async fn in_region(steps: &Steps, step: &Step, id: &AmiId) -> Result<Vec<Reference>> {
-    let (cloud, ids) = (steps.at(step)?, std::slice::from_ref(id));
+/// Returns the references to an AMI in its Region: as EC2 reports them, or as a list where EC2 does
+/// not.
+pub(super) async fn references_in_region(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Vec<Reference>> {
+    let (cloud, ids) = (steps.cloud_for(step)?, std::slice::from_ref(id));
     Ok(match cloud.reported(&step.region, ids).await? {
         Some(reported) => reported,
         None => cloud.references(&step.region, ids).await?,
     })
 }
 
-/// Returns what refers to an AMI now, in its own Region and in the SSM parameters of every location.
-pub(super) async fn everywhere(steps: &Steps, step: &Step, id: &AmiId) -> Result<Vec<Reference>> {
-    let mut out = in_region(steps, step, id).await?;
-    out.extend(in_parameters(steps, id).await?);
+/// Returns the references to an AMI in its Region and in the SSM parameters of all locations.
+pub(super) async fn all_references(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Vec<Reference>> {
+    let mut out = references_in_region(steps, step, id).await?;
+    out.extend(parameter_references(steps, id).await?);
     Ok(out)
 }
 
 /// Returns the SSM parameters of every location that contain the ID of an AMI.
-pub(super) async fn in_parameters(steps: &Steps, id: &AmiId) -> Result<Vec<Reference>> {
+pub(super) async fn parameter_references(steps: &Steps, id: &AmiId) -> Result<Vec<Reference>> {
     let mut cached = steps.parameter_references.0.lock().await;
     let now = steps.clock.now();
     if cached
         .as_ref()
         .is_none_or(|(read, _)| now.duration_since(*read) > MAX_AGE)
     {
-        *cached = Some((now, read(steps).await?));
+        *cached = Some((now, read_parameters(steps).await?));
     }
     let all = cached.iter().flat_map(|(_, references)| references);
     Ok(all
@@ -49,7 +60,7 @@ pub(super) async fn in_parameters(steps: &Steps, id: &AmiId) -> Result<Vec<Refer
         .collect())
 }
 
-async fn read(steps: &Steps) -> Result<Vec<Reference>> {
+async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
     for location in locations::all(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(location.account.as_deref())?;
@@ -61,7 +72,7 @@ async fn read(steps: &Steps) -> Result<Vec<Reference>> {
     Ok(out)
 }
 
-/// Adds the location to the name of each parameter: the AMI may be in another one.
+/// Adds the location to the name of each parameter, because the AMI may be in another location.
 pub fn located(
     references: Vec<Reference>,
     location: &Location,

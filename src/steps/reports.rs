@@ -1,10 +1,11 @@
-//! Owns the reports that a run leaves of each phase: every format, in the run directory. None of them can fail a run.
+//! Writes the reports of each phase into the run directory, in every format. A failure does not
+//! fail the run.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Steps;
-use super::check::{CheckReport, evidence};
+use super::check::{CheckReport, load_evidence};
 use crate::catalog::{self, Catalog};
 use crate::checks::{self, Facts, Phase};
 use crate::engine::StepContext;
@@ -13,15 +14,15 @@ use crate::report::fill::{About, fill};
 use crate::report::model::{Input, Profile, Report};
 use crate::report::{self, Format, html, json};
 
-/// The file of a report in the run directory.
+/// Returns the path of a report in the run directory.
 #[must_use]
-pub fn file(scope: &str, format: Format, phase: Phase) -> String {
+pub fn report_file(scope: &str, format: Format, phase: Phase) -> String {
     format!("{scope}/{}", format.file_name(phase))
 }
 
-/// The report of an image that was judged; `target` is what people call what was inspected.
+/// Returns the report of a judged image. `target` is the display name of the inspected machine.
 #[must_use]
-pub fn report(
+pub fn build_report(
     catalog: &Catalog,
     evidence: &CheckReport,
     facts: &Facts,
@@ -39,7 +40,7 @@ pub fn report(
     let profiles = catalog
         .profiles(image)
         .iter()
-        .map(|p| profile(p, facts))
+        .map(|p| report_profile(p, facts))
         .collect();
     fill(
         &about,
@@ -50,18 +51,18 @@ pub fn report(
     )
 }
 
-fn profile(of: &catalog::Profile, facts: &Facts) -> Profile {
+fn report_profile(profile: &catalog::Profile, facts: &Facts) -> Profile {
     let value = |tree: Option<checks::Tree>| tree.map_or(Value::Null, |tree| json!(tree));
     Profile {
-        name: of.name.clone(),
-        title: of.title.clone(),
-        version: of.version.clone(),
-        summary: of.summary.clone(),
-        license: of.license.clone(),
-        maintainer: of.maintainer.clone(),
-        sha256: of.sha256.clone(),
-        file: of.file.clone(),
-        inputs: checks::input_values(&of.inputs, facts)
+        name: profile.name.clone(),
+        title: profile.title.clone(),
+        version: profile.version.clone(),
+        summary: profile.summary.clone(),
+        license: profile.license.clone(),
+        maintainer: profile.maintainer.clone(),
+        sha256: profile.sha256.clone(),
+        file: profile.file.clone(),
+        inputs: checks::input_values(&profile.inputs, facts)
             .into_iter()
             .map(|g| Input::new(g.name, value(g.value), g.sensitive))
             .collect(),
@@ -69,20 +70,21 @@ fn profile(of: &catalog::Profile, facts: &Facts) -> Profile {
     }
 }
 
-/// Our own JSON with the verdicts as the judge said them.
+/// JSON report with the complete verdicts.
 #[derive(Serialize)]
-struct Whole<'r> {
+struct JsonReport<'r> {
     #[serde(flatten)]
     document: json::Document<'r>,
     image: &'r ImageName,
     verdicts: &'r [checks::Verdict],
 }
 
-/// A report as a text; our own JSON also has each control's verdict as the judge said it, in one list.
+/// Renders a report. The JSON format also contains the complete verdicts of all controls, in one
+/// list.
 ///
 /// # Errors
-/// The catalog's template of the page is wrong.
-pub fn text(
+/// Fails if the catalog's template of the HTML page is not valid.
+pub fn render_report(
     catalog: &Catalog,
     evidence: &CheckReport,
     report: &Report,
@@ -92,7 +94,7 @@ pub fn text(
         let CheckReport {
             image, verdicts, ..
         } = evidence;
-        return Ok(report::pretty(&Whole {
+        return Ok(report::pretty(&JsonReport {
             document: json::Document::new(report),
             image,
             verdicts,
@@ -105,21 +107,22 @@ pub fn text(
     report::write(report, format, &page.unwrap_or_default()).map_err(|e| e.to_string())
 }
 
-/// Writes all of them, of the phase's evidence if there is any; what can't be written is said, and that is all.
-pub(super) fn write(
+/// Writes the reports of a phase in all formats if the phase has evidence. A failure causes a
+/// warning.
+pub(super) fn write_all(
     steps: &Steps,
     scope: &str,
     image: &ImageName,
     phase: Phase,
     context: &StepContext<'_>,
 ) {
-    let Some(evidence) = evidence(steps, scope, phase) else {
+    let Some(evidence) = load_evidence(steps, scope, phase) else {
         return;
     };
     let Ok(facts) = serde_json::from_value::<Facts>(evidence.facts.clone()) else {
         return;
     };
-    let report = report(
+    let report = build_report(
         &steps.catalog,
         &evidence,
         &facts,
@@ -127,8 +130,8 @@ pub(super) fn write(
         steps.clock.now(),
     );
     for format in Format::ALL {
-        let written = text(&steps.catalog, &evidence, &report, format).and_then(|text| {
-            let path = file(scope, format, phase);
+        let written = render_report(&steps.catalog, &evidence, &report, format).and_then(|text| {
+            let path = report_file(scope, format, phase);
             steps
                 .workspace
                 .write(&path, text.as_bytes(), false)
@@ -136,7 +139,7 @@ pub(super) fn write(
         });
         if let Err(why) = written {
             (context.note)(&format!(
-                "warning: no {} report of the {} checks: {why}",
+                "warning: the {} report of the {} checks could not be written: {why}",
                 format.as_str(),
                 phase.as_str()
             ));

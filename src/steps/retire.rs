@@ -1,9 +1,10 @@
-//! Owns the way out of one AMI, rung by rung, after reading once more that it is ours, nowhere current and used by nothing.
+//! Retires an AMI stage by stage. Each stage first verifies that the AMI is ours, not current and
+//! not in use.
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 
-use super::{Steps, current, permissions, references, tag};
+use super::{Steps, move_current, permissions, references, tag};
+use crate::engine::StepOutput;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::ladder::Marks;
 use crate::lifecycle::rules::SHARED;
@@ -11,66 +12,66 @@ use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags, Timestamp};
 use crate::plan::Step;
 
-/// From when an AMI is deprecated: EC2 keeps whole minutes and refuses the past.
-const SOON: SignedDuration = SignedDuration::from_mins(2);
+/// Delay of a deprecation. EC2 stores whole minutes and rejects times in the past.
+const DEPRECATION_DELAY: SignedDuration = SignedDuration::from_mins(2);
 
-/// How far an AMI is about to go.
+/// Effect of a retirement stage on users of the AMI.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Its users are not affected, so users in other locations need not be known.
+enum StageEffect {
+    /// Deprecation: users are not affected, so users in other locations need not be known.
     Deprecate,
-    /// Disable or deregister: its users could no longer launch it.
-    Beyond { shared_ok: bool },
+    /// Disabling or deregistration: users can no longer launch it.
+    Unlaunchable { shared_ok: bool },
 }
 
-/// Something changed since the decision.
-fn refused(step: &Step, id: &AmiId, why: &str) -> Error {
+/// Returns the error for an AMI that has changed since the decision.
+fn refusal(step: &Step, id: &AmiId, why: &str) -> Error {
     Error::new(Kind::Refused, format!("{id} in {}: {why}", step.region))
         .hint("run `bakeline prune` again to see the new decision")
 }
 
-/// Reads an AMI and all that would keep it; what was decided on must still hold.
-async fn unchanged(
+/// Reads an AMI and its references. Fails if the facts of the decision have changed.
+async fn require_unchanged(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
     states: &[State],
-    stage: Stage,
+    stage: StageEffect,
 ) -> Result<(Ami, Marks)> {
-    let ami = tag::ami(steps, step, id).await?;
-    let refused = |why: &str| refused(step, id, why);
+    let ami = tag::require_ami(steps, step, id).await?;
+    let refusal = |why: &str| refusal(step, id, why);
     let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
-        return Err(refused("its tags no longer say that this catalog made it"));
+        return Err(refusal("its tags no longer name this catalog"));
     };
     if !states.contains(&record.state) {
-        return Err(refused(&format!(
-            "it is {} since the decision",
+        return Err(refusal(&format!(
+            "its state is {} since the decision",
             record.state.as_str()
         )));
     }
     if !record.current.is_empty() {
-        return Err(refused("it became current since the decision"));
+        return Err(refusal("it became current since the decision"));
     }
     if ami.protected {
-        return Err(refused(
-            "it is protected from deregistration since the decision",
+        return Err(refusal(
+            "it has deregistration protection since the decision",
         ));
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     let used = match stage {
-        Stage::Deprecate => references::in_region(steps, step, id).await?,
-        Stage::Beyond { .. } => references::everywhere(steps, step, id).await?,
+        StageEffect::Deprecate => references::references_in_region(steps, step, id).await?,
+        StageEffect::Unlaunchable { .. } => references::all_references(steps, step, id).await?,
     };
     if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
-        return Err(refused(&format!(
+        return Err(refusal(&format!(
             "{} {} refers to it since the decision",
             used.kind, used.by
         )));
     }
-    if stage == (Stage::Beyond { shared_ok: false })
+    if stage == (StageEffect::Unlaunchable { shared_ok: false })
         && let Some(with) = cloud.permissions(&step.region, id).await?.first()
     {
-        return Err(refused(&format!(
+        return Err(refusal(&format!(
             "it is shared with {with} since the decision"
         )));
     }
@@ -78,17 +79,31 @@ async fn unchanged(
     Ok((ami, marks))
 }
 
-fn now(steps: &Steps) -> Timestamp {
-    let now = steps.clock.now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
+fn current_second(steps: &Steps) -> Timestamp {
+    let current_second = steps.clock.now();
+    Timestamp::from_second(current_second.as_second()).unwrap_or(current_second)
 }
 
-/// The state first: from then on no lookup and no build uses it. The time last: a run that is cut in between is taken up by
-/// the next prune, which finds no time and does it again.
-pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State) -> Result<Value> {
-    let (_, marks) = unchanged(steps, step, id, &[was, State::Retiring], Stage::Deprecate).await?;
-    let cloud = steps.at(step)?;
-    let now = now(steps);
+/// Deprecates an AMI.
+///
+/// The state comes first: from then on no lookup and no build uses the AMI. The time comes last: if
+/// the run is interrupted, the next prune finds no time and repeats the step.
+pub(super) async fn deprecate(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    was: State,
+) -> Result<StepOutput> {
+    let (_, marks) = require_unchanged(
+        steps,
+        step,
+        id,
+        &[was, State::Retiring],
+        StageEffect::Deprecate,
+    )
+    .await?;
+    let cloud = steps.cloud_for(step)?;
+    let current_second = current_second(steps);
     let was = marks
         .was
         .or((!matches!(was, State::Released | State::Retiring)).then_some(was));
@@ -109,17 +124,22 @@ pub(super) async fn deprecate(steps: &Steps, step: &Step, id: &AmiId, was: State
             &Tags::from([state, (tags::RETIRING.to_owned(), text(None))]),
         )
         .await?;
-    let at = now.checked_add(SOON).unwrap_or(now);
+    let at = current_second
+        .checked_add(DEPRECATION_DELAY)
+        .unwrap_or(current_second);
     let at = Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(60)).unwrap_or(at);
     cloud.deprecate(&step.region, id, at).await?;
     cloud
         .tag(
             &step.region,
             &ids,
-            &Tags::from([(tags::RETIRING.to_owned(), text(Some(now)))]),
+            &Tags::from([(tags::RETIRING.to_owned(), text(Some(current_second)))]),
         )
         .await?;
-    Ok(json!({ "deprecated": id, "from": at }))
+    Ok(StepOutput::Deprecated {
+        deprecated: id.clone(),
+        from: at,
+    })
 }
 
 pub(super) async fn undo_deprecate(
@@ -128,13 +148,13 @@ pub(super) async fn undo_deprecate(
     id: &AmiId,
     was: State,
 ) -> Result<()> {
-    let Some((_, marks)) = on_the_ladder(steps, step, id).await? else {
+    let Some((_, marks)) = find_retiring(steps, step, id).await? else {
         return Ok(());
     };
     if marks.disabled.is_some() || was == State::Retiring {
-        return Ok(()); // It was on the ladder before this run, or is further down than this step took it.
+        return Ok(()); // It was retiring before this run, or has reached a later stage.
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     cloud.cancel_deprecation(&step.region, id).await?;
     let ids = [id.to_string()];
     let state = Tags::from([(tags::STATE.to_owned(), was.as_str().to_owned())]);
@@ -144,8 +164,8 @@ pub(super) async fn undo_deprecate(
         .await?)
 }
 
-/// An own AMI that is on the way out.
-async fn on_the_ladder(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<(Ami, Marks)>> {
+/// Returns an AMI of this catalog if it is retiring.
+async fn find_retiring(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<(Ami, Marks)>> {
     let Some(ami) = tag::find(steps, step, id).await? else {
         return Ok(None);
     };
@@ -155,35 +175,41 @@ async fn on_the_ladder(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<
     Ok(marks.map(|marks| (ami, marks)))
 }
 
-/// Records who may launch it, disables it, then marks it: a run that is cut in between repeats the step.
+/// Records the launch permissions, disables the AMI, then tags it. An interrupted run repeats the
+/// step.
 pub(super) async fn disable(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
     shared_ok: bool,
-) -> Result<Value> {
-    let (ami, mut marks) = unchanged(
+) -> Result<StepOutput> {
+    let (ami, mut marks) = require_unchanged(
         steps,
         step,
         id,
         &[State::Retiring],
-        Stage::Beyond { shared_ok },
+        StageEffect::Unlaunchable { shared_ok },
     )
     .await?;
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     let mut recorded = Vec::new();
     if ami.status != "disabled" {
         recorded = permissions::record(steps, step, &ami).await?;
         cloud.disable(&step.region, id).await?;
     }
-    marks.disabled = Some(now(steps));
-    let mark = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
-    cloud.tag(&step.region, &[id.to_string()], &mark).await?;
-    Ok(json!({ "disabled": id, "permissions": recorded }))
+    marks.disabled = Some(current_second(steps));
+    let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
+    cloud
+        .tag(&step.region, &[id.to_string()], &tag_update)
+        .await?;
+    Ok(StepOutput::Disabled {
+        disabled: id.clone(),
+        permissions: recorded,
+    })
 }
 
 pub(super) async fn undo_disable(steps: &Steps, step: &Step, id: &AmiId) -> Result<()> {
-    let Some((ami, mut marks)) = on_the_ladder(steps, step, id).await? else {
+    let Some((ami, mut marks)) = find_retiring(steps, step, id).await? else {
         return Ok(());
     };
     if ami.status != "disabled" {
@@ -191,10 +217,10 @@ pub(super) async fn undo_disable(steps: &Steps, step: &Step, id: &AmiId) -> Resu
     }
     permissions::enable(steps, step, id).await?;
     marks.disabled = None;
-    let mark = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
+    let tag_update = Tags::from([(tags::RETIRING.to_owned(), marks.format())]);
     Ok(steps
-        .at(step)?
-        .tag(&step.region, &[id.to_string()], &mark)
+        .cloud_for(step)?
+        .tag(&step.region, &[id.to_string()], &tag_update)
         .await?)
 }
 
@@ -202,11 +228,12 @@ pub(super) async fn probe_deregister(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
-) -> Result<Option<Value>> {
+) -> Result<Option<StepOutput>> {
     let found = tag::find(steps, step, id).await?;
-    Ok(found
-        .is_none()
-        .then(|| json!({ "deregistered": id, "already": true })))
+    Ok(found.is_none().then(|| StepOutput::DeregisteredBefore {
+        deregistered: id.clone(),
+        already: true,
+    }))
 }
 
 pub(super) async fn deregister(
@@ -214,40 +241,44 @@ pub(super) async fn deregister(
     step: &Step,
     id: &AmiId,
     shared_ok: bool,
-) -> Result<Value> {
-    let (ami, _) = unchanged(
+) -> Result<StepOutput> {
+    let (ami, _) = require_unchanged(
         steps,
         step,
         id,
         &[State::Retiring],
-        Stage::Beyond { shared_ok },
+        StageEffect::Unlaunchable { shared_ok },
     )
     .await?;
     if ami.status != "disabled" {
-        return Err(refused(
+        return Err(refusal(
             step,
             id,
-            &format!("it is {} since the decision", ami.status),
+            &format!("its state is {} since the decision", ami.status),
         ));
     }
     tag::deregister(steps, step, &ami).await?;
-    Ok(json!({ "deregistered": id, "snapshots": ami.snapshots }))
+    Ok(StepOutput::Deregistered {
+        deregistered: id.clone(),
+        snapshots: ami.snapshots,
+    })
 }
 
-/// Back up: enabled, launchable by whom it was, not deprecated, in the state it had. Every part may be repeated; the tags
-/// come last, so that a run that is cut is taken up by the next.
-pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Value> {
-    let Some((ami, marks)) = on_the_ladder(steps, step, id).await? else {
+/// Restores an AMI: enables it, restores its launch permissions and state, and cancels its
+/// deprecation. Every part can be repeated. The tags come last, so that the next run completes an
+/// interrupted one.
+pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<StepOutput> {
+    let Some((ami, marks)) = find_retiring(steps, step, id).await? else {
         return Err(Error::new(
             Kind::Refused,
-            format!("{id} in {} is not on the way out", step.region),
+            format!("{id} in {} is not retiring", step.region),
         ));
     };
-    let cloud = steps.at(step)?;
-    let back = if ami.status == "disabled" || marks.disabled.is_some() {
+    let cloud = steps.cloud_for(step)?;
+    let restored = if ami.status == "disabled" || marks.disabled.is_some() {
         permissions::enable(steps, step, id).await?
     } else {
-        permissions::Back::default()
+        permissions::RestoredPermissions::default()
     };
     cloud.cancel_deprecation(&step.region, id).await?;
     let state = crate::plan::prune::state_before(&marks);
@@ -257,39 +288,40 @@ pub(super) async fn restore(steps: &Steps, step: &Step, id: &AmiId) -> Result<Va
         (tags::PERMISSIONS, ""),
     ];
     let wanted: Tags = wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    current::set(steps, step, std::slice::from_ref(&ami), &wanted).await?;
-    Ok(json!({ "restored": id, "state": state, "permissions": back.given, "lost": back.lost }))
+    move_current::apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    Ok(StepOutput::Restored {
+        restored: id.clone(),
+        state,
+        permissions: restored.given,
+        lost: restored.lost,
+    })
 }
 
-/// Takes an AMI's pointers away: the parameters that hold its id, then the tag.
-pub(super) async fn unpoint(
+/// Deletes the parameters that contain the ID of an AMI, then its `bakeline:current` tag.
+pub(super) async fn clear_pointers(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
-    now: &str,
+    current_second: &str,
     pointers: &[String],
-) -> Result<Value> {
-    let ami = tag::ami(steps, step, id).await?;
+) -> Result<StepOutput> {
+    let ami = tag::require_ami(steps, step, id).await?;
     let record = Record::read(&ami, &steps.catalog.settings.name);
     let Some(record) = record else {
-        return Err(refused(
-            step,
-            id,
-            "its tags no longer say that this catalog made it",
-        ));
+        return Err(refusal(step, id, "its tags no longer name this catalog"));
     };
     let seen = record.tag(tags::CURRENT);
-    if seen != now && !seen.is_empty() {
-        return Err(refused(
+    if seen != current_second && !seen.is_empty() {
+        return Err(refusal(
             step,
             id,
             &format!(
-                "tag `{}` is {seen:?} since the decision, not {now:?}",
+                "tag `{}` is {seen:?} since the decision, not {current_second:?}",
                 tags::CURRENT
             ),
         ));
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     for name in pointers {
         if cloud.parameter(&step.region, name).await?.as_deref() == Some(id.as_str()) {
             cloud.delete_parameter(&step.region, name).await?;
@@ -298,10 +330,13 @@ pub(super) async fn unpoint(
     cloud
         .untag(&step.region, &[id.to_string()], &[tags::CURRENT.to_owned()])
         .await?;
-    Ok(json!({ "unpointed": id, "pointers": pointers }))
+    Ok(StepOutput::ClearedPointers {
+        unpointed: id.clone(),
+        pointers: pointers.to_vec(),
+    })
 }
 
-pub(super) async fn undo_unpoint(
+pub(super) async fn undo_clear_pointers(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
@@ -315,9 +350,9 @@ pub(super) async fn undo_unpoint(
         return Ok(());
     };
     if !record.tag(tags::CURRENT).is_empty() && record.tag(tags::CURRENT) != was {
-        return Ok(()); // Somebody else's state is not taken back.
+        return Ok(()); // Another run has set this state.
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     let tag = Tags::from([(tags::CURRENT.to_owned(), was.to_owned())]);
     cloud.tag(&step.region, &[id.to_string()], &tag).await?;
     let catalog = Tags::from([(

@@ -1,54 +1,53 @@
-//! Owns letting another account copy an AMI, for as long as that takes; what it could use before, it keeps.
+//! Lets another account copy an AMI while the copy is in progress. Permissions from before stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
-
-use super::{Steps, copy, resolve, tag};
-use crate::engine::StepContext;
+use super::{Steps, copy, tag};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
 use crate::model::{Ami, AmiId, Sharing, Tags, Temporary};
 use crate::plan::{AmiRef, Step};
 
-/// Which scopes copy an AMI to an account just now, and what the account was given for it: the last one takes it back.
+/// Scopes that copy an AMI to an account now, and the permissions that the account received. The
+/// last scope removes them.
 #[derive(Debug, Default)]
-pub struct Shares(Mutex<BTreeMap<(AmiId, String), Use>>);
+pub struct Shares(Mutex<BTreeMap<(AmiId, String), ShareUse>>);
 
 #[derive(Debug, Default)]
-struct Use {
+struct ShareUse {
     scopes: BTreeSet<String>,
     given: Sharing,
 }
 
 impl Shares {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<(AmiId, String), Use>> {
+    fn lock_uses(&self) -> MutexGuard<'_, BTreeMap<(AmiId, String), ShareUse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self, ami: &AmiId, account: &str, scope: &str) {
-        self.all()
+        self.lock_uses()
             .entry((ami.clone(), account.to_owned()))
             .or_default()
             .scopes
             .insert(scope.to_owned());
     }
 
-    /// Adds to what is given, before it is; all that the scopes of this run gave.
-    fn give(&self, ami: &AmiId, account: &str, more: Sharing) -> Sharing {
-        let mut all = self.all();
+    /// Adds permissions before they are granted. Returns all permissions that this run grants.
+    fn add_grant(&self, ami: &AmiId, account: &str, more: Sharing) -> Sharing {
+        let mut all = self.lock_uses();
         let given = &mut all
             .entry((ami.clone(), account.to_owned()))
             .or_default()
             .given;
-        *given = both(given.clone(), more);
+        *given = merge(given.clone(), more);
         given.clone()
     }
 
-    /// What was given, once nobody copies any more.
+    /// Removes a scope. Returns the granted permissions if no other scope copies the AMI.
     fn end(&self, ami: &AmiId, account: &str, scope: &str) -> Option<Sharing> {
-        let mut all = self.all();
+        let mut all = self.lock_uses();
         let users = all.entry((ami.clone(), account.to_owned())).or_default();
         users.scopes.remove(scope);
         users
@@ -58,13 +57,13 @@ impl Shares {
     }
 }
 
-fn both(mut one: Sharing, other: Sharing) -> Sharing {
+fn merge(mut one: Sharing, other: Sharing) -> Sharing {
     one.image |= other.image;
     one.snapshots.extend(other.snapshots);
     one
 }
 
-fn nothing(what: &Sharing) -> bool {
+fn is_empty(what: &Sharing) -> bool {
     *what == Sharing::default()
 }
 
@@ -74,78 +73,87 @@ pub(super) async fn share(
     ami: &AmiRef,
     account: &str,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami)?;
     steps.shares.begin(&id, account, &step.scope);
-    let ami = copy::original(steps, &step.region, &id).await?;
-    let has = steps.cloud.sharing(&step.region, &ami, account).await?;
-    let mut lacks = sharing::everything(&ami);
-    lacks.image &= !has.image;
-    lacks
+    let ami = copy::load_original(steps, &step.region, &id).await?;
+    let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
+    let mut missing = sharing::everything(&ami);
+    missing.image &= !existing.image;
+    missing
         .snapshots
-        .retain(|snapshot| !has.snapshots.contains(snapshot));
-    let given = steps.shares.give(
+        .retain(|snapshot| !existing.snapshots.contains(snapshot));
+    let given = steps.shares.add_grant(
         &id,
         account,
-        both(lacks.clone(), sharing::parse(&ami, account)),
+        merge(missing.clone(), sharing::parse(&ami, account)),
     );
-    let words = sharing::format(&ami, &given, &steps.run, steps.expires);
-    if words.chars().count() > tags::MAX_VALUE {
+    let tag_value = sharing::format(&ami, &given, &steps.run, steps.expires);
+    if tag_value.chars().count() > tags::MAX_VALUE {
         let text = format!(
-            "account {account} may use some of the {} snapshots of {id} already",
+            "account {account} can already use some of the {} snapshots of {id}",
             ami.snapshots.len()
         );
         return Err(Error::new(
             Kind::StepFailed,
             format!("{text}, and the list of the others does not fit into a tag"),
         )
-        .hint("share all of them with it, or none"));
+        .hint("share all snapshots with the account, or none"));
     }
     let key = sharing::key(account);
-    if !nothing(&given) && ami.tags.get(&key) != Some(&words) {
-        let note = Tags::from([(key, words.clone())]);
+    if !is_empty(&given) && ami.tags.get(&key) != Some(&tag_value) {
+        let note = Tags::from([(key, tag_value.clone())]);
         steps
             .cloud
             .tag(&step.region, &[id.to_string()], &note)
             .await?;
     }
-    if !nothing(&lacks) {
+    if !is_empty(&missing) {
         steps
             .cloud
-            .share(&step.region, &id, &lacks, account, true)
+            .share(&step.region, &id, &missing, account, true)
             .await?;
     }
-    Ok(json!({ "shared": id, "with": account, "given": words }))
+    Ok(StepOutput::Shared {
+        shared: id,
+        with: account.to_owned(),
+        given: tag_value,
+    })
 }
 
-/// Removes what was given, once no copy to the account is under way; permissions from before stay.
+/// Removes the granted permissions after the last copy to the account. Permissions from before
+/// stay.
 pub(super) async fn unshare(
     steps: &Steps,
     step: &Step,
     ami: &AmiRef,
     account: &str,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami, &context.outputs)?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami)?;
     let given = steps.shares.end(&id, account, &step.scope);
     let last = given.is_some();
     if let Some(given) = given
         && let Some(ami) = tag::find(steps, step, &id).await?
     {
-        remove(
+        revoke_grants(
             steps,
             step,
             &ami,
             account,
-            both(given, sharing::parse(&ami, account)),
+            merge(given, sharing::parse(&ami, account)),
         )
         .await?;
     }
-    Ok(json!({ "original": id, "ended": last }))
+    Ok(StepOutput::Unshared {
+        original: id,
+        ended: last,
+    })
 }
 
-/// Removes a copy permission that a dead run left. If another run took it over since the decision, nothing is changed.
-pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
+/// Removes a copy permission of a dead run. Changes nothing if another run has taken it over since
+/// the decision.
+pub(super) async fn remove_permission(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
     let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
     let Some(ami) = tag::find(steps, step, &id).await? else {
         return Ok(());
@@ -158,21 +166,21 @@ pub(super) async fn sweep(steps: &Steps, step: &Step, thing: &Temporary) -> Resu
         );
         return Err(Error::new(Kind::Refused, text).hint("run the command again"));
     }
-    remove(steps, step, &ami, account, sharing::parse(&ami, account)).await
+    revoke_grants(steps, step, &ami, account, sharing::parse(&ami, account)).await
 }
 
-/// Removes permissions, and last the tag that records them.
-async fn remove(
+/// Removes permissions, then the tag that records them.
+async fn revoke_grants(
     steps: &Steps,
     step: &Step,
     ami: &Ami,
     account: &str,
     given: Sharing,
 ) -> Result<()> {
-    if nothing(&given) {
+    if is_empty(&given) {
         return Ok(());
     }
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     cloud
         .share(&step.region, &ami.id, &given, account, false)
         .await?;

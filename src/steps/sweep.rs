@@ -1,18 +1,16 @@
-//! Owns removing one temporary thing that a dead run left, after reading once more that it is what it was.
+//! Removes one temporary resource of a dead run, after verifying that it is unchanged.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::wait::until;
+use super::poll::poll_until;
 use super::{Steps, tag};
-use crate::engine::StepContext;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, InstanceId, Temporary, TemporaryKind};
 use crate::plan::Step;
 
-/// EC2 ends an instance, and lets go of what it held, within minutes.
+/// Longest wait for an instance. EC2 terminates it and releases its resources within minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
 pub(super) async fn perform(
@@ -20,8 +18,8 @@ pub(super) async fn perform(
     step: &Step,
     thing: &Temporary,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let cloud = steps.at(step)?;
+) -> Result<StepOutput> {
+    let cloud = steps.cloud_for(step)?;
     match thing.kind {
         TemporaryKind::Instance => {
             terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
@@ -29,11 +27,18 @@ pub(super) async fn perform(
         TemporaryKind::Image => deregister(steps, step, thing).await?,
         TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
         TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
-        TemporaryKind::SecurityGroup => super::access::free_group(steps, step, &thing.id).await?,
-        TemporaryKind::CopyPermission => super::share::sweep(steps, step, thing).await?,
+        TemporaryKind::SecurityGroup => {
+            super::access::delete_unused_group(steps, step, &thing.id).await?
+        }
+        TemporaryKind::CopyPermission => {
+            super::share::remove_permission(steps, step, thing).await?
+        }
         TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
     }
-    Ok(json!({ "removed": thing.id, "kind": thing.kind }))
+    Ok(StepOutput::Swept {
+        removed: thing.id.clone(),
+        kind: thing.kind,
+    })
 }
 
 async fn terminate(
@@ -42,13 +47,13 @@ async fn terminate(
     id: &InstanceId,
     context: &StepContext<'_>,
 ) -> Result<()> {
-    let cloud = steps.at(step)?;
+    let cloud = steps.cloud_for(step)?;
     cloud.terminate(&step.region, id).await?;
-    until(
+    poll_until(
         steps,
         LIMIT,
         &context.cancel,
-        &format!("instance {id} to end"),
+        &format!("instance {id} to terminate"),
         || async {
             let instance = cloud.instance(&step.region, id).await?;
             Ok(instance
@@ -59,19 +64,19 @@ async fn terminate(
     .await
 }
 
-/// What became a released AMI since the decision, or somebody else's, is left alone.
+/// Deregisters a candidate. An AMI whose tags changed since the decision is kept.
 async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()> {
     let Some(ami) = tag::find(steps, step, &AmiId(thing.id.clone())).await? else {
         return Ok(());
     };
-    let rests_on = [
+    let relevant_keys = [
         tags::CATALOG,
         tags::SELF,
         tags::STATE,
         tags::EXPIRES,
         tags::RUN,
     ];
-    if let Some(key) = rests_on
+    if let Some(key) = relevant_keys
         .into_iter()
         .find(|key| ami.tags.get(*key) != thing.tags.get(*key))
     {
@@ -82,21 +87,21 @@ async fn deregister(steps: &Steps, step: &Step, thing: &Temporary) -> Result<()>
         return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
     }
     if thing.tags.is_empty() {
-        bare(steps, step, &ami).await?;
+        require_unused(steps, step, &ami).await?;
     }
     tag::deregister(steps, step, &ami).await
 }
 
-/// An AMI that only its name tells of must still have no tag at all, and nothing may have begun to use it.
-async fn bare(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+/// Fails if an AMI without tags now has a tag or is in use.
+async fn require_unused(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     let refused = |why: &str| {
         let text = format!("{} in {}: {why} since the decision", ami.id, step.region);
         Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"))
     };
     if let Some(key) = ami.tags.keys().next() {
-        return refused(&format!("it got the tag `{key}`"));
+        return refused(&format!("it has the tag `{key}`"));
     }
-    match super::references::everywhere(steps, step, &ami.id)
+    match super::references::all_references(steps, step, &ami.id)
         .await?
         .first()
     {

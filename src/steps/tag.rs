@@ -1,24 +1,22 @@
-//! Owns what steps do with one AMI by its id: find it, tag it as candidate with all that is known, deregister it.
+//! Finds, tags and deregisters an AMI by its ID.
 
-use serde_json::{Value, json};
-
-use super::{Steps, resolve, text_of};
-use crate::engine::StepContext;
+use super::Steps;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Tags};
 use crate::plan::{AmiRef, Step};
 use crate::ports::{CloudErrorKind, ImageQuery};
 
-/// An AMI that is pending may not be deregistered yet.
-const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
+/// Longest wait for a pending AMI, which cannot be deregistered yet.
+const PENDING_LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// One own AMI by id, or an error that names it.
-pub(super) async fn ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
+/// Returns an AMI of the account by ID. Fails if it does not exist.
+pub(super) async fn require_ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
     find(steps, step, id).await?.ok_or_else(|| {
         Error::new(
             Kind::StepFailed,
-            format!("AMI {id} is not in {} any more", step.region),
+            format!("AMI {id} no longer exists in {}", step.region),
         )
     })
 }
@@ -29,21 +27,25 @@ pub(super) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Optio
         ids: vec![id.clone()],
         ..ImageQuery::default()
     };
-    match steps.at(step)?.images(&step.region, &query).await {
+    match steps.cloud_for(step)?.images(&step.region, &query).await {
         Ok(found) => Ok(found.into_iter().next()),
         Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
         Err(e) => Err(e.into()),
     }
 }
 
-/// Deregisters an AMI with its snapshots; snapshots that stay need a person, who is told the commands.
+/// Deregisters an AMI with its snapshots. If snapshots remain, the error contains the commands that
+/// delete them.
 pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
-    let (cloud, never) = (steps.at(step)?, tokio_util::sync::CancellationToken::new());
+    let (cloud, never) = (
+        steps.cloud_for(step)?,
+        tokio_util::sync::CancellationToken::new(),
+    );
     let what = format!(
-        "AMI {} in {} to be in a state in which it can be deregistered",
+        "AMI {} in {} to leave the pending state",
         ami.id, step.region
     );
-    let left = super::wait::until(steps, BUSY, &never, &what, || async {
+    let left = super::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
         match cloud.deregister(&step.region, ami).await {
             Ok(left) => Ok(Some(left)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
@@ -67,21 +69,21 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
     };
     let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
     let text = format!(
-        "{} is deregistered, but its snapshots are left in {}: {names}",
+        "{} is deregistered, but these snapshots remain in {}: {names}",
         ami.id, step.region
     );
     Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
 }
 
-pub(super) async fn candidate(
+pub(super) async fn tag_candidate(
     steps: &Steps,
     step: &Step,
     ami_ref: &AmiRef,
     wanted: &Tags,
     context: &StepContext<'_>,
-) -> Result<Value> {
-    let id = resolve(ami_ref, &context.outputs)?;
-    let made = ami(steps, step, &id).await?;
+) -> Result<StepOutput> {
+    let id = context.outputs.ami(ami_ref)?;
+    let candidate = require_ami(steps, step, &id).await?;
     let mut tags = wanted.clone();
     tags.insert(tags::SELF.to_owned(), id.to_string());
     if steps.keep_failed {
@@ -90,21 +92,27 @@ pub(super) async fn candidate(
     if let AmiRef::MadeBy(build) = ami_ref {
         tags.insert(
             tags::BASE.to_owned(),
-            format!(
-                "{}:{}",
-                step.region,
-                text_of(&context.outputs, build, "base")?
-            ),
+            format!("{}:{}", step.region, context.outputs.base(build)?),
         );
     }
     steps
-        .at(step)?
+        .cloud_for(step)?
         .tag(&step.region, &[id.to_string()], &tags)
         .await?;
-    let snapshots: Vec<String> = made.snapshots.iter().map(ToString::to_string).collect();
+    let snapshots: Vec<String> = candidate
+        .snapshots
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if !snapshots.is_empty() {
         tags.remove(tags::SELF);
-        steps.at(step)?.tag(&step.region, &snapshots, &tags).await?;
+        steps
+            .cloud_for(step)?
+            .tag(&step.region, &snapshots, &tags)
+            .await?;
     }
-    Ok(json!({ "ami": id, "snapshots": snapshots }))
+    Ok(StepOutput::Candidate {
+        ami: id,
+        snapshots: candidate.snapshots,
+    })
 }

@@ -1,52 +1,54 @@
-//! Withdraws AMIs in one location, together with the pointers that name them.
+//! Revokes AMIs in one location, together with the pointers that name them.
 
-use serde_json::{Value, json};
-
-use super::{Steps, current, mark};
-use crate::engine::StepContext;
+use super::{Steps, move_current, set_tags};
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, State, Tags};
 use crate::plan::Step;
 use crate::plan::step::Move;
 
-/// Marks the AMIs as revoked, moves the pointers that name them, and last removes the tags that say where they were
-/// current. A repeated revocation reads from these tags which pointers are left, so they stay if one cannot be moved.
+/// Tags the AMIs as revoked, moves the pointers that name them, and last removes the tags that say
+/// where they were current. A repeated revocation reads the remaining pointers from these tags, so
+/// they stay if a pointer cannot be moved.
 pub(super) async fn perform(
     steps: &Steps,
     step: &Step,
     amis: &[AmiId],
     (moves, unpublish): (&[Move], &[String]),
     context: &StepContext<'_>,
-) -> Result<Value> {
+) -> Result<StepOutput> {
     let state = Tags::from([(tags::STATE.to_owned(), State::Revoked.as_str().to_owned())]);
-    mark::perform(steps, step, amis, &Tags::new(), &state).await?;
+    set_tags::perform(steps, step, amis, &Tags::new(), &state).await?;
     let mut failures = Vec::new();
     for movement in moves {
         failures.extend(
-            current::make_current(steps, step, movement, context)
+            move_current::make_current(steps, step, movement, context)
                 .await
                 .err(),
         );
     }
     for pointer in unpublish {
         let deleted = steps
-            .at(step)?
+            .cloud_for(step)?
             .delete_parameter(&step.region, pointer)
             .await;
         failures.extend(deleted.err().map(Error::from));
     }
-    if let Some(error) = failures.into_iter().reduce(join) {
+    if let Some(error) = failures.into_iter().reduce(join_errors) {
         return Err(error
             .hint("the AMIs are revoked; run the command again to move the remaining pointers"));
     }
     let claims = [tags::CURRENT, &steps.catalog.settings.environment_key];
     let removed: Tags = claims.map(|key| (key.to_owned(), String::new())).into();
-    mark::perform(steps, step, amis, &Tags::new(), &removed).await?;
-    Ok(json!({ "revoked": amis, "unpublished": unpublish }))
+    set_tags::perform(steps, step, amis, &Tags::new(), &removed).await?;
+    Ok(StepOutput::Revoked {
+        revoked: amis.to_vec(),
+        unpublished: unpublish.to_vec(),
+    })
 }
 
-fn join(first: Error, next: Error) -> Error {
+fn join_errors(first: Error, next: Error) -> Error {
     Error::new(
         first.kind,
         format!("{}; {}", first.one_line(), next.one_line()),

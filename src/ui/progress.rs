@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::engine::event::{Event, Listener};
+use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::ScopeEnd;
 
 /// Shows events on stderr.
@@ -62,8 +62,8 @@ impl Progress {
     }
 }
 
-impl Listener for Progress {
-    fn hear(&self, event: &Event) {
+impl EventSink for Progress {
+    fn on_event(&self, event: &Event) {
         match event {
             Event::RunStarted { run, scopes } => {
                 self.line("run", &format!("{run}, {scopes} to do"))
@@ -95,7 +95,7 @@ impl Listener for Progress {
                     }
                     ScopeEnd::Failed { hints, .. } => {
                         let left = |hint: &String| {
-                            hint.starts_with("not taken back") || hint.starts_with("kept:")
+                            hint.starts_with("not undone") || hint.starts_with("kept:")
                         };
                         self.line(
                             scope,

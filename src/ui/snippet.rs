@@ -27,8 +27,8 @@ pub fn render(findings: &[Diagnostic], texts: &BTreeMap<String, String>, colour:
 fn masked(findings: &[Diagnostic], texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut out = texts.clone();
     for finding in findings.iter().filter(|f| f.code == codes::SECRET) {
-        if let Some(text) = out.get_mut(&finding.place.file) {
-            let span = finding.place.span.clone();
+        if let Some(text) = out.get_mut(&finding.span.file) {
+            let span = finding.span.range.clone();
             if let Some(secret) = text.get(span.clone()) {
                 let stars: String = secret
                     .bytes()
@@ -49,12 +49,12 @@ fn groups<'f>(finding: &'f Diagnostic, texts: &'f BTreeMap<String, String>) -> V
     let title = level
         .primary_title(finding.message.as_str())
         .id(finding.code);
-    let place = &finding.place;
+    let place = &finding.span;
     let mut group = match texts.get(&place.file) {
         Some(text) if place.line > 0 => title.element(
             Snippet::source(text.as_str())
                 .path(place.file.as_str())
-                .annotation(AnnotationKind::Primary.span(place.span.clone())),
+                .annotation(AnnotationKind::Primary.span(place.range.clone())),
         ),
         _ => title.element(annotate_snippets::Origin::path(place.file.as_str())),
     };
@@ -67,7 +67,7 @@ fn groups<'f>(finding: &'f Diagnostic, texts: &'f BTreeMap<String, String>) -> V
         if let Some(text) = texts.get(&other.file).filter(|_| other.line > 0) {
             let snippet = Snippet::source(text.as_str())
                 .path(other.file.as_str())
-                .annotation(AnnotationKind::Context.span(other.span.clone()));
+                .annotation(AnnotationKind::Context.span(other.range.clone()));
             out.push(title.element(snippet));
         } else {
             out.push(title.element(annotate_snippets::Origin::path(other.file.as_str())));

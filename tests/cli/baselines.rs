@@ -17,30 +17,36 @@ use bakeline::model::ImageName;
 
 const HEAD: &str = "# Baselines
 
-<!-- Made of the profiles by `BAKELINE_BLESS=1 cargo test --no-default-features --test cli baselines`. -->
+<!-- Generated from the profiles by
+     `BAKELINE_BLESS=1 cargo test --no-default-features --test cli baselines`. -->
 
-`profiles/linux-baseline.yaml` and `profiles/ssh-baseline.yaml` have the counterpart of each control of dev-sec's linux-baseline
-2.10.0 and ssh-baseline 2.8.1, by the same id. `profiles/image-hygiene.yaml` is our own: what must be gone after the clean-up of
-a build, and what must be there on an instance. The base images have all three, and every image inherits them.
+bakeline ships three profiles. The base images use all of them, and every image inherits them.
 
-**What differs from InSpec's verdicts** is named in the last column. Two differences are so common that they have a word:
+* `profiles/linux-baseline.yaml` has all controls of dev-sec linux-baseline 2.10.0, with the same IDs.
+* `profiles/ssh-baseline.yaml` has all controls of dev-sec ssh-baseline 2.8.1, with the same IDs.
+* `profiles/image-hygiene.yaml` is specific to bakeline. It checks the clean-up of a build and the
+  state of a new instance.
 
-* `kernel`: InSpec asks the kernel that runs, whoever's it is. In a chroot or a container that is the host's, and in a build it is
-  not what an instance will have. Here what is *configured* counts always (every folder of sysctl.d, modprobe.d, fstab and mount
-  units), and what is *running* where the kernel is the target's own. So a value that only happens to be the kernel's default is
-  not enough, and one that is configured is enough where nobody can ask. Nor does being in a container excuse from anything else.
-* `one file`: InSpec reads `/etc/ssh/sshd_config` (or `ssh_config`) and nothing that it includes, and takes an option that is not
-  written there for absent. Here it is what `sshd -T` (`ssh -G`) says is in force: drop-ins count, and built-in defaults do, too.
+The last column lists the differences from the verdicts of InSpec. Two common ones have a keyword:
 
-The column *running* says for which the running system is asked as well.
+* `kernel`: InSpec reads the running kernel. In a chroot or a container, this is the kernel of the
+  host. In a build, it is not the kernel of the later instance. bakeline always checks the
+  *configured* value: all folders of sysctl.d and modprobe.d, fstab and mount units. It checks the
+  *running* value only if the kernel belongs to the target. Otherwise, the control fails if the
+  configured value is wrong and is skipped if it is right. A kernel default alone does not pass.
+* `one file`: InSpec reads `/etc/ssh/sshd_config` (or `ssh_config`) without included files. An option
+  that is not in this file is absent. bakeline uses the effective configuration that `sshd -T`
+  (`ssh -G`) prints, with drop-ins and built-in defaults.
+
+The column *running* marks controls that also check the running system.
 ";
 
 const FOREIGN: &str = "
-## What only a machine with a kernel of its own can judge
+## Expectations that need the kernel of the target
 
-On the local EC2 instances are containers, so these expectations are *skipped* there, and so are the controls that have one of
-them, unless what is configured fails already. On EC2 all are judged. The release of the shipped catalog on the local EC2 skips
-just these for that reason.
+Instances of the local EC2 are containers, so these expectations are *skipped* there. A control with
+such an expectation is skipped too, unless the configured value fails already. On EC2, bakeline
+judges all of them.
 
 ";
 
@@ -105,7 +111,7 @@ fn resources(group: &Group, out: &mut Vec<String>) {
 
 fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]) {
     out.push_str(
-        "\n| id | title | resources | running | CIS | differs |\n|---|---|---|---|---|---|\n",
+        "\n| ID | Title | Resources | Running | CIS | Difference |\n|---|---|---|---|---|---|\n",
     );
     for control in controls {
         let mut shown = Vec::new();
@@ -139,7 +145,7 @@ fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]
 fn the_table_of_baselines_is_up_to_date() {
     let profiles = shipped();
     let mut text = HEAD.to_owned();
-    let mut foreign = String::from("| id | resource | expectation |\n|---|---|---|\n");
+    let mut foreign = String::from("| ID | Resource | Expectation |\n|---|---|---|\n");
     for name in ["linux-baseline", "ssh-baseline", "image-hygiene"] {
         let controls = &profiles[name];
         let running = running(controls);

@@ -165,7 +165,7 @@ def test_suspended_holder_changes_nothing_and_exits_7(sandbox: Sandbox, catalog:
     assert cloud(sandbox) == before, difference(before, cloud(sandbox))
     assert catalog.latest("slow") == latest
     taker = str(holder(catalog, 2)["run"])
-    assert taker in said and "not taken back" in said, said
+    assert taker in said and "not undone" in said, said
     result = json.loads((catalog.at / f".bakeline/runs/{run}/result.json").read_text())
     assert result["images"][0]["status"] == "failed" and taker in result["images"][0]["failure"], result
 

@@ -1,141 +1,143 @@
-//! Owns what is wrong with a text the user wrote, as data: where, what, and the next thing to do; rendering is `ui`'s.
+//! Diagnostics: problems in files that a user wrote, as data. `ui` renders them.
 
 use std::ops::Range;
 
 use serde::Serialize;
 
-/// How bad a finding is.
+/// Severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is done while it stands.
+    /// A problem that stops the command.
     Error,
-    /// Worth knowing.
+    /// A problem that does not stop the command.
     Warning,
 }
 
-/// A place in one of the texts that were read.
+/// File, line and column of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct Place {
-    /// The path relative to the catalog's root, with `/`.
+pub struct Span {
+    /// Path relative to the catalog's root, with `/`.
     pub file: String,
-    /// The byte range in the file's text; empty where only a point is known.
-    pub span: Range<usize>,
-    /// 1-based line of the start; 0 when only the file is known.
+    /// Byte range in the text of the file. Empty if only a point is known.
+    #[serde(rename = "span")]
+    pub range: Range<usize>,
+    /// Line of the start, from 1. 0 if only the file is known.
     pub line: usize,
-    /// 1-based column of the start, in characters; 0 when only the file is known.
+    /// Column of the start in characters, from 1. 0 if only the file is known.
     pub column: usize,
 }
 
-impl Place {
-    /// A place that is a whole file.
+impl Span {
+    /// Creates a span for a whole file.
     #[must_use]
     pub fn file(file: impl Into<String>) -> Self {
         Self {
             file: file.into(),
-            span: 0..0,
+            range: 0..0,
             line: 0,
             column: 0,
         }
     }
 
-    /// A byte range of `text`, the content of `file`.
+    /// Creates a span for a byte range of `text`, the content of `file`.
     #[must_use]
-    pub fn of(file: impl Into<String>, text: &str, span: Range<usize>) -> Self {
-        let before = text.get(..span.start.min(text.len())).unwrap_or("");
-        let begins = before.rfind('\n').map_or(0, |i| i + 1);
-        Self::in_line(file, text, (before.matches('\n').count() + 1, begins), span)
+    pub fn from_range(file: impl Into<String>, text: &str, range: Range<usize>) -> Self {
+        let before = text.get(..range.start.min(text.len())).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = before.matches('\n').count() + 1;
+        Self::from_line(file, text, line, line_start, range)
     }
 
-    /// The same where it is known in which line the range starts (from 1), and at which byte that begins.
+    /// Creates a span for a byte range that starts in a known line.
+    ///
+    /// `line` counts from 1. `line_start` is the byte offset of the line.
     #[must_use]
-    pub fn in_line(
+    pub fn from_line(
         file: impl Into<String>,
         text: &str,
-        (line, begins): (usize, usize),
-        span: Range<usize>,
+        line: usize,
+        line_start: usize,
+        range: Range<usize>,
     ) -> Self {
-        let start = span.start.min(text.len());
+        let start = range.start.min(text.len());
         let column = text
-            .get(begins..start)
+            .get(line_start..start)
             .map_or(0, |before| before.chars().count())
             + 1;
         Self {
             file: file.into(),
             line,
             column,
-            span: start..span.end.min(text.len()).max(start),
+            range: start..range.end.min(text.len()).max(start),
         }
     }
 }
 
-/// One finding.
+/// A problem in a file of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// A stable short code such as `CAT004`.
+    /// Stable short code, such as `CAT004`.
     pub code: &'static str,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// Where it is.
-    pub place: Place,
-    /// What is wrong, one line, lower case, without full stop.
+    /// Position of the problem.
+    #[serde(rename = "place")]
+    pub span: Span,
+    /// Description of the problem: one line, lower case, no full stop.
     pub message: String,
-    /// What to do next, where that is known.
+    /// Next thing to do, if known.
     pub help: Option<String>,
-    /// Another place that matters, and why.
-    pub related: Option<(Place, String)>,
+    /// Second position that matters, with the reason.
+    pub related: Option<(Span, String)>,
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// Creates an error.
     #[must_use]
-    pub fn error(code: &'static str, place: Place, message: impl Into<String>) -> Self {
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
-            place,
+            span,
             message: message.into(),
             help: None,
             related: None,
         }
     }
 
-    /// Adds the next thing to do.
+    /// Creates a warning.
+    #[must_use]
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, span, message)
+        }
+    }
+
+    /// Sets the help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same as something that keeps nothing from going on.
+    /// Sets the second position and the reason.
     #[must_use]
-    pub fn warning(self) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..self
-        }
-    }
-
-    /// Adds a second place.
-    #[must_use]
-    pub fn related(mut self, place: Place, why: impl Into<String>) -> Self {
-        self.related = Some((place, why.into()));
+    pub fn related(mut self, span: Span, reason: impl Into<String>) -> Self {
+        self.related = Some((span, reason.into()));
         self
     }
 }
 
-/// The entry of `known` nearest to `word`, when it is near enough to be meant.
+/// Returns the entry of `known` nearest to `word`, or `None` if no entry is similar.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|k| {
-            (
-                strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()),
-                k,
-            )
-        })
-        .filter(|(d, k)| *d <= 1 + k.len().max(word.len()) / 4)
-        .min_by_key(|(d, _)| *d)
+        .map(|k| (strsim::damerau_levenshtein(&word, &k.to_lowercase()), k))
+        .filter(|(distance, k)| *distance <= 1 + k.len().max(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }

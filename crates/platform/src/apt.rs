@@ -1,23 +1,24 @@
-//! Owns asking Debian's apt which updates are pending: what to run, and how to read `apt-get -s dist-upgrade`.
+//! Lists pending updates of Debian with `apt-get -s dist-upgrade`.
 
 use crate::{PlatformError, Update};
 
 const BEGIN: &str = "bakeline-updates-begin";
 const END: &str = "bakeline-updates-end";
 const FAILED: &str = "bakeline-updates-failed";
-/// The text of the function `apt_get`, which waits for locks. Builds render it from the template.
+/// Text of the function `apt_get`, which waits for locks. Builds render the same template.
 const LOCKS: &str = include_str!("../../../templates/provision/debian/apt.sh");
 
-/// Refreshes the lists of this throwaway instance and simulates an upgrade; `dist-upgrade`, because a new kernel is a new
-/// package. Nothing is installed.
-pub(crate) fn script() -> String {
+/// Returns a script that refreshes the lists of a temporary instance and simulates an upgrade.
+///
+/// Uses `dist-upgrade`, because a new kernel is a new package. Installs nothing.
+pub(crate) fn pending_script() -> String {
     format!(
         "export LC_ALL=C DEBIAN_FRONTEND=noninteractive\n\
          {LOCKS}\
          command -v cloud-init >/dev/null 2>&1 && cloud-init status --wait >/dev/null 2>&1\n\
          fail() {{ echo \"{FAILED} $1\"; exit 0; }}\n\
-         said=$(apt_get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update 2>&1) ||\n\
-           fail \"apt-get update: $(echo \"$said\" | grep '^[EW]:' | tail -n 1)\"\n\
+         output=$(apt_get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update 2>&1) ||\n\
+           fail \"apt-get update: $(echo \"$output\" | grep '^[EW]:' | tail -n 1)\"\n\
          list=$(apt-get -s -q -o Debug::NoLocking=1 dist-upgrade 2>&1) || fail \"apt-get dist-upgrade: $(echo \"$list\" | tail -n 1)\"\n\
          echo {BEGIN}\n\
          echo \"$list\" | grep '^Inst '\n\
@@ -25,35 +26,39 @@ pub(crate) fn script() -> String {
     )
 }
 
-/// Reads lines such as `Inst openssl [3.0.15-1] (3.0.16-1 Debian-Security:12/stable-security [amd64])`; a new package has
-/// no installed version. What apt says of a package beyond its line does not matter.
-pub(crate) fn parse(out: &str) -> Result<Vec<Update>, PlatformError> {
-    if let Some((_, why)) = out.split_once(FAILED) {
+/// Parses lines such as `Inst openssl [3.0.15-1] (3.0.16-1 Debian-Security:12/stable-security
+/// [amd64])`.
+///
+/// A new package has no installed version. Other output of apt is ignored.
+pub(crate) fn parse_pending(out: &str) -> Result<Vec<Update>, PlatformError> {
+    if let Some((_, reason)) = out.split_once(FAILED) {
         return Err(PlatformError(
-            why.lines().next().unwrap_or("").trim().to_owned(),
+            reason.lines().next().unwrap_or("").trim().to_owned(),
         ));
     }
     let (_, rest) = out
         .split_once(BEGIN)
-        .ok_or_else(|| PlatformError("it did not answer".to_owned()))?;
+        .ok_or_else(|| PlatformError("there is no output".to_owned()))?;
     let (list, _) = rest
         .split_once(END)
-        .ok_or_else(|| PlatformError("its answer is cut off".to_owned()))?;
-    upgrade(list)
+        .ok_or_else(|| PlatformError("the output is incomplete".to_owned()))?;
+    parse_upgrade(list)
 }
 
-/// Reads the `Inst` lines of a simulated upgrade.
-pub(crate) fn upgrade(list: &str) -> Result<Vec<Update>, PlatformError> {
+/// Parses the `Inst` lines of a simulated upgrade.
+pub(crate) fn parse_upgrade(list: &str) -> Result<Vec<Update>, PlatformError> {
     let lines = list
         .lines()
         .map(str::trim)
         .filter(|l| l.starts_with("Inst "));
     lines
-        .map(|l| line(l).ok_or_else(|| PlatformError(format!("apt said something unknown: {l:?}"))))
+        .map(|l| {
+            parse_line(l).ok_or_else(|| PlatformError(format!("unknown output of apt: {l:?}")))
+        })
         .collect()
 }
 
-fn line(line: &str) -> Option<Update> {
+fn parse_line(line: &str) -> Option<Update> {
     let rest = line.strip_prefix("Inst ")?;
     let (package, rest) = rest.split_once(' ')?;
     let (before, rest) = rest.split_once('(')?;
@@ -68,7 +73,8 @@ fn line(line: &str) -> Option<Update> {
         .rsplit_once(" [")
         .map_or(origin, |(origin, _)| origin)
         .trim();
-    // Origin `Debian-Security:12/stable-security`; derivatives name the suite `-security` (Ubuntu) or the label so.
+    // The origin is `Debian-Security:12/stable-security`. Ubuntu has suites that end in
+    // `-security`.
     let security = origin
         .split(", ")
         .any(|o| o.starts_with("Debian-Security") || o.ends_with("-security"));
@@ -85,9 +91,9 @@ fn line(line: &str) -> Option<Update> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, script};
+    use super::{parse_pending, pending_script};
 
-    /// Recorded from `apt-get -s dist-upgrade` on Debian 12, with a line each for what else occurs.
+    /// Recorded from `apt-get -s dist-upgrade` on Debian 12, with additional cases.
     const RECORDED: &str = "\
 Welcome!
 bakeline-updates-begin
@@ -101,8 +107,8 @@ bakeline-updates-end
 ";
 
     #[test]
-    fn reads_what_apt_says_and_tells_security_from_the_rest() {
-        let updates = parse(RECORDED).expect("it is sound");
+    fn parser_recognizes_security_updates() {
+        let updates = parse_pending(RECORDED).expect("valid");
         let lines: Vec<String> = updates
             .iter()
             .map(|u| {
@@ -131,18 +137,18 @@ bakeline-updates-end
             "Debian:12.12/oldstable, Debian-Security:12/oldstable-security"
         );
         assert_eq!(
-            parse("bakeline-updates-begin\nbakeline-updates-end\n"),
+            parse_pending("bakeline-updates-begin\nbakeline-updates-end\n"),
             Ok(Vec::new())
         );
     }
 
     #[test]
-    fn what_failed_or_is_cut_off_is_no_clean_bill_of_health() {
+    fn failed_or_incomplete_output_is_an_error() {
         let bad = [
-            ("", "did not answer"),
+            ("", "no output"),
             (
                 "bakeline-updates-begin\nInst a [1] (2 D:1 [x])\n",
-                "cut off",
+                "incomplete",
             ),
             (
                 "bakeline-updates-failed apt-get update: E: no network\n",
@@ -153,15 +159,15 @@ bakeline-updates-end
                 "nonsense",
             ),
         ];
-        for (out, words) in bad {
-            let error = parse(out).expect_err(out);
-            assert!(error.0.contains(words), "{out:?}: {error}");
+        for (out, expected) in bad {
+            let error = parse_pending(out).expect_err(out);
+            assert!(error.0.contains(expected), "{out:?}: {error}");
         }
     }
 
     #[test]
-    fn the_script_is_a_posix_shell_script_that_installs_nothing() {
-        let script = script();
+    fn script_installs_nothing() {
+        let script = pending_script();
         assert!(
             script.contains("apt-get -s ")
                 && !script.contains(" install")

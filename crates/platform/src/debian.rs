@@ -1,25 +1,33 @@
-//! Owns Debian's answers. Package syntax: Debian Policy 5.6.1 (names) and 5.6.12 (versions).
+//! Implements the Debian platform.
+//!
+//! Package syntax: Debian Policy 5.6.1 (names) and 5.6.12 (versions).
 
 use std::cmp::Ordering;
 
 use crate::PlatformError;
 
 pub(crate) const FOLDER: &str = "debian";
-/// The user of Debian's official AMIs.
+/// Login user of the official Debian AMIs.
 pub(crate) const LOGIN_USER: &str = "admin";
 
-/// A transient timer lives in /run and so travels into no image; `shutdown +N` would need logind and D-Bus.
+/// Returns a script that powers off after `hours`.
+///
+/// A transient timer is in /run, so it is not part of the image. `shutdown +N` would need logind
+/// and D-Bus.
 pub(crate) fn deadline(hours: i64) -> String {
     format!(
         "#!/bin/sh\nexec systemd-run --unit=bakeline-deadline --on-active={hours}h systemctl poweroff\n"
     )
 }
 
-/// The parts of MIME user data are told apart by this line, which neither a key nor a script of ours contains.
+/// Separator of the MIME parts of user data. Keys and scripts of bakeline do not contain it.
 const BOUNDARY: &str = "=bakeline=";
 
-/// Two parts, so that nothing of the image's own cloud-init configuration is replaced but the host keys (cloud-init's docs,
-/// "User-data formats" and module `ssh`: with `ssh_keys` it writes those and makes none).
+/// Returns user data with two parts: host keys and the deadline.
+///
+/// With separate parts, only the host keys of the cloud-init configuration of the image are
+/// replaced. With `ssh_keys`, cloud-init writes these keys and generates none (cloud-init
+/// documentation, "User-data formats" and module `ssh`).
 pub(crate) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
     let mut map = serde_json::Map::new();
     for (kind, private, public) in keys {
@@ -40,9 +48,10 @@ pub(crate) fn first_boot(hours: i64, keys: &[(&str, &str, &str)]) -> String {
     )
 }
 
-/// `name`, `name:arch` or either with `=version`; never something apt could read as an option, a pattern or a removal.
+/// Checks `name`, `name:arch`, or either with `=version`. Rejects text that apt could read as an
+/// option, a pattern or a removal.
 pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
-    let wrong = |what: String| Err(PlatformError(what));
+    let error = |message: &str| Err(PlatformError(message.to_owned()));
     let (full, version) = text
         .split_once('=')
         .map_or((text, None), |(n, v)| (n, Some(v)));
@@ -50,22 +59,22 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
         .split_once(':')
         .map_or((full, None), |(n, a)| (n, Some(a)));
     if name.starts_with('-') {
-        return wrong("a package can't start with `-`: it would be an option".to_owned());
-    }
-    if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
-        return wrong(
-            "a package name has at least two characters and starts with a-z or 0-9".to_owned(),
+        return error(
+            "a package name cannot start with `-`, because apt would read it as an option",
         );
     }
-    let plain = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(*c);
-    if let Some(c) = name.chars().find(|c| !plain(c)) {
-        return wrong(format!(
+    if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
+        return error("a package name has at least two characters and starts with a-z or 0-9");
+    }
+    let is_allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(*c);
+    if let Some(c) = name.chars().find(|c| !is_allowed(c)) {
+        return Err(PlatformError(format!(
             "`{}` is not one of a-z, 0-9, `+`, `-` and `.`",
             c.escape_default()
-        ));
+        )));
     }
     if name.ends_with('-') || name.ends_with('+') && !name.ends_with("++") {
-        return wrong("apt would read the trailing `-` or `+` as remove or install".to_owned());
+        return error("apt would read the trailing `-` or `+` as a command to remove or install");
     }
     if arch.is_some_and(|a| {
         a.is_empty()
@@ -73,20 +82,21 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     }) {
-        return wrong("what follows `:` must be an architecture such as amd64".to_owned());
+        return error("the part after `:` must be an architecture such as amd64");
     }
-    let version_ok = |v: &str| {
+    let is_version = |v: &str| {
         v.starts_with(|c: char| c.is_ascii_digit())
             && v.bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
     };
-    if version.is_some_and(|v| !version_ok(v)) {
-        return wrong("what follows `=` must be a version such as 1.22.1-9".to_owned());
+    if version.is_some_and(|v| !is_version(v)) {
+        return error("the part after `=` must be a version such as 1.22.1-9");
     }
     Ok(())
 }
 
-/// The order of two versions by Debian Policy 5.6.12: epoch, upstream version, revision; a missing one is 0.
+/// Compares two versions by Debian Policy 5.6.12: epoch, upstream version, revision. A missing part
+/// is 0.
 #[must_use]
 pub fn compare_versions(a: &str, b: &str) -> Ordering {
     let split = |text: &'_ str| -> (String, String, String) {
@@ -100,22 +110,22 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
         .then_with(|| compare_parts(&a.2, &b.2))
 }
 
-/// Alternates between the longest run of non-digits, compared by [`weight`], and of digits, compared as a number.
+/// Compares alternating runs of non-digits, by [`sort_weight`], and digits, as numbers.
 fn compare_parts(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
         let digit = |c: Option<&u8>| c.is_some_and(u8::is_ascii_digit);
         while !a.is_empty() && !digit(a.first()) || !b.is_empty() && !digit(b.first()) {
-            let order = weight(a.first()).cmp(&weight(b.first()));
+            let order = sort_weight(a.first()).cmp(&sort_weight(b.first()));
             if order.is_ne() {
                 return order;
             }
             (a, b) = (&a[1..], &b[1..]);
         }
         let (left, right);
-        (left, a) = number(a);
-        (right, b) = number(b);
-        // Without leading zeros the longer number is the larger, whatever its length.
+        (left, a) = split_number(a);
+        (right, b) = split_number(b);
+        // Without leading zeros, the longer number is larger.
         let order = left.len().cmp(&right.len()).then_with(|| left.cmp(right));
         if order.is_ne() {
             return order;
@@ -124,8 +134,8 @@ fn compare_parts(a: &str, b: &str) -> Ordering {
     Ordering::Equal
 }
 
-/// `~` before the end (also the end of a run), the end before letters, letters before everything else.
-fn weight(c: Option<&u8>) -> i32 {
+/// Returns the order of a character: `~`, then the end of the run, then letters, then others.
+fn sort_weight(c: Option<&u8>) -> i32 {
     match c {
         Some(b'~') => -1,
         None | Some(b'0'..=b'9') => 0,
@@ -134,8 +144,8 @@ fn weight(c: Option<&u8>) -> i32 {
     }
 }
 
-/// The digits in front without their leading zeros, and the rest.
-fn number(text: &[u8]) -> (&[u8], &[u8]) {
+/// Returns the leading digits without leading zeros, and the rest.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text
         .iter()
         .position(|c| !c.is_ascii_digit())
@@ -150,8 +160,8 @@ mod tests {
 
     #[test]
     fn versions_follow_debian_policy() {
-        // Policy 5.6.12: "~~, ~~a, ~, the empty part, a"; letters before other characters; epochs first; and examples
-        // checked with `dpkg --compare-versions`.
+        // Policy 5.6.12: "~~, ~~a, ~, the empty part, a". Letters sort before other characters, and
+        // epochs first. Other examples are checked with `dpkg --compare-versions`.
         let ascending: &[&[&str]] = &[
             &["1~~", "1~~a", "1~", "1", "1a", "1+", "1."],
             &[
@@ -192,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_boot_gets_its_host_keys_beside_its_deadline() {
+    fn first_boot_has_host_keys_and_deadline() {
         let text = super::first_boot(12, &[("ed25519", "-----BEGIN\nx\n", "ssh-ed25519 AAAA")]);
         let parts: Vec<&str> = text.split("--=bakeline=").collect();
         assert!(
@@ -216,14 +226,14 @@ mod tests {
         assert_eq!(
             config,
             serde_json::json!({ "ssh_keys": keys }),
-            "and nothing else of the image's is replaced"
+            "nothing else of the cloud-init configuration is replaced"
         );
         assert_eq!(body(parts[2]), super::deadline(12).trim());
         assert!(text.is_ascii() && text.len() < 1000);
     }
 
     #[test]
-    fn packages_cannot_be_options_patterns_or_code() {
+    fn packages_cannot_be_options_or_code() {
         for good in [
             "nginx",
             "g++",

@@ -1,4 +1,4 @@
-//! Owns what an OS family must answer: login user, package names, template folder.
+//! Defines platforms: login user, package syntax, user data and pending updates of an OS family.
 
 mod apt;
 pub mod debian;
@@ -36,7 +36,7 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// The folder under `templates/provision/`.
+    /// Returns the directory in `templates/provision/`.
     #[must_use]
     pub fn folder(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Platform {
         }
     }
 
-    /// The user that the vendor's AMIs let in with the key pair.
+    /// Returns the login user of vendor AMIs.
     #[must_use]
     pub fn login_user(self) -> &'static str {
         match self {
@@ -52,8 +52,10 @@ impl Platform {
         }
     }
 
-    /// The user data of a temporary instance: it ends itself after so many hours, also when nobody is left to do it.
-    /// (Such instances are launched with shutdown behaviour `terminate`.)
+    /// Returns user data for a temporary instance. It powers off after `hours`, also without
+    /// bakeline.
+    ///
+    /// Temporary instances are launched with shutdown behavior `terminate`.
     #[must_use]
     pub fn deadline(self, hours: i64) -> String {
         match self {
@@ -61,8 +63,10 @@ impl Platform {
         }
     }
 
-    /// The user data of an instance that is checked: the [deadline](Platform::deadline), and the keys that it is to prove
-    /// itself with: kind (`ed25519`), private and public half of each.
+    /// Returns user data for an instance that is checked: the [deadline](Platform::deadline) and
+    /// its host keys.
+    ///
+    /// Each key has a kind (`ed25519`), the private part and the public part.
     #[must_use]
     pub fn first_boot(self, hours: i64, host_keys: &[(&str, &str, &str)]) -> String {
         match self {
@@ -70,17 +74,16 @@ impl Platform {
         }
     }
 
-    /// Checks a package as it is written in the catalog.
+    /// Checks the syntax of a package in the catalog.
     ///
-    /// # Errors
-    /// What is wrong, as a fragment.
+    /// Returns the problem as a fragment of a sentence.
     pub fn check_package(self, text: &str) -> Result<(), PlatformError> {
         match self {
             Self::Debian => debian::check_package(text),
         }
     }
 
-    /// The order of two versions of a package.
+    /// Compares two versions of a package.
     #[must_use]
     pub fn compare_versions(self, a: &str, b: &str) -> std::cmp::Ordering {
         match self {
@@ -88,31 +91,30 @@ impl Platform {
         }
     }
 
-    /// What to run as root to learn which updates are pending; it installs nothing.
+    /// Returns a script that lists pending updates and installs nothing. It needs root.
     #[must_use]
     pub fn pending_script(self) -> String {
         match self {
-            Self::Debian => apt::script(),
+            Self::Debian => apt::pending_script(),
         }
     }
 
-    /// Reads the answer to [`Platform::pending_script`].
+    /// Parses the output of [`Platform::pending_script`].
     ///
-    /// # Errors
-    /// It failed, is cut off, or says something unknown: never taken for "nothing pending".
+    /// Fails if the script failed or its output is incomplete or unknown. None of these means "no
+    /// updates".
     pub fn parse_pending(self, out: &str) -> Result<Vec<Update>, PlatformError> {
         match self {
-            Self::Debian => apt::parse(out),
+            Self::Debian => apt::parse_pending(out),
         }
     }
 
-    /// Reads what a simulated upgrade says it would install.
+    /// Parses the output of a simulated upgrade.
     ///
-    /// # Errors
-    /// It says something unknown.
+    /// Fails for unknown output.
     pub fn parse_upgrade(self, out: &str) -> Result<Vec<Update>, PlatformError> {
         match self {
-            Self::Debian => apt::upgrade(out),
+            Self::Debian => apt::parse_upgrade(out),
         }
     }
 }

@@ -1,50 +1,52 @@
-//! Owns the way from the entries under `checks:` to controls, and the ids they get.
+//! Parses entries of `checks:` into controls and assigns their IDs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::codes;
-use super::de::from_node;
-use super::node::{Node, Span, Value};
-use super::source::Sink;
-use super::text::{Checker, shown};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::codes;
+use crate::catalog::yaml::deserialize::from_node;
+use crate::catalog::yaml::node::{ByteRange, Node, Value};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{
     self, Control, IdAllocator, Input, Origin, ParseContext, Part, Problem, Tree, Waiver,
 };
-use crate::diagnostic::Place;
+use crate::diagnostic::Span;
 
-/// A check that makes sense by itself, and where it is written. Its id depends on the image that it is a check of.
+/// A valid check with its position. The ID of its control depends on the image that uses it.
 #[derive(Debug, Clone)]
-pub(super) struct Placed {
-    pub(super) raw: Arc<Tree>,
-    pub(super) place: Place,
-    pub(super) code: String,
-    pub(super) inputs: Arc<BTreeMap<String, Input>>,
-    /// Why it is not judged.
-    pub(super) disabled: Option<String>,
+pub(crate) struct ParsedCheck {
+    pub(crate) raw: Arc<Tree>,
+    pub(crate) span: Span,
+    pub(crate) code: String,
+    pub(crate) inputs: Arc<BTreeMap<String, Input>>,
+    /// Reason why the check is disabled.
+    pub(crate) disabled: Option<String>,
 }
 
-/// A check as a control of an image, or of a profile.
+/// A control of an image.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) placed: Placed,
-    pub(super) control: Arc<Control>,
-    /// What it is reported under.
-    pub(super) owner: Arc<str>,
-    /// The image that brought it.
-    pub(super) image: Arc<str>,
-    /// How close to it its waiver was said; none has 0.
-    pub(super) rank: u8,
+pub(crate) struct ImageControl {
+    pub(crate) check: ParsedCheck,
+    pub(crate) control: Arc<Control>,
+    /// Name of the profile that the control is reported under.
+    pub(crate) owner: Arc<str>,
+    /// Image that added the control.
+    pub(crate) image: Arc<str>,
+    /// Precedence of its waiver: 0 without a waiver, and higher for a more specific one.
+    pub(crate) waiver_rank: u8,
 }
 
-/// Lets the checks of one file through; what is wrong with one is reported at its entry. Those with a wrong key or type
-/// have been reported, and are looked at for what else is wrong.
-pub(super) fn parse_checks(
+/// Parses the checks of one file, and reports invalid ones.
+///
+/// Entries with an invalid key or type have a diagnostic already. They are parsed to find other
+/// problems.
+pub(crate) fn parse_checks(
     list: Option<&Node>,
     inputs: &Arc<BTreeMap<String, Input>>,
-    ids: &mut Ids,
+    ids: &mut ControlIds,
     checker: &mut Checker<'_, '_>,
-) -> Vec<Placed> {
+) -> Vec<ParsedCheck> {
     let Some(Node {
         value: Value::List(entries),
         ..
@@ -54,49 +56,53 @@ pub(super) fn parse_checks(
     };
     let mut out = Vec::new();
     for entry in entries {
-        let place = checker.source.place(entry.span.clone());
-        let damaged = checker.sink.touched(&place);
+        let span = checker.source.span(entry.span.clone());
+        let has_errors = checker.diagnostics.has_diagnostic_in(&span);
         let raw = match from_node::<Tree>(entry) {
             Ok(raw) => Arc::new(raw),
-            Err(_) if damaged => continue,
-            Err(misfit) => {
-                let span = misfit.span.unwrap_or(entry.span.clone());
-                checker.error(codes::CHECK, &span, misfit.message);
+            Err(_) if has_errors => continue,
+            Err(error) => {
+                let span = error.span.unwrap_or(entry.span.clone());
+                checker.error(codes::CHECK, &span, error.message);
                 continue;
             }
         };
-        let code = written(checker.source.text, &entry.span);
-        let placed = Placed {
+        let code = dedent_source(checker.source.text, &entry.span);
+        let check = ParsedCheck {
             raw,
-            place,
+            span,
             code,
             inputs: Arc::clone(inputs),
             disabled: None,
         };
-        match ids.add(&placed, "", "of this file", checker.sink) {
-            Ok(_) if !damaged => out.push(placed),
+        match ids.add(&check, "", "of this file", checker.diagnostics) {
+            Ok(_) if !has_errors => out.push(check),
             Ok(_) => {}
-            Err(problems) => report(problems, entry, checker),
+            Err(problems) => report_problems(problems, entry, checker),
         }
     }
     out
 }
 
-/// Reports problems of an entry at their places. What is wrong with the rest of a damaged value follows from the damage.
-pub(super) fn report(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
-    let located = problems.into_iter().map(|p| (at_fault(entry, &p), p));
-    let news: Vec<_> = located
-        .filter(|(span, _)| !checker.sink.touched(&checker.source.place(span.clone())))
+/// Reports the problems of an entry, except those inside a value that has a diagnostic already.
+pub(crate) fn report_problems(problems: Vec<Problem>, entry: &Node, checker: &mut Checker<'_, '_>) {
+    let located = problems.into_iter().map(|p| (problem_range(entry, &p), p));
+    let new_problems: Vec<_> = located
+        .filter(|(span, _)| {
+            !checker
+                .diagnostics
+                .has_diagnostic_in(&checker.source.span(span.clone()))
+        })
         .collect();
-    for (span, problem) in news {
+    for (span, problem) in new_problems {
         checker
             .error(codes::CHECK, &span, problem.message)
-            .maybe_help(problem.help);
+            .help_if_known(problem.help);
     }
 }
 
-/// Lets the inputs of a profile through; what is wrong with one is reported at its place.
-pub(super) fn parse_inputs(
+/// Parses the inputs of a profile, and reports invalid ones.
+pub(crate) fn parse_inputs(
     map: Option<&Node>,
     checker: &mut Checker<'_, '_>,
 ) -> BTreeMap<String, Input> {
@@ -107,12 +113,12 @@ pub(super) fn parse_inputs(
         return BTreeMap::new();
     };
     let (inputs, problems) = checks::parse_inputs(&tree);
-    report(problems, node, checker);
+    report_problems(problems, node, checker);
     inputs
 }
 
-/// Where a problem is: the innermost value that its path leads to, or the key.
-fn at_fault(entry: &Node, problem: &Problem) -> Span {
+/// Returns the range of a problem: the innermost value on its path, or the key.
+fn problem_range(entry: &Node, problem: &Problem) -> ByteRange {
     let (mut node, mut span) = (entry, entry.span.clone());
     for (i, part) in problem.path.iter().enumerate() {
         let last = i + 1 == problem.path.len();
@@ -139,22 +145,22 @@ fn at_fault(entry: &Node, problem: &Problem) -> Span {
     span
 }
 
-impl Placed {
-    /// The control that it is.
+impl ParsedCheck {
+    /// Returns the control of the check.
     fn control(&self, owner: &str, taken: &mut IdAllocator) -> Result<Control, Vec<Problem>> {
         let Self {
             raw,
-            place,
+            span,
             code,
             inputs,
             disabled,
         } = self;
-        let (name, file, code) = (owner.to_owned(), place.file.clone(), code.clone());
+        let (name, file, code) = (owner.to_owned(), span.file.clone(), code.clone());
         let origin = Origin {
             name,
             file,
-            line: place.line,
-            column: place.column,
+            line: span.line,
+            column: span.column,
             code,
         };
         let mut control = checks::parse_control(
@@ -170,88 +176,90 @@ impl Placed {
     }
 }
 
-impl Entry {
-    /// A check with an id of its own.
-    pub(super) fn new(
-        placed: &Placed,
+impl ImageControl {
+    /// Creates a control of an image.
+    pub(crate) fn new(
+        check: &ParsedCheck,
         control: Control,
         owner: &Arc<str>,
         image: &Arc<str>,
     ) -> Self {
         let (owner, image) = (Arc::clone(owner), Arc::clone(image));
         Self {
-            placed: placed.clone(),
+            check: check.clone(),
             control: Arc::new(control),
             owner,
             image,
-            rank: 0,
+            waiver_rank: 0,
         }
     }
 
-    /// The same control where its check is another: its id and waiver stay.
+    /// Returns the control with another check. ID and waiver do not change.
     ///
-    /// # Errors
-    /// What is wrong with the check.
-    pub(super) fn changed(&self, placed: Placed) -> Result<Self, Vec<Problem>> {
-        let mut control = placed.control(&self.owner, &mut IdAllocator::default())?;
+    /// Returns the problems of the check.
+    pub(crate) fn with_check(&self, check: ParsedCheck) -> Result<Self, Vec<Problem>> {
+        let mut control = check.control(&self.owner, &mut IdAllocator::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
         Ok(Self {
-            placed,
+            check,
             control: Arc::new(control),
             ..self.clone()
         })
     }
 
-    /// The same control with a waiver.
-    pub(super) fn waived(&self, waiver: &Waiver, rank: u8) -> Self {
+    /// Returns the control with a waiver.
+    pub(crate) fn with_waiver(&self, waiver: &Waiver, waiver_rank: u8) -> Self {
         let control = Control {
             waiver: Some(waiver.clone()),
             ..(*self.control).clone()
         };
         Self {
             control: Arc::new(control),
-            rank,
+            waiver_rank,
             ..self.clone()
         }
     }
 }
 
-/// The ids that are in use, and where.
+/// IDs that are in use, with the positions of their checks.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(crate) struct ControlIds {
     taken: IdAllocator,
-    places: BTreeMap<String, Place>,
+    spans: BTreeMap<String, Span>,
 }
 
-impl Ids {
-    /// Makes a control of a check, and reports an id that is taken.
+impl ControlIds {
+    /// Creates the control of a check, and reports a duplicate ID.
     ///
-    /// # Errors
-    /// Whatever else is wrong with it, to be reported.
-    pub(super) fn add(
+    /// Returns the other problems of the check. The caller reports them.
+    pub(crate) fn add(
         &mut self,
-        placed: &Placed,
+        check: &ParsedCheck,
         owner: &str,
-        whose: &str,
-        sink: &mut Sink,
+        owner_name: &str,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Control, Vec<Problem>> {
-        let chosen = placed.raw.get("id").and_then(Tree::text);
-        if let Some((id, earlier)) = chosen.and_then(|id| self.places.get_key_value(id)) {
-            let message = format!("the id `{}` is taken by another check {whose}", shown(id));
-            sink.error(codes::CHECK, placed.place.clone(), message)
-                .help("choose another one, or leave it out")
+        let chosen = check.raw.get("id").and_then(Tree::text);
+        if let Some((id, earlier)) = chosen.and_then(|id| self.spans.get_key_value(id)) {
+            let message = format!(
+                "the ID `{}` is already used by another check {owner_name}",
+                quote_text(id)
+            );
+            diagnostics
+                .error(codes::CHECK, check.span.clone(), message)
+                .help("use another ID, or remove the key")
                 .related(earlier.clone(), "the other check");
             return Err(Vec::new());
         }
-        let control = placed.control(owner, &mut self.taken)?;
-        self.places.insert(control.id.clone(), placed.place.clone());
+        let control = check.control(owner, &mut self.taken)?;
+        self.spans.insert(control.id.clone(), check.span.clone());
         Ok(control)
     }
 }
 
-/// An entry as it stands in the text, its further lines as far left as its first.
-fn written(text: &str, span: &Span) -> String {
+/// Returns the source text of an entry, with the indentation of its first line removed.
+fn dedent_source(text: &str, span: &ByteRange) -> String {
     let before = text.get(..span.start).unwrap_or_default();
     let indent = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
     let moved = |line: &str| {
@@ -271,8 +279,8 @@ fn written(text: &str, span: &Span) -> String {
         .join("\n")
 }
 
-/// Whether two controls expect the same, wherever they are written and whoever answers for them.
-pub(super) fn same(one: &Control, other: &Control) -> bool {
+/// Returns true if two controls are equal except for their origin and waiver.
+pub(crate) fn is_same_control(one: &Control, other: &Control) -> bool {
     *one == Control {
         origin: one.origin.clone(),
         waiver: one.waiver.clone(),

@@ -1,7 +1,7 @@
-//! Owns the shapes users write: what keys there are, in which types, before anything is checked.
+//! Defines the types of the catalog files: keys and types, before any check.
 //!
-//! The doc comments here are the descriptions in the JSON Schemas that editors show. All but lists and maps are optional
-//! here even where the schema says `required`: a file with one wrong key is still read for the rest of its problems.
+//! The doc comments are the descriptions in the JSON Schemas that editors show. Most fields are
+//! optional even if the schema requires them, so that a file with one wrong key is still checked.
 
 mod image;
 mod profile;
@@ -13,10 +13,10 @@ pub(crate) use settings::*;
 
 use std::collections::BTreeMap;
 
-use super::de::At;
+use crate::catalog::yaml::deserialize::Spanned;
 
-/// A piece of text with its place.
-pub(crate) type Text = At<String>;
+/// Text with its byte range.
+pub(crate) type Text = Spanned<String>;
 
-/// A map from text to text; both with their places.
+/// Map of texts with their byte ranges.
 pub(crate) type TextMap = BTreeMap<Text, Text>;

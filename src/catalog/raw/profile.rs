@@ -1,4 +1,4 @@
-//! Owns the shape of `profiles/*.yaml` and `waivers.yaml`.
+//! Defines the keys of `profiles/*.yaml` and `waivers.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -9,49 +9,49 @@ use super::Text;
 use crate::catalog::syntax;
 use crate::checks::{WrittenCheck, WrittenInput, WrittenOverride, WrittenUse};
 
-/// profiles/NAME.yaml: checks that images name together.
+/// profiles/NAME.yaml: a check profile that images can use.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A bakeline check profile")]
 pub(crate) struct RawProfile {
-    /// One line for people.
+    /// Title.
     #[schemars(length(max = 255))]
     pub(crate) title: Option<Text>,
-    /// Its own version, in quotes.
+    /// Version of the profile, in quotes.
     #[schemars(length(max = 255))]
     pub(crate) version: Option<Text>,
-    /// What it is for, on one line.
+    /// Summary in one line.
     #[schemars(length(max = 255))]
     pub(crate) summary: Option<Text>,
-    /// Its licence, such as `Apache-2.0`.
+    /// License, such as `Apache-2.0`.
     #[schemars(length(max = 255))]
     pub(crate) license: Option<Text>,
-    /// Who keeps it.
+    /// Maintainer.
     #[schemars(length(max = 255))]
     pub(crate) maintainer: Option<Text>,
-    /// Other profiles that are part of this one, with values for their inputs where they need others.
+    /// Profiles that this one extends, with values for their inputs.
     #[serde(default)]
     #[expect(dead_code, reason = "read entry by entry")]
     pub(crate) extends: Vec<WrittenUse>,
-    /// Values that the checks name as `$inputs.NAME`, and that may depend on the system they are judged on.
+    /// Inputs, which the checks use as `$inputs.NAME`. Their values can depend on the target.
     #[serde(default)]
     #[expect(dead_code, reason = "read entry by entry, as the checks are")]
     pub(crate) inputs: BTreeMap<String, WrittenInput>,
-    /// What is different about controls of the profiles that it extends, by their ids.
+    /// Overrides of controls of extended profiles by ID.
     #[serde(default, rename = "override")]
     #[expect(dead_code, reason = "read entry by entry")]
     pub(crate) overrides: BTreeMap<String, WrittenOverride>,
-    /// Controls of the profiles that it extends that are not judged, with the reason.
+    /// Disabled controls of extended profiles, with the reason.
     #[serde(default)]
     #[expect(dead_code, reason = "read entry by entry")]
     pub(crate) disable: BTreeMap<String, String>,
-    /// The checks.
+    /// Checks.
     #[expect(
         dead_code,
         reason = "read entry by entry, so that one wrong check does not hide the others"
     )]
     pub(crate) checks: Option<Vec<WrittenCheck>>,
-    /// Another word for `checks`.
+    /// Synonym of `checks`.
     #[expect(
         dead_code,
         reason = "read entry by entry, so that one wrong check does not hide the others"
@@ -59,53 +59,55 @@ pub(crate) struct RawProfile {
     pub(crate) controls: Option<Vec<WrittenCheck>>,
 }
 
-/// waivers.yaml: failures of checks that somebody answers for, until a day.
+/// waivers.yaml: accepted failures of checks, with an owner and an expiry date.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "bakeline's waivers")]
 pub(crate) struct RawWaivers {
-    /// The waivers.
+    /// Waivers.
     #[schemars(required)]
     pub(crate) waivers: Option<Vec<RawWaiver>>,
 }
 
-/// A failure of a check that somebody answers for, until a day. It covers failures, never errors.
+/// An accepted failure of a check, with an owner and an expiry date. Waivers cover failures, never
+/// errors.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Waiver")]
 pub(crate) struct RawWaiver {
-    /// The id of the control.
+    /// ID of the control.
     #[schemars(required)]
     pub(crate) control: Option<Text>,
-    /// The images that it is for, with everything built on them; all that have the control when absent.
+    /// Images of the waiver and their descendants. Default: all images with the control.
     #[schemars(length(min = 1))]
     pub(crate) images: Option<Vec<Text>>,
-    /// Why it may fail.
+    /// Reason for accepting the failure.
     #[schemars(required, length(min = 1, max = 255))]
     pub(crate) justification: Option<Text>,
-    /// Who answers for it.
+    /// Owner of the waiver.
     #[schemars(required, length(min = 1, max = 255))]
     pub(crate) owner: Option<Text>,
-    /// The last day on which it counts, such as 2030-12-31.
+    /// Last valid date, such as 2030-12-31.
     #[schemars(required, regex(pattern = syntax::DATE.pattern))]
     pub(crate) expires: Option<Text>,
 }
 
-/// A failure of a check that somebody answers for, until a day, in this image and those built on it.
+/// An accepted failure of a check in this image and its descendants, with an owner and an expiry
+/// date.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "OwnWaiver")]
 pub(crate) struct RawOwnWaiver {
-    /// The id of the control.
+    /// ID of the control.
     #[schemars(required)]
     pub(crate) control: Option<Text>,
-    /// Why it may fail.
+    /// Reason for accepting the failure.
     #[schemars(required, length(min = 1, max = 255))]
     pub(crate) justification: Option<Text>,
-    /// Who answers for it.
+    /// Owner of the waiver.
     #[schemars(required, length(min = 1, max = 255))]
     pub(crate) owner: Option<Text>,
-    /// The last day on which it counts, such as 2030-12-31.
+    /// Last valid date, such as 2030-12-31.
     #[schemars(required, regex(pattern = syntax::DATE.pattern))]
     pub(crate) expires: Option<Text>,
 }

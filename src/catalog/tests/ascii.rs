@@ -1,10 +1,10 @@
-//! Owns the tests of descriptions beyond ASCII, which EC2 refuses when it creates the AMI.
+//! Tests of non-ASCII descriptions, which EC2 rejects.
 
-use super::{BASE, places, repository, sound};
+use super::{BASE, codes_and_positions, load_valid, repository};
 use crate::catalog::load;
 use crate::diagnostic::Diagnostic;
 
-fn found(more: &str) -> Vec<Diagnostic> {
+fn load_base_with(more: &str) -> Vec<Diagnostic> {
     let text = format!("{BASE}{more}");
     let (catalog, found) = load(&repository(&[("images/base.yaml", &text)]));
     assert!(catalog.is_none(), "{text} was accepted");
@@ -12,8 +12,8 @@ fn found(more: &str) -> Vec<Diagnostic> {
 }
 
 #[test]
-fn description_beyond_ascii_is_refused_at_its_first_such_character() {
-    for (more, place, message) in [
+fn description_must_be_ascii() {
+    for (more, span, message) in [
         (
             "description: gehärtet\n",
             "2:17",
@@ -39,7 +39,8 @@ fn description_beyond_ascii_is_refused_at_its_first_such_character() {
             "2:15",
             "a description must be ASCII, and `\\u{a0}` (U+00A0) is not",
         ),
-        // An escape does not show the character, so the place is the whole text; an alias has the place of its anchor.
+        // The text of an escape has no such character, so the whole text is reported. An alias has
+        // the span of its anchor.
         (
             "description: \"a\\u00e4\"\n",
             "2:14",
@@ -51,10 +52,10 @@ fn description_beyond_ascii_is_refused_at_its_first_such_character() {
             "a description must be ASCII, and `ü` (U+00FC) is not",
         ),
     ] {
-        let found = found(more);
+        let found = load_base_with(more);
         assert_eq!(
-            places(&found),
-            [format!("CAT085 images/base.yaml:{place}")],
+            codes_and_positions(&found),
+            [format!("CAT085 images/base.yaml:{span}")],
             "{more}"
         );
         assert_eq!(found[0].message, message);
@@ -62,7 +63,7 @@ fn description_beyond_ascii_is_refused_at_its_first_such_character() {
 }
 
 #[test]
-fn hint_names_an_ascii_replacement_where_one_is_common() {
+fn help_names_ascii_replacement() {
     for (text, replacement) in [
         ("ä", "`ae`"),
         ("ß", "`ss`"),
@@ -72,7 +73,7 @@ fn hint_names_an_ascii_replacement_where_one_is_common() {
         ("…", "`...`"),
         ("\u{a0}", "a space"),
     ] {
-        let help = found(&format!("description: a{text}b\n"))[0]
+        let help = load_base_with(&format!("description: a{text}b\n"))[0]
             .help
             .clone()
             .unwrap_or_default();
@@ -82,7 +83,7 @@ fn hint_names_an_ascii_replacement_where_one_is_common() {
         );
         assert!(help.contains("EC2 accepts ASCII only"), "{help}");
     }
-    let other = found("description: 漢\n")[0]
+    let other = load_base_with("description: 漢\n")[0]
         .help
         .clone()
         .unwrap_or_default();
@@ -93,9 +94,9 @@ fn hint_names_an_ascii_replacement_where_one_is_common() {
 }
 
 #[test]
-fn unicode_stays_allowed_where_ec2_accepts_it() {
+fn tags_and_titles_accept_unicode() {
     let more = "description: plain ~ text\ntags: {\"Größe\": \"漢字 – 😀\"}\nchecks: [{package: vim, title: geprüft}]\n";
-    let catalog = sound(&[("images/base.yaml", &format!("{BASE}{more}"))]);
+    let catalog = load_valid(&[("images/base.yaml", &format!("{BASE}{more}"))]);
     assert_eq!(
         catalog
             .images

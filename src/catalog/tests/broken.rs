@@ -1,16 +1,20 @@
-//! Owns the table of broken catalogs: which finding, at which place, with which help.
+//! Tests of broken catalogs: codes, positions and helps.
 
-use super::{BASE, SETTINGS, places, repository};
+use super::{BASE, SETTINGS, codes_and_positions, repository};
 use crate::catalog::{codes, load};
 
-/// Checks one file's findings as `CODE line:column`; the rest of the repository is sound.
+/// Asserts the diagnostics of one file as `CODE line:column`. The rest of the repository is valid.
 fn check(file: &str, text: &str, expected: &[&str]) {
     let (catalog, found) = load(&repository(&[(file, text)]));
     let expected: Vec<String> = expected
         .iter()
         .map(|e| e.replacen(' ', &format!(" {file}:"), 1))
         .collect();
-    assert_eq!(places(&found), expected, "{file}\n{text}\n{found:#?}");
+    assert_eq!(
+        codes_and_positions(&found),
+        expected,
+        "{file}\n{text}\n{found:#?}"
+    );
     assert!(catalog.is_none(), "{text}");
     for d in &found {
         assert!(d.help.is_some(), "{} without help: {}", d.code, d.message);
@@ -23,14 +27,14 @@ fn check(file: &str, text: &str, expected: &[&str]) {
     }
 }
 
-/// Checks the smallest settings with something added.
+/// Asserts the diagnostics of the smallest settings with additional text.
 fn check_settings(more: &str, mut expected: Vec<&str>) {
     expected.sort_by_key(|e| e.split(':').nth(1).map(|c| c.parse::<usize>().unwrap_or(0)));
     check("bakeline.yaml", &format!("{SETTINGS}{more}"), &expected);
 }
 
 #[test]
-fn the_builders_settings() {
+fn builder_settings_are_checked() {
     for (more, expected) in [
         ("namee: x\n", vec!["CAT020 3:1"]),
         ("builder: {subnett: x}\n", vec!["CAT020 3:11"]),
@@ -67,7 +71,7 @@ fn the_builders_settings() {
 }
 
 #[test]
-fn other_settings() {
+fn settings_are_checked() {
     for (more, expected) in [
         ("default_environment: prod\n", vec!["CAT050 3:22"]),
         ("environments: []\n", vec!["CAT021 3:1"]),
@@ -137,7 +141,7 @@ fn other_settings() {
 }
 
 #[test]
-fn whole_settings() {
+fn settings_file_is_checked() {
     check("bakeline.yaml", "regions: [eu-west-1]\n", &["CAT022 1:1"]);
     check("bakeline.yaml", "name: acme\n", &["CAT022 1:1"]);
     check(
@@ -154,7 +158,7 @@ fn whole_settings() {
     check("bakeline.yaml", "# nothing\n", &["CAT008 1:1"]);
 }
 
-/// Checks the smallest base image with something added, beside an image `jdk` on it.
+/// Asserts the diagnostics of the smallest base image with additional text, next to a child `jdk`.
 fn check_image(more: &str, expected: &[&str]) {
     let jdk = ("images/jdk.yaml", "parent: base\n");
     let text = format!("{BASE}{more}");
@@ -163,7 +167,7 @@ fn check_image(more: &str, expected: &[&str]) {
         .iter()
         .map(|e| e.replacen(' ', " images/base.yaml:", 1))
         .collect();
-    assert_eq!(places(&found), expected, "{text}\n{found:#?}");
+    assert_eq!(codes_and_positions(&found), expected, "{text}\n{found:#?}");
     assert!(catalog.is_none());
     assert!(
         found
@@ -174,7 +178,7 @@ fn check_image(more: &str, expected: &[&str]) {
 }
 
 #[test]
-fn what_an_image_is_and_gets() {
+fn image_keys_are_checked() {
     let long = "x".repeat(257);
     for (more, expected) in [
         ("pakages: [a]\n", vec!["CAT020 2:1"]),
@@ -237,7 +241,7 @@ fn what_an_image_is_and_gets() {
 }
 
 #[test]
-fn profiles_tags_disks_and_checks() {
+fn image_profiles_tags_and_disks_are_checked() {
     let long = "x".repeat(257);
     for (more, expected) in [
         ("profiles: [wbe]\n", vec!["CAT069 2:12"]),
@@ -309,7 +313,7 @@ fn sources() {
 }
 
 #[test]
-fn files_that_would_be_ignored_or_are_badly_named() {
+fn file_names_are_checked() {
     check("images/x.yml", BASE, &["CAT033 0:0"]);
     check("images/sub/x.yaml", BASE, &["CAT033 0:0"]);
     check("images/X.yaml", BASE, &["CAT030 1:1"]);
@@ -322,7 +326,7 @@ fn files_that_would_be_ignored_or_are_badly_named() {
 }
 
 #[test]
-fn between_images() {
+fn relations_between_images_are_checked() {
     let kid = |text| ("images/kid.yaml", text);
     for (files, expected) in [
         (
@@ -379,7 +383,11 @@ fn between_images() {
         ),
     ] {
         let (catalog, found) = load(&repository(&files));
-        assert_eq!(places(&found), expected, "{files:?}\n{found:#?}");
+        assert_eq!(
+            codes_and_positions(&found),
+            expected,
+            "{files:?}\n{found:#?}"
+        );
         assert!(catalog.is_none());
     }
 }

@@ -1,6 +1,6 @@
-//! Tests: profiles, inputs, changes and waivers that are wrong, with their places.
+//! Tests of broken profiles, inputs, overrides and waivers.
 
-use super::profiles::{BASE, refused};
+use super::profiles::{BASE, load_errors};
 
 const MANY: &str = "inputs:\n  list: {default: [a]}\n  word: {default: x, pattern: \"[a-z]\"}\n  must: {type: number, required: true}\n\
     checks:\n  - {id: c-01, file: /a, content: {in: $inputs.list}}\n  - {id: c-02, file: /a, content: $inputs.word}\n  \
@@ -8,40 +8,40 @@ const MANY: &str = "inputs:\n  list: {default: [a]}\n  word: {default: x, patter
 
 #[test]
 #[rustfmt::skip]
-fn broken_profiles_and_images_are_told_where() {
+fn broken_profiles_have_messages_with_spans() {
     let used = "profiles: [{name: many, inputs: {must: 1}}]\n";
     let table: &[(&str, &str, &[&str])] = &[
-        ("images/base.yaml", "profiles: [many]\n", &["CAT102 images/base.yaml:2:12 the profile `many` needs a value for its input `must` (name it as `{name: many, inputs: {must: …}}`)"]),
-        ("images/base.yaml", "profiles: [{name: many, inputs: {must: \"1\", wrod: x}}]\n", &["CAT102 images/base.yaml:2:40 the input `must`: it must be a number, not text (change the value, or the input's `type`)", "CAT102 images/base.yaml:2:45 there is no input `wrod` (did you mean `word`?)"]),
-        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1, word: xy, list: b}}]\n", &["CAT102 images/base.yaml:2:49 the input `word`: it does not match `[a-z]` (change it so that all of it matches)", "CAT102 images/base.yaml:2:59 the input `list`: it must be a list, not text (write it as a list: `[…]`)"]),
-        ("images/base.yaml", "profiles: [{nam: many}]\n", &["CAT022 images/base.yaml:2:12 the key `name` is missing (add `name: …`)", "CAT020 images/base.yaml:2:13 the key `nam` is not known here (did you mean `name`?)"]),
-        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1}}, many]\n", &["CAT054 images/base.yaml:2:45 the profile `many` is given twice (keep one of them)"]),
-        ("images/base.yaml", "profiles: [man]\n", &["CAT069 images/base.yaml:2:12 there is no profile `man` (did you mean `many`?)"]),
-        ("images/base.yaml", &format!("{used}disable: {{c-011: x}}\n"), &["CAT103 images/base.yaml:3:11 there is no control `c-011` (did you mean `c-01`?)"]),
-        ("images/base.yaml", &format!("{used}disable: {{c-01: \" \"}}\n"), &["CAT100 images/base.yaml:3:17 a control is not switched off without a reason (say why it is not judged)"]),
-        ("images/base.yaml", &format!("{used}disable: [c-01]\n"), &["CAT021 images/base.yaml:3:1 `disable` must be a map, not a list (give it a map)"]),
-        ("images/base.yaml", &format!("{used}override: {{c-011: {{impact: 0.1}}}}\n"), &["CAT103 images/base.yaml:3:12 there is no control `c-011` (did you mean `c-01`?)"]),
-        ("images/base.yaml", &format!("{used}override: {{c-01: {{impct: 0.1}}}}\n"), &["CAT020 images/base.yaml:3:19 the key `impct` is not known here (did you mean `impact`?)"]),
+        ("images/base.yaml", "profiles: [many]\n", &["CAT102 images/base.yaml:2:12 the input `must` of the profile `many` has no value (set it: `{name: many, inputs: {must: …}}`)"]),
+        ("images/base.yaml", "profiles: [{name: many, inputs: {must: \"1\", wrod: x}}]\n", &["CAT102 images/base.yaml:2:40 input `must`: it must be a number, not text (change the value or the `type` of the input)", "CAT102 images/base.yaml:2:45 unknown input `wrod` (did you mean `word`?)"]),
+        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1, word: xy, list: b}}]\n", &["CAT102 images/base.yaml:2:49 input `word`: does not match `[a-z]` (the pattern must match the whole value)", "CAT102 images/base.yaml:2:59 input `list`: it must be a list, not text (write it as a list: `[…]`)"]),
+        ("images/base.yaml", "profiles: [{nam: many}]\n", &["CAT022 images/base.yaml:2:12 the key `name` is missing (add `name: …`)", "CAT020 images/base.yaml:2:13 unknown key `nam` (did you mean `name`?)"]),
+        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1}}, many]\n", &["CAT054 images/base.yaml:2:45 duplicate profile `many` (remove one of them)"]),
+        ("images/base.yaml", "profiles: [man]\n", &["CAT069 images/base.yaml:2:12 the profile `man` does not exist (did you mean `many`?)"]),
+        ("images/base.yaml", &format!("{used}disable: {{c-011: x}}\n"), &["CAT103 images/base.yaml:3:11 the control `c-011` does not exist (did you mean `c-01`?)"]),
+        ("images/base.yaml", &format!("{used}disable: {{c-01: \" \"}}\n"), &["CAT100 images/base.yaml:3:17 the reason for disabling a control is empty (explain why the control is disabled)"]),
+        ("images/base.yaml", &format!("{used}disable: [c-01]\n"), &["CAT021 images/base.yaml:3:1 `disable` must be a map, not a list (write a map)"]),
+        ("images/base.yaml", &format!("{used}override: {{c-011: {{impact: 0.1}}}}\n"), &["CAT103 images/base.yaml:3:12 the control `c-011` does not exist (did you mean `c-01`?)"]),
+        ("images/base.yaml", &format!("{used}override: {{c-01: {{impct: 0.1}}}}\n"), &["CAT020 images/base.yaml:3:19 unknown key `impct` (did you mean `impact`?)"]),
         ("images/base.yaml", &format!("{used}override: {{c-01: {{impact: 2}}}}\n"), &["CAT024 images/base.yaml:3:27 `impact` is out of range (use a number from 0.0 to 1.0)"]),
-        ("images/base.yaml", &format!("{used}override: {{c-01: {{when: pakage(\"x\").installed}}}}\n"), &["CAT100 images/base.yaml:3:25 when: there is no resource `pakage`: did you mean `package`? (write one such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
-        ("images/base.yaml", &format!("{used}override: {{c-02: {{inputs: {{word: 5}}}}}}\n"), &["CAT102 images/base.yaml:3:34 the input `word`: it must be text, not a number (write it in quotes)"]),
-        ("images/base.yaml", &format!("{used}waivers: [{{control: c-04, justification: x, owner: y, expires: 2030-01-01}}]\n"), &["CAT103 images/base.yaml:3:21 there is no control `c-04` (did you mean `c-01`?)"]),
+        ("images/base.yaml", &format!("{used}override: {{c-01: {{when: pakage(\"x\").installed}}}}\n"), &["CAT100 images/base.yaml:3:25 when: unknown resource `pakage`: did you mean `package`? (write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
+        ("images/base.yaml", &format!("{used}override: {{c-02: {{inputs: {{word: 5}}}}}}\n"), &["CAT102 images/base.yaml:3:34 input `word`: it must be text, not a number (write it in quotes)"]),
+        ("images/base.yaml", &format!("{used}waivers: [{{control: c-04, justification: x, owner: y, expires: 2030-01-01}}]\n"), &["CAT103 images/base.yaml:3:21 the control `c-04` does not exist (did you mean `c-01`?)"]),
         ("images/base.yaml", &format!("{used}waivers: [{{control: c-01, owner: y}}]\n"), &["CAT022 images/base.yaml:3:11 the key `expires` is missing (add `expires: …`)", "CAT022 images/base.yaml:3:11 the key `justification` is missing (add `justification: …`)"]),
-        ("images/base.yaml", &format!("{used}waivers: [{{control: c-01, justification: \"\", owner: y, expires: 2030-02-30}}]\n"), &["CAT104 images/base.yaml:3:42 a waiver needs a justification (a waiver explains itself)", "CAT104 images/base.yaml:3:65 `2030-02-30` is no day (use a day such as 2030-12-31)"]),
-        ("waivers.yaml", "waivers:\n  - {control: c-01, images: [bas], justification: x, owner: y, expires: 2030-01-01}\n", &["CAT104 waivers.yaml:2:30 there is no image `bas` (did you mean `base`?)"]),
-        ("waivers.yaml", "waivers:\n  - {control: c-1, justification: x, owner: y, expires: 2030-01-01}\n", &["CAT103 waivers.yaml:2:15 there is no control `c-1` (did you mean `c-01`?)"]),
-        ("waivers.yaml", "waivers:\n  - &a {control: c-01, justification: x, owner: y, expires: 2030-01-01}\n  - *a\n", &["CAT104 waivers.yaml:2:18 the waiver of `c-01` is given twice (keep one of them)"]),
+        ("images/base.yaml", &format!("{used}waivers: [{{control: c-01, justification: \"\", owner: y, expires: 2030-02-30}}]\n"), &["CAT104 images/base.yaml:3:42 a waiver needs a justification (set the missing value)", "CAT104 images/base.yaml:3:65 `2030-02-30` is not a valid date (use a date such as 2030-12-31)"]),
+        ("waivers.yaml", "waivers:\n  - {control: c-01, images: [bas], justification: x, owner: y, expires: 2030-01-01}\n", &["CAT104 waivers.yaml:2:30 the image `bas` does not exist (did you mean `base`?)"]),
+        ("waivers.yaml", "waivers:\n  - {control: c-1, justification: x, owner: y, expires: 2030-01-01}\n", &["CAT103 waivers.yaml:2:15 the control `c-1` does not exist (did you mean `c-01`?)"]),
+        ("waivers.yaml", "waivers:\n  - &a {control: c-01, justification: x, owner: y, expires: 2030-01-01}\n  - *a\n", &["CAT104 waivers.yaml:2:18 duplicate waiver of `c-01` (remove one of them)"]),
         ("profiles/x.yaml", "title: x\n", &["CAT022 profiles/x.yaml:1:1 the key `checks` is missing (add `checks: …`, or `extends: …`)"]),
-        ("profiles/x.yaml", "extends: [{name: many, inputs: {must: 1}}]\ninputs: {word: {default: y}}\n", &["CAT102 profiles/x.yaml:2:10 the input `word` is one of a profile that this one extends (give it a value there: `extends: [{name: …, inputs: {…}}]`, or choose another name)"]),
+        ("profiles/x.yaml", "extends: [{name: many, inputs: {must: 1}}]\ninputs: {word: {default: y}}\n", &["CAT102 profiles/x.yaml:2:10 the input `word` is already declared by an extended profile (set its value: `extends: [{name: …, inputs: {…}}]`, or use another name)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: text, default: 1}}\n", &["CAT100 profiles/x.yaml:2:35 it must be text, not a number (write it in quotes)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {type: txt, default: a}}\n", &["CAT023 profiles/x.yaml:2:20 `type` can't be `txt` (did you mean `text`?)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {type: txt, default: a}}\n", &["CAT023 profiles/x.yaml:2:20 `type` cannot be `txt` (did you mean `text`?)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, by_os: {debian: [a]}}}\n", &["CAT100 profiles/x.yaml:2:23 it must be a list, not text (write it as a list: `[…]`)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, required: true}}\n", &["CAT100 profiles/x.yaml:2:36 an input with a value need not be given one (remove `required`, or its values)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, pattern: \"(\"}}\n", &["CAT100 profiles/x.yaml:2:35 the pattern can't be used: unclosed group (put a `\\` before a character that is meant as itself)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is no condition: `a` is no fact (see docs/checks.md)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: \"true\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: it always holds, whatever is found (leave it out)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: 1 == 2 and os.name == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: it never holds, whatever is found (use `disable` with a reason, or a condition on facts)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: os.nam == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: `os` has no property `nam`: did you mean `name`? (write one such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, required: true}}\n", &["CAT100 profiles/x.yaml:2:36 `required` is not allowed for an input with a value (remove `required` or the values)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, pattern: \"(\"}}\n", &["CAT100 profiles/x.yaml:2:35 the pattern is not valid: unclosed group (escape special characters with `\\`)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is not a valid condition: `a` is not a fact (see docs/checks.md)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: \"true\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: the condition is always true (remove it)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: 1 == 2 and os.name == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: the condition is always false (use `disable` with a reason, or a condition on facts)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: os.nam == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: `os` has no property `nam`: did you mean `name`? (write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
     ];
     let mut wrong = String::new();
     for (path, text, expected) in table {
@@ -51,7 +51,7 @@ fn broken_profiles_and_images_are_told_where() {
             files.push((path, text));
         }
         let expected: Vec<String> = expected.iter().map(|e| (*e).to_owned()).collect();
-        let found = refused(&files);
+        let found = load_errors(&files);
         if found != expected {
             wrong += &format!("{path}\n{text}{found:#?}\n");
         }

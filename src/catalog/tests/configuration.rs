@@ -1,8 +1,8 @@
-//! Owns the tests of what an image says about Ansible and Puppet.
+//! Tests of the Ansible and Puppet entries of an image.
 
 use std::collections::BTreeMap;
 
-use super::{places, repository, sound};
+use super::{codes_and_positions, load_valid, repository};
 use crate::catalog::{Catalog, Files, Lookup, load};
 use crate::model::ImageName;
 use crate::plan::fingerprint::Recipe;
@@ -15,18 +15,18 @@ fn image(catalog: &Catalog) -> &crate::catalog::Image {
 }
 
 /// The smallest image with something added.
-fn with(more: &str) -> String {
+fn base_with(more: &str) -> String {
     format!("source: {{ssm: /a}}\n{more}")
 }
 
 #[test]
-fn a_playbook_takes_its_folder_and_order_is_packages_files_ansible_puppet_scripts() {
-    let text = with(
+fn provisioners_are_ordered_and_include_their_directories() {
+    let text = base_with(
         "scripts: [files/deep/run.sh]\npuppet: [{manifest: puppet/site.pp, facts: {team: a}}]\n\
          ansible:\n  - playbook: ansible/site.yaml\n    vars: {greeting: \"a: $(b) {% c %}\\nd\"}\n\
          files: [{source: files/motd, destination: /etc/motd}]\npackages: [nginx]\n",
     );
-    let catalog = sound(&[
+    let catalog = load_valid(&[
         ("images/base.yaml", &text),
         (ROLE, "- ansible.builtin.ping:\n"),
         ("ansible/roles/web/tasks/main.retry", "x"),
@@ -81,11 +81,11 @@ fn a_playbook_takes_its_folder_and_order_is_packages_files_ansible_puppet_script
 }
 
 #[test]
-fn modules_may_lie_elsewhere_and_there_may_be_none() {
-    let text = with(
+fn puppet_modules_are_optional() {
+    let text = base_with(
         "puppet: [{manifest: puppet/site.pp, modules: shared/modules}, {manifest: puppet/site.pp}]\n",
     );
-    let catalog = sound(&[
+    let catalog = load_valid(&[
         ("images/base.yaml", &text),
         ("shared/modules/web/manifests/init.pp", "class web {}\n"),
     ]);
@@ -105,16 +105,16 @@ fn modules_may_lie_elsewhere_and_there_may_be_none() {
 }
 
 #[test]
-fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_not() {
+fn recipe_contains_all_files_and_values() {
     let recipe = |role: &str, value: &str, more: &[(&str, &str)]| {
-        let text = with(&format!(
+        let text = base_with(&format!(
             "ansible: [{{playbook: ansible/site.yaml, vars: {{a: \"{value}\"}}}}]\npuppet: [{{manifest: puppet/site.pp}}]\n"
         ));
         let files: Vec<(&str, &str)> = [("images/base.yaml", text.as_str()), (ROLE, role)]
             .into_iter()
             .chain(more.iter().copied())
             .collect();
-        Recipe::of(&sound(&files), image(&sound(&files)))
+        Recipe::of(&load_valid(&files), image(&load_valid(&files)))
     };
     let before = recipe("x", "1", &[]);
     let moved = |after: &Recipe| {
@@ -147,7 +147,7 @@ fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_n
         )),
         Vec::<String>::new()
     );
-    let plain = sound(&[(ROLE, "x")]);
+    let plain = load_valid(&[(ROLE, "x")]);
     let keys = Recipe::of(&plain, image(&plain)).0;
     assert!(
         !keys
@@ -158,7 +158,7 @@ fn every_file_and_value_moves_the_recipe_by_its_name_and_other_images_files_do_n
 }
 
 #[test]
-fn what_is_wrong_with_playbooks_and_manifests_is_said_at_its_place() {
+fn broken_playbooks_and_manifests_are_reported() {
     let long = format!(
         "ansible: [{{playbook: ansible/site.yaml, vars: {{a: \"{}\"}}}}]\n",
         "x".repeat(4097)
@@ -213,7 +213,7 @@ fn what_is_wrong_with_playbooks_and_manifests_is_said_at_its_place() {
         ),
     ] {
         let (catalog, found) = load(&repository(&[
-            ("images/base.yaml", &with(more)),
+            ("images/base.yaml", &base_with(more)),
             ("site.yaml", "x"),
             ("site.pp", "x"),
         ]));
@@ -221,15 +221,15 @@ fn what_is_wrong_with_playbooks_and_manifests_is_said_at_its_place() {
             .iter()
             .map(|e| e.replacen(' ', " images/base.yaml:", 1))
             .collect();
-        assert_eq!(places(&found), expected, "{more}{found:#?}");
+        assert_eq!(codes_and_positions(&found), expected, "{more}{found:#?}");
         assert!(catalog.is_none() && found.iter().all(|d| d.help.is_some()));
     }
 }
 
-/// A repository with more below a folder than its map says.
-struct Odd(BTreeMap<String, Vec<u8>>, Vec<(String, Lookup)>);
+/// A repository with additional lookup results.
+struct OddRepository(BTreeMap<String, Vec<u8>>, Vec<(String, Lookup)>);
 
-impl Files for Odd {
+impl Files for OddRepository {
     fn get(&self, path: &str) -> Lookup {
         self.1
             .iter()
@@ -248,7 +248,7 @@ impl Files for Odd {
 }
 
 #[test]
-fn what_lies_in_a_playbooks_folder_stays_inside_the_repository_and_within_bounds() {
+fn playbook_directory_has_limits() {
     let odd = |name: &str, is: Lookup| vec![(format!("ansible/{name}"), is)];
     let many = (0..5001)
         .map(|n| (format!("ansible/f{n:05}"), Lookup::Found(Vec::new())))
@@ -271,12 +271,12 @@ fn what_lies_in_a_playbooks_folder_stays_inside_the_repository_and_within_bounds
     ] {
         let rest = repository(&[(
             "images/base.yaml",
-            &with("ansible: [{playbook: ansible/site.yaml}]\n"),
+            &base_with("ansible: [{playbook: ansible/site.yaml}]\n"),
         )]);
         let name = more[0].0.clone();
-        let (catalog, found) = load(&Odd(rest, more));
+        let (catalog, found) = load(&OddRepository(rest, more));
         assert_eq!(
-            places(&found),
+            codes_and_positions(&found),
             [format!("{code} images/base.yaml:2:22")],
             "{name}: {found:#?}"
         );

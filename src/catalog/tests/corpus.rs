@@ -1,4 +1,4 @@
-//! Owns the corpus of awkward texts: each is put into every text field of the schemas and is kept or refused in place.
+//! Tests special characters in every text field of the schemas.
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -24,15 +24,20 @@ const AWKWARD: &[&str] = &[
     "../../etc/passwd",
 ];
 
-/// Every place of a text in a schema, as JSON built around a marker.
-fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out: &mut Seen<'s>) {
+/// Adds each text field of a schema, as JSON around a marker.
+fn collect_fields<'s>(
+    root: &'s Json,
+    schema: &'s Json,
+    wrap: &dyn Fn(Json) -> Json,
+    out: &mut SchemaFields<'s>,
+) {
     if let Some(name) = schema.get("$ref").and_then(Json::as_str) {
         let target = root
             .pointer(name.trim_start_matches('#'))
             .expect("a definition");
-        // A schema may contain itself: what hangs below a definition is tried once, its bare value everywhere.
+        // Schemas can be recursive. Each definition is expanded once.
         if out.definitions.insert(name) {
-            return fields(root, target, wrap, out);
+            return collect_fields(root, target, wrap, out);
         }
         let options = target
             .get("anyOf")
@@ -53,7 +58,7 @@ fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out
         .flatten()
     {
         if option.get("required").is_none() || option.get("properties").is_some() {
-            fields(root, option, wrap, out);
+            collect_fields(root, option, wrap, out);
         }
     }
     for (key, value) in schema
@@ -62,16 +67,16 @@ fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out
         .into_iter()
         .flatten()
     {
-        let siblings = siblings(schema, key);
+        let siblings = complete_siblings(schema, key);
         let wrap_key = |inner: Json| {
             let mut map = siblings.clone();
             map.insert(key.clone(), inner);
             wrap(Json::Object(map))
         };
-        fields(root, value, &wrap_key, out);
+        collect_fields(root, value, &wrap_key, out);
     }
     if let Some(value) = schema.get("additionalProperties").filter(|v| v.is_object()) {
-        fields(
+        collect_fields(
             root,
             value,
             &|inner| wrap(serde_json::json!({ "team": inner })),
@@ -82,24 +87,24 @@ fn fields<'s>(root: &'s Json, schema: &'s Json, wrap: &dyn Fn(Json) -> Json, out
         }
     }
     if let Some(items) = schema.get("items") {
-        fields(root, items, &|inner| wrap(Json::Array(vec![inner])), out);
+        collect_fields(root, items, &|inner| wrap(Json::Array(vec![inner])), out);
     }
     if schema.get("type").is_some_and(|t| t == "string") {
         out.fields.push(wrap(Json::String(MARK.to_owned())));
     }
 }
 
-/// The fields that were found, and the definitions that were looked into.
+/// Text fields, and the definitions that were expanded.
 #[derive(Default)]
-struct Seen<'s> {
+struct SchemaFields<'s> {
     fields: Vec<Json>,
     definitions: std::collections::BTreeSet<&'s str>,
 }
 
 const MARK: &str = "MARK";
 
-/// What a field's neighbours need to be for the map to be complete.
-fn siblings(schema: &Json, but: &str) -> serde_json::Map<String, Json> {
+/// Returns the other required keys of a map.
+fn complete_siblings(schema: &Json, but: &str) -> serde_json::Map<String, Json> {
     let sound = [
         ("name", "acme"),
         ("source", "files/motd"),
@@ -155,25 +160,25 @@ fn siblings(schema: &Json, but: &str) -> serde_json::Map<String, Json> {
         .collect()
 }
 
-/// A text as a double-quoted YAML scalar; JSON's escapes are YAML's.
-fn quoted(text: &str) -> String {
+/// Quotes a text as a YAML scalar. The escapes of JSON are valid in YAML.
+fn quote_yaml(text: &str) -> String {
     Json::from(text).to_string()
 }
 
 #[test]
-fn awkward_texts_are_kept_as_they_are_or_refused_in_place() {
+fn special_characters_are_kept_or_rejected() {
     let mut seen = 0;
     for (file, schema) in [
         ("bakeline.yaml", &*schema::SETTINGS),
         ("images/base.yaml", &*schema::IMAGE),
         ("profiles/web.yaml", &*schema::PROFILE),
     ] {
-        let mut all = Seen::default();
-        fields(schema, schema, &|inner| inner, &mut all);
+        let mut all = SchemaFields::default();
+        collect_fields(schema, schema, &|inner| inner, &mut all);
         for field in &all.fields {
             for awkward in AWKWARD {
                 seen += 1;
-                one(file, field, awkward);
+                assert_kept_or_rejected(file, field, awkward);
             }
         }
     }
@@ -183,7 +188,7 @@ fn awkward_texts_are_kept_as_they_are_or_refused_in_place() {
     );
 }
 
-fn one(file: &str, field: &Json, awkward: &str) {
+fn assert_kept_or_rejected(file: &str, field: &Json, awkward: &str) {
     let mut field = field.clone();
     let top = field.as_object_mut().expect("a file is a map");
     if file.starts_with("images") && !top.contains_key("source") && !top.contains_key("parent") {
@@ -196,19 +201,19 @@ fn one(file: &str, field: &Json, awkward: &str) {
         "{}\n",
         field
             .to_string()
-            .replace(&format!("\"{MARK}\""), &quoted(awkward))
+            .replace(&format!("\"{MARK}\""), &quote_yaml(awkward))
     );
     let at = field
         .to_string()
         .find(&format!("\"{MARK}\""))
         .expect("the marker");
-    let inside = at..at + quoted(awkward).len();
+    let inside = at..at + quote_yaml(awkward).len();
     let user = ("images/base.yaml", "source: {ssm: /a}\nprofiles: [web]\n");
     let (catalog, found) = load(&repository(&[user, (file, &text)]));
     match catalog {
         Some(catalog) => {
             let kept = format!("{catalog:?}").contains(format!("{awkward:?}").trim_matches('"'));
-            // A profile's title is for its readers alone, and an input that no check names is for nobody.
+            // Titles and unused inputs are not part of the catalog.
             let unread = ["title", "inputs", "override", "disable", "extends"]
                 .iter()
                 .any(|key| text.contains(&format!("\"{key}\"")));
@@ -220,7 +225,7 @@ fn one(file: &str, field: &Json, awkward: &str) {
             assert!(!awkward.contains('\0'), "{text} was accepted");
         }
         None => {
-            // A check's problem is about a property, whose value may hold the text deep inside.
+            // Problems of checks are reported at a property, whose value can contain the text.
             let checks = [
                 "checks\":[{",
                 "controls\":[{",
@@ -234,13 +239,14 @@ fn one(file: &str, field: &Json, awkward: &str) {
             .any(|key| text.contains(&format!("\"{key}")));
             let there = found
                 .iter()
-                .any(|d| d.place.file == file && (inside.contains(&d.place.span.start) || checks));
+                .any(|d| d.span.file == file && (inside.contains(&d.span.range.start) || checks));
             assert!(there, "{text} was refused elsewhere: {found:#?}");
         }
     }
 }
 
-/// A copy of `json` for each map in it, with an unknown key in that map; a user's own keys are none.
+/// Returns a copy of `json` for each map in it, with an unknown key in that map. Skips maps with
+/// user-defined keys.
 fn with_unknown_keys(json: &Json) -> Vec<Json> {
     let mut out = Vec::new();
     match json {
@@ -277,13 +283,13 @@ fn with_unknown_keys(json: &Json) -> Vec<Json> {
 }
 
 #[test]
-fn a_key_that_the_schema_does_not_have_is_refused_on_every_level() {
+fn unknown_keys_are_rejected_on_every_level() {
     for (file, schema) in [
         ("bakeline.yaml", &*schema::SETTINGS),
         ("images/base.yaml", &*schema::IMAGE),
     ] {
-        let mut all = Seen::default();
-        fields(schema, schema, &|inner| inner, &mut all);
+        let mut all = SchemaFields::default();
+        collect_fields(schema, schema, &|inner| inner, &mut all);
         for json in all.fields.iter().flat_map(with_unknown_keys) {
             let text = format!("{json}\n");
             let at = text.find("\"zzzzzzzz").expect("the key");
@@ -291,7 +297,7 @@ fn a_key_that_the_schema_does_not_have_is_refused_on_every_level() {
             let there = |code: &str| {
                 found
                     .iter()
-                    .any(|d| d.code == code && d.place.span.start == at)
+                    .any(|d| d.code == code && d.span.range.start == at)
             };
             assert!(there("CAT020") || there("CAT021"), "{text}{found:#?}");
         }
@@ -300,7 +306,7 @@ fn a_key_that_the_schema_does_not_have_is_refused_on_every_level() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_loaded_or_refused_without_a_panic(
+    fn arbitrary_bytes_never_panic(
         settings in prop::collection::vec(any::<u8>(), 0..200),
         image in "\\PC{0,200}",
         yaml in "([a-z]{1,6}|&a|\\*a|!x|\\||>|-|\\?|:|\\{|\\}|\\[|\\]|,|\"|'|#|%|\t|\n|\n  |\r| |é|\u{1f600}|0644|\\\\x00|<<){0,60}",
@@ -314,11 +320,11 @@ proptest! {
     }
 
     #[test]
-    fn a_place_is_always_inside_its_text(key in "[a-z_]{1,12}", value in "[ -~é😀]{0,30}", more in "[a-z: \n]{0,40}") {
+    fn spans_are_inside_their_text(key in "[a-z_]{1,12}", value in "[ -~é😀]{0,30}", more in "[a-z: \n]{0,40}") {
         let text = format!("source: {{ssm: /a}}\n{key}: {value}\n{more}");
         let (_, found) = load(&repository(&[("images/base.yaml", &text)]));
-        for d in found.iter().filter(|d| d.place.file == "images/base.yaml") {
-            prop_assert!(text.get(d.place.span.clone()).is_some(), "{:?}", d);
+        for d in found.iter().filter(|d| d.span.file == "images/base.yaml") {
+            prop_assert!(text.get(d.span.range.clone()).is_some(), "{:?}", d);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Owns the tests of what a sound catalog becomes.
+//! Tests of valid catalogs.
 
-use super::sound;
+use super::load_valid;
 use jiff::SignedDuration;
 
 use crate::catalog::{
@@ -11,8 +11,8 @@ use crate::model::{Arch, EnvName, ImageName, Region};
 use crate::provision::Provision;
 
 #[test]
-fn the_smallest_catalog_gets_every_default() {
-    let catalog = sound(&[]);
+fn smallest_catalog_gets_all_defaults() {
+    let catalog = load_valid(&[]);
     let settings = &catalog.settings;
     assert_eq!(settings.name.as_str(), "acme");
     assert_eq!(settings.home().as_str(), "eu-west-1");
@@ -47,20 +47,20 @@ fn the_smallest_catalog_gets_every_default() {
 }
 
 #[test]
-fn no_default_opens_the_world() {
+fn default_access_is_private() {
     let Access::Cidrs(cidrs) = defaults::builder().access else {
         panic!("cidrs")
     };
     assert!(
         cidrs
             .iter()
-            .all(|c| crate::catalog::syntax::cidr(c) == Ok(false))
+            .all(|c| crate::catalog::syntax::check_cidr(c) == Ok(false))
     );
 }
 
 #[test]
-fn every_setting_about_keeping_is_read() {
-    let catalog = sound(&[("bakeline.yaml", EVERY_SETTING)]);
+fn retention_settings_are_read() {
+    let catalog = load_valid(&[("bakeline.yaml", EVERY_SETTING)]);
     let settings = catalog.settings;
     assert_eq!(
         (&settings.brakes, settings.lease),
@@ -88,7 +88,7 @@ fn every_setting_about_keeping_is_read() {
     );
 }
 
-/// A value other than its default for every setting.
+/// Settings without any default.
 const EVERY_SETTING: &str = r#"# yaml-language-server: $schema=../schema/bakeline.schema.json
 name: acme
 regions: [eu-west-1, eu-central-1]
@@ -122,8 +122,8 @@ notifiers:
 "#;
 
 #[test]
-fn every_setting_is_read() {
-    let settings = sound(&[("bakeline.yaml", EVERY_SETTING)]).settings;
+fn all_settings_are_read() {
+    let settings = load_valid(&[("bakeline.yaml", EVERY_SETTING)]).settings;
     let regions = ["eu-west-1", "eu-central-1"].map(Region::from).to_vec();
     assert_eq!(settings.regions, regions);
     assert_eq!(settings.default_environment, Some(EnvName::from("Live")));
@@ -182,7 +182,7 @@ fn every_setting_is_read() {
             webhook_env: "BAKELINE_SLACK_WEBHOOK_URL".into()
         }]
     );
-    let ssm = sound(&[(
+    let ssm = load_valid(&[(
         "bakeline.yaml",
         "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm}\n",
     )]);
@@ -190,7 +190,7 @@ fn every_setting_is_read() {
 }
 
 #[test]
-fn every_key_of_an_image_is_read_and_provisioned_in_order() {
+fn all_image_keys_are_read() {
     let web = r#"name: web
 description: A web server
 parent: mid
@@ -208,7 +208,7 @@ disk_gib: 20
 "#;
     let base = "source: {ssm: /aws/x}\nplatform: debian\narch: arm64\n";
     let mid = "parent: base\nenvironment: Test\n";
-    let catalog = sound(&[
+    let catalog = load_valid(&[
         ("images/web.yaml", web),
         ("images/base.yaml", base),
         ("images/mid.yaml", mid),
@@ -253,8 +253,8 @@ disk_gib: 20
 }
 
 #[test]
-fn a_child_without_an_environment_reaches_what_its_parent_reaches() {
-    let catalog = sound(&[
+fn child_inherits_highest_environment() {
+    let catalog = load_valid(&[
         ("images/base.yaml", "source: {ssm: /a}\nenvironment: Test\n"),
         ("images/kid.yaml", "parent: base\n"),
     ]);
@@ -265,8 +265,8 @@ fn a_child_without_an_environment_reaches_what_its_parent_reaches() {
 }
 
 #[test]
-fn a_profile_that_an_ancestor_names_is_judged_once() {
-    let catalog = sound(&[
+fn inherited_profile_is_added_once() {
+    let catalog = load_valid(&[
         ("images/base.yaml", "source: {ssm: /a}\nprofiles: [web]\n"),
         ("images/kid.yaml", "parent: base\nprofiles: [web]\n"),
     ]);
@@ -274,10 +274,10 @@ fn a_profile_that_an_ancestor_names_is_judged_once() {
 }
 
 #[test]
-fn anchors_and_aliases_work_within_a_file() {
+fn anchors_and_aliases_are_supported() {
     let text = "name: acme\nregions: &r [eu-west-1]\nenvironments:\n  - {name: A, regions: *r}\n  - {name: B}\n";
     assert_eq!(
-        sound(&[("bakeline.yaml", text)])
+        load_valid(&[("bakeline.yaml", text)])
             .settings
             .environments
             .len(),

@@ -1,16 +1,16 @@
-//! Owns the tests of paths and links, with a repository that answers as a file system would.
+//! Tests of paths and links, with the lookup results of a file system.
 
-use super::{Repository, places, repository};
+use super::{Repository, codes_and_positions, repository};
 use crate::catalog::{Files, Lookup, load};
 
-/// A repository in which one path is something else than a plain file.
-struct Odd {
+/// A repository with one special lookup result.
+struct OddRepository {
     rest: Repository,
     path: &'static str,
     is: Lookup,
 }
 
-impl Files for Odd {
+impl Files for OddRepository {
     fn get(&self, path: &str) -> Lookup {
         if path == self.path {
             self.is.clone()
@@ -29,7 +29,7 @@ impl Files for Odd {
 }
 
 #[test]
-fn what_is_no_plain_file_of_the_repository_is_refused() {
+fn paths_must_be_files_of_the_repository() {
     let escapes = Lookup::Escapes("/etc/passwd".to_owned());
     let denied = Lookup::Unreadable("permission denied".to_owned());
     let image = "source: {ssm: /a}\nscripts:\n  - odd\n";
@@ -89,24 +89,24 @@ fn what_is_no_plain_file_of_the_repository_is_refused() {
     ] {
         let text = if path == "odd" { image } else { super::BASE };
         let rest = repository(&[("images/base.yaml", text)]);
-        let (catalog, found) = load(&Odd {
+        let (catalog, found) = load(&OddRepository {
             rest,
             path,
             is: is.clone(),
         });
-        assert_eq!(places(&found), [expected], "{path} {is:?}");
+        assert_eq!(codes_and_positions(&found), [expected], "{path} {is:?}");
         assert!(catalog.is_none());
     }
 }
 
 #[test]
-fn an_image_whose_file_is_broken_still_counts_as_a_parent() {
+fn broken_image_is_a_known_parent() {
     let files = repository(&[
         ("images/base.yaml", "a: [\n"),
         ("images/kid.yaml", "parent: base\npackages: [-y]\n"),
     ]);
     assert_eq!(
-        places(&load(&files).1),
+        codes_and_positions(&load(&files).1),
         ["CAT004 images/base.yaml:1:4", "CAT067 images/kid.yaml:2:12"]
     );
 }

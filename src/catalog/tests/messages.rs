@@ -1,20 +1,17 @@
-//! Owns the tests of what findings say, that none hides another, and that no secret is repeated.
+//! Tests of messages: all problems are reported, and secrets are not quoted.
 
-use super::{SETTINGS, places, repository};
+use super::{SETTINGS, codes_and_positions, repository};
 use crate::catalog::load;
 
 #[test]
-fn messages_name_the_cycle_and_the_nearest_word() {
+fn messages_name_cycles_and_similar_words() {
     let files = repository(&[
         ("images/a.yaml", "parent: b\n"),
         ("images/b.yaml", "parent: a\n"),
         ("images/c.yaml", "parent: bsae\npackges: []\n"),
     ]);
     let found = load(&files).1;
-    assert_eq!(
-        found[0].message,
-        "images are each other's parents: a -> b -> a"
-    );
+    assert_eq!(found[0].message, "cycle of parents: a -> b -> a");
     assert_eq!(
         found[0].related.as_ref().map(|(p, _)| p.file.as_str()),
         Some("images/b.yaml")
@@ -30,7 +27,7 @@ fn messages_name_the_cycle_and_the_nearest_word() {
 }
 
 #[test]
-fn all_problems_of_all_files_are_reported_at_once() {
+fn problems_of_all_files_are_reported() {
     let (_, found) = load(&repository(&[
         ("bakeline.yaml", "nam: acme\nregions: [mars]\n"),
         (
@@ -56,19 +53,19 @@ fn all_problems_of_all_files_are_reported_at_once() {
         "CAT021 images/kid.yaml:3:11",
         "CAT021 profiles/web.yaml:1:9",
     ];
-    assert_eq!(places(&found), expected);
+    assert_eq!(codes_and_positions(&found), expected);
 }
 
 #[test]
-fn an_open_range_is_a_warning_beside_a_catalog() {
+fn open_address_range_is_a_warning() {
     let text = format!("{SETTINGS}builder: {{access: {{cidrs: [0.0.0.0/0]}}}}\n");
     let (catalog, found) = load(&repository(&[("bakeline.yaml", &text)]));
-    assert_eq!(places(&found), ["CAT091 bakeline.yaml:3:28"]);
+    assert_eq!(codes_and_positions(&found), ["CAT091 bakeline.yaml:3:28"]);
     assert!(catalog.is_some());
 }
 
 #[test]
-fn a_secret_is_found_anywhere_and_never_repeated() {
+fn secrets_are_found_and_never_quoted() {
     let token = ["xoxb", "-123456789012-abcdefgh"].concat();
     for (file, text, column) in [
         (
@@ -104,12 +101,12 @@ fn a_secret_is_found_anywhere_and_never_repeated() {
         ),
     ] {
         let found = load(&repository(&[(file, &text)])).1;
-        let secret: Vec<String> = places(&found)
+        let secret: Vec<String> = codes_and_positions(&found)
             .into_iter()
             .filter(|p| p.starts_with("CAT080"))
             .collect();
         assert_eq!(secret, [format!("CAT080 {file}:2:{column}")], "{text}");
-        let told = format!("{found:?}");
-        assert!(!told.contains("123456789012"), "{told}");
+        let text = format!("{found:?}");
+        assert!(!text.contains("123456789012"), "{text}");
     }
 }

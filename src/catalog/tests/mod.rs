@@ -1,4 +1,4 @@
-//! Owns the tests of loading: broken catalogs with their findings, the corpus of awkward texts, and arbitrary bytes.
+//! Tests of loading: broken catalogs, special characters and arbitrary bytes.
 
 mod ascii;
 mod broken;
@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use super::{Catalog, load};
 use crate::diagnostic::Diagnostic;
 
-/// A repository: path to bytes.
+/// Files of a repository by path.
 pub(super) type Repository = BTreeMap<String, Vec<u8>>;
 
-/// The smallest settings.
+/// Smallest valid settings.
 pub(super) const SETTINGS: &str = "name: acme\nregions: [eu-west-1]\n";
-/// The smallest base image.
+/// Smallest valid base image.
 pub(super) const BASE: &str = "source: {owner: amazon, name: \"debian-12-*\"}\n";
 
-/// A sound repository, with some files replaced or added; an empty text removes the file.
+/// Returns a valid repository with some files replaced or added. An empty text removes a file.
 pub(super) fn repository(files: &[(&str, &str)]) -> Repository {
     let mut out = Repository::new();
     let sound = [
@@ -37,30 +37,31 @@ pub(super) fn repository(files: &[(&str, &str)]) -> Repository {
         ("templates/packer/build.pkr.hcl", "x\n"),
     ];
     for (path, text) in sound.iter().chain(files) {
-        match *text {
-            "" => drop(out.remove(*path)),
-            text => drop(out.insert((*path).to_owned(), text.as_bytes().to_vec())),
+        if text.is_empty() {
+            out.remove(*path);
+        } else {
+            out.insert((*path).to_owned(), text.as_bytes().to_vec());
         }
     }
     out
 }
 
-/// Findings as `CODE file:line:column`.
-pub(super) fn places(found: &[Diagnostic]) -> Vec<String> {
+/// Returns diagnostics as `CODE file:line:column`.
+pub(super) fn codes_and_positions(found: &[Diagnostic]) -> Vec<String> {
     found
         .iter()
         .map(|d| {
             format!(
                 "{} {}:{}:{}",
-                d.code, d.place.file, d.place.line, d.place.column
+                d.code, d.span.file, d.span.line, d.span.column
             )
         })
         .collect()
 }
 
-/// The catalog of a repository that must be sound.
-pub(super) fn sound(files: &[(&str, &str)]) -> Catalog {
+/// Loads a repository without diagnostics.
+pub(super) fn load_valid(files: &[(&str, &str)]) -> Catalog {
     let (catalog, found) = load(&repository(files));
-    assert_eq!(places(&found), Vec::<String>::new());
+    assert_eq!(codes_and_positions(&found), Vec::<String>::new());
     catalog.expect("no finding, so a catalog")
 }

@@ -1,8 +1,8 @@
-//! Tests: profiles that extend each other, inputs, what images change, and waivers.
+//! Tests of profiles, inputs, overrides and waivers.
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Catalog, load, profile_findings};
+use crate::catalog::{Catalog, load, profile_diagnostics};
 use crate::checks::{Control, Tree};
 use crate::model::ImageName;
 
@@ -10,26 +10,26 @@ const SETTINGS: &str = "name: acme\nregions: [eu-west-1]\n";
 pub(super) const BASE: &str = "source: {ssm: /a}\n";
 
 /// The catalog, or what is wrong with it as `CODE file:line:column message (help)`.
-fn catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
+fn load_catalog(files: &[(&str, &str)]) -> Result<Catalog, Vec<String>> {
     let all = files.iter().chain([&("bakeline.yaml", SETTINGS)]);
     let all: BTreeMap<String, Vec<u8>> = all
         .map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec()))
         .collect();
     let (catalog, found) = load(&all);
     catalog.ok_or_else(|| {
-        let said = |d: &crate::diagnostic::Diagnostic| {
+        let format_diagnostic = |d: &crate::diagnostic::Diagnostic| {
             let help = d.help.as_deref().unwrap_or("NO HELP");
             format!(
                 "{} {}:{}:{} {} ({help})",
-                d.code, d.place.file, d.place.line, d.place.column, d.message
+                d.code, d.span.file, d.span.line, d.span.column, d.message
             )
         };
-        found.iter().map(said).collect()
+        found.iter().map(format_diagnostic).collect()
     })
 }
 
-pub(super) fn refused(files: &[(&str, &str)]) -> Vec<String> {
-    catalog(files).expect_err("something is wrong")
+pub(super) fn load_errors(files: &[(&str, &str)]) -> Vec<String> {
+    load_catalog(files).expect_err("something is wrong")
 }
 
 fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
@@ -40,7 +40,7 @@ fn control<'c>(catalog: &'c Catalog, image: &str, id: &str) -> &'c Control {
         .expect(id)
 }
 
-fn ids(catalog: &Catalog, image: &str) -> Vec<String> {
+fn control_ids(catalog: &Catalog, image: &str) -> Vec<String> {
     catalog
         .controls(&ImageName::from(image))
         .iter()
@@ -48,8 +48,8 @@ fn ids(catalog: &Catalog, image: &str) -> Vec<String> {
         .collect()
 }
 
-/// What an input of a control is given.
-fn value(control: &Control, input: &str) -> Tree {
+/// Returns the value of an input of a control.
+fn input_value(control: &Control, input: &str) -> Tree {
     control.inputs[input]
         .choices
         .last()
@@ -64,7 +64,7 @@ checks:\n  - {id: sshd-01, title: Mode, file: /etc/ssh/sshd_config, mode: {at_mo
 - id: sshd-02\n    file: /etc/issue\n    # a remark\n    content: {include: $inputs.banner}\n  - {id: sshd-03, file: /etc/p, size: $inputs.port}\n";
 
 #[test]
-fn an_image_knows_its_profiles() {
+fn image_lists_its_profiles() {
     let base = format!("{BASE}description: ours\nprofiles: [ssh]\nchecks: [{{package: vim}}]\n");
     let kid = "parent: base\nchecks: [{package: jdk}]\n";
     let files = [
@@ -72,12 +72,12 @@ fn an_image_knows_its_profiles() {
         ("images/base.yaml", &base),
         ("images/kid.yaml", kid),
     ];
-    let catalog = catalog(&files).expect("sound");
+    let catalog = load_catalog(&files).expect("sound");
     let profiles = catalog.profiles(&ImageName::from("kid"));
     let names: Vec<&str> = profiles.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["ssh", "base", "kid"]);
     let ssh = &profiles[0];
-    let said = [
+    let texts = [
         &ssh.title,
         &ssh.version,
         &ssh.license,
@@ -85,7 +85,10 @@ fn an_image_knows_its_profiles() {
         &ssh.summary,
     ]
     .map(|t| t.as_deref().unwrap_or(""));
-    assert_eq!(said, ["SSH", "1.2", "Apache-2.0", "us", "what sshd may do"]);
+    assert_eq!(
+        texts,
+        ["SSH", "1.2", "Apache-2.0", "us", "what sshd may do"]
+    );
     assert_eq!(
         (ssh.file.as_str(), ssh.inputs.len(), ssh.sha256.len()),
         ("profiles/ssh.yaml", 2, 64)
@@ -106,10 +109,10 @@ fn an_image_knows_its_profiles() {
 }
 
 #[test]
-fn a_profiles_digest_follows_what_it_says_for_an_image() {
+fn profile_digest_depends_on_content() {
     let digest = |profile: &str, image: &str| {
         let image = format!("{BASE}{image}");
-        let catalog = catalog(&[("profiles/ssh.yaml", profile), ("images/base.yaml", &image)])
+        let catalog = load_catalog(&[("profiles/ssh.yaml", profile), ("images/base.yaml", &image)])
             .expect("sound");
         catalog.profiles(&ImageName::from("base"))[0].sha256.clone()
     };
@@ -143,7 +146,7 @@ fn a_profiles_digest_follows_what_it_says_for_an_image() {
 }
 
 #[test]
-fn what_extends_has_the_controls_and_inputs_of_what_it_extends() {
+fn extending_profile_has_controls_and_inputs() {
     let own = "extends: [{name: ssh, inputs: {port: 2222}}]\ninputs: {more: {default: x}}\n\
         override:\n  sshd-01: {impact: 0.2, title: Another, desc: why, tags: {nist: AC-1}, when: os.name == \"debian\", phase: [boot]}\n  \
         sshd-03: {inputs: {port: 22222}}\ndisable: {sshd-02: there is no banner}\n\
@@ -154,9 +157,9 @@ fn what_extends_has_the_controls_and_inputs_of_what_it_extends() {
         ("profiles/own.yaml", own),
         ("images/base.yaml", &base),
     ];
-    let catalog = catalog(&files).expect("sound");
+    let catalog = load_catalog(&files).expect("sound");
     assert_eq!(
-        ids(&catalog, "base"),
+        control_ids(&catalog, "base"),
         ["sshd-01", "sshd-02", "sshd-03", "own-01"]
     );
     let first = control(&catalog, "base", "sshd-01");
@@ -178,20 +181,20 @@ fn what_extends_has_the_controls_and_inputs_of_what_it_extends() {
         Some("there is no banner")
     );
     assert_eq!(
-        value(control(&catalog, "base", "sshd-03"), "port"),
+        input_value(control(&catalog, "base", "sshd-03"), "port"),
         Tree::Int(22222)
     );
     let own = control(&catalog, "base", "own-01");
     assert_eq!(
-        (value(own, "port"), value(own, "more")),
+        (input_value(own, "port"), input_value(own, "more")),
         (Tree::Int(2222), Tree::Text("z".to_owned()))
     );
 }
 
 #[test]
-fn a_profile_that_comes_by_two_ways_is_there_once() {
+fn profile_extended_twice_is_added_once() {
     let profile = |text: &str| {
-        catalog(&[
+        load_catalog(&[
             ("profiles/ssh.yaml", SSH),
             (
                 "profiles/a.yaml",
@@ -204,19 +207,19 @@ fn a_profile_that_comes_by_two_ways_is_there_once() {
     };
     let both = profile("extends: [ssh]\nchecks: [{package: bb}]\n").expect("sound");
     assert_eq!(
-        ids(&both, "base"),
+        control_ids(&both, "base"),
         ["sshd-01", "sshd-02", "sshd-03", "package:aa", "package:bb"]
     );
-    let said = profile("extends: [ssh]\ndisable: {sshd-01: no}\n").expect_err("they differ");
+    let errors = profile("extends: [ssh]\ndisable: {sshd-01: no}\n").expect_err("they differ");
     assert!(
-        said[0].starts_with("CAT101 profiles/c.yaml:1:1 two of the profiles"),
-        "{said:?}"
+        errors[0].starts_with("CAT101 profiles/c.yaml:1:1 two extended profiles"),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn cycles_and_long_chains_end_with_places() {
-    let said = refused(&[
+fn cycles_and_long_chains_are_reported() {
+    let errors = load_errors(&[
         ("profiles/a.yaml", "extends: [b]\n"),
         ("profiles/b.yaml", "extends: [c]\n"),
         ("profiles/c.yaml", "title: x\nextends: [b]\n"),
@@ -224,11 +227,11 @@ fn cycles_and_long_chains_end_with_places() {
         ("profiles/e.yaml", "extends: [nothing]\n"),
     ]);
     assert_eq!(
-        said,
+        errors,
         [
-            "CAT101 profiles/c.yaml:2:11 profiles extend each other: b -> c -> b (one of them must do without another)",
-            "CAT101 profiles/d.yaml:1:11 profiles extend each other: d -> d (one of them must do without another)",
-            "CAT069 profiles/e.yaml:1:11 there is no profile `nothing` (add profiles/nothing.yaml)",
+            "CAT101 profiles/c.yaml:2:11 cycle of profiles: b -> c -> b (remove an entry of `extends`)",
+            "CAT101 profiles/d.yaml:1:11 cycle of profiles: d -> d (remove an entry of `extends`)",
+            "CAT069 profiles/e.yaml:1:11 the profile `nothing` does not exist (add profiles/nothing.yaml)",
         ]
     );
     let chain: Vec<(String, String)> = (0..60)
@@ -247,11 +250,11 @@ fn cycles_and_long_chains_end_with_places() {
         .iter()
         .map(|(p, t)| (p.as_str(), t.as_str()))
         .collect();
-    assert!(refused(&files)[0].contains("more than 32 profiles"));
+    assert!(load_errors(&files)[0].contains("more than 32 profiles"));
 }
 
 #[test]
-fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
+fn overrides_apply_to_image_and_descendants() {
     let base = format!(
         "{BASE}profiles: [ssh]\nwaivers:\n  - {{control: sshd-03, justification: later, owner: me, expires: 2030-01-01}}\n"
     );
@@ -264,7 +267,7 @@ fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
         ("images/zkid.yaml", "parent: kid\n"),
         ("images/other.yaml", "parent: base\n"),
     ];
-    let catalog = catalog(&files).expect("sound");
+    let catalog = load_catalog(&files).expect("sound");
     for (image, impact, banner, disabled, waived) in [
         ("base", 1.0, "none", false, None),
         ("other", 1.0, "none", false, None),
@@ -272,7 +275,7 @@ fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
         ("zkid", 0.1, "hello", true, Some("you")),
     ] {
         assert_eq!(
-            ids(&catalog, image),
+            control_ids(&catalog, image),
             ["sshd-01", "sshd-02", "sshd-03"],
             "{image}"
         );
@@ -282,7 +285,7 @@ fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
         );
         let second = control(&catalog, image, "sshd-02");
         assert_eq!(
-            value(second, "banner"),
+            input_value(second, "banner"),
             Tree::Text(banner.to_owned()),
             "{image}"
         );
@@ -316,7 +319,7 @@ fn a_child_changes_what_it_inherits_for_itself_and_its_own_children() {
 }
 
 #[test]
-fn waivers_of_the_catalog_are_for_all_or_for_some() {
+fn most_specific_waiver_applies() {
     let waivers = "waivers:\n  - {control: sshd-01, justification: all, owner: a, expires: 2030-01-01}\n  \
         - {control: sshd-01, images: [kid], justification: some, owner: b, expires: 2030-01-01}\n  \
         - {control: sshd-02, images: [kid], justification: some, owner: b, expires: 2030-01-01}\n";
@@ -329,7 +332,7 @@ fn waivers_of_the_catalog_are_for_all_or_for_some() {
         ("images/kid.yaml", kid),
         ("images/zkid.yaml", "parent: kid\n"),
     ];
-    let catalog = catalog(&files).expect("sound");
+    let catalog = load_catalog(&files).expect("sound");
     let why = |image: &str, id: &str| {
         control(&catalog, image, id)
             .waiver
@@ -343,7 +346,7 @@ fn waivers_of_the_catalog_are_for_all_or_for_some() {
 }
 
 #[test]
-fn sensitive_inputs_say_nothing_and_look_at_nothing() {
+fn sensitive_inputs_are_not_exposed() {
     let profile = |check: &str| {
         format!(
             "inputs:\n  word: {{default: hunter2, sensitive: true}}\nchecks:\n  - {{id: s-01, {check}}}\n"
@@ -351,7 +354,8 @@ fn sensitive_inputs_say_nothing_and_look_at_nothing() {
     };
     let text = profile("file: /a, content: {include: $inputs.word}");
     let base = format!("{BASE}profiles: [p]\n");
-    let sound = catalog(&[("profiles/p.yaml", &text), ("images/base.yaml", &base)]).expect("sound");
+    let sound =
+        load_catalog(&[("profiles/p.yaml", &text), ("images/base.yaml", &base)]).expect("sound");
     let digest = |catalog: &Catalog| {
         let name = ImageName::from("base");
         (
@@ -361,7 +365,7 @@ fn sensitive_inputs_say_nothing_and_look_at_nothing() {
     };
     let other = text.replace("hunter2", "swordfish");
     let other =
-        catalog(&[("profiles/p.yaml", &other), ("images/base.yaml", &base)]).expect("sound");
+        load_catalog(&[("profiles/p.yaml", &other), ("images/base.yaml", &base)]).expect("sound");
     assert_eq!(
         digest(&sound),
         digest(&other),
@@ -373,18 +377,21 @@ fn sensitive_inputs_say_nothing_and_look_at_nothing() {
         "file: /a, content: \"${w}\", for_each: {w: [$inputs.word]}",
         "file: /a, size: $inputs.word",
     ] {
-        let said = refused(&[
+        let errors = load_errors(&[
             ("profiles/p.yaml", &profile(check)),
             ("images/base.yaml", &base),
         ])
         .join("\n");
-        assert!(said.contains("sensitive input `word`"), "{check}: {said}");
-        assert!(!said.contains("hunter2"), "{check}: {said}");
+        assert!(
+            errors.contains("sensitive input `word`"),
+            "{check}: {errors}"
+        );
+        assert!(!errors.contains("hunter2"), "{check}: {errors}");
     }
 }
 
 #[test]
-fn bombs_end_with_a_named_error() {
+fn yaml_bombs_are_reported() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..12 {
         bomb += &format!(
@@ -399,12 +406,12 @@ fn bombs_end_with_a_named_error() {
         "}]}".repeat(200)
     );
     for text in [&bomb, &deep, &groups] {
-        let codes: Vec<&str> = profile_findings(text).iter().map(|d| d.code).collect();
+        let codes: Vec<&str> = profile_diagnostics(text).iter().map(|d| d.code).collect();
         assert!(codes.contains(&"CAT009"), "{codes:?}");
-        let said = refused(&[("waivers.yaml", text)]);
+        let errors = load_errors(&[("waivers.yaml", text)]);
         assert!(
-            said.iter().any(|s| s.starts_with("CAT009 waivers.yaml")),
-            "{said:?}"
+            errors.iter().any(|s| s.starts_with("CAT009 waivers.yaml")),
+            "{errors:?}"
         );
     }
     let many = format!(
@@ -412,14 +419,14 @@ fn bombs_end_with_a_named_error() {
         vec!["x"; 200].join(", ")
     );
     assert!(
-        profile_findings(&many)
+        profile_diagnostics(&many)
             .iter()
             .any(|d| d.message.contains("more than 10000 combinations"))
     );
 }
 
 #[test]
-fn the_gate_is_read() {
+fn gate_is_read() {
     let gate = |text: &str| {
         let settings = format!("{SETTINGS}{text}");
         load(&BTreeMap::from([(

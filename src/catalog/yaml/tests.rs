@@ -1,22 +1,23 @@
-//! Owns the table of texts that are not plain YAML, and the places they are refused at.
+//! Tests of the YAML parser: invalid texts and the positions of their errors.
 
 use super::parse;
-use crate::catalog::source::{Sink, Source, Text};
+use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 
-/// The findings as `CODE line:column`.
-fn findings(text: &str) -> Vec<String> {
-    let mut sink = Sink::default();
-    let text = Text::new(text.to_owned());
-    let source = Source::new("x.yaml", &text);
-    parse(&source, &mut sink);
-    sink.finish()
+/// Returns the diagnostics as `CODE line:column`.
+fn codes_and_positions(text: &str) -> Vec<String> {
+    let mut diagnostics = Diagnostics::default();
+    let text = SourceText::new(text.to_owned());
+    let source = SourceFile::new("x.yaml", &text);
+    parse(&source, &mut diagnostics);
+    diagnostics
+        .into_sorted()
         .iter()
-        .map(|d| format!("{} {}:{}", d.code, d.place.line, d.place.column))
+        .map(|d| format!("{} {}:{}", d.code, d.span.line, d.span.column))
         .collect()
 }
 
 #[test]
-fn what_is_not_a_plain_yaml_text_is_refused_with_its_place() {
+fn invalid_yaml_is_reported_with_position() {
     let bomb = format!(
         "a: &a [x, x, x, x, x, x, x, x, x]\n{}",
         ('b'..='i')
@@ -50,6 +51,6 @@ fn what_is_not_a_plain_yaml_text_is_refused_with_its_place() {
         ("a: *nobody\n", vec!["CAT004 1:4"]),
         ("a: b: c\n", vec!["CAT004 1:5"]),
     ] {
-        assert_eq!(findings(text), expected, "{text:?}");
+        assert_eq!(codes_and_positions(text), expected, "{text:?}");
     }
 }

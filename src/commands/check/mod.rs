@@ -76,7 +76,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         unsealed: Vec::new(),
     };
     let now = SystemClock.now();
-    let report = reports::report(
+    let report = reports::build_report(
         catalog,
         &evidence,
         &facts,
@@ -84,7 +84,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         now,
     );
     output::show(args, catalog, &evidence, &report)?;
-    let bad = evidence.bad(catalog.settings.gate, now).len();
+    let bad = evidence.blocking_lines(catalog.settings.gate, now).len();
     if bad > 0 {
         let text = format!(
             "{bad} of {} checks of `{}` failed on {on}",

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::report::model::Report;
 use crate::report::{Format, terminal};
 use crate::steps::check::CheckReport;
-use crate::steps::reports::text;
+use crate::steps::reports::render_report;
 use crate::ui;
 
 /// The formats that were asked for.
@@ -57,7 +57,8 @@ pub(super) fn show(
     let Some(folder) = &args.output else {
         match wanted.first() {
             Some(format) => ui::data(
-                &text(catalog, evidence, report, *format).map_err(|why| failed(*format, why))?,
+                &render_report(catalog, evidence, report, *format)
+                    .map_err(|why| failed(*format, why))?,
             ),
             None => ui::data(&terminal::write(
                 report,
@@ -75,7 +76,8 @@ pub(super) fn show(
         wanted
     };
     for format in all {
-        let text = text(catalog, evidence, report, format).map_err(|why| failed(format, why))?;
+        let text =
+            render_report(catalog, evidence, report, format).map_err(|why| failed(format, why))?;
         let path = Path::new(folder).join(format.file_name(report.phase));
         system::write_atomically(&path, text.as_bytes(), 0o644)
             .map_err(|e| failed(format, e.to_string()))?;

@@ -1,8 +1,8 @@
 //! Owns what a run's report says of an image at further locations.
 
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::model::AmiId;
 use crate::plan::step::{Decision, Verdict};
@@ -51,16 +51,13 @@ pub(super) fn locations(
             ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
         };
         let made = match end {
-            ScopeEnd::Done { outputs } => outputs
-                .values()
-                .filter_map(|o| o.get("ami"))
-                .find_map(Value::as_str),
+            ScopeEnd::Done { outputs } => outputs.values().find_map(StepOutput::ami),
             _ => None,
         };
         LocationReport {
             location,
             status,
-            ami: made.map(AmiId::from),
+            ami: made.cloned(),
             failure,
         }
     })

@@ -4,11 +4,11 @@ mod locations;
 mod message;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::context;
 use super::run::Ran;
 use crate::catalog::Catalog;
+use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup};
@@ -162,15 +162,11 @@ fn image(
             } else {
                 done
             };
-            let made = outputs
-                .values()
-                .filter_map(|o| o.get("ami"))
-                .find_map(Value::as_str);
-            report.ami = made.map(AmiId::from).or(report.ami);
+            let made = outputs.values().find_map(StepOutput::ami);
+            report.ami = made.cloned().or(report.ami);
             report.checks = outputs
                 .values()
-                .filter_map(|o| o.get("summary"))
-                .find_map(Value::as_str)
+                .find_map(StepOutput::summary)
                 .map(str::to_owned);
         }
         Some(ScopeEnd::Failed {

@@ -1,6 +1,6 @@
-//! Owns taking the lock of each environment: one run at a time for a catalog's environment.
+//! Acquires the lock of each environment: one run at a time changes an environment of a catalog.
 
-mod held;
+mod renew;
 #[cfg(test)]
 mod tests;
 mod unlock;
@@ -14,59 +14,61 @@ use crate::evidence::keys;
 use crate::lifecycle::lock::{self, Holder, Latest, Renewal};
 use crate::model::{CatalogName, EnvName, ProcessIdentity, RunId, Timestamp};
 use crate::ports::{Clock, Processes, Store, StoreResult};
-pub use held::Held;
-use held::Mine;
-pub use unlock::{LockState, Released};
+use renew::HeldLock;
+pub use renew::HeldLocks;
+pub use unlock::{LockState, UnlockResult};
 
-/// How often taking is tried again when others take and give back meanwhile.
-const TRIES: usize = 5;
+/// Attempts to acquire a lock while other runs acquire and release it.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Who takes a lock.
+/// Run that acquires a lock, as other runs see it.
 #[derive(Debug, Clone)]
-pub struct Who {
-    /// The run.
+pub struct LockOwner {
+    /// ID of the run.
     pub run: RunId,
-    /// The caller's ARN.
+    /// ARN of the caller.
     pub caller: String,
-    /// This machine's name.
+    /// Host name.
     pub host: String,
-    /// This process.
+    /// Process ID.
     pub pid: u32,
-    /// The identity of this process, where the machine can tell it.
+    /// Identity of the process, if the machine provides it.
     pub process: Option<ProcessIdentity>,
-    /// The CI job's page.
+    /// URL of the CI job.
     pub job: Option<String>,
 }
 
-/// What taking, keeping and giving back need.
+/// Access to the locks of a catalog.
 #[derive(Clone)]
 pub struct Locks {
-    /// Where the locks are.
+    /// Store that contains the locks.
     pub store: Arc<dyn Store>,
-    /// The clock.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// The processes of this machine: a holder among them that has ended holds nothing.
+    /// Processes of this machine. A lock whose process has ended is free.
     pub processes: Arc<dyn Processes>,
-    /// Whose locks.
+    /// Catalog of the locks.
     pub catalog: CatalogName,
-    /// For how long one is held without a sign of life.
+    /// Time that a lock is valid without a renewal.
     pub lease: SignedDuration,
 }
 
 impl Locks {
-    /// Takes the lock of each environment, in this order; `say` hears of takeovers.
+    /// Acquires the lock of each environment, in this order. `say` receives a message about each
+    /// takeover.
     ///
     /// # Errors
-    /// Refused when somebody holds one (those taken before are given back); what the store said.
+    /// Fails if another run holds a lock, after releasing those acquired before, or if the store
+    /// fails.
     pub async fn acquire(
         &self,
         envs: &[EnvName],
-        who: &Who,
+        who: &LockOwner,
         say: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Held> {
-        let held = Held::none(self.clone());
+    ) -> Result<HeldLocks> {
+        let held = HeldLocks::empty(self.clone());
         for env in envs {
-            match self.take(env, who, say).await {
+            match self.acquire_one(env, who, say).await {
                 Ok((mine, expires)) => held.add(mine, expires),
                 Err(error) => {
                     held.release(say).await;
@@ -77,17 +79,17 @@ impl Locks {
         Ok(held)
     }
 
-    /// Who holds the locks of these environments now.
+    /// Returns the runs that hold the locks of these environments now.
     ///
     /// # Errors
-    /// What the store said; a lock that can't be read.
+    /// Fails if the store fails or a lock cannot be read.
     pub async fn holders(&self, envs: &[EnvName]) -> Result<Vec<Holder>> {
         let mut out = Vec::new();
         for env in envs {
             let prefix = keys::locks(&self.catalog, env);
             let latest = lock::latest(&self.store.list(&prefix).await?).filter(|l| !l.ended);
             let Some(latest) = latest else { continue };
-            let holder = self.holder(&prefix, latest).await?;
+            let holder = self.holder_of(&prefix, latest).await?;
             out.extend(
                 holder
                     .filter(|holder| self.clock.now() < holder.expires && !self.has_ended(holder)),
@@ -96,7 +98,7 @@ impl Locks {
         Ok(out)
     }
 
-    /// Returns whether the holder is certain to be dead: its process ran on this machine and has ended.
+    /// Returns whether the process of the holder ran on this machine and has ended.
     fn has_ended(&self, holder: &Holder) -> bool {
         holder
             .process
@@ -104,50 +106,50 @@ impl Locks {
             .is_some_and(|process| self.processes.has_ended(process))
     }
 
-    fn expiry(&self) -> Timestamp {
+    fn next_expiry(&self) -> Timestamp {
         self.clock.now() + self.lease
     }
 
-    async fn take(
+    async fn acquire_one(
         &self,
         env: &EnvName,
-        who: &Who,
+        who: &LockOwner,
         say: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(Mine, Timestamp)> {
+    ) -> Result<(HeldLock, Timestamp)> {
         let prefix = keys::locks(&self.catalog, env);
-        for _ in 0..TRIES {
-            // The time before the look: a sign of life given after it would not have been seen.
+        for _ in 0..MAX_ATTEMPTS {
+            // The time is read before the list: a renewal after the list would not be seen.
             let now = self.clock.now();
             let keys = self.store.list(&prefix).await?;
             let before = lock::latest(&keys);
-            let gone = match before.filter(|l| !l.ended) {
+            let previous = match before.filter(|l| !l.ended) {
                 None => None,
-                Some(latest) => match self.holder(&prefix, latest).await? {
-                    // Removed while we read: others are at work, look again.
+                Some(latest) => match self.holder_of(&prefix, latest).await? {
+                    // The object was removed since the list: other runs are active, so read again.
                     None => continue,
                     Some(holder) if now < holder.expires && !self.has_ended(&holder) => {
-                        return Err(self.held_by(env, &holder));
+                        return Err(self.held_error(env, &holder));
                     }
                     Some(holder) => Some(holder),
                 },
             };
             let generation = before.map_or(0, |l| l.generation) + 1;
-            let Some(expires) = self.create(&prefix, generation, who).await? else {
+            let Some(expires) = self.create_generation(&prefix, generation, who).await? else {
                 continue;
             };
-            if let Some(gone) = gone {
-                let why = match self.has_ended(&gone) {
+            if let Some(previous) = previous {
+                let why = match self.has_ended(&previous) {
                     true => "whose process has ended".to_owned(),
-                    false => format!("which gave no sign of life until {}", gone.expires),
+                    false => format!("which did not renew it until {}", previous.expires),
                 };
                 say(&format!(
                     "took over the lock of {env} from {}, {why}",
-                    gone.who()
+                    previous.who()
                 ));
             }
-            self.clean(&prefix).await;
+            self.delete_stale(&prefix).await;
             return Ok((
-                Mine {
+                HeldLock {
                     env: env.clone(),
                     prefix,
                     generation,
@@ -159,15 +161,20 @@ impl Locks {
         }
         Err(Error::new(
             Kind::Refused,
-            format!("the lock of {env} changes hands too quickly to be taken"),
+            format!("the lock of {env} could not be acquired: other runs keep acquiring it"),
         )
         .hint("nothing was changed; run again"))
     }
 
-    /// Creates a generation; its expiry, or none when somebody else was quicker.
-    async fn create(&self, prefix: &str, generation: u64, who: &Who) -> Result<Option<Timestamp>> {
-        let (since, expires) = (self.clock.now(), self.expiry());
-        let Who {
+    /// Creates a generation. Returns its expiry, or `None` if another run was faster.
+    async fn create_generation(
+        &self,
+        prefix: &str,
+        generation: u64,
+        who: &LockOwner,
+    ) -> Result<Option<Timestamp>> {
+        let (since, expires) = (self.clock.now(), self.next_expiry());
+        let LockOwner {
             run,
             caller,
             host,
@@ -175,7 +182,7 @@ impl Locks {
             process,
             job,
         } = who.clone();
-        let text = json(&Holder {
+        let text = to_json(&Holder {
             generation,
             run,
             caller,
@@ -187,39 +194,41 @@ impl Locks {
             expires,
         });
         let key = lock::taken_key(prefix, generation);
-        // A create whose answer got lost is repeated and then finds its own object.
+        // A retried create, after a lost response, finds its own object.
         if !self.store.create(&key, &text).await?
             && self.store.get(&key).await?.as_ref() != Some(&text)
         {
             return Ok(None);
         }
-        // Who was suspended between looking and creating may have created what is long past, and was cleaned away.
+        // If the run was suspended between list and create, the generation may be old and deleted
+        // already.
         let now = lock::latest(&self.store.list(prefix).await?);
         Ok(now
             .filter(|l| l.generation == generation && !l.ended)
             .map(|_| expires))
     }
 
-    /// Returns the run that took a generation, if its object is there and can be read.
-    async fn taken(&self, prefix: &str, generation: u64) -> StoreResult<Option<Holder>> {
+    /// Returns the run that acquired a generation, if its object exists and is readable.
+    async fn generation_owner(&self, prefix: &str, generation: u64) -> StoreResult<Option<Holder>> {
         let bytes = self.store.get(&lock::taken_key(prefix, generation)).await?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    /// The holder of a generation with its last expiry; none when its object is gone.
-    async fn holder(&self, prefix: &str, latest: Latest) -> Result<Option<Holder>> {
+    /// Returns the holder of a generation with its last expiry, or `None` if its object was
+    /// removed.
+    async fn holder_of(&self, prefix: &str, latest: Latest) -> Result<Option<Holder>> {
         let key = lock::taken_key(prefix, latest.generation);
         let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
         let unreadable = |key: &str, e: serde_json::Error| {
             let text = format!(
-                "{}/{key} is no lock that this bakeline can read",
+                "{}/{key} is not a lock that this version of bakeline can read",
                 self.store.location()
             );
             Error::new(Kind::Refused, text)
                 .because(e)
-                .hint("look who holds it, or use a newer bakeline")
+                .hint("check the holder of the lock, or use a newer version of bakeline")
         };
         let mut holder: Holder = serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;
         if latest.renewal > 0 {
@@ -234,7 +243,7 @@ impl Locks {
         Ok(Some(holder))
     }
 
-    fn held_by(&self, env: &EnvName, holder: &Holder) -> Error {
+    fn held_error(&self, env: &EnvName, holder: &Holder) -> Error {
         let text = format!(
             "the lock of {env} in catalog `{}` is held since {} until {} by {}",
             self.catalog,
@@ -243,22 +252,24 @@ impl Locks {
             holder.who()
         );
         Error::new(Kind::Refused, text)
-            .hint("nothing was changed; wait for that run to end; if it is dead, its lock expires at the time above")
-            .hint(format!("if you know that it is dead, release its lock with `bakeline unlock --env {env} --force`"))
+            .hint("nothing was changed; wait for that run to end, or for the lock to expire")
+            .hint(format!(
+                "if the run is dead, release its lock with `bakeline unlock --env {env} --force`"
+            ))
     }
 
-    /// Removes what is long past; a store that will not is no reason to stop.
-    async fn clean(&self, prefix: &str) {
+    /// Deletes old lock objects. Errors of the store are ignored.
+    async fn delete_stale(&self, prefix: &str) {
         let Ok(keys) = self.store.list(prefix).await else {
             return;
         };
         for key in lock::stale(&keys) {
-            let _gone = self.store.delete(&key).await;
+            let _deleted = self.store.delete(&key).await;
         }
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
     text

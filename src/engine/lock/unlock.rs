@@ -1,6 +1,6 @@
-//! Shows who holds the lock of an environment, and releases it for a holder that is dead.
+//! Reads the state of a lock, and releases the lock of a dead run.
 
-use super::{Locks, json};
+use super::{Locks, to_json};
 use crate::error::Result;
 use crate::evidence::keys;
 use crate::lifecycle::lock::{self, Holder};
@@ -9,18 +9,18 @@ use crate::model::EnvName;
 /// State of an environment's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockState {
-    /// No run holds it.
+    /// Not held by any run.
     Free,
-    /// A run holds it and may be at work.
+    /// Held by a run that may be active.
     Held(Holder),
-    /// The last holder gave no sign of life for a whole lease.
+    /// Not renewed by the last holder for a whole lease.
     Expired(Holder),
-    /// The last holder's process ran on this machine and has ended.
+    /// Held by a process of this machine that has ended.
     Dead(Holder),
 }
 
 impl LockState {
-    /// Returns the last holder, where the lock was not given back.
+    /// Returns the last holder if the lock was not released.
     #[must_use]
     pub fn holder(&self) -> Option<&Holder> {
         match self {
@@ -30,14 +30,14 @@ impl LockState {
     }
 }
 
-/// What releasing a lock did.
+/// Result of releasing a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Released {
+pub enum UnlockResult {
     /// The lock was released.
     Yes,
-    /// The holder may be at work, and releasing was not forced.
+    /// The holder may be active, and `force` was not set.
     No,
-    /// There was no lock to release.
+    /// No lock was held.
     Nothing,
 }
 
@@ -45,14 +45,14 @@ impl Locks {
     /// Reads the state of an environment's lock.
     ///
     /// # Errors
-    /// The store's answer; a lock that cannot be read.
+    /// Fails if the store fails or the lock cannot be read.
     pub async fn state(&self, env: &EnvName) -> Result<LockState> {
         let prefix = keys::locks(&self.catalog, env);
         let latest = lock::latest(&self.store.list(&prefix).await?).filter(|latest| !latest.ended);
         let Some(latest) = latest else {
             return Ok(LockState::Free);
         };
-        Ok(match self.holder(&prefix, latest).await? {
+        Ok(match self.holder_of(&prefix, latest).await? {
             None => LockState::Free,
             Some(holder) if self.has_ended(&holder) => LockState::Dead(holder),
             Some(holder) if self.clock.now() >= holder.expires => LockState::Expired(holder),
@@ -60,27 +60,32 @@ impl Locks {
         })
     }
 
-    /// Releases the lock that `state` describes. A holder that may be at work keeps it unless `force` is set. A run that
-    /// loses its lock this way stops before its next change.
+    /// Releases the lock that `state` describes. The lock of a holder that may be active is
+    /// released only with `force`; that run stops before its next change.
     ///
     /// # Errors
-    /// The store's answer.
-    pub async fn unlock(&self, env: &EnvName, state: &LockState, force: bool) -> Result<Released> {
+    /// Fails if the store fails.
+    pub async fn unlock(
+        &self,
+        env: &EnvName,
+        state: &LockState,
+        force: bool,
+    ) -> Result<UnlockResult> {
         let holder = match state {
-            LockState::Free => return Ok(Released::Nothing),
-            LockState::Held(_) if !force => return Ok(Released::No),
+            LockState::Free => return Ok(UnlockResult::Nothing),
+            LockState::Held(_) if !force => return Ok(UnlockResult::No),
             LockState::Held(holder) | LockState::Expired(holder) | LockState::Dead(holder) => {
                 holder
             }
         };
         let key = lock::ended_key(&keys::locks(&self.catalog, env), holder.generation);
         let ended =
-            json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
+            to_json(&serde_json::json!({ "ended": self.clock.now(), "by": "bakeline unlock" }));
         let created = self.store.create(&key, &ended).await?;
         Ok(if created {
-            Released::Yes
+            UnlockResult::Yes
         } else {
-            Released::Nothing
+            UnlockResult::Nothing
         })
     }
 }

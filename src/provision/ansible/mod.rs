@@ -1,5 +1,7 @@
-//! Owns the `ansible` provisioner: a playbook of the catalog, played by `ansible-playbook` on the runner against the
-//! instance that is built. What it is started with, and what its output means, is decided here.
+//! Defines the `ansible` provisioner: `ansible-playbook` runs on the runner against the build
+//! instance.
+//!
+//! This module builds its arguments and environment and interprets its output.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,43 +9,47 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// A playbook to play.
+/// A playbook to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ansible {
-    /// Its repository-relative path; never in the repository's root.
+    /// Path relative to the repository. Never in its root.
     pub playbook: String,
-    /// Every file below the playbook's folder, itself among them, sorted; their contents are in the catalog's files.
+    /// All files below the directory of the playbook, sorted. The catalog has their contents.
     pub files: Vec<String>,
-    /// Variables: their values are data, never templates.
+    /// Variables. Values are data, never templates.
     pub vars: BTreeMap<String, String>,
 }
 
-/// The oldest ansible-core that works: Debian 12's. Older ones know no `ANSIBLE_HOME`, and would use the runner's.
-pub const OLDEST: semver::Version = semver::Version::new(2, 14, 0);
-/// The job's file in its folder.
+/// Oldest supported version of ansible-core: that of Debian 12. Older versions ignore
+/// `ANSIBLE_HOME`.
+pub const MIN_VERSION: semver::Version = semver::Version::new(2, 14, 0);
+/// File name of the job in its directory.
 pub const JOB: &str = "job.json";
-/// The folder of the catalog's files in the job's.
+/// Directory for the files of the catalog in the directory of the job.
 pub const FILES: &str = "files";
 const VARS: &str = "vars.yaml";
 const CONFIG: &str = "ansible.cfg";
-/// The inventory's file in the job's folder; written when host and port are known.
+/// File name of the inventory in the directory of the job. It is written when host and port are
+/// known.
 pub const INVENTORY: &str = "inventory.json";
 
-/// What is written beside the files, for the program that Packer starts.
+/// Job for the program that Packer starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// The image, also the host's name in the inventory.
+    /// Name of the image and of the host in the inventory.
     pub image: String,
-    /// The playbook's repository-relative path.
+    /// Path of the playbook, relative to the repository.
     pub playbook: String,
-    /// The login user; root through sudo.
+    /// Login user. Root access uses sudo.
     pub user: String,
-    /// The configuration's path in the job's folder.
+    /// Path of the configuration in the directory of the job.
     config: String,
 }
 
-/// The files of a job's folder: the job, the variables, and those files of the catalog that belong to the playbook. The
-/// playbook sees these copies alone, so that nothing outside the recipe can have a say.
+/// Returns the files of the directory of a job: the job, the variables, and the files of the
+/// playbook.
+///
+/// The playbook uses these copies only, so files outside the recipe have no effect.
 #[must_use]
 pub fn folder(
     ansible: &Ansible,
@@ -51,28 +57,31 @@ pub fn folder(
     user: &str,
     content: &BTreeMap<String, Vec<u8>>,
 ) -> BTreeMap<String, Vec<u8>> {
-    let beside = crate::provision::folder_of(&ansible.playbook);
-    let own = format!("{beside}/{CONFIG}");
-    let own = ansible
+    let folder = crate::provision::folder_of(&ansible.playbook);
+    let own_config = format!("{folder}/{CONFIG}");
+    let own_config = ansible
         .files
-        .contains(&own)
-        .then(|| format!("{FILES}/{own}"));
+        .contains(&own_config)
+        .then(|| format!("{FILES}/{own_config}"));
     let job = Job {
         image: image.to_owned(),
         playbook: ansible.playbook.clone(),
         user: user.to_owned(),
-        config: own.clone().unwrap_or_else(|| CONFIG.to_owned()),
+        config: own_config.clone().unwrap_or_else(|| CONFIG.to_owned()),
     };
     let files = ansible
         .files
         .iter()
         .filter_map(|path| Some((format!("{FILES}/{path}"), content.get(path)?.clone())));
     let mut out: BTreeMap<String, Vec<u8>> = files.collect();
-    if own.is_none() {
+    if own_config.is_none() {
         out.insert(CONFIG.to_owned(), Vec::new());
     }
-    out.insert(VARS.to_owned(), variables(&ansible.vars).into_bytes());
-    for host in RUNNER {
+    out.insert(
+        VARS.to_owned(),
+        render_variables(&ansible.vars).into_bytes(),
+    );
+    for host in RUNNER_HOSTS {
         out.insert(
             format!("host_vars/{host}.json"),
             br#"{"ansible_become": false}"#.to_vec(),
@@ -85,9 +94,11 @@ pub fn folder(
     out
 }
 
-/// The variables as YAML. `!unsafe` keeps Ansible from taking a value for a template (Ansible documentation, "Unsafe or
-/// raw strings"); everything but plain ASCII is escaped, since YAML readers refuse some characters.
-fn variables(vars: &BTreeMap<String, String>) -> String {
+/// Renders the variables as YAML.
+///
+/// `!unsafe` prevents Ansible from expanding templates in a value (Ansible documentation, "Unsafe
+/// or raw strings"). Non-ASCII characters are escaped, because YAML readers reject some of them.
+fn render_variables(vars: &BTreeMap<String, String>) -> String {
     let mut out = String::from("---\n{\n");
     for (name, value) in vars {
         let _infallible = write!(out, "\"{name}\": !unsafe \"");
@@ -104,10 +115,11 @@ fn variables(vars: &BTreeMap<String, String>) -> String {
     out
 }
 
-/// The names of the runner, for which Ansible adds a host that is not in the inventory.
-const RUNNER: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Names of the runner. Ansible adds hosts with these names to the inventory implicitly.
+const RUNNER_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// The inventory: this one host. It does not set `ansible_become`: a variable would override the keyword `become` of a task.
+/// Returns the inventory with the one host. It does not set `ansible_become`, because a variable
+/// would override the keyword `become` of a task.
 #[must_use]
 pub fn inventory(job: &Job, host: &str, port: u16, key: &Path) -> Vec<u8> {
     let facts = serde_json::json!({
@@ -118,8 +130,10 @@ pub fn inventory(job: &Job, host: &str, port: u16, key: &Path) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// The arguments of `ansible-playbook`, for a start in the job's folder. `--become` is the default of tasks without the
-/// keyword; tasks that a playbook delegates to the runner never become another user, by the variables in [`folder`].
+/// Returns the arguments of `ansible-playbook` for a start in the directory of the job.
+///
+/// `--become` is the default for tasks without the keyword. The variables of [`folder`] prevent it
+/// for tasks on the runner.
 #[must_use]
 pub fn arguments(job: &Job) -> Vec<String> {
     let playbook = format!("{FILES}/{}", job.playbook);
@@ -135,11 +149,14 @@ pub fn arguments(job: &Job) -> Vec<String> {
     .to_vec()
 }
 
-/// Its environment, which takes precedence over any `ansible.cfg`: nothing of the runner's own Ansible, nothing of the
-/// runner's SSH, output that [`Output`] understands. `folder` is absolute; `ssh_config` is OpenSSH's configuration file.
+/// Returns the environment of `ansible-playbook`. It takes precedence over `ansible.cfg`.
+///
+/// The environment excludes the Ansible and SSH configuration of the runner, and selects output
+/// that [`Output`] understands. `folder` is absolute. `ssh_config` is the configuration file of
+/// OpenSSH.
 #[must_use]
 pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static str, String)> {
-    // Relative paths: the path of a socket may have 108 bytes (unix(7)), and the folder is deep.
+    // The path of a socket has at most 108 bytes (unix(7)), so these paths are relative.
     let ssh = [
         "ControlMaster=auto",
         "ControlPersist=10s",
@@ -168,7 +185,8 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
             folder.join(&job.config).display().to_string(),
         ),
         ("ANSIBLE_REMOTE_TEMP", text(REMOTE_TEMP)),
-        // Else files for an unprivileged `become_user` go to the first of Ansible's own list.
+        // Otherwise files for an unprivileged `become_user` go to the default directories of
+        // Ansible.
         ("ANSIBLE_SYSTEM_TMPDIRS", text(REMOTE_TEMP)),
         ("ANSIBLE_SSH_ARGS", ssh),
         ("ANSIBLE_HOST_KEY_CHECKING", text("True")),
@@ -179,37 +197,37 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
         ("ANSIBLE_NOCOLOR", text("1")),
         ("ANSIBLE_NOCOWS", text("1")),
         ("PYTHONUNBUFFERED", text("1")),
-        // ansible-core refuses to start in any other than a UTF-8 locale.
+        // ansible-core starts in a UTF-8 locale only.
         ("LC_ALL", text("C.UTF-8")),
     ]
 }
 
-/// The folder of Ansible's temporary files in the instance. `ansible-prepare.sh` creates it with mode 1777 before a play,
-/// `ansible.sh` removes it.
+/// Directory of temporary files of Ansible on the instance. `ansible-prepare.sh` creates it with
+/// mode 1777, and `ansible.sh` removes it.
 pub const REMOTE_TEMP: &str = "/var/tmp/.bakeline-ansible";
-/// The longest text of a task that is repeated in an error, in characters.
-const LONGEST: usize = 600;
+/// Longest output of a task in an error, in characters.
+const MAX_TASK_OUTPUT: usize = 600;
 
-/// What `ansible-playbook` said so far.
+/// Output of `ansible-playbook` so far.
 #[derive(Debug, Default)]
 pub struct Output {
     task: String,
     failed: Option<String>,
     error: Vec<String>,
-    explaining: bool,
-    recap: bool,
-    played: bool,
+    is_explanation: bool,
+    in_recap: bool,
+    ran_on_host: bool,
 }
 
 impl Output {
-    /// Takes in one line of output or of errors.
-    pub fn hear(&mut self, line: &str, job: &Job) {
-        self.explaining &=
+    /// Reads one line of output or errors.
+    pub fn read_line(&mut self, line: &str, job: &Job) {
+        self.is_explanation &=
             !line.contains("be elsewhere in the file") && !line.starts_with("The offending line");
-        if let Some(name) = heading(line) {
+        if let Some(name) = task_name(line) {
             name.clone_into(&mut self.task);
         } else if line.starts_with("fatal: [") || line.starts_with("failed: [") {
-            self.failed = Some(format!("task `{}` {}", self.task, why(line)));
+            self.failed = Some(format!("task `{}` {}", self.task, failure_reason(line)));
         } else if line.trim() == "...ignoring" {
             self.failed = None;
         } else if let Some(rest) = line
@@ -217,27 +235,27 @@ impl Output {
             .or_else(|| line.strip_prefix("[ERROR]: "))
         {
             self.error.push(rest.to_owned());
-            self.explaining = true;
-        } else if self.explaining && !line.trim().is_empty() {
-            // Ansible's own explanation of what it could not read goes over several lines.
+            self.is_explanation = true;
+        } else if self.is_explanation && !line.trim().is_empty() {
+            // The explanation of Ansible can have several lines.
             self.error.push(line.to_owned());
         } else if line.starts_with("PLAY RECAP") {
-            self.recap = true;
-        } else if let Some((host, _)) = line.split_once(" : ").filter(|_| self.recap) {
-            self.played |= host.trim() == job.image;
+            self.in_recap = true;
+        } else if let Some((host, _)) = line.split_once(" : ").filter(|_| self.in_recap) {
+            self.ran_on_host |= host.trim() == job.image;
         }
     }
 
-    /// Whether the playbook did its work.
+    /// Returns the result of the playbook.
     ///
-    /// # Errors
-    /// The task that failed and why, what Ansible could not make sense of, or that no play was for this host.
-    pub fn verdict(self, code: Option<i32>, job: &Job) -> Result<(), String> {
+    /// Fails with the failed task and its reason, with an error of Ansible, or if no play matches
+    /// the host.
+    pub fn result(self, code: Option<i32>, job: &Job) -> Result<(), String> {
         let playbook = &job.playbook;
         match (code, self.failed) {
-            (Some(0), _) if self.played => Ok(()),
+            (Some(0), _) if self.ran_on_host => Ok(()),
             (Some(0), _) => Err(format!(
-                "playbook `{playbook}` did nothing: no play in it is for the host; write `hosts: all`"
+                "playbook `{playbook}` did nothing: no play matches the host; set `hosts: all`"
             )),
             (_, Some(failed)) => Err(format!("playbook `{playbook}`: {failed}")),
             (_, None) if !self.error.is_empty() => Err(format!(
@@ -254,16 +272,17 @@ impl Output {
     }
 }
 
-/// The name in `TASK [role : name] ***` or `RUNNING HANDLER [name] ***`.
-fn heading(line: &str) -> Option<&str> {
+/// Returns the name in `TASK [role : name] ***` or `RUNNING HANDLER [name] ***`.
+fn task_name(line: &str) -> Option<&str> {
     let rest = line
         .strip_prefix("TASK [")
         .or_else(|| line.strip_prefix("RUNNING HANDLER ["))?;
     rest.trim_end_matches('*').trim_end().strip_suffix(']')
 }
 
-/// What follows `fatal: [host]: FAILED! => `: the module's message, and what the command said where that is more.
-fn why(line: &str) -> String {
+/// Returns the reason after `fatal: [host]: FAILED! => `: the message of the module and the output
+/// of the command.
+fn failure_reason(line: &str) -> String {
     let verb = if line.contains("UNREACHABLE!") {
         "could not reach the instance"
     } else {
@@ -280,17 +299,17 @@ fn why(line: &str) -> String {
             .map(str::trim)
             .filter(|t| !t.is_empty())
     };
-    let said = ["msg", "censored", "stderr", "module_stderr"]
+    let parts = ["msg", "censored", "stderr", "module_stderr"]
         .into_iter()
         .filter_map(part)
         .collect::<Vec<_>>();
-    format!("{verb}: {}", shorten(&said.join(": ")))
+    format!("{verb}: {}", shorten(&parts.join(": ")))
 }
 
-/// One line of at most [`LONGEST`] characters.
+/// Shortens a text to one line of [`MAX_TASK_OUTPUT`] characters.
 fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut out: String = line.chars().take(LONGEST).collect();
+    let mut out: String = line.chars().take(MAX_TASK_OUTPUT).collect();
     if out.len() < line.len() {
         out.push('…');
     }

@@ -1,4 +1,4 @@
-//! Owns the tests of what `ansible-playbook` is started with and of what its output means.
+//! Tests of the arguments for `ansible-playbook` and of the interpretation of its output.
 
 use super::*;
 
@@ -11,81 +11,94 @@ fn job() -> Job {
     }
 }
 
-fn verdict(code: Option<i32>, said: &str) -> Result<(), String> {
+fn playbook_result(code: Option<i32>, output_text: &str) -> Result<(), String> {
     let mut output = Output::default();
-    said.lines().for_each(|line| output.hear(line, &job()));
-    output.verdict(code, &job())
+    output_text
+        .lines()
+        .for_each(|line| output.read_line(line, &job()));
+    output.result(code, &job())
 }
 
 const RECAP: &str = "PLAY RECAP *****\nweb                        : ok=3    changed=1    unreachable=0    failed=0    skipped=0\n";
 
 #[test]
-fn a_playbook_that_ran_is_good_and_one_that_was_for_nobody_is_not() {
-    assert_eq!(verdict(Some(0), RECAP), Ok(()));
-    let nobody = "[WARNING]: Could not match supplied host pattern, ignoring: db\nPLAY [db] ***\nskipping: no hosts matched\nPLAY RECAP ***\n";
-    let error = verdict(Some(0), nobody).expect_err("nothing was done");
+fn playbook_must_match_the_host() {
+    assert_eq!(playbook_result(Some(0), RECAP), Ok(()));
+    let unmatched = "[WARNING]: Could not match supplied host pattern, ignoring: db\nPLAY [db] ***\nskipping: no hosts matched\nPLAY RECAP ***\n";
+    let error = playbook_result(Some(0), unmatched).expect_err("nothing was done");
     assert!(
         error.contains("ansible/site.yaml") && error.contains("hosts: all"),
         "{error}"
     );
     assert!(
-        verdict(Some(0), &RECAP.replace("web  ", "web2 ")).is_err(),
+        playbook_result(Some(0), &RECAP.replace("web  ", "web2 ")).is_err(),
         "another host"
     );
 }
 
 #[test]
-fn the_task_that_failed_is_named_with_what_it_said() {
+fn error_names_failed_task_and_reason() {
     let said = "TASK [web : Install nginx [x] it's] ****\n\
         fatal: [web]: FAILED! => {\"changed\": true, \"msg\": \"non-zero return code\", \"stderr\": \"no such\\nthing\"}\n";
-    let error = verdict(Some(2), &format!("{said}{RECAP}")).expect_err("failed");
+    let error = playbook_result(Some(2), &format!("{said}{RECAP}")).expect_err("failed");
     assert_eq!(
         error,
         "playbook `ansible/site.yaml`: task `web : Install nginx [x] it's` failed: non-zero return code: no such thing"
     );
     let handler = "RUNNING HANDLER [restart] ***\nfailed: [web] (item=a) => {\"censored\": \"the output is hidden\"}\n";
     assert!(
-        verdict(Some(2), handler).is_err_and(|e| e.contains("`restart`") && e.contains("hidden"))
+        playbook_result(Some(2), handler)
+            .is_err_and(|e| e.contains("`restart`") && e.contains("hidden"))
     );
     let gone = "TASK [Gathering Facts] ***\nfatal: [web]: UNREACHABLE! => {\"msg\": \"no route\", \"unreachable\": true}\n";
     assert!(
-        verdict(Some(4), gone).is_err_and(|e| e.contains("could not reach the instance: no route"))
+        playbook_result(Some(4), gone)
+            .is_err_and(|e| e.contains("could not reach the instance: no route"))
     );
     let odd = "TASK [a] ***\nfatal: [web]: FAILED! => {\n";
-    assert!(verdict(Some(2), odd).is_err_and(|e| e.contains("task `a` failed: fatal: [web]")));
+    assert!(
+        playbook_result(Some(2), odd).is_err_and(|e| e.contains("task `a` failed: fatal: [web]"))
+    );
 }
 
 #[test]
-fn a_failure_that_is_ignored_is_not_the_reason_of_a_later_one() {
+fn ignored_failure_is_not_reported() {
     let ignored = "TASK [a] ***\nfatal: [web]: FAILED! => {\"msg\": \"x\"}\n...ignoring\n";
-    assert_eq!(verdict(Some(0), &format!("{ignored}{RECAP}")), Ok(()));
-    assert!(verdict(Some(1), ignored).is_err_and(|e| e.ends_with("ansible-playbook exited 1")));
+    assert_eq!(
+        playbook_result(Some(0), &format!("{ignored}{RECAP}")),
+        Ok(())
+    );
+    assert!(
+        playbook_result(Some(1), ignored).is_err_and(|e| e.ends_with("ansible-playbook exited 1"))
+    );
     let wrong = "ERROR! We were unable to read it:\nSyntax Error while loading YAML.\n  did not find ','\n\n\
         The error appears to be in 'ansible/site.yaml': line 4, column 7, but may\nbe elsewhere in the file\n  x: y\n";
-    let error = verdict(Some(4), wrong).expect_err("no YAML");
+    let error = playbook_result(Some(4), wrong).expect_err("no YAML");
     assert!(
         error.contains("did not find ',' The error appears to be in 'ansible/site.yaml': line 4"),
         "{error}"
     );
     assert!(!error.contains("x: y"), "{error}");
-    assert!(verdict(None, "").is_err_and(|e| e.contains("killed")));
+    assert!(playbook_result(None, "").is_err_and(|e| e.contains("killed")));
 }
 
 #[test]
-fn a_long_message_is_cut_and_stays_on_one_line() {
+fn long_message_is_shortened_to_one_line() {
     let said = format!(
         "TASK [a] ***\nfatal: [web]: FAILED! => {{\"msg\": \"{}\"}}\n",
         "long\\n".repeat(900)
     );
-    let error = verdict(Some(2), &said).expect_err("failed");
+    let error = playbook_result(Some(2), &said).expect_err("failed");
     assert!(
-        error.chars().count() < LONGEST + 80 && !error.contains('\n') && error.ends_with('…'),
+        error.chars().count() < MAX_TASK_OUTPUT + 80
+            && !error.contains('\n')
+            && error.ends_with('…'),
         "{error}"
     );
 }
 
 #[test]
-fn the_folder_holds_the_files_the_variables_and_an_empty_configuration_unless_there_is_one() {
+fn folder_has_files_variables_and_configuration() {
     let files = ["ansible/site.yaml", "ansible/roles/web/tasks/main.yaml"];
     let content: BTreeMap<String, Vec<u8>> = files
         .iter()
@@ -134,7 +147,7 @@ fn the_folder_holds_the_files_the_variables_and_an_empty_configuration_unless_th
 }
 
 #[test]
-fn arguments_have_nothing_of_the_user_and_tasks_can_override_become() {
+fn arguments_exclude_user_data_and_allow_become_override() {
     let expected = [
         "-i",
         "inventory.json",

@@ -94,7 +94,7 @@ fn a_control_is_reported_under_its_profile_with_all_that_is_known_of_it() {
     let error = finding(
         checks::Outcome::Error,
         "",
-        "when: it can't be told whether it applies",
+        "when: the condition could not be evaluated",
     );
     let report = made(
         &[verdict("c", vec![error]), verdict("a", vec![failed])],

@@ -1,8 +1,10 @@
-//! Owns the fence around the ports that change the cloud: each change asks for the lock first, whatever step it is of.
+//! Wraps the ports that change the cloud: each change checks the lock first.
 //!
-//! Every method of [`Cloud`] is written out: a new one that changes something asks [`FencedCloud::may`] first.
+//! Every method of [`Cloud`] is written out. A new method that changes something must call
+//! [`FencedCloud::check_lock`] first.
+//!
 
-mod ladder;
+mod retirement;
 
 use std::sync::Arc;
 
@@ -19,17 +21,17 @@ use crate::ports::{
     Secret, TemporaryQuery,
 };
 
-/// A cloud that changes nothing without the lock.
+/// Cloud that changes nothing without the lock.
 pub struct FencedCloud {
-    /// The cloud.
+    /// Inner cloud.
     pub inner: Arc<dyn Cloud>,
-    /// The lock.
+    /// Lock of the run.
     pub guard: Arc<dyn Guard>,
 }
 
 impl FencedCloud {
-    /// Whether this run may change something now; `action` is what the cloud calls it.
-    async fn may(&self, action: &'static str, region: &Region) -> CloudResult<()> {
+    /// Fails unless the run holds its lock. `action` is the name of the API call.
+    async fn check_lock(&self, action: &'static str, region: &Region) -> CloudResult<()> {
         let refused = |message| CloudError {
             kind: CloudErrorKind::Fenced,
             action,
@@ -64,17 +66,17 @@ impl Cloud for FencedCloud {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Secret> {
-        self.may("CreateKeyPair", region).await?;
+        self.check_lock("CreateKeyPair", region).await?;
         self.inner.create_key_pair(region, name, tags).await
     }
 
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.may("DeleteKeyPair", region).await?;
+        self.check_lock("DeleteKeyPair", region).await?;
         self.inner.delete_key_pair(region, name).await
     }
 
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
-        self.may("CreateSecurityGroup", region).await?;
+        self.check_lock("CreateSecurityGroup", region).await?;
         self.inner.create_group(region, request).await
     }
 
@@ -88,12 +90,12 @@ impl Cloud for FencedCloud {
     }
 
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.may("DeleteSecurityGroup", region).await?;
+        self.check_lock("DeleteSecurityGroup", region).await?;
         self.inner.delete_group(region, id).await
     }
 
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
-        self.may("RunInstances", region).await?;
+        self.check_lock("RunInstances", region).await?;
         self.inner.launch(region, request).await
     }
 
@@ -106,32 +108,32 @@ impl Cloud for FencedCloud {
     }
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
-        self.may("TerminateInstances", region).await?;
+        self.check_lock("TerminateInstances", region).await?;
         self.inner.terminate(region, id).await
     }
 
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
-        self.may("CreateTags", region).await?;
+        self.check_lock("CreateTags", region).await?;
         self.inner.tag(region, ids, tags).await
     }
 
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
-        self.may("DeleteTags", region).await?;
+        self.check_lock("DeleteTags", region).await?;
         self.inner.untag(region, ids, keys).await
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
-        self.may("DeregisterImage", region).await?;
+        self.check_lock("DeregisterImage", region).await?;
         self.inner.deregister(region, ami).await
     }
 
     async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.may("DeleteSnapshot", region).await?;
+        self.check_lock("DeleteSnapshot", region).await?;
         self.inner.delete_snapshot(region, id).await
     }
 
     async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.may("DeleteVolume", region).await?;
+        self.check_lock("DeleteVolume", region).await?;
         self.inner.delete_volume(region, id).await
     }
 
@@ -148,7 +150,7 @@ impl Cloud for FencedCloud {
     }
 
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
-        self.may("CopyImage", region).await?;
+        self.check_lock("CopyImage", region).await?;
         self.inner.copy_image(region, request).await
     }
 
@@ -168,7 +170,7 @@ impl Cloud for FencedCloud {
         account: &str,
         on: bool,
     ) -> CloudResult<()> {
-        self.may("ModifyImageAttribute", region).await?;
+        self.check_lock("ModifyImageAttribute", region).await?;
         self.inner.share(region, ami, what, account, on).await
     }
 
@@ -192,21 +194,22 @@ impl Cloud for FencedCloud {
         value: &AmiId,
         tags: &Tags,
     ) -> CloudResult<()> {
-        self.may("PutParameter", region).await?;
+        self.check_lock("PutParameter", region).await?;
         self.inner.put_parameter(region, name, value, tags).await
     }
 
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.may("DeleteParameter", region).await?;
+        self.check_lock("DeleteParameter", region).await?;
         self.inner.delete_parameter(region, name).await
     }
 }
 
-/// A builder that starts nothing without the lock; what runs is ended through its cancel token when the lock is lost.
+/// Builder that starts nothing without the lock. When the lock is lost, the cancel token ends a
+/// running build.
 pub struct FencedBuilder {
-    /// The builder.
+    /// Inner builder.
     pub inner: Arc<dyn ImageBuilder>,
-    /// The lock.
+    /// Lock of the run.
     pub guard: Arc<dyn Guard>,
 }
 

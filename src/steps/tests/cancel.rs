@@ -1,22 +1,23 @@
-//! Owns the proof that a cancel at any step ends in a clean inventory and exit 130.
+//! Tests that a cancellation at any step leaves a clean inventory and exits with 130.
 
 use std::sync::Arc;
 
-use super::faults::second;
+use super::faults::second_release;
 use crate::adapters::fake::BuildMood;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Kind;
 
 #[tokio::test]
-async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
-    let start = second().await;
-    let steps = start.plan("run2", false).steps.len();
+async fn cancellation_at_any_step_leaves_complete_images() {
+    let start = second_release().await;
+    let steps = start.release_plan("run2", false).steps.len();
     let mut interrupted = 0;
     for at in 1..=steps {
-        let house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-        house.stand_guard();
-        *house.ears.cancel.lock().expect("no panic") = Some((at, house.options.interrupt.clone()));
-        let outcome = house.release("run2").await;
+        let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        setup.watch_invariants();
+        *setup.events.cancel.lock().expect("no panic") =
+            Some((at, setup.options.interrupt.clone()));
+        let outcome = setup.release("run2").await;
         assert!(outcome.interrupted);
         if outcome.scopes.values().all(ScopeEnd::is_done) {
             assert_eq!(outcome.kind(), None, "step {at}");
@@ -29,52 +30,52 @@ async fn a_cancel_at_any_step_leaves_whole_images_and_nothing_else() {
             interrupted += 1;
         }
         for (image, end) in &outcome.scopes {
-            let calm = matches!(
+            let is_allowed = matches!(
                 end,
                 ScopeEnd::Done { .. } | ScopeEnd::Cancelled { .. } | ScopeEnd::NotStarted { .. }
             );
-            assert!(calm, "step {at}: {image} {end:?}");
+            assert!(is_allowed, "step {at}: {image} {end:?}");
             assert_eq!(
-                house.latest(image, "Test") != start.latest(image, "Test"),
+                setup.latest(image, "Test") != start.latest(image, "Test"),
                 end.is_done(),
                 "step {at}: {image}"
             );
         }
-        house.assert_clean(&format!("cancelled at step {at}"));
+        setup.assert_clean(&format!("cancelled at step {at}"));
     }
     assert!(interrupted >= steps - 1, "{interrupted} of {steps}");
 }
 
 #[tokio::test]
-async fn a_cancel_within_a_build_and_within_a_check_is_no_failure() {
+async fn cancellation_within_build_or_check_is_not_a_failure() {
     for within_build in [true, false] {
-        let house = second().await;
-        house.stand_guard();
+        let setup = second_release().await;
+        setup.watch_invariants();
         if within_build {
-            house
+            setup
                 .builder
                 .moods
                 .lock()
                 .expect("no panic")
                 .insert("base".to_owned(), BuildMood::Endless);
         }
-        *house.shell.silent.lock().expect("no panic") = !within_build;
-        let token = house.options.interrupt.clone();
+        *setup.shell.silent.lock().expect("no panic") = !within_build;
+        let token = setup.options.interrupt.clone();
         let begun = async {
             if within_build {
-                house.builder.begun.notified().await
+                setup.builder.begun.notified().await
             } else {
-                house.shell.begun.notified().await
+                setup.shell.begun.notified().await
             }
             token.cancel();
         };
-        let (outcome, ()) = tokio::join!(house.release("run2"), begun);
+        let (outcome, ()) = tokio::join!(setup.release("run2"), begun);
         assert_eq!(outcome.kind(), Some(Kind::Interrupted), "{outcome:?}");
         assert!(
             matches!(outcome.scopes["base"], ScopeEnd::Cancelled { .. }),
             "{:?}",
             outcome.scopes["base"]
         );
-        house.assert_clean(if within_build { "build" } else { "check" });
+        setup.assert_clean(if within_build { "build" } else { "check" });
     }
 }

@@ -1,9 +1,9 @@
-//! Owns the proof that the doctor writes into the store what a release wrote, and touches nothing else there.
+//! Tests that the doctor restores the evidence of a release and changes no other object.
 
 use std::collections::BTreeMap;
 
-use super::House;
-use super::life::{Deed, on, start};
+use super::TestEnv;
+use super::lifecycle::{Operation, on_day, two_accounts};
 use crate::evidence::{keys, manifest};
 use crate::model::{Manifest, StoreInventory};
 use crate::plan::step::{Action, Plan};
@@ -11,39 +11,39 @@ use crate::plan::{doctor, release};
 
 type Objects = BTreeMap<String, Vec<u8>>;
 
-fn objects(house: &House) -> Objects {
-    house.store.objects.lock().expect("no panic").clone()
+fn objects(setup: &TestEnv) -> Objects {
+    setup.store.objects.lock().expect("no panic").clone()
 }
 
-/// A house where everything is released, with its store as it should be.
-async fn released() -> House {
-    let house = House::new();
+/// Returns an environment in which all images are released and the store is complete.
+async fn released_setup() -> TestEnv {
+    let setup = TestEnv::new();
     let request = release::Request {
         images: Vec::new(),
         force: false,
         run: "r1".into(),
     };
-    let outcome = house
-        .act(&release::plan(&house.catalog, &house.facts(), &request))
+    let outcome = setup
+        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
         .await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
-    house
+    setup
         .store
         .objects
         .lock()
         .expect("no panic")
         .insert(keys::report(&"acme".into(), &"r1".into()), b"{}".to_vec());
-    house
+    setup
 }
 
-/// What the doctor would do, with what the run directory has of what is missing.
-fn plan(house: &House, found: &Objects) -> Plan {
-    let held = objects(house);
+/// Returns the doctor's plan. `found` are the missing objects that the run directory has.
+fn doctor_plan(setup: &TestEnv, found: &Objects) -> Plan {
+    let held = objects(setup);
     let recipe = |(key, bytes): (&String, &Vec<u8>)| Some((key.clone(), manifest::read(bytes)?));
     let text = |(key, bytes): (&String, &Vec<u8>)| {
         (key.clone(), String::from_utf8_lossy(bytes).into_owned())
     };
-    let mut inventory = house.facts();
+    let mut inventory = setup.inventory();
     inventory.evidence.store = Some(StoreInventory {
         location: "memory".to_owned(),
         unread: None,
@@ -55,35 +55,35 @@ fn plan(house: &House, found: &Objects) -> Plan {
             .map(text)
             .collect(),
     });
-    doctor::plan(&house.catalog, &inventory, "d1".into()).1
+    doctor::plan(&setup.catalog, &inventory, "d1".into()).1
 }
 
 #[tokio::test]
-async fn what_a_release_wrote_is_written_again_and_nothing_else() {
-    let house = released().await;
-    let whole = objects(&house);
-    let evidence: Vec<&String> = whole
+async fn doctor_restores_release_evidence_only() {
+    let setup = released_setup().await;
+    let complete = objects(&setup);
+    let evidence: Vec<&String> = complete
         .keys()
         .filter(|k| k.starts_with("acme/images/"))
         .collect();
     assert!(
         evidence.len() >= 8,
-        "a recipe and facts of four images: {evidence:?}"
+        "manifest and facts of four images: {evidence:?}"
     );
     assert!(
-        plan(&house, &whole).steps.is_empty(),
-        "a whole store needs nothing"
+        doctor_plan(&setup, &complete).steps.is_empty(),
+        "a complete store needs no repair"
     );
-    house.store.objects.lock().expect("no panic").clear();
-    let outcome = house.act(&plan(&house, &whole)).await;
+    setup.store.objects.lock().expect("no panic").clear();
+    let outcome = setup.execute(&doctor_plan(&setup, &complete)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
-    let again = objects(&house);
-    assert_eq!(again.len(), evidence.len() + 1, "{:?}", again.keys());
-    for (key, bytes) in &again {
+    let restored = objects(&setup);
+    assert_eq!(restored.len(), evidence.len() + 1, "{:?}", restored.keys());
+    for (key, bytes) in &restored {
         match manifest::read(bytes) {
-            // Why it was built is written nowhere else.
+            // The reasons of a build are stored only in its manifest.
             Some(made) => {
-                let wanted = manifest::read(&whole[key]).expect("a recipe");
+                let wanted = manifest::read(&complete[key]).expect("a recipe");
                 assert_eq!(
                     made,
                     Manifest {
@@ -93,26 +93,26 @@ async fn what_a_release_wrote_is_written_again_and_nothing_else() {
                     "{key}"
                 );
             }
-            None => assert_eq!(bytes, &whole[key], "{key}"),
+            None => assert_eq!(bytes, &complete[key], "{key}"),
         }
     }
-    assert!(plan(&house, &whole).steps.is_empty());
+    assert!(doctor_plan(&setup, &complete).steps.is_empty());
 }
 
 #[tokio::test]
-async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
-    let house = released().await;
-    let before = objects(&house);
-    let mut one = plan(&house, &before);
-    house
+async fn repair_rejects_keys_outside_evidence() {
+    let setup = released_setup().await;
+    let before = objects(&setup);
+    let mut repair = doctor_plan(&setup, &before);
+    setup
         .store
         .objects
         .lock()
         .expect("no panic")
         .retain(|key, _| !key.ends_with("base/x86_64/20261122.1/recipe.json"));
-    let real = plan(&house, &before);
+    let real = doctor_plan(&setup, &before);
     assert_eq!(real.steps.len(), 1);
-    let left = objects(&house);
+    let left = objects(&setup);
     for key in [
         "acme/locks/Test/000001.json",
         "acme/runs/r1/journal/000001.json",
@@ -127,43 +127,45 @@ async fn a_lock_a_journal_and_what_is_another_catalogs_are_nobodys_to_mend() {
                 text: "x".into(),
             },
         ] {
-            one.steps = real.steps.clone();
-            one.steps[0].action = action;
-            assert!(house.act(&one).await.kind().is_some(), "{key}");
-            assert_eq!(objects(&house), left, "{key}");
+            repair.steps = real.steps.clone();
+            repair.steps[0].action = action;
+            assert!(setup.execute(&repair).await.kind().is_some(), "{key}");
+            assert_eq!(objects(&setup), left, "{key}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_promotion_to_other_places_leaves_the_evidence_of_the_release_alone() {
-    let house = on(&start(), 22);
+async fn promotion_to_other_locations_keeps_release_evidence() {
+    let setup = on_day(&two_accounts(), 22);
     let request = release::Request {
         images: vec!["base".into()],
         force: false,
         run: "r1".into(),
     };
     assert_eq!(
-        house
-            .act(&release::plan(&house.catalog, &house.facts(), &request))
+        setup
+            .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
             .await
             .kind(),
         None
     );
-    let evidence = |house: &House| {
+    let evidence = |setup: &TestEnv| {
         let kept = |key: &&String| key.starts_with("acme/images/");
-        objects(house)
+        objects(setup)
             .keys()
             .filter(kept)
             .cloned()
             .collect::<Vec<_>>()
     };
-    assert!(evidence(&house).len() >= 2);
-    let promoted = Deed::Promote(&["base"]).done(&house, 23).await;
-    assert!(promoted.cloud.elsewhere().len() >= 3, "it was copied");
+    assert!(evidence(&setup).len() >= 2);
+    let promoted = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    assert!(promoted.cloud.elsewhere().len() >= 3, "the AMI was copied");
     assert_eq!(
         evidence(&promoted),
         Vec::<String>::new(),
-        "the store of that run was empty before"
+        "the promotion wrote no evidence"
     );
 }

@@ -1,22 +1,23 @@
-//! Owns the proof that a release survives an error at every single call, before its effect and after it.
+//! Tests that a release survives an error at every single call, before and after its effect.
 
 use std::sync::Arc;
 
-use super::{House, IMAGES, catalog, latest, test_env};
+use super::{IMAGES, TestEnv, catalog, latest, test_env};
 use crate::adapters::fake::{BuildMood, Call, FakeCloudState, Fault, When};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::Record;
 
-/// A first version of everything is released; the next run finds a changed base image and so builds all four.
-pub(super) async fn second() -> House {
-    let first = House::new();
-    first.stand_guard();
+/// Returns an environment with a released version of all images and a changed base, so that the
+/// next run builds all four.
+pub(super) async fn second_release() -> TestEnv {
+    let first = TestEnv::new();
+    first.watch_invariants();
     let outcome = first.release("run1").await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     first.assert_clean("first release");
-    first.next(
+    first.next_run(
         catalog(&[(
             "base",
             "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
@@ -25,16 +26,21 @@ pub(super) async fn second() -> House {
     )
 }
 
-/// A call that only looks has no effect to fail after.
-fn moments(call: &Call) -> impl Iterator<Item = When> {
+/// Returns the fault timings of a call. A read has no effect to fail after.
+fn fault_timings(call: &Call) -> impl Iterator<Item = When> {
     [When::Before]
         .into_iter()
         .chain(call.changes.then_some(When::After))
 }
 
-/// Each image is where its end says that it is.
-fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, context: &str) {
-    house.cloud.state(|now| {
+/// Asserts that the state of each image matches the end of its scope.
+fn assert_state_matches_outcome(
+    before: &FakeCloudState,
+    setup: &TestEnv,
+    outcome: &Outcome,
+    context: &str,
+) {
+    setup.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
             let versions = Record::all(&own, &"acme".into())
@@ -48,7 +54,7 @@ fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, co
             assert_eq!(
                 new.0.as_deref(),
                 new.1.as_ref().map(|a| a.as_str()),
-                "{context}: {image}'s pointer and tags differ"
+                "{context}: pointer and tags of {image} differ"
             );
             match &outcome.scopes[image] {
                 ScopeEnd::Done { .. } => assert!(
@@ -56,7 +62,7 @@ fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, co
                     "{context}: {image} is done but {new:?}"
                 ),
                 ScopeEnd::Stuck { .. } => {
-                    panic!("{context}: one error must not leave anything: {outcome:?}")
+                    panic!("{context}: one error must be undone completely: {outcome:?}")
                 }
                 _ => assert!(
                     new == old && versions == 1,
@@ -70,14 +76,14 @@ fn assert_truthful(before: &FakeCloudState, house: &House, outcome: &Outcome, co
 }
 
 #[tokio::test]
-async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
-    let start = second().await;
+async fn error_at_any_call_keeps_previous_version() {
+    let start = second_release().await;
     let calls = {
-        let clean = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-        clean.stand_guard();
+        let clean = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        clean.watch_invariants();
         let outcome = clean.release("run2").await;
         assert_eq!(outcome.kind(), None, "{outcome:?}");
-        assert_truthful(
+        assert_state_matches_outcome(
             &start.cloud.state(|w| w.clone()),
             &clean,
             &outcome,
@@ -87,51 +93,51 @@ async fn an_error_at_any_call_leaves_the_old_in_place_and_nothing_else() {
         clean.cloud.calls()
     };
     assert!(calls.len() > 100, "{}", calls.len());
-    // Every call of the first image, and every third of the others, which make the same calls.
+    // Tries every call of the first image and every third of the others, which make the same calls.
     let tried = calls
         .iter()
         .enumerate()
         .filter(|(index, _)| *index < calls.len() / 4 || index % 3 == 0);
     for (index, call) in tried {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.release("run2").await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.release("run2").await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            assert_truthful(
+            assert_state_matches_outcome(
                 &start.cloud.state(|w| w.clone()),
-                &house,
+                &setup,
                 &outcome,
                 &context,
             );
-            house.assert_clean(&context);
+            setup.assert_clean(&context);
         }
     }
 }
 
 #[tokio::test]
-async fn on_failure_decides_about_the_others() {
+async fn on_failure_option_controls_other_scopes() {
     for (on_failure, z_done) in [(OnFailure::Stop, false), (OnFailure::Continue, true)] {
-        let mut house = second().await;
-        house.options.on_failure = on_failure;
-        house
+        let mut setup = second_release().await;
+        setup.options.on_failure = on_failure;
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("a".to_owned(), BuildMood::Fails);
-        let outcome = house.release("run2").await;
+        let outcome = setup.release("run2").await;
         let done: Vec<&str> = outcome
             .scopes
             .iter()
@@ -148,49 +154,49 @@ async fn on_failure_decides_about_the_others() {
             matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done)
         );
         assert_eq!(outcome.kind(), Some(Kind::StepFailed));
-        house.assert_clean("a fails");
+        setup.assert_clean("a fails");
     }
 }
 
 #[tokio::test]
-async fn a_failed_build_leaves_nothing_whatever_packer_left() {
+async fn failed_build_leaves_no_resources() {
     for mood in [
         BuildMood::Fails,
         BuildMood::FailsLate,
         BuildMood::FailsPending,
         BuildMood::Killed,
     ] {
-        let house = second().await;
-        let before = house.cloud.state(|w| w.clone());
-        house.stand_guard();
-        house
+        let setup = second_release().await;
+        let before = setup.cloud.state(|w| w.clone());
+        setup.watch_invariants();
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("base".to_owned(), mood);
-        let outcome = house.release("run2").await;
+        let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
             Some(Kind::StepFailed),
             "{mood:?}: {outcome:?}"
         );
-        assert_truthful(&before, &house, &outcome, &format!("{mood:?}"));
-        house.assert_clean(&format!("{mood:?}"));
+        assert_state_matches_outcome(&before, &setup, &outcome, &format!("{mood:?}"));
+        setup.assert_clean(&format!("{mood:?}"));
     }
 }
 
 #[tokio::test]
-async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_version() {
-    let start = second().await;
+async fn failed_boot_check_exits_3_without_new_version() {
+    let start = second_release().await;
     let strict = catalog(&[(
         "z",
         "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n",
     )]);
-    let house = start.next(strict, "2026-11-23T12:00:00Z");
-    let before = house.cloud.state(|w| w.clone());
-    house.stand_guard();
-    let outcome = house.release("run2").await;
+    let setup = start.next_run(strict, "2026-11-23T12:00:00Z");
+    let before = setup.cloud.state(|w| w.clone());
+    setup.watch_invariants();
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
     let ScopeEnd::Failed { error, hints, .. } = &outcome.scopes["z"] else {
         panic!("{outcome:?}")
@@ -200,45 +206,45 @@ async fn a_failed_boot_check_is_exit_3_with_expected_and_actual_and_no_new_versi
         hints.iter().any(|h| h.contains("checks-boot.json")),
         "{hints:?}"
     );
-    house.assert_clean("check fails");
-    assert_eq!(latest(&before, "z", &test_env()), house.latest("z", "Test"));
+    setup.assert_clean("check fails");
+    assert_eq!(latest(&before, "z", &test_env()), setup.latest("z", "Test"));
 }
 
 #[tokio::test]
-async fn a_machine_that_lets_nobody_in_fails_the_step() {
-    let house = second().await;
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.release("run2").await;
+async fn unreachable_instance_fails_the_step() {
+    let setup = second_release().await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
-    house.assert_clean("deaf");
+    setup.assert_clean("deaf");
 }
 
 #[tokio::test]
-async fn a_promotion_that_fails_at_any_call_changes_nothing() {
-    let start = second().await;
-    let counted = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+async fn failed_promotion_changes_nothing() {
+    let start = second_release().await;
+    let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     assert_eq!(counted.promote("run3", "base").await.kind(), None);
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            let before = house.cloud.state(|w| w.clone());
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.promote("run3", "base").await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+            let before = setup.cloud.state(|w| w.clone());
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.promote("run3", "base").await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            house.assert_clean(&context);
-            house.cloud.state(|now| {
+            setup.assert_clean(&context);
+            setup.cloud.state(|now| {
                 assert_eq!(now.images, before.images, "{context}");
                 assert_eq!(now.parameters, before.parameters, "{context}");
             });
@@ -247,53 +253,53 @@ async fn a_promotion_that_fails_at_any_call_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
-    let start = second().await;
+async fn failed_prune_never_changes_kept_amis() {
+    let start = second_release().await;
     assert_eq!(start.release("run2").await.kind(), None);
-    let counted = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+    let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
     let outcome = counted.prune("run3", 1).await;
     assert_eq!(
         (outcome.kind(), outcome.scopes.len()),
         (None, 4),
-        "the four old versions go: {outcome:?}"
+        "the four old versions are pruned: {outcome:?}"
     );
     let calls = counted.cloud.calls();
     for (index, call) in calls.iter().enumerate() {
-        for when in moments(call) {
+        for when in fault_timings(call) {
             let context = format!(
                 "{when:?} call {} ({} {})",
                 index + 1,
                 call.action,
                 call.about
             );
-            let house = start.next(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            house.stand_guard();
-            house.cloud.fail(Fault::call(index + 1, when));
-            let outcome = house.prune("run3", 1).await;
+            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(index + 1, when));
+            let outcome = setup.prune("run3", 1).await;
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            house.assert_clean(&context);
+            setup.assert_clean(&context);
             for (image, _) in IMAGES {
                 assert_eq!(
-                    house.latest(image, "Test"),
+                    setup.latest(image, "Test"),
                     start.latest(image, "Test"),
                     "{context}"
                 );
             }
             for (scope, end) in &outcome.scopes {
-                let there = house
+                let there = setup
                     .cloud
                     .state(|w| w.images.contains_key(&scope.as_str().into()));
                 assert!(
                     !end.is_done() || !there,
-                    "{context}: {scope} is said to be gone"
+                    "{context}: {scope} is reported as deregistered"
                 );
-                // What failed on the way is as it was, if it is still there.
+                // An AMI whose retirement failed is unchanged, if it still exists.
                 let id = scope.as_str().into();
-                let (now, then) = [&house, &start]
+                let (now, then) = [&setup, &start]
                     .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
                     .into();
                 assert!(
@@ -306,24 +312,24 @@ async fn a_prune_that_fails_at_any_call_never_touches_what_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_while_others_run_side_by_side_leaves_nothing_either() {
-    let start = second().await;
+async fn error_with_parallel_scopes_leaves_no_resources() {
+    let start = second_release().await;
     for nth in (1..100).step_by(9) {
         for on_failure in [OnFailure::Stop, OnFailure::Continue] {
-            let mut house = start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-            (house.options.jobs, house.options.on_failure) = (4, on_failure);
-            let before = house.cloud.state(|w| w.clone());
-            house.stand_guard();
-            house.cloud.fail(Fault::call(nth, When::After));
-            let outcome = house.release("run2").await;
+            let mut setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+            (setup.options.jobs, setup.options.on_failure) = (4, on_failure);
+            let before = setup.cloud.state(|w| w.clone());
+            setup.watch_invariants();
+            setup.cloud.fail(Fault::call(nth, When::After));
+            let outcome = setup.release("run2").await;
             let context = format!("call {nth} {on_failure:?}");
             assert_eq!(
                 outcome.kind(),
                 Some(Kind::StepFailed),
                 "{context}: {outcome:?}"
             );
-            assert_truthful(&before, &house, &outcome, &context);
-            house.assert_clean(&context);
+            assert_state_matches_outcome(&before, &setup, &outcome, &context);
+            setup.assert_clean(&context);
         }
     }
 }

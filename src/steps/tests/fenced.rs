@@ -1,4 +1,4 @@
-//! Owns the proof that a run that lost its lock changes nothing any more, whatever it was doing.
+//! Tests that a run that lost its lock makes no further change.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,73 +6,73 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::House;
-use super::faults::second;
+use super::TestEnv;
+use super::faults::second_release;
 use crate::adapters::fake::{BuildMood, FakeClock, FakeCloudState};
 use crate::engine::Engine;
-use crate::engine::fence::{Fenced, Guard};
+use crate::engine::fence::{FencedEffects, Guard};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
 use crate::steps::fence::{FencedBuilder, FencedCloud};
 
-/// A lock that is lost at the n-th look, with the inventory as it is then.
-struct Until {
-    house: Arc<House>,
-    looks: AtomicUsize,
-    last: usize,
-    then: Mutex<Option<FakeCloudState>>,
+/// Lock that is lost at the n-th check, with the cloud state at that time.
+struct ExpiringGuard {
+    setup: Arc<TestEnv>,
+    checks: AtomicUsize,
+    limit: usize,
+    state_at_loss: Mutex<Option<FakeCloudState>>,
     lost: CancellationToken,
 }
 
-impl Until {
+impl ExpiringGuard {
     fn lose(&self) {
-        self.then
+        self.state_at_loss
             .lock()
             .expect("no panic")
-            .get_or_insert_with(|| self.house.cloud.state(|w| w.clone()));
+            .get_or_insert_with(|| self.setup.cloud.state(|w| w.clone()));
         self.lost.cancel();
     }
 }
 
 #[async_trait]
-impl Guard for Until {
+impl Guard for ExpiringGuard {
     async fn check(&self) -> Result<(), String> {
-        if self.looks.fetch_add(1, Ordering::SeqCst) >= self.last {
+        if self.checks.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.lose();
         }
-        self.lost().map_or(Ok(()), Err)
+        self.lock_loss().map_or(Ok(()), Err)
     }
 
-    fn lost(&self) -> Option<String> {
+    fn lock_loss(&self) -> Option<String> {
         self.lost
             .is_cancelled()
             .then(|| "the lock of Test is lost: taken over by run9".to_owned())
     }
 
-    async fn until_lost(&self) {
+    async fn wait_for_lock_loss(&self) {
         self.lost.cancelled().await;
     }
 }
 
-fn until(house: &Arc<House>, last: usize) -> Arc<Until> {
-    let (house, lost) = (Arc::clone(house), CancellationToken::new());
-    Arc::new(Until {
-        house,
-        looks: AtomicUsize::new(0),
-        last,
-        then: Mutex::default(),
+fn guard_lost_after(setup: &Arc<TestEnv>, limit: usize) -> Arc<ExpiringGuard> {
+    let (setup, lost) = (Arc::clone(setup), CancellationToken::new());
+    Arc::new(ExpiringGuard {
+        setup,
+        checks: AtomicUsize::new(0),
+        limit,
+        state_at_loss: Mutex::default(),
         lost,
     })
 }
 
-async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
-    let mut steps = house.steps(&plan.run);
+async fn execute(setup: &TestEnv, plan: &Plan, guard: &Arc<ExpiringGuard>) -> Outcome {
+    let mut steps = setup.steps(&plan.run);
     let guard: Arc<dyn Guard> = Arc::clone(guard) as _;
     let (cloud, builder): (Arc<dyn Cloud>, Arc<dyn ImageBuilder>) = (
-        Arc::clone(&house.cloud) as _,
-        Arc::clone(&house.builder) as _,
+        Arc::clone(&setup.cloud) as _,
+        Arc::clone(&setup.builder) as _,
     );
     steps.cloud = Arc::new(FencedCloud {
         inner: cloud,
@@ -83,19 +83,19 @@ async fn act(house: &House, plan: &Plan, guard: &Arc<Until>) -> Outcome {
         guard: Arc::clone(&guard),
     });
     let engine = Engine {
-        effects: Arc::new(Fenced {
+        effects: Arc::new(FencedEffects {
             inner: steps,
             guard,
         }),
-        journal: Arc::clone(&house.journal) as _,
-        clock: Arc::new(FakeClock(Mutex::new(house.now))),
-        listener: Arc::clone(&house.ears) as _,
+        journal: Arc::clone(&setup.journal) as _,
+        clock: Arc::new(FakeClock(Mutex::new(setup.now))),
+        events: Arc::clone(&setup.events) as _,
     };
-    engine.run(plan, &house.options).await
+    engine.run(plan, &setup.options).await
 }
 
-/// What a look can show, apart from instances on their way.
-fn lasting(mut inventory: FakeCloudState) -> FakeCloudState {
+/// Returns the state with pending instances as running.
+fn lasting_state(mut inventory: FakeCloudState) -> FakeCloudState {
     inventory
         .instances
         .values_mut()
@@ -103,74 +103,79 @@ fn lasting(mut inventory: FakeCloudState) -> FakeCloudState {
     inventory
 }
 
-fn changes(house: &House) -> usize {
-    house.cloud.calls().iter().filter(|c| c.changes).count()
+fn changes(setup: &TestEnv) -> usize {
+    setup.cloud.calls().iter().filter(|c| c.changes).count()
 }
 
 #[tokio::test]
-async fn whenever_the_lock_is_lost_nothing_changes_afterwards_and_the_report_says_what_is_left() {
+async fn lost_lock_stops_all_changes_and_is_reported() {
     let mut ends = 0;
-    let start = second().await;
-    for last in 0.. {
-        let house = Arc::new(start.next(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
-        let mut plan = house.plan("run2", true);
+    let start = second_release().await;
+    for limit in 0.. {
+        let setup = Arc::new(start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
+        let mut plan = setup.release_plan("run2", true);
         plan.steps.retain(|step| step.scope == "base");
-        let guard = until(&house, last);
-        let outcome = act(&house, &plan, &guard).await;
-        let Some(then) = guard.then.lock().expect("no panic").clone() else {
+        let guard = guard_lost_after(&setup, limit);
+        let outcome = execute(&setup, &plan, &guard).await;
+        let Some(state_at_loss) = guard.state_at_loss.lock().expect("no panic").clone() else {
             assert_eq!(outcome.kind(), None, "{outcome:?}");
-            ends = last;
+            ends = limit;
             break;
         };
-        assert_eq!(outcome.kind(), Some(Kind::Refused), "{last}: {outcome:?}");
+        assert_eq!(outcome.kind(), Some(Kind::Refused), "{limit}: {outcome:?}");
         assert_eq!(
-            house.cloud.state(|w| lasting(w.clone())),
-            lasting(then),
-            "{last}"
+            setup.cloud.state(|w| lasting_state(w.clone())),
+            lasting_state(state_at_loss),
+            "{limit}"
         );
-        let told = outcome.scopes.values().any(|end| match end {
+        let reported = outcome.scopes.values().any(|end| match end {
             ScopeEnd::Failed { error, .. } => error.contains("taken over by run9"),
             _ => false,
         });
-        assert!(told, "{last}: {outcome:?}");
+        assert!(reported, "{limit}: {outcome:?}");
     }
     assert!(
         ends > 20,
-        "a release looks at its lock before each change: {ends}"
+        "a release checks its lock before each change: {ends}"
     );
 }
 
 #[tokio::test]
-async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
-    let house = Arc::new(second().await);
-    house
+async fn undo_stops_when_lock_is_lost() {
+    let setup = Arc::new(second_release().await);
+    setup
         .builder
         .moods
         .lock()
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::FailsLate);
-    let plan = house.plan("run2", true);
-    let probe = until(&house, usize::MAX);
+    let plan = setup.release_plan("run2", true);
+    let probe = guard_lost_after(&setup, usize::MAX);
     assert_eq!(
-        act(&house, &plan, &probe).await.kind(),
+        execute(&setup, &plan, &probe).await.kind(),
         Some(Kind::StepFailed)
     );
-    let looks = probe.looks.load(Ordering::SeqCst);
-    for last in looks - 4..looks {
-        let house = Arc::new(second().await);
-        house
+    let checks = probe.checks.load(Ordering::SeqCst);
+    for limit in checks - 4..checks {
+        let setup = Arc::new(second_release().await);
+        setup
             .builder
             .moods
             .lock()
             .expect("no panic")
             .insert("base".to_owned(), BuildMood::FailsLate);
-        let guard = until(&house, last);
-        let outcome = act(&house, &house.plan("run2", true), &guard).await;
-        let then = guard.then.lock().expect("no panic").clone().expect("lost");
+        let guard = guard_lost_after(&setup, limit);
+        let outcome = execute(&setup, &setup.release_plan("run2", true), &guard).await;
+        let state_at_loss = guard
+            .state_at_loss
+            .lock()
+            .expect("no panic")
+            .clone()
+            .expect("lost");
         assert_eq!(
-            house.cloud.state(|w| lasting(w.clone())),
-            lasting(then),
-            "{last}"
+            setup.cloud.state(|w| lasting_state(w.clone())),
+            lasting_state(state_at_loss),
+            "{limit}"
         );
         let ScopeEnd::Failed {
             kind, hints, error, ..
@@ -178,7 +183,7 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         else {
             panic!("{outcome:?}")
         };
-        assert_eq!(*kind, Kind::Refused, "{last}: {outcome:?}");
+        assert_eq!(*kind, Kind::Refused, "{limit}: {outcome:?}");
         assert!(
             error.contains("it broke") && error.contains("run9"),
             "{error}"
@@ -186,40 +191,40 @@ async fn an_undo_stops_when_the_lock_is_lost_on_the_way_back() {
         assert!(
             hints
                 .iter()
-                .any(|h| h.contains("not taken back") && h.contains("base/key")),
+                .any(|h| h.contains("not undone") && h.contains("base/key")),
             "{hints:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_running_build_is_ended_when_the_lock_is_lost() {
-    let house = Arc::new(second().await);
-    house
+async fn lost_lock_ends_running_build() {
+    let setup = Arc::new(second_release().await);
+    setup
         .builder
         .moods
         .lock()
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::Endless);
-    let plan = house.plan("run2", true);
-    let guard = until(&house, usize::MAX);
-    let before = changes(&house);
-    let (running, losing) = tokio::join!(act(&house, &plan, &guard), async {
-        house.builder.begun.notified().await;
+    let plan = setup.release_plan("run2", true);
+    let guard = guard_lost_after(&setup, usize::MAX);
+    let before = changes(&setup);
+    let (running, losing) = tokio::join!(execute(&setup, &plan, &guard), async {
+        setup.builder.begun.notified().await;
         guard.lose();
-        changes(&house)
+        changes(&setup)
     });
-    assert!(losing > before, "there was a key pair and a group by then");
+    assert!(losing > before, "a key pair and a group exist by then");
     assert_eq!(running.kind(), Some(Kind::Refused), "{running:?}");
     assert_eq!(
-        changes(&house),
+        changes(&setup),
         losing,
-        "nothing is taken back without the lock"
+        "nothing is undone without the lock"
     );
     assert!(
-        house
+        setup
             .cloud
             .state(|w| w.instances.values().all(|i| i.status == "terminated")),
-        "but Packer cleans up"
+        "Packer terminates its instance"
     );
 }

@@ -1,20 +1,20 @@
-//! Owns the tests of whole runs on the fakes: a small organisation's catalog, its cloud, and what must always hold.
+//! Tests complete runs on the fakes: a small catalog, its cloud, and the invariants.
 
-mod again;
 mod cancel;
 mod evidence;
 mod faults;
 mod fenced;
-mod forty_nights;
-mod guard;
-mod ladder;
-mod life;
+mod forty_day_simulation;
+mod idempotence;
+mod invariants;
+mod killed_retirement;
+mod lifecycle;
+mod polling;
+mod retirement;
+mod sequences;
 mod stuck;
 mod sweep;
-mod visits;
-mod waits;
-mod way_killed;
-mod way_out;
+mod transitions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ use crate::adapters::fake::{
     MemoryStore, MemoryWorkspace,
 };
 use crate::catalog::{Catalog, OnFailure, load};
-use crate::engine::event::{Event, Listener};
+use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::Outcome;
 use crate::engine::{Engine, Options, journal};
 use crate::lifecycle::{Record, tags};
@@ -37,9 +37,9 @@ use crate::model::{
     Region, RunId, State, Tags, Timestamp,
 };
 use crate::plan::{Plan, promote, prune, release};
-use guard::{foreign, guard, latest};
+use invariants::{foreign_tags, latest, violation};
 
-/// Lineage base <- a <- b and base <- z.
+/// Image files. Lineage: base <- a <- b and base <- z.
 const IMAGES: [(&str, &str); 4] = [
     (
         "base",
@@ -50,17 +50,17 @@ const IMAGES: [(&str, &str); 4] = [
     ("z", "parent: base\n"),
 ];
 
-/// A catalog with these image files instead of, or beside, those above.
+/// Returns a catalog with the image files above; `changed` adds or replaces files.
 fn catalog(changed: &[(&str, &str)]) -> Arc<Catalog> {
-    // One run goes the whole way out; what waiting does has tests of its own.
-    let at_once = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
+    // One prune runs all retirement stages. Other tests cover the waiting times.
+    let without_waits = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
     catalog_with(
-        &format!("name: acme\nregions: [eu-west-1]\n{at_once}\n"),
+        &format!("name: acme\nregions: [eu-west-1]\n{without_waits}\n"),
         changed,
     )
 }
 
-/// The same with other settings.
+/// Returns a catalog with these settings and image files.
 fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
     let mut files: BTreeMap<String, Vec<u8>> = assets::shipped_paths()
         .into_iter()
@@ -75,15 +75,15 @@ fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
     Arc::new(catalog.expect("a sound catalog"))
 }
 
-/// Hears everything, and may cancel at the n-th step that starts.
+/// Records all events, and can cancel a run at the n-th started step.
 #[derive(Default)]
-struct Ears {
+struct EventRecorder {
     events: Mutex<Vec<Event>>,
     cancel: Mutex<Option<(usize, CancellationToken)>>,
 }
 
-impl Listener for Ears {
-    fn hear(&self, event: &Event) {
+impl EventSink for EventRecorder {
+    fn on_event(&self, event: &Event) {
         let mut events = self.events.lock().expect("no panic");
         events.push(event.clone());
         let started = events
@@ -98,11 +98,11 @@ impl Listener for Ears {
     }
 }
 
-/// Another account that environments may name.
+/// Second account, which environments may name.
 const OTHER: &str = "222222222222";
 
-/// One run's surroundings.
-struct House {
+/// Surroundings of one run: catalog, cloud, tools and clock.
+struct TestEnv {
     catalog: Arc<Catalog>,
     cloud: Arc<FakeCloud>,
     builder: Arc<FakeBuilder>,
@@ -110,7 +110,7 @@ struct House {
     store: Arc<MemoryStore>,
     journal: Arc<MemoryJournal>,
     shell: Arc<LocalShell>,
-    ears: Arc<Ears>,
+    events: Arc<EventRecorder>,
     now: Timestamp,
     options: Options,
 }
@@ -123,15 +123,16 @@ fn test_env() -> EnvName {
     EnvName::from("Test")
 }
 
-impl House {
-    /// A cloud with the vendor's AMI, another catalog's AMI, and a copy made by hand.
+impl TestEnv {
+    /// Returns an environment with the AMI of a vendor, an AMI of another catalog, and a manual
+    /// copy.
     fn new() -> Self {
-        let house = Self::over(
+        let setup = Self::with_state(
             FakeCloudState::default(),
             catalog(&[]),
             "2026-11-22T12:00:00Z",
         );
-        house.cloud.state(|state| {
+        setup.cloud.state(|state| {
             state.register(
                 &region(),
                 "debian-12-amd64-20261101",
@@ -142,16 +143,16 @@ impl House {
                 &region(),
                 "other/base/x86_64/20261101.1-x",
                 ACCOUNT,
-                &foreign("other"),
+                &foreign_tags("other"),
             );
-            state.register(&region(), "copy of base", ACCOUNT, &foreign("acme"));
+            state.register(&region(), "copy of base", ACCOUNT, &foreign_tags("acme"));
         });
-        house
+        setup
     }
 
-    fn over(inventory: FakeCloudState, catalog: Arc<Catalog>, now: &str) -> Self {
+    fn with_state(state: FakeCloudState, catalog: Arc<Catalog>, now: &str) -> Self {
         let cloud = Arc::new(FakeCloud::default());
-        cloud.state(|w| *w = inventory);
+        cloud.state(|w| *w = state);
         let workspace = Arc::new(MemoryWorkspace::default());
         let builder = Arc::new(FakeBuilder::new(Arc::clone(&cloud), Arc::clone(&workspace)));
         let options = Options {
@@ -160,7 +161,7 @@ impl House {
             keep_failed: false,
             interrupt: CancellationToken::new(),
         };
-        let (store, journal, shell, ears) = (
+        let (store, journal, shell, events) = (
             Arc::default(),
             Arc::default(),
             Arc::default(),
@@ -175,23 +176,23 @@ impl House {
             store,
             journal,
             shell,
-            ears,
+            events,
             now,
             options,
         }
     }
 
-    /// The same inventory in the next run, with everything else fresh.
-    fn next(&self, catalog: Arc<Catalog>, now: &str) -> Self {
-        let next = Self::over(self.cloud.state(|w| w.clone()), catalog, now);
+    /// Returns the environment of the next run: the same cloud, everything else new.
+    fn next_run(&self, catalog: Arc<Catalog>, now: &str) -> Self {
+        let next = Self::with_state(self.cloud.state(|w| w.clone()), catalog, now);
         for ((account, region), inventory) in self.cloud.elsewhere() {
             next.cloud.open(&account, &region, inventory);
         }
         next
     }
 
-    /// What gathering would answer.
-    fn facts(&self) -> Inventory {
+    /// Returns the inventory that a command would load.
+    fn inventory(&self) -> Inventory {
         let (images, vendor) = self.cloud.state(|w| {
             let images = w
                 .own()
@@ -275,63 +276,63 @@ impl House {
         }
     }
 
-    async fn act(&self, plan: &Plan) -> Outcome {
+    async fn execute(&self, plan: &Plan) -> Outcome {
         let engine = Engine {
             effects: Arc::new(self.steps(&plan.run)),
             journal: Arc::clone(&self.journal) as _,
             clock: Arc::new(FakeClock(Mutex::new(self.now))),
-            listener: Arc::clone(&self.ears) as _,
+            events: Arc::clone(&self.events) as _,
         };
         engine.run(plan, &self.options).await
     }
 
-    fn plan(&self, run: &str, force: bool) -> Plan {
+    fn release_plan(&self, run: &str, force: bool) -> Plan {
         let request = release::Request {
             images: Vec::new(),
             force,
             run: RunId::from(run),
         };
-        release::plan(&self.catalog, &self.facts(), &request)
+        release::plan(&self.catalog, &self.inventory(), &request)
     }
 
     async fn release(&self, run: &str) -> Outcome {
-        self.act(&self.plan(run, false)).await
+        self.execute(&self.release_plan(run, false)).await
     }
 
     async fn promote(&self, run: &str, image: &str) -> Outcome {
         let plan = promote::plan(
             &self.catalog,
-            &self.facts(),
+            &self.inventory(),
             &[ImageName::from(image)],
             &"Prod".into(),
             RunId::from(run),
         );
         assert_eq!(plan.steps.len(), 2, "{:?}", plan.decisions);
-        self.act(&plan).await
+        self.execute(&plan).await
     }
 
     async fn prune(&self, run: &str, keep: u32) -> Outcome {
-        let wish = prune::Wish {
+        let options = prune::Wish {
             keep: Some(keep),
             shared_ok: false,
         };
-        self.act(&prune::plan(&self.catalog, &self.facts(), &wish, RunId::from(run)).1)
+        self.execute(&prune::plan(&self.catalog, &self.inventory(), &options, RunId::from(run)).1)
             .await
     }
 
-    /// What a lookup answers from tags, and what it answers from the pointer.
+    /// Returns the current AMI by pointer and by tags.
     fn latest(&self, image: &str, env: &str) -> (Option<String>, Option<AmiId>) {
         self.cloud.state(|w| latest(w, image, &env.into()))
     }
 
-    /// What must hold between any two calls and after any run.
-    fn stand_guard(&self) {
+    /// Checks the invariants after every call.
+    fn watch_invariants(&self) {
         let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.state(|w| w.clone()));
         self.cloud
-            .watch(move |state| guard(&before, state, &workspace));
+            .watch(move |state| violation(&before, state, &workspace));
     }
 
-    /// What must hold after a run that is not stuck.
+    /// Asserts that a run left no temporary resources.
     fn assert_clean(&self, context: &str) {
         assert_eq!(self.cloud.seen(), Vec::<String>::new(), "{context}");
         self.cloud.state(|state| {
@@ -352,7 +353,7 @@ impl House {
                 );
                 assert!(
                     !record.ami.tags.contains_key(tags::EXPIRES),
-                    "{context}: a released AMI does not expire"
+                    "{context}: a released AMI has an expiry"
                 );
             }
             let untagged: Vec<&Ami> = own
@@ -369,6 +370,6 @@ impl House {
             .expect("no panic")
             .keys()
             .any(|k| k.ends_with("/key"));
-        assert!(!keys, "{context}: a private key is left");
+        assert!(!keys, "{context}: a private key remains");
     }
 }

@@ -1,18 +1,18 @@
-//! Owns the proof that what can't be taken back is said (exit 5), and that the rest is taken back all the same.
+//! Tests that failed undos are reported (exit 5) and do not stop the others.
 
-use super::House;
-use super::faults::second;
+use super::TestEnv;
+use super::faults::second_release;
 use crate::adapters::fake::{BuildMood, Fault, When};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::tags;
 
-async fn failed_after_boot(undo: &'static str) -> (House, Outcome) {
-    let house = second().await;
-    *house.shell.deaf.lock().expect("no panic") = true;
-    house.cloud.fail(Fault::always(undo));
-    let outcome = house.release("run2").await;
-    (house, outcome)
+async fn fail_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
+    let setup = second_release().await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    setup.cloud.fail(Fault::always(undo));
+    let outcome = setup.release("run2").await;
+    (setup, outcome)
 }
 
 fn left(outcome: &Outcome) -> String {
@@ -23,18 +23,22 @@ fn left(outcome: &Outcome) -> String {
 }
 
 #[tokio::test]
-async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
-    // What can't be undone, what is said of it, and what is gone nevertheless.
-    for (undo, said, kept) in [
+async fn failed_undo_is_reported_and_others_continue() {
+    // Failing undo, reported step, and the resource that remains.
+    for (undo, reported, kept) in [
         ("deregister", "base/build", "ami"),
         ("delete_group", "base/group", "sg"),
         ("delete_key_pair", "base/key", "key"),
         ("terminate", "base/boot", "i"),
     ] {
-        let (house, outcome) = failed_after_boot(undo).await;
+        let (setup, outcome) = fail_after_boot(undo).await;
         assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
-        assert!(left(&outcome).contains(said), "{undo}: {}", left(&outcome));
-        house.cloud.state(|w| {
+        assert!(
+            left(&outcome).contains(reported),
+            "{undo}: {}",
+            left(&outcome)
+        );
+        setup.cloud.state(|w| {
             let candidates = w
                 .images
                 .values()
@@ -47,7 +51,7 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
                 .count();
             assert_eq!(candidates, usize::from(kept == "ami"), "{undo}: candidates");
             assert_eq!(instances, usize::from(kept == "i"), "{undo}: instances");
-            // A group can't go before its instance.
+            // A group cannot be deleted before its instance.
             assert_eq!(
                 w.groups.len(),
                 usize::from(kept == "sg" || kept == "i"),
@@ -64,50 +68,50 @@ async fn an_undo_that_fails_is_stuck_and_named_and_does_not_stop_the_others() {
                 .map(|g| &g.tags)
                 .chain(w.key_pairs.values())
                 .all(|t| t.contains_key(tags::EXPIRES));
-            assert!(sweepable, "{undo}: what is left can be swept");
+            assert!(sweepable, "{undo}: the remaining resources can be swept");
         });
-        assert!(crate::engine::journal::read(&house.journal.text()).is_ok());
-        assert!(house.journal.text().contains("undo_failed"), "{undo}");
+        assert!(crate::engine::journal::read(&setup.journal.text()).is_ok());
+        assert!(setup.journal.text().contains("undo_failed"), "{undo}");
     }
 }
 
 #[tokio::test]
-async fn a_candidate_that_is_left_is_never_found() {
-    let (house, outcome) = failed_after_boot("deregister").await;
+async fn remaining_candidate_is_never_found() {
+    let (setup, outcome) = fail_after_boot("deregister").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
-    let before = second().await;
-    assert_eq!(house.latest("base", "Test"), before.latest("base", "Test"));
-    let next = house.next(
-        std::sync::Arc::clone(&house.catalog),
+    let before = second_release().await;
+    assert_eq!(setup.latest("base", "Test"), before.latest("base", "Test"));
+    let next = setup.next_run(
+        std::sync::Arc::clone(&setup.catalog),
         "2026-11-23T13:00:00Z",
     );
-    let plan = next.plan("run3", false);
+    let plan = next.release_plan("run3", false);
     assert_eq!(
         plan.decisions[0].version.map(|v| v.to_string()).as_deref(),
         Some("20261123.2"),
-        "its version is taken"
+        "the version number is used already"
     );
-    assert_eq!(next.act(&plan).await.kind(), None);
+    assert_eq!(next.execute(&plan).await.kind(), None);
 }
 
 #[tokio::test]
-async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
-    let house = second().await;
-    // The pointer is written but the answer is lost, and nothing can be written afterwards.
-    house.cloud.fail(Fault {
+async fn failed_undo_of_move_is_reported() {
+    let setup = second_release().await;
+    // The pointer is written but the response is lost, and every later write fails.
+    setup.cloud.fail(Fault {
         forever: false,
         when: When::After,
         ..Fault::always("put_parameter")
     });
-    house.cloud.fail(Fault {
+    setup.cloud.fail(Fault {
         nth: 2,
         ..Fault::always("put_parameter")
     });
-    house.cloud.fail(Fault {
+    setup.cloud.fail(Fault {
         when: When::Before,
         ..Fault::always("delete_parameter")
     });
-    let outcome = house.release("run2").await;
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
     assert!(
         left(&outcome).contains("base/release"),
@@ -115,53 +119,53 @@ async fn a_move_that_fails_and_can_not_be_taken_back_says_so() {
         left(&outcome)
     );
     assert!(
-        left(&outcome).contains("base/build: left as it is, because base/release"),
+        left(&outcome).contains("base/build: not removed, because base/release"),
         "{}",
         left(&outcome)
     );
-    let current = house.latest("base", "Test").1.expect("one is found");
-    house.cloud.state(|w| {
+    let current = setup.latest("base", "Test").1.expect("one is found");
+    setup.cloud.state(|w| {
         assert!(
             w.snapshots.contains_key(&w.images[&current].snapshots[0]),
-            "with what it is made of"
+            "the snapshots of the current AMI exist"
         )
     });
 }
 
 #[tokio::test]
 async fn failing_put_parameter_leaves_one_current_ami() {
-    let house = second().await;
-    let before = house.latest("base", "Test");
-    house.cloud.fail(Fault::always("put_parameter"));
-    let outcome = house.release("run2").await;
+    let setup = second_release().await;
+    let before = setup.latest("base", "Test");
+    setup.cloud.fail(Fault::always("put_parameter"));
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
-    assert_eq!(house.latest("base", "Test"), before);
-    house.assert_clean("no pointer was written");
+    assert_eq!(setup.latest("base", "Test"), before);
+    setup.assert_clean("no pointer was written");
 }
 
 #[tokio::test]
-async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
+async fn keep_failed_keeps_instance_but_no_partial_release() {
     for late in ["put_parameter", "delete_group"] {
-        let mut house = second().await;
-        house.options.keep_failed = true;
-        let before = house.latest("base", "Test");
-        house.cloud.fail(Fault {
+        let mut setup = second_release().await;
+        setup.options.keep_failed = true;
+        let before = setup.latest("base", "Test");
+        setup.cloud.fail(Fault {
             forever: false,
             ..Fault::always(late)
         });
-        let outcome = house.release("run2").await;
+        let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
             Some(Kind::StepFailed),
             "{late}: {outcome:?}"
         );
-        assert_eq!(house.latest("base", "Test"), before, "{late}");
-        house.assert_clean(late);
+        assert_eq!(setup.latest("base", "Test"), before, "{late}");
+        setup.assert_clean(late);
     }
-    let mut house = second().await;
-    house.options.keep_failed = true;
-    *house.shell.deaf.lock().expect("no panic") = true;
-    let outcome = house.release("run2").await;
+    let mut setup = second_release().await;
+    setup.options.keep_failed = true;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let outcome = setup.release("run2").await;
     let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else {
         panic!("{outcome:?}")
     };
@@ -173,44 +177,44 @@ async fn keep_failed_leaves_what_a_check_fails_on_and_never_half_a_release() {
 }
 
 #[tokio::test]
-async fn tags_that_read_late_are_waited_for_and_a_pointer_to_what_goes_is_put_back() {
+async fn move_waits_for_tags_and_restores_pointer() {
     for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
-        let house = second().await;
-        let before = house.latest("base", "Test");
-        house.cloud.state(|w| w.lag = lag);
-        let outcome = house.release("run2").await;
+        let setup = second_release().await;
+        let before = setup.latest("base", "Test");
+        setup.cloud.state(|w| w.lag = lag);
+        let outcome = setup.release("run2").await;
         assert_eq!(outcome.kind(), ends, "{outcome:?}");
-        let now = house.latest("base", "Test");
+        let now = setup.latest("base", "Test");
         assert_eq!(
             now.0.as_deref(),
             now.1.as_ref().map(crate::model::AmiId::as_str),
             "pointer and tags agree"
         );
         assert_eq!(now == before, ends.is_some(), "{outcome:?}");
-        house.assert_clean(&format!("{lag}"));
+        setup.assert_clean(&format!("{lag}"));
     }
 }
 
 #[tokio::test]
-async fn what_somebody_may_find_is_never_thrown_away() {
-    let throw = |house: &House, id: &crate::model::AmiId| {
-        let mut plan = house.plan("run3", true);
+async fn discard_refuses_findable_ami() {
+    let discard_plan = |setup: &TestEnv, id: &crate::model::AmiId| {
+        let mut plan = setup.release_plan("run3", true);
         plan.steps.truncate(1);
-        let ami_name = house.cloud.state(|w| w.images[id].name.clone());
+        let ami_name = setup.cloud.state(|w| w.images[id].name.clone());
         plan.steps[0].action = crate::plan::Action::Discard { ami_name };
         plan
     };
     let pointer = "/bakeline/acme/base/Test/x86_64".to_owned();
-    // Its state, whether it is current by its tags, and whether the pointer says it.
+    // State, current by tags, named by the pointer, and the expected deregistration.
     for (state, current, said, goes) in [
         ("released", false, false, false),
         ("candidate", true, false, false),
         ("candidate", false, true, false),
         ("candidate", false, false, true),
     ] {
-        let house = second().await;
-        let id = house.latest("base", "Test").1.expect("current");
-        house.cloud.state(|w| {
+        let setup = second_release().await;
+        let id = setup.latest("base", "Test").1.expect("current");
+        setup.cloud.state(|w| {
             let tags = &mut w.images.get_mut(&id).expect("there").tags;
             tags.insert(tags::STATE.to_owned(), state.to_owned());
             if !current {
@@ -220,14 +224,14 @@ async fn what_somebody_may_find_is_never_thrown_away() {
                 w.parameters.remove(&pointer);
             }
         });
-        let outcome = house.act(&throw(&house, &id)).await;
+        let outcome = setup.execute(&discard_plan(&setup, &id)).await;
         assert_eq!(
             outcome.kind(),
             (!goes).then_some(Kind::Stuck),
             "{state} {current} {said}: {outcome:?}"
         );
         assert_eq!(
-            house.cloud.state(|w| w.images.contains_key(&id)),
+            setup.cloud.state(|w| w.images.contains_key(&id)),
             !goes,
             "{state} {current} {said}"
         );
@@ -235,25 +239,25 @@ async fn what_somebody_may_find_is_never_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_killed_packer_with_an_instance_that_stays_is_said() {
-    let house = second().await;
-    house
+async fn killed_packer_with_remaining_instance_is_reported() {
+    let setup = second_release().await;
+    setup
         .builder
         .moods
         .lock()
         .expect("no panic")
         .insert("base".to_owned(), BuildMood::Killed);
-    house.cloud.fail(Fault::always("terminate"));
-    let outcome = house.release("run2").await;
+    setup.cloud.fail(Fault::always("terminate"));
+    let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
     assert!(left(&outcome).contains("base/build"), "{}", left(&outcome));
 }
 
 #[tokio::test]
-async fn a_full_disk_ends_the_run_with_a_clean_world_and_a_readable_journal() {
-    let start = second().await;
+async fn full_disk_leaves_clean_cloud_and_valid_journal() {
+    let start = second_release().await;
     let lines = {
-        let whole = start.next(
+        let whole = start.next_run(
             std::sync::Arc::clone(&start.catalog),
             "2026-11-23T12:00:00Z",
         );
@@ -261,17 +265,17 @@ async fn a_full_disk_ends_the_run_with_a_clean_world_and_a_readable_journal() {
         whole.journal.text().lines().count()
     };
     for room in (0..lines).filter(|room| *room < lines / 4 || room % 7 == 0) {
-        let house = start.next(
+        let setup = start.next_run(
             std::sync::Arc::clone(&start.catalog),
             "2026-11-23T12:00:00Z",
         );
-        *house.journal.room.lock().expect("no panic") = Some(room);
-        house.stand_guard();
-        let outcome = house.release("run2").await;
+        *setup.journal.room.lock().expect("no panic") = Some(room);
+        setup.watch_invariants();
+        let outcome = setup.release("run2").await;
         assert!(
             matches!(outcome.kind(), Some(Kind::StepFailed)),
             "{room}: {outcome:?}"
         );
-        house.assert_clean(&format!("room for {room} lines"));
+        setup.assert_clean(&format!("room for {room} lines"));
     }
 }

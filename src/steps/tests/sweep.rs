@@ -1,6 +1,6 @@
-//! Owns the proof that a sweep looks once more at an AMI that only its name tells of, right before it goes.
+//! Tests that a sweep verifies an untagged AMI again directly before removing it.
 
-use super::{House, region};
+use super::{TestEnv, region};
 use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::error::Kind;
 use crate::lifecycle::sweep::Leftover;
@@ -10,14 +10,14 @@ use crate::plan::sweep::plan;
 
 const NAME: &str = "acme/z/x86_64/20261122.1-r1";
 
-/// A house with an AMI without tags that a sweep was decided to take.
-fn house() -> (House, AmiId, crate::plan::Plan) {
-    let house = House::new();
-    let id = house
+/// Returns an environment with an untagged AMI, and a plan to sweep it.
+fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
+    let setup = TestEnv::new();
+    let id = setup
         .cloud
         .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
     let (kind, name) = (TemporaryKind::Image, NAME.to_owned());
-    let thing = Temporary {
+    let resource = Temporary {
         kind,
         id: id.0.clone(),
         name,
@@ -27,26 +27,25 @@ fn house() -> (House, AmiId, crate::plan::Plan) {
         used: false,
     };
     let leftover = Leftover {
-        thing,
+        thing: resource,
         remove: true,
         because: "test".to_owned(),
     };
-    let plan = plan(&[leftover], "r2".into(), house.now);
-    (house, id, plan)
+    let plan = plan(&[leftover], "r2".into(), setup.now);
+    (setup, id, plan)
 }
 
 #[tokio::test]
-async fn an_ami_without_tags_goes_only_if_it_has_none_and_nothing_refers_to_it_at_the_last_moment()
-{
-    let (house, id, plan) = house();
-    assert_eq!(house.act(&plan).await.kind(), None);
+async fn sweep_refuses_untagged_ami_changed_since_decision() {
+    let (setup, id, plan) = untagged_ami();
+    assert_eq!(setup.execute(&plan).await.kind(), None);
     assert!(
-        !house.cloud.state(|w| w.images.contains_key(&id)),
-        "nothing speaks for it"
+        !setup.cloud.state(|w| w.images.contains_key(&id)),
+        "the AMI is unused"
     );
     for why in ["tag", "used", "unread"] {
-        let (house, id, plan) = self::house();
-        house.cloud.state(|w| match why {
+        let (setup, id, plan) = untagged_ami();
+        setup.cloud.state(|w| match why {
             "tag" => drop(
                 w.images
                     .get_mut(&id)
@@ -65,14 +64,14 @@ async fn an_ami_without_tags_goes_only_if_it_has_none_and_nothing_refers_to_it_a
             _ => {}
         });
         if why == "unread" {
-            house.cloud.fail(Fault::always("references"));
+            setup.cloud.fail(Fault::always("references"));
         }
         let expected = if why == "unread" {
             Kind::StepFailed
         } else {
             Kind::Refused
         };
-        assert_eq!(house.act(&plan).await.kind(), Some(expected), "{why}");
-        assert!(house.cloud.state(|w| w.images.contains_key(&id)), "{why}");
+        assert_eq!(setup.execute(&plan).await.kind(), Some(expected), "{why}");
+        assert!(setup.cloud.state(|w| w.images.contains_key(&id)), "{why}");
     }
 }

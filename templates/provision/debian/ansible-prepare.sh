@@ -1,4 +1,5 @@
-# Prepare the instance for a playbook: temporary files that tasks of any user can use. ansible.sh removes all of it.
+# Prepares the instance for a playbook: temporary files for tasks of any user. ansible.sh removes
+# them.
 set -eu
 umask 022
 # Root creates the folder, so that its mode does not depend on the user of the first task. Ansible creates a folder of

@@ -1,7 +1,7 @@
-# Remove what Ansible and ansible-prepare.sh leave in the instance.
+# Removes the files of Ansible and ansible-prepare.sh from the instance.
 set -eu
 rm -rf -- @{ remote_temp }@
-# A playbook may have replaced the program with one of its own, which stays.
+# A playbook can have replaced the program with its own, which stays.
 if grep -qs "bakeline's setfacl for Ansible" /usr/local/bin/setfacl; then rm -f /usr/local/bin/setfacl; fi
 # Tasks with `async` write to the home directory of their user.
 getent passwd | cut -d: -f6 | sort -u | while IFS= read -r home; do

@@ -1,9 +1,10 @@
-# apt-get for the other scripts. It waits while another process, such as a job of the first boot, holds a lock of apt or
-# dpkg. DPkg::Lock::Timeout covers the locks of dpkg only, not those of the lists and the archives.
+# Runs apt-get for the other scripts. Waits while another process, such as a job of the first boot,
+# holds a lock of apt or dpkg. DPkg::Lock::Timeout covers only the locks of dpkg, not those of the
+# lists and archives.
 apt_lock_seconds=600
 
-# apt_get ARGUMENTS...: runs apt-get, again while its error is that another process holds a lock. It takes its locks first,
-# so that a run without them has changed nothing.
+# apt_get ARGUMENTS...: runs apt-get, and repeats it while another process holds a lock. apt-get
+# takes its locks first, so a run without them has changed nothing.
 apt_get() {
     apt_errors=$(mktemp)
     apt_end=$(($(date +%s) + apt_lock_seconds))
@@ -11,7 +12,8 @@ apt_get() {
     while :; do
         apt_code=0
         apt-get "$@" 2> "$apt_errors" || apt_code=$?
-        # Messages may be translated, paths are not. Errors of open(2) other than 11 (EAGAIN) are not about a held lock.
+        # Messages can be translated, paths are not. Errors of open(2) other than 11 (EAGAIN) do not
+        # mean a held lock.
         apt_held=$(sed -n -e '/ - open (11:/b held' -e '/ - open (/d' -e ':held' \
             -e 's/^E: \(.*\/\(lists\|archives\|dpkg\)\/lock.*\)/\1/p' "$apt_errors" | head -n 1)
         if [ "$apt_code" = 0 ] || [ -z "$apt_held" ]; then

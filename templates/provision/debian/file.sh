@@ -1,4 +1,4 @@
-# Put an uploaded file where it belongs.
+# Moves an uploaded file to its destination.
 set -eu
 umask 022
 to=@{ destination }@

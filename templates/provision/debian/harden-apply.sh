@@ -1,5 +1,5 @@
-# Harden a base image, last part: put it into force now, so that the build's checks see what an instance will have. Where
-# the kernel is somebody else's (a container) it takes what it can, as at a boot.
+# Hardens a base image, last part: activates the settings, so that the build-phase checks see them.
+# A container cannot change all settings of its kernel.
 set -eu
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
@@ -7,7 +7,7 @@ systemctl restart systemd-sysctl.service systemd-remount-fs.service
 if mountpoint -q /tmp; then
     mount -o remount /tmp
 else
-    # What is on the disk below, such as this script, goes in cleanup.sh.
+    # cleanup.sh removes files below the mount point, such as this script.
     systemctl start tmp.mount
 fi
 systemctl reload-or-restart auditd.service || true

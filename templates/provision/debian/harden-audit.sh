@@ -1,8 +1,8 @@
-# Harden a base image: what auditd keeps (auditd.conf(5)) and what the kernel tells it (audit.rules(7)).
+# Hardens a base image: retention of auditd (auditd.conf(5)) and audit rules (audit.rules(7)).
 set -eu
 umask 027
 conf=/etc/audit/auditd.conf
-# option NAME VALUE: say it once.
+# option NAME VALUE: sets an option exactly once.
 option() {
     if grep -qi "^ *$1 *=" "$conf"; then
         sed -i "s|^ *$1 *=.*|$1 = $2|I" "$conf"
@@ -10,7 +10,7 @@ option() {
         printf '%s = %s\n' "$1" "$2" >> "$conf"
     fi
 }
-# package-08. Nothing that was recorded is deleted (CIS 4.1.2.2); the disk's end is announced to syslog first.
+# package-08: records are never deleted (CIS 4.1.2.2). A full disk is announced to syslog first.
 option log_file /var/log/audit/audit.log
 option log_format ENRICHED
 option flush INCREMENTAL_ASYNC
@@ -31,7 +31,7 @@ cat > /etc/audit/rules.d/50-bakeline.rules <<'RULES'
 -a always,exit -F arch=b64 -S adjtimex,settimeofday,clock_settime -F key=time-change
 -a always,exit -F arch=b32 -S adjtimex,settimeofday,clock_settime -F key=time-change
 -w /etc/localtime -p wa -k time-change
-# Who there is, and what they may
+# Accounts and their rights
 -w /etc/passwd -p wa -k identity
 -w /etc/group -p wa -k identity
 -w /etc/shadow -p wa -k identity
@@ -51,7 +51,7 @@ cat > /etc/audit/rules.d/50-bakeline.rules <<'RULES'
 # Kernel modules
 -a always,exit -F arch=b64 -S init_module,finit_module,delete_module -F auid>=1000 -F auid!=unset -F key=modules
 -a always,exit -F arch=b32 -S init_module,finit_module,delete_module -F auid>=1000 -F auid!=unset -F key=modules
-# Commands with another user's rights
+# Commands with the rights of another user
 -a always,exit -F arch=b64 -S execve -C uid!=euid -F auid!=unset -F key=elevated
 -a always,exit -F arch=b32 -S execve -C uid!=euid -F auid!=unset -F key=elevated
 RULES

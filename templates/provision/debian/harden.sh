@@ -1,10 +1,11 @@
-# Harden a base image, first part: what must not be installed, what must, and by what time the clock is set.
+# Hardens a base image, first part: forbidden packages, required packages, and the time source.
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive
 @{ apt | safe }@
 
-# Services that show passwords on the wire, and what undoes randomised addresses (dev-sec package-01 to package-09).
+# Services with passwords in plain text, and prelink, which undoes address randomization (dev-sec
+# package-01 to package-09).
 needless='telnet telnetd inetutils-telnet inetutils-telnetd rsh-client rsh-server rsh-redone-client rsh-redone-server
  talk talkd ntalk ftp tnftp tftp tftpd tftpd-hpa atftpd inetd xinetd openbsd-inetd inetutils-inetd ypserv nis yp-tools
  prelink'
@@ -16,22 +17,23 @@ done
 # shellcheck disable=SC2086 # names of packages
 if [ -n "$found" ]; then apt_get -q -y purge --autoremove -- $found; fi
 
-# auditd needs the one kernel audit system, which no container has. The condition is there before the package, so that
-# its first start is skipped there and not a failed unit. It makes no difference on a machine.
+# auditd needs the audit system of the kernel, which containers cannot use. The condition exists
+# before the installation, so that the first start is skipped there and does not fail. It has no
+# effect on a machine.
 mkdir -p /etc/systemd/system/auditd.service.d
 cat > /etc/systemd/system/auditd.service.d/bakeline.conf <<'CONF'
 [Unit]
 ConditionVirtualization=!container
 CONF
-# Debian 13 loads the rules by a unit of its own.
+# Debian 13 loads the rules in a separate unit.
 mkdir -p /etc/systemd/system/audit-rules.service.d
 cp /etc/systemd/system/auditd.service.d/bakeline.conf /etc/systemd/system/audit-rules.service.d/bakeline.conf
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 apt_get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- acl auditd chrony kmod libpam-runtime
 
-# Time: the Amazon Time Sync Service answers at this address in every VPC (Amazon EC2 User Guide, "Set the time
-# reference"); Debian's own pool stays as the second choice.
+# The Amazon Time Sync Service has this address in every VPC (Amazon EC2 User Guide, "Set the time
+# reference"). The pool of Debian is the second choice.
 mkdir -p /etc/chrony/sources.d
 cat > /etc/chrony/sources.d/amazon.sources <<'CONF'
 server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4

@@ -1,7 +1,7 @@
-# Install the packages of image @{ image }@.
+# Installs the packages of image @{ image }@.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 @{ apt | safe }@
-# A name is a name: without that, apt takes one that it does not know for a regular expression.
+# Otherwise apt treats an unknown name as a regular expression.
 apt_get -q -y -o APT::Cmd::Pattern-Only=true -o Dpkg::Options::=--force-confold install --no-install-recommends --@% for name in packages %@ @{ name }@@% endfor %@
 

@@ -1,11 +1,12 @@
-# Bring a fresh Debian instance up to date before anything is installed on it.
+# Updates a new Debian instance before the provisioners run.
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive
 @{ apt | safe }@
-# The image's own timers would take apt's locks during the build. From here on the services that they start are skipped.
-# Units keep their states, which checks look at, and /run does not travel with the image. unattended-upgrades.service is
-# left alone: it waits for the shutdown, and apt-daily-upgrade.service does the upgrades.
+# The timers of the image would take the locks of apt during the build, so their services are
+# skipped from now on. The states of the units do not change, which checks could see, and /run is
+# not part of the image. unattended-upgrades.service is not affected: it waits for the shutdown, and
+# apt-daily-upgrade.service does the upgrades.
 if [ -d /run/systemd/system ]; then
     for unit in apt-daily.service apt-daily-upgrade.service; do
         mkdir -p "/run/systemd/system/$unit.d"
@@ -15,7 +16,7 @@ if [ -d /run/systemd/system ]; then
     if command -v cloud-init >/dev/null; then
         cloud-init status --wait >/dev/null 2>&1 || true
     fi
-    # A run that had begun already ends by itself: scripts of the catalog call apt-get without waiting.
+    # Wait for a run that has already started: scripts of the catalog call apt-get without waiting.
     waited=0
     while systemctl show -p ActiveState apt-daily.service apt-daily-upgrade.service | grep -q '=\(de\)\{0,1\}activ'; do
         if [ "$waited" = 0 ]; then echo "waiting for up to $apt_lock_seconds s until apt-daily ends"; fi
@@ -24,14 +25,14 @@ if [ -d /run/systemd/system ]; then
         waited=$((waited + 2))
     done
 fi
-# On a hardened parent a login has umask 027 (login.defs(5), pam_umask(8)). What a build installs is for everybody unless
-# its mode says otherwise, so for the time of the build root's commands get 022 (sudoers(5), umask_override).
-# cleanup.sh takes it away.
+# On a hardened parent, a login has umask 027 (login.defs(5), pam_umask(8)). Installed files must be
+# readable for all users unless their mode says otherwise, so commands of root use 022 during the
+# build (sudoers(5), umask_override). cleanup.sh removes the file.
 if [ -d /etc/sudoers.d ]; then
     printf 'Defaults umask=0022, umask_override\n' > /etc/sudoers.d/zz-bakeline-build
     chmod 0440 /etc/sudoers.d/zz-bakeline-build
 fi
-# A list that can't be had is an error: by the others alone nothing would be out of date.
+# A missing list is an error. With the other lists only, no package would look outdated.
 apt_get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update
-# dist-upgrade, because a fix may need a new package: a kernel's name has its ABI in it.
+# dist-upgrade, because a fix can need a new package: the name of a kernel contains its ABI.
 apt_get -q -y -o Dpkg::Options::=--force-confold dist-upgrade

@@ -1,6 +1,6 @@
-# Apply a Puppet manifest. Puppet itself is here for that only, unless the image has it.
+# Applies a Puppet manifest. Removes Puppet afterwards, unless the image contains it.
 set -eu
-# Ruby takes facts for text of the locale.
+# Ruby reads facts in the encoding of the locale.
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
 @{ apt | safe }@
 uploaded=@{ uploaded }@
@@ -12,7 +12,7 @@ brought=
 if ! command -v puppet >/dev/null; then
     brought=puppet-agent
     if getent passwd puppet >/dev/null; then : > "$work/user"; fi
-    # Its service must not start.
+    # The service of Puppet must not start.
     quiet=
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         quiet=/usr/sbin/policy-rc.d
@@ -42,7 +42,8 @@ if [ -n "$hiera" ]; then
 fi
 @% for fact in facts %@export FACTER_@{ fact.name | safe }@=@{ fact.value }@
 @% endfor %@
-# 0: as it should be already, 2: changed; anything else failed, at least in part (puppet-apply(8), --detailed-exitcodes).
+# 0: no changes, 2: changes. Other codes mean at least one failure (puppet-apply(8),
+# --detailed-exitcodes).
 {
     code=0
     puppet apply --detailed-exitcodes --write-catalog-summary --color=false --confdir "$work/conf" "$uploaded/"@{ manifest }@ || code=$?
@@ -59,7 +60,7 @@ case $code in
 esac
 
 if [ -n "$brought" ]; then
-    # What the manifest asks for stays, even where Puppet had brought it along.
+    # Packages of the manifest stay installed, even if Puppet installed them as dependencies.
     sed -n 's/^package\[\(.*\)\]$/\1/p' "$work/var/state/resources.txt" 2>/dev/null | while read -r package; do
         if dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
             apt-mark -q manual "$package" >/dev/null
@@ -68,7 +69,7 @@ if [ -n "$brought" ]; then
     done
     if [ ! -e "$work/wanted" ]; then
         apt_get -q -y purge --autoremove -- "$brought"
-        # Debian leaves a package's user behind.
+        # Debian does not remove the user of a package.
         if [ ! -e "$work/user" ] && getent passwd puppet >/dev/null; then userdel puppet; fi
         rm -rf /var/cache/puppet /var/lib/puppet /var/log/puppet /etc/puppet /var/cache/facter
     fi

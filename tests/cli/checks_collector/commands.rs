@@ -41,15 +41,15 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         r#"{id: slow, command: "sleep LONG; echo no", timeout: 1, exit_status: {not: 0}}"#,
-        "error   slow  exit_status: it was ended after 1 s",
+        "error   slow  exit_status: the command timed out after 1 s",
     ),
     (
         r#"{id: stubborn, command: "trap '' TERM; for i in $(seq LONG); do sleep 1; done", timeout: 1, exit_status: {not: 0}}"#,
-        "error   stubborn  exit_status: it was ended after 1 s",
+        "error   stubborn  exit_status: the command timed out after 1 s",
     ),
     (
         r#"{id: much, command: "head -c 400000 /dev/zero", stdout: {not: {include: x}}}"#,
-        "error   much  stdout: there are more than 262144 bytes, too many to judge",
+        "error   much  stdout: the content has more than 262144 bytes and cannot be judged",
     ),
     (
         r#"{id: status-of-much, command: "head -c 400001 /dev/zero; exit 5", exit_status: 5}"#,

@@ -173,12 +173,12 @@ const IN_A_DIRECTORY: &[(&str, &str)] = &[
     ),
     (
         "{file: /out, content: {include: outside}}",
-        "failed  file:/out  content: expected something with \"outside\", but it is a link to",
+        "failed  file:/out  content: expected a value including \"outside\", but it is a link to",
     ),
     ("{file: /outdir/secret, exists: false}", "passed"),
     (
         "{file: /outdir/secret, content: {include: outside}}",
-        "failed  file:/outdir/secret#2  content: expected something with \"outside\", but it does not exist",
+        "failed  file:/outdir/secret#2  content: expected a value including \"outside\", but it does not exist",
     ),
     (
         "{file: /loop}",

@@ -66,7 +66,7 @@ fn bytes_arrive_as_they_are_up_to_the_cap() {
             "passed  file:/all",
             "passed  file:/empty",
             "passed  file:/full",
-            "error   file:/over  content: there are more than 262144 bytes, too many to judge",
+            "error   file:/over  content: the content has more than 262144 bytes and cannot be judged",
         ];
         assert_lines(&controls, &facts, &expected, &shell);
         let kept = serde_json::to_value(&facts).expect("json");

@@ -61,7 +61,7 @@ fn banners_and_noise_are_no_answer_and_in_nobodys_way() {
     // Noise alone is no collection.
     House::with_ssh(noise)
         .check(&["web", TO])
-        .fails(4, &["incomplete", "answered nothing"]);
+        .fails(4, &["incomplete", "printed no facts"]);
 }
 
 #[test]
@@ -72,19 +72,22 @@ fn a_collection_that_was_cut_off_is_an_error() {
     let house = House::with_ssh("/bin/sh -c \"$remote\" | head -c 2000\n");
     house
         .check(&["web", TO])
-        .fails(4, &["incomplete", "cut off"]);
+        .fails(4, &["incomplete", "the output of the collector ends after"]);
     let house = House::with_ssh("/bin/sh -c \"$remote\" | sed '/ os-release /d'\n");
     house
         .check(&["web", TO])
-        .fails(4, &["incomplete", "cut off after"]);
+        .fails(4, &["the output of the collector is incomplete"]);
     let house = House::with_ssh("exit 0\n");
     house
         .check(&["web", TO])
-        .fails(4, &["incomplete", "answered nothing"]);
+        .fails(4, &["incomplete", "printed no facts"]);
     let house = House::with_ssh("echo 'This account is closed.' >&2\nexit 1\n");
     house.check(&["web", TO]).fails(
         4,
-        &["incomplete", "the target said: This account is closed."],
+        &[
+            "incomplete",
+            "last output of the target: This account is closed.",
+        ],
     );
 }
 
@@ -145,13 +148,13 @@ fn a_target_without_a_shell_or_without_tools_says_so() {
         "mkdir -p some\nfor tool in {tools}; do at=$(command -v \"$tool\") && ln -sf \"$at\" some/\"$tool\"; done\n\
          sed \"s|^PATH=.*|PATH=$PWD/some|\" | /bin/sh -s\n"
     );
-    house_fails(&some, &["lacks what a collection needs", "od"]);
+    house_fails(&some, &["lacks tools that the collector requires", "od"]);
     house_fails(
         &some.replace(
             "\nsed",
             "\nprintf '#!/bin/sh\\ncat >/dev/null\\n' >some/od; chmod 755 some/od\nsed",
         ),
-        &["lacks what a collection needs", "od"],
+        &["lacks tools that the collector requires", "od"],
     );
     if root() {
         // `stat` is not needed; what is there is judged.

@@ -126,7 +126,7 @@ impl Matcher {
             Self::Or(matchers) => join(matchers, " or "),
             Self::Absent(true) => "no value".to_owned(),
             Self::Absent(false) => "a value".to_owned(),
-            Self::Match(v) => format!("a match value_type {}", operand(v)),
+            Self::Match(v) => format!("a match of {}", operand(v)),
             Self::Include(v) => format!("a value including {}", operand(v)),
             Self::Line(v) => format!("the line {}", operand(v)),
             Self::In(list) => format!(

@@ -1,4 +1,4 @@
-//! Owns a store whose calls fail, and a clock that is wrong.
+//! Provides a store whose calls fail and a clock with an offset.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,15 +10,15 @@ use crate::adapters::fake::{FakeClock, When};
 use crate::model::Timestamp;
 use crate::ports::{Clock, Store, StoreError, StoreErrorKind, StoreResult};
 
-/// A store whose n-th call fails, before or after its effect.
-pub(super) struct Flaky<S> {
+/// Store whose n-th call fails, before or after its effect.
+pub(super) struct FlakyStore<S> {
     pub(super) inner: S,
     calls: AtomicUsize,
     fails: Mutex<Option<(usize, bool, When)>>,
 }
 
-impl<S: Store> Flaky<S> {
-    pub(super) fn over(inner: S) -> Self {
+impl<S: Store> FlakyStore<S> {
+    pub(super) fn new(inner: S) -> Self {
         Self {
             inner,
             calls: AtomicUsize::new(0),
@@ -26,19 +26,19 @@ impl<S: Store> Flaky<S> {
         }
     }
 
-    /// Only the `nth` call from now fails.
+    /// Fails only the `nth` call from now.
     pub(super) fn fail(&self, nth: usize, when: When) {
         *self.fails.lock().expect("no panic") =
             Some((self.calls.load(Ordering::SeqCst) + nth, false, when));
     }
 
-    /// That one and all after it.
+    /// Fails the `nth` call from now and all later calls.
     pub(super) fn fail_from(&self, nth: usize, when: When) {
         *self.fails.lock().expect("no panic") =
             Some((self.calls.load(Ordering::SeqCst) + nth, true, when));
     }
 
-    pub(super) fn heal(&self) {
+    pub(super) fn clear_faults(&self) {
         *self.fails.lock().expect("no panic") = None;
     }
 
@@ -50,7 +50,7 @@ impl<S: Store> Flaky<S> {
     ) -> StoreResult<T> {
         let now = self.calls.fetch_add(1, Ordering::SeqCst);
         let fails = *self.fails.lock().expect("no panic");
-        let hit = fails
+        let fault = fails
             .filter(|(nth, forever, _)| now == *nth || *forever && now > *nth)
             .map(|f| f.2);
         let error = || StoreError {
@@ -59,7 +59,7 @@ impl<S: Store> Flaky<S> {
             key: key.to_owned(),
             message: "injected".to_owned(),
         };
-        match hit {
+        match fault {
             Some(When::Before) => Err(error()),
             Some(When::After) => effect.await.and(Err(error())),
             None => effect.await,
@@ -68,7 +68,7 @@ impl<S: Store> Flaky<S> {
 }
 
 #[async_trait]
-impl<S: Store> Store for Flaky<S> {
+impl<S: Store> Store for FlakyStore<S> {
     async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
         self.call("read", key, self.inner.get(key)).await
     }
@@ -99,19 +99,19 @@ impl<S: Store> Store for Flaky<S> {
     }
 }
 
-/// A clock that is wrong by a constant.
-pub(super) struct Wrong {
-    pub(super) truth: Arc<FakeClock>,
-    pub(super) by: SignedDuration,
+/// Clock with a constant offset.
+pub(super) struct SkewedClock {
+    pub(super) real: Arc<FakeClock>,
+    pub(super) offset: SignedDuration,
 }
 
 #[async_trait]
-impl Clock for Wrong {
+impl Clock for SkewedClock {
     fn now(&self) -> Timestamp {
-        self.truth.now() + self.by
+        self.real.now() + self.offset
     }
 
     async fn sleep(&self, time: std::time::Duration) {
-        self.truth.sleep(time).await;
+        self.real.sleep(time).await;
     }
 }

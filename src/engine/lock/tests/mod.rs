@@ -1,4 +1,4 @@
-//! Owns the proof that of all runs at most one at a time may change an environment, whoever is slow, dead or suspended.
+//! Tests that at most one run may change an environment, even if runs are slow, dead or suspended.
 
 mod faulty;
 mod fencing;
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 
-use super::{Held, Locks, Who};
+use super::{HeldLocks, LockOwner, Locks};
 use crate::adapters::fake::{FakeClock, FakeProcesses, MemoryStore, When};
 use crate::engine::fence::Guard as _;
 use crate::error::{Error, Kind};
 use crate::model::{EnvName, ProcessIdentity, RunId};
 use crate::ports::{Clock, Store};
-use faulty::Flaky;
+use faulty::FlakyStore;
 
 const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -24,7 +24,7 @@ fn clock() -> Arc<FakeClock> {
     )))
 }
 
-fn pass(clock: &FakeClock, time: SignedDuration) {
+fn advance(clock: &FakeClock, time: SignedDuration) {
     *clock.0.lock().expect("no panic") += time;
 }
 
@@ -52,7 +52,7 @@ fn locks_with(
     }
 }
 
-fn who(run: &str) -> Who {
+fn owner(run: &str) -> LockOwner {
     let (caller, host) = (
         "arn:aws:iam::123456789012:role/ci".to_owned(),
         "runner-7".to_owned(),
@@ -64,7 +64,7 @@ fn who(run: &str) -> Who {
         pid: 4711,
         started: 1,
     });
-    Who {
+    LockOwner {
         run: RunId::from(run),
         caller,
         host,
@@ -78,18 +78,22 @@ fn test_env() -> Vec<EnvName> {
     vec![EnvName::from("Test")]
 }
 
-async fn acquire(locks: &Locks, envs: &[EnvName], run: &str) -> Result<(Held, Vec<String>), Error> {
-    let said = Mutex::new(Vec::new());
+async fn acquire(
+    locks: &Locks,
+    envs: &[EnvName],
+    run: &str,
+) -> Result<(HeldLocks, Vec<String>), Error> {
+    let messages = Mutex::new(Vec::new());
     let held = locks
-        .acquire(envs, &who(run), &|text| {
-            said.lock().expect("no panic").push(text.to_owned())
+        .acquire(envs, &owner(run), &|text| {
+            messages.lock().expect("no panic").push(text.to_owned())
         })
         .await?;
-    Ok((held, said.into_inner().expect("no panic")))
+    Ok((held, messages.into_inner().expect("no panic")))
 }
 
-/// An error that must be there.
-async fn refused(locks: &Locks, run: &str) -> Error {
+/// Returns the error of a refused acquisition.
+async fn acquire_error(locks: &Locks, run: &str) -> Error {
     match acquire(locks, &test_env(), run).await {
         Ok(_) => panic!("{run} got the lock"),
         Err(error) => error,
@@ -97,13 +101,13 @@ async fn refused(locks: &Locks, run: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_held_lock_is_refused_with_who_since_when_until_when_and_what_to_do() {
+async fn held_lock_is_refused_with_holder_and_hint() {
     let (store, clock) = (Arc::new(MemoryStore::default()), clock());
     let locks = locks(&store, &clock);
-    let (held, said) = acquire(&locks, &test_env(), "run1").await.expect("free");
-    assert!(said.is_empty(), "{said:?}");
-    pass(&clock, SignedDuration::from_mins(9));
-    let error = refused(&locks, "run2").await;
+    let (held, messages) = acquire(&locks, &test_env(), "run1").await.expect("free");
+    assert!(messages.is_empty(), "{messages:?}");
+    advance(&clock, SignedDuration::from_mins(9));
+    let error = acquire_error(&locks, "run2").await;
     assert_eq!(error.kind, Kind::Refused);
     let text = error.one_line();
     for part in [
@@ -132,61 +136,61 @@ async fn a_held_lock_is_refused_with_who_since_when_until_when_and_what_to_do() 
     held.release(&|_| ()).await;
     acquire(&locks, &test_env(), "run2")
         .await
-        .expect("given back");
+        .expect("released");
 }
 
 #[tokio::test]
-async fn a_sign_of_life_prolongs_and_a_dead_holder_is_taken_over_by_name() {
+async fn renewal_extends_lock_and_expired_lock_is_taken_over() {
     let (store, clock) = (Arc::new(MemoryStore::default()), clock());
     let locks = locks(&store, &clock);
     let (dead, _) = acquire(&locks, &test_env(), "dead").await.expect("free");
     for _ in 0..4 {
-        pass(&clock, SignedDuration::from_mins(4));
+        advance(&clock, SignedDuration::from_mins(4));
         dead.renew().await.expect("renewed");
-        assert_eq!(refused(&locks, "run2").await.kind, Kind::Refused);
-        dead.check().await.expect("still mine");
+        assert_eq!(acquire_error(&locks, "run2").await.kind, Kind::Refused);
+        dead.check().await.expect("still held");
     }
-    pass(&clock, SignedDuration::from_mins(9));
+    advance(&clock, SignedDuration::from_mins(9));
     assert_eq!(
-        refused(&locks, "run2").await.kind,
+        acquire_error(&locks, "run2").await.kind,
         Kind::Refused,
-        "the last sign of life counts"
+        "the last renewal counts"
     );
-    pass(&clock, SignedDuration::from_mins(1));
-    let (live, said) = acquire(&locks, &test_env(), "run2").await.expect("expired");
+    advance(&clock, SignedDuration::from_mins(1));
+    let (live, messages) = acquire(&locks, &test_env(), "run2").await.expect("expired");
     assert!(
-        said[0].contains("run dead of") && said[0].contains("runner-7"),
-        "{said:?}"
+        messages[0].contains("run dead of") && messages[0].contains("runner-7"),
+        "{messages:?}"
     );
-    live.check().await.expect("mine");
+    live.check().await.expect("held");
     let why = dead.check().await.expect_err("taken over");
     assert!(
         why.contains("taken over at") && why.contains("run run2"),
         "{why}"
     );
-    assert_eq!(dead.lost(), Some(why), "once lost, always lost");
-    dead.renew().await.expect("no sign of life any more");
-    live.check().await.expect("still mine");
+    assert_eq!(dead.lock_loss(), Some(why), "a lost lock stays lost");
+    dead.renew().await.expect("nothing is written");
+    live.check().await.expect("still held");
     dead.release(&|_| ()).await;
     live.check()
         .await
-        .expect("what the dead one gives back is its own");
+        .expect("the dead run releases only its own generation");
 }
 
 #[tokio::test]
-async fn a_suspended_holder_stops_even_when_nobody_took_over() {
+async fn suspended_holder_loses_expired_lock() {
     let (store, clock) = (Arc::new(MemoryStore::default()), clock());
     let (held, _) = acquire(&locks(&store, &clock), &test_env(), "run1")
         .await
         .expect("free");
-    pass(&clock, SignedDuration::from_hours(1));
+    advance(&clock, SignedDuration::from_hours(1));
     assert!(held.renew().await.is_ok());
     let why = held.check().await.expect_err("expired");
-    assert!(why.contains("ran out"), "{why}");
-    assert_eq!(refused_or_taken(&locks(&store, &clock)).await, "taken");
+    assert!(why.contains("the lock expired"), "{why}");
+    assert_eq!(acquire_result(&locks(&store, &clock)).await, "taken");
 }
 
-async fn refused_or_taken(locks: &Locks) -> &'static str {
+async fn acquire_result(locks: &Locks) -> &'static str {
     if acquire(locks, &test_env(), "next").await.is_ok() {
         "taken"
     } else {
@@ -195,7 +199,7 @@ async fn refused_or_taken(locks: &Locks) -> &'static str {
 }
 
 #[tokio::test]
-async fn an_end_from_outside_stops_the_holder() {
+async fn released_lock_stops_the_holder() {
     let (store, clock) = (Arc::new(MemoryStore::default()), clock());
     let locks = locks(&store, &clock);
     let (held, _) = acquire(&locks, &test_env(), "run1").await.expect("free");
@@ -207,18 +211,20 @@ async fn an_end_from_outside_stops_the_holder() {
         held.check()
             .await
             .expect_err("ended")
-            .contains("released from outside")
+            .contains("released by another process")
     );
-    assert_eq!(refused_or_taken(&locks).await, "taken");
+    assert_eq!(acquire_result(&locks).await, "taken");
 }
 
 #[tokio::test]
-async fn several_are_all_taken_or_none() {
+async fn acquire_takes_all_locks_or_none() {
     let (store, clock) = (Arc::new(MemoryStore::default()), clock());
     let locks = locks(&store, &clock);
-    let ladder: Vec<EnvName> = ["Test", "Stage", "Prod"].map(EnvName::from).into();
-    let (prod, _) = acquire(&locks, &ladder[2..], "high").await.expect("free");
-    let error = acquire(&locks, &ladder, "all")
+    let environments: Vec<EnvName> = ["Test", "Stage", "Prod"].map(EnvName::from).into();
+    let (prod, _) = acquire(&locks, &environments[2..], "high")
+        .await
+        .expect("free");
+    let error = acquire(&locks, &environments, "all")
         .await
         .err()
         .expect("Prod is held");
@@ -227,14 +233,16 @@ async fn several_are_all_taken_or_none() {
         "{}",
         error.one_line()
     );
-    let (low, _) = acquire(&locks, &ladder[..2], "low")
+    let (low, _) = acquire(&locks, &environments[..2], "low")
         .await
-        .expect("given back");
+        .expect("released");
     prod.release(&|_| ()).await;
     low.release(&|_| ()).await;
-    let (all, _) = acquire(&locks, &ladder, "all").await.expect("free again");
-    assert_eq!(all.envs(), ladder);
-    // One of them lost is all lost.
+    let (all, _) = acquire(&locks, &environments, "all")
+        .await
+        .expect("free again");
+    assert_eq!(all.envs(), environments);
+    // Losing one lock loses all of them.
     store
         .put("acme/locks/Stage/000003-end.json", b"")
         .await
@@ -248,8 +256,8 @@ async fn several_are_all_taken_or_none() {
 }
 
 #[tokio::test]
-async fn old_generations_are_cleaned_up_and_a_store_away_is_no_loss_while_the_lease_lasts() {
-    let (store, clock) = (Arc::new(Flaky::over(MemoryStore::default())), clock());
+async fn lease_survives_store_outage_and_old_generations_are_deleted() {
+    let (store, clock) = (Arc::new(FlakyStore::new(MemoryStore::default())), clock());
     let locks = locks(&store, &clock);
     for round in 0..12 {
         let (held, _) = acquire(&locks, &test_env(), &format!("run{round}"))
@@ -271,55 +279,64 @@ async fn old_generations_are_cleaned_up_and_a_store_away_is_no_loss_while_the_le
     );
     let (held, _) = acquire(&locks, &test_env(), "last").await.expect("free");
     store.fail_from(0, When::Before);
-    held.check().await.expect("nobody can have taken it");
-    held.renew().await.expect_err("away");
+    held.check()
+        .await
+        .expect("no run can take over during the lease");
+    held.renew().await.expect_err("the store is unreachable");
     held.check().await.expect("still the old lease");
-    pass(&clock, SignedDuration::from_mins(8));
+    advance(&clock, SignedDuration::from_mins(8));
     held.check().await.expect_err("the lease is over");
-    let said = Mutex::new(Vec::new());
-    held.release(&|text| said.lock().expect("no panic").push(text.to_owned()))
+    let messages = Mutex::new(Vec::new());
+    held.release(&|text| messages.lock().expect("no panic").push(text.to_owned()))
         .await;
-    assert!(said.into_inner().expect("no panic")[0].contains("expires by itself"));
+    assert!(messages.into_inner().expect("no panic")[0].contains("will expire"));
 }
 
 #[tokio::test]
-async fn a_crash_or_an_error_at_any_call_leaves_a_lock_that_expires() {
+async fn failure_at_any_call_leaves_expiring_lock() {
     for when in [When::Before, When::After] {
         let mut reached = 0;
         for nth in 0..40 {
-            let (store, clock) = (Arc::new(Flaky::over(MemoryStore::default())), clock());
+            let (store, clock) = (Arc::new(FlakyStore::new(MemoryStore::default())), clock());
             let locks = locks(&store, &clock);
-            // From this call on the store is gone for this run, which is what a crash there looks like from outside.
+            // From this call on the store is unreachable, which looks like a crash to other runs.
             store.fail_from(nth, when);
             if let Ok((held, _)) = acquire(&locks, &test_env(), "dies").await {
                 let _renewed = held.renew().await;
                 held.release(&|_| ()).await;
                 reached += 1;
             }
-            store.heal();
-            pass(&clock, LEASE + LEASE);
+            store.clear_faults();
+            advance(&clock, LEASE + LEASE);
             let (held, _) = acquire(&locks, &test_env(), "next")
                 .await
                 .expect("at the latest after the lease");
-            held.check().await.expect("its own");
+            held.check().await.expect("held");
         }
-        assert!(reached > 20, "later calls than the run makes: {reached}");
+        assert!(
+            reached > 20,
+            "only {reached} runs completed before the fault"
+        );
     }
 }
 
 #[tokio::test]
-async fn one_lost_answer_makes_neither_two_holders_nor_none() {
-    // A sign of life is a create and a list.
+async fn lost_response_leaves_exactly_one_holder() {
+    // A renewal makes two calls: create and list.
     for nth in 0..2 {
-        let (store, clock) = (Arc::new(Flaky::over(MemoryStore::default())), clock());
+        let (store, clock) = (Arc::new(FlakyStore::new(MemoryStore::default())), clock());
         let locks = locks(&store, &clock);
         let (held, _) = acquire(&locks, &test_env(), "run1").await.expect("free");
         store.fail(nth, When::After);
-        pass(&clock, SignedDuration::from_mins(3));
+        advance(&clock, SignedDuration::from_mins(3));
         assert!(held.renew().await.is_err(), "{nth}");
-        held.renew().await.expect("the second try");
-        pass(&clock, SignedDuration::from_mins(8));
-        assert_eq!(refused(&locks, "run2").await.kind, Kind::Refused, "{nth}");
+        held.renew().await.expect("the second attempt");
+        advance(&clock, SignedDuration::from_mins(8));
+        assert_eq!(
+            acquire_error(&locks, "run2").await.kind,
+            Kind::Refused,
+            "{nth}"
+        );
         held.check().await.expect_err("within the margin");
     }
 }

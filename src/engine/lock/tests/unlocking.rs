@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{acquire, clock, locks, locks_with, pass, refused, test_env};
+use super::{acquire, acquire_error, advance, clock, locks, locks_with, test_env};
 use crate::adapters::fake::{FakeProcesses, MemoryStore};
 use crate::engine::fence::Guard as _;
-use crate::engine::lock::{LockState, Released};
+use crate::engine::lock::{LockState, UnlockResult};
 use crate::error::Kind;
 use crate::ports::Store as _;
 
@@ -20,20 +20,20 @@ async fn lock_of_an_ended_process_is_taken_over_immediately() {
     );
     let locks = locks_with(&store, &clock, &processes);
     let (dead, _) = acquire(&locks, &test_env(), "dead").await.expect("free");
-    assert_eq!(refused(&locks, "run2").await.kind, Kind::Refused);
+    assert_eq!(acquire_error(&locks, "run2").await.kind, Kind::Refused);
     assert_eq!(locks.holders(&test_env()).await.expect("read").len(), 1);
     processes.0.lock().expect("no panic").insert(4711);
     assert_eq!(
         locks.holders(&test_env()).await.expect("read"),
         [],
-        "a sweep must not spare what the dead run left"
+        "a sweep removes the resources of the dead run"
     );
-    let (live, said) = acquire(&locks, &test_env(), "run2")
+    let (live, messages) = acquire(&locks, &test_env(), "run2")
         .await
         .expect("the holder has ended");
     assert!(
-        said[0].contains("run dead of") && said[0].contains("whose process has ended"),
-        "{said:?}"
+        messages[0].contains("run dead of") && messages[0].contains("whose process has ended"),
+        "{messages:?}"
     );
     assert!(dead.check().await.is_err());
     live.check().await.expect("held");
@@ -49,24 +49,24 @@ async fn emptied_store_gives_the_lock_to_one_run_only() {
     }
     let (second, _) = acquire(&locks, &test_env(), "second")
         .await
-        .expect("nothing is there");
+        .expect("the store is empty");
     assert_eq!(
         first.generations(),
         second.generations(),
         "both hold the same generation"
     );
     let before = store.list("acme/locks").await.expect("listed");
-    let why = first.check().await.expect_err("it is the other run's now");
+    let why = first.check().await.expect_err("the other run holds it");
     assert!(why.contains("run second"), "{why}");
     first.renew().await.expect("nothing to write");
     first.release(&|_| ()).await;
     assert_eq!(
         store.list("acme/locks").await.expect("listed"),
         before,
-        "the first wrote nothing"
+        "the first run wrote nothing"
     );
     second.check().await.expect("held");
-    pass(&clock, SignedDuration::from_mins(4));
+    advance(&clock, SignedDuration::from_mins(4));
     second.renew().await.expect("renewed");
     second.check().await.expect("held");
 }
@@ -89,7 +89,7 @@ async fn emptied_store_stops_the_run() {
 }
 
 #[tokio::test]
-async fn unlock_releases_the_dead_and_others_only_by_force() {
+async fn unlock_requires_force_unless_holder_is_dead() {
     let (store, clock, processes) = (
         Arc::new(MemoryStore::default()),
         clock(),
@@ -102,26 +102,32 @@ async fn unlock_releases_the_dead_and_others_only_by_force() {
         let released = locks.unlock(env, &state, force).await.expect("written");
         (state, released)
     };
-    assert_eq!(unlock(false).await, (LockState::Free, Released::Nothing));
+    assert_eq!(
+        unlock(false).await,
+        (LockState::Free, UnlockResult::Nothing)
+    );
 
     let (held, _) = acquire(&locks, &test_env(), "run1").await.expect("free");
     let (state, released) = unlock(false).await;
     assert!(matches!(state, LockState::Held(holder) if holder.run.as_str() == "run1"));
-    assert_eq!(released, Released::No);
+    assert_eq!(released, UnlockResult::No);
     held.check().await.expect("still held");
-    assert_eq!(unlock(true).await.1, Released::Yes);
+    assert_eq!(unlock(true).await.1, UnlockResult::Yes);
     let why = held.check().await.expect_err("released");
     assert!(why.contains("bakeline unlock"), "{why}");
-    assert_eq!(unlock(false).await, (LockState::Free, Released::Nothing));
+    assert_eq!(
+        unlock(false).await,
+        (LockState::Free, UnlockResult::Nothing)
+    );
 
     let (_dead, _) = acquire(&locks, &test_env(), "run2").await.expect("free");
     processes.0.lock().expect("no panic").insert(4711);
     let (state, released) = unlock(false).await;
-    assert!(matches!(state, LockState::Dead(_)) && released == Released::Yes);
+    assert!(matches!(state, LockState::Dead(_)) && released == UnlockResult::Yes);
     processes.0.lock().expect("no panic").clear();
 
     let (_silent, _) = acquire(&locks, &test_env(), "run3").await.expect("free");
-    pass(&clock, SignedDuration::from_mins(11));
+    advance(&clock, SignedDuration::from_mins(11));
     let (state, released) = unlock(false).await;
-    assert!(matches!(state, LockState::Expired(_)) && released == Released::Yes);
+    assert!(matches!(state, LockState::Expired(_)) && released == UnlockResult::Yes);
 }

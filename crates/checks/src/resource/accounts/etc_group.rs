@@ -1,4 +1,4 @@
-//! The `etc_group` resource: the table of groups, or one group of it.
+//! The `etc_group` resource: the group table, or one group.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -9,20 +9,26 @@ use crate::text::brief;
 
 pub(crate) static KIND: Kind = Kind {
     name: "etc_group",
-    doc: "The table of groups, or one group; with nothing else: there is such a group.",
-    subject: Subject { name: "group", doc: "A group's name, or `all` for the table.", words: &[], check: account_name },
+    doc: "Group table (/etc/group), or one group. By default, the group must exist.",
+    subject: Subject {
+        name: "group",
+        doc: "Name of a group, or `all` for the table.",
+        words: &[],
+        check: account_name,
+    },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "Of a group: whether there is one.").or(&["exist"]),
-        Property::new("gid", Of::Number, "Of a group: its number."),
+        Property::new("exists", Of::Bool, "One group: true if it exists.").or(&["exist"]),
+        Property::new("gid", Of::Number, "One group: the GID."),
         Property::new(
             "members",
             Of::List,
-            "Of a group: who is in it beside those whose own group it is. Of `all`: everybody who is in any.",
+            "One group: its members, without users that have it as primary group. `all`: the \
+             members of all groups.",
         )
         .or(&["users"]),
-        Property::new("names", Of::List, "Of `all`: the names.").or(&["groups"]),
-        Property::new("gids", Of::List, "Of `all`: the numbers."),
+        Property::new("names", Of::List, "`all`: the names.").or(&["groups"]),
+        Property::new("gids", Of::List, "`all`: the GIDs."),
     ],
     open: None,
     by_default: &["exists"],
@@ -35,7 +41,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// What can be the name of a user or group, or `all`.
+/// Checks the name of a user or group, or `all`.
 pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
     if name.is_empty()
         || name.len() > 255
@@ -43,31 +49,31 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
         || name.contains(|c: char| c.is_whitespace() || c.is_control())
     {
         return Err((
-            format!("`{}` is no name of an account", brief(name.as_bytes())),
+            format!("`{}` is not an account name", brief(name.as_bytes())),
             "write a name, or `all`",
         ));
     }
     Ok(())
 }
 
-/// It is in the base set.
+/// The base set includes the table.
 fn requests(_: &[Asked<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-struct Row {
+struct GroupRow {
     name: String,
     gid: String,
     members: Vec<String>,
 }
 
-/// group(5): four fields; a line of any other form could hide a group.
-fn rows(text: &str) -> Result<Vec<Row>, String> {
+/// Parses group(5). A line without four fields could hide a group, so it is an error.
+fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, gid, members] = fields.as_slice() else {
             return Err(format!(
-                "a line of group has an unknown form: {}",
+                "unknown format of a line in /etc/group: {}",
                 brief(line.as_bytes())
             ));
         };
@@ -77,7 +83,7 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
             .filter(|m| !m.is_empty())
             .map(str::to_owned)
             .collect();
-        Ok(Row {
+        Ok(GroupRow {
             name: (*name).to_owned(),
             gid: (*gid).to_owned(),
             members,
@@ -90,8 +96,8 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("group", "", rows)
-        .observe("has no table of groups", |rows| {
+    view.parsed("group", "", parse_rows)
+        .observe("has no group table", |rows| {
             if target.subject == "all" {
                 return match property {
                     "names" => Observed::list(rows.iter().map(|row| row.name.clone())),
@@ -99,14 +105,17 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                     "members" => {
                         Observed::list(rows.iter().flat_map(|row| row.members.iter().cloned()))
                     }
-                    _ => Observed::Unknown(format!("`{property}` is of one group, not of `all`")),
+                    _ => Observed::Unknown(format!(
+                        "`{property}` needs the name of a group, not \
+                        `all`"
+                    )),
                 };
             }
             let row = rows.iter().find(|row| row.name == target.subject);
             match (property, row) {
                 ("exists", row) => Observed::bool(row.is_some()),
                 ("names" | "gids", _) => {
-                    Observed::Unknown(format!("`{property}` is of `all`, not of one group"))
+                    Observed::Unknown(format!("`{property}` needs `all`, not the name of a group"))
                 }
                 (_, None) => Observed::Missing("does not exist".to_owned()),
                 ("gid", Some(row)) => number(&row.gid),
@@ -115,11 +124,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         })
 }
 
-/// A number of an account.
+/// Parses a UID or GID.
 pub(super) fn number(text: &str) -> Observed {
     match text.parse() {
         Ok(n) => Observed::Value(Value::Number(n)),
-        Err(_) => Observed::Unknown(format!("`{}` is no number", brief(text.as_bytes()))),
+        Err(_) => Observed::Unknown(format!("`{}` is not a number", brief(text.as_bytes()))),
     }
 }
 
@@ -128,7 +137,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn groups_are_judged_one_by_one_and_together() {
+    fn one_group_and_the_table_are_judged() {
         let text = "root:x:0:\nsudo:x:27:bob,eve\nempty:x:99:\n";
         let told = |yaml: &str| {
             lines(

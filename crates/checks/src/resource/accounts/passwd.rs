@@ -220,7 +220,7 @@ mod tests {
         let line = told("{passwd: all, roots: {same_set: [root]}}", text);
         assert_eq!(
             line,
-            "failed  passwd:all  roots: expected just \"root\", actual \"root\", \"toor\""
+            "failed  passwd:all  roots: expected exactly \"root\", actual \"root\", \"toor\""
         );
     }
 }

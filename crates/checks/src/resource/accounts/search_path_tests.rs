@@ -1,4 +1,4 @@
-//! Tests: search paths judged by recorded frames.
+//! Tests of the `search_path` resource with recorded frames.
 
 use crate::resource::filesystem::fstab_rows::tests::sent;
 use crate::tests::{IDENTITY, lines};
@@ -6,7 +6,7 @@ use crate::tests::{IDENTITY, lines};
 const PROFILE: &str =
     "if [ \"$(id -u)\" -eq 0 ]; then\nPATH=/usr/sbin:/open\nelse\nPATH=/usr/bin:.\nfi\n";
 
-fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
+fn judge_check(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
     let text = sent(files, &[]);
     let states = "p /usr/sbin\np /open\np /usr/bin\np /bin\n> usr/bin\np /gone\nn\n=here\n41ed 0 0 1 /usr/sbin\n41ff 0 0 1 /open\n\
         41ed 0 0 1 /usr/bin\na1ff 0 0 1 /bin\n=gone\nstat: cannot statx '/gone': No such file or directory\n=there\n41ed 7 0 1 /bin\n";
@@ -20,7 +20,7 @@ fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
 }
 
 #[test]
-fn the_path_is_what_is_set_last() {
+fn last_assignment_sets_the_path() {
     let defs = (
         "/etc/login.defs",
         Some("ENV_SUPATH\tPATH=/usr/sbin\nENV_PATH PATH=/usr/bin\n"),
@@ -30,27 +30,30 @@ fn the_path_is_what_is_set_last() {
     let is = |login: &str, path: &str| {
         format!("{{search_path: {login}, directories: {{same_set: {path}}}}}")
     };
-    assert!(told(&is("root", "[/usr/sbin]"), &[defs]).starts_with("passed"));
-    assert!(told(&is("user", "[/usr/bin]"), &[defs]).starts_with("passed"));
-    assert!(told(&is("root", "[/usr/bin, /gone]"), &[defs, environment]).starts_with("passed"));
+    assert!(judge_check(&is("root", "[/usr/sbin]"), &[defs]).starts_with("passed"));
+    assert!(judge_check(&is("user", "[/usr/bin]"), &[defs]).starts_with("passed"));
     assert!(
-        told(
+        judge_check(&is("root", "[/usr/bin, /gone]"), &[defs, environment]).starts_with("passed")
+    );
+    assert!(
+        judge_check(
             &is("root", "[/usr/sbin, /open]"),
             &[defs, environment, profile]
         )
         .starts_with("passed")
     );
     assert!(
-        told(&is("user", "[/usr/bin, .]"), &[defs, environment, profile]).starts_with("passed")
+        judge_check(&is("user", "[/usr/bin, .]"), &[defs, environment, profile])
+            .starts_with("passed")
     );
-    assert!(told(&is("session", "[/usr/bin, /bin, /gone]"), &[]).starts_with("passed"));
+    assert!(judge_check(&is("session", "[/usr/bin, /bin, /gone]"), &[]).starts_with("passed"));
     assert!(
-        told("{search_path: root, directories: {disjoint: [.]}}", &[]).starts_with("failed"),
+        judge_check("{search_path: root, directories: {disjoint: [.]}}", &[]).starts_with("failed"),
         "nothing says it"
     );
     let odd = ("/etc/profile.d/x.sh", Some("[ -d /x ] && PATH=/x"));
     assert!(
-        told(
+        judge_check(
             "{search_path: root, directories: {disjoint: [.]}}",
             &[profile, odd]
         )
@@ -59,23 +62,25 @@ fn the_path_is_what_is_set_last() {
 }
 
 #[test]
-fn writable_is_what_others_can_put_commands_in() {
+fn directories_of_other_owners_are_writable() {
     let profile = ("/etc/profile", Some(PROFILE));
     assert!(
-        told(
+        judge_check(
             "{search_path: root, writable: {same_set: [/open]}}",
             &[profile]
         )
         .starts_with("passed")
     );
-    assert!(told("{search_path: root}", &[profile]).starts_with("failed"));
+    assert!(judge_check("{search_path: root}", &[profile]).starts_with("failed"));
     assert!(
-        told("{search_path: user, writable: {same_set: [.]}}", &[profile]).starts_with("passed")
+        judge_check("{search_path: user, writable: {same_set: [.]}}", &[profile])
+            .starts_with("passed")
     );
     assert!(
-        told("{search_path: session, writable: {same_set: [/bin]}}", &[]).starts_with("passed"),
+        judge_check("{search_path: session, writable: {same_set: [/bin]}}", &[])
+            .starts_with("passed"),
         "a link's goal counts"
     );
     let unseen = ("/etc/profile", Some("PATH=/never/looked/at"));
-    assert!(told("{search_path: root}", &[unseen]).starts_with("error"));
+    assert!(judge_check("{search_path: root}", &[unseen]).starts_with("error"));
 }

@@ -10,10 +10,11 @@ use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "auditd_conf",
-    doc: "The settings of auditd.conf(5), by any name in any case of letters; the last line of a name counts.",
+    doc: "Settings of auditd.conf(5) by name. Names are not case-sensitive. The last line with a \
+          name counts.",
     subject: Subject {
         name: "path",
-        doc: "Where they are: /etc/audit/auditd.conf.",
+        doc: "Path of the file: /etc/audit/auditd.conf.",
         words: &[],
         check: readable,
     },
@@ -22,7 +23,7 @@ pub(crate) static KIND: Kind = Kind {
     open: Some(Property::new(
         "",
         Of::Setting,
-        "A setting, such as max_log_file_action.",
+        "Setting, such as max_log_file_action.",
     )),
     by_default: &[],
     implied: &[],
@@ -34,9 +35,11 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// `nv_split` in auditd-config.c of audit: the name, `=`, the value and perhaps an option, with spaces between; auditd does
-/// not start with a line of another form.
-fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
+/// Parses lines like `nv_split` in auditd-config.c.
+///
+/// A line has a name, `=`, a value and an optional option, with spaces between. auditd does not
+/// start if a line has another form.
+fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut out = BTreeMap::new();
     for (i, line) in text.lines().enumerate() {
         let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
@@ -48,7 +51,7 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
             }
             _ => {
                 return Err(format!(
-                    "line {}: it is not `name = value`, which auditd refuses",
+                    "line {}: not in the form `name = value`, so auditd refuses it",
                     i + 1
                 ));
             }
@@ -58,7 +61,7 @@ fn settings(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    setting(target, &property.to_ascii_lowercase(), view, settings)
+    setting(target, &property.to_ascii_lowercase(), view, parse_settings)
 }
 
 #[cfg(test)]
@@ -67,7 +70,7 @@ mod tests {
 
     const PATH: &str = "/etc/audit/auditd.conf";
 
-    fn told(yaml: &str, rc: i32, text: &str) -> String {
+    fn judge_check(yaml: &str, rc: i32, text: &str) -> String {
         lines(
             &format!("- {{auditd_conf: {PATH}, {yaml}}}"),
             &[IDENTITY, ("config", PATH, rc, "-", text)],
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_as_auditd_reads_them() {
+    fn settings_are_parsed_like_auditd() {
         let text = "#\n# x = y\nlog_file = /var/log/audit/audit.log\n\nMax_Log_File_Action = KEEP_LOGS\nspace_left_action = exec /x\nnum_logs = 5\nnum_logs = 6\n";
         for yaml in [
             "max_log_file_action: {cmp: keep_logs}",
@@ -86,9 +89,9 @@ mod tests {
             "flush: {absent: true}",
         ] {
             assert!(
-                told(yaml, 0, text).starts_with("passed"),
+                judge_check(yaml, 0, text).starts_with("passed"),
                 "{yaml}: {}",
-                told(yaml, 0, text)
+                judge_check(yaml, 0, text)
             );
         }
         for yaml in [
@@ -96,20 +99,20 @@ mod tests {
             "flush: {not: none}",
             "max_log_file_action: keep_logs",
         ] {
-            assert!(told(yaml, 0, text).starts_with("failed"), "{yaml}");
+            assert!(judge_check(yaml, 0, text).starts_with("failed"), "{yaml}");
         }
     }
 
     #[test]
-    fn what_auditd_would_not_start_with_is_an_error() {
+    fn line_that_auditd_refuses_is_an_error() {
         for line in ["num_logs=5", "num_logs 5", "num_logs =", "num_logs = 5 6 7"] {
-            let said = told("num_logs: 5", 0, &format!("\n{line}\n"));
+            let said = judge_check("num_logs: 5", 0, &format!("\n{line}\n"));
             assert!(
                 said.starts_with("error") && said.contains("line 2"),
                 "{said}"
             );
         }
-        assert!(told("num_logs: {not: 5}", 1, "").starts_with("failed"));
-        assert!(told("num_logs: {absent: true}", 2, "").starts_with("error"));
+        assert!(judge_check("num_logs: {not: 5}", 1, "").starts_with("failed"));
+        assert!(judge_check("num_logs: {absent: true}", 2, "").starts_with("error"));
     }
 }

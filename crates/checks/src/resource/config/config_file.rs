@@ -1,4 +1,4 @@
-//! The `config_file` resource: settings of a file in one of the usual formats.
+//! The `config_file` resource: settings of a configuration file in a common format.
 
 use super::config_file_formats::{FORMATS, Settings, parse};
 use super::login_defs::{directory, readable, requests};
@@ -11,12 +11,13 @@ use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "config_file",
-    doc: "The settings of a configuration file, by any name; with nothing else: the file must exist. What is within a section, a map or \
-          a list is named with dots, such as `server.ports.0`; a name that is there several times, and a list of plain values, has all \
-          of them. A file that is not in its format is an error.",
+    doc: "Settings of a configuration file by name. By default, the file must exist. A setting in \
+          a section, map or list has a name with dots, such as `server.ports.0`. A name with \
+          several values, or a list of plain values, has all of them. A file in another format is \
+          an error.",
     subject: Subject {
         name: "path",
-        doc: "The absolute path in the image.",
+        doc: "Absolute path in the image.",
         words: &[],
         check: readable,
     },
@@ -24,26 +25,27 @@ pub(crate) static KIND: Kind = Kind {
         Parameter {
             name: "format",
             of: Of::Word(FORMATS),
-            doc: "key_value, space (the name ends at white space), ini, json, yaml or toml; by the path's ending where it says so, else key_value.",
+            doc: "key_value, space (the name ends at white space), ini, json, yaml or toml. The \
+                  default depends on the file extension, else key_value.",
             check: anything,
         },
         Parameter {
             name: "comment",
             of: Of::Text,
-            doc: "The characters that begin a comment at the start of a line, in key_value, space and ini; `#;` by default.",
+            doc: "Characters that begin a comment at the start of a line, in key_value, space and \
+                  ini. The default is `#;`.",
             check: anything,
         },
         Parameter {
             name: "assignment",
             of: Of::Text,
-            doc: "A regular expression with two groups, name and value, instead of key_value's own; lines that it does not match are left out.",
+            doc: "Regular expression with two groups, name and value, that replaces the syntax of \
+                  key_value. Other lines are ignored.",
             check: check_assignment,
         },
     ],
-    properties: &[
-        Property::new("exists", Of::Bool, "Whether there is such a file.").or(&["exist"]),
-    ],
-    open: Some(Property::new("", Of::Setting, "A setting of the file.")),
+    properties: &[Property::new("exists", Of::Bool, "True if the file exists.").or(&["exist"])],
+    open: Some(Property::new("", Of::Setting, "Setting of the file.")),
     by_default: &["exists"],
     implied: &[],
     presence: Some("exists"),
@@ -55,19 +57,19 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 fn check_assignment(pattern: &str) -> Result<(), (String, &'static str)> {
-    let help = "write one such as `^\\s*(\\w+)\\s+(.*)$`";
+    let help = "use an expression such as `^\\s*(\\w+)\\s+(.*)$`";
     match pattern::plain(pattern) {
         Ok(regex) if regex.captures_len() == 3 => Ok(()),
         Ok(_) => Err((
-            "it needs two groups: the name and the value".to_owned(),
+            "the expression needs two groups: the name and the value".to_owned(),
             help,
         )),
         Err(why) => Err((why, help)),
     }
 }
 
-/// The format of a file that nobody names.
-fn by_name(path: &str) -> &'static str {
+/// Returns the default format of a file by its extension.
+fn format_of_path(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "json" => "json",
         "yaml" | "yml" => "yaml",
@@ -93,16 +95,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         return observed;
     }
     let text = view.parsed("config", path, |text| Ok(text.to_owned()));
-    text.and_then(|text| read(target, &text, view))
+    text.and_then(|text| read_settings(target, &text, view))
         .observe("does not exist", |settings| match settings.get(property) {
             Some(values) => Observed::Value(Value::Setting(values.clone())),
             None => Observed::Missing(format!("is not set in {path}")),
         })
 }
 
-/// Read once for each way in which it is read.
-fn read(target: &Target, text: &str, view: &View<'_>) -> Seen<std::rc::Rc<Settings>> {
-    let format = target.parameter("format", by_name(&target.subject));
+/// Parses a file once for each combination of parameters.
+fn read_settings(target: &Target, text: &str, view: &View<'_>) -> Seen<std::rc::Rc<Settings>> {
+    let format = target.parameter("format", format_of_path(&target.subject));
     let (comment, assignment) = (
         target.parameter("comment", "#;"),
         target.parameter("assignment", ""),

@@ -1,4 +1,5 @@
-//! Reads configuration files in the usual formats into settings by name, bounded in depth and number.
+//! Parses configuration files in common formats into settings. Depth and number of values are
+//! limited.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +7,21 @@ use crate::matcher::pattern;
 use crate::matcher::tree::Tree;
 use crate::text::brief;
 
-/// The formats, in the words of the `format` parameter.
+/// Values of the `format` parameter.
 pub(crate) const FORMATS: &[&str] = &["key_value", "space", "ini", "json", "yaml", "toml"];
 
-/// Values by name: several where a name is there several times, or a list of plain values.
+/// Values by name. A name that occurs several times, and a list of plain values, has several.
 pub(crate) type Settings = BTreeMap<String, Vec<String>>;
 
-/// How deep maps and lists may be within each other.
-const DEEPEST: usize = 64;
-/// How many values a file may have.
-const MOST: usize = 100_000;
+/// Maximum nesting of maps and lists.
+const MAX_DEPTH: usize = 64;
+/// Maximum number of values in a file.
+const MAX_VALUES: usize = 100_000;
 
-/// The settings of a text.
+/// Parses the settings of a text.
 ///
 /// # Errors
-/// The line where it is not in its format.
+/// Returns the line that is not in the format.
 pub(crate) fn parse(
     format: &str,
     comment: &str,
@@ -28,22 +29,22 @@ pub(crate) fn parse(
     text: &str,
 ) -> Result<Settings, String> {
     match format {
-        "json" => json(text),
-        "yaml" => yaml(text),
-        "toml" => toml(text),
-        _ if !assignment.is_empty() => matching(comment, assignment, text),
-        _ => lines(format, comment, text),
+        "json" => parse_json(text),
+        "yaml" => parse_yaml(text),
+        "toml" => parse_toml(text),
+        _ if !assignment.is_empty() => parse_matches(comment, assignment, text),
+        _ => parse_lines(format, comment, text),
     }
 }
 
-fn put(out: &mut Settings, name: &str, value: &str) {
+fn add_value(out: &mut Settings, name: &str, value: &str) {
     out.entry(name.to_owned())
         .or_default()
         .push(value.to_owned());
 }
 
-/// The lines that say something, trimmed, with their numbers.
-fn telling<'t>(comment: &str, text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
+/// Returns trimmed lines with their numbers, without comments and empty lines.
+fn significant_lines<'t>(comment: &str, text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
     let all = text
         .lines()
         .enumerate()
@@ -51,9 +52,9 @@ fn telling<'t>(comment: &str, text: &'t str) -> impl Iterator<Item = (usize, &'t
     all.filter(move |(_, line)| !line.is_empty() && !line.starts_with(|c| comment.contains(c)))
 }
 
-fn lines(format: &str, comment: &str, text: &str) -> Result<Settings, String> {
+fn parse_lines(format: &str, comment: &str, text: &str) -> Result<Settings, String> {
     let (mut out, mut section) = (Settings::new(), String::new());
-    for (number, line) in telling(comment, text) {
+    for (number, line) in significant_lines(comment, text) {
         let inside = line.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
         if let (Some(name), "ini") = (inside, format) {
             section = format!("{}.", name.trim());
@@ -65,27 +66,27 @@ fn lines(format: &str, comment: &str, text: &str) -> Result<Settings, String> {
             _ => {
                 let plain = line.strip_prefix("export ").unwrap_or(line);
                 plain.split_once('=').ok_or_else(|| {
-                    format!("line {number}: there is no `=`: {}", brief(line.as_bytes()))
+                    format!("line {number}: missing `=`: {}", brief(line.as_bytes()))
                 })?
             }
         };
         if name.trim().is_empty() {
             return Err(format!(
-                "line {number}: there is no name: {}",
+                "line {number}: missing name: {}",
                 brief(line.as_bytes())
             ));
         }
-        put(
+        add_value(
             &mut out,
             &format!("{section}{}", name.trim()),
-            unquoted(value.trim(), comment),
+            unquote(value.trim(), comment),
         );
     }
     Ok(out)
 }
 
-/// What is in quotes, where nothing but a comment follows them; else all of it.
-fn unquoted<'t>(value: &'t str, comment: &str) -> &'t str {
+/// Returns the text in quotes if only a comment follows, else the complete value.
+fn unquote<'t>(value: &'t str, comment: &str) -> &'t str {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
         return value;
     };
@@ -99,9 +100,9 @@ fn unquoted<'t>(value: &'t str, comment: &str) -> &'t str {
     }
 }
 
-fn matching(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
+fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
     let (regex, mut out) = (pattern::plain(assignment)?, Settings::new());
-    for (_, line) in telling(comment, text) {
+    for (_, line) in significant_lines(comment, text) {
         let Some(found) = regex.captures(line.as_bytes()) else {
             continue;
         };
@@ -111,37 +112,37 @@ fn matching(comment: &str, assignment: &str, text: &str) -> Result<Settings, Str
                 .map(|m| String::from_utf8_lossy(m.as_bytes()).trim().to_owned())
                 .unwrap_or_default()
         };
-        put(&mut out, &group(1), &group(2));
+        add_value(&mut out, &group(1), &group(2));
     }
     Ok(out)
 }
 
-/// serde_json itself goes no deeper than 128.
-fn json(text: &str) -> Result<Settings, String> {
+/// Parses JSON. serde_json allows at most 128 levels.
+fn parse_json(text: &str) -> Result<Settings, String> {
     let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|e| format!("it is no JSON: {e}"))?;
-    flat(&Node::from(value))
+        serde_json::from_str(text).map_err(|e| format!("not valid JSON: {e}"))?;
+    flatten(&Node::from(value))
 }
 
-/// serde-saphyr bounds depth, aliases and the number of nodes.
-fn yaml(text: &str) -> Result<Settings, String> {
+/// Parses YAML. serde-saphyr limits depth, aliases and the number of nodes.
+fn parse_yaml(text: &str) -> Result<Settings, String> {
     if text.trim().is_empty() {
         return Ok(Settings::new());
     }
     let tree: Tree = serde_saphyr::from_str(text)
-        .map_err(|e| format!("it is no YAML: {}", first_line(&e.to_string())))?;
-    flat(&Node::from(tree))
+        .map_err(|e| format!("not valid YAML: {}", first_line(&e.to_string())))?;
+    flatten(&Node::from(tree))
 }
 
-/// toml itself bounds depth.
-fn toml(text: &str) -> Result<Settings, String> {
+/// Parses TOML. The toml crate limits the depth.
+fn parse_toml(text: &str) -> Result<Settings, String> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         let line = e.span().map_or(0, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1
         });
-        format!("it is no TOML: line {line}: {}", first_line(e.message()))
+        format!("not valid TOML: line {line}: {}", first_line(e.message()))
     })?;
-    flat(&Node::from(toml::Value::Table(table)))
+    flatten(&Node::from(toml::Value::Table(table)))
 }
 
 fn first_line(text: &str) -> String {
@@ -153,7 +154,7 @@ fn first_line(text: &str) -> String {
     brief(line.strip_prefix("error: ").unwrap_or(line).as_bytes())
 }
 
-/// What the three formats have in common.
+/// Common value type of JSON, YAML and TOML.
 enum Node {
     Nothing,
     Value(String),
@@ -209,13 +210,13 @@ impl From<toml::Value> for Node {
     }
 }
 
-fn flat(node: &Node) -> Result<Settings, String> {
-    let (mut out, mut left) = (Settings::new(), MOST);
-    spread(node, "", DEEPEST, &mut left, &mut out)?;
+fn flatten(node: &Node) -> Result<Settings, String> {
+    let (mut out, mut left) = (Settings::new(), MAX_VALUES);
+    add_node(node, "", MAX_DEPTH, &mut left, &mut out)?;
     Ok(out)
 }
 
-fn spread(
+fn add_node(
     node: &Node,
     name: &str,
     depth: usize,
@@ -224,13 +225,13 @@ fn spread(
 ) -> Result<(), String> {
     if depth == 0 {
         return Err(format!(
-            "{}: it is more than {DEEPEST} levels deep",
+            "{}: nested more than {MAX_DEPTH} levels deep",
             brief(name.as_bytes())
         ));
     }
     *left = left
         .checked_sub(1)
-        .ok_or_else(|| format!("it has more than {MOST} values"))?;
+        .ok_or_else(|| format!("more than {MAX_VALUES} values"))?;
     let under = |part: &str| {
         if name.is_empty() {
             part.to_owned()
@@ -240,14 +241,14 @@ fn spread(
     };
     match node {
         Node::Nothing => {}
-        Node::Value(value) => put(out, name, value),
+        Node::Value(value) => add_value(out, name, value),
         Node::Map(entries) => {
             for (key, node) in entries {
-                spread(node, &under(key), depth - 1, left, out)?;
+                add_node(node, &under(key), depth - 1, left, out)?;
             }
         }
         Node::List(items) => {
-            // Also of an empty list it is known that there is nothing in it.
+            // An empty list is a setting without values.
             let values = out.entry(name.to_owned()).or_default();
             for item in items {
                 if let Node::Value(value) = item {
@@ -255,7 +256,7 @@ fn spread(
                 }
             }
             for (i, item) in items.iter().enumerate() {
-                spread(item, &under(&i.to_string()), depth - 1, left, out)?;
+                add_node(item, &under(&i.to_string()), depth - 1, left, out)?;
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Tests: configuration files by recorded frames.
+//! Tests of the `config_file` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines, refusal};
 
-fn judged(path: &str, expected: &str, text: &str) -> String {
+fn judge_setting(path: &str, expected: &str, text: &str) -> String {
     lines(
         &format!("- {{config_file: {path}{expected}}}"),
         &[IDENTITY, ("config", path, 0, "-", text)],
@@ -13,13 +13,13 @@ fn judged(path: &str, expected: &str, text: &str) -> String {
 #[track_caller]
 fn assert_all(path: &str, text: &str, rows: &[(&str, &str)]) {
     for (yaml, outcome) in rows {
-        let line = judged(path, &format!(", {yaml}"), text);
+        let line = judge_setting(path, &format!(", {yaml}"), text);
         assert!(line.starts_with(outcome), "{yaml}: {line}");
     }
 }
 
 #[test]
-fn plain_formats_are_read_by_their_lines() {
+fn line_formats_are_parsed() {
     let text =
         "# a = no\r\n; b = no\r\nA = 1\r\nexport B='x # y' # why\nC=\"q\nA=2\nD=\nE = a = b\n";
     assert_all(
@@ -35,7 +35,7 @@ fn plain_formats_are_read_by_their_lines() {
             ("Z: {not: \"1\"}", "failed"),
         ],
     );
-    let line = judged("/x", ", A: 1", "A=1\nodd\n");
+    let line = judge_setting("/x", ", A: 1", "A=1\nodd\n");
     assert!(
         line.starts_with("error") && line.contains("line 2"),
         "{line}"
@@ -71,7 +71,7 @@ fn plain_formats_are_read_by_their_lines() {
 }
 
 #[test]
-fn nested_formats_are_read_by_their_paths() {
+fn nested_formats_have_dotted_names() {
     let rows: &[(&str, &str)] = &[
         ("a.b: 1", "passed"),
         ("a.list: {same_set: [x, \"2\"]}", "passed"),
@@ -104,13 +104,13 @@ fn nested_formats_are_read_by_their_paths() {
 }
 
 #[test]
-fn what_is_not_in_its_format_is_an_error_with_its_line() {
+fn invalid_format_is_an_error_with_line() {
     for (path, text) in [
         ("/x.json", "{\n\"a\": }"),
         ("/x.yaml", "a: 1\nb: [\n"),
         ("/x.toml", "a = 1\nb\n"),
     ] {
-        let line = judged(path, ", a: {absent: true}", text);
+        let line = judge_setting(path, ", a: {absent: true}", text);
         assert!(
             line.starts_with("error") && line.contains("line "),
             "{path}: {line}"
@@ -128,13 +128,13 @@ fn what_is_not_in_its_format_is_an_error_with_its_line() {
         ("/x.toml", &format!("a = {deep}")),
         ("/x.toml", &format!("a = {deeper}")),
     ] {
-        let line = judged(path, ", a: {absent: true}", text);
+        let line = judge_setting(path, ", a: {absent: true}", text);
         assert!(line.starts_with("error"), "{path}: {line}");
     }
 }
 
 #[test]
-fn a_file_is_there_or_not_or_may_not_be_read() {
+fn missing_file_fails_and_unreadable_one_is_error() {
     let told = |yaml: &str, rc: i32, flags: &str| {
         lines(
             &format!("- {{config_file: /x{yaml}}}"),
@@ -162,5 +162,5 @@ fn a_file_is_there_or_not_or_may_not_be_read() {
     assert!(refusal("{config_file: /etc/shadow, a: b}").contains("hashes"));
     assert!(refusal("{config_file: /x, format: xml}").contains("toml"));
     assert!(refusal("{config_file: /x, assignment: \"(a)\"}").contains("two groups"));
-    assert!(refusal("{config_file: /x, assignment: \"(\"}").contains("can't be used"));
+    assert!(refusal("{config_file: /x, assignment: \"(\"}").contains("is not valid"));
 }

@@ -1,36 +1,36 @@
-//! Owns files of drop-in directories as the collector sends them (`send` in system.sh): which there are, which hides which,
-//! and their lines.
+//! Parses drop-in directories that the collector sends (`send` in system.sh): the files, their
+//! order and their lines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The collector's functions for what this and its users need.
+/// Collector functions for drop-in directories.
 pub(crate) const FUNCTIONS: &str = include_str!("system.sh");
 
-/// What is at a path.
+/// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Text {
-    /// Its lines.
+    /// Lines of a file.
     Lines(Vec<String>),
-    /// Nothing: it is empty, a device, a directory.
+    /// Empty file, device or directory.
     Nothing,
-    /// A link to nothing.
+    /// Link whose target does not exist.
     Dangling,
-    /// It is not there.
+    /// Missing file.
     Absent,
-    /// It could not be read.
+    /// Unreadable file.
     Denied,
 }
 
-/// Files in the order in which their directories were looked at.
+/// Files in the order of their directories.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     pub(crate) files: Vec<(String, Text)>,
-    /// What else the collector says of them: names.
+    /// Units that other units want.
     pub(crate) wanted: BTreeSet<String>,
 }
 
 impl Texts {
-    /// What `send` printed.
+    /// Parses the output of `send`.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let (mut out, mut places) = (Self::default(), Vec::new());
         let mut contents: HashMap<&str, Vec<String>> = HashMap::new();
@@ -56,7 +56,11 @@ impl Texts {
                 "-" => out.files.push((path, Text::Absent)),
                 "u" => out.files.push((path, Text::Denied)),
                 "w" => drop(out.wanted.insert(path)),
-                _ => return Err("the collector's list of files has an unknown form".to_owned()),
+                _ => {
+                    return Err(
+                        "the list of files of the collector has an unknown format".to_owned()
+                    );
+                }
             }
         }
         for (index, place) in places {
@@ -65,13 +69,13 @@ impl Texts {
             };
             let lines = contents
                 .get(place)
-                .ok_or_else(|| format!("{path} was not read"))?;
+                .ok_or_else(|| format!("{path} was not collected"))?;
             *text = Text::Lines(lines.clone());
         }
         Ok(out)
     }
 
-    /// One file.
+    /// Returns the state of a file.
     pub(crate) fn file(&self, path: &str) -> Option<&Text> {
         self.files
             .iter()
@@ -79,10 +83,12 @@ impl Texts {
             .map(|(_, text)| text)
     }
 
-    /// The files that count, in the order of their names: one hides those of the same name in directories that come later.
+    /// Returns the effective files, ordered by name. A file hides files with the same name in later
+    /// directories.
     ///
     /// # Errors
-    /// One of them could not be read, or it is not said in the same way by all versions of systemd what it hides.
+    /// Returns an error if a file is unreadable, or if versions of systemd differ in what a file
+    /// hides.
     pub(crate) fn merged(&self, suffix: &str) -> Result<Vec<(&str, &[String])>, String> {
         let mut first: BTreeMap<&str, (&str, &Text)> = BTreeMap::new();
         let mut hides = BTreeSet::new();
@@ -112,7 +118,8 @@ impl Texts {
                 Text::Denied => return Err(format!("{path}: permission denied")),
                 Text::Dangling if hides.contains(name) => {
                     return Err(format!(
-                        "{path} is a link to nothing; whether it hides others of its name is not certain"
+                        "{path} is a dangling link; systemd versions differ in how it hides other \
+                         files with this name"
                     ));
                 }
                 Text::Nothing | Text::Dangling | Text::Absent => {}
@@ -122,18 +129,18 @@ impl Texts {
     }
 }
 
-/// Lines with those joined that a backslash at the end continues.
+/// Joins lines that end with a backslash with the next line.
 pub(crate) fn joined(lines: &[String]) -> Vec<String> {
     let mut out = Vec::new();
-    let mut open = String::new();
+    let mut pending = String::new();
     for line in lines {
         match line.strip_suffix('\\') {
-            Some(part) => open += &format!("{part} "),
-            None => out.push(std::mem::take(&mut open) + line),
+            Some(part) => pending += &format!("{part} "),
+            None => out.push(std::mem::take(&mut pending) + line),
         }
     }
-    if !open.is_empty() {
-        out.push(open);
+    if !pending.is_empty() {
+        out.push(pending);
     }
     out
 }
@@ -152,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_an_earlier_directory_hides_it_in_later_ones() {
+    fn earlier_directory_hides_later_ones() {
         let text = "f /etc/x.d/50-a.conf\n@ ./a\nm /etc/x.d/60-b.conf\nf /etc/x.d/99-link.conf\n@ ./etc/x.conf\n\
             f /usr/x.d/10-c.conf\n@ ./c\nf /usr/x.d/50-a.conf\n@ ./hidden\nf /usr/x.d/60-b.conf\n@ ./masked\n\
             =./a\n|k=1\n|=./c\n=./etc/x.conf\n|z\n=./c\n|c\n=./hidden\n|h\n=./masked\n|m\n";
@@ -160,12 +167,12 @@ mod tests {
         assert_eq!(
             merged(text).as_deref(),
             Ok(expected),
-            "content can't forge a file"
+            "content cannot forge a file entry"
         );
     }
 
     #[test]
-    fn what_could_not_be_read_may_say_anything() {
+    fn unreadable_file_is_an_error() {
         assert!(merged("u /etc/x.d/a.conf\n").is_err());
         assert!(merged("u /etc/x.d\n").is_err());
         assert_eq!(
@@ -181,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_on_after_a_backslash() {
+    fn backslash_continues_a_line() {
         let lines = ["a \\", "b", "c"].map(str::to_owned);
         assert_eq!(joined(&lines), ["a  b", "c"]);
     }

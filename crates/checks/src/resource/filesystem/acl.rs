@@ -11,30 +11,32 @@ use crate::text::{hex, sh_quote};
 
 pub(crate) static KIND: Kind = Kind {
     name: "acl",
-    doc: "The POSIX ACL of a file or directory, links followed; with nothing else: it has none.",
+    doc: "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
+          there must be no extended ACL.",
     subject: Subject {
         name: "path",
-        doc: "The absolute path in the image.",
+        doc: "Absolute path in the image.",
         words: &[],
         check: absolute,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "Whether there is a file or directory.").or(&["exist"]),
+        Property::new("exists", Of::Bool, "True if the file or directory exists.").or(&["exist"]),
         Property::new(
             "extended",
             Of::Bool,
-            "Whether it gives more rights than its permission bits show.",
+            "True if the ACL has entries besides owner, group and other, or default entries.",
         ),
         Property::new(
             "entries",
             Of::List,
-            "The entries beside owner, group and other: `user:bob:rw-`, `group:staff:r--`, `mask::rw-`.",
+            "Entries besides owner, group and other: `user:bob:rw-`, `group:staff:r--`, \
+             `mask::rw-`.",
         ),
         Property::new(
             "default_entries",
             Of::List,
-            "What is handed on to new files in a directory, in the same form.",
+            "Default entries that new files in a directory get, in the same form.",
         ),
     ],
     open: None,
@@ -53,17 +55,19 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     asked.iter().map(|one| call(&one.target.subject)).collect()
 }
 
-/// An access control list without the three entries that every file has.
+/// ACL without the three entries that every file has.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct List {
+struct AccessList {
     entries: Vec<String>,
     defaults: Vec<String>,
 }
 
-/// What getfacl(1) prints with `-cpn`: entries with numbers for names, `default:` before those that are handed on, and
-/// after a mask that takes something away `#effective:…`.
-fn list(text: &str, view: &View<'_>) -> Result<List, String> {
-    let mut out = List::default();
+/// Parses the output of `getfacl -cpn`.
+///
+/// Entries have numbers instead of names, and default entries begin with `default:`. A comment
+/// `#effective:…` follows if the mask removes rights.
+fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
+    let mut out = AccessList::default();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
@@ -74,9 +78,9 @@ fn list(text: &str, view: &View<'_>) -> Result<List, String> {
             .map_or((line, false), |rest| (rest, true));
         let parts: Vec<&str> = line.split(':').collect();
         let [kind, who, rights] = parts.as_slice() else {
-            return Err("getfacl answered in an unknown form".to_owned());
+            return Err("getfacl printed an unknown format".to_owned());
         };
-        let entry = format!("{kind}:{}:{rights}", named(kind, who, view));
+        let entry = format!("{kind}:{}:{rights}", account_name(kind, who, view));
         if defaults {
             out.defaults.push(entry);
         } else if !who.is_empty() || *kind == "mask" {
@@ -86,8 +90,8 @@ fn list(text: &str, view: &View<'_>) -> Result<List, String> {
     Ok(out)
 }
 
-/// The name of a number, by the target's own tables.
-fn named(kind: &str, who: &str, view: &View<'_>) -> String {
+/// Returns the name of an ID from the tables of the target, or the ID.
+fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
     let table = if kind == "user" { "passwd" } else { "group" };
     let known = match who.parse::<u32>() {
         Ok(id) => match view.parsed(table, "", |text| Ok(names(text))) {
@@ -99,22 +103,22 @@ fn named(kind: &str, who: &str, view: &View<'_>) -> String {
     known.unwrap_or_else(|| who.to_owned())
 }
 
-/// The list of a path: read, or known to be empty, or why it is not known.
-fn read(view: &View<'_>, path: &str) -> Seen<Rc<List>> {
+/// Returns the ACL of a path. It is known to be empty if `ls` shows no `+`.
+fn read_acl(view: &View<'_>, path: &str) -> Seen<Rc<AccessList>> {
     let plus = match view.parsed("acl", path, |line| {
         line.split(' ')
             .next()
             .map(|perms| perms.ends_with('+'))
-            .ok_or_else(|| "`ls` told nothing".to_owned())
+            .ok_or_else(|| "`ls` printed nothing".to_owned())
     }) {
         Seen::Present(plus) => *plus,
         Seen::Absent => return Seen::Absent,
         Seen::Unknown(why) => return Seen::Unknown(why),
     };
-    match view.parsed("acl-entries", path, |text| list(text, view)) {
+    match view.parsed("acl-entries", path, |text| parse_entries(text, view)) {
         Seen::Absent if !plus => Seen::Present(Rc::default()),
         Seen::Absent => {
-            Seen::Unknown("it has an ACL, and getfacl is not there to read it".to_owned())
+            Seen::Unknown("it has an ACL, but getfacl is not installed to read it".to_owned())
         }
         other => other,
     }
@@ -122,14 +126,14 @@ fn read(view: &View<'_>, path: &str) -> Seen<Rc<List>> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = &target.subject;
-    let seen = read(view, path);
+    let seen = read_acl(view, path);
     if property == "exists" {
         return match view.raw("acl", path) {
             Some(reading) if reading.rc <= 1 => Observed::bool(reading.rc == 0),
             _ => seen.observe("does not exist", |_| Observed::bool(true)),
         };
     }
-    // Whether there is one is told by `ls`, too.
+    // `ls` also shows if there is an ACL.
     let extended = view.raw("acl-entries", path).is_some_and(|r| r.rc == 1);
     if let (true, "extended", Seen::Unknown(_)) = (extended, property, &seen) {
         return Observed::bool(true);
@@ -141,9 +145,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-/// The entries for `file`'s property of that name.
-pub(super) fn extra(view: &View<'_>, path: &str) -> Observed {
-    read(view, path).observe("does not exist", |list| {
+/// Returns the value of the `acl` property of the `file` resource.
+pub(super) fn file_property(view: &View<'_>, path: &str) -> Observed {
+    read_acl(view, path).observe("does not exist", |list| {
         Observed::list(list.entries.iter().cloned())
     })
 }
@@ -164,13 +168,13 @@ mod tests {
         ("group", "", 0, "-", "root:x:0:\nstaff:x:50:\n"),
     ];
 
-    fn told(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
+    fn judge_check(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
         let all: Vec<_> = TABLES.into_iter().chain(frames.iter().copied()).collect();
         lines(&format!("- {yaml}"), &all).join("\n")
     }
 
     #[test]
-    fn entries_have_the_targets_names() {
+    fn entries_use_names_of_the_target() {
         let rows = "user::rw-\nuser:1000:rw-\t\t#effective:r--\ngroup::r--\ngroup:50:r-x\ngroup:777:r--\nmask::r--\nother::r--\n\
             default:user::rwx\n";
         let frames = [
@@ -179,41 +183,41 @@ mod tests {
         ];
         let yaml = "{acl: /a, entries: {same_set: [\"user:bob:rw-\", \"group:staff:r-x\", \"group:777:r--\", \"mask::r--\"]}, \
             default_entries: {same_set: [\"user::rwx\"]}, extended: true}";
-        assert_eq!(told(yaml, &frames), "passed  acl:/a");
-        assert!(told("{acl: /a}", &frames).starts_with("failed"));
+        assert_eq!(judge_check(yaml, &frames), "passed  acl:/a");
+        assert!(judge_check("{acl: /a}", &frames).starts_with("failed"));
     }
 
     #[test]
-    fn what_ls_alone_tells_is_whether_there_is_one() {
+    fn ls_shows_only_the_presence_of_an_acl() {
         let plain = [
             ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
             ("acl-entries", "/a", 1, "-", ""),
         ];
         assert_eq!(
-            told("{acl: /a, entries: {empty: true}}", &plain),
+            judge_check("{acl: /a, entries: {empty: true}}", &plain),
             "passed  acl:/a"
         );
-        assert_eq!(told("{acl: /a}", &plain), "passed  acl:/a");
+        assert_eq!(judge_check("{acl: /a}", &plain), "passed  acl:/a");
         let plus = [
             ("acl", "/a", 0, "-", "-rw-r--r--+ 1 0 0 1 x"),
             ("acl-entries", "/a", 1, "-", ""),
         ];
         assert_eq!(
-            told("{acl: /a}", &plus),
+            judge_check("{acl: /a}", &plus),
             "failed  acl:/a  extended: expected false, actual true"
         );
-        assert!(told("{acl: /a, entries: {empty: true}}", &plus).starts_with("error"));
+        assert!(judge_check("{acl: /a, entries: {empty: true}}", &plus).starts_with("error"));
         let dumb = [
             ("acl", "/a", 0, "-", "-rw-r--r-- 1 0 0 1 x"),
             ("acl-entries", "/a", 3, "-", "no"),
         ];
-        assert!(told("{acl: /a}", &dumb).starts_with("error"));
+        assert!(judge_check("{acl: /a}", &dumb).starts_with("error"));
         let gone = [("acl", "/a", 1, "-", "ls: /a: No such file or directory")];
         assert_eq!(
-            told("{acl: /a}", &gone),
+            judge_check("{acl: /a}", &gone),
             "failed  acl:/a  extended: expected false, but it does not exist"
         );
-        assert!(told("{acl: /a, if_absent: skip}", &gone).starts_with("skipped"));
-        assert!(told("{acl: /a}", &[("acl", "/a", 2, "-", "")]).starts_with("error"));
+        assert!(judge_check("{acl: /a, if_absent: skip}", &gone).starts_with("skipped"));
+        assert!(judge_check("{acl: /a}", &[("acl", "/a", 2, "-", "")]).starts_with("error"));
     }
 }

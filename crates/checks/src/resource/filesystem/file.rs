@@ -1,4 +1,4 @@
-//! The `file` resource: anything at a path.
+//! The `file` resource: a file, directory, link or device at a path.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::text::{hex, sh_quote};
 pub use super::file_state::{FileFact, Stat};
 pub(crate) use super::file_state::{fact, unpack};
 
-/// What can be at a path, in the words of the `type` property.
+/// Values of the `type` property.
 pub(crate) const TYPES: &[&str] = &[
     "file",
     "directory",
@@ -27,99 +27,91 @@ pub(crate) const TYPES: &[&str] = &[
     "block",
 ];
 
-/// The collector's functions about files.
+/// Collector functions for files.
 pub(crate) const FUNCTIONS: &str = include_str!("file.sh");
 
 pub(crate) static KIND: Kind = Kind {
     name: "file",
-    doc: "Anything at a path; with nothing else: it must exist.",
+    doc: "File, directory, link or device at a path. By default, it must exist.",
     subject: Subject {
         name: "path",
-        doc: "The absolute path in the image.",
+        doc: "Absolute path in the image.",
         words: &[],
         check: absolute,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "Whether there is anything.").or(&["exist"]),
+        Property::new("exists", Of::Bool, "True if the path exists.").or(&["exist"]),
         Property::new(
             "type",
             Of::Word(TYPES),
-            "What it is: file, directory, link, socket, pipe, char or block. A link is not followed.",
+            "Type: file, directory, link, socket, pipe, char or block. Links are not followed.",
         ),
         Property::new(
             "owner",
             Of::Account,
-            "The owner's name or number, links followed.",
+            "Name or UID of the owner. Links are followed.",
         )
         .or(&["owned_by", "be_owned_by"]),
         Property::new(
             "group",
             Of::Account,
-            "The group's name or number, links followed.",
+            "Name or GID of the group. Links are followed.",
         )
         .or(&["grouped_into", "be_grouped_into"]),
         Property::new(
             "mode",
             Of::Mode,
-            "The octal permission bits in quotes, such as \"0644\"; at_most: none but these bits.",
+            "Octal permission bits in quotes, such as \"0644\". at_most allows only these bits.",
         ),
-        Property::new("uid", Of::Number, "The owner's number, links followed."),
-        Property::new("gid", Of::Number, "The group's number, links followed."),
+        Property::new("uid", Of::Number, "UID of the owner. Links are followed."),
+        Property::new("gid", Of::Number, "GID of the group. Links are followed."),
         Property::new(
             "readable",
             Of::List,
-            "Which of owner, group and other may read it, by its permission bits.",
+            "Classes (owner, group, other) that may read the file by its permission bits.",
         )
         .or(&["be_readable"]),
         Property::new(
             "writable",
             Of::List,
-            "Which of owner, group and other may write it, by its permission bits.",
+            "Classes (owner, group, other) that may write the file by its permission bits.",
         )
         .or(&["be_writable"]),
         Property::new(
             "executable",
             Of::List,
-            "Which of owner, group and other may execute it, by its permission bits.",
+            "Classes (owner, group, other) that may execute the file by its permission bits.",
         )
         .or(&["be_executable"]),
-        Property::new("suid", Of::Bool, "Whether it runs as its owner.")
+        Property::new("suid", Of::Bool, "True if the setuid bit is set.")
             .or(&["setuid", "be_setuid"]),
-        Property::new(
-            "sgid",
-            Of::Bool,
-            "Whether it runs as its group, or hands its group on.",
-        )
-        .or(&["setgid", "be_setgid"]),
-        Property::new(
-            "sticky",
-            Of::Bool,
-            "Whether only owners may remove what is in it.",
-        )
-        .or(&["be_sticky"]),
+        Property::new("sgid", Of::Bool, "True if the setgid bit is set.")
+            .or(&["setgid", "be_setgid"]),
+        Property::new("sticky", Of::Bool, "True if the sticky bit is set.").or(&["be_sticky"]),
         Property::new(
             "immutable",
             Of::Bool,
-            "Whether chattr(1) made it unchangeable.",
+            "True if the immutable attribute of chattr(1) is set.",
         )
         .or(&["be_immutable"]),
         Property::new(
             "acl",
             Of::List,
-            "The entries of its POSIX ACL beside owner, group and other: `user:bob:rw-`.",
+            "POSIX ACL entries besides owner, group and other: `user:bob:rw-`.",
         ),
-        Property::new("size", Of::Number, "The size in bytes, links followed."),
-        Property::new("link_target", Of::Text, "What a link says.").or(&["link_path"]),
+        Property::new("size", Of::Number, "Size in bytes. Links are followed."),
+        Property::new("link_target", Of::Text, "Target of the link as stored.").or(&["link_path"]),
         Property::new(
             "content",
             Of::Text,
-            "The content of a regular file, links followed. Password hashes in shadow files are seen as their kind only.",
+            "Content of a regular file. Links are followed. Password hashes in shadow files are \
+             replaced by their kind.",
         ),
         Property::new(
             "sha256",
             Of::Text,
-            "The SHA-256 of a regular file in hex, links followed.",
+            "SHA-256 of a regular file in hex. Links are followed.",
         )
         .or(&["sha256sum"]),
     ],
@@ -134,7 +126,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// Files whose password hashes stay on the target and whose content is shown nowhere.
+/// Returns true for files with password hashes. The hashes stay on the target, and no report shows
+/// the content.
 pub(crate) fn secret(path: &str) -> bool {
     [
         "/etc/shadow",
@@ -145,19 +138,19 @@ pub(crate) fn secret(path: &str) -> bool {
     .contains(&path)
 }
 
-/// How many paths go into one call.
+/// Maximum number of paths in one collector call.
 const CHUNK: usize = 200;
 
 fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut properties_by_path: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in asked {
-        wanted
+        properties_by_path
             .entry(&one.target.subject)
             .or_default()
             .extend(one.properties.iter().map(String::as_str));
     }
-    let paths: Vec<&str> = wanted.keys().copied().collect();
-    let states = |chunk: &[&str]| {
+    let paths: Vec<&str> = properties_by_path.keys().copied().collect();
+    let states_call = |chunk: &[&str]| {
         format!(
             "states stats {}",
             chunk
@@ -167,8 +160,8 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
                 .join(" ")
         )
     };
-    let mut out: Vec<String> = paths.chunks(CHUNK).map(states).collect();
-    for (path, properties) in wanted {
+    let mut out: Vec<String> = paths.chunks(CHUNK).map(states_call).collect();
+    for (path, properties) in properties_by_path {
         let call =
             |function: &str| format!("{function} {} {}", hex(path.as_bytes()), sh_quote(path));
         let more = [
@@ -194,10 +187,10 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let path = &target.subject;
-    let made = view.memoized("file", path, || {
+    let memoized = view.memoized("file", path, || {
         fact(view.facts(), path).ok_or_else(|| "it was not collected".to_owned())
     });
-    let fact: Rc<FileFact> = match made {
+    let fact: Rc<FileFact> = match memoized {
         Seen::Present(fact) => fact,
         Seen::Unknown(why) => return Observed::Unknown(why),
         Seen::Absent => return Observed::uncollected(),
@@ -205,7 +198,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if let Read::Unreadable(why) = &fact.entry {
         return Observed::Unknown(why.clone());
     }
-    let leads_nowhere = || {
+    let dangling_link = || {
         let to = fact.link_target.as_deref().unwrap_or_default();
         Observed::Missing(format!(
             "is a link to \"{}\", which does not exist",
@@ -213,7 +206,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         ))
     };
     match (property, &fact.entry) {
-        ("exists", Read::Present(_)) if *fact.followed() == Read::Absent => leads_nowhere(),
+        ("exists", Read::Present(_)) if *fact.followed() == Read::Absent => dangling_link(),
         ("exists", Read::Present(_)) if let Read::Unreadable(why) = fact.followed() => {
             Observed::Unknown(why.clone())
         }
@@ -222,31 +215,31 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         ("type", Read::Present(stat)) => Observed::Value(Value::Word(stat.kind.to_owned())),
         ("link_target", Read::Present(stat)) => match &fact.link_target {
             Some(to) => Observed::text(to.as_bytes()),
-            None => Observed::Missing(format!("is no link but a {}", stat.kind)),
+            None => Observed::Missing(format!("is a {}, not a link", stat.kind)),
         },
         (_, Read::Present(_)) => match fact.followed() {
-            Read::Present(stat) => followed(property, stat, path, view),
-            Read::Absent => leads_nowhere(),
+            Read::Present(stat) => observe_target(property, stat, path, view),
+            Read::Absent => dangling_link(),
             Read::Unreadable(why) => Observed::Unknown(why.clone()),
         },
     }
 }
 
-fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observed {
+fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observed {
     match property {
         "mode" => Observed::Value(Value::Mode(stat.mode)),
         "uid" => Observed::Value(Value::Number(i64::from(stat.uid))),
         "gid" => Observed::Value(Value::Number(i64::from(stat.gid))),
-        "readable" => classes(stat.mode, 0o4),
-        "writable" => classes(stat.mode, 0o2),
-        "executable" => classes(stat.mode, 0o1),
+        "readable" => permission_classes(stat.mode, 0o4),
+        "writable" => permission_classes(stat.mode, 0o2),
+        "executable" => permission_classes(stat.mode, 0o1),
         "suid" => Observed::bool(stat.mode & 0o4000 != 0),
         "sgid" => Observed::bool(stat.mode & 0o2000 != 0),
         "sticky" => Observed::bool(stat.mode & 0o1000 != 0),
-        "acl" => acl::extra(view, path),
+        "acl" => acl::file_property(view, path),
         "immutable" => view
             .parsed("attributes", path, |letters| Ok(letters.contains('i')))
-            .observe("is on a file system without such attributes", |set| {
+            .observe("is on a file system without file attributes", |set| {
                 Observed::bool(*set)
             }),
         "sha256" if stat.kind != "file" => {
@@ -257,10 +250,12 @@ fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observe
                 if text.len() == 64 {
                     Ok(text.to_owned())
                 } else {
-                    Err("sha256sum answered in an unknown form".to_owned())
+                    Err("sha256sum printed an unknown format".to_owned())
                 }
             })
-            .observe("went away", |sum| Observed::text(sum.as_bytes())),
+            .observe("was removed during the collection", |sum| {
+                Observed::text(sum.as_bytes())
+            }),
         "owner" => account(view, "passwd", stat.uid),
         "group" => account(view, "group", stat.gid),
         "size" => match stat.size.and_then(|s| i64::try_from(s).ok()) {
@@ -278,13 +273,14 @@ fn followed(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observe
                 _ => Observed::Unknown(brief(reading.body.bytes())),
             },
         },
-        _ => Observed::Unknown("it is not a property of a file".to_owned()),
+        _ => Observed::Unknown("not a property of a file".to_owned()),
     }
 }
 
-/// Who of owner, group and other has a permission bit. What root may do beside that is not asked, and an ACL's mask stands
-/// where the group's bits do.
-fn classes(mode: u32, bit: u32) -> Observed {
+/// Returns the classes that have a permission bit.
+///
+/// Extra rights of root do not count. With an ACL, the group bits are the mask.
+fn permission_classes(mode: u32, bit: u32) -> Observed {
     let all = [("owner", 6), ("group", 3), ("other", 0)];
     Observed::list(
         all.iter()
@@ -293,7 +289,7 @@ fn classes(mode: u32, bit: u32) -> Observed {
     )
 }
 
-/// A user's or group's number with its name, by the target's own table.
+/// Returns a UID or GID with its name from a table of the target.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
     match view.parsed(table, "", |text| Ok(names(text))) {
         Seen::Present(names) => Observed::Value(Value::Account {
@@ -309,7 +305,7 @@ pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
     }
 }
 
-/// `name:…:id:…` lines; the first name of a number is its name, as for `getpwuid`.
+/// Parses `name:…:id:…` lines. The first name of an ID counts, as for `getpwuid`.
 pub(super) fn names(text: &str) -> BTreeMap<u32, String> {
     let mut out = BTreeMap::new();
     for line in text.lines() {

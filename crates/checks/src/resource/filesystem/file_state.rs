@@ -1,4 +1,4 @@
-//! Owns what facts say about the state of files, from the collector's two ways of asking: one `stat` for many, and `ls`.
+//! Parses the state of files, from one `stat` for many paths or from `ls`.
 
 use std::collections::HashMap;
 
@@ -6,40 +6,40 @@ use crate::facts::blob::Blob;
 use crate::facts::{Facts, Read, Reading};
 use crate::text::brief;
 
-/// What is at a path.
+/// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFact {
-    /// What is there, a link not followed.
+    /// State of the path itself. Links are not followed.
     pub entry: Read<Stat>,
-    /// What a link says.
+    /// Target of a link as stored.
     pub link_target: Option<String>,
-    /// What a link leads to.
+    /// State of the final target of a link.
     pub target: Option<Read<Stat>>,
 }
 
 impl FileFact {
-    /// What is there in the end, links followed.
+    /// Returns the state of the path with links followed.
     pub(crate) fn followed(&self) -> &Read<Stat> {
         self.target.as_ref().unwrap_or(&self.entry)
     }
 }
 
-/// The state of an inode.
+/// State of an inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
-    /// One of the words of the `type` property.
+    /// Value of the `type` property.
     pub kind: &'static str,
-    /// Permission bits with set-id and sticky bits.
+    /// Permission bits with setuid, setgid and sticky bits.
     pub mode: u32,
-    /// The owner's number.
+    /// UID of the owner.
     pub uid: u32,
-    /// The group's number.
+    /// GID of the group.
     pub gid: u32,
-    /// Bytes; none for a device.
+    /// Size in bytes; none for a device.
     pub size: Option<u64>,
 }
 
-/// Everything that facts say about a path; none if it was not asked for.
+/// Returns the collected state of a path; none if it was not collected.
 pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
     let link = facts
         .reading("link", path)
@@ -55,7 +55,7 @@ pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
 fn read(reading: &Reading) -> Read<Stat> {
     match reading.rc {
         0 => stat(&String::from_utf8_lossy(reading.body.bytes())).map_or_else(
-            || Read::Unreadable("`stat` or `ls` answered in an unknown form".to_owned()),
+            || Read::Unreadable("`stat` or `ls` printed an unknown format".to_owned()),
             Read::Present,
         ),
         1 => Read::Absent,
@@ -64,19 +64,19 @@ fn read(reading: &Reading) -> Read<Stat> {
     }
 }
 
-/// A line in either form.
+/// Parses a line of `stat` or `ls`.
 pub(crate) fn stat(line: &str) -> Option<Stat> {
     let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
     match words.as_slice() {
-        [raw, uid, gid, size] => raw_stat(raw, uid, gid, size),
-        [perms, _links, uid, gid, size] => listed(perms, uid, gid, size),
+        [raw, uid, gid, size] => parse_stat(raw, uid, gid, size),
+        [perms, _links, uid, gid, size] => parse_ls(perms, uid, gid, size),
         _ => None,
     }
 }
 
-/// `stat -c '%f %u %g %s'`, as GNU coreutils and busybox have it: st_mode in hex, owner, group, size. The types are those of
-/// inode(7).
-fn raw_stat(raw: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
+/// Parses `stat -c '%f %u %g %s'` of GNU coreutils and busybox: st_mode in hex, owner, group, size.
+/// inode(7) defines the types.
+fn parse_stat(raw: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
     let raw = u32::from_str_radix(raw, 16).ok()?;
     let kind = match raw & 0o170_000 {
         0o100_000 => "file",
@@ -102,9 +102,11 @@ fn raw_stat(raw: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
     })
 }
 
-/// A line of `ls -ldn`: `-rwsr-xr-x 1 0 0 1234 date path`; POSIX fixes these columns and lets one character follow the
-/// permissions. A device has `major, minor` for its size.
-fn listed(perms: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
+/// Parses a line of `ls -ldn`: `-rwsr-xr-x 1 0 0 1234 date path`.
+///
+/// POSIX defines these columns and allows one more character after the permissions. A device has
+/// `major, minor` instead of a size.
+fn parse_ls(perms: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
     let kind = match perms.chars().next()? {
         '-' => "file",
         'd' => "directory",
@@ -115,7 +117,7 @@ fn listed(perms: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
         'b' => "block",
         _ => return None,
     };
-    let mode = mode(perms.get(1..10)?)?;
+    let mode = parse_mode(perms.get(1..10)?)?;
     let size = if matches!(kind, "char" | "block") {
         None
     } else {
@@ -130,7 +132,7 @@ fn listed(perms: &str, uid: &str, gid: &str, size: &str) -> Option<Stat> {
     })
 }
 
-fn mode(letters: &str) -> Option<u32> {
+fn parse_mode(letters: &str) -> Option<u32> {
     let mut bits = 0;
     for (i, c) in letters.chars().enumerate() {
         let plain = 0o400 >> i;
@@ -148,20 +150,21 @@ fn mode(letters: &str) -> Option<u32> {
     Some(bits)
 }
 
-/// One path of an answer for many.
+/// State of one path in a `states` answer.
 #[derive(Default)]
 struct Entry<'t> {
     path: &'t str,
-    /// Its name for `stat`, where that is another.
+    /// Name for `stat`, if it differs.
     at: Option<&'t str>,
     gone: bool,
     looped: bool,
     link: Option<&'t str>,
-    /// The name of what the link leads to, where that is another.
+    /// Name of the final target for `stat`, if it differs.
     leads: Option<&'t str>,
 }
 
-/// The readings `file`, `link` and `real` of an answer for many paths, with the path of each (see `states` in file.sh).
+/// Returns the readings `file`, `link` and `real` of an answer for many paths, each with its path
+/// (see `states` in file.sh).
 pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
     let (mut entries, mut here, mut gone, mut there) = (
         Vec::<Entry<'_>>::new(),
@@ -173,7 +176,7 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
     for line in text.lines() {
         match (part, line) {
             (_, "=here" | "=gone" | "=there") => part = line,
-            ("", _) => entry(line, &mut entries),
+            ("", _) => parse_entry_line(line, &mut entries),
             ("=gone", _) => gone.push(line),
             (_, _) => {
                 let cut = line
@@ -198,10 +201,10 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
         Some(state) => reading(0, state),
         None => reading(
             3,
-            "it changed while it was looked at, or `stat` is of another kind",
+            "the file changed during the collection, or `stat` has an unknown format",
         ),
     };
-    let told = gone.len() == entries.iter().filter(|e| e.gone).count();
+    let complete = gone.len() == entries.iter().filter(|e| e.gone).count();
     let mut errors = gone.into_iter();
     let mut out = Vec::new();
     for one in entries {
@@ -210,7 +213,7 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
             reading(3, "too many levels of symbolic links")
         } else if one.gone {
             match errors.next() {
-                Some(error) if told => reading(failure(error), error),
+                Some(error) if complete => reading(error_status(error), error),
                 _ => state(&HashMap::new(), name),
             }
         } else {
@@ -229,7 +232,7 @@ pub(crate) fn unpack(text: &str) -> Vec<(&'static str, String, Reading)> {
     out
 }
 
-fn entry<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
+fn parse_entry_line<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
     if let Some(path) = line.strip_prefix("p ") {
         entries.push(Entry {
             path,
@@ -250,8 +253,8 @@ fn entry<'t>(line: &'t str, entries: &mut Vec<Entry<'t>>) {
     }
 }
 
-/// What an error of `stat` means.
-fn failure(error: &str) -> i32 {
+/// Returns the status for an error message of `stat`.
+fn error_status(error: &str) -> i32 {
     match error.rsplit(": ").next() {
         Some("No such file or directory" | "Not a directory") => 1,
         Some("Permission denied") => 2,
@@ -264,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_stat_and_ls() {
+    fn stat_and_ls_lines_are_parsed() {
         type Known = (&'static str, u32, Option<u64>);
         let table: &[(&str, Option<Known>)] = &[
             ("81a4 0 0 286", Some(("file", 0o644, Some(286)))),
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_for_many_is_taken_apart() {
+    fn answer_for_many_paths_is_split() {
         let text = "p /a b\np /gone\nn\np /shut/x\nn\np /l\n> to x\np /loop\n!\np /lost\n\
             =here\n81a4 0 0 1 /a b\na1ff 0 0 4 /l\n=gone\nstat: cannot statx '/gone': No such file or directory\n\
             stat: cannot statx '/shut/x': Permission denied\n=there\n8180 0 0 9 /l";
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_do_not_fit_are_nobodys() {
+    fn unmatched_errors_make_all_paths_unknown() {
         let all = unpack(
             "p /a\nn\np /b\nn\n=here\n=gone\nstat: '/b': No such file or directory\n=there\n",
         );

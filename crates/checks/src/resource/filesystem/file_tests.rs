@@ -1,4 +1,4 @@
-//! Tests: files judged by recorded frames.
+//! Tests of the `file` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
@@ -7,7 +7,7 @@ const ACCOUNTS: [(&str, &str, i32, &str, &str); 2] = [
     ("group", "", 0, "-", "root:x:0\nshadow:x:42\n"),
 ];
 
-fn told(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
+fn judge_check(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
     let all: Vec<_> = [IDENTITY]
         .into_iter()
         .chain(ACCOUNTS)
@@ -17,7 +17,7 @@ fn told(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
 }
 
 #[test]
-fn a_file_is_judged_by_what_is_there() {
+fn file_is_judged_by_its_state() {
     let motd = [
         ("file", "/m", 0, "-", "-rw------- 1 0 33 5 x"),
         ("body", "/m", 0, "-", "hello"),
@@ -62,12 +62,12 @@ fn a_file_is_judged_by_what_is_there() {
         ),
     ];
     for (yaml, line) in table {
-        assert_eq!(told(yaml, &motd), line, "{yaml}");
+        assert_eq!(judge_check(yaml, &motd), line, "{yaml}");
     }
 }
 
 #[test]
-fn absent_fails_whatever_else_is_expected() {
+fn missing_file_fails_every_expectation() {
     let absent = [(
         "file",
         "/m",
@@ -76,11 +76,11 @@ fn absent_fails_whatever_else_is_expected() {
         "ls: cannot access '/m': No such file or directory",
     )];
     assert_eq!(
-        told("{file: /m, exists: false}", &absent),
+        judge_check("{file: /m, exists: false}", &absent),
         "passed  file:/m"
     );
     assert_eq!(
-        told("{file: /m}", &absent),
+        judge_check("{file: /m}", &absent),
         "failed  file:/m  exists: expected true, actual false"
     );
     for yaml in [
@@ -90,7 +90,7 @@ fn absent_fails_whatever_else_is_expected() {
         "type: file",
         "size: {at_most: 9}",
     ] {
-        let line = told(&format!("{{file: /m, {yaml}}}"), &absent);
+        let line = judge_check(&format!("{{file: /m, {yaml}}}"), &absent);
         assert!(
             line.starts_with("failed") && line.contains("does not exist"),
             "{line}"
@@ -99,7 +99,7 @@ fn absent_fails_whatever_else_is_expected() {
 }
 
 #[test]
-fn what_could_not_be_read_is_an_error() {
+fn unreadable_file_is_an_error() {
     let denied = [(
         "file",
         "/m",
@@ -113,7 +113,7 @@ fn what_could_not_be_read_is_an_error() {
         "mode: \"0644\"",
         "content: {not: {include: x}}",
     ] {
-        let line = told(&format!("{{file: /m, {yaml}}}"), &denied);
+        let line = judge_check(&format!("{{file: /m, {yaml}}}"), &denied);
         assert!(
             line.starts_with("error ") && line.contains("permission denied"),
             "{line}"
@@ -121,24 +121,24 @@ fn what_could_not_be_read_is_an_error() {
     }
     let there = ("file", "/m", 0, "-", "-rw------- 1 0 0 5 x");
     let body = [there, ("body", "/m", 2, "-", "")];
-    assert!(told("{file: /m, content: {not: {include: x}}}", &body).starts_with("error "));
+    assert!(judge_check("{file: /m, content: {not: {include: x}}}", &body).starts_with("error "));
     let cut = [there, ("body", "/m", 0, "t", "hello!")];
     for yaml in ["{include: hello}", "{not: {include: x}}"] {
-        let line = told(&format!("{{file: /m, content: {yaml}}}"), &cut);
+        let line = judge_check(&format!("{{file: /m, content: {yaml}}}"), &cut);
         assert!(
             line.starts_with("error ") && line.contains("more than 5 bytes"),
             "{line}"
         );
     }
     assert_eq!(
-        told("{file: /m, mode: \"0600\"}", &cut),
+        judge_check("{file: /m, mode: \"0600\"}", &cut),
         "passed  file:/m",
         "the rest is still known"
     );
 }
 
 #[test]
-fn links_are_followed_except_for_what_they_are() {
+fn links_are_followed_except_for_type() {
     let link = ("file", "/l", 0, "-", "lrwxrwxrwx 1 33 0 2 x /l -> to");
     let good = [
         link,
@@ -147,21 +147,21 @@ fn links_are_followed_except_for_what_they_are() {
     ];
     let yaml =
         "{file: /l, type: link, link_target: to, mode: \"0640\", owner: root, group: shadow}";
-    assert_eq!(told(yaml, &good), "passed  file:/l");
+    assert_eq!(judge_check(yaml, &good), "passed  file:/l");
     let nowhere = [
         link,
         ("link", "/l", 0, "-", "to"),
         ("real", "/l", 1, "-", ""),
     ];
     for yaml in ["exists: true", "exists: false", "mode: \"0640\""] {
-        let line = told(&format!("{{file: /l, {yaml}}}"), &nowhere);
+        let line = judge_check(&format!("{{file: /l, {yaml}}}"), &nowhere);
         assert!(
             line.starts_with("failed") && line.contains("link to \"to\", which does not exist"),
             "{line}"
         );
     }
     assert_eq!(
-        told("{file: /l, type: link, link_target: to}", &nowhere),
+        judge_check("{file: /l, type: link, link_target: to}", &nowhere),
         "passed  file:/l"
     );
     let closed = [
@@ -171,24 +171,24 @@ fn links_are_followed_except_for_what_they_are() {
     ];
     for yaml in ["exists: true", "exists: false", "mode: \"0640\""] {
         assert!(
-            told(&format!("{{file: /l, {yaml}}}"), &closed).starts_with("error "),
+            judge_check(&format!("{{file: /l, {yaml}}}"), &closed).starts_with("error "),
             "{yaml}"
         );
     }
 }
 
 #[test]
-fn a_directory_has_no_content_and_shadow_is_never_shown() {
+fn directory_has_no_content_and_shadow_is_hidden() {
     let dir = [("file", "/d", 0, "-", "drwxr-xr-x 2 0 0 4096 x")];
     assert!(
-        told("{file: /d, content: {not: {include: x}}}", &dir)
+        judge_check("{file: /d, content: {not: {include: x}}}", &dir)
             .contains("is a directory, which has no content")
     );
     let shadow = [
         ("file", "/etc/shadow", 0, "-", "-rw-r----- 1 0 42 9 x"),
         ("body", "/etc/shadow", 0, "-", "root:$y$...:1::::::"),
     ];
-    let line = told(
+    let line = judge_check(
         "{file: /etc/shadow, content: {match: \"^root:[*!]\"}}",
         &shadow,
     );

@@ -1,4 +1,4 @@
-//! The `files` resource: what a search through a directory finds.
+//! The `files` resource: files found by a search in a directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,12 @@ use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "files",
-    doc: "What is found below a directory; with nothing else: nothing. Links are not followed, /proc, /sys, /dev and /run are left out where the search begins at /, the directory itself is never among the results, and what may not be read makes it an error.",
+    doc: "Files found below a directory. By default, there must be none. Links are not followed. A \
+          search from / skips /proc, /sys, /dev and /run. The directory itself is never a result. \
+          An unreadable directory is an error.",
     subject: Subject {
         name: "directory",
-        doc: "The absolute path where the search begins.",
+        doc: "Absolute path of the start directory.",
         words: &[],
         check: absolute,
     },
@@ -23,55 +25,55 @@ pub(crate) static KIND: Kind = Kind {
         Parameter {
             name: "name",
             of: Of::Text,
-            doc: "A shell pattern for names: `*.rhosts`.",
+            doc: "Shell pattern for the file name: `*.rhosts`.",
             check: check_name,
         },
         Parameter {
             name: "type",
             of: Of::Word(TYPES),
-            doc: "What they are: file, directory, link and so on.",
+            doc: "File type: file, directory, link, socket, pipe, char or block.",
             check: anything,
         },
         Parameter {
             name: "perm_any",
             of: Of::Mode,
-            doc: "At least one of these permission bits; links, which have none, are left out.",
+            doc: "Finds files with at least one of these permission bits. Links are skipped.",
             check: check_bits,
         },
         Parameter {
             name: "perm_all",
             of: Of::Mode,
-            doc: "All of these permission bits; links are left out.",
+            doc: "Finds files with all of these permission bits. Links are skipped.",
             check: check_bits,
         },
         Parameter {
             name: "nouser",
             of: Of::Bool,
-            doc: "Whether the owner has no name.",
+            doc: "True to find files whose owner has no name.",
             check: anything,
         },
         Parameter {
             name: "nogroup",
             of: Of::Bool,
-            doc: "Whether the group has no name.",
+            doc: "True to find files whose group has no name.",
             check: anything,
         },
         Parameter {
             name: "max_depth",
             of: Of::Number,
-            doc: "How deep to look; 1: only in the directory itself.",
+            doc: "Maximum depth. 1 searches only the directory itself.",
             check: check_depth,
         },
         Parameter {
             name: "one_file_system",
             of: Of::Bool,
-            doc: "Whether to stay on the directory's file system; true by default.",
+            doc: "True to stay on the file system of the directory. This is the default.",
             check: anything,
         },
         Parameter {
             name: "exclude",
             of: Of::List,
-            doc: "Absolute paths that are left out, with what is below them.",
+            doc: "Absolute paths to skip, with everything below them.",
             check: check_exclude,
         },
     ],
@@ -79,19 +81,19 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "paths",
             Of::List,
-            "What is found, in order. More than 5000 are an error. Control characters are escaped.",
+            "Paths in order. More than 5000 paths are an error. Control characters are escaped.",
         ),
         Property::new(
             "owners",
             Of::List,
-            "Who owns it, each once: a name, or a number that has none.",
+            "Distinct owners: a name, or a UID without a name.",
         ),
-        Property::new("groups", Of::List, "The groups, each once."),
         Property::new(
-            "modes",
+            "groups",
             Of::List,
-            "The permission bits, each once, such as 0644.",
+            "Distinct groups: a name, or a GID without a name.",
         ),
+        Property::new("modes", Of::List, "Distinct permission bits, such as 0644."),
     ],
     open: None,
     by_default: &["!paths"],
@@ -104,8 +106,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// The most that is found before it is an error.
-const MOST: usize = 5000;
+/// Maximum number of paths.
+const MAX_PATHS: usize = 5000;
 
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     if name.is_empty()
@@ -113,8 +115,8 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
         || name.contains(|c: char| c == '/' || c.is_control())
     {
         return Err((
-            "it is no pattern for a name".to_owned(),
-            "write one such as `*.pem`; names have no slash",
+            "not a valid name pattern".to_owned(),
+            "use a pattern such as `*.pem`; names contain no slash",
         ));
     }
     Ok(())
@@ -123,7 +125,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
 fn check_bits(mode: &str) -> Result<(), (String, &'static str)> {
     if mode.bytes().all(|b| b == b'0') {
         return Err((
-            "no bit is asked for".to_owned(),
+            "the mode has no bits".to_owned(),
             "write the bits, such as \"6000\"",
         ));
     }
@@ -135,7 +137,7 @@ fn check_depth(depth: &str) -> Result<(), (String, &'static str)> {
         Ok(1..=1000) => Ok(()),
         _ => Err((
             "it must be 1 to 1000".to_owned(),
-            "use a whole number from 1",
+            "use a whole number from 1 to 1000",
         )),
     }
 }
@@ -144,27 +146,33 @@ fn check_exclude(paths: &str) -> Result<(), (String, &'static str)> {
     paths.lines().try_for_each(absolute)
 }
 
-/// What one search found.
+/// Result of one search.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
-    /// Relative, beginning with `./`.
+struct SearchResult {
+    /// Relative paths that begin with `./`.
     paths: Vec<String>,
-    /// Mode, owner and group of each, in no order.
+    /// Mode, owner and group of each path, unordered.
     states: Vec<(u32, u32, u32)>,
 }
 
-/// The searches, ended by NUL, then what was found: paths, each ended by NUL, and between them lines with states.
-fn found(text: &str) -> Result<BTreeMap<String, Found>, String> {
-    let odd = || "find answered in an unknown form".to_owned();
+/// Parses the answer of find.
+///
+/// The header lists the searches and ends with NUL. Paths follow, each ended with NUL, mixed with
+/// lines of states.
+fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, String> {
+    let odd = || "find printed an unknown format".to_owned();
     let (header, rest) = text.split_once('\0').ok_or_else(odd)?;
-    let mut all: Vec<Found> = header.split('\n').map(|_| Found::default()).collect();
+    let mut all: Vec<SearchResult> = header
+        .split('\n')
+        .map(|_| SearchResult::default())
+        .collect();
     for piece in rest.split('\0') {
         let mut piece = piece;
-        // A path begins with `0./`, a state is `0 81a4 0 0`.
+        // A path begins with `0./`. A state is `0 81a4 0 0`.
         while let Some((number, line)) = piece
             .split_once('\n')
-            .and_then(|(line, _)| state(line))
-            .or_else(|| state(piece))
+            .and_then(|(line, _)| parse_state(line))
+            .or_else(|| parse_state(piece))
         {
             all.get_mut(number).ok_or_else(odd)?.states.push(line);
             piece = piece.split_once('\n').map_or("", |(_, rest)| rest);
@@ -183,7 +191,7 @@ fn found(text: &str) -> Result<BTreeMap<String, Found>, String> {
     Ok(header.split('\n').map(str::to_owned).zip(all).collect())
 }
 
-fn state(line: &str) -> Option<(usize, (u32, u32, u32))> {
+fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
     let words: Vec<&str> = line.split(' ').collect();
     let [number, mode, uid, gid] = words.as_slice() else {
         return None;
@@ -196,13 +204,16 @@ fn state(line: &str) -> Option<(usize, (u32, u32, u32))> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("found", &walk(target), found)
+    view.parsed("found", &walk(target), parse_results)
         .observe("does not exist", |all| {
             let Some(found) = all.get(&search(target)) else {
                 return Observed::uncollected();
             };
-            if found.paths.len() > MOST {
-                return Observed::Unknown(format!("more than {MOST} are found, too many to judge"));
+            if found.paths.len() > MAX_PATHS {
+                return Observed::Unknown(format!(
+                    "more than {MAX_PATHS} paths were found, which is \
+                    too many to judge"
+                ));
             }
             if property == "paths" {
                 let start = target.subject.trim_end_matches('/');
@@ -210,34 +221,35 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                     found
                         .paths
                         .iter()
-                        .map(|path| escaped(&format!("{start}{}", &path[1..]))),
+                        .map(|path| escape_controls(&format!("{start}{}", &path[1..]))),
                 );
             }
             if found.states.len() != found.paths.len() {
                 return Observed::Unknown(
-                    "it changed while it was looked at, or `stat` is of another kind".to_owned(),
+                    "files changed during the collection, or `stat` has an unknown format"
+                        .to_owned(),
                 );
             }
-            let each = |of: &dyn Fn(&(u32, u32, u32)) -> String| {
-                Observed::list(found.states.iter().map(of).collect::<BTreeSet<_>>())
+            let distinct = |field: &dyn Fn(&(u32, u32, u32)) -> String| {
+                Observed::list(found.states.iter().map(field).collect::<BTreeSet<_>>())
             };
             match property {
-                "modes" => each(&|(mode, ..)| mode_text(*mode)),
-                "owners" => each(&|(_, uid, _)| named(view, "passwd", *uid)),
-                _ => each(&|(.., gid)| named(view, "group", *gid)),
+                "modes" => distinct(&|(mode, ..)| mode_text(*mode)),
+                "owners" => distinct(&|(_, uid, _)| account_name(view, "passwd", *uid)),
+                _ => distinct(&|(.., gid)| account_name(view, "group", *gid)),
             }
         })
 }
 
-fn named(view: &View<'_>, table: &str, id: u32) -> String {
+fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
     match view.parsed(table, "", |text| Ok(names(text))) {
         Seen::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
         _ => id.to_string(),
     }
 }
 
-/// A path on one line, whatever its name.
-fn escaped(path: &str) -> String {
+/// Escapes control characters so that a path fits on one line.
+fn escape_controls(path: &str) -> String {
     if path.chars().any(char::is_control) {
         path.escape_default().to_string()
     } else {

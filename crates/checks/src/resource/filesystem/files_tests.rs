@@ -1,10 +1,10 @@
-//! Tests: searches judged by recorded frames.
+//! Tests of the `files` resource with recorded frames.
 
 use super::*;
 use crate::kind::Asked;
 use crate::tests::{IDENTITY, controls, lines, refusal};
 
-fn call(yaml: &[&str]) -> Vec<String> {
+fn collector_calls(yaml: &[&str]) -> Vec<String> {
     let text: String = yaml.iter().map(|y| format!("- {y}\n")).collect();
     let controls = controls(&text);
     let targets: Vec<&Target> = controls
@@ -23,8 +23,8 @@ fn call(yaml: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn searches_with_the_same_start_are_one_walk() {
-    let calls = call(&[
+fn searches_with_same_start_share_a_walk() {
+    let calls = collector_calls(&[
         "{files: /, perm_any: \"6000\"}",
         "{files: /, name: .rhosts, type: file}",
         "{files: /tmp}",
@@ -36,8 +36,9 @@ fn searches_with_the_same_start_are_one_walk() {
             || calls[0].contains("'-perm' '-2000' '-o' '-perm' '-4000'")
     );
     assert!(calls[0].contains("'-name' '.rhosts'") && calls[0].contains("'-xdev'"));
-    let calls =
-        call(&["{files: /srv, exclude: [/srv/a*, /other], one_file_system: false, max_depth: 3}"]);
+    let calls = collector_calls(&[
+        "{files: /srv, exclude: [/srv/a*, /other], one_file_system: false, max_depth: 3}",
+    ]);
     assert!(
         calls[0].contains("'-path' './a\\*'")
             && !calls[0].contains("other")
@@ -47,7 +48,7 @@ fn searches_with_the_same_start_are_one_walk() {
     assert!(calls[0].contains("'-maxdepth' '3'"));
 }
 
-fn told(yaml: &str, payload: &str) -> String {
+fn judge_check(yaml: &str, payload: &str) -> String {
     let controls = controls(&format!("- {yaml}"));
     let target = controls[0]
         .expectations()
@@ -65,44 +66,45 @@ fn told(yaml: &str, payload: &str) -> String {
 }
 
 #[test]
-fn what_is_found_is_a_list() {
-    assert_eq!(told("{files: /a}", ""), "passed  files:/a");
+fn found_paths_are_a_list() {
+    assert_eq!(judge_check("{files: /a}", ""), "passed  files:/a");
     assert_eq!(
-        told("{files: /a}", "0./other\0"),
+        judge_check("{files: /a}", "0./other\0"),
         "passed  files:/a",
         "that is another search's"
     );
     assert_eq!(
-        told("{files: /a}", "1./x\x001./y z\0"),
-        "failed  files:/a  paths: expected nothing, actual \"/a/x\", \"/a/y z\""
+        judge_check("{files: /a}", "1./x\x001./y z\0"),
+        "failed  files:/a  paths: expected empty, actual \"/a/x\", \"/a/y z\""
     );
     assert!(
-        told("{files: /, paths: {subset_of: [/x, /y]}}", "1./y\x001./x\0").starts_with("passed")
+        judge_check("{files: /, paths: {subset_of: [/x, /y]}}", "1./y\x001./x\0")
+            .starts_with("passed")
     );
     assert!(
-        told("{files: /, paths: {same_set: ['/a\\nb']}}", "1./a\nb\0").starts_with("passed"),
+        judge_check("{files: /, paths: {same_set: ['/a\\nb']}}", "1./a\nb\0").starts_with("passed"),
         "a line feed is escaped"
     );
     let states = "1 81a4 0 0\n1 89ed 0 7\n1./x\x001./1 81a4 0 0\ny\0";
     let yaml = "{files: /, owners: {same_set: [root]}, groups: {same_set: [\"0\", \"7\"]}, modes: {same_set: [\"0644\", \"4755\"]}}";
-    assert_eq!(told(yaml, states), "passed  files:/");
+    assert_eq!(judge_check(yaml, states), "passed  files:/");
     assert_eq!(
-        told(yaml, "1./x\x001./1 81a4 0 0\ny\x001 81a4 0 0\n1 89ed 0 7\n"),
+        judge_check(yaml, "1./x\x001./1 81a4 0 0\ny\x001 81a4 0 0\n1 89ed 0 7\n"),
         "passed  files:/"
     );
     assert!(
-        told(
+        judge_check(
             "{files: /, owners: {same_set: [root]}}",
             "1 81a4 0 0\n1./x\x001./y\0"
         )
         .starts_with("error")
     );
-    let many: String = (0..=MOST).map(|i| format!("1./{i}\0")).collect();
-    assert!(told("{files: /, paths: {include: /1}}", &many).starts_with("error"));
+    let many: String = (0..=MAX_PATHS).map(|i| format!("1./{i}\0")).collect();
+    assert!(judge_check("{files: /, paths: {include: /1}}", &many).starts_with("error"));
 }
 
 #[test]
-fn what_could_not_be_searched_is_an_error() {
+fn unreadable_directory_is_an_error() {
     let key = "/a   ";
     for (rc, flags, outcome) in [
         (2, "-", "error"),
@@ -130,7 +132,7 @@ fn what_could_not_be_searched_is_an_error() {
 }
 
 #[test]
-fn parameters_are_looked_at() {
+fn invalid_parameters_are_rejected() {
     for (yaml, part) in [
         ("{files: /, perm_any: \"0000\"}", "no bit"),
         ("{files: /, perm_any: 6000}", "mode"),

@@ -1,25 +1,25 @@
-//! Owns the calls of find(1) for searches: those that begin at the same place are one walk.
+//! Builds the find(1) calls of searches. Searches with the same start directory share one walk.
 
 use std::collections::BTreeMap;
 
 use crate::kind::{Asked, Target};
 use crate::text::{hex, sh_quote};
 
-/// What several searches of one walk have in common.
+/// Returns the key of a walk that several searches share.
 pub(super) fn walk(target: &Target) -> String {
     let shared = ["max_depth", "one_file_system", "exclude"]
         .map(|name| target.parameter(name, "").replace('\n', ":"));
     format!("{} {}", target.subject, shared.join(" "))
 }
 
-/// What one of them looks for.
+/// Returns the key of a search within its walk.
 pub(super) fn search(target: &Target) -> String {
     ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
         .map(|name| target.parameter(name, ""))
         .join("\t")
 }
 
-/// The searches of one walk, each with the target that asks for it and whether states are wanted, too.
+/// Searches of one walk, each with its target. True if owner, group or mode are needed.
 type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
 
 pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
@@ -35,13 +35,15 @@ pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     }
     walks
         .iter()
-        .map(|(key, (first, searches))| request(key, first, searches))
+        .map(|(key, (first, searches))| walk_call(key, first, searches))
         .collect()
 }
 
-/// One call for one walk: the words of find(1), of which those beyond POSIX (`-mindepth`, `-maxdepth`, `-H` with `.`) are in
-/// GNU findutils and busybox. `printf` writes each path behind the number of the search that found it, ended by NUL.
-fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool)>) -> String {
+/// Builds the collector call of one walk.
+///
+/// Options of find beyond POSIX (`-mindepth`, `-maxdepth`, `-H` with `.`) exist in GNU findutils
+/// and busybox. `printf` writes the number of the search, the path, and NUL.
+fn walk_call(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool)>) -> String {
     let header = searches
         .keys()
         .map(String::as_str)
@@ -56,7 +58,7 @@ fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool
     if first.parameter("one_file_system", "true") == "true" {
         add(&["-xdev"]);
     }
-    let pruned = pruned(first);
+    let pruned = excluded_patterns(first);
     if !pruned.is_empty() {
         add(&["("]);
         for (i, path) in pruned.iter().enumerate() {
@@ -67,12 +69,12 @@ fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool
     }
     for (i, (target, states)) in searches.values().enumerate() {
         add(&["("]);
-        tests(target).iter().for_each(|word| add(&[word]));
+        find_tests(target).iter().for_each(|word| add(&[word]));
         add(&["-exec", "printf", &format!("{i}%s\\000"), "{}", "+"]);
         if *states {
             add(&["-exec", "stat", "-c", &format!("{i} %f %u %g"), "{}", "+"]);
         }
-        // What comes after it is tried in any case.
+        // The expression is always true, so find also runs the next search.
         add(&["-o", "-type", "f", "-o", "!", "-type", "f", ")"]);
     }
     let words: Vec<String> = words.iter().map(|word| sh_quote(word)).collect();
@@ -85,8 +87,8 @@ fn request(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool
     )
 }
 
-/// What is left out, as patterns for paths below `.`.
-fn pruned(target: &Target) -> Vec<String> {
+/// Returns the excluded paths as patterns below `.`.
+fn excluded_patterns(target: &Target) -> Vec<String> {
     let start = target.subject.trim_end_matches('/');
     let mut out: Vec<String> = Vec::new();
     if start.is_empty() {
@@ -110,8 +112,8 @@ fn pruned(target: &Target) -> Vec<String> {
     out
 }
 
-/// The tests of find for one search. `-perm /bits` is no POSIX, so that each bit is asked for.
-fn tests(target: &Target) -> Vec<String> {
+/// Returns the find tests of a search. `-perm /bits` is not in POSIX, so each bit has its own test.
+fn find_tests(target: &Target) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| out.extend(words.iter().map(|w| (*w).to_owned()));
     let parameter = |name: &str| target.parameters.get(name).map(String::as_str);

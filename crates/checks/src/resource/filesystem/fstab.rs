@@ -1,4 +1,4 @@
-//! The `fstab` resource: the rows of /etc/fstab.
+//! The `fstab` resource: the entries of /etc/fstab.
 
 use super::fstab_rows::{Row, files};
 use crate::facts::observed::Observed;
@@ -9,39 +9,38 @@ use crate::resource::config::drop_in::FUNCTIONS;
 
 pub(crate) static KIND: Kind = Kind {
     name: "fstab",
-    doc: "A row of /etc/fstab; with nothing else: there is one.",
+    doc: "Entry of /etc/fstab. By default, it must exist.",
     subject: Subject {
         name: "mount point",
-        doc: "The absolute path of a mount point, `none` for what has none, or `all` for the table.",
+        doc: "Absolute path of a mount point, `none` for entries without one, or `all` for the \
+              table.",
         words: &[],
-        check,
+        check: check_mount_point,
     },
     parameters: &[],
     properties: &[
-        Property::new("configured", Of::Bool, "Whether there is such a row.")
+        Property::new("configured", Of::Bool, "True if the entry exists.")
             .or(&["be_configured", "exists"]),
         Property::new(
             "device",
             Of::Setting,
-            "What is mounted: a device, UUID=…, LABEL=… or a server's path.",
+            "Mounted device: a path, UUID=…, LABEL=… or a remote path.",
         )
         .or(&["device_name"]),
-        Property::new("fstype", Of::Setting, "The kind of file system.")
-            .or(&["file_system_type", "type"]),
+        Property::new("fstype", Of::Setting, "File system type.").or(&["file_system_type", "type"]),
         Property::new(
             "options",
             Of::List,
-            "The options, without those that a later one takes back.",
+            "Mount options, without those that a later option overrides.",
         )
         .or(&["mount_options"]),
         Property::new(
             "pass",
             Of::Setting,
-            "In which pass fsck checks it; 0: not at all.",
+            "Pass number of fsck. 0 disables the check.",
         )
         .or(&["file_system_options_pass"]),
-        Property::new("mount_points", Of::List, "Of `all`: every mount point.")
-            .or(&["mount_point"]),
+        Property::new("mount_points", Of::List, "`all`: all mount points.").or(&["mount_point"]),
     ],
     open: None,
     by_default: &["configured"],
@@ -54,7 +53,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn check(subject: &str) -> Result<(), (String, &'static str)> {
+fn check_mount_point(subject: &str) -> Result<(), (String, &'static str)> {
     if matches!(subject, "all" | "none" | "swap") {
         Ok(())
     } else {
@@ -72,25 +71,25 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         Ok(rows) if target.subject == "all" => match property {
             "mount_points" => Observed::list(rows.iter().map(|row| row.at.clone())),
             "configured" => Observed::bool(!rows.is_empty()),
-            _ => Observed::Unknown(format!("`{property}` is of one mount point, not of `all`")),
+            _ => Observed::Unknown(format!("`{property}` needs a mount point, not `all`")),
         },
-        Ok(rows) => row(
+        Ok(rows) => observe_row(
             rows.iter().filter(|row| row.at == target.subject).collect(),
             property,
         ),
     })
 }
 
-fn row(rows: Vec<&Row>, property: &str) -> Observed {
+fn observe_row(rows: Vec<&Row>, property: &str) -> Observed {
     match (property, rows.as_slice()) {
         ("configured", rows) => Observed::bool(!rows.is_empty()),
-        ("mount_points", _) => Observed::Unknown("`mount_points` is of `all`".to_owned()),
+        ("mount_points", _) => Observed::Unknown("`mount_points` needs `all`".to_owned()),
         (_, []) => Observed::Missing("is not in /etc/fstab".to_owned()),
         ("device", [row]) => Observed::setting(row.device.clone()),
         ("fstype", [row]) => Observed::setting(row.fstype.clone()),
         ("options", [row]) => Observed::list(row.options.iter().cloned()),
         (_, [row]) => Observed::setting(row.pass.clone()),
-        _ => Observed::Unknown("it stands in /etc/fstab more than once".to_owned()),
+        _ => Observed::Unknown("/etc/fstab has more than one entry for it".to_owned()),
     }
 }
 
@@ -100,7 +99,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn rows_are_judged_one_by_one_and_together() {
+    fn one_entry_and_the_table_are_judged() {
         let text = sent(
             &[(
                 "/etc/fstab",

@@ -1,4 +1,4 @@
-//! Owns what is mounted at boot: the rows of fstab(5), and systemd's mount units with their drop-ins.
+//! Parses the mounts at boot: entries of fstab(5), and systemd mount units with drop-ins.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use crate::facts::view::{Seen, View};
 use crate::resource::config::drop_in::{Text, Texts, joined};
 use crate::text::brief;
 
-/// One row of fstab.
+/// Entry of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) device: String,
@@ -16,25 +16,25 @@ pub(super) struct Row {
     pub(super) pass: String,
 }
 
-/// What facts say about mounts at boot.
+/// Collected files that configure mounts at boot.
 pub(super) struct Files {
-    /// The rows of fstab in their order.
+    /// Entries of fstab in order.
     pub(super) rows: Result<Vec<Row>, String>,
     texts: Texts,
 }
 
-/// A mount that is configured.
+/// Configured mount.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Planned {
-    /// Whether it is made at boot.
+pub(super) struct ConfiguredMount {
+    /// True if it is mounted at boot.
     pub(super) at_boot: bool,
-    /// What says so, or why it is not made.
+    /// File that configures it, or the reason why it is not mounted at boot.
     pub(super) how: String,
     pub(super) options: Vec<String>,
 }
 
-/// Where units are, what comes first counting (systemd.unit(5)); what the generator makes of fstab comes after the first
-/// two.
+/// Directories of units in order of precedence (systemd.unit(5)). The generator for fstab comes
+/// after the first two.
 const UNITS: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -43,12 +43,12 @@ const UNITS: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
-/// The files, parsed once.
+/// Returns the files, parsed once.
 pub(super) fn files(view: &View<'_>) -> Seen<Rc<Files>> {
     view.parsed("mount-files", "", |text| {
         let texts = Texts::read(text)?;
         let rows = match texts.file("/etc/fstab") {
-            Some(Text::Lines(lines)) => rows(lines),
+            Some(Text::Lines(lines)) => parse_rows(lines),
             Some(Text::Denied) => Err("/etc/fstab: permission denied".to_owned()),
             _ => Ok(Vec::new()),
         };
@@ -56,7 +56,7 @@ pub(super) fn files(view: &View<'_>) -> Seen<Rc<Files>> {
     })
 }
 
-fn rows(lines: &[String]) -> Result<Vec<Row>, String> {
+fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
     let mut out = Vec::new();
     for line in lines
         .iter()
@@ -66,7 +66,7 @@ fn rows(lines: &[String]) -> Result<Vec<Row>, String> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let [device, at, fstype, rest @ ..] = words.as_slice() else {
             return Err(format!(
-                "a line of fstab has an unknown form: {}",
+                "unknown format of a line in /etc/fstab: {}",
                 brief(line.as_bytes())
             ));
         };
@@ -87,14 +87,14 @@ fn rows(lines: &[String]) -> Result<Vec<Row>, String> {
             device: plain(device),
             at,
             fstype: (*fstype).to_owned(),
-            options: settled(options),
+            options: effective_options(options),
             pass,
         });
     }
     Ok(out)
 }
 
-/// Space, tab, line feed and backslash are written in octal.
+/// Decodes octal escapes of space, tab, line feed and backslash.
 pub(super) fn plain(text: &str) -> String {
     [
         ("\\040", " "),
@@ -106,8 +106,8 @@ pub(super) fn plain(text: &str) -> String {
     .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
-/// Options without those that a later one takes back: mount(8) goes through them in order.
-fn settled(options: impl Iterator<Item = String>) -> Vec<String> {
+/// Returns the options without those that a later one overrides. mount(8) applies them in order.
+fn effective_options(options: impl Iterator<Item = String>) -> Vec<String> {
     const PAIRS: [(&str, &str); 5] = [
         ("exec", "noexec"),
         ("suid", "nosuid"),
@@ -129,12 +129,12 @@ fn settled(options: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 impl Files {
-    /// What is configured for a mount point; none: nothing.
+    /// Returns the configuration of a mount point; none if there is none.
     ///
     /// # Errors
-    /// A file that could not be read, or a mount point that stands in fstab twice.
-    pub(super) fn planned(&self, path: &str) -> Result<Option<Planned>, String> {
-        let unit = format!("{}.mount", escaped(path));
+    /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.
+    pub(super) fn planned(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
+        let unit = format!("{}.mount", escape_path(path));
         let found = |dirs: &[&str]| {
             let mut paths = dirs.iter().map(|dir| format!("{dir}/{unit}"));
             paths.find_map(|path| self.texts.file(&path).map(|text| (path.clone(), text)))
@@ -148,7 +148,7 @@ impl Files {
             return Err(format!("{unreadable}: permission denied"));
         }
         let mut planned = match (found(&UNITS[..2]), mine.next()) {
-            (Some((file, text)), _) => self.unit(&unit, &file, text)?,
+            (Some((file, text)), _) => self.parse_unit(&unit, &file, text)?,
             (None, Some(row)) if mine.next().is_none() => {
                 let waits = row.options.iter().any(|o| o == "noauto");
                 let on_use = row.options.iter().any(|o| o == "x-systemd.automount");
@@ -157,32 +157,34 @@ impl Files {
                 } else {
                     "/etc/fstab"
                 };
-                Planned {
+                ConfiguredMount {
                     at_boot: !waits || on_use,
                     how: how.to_owned(),
                     options: row.options.clone(),
                 }
             }
-            (None, Some(_)) => return Err(format!("{path} stands in /etc/fstab more than once")),
+            (None, Some(_)) => {
+                return Err(format!("/etc/fstab has more than one entry for {path}"));
+            }
             (None, None) => match found(&UNITS[2..]) {
-                Some((file, text)) => self.unit(&unit, &file, text)?,
+                Some((file, text)) => self.parse_unit(&unit, &file, text)?,
                 None => return Ok(None),
             },
         };
-        if let Some(options) = self.drop_in(&unit)? {
+        if let Some(options) = self.drop_in_options(&unit)? {
             planned.options = options;
         }
         Ok(Some(planned))
     }
 
-    fn unit(&self, unit: &str, file: &str, text: &Text) -> Result<Planned, String> {
+    fn parse_unit(&self, unit: &str, file: &str, text: &Text) -> Result<ConfiguredMount, String> {
         let lines = match text {
             Text::Lines(lines) => lines,
             Text::Denied => return Err(format!("{file}: permission denied")),
             _ => {
-                return Ok(Planned {
+                return Ok(ConfiguredMount {
                     at_boot: false,
-                    how: format!("{file} masks it"),
+                    how: format!("masked by {file}"),
                     options: Vec::new(),
                 });
             }
@@ -191,17 +193,17 @@ impl Files {
         let how = if wanted {
             file.to_owned()
         } else {
-            format!("nothing wants {file}")
+            format!("no unit wants {file}")
         };
-        Ok(Planned {
+        Ok(ConfiguredMount {
             at_boot: wanted,
             how,
-            options: options(lines).unwrap_or_default(),
+            options: unit_options(lines).unwrap_or_default(),
         })
     }
 
-    /// The options that a unit's drop-ins set; none where they set none.
-    fn drop_in(&self, unit: &str) -> Result<Option<Vec<String>>, String> {
+    /// Returns the options that drop-ins of a unit set; none if they set none.
+    fn drop_in_options(&self, unit: &str) -> Result<Option<Vec<String>>, String> {
         let folder = format!("/{unit}.d/");
         let of_unit = self.texts.files.iter().filter(|(path, _)| {
             path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))
@@ -213,13 +215,13 @@ impl Files {
         let merged = mine.merged(".conf")?;
         Ok(merged
             .iter()
-            .filter_map(|(_, lines)| options(lines))
+            .filter_map(|(_, lines)| unit_options(lines))
             .next_back())
     }
 }
 
-/// `Options=` of the section `[Mount]`: the last one counts.
-fn options(lines: &[String]) -> Option<Vec<String>> {
+/// Returns the last `Options=` of the section `[Mount]`.
+fn unit_options(lines: &[String]) -> Option<Vec<String>> {
     let (mut inside, mut out) = (false, None);
     for line in joined(lines) {
         let line = line.trim();
@@ -228,14 +230,14 @@ fn options(lines: &[String]) -> Option<Vec<String>> {
         } else if let (true, Some((key, value))) = (inside, line.split_once('='))
             && key.trim() == "Options"
         {
-            out = Some(settled(value.split(',').map(str::to_owned)));
+            out = Some(effective_options(value.split(',').map(str::to_owned)));
         }
     }
     out
 }
 
-/// A path as systemd.unit(5) makes a unit's name of it.
-fn escaped(path: &str) -> String {
+/// Escapes a path for a unit name (systemd.unit(5)).
+fn escape_path(path: &str) -> String {
     let path = path.trim_matches('/');
     if path.is_empty() {
         return "-".to_owned();

@@ -1,8 +1,8 @@
-//! Tests: what is mounted at boot, by recorded files.
+//! Tests of the mounts at boot with recorded files.
 
 use super::*;
 
-/// Files as the collector sends them: none of a text is a mask.
+/// Encodes files as the collector sends them. A file without text is masked.
 pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
     let (mut head, mut tail) = (String::new(), String::new());
     for (path, content) in files {
@@ -23,11 +23,11 @@ pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
     head + &tail
 }
 
-fn planned(path: &str, written: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
+fn describe_mount(path: &str, written: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
     let texts = Texts::read(&sent(written, wanted)).expect("texts");
     let found = texts.file("/etc/fstab");
     let rows = match found {
-        Some(Text::Lines(lines)) => rows(lines),
+        Some(Text::Lines(lines)) => parse_rows(lines),
         _ => Ok(Vec::new()),
     };
     match (Files { rows, texts }).planned(path) {
@@ -42,9 +42,9 @@ const FSTAB: &str = "# comment\nUUID=1 / ext4 errors=remount-ro 0 1\ntmpfs /tmp 
 const UNIT: &str = "[Unit]\nOptions=no\n[Mount]\nWhat=tmpfs\nOptions=mode=1777,\\\nnosuid\n[Install]\nOptions=no\n";
 
 #[test]
-fn rows_of_fstab() {
+fn fstab_entries_are_parsed() {
     let lines: Vec<String> = FSTAB.lines().map(str::to_owned).collect();
-    let rows = rows(&lines).expect("rows");
+    let rows = parse_rows(&lines).expect("rows");
     assert_eq!(rows.len(), 8);
     assert_eq!(
         (
@@ -54,11 +54,11 @@ fn rows_of_fstab() {
         ),
         ("/a b", "defaults".into(), "1")
     );
-    assert!(super::rows(&["/dev/x /y".to_owned()]).is_err());
+    assert!(super::parse_rows(&["/dev/x /y".to_owned()]).is_err());
 }
 
 #[test]
-fn what_is_mounted_at_boot() {
+fn mounts_at_boot_follow_fstab_and_units() {
     let etc = "/etc/systemd/system/tmp.mount";
     let lib = "/usr/lib/systemd/system/tmp.mount";
     let drop_in = "/etc/systemd/system/tmp.mount.d/a.conf";
@@ -116,7 +116,7 @@ fn what_is_mounted_at_boot() {
     ];
     for (path, written, wanted, expected) in table {
         assert_eq!(
-            planned(path, written, wanted),
+            describe_mount(path, written, wanted),
             *expected,
             "{path} {written:?}"
         );
@@ -124,7 +124,7 @@ fn what_is_mounted_at_boot() {
 }
 
 #[test]
-fn names_of_units() {
+fn paths_are_escaped_for_unit_names() {
     for (path, unit) in [
         ("/", "-"),
         ("/tmp", "tmp"),
@@ -132,6 +132,6 @@ fn names_of_units() {
         ("/a-b/.c.d", "a\\x2db-.c.d"),
         ("/.x", "\\x2ex"),
     ] {
-        assert_eq!(escaped(path), unit);
+        assert_eq!(escape_path(path), unit);
     }
 }

@@ -1,21 +1,22 @@
-//! Owns shell patterns as configuration files have them: glob(7).
+//! Matches shell patterns of configuration files (glob(7)).
 
 use regex::Regex;
 
-/// Whether a pattern is this path: neither `*` nor `?` is a slash. A text without wild cards is no pattern.
+/// Returns true if a path matches a pattern. `*` and `?` do not match a slash. A text without
+/// wildcards is not a pattern.
 pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     compiled(pattern).is_some_and(|regex| regex.is_match(path))
 }
 
-/// What matches a pattern's paths; none of a text without wild cards.
+/// Compiles a pattern; none for a text without wildcards.
 pub(crate) fn compiled(pattern: &str) -> Option<Regex> {
     pattern
         .contains(['*', '?', '['])
-        .then(|| Regex::new(&expression(pattern)).ok())
+        .then(|| Regex::new(&to_regex(pattern)).ok())
         .flatten()
 }
 
-fn expression(pattern: &str) -> String {
+fn to_regex(pattern: &str) -> String {
     let mut out = String::from("^");
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
@@ -23,7 +24,7 @@ fn expression(pattern: &str) -> String {
         match c {
             '*' => out.push_str("[^/]*"),
             '?' => out.push_str("[^/]"),
-            '[' => match class(rest) {
+            '[' => match bracket_expression(rest) {
                 Some((class, length)) => {
                     out.push_str(&class);
                     end = length;
@@ -37,8 +38,9 @@ fn expression(pattern: &str) -> String {
     out + "$"
 }
 
-/// A class in brackets at the beginning of a text, and how long it is; a `]` that comes first is one of its characters.
-fn class(text: &str) -> Option<(String, usize)> {
+/// Parses a bracket expression at the start of a text. Returns the regex and its length. A leading
+/// `]` is a member.
+fn bracket_expression(text: &str) -> Option<(String, usize)> {
     let inner = text.strip_prefix('[')?;
     let (not, inner) = inner
         .strip_prefix(['!', '^'])
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_of_glob() {
+    fn glob_patterns_match_paths() {
         for (pattern, path, expected) in [
             (
                 "net/ipv4/conf/*/rp_filter",

@@ -1,4 +1,4 @@
-//! The `cloud_init` resource: whether cloud-init works, and what it keeps of instances that were.
+//! The `cloud_init` resource: the state of cloud-init and its data of earlier instances.
 
 use serde_json::Value as Json;
 
@@ -13,32 +13,36 @@ use crate::resource::systemd::units::{self, Enablement, enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "cloud_init",
-    doc: "cloud-init; with nothing else: it is installed and enabled. On an instance `state` holds that instance's own, which \
-          seal.sh removes after the checks of the build: that an image is clean shows in a directory by `state`, at a boot by \
-          `earlier`; that it still works shows at a boot by `status`.",
-    subject: words("name", "The system's: `this`.", &["this"]),
+    doc: "cloud-init. By default, it must be installed and enabled. On an instance, `state` \
+          contains the data of this instance. seal.sh removes the data of the build after the \
+          build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
+          `status` shows at boot that cloud-init works.",
+    subject: words("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("installed", Of::Bool, "Whether its program is there.").or(&["exists"]),
+        Property::new("installed", Of::Bool, "True if the program is installed.").or(&["exists"]),
         Property::new(
             "enabled",
             Of::Bool,
-            "Whether its units are wanted by cloud-init.target, not masked, and no /etc/cloud/cloud-init.disabled is there.",
+            "True if cloud-init.target wants the units, they are not masked, and \
+             /etc/cloud/cloud-init.disabled does not exist.",
         ),
         Property::new(
             "state",
             Of::List,
-            "What is in /var/lib/cloud, as `cloud-init clean` would remove it: instances, data, semaphores; seeds stay.",
+            "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
+             semaphores. Seeds do not count.",
         ),
         Property::new(
             "earlier",
             Of::List,
-            "What is kept of other instances than this one: of those it was built on.",
+            "Data of other instances, such as the build instance.",
         ),
         Property::new(
             "status",
             Of::Setting,
-            "How its run at this boot went: done, error, running, disabled (by the generator: no data source), not run.",
+            "Result of the run at this boot: done, error, running, disabled (by the generator: no \
+             data source), not run.",
         ),
     ],
     open: None,
@@ -52,7 +56,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// The stages that do anything: up to 24.2 cloud-init.service, since 24.3 cloud-init-main.service and cloud-init-network.service.
+/// Units of the stages: cloud-init.service up to 24.2, cloud-init-main.service and
+/// cloud-init-network.service since 24.3.
 const UNITS: &[&str] = &[
     "cloud-init.service",
     "cloud-init-main.service",
@@ -62,7 +67,7 @@ const UNITS: &[&str] = &[
     "cloud-final.service",
 ];
 
-/// How many of them a run can't do without.
+/// Number of leading units that can contain the first stage.
 const FIRST: usize = 3;
 
 const STATE: &str = "/var/lib/cloud";
@@ -82,7 +87,7 @@ fn enabled(found: &[Entry]) -> (bool, String) {
         .iter()
         .any(|entry| entry.path == "/etc/cloud/cloud-init.disabled")
     {
-        return (false, "/etc/cloud/cloud-init.disabled is there".to_owned());
+        return (false, "/etc/cloud/cloud-init.disabled exists".to_owned());
     }
     let states: Vec<(&str, Enablement)> = UNITS
         .iter()
@@ -94,7 +99,7 @@ fn enabled(found: &[Entry]) -> (bool, String) {
     {
         return (false, format!("{unit} is {}", state.word()));
     }
-    // The first ones are those that look for a data source; which of them there are differs between versions.
+    // The leading units search for a data source. Their set differs between versions.
     let first = || {
         states
             .iter()
@@ -107,11 +112,11 @@ fn enabled(found: &[Entry]) -> (bool, String) {
     {
         Some((_, Enablement::Enabled)) => (true, String::new()),
         Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
-        None => (false, "it has no unit".to_owned()),
+        None => (false, "cloud-init has no unit".to_owned()),
     }
 }
 
-/// The directory of the instance that the link `instance` leads to.
+/// Returns the directory that the link `instance` points to.
 fn current(found: &[Entry]) -> Option<&str> {
     let link = found
         .iter()
@@ -125,7 +130,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if property == "status" {
         return status(view);
     }
-    walk::found(view, "cloud_init").observe("was not looked at", |found| {
+    walk::found(view, "cloud_init").observe("was not collected", |found| {
         let list = |keep: &dyn Fn(&Entry) -> bool| {
             Observed::list(
                 found
@@ -137,14 +142,14 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         match property {
             "installed" => Observed::bool(installed(&found)),
             "enabled" if !installed(&found) => {
-                Observed::Value(Value::Bool(false, "it is not installed".to_owned()))
+                Observed::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
             }
             "enabled" => {
                 let (yes, how) = enabled(&found);
                 Observed::Value(Value::Bool(yes, how))
             }
             "state" => list(&|entry| {
-                // Directories that the package makes hold nothing by themselves.
+                // Directories of the package do not count as data.
                 let inside = entry
                     .path
                     .strip_prefix(STATE)
@@ -179,17 +184,18 @@ fn status(view: &View<'_>) -> Observed {
         .observe("told nothing", |word| Observed::setting((*word).clone()))
 }
 
-/// As `cloud-init status` works it out of status.json: a stage that is under way, errors of any stage, a result.
+/// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,
+/// errors of any stage, a result.
 fn word(text: &str) -> Result<String, String> {
     let Some((going, json)) = text.split_once('\n') else {
         return Ok(text.to_owned());
     };
     let json: Json =
-        serde_json::from_str(json).map_err(|e| format!("status.json can't be read: {e}"))?;
+        serde_json::from_str(json).map_err(|e| format!("status.json cannot be parsed: {e}"))?;
     let stages = json
         .get("v1")
         .and_then(Json::as_object)
-        .ok_or("status.json has an unknown form")?;
+        .ok_or("status.json has an unknown format")?;
     let failed = stages
         .values()
         .filter_map(|stage| stage.get("errors")?.as_array())

@@ -1,4 +1,4 @@
-//! Tests: cloud-init judged by recorded frames.
+//! Tests of the `cloud_init` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
@@ -11,7 +11,7 @@ const FOUND: &str = "-rwxr-xr-x 1 0 0 9 Jan  1 12:00 ./usr/bin/cloud-init\n\
 const OURS: &str = "drwxr-xr-x 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instances/i-1\n\
     lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./var/lib/cloud/instance -> /var/lib/cloud/instances/i-1\n";
 
-fn told(yaml: &str, found: &str, status: &str) -> String {
+fn judge_check(yaml: &str, found: &str, status: &str) -> String {
     let frames = [
         IDENTITY,
         ("cloud_init", "", 0, "-", found),
@@ -21,20 +21,20 @@ fn told(yaml: &str, found: &str, status: &str) -> String {
 }
 
 #[test]
-fn it_is_enabled_while_nothing_keeps_it_from_running() {
-    assert_eq!(told("", FOUND, ""), "passed  cloud_init:this");
+fn cloud_init_is_enabled_unless_disabled_or_masked() {
+    assert_eq!(judge_check("", FOUND, ""), "passed  cloud_init:this");
     let off = "-rw-r--r-- 1 0 0 0 Jan  1 12:00 ./etc/cloud/cloud-init.disabled\n";
     let masked =
         "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/cloud-init.service -> /dev/null\n";
     for (found, why) in [
-        (format!("{FOUND}{off}"), "cloud-init.disabled is there"),
+        (format!("{FOUND}{off}"), "cloud-init.disabled exists"),
         (format!("{FOUND}{masked}"), "is masked"),
         (FOUND.replace(".target.wants", ".other"), "is disabled"),
     ] {
-        let line = told("", &found, "");
+        let line = judge_check("", &found, "");
         assert!(line.starts_with("failed") && line.contains(why), "{line}");
     }
-    let gone = told(
+    let gone = judge_check(
         "",
         &FOUND.replace("./usr/bin/cloud-init\n", "./usr/bin/cloud-id\n"),
         "",
@@ -46,18 +46,18 @@ fn it_is_enabled_while_nothing_keeps_it_from_running() {
 }
 
 #[test]
-fn clean_and_of_this_instance_are_told_apart() {
+fn state_and_earlier_instances_differ() {
     assert_eq!(
-        told(", state: {empty: true}, earlier: {empty: true}", FOUND, ""),
+        judge_check(", state: {empty: true}, earlier: {empty: true}", FOUND, ""),
         "passed  cloud_init:this"
     );
     let ours = format!("{FOUND}{OURS}");
-    assert!(told(", state: {empty: true}", &ours, "").starts_with("failed"));
+    assert!(judge_check(", state: {empty: true}", &ours, "").starts_with("failed"));
     assert_eq!(
-        told(", earlier: {empty: true}", &ours, ""),
+        judge_check(", earlier: {empty: true}", &ours, ""),
         "passed  cloud_init:this"
     );
-    let line = told(
+    let line = judge_check(
         ", earlier: {empty: true}",
         &format!(
             "{ours}{}",
@@ -72,7 +72,7 @@ fn clean_and_of_this_instance_are_told_apart() {
 }
 
 #[test]
-fn its_status_is_worked_out_as_its_own_program_does() {
+fn status_matches_cloud_init_status() {
     let json = |stage: &str, errors: &str| {
         format!(
             r#"{{"v1": {{"stage": {stage}, "datasource": "DataSourceEc2Local", "init": {{"errors": [{errors}], "finished": 1.5}}}}}}"#
@@ -87,12 +87,12 @@ fn its_status_is_worked_out_as_its_own_program_does() {
         (format!("finished\n{}", json("\"init\"", "")), "running"),
     ] {
         assert_eq!(
-            told(&format!(", status: {word}"), FOUND, &text),
+            judge_check(&format!(", status: {word}"), FOUND, &text),
             "passed  cloud_init:this",
             "{text}"
         );
     }
-    assert!(told(", status: done", FOUND, "finished\n{").starts_with("error"));
+    assert!(judge_check(", status: done", FOUND, "finished\n{").starts_with("error"));
     let directory = [("identity", "", 0, "-", "uid=0\ndirectory=yes\n")];
     assert!(lines("- {cloud_init: this, status: done}", &directory)[0].starts_with("skipped"));
 }

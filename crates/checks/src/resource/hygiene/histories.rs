@@ -70,7 +70,7 @@ mod tests {
         let line = told("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
         assert_eq!(
             line,
-            "failed  histories:all  files: expected nothing, actual \"/root/.bash_history\""
+            "failed  histories:all  files: expected empty, actual \"/root/.bash_history\""
         );
         assert!(
             told("find: './root': Permission denied\n").starts_with("error"),

@@ -76,7 +76,7 @@ mod tests {
         let user = told("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
         assert_eq!(
             user,
-            "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\""
+            "failed  private_keys:all  unsafe: expected empty, actual \"/home/a/.ssh/id\""
         );
         assert!(told("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0")).starts_with("failed"));
         assert!(told("", "grep: ./etc/x: Permission denied\n!1\n").starts_with("error"));

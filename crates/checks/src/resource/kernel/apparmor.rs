@@ -1,4 +1,4 @@
-//! The `apparmor` resource: whether programs are confined, as configured and as the kernel has it.
+//! The `apparmor` resource: the configured and running state of AppArmor.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -11,31 +11,30 @@ use crate::resource::systemd::units::{self, Enablement, enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "apparmor",
-    doc: "AppArmor; with nothing else: it is enabled. `enabled` and `profiles_on_disk` are configuration; `running`, `enforced` \
-          and `complaining` are judged where the kernel is the target's own.",
-    subject: words("name", "The system's: `this`.", &["this"]),
+    doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
+          configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
+          belongs to the target.",
+    subject: words("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "enabled",
             Of::Bool,
-            "Whether its unit is enabled and no boot loader's configuration switches it off (apparmor=0, or another security=).",
-        ),
-        Property::new("running", Of::Bool, "Whether the kernel has it."),
-        Property::new(
-            "enforced",
-            Of::List,
-            "The loaded profiles that are enforced.",
+            "True if the unit is enabled and no boot loader configuration disables AppArmor \
+             (apparmor=0, or another security=).",
         ),
         Property::new(
-            "complaining",
-            Of::List,
-            "The loaded profiles that only complain.",
+            "running",
+            Of::Bool,
+            "True if AppArmor is active in the kernel.",
         ),
+        Property::new("enforced", Of::List, "Loaded profiles in enforce mode."),
+        Property::new("complaining", Of::List, "Loaded profiles in complain mode."),
         Property::new(
             "profiles_on_disk",
             Of::List,
-            "The files of profiles directly in /etc/apparmor.d, without those that have a link in its `disable`.",
+            "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
+             directory do not count.",
         ),
     ],
     open: None,
@@ -55,18 +54,21 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     match property {
-        "enabled" => enabled(view),
-        "profiles_on_disk" => on_disk(view),
+        "enabled" => observe_enabled(view),
+        "profiles_on_disk" => profiles_on_disk(view),
         _ if view.identity().directory => Observed::Skipped("a directory has no kernel".to_owned()),
         _ if !view.identity().kernel_owned => {
             Observed::Skipped("the kernel is not the target's own".to_owned())
         }
         "running" => view
             .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
-            .observe("was not asked", |said| {
-                Observed::Value(Value::Bool(*said == "Y", format!("the kernel says {said}")))
+            .observe("was not collected", |state| {
+                Observed::Value(Value::Bool(
+                    *state == "Y",
+                    format!("the kernel reports {state}"),
+                ))
             }),
-        _ => loaded(
+        _ => loaded_profiles(
             if property == "enforced" {
                 "enforce"
             } else {
@@ -77,8 +79,8 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     }
 }
 
-fn enabled(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not looked at", |found| {
+fn observe_enabled(view: &View<'_>) -> Observed {
+    walk::found(view, "apparmor_files").observe("was not collected", |found| {
         let state = enablement(&found, "apparmor.service");
         if state != Enablement::Enabled {
             return Observed::Value(Value::Bool(
@@ -86,16 +88,16 @@ fn enabled(view: &View<'_>) -> Observed {
                 format!("apparmor.service is {}", state.word()),
             ));
         }
-        view.parsed("kernel_command_line", "", switched_off)
-            .observe("was not looked at", |off| {
+        view.parsed("kernel_command_line", "", find_disabling_setting)
+            .observe("was not collected", |off| {
                 let how = off.as_ref().clone().unwrap_or_default();
                 Observed::Value(Value::Bool(off.is_none(), how))
             })
     })
 }
 
-/// What in the lines of a boot loader's configuration switches it off.
-fn switched_off(text: &str) -> Result<Option<String>, String> {
+/// Returns the boot loader setting that disables AppArmor.
+fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
     for line in text.lines() {
         let words = line
             .split(|c: char| c.is_whitespace() || "\"'=".contains(c))
@@ -119,8 +121,8 @@ fn switched_off(text: &str) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-fn on_disk(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not looked at", |found| {
+fn profiles_on_disk(view: &View<'_>) -> Observed {
+    walk::found(view, "apparmor_files").observe("was not collected", |found| {
         let disabled: Vec<&str> = found
             .iter()
             .filter(|e| e.within("/etc/apparmor.d/disable"))
@@ -128,7 +130,7 @@ fn on_disk(view: &View<'_>) -> Observed {
             .collect();
         let profile = |entry: &&walk::Entry| {
             let name = entry.path.strip_prefix("/etc/apparmor.d/").unwrap_or("/");
-            // apparmor.d(5), and what its parser skips: other tools' spare files.
+            // Backup files that the parser skips (apparmor.d(5)).
             let spare = [".dpkg-", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"]
                 .iter()
                 .any(|end| name.contains(end));
@@ -147,17 +149,17 @@ fn on_disk(view: &View<'_>) -> Observed {
     })
 }
 
-/// Lines such as `/usr/sbin/chronyd (enforce)`.
-fn loaded(mode: &str, view: &View<'_>) -> Observed {
+/// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
+fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
     view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
-        .observe("is not in the kernel", |text| {
-            let of = |line: &str| {
+        .observe("is not active in the kernel", |text| {
+            let profile = |line: &str| {
                 line.strip_suffix(')')?
                     .rsplit_once(" (")
                     .filter(|(_, m)| *m == mode)
                     .map(|(name, _)| name.to_owned())
             };
-            Observed::list(text.lines().filter_map(of))
+            Observed::list(text.lines().filter_map(profile))
         })
 }
 
@@ -170,7 +172,7 @@ mod tests {
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/usr.sbin.chronyd\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/nvidia\n\
         lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/disable/nvidia -> /etc/apparmor.d/nvidia\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apparmor.d/local/x\n";
 
-    fn told(yaml: &str, identity: &str, files: &str, command_line: &str) -> String {
+    fn judge_check(yaml: &str, identity: &str, files: &str, command_line: &str) -> String {
         let frames = [
             ("identity", "", 0, "-", identity),
             ("apparmor_files", "", 0, "-", files),
@@ -188,12 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_enabled_unless_something_switches_it_off() {
+    fn boot_loader_setting_disables_apparmor() {
         let own = "uid=0\nkernel_owned=yes\n";
         let none = "find: './etc/default/grub': No such file or directory\n!1\n";
-        assert_eq!(told("", own, FILES, none), "passed  apparmor:this");
+        assert_eq!(judge_check("", own, FILES, none), "passed  apparmor:this");
         assert!(
-            told(
+            judge_check(
                 "",
                 own,
                 FILES,
@@ -206,17 +208,21 @@ mod tests {
             "GRUB_CMDLINE_LINUX_DEFAULT=security=selinux\n",
             "GRUB_CMDLINE_LINUX=\"lsm=lockdown,yama\"\n",
         ] {
-            assert!(told("", own, FILES, line).starts_with("failed"), "{line}");
+            assert!(
+                judge_check("", own, FILES, line).starts_with("failed"),
+                "{line}"
+            );
         }
         assert!(
-            told("", own, &FILES.replace(".wants", ".not"), none)
+            judge_check("", own, &FILES.replace(".wants", ".not"), none)
                 .contains("apparmor.service is disabled")
         );
         assert!(
-            told("", own, FILES, "find: './etc/default': Permission denied\n").starts_with("error")
+            judge_check("", own, FILES, "find: './etc/default': Permission denied\n")
+                .starts_with("error")
         );
         assert!(
-            told(
+            judge_check(
                 ", profiles_on_disk: {same_set: [usr.sbin.chronyd]}",
                 own,
                 FILES,
@@ -227,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_is_asked_where_it_is_own() {
+    fn running_state_needs_own_kernel() {
         let yaml = ", running: true, enforced: {same_set: [/usr/sbin/chronyd]}, complaining: {same_set: [man_filter]}";
         assert_eq!(
-            told(yaml, "uid=0\nkernel_owned=yes\n", FILES, ""),
+            judge_check(yaml, "uid=0\nkernel_owned=yes\n", FILES, ""),
             "passed  apparmor:this"
         );
-        assert!(told(yaml, "uid=0\n", FILES, "").starts_with("skipped"));
+        assert!(judge_check(yaml, "uid=0\n", FILES, "").starts_with("skipped"));
     }
 }

@@ -1,4 +1,4 @@
-//! Tests: kernel parameters judged by recorded frames.
+//! Tests of the `kernel_parameter` resource with recorded frames.
 
 use super::*;
 use crate::tests::lines;
@@ -6,8 +6,8 @@ use crate::tests::lines;
 const OWN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n");
 const FOREIGN: (&str, &str, i32, &str, &str) = ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
-/// Files as the collector sends them.
-fn files(files: &[(&str, &str)]) -> String {
+/// Encodes files as the collector sends them.
+fn encode_files(files: &[(&str, &str)]) -> String {
     let mut head = String::new();
     let mut tail = String::new();
     for (path, content) in files {
@@ -20,8 +20,8 @@ fn files(files: &[(&str, &str)]) -> String {
     head + &tail
 }
 
-fn configured(name: &str, written: &[(&str, &str)]) -> String {
-    let merged = Merged::read(&files(written)).expect("files");
+fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
+    let merged = Merged::read(&encode_files(written)).expect("files");
     let found = merged.of(&normalized(name));
     match found.map(|s| &s.value) {
         None => "unset".to_owned(),
@@ -31,7 +31,7 @@ fn configured(name: &str, written: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn files_are_merged_as_systemd_does() {
+fn files_are_merged_like_systemd() {
     type File<'a> = (&'a str, &'a str);
     let table: &[(&str, &[File<'_>], &str)] = &[
         (
@@ -153,22 +153,26 @@ fn files_are_merged_as_systemd_does() {
         ),
     ];
     for (name, written, expected) in table {
-        assert_eq!(configured(name, written), *expected, "{name} {written:?}");
+        assert_eq!(
+            configured_value(name, written),
+            *expected,
+            "{name} {written:?}"
+        );
     }
 }
 
 #[test]
-fn the_same_line_again_keeps_its_place() {
-    // What a pattern sets depends on the order of patterns, and that on which one was there first.
+fn repeated_line_keeps_its_position() {
+    // The order of patterns decides the value. A repeated pattern keeps its first position.
     let written = [("/etc/sysctl.d/1.conf", "a.*.c=1\na.x*.c=2\na.*.c=1")];
-    assert_eq!(configured("a.xy.c", &written), "2");
+    assert_eq!(configured_value("a.xy.c", &written), "2");
     let written = [("/etc/sysctl.d/1.conf", "a.*.c=1\na.x*.c=2\na.*.c=3")];
-    assert_eq!(configured("a.xy.c", &written), "3");
+    assert_eq!(configured_value("a.xy.c", &written), "3");
 }
 
 #[test]
-fn configured_and_running_are_told_apart() {
-    let written = files(&[(
+fn configured_and_running_values_differ() {
+    let written = encode_files(&[(
         "/etc/sysctl.d/50-a.conf",
         "net.ipv4.ip_forward = 0\nkernel.sysrq=1",
     )]);
@@ -238,7 +242,7 @@ fn configured_and_running_are_told_apart() {
 }
 
 #[test]
-fn what_could_not_be_read_is_an_error() {
+fn unreadable_file_is_an_error() {
     for files in [
         ("sysctl-files", "", 2, "-", ""),
         ("sysctl-files", "", 0, "-", "u /etc/sysctl.d/a.conf\n"),
@@ -257,7 +261,7 @@ fn what_could_not_be_read_is_an_error() {
 }
 
 #[test]
-fn names_are_names() {
+fn invalid_names_are_rejected() {
     for good in [
         "net.ipv4.ip_forward",
         "net/ipv4/conf/eth0.1/forwarding",
@@ -282,7 +286,7 @@ fn names_are_names() {
 }
 
 #[test]
-fn the_base_is_a_call_with_plain_names() {
+fn base_call_has_valid_names() {
     for word in BASE.split(' ').skip(2) {
         assert!(
             word.bytes()

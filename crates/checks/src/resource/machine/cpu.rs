@@ -1,4 +1,4 @@
-//! The `cpu` resource: what the processor can do, and how the kernel deals with its weaknesses.
+//! The `cpu` resource: features of the processor and mitigations of the kernel.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::View;
@@ -9,19 +9,19 @@ use crate::resource::kernel::kernel_parameter::foreign;
 
 pub(crate) static KIND: Kind = Kind {
     name: "cpu",
-    doc: "The processor as the kernel sees it; skipped where the kernel is not the target's own.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
+    subject: words("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "flags",
             Of::List,
-            "What it can do, such as nx, in the words of /proc/cpuinfo.",
+            "Feature flags of /proc/cpuinfo, such as nx.",
         ),
         Property::new(
             "vulnerabilities",
             Of::List,
-            "What the kernel says of each weakness: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
+            "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
         ),
     ],
     open: None,
@@ -43,7 +43,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     if let Some(skipped) = foreign(view) {
         return skipped;
     }
-    let none = |what: &str| Observed::Missing(format!("has no {what} that the kernel tells"));
+    let none = |what: &str| Observed::Missing(format!("has no {what} in the kernel"));
     if property == "flags" {
         let words = |text: &str| {
             Ok(text
@@ -79,7 +79,7 @@ mod tests {
     use crate::tests::lines;
 
     #[test]
-    fn the_processor_is_judged_where_it_is_the_targets_own() {
+    fn processor_is_judged_only_with_own_kernel() {
         let text = |owned: &str| format!("uid=0\nkernel_owned={owned}\n");
         let told = |yaml: &str, owned: &str, flags: &str| {
             let identity = text(owned);
@@ -97,7 +97,7 @@ mod tests {
         assert!(told("{cpu: this, flags: {include: nx}}", "yes", " fpu\n").starts_with("failed"));
         assert!(
             told("{cpu: this, flags: {disjoint: [nx]}}", "yes", "").starts_with("failed"),
-            "nothing is known to be absent"
+            "missing flags are not an empty list"
         );
         assert!(
             told("{cpu: this, flags: {include: nx}}", "no", " fpu nx\n").starts_with("skipped")

@@ -104,7 +104,7 @@ mod tests {
         assert!(told("{os: this, name: debian}").starts_with("failed"));
         assert_eq!(
             told("{file: /x, when: os.name == \"debian\"}"),
-            "skipped file:/x  it does not apply here: os.name == \"debian\""
+            "skipped file:/x  the condition does not hold: os.name == \"debian\""
         );
         assert!(lines("- {os: this, name: debian}", &[IDENTITY])[0].starts_with("error"));
     }

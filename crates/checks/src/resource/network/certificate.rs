@@ -17,10 +17,10 @@ use crate::text::{hex, sh_quote};
 
 pub(crate) static KIND: Kind = Kind {
     name: "certificate",
-    doc: "The first certificate (X.509) of a PEM file; it is read, its signature is not verified.",
+    doc: "First X.509 certificate of a PEM file. The signature is not verified.",
     subject: Subject {
         name: "path",
-        doc: "The absolute path in the image.",
+        doc: "Absolute path in the image.",
         words: &[],
         check: absolute,
     },
@@ -29,35 +29,37 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "subject",
             Of::Setting,
-            "Whom it is for, as RFC 4514 writes names: CN=example.org,O=Example.",
+            "Subject, in the form of RFC 4514: CN=example.org,O=Example.",
         ),
-        Property::new("issuer", Of::Setting, "Who issued it, written alike."),
+        Property::new("issuer", Of::Setting, "Issuer, in the same form."),
         Property::new(
             "not_before",
             Of::Setting,
-            "From when it is valid: 2026-01-31T00:00:00Z.",
+            "Start of the validity: 2026-01-31T00:00:00Z.",
         ),
-        Property::new("not_after", Of::Setting, "Until when it is valid."),
+        Property::new("not_after", Of::Setting, "End of the validity."),
         Property::new(
             "days_left",
             Of::Number,
-            "Whole days until then by the clock of the target when it was looked at; negative when it is over.",
+            "Whole days until the end of the validity, by the clock of the target during the \
+             collection. Negative after the end.",
         ),
-        Property::new("key_bits", Of::Number, "The size of its key in bits.").or(&["key_length"]),
+        Property::new("key_bits", Of::Number, "Size of the key in bits.").or(&["key_length"]),
         Property::new(
             "signature",
             Of::Setting,
-            "How it is signed: sha256WithRSAEncryption, ecdsa-with-SHA256, …; else the number.",
+            "Signature algorithm, such as sha256WithRSAEncryption or ecdsa-with-SHA256. Unknown \
+             algorithms are shown as object identifiers.",
         ),
         Property::new(
             "names",
             Of::List,
-            "The names and addresses that it is for: its subject alternative names.",
+            "Subject alternative names: host names and addresses.",
         ),
         Property::new(
             "self_signed",
             Of::Bool,
-            "Whether it names its subject as its issuer.",
+            "True if the subject and the issuer are equal.",
         ),
     ],
     open: None,
@@ -76,8 +78,8 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     asked.iter().map(|one| line(&one.target.subject)).collect()
 }
 
-/// What is told of a certificate.
-struct Seen {
+/// Properties of a certificate.
+struct Certified {
     subject: String,
     issuer: String,
     not_before: String,
@@ -88,34 +90,34 @@ struct Seen {
     names: Vec<String>,
 }
 
-fn seen(pem: &str) -> Result<Seen, String> {
+fn parse_certificate(pem: &str) -> Result<Certified, String> {
     const END: &str = "-----END CERTIFICATE-----";
     let Some((first, _)) = pem.split_once(END) else {
-        return Err("there is no certificate in PEM form".to_owned());
+        return Err("the file contains no PEM certificate".to_owned());
     };
     let certificate =
         Certificate::from_pem(format!("{}{END}\n", first.trim_start().replace('\r', "")))
-            .map_err(|e| format!("the certificate can't be read: {e}"))?;
+            .map_err(|e| format!("the certificate cannot be parsed: {e}"))?;
     let body = certificate.tbs_certificate();
     let validity = body.validity();
     let names = body
         .get_extension::<SubjectAltName>()
-        .map_err(|e| format!("its names can't be read: {e}"))?
-        .map(|(_, names)| names.0.iter().map(name).collect())
+        .map_err(|e| format!("the alternative names of the certificate cannot be parsed: {e}"))?
+        .map(|(_, names)| names.0.iter().map(general_name).collect())
         .unwrap_or_default();
-    Ok(Seen {
+    Ok(Certified {
         subject: body.subject().to_string(),
         issuer: body.issuer().to_string(),
         not_before: validity.not_before.to_date_time().to_string(),
         not_after: validity.not_after.to_date_time().to_string(),
         ends: i64::try_from(validity.not_after.to_unix_duration().as_secs()).unwrap_or(i64::MAX),
         key_bits: key_bits(body.subject_public_key_info()),
-        signature: signature(&certificate.signature_algorithm().oid.to_string()),
+        signature: signature_algorithm(&certificate.signature_algorithm().oid.to_string()),
         names,
     })
 }
 
-fn name(name: &GeneralName) -> String {
+fn general_name(name: &GeneralName) -> String {
     match name {
         GeneralName::DnsName(name)
         | GeneralName::Rfc822Name(name)
@@ -131,8 +133,8 @@ fn name(name: &GeneralName) -> String {
     }
 }
 
-/// The algorithms that RFC 4055, 5758, 8410 and 3279 number.
-fn signature(number: &str) -> String {
+/// Returns the name of a signature algorithm (RFC 4055, 5758, 8410 and 3279).
+fn signature_algorithm(number: &str) -> String {
     let name = match number {
         "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
         "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
@@ -151,7 +153,7 @@ fn signature(number: &str) -> String {
     name.to_owned()
 }
 
-/// RFC 3279 (RSA), RFC 5480 (elliptic curves by their numbers), RFC 8410 (Ed25519, Ed448).
+/// Returns the key size: RFC 3279 (RSA), RFC 5480 (named curves), RFC 8410 (Ed25519, Ed448).
 fn key_bits(key: &SubjectPublicKeyInfoOwned) -> Option<i64> {
     match key.algorithm.oid.to_string().as_str() {
         "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
@@ -179,10 +181,10 @@ fn key_bits(key: &SubjectPublicKeyInfoOwned) -> Option<i64> {
     }
 }
 
-/// `SEQUENCE { INTEGER modulus, INTEGER exponent }` in DER.
+/// Returns the size of the modulus in `SEQUENCE { INTEGER modulus, INTEGER exponent }` (DER).
 fn modulus_bits(der: &[u8]) -> Option<i64> {
-    let inside = value(der, 0x30)?;
-    let modulus = value(inside, 0x02)?;
+    let inside = der_content(der, 0x30)?;
+    let modulus = der_content(inside, 0x02)?;
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let (first, rest) = modulus.get(zeros..)?.split_first()?;
     i64::try_from(rest.len() * 8)
@@ -190,8 +192,8 @@ fn modulus_bits(der: &[u8]) -> Option<i64> {
         .map(|bits| bits + i64::from(8 - first.leading_zeros()))
 }
 
-/// What stands behind a tag and its length.
-fn value(der: &[u8], tag: u8) -> Option<&[u8]> {
+/// Returns the content of a DER value with this tag.
+fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
     let (found, rest) = der.split_first()?;
     let (length, rest) = rest.split_first()?;
     let (length, rest) = if *length < 0x80 {
@@ -212,7 +214,7 @@ fn value(der: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("certificate", &target.subject, seen)
+    view.parsed("certificate", &target.subject, parse_certificate)
         .observe("does not exist", |seen| match property {
             "subject" => Observed::setting(seen.subject.clone()),
             "issuer" => Observed::setting(seen.issuer.clone()),
@@ -223,13 +225,13 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             "self_signed" => Observed::bool(seen.subject == seen.issuer),
             "key_bits" => match seen.key_bits {
                 Some(bits) => Observed::Value(Value::Number(bits)),
-                None => Observed::Unknown("its kind of key is not known here".to_owned()),
+                None => Observed::Unknown("the type of the key is unknown".to_owned()),
             },
             _ => match view.identity().clock.parse::<jiff::Timestamp>() {
                 Ok(now) => Observed::Value(Value::Number(
                     (seen.ends - now.as_second()).div_euclid(86400),
                 )),
-                Err(_) => Observed::Unknown("the target's clock was not told".to_owned()),
+                Err(_) => Observed::Unknown("the clock of the target was not collected".to_owned()),
             },
         })
 }

@@ -1,4 +1,6 @@
-//! Tests: certificates judged by recorded frames; both were made for this with pyca/cryptography, their keys are gone.
+//! Tests of the `certificate` resource with recorded frames.
+//!
+//! pyca/cryptography created both certificates for these tests. The keys no longer exist.
 
 use crate::tests::lines;
 
@@ -74,7 +76,7 @@ fn the_first_certificate_of_a_file_is_told() {
 }
 
 #[test]
-fn days_are_counted_by_the_clock_of_the_target() {
+fn days_left_use_the_clock_of_the_target() {
     for (clock, days) in [
         ("2026-12-01T12:00:00Z", 30),
         ("2026-12-31T11:59:59Z", 0),
@@ -93,7 +95,7 @@ fn days_are_counted_by_the_clock_of_the_target() {
 }
 
 #[test]
-fn what_is_no_certificate_is_an_error_and_none_a_failure() {
+fn invalid_certificate_is_error_and_missing_one_fails() {
     assert!(told("days_left: {at_least: 0}", 1, "", "").contains("but it does not exist"));
     let broken = LEAF.replace("MII", "MIJ");
     for (rc, text) in [

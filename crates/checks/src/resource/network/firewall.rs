@@ -1,4 +1,4 @@
-//! The `firewall` resource: the rules that a packet filter has, as its own tool prints them.
+//! The `firewall` resource: the rules of a packet filter as its tool prints them.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,12 @@ use crate::resource::filesystem::walk;
 
 pub(crate) static KIND: Kind = Kind {
     name: "firewall",
-    doc: "The rules of a packet filter in the target's own network namespace, as `nft list ruleset`, `iptables-save` and \
-          `ip6tables-save` print them, without counters. Only root sees them.",
+    doc: "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
+          `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
+          root to read them.",
     subject: words(
         "tool",
-        "Which tool is asked: nft, iptables or ip6tables.",
+        "Tool: nft, iptables or ip6tables.",
         &["nft", "iptables", "ip6tables"],
     ),
     parameters: &[],
@@ -23,22 +24,22 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "rules",
             Of::List,
-            "One text a rule, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
+            "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
         ),
         Property::new(
             "tables",
             Of::List,
-            "The tables, such as `inet filter` (nft) or `filter` (iptables).",
+            "Tables, such as `inet filter` (nft) or `filter` (iptables).",
         ),
         Property::new(
             "policies",
             Of::List,
-            "What becomes of a packet that no rule fits: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
+            "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
         ),
         Property::new(
             "files",
             Of::List,
-            "The files with something in them that rules are loaded from at boot.",
+            "Non-empty files from which rules are loaded at boot.",
         ),
     ],
     open: None,
@@ -67,7 +68,7 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     std::iter::once(files.to_owned()).chain(asks).collect()
 }
 
-/// What a tool printed.
+/// Parsed output of a tool.
 #[derive(Debug, Default)]
 struct Ruleset {
     rules: Vec<String>,
@@ -75,8 +76,9 @@ struct Ruleset {
     policies: Vec<String>,
 }
 
-/// `iptables-save`: `*table`, `:CHAIN POLICY [0:0]`, `-A …`; a chain of one's own has the policy `-`.
-fn saved(text: &str) -> Ruleset {
+/// Parses `iptables-save`: `*table`, `:CHAIN POLICY [0:0]`, `-A …`. A user-defined chain has the
+/// policy `-`.
+fn parse_iptables(text: &str) -> Ruleset {
     let mut out = Ruleset::default();
     for line in text.lines().map(str::trim) {
         if let Some(table) = line.strip_prefix('*') {
@@ -96,8 +98,9 @@ fn saved(text: &str) -> Ruleset {
     out
 }
 
-/// `nft list ruleset`: `table FAMILY NAME {`, `chain NAME {`, `type … policy drop;`, rules, `}`; sets and maps are no rules.
-fn ruleset(text: &str) -> Ruleset {
+/// Parses `nft list ruleset`: `table FAMILY NAME {`, `chain NAME {`, `type … policy drop;`, rules,
+/// `}`. Sets and maps are not rules.
+fn parse_nft(text: &str) -> Ruleset {
     let mut out = Ruleset::default();
     let (mut chain, mut depth) = (None::<String>, 0_usize);
     for line in text
@@ -134,7 +137,8 @@ fn ruleset(text: &str) -> Ruleset {
         if line.ends_with('{') {
             depth += 1;
         }
-        // A rule with a set in it opens and closes on its line; an element list may close on a line of its own.
+        // A rule with a set opens and closes on one line. A list of elements can close on its own
+        // line.
         if line.starts_with('}') {
             depth = depth.saturating_sub(1);
             if depth < 2 {
@@ -160,7 +164,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     if view.identity().directory {
         return Observed::Skipped("no packet filter runs in a directory".to_owned());
     }
-    let parse = if tool == "nft" { ruleset } else { saved };
+    let parse = if tool == "nft" {
+        parse_nft
+    } else {
+        parse_iptables
+    };
     view.parsed("firewall", tool, |text| Ok(parse(text)))
         .observe("is not installed", |found| {
             Observed::list(match property {
@@ -179,7 +187,7 @@ mod tests {
         \t\tct state { established, related } accept\n\t\ttcp dport 22 accept\n\t}\n\n\tchain own {\n\t\tcounter\n\t}\n}\ntable ip nat {\n}\n";
     const SAVE: &str = "# Generated\n*filter\n:INPUT DROP [0:0]\n:MINE - [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
 
-    fn told(yaml: &str, tool: &str, rc: i32, text: &str) -> String {
+    fn judge_check(yaml: &str, tool: &str, rc: i32, text: &str) -> String {
         lines(
             &format!("- {{firewall: {yaml}}}"),
             &[IDENTITY, ("firewall", tool, rc, "-", text)],
@@ -188,15 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_texts_as_the_tools_print_them() {
+    fn rules_are_listed_as_the_tools_print_them() {
         let yaml = "nft, tables: {same_set: [inet filter, ip nat]}, policies: {same_set: [inet filter input drop]}, \
             rules: {same_set: [\"ct state { established, related } accept\", tcp dport 22 accept, counter]}";
-        assert_eq!(told(yaml, "nft", 0, NFT), "passed  firewall:nft");
+        assert_eq!(judge_check(yaml, "nft", 0, NFT), "passed  firewall:nft");
         let yaml = "iptables, tables: {same_set: [filter]}, policies: {same_set: [filter INPUT DROP]}, \
             rules: {same_set: [\"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\"]}";
-        assert_eq!(told(yaml, "iptables", 0, SAVE), "passed  firewall:iptables");
+        assert_eq!(
+            judge_check(yaml, "iptables", 0, SAVE),
+            "passed  firewall:iptables"
+        );
         assert!(
-            told(
+            judge_check(
                 "nft, rules: {empty: true}",
                 "nft",
                 2,
@@ -204,6 +215,8 @@ mod tests {
             )
             .starts_with("error")
         );
-        assert!(told("nft, rules: {empty: true}", "nft", 1, "").contains("is not installed"));
+        assert!(
+            judge_check("nft, rules: {empty: true}", "nft", 1, "").contains("is not installed")
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! Tests: packages judged by recorded frames.
+//! Tests of the `package` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
-fn told(yaml: &str) -> String {
+fn judge_check(yaml: &str) -> String {
     let rows = "held\tamd64\thold ok installed\t1.0-1\t\t\n\
         kept\tamd64\tdeinstall ok config-files\t2.0\t\t\n\
         libc6\ti386\tdeinstall ok config-files\t2.35\t\t\n\
@@ -18,7 +18,7 @@ fn told(yaml: &str) -> String {
 }
 
 #[test]
-fn packages_are_judged_by_dpkgs_status() {
+fn packages_are_judged_by_dpkg_status() {
     let table = [
         ("{package: nginx}", "passed  package:nginx"),
         ("{package: held}", "passed  package:held"),
@@ -63,12 +63,12 @@ fn packages_are_judged_by_dpkgs_status() {
         ),
     ];
     for (yaml, line) in table {
-        assert_eq!(told(yaml), line, "{yaml}");
+        assert_eq!(judge_check(yaml), line, "{yaml}");
     }
 }
 
 #[test]
-fn no_database_is_an_error_even_for_absence() {
+fn missing_database_is_always_an_error() {
     for frame in [
         ("packages", "", 3, "-", "dpkg-query is not there"),
         ("packages", "", 0, "-", "what is this"),

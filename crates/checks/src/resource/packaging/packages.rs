@@ -136,7 +136,7 @@ mod tests {
         }
         assert_eq!(
             told("\"telnet*\""),
-            "failed  packages:telnet*  names: expected something, actual nothing"
+            "failed  packages:telnet*  names: expected not empty, actual nothing"
         );
         assert!(
             lines("- {packages: x, names: {empty: true}}", &[IDENTITY])[0].starts_with("error")

@@ -1,8 +1,8 @@
-//! Tests: repositories judged by recorded frames.
+//! Tests of the `repositories` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
-fn told(yaml: &str, text: &str) -> String {
+fn judge_check(yaml: &str, text: &str) -> String {
     let keys = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/apt/trusted.gpg.d/debian.asc\n";
     lines(
         &format!("- {{repositories: all{yaml}}}"),
@@ -24,7 +24,7 @@ const APT: &str = "./etc/apt/sources.list\tdeb [signed-by=/k.gpg,/l.gpg arch=amd
     find: './etc/yum.repos.d': No such file or directory\n!1\n";
 
 #[test]
-fn both_forms_of_apt_are_read() {
+fn both_apt_formats_are_parsed() {
     for yaml in [
         "uris: {same_set: [\"http://deb.debian.org/debian\", \"https://a/\", \"https://...@b/\"]}",
         "suites: {same_set: [bookworm, bookworm-security]}",
@@ -34,7 +34,7 @@ fn both_forms_of_apt_are_read() {
         "insecure: {empty: true}",
     ] {
         assert_eq!(
-            told(&format!(", {yaml}"), APT),
+            judge_check(&format!(", {yaml}"), APT),
             "passed  repositories:all",
             "{yaml}"
         );
@@ -42,7 +42,7 @@ fn both_forms_of_apt_are_read() {
 }
 
 #[test]
-fn what_is_not_verified_is_insecure() {
+fn unverified_repository_is_insecure() {
     for (text, insecure) in [
         ("./etc/apt/sources.list\tdeb http://x/ y main\n", true),
         ("./etc/apt/sources.list\tdeb https://x/ y main\n", false),
@@ -67,10 +67,14 @@ fn what_is_not_verified_is_insecure() {
             false,
         ),
     ] {
-        assert_eq!(told("", text).starts_with("failed"), insecure, "{text}");
+        assert_eq!(
+            judge_check("", text).starts_with("failed"),
+            insecure,
+            "{text}"
+        );
     }
     assert!(
-        told(
+        judge_check(
             "",
             "awk: cannot open \"./etc/apt/sources.list\" (Permission denied)\n!1\n"
         )

@@ -1,4 +1,4 @@
-//! The `command` resource: what a shell command of the image's author answers inside the image.
+//! The `command` resource: the result of a shell command inside the image.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,29 @@ use crate::text::{hex, sh_quote};
 
 pub(crate) static KIND: Kind = Kind {
     name: "command",
-    doc: "A shell command, run in the image, never where bakeline runs; it must end with status 0 unless `exit_status` says otherwise.",
+    doc: "Shell command that runs in the image, never on the machine of bakeline. By default, it \
+          must exit with status 0, unless `exit_status` is set.",
     subject: Subject {
         name: "command",
-        doc: "The command line for sh.",
+        doc: "Command line for sh.",
         words: &[],
         check: check_command,
     },
     parameters: &[Parameter {
         name: "timeout",
         of: Of::Number,
-        doc: "Seconds after which it is ended, 1 to 600; 10 by default.",
+        doc: "Timeout in seconds, from 1 to 600. The default is 10.",
         check: check_timeout,
     }],
     properties: &[
         Property::new(
             "succeeds",
             Of::Bool,
-            "Whether it ends with status 0; what is expected where nothing else is said.",
+            "True if the exit status is 0. This is the default expectation.",
         ),
-        Property::new("exit_status", Of::Number, "How it ends."),
-        Property::new("stdout", Of::Text, "What it writes."),
-        Property::new("stderr", Of::Text, "What it writes to standard error."),
+        Property::new("exit_status", Of::Number, "Exit status."),
+        Property::new("stdout", Of::Text, "Standard output."),
+        Property::new("stderr", Of::Text, "Standard error."),
     ],
     open: None,
     by_default: &[],
@@ -56,7 +57,7 @@ fn check_command(text: &str) -> Result<(), (String, &'static str)> {
     }
     if text.contains('\0') {
         return Err((
-            "a NUL character can't be in a command".to_owned(),
+            "a command cannot contain a NUL character".to_owned(),
             "remove it",
         ));
     }
@@ -103,11 +104,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         "" => {}
         "T" => {
             return Observed::Unknown(format!(
-                "it was ended after {} s",
+                "the command timed out after {} s",
                 target.parameter("timeout", DEFAULT_TIMEOUT)
             ));
         }
-        _ => return Observed::Unknown("it did not end by itself".to_owned()),
+        _ => return Observed::Unknown("the command was killed by a signal".to_owned()),
     }
     let blob = match property {
         "exit_status" => return Observed::Value(Value::Number(i64::from(exit.rc))),

@@ -1,8 +1,8 @@
-//! Tests: commands judged by recorded frames.
+//! Tests of the `command` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
-fn told(yaml: &str, exit: (i32, &str), out: (&str, &str), err: &str) -> String {
+fn judge_check(yaml: &str, exit: (i32, &str), out: (&str, &str), err: &str) -> String {
     let frames = [
         IDENTITY,
         ("exit", "x", exit.0, exit.1, ""),
@@ -14,7 +14,7 @@ fn told(yaml: &str, exit: (i32, &str), out: (&str, &str), err: &str) -> String {
 
 #[test]
 fn commands_are_judged_by_status_and_output() {
-    let ok = |yaml| told(yaml, (0, "-"), ("-", "a b\n"), "fine");
+    let ok = |yaml| judge_check(yaml, (0, "-"), ("-", "a b\n"), "fine");
     assert_eq!(ok("{command: x}"), "passed  command:x");
     assert_eq!(
         ok("{command: x, stdout: {match: \"^a b$\"}, stderr: {include: fine}}"),
@@ -28,19 +28,19 @@ fn commands_are_judged_by_status_and_output() {
         ok("{command: x, exit_status: {not: 0}}"),
         "failed  command:x  exit_status: expected not 0, actual 0"
     );
-    let missing = told(
+    let missing = judge_check(
         "{command: x, stdout: {include: b}}",
         (127, "-"),
         ("-", ""),
         "",
     );
-    let line = "failed  command:x  stdout: expected something with \"b\", actual \"\"; succeeds: expected true, actual false (exit status 127)";
+    let line = "failed  command:x  stdout: expected a value including \"b\", actual \"\"; succeeds: expected true, actual false (exit status 127)";
     assert_eq!(missing, line);
 }
 
 #[test]
-fn a_late_or_cut_answer_is_an_error() {
-    let late = told(
+fn timed_out_or_truncated_command_is_an_error() {
+    let late = judge_check(
         "{command: x, timeout: 3, exit_status: {not: 0}}",
         (124, "T"),
         ("-", ""),
@@ -48,10 +48,10 @@ fn a_late_or_cut_answer_is_an_error() {
     );
     assert_eq!(
         late,
-        "error   command:x  exit_status: it was ended after 3 s"
+        "error   command:x  exit_status: the command timed out after 3 s"
     );
     assert!(
-        told(
+        judge_check(
             "{command: x, exit_status: {not: 0}}",
             (255, "X"),
             ("-", ""),
@@ -60,7 +60,7 @@ fn a_late_or_cut_answer_is_an_error() {
         .starts_with("error ")
     );
     assert!(
-        told(
+        judge_check(
             "{command: x, stdout: {not: {include: z}}}",
             (0, "-"),
             ("t", "abc"),
@@ -69,12 +69,13 @@ fn a_late_or_cut_answer_is_an_error() {
         .starts_with("error ")
     );
     assert!(
-        told("{command: x, exit_status: 124}", (124, "-"), ("-", ""), "").starts_with("passed"),
+        judge_check("{command: x, exit_status: 124}", (124, "-"), ("-", ""), "")
+            .starts_with("passed"),
         "its own 124"
     );
 }
 
 #[test]
-fn an_answer_that_never_came_is_an_error() {
+fn missing_answer_is_an_error() {
     assert!(lines("- {command: yy}", &[IDENTITY])[0].contains("it was not collected"));
 }

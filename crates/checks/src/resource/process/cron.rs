@@ -1,4 +1,4 @@
-//! The `cron` resource: what cron starts, and who may tell it to.
+//! The `cron` resource: scheduled jobs and the accounts that may schedule them.
 
 use crate::facts::observed::Observed;
 use crate::facts::view::{Seen, View};
@@ -11,10 +11,10 @@ use crate::resource::ssh::authorized_keys;
 
 pub(crate) static KIND: Kind = Kind {
     name: "cron",
-    doc: "What cron starts; what looks like a password in a command stays on the target.",
+    doc: "Jobs of cron. The collector removes text that looks like a password.",
     subject: Subject {
         name: "table",
-        doc: "The system's own tables: `system`; or an account's name, for that account's table.",
+        doc: "`system` for the tables of the system, or the name of an account for its table.",
         words: &[],
         check: authorized_keys::check_user,
     },
@@ -23,18 +23,19 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "entries",
             Of::List,
-            "`schedule user command` with single blanks; of the system's: /etc/crontab, /etc/cron.d, and the scripts in \
-             /etc/cron.daily and its like as `@daily root /etc/cron.daily/x`.",
+            "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
+             /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
+             /etc/cron.daily/x`.",
         ),
         Property::new(
             "allowed",
             Of::List,
-            "The accounts in /etc/cron.allow; no value where there is none.",
+            "Accounts in /etc/cron.allow. No value if the file does not exist.",
         ),
         Property::new(
             "denied",
             Of::List,
-            "The accounts in /etc/cron.deny; no value where there is none.",
+            "Accounts in /etc/cron.deny. No value if the file does not exist.",
         ),
     ],
     open: None,
@@ -52,10 +53,10 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     vec!["cron".to_owned()]
 }
 
-/// Lines with the files that they stand in.
+/// Lines, each with its file.
 type Lines = Vec<(String, String)>;
 
-fn by_path(text: &str) -> Result<Lines, String> {
+fn parse_lines(text: &str) -> Result<Lines, String> {
     let mut out = Vec::new();
     for line in text.lines() {
         match line.split_once('\t') {
@@ -68,9 +69,9 @@ fn by_path(text: &str) -> Result<Lines, String> {
     Ok(out)
 }
 
-/// crontab(5): five fields of time or one word with an `@`, the account in system tables, the command; a setting of a variable
-/// is no entry.
-fn entry(line: &str, user: Option<&str>) -> Option<String> {
+/// Parses a line of crontab(5): five time fields or one `@` word, the account in system tables, the
+/// command. Returns none for a variable.
+fn parse_job(line: &str, user: Option<&str>) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let times = if words.first()?.starts_with('@') {
         1
@@ -95,27 +96,27 @@ fn entry(line: &str, user: Option<&str>) -> Option<String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     match property {
-        "allowed" => access("/etc/cron.allow", view),
-        "denied" => access("/etc/cron.deny", view),
+        "allowed" => access_list("/etc/cron.allow", view),
+        "denied" => access_list("/etc/cron.deny", view),
         _ => view
-            .parsed("cron_tables", "", by_path)
-            .observe("has no cron", |lines| {
+            .parsed("cron_tables", "", parse_lines)
+            .observe("has no cron tables", |lines| {
                 if target.subject == "system" {
-                    system(&lines, view)
+                    system_jobs(&lines, view)
                 } else {
-                    of_user(&target.subject, &lines)
+                    user_jobs(&target.subject, &lines)
                 }
             }),
     }
 }
 
-fn access(path: &str, view: &View<'_>) -> Observed {
-    walk::found(view, "cron_scripts").observe("was not looked at", |found| {
+fn access_list(path: &str, view: &View<'_>) -> Observed {
+    walk::found(view, "cron_scripts").observe("was not collected", |found| {
         if !found.iter().any(|entry| entry.path == path) {
             return Observed::Missing("does not exist".to_owned());
         }
-        view.parsed("cron_access", "", by_path)
-            .observe("was not looked at", |lines| {
+        view.parsed("cron_access", "", parse_lines)
+            .observe("was not collected", |lines| {
                 Observed::list(
                     lines
                         .iter()
@@ -126,28 +127,30 @@ fn access(path: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn of_user(user: &str, lines: &Lines) -> Observed {
+fn user_jobs(user: &str, lines: &Lines) -> Observed {
     let own =
         |path: &str| path.starts_with("/var/spool/cron/") && path.rsplit('/').next() == Some(user);
     Observed::list(
         lines
             .iter()
             .filter(|(path, _)| own(path))
-            .filter_map(|(_, line)| entry(line, Some(user))),
+            .filter_map(|(_, line)| parse_job(line, Some(user))),
     )
 }
 
-fn system(lines: &Lines, view: &View<'_>) -> Observed {
+fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
     let tables = lines
         .iter()
         .filter(|(path, _)| path == "/etc/crontab" || path.starts_with("/etc/cron.d/"));
-    let mut all: Vec<String> = tables.filter_map(|(_, line)| entry(line, None)).collect();
+    let mut all: Vec<String> = tables
+        .filter_map(|(_, line)| parse_job(line, None))
+        .collect();
     match walk::found(view, "cron_scripts") {
         Seen::Unknown(why) => return Observed::Unknown(why),
         Seen::Absent => return Observed::uncollected(),
         Seen::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
-            // run-parts(8) runs what can be run and has a plain name.
+            // run-parts(8) runs executable files with a plain name.
             let plain = name
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -165,7 +168,7 @@ mod tests {
         ./etc/cron.d/x\t@reboot www-data /usr/bin/x\n./var/spool/cron/crontabs/bob\t*/5 * * * * /home/bob/job\n\
         find: './var/spool/cron': No such file or directory\n!1\n";
 
-    fn told(yaml: &str, tables: &str) -> String {
+    fn judge_check(yaml: &str, tables: &str) -> String {
         let scripts = "-rwxr-xr-x 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/dpkg\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.daily/off\n-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/cron.allow\n";
         let frames = [
             IDENTITY,
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_read_as_cron_does() {
+    fn tables_are_parsed_like_cron() {
         for yaml in [
             "system, entries: {same_set: [\"17 * * * * root cd / && run-parts /etc/cron.hourly\", \"@reboot www-data /usr/bin/x\", \"@daily root /etc/cron.daily/dpkg\"]}",
             "bob, entries: {same_set: [\"*/5 * * * * bob /home/bob/job\"]}",
@@ -186,14 +189,14 @@ mod tests {
             "system, denied: {absent: true}",
         ] {
             assert!(
-                told(yaml, TABLES).starts_with("passed"),
+                judge_check(yaml, TABLES).starts_with("passed"),
                 "{yaml}: {}",
-                told(yaml, TABLES)
+                judge_check(yaml, TABLES)
             );
         }
-        assert!(told("system, denied: {empty: true}", TABLES).starts_with("failed"));
+        assert!(judge_check("system, denied: {empty: true}", TABLES).starts_with("failed"));
         assert!(
-            told(
+            judge_check(
                 "bob, entries: {empty: true}",
                 "find: './var/spool/cron/crontabs': Permission denied\n!1\n"
             )

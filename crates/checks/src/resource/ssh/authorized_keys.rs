@@ -1,4 +1,5 @@
-//! The `authorized_keys` resource: who can log in with which keys, and how the files of keys are kept.
+//! The `authorized_keys` resource: the SSH keys that can log in, and the permissions of their
+//! files.
 
 use std::rc::Rc;
 
@@ -13,46 +14,40 @@ use crate::resource::filesystem::walk;
 
 pub(crate) static KIND: Kind = Kind {
     name: "authorized_keys",
-    doc: "The files of keys that sshd lets in with: its defaults and what AuthorizedKeysFile names, for every account; with \
-          nothing else: `unsafe` is empty. Of a key its type, comment and the names of its options are collected, not the key. \
-          The build's own key is there until seal.sh removes it after the checks of the build, and at a boot cloud-init has \
-          put in the instance's: what else `comments`, `count` and `users` then show came with the image. Judged in phase boot \
-          unless `phase` says more.",
+    doc: "Files of authorized keys of all accounts: the defaults of sshd and those of \
+          AuthorizedKeysFile. By default, `unsafe` must be empty. The collector reads the type, \
+          comment and option names of a key, not the key itself. During the build, the key of the \
+          build is present. seal.sh removes it after the build checks. At boot, cloud-init adds \
+          the key of the instance. Any other key in `comments`, `count` and `users` came with the \
+          image. Judged in phase boot unless `phase` is set.",
     subject: Subject {
         name: "user",
-        doc: "All accounts: `all`; or an account's name.",
+        doc: "Name of an account, or `all`.",
         words: &[],
         check: check_user,
     },
     parameters: &[],
     properties: &[
-        Property::new(
-            "files",
-            Of::List,
-            "The files with anything but comments in them.",
-        ),
-        Property::new("users", Of::List, "The accounts that they let in to."),
-        Property::new("count", Of::Number, "The number of keys."),
-        Property::new(
-            "types",
-            Of::List,
-            "The types of the keys, such as ssh-ed25519.",
-        ),
+        Property::new("files", Of::List, "Files that contain more than comments."),
+        Property::new("users", Of::List, "Accounts that have authorized keys."),
+        Property::new("count", Of::Number, "Number of keys."),
+        Property::new("types", Of::List, "Types of the keys, such as ssh-ed25519."),
         Property::new(
             "comments",
             Of::List,
-            "The comments of the keys, `` where there is none.",
+            "Comments of the keys. A key without a comment has ``.",
         ),
         Property::new(
             "options",
             Of::List,
-            "The options of the keys by name, such as command,no-pty, `` where there are none.",
+            "Names of the options of each key, such as command,no-pty. A key without options has \
+             ``.",
         ),
         Property::new(
             "unsafe",
             Of::List,
-            "Files of keys, their directories and homes that group or others may write, or that are neither the account's nor \
-             root's: sshd's StrictModes, without exceptions.",
+            "Key files, directories and homes with unsafe permissions: writable for group or \
+             others, or not owned by the account or root. This is the rule of StrictModes in sshd.",
         ),
     ],
     open: None,
@@ -66,12 +61,12 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// useradd(8) is stricter; a colon or line break can't be in passwd(5).
+/// Checks an account name. useradd(8) is stricter; passwd(5) cannot contain a colon or line break.
 pub(crate) fn check_user(name: &str) -> Result<(), (String, &'static str)> {
     if name.is_empty() || name.contains([':', '\n', '/', '\0']) {
         return Err((
-            format!("`{}` is no account's name", name.escape_default()),
-            "write `all` or an account's name",
+            format!("`{}` is not an account name", name.escape_default()),
+            "write `all` or an account name",
         ));
     }
     Ok(())
@@ -81,50 +76,49 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     vec!["authorized_keys".to_owned()]
 }
 
-/// Where an account's keys are.
-struct Row {
+/// Key file of an account.
+struct KeyFile {
     user: String,
     uid: u32,
     home: String,
     path: String,
 }
 
-/// `user:uid:home:path` lines.
-fn rows(text: &str) -> Result<Vec<Row>, String> {
+/// Parses `user:uid:home:path` lines.
+fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, String> {
     let row = |line: &str| {
         let mut words = line.splitn(4, ':').map(str::to_owned);
         let (user, uid) = (words.next()?, words.next()?.parse().ok()?);
-        Some(Row {
+        Some(KeyFile {
             user,
             uid,
             home: words.next()?,
             path: words.next()?,
         })
     };
-    let unknown =
-        |line: &str| format!("an account has an unknown form: {}", brief(line.as_bytes()));
+    let unknown = |line: &str| format!("unknown format of an account: {}", brief(line.as_bytes()));
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| row(line).ok_or_else(|| unknown(line)))
         .collect()
 }
 
-/// What is told of a key: type, options, comment.
+/// Collected properties of a key: type, options, comment.
 type Key = [String; 3];
 
-fn keys(text: &str) -> Result<Vec<Key>, String> {
+fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
     let key = |line: &str| {
         let words: Vec<String> = line.splitn(3, '\t').map(str::to_owned).collect();
-        Key::try_from(words).map_err(|_| "a key has an unknown form".to_owned())
+        Key::try_from(words).map_err(|_| "unknown format of a key".to_owned())
     };
     text.lines().map(key).collect()
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let user = target.subject.as_str();
-    view.parsed("key_files", "", rows)
+    view.parsed("key_files", "", parse_key_files)
         .observe("has no accounts", |all| {
-            let rows: Vec<&Row> = all
+            let rows: Vec<&KeyFile> = all
                 .iter()
                 .filter(|row| user == "all" || row.user == user)
                 .collect();
@@ -134,7 +128,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             if property == "unsafe" {
                 unsafe_paths(&rows, view)
             } else {
-                of_keys(property, &rows, view)
+                observe_keys(property, &rows, view)
             }
         })
 }
@@ -150,10 +144,10 @@ fn has_account(user: &str, view: &View<'_>) -> bool {
     matches!(names, Seen::Present(names) if names.iter().any(|name| name == user))
 }
 
-fn of_keys(property: &str, rows: &[&Row], view: &View<'_>) -> Observed {
-    let mut found: Vec<(&Row, Rc<Vec<Key>>)> = Vec::new();
+fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observed {
+    let mut found: Vec<(&KeyFile, Rc<Vec<Key>>)> = Vec::new();
     for row in rows {
-        match view.parsed("keys", &row.path, keys) {
+        match view.parsed("keys", &row.path, parse_keys) {
             Seen::Present(keys) => found.push((row, keys)),
             Seen::Absent => {}
             Seen::Unknown(why) => return Observed::Unknown(format!("{}: {why}", row.path)),
@@ -188,8 +182,8 @@ fn of_keys(property: &str, rows: &[&Row], view: &View<'_>) -> Observed {
     }
 }
 
-fn unsafe_paths(rows: &[&Row], view: &View<'_>) -> Observed {
-    walk::found(view, "key_stats").observe("was not looked at", |stats| {
+fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observed {
+    walk::found(view, "key_stats").observe("was not collected", |stats| {
         let mut out = std::collections::BTreeSet::new();
         for row in rows {
             let folder = row.path.rsplit_once('/').map_or("/", |(folder, _)| folder);

@@ -1,4 +1,4 @@
-//! Tests: authorized keys judged by recorded frames.
+//! Tests of the `authorized_keys` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
@@ -8,7 +8,7 @@ const STATS: &str = "drwx------ 1 0 0 9 Jan  1 12:00 ./root\ndrwx------ 1 0 0 9 
     -rw------- 1 0 0 9 Jan  1 12:00 ./root/.ssh/authorized_keys\ndrwxr-xr-x 1 1000 1000 9 Jan  1 12:00 ./home/admin\n\
     drwx------ 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh\n-rw------- 1 1000 1000 9 Jan  1 12:00 ./home/admin/.ssh/authorized_keys\n";
 
-fn told(subject: &str, yaml: &str, stats: &str, of_root: (i32, &str)) -> String {
+fn judge_check(subject: &str, yaml: &str, stats: &str, of_root: (i32, &str)) -> String {
     let frames = [
         IDENTITY,
         ("passwd", "", 0, "-", PASSWD),
@@ -33,7 +33,7 @@ fn told(subject: &str, yaml: &str, stats: &str, of_root: (i32, &str)) -> String 
 }
 
 #[test]
-fn keys_are_known_by_account_type_and_comment() {
+fn keys_have_account_type_and_comment() {
     for (subject, yaml) in [
         ("all", "users: {same_set: [admin]}"),
         (
@@ -48,36 +48,39 @@ fn keys_are_known_by_account_type_and_comment() {
         ("admin", "options: {same_set: [\"\", \"command,no-pty\"]}"),
     ] {
         assert_eq!(
-            told(subject, &format!(", {yaml}"), STATS, (0, "")),
+            judge_check(subject, &format!(", {yaml}"), STATS, (0, "")),
             format!("passed  authorized_keys:{subject}"),
             "{yaml}"
         );
     }
     assert!(
-        told("all", ", users: {same_set: [admin]}", STATS, (0, "?\t\t\n")).starts_with("failed"),
+        judge_check("all", ", users: {same_set: [admin]}", STATS, (0, "?\t\t\n"))
+            .starts_with("failed"),
         "no key, but something"
     );
-    assert!(told("nobody", ", count: 0", STATS, (0, "")).contains("but it has no such account"));
+    assert!(
+        judge_check("nobody", ", count: 0", STATS, (0, "")).contains("but it has no such account")
+    );
 }
 
 #[test]
-fn what_could_not_be_read_is_not_none() {
-    let line = told("all", ", count: 2", STATS, (2, "Permission denied"));
+fn unreadable_file_is_an_error() {
+    let line = judge_check("all", ", count: 2", STATS, (2, "Permission denied"));
     assert_eq!(
         line,
         "error   authorized_keys:all  count: /root/.ssh/authorized_keys: permission denied"
     );
     assert!(
-        told("admin", ", count: 2", STATS, (2, "Permission denied")).starts_with("passed"),
+        judge_check("admin", ", count: 2", STATS, (2, "Permission denied")).starts_with("passed"),
         "another account's"
     );
     assert!(lines("- {authorized_keys: all}", &[IDENTITY])[0].starts_with("error"));
 }
 
 #[test]
-fn files_and_what_leads_to_them_are_kept_from_others() {
+fn writable_files_and_parents_are_unsafe() {
     assert_eq!(
-        told("all", "", STATS, (0, "")),
+        judge_check("all", "", STATS, (0, "")),
         "passed  authorized_keys:all"
     );
     for (from, to, path) in [
@@ -94,10 +97,10 @@ fn files_and_what_leads_to_them_are_kept_from_others() {
             "/root/.ssh",
         ),
     ] {
-        let line = told("all", "", &STATS.replace(from, to), (0, ""));
+        let line = judge_check("all", "", &STATS.replace(from, to), (0, ""));
         assert_eq!(
             line,
-            format!("failed  authorized_keys:all  unsafe: expected nothing, actual \"{path}\"")
+            format!("failed  authorized_keys:all  unsafe: expected empty, actual \"{path}\"")
         );
     }
 }

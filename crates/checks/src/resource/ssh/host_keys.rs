@@ -105,7 +105,7 @@ mod tests {
         let line = told("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
         assert_eq!(
             line,
-            "failed  host_keys:all  exposed: expected nothing, actual \"/etc/ssh/ssh_host_ed25519_key\""
+            "failed  host_keys:all  exposed: expected empty, actual \"/etc/ssh/ssh_host_ed25519_key\""
         );
         assert!(told("", &found.replace("-rw------- 1 0", "-rw------- 1 7")).starts_with("failed"));
         assert!(

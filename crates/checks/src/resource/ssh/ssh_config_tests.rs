@@ -1,15 +1,15 @@
-//! Tests: the client's options by recorded frames.
+//! Tests of the `ssh_config` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
 const MAIN: &str = "/etc/ssh/ssh_config";
 
-fn judged(expected: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
+fn judge_check(expected: &str, frames: &[(&str, &str, i32, &str, &str)]) -> String {
     lines(&format!("- {{ssh_config: {expected}}}"), frames).join("")
 }
 
 #[test]
-fn what_is_for_all_hosts_counts_and_what_is_for_some_does_not() {
+fn only_options_for_all_hosts_count() {
     let text = "Include ssh_config.d/*.conf\nHost *.example !x\n ForwardAgent yes\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\nMatch final all\n\
         ForwardX11 yes\nMatch all\nHashKnownHosts no\nSendEnv X\n";
     let inner = (
@@ -36,15 +36,15 @@ fn what_is_for_all_hosts_counts_and_what_is_for_some_does_not() {
         ("file, BatchMode: \"yes\"", "failed"),
     ] {
         assert!(
-            judged(yaml, &frames).starts_with(outcome),
+            judge_check(yaml, &frames).starts_with(outcome),
             "{yaml}: {}",
-            judged(yaml, &frames)
+            judge_check(yaml, &frames)
         );
     }
 }
 
 #[test]
-fn the_client_itself_tells_what_is_in_force() {
+fn effective_options_come_from_the_client() {
     let told = "port 22\ntunnel false\npubkeyauthentication true\nstricthostkeychecking false\nmacs a,b\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n";
     let main = ("config", MAIN, 0, "-", "Tunnel yes\n");
     let frames = [IDENTITY, main, ("ssh-effective", "", 0, "-", told)];
@@ -62,14 +62,14 @@ fn the_client_itself_tells_what_is_in_force() {
         ("effective, UseRoaming: {absent: true}", "passed"),
     ] {
         assert!(
-            judged(yaml, &frames).starts_with(outcome),
+            judge_check(yaml, &frames).starts_with(outcome),
             "{yaml}: {}",
-            judged(yaml, &frames)
+            judge_check(yaml, &frames)
         );
     }
     let silent = [IDENTITY, main, ("ssh-effective", "", 1, "-", "")];
-    assert!(judged("effective, Tunnel: point-to-point", &silent).starts_with("passed"));
-    assert!(judged("effective, Port: 22", &silent).starts_with("error"));
+    assert!(judge_check("effective, Tunnel: point-to-point", &silent).starts_with("passed"));
+    assert!(judge_check("effective, Port: 22", &silent).starts_with("error"));
     let refused = [
         IDENTITY,
         main,
@@ -81,5 +81,5 @@ fn the_client_itself_tells_what_is_in_force() {
             "Bad owner or permissions on /etc/ssh/x\n",
         ),
     ];
-    assert!(judged("effective, Tunnel: point-to-point", &refused).contains("Bad owner"));
+    assert!(judge_check("effective, Tunnel: point-to-point", &refused).contains("Bad owner"));
 }

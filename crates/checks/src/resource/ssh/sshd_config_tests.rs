@@ -1,4 +1,4 @@
-//! Tests: the server's options by recorded frames.
+//! Tests of the `sshd_config` resource with recorded frames.
 
 use crate::tests::{IDENTITY, lines};
 
@@ -7,24 +7,24 @@ type Frame<'a> = (&'a str, &'a str, i32, &'a str, &'a str);
 const MAIN: &str = "/etc/ssh/sshd_config";
 const DIRECTORY: Frame<'static> = ("identity", "", 0, "-", "uid=0\ndirectory=yes\n");
 
-fn main(text: &str) -> Frame<'_> {
+fn main_file(text: &str) -> Frame<'_> {
     ("config", MAIN, 0, "-", text)
 }
 
-fn judged(expected: &str, frames: &[Frame<'_>]) -> String {
+fn judge_check(expected: &str, frames: &[Frame<'_>]) -> String {
     lines(&format!("- {{sshd_config: {expected}}}"), frames).join("")
 }
 
 #[track_caller]
 fn assert_outcomes(outcome: &str, expected: &[&str], frames: &[Frame<'_>]) {
     for yaml in expected {
-        let line = judged(yaml, frames);
+        let line = judge_check(yaml, frames);
         assert!(line.starts_with(outcome), "{yaml}: {line}");
     }
 }
 
 #[test]
-fn a_drop_in_counts_in_its_place_and_the_first_value_wins() {
+fn first_value_wins_across_drop_ins() {
     let drop_ins = "? /etc/ssh/sshd_config.d/*.conf\n= /etc/ssh/sshd_config.d/10.conf\n= /etc/ssh/sshd_config.d/20.conf\n";
     let ten = (
         "config",
@@ -43,7 +43,7 @@ fn a_drop_in_counts_in_its_place_and_the_first_value_wins() {
     let text = "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin yes\nBanner none\nHostKey /c\nMaxAuthTries 2 # few\n";
     let frames = [
         IDENTITY,
-        main(text),
+        main_file(text),
         ("include", MAIN, 0, "-", drop_ins),
         ten,
         twenty,
@@ -68,12 +68,12 @@ fn a_drop_in_counts_in_its_place_and_the_first_value_wins() {
         ],
         &frames,
     );
-    // The same after what the main file says.
+    // The include comes after the options of the main file.
     let late = text.replacen("Include /etc/ssh/sshd_config.d/*.conf\n", "", 1)
         + "Include sshd_config.d/*.conf\n";
     let frames = [
         IDENTITY,
-        main(&late),
+        main_file(&late),
         ("include", MAIN, 0, "-", drop_ins),
         ten,
         twenty,
@@ -89,7 +89,7 @@ fn a_drop_in_counts_in_its_place_and_the_first_value_wins() {
 }
 
 #[test]
-fn what_a_match_block_says_is_not_said_for_everybody() {
+fn match_block_does_not_apply_to_everyone() {
     let text = "Port 22\nInclude /glob\nMatch User a\n  PermitRootLogin no\n  Banner none\nMatch all\n  X11Forwarding no\n  Port 1\nMatch all\nX11Forwarding yes\n";
     let inner = (
         "config",
@@ -100,7 +100,7 @@ fn what_a_match_block_says_is_not_said_for_everybody() {
     );
     let frames = [
         IDENTITY,
-        main(text),
+        main_file(text),
         ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
         inner,
     ];
@@ -110,20 +110,20 @@ fn what_a_match_block_says_is_not_said_for_everybody() {
             "file, X11Forwarding: \"no\"",
             "file, AllowTcpForwarding: \"no\"",
             "file, PasswordAuthentication: {absent: true}",
-            // `Match all` replaces what stands outside.
+            // `Match all` overrides options outside of it.
             "file, Port: 1",
         ],
         &frames,
     );
-    let line = judged("file, PermitRootLogin: \"no\"", &frames);
+    let line = judge_check("file, PermitRootLogin: \"no\"", &frames);
     assert!(
         line.starts_with("failed") && line.contains("for some only (/etc/ssh/sshd_config:4)"),
         "{line}"
     );
-    // A file that a block includes is within the block, whatever it says itself.
+    // A file included in a block belongs to the block, even if it has its own blocks.
     let within = [
         IDENTITY,
-        main("Match User a\nInclude /glob\nBanner none\n"),
+        main_file("Match User a\nInclude /glob\nBanner none\n"),
         ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
         inner,
     ];
@@ -136,10 +136,10 @@ fn what_a_match_block_says_is_not_said_for_everybody() {
         ],
         &within,
     );
-    // A block of an included file ends with it.
+    // A block of an included file ends with the file.
     let after = [
         IDENTITY,
-        main("Include /glob\nBanner none\n"),
+        main_file("Include /glob\nBanner none\n"),
         ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
         inner,
     ];
@@ -147,10 +147,10 @@ fn what_a_match_block_says_is_not_said_for_everybody() {
 }
 
 #[test]
-fn lists_are_compared_by_their_parts() {
+fn lists_are_compared_by_items() {
     let frames = [
         IDENTITY,
-        main("Ciphers a@x,b,c\nAllowUsers a b\nAllowUsers c\nAuthenticationMethods a,b c\n"),
+        main_file("Ciphers a@x,b,c\nAllowUsers a b\nAllowUsers c\nAuthenticationMethods a,b c\n"),
     ];
     assert_outcomes(
         "passed",
@@ -174,15 +174,15 @@ fn lists_are_compared_by_their_parts() {
 }
 
 #[test]
-fn what_can_not_be_read_or_followed_is_an_error() {
-    let include = main("Include /glob\nPort 22\n");
+fn unreadable_or_unresolvable_include_is_an_error() {
+    let include = main_file("Include /glob\nPort 22\n");
     let glob = |text| ("include", MAIN, 0, "-", text);
     let cases: &[&[Frame<'_>]] = &[
         &[("config", MAIN, 2, "-", "Permission denied")],
         &[("config", MAIN, 3, "-", "it is no regular file")],
         &[("config", MAIN, 0, "t", "Port 22")],
-        &[main("Port 22\nBanner \"x\n")],
-        &[main("Port 22\nInclude ~/x\n")],
+        &[main_file("Port 22\nBanner \"x\n")],
+        &[main_file("Port 22\nInclude ~/x\n")],
         &[include],
         &[include, glob("? /other\n= /inner\n")],
         &[include, glob("/inner\n")],
@@ -219,7 +219,7 @@ fn what_can_not_be_read_or_followed_is_an_error() {
             &all,
         );
     }
-    assert!(judged("file, Port: 22", &[IDENTITY]).ends_with("it was not collected"));
+    assert!(judge_check("file, Port: 22", &[IDENTITY]).ends_with("it was not collected"));
     for frames in [
         &[include, glob("? /glob\n")][..],
         &[
@@ -241,11 +241,11 @@ fn what_can_not_be_read_or_followed_is_an_error() {
 }
 
 #[test]
-fn the_server_itself_tells_what_is_in_force() {
+fn effective_options_come_from_the_server() {
     let told = "port 22\npermitrootlogin without-password\nhostkey /a\nhostkey /b\nciphers a,b\nlogingracetime 30\nkbdinteractiveauthentication no\nforcecommand none\n";
     let frames = [
         IDENTITY,
-        main("Port 23\nDebianBanner no\nUseLogin no\n"),
+        main_file("Port 23\nDebianBanner no\nUseLogin no\n"),
         ("sshd-effective", "", 0, "-", told),
     ];
     assert_outcomes(
@@ -258,7 +258,7 @@ fn the_server_itself_tells_what_is_in_force() {
             "effective, Ciphers: {same_set: [b, a]}",
             "effective, LoginGraceTime: {at_most: 30s}",
             "effective, ChallengeResponseAuthentication: \"no\"",
-            // What sshd does not tell is as the files set it.
+            // Options that sshd does not print come from the files.
             "effective, DebianBanner: \"no\"",
             "effective, UsePrivilegeSeparation: {absent: true}",
         ],
@@ -275,7 +275,7 @@ fn the_server_itself_tells_what_is_in_force() {
 }
 
 #[test]
-fn a_server_that_can_not_be_asked_leaves_defaults_unknown() {
+fn defaults_are_unknown_without_server() {
     let text = "PermitRootLogin Without-Password\nLoginGraceTime 2m\nLogLevel verbose\nX11Forwarding NO\nMACs +a\nMatch User x\nBanner none\n";
     let silent = (
         "sshd-effective",
@@ -285,9 +285,13 @@ fn a_server_that_can_not_be_asked_leaves_defaults_unknown() {
         "sshd: no hostkeys available -- exiting.\n",
     );
     for frames in [
-        &[IDENTITY, main(text), silent][..],
-        &[DIRECTORY, main(text)],
-        &[IDENTITY, main(text), ("sshd-effective", "", 1, "-", "")],
+        &[IDENTITY, main_file(text), silent][..],
+        &[DIRECTORY, main_file(text)],
+        &[
+            IDENTITY,
+            main_file(text),
+            ("sshd-effective", "", 1, "-", ""),
+        ],
     ] {
         assert_outcomes(
             "passed",
@@ -310,9 +314,9 @@ fn a_server_that_can_not_be_asked_leaves_defaults_unknown() {
             frames,
         );
     }
-    let line = judged("effective, Port: 22", &[IDENTITY, main(text), silent]);
+    let line = judge_check("effective, Port: 22", &[IDENTITY, main_file(text), silent]);
     assert!(line.contains("no hostkeys available"), "{line}");
-    // A configuration that sshd refuses is none.
+    // A configuration that sshd refuses is an error.
     let refused = (
         "sshd-effective",
         "",
@@ -320,9 +324,9 @@ fn a_server_that_can_not_be_asked_leaves_defaults_unknown() {
         "-",
         "x: line 3: Bad configuration option: foo\nx: terminating, 1 bad configuration options\n",
     );
-    let line = judged(
+    let line = judge_check(
         "effective, X11Forwarding: \"no\"",
-        &[IDENTITY, main(text), refused],
+        &[IDENTITY, main_file(text), refused],
     );
     assert!(
         line.starts_with("error") && line.contains("sshd -T says"),
@@ -336,18 +340,18 @@ fn a_server_that_can_not_be_asked_leaves_defaults_unknown() {
 }
 
 #[test]
-fn the_defaults_of_a_known_version_are_known() {
+fn known_version_has_known_defaults() {
     let text = "PermitRootLogin no\nMatch User x\nBanner /x\n";
     let judged_with = |os: &str, version: &str, yaml: &str| {
         let row =
             format!("openssh-server\tamd64\tinstall ok installed\t{version}\topenssh\t{version}\n");
         let frames = [
             DIRECTORY,
-            main(text),
+            main_file(text),
             ("os-release", "", 0, "-", os),
             ("packages", "", 0, "-", row.as_str()),
         ];
-        judged(yaml, &frames)
+        judge_check(yaml, &frames)
     };
     let debian = "PRETTY_NAME=x\nID=debian\n";
     for version in ["1:9.2p1-2+deb12u7", "1:10.0p1-7"] {

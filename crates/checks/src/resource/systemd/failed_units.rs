@@ -8,8 +8,9 @@ use crate::text::brief;
 
 pub(crate) static KIND: Kind = Kind {
     name: "failed_units",
-    doc: "The systemd units that failed; with nothing else: none has. Judged in phase boot unless `phase` says more.",
-    subject: words("scope", "All units: `all`.", &["all"]),
+    doc: "Failed systemd units. By default, there must be none. Judged in phase boot unless \
+          `phase` is set.",
+    subject: words("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[Property::new("names", Of::List, "Their names.")],
     open: None,
@@ -27,14 +28,15 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     vec!["failed_units".to_owned()]
 }
 
-/// systemctl(1), `list-units --plain --no-legend`: name, load state, active state, more.
-fn names(text: &str) -> Result<Vec<String>, String> {
+/// Parses `systemctl list-units --plain --no-legend`: name, load state, active state, other
+/// columns.
+fn parse_names(text: &str) -> Result<Vec<String>, String> {
     let name = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().take(3).collect();
         match words.as_slice() {
             [name, _, "failed"] => Ok((*name).to_owned()),
             _ => Err(format!(
-                "systemctl answered in an unknown form: {}",
+                "systemctl printed an unknown format: {}",
                 brief(line.as_bytes())
             )),
         }
@@ -49,7 +51,7 @@ fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
     if !view.identity().service_manager {
         return Observed::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("failed_units", "", names)
+    view.parsed("failed_units", "", parse_names)
         .observe("has no service manager", |names| {
             Observed::list(names.iter().cloned())
         })
@@ -60,7 +62,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn units_that_failed_are_named() {
+    fn failed_units_are_listed() {
         let told = |rc, text: &str| {
             lines(
                 "- {failed_units: all}",
@@ -75,7 +77,7 @@ mod tests {
         );
         assert_eq!(
             line,
-            "failed  failed_units:all  names: expected nothing, actual \"auditd.service\""
+            "failed  failed_units:all  names: expected empty, actual \"auditd.service\""
         );
         assert!(told(0, "what is this").starts_with("error"));
         assert!(told(3, "Failed to connect to bus").starts_with("error"));

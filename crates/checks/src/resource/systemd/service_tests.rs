@@ -1,4 +1,4 @@
-//! Tests: services judged by recorded frames.
+//! Tests of the `service` resource with recorded frames.
 
 use super::*;
 use crate::tests::{IDENTITY, lines};
@@ -7,7 +7,7 @@ const CHROOT: (&str, &str, i32, &str, &str) =
     ("identity", "", 0, "-", "uid=0\nservice_manager=no\n");
 
 #[test]
-fn a_running_manager_answers_for_all_units_at_once() {
+fn one_answer_covers_all_units() {
     let show = "cron.service\ngone.service\nssh.socket\nmasked.service\nslow.service\n\n\
         LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n\
         LoadState=not-found\nActiveState=inactive\nUnitFileState=\n\n\
@@ -59,7 +59,7 @@ fn a_running_manager_answers_for_all_units_at_once() {
 }
 
 #[test]
-fn without_a_manager_running_is_skipped_and_enabled_is_known() {
+fn chroot_skips_running_but_knows_enabled() {
     let enabled = "cron.service\nodd.service\n\nUnitFileState=enabled\n\nProblem=Failed to get\nUnitFileState=\n\n";
     let frames = [CHROOT, ("services", "", 0, "-", enabled)];
     assert_eq!(
@@ -78,7 +78,7 @@ fn without_a_manager_running_is_skipped_and_enabled_is_known() {
 }
 
 #[test]
-fn an_answer_of_another_shape_is_an_error() {
+fn unknown_answer_is_an_error() {
     for payload in [
         "a.service\n\nHost is down\n\nx",
         "a.service\nb.service\n\nLoadState=loaded\n",
@@ -93,7 +93,7 @@ fn an_answer_of_another_shape_is_an_error() {
 }
 
 #[test]
-fn unit_names_are_not_globs_or_options() {
+fn globs_and_options_are_not_unit_names() {
     for good in [
         "ssh",
         "getty@tty1",

@@ -1,0 +1,228 @@
+//! Checks the Ansible and Puppet entries of an image and reads their directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::codes;
+use crate::catalog::files::{
+    Files, Lookup, is_folder_with_files, read_named, report_unusable_file,
+};
+use crate::catalog::image::ImageContext;
+use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
+use crate::catalog::syntax::{self, Syntax};
+use crate::provision::ansible::Ansible;
+use crate::provision::puppet::Puppet;
+use crate::provision::{Provision, folder_of};
+
+/// Limits for the directories of one provisioner in bytes and files. They are copied for every
+/// build.
+const MAX_FOLDER_BYTES: usize = 64 * 1024 * 1024;
+const MAX_FOLDER_FILES: usize = 5000;
+/// Length of the longest value in characters.
+const MAX_VALUE_LENGTH: usize = 4096;
+/// Names and suffixes of files that tools leave behind. They are not part of the recipe.
+const IGNORED_NAMES: [&str; 6] = [
+    ".git",
+    ".svn",
+    "__pycache__",
+    ".DS_Store",
+    ".bakeline",
+    ".vagrant",
+];
+const IGNORED_SUFFIXES: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
+
+/// Reader of the directories of playbooks and manifests.
+struct FolderReader<'f, 'n, 'a, 's, 'c> {
+    files: &'f dyn Files,
+    /// Contents of all files that were read, by path.
+    contents: &'n mut BTreeMap<String, Vec<u8>>,
+    checker: &'c mut Checker<'a, 's>,
+}
+
+/// Adds the playbooks of an image, then its manifests. Adds all files of their directories to the
+/// context.
+pub(crate) fn parse_configuration(
+    raw: &RawImage,
+    context: &mut ImageContext<'_>,
+    out: &mut Vec<Provision>,
+    checker: &mut Checker<'_, '_>,
+) {
+    let mut reader = FolderReader {
+        files: context.files,
+        contents: context.contents,
+        checker,
+    };
+    let playbooks = raw.ansible.iter().filter_map(|a| reader.parse_ansible(a));
+    out.extend(playbooks.map(Provision::Ansible));
+    let manifests = raw.puppet.iter().filter_map(|p| reader.parse_puppet(p));
+    out.extend(manifests.map(Provision::Puppet));
+}
+
+impl FolderReader<'_, '_, '_, '_, '_> {
+    fn parse_ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
+        let vars = self.parse_values(&raw.vars, "variable", &syntax::VARIABLE);
+        let files =
+            self.read_own_folder(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
+        let playbook = raw.playbook.as_ref()?.value.clone();
+        self.is_within_limits(raw.playbook.as_ref()?, &files)
+            .then_some(Ansible {
+                playbook,
+                files: sorted(files),
+                vars,
+            })
+    }
+
+    fn parse_puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
+        let facts = self.parse_values(&raw.facts, "fact", &syntax::FACT);
+        let manifest = raw.manifest.as_ref()?;
+        let mut files = self.read_own_folder(manifest, "manifest", "puppet/site.pp")?;
+        let default_modules = format!("{}/modules", folder_of(&manifest.value));
+        let modules = match &raw.modules {
+            Some(named) => {
+                is_folder_with_files(self.checker, self.files, named).then_some(())?;
+                files.extend(self.read_folder(&named.value, named)?);
+                Some(named.value.clone())
+            }
+            None => files
+                .iter()
+                .any(|path| path.starts_with(&format!("{default_modules}/")))
+                .then_some(default_modules),
+        };
+        let manifest_path = manifest.value.clone();
+        self.is_within_limits(manifest, &files).then(|| Puppet {
+            manifest: manifest_path,
+            modules,
+            files: sorted(files),
+            facts,
+        })
+    }
+
+    /// Reads all files of the directory of `path`.
+    ///
+    /// The directory is part of the recipe, so it cannot be the root of the repository.
+    fn read_own_folder(
+        &mut self,
+        path: &Text,
+        what: &str,
+        example: &str,
+    ) -> Option<BTreeSet<String>> {
+        let content = read_named(self.checker, self.files, path)?;
+        let folder = folder_of(&path.value);
+        if folder.is_empty() {
+            let message = format!(
+                "the {what} `{}` is in the root of the repository",
+                quote_text(&path.value)
+            );
+            self.checker.error(codes::PATH, &path.span, message).help(format!(
+                "move it to a directory of its own, such as `{example}`: all files of the directory are part of the recipe"
+            ));
+            return None;
+        }
+        let mut files = self.read_folder(folder, path)?;
+        self.contents.insert(path.value.clone(), content);
+        files.insert(path.value.clone());
+        Some(files)
+    }
+
+    /// Reads all files below a directory. `at` is the position of its name in the catalog.
+    fn read_folder(&mut self, folder: &str, at: &Text) -> Option<BTreeSet<String>> {
+        let before = self.checker.diagnostics.error_count();
+        let mut out = BTreeSet::new();
+        let all = self.files.list(folder);
+        for path in all
+            .into_iter()
+            .filter(|path| !is_ignored(&path[folder.len()..]))
+            .take(MAX_FOLDER_FILES + 1)
+        {
+            if path.chars().any(char::is_control) {
+                let message = format!(
+                    "the file `{}` has a control character in its name",
+                    quote_text(&path)
+                );
+                self.checker
+                    .error(codes::PATH, &at.span, message)
+                    .help("rename it");
+            } else if !self.contents.contains_key(&path) {
+                match self.files.get(&path) {
+                    Lookup::Found(content) => {
+                        self.contents.insert(path.clone(), content);
+                    }
+                    other => report_unusable_file(self.checker, &at.span, &path, other),
+                }
+            }
+            out.insert(path);
+        }
+        (self.checker.diagnostics.error_count() == before).then_some(out)
+    }
+
+    fn is_within_limits(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
+        let bytes: usize = files
+            .iter()
+            .filter_map(|path| self.contents.get(path))
+            .map(Vec::len)
+            .sum();
+        let message = if files.len() > MAX_FOLDER_FILES {
+            format!(
+                "the directory of `{}` has more than {MAX_FOLDER_FILES} files",
+                quote_text(&at.value)
+            )
+        } else if bytes > MAX_FOLDER_BYTES {
+            format!(
+                "the files of `{}` have {bytes} bytes; the limit is {MAX_FOLDER_BYTES}",
+                quote_text(&at.value)
+            )
+        } else {
+            return true;
+        };
+        self.checker
+            .error(codes::PATH_KIND, &at.span, message)
+            .help("keep only the required files in its directory");
+        false
+    }
+
+    /// Returns variables or facts with valid names and values.
+    fn parse_values(
+        &mut self,
+        map: &TextMap,
+        what: &str,
+        names: &Syntax,
+    ) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (name, value) in map {
+            let known = self.checker.check_name(
+                codes::VARIABLE,
+                &format!("the name of a {what}"),
+                name,
+                names,
+            );
+            if known.as_ref().is_some_and(|n| n.starts_with("ansible_")) {
+                self.checker
+                    .error(
+                        codes::VARIABLE,
+                        &name.span,
+                        format!(
+                            "the {what} `{}` is reserved for Ansible",
+                            quote_text(&name.value)
+                        ),
+                    )
+                    .help("use a name that does not start with `ansible_`");
+            } else if let (Some(name), Some(value)) = (
+                known,
+                self.checker
+                    .check_value(&format!("a {what}"), value, MAX_VALUE_LENGTH),
+            ) {
+                out.insert(name, value);
+            }
+        }
+        out
+    }
+}
+
+fn sorted(files: BTreeSet<String>) -> Vec<String> {
+    files.into_iter().collect()
+}
+
+fn is_ignored(path: &str) -> bool {
+    path.split('/').any(|part| IGNORED_NAMES.contains(&part))
+        || IGNORED_SUFFIXES.iter().any(|end| path.ends_with(end))
+}

@@ -1,0 +1,324 @@
+//! Checks the values of one image file, as far as other images are not involved.
+
+mod configuration;
+pub(crate) mod link;
+
+use std::collections::BTreeMap;
+
+use crate::catalog::Source;
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::checks::ParsedCheck;
+use crate::catalog::files::{Files, parse_destination, read_named};
+use crate::catalog::profiles::overrides::{Overrides, ProfileUse};
+use crate::catalog::profiles::waivers::WaiverEntry;
+use crate::catalog::raw::{RawFile, RawImage, RawSource, Text};
+use crate::catalog::settings::SettingsDefaults;
+use crate::catalog::yaml::deserialize::Spanned;
+use crate::catalog::yaml::source::SourceFile;
+use crate::catalog::{codes, defaults, syntax};
+use crate::model::{Arch, Tags};
+use crate::platform::Platform;
+use crate::provision::Provision;
+use crate::provision::file::File;
+use crate::provision::script::Script;
+
+/// An image before its parent is known.
+#[derive(Debug)]
+pub(crate) struct ImageDraft<'a> {
+    pub(crate) file: SourceFile<'a>,
+    pub(crate) description: String,
+    pub(crate) source: Option<Source>,
+    pub(crate) parent: Option<Text>,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) arch: Option<Arch>,
+    pub(crate) environment: Option<Text>,
+    pub(crate) packages: Vec<Text>,
+    pub(crate) provision: Vec<Provision>,
+    pub(crate) profiles: Vec<ProfileUse>,
+    pub(crate) checks: Vec<ParsedCheck>,
+    pub(crate) overrides: Overrides,
+    pub(crate) waivers: Vec<WaiverEntry<'a>>,
+    pub(crate) tags: Tags,
+    pub(crate) disk_gib: Option<Spanned<u32>>,
+    pub(crate) max_age: Option<jiff::SignedDuration>,
+    pub(crate) rebase_after: u32,
+}
+
+/// Checks of an image: profiles, own checks, overrides and waivers.
+pub(crate) struct ImageChecks<'a> {
+    pub(crate) profiles: Vec<ProfileUse>,
+    pub(crate) checks: Vec<ParsedCheck>,
+    pub(crate) overrides: Overrides,
+    pub(crate) waivers: Vec<WaiverEntry<'a>>,
+}
+
+/// Values that all images need.
+pub(crate) struct ImageContext<'c> {
+    pub(crate) known: &'c SettingsDefaults,
+    pub(crate) files: &'c dyn Files,
+    /// Contents of the files that the images use, by path.
+    pub(crate) contents: &'c mut BTreeMap<String, Vec<u8>>,
+}
+
+/// Checks one image, and adds the files that it uses to the context.
+///
+/// `removed_keys` are keys whose values were invalid.
+pub(crate) fn parse_image<'a>(
+    raw: RawImage,
+    removed_keys: &[String],
+    checks: ImageChecks<'a>,
+    context: &mut ImageContext<'_>,
+    checker: &mut Checker<'a, '_>,
+) -> ImageDraft<'a> {
+    let description = raw
+        .description
+        .as_ref()
+        .and_then(|d| checker.check_ascii_line("a description", d, defaults::MAX_DESCRIPTION));
+    check_origin(&raw, removed_keys, checker);
+    let provision = parse_provision(&raw, context, checker);
+    let parent = raw.parent.filter(|_| raw.source.is_none());
+    let known = context.known;
+    let ImageChecks {
+        profiles,
+        checks,
+        overrides,
+        waivers,
+    } = checks;
+    ImageDraft {
+        file: checker.source,
+        description: description.unwrap_or_default(),
+        source: raw.source.and_then(|s| parse_source(&s, checker)),
+        parent,
+        platform: raw.platform.map(|p| p.value),
+        arch: raw.arch.map(|a| a.value),
+        environment: raw.environment,
+        packages: parse_packages(raw.packages, checker),
+        provision,
+        profiles,
+        checks,
+        overrides,
+        waivers,
+        tags: checker.check_tags(&raw.tags, &known.environment_key),
+        disk_gib: raw.disk_gib,
+        max_age: raw
+            .max_age
+            .as_ref()
+            .and_then(|t| checker.parse_duration(t))
+            .or(known.max_age),
+        rebase_after: raw.rebase_after.unwrap_or(known.rebase_after),
+    }
+}
+
+/// Returns the provisioners of an image in order, without the packages.
+fn parse_provision(
+    raw: &RawImage,
+    context: &mut ImageContext<'_>,
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Provision> {
+    let mut provision = parse_files(&raw.files, context, checker);
+    configuration::parse_configuration(raw, context, &mut provision, checker);
+    for script in &raw.scripts {
+        if let Some(bytes) = read_named(checker, context.files, script) {
+            context.contents.insert(script.value.clone(), bytes);
+            provision.push(Provision::Script(Script {
+                path: script.value.clone(),
+            }));
+        }
+    }
+    provision
+}
+
+/// Returns the packages without duplicates.
+fn parse_packages(packages: Vec<Text>, checker: &mut Checker<'_, '_>) -> Vec<Text> {
+    let mut seen = BTreeMap::new();
+    packages
+        .into_iter()
+        .filter(|package| {
+            checker.check_unique(&mut seen, package, codes::DUPLICATE_PACKAGE, "package")
+        })
+        .collect()
+}
+
+/// Reports images without exactly one of `source` and `parent`, and keys that only base images
+/// have.
+fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'_, '_>) {
+    match (&raw.source, &raw.parent) {
+        (Some(source), Some(parent)) => {
+            let other = checker.source.span(source.span.start..source.span.start);
+            checker
+                .error(
+                    codes::ORIGIN,
+                    &parent.span,
+                    "an image cannot have both `source` and `parent`",
+                )
+                .help("keep `source` for a base image, or `parent` for a custom image")
+                .related(other, "the source is given here");
+        }
+        (None, None)
+            if removed_keys
+                .iter()
+                .any(|key| matches!(key.as_str(), "source" | "parent")) => {}
+        (None, None) => {
+            checker.error(codes::ORIGIN, &(0..0), "the image has neither `source` nor `parent`")
+                .help("add `parent: NAME` to build on another image, or `source:` to start from a vendor AMI");
+        }
+        (None, Some(_)) => {
+            let platform = raw.platform.as_ref().map(|p| ("platform", &p.span));
+            let arch = raw.arch.as_ref().map(|a| ("arch", &a.span));
+            for (key, span) in [platform, arch].into_iter().flatten() {
+                checker
+                    .error(
+                        codes::INHERITED,
+                        span,
+                        format!("`{key}` can be set in a base image only"),
+                    )
+                    .help("remove the key; the image inherits it");
+            }
+        }
+        (Some(_), None) => {}
+    }
+}
+
+fn parse_source(raw: &Spanned<RawSource>, checker: &mut Checker<'_, '_>) -> Option<Source> {
+    let Spanned {
+        value: RawSource { owner, name, ssm },
+        span,
+    } = raw;
+    match (owner, name, ssm) {
+        (None, None, Some(ssm)) => checker
+            .check_aws_name(
+                "the name of an SSM parameter",
+                Some(ssm),
+                &syntax::PARAMETER,
+            )
+            .map(Source::Parameter),
+        (Some(owner), Some(name), None) => {
+            let owner = checker.check_aws_name("an image owner", Some(owner), &syntax::IMAGE_OWNER);
+            let name = checker.check_aws_name(
+                "a name pattern of AMIs",
+                Some(name),
+                &syntax::IMAGE_PATTERN,
+            );
+            Some(Source::Filter {
+                owner: owner?,
+                name: name?,
+            })
+        }
+        _ if checker
+            .diagnostics
+            .has_diagnostic_in(&checker.source.span(span.clone())) =>
+        {
+            None
+        }
+        _ => {
+            checker
+                .error(
+                    codes::SOURCE,
+                    &(span.start..span.start),
+                    "a source needs `owner` and `name`, or `ssm` only",
+                )
+                .help(
+                    "for example `source: {owner: \"136693071363\", name: \"debian-12-amd64-*\"}`",
+                );
+            None
+        }
+    }
+}
+
+fn parse_files(
+    list: &[RawFile],
+    context: &mut ImageContext<'_>,
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Provision> {
+    let mut destinations = BTreeMap::new();
+    let mut out = Vec::new();
+    for raw in list {
+        let content = raw
+            .source
+            .as_ref()
+            .and_then(|source| read_named(checker, context.files, source).map(|b| (source, b)));
+        let destination = raw
+            .destination
+            .as_ref()
+            .and_then(|d| parse_destination(checker, d));
+        let owner = raw
+            .owner
+            .as_ref()
+            .map(|o| checker.check_name(codes::OWNER, "an owner", o, &syntax::OWNER));
+        let mode = raw
+            .mode
+            .as_ref()
+            .map(|m| checker.check_name(codes::MODE, "an octal mode", m, &syntax::MODE));
+        let owner = owner.unwrap_or(Some(defaults::OWNER.to_owned()));
+        let mode = mode
+            .unwrap_or(Some(defaults::MODE.to_owned()))
+            .map(|m| format!("{m:0>4}"));
+        if let Some(text) = raw.destination.as_ref().filter(|_| destination.is_some()) {
+            checker.check_unique(&mut destinations, text, codes::DESTINATION, "destination");
+        }
+        if let (Some((source, bytes)), Some(destination), Some(owner), Some(mode)) =
+            (content, destination, owner, mode)
+        {
+            context.contents.insert(source.value.clone(), bytes);
+            out.push(Provision::File(File {
+                source: source.value.clone(),
+                destination,
+                owner,
+                mode,
+            }));
+        }
+    }
+    out
+}
+
+/// Reports a name that differs from the name of the file. The catalog identifies an image by its
+/// file.
+pub(crate) fn check_image_name(
+    name: Option<&Text>,
+    stem: &str,
+    others: &[String],
+    checker: &mut Checker<'_, '_>,
+) {
+    let Some(text) = name else {
+        if let Err(error) = crate::model::check_name(stem) {
+            checker
+                .error(
+                    codes::NAME,
+                    &(0..0),
+                    format!("`{}` is not a valid image name: {error}", quote_text(stem)),
+                )
+                .help("rename the file: its name without `.yaml` is the name of the image");
+        }
+        return;
+    };
+    if checker
+        .check_name(codes::NAME, "a valid image name", text, &syntax::NAME)
+        .is_none()
+        || text.value == stem
+    {
+        return;
+    }
+    let other = format!("images/{}.yaml", text.value);
+    if others.contains(&other) {
+        let span = crate::diagnostic::Span::file(other);
+        checker
+            .error(
+                codes::DUPLICATE_IMAGE,
+                &text.span,
+                format!("the image `{}` is defined twice", text.value),
+            )
+            .help("remove one of them, or remove `name` to use the name of the file")
+            .related(span, "also defined by this file");
+    } else {
+        checker
+            .error(
+                codes::NAME_IS_NOT_STEM,
+                &text.span,
+                format!(
+                    "the name `{}` differs from the name of the file",
+                    text.value
+                ),
+            )
+            .help(format!("rename the file to `{other}`, or remove `name`"));
+    }
+}

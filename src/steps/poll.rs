@@ -1,0 +1,52 @@
+//! Polls the cloud until a state is reached: quickly at first, slower later, with a limit.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Steps;
+use crate::error::{Error, Kind, Result};
+
+/// Calls `look` until it returns a value. `what` completes "gave up waiting for …". A transient
+/// error, such as throttling or a broken connection, counts as "not yet" until `limit`.
+///
+/// # Errors
+/// Fails if the limit is reached, the wait is cancelled, or `look` returns a permanent error.
+pub(super) async fn poll_until<T, F>(
+    steps: &Steps,
+    limit: Duration,
+    cancel: &CancellationToken,
+    what: &str,
+    look: impl Fn() -> F + Send,
+) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>> + Send,
+{
+    let slowest = Duration::from_secs(if steps.endpoint.is_some() { 1 } else { 5 });
+    let (mut pause, begun) = (Duration::from_millis(200), steps.clock.now());
+    loop {
+        let last = match look().await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => None,
+            Err(error) if error.is_transient() => Some(error),
+            Err(error) => return Err(error),
+        };
+        // Failing calls may take long, so the clock counts, not the pauses.
+        let waited =
+            Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
+        if waited >= limit {
+            let text = format!("gave up waiting for {what} after {} s", waited.as_secs());
+            let error = Error::new(Kind::StepFailed, text);
+            return Err(last.into_iter().fold(error, Error::because));
+        }
+        if let Some(error) = last {
+            tracing::warn!("still waiting for {what}: {}", error.one_line());
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Error::new(Kind::Interrupted, format!("cancelled while waiting for {what}"))),
+            () = steps.clock.sleep(pause) => {}
+        }
+        pause = (pause * 3 / 2).min(slowest);
+    }
+}

@@ -1,0 +1,89 @@
+//! Checks the invariants of a run, and provides foreign AMIs that no run may change.
+
+use super::{IMAGES, test_env};
+use crate::adapters::fake::{FakeCloudState, MemoryWorkspace};
+use crate::checks::Outcome as Judged;
+use crate::lifecycle::{Record, lookup, tags};
+use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
+use crate::ports::Workspace as _;
+use crate::steps::check::CheckReport;
+
+/// Returns tags of `catalog` whose `bakeline:self` names a different AMI.
+pub(super) fn foreign_tags(catalog: &str) -> Tags {
+    [
+        (tags::SCHEMA, "1"),
+        (tags::CATALOG, catalog),
+        (tags::SELF, "ami-elsewhere"),
+        (tags::IMAGE, "base"),
+        (tags::VERSION, "20261231.1"),
+        (tags::ARCH, "x86_64"),
+        (tags::STATE, "released"),
+        (tags::CURRENT, "Test=2026-12-31T00:00:00Z"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
+}
+
+pub(super) fn latest(
+    state: &FakeCloudState,
+    image: &str,
+    env: &EnvName,
+) -> (Option<String>, Option<AmiId>) {
+    let (own, image) = (state.own(), ImageName::from(image));
+    let records = Record::all(&own, &"acme".into());
+    let found = lookup::current(&records, &image, env, Arch::X86_64).map(|r| r.ami.id.clone());
+    let pointer = pointer_name(&"acme".into(), &image, env, Arch::X86_64);
+    (state.parameters.get(&pointer).cloned(), found)
+}
+
+/// Returns a violated invariant: a lookup that finds an unchecked AMI or loses the old one, a
+/// temporary resource without run and expiry, or a changed foreign AMI.
+pub(super) fn violation(
+    before: &FakeCloudState,
+    now: &FakeCloudState,
+    workspace: &MemoryWorkspace,
+) -> Option<String> {
+    for (image, _) in IMAGES {
+        let (pointer, found) = latest(now, image, &test_env());
+        let old = latest(before, image, &test_env()).1;
+        if old.is_some() && (found.is_none() || pointer.is_none()) {
+            return Some(format!("a lookup no longer finds {image}"));
+        }
+        for ami in found.into_iter().chain(pointer.map(AmiId)) {
+            let passed = before.images.contains_key(&ami) || {
+                let report = workspace.read(&format!("{image}/facts-boot.json"));
+                let report =
+                    report.and_then(|bytes| serde_json::from_slice::<CheckReport>(&bytes).ok());
+                report.is_some_and(|r| {
+                    !r.verdicts.is_empty() && r.verdicts.iter().all(|v| v.outcome == Judged::Passed)
+                })
+            };
+            if !passed {
+                return Some(format!(
+                    "{ami} of {image} is found before its boot checks passed"
+                ));
+            }
+            if !now.images.contains_key(&ami) {
+                return Some(format!("{ami} of {image} is found but does not exist"));
+            }
+        }
+    }
+    let groups = now.groups.values().map(|g| &g.tags);
+    let instances = now.instances.values().map(|i| &i.tags);
+    if now
+        .key_pairs
+        .values()
+        .chain(groups)
+        .chain(instances)
+        .any(|t| !t.contains_key(tags::RUN) || !t.contains_key(tags::EXPIRES))
+    {
+        return Some("a temporary resource has no run or no expiry".to_owned());
+    }
+    let is_own = |ami: &&Ami| ami.tags.get(tags::SELF).is_some_and(|s| *s == ami.id.0);
+    before
+        .images
+        .values()
+        .filter(|a| !is_own(a))
+        .find(|a| now.images.get(&a.id) != Some(*a))
+        .map(|a| format!("{} is not ours and was changed", a.id))
+}

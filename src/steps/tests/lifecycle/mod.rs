@@ -1,0 +1,526 @@
+//! Tests the state table in two Regions and a second account: every transition, an error at every
+//! call, a kill before every call followed by the doctor, and repeated runs.
+
+mod interrupted_move;
+mod locations;
+mod sharing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{OTHER, TestEnv, catalog_with};
+use crate::adapters::fake::{ACCOUNT, FakeCloudState};
+use crate::catalog::OnFailure;
+use crate::engine::outcome::Outcome;
+use crate::lifecycle::doctor::{Repair, examine};
+use crate::lifecycle::{Record, current, tags};
+use crate::model::{EnvName, ImageName, RunId, Version, pointer_name};
+use crate::plan::{Plan, doctor, hold, promote, release, revoke, rollback};
+
+const SETTINGS: &str = r#"
+name: acme
+regions: [eu-west-1, us-east-1]
+environments:
+  - {name: Test, regions: [eu-west-1]}
+  - name: Prod
+    accounts: ["123456789012", "222222222222"]
+    role: arn:aws:iam::222222222222:role/bakeline
+"#;
+
+/// Returns an empty cloud with two accounts and two Regions.
+pub(super) fn two_accounts() -> TestEnv {
+    let setup = TestEnv::new().next_run(catalog_with(SETTINGS, &[]), "2026-11-22T12:00:00Z");
+    for (account, region) in [
+        (ACCOUNT, "us-east-1"),
+        (OTHER, "eu-west-1"),
+        (OTHER, "us-east-1"),
+    ] {
+        setup
+            .cloud
+            .open(account, &region.into(), FakeCloudState::default());
+    }
+    setup
+}
+
+pub(super) fn on_day(setup: &TestEnv, day: u32) -> TestEnv {
+    let mut next = setup.next_run(
+        Arc::clone(&setup.catalog),
+        &format!("2026-11-{day:02}T12:00:00Z"),
+    );
+    next.options.on_failure = OnFailure::Continue;
+    next
+}
+
+fn name(image: &str) -> ImageName {
+    ImageName::from(image)
+}
+
+async fn release_on_day(setup: &TestEnv, images: &[&str], day: u32) -> TestEnv {
+    let setup = on_day(setup, day);
+    let images = images.iter().map(|i| name(i)).collect();
+    let request = release::Request {
+        images,
+        force: true,
+        run: format!("r{day}").as_str().into(),
+    };
+    let outcome = setup
+        .execute(&release::plan(&setup.catalog, &setup.inventory(), &request))
+        .await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+    setup
+}
+
+/// Operation that a test performs.
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    Promote(&'static [&'static str]),
+    Rollback(Version),
+    Revoke(&'static str, Version),
+    Hold(Version, bool),
+    Doctor,
+}
+
+impl Operation {
+    fn plan(&self, setup: &TestEnv) -> Plan {
+        // Run IDs are unique, because client tokens contain them.
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RunId(format!("deed{}", RUNS.fetch_add(1, Ordering::Relaxed)));
+        let (catalog, inventory) = (&setup.catalog, setup.inventory());
+        match self {
+            Self::Promote(images) => {
+                let images: Vec<ImageName> = images.iter().map(|i| name(i)).collect();
+                promote::plan(catalog, &inventory, &images, &"Prod".into(), run)
+            }
+            Self::Rollback(to) => rollback::plan(
+                catalog,
+                &inventory,
+                &catalog.images[&name("base")],
+                &"Prod".into(),
+                Some(*to),
+                run,
+            ),
+            Self::Revoke(image, version) => {
+                revoke::plan(catalog, &inventory, &name(image), *version, run)
+            }
+            Self::Hold(version, off) => hold::plan(
+                catalog,
+                &inventory,
+                &catalog.images[&name("base")],
+                *version,
+                *off,
+                run,
+            ),
+            Self::Doctor => doctor::plan(catalog, &inventory, run).1,
+        }
+    }
+
+    pub(super) async fn execute(&self, setup: &TestEnv) -> Outcome {
+        setup.execute(&self.plan(setup)).await
+    }
+
+    pub(super) async fn succeed_on_day(&self, setup: &TestEnv, day: u32) -> TestEnv {
+        let setup = on_day(setup, day);
+        let outcome = self.execute(&setup).await;
+        assert_eq!(outcome.kind(), None, "{self:?}: {outcome:?}");
+        setup
+    }
+}
+
+/// State, environment tag and current environments of a version at a location.
+type StateRow = (String, String, String);
+/// Rows by location, image and version.
+type StateTable = BTreeMap<(String, String, String), StateRow>;
+
+/// Returns the state from tags, without IDs and times, and the pointers by version.
+fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
+    let inventory = setup.inventory();
+    let records = Record::all(&inventory.images, &"acme".into());
+    let location = |r: &Record<'_>| crate::lifecycle::locations::of_ami(r.ami, ACCOUNT).to_string();
+    let row = |r: &Record<'_>| {
+        let mut envs: Vec<String> = current::parse(r.tag(tags::CURRENT))
+            .into_keys()
+            .map(|e| e.0)
+            .collect();
+        envs.sort_by_key(|e| e == "Prod");
+        (
+            r.state.as_str().to_owned(),
+            r.tag("Environment").to_owned(),
+            envs.join("+"),
+        )
+    };
+    let versions: StateTable = records
+        .iter()
+        .map(|r| {
+            (
+                (location(r), r.image.0.clone(), r.version.to_string()),
+                row(r),
+            )
+        })
+        .collect();
+    let version = |id: &str| {
+        records
+            .iter()
+            .find(|r| r.ami.id.as_str() == id)
+            .map(|r| r.version.to_string())
+    };
+    let pointers = inventory.parameters.iter().map(|p| {
+        (
+            (p.location.to_string(), p.name.clone()),
+            version(&p.value).unwrap_or_else(|| p.value.clone()),
+        )
+    });
+    let pointers = pointers.collect();
+    (versions, pointers)
+}
+
+const HOME: &str = "eu-west-1";
+const PROD: [&str; 4] = [
+    HOME,
+    "us-east-1",
+    "222222222222.eu-west-1",
+    "222222222222.us-east-1",
+];
+const V: [&str; 3] = ["20261122.1", "20261124.1", "20261126.1"];
+
+fn version(n: usize) -> Version {
+    V[n - 1].parse().expect("version")
+}
+
+/// Asserts the rows `(state, Environment, current)` of an image at a location, and both pointers by
+/// version number.
+fn assert_rows(
+    setup: &TestEnv,
+    location: &str,
+    image: &str,
+    rows: &[(&str, &str, &str)],
+    latest: (usize, usize),
+) {
+    let (versions, pointers) = state_table(setup);
+    let found_rows: Vec<(&str, &str, &str)> = versions
+        .iter()
+        .filter(|((p, i, _), _)| p == location && i == image)
+        .map(|(_, (s, e, c))| (s.as_str(), e.as_str(), c.as_str()))
+        .collect();
+    assert_eq!(found_rows, rows, "{image} in {location}");
+    for (env, n) in [("Test", latest.0), ("Prod", latest.1)] {
+        let pointer = pointer_name(
+            &"acme".into(),
+            &name(image),
+            &EnvName::from(env),
+            crate::model::Arch::X86_64,
+        );
+        let found = pointers
+            .get(&(location.to_owned(), pointer))
+            .map(String::as_str);
+        assert_eq!(
+            found,
+            n.checked_sub(1).map(|n| V[n]),
+            "{env} of {image} in {location}"
+        );
+    }
+}
+
+/// Asserts the invariants after a completed run: at most one current AMI, pointers match tags,
+/// copies are complete, and nothing is shared.
+fn assert_consistent(setup: &TestEnv, context: &str) {
+    let inventory = setup.inventory();
+    let repairs = examine(&setup.catalog.settings, &inventory).repairs;
+    assert_eq!(repairs, Vec::new(), "{context}");
+    // An independent check: at most one current AMI, and the pointer names it.
+    let (versions, mut pointers) = state_table(setup);
+    let mut held: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for ((location, image, version), (state, _, envs)) in
+        versions.iter().filter(|(_, r)| r.0 != "revoked")
+    {
+        assert!(
+            matches!(state.as_str(), "released" | "held") || envs.is_empty(),
+            "{context}: {image} {version}"
+        );
+        for env in envs.split('+').filter(|e| !e.is_empty()) {
+            let pointer = format!("/bakeline/acme/{image}/{env}/x86_64");
+            held.entry((location.clone(), pointer))
+                .or_default()
+                .push(version.clone());
+        }
+    }
+    for (key, holders) in held {
+        assert_eq!(
+            pointers.remove(&key).into_iter().collect::<Vec<_>>(),
+            holders,
+            "{context}: {key:?}"
+        );
+    }
+    assert!(pointers.is_empty(), "{context}: {pointers:?}");
+    for record in Record::all(&inventory.images, &"acme".into()) {
+        let revoked = record.state == crate::model::State::Revoked;
+        let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
+        assert!(
+            !(revoked && claims),
+            "{context}: {} {}",
+            record.image,
+            record.version
+        );
+    }
+}
+
+/// Asserts that each location is consistent by itself, even if some are behind.
+fn assert_locations_consistent(setup: &TestEnv, context: &str) {
+    let mut repairs = examine(&setup.catalog.settings, &setup.inventory()).repairs;
+    // A version that is held in other locations becomes held here when the rollback is repeated.
+    repairs.retain(|r| !matches!(r, Repair::Mark { tags, .. } if tags.keys().eq([tags::STATE])));
+    assert_eq!(repairs, Vec::new(), "{context}");
+}
+
+/// Asserts that no unfinished copy and no permission remains.
+fn assert_no_leftovers(setup: &TestEnv, context: &str) {
+    let inventory = setup.inventory();
+    for ami in &inventory.images {
+        let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
+        let is_foreign = own.is_some_and(|s| *s != ami.id.0);
+        let is_complete = own.is_some()
+            && state.is_some_and(|s| s != "candidate")
+            && !ami.tags.contains_key(tags::EXPIRES);
+        assert!(
+            is_foreign || is_complete,
+            "{context}: {} {:?}",
+            ami.id,
+            ami.tags
+        );
+    }
+    let shared: Vec<_> = inventory
+        .references
+        .iter()
+        .filter(|r| r.kind == "shared-with")
+        .collect();
+    assert!(shared.is_empty(), "{context}: {shared:?}");
+}
+
+pub(super) async fn two_versions() -> TestEnv {
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    release_on_day(&setup, &["base"], 24).await
+}
+
+async fn two_promoted() -> TestEnv {
+    Operation::Promote(&["base"])
+        .succeed_on_day(&two_versions().await, 25)
+        .await
+}
+
+#[tokio::test]
+async fn operations_follow_state_table_in_all_locations() {
+    let setup = release_on_day(&two_accounts(), &["base"], 22).await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Test", "Test")],
+        (1, 0),
+    );
+    assert_rows(&setup, "us-east-1", "base", &[], (0, 0));
+
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", "Test+Prod")],
+        (1, 1),
+    );
+    for location in &PROD[1..] {
+        assert_rows(
+            &setup,
+            location,
+            "base",
+            &[("released", "Prod", "Prod")],
+            (0, 1),
+        );
+    }
+    assert!(
+        Operation::Promote(&["base"]).plan(&setup).steps.is_empty(),
+        "current AMIs are not changed"
+    );
+
+    let setup = release_on_day(&setup, &["base"], 24).await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", "Prod"), ("released", "Test", "Test")],
+        (2, 1),
+    );
+
+    let setup = Operation::Promote(&["base"])
+        .succeed_on_day(&setup, 25)
+        .await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", ""), ("released", "Prod", "Test+Prod")],
+        (2, 2),
+    );
+    for location in &PROD[1..] {
+        assert_rows(
+            &setup,
+            location,
+            "base",
+            &[("released", "Prod", ""), ("released", "Prod", "Prod")],
+            (0, 2),
+        );
+    }
+    assert_no_leftovers(&setup, "promoted");
+
+    let setup = Operation::Rollback(version(1))
+        .succeed_on_day(&setup, 26)
+        .await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", "Prod"), ("held", "Test", "Test")],
+        (2, 1),
+    );
+    for location in &PROD[1..] {
+        assert_rows(
+            &setup,
+            location,
+            "base",
+            &[("released", "Prod", "Prod"), ("held", "Test", "")],
+            (0, 1),
+        );
+    }
+    let refused = Operation::Promote(&["base"]).plan(&setup);
+    assert!(
+        refused.steps.is_empty() && refused.decisions[0].reasons[0].contains("held"),
+        "{:?}",
+        refused.decisions
+    );
+
+    let setup = Operation::Revoke("base", version(2))
+        .succeed_on_day(&setup, 27)
+        .await;
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", "Test+Prod"), ("revoked", "", "")],
+        (1, 1),
+    );
+    for location in &PROD[1..] {
+        assert_rows(
+            &setup,
+            location,
+            "base",
+            &[("released", "Prod", "Prod"), ("revoked", "", "")],
+            (0, 1),
+        );
+    }
+    assert_consistent(&setup, "revoked");
+    // Snapshots have the state of their AMI.
+    setup.cloud.state(|w| {
+        let revoked = w
+            .images
+            .values()
+            .find(|a| a.tags.get(tags::STATE).is_some_and(|s| s == "revoked"))
+            .expect("it");
+        assert_eq!(w.snapshots[&revoked.snapshots[0]][tags::STATE], "revoked");
+    });
+    assert!(
+        Operation::Revoke("base", version(2))
+            .plan(&setup)
+            .steps
+            .is_empty(),
+        "revoked already"
+    );
+}
+
+#[tokio::test]
+async fn revoke_includes_children_and_deletes_unused_pointers() {
+    let setup = release_on_day(&two_accounts(), &["base", "a", "b"], 22).await;
+    let setup = Operation::Promote(&["a", "base"])
+        .succeed_on_day(&setup, 23)
+        .await;
+    let setup = Operation::Revoke("base", version(1))
+        .succeed_on_day(&setup, 24)
+        .await;
+    for image in ["base", "a", "b"] {
+        assert_rows(&setup, HOME, image, &[("revoked", "", "")], (0, 0));
+    }
+    assert_rows(&setup, PROD[3], "a", &[("revoked", "", "")], (0, 0));
+    assert_consistent(&setup, "nothing left");
+}
+
+#[tokio::test]
+async fn hold_applies_to_all_locations_and_can_be_released() {
+    let setup = Operation::Hold(version(2), false)
+        .succeed_on_day(&two_promoted().await, 26)
+        .await;
+    assert_rows(
+        &setup,
+        PROD[1],
+        "base",
+        &[("released", "Prod", ""), ("held", "Prod", "Prod")],
+        (0, 2),
+    );
+    assert_rows(
+        &setup,
+        HOME,
+        "base",
+        &[("released", "Prod", ""), ("held", "Prod", "Test+Prod")],
+        (2, 2),
+    );
+    let setup = Operation::Hold(version(2), true)
+        .succeed_on_day(&setup, 27)
+        .await;
+    assert_rows(
+        &setup,
+        PROD[1],
+        "base",
+        &[("released", "Prod", ""), ("released", "Prod", "Prod")],
+        (0, 2),
+    );
+}
+
+#[tokio::test]
+async fn child_is_promoted_with_or_after_its_parent() {
+    let setup = on_day(
+        &release_on_day(&two_accounts(), &["base", "a"], 22).await,
+        23,
+    );
+    let alone = Operation::Promote(&["a"]).plan(&setup);
+    assert!(alone.steps.is_empty());
+    assert!(
+        alone.decisions[0].reasons[0].contains("layered on base@20261122.1"),
+        "{:?}",
+        alone.decisions
+    );
+    let together = Operation::Promote(&["a", "base"]).plan(&setup);
+    for location in &PROD {
+        let at = |image: &str| {
+            if *location == HOME {
+                image.to_owned()
+            } else {
+                format!("{image}@{location}")
+            }
+        };
+        let position = |scope: String| {
+            together
+                .scopes()
+                .iter()
+                .position(|(s, _)| *s == scope)
+                .expect("a scope")
+        };
+        assert!(position(at("base")) < position(at("a")));
+        let scopes = together.scopes();
+        let needs = &scopes[position(at("a"))].1;
+        assert_eq!(*needs, [at("base")], "{location}");
+    }
+    assert_eq!(setup.execute(&together).await.kind(), None);
+    assert_no_leftovers(&setup, "together");
+}
