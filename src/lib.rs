@@ -1,6 +1,7 @@
-//! bakeline: a release pipeline for operating-system base images.
+//! A release pipeline for operating system images (AMIs).
 //!
-//! Read ARCHITECTURE.md first. The modules are listed from the command line down to the pure core and the adapters.
+//! Read ARCHITECTURE.md first. The list of modules starts with the command line and ends with the
+//! adapters.
 
 mod commands;
 
@@ -8,7 +9,7 @@ pub mod cli;
 pub mod error;
 pub mod ui;
 
-// Pure: no tokio, clock, environment, network, file system.
+// Pure modules: no tokio, clock, environment variables, network or file system.
 pub mod catalog;
 pub mod evidence;
 pub mod lifecycle;
@@ -23,15 +24,15 @@ pub use bakeline_checks as checks;
 pub use bakeline_diagnostic as diagnostic;
 pub use bakeline_platform as platform;
 
-// Contracts.
+// Traits for the outside world.
 pub mod ports;
 
-// Effects through ports.
+// Effects through the ports.
 pub mod engine;
 pub mod notify;
 pub mod steps;
 
-// The outside.
+// Implementations of the ports.
 pub mod adapters;
 
 pub use commands::main;

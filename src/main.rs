@@ -1,4 +1,4 @@
-//! Parses the command line, runs it, and turns the outcome into an exit code; nothing else.
+//! Runs the bakeline command line.
 
 fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(bakeline::main())

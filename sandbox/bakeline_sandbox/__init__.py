@@ -1,1 +1,1 @@
-"""A local EC2 on moto whose instances are real booted Debian systems."""
+"""Provides a local EC2 on moto whose instances are booted Debian systems."""

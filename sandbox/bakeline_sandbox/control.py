@@ -1,4 +1,7 @@
-"""The sandbox's own endpoints under `/_bakeline/`: status, reset, publish, faults, delays, the webhook; see also `ec2.fixtures`."""
+"""Serves the control API and the webhook under `/_bakeline/`.
+
+The module `ec2.fixtures` implements the endpoints that change EC2's state.
+"""
 
 from __future__ import annotations
 
@@ -10,93 +13,137 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from .faults import Fault, Faults
-from .guard import OWN
-from .webhook import Webhook
+from .faults import Fault, FaultList
+from .middleware import CONTROL_PREFIX
+from .webhook import SlackWebhook
 
-MAX_BODY, MAX_OWN = 1 << 20, 64 << 20  # the webhook's, and ours
+MAX_WEBHOOK_BYTES, MAX_CONTROL_BYTES = 1 << 20, 64 << 20
+Endpoint = Callable[[Any], dict[str, Any]]
 
 
-class Control:
-    """WSGI application of our own endpoints; all but the webhook want the access key in `X-Bakeline-Key`."""
+class ControlApi:
+    """WSGI application of the control API.
+
+    All requests except those to the webhook need the access key in the header `X-Bakeline-Key`.
+    """
 
     def __init__(
-        self, key: str, webhook: Webhook, faults: Faults, reset: Callable[[], None], publish: Callable[[str], str]
+        self,
+        access_key: str,
+        webhook: SlackWebhook,
+        faults: FaultList,
+        reset: Callable[[], None],
+        publish: Callable[[str], str],
     ) -> None:
-        self.key, self.webhook, self.faults, self.reset, self.publish = key, webhook, faults, reset, publish
+        self.access_key, self.webhook, self.faults = access_key, webhook, faults
+        self.reset, self.publish = reset, publish
+        self.endpoints: dict[tuple[str, str], Endpoint] = {
+            ("GET", "status"): self.read_status,
+            ("GET", "faults"): self.read_delayed_calls,
+            ("POST", "reset"): self.reset_state,
+            ("POST", "publish"): self.publish_vendor_ami,
+            ("POST", "slack"): self.plan_webhook_errors,
+            ("POST", "faults"): self.plan_faults,
+            ("POST", "pending"): self.set_pending_seconds,
+        }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        request.max_content_length = MAX_BODY
-        return self._route(request)(environ, start_response)
+        request.max_content_length = MAX_WEBHOOK_BYTES
+        return self._respond(request)(environ, start_response)
 
-    def _route(self, request: Request) -> Response:
-        place, _, verb = request.path.removeprefix(OWN).partition("/")
-        if place == "slack":
-            if hmac.compare_digest(verb.encode(), self.webhook.token.encode()):
-                return self.webhook.answer(request)
+    def _respond(self, request: Request) -> Response:
+        prefix, _, name = request.path.removeprefix(CONTROL_PREFIX).partition("/")
+        if prefix == "slack":
+            if hmac.compare_digest(name.encode(), self.webhook.token.encode()):
+                return self.webhook.respond(request)
             return Response("no_service", status=404, content_type="text/plain")
-        if not hmac.compare_digest(request.headers.get("X-Bakeline-Key", "").encode(), self.key.encode()):
-            return _json({"error": "the header X-Bakeline-Key must carry the sandbox's access key"}, 403)
+        key = request.headers.get("X-Bakeline-Key", "")
+        if not hmac.compare_digest(key.encode(), self.access_key.encode()):
+            text = "the header X-Bakeline-Key must carry the sandbox's access key"
+            return _json_response({"error": text}, 403)
         from .ec2 import fixtures
 
-        name, request.max_content_length = f"{request.method.lower()}_{verb}", MAX_OWN
-        action = getattr(self, name, None) or getattr(fixtures, name, None)
-        if action is None:
-            return _json({"error": f"there is no {request.method} {place}/{verb}"}, 404)
-        try:
-            return _json(action(json.loads(request.get_data() or b"{}")))
-        except Exception as error:
-            status = 400 if isinstance(error, (ValueError, TypeError, KeyError)) else 500
-            return _json({"error": f"{verb}: {type(error).__name__}: {error}"}, status)
+        request.max_content_length = MAX_CONTROL_BYTES
+        endpoint = self.endpoints.get((request.method, name))
+        if endpoint is None and request.method == "POST":
+            endpoint = fixtures.ENDPOINTS.get(name)
+        if endpoint is None:
+            return _json_response({"error": f"there is no {request.method} {prefix}/{name}"}, 404)
+        return _call_endpoint(name, endpoint, request)
 
-    def get_status(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Instances, AMIs and vendor AMIs."""
-        from .ec2 import images, vendor, world
+    def read_status(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Returns the instances by Region and state, the AMIs and the vendor AMIs."""
+        from .ec2 import vendor_images
+        from .ec2.images import VENDOR_ACCOUNT
+        from .ec2.state import current_state, iter_backends, iter_instances
 
-        with world.here().lock:
-            running: dict[str, Counter[str]] = {}
-            for instance in world.instances():
-                running.setdefault(instance.region_name, Counter())[instance.state] += 1
-            own = [(ec2, i) for ec2 in world.backends() for i in ec2.amis.values() if i.owner_id != images.VENDOR]
-            listed = [
-                {"id": i.id, "name": i.name, "region": ec2.region_name, "account": ec2.account_id, "state": i.state}
-                for ec2, i in own
+        with current_state().lock:
+            instances: dict[str, Counter[str]] = {}
+            for instance in iter_instances():
+                instances.setdefault(instance.region_name, Counter())[instance.state] += 1
+            images = [
+                {
+                    "id": image.id,
+                    "name": image.name,
+                    "region": ec2.region_name,
+                    "account": ec2.account_id,
+                    "state": image.state,
+                }
+                for ec2 in iter_backends()
+                for image in ec2.amis.values()
+                if image.owner_id != VENDOR_ACCOUNT
             ]
-            return {"instances": running, "images": listed, "vendor": vendor.amis("us-east-1")}
+            vendor = vendor_images.list_vendor_images("us-east-1")
+            return {"instances": instances, "images": images, "vendor": vendor}
 
-    def post_reset(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Everything as it was after `up`."""
+    def reset_state(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Restores the state after `up`."""
         self.reset()
-        self.faults.plan([], anew=True)
-        self.webhook.plan(0, 0, 0)
+        self.faults.replace([])
+        self.webhook.plan_errors(0, 0, 0)
         return {"reset": True}
 
-    def post_publish(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """A newer vendor AMI."""
-        return {"name": self.publish(asked["release"])}
+    def publish_vendor_ami(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Publishes a newer vendor AMI."""
+        return {"name": self.publish(body["release"])}
 
-    def post_slack(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Errors of the webhook to come."""
-        self.webhook.plan(int(asked["status"]), int(asked.get("retry_after", 1)), int(asked.get("times", 1)))
+    def plan_webhook_errors(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Plans errors of the webhook."""
+        retry_after, times = int(body.get("retry_after", 1)), int(body.get("times", 1))
+        self.webhook.plan_errors(int(body["status"]), retry_after, times)
         return {"planned": True}
 
-    def post_faults(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Errors and stalls of the API to come: one more, or with `faults` the whole list, which lets go what waits."""
-        planned = [Fault(**one) for one in asked.get("faults", [asked])]
-        return {"faults": self.faults.plan(planned, anew="faults" in asked)}
+    def plan_faults(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Adds one fault; with `faults`, replaces the whole list and releases delayed calls."""
+        if "faults" in body:
+            faults = [Fault(**fields) for fields in body["faults"]]
+            return {"faults": self.faults.replace(faults)}
+        return {"faults": self.faults.add([Fault(**body)])}
 
-    def get_faults(self, _: dict[str, Any]) -> dict[str, Any]:
-        """The calls that are stalled at this moment."""
-        return {"held": self.faults.held()}
+    def read_delayed_calls(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Returns the calls that are delayed now."""
+        return {"held": self.faults.list_delayed()}
 
-    def post_pending(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """How long a new AMI stays pending."""
-        from .ec2 import world
+    def set_pending_seconds(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Sets how long a new AMI stays pending."""
+        from .ec2.state import current_state
 
-        world.here().pending_seconds = float(asked["seconds"])
-        return {"seconds": world.here().pending_seconds}
+        current_state().pending_seconds = float(body["seconds"])
+        return {"seconds": current_state().pending_seconds}
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
+def _call_endpoint(name: str, endpoint: Endpoint, request: Request) -> Response:
+    from moto.core.exceptions import ServiceException
+
+    try:
+        return _json_response(endpoint(json.loads(request.get_data() or b"{}")))
+    except ServiceException as error:
+        return _json_response({"error": f"{name}: {error.code}: {error.message}"}, 400)
+    except Exception as error:
+        status = 400 if isinstance(error, ValueError | TypeError | KeyError) else 500
+        return _json_response({"error": f"{name}: {type(error).__name__}: {error}"}, status)
+
+
+def _json_response(body: dict[str, Any], status: int = 200) -> Response:
     return Response(json.dumps(body), status=status, content_type="application/json")

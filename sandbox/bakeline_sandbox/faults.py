@@ -1,4 +1,4 @@
-"""The list of errors and stalls to come: what the API answers with instead of, or before, moto's own answer."""
+"""Injects errors and delays into API calls."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .call import Call
+from .api_call import ApiCall
 
-ANY_CHANGE = "*"
-"""As an action: every call that changes something."""
-READING = ("Assume", "Describe", "Get", "Head", "List", "Lookup", "Search", "GET", "HEAD")
+ANY_CHANGE = "*"  # as an action: all calls that change something
+_READ_ACTIONS = (
+    *("Assume", "Describe", "Get", "Head", "List", "Lookup", "Search"),
+    *("GET", "HEAD"),  # of S3
+)
 
 
 @dataclass
 class Fault:
-    """A stall (`delay`, in seconds), then an error (`code`), an answer (`body`), or moto's own answer where both are empty."""
+    """Delay of a call, followed by an error (`code`), a fixed answer (`body`), or moto's answer."""
 
     action: str
     code: str = ""
@@ -25,50 +27,61 @@ class Fault:
     status: int = 500
     times: int = 1
     service: str = ""
-    delay: float = 0.0
+    delay: float = 0.0  # seconds
     region: str = ""
-    account: str = ""  # the caller's
-    resource: str = ""  # an id or name that the call must mention
-    after: int = 0  # so many fitting calls go through first
-    body: str | None = None  # the answer, with `status` and `content_type`, as a proxy could give it
+    account: str = ""  # of the caller
+    resource: str = ""  # an ID or name that the call contains
+    after: int = 0  # number of matching calls that succeed first
+    body: str | None = None  # sent with `status` and `content_type`, as a proxy would do
     content_type: str = "text/html"
 
-    def fits(self, call: Call, caller: str) -> bool:
-        """Whether this call is one to fail, times left to it aside."""
-        wanted = {"service": self.service or call.service, "region": self.region or call.region}
-        if self.action != call.action and not (self.action == ANY_CHANGE and not call.action.startswith(READING)):
-            return False
-        here = wanted == {"service": call.service, "region": call.region}
-        return here and self.account in caller and (not self.resource or self.resource in call.resources.values())
+    def matches(self, call: ApiCall, caller: str) -> bool:
+        """Returns True if this fault applies to the call; ignores `after` and `times`."""
+        is_change = not call.action.startswith(_READ_ACTIONS)
+        return (
+            (self.action == call.action or (self.action == ANY_CHANGE and is_change))
+            and self.service in ("", call.service)
+            and self.region in ("", call.region)
+            and self.account in caller
+            and (not self.resource or self.resource in call.resources.values())
+        )
 
 
 @dataclass
-class Faults:
-    """The list, and the calls that wait in it at this moment."""
+class FaultList:
+    """Planned faults, and the calls that are delayed by one of them."""
 
-    listed: list[Fault] = field(default_factory=list)
-    waiting: list[Call] = field(default_factory=list)
-    turn: threading.Condition = field(default_factory=threading.Condition)
-    age: int = 0  # how often the list was replaced
+    faults: list[Fault] = field(default_factory=list)
+    delayed: list[ApiCall] = field(default_factory=list)
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    generation: int = 0  # increases when the list is replaced
 
-    def plan(self, faults: list[Fault], anew: bool) -> int:
-        """Add to the list, or replace it: what waits then goes on at once. How many are listed."""
-        with self.turn:
-            if anew:
-                self.listed, self.age = [], self.age + 1
-                self.turn.notify_all()
-            self.listed += faults
-            return len(self.listed)
+    def add(self, faults: list[Fault]) -> int:
+        """Appends faults and returns the length of the list."""
+        with self.condition:
+            self.faults += faults
+            return len(self.faults)
 
-    def held(self) -> list[dict[str, Any]]:
-        """The calls that wait, until they are answered."""
-        with self.turn:
-            return [{"action": call.action, "region": call.region, **call.resources} for call in self.waiting]
+    def replace(self, faults: list[Fault]) -> int:
+        """Replaces all faults and releases delayed calls; returns the length of the list."""
+        with self.condition:
+            self.faults = list(faults)
+            self.generation += 1
+            self.condition.notify_all()
+            return len(self.faults)
 
-    def answer(self, call: Call, caller: str) -> Response | None:
-        """The error that this call is to get, after its stall."""
-        with self.turn:
-            fault = next((fault for fault in self.listed if fault.fits(call, caller)), None)
+    def list_delayed(self) -> list[dict[str, Any]]:
+        """Returns the delayed calls that are not answered yet."""
+        with self.condition:
+            return [
+                {"action": call.action, "region": call.region, **call.resources}
+                for call in self.delayed
+            ]
+
+    def inject(self, call: ApiCall, caller: str) -> Response | None:
+        """Delays the call and returns the injected response; None means: call moto."""
+        with self.condition:
+            fault = next((fault for fault in self.faults if fault.matches(call, caller)), None)
             if fault is None:
                 return None
             if fault.after > 0:
@@ -76,18 +89,18 @@ class Faults:
                 return None
             fault.times -= 1
             if fault.times <= 0:
-                self.listed.remove(fault)
-            self._stall(call, fault.delay)
+                self.faults.remove(fault)
+            self._delay(call, fault.delay)
         if fault.body is not None:
             return Response(fault.body, status=fault.status, content_type=fault.content_type)
-        return call.error(fault.code, fault.message, fault.status) if fault.code else None
+        return call.error_response(fault.code, fault.message, fault.status) if fault.code else None
 
-    def _stall(self, call: Call, seconds: float) -> None:
-        age = self.age
-        self.waiting.append(call)
-        self.turn.wait_for(lambda: self.age != age, timeout=seconds)
+    def finish(self, call: ApiCall) -> None:
+        """Removes an answered call from the delayed calls."""
+        with self.condition:
+            self.delayed = [other for other in self.delayed if other is not call]
 
-    def done(self, call: Call) -> None:
-        """This call was answered."""
-        with self.turn:
-            self.waiting = [other for other in self.waiting if other is not call]
+    def _delay(self, call: ApiCall, seconds: float) -> None:
+        generation = self.generation
+        self.delayed.append(call)
+        self.condition.wait_for(lambda: self.generation != generation, timeout=seconds)

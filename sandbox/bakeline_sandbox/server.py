@@ -1,29 +1,26 @@
-"""The server process: moto with our extension behind the guard, on one loopback port."""
+"""Serves moto with the EC2 extension, behind the middleware, on one loopback port."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
-import signal
 import string
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
-from .backends.base import Backend
-from .call import JsonLines
-from .control import Control
-from .faults import Faults
-from .guard import Guard
-from .webhook import Webhook
+from .control import ControlApi
+from .faults import FaultList
+from .instance_backend import InstanceBackend
+from .json_lines import JsonLines
+from .middleware import Middleware
+from .state_dir import StateDirectory
+from .webhook import SlackWebhook
 
-LOG = logging.getLogger("bakeline_sandbox")
 REGION = "eu-central-1"
-MOTO = {  # moto reads some of it when it is imported, so below it is imported late
+# moto reads some of these variables when it is imported, so this module imports it late.
+MOTO_ENVIRONMENT = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_DISABLE_GLOBAL_CORS": "true",
     "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
@@ -31,145 +28,127 @@ MOTO = {  # moto reads some of it when it is imported, so below it is imported l
     "MOTO_S3_ALLOW_CROSSDOMAIN_ACCESS": "false",
 }
 DRAIN_SECONDS = 120
+_BASE32 = string.ascii_uppercase + "234567"
 
 
-class Sandbox:
-    """One running sandbox; `port` is known once it is made."""
+class SandboxServer:
+    """Server of one local EC2.
+
+    `create_root_version` creates a newer version of a vendor root and returns its layer name.
+    """
 
     def __init__(
-        self, backend: Backend, run: Path, refresh: Callable[[str, str], str], port: int = 0, pending: float = 0.5
+        self,
+        backend: InstanceBackend,
+        state_dir: StateDirectory,
+        create_root_version: Callable[[str, str], str],
+        port: int = 0,
+        pending_seconds: float = 0.5,
     ) -> None:
-        os.environ.update(MOTO)
+        os.environ.update(MOTO_ENVIRONMENT)
         os.environ.pop("MOTO_ACCOUNT_ID", None)
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # its log of requests would hold the webhook's token
+        # werkzeug logs the paths of requests, and the webhook's path contains its token.
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         from . import ec2
-        from .ec2 import others, world
+        from .ec2 import sts_iam
+        from .ec2.state import Ec2State
 
-        self.backend, self.run, self.refresh = backend, run, refresh
-        self.key = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
-        self.secret, self.token = secrets.token_urlsafe(30), secrets.token_urlsafe(24)
-        self.publishing = threading.Lock()
-        self.world = world.World(backend, pending)
-        ec2.install(self.world)
-        faults = Faults()
-        own = Control(self.key, Webhook(self.token, run / "slack.jsonl"), faults, self.reset, self.publish)
-        moto, log = DomainDispatcherApplication(create_backend_app), JsonLines(run / "api.jsonl")
-        app = Guard(moto, own, self.key, log, others.principal, faults)
+        self.backend, self.state_dir = backend, state_dir
+        self.create_root_version = create_root_version
+        self.access_key = "AKIA" + "".join(secrets.choice(_BASE32) for _ in range(16))
+        self.secret_key = secrets.token_urlsafe(30)
+        self.webhook_token = secrets.token_urlsafe(24)
+        self.publish_lock = threading.Lock()
+        self.state = Ec2State(backend, pending_seconds)
+        ec2.install(self.state)
+        faults = FaultList()
+        webhook = SlackWebhook(self.webhook_token, state_dir.run_dir / "slack.jsonl")
+        app = Middleware(
+            moto=DomainDispatcherApplication(create_backend_app),
+            control=ControlApi(self.access_key, webhook, faults, self.reset, self.publish),
+            access_key=self.access_key,
+            log=JsonLines(state_dir.run_dir / "api.jsonl"),
+            find_principal=sts_iam.find_principal,
+            command_line=state_dir.command_line,
+            faults=faults,
+        )
         self.server = make_server("127.0.0.1", port, app, threaded=True)
         self.port = self.server.server_port
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
-    def env(self) -> dict[str, str]:
-        """What a client's environment has to hold."""
+    def client_environment(self) -> dict[str, str]:
+        """Returns the environment variables that clients need."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.key,
-            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "BAKELINE_SLACK_WEBHOOK_URL": f"{self.endpoint}/_bakeline/slack/{self.token}",
+            "BAKELINE_SLACK_WEBHOOK_URL": f"{self.endpoint}/_bakeline/slack/{self.webhook_token}",
         }
 
     def start(self) -> None:
-        """Prepare the host and answer calls."""
-        self.backend.open(self.world.ended)
+        """Prepares the host and begins to answer requests."""
+        self.backend.open(self.state.handle_exit)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        """Answer no more calls, end every instance, give the host back."""
+        """Stops answering requests, ends all instances and restores the host."""
         self.server.shutdown()
         self.backend.close()
 
     def reset(self) -> None:
-        """End every instance and forget everything but the vendor's AMIs."""
+        """Ends all instances and deletes all state except the vendor AMIs."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while (layers := self._try_reset()) is None:
+            if time.monotonic() > deadline:
+                running = ", ".join(self.state.queues)
+                hint = self.state_dir.command_line("down")
+                text = f"after {DRAIN_SECONDS} s these instances still have work: {running}"
+                raise TimeoutError(f"{text}; use `{hint}`")
+            time.sleep(0.05)
+        for layer in layers:
+            self.backend.delete_layer(layer)
+
+    def _try_reset(self) -> set[str] | None:
+        """Terminates all instances; if none has work left, clears the state.
+
+        Returns the disk layers to delete, or None if instances still have work.
+        """
         from moto.core.base_backend import BackendDict
         from moto.core.model_instances import reset_model_data
 
-        from .ec2 import vendor, world
+        from .ec2 import vendor_images
+        from .ec2.state import iter_instances
 
-        deadline, emptied = time.monotonic() + DRAIN_SECONDS, False
-        while not emptied:
-            with self.world.lock:
-                for instance in world.instances():
-                    instance.terminate()
-                if emptied := not self.world.queues:
-                    layers = set(self.world.frozen)
-                    vendor.begin()
-                    self.world.forget()
-                    BackendDict.reset()
-                    reset_model_data()
-            if not emptied and time.monotonic() > deadline:
-                left = ", ".join(self.world.queues)
-                raise TimeoutError(f"after {DRAIN_SECONDS} s these still run: {left}; use `bakeline sandbox down`")
-            time.sleep(0.05)
-        for layer in layers:
-            self.backend.drop_layer(layer)
+        with self.state.lock:
+            for instance in iter_instances():
+                instance.terminate()
+            if self.state.queues:
+                return None
+            layers = set(self.state.frozen_layers)
+            vendor_images.reset_releases()
+            self.state.clear()
+            BackendDict.reset()
+            reset_model_data()
+            return layers
 
     def publish(self, debian: str) -> str:
-        """Publish a newer vendor AMI; returns its name."""
-        from .ec2 import vendor
+        """Publishes a newer vendor AMI and returns its name."""
+        from .ec2 import vendor_images
 
-        if debian not in vendor.RELEASES:
-            raise ValueError(f"{debian}: the vendor publishes {' and '.join(vendor.RELEASES)}")
-        with self.publishing:
-            date, serial = vendor.following(debian)
-            layer = self.refresh(debian, f"{date:%Y%m%d}-{serial}")  # copies a root: the API goes on meanwhile
-            release = vendor.Release(debian, layer, date, serial)
-            with self.world.lock:
-                vendor.publish(release)
+        if debian not in vendor_images.RELEASES:
+            published = " and ".join(vendor_images.RELEASES)
+            raise ValueError(f"{debian}: the vendor publishes {published}")
+        with self.publish_lock:
+            date, serial = vendor_images.next_release(debian)
+            # Copying a root takes seconds, in which the API must answer: no lock yet.
+            layer = self.create_root_version(debian, f"{date:%Y%m%d}-{serial}")
+            release = vendor_images.VendorRelease(debian, layer, date, serial)
+            with self.state.lock:
+                vendor_images.publish_release(release)
             return release.name
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads: whoever called sudo, or root."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(text)
-    if os.geteuid() == 0 and (uid := os.environ.get("SUDO_UID", "")).isdigit():
-        os.chown(part, int(uid), int(os.environ.get("SUDO_GID") or -1))
-    part.rename(path)
-
-
-def serve(store: Path, wanted: str, why: str, port: int) -> int:
-    """The daemon: runs until SIGTERM. Its standard error is the log file."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    from .backends.pick import pick
-    from .roots import Roots
-
-    stop, run, roots = threading.Event(), store / "run", Roots(store)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-    def refresh(debian: str, serial: str) -> str:
-        layer = f"{debian}-{serial}"
-        return layer if (roots.layers / layer).exists() else roots.refresh(debian, serial)
-
-    sandbox = Sandbox(pick(store, wanted)[0], run, refresh, port)
-    sandbox.start()
-    write_private(run / "env", "".join(f"{name}={value}\n" for name, value in sandbox.env().items()))
-    logs = {"server": run / "server.log", "api": run / "api.jsonl", "slack": run / "slack.jsonl"}
-    for log in logs.values():
-        log.touch()
-    state = {
-        "pid": os.getpid(),
-        "endpoint": sandbox.endpoint,
-        "backend": wanted,
-        "why": why,
-        "region": REGION,
-        "started": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "env": str(run / "env"),
-        "logs": {name: str(path) for name, path in logs.items()},
-    }
-    (run / "state.json.part").write_text(json.dumps(state, indent=2) + "\n")
-    (run / "state.json.part").rename(run / "state.json")
-    LOG.info("serving on %s with the backend %s", sandbox.endpoint, wanted)
-    stop.wait()
-    LOG.info("stopping")
-    sandbox.stop()
-    logging.shutdown()
-    os._exit(0)  # work still queued for instances that are gone must not hold the process

@@ -1,4 +1,4 @@
-"""Instances: their states, addresses, groups, keys and what the backend is told."""
+"""Tests instances: states, addresses, keys and the parameters that the backend receives."""
 
 from __future__ import annotations
 
@@ -8,254 +8,260 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import REGION, Api
+from conftest import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    REGION,
+    Api,
+    assert_error,
+    tag_specification,
+    wait_until,
+)
 
-from bakeline_sandbox.backends import Ended, FirewallRule
+from bakeline_sandbox.instance_backend import ExitReason
 
-
-def code(call: Any, **arguments: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
-
-
-def test_pending_until_launched(api: Api) -> None:
-    api.backend.gates["launch"] = threading.Event()
-    instance = api.run(state="pending")
-    found = api.instance(instance, "pending")
-    assert found["PrivateIpAddress"].startswith("10.90.")
-    assert "PublicIpAddress" not in found
-    status = api.client("ec2").describe_instance_status(InstanceIds=[instance])["InstanceStatuses"]
-    assert status == []
-    assert code(api.client("ec2").stop_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
-    api.backend.gates["launch"].set()
-    api.instance(instance, "running")
-    api.client("ec2").get_waiter("instance_status_ok").wait(
-        InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300}
-    )
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPpHCqWcbqB5pjS2HZ8vDyO1UQ8cPPyvF3sRwvZlTjzN me"
 
 
-def test_failed_launch_ends_terminated_with_reason(api: Api) -> None:
-    api.backend.fail.add("launch")
-    found = api.instance(api.run(state="terminated"), "terminated")
-    assert found["StateReason"]["Code"] == "Server.InternalError"
-    output = api.client("ec2").get_console_output(InstanceId=found["InstanceId"])["Output"]
-    assert "launch was told to fail" in output
+def root_volume(instance: dict[str, Any]) -> str:
+    return instance["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
 
 
-def test_stop_start_reboot_terminate(api: Api) -> None:
-    ec2, instance = api.client("ec2"), api.run()
-    gate = api.backend.gates["stop"] = threading.Event()
-    answer = ec2.stop_instances(InstanceIds=[instance])["StoppingInstances"][0]
-    assert answer["PreviousState"]["Name"] == "running"
-    api.instance(instance, "stopping")
-    gate.set()
-    api.instance(instance, "stopped")
-    assert code(ec2.reboot_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
-    ec2.start_instances(InstanceIds=[instance])
-    api.instance(instance, "running")
-    ec2.reboot_instances(InstanceIds=[instance])
-    volume = api.instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["SnapshotId"].startswith("snap-")
-    gate = api.backend.gates["terminate"] = threading.Event()
-    ec2.terminate_instances(InstanceIds=[instance])
-    api.instance(instance, "shutting-down")
-    ec2.terminate_instances(InstanceIds=[instance])
-    gate.set()
-    api.instance(instance, "terminated")
-    assert api.backend.did(instance) == ["launch", "stop", "start", "reboot", "terminate"]
-    assert code(ec2.describe_volumes, VolumeIds=[volume]) == "InvalidVolume.NotFound"
-
-
-def test_power_off_inside(api: Api) -> None:
-    stays, goes = api.run(), api.run(InstanceInitiatedShutdownBehavior="terminate")
-    for instance in (stays, goes):
-        api.backend.on_end(instance, Ended.POWERED_OFF)
-    assert api.instance(stays, "stopped")["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    api.instance(goes, "terminated")
-    crashed = api.run()
-    api.backend.on_end(crashed, Ended.CRASHED)
-    assert api.instance(crashed, "stopped")["StateReason"]["Code"] == "Server.InternalError"
-
-
-def test_the_backend_is_told_everything(api: Api) -> None:
+def test_instance_is_pending_until_launched(api: Api) -> None:
     ec2 = api.client("ec2")
-    key = ec2.create_key_pair(
-        KeyName="k",
-        KeyType="ed25519",
-        TagSpecifications=[{"ResourceType": "key-pair", "Tags": [{"Key": "a", "Value": "b"}]}],
+    api.backend.gates["launch"] = threading.Event()
+    instance = api.run_instance(state="pending")
+    description = api.wait_for_instance(instance, "pending")
+    assert description["PrivateIpAddress"].startswith("10.90.")
+    assert "PublicIpAddress" not in description
+    statuses = ec2.describe_instance_status(InstanceIds=[instance])["InstanceStatuses"]
+    assert statuses == []
+    assert_error("IncorrectInstanceState", ec2.stop_instances, InstanceIds=[instance])
+    api.backend.gates["launch"].set()
+    api.wait_for_instance(instance, "running")
+    config = {"Delay": 1, "MaxAttempts": 300}
+    waiter = ec2.get_waiter("instance_status_ok")
+    waiter.wait(InstanceIds=[instance], WaiterConfig=config)
+
+
+def test_failed_launch_terminates_with_reason(api: Api) -> None:
+    api.backend.failing.add("launch")
+    instance = api.run_instance(state="terminated")
+    description = api.wait_for_instance(instance, "terminated")
+    assert description["StateReason"]["Code"] == "Server.InternalError"
+    output = api.client("ec2").get_console_output(InstanceId=instance)["Output"]
+    assert "injected failure of launch" in output
+
+
+def test_instance_states_follow_the_backend(api: Api) -> None:
+    ec2, instance = api.client("ec2"), api.run_instance()
+    ids = {"InstanceIds": [instance]}
+    gate = api.backend.gates["stop"] = threading.Event()
+    change = ec2.stop_instances(**ids)["StoppingInstances"][0]
+    assert change["PreviousState"]["Name"] == "running"
+    api.wait_for_instance(instance, "stopping")
+    gate.set()
+    api.wait_for_instance(instance, "stopped")
+    assert_error("IncorrectInstanceState", ec2.reboot_instances, **ids)
+    ec2.start_instances(**ids)
+    volume = root_volume(api.wait_for_instance(instance, "running"))
+    ec2.reboot_instances(**ids)
+    snapshot = ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["SnapshotId"]
+    assert snapshot.startswith("snap-")
+    gate = api.backend.gates["terminate"] = threading.Event()
+    ec2.terminate_instances(**ids)
+    api.wait_for_instance(instance, "shutting-down")
+    ec2.terminate_instances(**ids)
+    gate.set()
+    api.wait_for_instance(instance, "terminated")
+    operations = api.backend.operations(instance)
+    assert operations == ["launch", "stop", "start", "reboot", "terminate"]
+    assert_error("InvalidVolume.NotFound", ec2.describe_volumes, VolumeIds=[volume])
+
+
+def test_exit_without_request_changes_state(api: Api) -> None:
+    stopping = api.run_instance()
+    terminating = api.run_instance(InstanceInitiatedShutdownBehavior="terminate")
+    for instance in (stopping, terminating):
+        api.backend.on_exit(instance, ExitReason.POWERED_OFF)
+    reason = api.wait_for_instance(stopping, "stopped")["StateReason"]
+    assert reason["Code"] == "Client.InstanceInitiatedShutdown"
+    api.wait_for_instance(terminating, "terminated")
+    crashed = api.run_instance()
+    api.backend.on_exit(crashed, ExitReason.CRASHED)
+    reason = api.wait_for_instance(crashed, "stopped")["StateReason"]
+    assert reason["Code"] == "Server.InternalError"
+
+
+def test_backend_receives_all_parameters(api: Api) -> None:
+    specifications = [tag_specification("key-pair", a="b")]
+    key = api.client("ec2").create_key_pair(
+        KeyName="k", KeyType="ed25519", TagSpecifications=specifications
     )
     assert "OPENSSH PRIVATE KEY" in key["KeyMaterial"]
-    instance = api.run(KeyName="k", UserData="#!/bin/sh\necho hi\n", MetadataOptions={"HttpTokens": "required"})
+    user_data = "#!/bin/sh\necho hi\n"
+    instance = api.run_instance(
+        KeyName="k", UserData=user_data, MetadataOptions={"HttpTokens": "required"}
+    )
     spec = api.backend.specs[instance]
     assert spec.public_key is not None and spec.public_key.startswith("ssh-ed25519 ")
-    assert spec.user_data == b"#!/bin/sh\necho hi\n"
+    assert spec.user_data == user_data.encode()
     assert spec.http_tokens_required
     assert spec.layers == ("debian-12",)
-    assert (spec.region, spec.zone, spec.account, spec.public_ip) == (REGION, f"{REGION}a", "123456789012", None)
+    assert (spec.region, spec.zone, spec.account) == (REGION, f"{REGION}a", ACCOUNT)
+    assert spec.public_ip is None
 
 
-def test_addresses_are_unique_everywhere(api: Api) -> None:
-    other = api.client("ec2", "us-east-1")
-    run = other.run_instances(ImageId=api.vendor(region="us-east-1"), InstanceType="t3.micro", MinCount=2, MaxCount=3)
-    ids = [api.run(), api.run(ec2=api.account("210987654321"))]
-    api.until(lambda: len(api.backend.specs) == 5)
-    assert len(run["Instances"]) == 3
+def test_addresses_are_unique_across_regions_and_accounts(api: Api) -> None:
+    response = api.client("ec2", "us-east-1").run_instances(
+        ImageId=api.vendor_image(region="us-east-1"),
+        InstanceType="t3.micro",
+        MinCount=2,
+        MaxCount=3,
+    )
+    assert len(response["Instances"]) == 3
+    ids = {api.run_instance(), api.run_instance(ec2=api.account_client(OTHER_ACCOUNT))}
+    wait_until(lambda: len(api.backend.specs) == 5)
     assert len({spec.private_ip for spec in api.backend.specs.values()}) == 5
-    assert set(ids) < set(api.backend.specs)
+    assert ids < set(api.backend.specs)
 
 
-def test_public_address_only_when_asked(api: Api) -> None:
-    nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True}
-    found = api.instance(api.run(NetworkInterfaces=[nic]), "running")
-    assert found["PublicIpAddress"].startswith("203.0.113.")
-    assert api.backend.specs[found["InstanceId"]].public_ip == found["PublicIpAddress"]
+def test_public_address_needs_request(api: Api) -> None:
     ec2 = api.client("ec2")
-    ec2.stop_instances(InstanceIds=[found["InstanceId"]])
-    assert "PublicIpAddress" not in api.instance(found["InstanceId"], "stopped")
-    ec2.start_instances(InstanceIds=[found["InstanceId"]])
-    assert api.instance(found["InstanceId"], "running")["PublicIpAddress"] == found["PublicIpAddress"]
+    interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True}
+    instance = api.run_instance(NetworkInterfaces=[interface])
+    address = api.wait_for_instance(instance, "running")["PublicIpAddress"]
+    assert address.startswith("203.0.113.")
+    assert api.backend.specs[instance].public_ip == address
+    ec2.stop_instances(InstanceIds=[instance])
+    assert "PublicIpAddress" not in api.wait_for_instance(instance, "stopped")
+    ec2.start_instances(InstanceIds=[instance])
+    assert api.wait_for_instance(instance, "running")["PublicIpAddress"] == address
 
 
 @pytest.mark.parametrize(
-    ("wrong", "expected"),
+    ("options", "code"),
     [
         ({"ImageId": "ami-00000000000000000"}, "InvalidAMIID.NotFound"),
         ({"ImageId": "nonsense"}, "InvalidAMIID.Malformed"),
-        ({"KeyName": "nobody"}, "InvalidKeyPair.NotFound"),
+        ({"KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         ({"SecurityGroupIds": ["sg-00000000000000000"]}, "InvalidGroup.NotFound"),
-        ({"SecurityGroups": ["nobody"]}, "InvalidGroup.NotFound"),
+        ({"SecurityGroups": ["missing"]}, "InvalidGroup.NotFound"),
         ({"InstanceType": "t99.huge"}, "InvalidInstanceType.NotFound"),
         ({"SubnetId": "subnet-00000000000000000"}, "InvalidSubnetID.NotFound"),
         ({"Placement": {"AvailabilityZone": "us-east-1a"}}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "192.0.2.1"}, "InvalidParameterValue"),
         ({"UserData": "x" * 16385}, "InvalidParameterValue"),
         ({"DryRun": True}, "DryRunOperation"),
-        ({"DryRun": True, "KeyName": "nobody"}, "InvalidKeyPair.NotFound"),
+        ({"DryRun": True, "KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         (
-            {"TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "aws:x", "Value": "1"}]}]},
+            {"TagSpecifications": [tag_specification("instance", **{"aws:x": "1"})]},
             "InvalidParameterValue",
         ),
     ],
 )
-def test_wrong_requests_leave_nothing(api: Api, wrong: dict[str, Any], expected: str) -> None:
+def test_rejected_launch_leaves_nothing(api: Api, options: dict[str, Any], code: str) -> None:
     ec2 = api.client("ec2")
-    assert (
-        code(
-            ec2.run_instances,
-            **{"ImageId": api.vendor(), "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, **wrong},
-        )
-        == expected
-    )
+    valid = {
+        "ImageId": api.vendor_image(),
+        "InstanceType": "t3.micro",
+        "MinCount": 1,
+        "MaxCount": 1,
+    }
+    assert_error(code, ec2.run_instances, **(valid | options))
     assert ec2.describe_instances()["Reservations"] == []
     assert not api.backend.specs
 
 
-def test_client_token(api: Api) -> None:
-    first = api.run(ClientToken="once")
-    assert api.run(ClientToken="once") == first
+def test_client_token_makes_launch_idempotent(api: Api) -> None:
+    first = api.run_instance(ClientToken="once")
+    assert api.run_instance(ClientToken="once") == first
     with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
-        api.run(ClientToken="once", InstanceType="t3.small")
+        api.run_instance(ClientToken="once", InstanceType="t3.small")
 
 
-def test_tags_and_filters(api: Api) -> None:
-    specs = [{"ResourceType": kind, "Tags": [{"Key": "run", "Value": "7"}]} for kind in ("instance", "volume")]
-    instance, _ = (
-        api.run(TagSpecifications=specs, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 12}}]),
-        api.run(),
-    )
+def test_tags_of_launch_are_filterable(api: Api) -> None:
     ec2 = api.client("ec2")
-    listed = ec2.describe_instances(
-        Filters=[{"Name": "tag:run", "Values": ["7"]}, {"Name": "instance-state-name", "Values": ["running"]}]
+    instance = api.run_instance(
+        TagSpecifications=[
+            tag_specification("instance", run="7"),
+            tag_specification("volume", run="7"),
+        ],
+        BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 12}}],
     )
-    assert [i["InstanceId"] for r in listed["Reservations"] for i in r["Instances"]] == [instance]
-    volume = ec2.describe_volumes(Filters=[{"Name": "tag:run", "Values": ["7"]}])["Volumes"][0]
+    api.run_instance()
+    by_tag = {"Name": "tag:run", "Values": ["7"]}
+    by_state = {"Name": "instance-state-name", "Values": ["running"]}
+    reservations = ec2.describe_instances(Filters=[by_tag, by_state])["Reservations"]
+    instances = [entry for reservation in reservations for entry in reservation["Instances"]]
+    assert [entry["InstanceId"] for entry in instances] == [instance]
+    assert instances[0]["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"]
+    volume = ec2.describe_volumes(Filters=[by_tag])["Volumes"][0]
     assert volume["Size"] == 12
     assert volume["Attachments"][0]["InstanceId"] == instance
-    assert api.instance(instance, "running")["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"]
 
 
-def test_firewall_follows_the_groups(api: Api) -> None:
+def test_console_output_comes_from_backend(api: Api) -> None:
+    ec2, instance = api.client("ec2"), api.run_instance()
+    output = ec2.get_console_output(InstanceId=instance)["Output"]
+    assert output == f"console of {instance}\n"
+    missing = {"InstanceId": "i-00000000000000000"}
+    assert_error("InvalidInstanceID.NotFound", ec2.get_console_output, **missing)
+
+
+def test_imported_key_reaches_backend(api: Api) -> None:
     ec2 = api.client("ec2")
-    group = ec2.create_security_group(
-        GroupName="g",
-        Description="d",
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "a", "Value": "b"}]}],
-    )["GroupId"]
-    instance = api.run(SecurityGroupIds=[group])
-    every = FirewallRule(True, "-1", None, None, "0.0.0.0/0")
-    assert api.backend.rules[instance] == (every,)
-    allow = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=allow)
-    ssh = FirewallRule(False, "tcp", 22, 22, "0.0.0.0/0")
-    api.until(lambda: set(api.backend.rules[instance]) == {every, ssh})
-    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=allow)
-    api.until(lambda: set(api.backend.rules[instance]) == {every})
-    other = ec2.create_security_group(GroupName="h", Description="d")["GroupId"]
-    pair = [{"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "UserIdGroupPairs": [{"GroupId": group}]}]
-    ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=pair)
-    peer = api.run(SecurityGroupIds=[other])
-    address = api.backend.specs[instance].private_ip
-    assert FirewallRule(False, "icmp", None, None, f"{address}/32") in api.backend.rules[peer]
-    ec2.modify_instance_attribute(InstanceId=instance, Groups=[other])
-    api.until(lambda: FirewallRule(False, "icmp", None, None, f"{address}/32") not in api.backend.rules[peer])
-    assert api.instance(instance, "running")["SecurityGroups"][0]["GroupId"] == other
+    key = {"KeyName": "mine", "PublicKeyMaterial": PUBLIC_KEY.encode()}
+    ec2.import_key_pair(**key)
+    assert_error("InvalidKeyPair.Duplicate", ec2.import_key_pair, **key)
+    instance = api.run_instance(KeyName="mine")
+    assert api.backend.specs[instance].public_key == PUBLIC_KEY
 
 
-def test_group_in_use_cannot_go(api: Api) -> None:
+def test_launch_template_sets_parameters(api: Api) -> None:
+    ec2, script = api.client("ec2"), b"#!/bin/sh\n"
+    data = {
+        "ImageId": api.vendor_image(),
+        "InstanceType": "t3.small",
+        "UserData": base64.b64encode(script).decode(),
+    }
+    ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data)
+    template = {"LaunchTemplateName": "t"}
+    response = ec2.run_instances(LaunchTemplate=template, MinCount=1, MaxCount=1)
+    instance = response["Instances"][0]
+    assert instance["InstanceType"] == "t3.small"
+    wait_until(lambda: instance["InstanceId"] in api.backend.specs)
+    assert api.backend.specs[instance["InstanceId"]].user_data == script
+
+
+def test_ssm_parameter_selects_image(api: Api) -> None:
+    image = api.vendor_image("debian-13-*")
+    parameter = {"Name": "/ami", "Type": "String", "DataType": "aws:ec2:image"}
+    api.client("ssm").put_parameter(**parameter, Value=image)
+    instance = api.run_instance(ImageId="resolve:ssm:/ami")
+    assert api.backend.specs[instance].layers == ("debian-13",)
+
+
+def test_network_calls_of_packer(api: Api) -> None:
     ec2 = api.client("ec2")
-    group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
-    instance = api.run(SecurityGroupIds=[group])
-    assert code(ec2.delete_security_group, GroupId=group) == "DependencyViolation"
-    ec2.terminate_instances(InstanceIds=[instance])
-    api.instance(instance, "terminated")
-    ec2.delete_security_group(GroupId=group)
-
-
-def test_console(api: Api) -> None:
-    ec2, instance = api.client("ec2"), api.run()
-    assert ec2.get_console_output(InstanceId=instance)["Output"] == f"console of {instance}\n"
-    assert code(ec2.get_console_output, InstanceId="i-00000000000000000") == "InvalidInstanceID.NotFound"
-
-
-def test_keys(api: Api) -> None:
-    ec2 = api.client("ec2")
-    line = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPpHCqWcbqB5pjS2HZ8vDyO1UQ8cPPyvF3sRwvZlTjzN me"
-    ec2.import_key_pair(KeyName="mine", PublicKeyMaterial=line)
-    assert code(ec2.import_key_pair, KeyName="mine", PublicKeyMaterial=line) == "InvalidKeyPair.Duplicate"
-    assert api.backend.specs[api.run(KeyName="mine")].public_key == line.decode()
-
-
-def test_launch_template_and_ssm_name(api: Api) -> None:
-    ec2, ssm = api.client("ec2"), api.client("ssm")
-    data = base64.b64encode(b"#!/bin/sh\n").decode()
-    ec2.create_launch_template(
-        LaunchTemplateName="t",
-        LaunchTemplateData={"ImageId": api.vendor(), "InstanceType": "t3.small", "UserData": data},
-    )
-    run = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": "t"}, MinCount=1, MaxCount=1)["Instances"][0]
-    assert run["InstanceType"] == "t3.small"
-    api.until(lambda: run["InstanceId"] in api.backend.specs)
-    assert api.backend.specs[run["InstanceId"]].user_data == b"#!/bin/sh\n"
-    ssm.put_parameter(Name="/ami", Value=api.vendor("debian-13-*"), Type="String", DataType="aws:ec2:image")
-    assert api.backend.specs[api.run(ImageId="resolve:ssm:/ami")].layers == ("debian-13",)
-
-
-def test_network_calls_packer_makes(api: Api) -> None:
-    ec2 = api.client("ec2")
-    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]
+    filters = [{"Name": "is-default", "Values": ["true"]}]
+    vpc = ec2.describe_vpcs(Filters=filters)["Vpcs"][0]
     assert vpc["CidrBlock"] == api.backend.vpc_cidr
-    assert ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
-    assert REGION in {region["RegionName"] for region in ec2.describe_regions()["Regions"]}
-    offered = ec2.describe_instance_type_offerings(Filters=[{"Name": "instance-type", "Values": ["t3.micro"]}])
-    assert offered["InstanceTypeOfferings"]
+    filters = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    assert ec2.describe_subnets(Filters=filters)["Subnets"]
+    regions = ec2.describe_regions()["Regions"]
+    assert REGION in {region["RegionName"] for region in regions}
+    filters = [{"Name": "instance-type", "Values": ["t3.micro"]}]
+    assert ec2.describe_instance_type_offerings(Filters=filters)["InstanceTypeOfferings"]
 
 
-def test_instance_profile(api: Api) -> None:
+def test_instance_profile_must_exist(api: Api) -> None:
     ec2, iam = api.client("ec2"), api.client("iam")
+    profile = {"Name": "build"}
     with pytest.raises(ClientError, match="profile"):
-        api.run(IamInstanceProfile={"Name": "build"})
+        api.run_instance(IamInstanceProfile=profile)
     assert ec2.describe_instances()["Reservations"] == []
     iam.create_instance_profile(InstanceProfileName="build")
-    found = api.instance(api.run(IamInstanceProfile={"Name": "build"}), "running")
-    assert found["IamInstanceProfile"]["Arn"].endswith("/build")
+    instance = api.run_instance(IamInstanceProfile=profile)
+    description = api.wait_for_instance(instance, "running")
+    assert description["IamInstanceProfile"]["Arn"].endswith("/build")

@@ -1,61 +1,66 @@
-//! Owns what can be typed behind `bakeline check`.
+//! Defines the arguments of `bakeline check`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// `check`.
+/// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "bakeline check [OPTIONS] [IMAGE] TARGET\n       bakeline check [OPTIONS] [IMAGE] --facts <FILE>",
-    after_help = "Targets: `local` (this machine), `ssh://[USER@]HOST[:PORT]`, a directory (an unpacked root file system), the id of \
-an instance (i-...) or of an AMI (ami-...: it is booted, asked and ended again).\n\
-All but a directory are looked at as root: by `sudo -n`, once, where the user is another."
+    override_usage = "bakeline check [OPTIONS] [IMAGE] TARGET\n       bakeline check [OPTIONS] \
+[IMAGE] --facts <FILE>",
+    after_help = "Targets:\n  local                        this machine\n  \
+ssh://[USER@]HOST[:PORT]     a remote machine\n  DIRECTORY                    an unpacked root \
+file system\n  i-...                        a running instance\n  ami-...                      an \
+AMI: bakeline starts an instance of it and terminates it afterwards\n\n\
+Facts are collected as root, except from a directory. If the user is not root, bakeline runs \
+`sudo -n`."
 )]
 pub struct Check {
-    /// The image whose checks (and its parents') are judged, and what they are judged on.
+    /// The image whose checks are run, and the target to run them against.
     #[arg(value_name = "IMAGE] [TARGET", num_args = 0..=2)]
     pub words: Vec<String>,
-    /// A profile to judge by, beside the image's checks or without an image; may be given several times.
+    /// Run the checks of this profile; can be given several times, with or without an image.
     #[arg(long, value_name = "NAME")]
     pub profile: Vec<String>,
-    /// The same as a directory as target.
+    /// Check an unpacked root file system, as if DIR were the target.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Judge facts that were collected before, and ask nobody.
+    /// Evaluate facts saved earlier instead of collecting new ones.
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     pub facts: Option<PathBuf>,
-    /// Write down the facts that were collected.
+    /// Save the collected facts to a file.
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,
-    /// `build` or `boot`: whose checks; by default `build` for a directory, else `boot`, or what the facts were of.
+    /// Run the checks of this phase [default: that of saved facts, `build` for a directory, else
+    /// `boot`].
     #[arg(long, value_parser = ["build", "boot"])]
     pub phase: Option<String>,
-    /// How to report; several, or any with --output, go to files there.
+    /// Report format; several formats need --output.
     #[arg(long, value_parser = ["text", "json", "inspec-json", "junit", "html", "cyclonedx"])]
     pub format: Vec<String>,
-    /// The folder for reports; every format unless --format names some.
+    /// Write reports to this directory, in every format unless --format selects some.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Report as JSON: the same as --format json.
+    /// Print the report as JSON (same as --format json).
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
-    /// The private key to log in with.
+    /// Private key for SSH.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
-    /// Where the host's key must stand, instead of the user's own known hosts.
+    /// Known hosts file with the host key [default: that of the user].
     #[arg(long, value_name = "FILE")]
     pub known_hosts: Option<PathBuf>,
-    /// OpenSSH's configuration, instead of the user's own; /dev/null for none.
+    /// OpenSSH configuration file [default: that of the user]; /dev/null for none.
     #[arg(long, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
-    /// The Region of the instance or AMI; the catalog's first by default.
+    /// Region of the instance or AMI [default: the first Region of the catalog].
     #[arg(long)]
     pub region: Option<String>,
-    /// After how many seconds the collection is given up.
+    /// Maximum duration of the collection in seconds.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub max_seconds: u64,
-    /// After how many MiB of output the collection is given up.
+    /// Maximum size of the collected output in MiB.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub max_mebibytes: u64,
 }

@@ -1,9 +1,9 @@
-//! Owns the command line: what can be typed and what it means in help texts; no behaviour.
+//! Defines the command line and its help texts.
 
-mod ask;
 mod check;
-mod inner;
-mod life;
+mod inspect;
+mod internal;
+mod lifecycle;
 mod plan;
 mod prune;
 
@@ -14,14 +14,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::model::Arch;
 
-pub use ask::{Diff, Explain, Sweep};
 pub use check::Check;
-pub use inner::{CheckBuild, Play, Supervise};
-pub use life::{Doctor, Hold, Revoke, Rollback, Unlock};
+pub use inspect::{Diff, Explain, Sweep};
+pub use internal::{CheckBuild, Play, Supervise};
+pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use plan::{Format, Plan, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
 
-/// Release operating-system base images: build with Packer, check, promote, look up, prune.
+/// Build, check, release, promote and prune operating system images (AMIs).
 #[derive(Debug, Parser)]
 #[command(
     name = "bakeline",
@@ -30,12 +30,14 @@ pub use prune::{Prune, Restore, Retire};
     propagate_version = true
 )]
 #[command(
-    after_help = "Exit codes: 0 done, 1 input wrong, 2 usage, 3 checks failed, 4 a build or cloud step failed (world clean), \
-5 stuck (a person is needed), 6 not found, 7 refused (nothing changed), 130 interrupted (world clean).\n\
-Set BAKELINE_LOG=debug to see what goes on inside."
+    after_help = "Exit codes:\n  0    success\n  1    invalid input\n  2    invalid usage\n  \
+3    checks failed\n  4    a build or cloud step failed; its changes were undone\n  \
+5    stuck: manual action is needed\n  6    not found\n  7    refused; nothing was changed\n  \
+130  interrupted; changes were undone\n\n\
+Set BAKELINE_LOG=debug to print debug messages."
 )]
 pub struct Cli {
-    /// The folder with bakeline.yaml.
+    /// Directory that contains bakeline.yaml.
     #[arg(
         short = 'C',
         long,
@@ -44,95 +46,96 @@ pub struct Cli {
         default_value = "."
     )]
     pub dir: PathBuf,
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
+/// Commands of bakeline.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the whole catalog and show every problem at once.
+    /// Validate the catalog and show all problems.
     Validate(Validate),
-    /// Show what a release would do, and why, without doing it.
+    /// Show which images a release would build, and why.
     Plan(Plan),
-    /// Build what needs building, check it, tag it, make it current.
+    /// Build and check the images that need it, and make them current in the first environment.
     Release(Release),
-    /// Explain one image: every input of its recipe now and in its last release, and which moved.
+    /// Compare the inputs of an image with those of its last release.
     Why(Why),
-    /// Boot what is current, ask it for pending security updates, and remember the answer for the next plan.
+    /// Look for pending security updates on an instance of the current version, for the next plan.
     Probe(Probe),
-    /// Move what is current on the rung below up to another environment.
+    /// Promote the current version of the previous environment to another environment.
     Promote(Promote),
-    /// Point an environment back at an earlier version and hold the one it leaves.
+    /// Roll an environment back to an earlier version and hold the version that was current.
     Rollback(Rollback),
-    /// Keep a version from being promoted and built upon, or let it again.
+    /// Hold a version (no promotion, no child builds) or release the hold.
     Hold(Hold),
-    /// Withdraw a version and everything layered on it; what pointed at them goes back.
+    /// Revoke a version and all versions built from it, and roll back environments that use them.
     Revoke(Revoke),
-    /// Compare tags, pointers and store, and repair what differs with --apply.
+    /// Compare tags, pointers and the store; repair differences with --apply.
     Doctor(Doctor),
-    /// Show who holds the locks of the environments, and release those of dead runs.
+    /// Show the locks of the environments and release those of dead runs.
     Unlock(Unlock),
-    /// Print the id of the current AMI of an image, and nothing else.
+    /// Print the ID of the current AMI of an image.
     Latest(Latest),
-    /// List what exists: each image's versions and where they are current.
+    /// List the versions of images and the environments in which they are current.
     List(List),
-    /// Show which AMIs retention lets go, and move them down the ladder with --apply.
+    /// Show which AMIs no retention rule keeps; deprecate, disable or deregister them with --apply.
     Prune(Prune),
-    /// Bring an AMI back up the ladder: enabled, launchable by whom it was, not deprecated.
+    /// Undo the retirement of an AMI: re-enable it and restore its launch permissions.
     Restore(Restore),
-    /// Take an image that is no longer in the catalog out of service.
+    /// Retire all AMIs of an image that is no longer in the catalog.
     Retire(Retire),
-    /// Explain one version: where it comes from, why it was built, where it is, what uses it, when prune takes it.
+    /// Show the lineage, build reason, checks, locations, references and retirement date of a
+    /// version.
     Explain(Explain),
-    /// Show what two versions of an image differ in: packages, units, accounts, files.
+    /// Show the differences between two versions of an image: packages, units, accounts, files.
     Diff(Diff),
-    /// Show the temporary things that dead runs left, and remove them with --apply.
+    /// Show temporary resources that dead runs left; remove them with --apply.
     Sweep(Sweep),
-    /// Judge a machine, an instance, an AMI or an unpacked root file system by an image's checks or by profiles.
+    /// Run checks against a machine, an instance, an AMI or an unpacked root file system.
     Check(Box<Check>),
-    /// Run the local EC2: real Packer, real boots, no cloud account.
+    /// Manage the local EC2, which builds and boots images without a cloud account.
     Sandbox(Sandbox),
-    /// Write the JSON Schemas of bakeline.yaml and images/*.yaml for editors.
+    /// Write the JSON Schemas of the catalog files for editors.
     Schema(Schema),
-    /// Judge the build-phase checks of an instance that Packer is building (called by Packer).
+    /// Run the build-phase checks on the build instance (called by Packer).
     #[command(hide = true)]
     CheckBuild(CheckBuild),
-    /// Play an Ansible playbook against an instance that Packer is building (called by Packer).
+    /// Run an Ansible playbook on the build instance (called by Packer).
     #[command(hide = true)]
     Play(Play),
-    /// Run a command and end it in order when the caller is gone (called by bakeline).
+    /// Run a command and stop it when the caller ends (called by bakeline).
     #[command(hide = true)]
     Supervise(Supervise),
 }
 
-/// `validate`.
+/// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Print the findings as JSON.
+    /// Print the diagnostics as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Where facts come from.
+/// Options for recorded facts.
 #[derive(Debug, Args)]
 pub struct InventoryArgs {
-    /// Decide from recorded facts instead of asking the cloud.
+    /// Read facts from a file instead of querying AWS.
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// Write the facts the decision was made from.
+    /// Save the facts that the decision is based on to a file.
     #[arg(long, value_name = "FILE")]
     pub save_inventory: Option<PathBuf>,
 }
 
-/// `promote`.
+/// Arguments of `promote`.
 #[derive(Debug, Args)]
 pub struct Promote {
-    /// The images.
+    /// Names of the images.
     #[arg(required = true)]
     pub images: Vec<String>,
-    /// The environment to move to.
+    /// Environment to promote to.
     #[arg(long, value_name = "ENV")]
     pub to: String,
     /// Print the result as JSON.
@@ -140,54 +143,54 @@ pub struct Promote {
     pub json: bool,
 }
 
-/// Which catalog, where.
+/// Catalog and Region to look in.
 #[derive(Debug, Args)]
-pub struct Where {
-    /// The catalog's name; without it bakeline.yaml is read.
+pub struct CatalogArgs {
+    /// Name of the catalog [default: that of bakeline.yaml].
     #[arg(long, env = "BAKELINE_CATALOG")]
     pub catalog: Option<String>,
-    /// The Region; by default the catalog's first, or AWS_REGION.
+    /// Region [default: the first Region of the catalog, else AWS_REGION].
     #[arg(long)]
     pub region: Option<String>,
 }
 
-/// `latest`.
+/// Arguments of `latest`.
 #[derive(Debug, Args)]
 pub struct Latest {
-    /// The image.
+    /// Name of the image.
     pub image: String,
-    /// The environment; must be given here, in BAKELINE_ENV, or as default_environment in bakeline.yaml.
+    /// Environment [default: `default_environment` in bakeline.yaml].
     #[arg(long, env = "BAKELINE_ENV")]
     pub env: Option<String>,
-    /// The architecture.
+    /// Architecture.
     #[arg(long, default_value = "x86_64")]
     pub arch: Arch,
-    /// Print id, version, Region and environment as JSON.
+    /// Print ID, version, Region and environment as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Which catalog, where.
+    /// Catalog and Region to look in.
     #[command(flatten)]
-    pub place: Where,
+    pub lookup: CatalogArgs,
 }
 
-/// `list`.
+/// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// The images; all if none is named.
+    /// Names of the images [default: all].
     pub images: Vec<String>,
-    /// Print as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Which catalog, where.
+    /// Catalog and Region to look in.
     #[command(flatten)]
-    pub place: Where,
+    pub lookup: CatalogArgs,
 }
 
-/// `sandbox`.
+/// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true, disable_version_flag = true)]
 pub struct Sandbox {
-    /// up, status, reset, publish or down, with their options (`bakeline sandbox --help`).
+    /// up, status, reset, publish or down, with options (see `bakeline sandbox --help`).
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -196,10 +199,10 @@ pub struct Sandbox {
     pub arguments: Vec<OsString>,
 }
 
-/// `schema`.
+/// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// Compare with what is there instead of writing.
+    /// Check that the files are up to date instead of writing them.
     #[arg(long)]
     pub check: bool,
 }
@@ -209,7 +212,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn no_two_arguments_have_one_name() {
+    fn argument_names_are_unique() {
         super::Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! Owns what can be typed to learn what a release would do and why, and to do it.
+//! Defines the arguments of `plan`, `release`, `why` and `probe`.
 
 use std::path::PathBuf;
 
@@ -6,37 +6,37 @@ use clap::{Args, ValueEnum};
 
 use super::InventoryArgs;
 
-/// How a plan is printed.
+/// Output format of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Columns for people.
+    /// Aligned columns.
     Table,
-    /// Everything, for programs.
+    /// The complete plan as JSON.
     Json,
-    /// A table for a merge request.
+    /// A Markdown table, for example for a merge request.
     Markdown,
 }
 
-/// `why`.
+/// Arguments of `why`.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// The image.
+    /// Name of the image.
     pub image: String,
-    /// Print as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Facts from or to files.
+    /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
 }
 
-/// `probe`.
+/// Arguments of `probe`.
 #[derive(Debug, Args)]
 pub struct Probe {
-    /// The images.
+    /// Names of the images.
     #[arg(required = true)]
     pub images: Vec<String>,
-    /// How many instances to boot at the same time.
+    /// Number of instances to boot in parallel.
     #[arg(short, long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
     /// Print the result as JSON.
@@ -44,52 +44,53 @@ pub struct Probe {
     pub json: bool,
 }
 
-/// `plan`.
+/// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The images; all if none is named.
+    /// Names of the images [default: all].
     pub images: Vec<String>,
-    /// Build even what needs no build.
+    /// Build images even if nothing has changed.
     #[arg(long)]
     pub force: bool,
-    /// Only images whose files, settings, templates or profiles differ from this git revision, and their descendants.
+    /// Plan only images that changed since this Git revision, and their descendants.
     #[arg(long, value_name = "REF")]
     pub since: Option<String>,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// The same as --format json.
+    /// Print the plan as JSON (same as --format json).
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
-    /// Write the plan to a file, to be reviewed and then executed with `release --plan`.
+    /// Save the plan to a file for review; `release --plan` executes it.
     #[arg(long, value_name = "FILE", conflicts_with = "inventory")]
     pub save: Option<PathBuf>,
-    /// Facts from or to files.
+    /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
 }
 
-/// `release`.
+/// Arguments of `release`.
 #[derive(Debug, Args)]
 pub struct Release {
-    /// The images; all if none is named.
+    /// Names of the images [default: all].
     pub images: Vec<String>,
-    /// Build even what needs no build.
+    /// Build images even if nothing has changed.
     #[arg(long)]
     pub force: bool,
-    /// Leave the broken instance or candidate of a failed image for a look, and say how to ssh in; it expires.
+    /// Keep the instance or candidate AMI of a failed image until it expires, and print how to
+    /// connect to it.
     #[arg(long)]
     pub keep_failed: bool,
-    /// Execute this reviewed plan (from `plan --save`) exactly, or refuse when what it was decided from has changed.
+    /// Execute this plan (from `plan --save`) exactly; fails if the facts behind it have changed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "force"])]
     pub plan: Option<PathBuf>,
-    /// How many images to build at the same time.
+    /// Number of images to build in parallel.
     #[arg(short, long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Write the facts the decision was made from.
+    /// Save the facts that the plan is based on to a file.
     #[arg(long, value_name = "FILE")]
     pub save_inventory: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Owns the command line of what moves AMIs down the ladder and back up.
+//! Defines the arguments of `prune`, `restore` and `retire`.
 
 use std::path::PathBuf;
 
@@ -6,60 +6,61 @@ use clap::Args;
 
 use super::InventoryArgs;
 
-/// `prune`.
+/// Arguments of `prune`.
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// Move what the decision lets go down the ladder; with a FILE exactly what was saved there, or nothing.
+    /// Move AMIs to their next retirement stage. With FILE, apply exactly that saved decision.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub apply: Option<Option<PathBuf>>,
-    /// Write the decision and the facts it was made from, for review and `--apply FILE`.
+    /// Save the decision and its facts to a file for review; `--apply FILE` applies it.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Let what is shared with others go beyond deprecation.
+    /// Allow AMIs that are shared with other accounts to be disabled and deregistered.
     #[arg(long)]
     pub shared_ok: bool,
-    /// The most AMIs to move, instead of the catalog's brakes.most.
+    /// Maximum number of AMIs to move [default: `brakes.most` in bakeline.yaml].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub most: Option<u32>,
-    /// The largest share of the AMIs to move, instead of the catalog's brakes.percent.
+    /// Maximum percentage of AMIs to move [default: `brakes.percent` in bakeline.yaml].
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub percent: Option<u32>,
-    /// How many versions of an image to keep in each environment, instead of the catalog's `retention`.
+    /// Number of versions to keep per image and environment [default: `retention` in
+    /// bakeline.yaml].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
-    /// Print every AMI with every rule's answer as JSON.
+    /// Print every AMI with the result of every rule as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Facts from or to files.
+    /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
 }
 
-/// `restore`.
+/// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The AMI's id.
+    /// ID of the AMI.
     pub ami: String,
-    /// Its Region, where an id is not enough.
+    /// Region of the AMI, if the ID is not unique.
     #[arg(long)]
     pub region: Option<String>,
 }
 
-/// `retire`.
+/// Arguments of `retire`.
 #[derive(Debug, Args)]
 pub struct Retire {
-    /// The image's name.
+    /// Name of the image.
     pub image: String,
-    /// Do it.
+    /// Retire the AMIs of the image.
     #[arg(long)]
     pub apply: bool,
-    /// Let what is shared with others go beyond deprecation.
+    /// Allow AMIs that are shared with other accounts to be disabled and deregistered.
     #[arg(long)]
     pub shared_ok: bool,
-    /// Print every AMI with every rule's answer as JSON.
+    /// Print every AMI with the result of every rule as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Facts from or to files.
+    /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
 }

@@ -1,4 +1,5 @@
-//! Owns `bakeline check-build`: what Packer's shell-local calls between clean-up and snapshot.
+//! Implements `bakeline check-build`: runs the build-phase checks on the build instance. Packer
+//! calls it from a shell-local provisioner after clean-up.
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,7 @@ use crate::steps::check::{CheckRequest, check_build_instance as collect_and_judg
 use crate::ui;
 
 pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
-    let bytes = context::read(&args.request)?;
+    let bytes = context::read_file(&args.request)?;
     let request: CheckRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!("{} is not a check request", args.request.display())).because(e)
     })?;
@@ -26,8 +27,7 @@ pub(super) async fn run(args: &CheckBuild) -> Result<u8> {
     .await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let written = system::write_atomically(&request.evidence, &text, 0o600);
-    written
-        .map_err(|e| Error::new(Kind::StepFailed, "the evidence can't be written").because(e))?;
+    written.map_err(|e| Error::new(Kind::StepFailed, "cannot write the evidence").because(e))?;
     let now = SystemClock.now();
     ui::say(&report.summary(request.gate, now));
     let bad = report.blocking_lines(request.gate, now);

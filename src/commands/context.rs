@@ -1,4 +1,4 @@
-//! Owns the composition: which adapters stand behind the ports, and loading the catalog or saying all that is wrong.
+//! Loads the catalog and creates the adapters behind the ports.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,15 +13,15 @@ use crate::model::{Commit, EnvName, ImageName, Location, Region};
 use crate::ports::{Cloud, Http, Store};
 use crate::ui;
 
-/// A catalog and where it lies.
-pub(super) struct Loaded {
+/// A loaded catalog, its files and its locks.
+pub(super) struct LoadedCatalog {
     pub(super) catalog: Arc<Catalog>,
     pub(super) files: CatalogFiles,
-    /// The locks that the command took; given back when this is dropped.
-    pub(super) lock: OnceLock<super::lock::Lock>,
+    /// Locks of the command; dropping this value releases them.
+    pub(super) lock: OnceLock<super::lock::CommandLocks>,
 }
 
-/// Sends logs to stderr at the level of `BAKELINE_LOG`; nothing by default but warnings.
+/// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.
 pub(super) fn start_logging() {
     let wanted = system::variable("BAKELINE_LOG").unwrap_or_else(|| "off,bakeline=warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(wanted)
@@ -32,15 +32,18 @@ pub(super) fn start_logging() {
         .try_init();
 }
 
-/// Opens the catalog's folder.
-pub(super) fn open(dir: &Path) -> Result<CatalogFiles> {
+/// Opens the directory of the catalog.
+pub(super) fn open_files(dir: &Path) -> Result<CatalogFiles> {
     CatalogFiles::open(dir).map_err(|e| {
-        Error::input(format!("the folder {} can't be opened", dir.display())).because(e)
+        Error::input(format!("cannot open the directory {}", dir.display())).because(e)
     })
 }
 
-/// The texts that findings speak of, for showing them.
-pub(super) fn texts(files: &CatalogFiles, findings: &[Diagnostic]) -> BTreeMap<String, String> {
+/// Returns the contents of the files that the diagnostics refer to.
+pub(super) fn source_texts(
+    files: &CatalogFiles,
+    findings: &[Diagnostic],
+) -> BTreeMap<String, String> {
     let related = findings
         .iter()
         .filter_map(|f| f.related.as_ref().map(|(place, _)| &place.file));
@@ -53,44 +56,45 @@ pub(super) fn texts(files: &CatalogFiles, findings: &[Diagnostic]) -> BTreeMap<S
         .collect()
 }
 
-/// Loads the catalog; every problem is shown before the error is returned.
-pub(super) fn load(dir: &Path) -> Result<Loaded> {
-    let files = open(dir)?;
+/// Loads the catalog. Prints every problem before it returns an error.
+pub(super) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
+    let files = open_files(dir)?;
     if matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing) {
         let error = Error::input(format!(
             "there is no bakeline.yaml in {}",
             files.root().display()
         ));
-        return Err(error.hint("run bakeline in the catalog's folder, or name it with -C DIR"));
+        return Err(error.hint("run bakeline in the directory of the catalog, or use -C DIR"));
     }
-    let catalog = checked(&files, &files)?;
+    let catalog = load_or_report(&files, &files)?;
     Ok(loaded(catalog, files))
 }
 
-/// A catalog and where it lies, without any lock.
-pub(super) fn loaded(catalog: Catalog, files: CatalogFiles) -> Loaded {
-    Loaded {
+/// Combines a catalog and its files, without locks.
+pub(super) fn loaded(catalog: Catalog, files: CatalogFiles) -> LoadedCatalog {
+    LoadedCatalog {
         catalog: Arc::new(catalog),
         files,
         lock: OnceLock::new(),
     }
 }
 
-/// The catalog that files hold; every problem is shown, with the texts that are `on_disk`, before the error is returned.
-pub(super) fn checked(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
+/// Loads the catalog from `files`. Prints every problem, with excerpts from `on_disk`, before it
+/// returns an error.
+pub(super) fn load_or_report(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
     let (catalog, findings) = catalog::load(files);
     if !findings.is_empty() {
         ui::say(&ui::snippet::render(
             &findings,
-            &texts(on_disk, &findings),
+            &source_texts(on_disk, &findings),
             ui::fancy(),
         ));
     }
-    catalog.ok_or_else(|| invalid(&findings))
+    catalog.ok_or_else(|| invalid_catalog(&findings))
 }
 
-/// The one-line error behind the findings.
-pub(super) fn invalid(findings: &[Diagnostic]) -> Error {
+/// Returns the error that counts the problems of a catalog.
+pub(super) fn invalid_catalog(findings: &[Diagnostic]) -> Error {
     let errors = findings
         .iter()
         .filter(|f| f.severity == Severity::Error)
@@ -99,80 +103,81 @@ pub(super) fn invalid(findings: &[Diagnostic]) -> Error {
     Error::input(format!("the catalog has {errors} error{plural}"))
 }
 
-/// The images named on the command line, or an error with the nearest name.
-pub(super) fn images(catalog: &Catalog, names: &[String]) -> Result<Vec<ImageName>> {
-    names.iter().map(|name| image(catalog, name)).collect()
+/// Returns the images with these names, or an error with the nearest known name.
+pub(super) fn find_images(catalog: &Catalog, names: &[String]) -> Result<Vec<ImageName>> {
+    names.iter().map(|name| find_image(catalog, name)).collect()
 }
 
-/// One image named on the command line.
-pub(super) fn image(catalog: &Catalog, name: &str) -> Result<ImageName> {
+/// Returns the image with this name, or an error with the nearest known name.
+pub(super) fn find_image(catalog: &Catalog, name: &str) -> Result<ImageName> {
     let wanted = ImageName::from(name);
     if catalog.images.contains_key(&wanted) {
         return Ok(wanted);
     }
     let known: Vec<&str> = catalog.images.keys().map(ImageName::as_str).collect();
-    Err(unknown("image", name, &known))
+    Err(unknown_name("image", name, &known))
 }
 
-/// An environment named on the command line.
-pub(super) fn environment(known: &[EnvName], name: &str) -> Result<EnvName> {
+/// Returns the environment with this name, or an error with the nearest known name.
+pub(super) fn find_environment(known: &[EnvName], name: &str) -> Result<EnvName> {
     let wanted = EnvName::from(name);
     if known.contains(&wanted) {
         return Ok(wanted);
     }
     let known: Vec<&str> = known.iter().map(EnvName::as_str).collect();
-    Err(unknown("environment", name, &known))
+    Err(unknown_name("environment", name, &known))
 }
 
-pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+/// Returns the error for a name that the catalog does not contain.
+pub(super) fn unknown_name(what: &str, name: &str, known: &[&str]) -> Error {
     let error = Error::input(format!("there is no {what} `{name}` in this catalog"));
     match crate::diagnostic::nearest(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(format!("there are: {}", known.join(", "))),
+        None => error.hint(format!("known names: {}", known.join(", "))),
     }
 }
 
-/// The cloud, as the environment configures it.
+/// Returns a client for AWS with the configuration of the environment.
 #[cfg(feature = "live")]
-pub(super) async fn cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
+pub(super) async fn connect_cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(crate::adapters::aws::Aws::load(region).await))
 }
 
-/// The cloud, which this build does not have.
+/// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
-pub(super) async fn cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
+pub(super) async fn connect_cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
     Err(crate::adapters::offline::unavailable())
 }
 
-/// The store that the catalog names; nothing is asked of it yet.
-pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
+/// Opens the store of the catalog. Sends no request yet.
+pub(super) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     crate::adapters::store::open(settings).await
 }
 
-/// The clouds of all accounts that the catalog's environments name.
+/// Clients for all accounts of the environments.
 pub(super) struct Clouds {
-    /// That of the builder's own account.
+    /// Client for the account of the builder.
     pub(super) home: Arc<dyn Cloud>,
-    /// Those of the other accounts.
+    /// Clients for the other accounts, by account ID.
     pub(super) others: BTreeMap<String, Arc<dyn Cloud>>,
 }
 
 impl Clouds {
-    /// The cloud of a location's account.
+    /// Returns the client for the account of a location.
     pub(super) fn at(&self, location: &Location) -> Result<&dyn Cloud> {
         let Some(account) = &location.account else {
             return Ok(&*self.home);
         };
         self.others.get(account).map(|c| &**c).ok_or_else(|| {
-            Error::input(format!("no role is known for account {account}"))
-                .hint("give its environment a `role` in bakeline.yaml")
+            Error::input(format!("there is no role for account {account}"))
+                .hint("set `role` for its environment in bakeline.yaml")
         })
     }
 }
 
-/// The clouds, as the environment and the catalog's roles configure them; nobody is asked yet.
-pub(super) async fn clouds(settings: &Settings) -> Result<Clouds> {
-    let home = cloud(settings.home()).await?;
+/// Creates clients for all accounts of the environments. Sends no request yet.
+pub(super) async fn connect_clouds(settings: &Settings) -> Result<Clouds> {
+    let home = connect_cloud(settings.home()).await?;
     let mut others = BTreeMap::new();
     for environment in &settings.environments {
         for account in &environment.accounts {
@@ -183,7 +188,7 @@ pub(super) async fn clouds(settings: &Settings) -> Result<Clouds> {
             {
                 others.insert(
                     account.clone(),
-                    assumed(settings.home(), &in_account(role, account)).await?,
+                    assume_role(settings.home(), &role_in_account(role, account)).await?,
                 );
             }
         }
@@ -191,8 +196,8 @@ pub(super) async fn clouds(settings: &Settings) -> Result<Clouds> {
     Ok(Clouds { home, others })
 }
 
-/// The role of the same name in another account.
-fn in_account(role: &str, account: &str) -> String {
+/// Returns the ARN of the role with the same name in another account.
+fn role_in_account(role: &str, account: &str) -> String {
     let mut parts: Vec<&str> = role.splitn(6, ':').collect();
     if let Some(part) = parts.get_mut(4) {
         *part = account;
@@ -200,65 +205,65 @@ fn in_account(role: &str, account: &str) -> String {
     parts.join(":")
 }
 
-/// The cloud, seen with another account's role.
+/// Returns a client for AWS that assumes a role.
 #[cfg(feature = "live")]
-async fn assumed(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
+async fn assume_role(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
         crate::adapters::aws::Aws::assume(region, role).await,
     ))
 }
 
-/// The cloud, which this build does not have.
+/// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
-async fn assumed(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
+async fn assume_role(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
     Err(crate::adapters::offline::unavailable())
 }
 
-/// The HTTP client, where this build has one.
+/// Returns the HTTP client.
 #[cfg(feature = "live")]
-pub(super) fn http() -> Option<Arc<dyn Http>> {
+pub(super) fn http_client() -> Option<Arc<dyn Http>> {
     crate::adapters::http::HttpClient::new().map(|c| Arc::new(c) as Arc<dyn Http>)
 }
 
-/// The HTTP client, which this build does not have.
+/// Returns nothing: this build has no HTTP client.
 #[cfg(not(feature = "live"))]
-pub(super) fn http() -> Option<Arc<dyn Http>> {
+pub(super) fn http_client() -> Option<Arc<dyn Http>> {
     None
 }
 
-/// The commit of the catalog's work tree.
+/// Returns the checked-out commit of the catalog.
 #[cfg(feature = "live")]
-pub(super) fn commit(root: &Path) -> Option<Commit> {
+pub(super) fn head_commit(root: &Path) -> Option<Commit> {
     use crate::ports::Vcs as _;
     crate::adapters::git::Git::at(root).commit()
 }
 
-/// The commit, which this build can't read.
+/// Returns nothing: this build cannot read Git.
 #[cfg(not(feature = "live"))]
-pub(super) fn commit(_root: &Path) -> Option<Commit> {
+pub(super) fn head_commit(_root: &Path) -> Option<Commit> {
     None
 }
 
-/// The EC2 endpoint when it is not Amazon's, as every AWS tool reads it.
-pub(super) fn endpoint() -> Option<String> {
+/// Returns the custom EC2 endpoint from the environment variables of the AWS SDKs.
+pub(super) fn ec2_endpoint() -> Option<String> {
     system::variable("AWS_ENDPOINT_URL_EC2").or_else(|| system::variable("AWS_ENDPOINT_URL"))
 }
 
 /// Reads a file named on the command line.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    system::read(path).map_err(|e| Error::input("a file can't be read").because(e))
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    system::read(path).map_err(|e| Error::input("cannot read a file").because(e))
 }
 
-/// Writes a file named on the command line.
-pub(super) fn write(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+/// Writes a value as JSON to a file named on the command line.
+pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::new(Kind::StepFailed, "the file can't be made").because(e))?;
+        .map_err(|e| Error::new(Kind::StepFailed, "cannot serialize the file").because(e))?;
     text.push(b'\n');
     system::write_atomically(path, &text, 0o644)
-        .map_err(|e| Error::input("a file can't be written").because(e))
+        .map_err(|e| Error::input("cannot write a file").because(e))
 }
 
-/// The secret in an environment variable that the catalog names.
-pub(super) fn webhook(variable: &str) -> Option<crate::ports::Secret> {
+/// Returns the webhook URL from an environment variable that the catalog names.
+pub(super) fn webhook_secret(variable: &str) -> Option<crate::ports::Secret> {
     system::variable(variable).map(crate::ports::Secret::new)
 }

@@ -1,12 +1,12 @@
-//! Owns `bakeline diff`: what two versions of an image differ in, from the facts their boot checks collected.
+//! Implements `bakeline diff`: compares the facts that the boot checks of two versions collected.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
 
-use super::context::{self, Loaded};
-use super::{gather, lock, report, run, validate};
+use super::context::{self, LoadedCatalog};
+use super::{gather, lock, run, summary, validate};
 use crate::catalog::{Catalog, Image, OnFailure};
 use crate::checks::{Facts, Phase};
 use crate::cli::{Diff as Args, InventoryArgs};
@@ -20,24 +20,28 @@ use crate::steps::check::{CheckReport, evidence_file};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let catalog = &loaded.catalog;
-    let name = context::image(catalog, &args.image)?;
+    let name = context::find_image(catalog, &args.image)?;
     let image = &catalog.images[&name];
-    let store = context::store(&catalog.settings).await?;
-    let versions = versions(&*store, catalog, image).await?;
+    let store = context::open_store(&catalog.settings).await?;
+    let versions = stored_versions(&*store, catalog, image).await?;
     let (from, old, to) = if args.against.is_some() {
-        let newest = newest(&versions, image, &store.location())?;
-        ("scratch".to_owned(), scratch(&loaded, image).await?, newest)
+        let newest = newest_version(&versions, image, &store.location())?;
+        (
+            "scratch".to_owned(),
+            build_from_scratch(&loaded, image).await?,
+            newest,
+        )
     } else {
-        let (from, to) = choose(&versions, args, image, &store.location())?;
+        let (from, to) = choose_versions(&versions, args, image, &store.location())?;
         (
             from.to_string(),
-            facts(&*store, catalog, image, from).await?,
+            version_facts(&*store, catalog, image, from).await?,
             to,
         )
     };
-    let new = facts(&*store, catalog, image, to).await?;
+    let new = version_facts(&*store, catalog, image, to).await?;
     let diff = Diff::between(&old, &new, image.platform);
     if args.json {
         ui::json(
@@ -46,9 +50,12 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         return Ok(0);
     }
     ui::say(&format!("{name} {from} -> {to}: {}", diff.summary()));
-    let rows = rows(&diff);
+    let rows = diff_rows(&diff);
     if !rows.is_empty() {
-        ui::data(&ui::table::columns(&["WHAT", "NAME", "FROM", "TO"], &rows));
+        ui::data(&ui::table::columns(
+            &["CHANGE", "NAME", "FROM", "TO"],
+            &rows,
+        ));
     }
     for what in &diff.unknown {
         ui::say(&format!("not compared: {what}"));
@@ -56,27 +63,27 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// The facts of a build from the source or parent as they are now; nothing of it stays.
-async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
-    validate::ready(&loaded.catalog)?;
+/// Builds the image from its current source or parent, collects its facts, and deletes the build.
+async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Facts> {
+    validate::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
-    let run = lock::take(loaded, lock::Rungs::Lowest).await?;
+    let run = lock::take_locks(loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(loaded, &from, gather::Need::Sources).await?;
+    let inventory = gather::load_inventory(loaded, &from, gather::Need::Sources).await?;
     let plan = plan::release::scratch(&loaded.catalog, &inventory, image, run)
-        .map_err(|why| Error::input(format!("`{}` can't be built: {why}", image.name)))?;
-    let manner = run::Manner {
+        .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
+    let options = run::RunOptions {
         jobs: 1,
         on_failure: OnFailure::Stop,
         keep_failed: false,
         throwaway: false,
     };
-    let ran = run::act(loaded, &inventory, &plan, manner).await?;
-    report::end(&ran)?;
-    let failed = || Error::new(Kind::StepFailed, "the fresh build left no facts");
+    let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
+    summary::exit_code(&ran)?;
+    let failed = || Error::new(Kind::StepFailed, "the build produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(image.name.as_str(), Phase::Boot))
@@ -85,18 +92,22 @@ async fn scratch(loaded: &Loaded, image: &Image) -> Result<Facts> {
     serde_json::from_value(report.facts).map_err(|e| failed().because(e))
 }
 
-fn newest(versions: &[Version], image: &Image, location: &str) -> Result<Version> {
+fn newest_version(versions: &[Version], image: &Image, location: &str) -> Result<Version> {
     versions.last().copied().ok_or_else(|| {
         Error::new(
             Kind::NotFound,
-            format!("the store has no facts of `{}`", image.name),
+            format!("the store has no facts for `{}`", image.name),
         )
         .hint(format!("the store is {location}"))
     })
 }
 
-/// The versions whose facts the store has, oldest first.
-async fn versions(store: &dyn Store, catalog: &Catalog, image: &Image) -> Result<Vec<Version>> {
+/// Returns the versions that have facts in the store, oldest first.
+async fn stored_versions(
+    store: &dyn Store,
+    catalog: &Catalog,
+    image: &Image,
+) -> Result<Vec<Version>> {
     let below = keys::image(&catalog.settings.name, &image.name, image.arch);
     let found: BTreeSet<Version> = store
         .list(&below)
@@ -108,8 +119,8 @@ async fn versions(store: &dyn Store, catalog: &Catalog, image: &Image) -> Result
     Ok(found.into_iter().collect())
 }
 
-/// The two that are asked for; by default the newest and the one before it.
-fn choose(
+/// Returns the versions to compare. The default is the newest version and the one before it.
+fn choose_versions(
     versions: &[Version],
     args: &Args,
     image: &Image,
@@ -127,21 +138,21 @@ fn choose(
             .then_some(version)
             .ok_or_else(|| {
                 missing(format!(
-                    "the store has no facts of `{}` {version}",
+                    "the store has no facts for `{}` {version}",
                     image.name
                 ))
-                .hint("facts are kept since the version was released with this store")
+                .hint("the store has facts only for versions that were released with it")
             })
     };
     let to = match &args.to {
         Some(text) => known(parse(text)?)?,
-        None => newest(versions, image, location)?,
+        None => newest_version(versions, image, location)?,
     };
     let from = match &args.from {
         Some(text) => known(parse(text)?)?,
         None => *versions.iter().rfind(|v| **v < to).ok_or_else(|| {
             missing(format!(
-                "the store has no facts of a version of `{}` before {to}",
+                "the store has no facts for a version of `{}` before {to}",
                 image.name
             ))
         })?,
@@ -149,8 +160,8 @@ fn choose(
     Ok((from, to))
 }
 
-/// What the boot checks of a version collected.
-pub(super) async fn facts(
+/// Returns the facts that the boot checks of a version collected.
+pub(super) async fn version_facts(
     store: &dyn Store,
     catalog: &Catalog,
     image: &Image,
@@ -166,13 +177,13 @@ pub(super) async fn facts(
     let bytes = store.get(&key).await?.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
-            format!("the store has no facts of `{}` {version}", image.name),
+            format!("the store has no facts for `{}` {version}", image.name),
         )
         .hint(format!("the store is {}", store.location()))
     })?;
     let unreadable = |e| {
         Error::input(format!(
-            "{key} in {} is not a report of checks",
+            "{key} in {} is not a check report",
             store.location()
         ))
         .because(e)
@@ -181,7 +192,7 @@ pub(super) async fn facts(
     serde_json::from_value(report.facts).map_err(unreadable)
 }
 
-fn rows(diff: &Diff) -> Vec<Vec<String>> {
+fn diff_rows(diff: &Diff) -> Vec<Vec<String>> {
     let dash = || "-".to_owned();
     let row = |what: &str, name: &String, from: String, to: String| {
         vec![what.to_owned(), name.clone(), from, to]

@@ -1,8 +1,8 @@
-//! Owns `bakeline doctor`: what is wrong with the tags, pointers and evidence of all locations, repaired with --apply.
+//! Implements `bakeline doctor`: compares tags, pointers and the store, and repairs differences.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::Doctor;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::doctor::Finding;
@@ -13,28 +13,30 @@ use crate::ui;
 pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     if args.apply && args.inventory.inventory.is_some() {
         return Err(
-            Error::new(Kind::Usage, "--apply can't act on a recorded world")
-                .hint("leave out --inventory"),
+            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
+                .hint("remove --inventory"),
         );
     }
-    let loaded = context::load(dir)?;
-    let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
-    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
+    let loaded = context::load_catalog(dir)?;
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
+    let inventory =
+        gather::load_inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
     let (findings, plan) = plan(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);
     } else {
-        show(&findings);
+        print_findings(&findings);
     }
     let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
-        ui::say(agreement(&inventory));
+        ui::say(agreement_message(&inventory));
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
-        let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-        report::end(&ran)?;
-        ui::say(&format!("{} repaired", plan.steps.len()));
+        let ran =
+            run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+        summary::exit_code(&ran)?;
+        ui::say(&format!("repaired {} findings", plan.steps.len()));
     }
     let left: Vec<&Finding> = wrong
         .iter()
@@ -47,17 +49,17 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     let mut error = if args.apply {
         Error::new(
             Kind::Stuck,
-            format!("{} finding(s) can't be repaired by tags alone", left.len()),
+            format!("{} findings need manual repair", left.len()),
         )
     } else {
         let error = Error::new(
             Kind::Stuck,
-            format!("{} finding(s); nothing was changed", wrong.len()),
+            format!("{} findings; nothing was changed", wrong.len()),
         );
         if plan.steps.is_empty() {
             error
         } else {
-            error.hint("run `bakeline doctor --apply` to repair")
+            error.hint("run `bakeline doctor --apply` to repair them")
         }
     };
     for finding in left {
@@ -68,19 +70,19 @@ pub(super) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     Err(error)
 }
 
-/// What agrees, as far as it was looked at.
-fn agreement(inventory: &Inventory) -> &'static str {
+/// Returns the message for an inventory without findings.
+fn agreement_message(inventory: &Inventory) -> &'static str {
     match inventory.evidence.store {
-        Some(_) => "tags, pointers and store agree at all places",
+        Some(_) => "tags, pointers and store are consistent in all locations",
         None => {
-            "tags and pointers agree at all places; the recorded world says nothing of the store"
+            "tags and pointers are consistent in all locations; the recorded facts exclude the store"
         }
     }
 }
 
-fn show(findings: &[Finding]) {
+fn print_findings(findings: &[Finding]) {
     let repair = |f: &Finding| match &f.by_hand {
-        _ if f.lost => "none: it can't be made again".to_owned(),
+        _ if f.lost => "none: this evidence cannot be recreated".to_owned(),
         Some(by_hand) => by_hand.clone(),
         None => "doctor --apply".to_owned(),
     };
@@ -89,6 +91,9 @@ fn show(findings: &[Finding]) {
         .map(|f| vec![f.location.clone(), f.what.clone(), repair(f)])
         .collect();
     if !rows.is_empty() {
-        ui::data(&ui::table::columns(&["PLACE", "FINDING", "REPAIR"], &rows));
+        ui::data(&ui::table::columns(
+            &["LOCATION", "FINDING", "REPAIR"],
+            &rows,
+        ));
     }
 }

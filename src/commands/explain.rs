@@ -1,12 +1,12 @@
-//! Owns `bakeline explain`: where one version comes from, why it was built, what it passed, where it is, what keeps it.
+//! Implements `bakeline explain`: shows the lineage, checks, locations and retention of a version.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::context::{self, Loaded};
-use super::{unread, uses};
+use super::context::{self, LoadedCatalog};
+use super::{references, unreachable};
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, InventoryArgs};
@@ -21,81 +21,84 @@ use crate::ports::Store;
 use crate::steps::check::CheckReport;
 use crate::ui;
 
-/// Everything about one version.
+/// Facts about one version.
 #[derive(Debug, Serialize)]
-struct Story {
+struct VersionDetails {
     image: ImageName,
     version: Version,
     arch: Arch,
     state: State,
-    /// What it is layered on, nearest first; the last is what the vendor made.
+    /// Chain of parents, nearest first. The last entry is the vendor AMI.
     lineage: Vec<String>,
-    built: Built,
-    /// What the last judgement of its boot-phase controls came to.
+    built: BuildDetails,
+    /// Summary of the last boot checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<String>,
-    /// Since when it has been judged by newer controls, without a build.
+    /// Time of the last recheck.
     #[serde(skip_serializing_if = "Option::is_none")]
     rechecked: Option<String>,
-    /// The pending updates last found on it.
+    /// Summary of the last update probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<String>,
-    amis: Vec<Copy>,
+    amis: Vec<AmiDetails>,
 }
 
-/// How it came to be.
+/// Origin of a version.
 #[derive(Debug, Serialize)]
-struct Built {
+struct BuildDetails {
     run: String,
     by: String,
     commit: String,
-    because: Vec<String>,
+    #[serde(rename = "because")]
+    reasons: Vec<String>,
 }
 
-/// Its AMI at one location.
+/// AMI of a version in one location.
 #[derive(Debug, Serialize)]
-struct Copy {
+struct AmiDetails {
     ami: AmiId,
     region: Region,
     account: String,
     environment: String,
     current: BTreeMap<EnvName, Timestamp>,
     used_by: Vec<String>,
-    /// What prune would do with it, and why.
+    /// Next action of prune.
     prune: String,
-    because: String,
+    #[serde(rename = "because")]
+    reason: String,
 }
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let unsaved = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let fates = |inventory: &Inventory| fates(&loaded.catalog, inventory);
-    let inventory = uses::inventory(&loaded, &unsaved, fates).await?;
-    unread::warn(&inventory);
+    let fates = |inventory: &Inventory| retention_decisions(&loaded.catalog, inventory);
+    let inventory = references::load_inventory(&loaded, &unsaved, fates).await?;
+    unreachable::warn_unreachable(&inventory);
     let records = Record::all(&inventory.images, &loaded.catalog.settings.name);
-    let found = find(&loaded.catalog, &inventory, &records, &args.what)?;
-    let store = context::store(&loaded.catalog.settings).await?;
-    let story = story(&loaded, &inventory, &records, found, &*store).await?;
+    let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;
+    let store = context::open_store(&loaded.catalog.settings).await?;
+    let story = describe_version(&loaded, &inventory, &records, found, &*store).await?;
     if args.json {
         ui::json(&story);
     } else {
-        ui::data(&text(&story));
+        ui::data(&render_text(&story));
     }
     Ok(0)
 }
 
-fn fates(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
+fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<Fate> {
     decide(
         &Record::all(&inventory.images, &catalog.settings.name),
         &Rules::of(catalog, inventory),
     )
 }
 
-/// The record of an AMI's id, of `image@version`, or of what is current of an image on the lowest rung.
-fn find<'r, 'w>(
+/// Finds the record of an AMI ID, of `image@version`, or of the current version of an image in the
+/// first environment.
+fn find_record<'r, 'w>(
     catalog: &Catalog,
     inventory: &Inventory,
     records: &'r [Record<'w>],
@@ -103,7 +106,7 @@ fn find<'r, 'w>(
 ) -> Result<&'r Record<'w>> {
     let none =
         |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
-    let missing = |text: String| unread::missing(inventory, none(text));
+    let missing = |text: String| unreachable::not_found_or_incomplete(inventory, none(text));
     if what.starts_with("ami-") {
         let found = records.iter().find(|r| r.ami.id.as_str() == what);
         return found.ok_or_else(|| {
@@ -119,7 +122,7 @@ fn find<'r, 'w>(
             .find(|r| r.image.as_str() == image && r.version.to_string() == version);
         return found.ok_or_else(|| missing(format!("there is no version {version} of `{image}`")));
     }
-    let name = context::image(catalog, what)?;
+    let name = context::find_image(catalog, what)?;
     let (image, lowest) = (
         &catalog.images[&name],
         &catalog.settings.environments[0].name,
@@ -132,55 +135,58 @@ fn find<'r, 'w>(
     let found = home
         .into_iter()
         .find(|r| r.image == name && Some(r.version) == good);
-    found.ok_or_else(|| missing(format!("nothing of `{name}` is released")))
+    found.ok_or_else(|| missing(format!("no version of `{name}` is released")))
 }
 
-async fn story(
-    loaded: &Loaded,
+async fn describe_version(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     records: &[Record<'_>],
     record: &Record<'_>,
     store: &dyn Store,
-) -> Result<Story> {
+) -> Result<VersionDetails> {
     let settings = &loaded.catalog.settings;
     let (image, arch, version) = (&record.image, record.arch, record.version);
-    let manifest = read(store, &keys::manifest(&settings.name, image, arch, version)).await?;
+    let manifest =
+        read_stored(store, &keys::manifest(&settings.name, image, arch, version)).await?;
     let manifest: Option<Manifest> = manifest.and_then(|bytes| manifest::read(&bytes));
-    let report = read(
+    let report = read_stored(
         store,
         &keys::facts(&settings.name, image, arch, version, Phase::Boot),
     )
     .await?;
     let report: Option<CheckReport> = report.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let probe = read(store, &keys::probe(&settings.name, image, arch)).await?;
+    let probe = read_stored(store, &keys::probe(&settings.name, image, arch)).await?;
     let probe: Option<Probe> = probe.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let fates = fates(&loaded.catalog, inventory);
+    let fates = retention_decisions(&loaded.catalog, inventory);
     let same = |r: &&Record<'_>| r.image == *image && r.version == version && r.arch == arch;
-    Ok(Story {
+    Ok(VersionDetails {
         image: image.clone(),
         version,
         arch,
         state: record.state,
         lineage: lineage(records, record),
-        built: Built {
+        built: BuildDetails {
             run: record.tag(tags::RUN).to_owned(),
             by: record.tag(tags::BY).to_owned(),
             commit: record.tag(tags::COMMIT).to_owned(),
-            because: manifest.map_or_else(Vec::new, |m| m.reasons),
+            reasons: manifest.map_or_else(Vec::new, |m| m.reasons),
         },
         checks: report.map(|r| summary(&r.verdicts).line()),
         rechecked: Some(record.tag(tags::CHECKED).to_owned()).filter(|t| !t.is_empty()),
-        updates: probe.filter(|p| p.version == version).map(|p| pending(&p)),
+        updates: probe
+            .filter(|p| p.version == version)
+            .map(|p| updates_summary(&p)),
         amis: records
             .iter()
             .filter(same)
-            .map(|r| copy(settings, inventory, r, &fates))
+            .map(|r| describe_ami(settings, inventory, r, &fates))
             .collect(),
     })
 }
 
-/// What the store says; it explains, so that a store that can't be read is said and not fatal.
-async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
+/// Reads an object from the store. Prints a warning if the store cannot be read.
+async fn read_stored(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
     match store.get(key).await {
         Ok(found) => Ok(found),
         Err(e) if e.kind == crate::ports::StoreErrorKind::Newer => Err(e.into()),
@@ -191,16 +197,16 @@ async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn pending(probe: &Probe) -> String {
+fn updates_summary(probe: &Probe) -> String {
     let security = probe.pending.iter().filter(|u| u.security).count();
     format!(
-        "{} updates pending, {security} of them for security, asked {}",
+        "{} pending, {security} of them security updates, as of {}",
         probe.pending.len(),
         probe.at
     )
 }
 
-/// The versions below, and the AMI that the chain of builds came from.
+/// Returns the chain of parents of a version and the vendor AMI at its end.
 fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     let mut out = Vec::new();
     let mut now = record;
@@ -223,14 +229,19 @@ fn lineage(records: &[Record<'_>], record: &Record<'_>) -> Vec<String> {
     out
 }
 
-fn copy(settings: &Settings, inventory: &Inventory, record: &Record<'_>, fates: &[Fate]) -> Copy {
+fn describe_ami(
+    settings: &Settings,
+    inventory: &Inventory,
+    record: &Record<'_>,
+    fates: &[Fate],
+) -> AmiDetails {
     let fate = fates
         .iter()
         .find(|f| f.ami == record.ami.id && f.region == record.ami.region);
     let due = fate
         .and_then(|f| f.due)
         .map_or_else(String::new, |due| format!(" on {due}"));
-    Copy {
+    AmiDetails {
         ami: record.ami.id.clone(),
         region: record.ami.region.clone(),
         account: record.ami.owner.clone(),
@@ -243,11 +254,11 @@ fn copy(settings: &Settings, inventory: &Inventory, record: &Record<'_>, fates: 
             .map(|r| format!("{} {}", r.kind, r.by))
             .collect(),
         prune: fate.map_or_else(String::new, |f| format!("{}{due}", f.verb())),
-        because: fate.map_or_else(String::new, Fate::reason),
+        reason: fate.map_or_else(String::new, Fate::reason),
     }
 }
 
-fn text(story: &Story) -> String {
+fn render_text(story: &VersionDetails) -> String {
     let mut out = vec![format!(
         "{} {} ({}), {}",
         story.image,
@@ -260,10 +271,10 @@ fn text(story: &Story) -> String {
             out.push(format!("  {label:<10} {words}"));
         }
     };
-    line("built on", story.lineage.join(" <- "));
-    line("because", story.built.because.join("; "));
+    line("base", story.lineage.join(" <- "));
+    line("reason", story.built.reasons.join("; "));
     line(
-        "by",
+        "built by",
         format!("{} in run {}", story.built.by, story.built.run),
     );
     line("commit", story.built.commit.clone());
@@ -272,7 +283,7 @@ fn text(story: &Story) -> String {
         story
             .checks
             .clone()
-            .unwrap_or_else(|| "the store has no evidence".to_owned()),
+            .unwrap_or_else(|| "not in the store".to_owned()),
     );
     line("rechecked", story.rechecked.clone().unwrap_or_default());
     line("updates", story.updates.clone().unwrap_or_default());
@@ -285,7 +296,7 @@ fn text(story: &Story) -> String {
         line(
             "AMI",
             format!(
-                "{} in {} of account {}: {environment}",
+                "{} in {}, account {}: {environment}",
                 ami.ami, ami.region, ami.account
             ),
         );
@@ -296,7 +307,7 @@ fn text(story: &Story) -> String {
             .collect();
         line("  current", since.join(", "));
         line("  used by", ami.used_by.join(", "));
-        line("  prune", format!("{}: {}", ami.prune, ami.because));
+        line("  prune", format!("{}: {}", ami.prune, ami.reason));
     }
     out.join("\n")
 }

@@ -1,9 +1,9 @@
-//! Owns gathering the inventory: what the cloud, git and the clock say before anything is decided.
+//! Loads the inventory: the facts from AWS, Git, the store and the clock, or from a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::context::{self, Clouds, Loaded};
+use super::context::{self, Clouds, LoadedCatalog};
 use crate::adapters::system::{SystemClock, reader};
 use crate::catalog::{Image, Origin, Settings, Source};
 use crate::cli::InventoryArgs;
@@ -14,40 +14,40 @@ use crate::model::{
 };
 use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
 
-/// What a decision needs to know beside the AMIs.
+/// Facts that a command needs in addition to the AMIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// The newest vendor AMI of each base image.
+    /// Newest vendor AMI of each base image.
     Sources,
-    /// The same, and what every last release was made from, whether it moved or not.
+    /// As `Sources`, and the manifest of the last release of every image.
     Manifests,
-    /// The SSM parameters that publish what is current, and what the store holds: all that is compared with tags.
+    /// Pointers (SSM parameters) and the contents of the store.
     Pointers,
-    /// None of them.
+    /// No additional facts.
     Images,
 }
 
-/// The inventory from a file if one is given, else from the cloud; saved if asked for.
-pub(super) async fn inventory(
-    loaded: &Loaded,
+/// Loads the inventory from the file in `args`, else from AWS. Saves it if `args` asks for it.
+pub(super) async fn load_inventory(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
 ) -> Result<Inventory> {
-    begun(loaded, args, need, begin(args)).await
+    finish_reading(loaded, args, need, start_reading(args)).await
 }
 
-/// A recorded inventory that is being read.
+/// Background read of a recorded inventory.
 pub(super) type Reading = Option<tokio::task::JoinHandle<Result<Inventory>>>;
 
-/// Begins to read a recorded inventory, while the catalog is loaded.
-pub(super) fn begin(args: &InventoryArgs) -> Reading {
+/// Starts to read a recorded inventory in the background, while the catalog is loaded.
+pub(super) fn start_reading(args: &InventoryArgs) -> Reading {
     let file = args.inventory.clone()?;
-    Some(tokio::task::spawn_blocking(move || recorded(&file)))
+    Some(tokio::task::spawn_blocking(move || read_recorded(&file)))
 }
 
-/// The same as [`inventory`], where reading a recorded one was begun before.
-pub(super) async fn begun(
-    loaded: &Loaded,
+/// Loads the inventory as [`load_inventory`] does, from a read that [`start_reading`] started.
+pub(super) async fn finish_reading(
+    loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
     reading: Reading,
@@ -55,24 +55,24 @@ pub(super) async fn begun(
     let inventory = match reading {
         Some(reading) => reading
             .await
-            .map_err(|e| Error::input("the recorded world could not be read").because(e))??,
+            .map_err(|e| Error::input("cannot read the recorded inventory").because(e))??,
         None => {
-            let clouds = context::clouds(&loaded.catalog.settings).await?;
-            live(loaded, &clouds, need).await?
+            let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+            query_cloud(loaded, &clouds, need).await?
         }
     };
     if let Some(file) = &args.save_inventory {
-        context::write(file, &inventory)?;
+        context::write_json(file, &inventory)?;
     }
     Ok(inventory)
 }
 
-fn recorded(file: &Path) -> Result<Inventory> {
-    // Piece by piece: the text of a large inventory is as large as the inventory.
-    let text = reader(file).map_err(|e| Error::input("a file can't be read").because(e))?;
+fn read_recorded(file: &Path) -> Result<Inventory> {
+    // Streams the file, because an inventory can be large.
+    let text = reader(file).map_err(|e| Error::input("cannot read a file").because(e))?;
     let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
         Error::input(format!(
-            "{}:{}:{}: it is not a recorded world",
+            "{}:{}:{}: not a recorded inventory",
             file.display(),
             e.line(),
             e.column()
@@ -81,7 +81,7 @@ fn recorded(file: &Path) -> Result<Inventory> {
     })?;
     if inventory.schema != INVENTORY_SCHEMA {
         let text = format!(
-            "{}: world schema {} is not {INVENTORY_SCHEMA}",
+            "{}: the inventory has schema {}, expected {INVENTORY_SCHEMA}",
             file.display(),
             inventory.schema
         );
@@ -90,25 +90,29 @@ fn recorded(file: &Path) -> Result<Inventory> {
     Ok(inventory)
 }
 
-/// Asks the cloud.
-pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result<Inventory> {
+/// Collects the inventory from AWS, Git and the store.
+pub(super) async fn query_cloud(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    need: Need,
+) -> Result<Inventory> {
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
-    let identity = cloud.identity(home).await.map_err(unreachable)?;
-    let mut images = own(cloud, settings, home).await?;
-    let mut elsewhere = Elsewhere::default();
+    let identity = cloud.identity(home).await.map_err(first_call_error)?;
+    let mut images = catalog_images(cloud, settings, home).await?;
+    let mut remote = RemoteFacts::default();
     for location in locations::all(settings, &identity.account) {
-        elsewhere.read(clouds, settings, location, need).await;
+        remote.collect(clouds, settings, location, need).await;
     }
-    images.append(&mut elsewhere.images);
+    images.append(&mut remote.images);
     let mut sources = BTreeMap::new();
     if matches!(need, Need::Sources | Need::Manifests) {
         for image in loaded.catalog.images.values() {
             if let Origin::Source(source) = &image.origin {
                 sources.insert(
                     image.name.clone(),
-                    newest(cloud, home, image, source).await?,
+                    newest_vendor_ami(cloud, home, image, source).await?,
                 );
             }
         }
@@ -119,40 +123,48 @@ pub(super) async fn live(loaded: &Loaded, clouds: &Clouds, need: Need) -> Result
         taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
         account: identity.account,
         caller: identity.arn,
-        commit: context::commit(loaded.files.root()),
+        commit: context::head_commit(loaded.files.root()),
         images,
         sources,
         references: Vec::new(),
         evidence: Evidence::default(),
-        parameters: elsewhere.parameters,
-        unread: elsewhere.unread,
+        parameters: remote.parameters,
+        unread: remote.unread,
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =
-            super::memory::gather(loaded, &inventory, need == Need::Manifests).await?;
+            super::stored_evidence::load_evidence(loaded, &inventory, need == Need::Manifests)
+                .await?;
     }
     if need == Need::Pointers {
-        inventory.evidence.store = Some(super::store_inventory::take(loaded, &inventory).await?);
+        inventory.evidence.store =
+            Some(super::store_inventory::load_store_inventory(loaded, &inventory).await?);
     }
     Ok(inventory)
 }
 
-/// What the other locations say; one that does not answer is noted and holds nothing else up.
+/// Facts of all locations. A location that does not answer is recorded in `unread`.
 #[derive(Default)]
-struct Elsewhere {
+struct RemoteFacts {
     images: Vec<Ami>,
     parameters: Vec<Pointer>,
     unread: Vec<(Location, String)>,
 }
 
-impl Elsewhere {
-    async fn read(&mut self, clouds: &Clouds, settings: &Settings, location: Location, need: Need) {
-        if let Err(error) = self.ask(clouds, settings, &location, need).await {
+impl RemoteFacts {
+    async fn collect(
+        &mut self,
+        clouds: &Clouds,
+        settings: &Settings,
+        location: Location,
+        need: Need,
+    ) {
+        if let Err(error) = self.query(clouds, settings, &location, need).await {
             self.unread.push((location, error.one_line()));
         }
     }
 
-    async fn ask(
+    async fn query(
         &mut self,
         clouds: &Clouds,
         settings: &Settings,
@@ -162,7 +174,7 @@ impl Elsewhere {
         let cloud = clouds.at(location)?;
         if *location != locations::home(settings) {
             self.images
-                .extend(own(cloud, settings, &location.region).await?);
+                .extend(catalog_images(cloud, settings, &location.region).await?);
         }
         if need == Need::Pointers {
             let found = cloud
@@ -179,8 +191,8 @@ impl Elsewhere {
     }
 }
 
-/// Every AMI with this catalog's tag.
-pub(super) async fn own(
+/// Returns all AMIs that are tagged with the name of this catalog.
+pub(super) async fn catalog_images(
     cloud: &dyn Cloud,
     settings: &Settings,
     region: &Region,
@@ -190,11 +202,12 @@ pub(super) async fn own(
         tags,
         ..ImageQuery::default()
     };
-    cloud.images(region, &query).await.map_err(unreachable)
+    cloud.images(region, &query).await.map_err(first_call_error)
 }
 
-/// The first call says most about a broken set-up: nothing was changed yet, so it is the user's to mend.
-pub(super) fn unreachable(error: crate::ports::CloudError) -> Error {
+/// Converts an error of the first AWS call. Missing credentials, permissions or a wrong endpoint
+/// are invalid input, because nothing was changed yet.
+pub(super) fn first_call_error(error: crate::ports::CloudError) -> Error {
     let kind = error.kind;
     let mut made = Error::from(error);
     if matches!(
@@ -206,7 +219,8 @@ pub(super) fn unreachable(error: crate::ports::CloudError) -> Error {
     made
 }
 
-async fn newest(
+/// Returns the newest available AMI of a source.
+async fn newest_vendor_ami(
     cloud: &dyn Cloud,
     region: &Region,
     image: &Image,

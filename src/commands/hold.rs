@@ -1,22 +1,22 @@
-//! Owns `bakeline hold`: keep a version from being promoted and built upon, or let it again.
+//! Implements `bakeline hold`: holds a version or releases the hold.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{Hold, InventoryArgs};
 use crate::error::Result;
 use crate::plan::hold::plan;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let name = context::image(&loaded.catalog, &args.image)?;
-    let run = lock::take(&loaded, lock::Rungs::All).await?;
+    let loaded = context::load_catalog(dir)?;
+    let name = context::find_image(&loaded.catalog, &args.image)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan(
         &loaded.catalog,
@@ -31,20 +31,20 @@ pub(super) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     } else {
         "held"
     };
-    ui::say(&report::decisions(&plan));
-    if let Some(blocked) = report::refused(&plan, done) {
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, done) {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(
-            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     let lowest = loaded.catalog.settings.environments[0].name.clone();
-    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
-        .ended(&lowest, done);
-    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&lowest, done);
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

@@ -1,4 +1,4 @@
-//! Implements `bakeline latest`: prints one AMI ID on stdout and nothing else. No checkout is needed.
+//! Implements `bakeline latest`: prints the ID of the current AMI. Needs no checkout.
 
 use std::path::Path;
 
@@ -7,30 +7,31 @@ use serde_json::{Value, json};
 use super::context;
 use crate::adapters::system;
 use crate::catalog::{self, Settings};
-use crate::cli::{Latest, Where};
+use crate::cli::{CatalogArgs, Latest};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::ui;
 
-/// Which catalog, in which Region; the settings where a checkout was read.
-pub(super) struct Location {
+/// Catalog and Region of a lookup; the settings if there is a checkout.
+pub(super) struct LookupScope {
     pub(super) catalog: CatalogName,
     pub(super) region: Region,
     pub(super) settings: Option<Settings>,
 }
 
-/// From the command line, else from bakeline.yaml, else (the Region) from the environment.
-pub(super) fn location(dir: &Path, args: &Where) -> Result<Location> {
+/// Returns the catalog and Region from the command line, else from bakeline.yaml. The Region can
+/// also come from `AWS_REGION`.
+pub(super) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
     let settings = match &args.catalog {
         Some(_) => None,
-        None => Some(settings(dir)?),
+        None => Some(load_settings(dir)?),
     };
     let (catalog, home) = match (&args.catalog, &settings) {
         (Some(name), _) => (CatalogName::from(name.as_str()), None),
         (None, Some(settings)) => (settings.name.clone(), Some(settings.home().clone())),
-        (None, None) => return Err(Error::new(Kind::Usage, "no catalog is named")),
+        (None, None) => return Err(Error::new(Kind::Usage, "the catalog is missing")),
     };
     check_name(catalog.as_str()).map_err(|e| {
         Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e)
@@ -44,34 +45,34 @@ pub(super) fn location(dir: &Path, args: &Where) -> Result<Location> {
         .or(home)
         .or_else(|| environment().map(Region));
     let region = region.ok_or_else(|| {
-        Error::new(Kind::Usage, "no Region is given").hint("use --region, or set AWS_REGION")
+        Error::new(Kind::Usage, "the Region is missing").hint("use --region, or set AWS_REGION")
     })?;
-    Ok(Location {
+    Ok(LookupScope {
         catalog,
         region,
         settings,
     })
 }
 
-fn settings(dir: &Path) -> Result<Settings> {
-    let files = context::open(dir)?;
+fn load_settings(dir: &Path) -> Result<Settings> {
+    let files = context::open_files(dir)?;
     match catalog::load_settings(&files) {
         (Some(settings), _) => Ok(settings),
         (None, findings) => {
             ui::say(&ui::snippet::render(
                 &findings,
-                &context::texts(&files, &findings),
+                &context::source_texts(&files, &findings),
                 ui::fancy(),
             ));
-            Err(context::invalid(&findings)
-                .hint("or name the catalog with --catalog, which needs no checkout"))
+            Err(context::invalid_catalog(&findings)
+                .hint("or use --catalog, which needs no checkout"))
         }
     }
 }
 
 pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
-    let location = location(dir, &args.place)?;
-    let env = environment(args, location.settings.as_ref())?;
+    let location = resolve_location(dir, &args.lookup)?;
+    let env = resolve_environment(args, location.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
     check_name(&args.image).map_err(|e| {
         Error::new(
@@ -80,7 +81,7 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
         )
         .because(e)
     })?;
-    let found = find(&location, &image, &env, args.arch).await?;
+    let found = find_current(&location, &image, &env, args.arch).await?;
     if args.json {
         ui::json(&found);
     } else {
@@ -89,9 +90,14 @@ pub(super) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     Ok(0)
 }
 
-/// Reads the parameter and the AMIs at the same time, so that the verification costs no second round trip.
-async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch) -> Result<Value> {
-    let cloud = context::cloud(&location.region).await?;
+/// Reads the SSM parameter and the AMIs in parallel, to verify the parameter in one round trip.
+async fn find_current(
+    location: &LookupScope,
+    image: &ImageName,
+    env: &EnvName,
+    arch: Arch,
+) -> Result<Value> {
+    let cloud = context::connect_cloud(&location.region).await?;
     let pointer = pointer_name(&location.catalog, image, env, arch);
     let tags = [
         (tags::CATALOG, location.catalog.as_str()),
@@ -108,9 +114,9 @@ async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch)
     );
     let published = match published {
         Err(e) if e.kind == CloudErrorKind::Denied => None,
-        other => other.map_err(super::gather::unreachable)?,
+        other => other.map_err(super::gather::first_call_error)?,
     };
-    let images = images.map_err(super::gather::unreachable)?;
+    let images = images.map_err(super::gather::first_call_error)?;
     let records = Record::all(&images, &location.catalog);
     let found = lookup::published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
@@ -144,15 +150,12 @@ async fn find(location: &Location, image: &ImageName, env: &EnvName, arch: Arch)
     }))
 }
 
-fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
+fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
     let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
     let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
     let missing = || {
-        Error::new(
-            Kind::Usage,
-            "no environment is given: Test and Prod are not the same thing",
-        )
-        .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
+        Error::new(Kind::Usage, "the environment is missing")
+            .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
     };
     let env = env.ok_or_else(missing)?;
     match settings {
@@ -162,7 +165,7 @@ fn environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
                 .iter()
                 .map(|e| e.name.clone())
                 .collect();
-            context::environment(&known, env.as_str())
+            context::find_environment(&known, env.as_str())
         }
         None => Ok(env),
     }

@@ -1,4 +1,4 @@
-//! Owns `bakeline list`: what exists, and where it is current.
+//! Implements `bakeline list`: lists the versions of images and their environments.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::ports::ImageQuery;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
-    let location = latest::location(dir, &args.place)?;
-    let cloud = context::cloud(&location.region).await?;
+    let location = latest::resolve_location(dir, &args.lookup)?;
+    let cloud = context::connect_cloud(&location.region).await?;
     let wanted = Tags::from([(tags::CATALOG.to_owned(), location.catalog.to_string())]);
     let found = cloud
         .images(
@@ -25,13 +25,13 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
             },
         )
         .await;
-    let found = found.map_err(super::gather::unreachable)?;
+    let found = found.map_err(super::gather::first_call_error)?;
     let mut records = Record::all(&found, &location.catalog);
     records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
     if args.json {
-        ui::json(&records.iter().map(|r| as_json(r)).collect::<Vec<_>>());
+        ui::json(&records.iter().map(|r| record_json(r)).collect::<Vec<_>>());
     } else {
-        let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+        let rows: Vec<Vec<String>> = records.iter().map(record_row).collect();
         ui::data(&ui::table::columns(
             &[
                 "IMAGE",
@@ -58,7 +58,7 @@ pub(super) async fn run(dir: &Path, args: &List) -> Result<u8> {
     Ok(0)
 }
 
-fn row(record: &Record<'_>) -> Vec<String> {
+fn record_row(record: &Record<'_>) -> Vec<String> {
     let current: Vec<&str> = record.current.keys().map(|e| e.as_str()).collect();
     vec![
         record.image.to_string(),
@@ -79,7 +79,7 @@ fn row(record: &Record<'_>) -> Vec<String> {
     ]
 }
 
-fn as_json(record: &Record<'_>) -> serde_json::Value {
+fn record_json(record: &Record<'_>) -> serde_json::Value {
     let parent = record.parent.as_ref().map(|(i, v)| format!("{i}@{v}"));
     json!({
         "image": record.image, "version": record.version, "arch": record.arch, "state": record.state,

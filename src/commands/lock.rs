@@ -1,10 +1,10 @@
-//! Owns taking the locks that a command needs before the inventory is gathered, and giving them back on every way out.
+//! Takes the locks of a command before it loads the inventory, and releases them when it ends.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::{self, Loaded};
+use super::context::{self, LoadedCatalog};
 use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, host, interrupt, new_run_id, variable};
@@ -15,24 +15,24 @@ use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
 use crate::ui;
 
-/// Whose locks a command needs.
+/// Environments whose locks a command needs.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rungs<'e> {
-    /// The lowest environment's: a release.
+pub(super) enum LockScope<'e> {
+    /// The first environment.
     Lowest,
-    /// Every environment's up to this one: a promotion, a rollback.
-    To(&'e EnvName),
-    /// All: what may touch any version.
+    /// All environments up to this one.
+    UpTo(&'e EnvName),
+    /// All environments.
     All,
-    /// None: what a live run must not keep out.
+    /// No environment.
     None,
 }
 
-impl Rungs<'_> {
-    fn of(self, settings: &Settings) -> Vec<EnvName> {
+impl LockScope<'_> {
+    fn environments(self, settings: &Settings) -> Vec<EnvName> {
         let most = match self {
             Self::Lowest => 1,
-            Self::To(env) => settings
+            Self::UpTo(env) => settings
                 .rung(env)
                 .map_or(settings.environments.len(), |rung| rung + 1),
             Self::All => settings.environments.len(),
@@ -47,18 +47,18 @@ impl Rungs<'_> {
     }
 }
 
-/// What a command holds from before it looks until its end; dropping it gives the locks back.
-pub(super) struct Lock {
-    /// The store that the locks are in.
+/// Locks of a command. Dropping this value releases them.
+pub(super) struct CommandLocks {
+    /// Store that contains the locks.
     pub(super) store: Arc<dyn Store>,
-    /// The locks; none where none are needed.
+    /// Held locks; `None` if the command needs none.
     pub(super) held: Option<Arc<HeldLocks>>,
-    /// The user's wish to stop: from here on it is asked for in order, so that the locks are given back.
+    /// Token that an interrupt signal cancels, so that the locks are released.
     pub(super) interrupt: CancellationToken,
     stop: CancellationToken,
 }
 
-impl Drop for Lock {
+impl Drop for CommandLocks {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(held) = &self.held {
@@ -68,17 +68,18 @@ impl Drop for Lock {
     }
 }
 
-/// Takes the locks, once for a command: the decision is made under them. The run's id is in them.
+/// Takes the locks of a command and returns its new run ID. A command calls this once, before it
+/// loads the inventory.
 ///
 /// # Errors
-/// Refused when somebody holds one; a store or a cloud that can't be reached; a store that can't be written.
-pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
+/// Another run holds a lock, the store or AWS cannot be reached, or the store is not writable.
+pub(super) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
     let settings = &loaded.catalog.settings;
-    let envs = rungs.of(settings);
-    let store = context::store(settings).await?;
+    let envs = scope.environments(settings);
+    let store = context::open_store(settings).await?;
     let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (interrupt(), CancellationToken::new());
-    let mut lock = Lock {
+    let mut lock = CommandLocks {
         store: Arc::clone(&store),
         held: None,
         interrupt,
@@ -86,11 +87,11 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     };
     if !envs.is_empty() {
         let home = settings.home();
-        let identity = context::cloud(home)
+        let identity = context::connect_cloud(home)
             .await?
             .identity(home)
             .await
-            .map_err(gather::unreachable)?;
+            .map_err(gather::first_call_error)?;
         let who = LockOwner {
             run: run.clone(),
             caller: identity.arn,
@@ -99,7 +100,7 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
             process: SystemProcesses.own(),
             job: variable("CI_JOB_URL"),
         };
-        let locks = locks(settings, store);
+        let locks = environment_locks(settings, store);
         let held = Arc::new(
             locks
                 .acquire(&envs, &who, &|text| ui::say(&format!("note: {text}")))
@@ -113,8 +114,8 @@ pub(super) async fn take(loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
     Ok(run)
 }
 
-/// Returns the locks of a catalog's environments.
-pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
+/// Returns access to the locks of all environments.
+pub(super) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
     let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
     Locks {
         store,
@@ -125,30 +126,37 @@ pub(super) fn locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
     }
 }
 
-/// Takes the locks if the command will act (`--apply`); what only looks needs none.
+/// Takes the locks if the command changes anything (`--apply`), and returns a new run ID.
 ///
 /// # Errors
 /// As [`take`].
-pub(super) async fn take_if(acts: bool, loaded: &Loaded, rungs: Rungs<'_>) -> Result<RunId> {
+pub(super) async fn take_locks_if(
+    acts: bool,
+    loaded: &LoadedCatalog,
+    scope: LockScope<'_>,
+) -> Result<RunId> {
     if acts {
-        take(loaded, rungs).await
+        take_locks(loaded, scope).await
     } else {
         Ok(new_run_id(SystemClock.now()))
     }
 }
 
-/// The lock that the command took; one that took none gets these rungs.
+/// Returns the locks of the command. Takes those of `otherwise` if it has none yet.
 ///
 /// # Errors
 /// As [`take`].
-pub(super) async fn of<'l>(loaded: &'l Loaded, otherwise: Rungs<'_>) -> Result<&'l Lock> {
+pub(super) async fn command_locks<'l>(
+    loaded: &'l LoadedCatalog,
+    otherwise: LockScope<'_>,
+) -> Result<&'l CommandLocks> {
     if loaded.lock.get().is_none() {
-        take(loaded, otherwise).await?;
+        take_locks(loaded, otherwise).await?;
     }
     loaded.lock.get().ok_or_else(|| {
         Error::new(
             Kind::StepFailed,
-            "a defect: a lock was taken and is not there",
+            "internal error: the locks of the command are missing; please report this",
         )
     })
 }

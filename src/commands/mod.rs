@@ -1,6 +1,6 @@
-//! Owns the way from a typed command to an exit code; one short file per command: gather, decide, act, report.
+//! Runs the commands. Each command gathers facts, decides, acts, and reports.
 
-mod changes;
+mod changelog;
 mod check;
 mod check_build;
 mod context;
@@ -9,18 +9,16 @@ mod doctor;
 mod explain;
 mod gather;
 mod hold;
-mod ladder;
 mod latest;
 mod list;
 mod lock;
-mod memory;
 mod plan;
 mod play;
 mod probe;
 mod promote;
 mod prune;
+mod references;
 mod release;
-mod report;
 mod restore;
 mod retire;
 mod revoke;
@@ -28,12 +26,14 @@ mod rollback;
 mod run;
 mod schema;
 mod since;
+mod stages;
 mod store_inventory;
+mod stored_evidence;
+mod summary;
 mod sweep;
 mod timer;
 mod unlock;
-mod unread;
-mod uses;
+mod unreachable;
 mod validate;
 mod why;
 
@@ -44,7 +44,7 @@ use crate::cli::{Cli, Command};
 use crate::error::{Error, Kind, Result};
 use crate::ui;
 
-/// Parses, runs and reports; returns the process's exit code.
+/// Parses the command line, runs the command, and returns the exit code of the process.
 #[must_use]
 pub fn main() -> u8 {
     let cli = match Cli::try_parse() {
@@ -62,11 +62,11 @@ pub fn main() -> u8 {
     let result = match threads {
         Ok(runtime) => {
             let result = runtime.block_on(dispatch(cli));
-            // A blocking read (the supervisor's pipe) must not hold the process back.
+            // Do not wait for a blocking read, such as that of the supervisor's pipe.
             runtime.shutdown_background();
             result
         }
-        Err(e) => Err(Error::new(Kind::StepFailed, "the runtime can't be started").because(e)),
+        Err(e) => Err(Error::new(Kind::StepFailed, "cannot start the async runtime").because(e)),
     };
     result.unwrap_or_else(|error| {
         ui::error(&error);
@@ -103,6 +103,6 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Play(args) => Box::pin(play::run(&args)).await,
         Command::Supervise(args) => supervise::run(&args.command)
             .await
-            .map_err(|e| Error::new(Kind::StepFailed, "the command can't be started").because(e)),
+            .map_err(|e| Error::new(Kind::StepFailed, "cannot start the command").because(e)),
     }
 }

@@ -1,10 +1,10 @@
-//! Owns `bakeline plan`: what a release would do, and why.
+//! Implements `bakeline plan`: shows which images a release would build, and why.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::{context, gather, report, since, validate};
+use super::{context, gather, since, summary, validate};
 use crate::adapters::system::new_run_id;
 use crate::cli::{Format, Plan as Args};
 use crate::error::Result;
@@ -16,14 +16,18 @@ use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let reading = gather::begin(&args.inventory);
-    let loaded = context::load(dir)?;
-    let named = context::images(&loaded.catalog, &args.images)?;
+    let reading = gather::start_reading(&args.inventory);
+    let loaded = context::load_catalog(dir)?;
+    let named = context::find_images(&loaded.catalog, &args.images)?;
     let images = match &args.since {
-        Some(revision) => Some(only(&named, since::changed(&loaded, revision)?)),
+        Some(revision) => Some(select_changed(
+            &named,
+            since::changed_images(&loaded, revision)?,
+        )),
         None => None,
     };
-    let inventory = gather::begun(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
+    let inventory =
+        gather::finish_reading(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
     let run = new_run_id(inventory.taken);
     let nothing = images.as_ref().is_some_and(Vec::is_empty);
     let request = Request {
@@ -31,7 +35,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         force: args.force,
         run,
     };
-    // No image at all is not the same as no choice of images, which means all.
+    // An empty list of images means all images, so an empty selection needs its own plan.
     let plan = match nothing {
         true => Plan {
             schema: PLAN_SCHEMA,
@@ -42,62 +46,69 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         },
         false => plan(&loaded.catalog, &inventory, &request),
     };
-    validate::buildable(&loaded.catalog, &plan)?;
-    show(
+    validate::check_planned_templates(&loaded.catalog, &plan)?;
+    print_plan(
         &plan,
         &inventory,
         if args.json { Format::Json } else { args.format },
     );
     if let (true, Some(revision)) = (nothing, &args.since) {
-        ui::say(&format!("nothing differs from `{revision}`"));
+        ui::say(&format!("no image differs from `{revision}`"));
     }
     if let Some(file) = &args.save {
-        context::write(
+        context::write_json(
             file,
             &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
         )?;
         ui::say(&format!(
-            "saved; after review: bakeline release --plan {}",
+            "plan saved; to execute it after review, run `bakeline release --plan {}`",
             file.display()
         ));
     }
-    let end = report::blocked(&plan).map_or(Ok(0), Err);
-    // Handing back every string of a large catalog and inventory takes as long as deciding, and the process ends here.
+    let end = summary::blocked_error(&plan).map_or(Ok(0), Err);
+    // The process ends here, and dropping a large catalog and inventory takes time.
     std::mem::forget((loaded, inventory, plan));
     end
 }
 
-fn only(named: &[ImageName], changed: std::collections::BTreeSet<ImageName>) -> Vec<ImageName> {
+fn select_changed(
+    named: &[ImageName],
+    changed: std::collections::BTreeSet<ImageName>,
+) -> Vec<ImageName> {
     changed
         .into_iter()
         .filter(|i| named.is_empty() || named.contains(i))
         .collect()
 }
 
-/// The plan with its waves.
+/// JSON document of a plan with its waves.
 #[derive(Serialize)]
-struct Shown<'p> {
+struct PlanDocument<'p> {
     #[serde(flatten)]
     plan: &'p Plan,
     waves: Vec<Wave>,
 }
 
-fn show(plan: &Plan, inventory: &Inventory, format: Format) {
+fn print_plan(plan: &Plan, inventory: &Inventory, format: Format) {
     let waves = waves(plan, inventory);
     match format {
-        Format::Json => ui::json(&Shown { plan, waves }),
-        Format::Markdown => ui::data(&[markdown(plan), lines(&waves)].concat().join("\n")),
+        Format::Json => ui::json(&PlanDocument { plan, waves }),
+        Format::Markdown => ui::data(
+            &[markdown_table(plan), wave_lines(&waves)]
+                .concat()
+                .join("\n"),
+        ),
         Format::Table => {
-            ui::data(&report::decisions(plan));
-            for line in lines(&waves) {
+            ui::data(&summary::decision_table(plan));
+            for line in wave_lines(&waves) {
                 ui::say(&line);
             }
         }
     }
 }
 
-/// `wave 1: base, other (about 4 min)`.
-fn lines(waves: &[Wave]) -> Vec<String> {
+/// Returns one line per wave, such as `wave 1: base, other (about 4 min)`.
+fn wave_lines(waves: &[Wave]) -> Vec<String> {
     let time = |minutes: Option<u64>| {
         minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"))
     };
@@ -116,15 +127,15 @@ fn lines(waves: &[Wave]) -> Vec<String> {
     if waves.len() > 1 {
         let all: Option<Vec<u64>> = waves.iter().map(|w| w.minutes).collect();
         out.push(format!(
-            "all waves: {}, given enough jobs",
+            "all waves: {} with enough parallel jobs",
             time(all.map(|m| m.iter().sum()))
         ));
     }
     out
 }
 
-/// A table for a merge request; user text can't break out of its cell.
-fn markdown(plan: &Plan) -> Vec<String> {
+/// Returns the plan as a Markdown table. Escapes user text, so that it stays in its cell.
+fn markdown_table(plan: &Plan) -> Vec<String> {
     let cell = |text: &str| {
         let plain = text.replace(['\n', '\r'], " ");
         let mut out = String::new();
@@ -137,12 +148,12 @@ fn markdown(plan: &Plan) -> Vec<String> {
         out
     };
     let mut out = vec![
-        "| image | do | version | built on | because |".to_owned(),
+        "| image | action | version | base | reason |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
     for d in &plan.decisions {
         let version = d.version.map_or_else(|| "-".to_owned(), |v| v.to_string());
-        let (base, because) = (report::built_on(d), d.reasons.join("; "));
+        let (base, because) = (summary::base_cell(d), d.reasons.join("; "));
         let cells = [
             d.image.as_str(),
             d.verdict.as_str(),

@@ -1,8 +1,8 @@
-//! Owns `bakeline probe`: ask what is current for pending updates; the answer is a dated fact in the store.
+//! Implements `bakeline probe`: looks for pending updates on instances of the current versions.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Probe as Args};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
@@ -13,14 +13,14 @@ use crate::plan::step::Verdict;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let images = context::images(&loaded.catalog, &args.images)?;
-    let run = lock::take(&loaded, lock::Rungs::Lowest).await?;
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &inventory, &images, run);
     if let Some(missing) = plan
         .decisions
@@ -28,18 +28,23 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         .find(|d| d.verdict == Verdict::Blocked)
     {
         return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
-            .hint("nothing was changed; release it first"));
+            .hint("nothing was changed; release the image first"));
     }
-    let manner = run::Manner {
+    let options = run::RunOptions {
         jobs: usize::from(args.jobs),
-        ..run::Manner::INDEPENDENT
+        ..run::RunOptions::INDEPENDENT
     };
-    let ran = run::act(&loaded, &inventory, &plan, manner).await?;
-    let probes: Vec<Probe> = ran.outcome.scopes.values().filter_map(found).collect();
+    let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
+    let probes: Vec<Probe> = ran
+        .outcome
+        .scopes
+        .values()
+        .filter_map(scope_probe)
+        .collect();
     if args.json {
         ui::json(&probes);
     } else {
-        let rows: Vec<Vec<String>> = probes.iter().flat_map(rows).collect();
+        let rows: Vec<Vec<String>> = probes.iter().flat_map(update_rows).collect();
         ui::data(&ui::table::columns(
             &[
                 "IMAGE",
@@ -54,15 +59,15 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ));
         for probe in probes.iter().filter(|p| p.pending.is_empty()) {
             ui::say(&format!(
-                "{} {}: nothing is pending",
+                "{} {}: no pending updates",
                 probe.image, probe.version
             ));
         }
     }
-    report::end(&ran)
+    summary::exit_code(&ran)
 }
 
-fn found(end: &ScopeEnd) -> Option<Probe> {
+fn scope_probe(end: &ScopeEnd) -> Option<Probe> {
     let ScopeEnd::Done { outputs } = end else {
         return None;
     };
@@ -72,7 +77,7 @@ fn found(end: &ScopeEnd) -> Option<Probe> {
     })
 }
 
-fn rows(probe: &Probe) -> Vec<Vec<String>> {
+fn update_rows(probe: &Probe) -> Vec<Vec<String>> {
     let or_dash = |text: &str| {
         if text.is_empty() {
             "-".to_owned()

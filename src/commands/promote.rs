@@ -1,16 +1,17 @@
-//! Owns `bakeline promote`: move what is current on the rung below up, at every location of the environment.
+//! Implements `bakeline promote`: makes the current version of the previous environment current in
+//! all locations of an environment.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Promote};
 use crate::error::Result;
 use crate::plan::promote::plan;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let images = context::images(&loaded.catalog, &args.images)?;
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
     let known: Vec<_> = loaded
         .catalog
         .settings
@@ -18,28 +19,28 @@ pub(super) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         .iter()
         .map(|e| e.name.clone())
         .collect();
-    let to = context::environment(&known, &args.to)?;
-    let run = lock::take(&loaded, lock::Rungs::To(&to)).await?;
+    let to = context::find_environment(&known, &args.to)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&to)).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &inventory, &images, &to, run);
-    ui::say(&report::decisions(&plan));
-    if let Some(blocked) = report::refused(&plan, "promoted") {
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "promoted") {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(
-            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    // A location that fails holds no other up.
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
-        .ended(&to, "promoted");
-    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
+    // A failed location does not stop the others.
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&to, "promoted");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

@@ -1,9 +1,9 @@
-//! Owns `bakeline prune`: every AMI with the reason it stays or goes; moving them down the ladder only with --apply.
+//! Implements `bakeline prune`: shows the decision for every AMI, and retires AMIs with --apply.
 
 use std::path::Path;
 
-use super::context::{self, Loaded};
-use super::{ladder, lock, run, unread, uses};
+use super::context::{self, LoadedCatalog};
+use super::{lock, references, run, stages, unreachable};
 use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::error::{Error, Kind, Result};
@@ -15,13 +15,13 @@ use crate::plan::prune::{Wish, braked, plan, strangers};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let reviewed = match &args.apply {
-        Some(Some(file)) => Some((file, read(&loaded, file)?)),
+        Some(Some(file)) => Some((file, read_saved_prune(&loaded, file)?)),
         _ => None,
     };
-    refuse_mixtures(args)?;
-    let run = lock::take_if(args.apply.is_some(), &loaded, lock::Rungs::All).await?;
+    reject_conflicting_flags(args)?;
+    let run = lock::take_locks_if(args.apply.is_some(), &loaded, lock::LockScope::All).await?;
     let given = Wish {
         keep: args.keep,
         shared_ok: args.shared_ok,
@@ -31,27 +31,28 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         .map_or(given, |(_, saved)| saved.wish.clone());
     let decide = |inventory: &Inventory| plan(&loaded.catalog, inventory, &wish, run.clone());
     let inventory =
-        uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
-    unread::warn(&inventory);
+        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
+            .await?;
+    unreachable::warn_unreachable(&inventory);
     let (fates, plan) = match reviewed {
-        Some((file, saved)) => unmoved(&loaded, &inventory, file, saved, run.clone())?,
+        Some((file, saved)) => verify_saved_prune(&loaded, &inventory, file, saved, run.clone())?,
         None => decide(&inventory),
     };
-    ladder::show(&fates, args.json);
+    stages::print_decisions(&fates, args.json);
     for ami in strangers(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
-            "left alone: {} in {} carries this catalog's tags but is not its own ({})",
+            "ignored: {} in {} has the tags of this catalog but was not created by it ({})",
             ami.id, ami.region, ami.name
         ));
     }
     for fate in fates.iter().filter(|f| f.restore) {
         ui::say(&format!(
-            "{} in {} is on the way out but needed: `bakeline restore {}`",
+            "{} in {} is being retired but is needed: run `bakeline restore {}`",
             fate.ami, fate.region, fate.ami
         ));
     }
     if let Some(file) = &args.save {
-        context::write(
+        context::write_json(
             file,
             &Saved::new(
                 &loaded.catalog,
@@ -62,47 +63,47 @@ pub(super) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
             ),
         )?;
     }
-    let brake = braked(&brakes(&loaded, args), &fates);
+    let brake = braked(&prune_limits(&loaded, args), &fates);
     if args.apply.is_none() {
-        say_what_would(&fates, brake);
+        print_preview(&fates, brake);
         return Ok(0);
     }
     if let Some(why) = brake {
         return Err(Error::new(Kind::Refused, why)
-            .hint("nothing was changed; look at `bakeline prune` first"));
+            .hint("nothing was changed; review the output of `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
-        return unread::ended(&inventory, Ok(0));
+        return unreachable::exit_code(&inventory, Ok(0));
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-    unread::ended(&inventory, ladder::end(&loaded, &fates, &ran))
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    unreachable::exit_code(&inventory, stages::finish_retirement(&loaded, &fates, &ran))
 }
 
-fn refuse_mixtures(args: &Prune) -> Result<()> {
+fn reject_conflicting_flags(args: &Prune) -> Result<()> {
     let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
     if args.apply.is_some() && args.inventory.inventory.is_some() {
         return usage(
-            "--apply can't act on a recorded world",
-            "leave out --inventory",
+            "--apply cannot be used with recorded facts",
+            "remove --inventory",
         );
     }
     let reviewed = matches!(args.apply, Some(Some(_)));
     if reviewed && (args.keep.is_some() || args.shared_ok) {
         return usage(
-            "--keep and --shared-ok are part of what was reviewed",
-            "give them together with --save",
+            "--keep and --shared-ok cannot be used with --apply FILE",
+            "use them with --save; the saved file contains them",
         );
     }
     if args.apply.is_some() && args.save.is_some() {
         return usage(
-            "--save and --apply exclude each other",
-            "save first, review, then apply the file",
+            "--save and --apply cannot be used together",
+            "save the decision, review the file, then apply it",
         );
     }
     Ok(())
 }
 
-fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
+fn prune_limits(loaded: &LoadedCatalog, args: &Prune) -> Brakes {
     let set = &loaded.catalog.settings.brakes;
     Brakes {
         most: args.most.unwrap_or(set.most),
@@ -110,59 +111,63 @@ fn brakes(loaded: &Loaded, args: &Prune) -> Brakes {
     }
 }
 
-fn say_what_would(fates: &[Fate], brake: Option<String>) {
+fn print_preview(fates: &[Fate], brake: Option<String>) {
     let going = fates.iter().filter(|f| !f.next.is_empty()).count();
     if going > 0 {
+        let amis = if going == 1 { "AMI" } else { "AMIs" };
         ui::say(&format!(
-            "{going} would go; run with --apply to move them down the ladder"
+            "{going} {amis} would move to the next retirement stage; run with --apply to proceed"
         ));
     }
     if let Some(why) = brake {
-        ui::say(&format!("note: --apply would refuse: {why}"));
+        ui::say(&format!("note: --apply would fail: {why}"));
     }
 }
 
-/// Reads a reviewed prune; another catalog's or another shape's is wrong input.
-fn read(loaded: &Loaded, file: &Path) -> Result<Saved> {
-    let bytes = context::read(file)?;
+/// Reads a saved prune decision.
+///
+/// # Errors
+/// The file is not a saved decision, has another schema, or belongs to another catalog.
+fn read_saved_prune(loaded: &LoadedCatalog, file: &Path) -> Result<Saved> {
+    let bytes = context::read_file(file)?;
     let shown = file.display();
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!(
-            "{shown}:{}:{}: it is not a saved prune",
+            "{shown}:{}:{}: not a saved prune decision",
             e.line(),
             e.column()
         ))
         .because(e)
     })?;
     if value["kind"] != KIND {
-        return Err(Error::input(format!("{shown}: it is not a saved prune"))
-            .hint("write one with `bakeline prune --save FILE`"));
+        return Err(Error::input(format!("{shown}: not a saved prune decision"))
+            .hint("create one with `bakeline prune --save FILE`"));
     }
     if value["schema"] != SAVED_SCHEMA {
         let text = format!(
-            "{shown}: its schema {} is not {SAVED_SCHEMA}",
+            "{shown}: the decision has schema {}, expected {SAVED_SCHEMA}",
             value["schema"]
         );
-        return Err(Error::input(text).hint("save it again with this bakeline"));
+        return Err(Error::input(text).hint("save it again with this version of bakeline"));
     }
     let saved: Saved = serde_json::from_value(value)
-        .map_err(|e| Error::input(format!("{shown}: it is not a saved prune")).because(e))?;
+        .map_err(|e| Error::input(format!("{shown}: not a saved prune decision")).because(e))?;
     let name = loaded.catalog.settings.name.as_str();
     if saved.catalog != name {
         return Err(Error::input(format!(
-            "{shown} is a prune of catalog `{}`, this is `{name}`",
+            "{shown}: the decision is for catalog `{}`, not for `{name}`",
             saved.catalog
         )));
     }
     Ok(saved)
 }
 
-/// How many differences are said.
-const SAID: usize = 5;
+/// Maximum number of additional differences in an error.
+const MAX_DIFFERENCES: usize = 5;
 
-/// What was reviewed, if every fact it was decided from still holds.
-fn unmoved(
-    loaded: &Loaded,
+/// Returns the saved decision and plan if the facts have not changed since.
+fn verify_saved_prune(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     file: &Path,
     saved: Saved,
@@ -174,13 +179,13 @@ fn unmoved(
         return Ok((saved.fates, plan));
     }
     let text = format!(
-        "the world moved since {} was made: {}",
+        "the facts have changed since {} was saved: {}",
         file.display(),
         moved[0]
     );
     let mut error = Error::new(Kind::Refused, text);
-    for more in moved.iter().skip(1).take(SAID) {
+    for more in moved.iter().skip(1).take(MAX_DIFFERENCES) {
         error = error.hint(format!("and {more}"));
     }
-    Err(error.hint("nothing was changed; save it again, review, apply"))
+    Err(error.hint("nothing was changed; save the decision again, review it, and apply it"))
 }

@@ -1,10 +1,10 @@
-//! Owns `bakeline restore`: one AMI back up the ladder.
+//! Implements `bakeline restore`: undoes the retirement of an AMI.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{context, gather, lock, report, run, unread};
+use super::{context, gather, lock, run, summary, unreachable};
 use crate::cli::{InventoryArgs, Restore};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
@@ -16,15 +16,15 @@ use crate::ports::Workspace as _;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
-    let run = lock::take(&loaded, lock::Rungs::All).await?;
+    let run = lock::take_locks(&loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
-    unread::warn(&inventory);
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    unreachable::warn_unreachable(&inventory);
     let wanted = |r: &&crate::model::Ami| {
         args.region
             .as_ref()
@@ -47,25 +47,25 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
                 settings.name, args.ami
             ),
         )
-        .hint("`bakeline list` shows what exists; what is deregistered can't be restored");
-        return Err(unread::missing(&inventory, none));
+        .hint("`bakeline list` shows what exists; deregistered AMIs cannot be restored");
+        return Err(unreachable::not_found_or_incomplete(&inventory, none));
     };
     let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
         return refused(format!(
-            "{} in {} carries this catalog's tags but is not its own",
+            "{} in {} has the tags of this catalog but was not created by it",
             ami.id, ami.region
         ));
     };
     if record.state != State::Retiring {
         if ami.status == "disabled" {
             return refused(format!(
-                "{} in {} was disabled by somebody else than bakeline",
+                "{} in {} was not disabled by bakeline",
                 ami.id, ami.region
             ));
         }
         ui::say(&format!(
-            "{} in {} is {}: nothing to do",
+            "{} in {} is {} already",
             ami.id,
             ami.region,
             record.state.as_str()
@@ -73,7 +73,7 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         return Ok(0);
     }
     let plan = restore(&inventory, ami, run);
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {
             continue;
@@ -90,33 +90,33 @@ pub(super) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
             };
             let given = permissions.len();
             ui::say(&format!(
-                "{} {} is {} again, launchable by {given} others",
+                "{} {} is {} again and shared with {given} others",
                 record.image,
                 record.version,
                 state.as_str()
             ));
             if *lost > 0 {
                 ui::say(&format!(
-                    "warning: {lost} of its launch permissions are recorded nowhere and are lost"
+                    "warning: {lost} launch permissions are not recorded and cannot be restored"
                 ));
             }
         }
         ui::data(&args.ami);
         ui::say(
-            "the next prune retires it again unless something keeps it: promote it, refer to it, or protect it",
+            "note: the next prune retires the AMI again unless a rule keeps it; promote, use or protect it",
         );
     }
     let name = settings.name.as_str();
-    write(
+    write_result(
         &ran,
         &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }),
     );
-    report::end(&ran)
+    summary::exit_code(&ran)
 }
 
-fn write(ran: &run::Ran, value: &Value) {
+fn write_result(ran: &run::RunResult, value: &Value) {
     let text = serde_json::to_vec_pretty(value).unwrap_or_default();
     if let Err(e) = ran.directory.write("result.json", &text, false) {
-        ui::say(&format!("warning: the result can't be written: {e}"));
+        ui::say(&format!("warning: cannot write the result: {e}"));
     }
 }

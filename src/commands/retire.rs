@@ -1,8 +1,8 @@
-//! Owns `bakeline retire`: take an image that is no longer in the catalog out of service.
+//! Implements `bakeline retire`: retires the AMIs of an image that left the catalog.
 
 use std::path::Path;
 
-use super::{context, ladder, lock, run, unread, uses};
+use super::{context, lock, references, run, stages, unreachable};
 use crate::cli::Retire;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Inventory, check_name};
@@ -10,7 +10,7 @@ use crate::plan::prune::{Wish, retire, wanted};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     check_name(&args.image).map_err(|e| {
         Error::new(
             Kind::Usage,
@@ -22,7 +22,7 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     if let Some(why) = wanted(&loaded.catalog, &image) {
         return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
     }
-    let run = lock::take_if(args.apply, &loaded, lock::Rungs::All).await?;
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
     let wish = Wish {
         keep: None,
         shared_ok: args.shared_ok,
@@ -30,8 +30,9 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let decide =
         |inventory: &Inventory| retire(&loaded.catalog, inventory, &image, &wish, run.clone());
     let inventory =
-        uses::inventory(&loaded, &args.inventory, |inventory| decide(inventory).0).await?;
-    unread::warn(&inventory);
+        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
+            .await?;
+    unreachable::warn_unreachable(&inventory);
     let (fates, plan) = decide(&inventory);
     if fates.is_empty() {
         let text = format!(
@@ -39,34 +40,34 @@ pub(super) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
             loaded.catalog.settings.name
         );
         let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
-        return Err(unread::missing(&inventory, none));
+        return Err(unreachable::not_found_or_incomplete(&inventory, none));
     }
-    ladder::show(&fates, args.json);
+    stages::print_decisions(&fates, args.json);
     if !args.apply {
         ui::say(&format!(
-            "{} would go; run with --apply to retire the image",
+            "{} AMIs would be retired; run with --apply to proceed",
             fates.iter().filter(|f| f.retire).count()
         ));
         return Ok(0);
     }
     if args.inventory.inventory.is_some() {
         return Err(
-            Error::new(Kind::Usage, "--apply can't act on a recorded world")
-                .hint("leave out --inventory"),
+            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
+                .hint("remove --inventory"),
         );
     }
     if plan.steps.is_empty() {
-        return unread::ended(&inventory, Ok(0));
+        return unreachable::exit_code(&inventory, Ok(0));
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-    let ended = ladder::end(&loaded, &fates, &ran);
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ended = stages::finish_retirement(&loaded, &fates, &ran);
     for fate in fates.iter().filter(|f| !f.retire) {
         ui::say(&format!(
-            "{} in {} stays for now: {}; run `bakeline retire {image}` again later",
+            "{} in {} is kept for now: {}; run `bakeline retire {image}` again later",
             fate.ami,
             fate.region,
             fate.reason()
         ));
     }
-    unread::ended(&inventory, ended)
+    unreachable::exit_code(&inventory, ended)
 }

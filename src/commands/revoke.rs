@@ -1,8 +1,8 @@
-//! Owns `bakeline revoke`: withdraw a version and everything layered on it.
+//! Implements `bakeline revoke`: revokes a version and all versions built from it.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Revoke};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, check_name};
@@ -10,7 +10,7 @@ use crate::plan::revoke::plan;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     check_name(&args.image).map_err(|e| {
         Error::new(
             Kind::Usage,
@@ -19,25 +19,25 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         .because(e)
     })?;
     let name = ImageName::from(args.image.as_str());
-    let run = lock::take_if(!args.dry_run, &loaded, lock::Rungs::All).await?;
+    let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let plan = plan(&loaded.catalog, &inventory, &name, args.which, run);
-    ui::say(&report::decisions(&plan));
-    if let Some(blocked) = report::refused(&plan, "revoked") {
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "revoked") {
         return Err(blocked);
     }
     if args.dry_run || plan.steps.is_empty() {
-        report::show(
-            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     let top = loaded
         .catalog
         .settings
@@ -46,7 +46,7 @@ pub(super) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         .map(|e| e.name.clone())
         .next_back()
         .unwrap_or_else(|| "-".into());
-    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
-        .ended(&top, "revoked");
-    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&top, "revoked");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

@@ -1,16 +1,17 @@
-//! Owns `bakeline rollback`: point an environment back, at every one of its locations, and hold what it leaves.
+//! Implements `bakeline rollback`: makes an earlier version current in all locations of an
+//! environment, and holds the version that was current.
 
 use std::path::Path;
 
-use super::{context, gather, lock, report, run};
+use super::{context, gather, lock, run, summary};
 use crate::cli::{InventoryArgs, Rollback};
 use crate::error::Result;
 use crate::plan::rollback::plan;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let name = context::image(&loaded.catalog, &args.image)?;
+    let loaded = context::load_catalog(dir)?;
+    let name = context::find_image(&loaded.catalog, &args.image)?;
     let known: Vec<_> = loaded
         .catalog
         .settings
@@ -18,28 +19,28 @@ pub(super) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
         .iter()
         .map(|e| e.name.clone())
         .collect();
-    let env = context::environment(&known, &args.env)?;
-    let run = lock::take(&loaded, lock::Rungs::To(&env)).await?;
+    let env = context::find_environment(&known, &args.env)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&env)).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan(&loaded.catalog, &inventory, image, &env, args.to, run);
-    ui::say(&report::decisions(&plan));
-    if let Some(blocked) = report::refused(&plan, "rolled back") {
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "rolled back") {
         return Err(blocked);
     }
     if plan.steps.is_empty() {
-        report::show(
-            &report::Report::new(&loaded.catalog, &inventory, &plan, None),
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
         return Ok(0);
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
-    let report = report::Report::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
-        .ended(&env, "rolled back");
-    report::conclude(&loaded.catalog, &inventory, &report, &ran, args.json).await
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&env, "rolled back");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }

@@ -1,10 +1,10 @@
-//! Owns acting on a plan: the engine with its steps, the run directory, the listeners, and the result file.
+//! Executes a plan: sets up the run directory, the journal, the steps and the engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::{self, Loaded};
-use super::lock::{self, Rungs};
+use super::context::{self, LoadedCatalog};
+use super::lock::{self, LockScope};
 use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
@@ -25,32 +25,32 @@ use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;
 
-/// A finished run and where it left its files.
-pub(super) struct Ran {
+/// Result of a run and the location of its files.
+pub(super) struct RunResult {
     pub(super) outcome: Outcome,
     pub(super) directory: Arc<RunDirectory>,
-    /// Seconds that each scope's steps took.
+    /// Duration of the steps of each scope in seconds.
     pub(super) seconds: BTreeMap<String, u64>,
-    /// Where its evidence is mirrored.
+    /// Store that contains the evidence of the run.
     pub(super) store: Arc<dyn Store>,
 }
 
-/// How a plan is run.
+/// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    /// How many scopes run at the same time.
+pub(super) struct RunOptions {
+    /// Maximum number of parallel scopes.
     pub(super) jobs: usize,
-    /// What a failed scope does to the others.
+    /// Effect of a failed scope on the others.
     pub(super) on_failure: OnFailure,
-    /// Whether what fails is left for a person to look at.
+    /// Keep the resources of failed scopes for inspection.
     pub(super) keep_failed: bool,
-    /// It works without a lock on things of its own that stay for an hour or two at most. A sweep must not take them while it
-    /// lives, and knows no run of it: so it is not in the store, and its things go when they expire.
+    /// Omit the plan and journal from the store. For runs without a lock that create only temporary
+    /// resources: a sweep then removes these resources only after they have expired.
     pub(super) throwaway: bool,
 }
 
-impl Manner {
-    /// Scopes that have nothing to do with each other: one that fails does not hold the others back.
+impl RunOptions {
+    /// Options for independent scopes: a failed scope does not stop the others.
     pub(super) const INDEPENDENT: Self = Self {
         jobs: 4,
         on_failure: OnFailure::Continue,
@@ -59,37 +59,38 @@ impl Manner {
     };
 }
 
-/// Runs a plan to its end, behind the fence of the locks that the command took; all of them if it took none.
-pub(super) async fn act(
-    loaded: &Loaded,
+/// Executes a plan with the locks of the command as a fence. If the command has no locks, it takes
+/// those of all environments.
+pub(super) async fn execute_plan(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
-    manner: Manner,
-) -> Result<Ran> {
+    options: RunOptions,
+) -> Result<RunResult> {
     let failed =
         |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
-    tools(loaded, plan).await?;
-    let base = working_directory().map_err(|e| failed("the working directory can't be read", e))?;
+    check_ansible(loaded, plan).await?;
+    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
     let directory = RunDirectory::create(&base, &plan.run)
-        .map_err(|e| failed("the run directory can't be made", e))?;
+        .map_err(|e| failed("cannot create the run directory", e))?;
     let directory = Arc::new(directory);
-    let journal = JournalFile::open(directory.root())
-        .map_err(|e| failed("the journal can't be opened", e))?;
+    let journal =
+        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     directory
         .write("plan.json", &saved, false)
-        .map_err(|e| failed("the plan can't be saved", e))?;
-    let lock = lock::of(loaded, Rungs::All).await?;
+        .map_err(|e| failed("cannot save the plan", e))?;
+    let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
         lock.held.clone().map(|held| held as Arc<dyn Guard>),
     );
     let settings = &loaded.catalog.settings;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let mirror = match manner.throwaway {
+    let mirror = match options.throwaway {
         true => None,
         false => {
-            // A sweep reads what a dead run set out to make: Packer tags an AMI last.
+            // A sweep needs the plan of a dead run, because Packer tags an AMI last.
             store
                 .put(
                     &crate::evidence::keys::plan(&settings.name, &plan.run),
@@ -106,8 +107,8 @@ pub(super) async fn act(
         }
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
-    let steps = steps(loaded, inventory, plan, manner, files, guard.as_ref()).await?;
-    let timer = Arc::new(super::timer::Timer::default());
+    let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
+    let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
             Some(guard) => Arc::new(FencedEffects {
@@ -118,18 +119,18 @@ pub(super) async fn act(
         },
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
-        events: Arc::new(Both(
+        events: Arc::new(FanOut(
             Progress::new(crate::ui::fancy()),
             EventLog,
             Arc::clone(&timer),
         )),
     };
-    let Manner {
+    let RunOptions {
         jobs,
         on_failure,
         keep_failed,
         ..
-    } = manner;
+    } = options;
     let options = Options {
         jobs,
         on_failure,
@@ -142,7 +143,7 @@ pub(super) async fn act(
     {
         crate::ui::say(&format!("warning: {missing}"));
     }
-    Ok(Ran {
+    Ok(RunResult {
         outcome,
         directory,
         seconds: timer.seconds(),
@@ -150,38 +151,38 @@ pub(super) async fn act(
     })
 }
 
-/// Returns the steps of a plan with everything they act on, behind the fence where there is one.
-async fn steps(
-    loaded: &Loaded,
+/// Creates the steps of a plan with their adapters. With a guard, all changes go through the fence.
+async fn assemble_steps(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
-    manner: Manner,
+    options: RunOptions,
     (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
-    let clouds = context::clouds(&loaded.catalog.settings).await?;
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
     let program = program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
         expires: inventory.taken
-            + if manner.throwaway {
+            + if options.throwaway {
                 plan::inspect::EXPIRES
             } else {
                 plan::release::EXPIRES
             },
-        cloud: fenced(clouds.home, guard),
+        cloud: fence_cloud(clouds.home, guard),
         others: clouds
             .others
             .into_iter()
-            .map(|(account, cloud)| (account, fenced(cloud, guard)))
+            .map(|(account, cloud)| (account, fence_cloud(cloud, guard)))
             .collect(),
-        builder: builder(guard),
+        builder: fence_builder(guard),
         shell: Arc::new(OpenSsh),
         workspace: directory,
         store,
         clock: Arc::new(SystemClock),
-        endpoint: context::endpoint(),
+        endpoint: context::ec2_endpoint(),
         program: program.map_err(|e| {
             Error::new(
                 Kind::StepFailed,
@@ -189,15 +190,15 @@ async fn steps(
             )
             .because(e)
         })?,
-        keep_failed: manner.keep_failed,
+        keep_failed: options.keep_failed,
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
         parameter_references: ParameterReferences::default(),
     })
 }
 
-/// A cloud behind the fence, where there is one.
-fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
+/// Wraps an AWS client in the fence if there is a guard.
+fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
     match guard {
         Some(guard) => Arc::new(FencedCloud {
             inner,
@@ -207,8 +208,8 @@ fn fenced(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Clou
     }
 }
 
-/// Packer behind the fence, where there is one.
-fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
+/// Returns Packer, wrapped in the fence if there is a guard.
+fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
     match guard {
         Some(guard) => Arc::new(FencedBuilder {
@@ -219,8 +220,8 @@ fn builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
     }
 }
 
-/// What the planned builds need on this machine beside Packer is there; said before anything is changed.
-async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
+/// Checks that `ansible-playbook` is installed if a planned build needs it.
+async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     let plays = |step: &Step| match &step.action {
         Action::Build { image, .. } => loaded
             .catalog
@@ -236,7 +237,7 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
         Ok(_) => Ok(()),
         Err(e) => {
             let needs = format!(
-                "image `{}` plays `{}`",
+                "image `{}` runs the playbook `{}`",
                 image.name,
                 image.plays().unwrap_or_default()
             );
@@ -248,10 +249,10 @@ async fn tools(loaded: &Loaded, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Terminal and log.
-struct Both(Progress, EventLog, Arc<super::timer::Timer>);
+/// Forwards events to the progress display, the log and the timer.
+struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
-impl EventSink for Both {
+impl EventSink for FanOut {
     fn on_event(&self, event: &Event) {
         self.0.on_event(event);
         self.1.on_event(event);
@@ -259,7 +260,7 @@ impl EventSink for Both {
     }
 }
 
-/// Events for `BAKELINE_LOG=debug`.
+/// Logs events at debug level.
 struct EventLog;
 
 impl EventSink for EventLog {
@@ -268,7 +269,7 @@ impl EventSink for EventLog {
     }
 }
 
-/// Checks Packer and its plugin before anything is changed.
+/// Checks that Packer and its Amazon plugin are installed.
 pub(super) async fn check_packer() -> Result<()> {
     match Packer::default().check().await {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Owns `bakeline schema`: the JSON Schemas that editors use, written or compared.
+//! Implements `bakeline schema`: writes or checks the JSON Schemas for editors.
 
 use std::path::Path;
 
@@ -20,9 +20,8 @@ pub(super) fn run(dir: &Path, args: &Schema) -> Result<u8> {
             }
         } else {
             let written = system::write_atomically(&file, text.as_bytes(), 0o644);
-            written.map_err(|e| {
-                Error::new(Kind::StepFailed, "a schema can't be written").because(e)
-            })?;
+            written
+                .map_err(|e| Error::new(Kind::StepFailed, "cannot write a schema").because(e))?;
             ui::say(&format!("wrote {path}"));
         }
     }

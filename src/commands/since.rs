@@ -1,19 +1,22 @@
-//! Owns `--since REF`: which images differ from what git says the catalog was.
+//! Implements `--since REF`: finds the images that changed since a Git revision.
 
 use std::collections::BTreeSet;
 
-use super::context::Loaded;
+use super::context::LoadedCatalog;
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 
-/// The images that differ from the catalog at `revision`, with their descendants.
+/// Returns the images that changed since `revision`, and their descendants.
 #[cfg(feature = "live")]
-pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
+pub(super) fn changed_images(
+    loaded: &LoadedCatalog,
+    revision: &str,
+) -> Result<BTreeSet<ImageName>> {
     use crate::adapters::git::Tree;
     let tree = Tree::at(loaded.files.root(), revision).map_err(|e| {
-        Error::input(format!("the catalog can't be read at `{revision}`"))
+        Error::input(format!("cannot read the catalog at `{revision}`"))
             .because(e)
-            .hint("give a commit, branch or tag of the repository that holds bakeline.yaml; fetch it first")
+            .hint("use a commit, branch or tag of the repository of the catalog; fetch it first")
     })?;
     match crate::catalog::load(&tree) {
         (Some(before), _) => Ok(crate::plan::since::changed(&before, &loaded.catalog)),
@@ -21,22 +24,22 @@ pub(super) fn changed(loaded: &Loaded, revision: &str) -> Result<BTreeSet<ImageN
             let first = findings
                 .iter()
                 .find(|f| f.severity == crate::diagnostic::Severity::Error);
-            let said =
+            let reason =
                 first.map_or_else(String::new, |f| format!(": {}: {}", f.span.file, f.message));
             Err(
-                Error::input(format!("the catalog at `{revision}` is not valid{said}"))
-                    .hint("compare with a revision whose catalog is valid, or name the images"),
+                Error::input(format!("the catalog at `{revision}` is not valid{reason}"))
+                    .hint("use a revision with a valid catalog, or pass the names of images"),
             )
         }
     }
 }
 
-/// The same, which this build can't read.
+/// Returns an error: this build cannot read Git.
 #[cfg(not(feature = "live"))]
-pub(super) fn changed(_: &Loaded, revision: &str) -> Result<BTreeSet<ImageName>> {
+pub(super) fn changed_images(_: &LoadedCatalog, revision: &str) -> Result<BTreeSet<ImageName>> {
     let error = Error::new(
         crate::error::Kind::Usage,
-        format!("this bakeline can't read `{revision}`"),
+        format!("this build of bakeline cannot read the Git revision `{revision}`"),
     );
     Err(error.because(crate::adapters::offline::unavailable()))
 }

@@ -1,10 +1,10 @@
-//! Owns gathering what the store holds of the versions that exist, and what run directories here have of what it lacks.
+//! Lists the evidence in the store, and evidence in local run directories that the store lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::context::{self, Loaded};
-use super::memory::fetch;
+use super::context::{self, LoadedCatalog};
+use super::stored_evidence::fetch_existing;
 use crate::adapters::system;
 use crate::checks::Phase;
 use crate::error::{Error, Result};
@@ -14,15 +14,22 @@ use crate::model::{CatalogName, Inventory, RunId, StoreInventory};
 use crate::ports::{Store, StoreError, StoreErrorKind};
 use crate::steps::check::{CheckReport, evidence_file};
 
-/// Reads it; a store that does not answer is a finding like any other location, unless a newer bakeline wrote it.
-pub(super) async fn take(loaded: &Loaded, inventory: &Inventory) -> Result<StoreInventory> {
+/// Lists the evidence of all versions. A store that does not answer is recorded in `unread`.
+///
+/// # Errors
+/// A newer version of bakeline wrote the store.
+pub(super) async fn load_store_inventory(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+) -> Result<StoreInventory> {
     let name = &loaded.catalog.settings.name;
-    let store = context::store(&loaded.catalog.settings).await?;
+    let store = context::open_store(&loaded.catalog.settings).await?;
     let records = Record::all(&inventory.images, name);
-    match read(&*store, name, &records).await {
+    match read_store(&*store, name, &records).await {
         Ok(mut store_inventory) => {
             if let Ok(here) = system::working_directory() {
-                store_inventory.found = found(&here, name, &records, &store_inventory.keys);
+                store_inventory.found =
+                    find_recoverable(&here, name, &records, &store_inventory.keys);
             }
             Ok(store_inventory)
         }
@@ -38,7 +45,7 @@ pub(super) async fn take(loaded: &Loaded, inventory: &Inventory) -> Result<Store
     }
 }
 
-async fn read(
+async fn read_store(
     store: &dyn Store,
     name: &CatalogName,
     records: &[Record<'_>],
@@ -59,7 +66,7 @@ async fn read(
         .map(|r| keys::manifest(name, &r.image, r.arch, r.version))
         .filter(|k| held.contains(k))
         .collect();
-    let read = fetch(
+    let read = fetch_existing(
         store,
         wanted.into_iter().map(|key| (key.clone(), key)).collect(),
     )
@@ -76,8 +83,9 @@ async fn read(
     })
 }
 
-/// What the run directories below a folder have of what the store lacks: what a store that was away did not take.
-fn found(
+/// Returns the evidence in local run directories that the store lacks, for example because it was
+/// unreachable during the run.
+fn find_recoverable(
     here: &Path,
     name: &CatalogName,
     records: &[Record<'_>],
@@ -86,7 +94,7 @@ fn found(
     let mut out = BTreeMap::new();
     for record in records {
         let run = RunId::from(record.tag(tags::RUN));
-        // A tag is no path.
+        // Tags are not trusted as paths.
         if !run
             .as_str()
             .bytes()
@@ -99,7 +107,7 @@ fn found(
         for phase in [Phase::Build, Phase::Boot] {
             let facts = keys::facts(name, &record.image, record.arch, record.version, phase);
             if !held.contains(&facts) && !out.contains_key(&facts) {
-                let text = text(&directory.join(evidence_file(record.image.as_str(), phase)));
+                let text = read_text(&directory.join(evidence_file(record.image.as_str(), phase)));
                 let its = |t: &String| {
                     serde_json::from_str::<CheckReport>(t).is_ok_and(|r| r.image == record.image)
                 };
@@ -112,7 +120,7 @@ fn found(
                 serde_json::from_str::<serde_json::Value>(t).is_ok_and(|v| v["run"] == run.as_str())
             };
             out.extend(
-                text(&directory.join("result.json"))
+                read_text(&directory.join("result.json"))
                     .filter(its)
                     .map(|text| (result, text)),
             );
@@ -121,6 +129,6 @@ fn found(
     out
 }
 
-fn text(path: &Path) -> Option<String> {
+fn read_text(path: &Path) -> Option<String> {
     std::io::read_to_string(system::reader(path).ok()?).ok()
 }

@@ -1,12 +1,13 @@
-//! Owns `bakeline sweep`: every temporary thing with the reason it stays or goes; removing only with --apply.
+//! Implements `bakeline sweep`: shows temporary resources of dead runs, and removes them with
+//! --apply.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::context::{self, Clouds, Loaded};
+use super::context::{self, Clouds, LoadedCatalog};
 use super::gather::{self, Need};
-use super::{lock, memory, report, run};
+use super::{lock, run, stored_evidence, summary};
 use crate::adapters::system::{SystemClock, new_run_id};
 use crate::cli::Sweep as Args;
 use crate::engine::unfinished;
@@ -23,62 +24,63 @@ use crate::steps::references::located;
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
-    // No lock: a sweep works beside a live run, whose things it knows by that run's lock.
-    let run = lock::take(&loaded, lock::Rungs::None).await?;
-    let clouds = context::clouds(settings).await?;
-    let inventory = gather::live(&loaded, &clouds, Need::Images).await?;
-    let leftovers = leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
-    show(&leftovers, args.json);
+    // No lock: a sweep can run at the same time as other runs. It recognizes live runs by their
+    // locks.
+    let run = lock::take_locks(&loaded, lock::LockScope::None).await?;
+    let clouds = context::connect_clouds(settings).await?;
+    let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
+    let leftovers = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
+    print_leftovers(&leftovers, args.json);
     let plan = crate::plan::sweep::plan(&leftovers, run, inventory.taken);
     if plan.steps.is_empty() {
         return Ok(0);
     }
     if !args.apply {
         ui::say(&format!(
-            "{} would be removed; run with --apply to remove them",
+            "{} resources would be removed; run with --apply to remove them",
             plan.steps.len()
         ));
         return Ok(0);
     }
-    let ran = run::act(&loaded, &inventory, &plan, run::Manner::INDEPENDENT).await?;
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
     ui::say(&format!(
-        "{} removed",
+        "removed {} resources",
         ran.outcome.scopes.values().filter(|e| e.is_done()).count()
     ));
-    report::end(&ran)
+    summary::exit_code(&ran)
 }
 
-/// After a run: removes what earlier dead runs left. It can't fail the run; what it can't remove stays for the next one.
-pub(super) async fn after(loaded: &Loaded, inventory: &Inventory) {
-    let found = match context::clouds(&loaded.catalog.settings).await {
-        Ok(clouds) => leftovers(loaded, inventory, &clouds, false).await,
+/// Removes the resources of dead runs after a run. Prints failures as warnings.
+pub(super) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventory) {
+    let found = match context::connect_clouds(&loaded.catalog.settings).await {
+        Ok(clouds) => find_leftovers(loaded, inventory, &clouds, false).await,
         Err(e) => Err(e),
     };
     let found = match found {
         Ok(found) => found,
-        Err(e) => return ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
+        Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     };
     let plan = crate::plan::sweep::plan(&found, new_run_id(inventory.taken), inventory.taken);
     if plan.steps.is_empty() {
         return;
     }
     ui::say(&format!(
-        "sweeping {} things that dead runs left",
+        "removing {} resources that dead runs left",
         plan.steps.len()
     ));
-    match run::act(loaded, inventory, &plan, run::Manner::INDEPENDENT).await {
+    match run::execute_plan(loaded, inventory, &plan, run::RunOptions::INDEPENDENT).await {
         Ok(ran) if ran.outcome.kind().is_none() => {}
-        Ok(_) => {
-            ui::say("warning: not all of it could be removed; `bakeline sweep` shows what is left")
-        }
-        Err(e) => ui::say(&format!("warning: nothing was swept: {}", e.one_line())),
+        Ok(_) => ui::say(
+            "warning: some resources could not be removed; run `bakeline sweep` to list them",
+        ),
+        Err(e) => ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     }
 }
 
-async fn leftovers(
-    loaded: &Loaded,
+async fn find_leftovers(
+    loaded: &LoadedCatalog,
     inventory: &Inventory,
     clouds: &Clouds,
     packer: bool,
@@ -101,10 +103,13 @@ async fn leftovers(
                     ..thing
                 }));
             }
-            Err(e) if location == locations::home(settings) => return Err(gather::unreachable(e)),
-            // The next sweep looks there again; things expire meanwhile, and instances end themselves.
+            Err(e) if location == locations::home(settings) => {
+                return Err(gather::first_call_error(e));
+            }
+            // The next sweep tries again. Until then resources expire and instances terminate
+            // themselves.
             Err(e) => ui::say(&format!(
-                "warning: what dead runs left in {location} is not known: {}",
+                "warning: cannot list the resources of dead runs in {location}: {}",
                 Error::from(e).one_line()
             )),
         }
@@ -115,9 +120,9 @@ async fn leftovers(
         .cloned()
         .collect();
     things.extend(images.iter().flat_map(sharing::temporaries));
-    let store = context::store(settings).await?;
-    let runs = runs(loaded, &store, &things).await?;
-    let referred = referred(loaded, clouds, &things, &runs).await;
+    let store = context::open_store(settings).await?;
+    let runs = load_run_facts(loaded, &store, &things).await?;
+    let referred = find_referrers(loaded, clouds, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
     Ok(Sweep {
         catalog: &settings.name,
@@ -130,9 +135,9 @@ async fn leftovers(
     .decide(&things))
 }
 
-/// What the store knows of past and present runs.
-async fn runs(
-    loaded: &Loaded,
+/// Reads the facts about all runs from the store and the locks.
+async fn load_run_facts(
+    loaded: &LoadedCatalog,
     store: &Arc<dyn Store>,
     things: &[Temporary],
 ) -> Result<BTreeMap<RunId, RunFacts>> {
@@ -148,15 +153,15 @@ async fn runs(
     }
     let bare: Vec<&str> = things
         .iter()
-        .filter(|t| bare(t))
+        .filter(|t| is_untagged(t))
         .map(|t| t.name.as_str())
         .collect();
     if !bare.is_empty() {
-        for (run, amis) in built(&settings.name, &**store, &keys, &bare).await? {
+        for (run, amis) in unfinished_builds(&settings.name, &**store, &keys, &bare).await? {
             out.entry(run).or_default().amis = amis;
         }
     }
-    let locks = lock::locks(settings, Arc::clone(store));
+    let locks = lock::environment_locks(settings, Arc::clone(store));
     let envs: Vec<_> = settings
         .environments
         .iter()
@@ -168,13 +173,14 @@ async fn runs(
     Ok(out)
 }
 
-/// An AMI that only its name tells of.
-fn bare(thing: &Temporary) -> bool {
+/// Returns true for an AMI without tags.
+fn is_untagged(thing: &Temporary) -> bool {
     thing.kind == TemporaryKind::Image && thing.tags.is_empty()
 }
 
-/// What the records of the runs that set out to build AMIs of these names say of them; few are read, because few are bare.
-async fn built(
+/// Finds the runs that planned to build AMIs with these names. Returns, for each AMI, the reason to
+/// keep it, or `None` if its build never finished.
+async fn unfinished_builds(
     catalog: &CatalogName,
     store: &dyn Store,
     keys: &BTreeMap<RunId, Vec<String>>,
@@ -185,7 +191,9 @@ async fn built(
         keys.contains(&key).then(|| (run.clone(), key))
     };
     let mut out = BTreeMap::new();
-    for (run, bytes) in memory::fetch(store, keys.iter().filter_map(plan).collect()).await? {
+    for (run, bytes) in
+        stored_evidence::fetch_existing(store, keys.iter().filter_map(plan).collect()).await?
+    {
         let Ok(plan) = serde_json::from_slice::<Plan>(&bytes) else {
             continue;
         };
@@ -196,14 +204,14 @@ async fn built(
             continue;
         }
         let all = keys.get(&run).map_or(&[][..], Vec::as_slice);
-        let record = record(catalog, store, &run, all).await;
+        let record = read_run_record(catalog, store, &run, all).await;
         out.insert(run, unfinished::retention_reasons(&plan, &record));
     }
     Ok(out)
 }
 
-/// The journal of a run as far as it is in the store, and its report.
-async fn record(
+/// Reads the journal and the result of a run from the store.
+async fn read_run_record(
     catalog: &CatalogName,
     store: &dyn Store,
     run: &RunId,
@@ -215,7 +223,7 @@ async fn record(
         .filter(|key| key.starts_with(&journal))
         .map(|key| (key.clone(), key.clone()))
         .collect();
-    let mut lines = memory::fetch(store, lines).await?;
+    let mut lines = stored_evidence::fetch_existing(store, lines).await?;
     lines.sort();
     let journal = lines
         .iter()
@@ -224,16 +232,17 @@ async fn record(
     Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }
 
-/// What refers to the AMIs without tags that would go; what can't be asked protects.
-async fn referred(
-    loaded: &Loaded,
+/// Returns the reason to keep each untagged AMI that would be removed but is referenced. If the
+/// references cannot be listed, all of these AMIs are kept.
+async fn find_referrers(
+    loaded: &LoadedCatalog,
     clouds: &Clouds,
     things: &[Temporary],
     runs: &BTreeMap<RunId, RunFacts>,
 ) -> BTreeMap<String, String> {
     let home = loaded.catalog.settings.home();
     let goes = |t: &&Temporary| {
-        bare(t)
+        is_untagged(t)
             && t.account.is_none()
             && t.region == *home
             && runs.values().any(|r| r.amis.contains_key(&t.name))
@@ -246,21 +255,21 @@ async fn referred(
     if ids.is_empty() {
         return BTreeMap::new();
     }
-    match references(loaded, clouds, home, &ids).await {
+    match list_references(loaded, clouds, home, &ids).await {
         Ok(found) => found
             .into_iter()
-            .map(|r| (r.ami.0, format!("{} {} refers to it", r.kind, r.by)))
+            .map(|r| (r.ami.0, format!("used by {} {}", r.kind, r.by)))
             .collect(),
         Err(e) => {
-            let why = format!("what refers to it is not known: {}", e.one_line());
+            let why = format!("its references are unknown: {}", e.one_line());
             ids.into_iter().map(|id| (id.0, why.clone())).collect()
         }
     }
 }
 
-/// Lists what refers to AMIs at home, and the SSM parameters of every location.
-async fn references(
-    loaded: &Loaded,
+/// Lists the references to AMIs at home, including the SSM parameters of all locations.
+async fn list_references(
+    loaded: &LoadedCatalog,
     clouds: &Clouds,
     home: &Region,
     ids: &[AmiId],
@@ -278,12 +287,12 @@ async fn references(
     Ok(out)
 }
 
-fn show(leftovers: &[Leftover], as_json: bool) {
+fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
     if as_json {
         return ui::json(&leftovers);
     }
     if leftovers.is_empty() {
-        return ui::say("nothing is left over");
+        return ui::say("there are no temporary resources");
     }
     let rows: Vec<Vec<String>> = leftovers
         .iter()
@@ -307,7 +316,7 @@ fn show(leftovers: &[Leftover], as_json: bool) {
         })
         .collect();
     ui::data(&ui::table::columns(
-        &["KIND", "ID", "REGION", "RUN", "DO", "BECAUSE"],
+        &["KIND", "ID", "REGION", "RUN", "ACTION", "REASON"],
         &rows,
     ));
 }
@@ -323,8 +332,8 @@ mod tests {
     use crate::plan::release::PLAN_SCHEMA;
     use crate::plan::step::{Action, AmiRef, Step, StepId};
 
-    /// The run of a plan with one build whose journal has these phases, in a store.
-    async fn stored(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
+    /// Writes a run to a store: a plan with one build, and a journal with these phases.
+    async fn store_run(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
         let (store, catalog, run) = (
             MemoryStore::default(),
             CatalogName::from("acme"),
@@ -383,15 +392,16 @@ mod tests {
         (store, catalog, run)
     }
 
-    /// Why the AMI stays, by the store: nothing known, no reason, or a reason.
-    async fn stays(
+    /// Returns the reason to keep the AMI: outer `None` for an unknown AMI, inner `None` for no
+    /// reason.
+    async fn kept_reason(
         store: &MemoryStore,
         catalog: &CatalogName,
         run: &RunId,
     ) -> Option<Option<String>> {
         let all = store.list(&keys::runs(catalog)).await.expect("listed");
         let keys = BTreeMap::from([(run.clone(), all)]);
-        built(catalog, store, &keys, &["acme/jdk"])
+        unfinished_builds(catalog, store, &keys, &["acme/jdk"])
             .await
             .expect("read")
             .remove(run)?
@@ -399,41 +409,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_runs_record_in_the_store_says_whether_its_build_finished() {
+    async fn run_record_tells_if_the_build_finished() {
         let (store, catalog, run) =
-            stored(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
+            store_run(&[Phase::Started, Phase::Failed, Phase::UndoStarted]).await;
         assert_eq!(
-            stays(&store, &catalog, &run).await,
+            kept_reason(&store, &catalog, &run).await,
             Some(None),
-            "it never finished"
+            "the build never finished"
         );
         store
             .delete(&keys::journal(&catalog, &run, 2))
             .await
             .expect("deleted");
-        let why = stays(&store, &catalog, &run)
+        let why = kept_reason(&store, &catalog, &run)
             .await
             .flatten()
             .expect("a reason");
         assert!(why.contains("can't be read"), "a line is missing: {why}");
-        let (store, catalog, run) = stored(&[Phase::Started, Phase::Succeeded]).await;
+        let (store, catalog, run) = store_run(&[Phase::Started, Phase::Succeeded]).await;
         assert!(
-            stays(&store, &catalog, &run)
+            kept_reason(&store, &catalog, &run)
                 .await
                 .flatten()
                 .is_some_and(|why| why.contains("finished"))
         );
-        let (store, catalog, run) = stored(&[]).await;
+        let (store, catalog, run) = store_run(&[]).await;
         assert!(
-            stays(&store, &catalog, &run)
+            kept_reason(&store, &catalog, &run)
                 .await
                 .flatten()
                 .is_some_and(|why| why.contains("no record"))
         );
         assert_eq!(
-            stays(&MemoryStore::default(), &catalog, &run).await,
+            kept_reason(&MemoryStore::default(), &catalog, &run).await,
             None,
-            "nobody built it"
+            "no run built it"
         );
     }
 }

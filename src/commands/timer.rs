@@ -1,4 +1,4 @@
-//! Owns how long each scope's steps took, without the time it waited for a free job.
+//! Measures the duration of the steps of each scope, without waiting times.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::engine::event::{Event, EventSink};
 
-/// Adds up.
+/// Sums the durations of steps by scope.
 #[derive(Default)]
-pub(super) struct Timer(Mutex<BTreeMap<String, Duration>>);
+pub(super) struct ScopeTimer(Mutex<BTreeMap<String, Duration>>);
 
-impl Timer {
-    /// Seconds by scope, rounded up.
+impl ScopeTimer {
+    /// Returns the seconds by scope, rounded up.
     pub(super) fn seconds(&self) -> BTreeMap<String, u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter()
@@ -25,7 +25,7 @@ impl Timer {
     }
 }
 
-impl EventSink for Timer {
+impl EventSink for ScopeTimer {
     fn on_event(&self, event: &Event) {
         if let Event::StepSucceeded { scope, elapsed, .. } = event {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Implements `bakeline unlock`: shows who holds the locks, and releases those of dead runs.
+//! Implements `bakeline unlock`: shows the locks and releases those of dead runs.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use crate::lifecycle::lock::Holder;
 use crate::model::EnvName;
 use crate::ui;
 
-/// One environment's lock, before and after.
+/// Lock of an environment.
 #[derive(Debug, Serialize)]
-struct Row {
+struct LockRow {
     environment: EnvName,
     /// `free`, `held`, `expired` or `dead`.
     state: &'static str,
@@ -24,7 +24,7 @@ struct Row {
 }
 
 pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
-    let loaded = context::load(dir)?;
+    let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
     let known: Vec<EnvName> = settings
         .environments
@@ -34,17 +34,17 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     let asked: Result<Vec<EnvName>> = args
         .env
         .iter()
-        .map(|name| context::environment(&known, name))
+        .map(|name| context::find_environment(&known, name))
         .collect();
     let envs = if args.env.is_empty() { known } else { asked? };
-    let locks = lock::locks(settings, context::store(settings).await?);
+    let locks = lock::environment_locks(settings, context::open_store(settings).await?);
     let mut rows = Vec::new();
     for environment in envs {
         let state = locks.state(&environment).await?;
         let released = locks.unlock(&environment, &state, args.force).await? == UnlockResult::Yes;
-        rows.push(Row {
+        rows.push(LockRow {
             environment,
-            state: word(&state),
+            state: state_name(&state),
             holder: state.holder().cloned(),
             released,
         });
@@ -52,9 +52,9 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     if args.json {
         ui::json(&rows);
     } else {
-        show(&rows);
+        print_locks(&rows);
     }
-    let held: Vec<&Row> = rows
+    let held: Vec<&LockRow> = rows
         .iter()
         .filter(|row| row.state == "held" && !row.released)
         .collect();
@@ -71,16 +71,17 @@ pub(super) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
         .as_ref()
         .map(|holder| holder.expires.to_string())
         .unwrap_or_default();
-    let text =
-        format!("the lock of {names} is held by a run that may be at work; nothing was released");
+    let text = format!(
+        "the lock of {names} is held by a run that may be active; the lock was not released"
+    );
     Err(Error::new(Kind::Refused, text)
-        .hint(format!("wait for it to end; without a sign of life its lock expires at {until}"))
+        .hint(format!("wait for the run to end; without a renewal the lock expires at {until}"))
         .hint(
-            "if you know that it is dead, use --force: should it be alive after all, it stops before its next change",
+            "if the run is dead, use --force; a run that is still active stops before its next change",
         ))
 }
 
-fn word(state: &LockState) -> &'static str {
+fn state_name(state: &LockState) -> &'static str {
     match state {
         LockState::Free => "free",
         LockState::Held(_) => "held",
@@ -89,8 +90,8 @@ fn word(state: &LockState) -> &'static str {
     }
 }
 
-fn show(rows: &[Row]) {
-    let cells = |row: &Row| {
+fn print_locks(rows: &[LockRow]) {
+    let cells = |row: &LockRow| {
         let holder = row.holder.as_ref();
         let text = |of: fn(&Holder) -> String| holder.map_or_else(|| "-".to_owned(), of);
         vec![

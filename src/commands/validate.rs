@@ -1,4 +1,4 @@
-//! Owns `bakeline validate`: the whole catalog, every problem at once, templates rendered for every image.
+//! Implements `bakeline validate`: checks the catalog, and renders the templates of all images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,11 +21,11 @@ use crate::render::packer::{RunValues, files};
 use crate::ui;
 
 pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
-    let opened = context::open(dir)?;
+    let opened = context::open_files(dir)?;
     let (catalog, mut findings) = catalog::load(&opened);
     if let Some(catalog) = &catalog {
-        findings.extend(templates(catalog, catalog.images.values()));
-        findings.extend(expired(
+        findings.extend(template_findings(catalog, catalog.images.values()));
+        findings.extend(expired_waivers(
             catalog,
             SystemClock.now().to_zoned(TimeZone::UTC).date(),
         ));
@@ -38,7 +38,7 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     } else if !findings.is_empty() {
         ui::say(&ui::snippet::render(
             &findings,
-            &context::texts(&opened, &findings),
+            &context::source_texts(&opened, &findings),
             ui::fancy(),
         ));
     }
@@ -51,16 +51,16 @@ pub(super) fn run(dir: &Path, args: &Validate) -> Result<u8> {
                     catalog.images.len()
                 ));
             }
-            // The process ends here; handing back a large catalog piece by piece takes longer than that.
+            // The process ends here, and dropping a large catalog takes time.
             std::mem::forget(catalog);
             Ok(0)
         }
-        _ => Err(context::invalid(&findings)),
+        _ => Err(context::invalid_catalog(&findings)),
     }
 }
 
-/// Waivers whose last day has passed: what they bore with counts again, and better here than after a build.
-fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
+/// Returns a warning for each expired waiver.
+fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
     catalog
         .waivers
         .iter()
@@ -71,15 +71,16 @@ fn expired(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagnostic> {
                 written.control, written.waiver.expires
             );
             let help = format!(
-                "mend what it is about, ask {} for a later day, or remove it",
+                "fix the failure, ask {} to extend the waiver, or remove it",
                 written.waiver.owner
             );
             Diagnostic::warning(codes::WAIVER, written.span.clone(), message).help(help)
         })
 }
 
-/// Renders every image with stand-ins for what only a run knows: a template's mistake is found here, not after an hour.
-pub(super) fn templates<'c>(
+/// Renders the templates of images with placeholders for the values of a run, and returns the
+/// errors.
+pub(super) fn template_findings<'c>(
     catalog: &Catalog,
     images: impl Iterator<Item = &'c Image>,
 ) -> Vec<Diagnostic> {
@@ -88,7 +89,7 @@ pub(super) fn templates<'c>(
     let found: Vec<Diagnostic> = std::thread::scope(|scope| {
         let parts: Vec<_> = images
             .chunks(half)
-            .map(|part| scope.spawn(move || broken(catalog, part)))
+            .map(|part| scope.spawn(move || render_errors(catalog, part)))
             .collect();
         parts
             .into_iter()
@@ -104,13 +105,13 @@ pub(super) fn templates<'c>(
     out
 }
 
-fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
-    let values = stand_ins();
+fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
+    let values = placeholder_values();
     let errors = images
         .iter()
         .filter_map(|image| files(catalog, image, &values).err());
     let finding = |error: RenderError| {
-        let help = "templates may only use what they are given; see CONTRIBUTING.md, \"Templates\"";
+        let help = "see \"Templates\" in CONTRIBUTING.md for the variables that templates can use";
         let text = catalog
             .files
             .get(&error.template)
@@ -124,22 +125,22 @@ fn broken(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     errors.map(finding).collect()
 }
 
-/// Every template must render before anything is built.
-pub(super) fn ready(catalog: &Catalog) -> Result<()> {
-    rendered(catalog, catalog.images.values())
+/// Checks that the templates of all images render.
+pub(super) fn check_all_templates(catalog: &Catalog) -> Result<()> {
+    require_rendered(catalog, catalog.images.values())
 }
 
-/// The templates of what a plan would build must render. Those of the others did when they were built, and did not change.
-pub(super) fn buildable(catalog: &Catalog, plan: &Plan) -> Result<()> {
+/// Checks that the templates of the images that a plan builds render.
+pub(super) fn check_planned_templates(catalog: &Catalog, plan: &Plan) -> Result<()> {
     let built = plan
         .decisions
         .iter()
         .filter(|d| d.verdict == Verdict::Build);
-    rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
+    require_rendered(catalog, built.filter_map(|d| catalog.images.get(&d.image)))
 }
 
-fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> Result<()> {
-    match templates(catalog, images).first() {
+fn require_rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> Result<()> {
+    match template_findings(catalog, images).first() {
         None => Ok(()),
         Some(finding) => {
             let place = &finding.span;
@@ -149,13 +150,13 @@ fn rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Image>) -> R
                 String::new()
             };
             let text = format!("{}{at}: {}", place.file, finding.message);
-            Err(Error::input(text).hint("run `bakeline validate` to see all of them"))
+            Err(Error::input(text).hint("run `bakeline validate` to see all problems"))
         }
     }
 }
 
-fn stand_ins() -> RunValues {
-    let text = "stand-in".to_owned();
+fn placeholder_values() -> RunValues {
+    let text = "placeholder".to_owned();
     RunValues {
         region: text.clone(),
         base_ami: text.clone(),

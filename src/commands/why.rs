@@ -1,4 +1,4 @@
-//! Owns `bakeline why`: one image's inputs now and in its last release.
+//! Implements `bakeline why`: compares the inputs of an image with those of its last release.
 
 use std::path::Path;
 
@@ -10,12 +10,13 @@ use crate::plan::release::{Compared, Why, why};
 use crate::ui;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let loaded = context::load(dir)?;
-    let image = context::image(&loaded.catalog, &args.image)?;
-    let inventory = gather::inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
+    let loaded = context::load_catalog(dir)?;
+    let image = context::find_image(&loaded.catalog, &args.image)?;
+    let inventory =
+        gather::load_inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
     let Some(why) = why(&loaded.catalog, &inventory, &image) else {
         let text = format!(
-            "nothing of `{image}` is released in catalog `{}`",
+            "no version of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name
         );
         return Err(
@@ -25,12 +26,12 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if args.json {
         ui::json(&why);
     } else {
-        show(&why);
+        print_inputs(&why);
     }
     Ok(0)
 }
 
-fn show(why: &Why) {
+fn print_inputs(why: &Why) {
     let commit = why
         .commit
         .as_ref()
@@ -40,49 +41,49 @@ fn show(why: &Why) {
         why.image, why.version, why.ami, why.run
     ));
     if !why.built_because.is_empty() {
-        ui::say(&format!("then because: {}", why.built_because.join("; ")));
+        ui::say(&format!("reason: {}", why.built_because.join("; ")));
     }
     ui::say(&format!(
-        "now: {} because {}",
+        "next release: {} ({})",
         why.verdict,
         why.reasons.join("; ")
     ));
     if !why.manifest {
-        ui::say("its manifest is not in the store: only digests can be compared");
+        ui::say("the store has no manifest of this version; only digests are compared");
     }
     let rows: Vec<Vec<String>> = why
         .digests
         .iter()
         .chain(&why.inputs)
-        .map(|c| row(&c.input, c))
+        .map(|c| input_row(&c.input, c))
         .chain(
             why.controls
                 .iter()
-                .map(|c| row(&format!("control {}", c.input), c)),
+                .map(|c| input_row(&format!("control {}", c.input), c)),
         )
         .collect();
     ui::data(&ui::table::columns(
-        &["INPUT", "MOVED", "THEN", "NOW"],
+        &["INPUT", "CHANGED", "THEN", "NOW"],
         &rows,
     ));
 }
 
-fn row(name: &str, compared: &Compared) -> Vec<String> {
-    let moved = match compared.moved {
-        Some(true) => "moved",
+fn input_row(name: &str, compared: &Compared) -> Vec<String> {
+    let changed = match compared.moved {
+        Some(true) => "yes",
         Some(false) => "-",
         None => "?",
     };
     vec![
         name.to_owned(),
-        moved.to_owned(),
-        short(compared.then.as_ref()),
-        short(compared.now.as_ref()),
+        changed.to_owned(),
+        abbreviate(compared.then.as_ref()),
+        abbreviate(compared.now.as_ref()),
     ]
 }
 
-/// A digest's first twelve characters tell two apart; other values as they are.
-fn short(value: Option<&String>) -> String {
+/// Shortens digests to twelve characters. Other values are unchanged.
+fn abbreviate(value: Option<&String>) -> String {
     match value {
         None => "-".to_owned(),
         Some(text) if is_digest(text) => text.chars().take(12).collect(),

@@ -1,4 +1,4 @@
-//! Owns the bill of materials: the packages of a target as CycloneDX 1.5 JSON, the same bytes for the same packages.
+//! Writes the packages of a target as a CycloneDX 1.5 document. The output is deterministic.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,22 +8,26 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::{Os, Package, Report};
 
-/// What the document's own references begin with.
+/// Reference of the target within the document.
 const ROOT: &str = "target";
+/// Reference of the operating system within the document.
 const SYSTEM: &str = "os";
 
-/// The document. Its serial number follows from all of it but the time.
+/// Renders the document. The serial number is derived from all content except the timestamp.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let os = &report.os;
-    // By purl, which is sorted, and of which each is listed once.
-    let packages: BTreeMap<String, &Package> =
-        report.packages.iter().map(|p| (purl(p, os), p)).collect();
-    let mut components = vec![system(os)];
+    // The map sorts by purl and removes duplicates.
+    let packages: BTreeMap<String, &Package> = report
+        .packages
+        .iter()
+        .map(|p| (package_url(p, os), p))
+        .collect();
+    let mut components = vec![os_component(os)];
     components.extend(
         packages
             .iter()
-            .map(|(purl, package)| component(purl, package)),
+            .map(|(purl, package)| package_component(purl, package)),
     );
     let names: Vec<&String> = packages.keys().collect();
     let mut out = json!({
@@ -43,12 +47,12 @@ pub fn write(report: &Report) -> String {
             { "ref": SYSTEM, "dependsOn": names },
         ],
     });
-    out["serialNumber"] = json!(serial(&out));
+    out["serialNumber"] = json!(serial_number(&out));
     out["metadata"]["timestamp"] = json!(report.started);
     super::pretty(&out)
 }
 
-fn system(os: &Os) -> Value {
+fn os_component(os: &Os) -> Value {
     let mut out = json!({ "type": "operating-system", "bom-ref": SYSTEM, "name": os.id });
     if !os.version.is_empty() {
         out["version"] = json!(os.version);
@@ -56,21 +60,21 @@ fn system(os: &Os) -> Value {
     out
 }
 
-fn component(purl: &str, package: &Package) -> Value {
+fn package_component(purl: &str, package: &Package) -> Value {
     let Package {
         name,
         version,
         arch,
         ..
     } = package;
-    let (source, source_version) = source(package);
+    let (source, source_version) = source_package(package);
     let mut properties = vec![json!({ "name": "bakeline:arch", "value": arch })];
     properties.extend(
         [
             ("bakeline:source", source),
             ("bakeline:source-version", source_version),
         ]
-        .map(property),
+        .map(property_entry),
     );
     json!({
         "type": "library",
@@ -82,12 +86,12 @@ fn component(purl: &str, package: &Package) -> Value {
     })
 }
 
-fn property((name, value): (&str, &str)) -> Value {
+fn property_entry((name, value): (&str, &str)) -> Value {
     json!({ "name": name, "value": value })
 }
 
-/// The source package and its version; a package that names none was built from one that is called like itself.
-fn source(package: &Package) -> (&str, &str) {
+/// Returns the source package and its version. The default is the package itself.
+fn source_package(package: &Package) -> (&str, &str) {
     let own = (&package.name, &package.version);
     (
         package.source.as_ref().unwrap_or(own.0),
@@ -95,20 +99,21 @@ fn source(package: &Package) -> (&str, &str) {
     )
 }
 
-/// Such as `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`; qualifiers are in
-/// the order of their names (<https://github.com/package-url/purl-spec>).
-fn purl(package: &Package, os: &Os) -> String {
+/// Returns the package URL, such as
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`.
+/// Qualifiers are sorted by name (<https://github.com/package-url/purl-spec>).
+fn package_url(package: &Package, os: &Os) -> String {
     let mut out = format!(
         "pkg:{}/{}/{}",
-        kind(&os.id),
-        quoted(&os.id.to_lowercase()),
-        quoted(&package.name)
+        package_type(&os.id),
+        percent_encode(&os.id.to_lowercase()),
+        percent_encode(&package.name)
     );
     if !package.version.is_empty() {
-        let _ = write!(out, "@{}", quoted(&package.version));
+        let _ = write!(out, "@{}", percent_encode(&package.version));
     }
     let distro = format!("{}-{}", os.id, os.version);
-    let (name, version) = source(package);
+    let (name, version) = source_package(package);
     let upstream = match (name == package.name, version == package.version) {
         (true, true) => String::new(),
         (_, true) => name.to_owned(),
@@ -120,17 +125,17 @@ fn purl(package: &Package, os: &Os) -> String {
         ("upstream", &upstream),
     ];
     let some = known.iter().filter(|(_, value)| !value.is_empty());
-    let told: Vec<String> = some
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+    let qualifiers: Vec<String> = some
+        .map(|(name, value)| format!("{name}={}", percent_encode(value)))
         .collect();
-    if !told.is_empty() {
-        let _ = write!(out, "?{}", told.join("&"));
+    if !qualifiers.is_empty() {
+        let _ = write!(out, "?{}", qualifiers.join("&"));
     }
     out
 }
 
-/// The purl type of a distribution's packages.
-fn kind(os: &str) -> &'static str {
+/// Returns the purl type of the packages of a distribution.
+fn package_type(os: &str) -> &'static str {
     match os {
         "debian" | "ubuntu" => "deb",
         "alpine" => "apk",
@@ -139,8 +144,8 @@ fn kind(os: &str) -> &'static str {
     }
 }
 
-/// Percent-encoded as purl wants it: all but letters, digits, `.-_~` and the colon.
-fn quoted(text: &str) -> String {
+/// Percent-encodes a purl component: everything except letters, digits, `.-_~` and the colon.
+fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -155,8 +160,8 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// A UUID of version 8 (RFC 9562, 5.8): the first 122 free bits of the SHA-256 of the document.
-fn serial(document: &Value) -> String {
+/// Returns a version 8 UUID (RFC 9562, section 5.8) from the SHA-256 of the document.
+fn serial_number(document: &Value) -> String {
     let mut bytes: [u8; 32] = Sha256::digest(document.to_string()).into();
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -1,4 +1,4 @@
-//! Owns the HTML page: the values that its template gets.
+//! Writes the HTML report: computes the values of its template.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::model::{Control, Finding, Profile, Reference, Report};
 use super::status::{Status, counts, worst_first};
 use crate::render::{Language, RenderError, render_text};
 
-/// The template; a catalog may have its own.
+/// Path of the template; a catalog can replace it.
 pub const TEMPLATE: &str = "templates/report/checks.html";
 
 #[derive(Serialize)]
@@ -43,17 +43,17 @@ struct Section<'a> {
     groups: Vec<Group<'a>>,
 }
 
-/// The controls of one status.
+/// Controls with the same status.
 #[derive(Serialize)]
 struct Group<'a> {
     status: &'static str,
     number: usize,
     open: bool,
-    controls: Vec<Shown<'a>>,
+    controls: Vec<ControlView<'a>>,
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ControlView<'a> {
     id: &'a str,
     title: &'a str,
     desc: &'a str,
@@ -63,7 +63,7 @@ struct Shown<'a> {
     waiver: String,
     tags: Vec<Pair<'a>>,
     refs: Vec<Link<'a>>,
-    results: Vec<Row>,
+    results: Vec<ResultRow>,
 }
 
 #[derive(Serialize)]
@@ -75,12 +75,12 @@ struct Pair<'a> {
 #[derive(Serialize)]
 struct Link<'a> {
     text: &'a str,
-    /// Only what a browser may open without harm.
+    /// True for `http:` and `https:` URLs; only these become links.
     web: bool,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ResultRow {
     subject: String,
     outcome: &'static str,
     expected: String,
@@ -88,10 +88,10 @@ struct Row {
     why: String,
 }
 
-/// The page, from the text of its template.
+/// Renders the page from the text of its template.
 ///
 /// # Errors
-/// The template is wrong, or uses a value that it does not get.
+/// The template is invalid or uses an undefined value.
 pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
     let platform = &report.platform;
     let counts = report.counts();
@@ -111,19 +111,19 @@ pub fn write(report: &Report, template: &str) -> Result<String, RenderError> {
                 number: counts.get(*s),
             })
             .collect(),
-        profiles: report.profiles.iter().map(section).collect(),
+        profiles: report.profiles.iter().map(profile_section).collect(),
         packages: report.packages.len(),
     };
     render_text(TEMPLATE, template, Language::Html, &page)
 }
 
-fn section(profile: &Profile) -> Section<'_> {
+fn profile_section(profile: &Profile) -> Section<'_> {
     let group = |status: Status| {
         let controls: Vec<_> = profile
             .controls
             .iter()
             .filter(|c| c.status() == status)
-            .map(shown)
+            .map(control_view)
             .collect();
         let open = matches!(status, Status::Error | Status::Failed);
         Group {
@@ -157,8 +157,8 @@ fn section(profile: &Profile) -> Section<'_> {
     }
 }
 
-fn shown(control: &Control) -> Shown<'_> {
-    Shown {
+fn control_view(control: &Control) -> ControlView<'_> {
+    ControlView {
         id: &control.id,
         title: &control.title,
         desc: control.desc.as_deref().unwrap_or_default(),
@@ -178,15 +178,15 @@ fn shown(control: &Control) -> Shown<'_> {
                 value: tag.text(),
             })
             .collect(),
-        refs: control.refs.iter().map(link).collect(),
+        refs: control.refs.iter().map(reference_link).collect(),
         results: worst_first(&control.evidence())
             .into_iter()
-            .map(row)
+            .map(result_row)
             .collect(),
     }
 }
 
-fn link(reference: &Reference) -> Link<'_> {
+fn reference_link(reference: &Reference) -> Link<'_> {
     match reference {
         Reference::Text(text) => Link { text, web: false },
         Reference::Url(text) => Link {
@@ -196,14 +196,14 @@ fn link(reference: &Reference) -> Link<'_> {
     }
 }
 
-fn row(finding: &Finding) -> Row {
+fn result_row(finding: &Finding) -> ResultRow {
     let actual = finding.actual.as_deref().unwrap_or_default();
     let why = match finding.verdict.reason() {
         Some(reason) => reason.to_string(),
         None if actual.is_empty() => finding.message.to_string(),
         None => String::new(),
     };
-    Row {
+    ResultRow {
         subject: finding.subject(),
         outcome: finding.verdict.outcome().as_str(),
         expected: finding.expected.to_string(),

@@ -1,18 +1,23 @@
-//! Owns InSpec's exec-json: what its schemas allow, and so that its readers see the status we mean (docs/reports.md).
+//! Writes InSpec's exec-json. It is valid by InSpec's schemas, and readers show the intended status
+//! (docs/reports.md).
 
 use serde_json::{Map, Value, json};
 
 use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
 use super::status::Status;
 
-/// Tags that inspecjs takes for one text; it throws at a list.
-const ONE_TEXT: [&str; 2] = ["severity", "severityoverride"];
+/// Tags that must be a single string, because inspecjs throws on a list.
+const STRING_TAGS: [&str; 2] = ["severity", "severityoverride"];
 
-/// The document: one profile each, everything it extends already in it.
+/// Renders the document, with one entry per profile.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let platform = &report.platform;
-    let profiles: Vec<Value> = report.profiles.iter().map(|p| profile(p, report)).collect();
+    let profiles: Vec<Value> = report
+        .profiles
+        .iter()
+        .map(|p| profile_json(p, report))
+        .collect();
     super::pretty(&json!({
         "platform": { "name": platform.name, "release": platform.release, "target_id": report.target },
         "profiles": profiles,
@@ -22,18 +27,18 @@ pub fn write(report: &Report) -> String {
     }))
 }
 
-fn profile(profile: &Profile, report: &Report) -> Value {
+fn profile_json(profile: &Profile, report: &Report) -> Value {
     let ids: Vec<&String> = profile.controls.iter().map(|c| &c.id).collect();
     let controls: Vec<Value> = profile
         .controls
         .iter()
-        .map(|c| control(c, report))
+        .map(|c| control_json(c, report))
         .collect();
     let mut out = json!({
         "name": profile.name,
         "sha256": profile.sha256,
         "supports": [],
-        "attributes": profile.inputs.iter().map(attribute).collect::<Vec<_>>(),
+        "attributes": profile.inputs.iter().map(input_json).collect::<Vec<_>>(),
         "groups": [{ "id": profile.file, "controls": ids }],
         "controls": controls,
         "status": "loaded",
@@ -61,11 +66,11 @@ fn profile(profile: &Profile, report: &Report) -> Value {
     out
 }
 
-fn attribute(input: &Input) -> Value {
+fn input_json(input: &Input) -> Value {
     json!({ "name": input.name(), "options": { "value": input.value(), "sensitive": input.sensitive() } })
 }
 
-fn control(control: &Control, report: &Report) -> Value {
+fn control_json(control: &Control, report: &Report) -> Value {
     let desc = control.desc.as_deref();
     let descriptions: Vec<Value> = desc
         .iter()
@@ -77,25 +82,25 @@ fn control(control: &Control, report: &Report) -> Value {
         "desc": desc,
         "descriptions": descriptions,
         "impact": control.impact,
-        "refs": control.refs.iter().map(reference).collect::<Vec<_>>(),
-        "tags": tags(control),
+        "refs": control.refs.iter().map(reference_json).collect::<Vec<_>>(),
+        "tags": tags_json(control),
         "code": control.code,
         "source_location": { "ref": control.place.file, "line": control.place.line },
-        "waiver_data": waiver(control),
-        "results": control.evidence().iter().map(|f| result(f, control, report)).collect::<Vec<_>>(),
+        "waiver_data": waiver_json(control),
+        "results": control.evidence().iter().map(|f| result_json(f, control, report)).collect::<Vec<_>>(),
     })
 }
 
-fn reference(reference: &Reference) -> Value {
+fn reference_json(reference: &Reference) -> Value {
     match reference {
         Reference::Text(text) => json!({ "ref": text }),
         Reference::Url(url) => json!({ "url": url }),
     }
 }
 
-fn tags(control: &Control) -> Map<String, Value> {
+fn tags_json(control: &Control) -> Map<String, Value> {
     let value = |name: &str, tag: &Tag| {
-        if ONE_TEXT.contains(&name) {
+        if STRING_TAGS.contains(&name) {
             json!(tag.text())
         } else {
             json!(tag)
@@ -108,8 +113,9 @@ fn tags(control: &Control) -> Map<String, Value> {
         .collect()
 }
 
-/// Everything is judged in spite of a waiver; `skipped_due_to_waiver` is what takes a failure out of the count.
-fn waiver(control: &Control) -> Value {
+/// Returns the waiver data. Waived controls are evaluated too; `skipped_due_to_waiver` excludes
+/// their failures from the count.
+fn waiver_json(control: &Control) -> Value {
     let Some(waiver) = &control.waiver else {
         return json!({});
     };
@@ -123,7 +129,7 @@ fn waiver(control: &Control) -> Value {
     })
 }
 
-fn result(finding: &Finding, control: &Control, report: &Report) -> Value {
+fn result_json(finding: &Finding, control: &Control, report: &Report) -> Value {
     let mut out = json!({
         "code_desc": format!("{}: expected {}", finding.subject(), finding.expected),
         "run_time": finding.seconds,
@@ -136,12 +142,12 @@ fn result(finding: &Finding, control: &Control, report: &Report) -> Value {
     let more = match &finding.verdict {
         // Readers count a control with one passed result as passed.
         Verdict::Passed if control.outcome() == Outcome::Skipped => {
-            json!({ "status": "skipped", "skip_message": "as expected, but the rest of the control was not judged" })
+            json!({ "status": "skipped", "skip_message": "passed, but other results of the control were skipped" })
         }
         Verdict::Passed => json!({ "status": "passed" }),
         Verdict::Failed => json!({ "status": "failed", "message": finding.message }),
         Verdict::Skipped { reason } => json!({ "status": "skipped", "skip_message": reason }),
-        Verdict::Error { reason } => error(reason, finding, control),
+        Verdict::Error { reason } => error_json(reason, finding, control),
     };
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
         out.extend(more);
@@ -149,8 +155,9 @@ fn result(finding: &Finding, control: &Control, report: &Report) -> Value {
     out
 }
 
-/// The backtrace is what makes the whole control an error to readers, so a control that failed otherwise has none.
-fn error(reason: &str, finding: &Finding, control: &Control) -> Value {
+/// Returns an error result. Readers treat a control with a backtrace as an error, so a control that
+/// failed has none.
+fn error_json(reason: &str, finding: &Finding, control: &Control) -> Value {
     let mut out = json!({
         "status": "failed",
         "message": format!("could not be determined: {reason}"),

@@ -1,4 +1,4 @@
-//! Owns our own JSON: the whole of a report, with what each control counts as.
+//! Writes the JSON report of bakeline: the model, with the status of each control.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::model::{Control, Finding, Outcome, Place, Reference, Report, Tag, Wai
 use super::number::Impact;
 use super::status::{Counts, Status};
 
-/// Counts the shapes of the document.
+/// Version of the document format.
 pub const SCHEMA: u32 = 1;
 
-/// The document. A [`Report`] can be read back from it.
+/// JSON document of a report. It can be deserialized as a [`Report`].
 #[derive(Debug, Serialize)]
 pub struct Document<'r> {
     schema: u32,
@@ -21,7 +21,7 @@ pub struct Document<'r> {
 }
 
 impl<'r> Document<'r> {
-    /// The document of a report.
+    /// Creates the document of a report.
     #[must_use]
     pub fn new(report: &'r Report) -> Self {
         Self {
@@ -32,15 +32,15 @@ impl<'r> Document<'r> {
     }
 }
 
-/// The document as a text.
+/// Renders the report as JSON.
 #[must_use]
 pub fn write(report: &Report) -> String {
     super::pretty(&Document::new(report))
 }
 
-/// A control with what its evidence bears out.
+/// Control with its status, and with the outcome and results that are consistent.
 #[derive(Serialize)]
-struct Shown<'c> {
+struct ControlDocument<'c> {
     id: &'c str,
     title: &'c str,
     desc: Option<&'c str>,
@@ -58,7 +58,7 @@ struct Shown<'c> {
 
 impl Serialize for Control {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = Shown {
+        let document = ControlDocument {
             id: &self.id,
             title: &self.title,
             desc: self.desc.as_deref(),
@@ -73,6 +73,6 @@ impl Serialize for Control {
             status: self.status(),
             results: &self.evidence(),
         };
-        shown.serialize(serializer)
+        document.serialize(serializer)
     }
 }

@@ -1,4 +1,4 @@
-//! Owns JUnit XML as GitLab reads it: a suite for each profile, a case for each result.
+//! Writes JUnit XML for GitLab: a suite for each profile, a case for each result.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,25 +11,25 @@ use super::number::Seconds;
 use super::status::Status;
 use crate::render::visible::{block, line};
 
-/// The most characters of an attribute.
-const ATTRIBUTE: usize = 300;
-/// GitLab takes 30 MB; from here on cases have no bodies.
-const ENOUGH: usize = 20 << 20;
+/// Maximum length of an attribute in characters.
+const MAX_ATTRIBUTE: usize = 300;
+/// Size from which cases have no bodies. GitLab accepts 30 MB.
+const MAX_WITH_BODIES: usize = 20 << 20;
 
 type Xml = Writer<Vec<u8>>;
 
-/// The document. A text has no character that XML forbids: whatever is hidden is spelt out.
+/// Renders the report as XML. Escapes control and format characters, which XML forbids.
 #[must_use]
 pub fn write(report: &Report) -> String {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to memory does not fail.
-    let _written = document(&mut xml, report);
+    let _written = write_document(&mut xml, report);
     let mut out = String::from_utf8(xml.into_inner()).unwrap_or_default();
     out.push('\n');
     out
 }
 
-fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
+fn write_document(xml: &mut Xml, report: &Report) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let mut names = Names::default();
     let suites = xml.create_element("testsuites");
@@ -38,31 +38,31 @@ fn document(xml: &mut Xml, report: &Report) -> io::Result<()> {
             .profiles
             .iter()
             .enumerate()
-            .try_for_each(|(at, p)| suite(xml, at, p, report, &mut names))
+            .try_for_each(|(at, p)| write_suite(xml, at, p, report, &mut names))
     })?;
     Ok(())
 }
 
-/// A result of a control on its way to be a case.
+/// Test case: one result of a control.
 struct Case {
     class: String,
     name: String,
     file: String,
     seconds: Seconds,
-    kind: Kind,
+    kind: CaseKind,
     message: String,
     body: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CaseKind {
     Passed,
     Failure,
     Error,
     Skipped,
 }
 
-impl Kind {
+impl CaseKind {
     fn element(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-fn suite(
+fn write_suite(
     xml: &mut Xml,
     at: usize,
     profile: &Profile,
@@ -83,11 +83,11 @@ fn suite(
     let cases: Vec<Case> = profile
         .controls
         .iter()
-        .flat_map(|c| of_control(c, profile, report, names))
+        .flat_map(|c| control_cases(c, profile, report, names))
         .collect();
     let count = |kind| cases.iter().filter(|c| c.kind == kind).count().to_string();
     let took: f64 = cases.iter().map(|c| f64::from(c.seconds)).sum();
-    let name = token(&profile.name, "profile");
+    let name = xml_token(&profile.name, "profile");
     let attributes = [
         ("name", name.clone()),
         ("package", name),
@@ -96,18 +96,18 @@ fn suite(
             "timestamp",
             report.started.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
         ),
-        ("hostname", token(&report.target, "localhost")),
+        ("hostname", xml_token(&report.target, "localhost")),
         ("tests", cases.len().to_string()),
-        ("failures", count(Kind::Failure)),
-        ("errors", count(Kind::Error)),
-        ("skipped", count(Kind::Skipped)),
+        ("failures", count(CaseKind::Failure)),
+        ("errors", count(CaseKind::Error)),
+        ("skipped", count(CaseKind::Skipped)),
         ("time", format!("{took:.6}")),
     ];
     xml.create_element("testsuite")
-        .with_attributes(borrowed(&attributes))
+        .with_attributes(borrow_values(&attributes))
         .write_inner_content(|xml| {
-            properties(xml, profile, report)?;
-            cases.iter().try_for_each(|c| case(xml, c))?;
+            write_properties(xml, profile, report)?;
+            cases.iter().try_for_each(|c| write_case(xml, c))?;
             xml.create_element("system-out").write_empty()?;
             xml.create_element("system-err").write_empty()?;
             Ok(())
@@ -115,7 +115,7 @@ fn suite(
     Ok(())
 }
 
-fn properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<()> {
+fn write_properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<()> {
     let platform = &report.platform;
     let known = [
         ("target", line(&report.target).into_owned()),
@@ -146,16 +146,17 @@ fn properties(xml: &mut Xml, profile: &Profile, report: &Report) -> io::Result<(
     Ok(())
 }
 
-fn of_control(
+fn control_cases(
     control: &Control,
     profile: &Profile,
     report: &Report,
     names: &mut Names,
 ) -> Vec<Case> {
-    let class = token(&format!("{}.{}", profile.name, control.id), "control");
+    let class = xml_token(&format!("{}.{}", profile.name, control.id), "control");
     let make = |finding: &Finding| {
-        let (kind, message) = kind(finding, control);
-        // A job has many targets and both phases, and GitLab drops a case that it has seen.
+        let (kind, message) = case_kind(finding, control);
+        // GitLab drops cases with the same class and name within a job, so the name contains the
+        // target and the phase.
         let name = format!(
             "{} ({}, {})",
             finding.subject(),
@@ -163,36 +164,36 @@ fn of_control(
             report.phase.as_str()
         );
         Case {
-            name: names.unique(&class, token(&name, "result")),
+            name: names.unique(&class, xml_token(&name, "result")),
             class: class.clone(),
             file: line(&control.place.file).into_owned(),
             seconds: finding.seconds,
             kind,
-            message: shorten(&line(&message)),
-            body: body(finding, control, &message),
+            message: truncate(&line(&message)),
+            body: case_body(finding, control, &message),
         }
     };
     control.evidence().iter().map(make).collect()
 }
 
-fn kind(finding: &Finding, control: &Control) -> (Kind, String) {
+fn case_kind(finding: &Finding, control: &Control) -> (CaseKind, String) {
     match &finding.verdict {
-        Verdict::Passed => (Kind::Passed, String::new()),
-        Verdict::Skipped { reason } => (Kind::Skipped, reason.to_string()),
-        Verdict::Error { reason } => (Kind::Error, reason.to_string()),
+        Verdict::Passed => (CaseKind::Passed, String::new()),
+        Verdict::Skipped { reason } => (CaseKind::Skipped, reason.to_string()),
+        Verdict::Error { reason } => (CaseKind::Error, reason.to_string()),
         Verdict::Failed => match (control.status(), &control.waiver) {
-            (Status::Waived, Some(waiver)) => (Kind::Skipped, waiver.line()),
+            (Status::Waived, Some(waiver)) => (CaseKind::Skipped, waiver.line()),
             (Status::Tolerated, _) => (
-                Kind::Skipped,
-                format!("tolerated for its small impact: {}", finding.message),
+                CaseKind::Skipped,
+                format!("tolerated because of its low impact: {}", finding.message),
             ),
-            _ => (Kind::Failure, finding.message.to_string()),
+            _ => (CaseKind::Failure, finding.message.to_string()),
         },
     }
 }
 
-/// What GitLab shows of a case; it shows no attribute.
-fn body(finding: &Finding, control: &Control, message: &str) -> String {
+/// Returns the body of a case. GitLab shows the body but not the attributes.
+fn case_body(finding: &Finding, control: &Control, message: &str) -> String {
     let Control {
         id, title, place, ..
     } = control;
@@ -222,22 +223,22 @@ fn body(finding: &Finding, control: &Control, message: &str) -> String {
         .join("\n")
 }
 
-fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
+fn write_case(xml: &mut Xml, case: &Case) -> io::Result<()> {
     let attributes = [
         ("classname", case.class.clone()),
         ("name", case.name.clone()),
         ("file", case.file.clone()),
         ("time", format!("{:.6}", case.seconds)),
     ];
-    let enough = xml.get_ref().len() > ENOUGH;
+    let omit_body = xml.get_ref().len() > MAX_WITH_BODIES;
     let element = xml
         .create_element("testcase")
-        .with_attributes(borrowed(&attributes));
-    if case.kind == Kind::Passed {
+        .with_attributes(borrow_values(&attributes));
+    if case.kind == CaseKind::Passed {
         return element.write_empty().map(drop);
     }
-    let body = if enough {
-        "left out: this report is long enough; see the others"
+    let body = if omit_body {
+        "omitted because of the size of this report; see the other formats"
     } else {
         case.body.as_str()
     };
@@ -245,7 +246,7 @@ fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
         let mut child = xml
             .create_element(case.kind.element())
             .with_attribute(("message", case.message.as_str()));
-        if case.kind != Kind::Skipped {
+        if case.kind != CaseKind::Skipped {
             child = child.with_attribute(("type", case.kind.element()));
         }
         child
@@ -255,18 +256,20 @@ fn case(xml: &mut Xml, case: &Case) -> io::Result<()> {
     Ok(())
 }
 
-fn borrowed<'a, const N: usize>(attributes: &'a [(&'a str, String); N]) -> [(&'a str, &'a str); N] {
+fn borrow_values<'a, const N: usize>(
+    attributes: &'a [(&'a str, String); N],
+) -> [(&'a str, &'a str); N] {
     attributes
         .each_ref()
         .map(|(name, value)| (*name, value.as_str()))
 }
 
-/// The cases there are, by class and name, and the last number that was put behind each.
+/// Names of the cases so far, by class and name, with the last number that was appended.
 #[derive(Default)]
 struct Names(BTreeMap<(String, String), usize>);
 
 impl Names {
-    /// A name that no other case of the class has.
+    /// Returns a name that is unique in the class. Appends a number if necessary.
     fn unique(&mut self, class: &str, name: String) -> String {
         let first = (class.to_owned(), name.clone());
         let Some(mut n) = self.0.get(&first).copied() else {
@@ -286,17 +289,18 @@ impl Names {
     }
 }
 
-/// What XML Schema calls a token: one line, single spaces; never empty.
-fn token(text: &str, otherwise: &str) -> String {
+/// Returns the text as an XML Schema token: one line, single spaces. Returns the fallback if it is
+/// empty.
+fn xml_token(text: &str, fallback: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    match shorten(&line(&words.join(" "))) {
-        empty if empty.is_empty() => otherwise.to_owned(),
+    match truncate(&line(&words.join(" "))) {
+        empty if empty.is_empty() => fallback.to_owned(),
         token => token,
     }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(ATTRIBUTE) {
+fn truncate(text: &str) -> String {
+    match text.char_indices().nth(MAX_ATTRIBUTE) {
         Some((at, _)) => format!("{}…", text[..at].trim_end()),
         None => text.to_owned(),
     }

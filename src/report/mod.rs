@@ -1,9 +1,7 @@
-//! Owns the reports of checks: from one model to a text in each format.
-//!
-//! Nothing here decides: what failed and what counts is in the [`model`]. docs/reports.md has the tables.
+//! Writes check reports in each format from one [`model`]. docs/reports.md describes the formats.
 
+pub mod build;
 pub mod cyclonedx;
-pub mod fill;
 pub mod html;
 pub mod inspec;
 pub mod json;
@@ -20,25 +18,25 @@ use crate::checks::Phase;
 use crate::render::RenderError;
 use model::{Finding, Report};
 
-/// What a report can be written as.
+/// Output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// For a terminal, without colour.
+    /// Text for a terminal, without colour.
     Text,
-    /// Our own JSON.
+    /// JSON of bakeline.
     Json,
     /// InSpec's exec-json.
     Inspec,
     /// JUnit XML.
     Junit,
-    /// One HTML page.
+    /// Single HTML page.
     Html,
-    /// The packages as a CycloneDX document.
+    /// CycloneDX document of the installed packages.
     Cyclonedx,
 }
 
 impl Format {
-    /// All of them.
+    /// Complete list of formats.
     pub const ALL: [Self; 6] = [
         Self::Text,
         Self::Json,
@@ -48,7 +46,7 @@ impl Format {
         Self::Cyclonedx,
     ];
 
-    /// The word for it on a command line.
+    /// Returns the name of the format on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +59,7 @@ impl Format {
         }
     }
 
-    /// The name of its file, such as `checks-boot.junit.xml`.
+    /// Returns the name of the report file, such as `checks-boot.junit.xml`.
     #[must_use]
     pub fn file_name(self, phase: Phase) -> String {
         let (stem, ending) = match self {
@@ -76,10 +74,10 @@ impl Format {
     }
 }
 
-/// Writes a report; `page` is the text of the template [`html::TEMPLATE`].
+/// Renders a report. `page` is the text of the template [`html::TEMPLATE`].
 ///
 /// # Errors
-/// The template of the page is wrong.
+/// The HTML template is invalid.
 pub fn write(report: &Report, format: Format, page: &str) -> Result<String, RenderError> {
     Ok(match format {
         Format::Text => terminal::write(
@@ -98,7 +96,7 @@ pub fn write(report: &Report, format: Format, page: &str) -> Result<String, Rend
 }
 
 impl Finding {
-    /// What was looked at, and what of it.
+    /// Returns the resource and the property, such as `file /etc/shadow mode`.
     fn subject(&self) -> String {
         format!("{} {}", self.shown, self.property)
             .trim_end()
@@ -106,7 +104,7 @@ impl Finding {
     }
 }
 
-/// Indented, with a line feed at its end.
+/// Serializes a value as indented JSON with a final line feed.
 #[must_use]
 pub fn pretty(value: &impl serde::Serialize) -> String {
     let mut out = serde_json::to_string_pretty(value).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Owns what a report is made from: profiles with their controls, how each came out, and what was inspected.
+//! Defines the model of a report: the target, its profiles, controls, results and packages.
 
 use std::collections::BTreeMap;
 
@@ -10,77 +10,77 @@ use super::text::Text;
 pub use crate::checks::{Outcome, Phase};
 use crate::model::Timestamp;
 
-/// One inspection of one target in one phase.
+/// Report about one target in one phase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// bakeline's version.
+    /// Version of bakeline.
     pub tool: String,
-    /// The image, or what else was inspected.
+    /// Name of the image or of another target.
     pub target: Text,
-    /// When in the life of the image.
+    /// Phase of the checks.
     pub phase: Phase,
-    /// When it began.
+    /// Start of the collection.
     pub started: Timestamp,
-    /// How long it took.
+    /// Duration of the collection.
     pub seconds: Seconds,
-    /// The system that was inspected.
+    /// System of the target.
     pub platform: Platform,
-    /// What its packages belong to.
+    /// Distribution of the packages.
     pub os: Os,
-    /// What was judged, in the order of the image.
+    /// Profiles in the order of the image.
     pub profiles: Vec<Profile>,
-    /// Everything installed.
+    /// Installed packages.
     pub packages: Vec<Package>,
 }
 
-/// A system in people's words.
+/// Operating system for display.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// Such as `debian`.
+    /// Name, such as `debian`.
     pub name: Text,
-    /// Such as `12.7`.
+    /// Release, such as `12.7`.
     pub release: Text,
-    /// Such as `x86_64`.
+    /// Architecture, such as `x86_64`.
     pub arch: Text,
 }
 
 /// `ID` and `VERSION_ID` of os-release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Os {
-    /// Such as `debian`.
+    /// Name, such as `debian`.
     pub id: Text,
-    /// Such as `12`; empty where there is none, as in Debian's testing.
+    /// Version, such as `12`; empty for releases without one, such as Debian testing.
     pub version: Text,
 }
 
-/// A profile, with everything that it extends already in it.
+/// Profile, including the controls of the profiles that it extends.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Unique in a report.
+    /// Name, unique in a report.
     pub name: String,
-    /// One line for people.
+    /// Title in one line.
     pub title: Option<String>,
-    /// Its own version.
+    /// Version of the profile.
     pub version: Option<String>,
-    /// What it is for.
+    /// Purpose of the profile.
     pub summary: Option<String>,
-    /// Such as `Apache-2.0`.
+    /// License, such as `Apache-2.0`.
     pub license: Option<String>,
-    /// Who keeps it.
+    /// Maintainer.
     pub maintainer: Option<String>,
-    /// Of what it says, in hex.
+    /// SHA-256 of its content in hex.
     pub sha256: String,
-    /// Its file in the repository.
+    /// Path in the repository.
     pub file: String,
-    /// What it was given.
+    /// Input values.
     pub inputs: Vec<Input>,
-    /// In the order of the file.
+    /// Controls in the order of the file.
     pub controls: Vec<Control>,
 }
 
-/// A value given to a profile. A sensitive one is forgotten here, so that no writer can show it.
+/// Input value of a profile. A sensitive value is replaced here, so that no writer can print it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "GivenInput")]
+#[serde(from = "RawInput")]
 pub struct Input {
     name: String,
     value: serde_json::Value,
@@ -88,23 +88,23 @@ pub struct Input {
 }
 
 #[derive(Deserialize)]
-struct GivenInput {
+struct RawInput {
     name: String,
     value: serde_json::Value,
     sensitive: bool,
 }
 
-impl From<GivenInput> for Input {
-    fn from(given: GivenInput) -> Self {
-        Self::new(given.name, given.value, given.sensitive)
+impl From<RawInput> for Input {
+    fn from(raw: RawInput) -> Self {
+        Self::new(raw.name, raw.value, raw.sensitive)
     }
 }
 
 impl Input {
-    /// What stands for a sensitive value.
+    /// Replacement for sensitive values.
     pub const HIDDEN: &str = "***";
 
-    /// An input and its value.
+    /// Creates an input. Replaces a sensitive value.
     #[must_use]
     pub fn new(name: String, value: serde_json::Value, sensitive: bool) -> Self {
         let value = if sensitive {
@@ -119,67 +119,67 @@ impl Input {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its value, or [`Self::HIDDEN`].
+    /// Returns the value, or [`Self::HIDDEN`].
     #[must_use]
     pub fn value(&self) -> &serde_json::Value {
         &self.value
     }
 
-    /// Whether the value is kept to itself.
+    /// Returns true if the value is sensitive.
     #[must_use]
     pub fn sensitive(&self) -> bool {
         self.sensitive
     }
 }
 
-/// A control and how it came out. It is written with what it counts as, see [`super::json`].
+/// Control with its results. [`super::json`] adds the status when it serializes a control.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Control {
-    /// Unique in a profile.
+    /// ID, unique in a profile.
     pub id: String,
-    /// One line for people.
+    /// Title in one line.
     pub title: String,
-    /// Why, and what to do about it.
+    /// Rationale and remediation.
     pub desc: Option<String>,
-    /// How bad it is when it fails, 0.0 to 1.0.
+    /// Severity of a failure, from 0.0 to 1.0.
     pub impact: Impact,
-    /// Numbers in standards, and what else its author noted.
+    /// Tags, such as IDs in standards.
     pub tags: BTreeMap<String, Tag>,
-    /// Where to read more.
+    /// Further reading.
     pub refs: Vec<Reference>,
-    /// Its YAML.
+    /// YAML source.
     pub code: String,
-    /// Where that is.
+    /// Position of the source.
     pub place: Place,
-    /// Why its failure is borne with.
+    /// Waiver for failures.
     pub waiver: Option<Waiver>,
-    /// Its impact is below what the gate counts, see [`crate::checks::Gate::tolerates`].
+    /// True if the impact is below the gate, see [`crate::checks::Gate::tolerates`].
     #[serde(default)]
     pub tolerated: bool,
-    /// What the judge said; ask [`Control::outcome`].
+    /// Recorded outcome. Use [`Control::outcome`], which compares it with the results.
     pub outcome: Outcome,
-    /// What it was made of.
+    /// Results of the expectations.
     pub results: Vec<Finding>,
 }
 
-/// A tag's value.
+/// Value of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Tag {
-    /// One.
+    /// Single value.
     Text(String),
-    /// Several.
+    /// List of values.
     List(Vec<String>),
 }
 
 impl Tag {
-    /// As one text.
+    /// Returns the value, or the values separated by commas.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -189,97 +189,97 @@ impl Tag {
     }
 }
 
-/// Where to read more.
+/// Reference to further reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reference {
-    /// A title.
+    /// Title.
     Text(String),
-    /// An address.
+    /// URL.
     Url(String),
 }
 
-/// A line of a file in the repository, from 1.
+/// Line of a file in the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Its path.
+    /// Path of the file.
     pub file: String,
-    /// The line.
+    /// Line number, from 1.
     pub line: u32,
 }
 
-/// A failure that somebody answers for, until a day.
+/// Documented exception with an owner and an expiry date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiver {
-    /// Why.
+    /// Justification.
     pub justification: String,
-    /// Who.
+    /// Owner.
     pub owner: String,
-    /// The last day.
+    /// Last day on which the waiver is valid.
     pub expires: Date,
-    /// That day has passed: it waives nothing.
+    /// True if the waiver has expired and has no effect.
     pub expired: bool,
 }
 
-/// How one expectation came out.
+/// Result of one expectation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The kind of what was looked at, such as `file`.
+    /// Kind of the resource, such as `file`.
     pub resource: String,
-    /// What was looked at, such as `file /etc/shadow`.
+    /// Resource, such as `file /etc/shadow`.
     pub shown: Text,
-    /// What of it, such as `mode`.
+    /// Property, such as `mode`.
     pub property: Text,
-    /// What was expected, such as `at most 0640`.
+    /// Expected value, such as `at most 0640`.
     pub expected: Text,
-    /// What was found, if anything.
+    /// Actual value, if any.
     pub actual: Option<Text>,
-    /// The whole of it on one line.
+    /// Complete result in one line.
     pub message: Text,
-    /// How it came out.
+    /// Verdict of the expectation.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// How long that took.
+    /// Duration of the evaluation.
     pub seconds: Seconds,
 }
 
-/// How one expectation came out; what was not judged always says why.
+/// Verdict of an expectation. Skipped and error verdicts have a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Verdict {
-    /// As expected.
+    /// The actual value is as expected.
     Passed,
-    /// Not as expected.
+    /// The actual value differs.
     Failed,
-    /// It can't be judged here, or by a machine.
+    /// The expectation does not apply to this target, or needs a manual review.
     Skipped {
-        /// Why.
+        /// Reason.
         reason: Text,
     },
-    /// It could not be determined.
+    /// The actual value could not be determined.
     Error {
-        /// Why.
+        /// Reason.
         reason: Text,
     },
 }
 
-/// An installed package.
+/// Installed package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Package {
-    /// Such as `libssl3`.
+    /// Name, such as `libssl3`.
     pub name: String,
-    /// As its package manager writes it.
+    /// Version in the format of the package manager.
     pub version: String,
-    /// As its package manager writes it, such as `amd64`.
+    /// Architecture in the format of the package manager, such as `amd64`.
     pub arch: String,
-    /// The source package it was built from, where that is known.
+    /// Source package, if known.
     pub source: Option<String>,
-    /// Its version.
+    /// Version of the source package.
     pub source_version: Option<String>,
 }
 
 impl Verdict {
-    /// The word for it.
+    /// Returns the outcome without the reason.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -290,7 +290,7 @@ impl Verdict {
         }
     }
 
-    /// Why it was not judged.
+    /// Returns the reason of a skipped or error verdict.
     #[must_use]
     pub fn reason(&self) -> Option<&Text> {
         match self {

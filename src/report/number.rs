@@ -1,13 +1,13 @@
-//! Owns numbers that every format can hold: JSON has neither infinity nor "not a number".
+//! Defines finite numbers. JSON has neither infinity nor NaN.
 
 use serde::{Deserialize, Serialize};
 
-/// Finite and not negative.
+/// Finite, non-negative number of seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
 pub struct Seconds(f64);
 
-/// 0.0 to 1.0; what is no number counts in full.
+/// Impact from 0.0 to 1.0. NaN becomes 1.0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
 pub struct Impact(f64);
@@ -45,15 +45,15 @@ impl From<Impact> for f64 {
 }
 
 impl Impact {
-    /// What counts for nothing.
+    /// Returns true for impact 0.
     #[must_use]
     pub fn is_none(self) -> bool {
         self.0 <= 0.0
     }
 }
 
-/// As many digits behind the point as asked for, and never an exponent.
-macro_rules! shown {
+/// Implements `Display` with the precision of the format string and without an exponent.
+macro_rules! impl_display {
     ($($name:ty),*) => {$(
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,14 +62,14 @@ macro_rules! shown {
         }
     )*};
 }
-shown!(Seconds, Impact);
+impl_display!(Seconds, Impact);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn odd_numbers_come_into_bounds() {
+    fn numbers_are_clamped() {
         for (given, impact) in [(f64::NAN, 1.0), (7.0, 1.0), (-1.0, 0.0), (0.5, 0.5)] {
             assert_eq!(Impact::from(given), Impact(impact));
         }

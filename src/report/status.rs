@@ -1,4 +1,4 @@
-//! Owns what a report's control counts as: the decision of [`Status::from_outcome`] on what the model says, and its evidence.
+//! Computes the status of the controls of a report with [`Status::from_outcome`].
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use super::model::{Control, Finding, Outcome, Report, Verdict, Waiver};
 pub use crate::checks::{Counts, Status};
 
 impl Control {
-    /// How it came out, as far as its results bear that out; else an error.
+    /// Returns the outcome, or an error if the results contradict it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome.verify(&self.outcomes())
     }
 
-    /// What it counts as.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> Status {
         let waived = self.waiver.as_ref().is_some_and(|w| !w.expired);
@@ -23,20 +23,21 @@ impl Control {
         self.results.iter().map(|r| r.verdict.outcome()).collect()
     }
 
-    /// Its results, and where none says why it is an error, one that does. Never empty.
+    /// Returns the results. Adds one with a reason if the control is an error but no result is.
+    /// Never empty.
     #[must_use]
     pub fn evidence(&self) -> Cow<'_, [Finding]> {
-        let told = self
+        let has_error = self
             .results
             .iter()
             .any(|r| r.verdict.outcome() == Outcome::Error);
-        if self.outcome() != Outcome::Error || told {
+        if self.outcome() != Outcome::Error || has_error {
             return Cow::Borrowed(&self.results);
         }
         let why = match self.results.len() {
-            0 => "it has no result".to_owned(),
+            0 => "the control has no results".to_owned(),
             _ => format!(
-                "it is said to be {}, which its results do not bear out",
+                "the recorded outcome is {}, which its results contradict",
                 self.outcome.as_str()
             ),
         };
@@ -45,7 +46,7 @@ impl Control {
             resource: "control".to_owned(),
             shown: format!("control {}", self.id).into(),
             property: "results".into(),
-            expected: "an outcome that follows from its results".into(),
+            expected: "an outcome that is consistent with the results".into(),
             actual: None,
             message: why.as_str().into(),
             verdict: Verdict::Error { reason: why.into() },
@@ -56,7 +57,7 @@ impl Control {
 }
 
 impl Waiver {
-    /// One line about it.
+    /// Returns a description in one line.
     #[must_use]
     pub fn line(&self) -> String {
         let Self {
@@ -66,32 +67,30 @@ impl Waiver {
             expired,
         } = self;
         match expired {
-            false => format!("waiver of {owner} until {expires}: {justification}"),
-            true => format!(
-                "the waiver of {owner} expired on {expires} and no longer counts: {justification}"
-            ),
+            false => format!("waived by {owner} until {expires}: {justification}"),
+            true => format!("the waiver of {owner} expired on {expires}: {justification}"),
         }
     }
 }
 
-/// How many controls count as what.
+/// Counts controls by status.
 pub(super) fn counts<'a>(controls: impl IntoIterator<Item = &'a Control>) -> Counts {
     controls.into_iter().map(Control::status).collect()
 }
 
 impl Report {
-    /// Every control of every profile.
+    /// Returns the controls of all profiles.
     pub fn controls(&self) -> impl Iterator<Item = &Control> {
         self.profiles.iter().flat_map(|p| &p.controls)
     }
 
-    /// How many controls count as what.
+    /// Counts the controls by status.
     #[must_use]
     pub fn counts(&self) -> Counts {
         counts(self.controls())
     }
 
-    /// How many fail that readers of exec-json take for not applicable, because their impact is 0.
+    /// Counts the failed controls with impact 0. Readers of exec-json show them as not applicable.
     #[must_use]
     pub fn without_impact(&self) -> usize {
         self.controls()
@@ -100,7 +99,7 @@ impl Report {
     }
 }
 
-/// Results in the order of reports.
+/// Sorts results by severity: error, failed, skipped, passed.
 pub(super) fn worst_first(findings: &[Finding]) -> Vec<&Finding> {
     let mut sorted: Vec<&Finding> = findings.iter().collect();
     sorted.sort_by_key(|f| match f.verdict.outcome() {

@@ -1,4 +1,4 @@
-//! Owns the report for a terminal: the worst first; nothing that comes from a target moves the cursor.
+//! Writes the report for a terminal, the most severe results first. Escapes control characters.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,16 @@ use super::model::{Control, Finding, Outcome, Profile, Report, Verdict};
 use super::status::{Status, counts, worst_first};
 use crate::render::visible::line;
 
-/// How much is shown.
+/// Options of the terminal report.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Escape codes of our own.
+    /// Colour the statuses.
     pub colour: bool,
-    /// Passed controls one by one, not only their number.
+    /// List passed controls instead of only counting them.
     pub passed: bool,
 }
 
-/// The report, with a line feed at its end.
+/// Renders the report, with a final line feed.
 #[must_use]
 pub fn write(report: &Report, options: Options) -> String {
     let mut out = String::new();
@@ -48,7 +48,7 @@ pub fn write(report: &Report, options: Options) -> String {
         n => {
             let _ = writeln!(
                 out,
-                "note: {n} of the failed have impact 0, which other tools show as not applicable"
+                "note: {n} failed with impact 0; other tools show impact 0 as not applicable"
             );
         }
     }
@@ -75,7 +75,7 @@ fn write_profile(out: &mut String, profile: &Profile, options: Options) {
         let _ = writeln!(
             out,
             "  {}  {passed} control{plural}",
-            word(Status::Passed, options.colour)
+            status_cell(Status::Passed, options.colour)
         );
     }
 }
@@ -92,7 +92,7 @@ fn write_control(out: &mut String, control: &Control, status: Status, colour: bo
     let _ = writeln!(
         out,
         "  {}  {}  {}  (impact {impact:.1}, {at})",
-        word(status, colour),
+        status_cell(status, colour),
         line(id),
         line(title)
     );
@@ -125,14 +125,14 @@ fn write_finding(out: &mut String, finding: &Finding) {
     }
     row("expected", &finding.expected);
     match (&finding.verdict, &finding.actual) {
-        (Verdict::Error { reason }, _) => row("because", reason),
+        (Verdict::Error { reason }, _) => row("reason", reason),
         (_, Some(actual)) => row("actual", actual),
-        (_, None) => row("because", &finding.message),
+        (_, None) => row("reason", &finding.message),
     }
 }
 
-/// The word in seven columns, or more where it is longer, perhaps in colour.
-fn word(status: Status, colour: bool) -> String {
+/// Returns the status, padded to seven columns, with colour if requested.
+fn status_cell(status: Status, colour: bool) -> String {
     let code = match status {
         Status::Error => 35,
         Status::Failed => 31,

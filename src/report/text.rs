@@ -1,32 +1,32 @@
-//! Owns text that came from a target: always valid and never longer than a report can bear.
+//! Defines bounded text for values that come from a target.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// The most bytes of one text.
-pub const LONGEST: usize = 4096;
-/// What is kept free of them for the word about the rest.
-const ROOM: usize = 48;
+/// Maximum length of a text in bytes.
+pub const MAX_LENGTH: usize = 4096;
+/// Bytes that are reserved for the note about the original length.
+const NOTE_LENGTH: usize = 48;
 
-/// A text of at most [`LONGEST`] bytes; of a longer one the beginning, and how long it was.
+/// Text of at most [`MAX_LENGTH`] bytes. Longer texts are truncated, with a note of their length.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Text(String);
 
 impl Text {
-    /// Bytes from a target; what is not UTF-8 becomes U+FFFD.
+    /// Converts bytes from a target. Invalid UTF-8 becomes U+FFFD.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let kept = &bytes[..bytes.len().min(LONGEST + 1)];
-        Self::cut(String::from_utf8_lossy(kept).into_owned(), bytes.len())
+        let kept = &bytes[..bytes.len().min(MAX_LENGTH + 1)];
+        Self::truncate(String::from_utf8_lossy(kept).into_owned(), bytes.len())
     }
 
-    fn cut(mut text: String, whole: usize) -> Self {
-        if text.len() > LONGEST {
-            text.truncate(text.floor_char_boundary(LONGEST - ROOM));
-            text.push_str(&format!("… ({whole} bytes in all)"));
+    fn truncate(mut text: String, length: usize) -> Self {
+        if text.len() > MAX_LENGTH {
+            text.truncate(text.floor_char_boundary(MAX_LENGTH - NOTE_LENGTH));
+            text.push_str(&format!("… ({length} bytes in total)"));
         }
         Self(text)
     }
@@ -34,8 +34,8 @@ impl Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        let whole = text.len();
-        Self::cut(text, whole)
+        let length = text.len();
+        Self::truncate(text, length)
     }
 }
 
@@ -70,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_cut_once_and_say_so() {
+    fn long_text_is_truncated_once_with_a_note() {
         let long = Text::from("ä".repeat(1 << 19));
         assert!(
-            long.len() <= LONGEST && long.ends_with("ä… (1048576 bytes in all)"),
+            long.len() <= MAX_LENGTH && long.ends_with("ä… (1048576 bytes in total)"),
             "{}",
             long.len()
         );
@@ -81,16 +81,16 @@ mod tests {
         assert_eq!(
             Text::from(long.to_string()),
             long,
-            "reading it back cuts nothing"
+            "truncation is idempotent"
         );
-        let whole = "x".repeat(LONGEST);
+        let whole = "x".repeat(MAX_LENGTH);
         assert_eq!(*Text::from(whole.as_str()), whole);
-        assert!(Text::from(usize::MAX.to_string().repeat(LONGEST)).len() <= LONGEST);
+        assert!(Text::from(usize::MAX.to_string().repeat(MAX_LENGTH)).len() <= MAX_LENGTH);
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced() {
+    fn invalid_utf8_is_replaced() {
         assert_eq!(&*Text::from_bytes(b"a\xff\0b\xc3"), "a\u{fffd}\0b\u{fffd}");
-        assert!(Text::from_bytes(&[0xff; 1 << 20]).len() <= LONGEST);
+        assert!(Text::from_bytes(&[0xff; 1 << 20]).len() <= MAX_LENGTH);
     }
 }

@@ -10,7 +10,7 @@ use crate::catalog::{self, Catalog};
 use crate::checks::{self, Facts, Phase};
 use crate::engine::StepContext;
 use crate::model::{ImageName, Timestamp};
-use crate::report::fill::{About, fill};
+use crate::report::build::{self, ReportContext};
 use crate::report::model::{Input, Profile, Report};
 use crate::report::{self, Format, html, json};
 
@@ -30,7 +30,7 @@ pub fn build_report(
     judged: Timestamp,
 ) -> Report {
     let image = &evidence.image;
-    let about = About {
+    let about = ReportContext {
         target,
         phase: evidence.phase,
         judged,
@@ -42,7 +42,7 @@ pub fn build_report(
         .iter()
         .map(|p| report_profile(p, facts))
         .collect();
-    fill(
+    build::build_report(
         &about,
         profiles,
         &catalog.controls(image),

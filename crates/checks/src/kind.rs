@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-pub(crate) use crate::matcher::value_type::Of;
+pub(crate) use crate::matcher::value_type::ValueType;
 use crate::phase::Phase;
 
 /// Description of a resource, such as `file`.
@@ -40,9 +40,9 @@ pub(crate) struct Kind {
     /// POSIX shell functions of the collector; they can use the functions of `collector.sh`.
     pub(crate) shell: &'static str,
     /// Returns the calls of the collector, one per line.
-    pub(crate) requests: fn(&[Asked<'_>]) -> Vec<String>,
+    pub(crate) requests: fn(&[RequestedTarget<'_>]) -> Vec<String>,
     /// Observes a property in the facts.
-    pub(crate) observe: fn(&Target, &str, &View<'_>) -> Observed,
+    pub(crate) observe: fn(&Target, &str, &View<'_>) -> Observation,
 }
 
 /// Value of the key of a resource.
@@ -62,7 +62,7 @@ pub(crate) struct Parameter {
     /// Key in YAML.
     pub(crate) name: &'static str,
     /// Type of the value.
-    pub(crate) of: Of,
+    pub(crate) of: ValueType,
     /// Description for editors and documentation.
     pub(crate) doc: &'static str,
     /// Validates a value; returns the problem and a hint.
@@ -75,7 +75,7 @@ pub(crate) struct Property {
     /// Key in YAML.
     pub(crate) name: &'static str,
     /// Type of the value.
-    pub(crate) of: Of,
+    pub(crate) of: ValueType,
     /// Description for editors and documentation.
     pub(crate) doc: &'static str,
     /// InSpec aliases.
@@ -102,7 +102,7 @@ impl Target {
         format!(
             "{} {}",
             self.kind,
-            crate::text::brief(self.subject.trim().as_bytes())
+            crate::text::truncate_for_display(self.subject.trim().as_bytes())
         )
     }
 
@@ -113,7 +113,7 @@ impl Target {
 }
 
 /// Target with the properties that controls use.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestedTarget<'a> {
     pub(crate) target: &'a Target,
     pub(crate) properties: BTreeSet<String>,
 }
@@ -131,7 +131,7 @@ impl Kind {
 
 impl Property {
     /// Creates a property without aliases.
-    pub(crate) const fn new(name: &'static str, of: Of, doc: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, of: ValueType, doc: &'static str) -> Self {
         Self {
             name,
             of,
@@ -149,12 +149,12 @@ impl Property {
 
 /// Accepts any subject or parameter.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all validators")]
-pub(crate) fn anything(_: &str) -> Result<(), (String, &'static str)> {
+pub(crate) fn any_subject(_: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
 /// Creates a subject with a fixed list of values.
-pub(crate) const fn words(
+pub(crate) const fn one_of(
     name: &'static str,
     doc: &'static str,
     words: &'static [&'static str],
@@ -163,12 +163,12 @@ pub(crate) const fn words(
         name,
         doc,
         words,
-        check: anything,
+        check: any_subject,
     }
 }
 
 /// Validates an absolute path without `.`, `..` and empty parts.
-pub(crate) fn absolute(path: &str) -> Result<(), (String, &'static str)> {
+pub(crate) fn absolute_path(path: &str) -> Result<(), (String, &'static str)> {
     let wrong = |what: &str, help| Err((what.to_owned(), help));
     if !path.starts_with('/') {
         return wrong("it must be absolute", "start it with `/`");

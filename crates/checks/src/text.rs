@@ -39,7 +39,7 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 
 /// Formats bytes for messages: one line of at most 80 characters. Escapes control and invisible
 /// characters, and appends the length of longer text.
-pub(crate) fn brief(bytes: &[u8]) -> String {
+pub(crate) fn truncate_for_display(bytes: &[u8]) -> String {
     const MAX_LENGTH: usize = 80;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAX_LENGTH)]);
     let mut out = String::new();
@@ -78,17 +78,17 @@ mod tests {
     #[test]
     fn brief_is_one_short_line() {
         assert_eq!(
-            brief(b"a\nb\r\x1b[31m\0 \"x\""),
+            truncate_for_display(b"a\nb\r\x1b[31m\0 \"x\""),
             "a\\nb\\r\\u{1b}[31m\\0 \"x\""
         );
-        let long = brief(&b"x".repeat(5000));
+        let long = truncate_for_display(&b"x".repeat(5000));
         assert!(
             long.chars().count() < 120 && long.ends_with("… (5000 bytes)"),
             "{long}"
         );
-        assert!(brief(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
+        assert!(truncate_for_display(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
         assert_eq!(
-            brief("a\u{202e}b".as_bytes()),
+            truncate_for_display("a\u{202e}b".as_bytes()),
             "a\\u{202e}b",
             "text direction characters are escaped"
         );

@@ -1,210 +1,195 @@
-"""What a backend offers, and what both do alike: instances by id, one change at a time each, nothing left behind."""
+"""Implements what both backends have in common; subclasses create, boot and end one instance."""
 
 from __future__ import annotations
 
 import subprocess
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from . import Ended, FirewallRule, InstanceSpec
-from .system import BackendError, kill_all, remove_tree, wait_until
+from ..errors import InstanceError, SandboxError
+from ..host.mounts import remove_tree
+from ..host.processes import kill_all, wait_until
+from ..instance_backend import ExitHandler, ExitReason, FirewallRule, InstanceSpec
+from .machine import Machine
+
+BOOT_SECONDS = 30
 
 
-class Machine:
-    """One instance; `lock` serialises everything that boots, ends or freezes it."""
+class BaseBackend(ABC):
+    """Implements `InstanceBackend` on the folders `run/instances` and `run/layers`."""
 
-    def __init__(self, spec: InstanceSpec, folder: Path) -> None:
-        self.spec, self.folder, self.lock = spec, folder, threading.RLock()
-        self.name, self.root, self.layers = spec.instance_id, folder / "root", tuple(spec.layers)
-        self.console = folder / "console.log"
-        self.process: subprocess.Popen[bytes] | None = None  # nspawn, or the ssh server
+    name = vpc_cidr = public_cidr = ""
 
-    def spawn(self, command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        """Start something that writes to the console and outlives a ^C at the server."""
-        with self.console.open("ab") as out:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
-            )
-
-    def note(self, text: object) -> None:
-        """Write a line of our own to the console."""
-        with self.console.open("a") as out:
-            out.write(f"\n{text}\n")
-
-
-class Backend(ABC):
-    """Real systems behind moto's instances. Every public method is safe to call from several threads."""
-
-    name = ""
-    vpc_cidr = ""  # what the default VPC must be so that private addresses are reachable; known after open()
-    public_cidr = ""  # where `InstanceSpec.public_ip` must come from
-
-    def __init__(self, store: Path) -> None:
-        self.run_dir = store.resolve() / "run"
+    def __init__(self, state_dir: Path) -> None:
+        self.run_dir = state_dir.resolve() / "run"
         self.instances_dir, self.layers_dir = self.run_dir / "instances", self.run_dir / "layers"
         self.instances: dict[str, Machine] = {}
-        self.on_end: Callable[[str, Ended], None] = lambda _id, _how: None
+        self.on_exit: ExitHandler = lambda _instance_id, _reason: None
 
     def sweep(self) -> None:
-        """End and remove what an earlier server of this store left behind."""
+        """Ends and removes what an earlier server of this state directory left."""
         for folder in (self.instances_dir, self.layers_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        kill_all(self._strays())
-        self._clean()
+        kill_all(self._find_processes())
+        self._clean_host()
 
-    def open(self, on_end: Callable[[str, Ended], None]) -> None:
-        """Prepare the host; `on_end` is called when an instance ends by itself."""
-        self.on_end = on_end
+    def open(self, on_exit: ExitHandler) -> None:
+        """Prepares the host."""
+        self.on_exit = on_exit
 
     def close(self) -> None:
-        """End every instance and give the host back."""
+        """Ends all instances and restores the host."""
         for instance_id in list(self.instances):
             self.terminate(instance_id)
         self.sweep()
 
     def launch(self, spec: InstanceSpec) -> None:
-        """Make the disk and boot; a failure leaves nothing behind."""
+        """Creates the disk and boots; removes everything again if that fails."""
         machine = Machine(spec, self.instances_dir / spec.instance_id)
         with machine.lock:
             self.instances[spec.instance_id] = machine
             try:
                 machine.folder.mkdir(parents=True, exist_ok=True)
-                self._make(machine)
+                self._create(machine)
                 self._boot(machine)
             except Exception:
                 self.terminate(spec.instance_id)
                 raise
 
     def stop(self, instance_id: str) -> None:
-        """Shut down in order; the disk stays."""
-        machine = self._get(instance_id)
+        """Shuts an instance down and keeps its disk."""
+        machine = self._machine(instance_id)
         with machine.lock:
-            process, machine.process = machine.process, None
-            self._end(machine, process, in_order=True)
+            self._end_processes(machine, machine.take_process(), graceful=True)
 
     def start(self, instance_id: str) -> None:
-        """Boot a stopped instance from its disk."""
-        machine = self._get(instance_id)
+        """Boots a stopped instance."""
+        machine = self._machine(instance_id)
         with machine.lock:
             if not machine.process:
-                self._mount(machine)
+                self._mount_disk(machine)
                 self._boot(machine)
 
     def terminate(self, instance_id: str) -> None:
-        """Kill and delete."""
+        """Ends an instance and deletes its disk."""
         if machine := self.instances.get(instance_id):
             with machine.lock:
-                process, machine.process = machine.process, None
-                self._end(machine, process, in_order=False)
+                self._end_processes(machine, machine.take_process(), graceful=False)
                 self._delete(machine)
                 self.instances.pop(instance_id, None)
 
-    def freeze(self, instance_id: str, snapshot_id: str) -> tuple[str, ...]:
-        """Rename what a stopped instance wrote to a layer: constant time, and it may start again."""
-        machine = self._get(instance_id)
+    def freeze_disk(self, instance_id: str, snapshot_id: str) -> tuple[str, ...]:
+        """Renames the changes of a stopped instance to a disk layer, in constant time."""
+        machine = self._machine(instance_id)
         with machine.lock:
-            if machine.process or (users := self._strays(instance_id)):
-                who = "" if machine.process else f" (process {users[0]})"
-                raise BackendError(f"instance {instance_id} runs{who}: stop it before its disk is frozen")
+            if machine.process or (pids := self._find_processes(instance_id)):
+                detail = "" if machine.process else f" (process {pids[0]})"
+                text = f"instance {instance_id} is running{detail}"
+                raise InstanceError(f"{text}: stop it before freezing its disk")
             if (self.layers_dir / snapshot_id).exists():
-                raise BackendError(f"layer `{snapshot_id}` exists already")
+                raise InstanceError(f"disk layer `{snapshot_id}` already exists")
             self._freeze(machine, self.layers_dir / snapshot_id)
             machine.layers = (snapshot_id, *machine.layers)
             return machine.layers
 
-    def drop_layer(self, snapshot_id: str) -> None:
-        """Delete a layer's content."""
+    def delete_layer(self, snapshot_id: str) -> None:
+        """Deletes a disk layer."""
         remove_tree(self.layers_dir / snapshot_id)
 
-    def console(self, instance_id: str) -> bytes:
-        """What the instance printed on its console."""
+    def read_console(self, instance_id: str) -> bytes:
+        """Returns the console output of an instance."""
         path = self.instances_dir / instance_id / "console.log"
         return path.read_bytes() if path.exists() else b""
 
-    def _get(self, instance_id: str) -> Machine:
+    def _machine(self, instance_id: str) -> Machine:
         if machine := self.instances.get(instance_id):
             return machine
-        raise BackendError(f"there is no instance {instance_id}")
+        raise InstanceError(f"instance {instance_id} does not exist")
 
-    def _layer(self, name: str) -> Path:
+    def _layer_path(self, name: str) -> Path:
         if not (self.layers_dir / name).is_dir():
-            text = "is not in the store: its snapshot was deleted, or vendor roots were not made"
-            raise BackendError(f"layer `{name}` {text}")
+            text = f"disk layer `{name}` does not exist"
+            raise InstanceError(f"{text}: its snapshot was deleted, or vendor roots are missing")
         return self.layers_dir / name
 
     def _boot(self, machine: Machine) -> None:
-        process = machine.process = self._start(machine)
+        process = machine.process = self._start_init(machine)
         threading.Thread(target=self._watch, args=(machine, process), daemon=True).start()
-        up = wait_until(lambda: process.poll() is not None or self._is_up(machine), 30)
-        if not up or process.poll() is not None:
-            text = machine.console.read_text(errors="replace").strip().splitlines()[-3:]
-            said = " | ".join(text) or "nothing"
-            raise BackendError(f"instance {machine.name} did not boot; its console ends with: {said}")
+
+        def has_settled() -> bool:
+            return process.poll() is not None or self._has_booted(machine)
+
+        if not wait_until(has_settled, BOOT_SECONDS) or process.poll() is not None:
+            text = f"instance {machine.name} did not boot"
+            raise InstanceError(f"{text}; its console ends with: {machine.console_tail()}")
 
     def _watch(self, machine: Machine, process: subprocess.Popen[bytes]) -> None:
-        """Notice that an instance ended by itself, or asked for a reboot."""
-        how = self._wait(machine, process)
+        """Waits until an instance ends without a request; boots it again after a reboot."""
+        reason = self._wait_for_exit(machine, process)
         with machine.lock:
             if machine.process is not process:
                 return
-            machine.process = None
-            self._end(machine, process, in_order=False)
-            if how is None:
+            self._end_processes(machine, machine.take_process(), graceful=False)
+            if reason is None:
                 try:
-                    self._mount(machine)
+                    self._mount_disk(machine)
                     self._boot(machine)
                     return
-                except BackendError as error:
-                    machine.note(error)
-        self.on_end(machine.name, how or Ended.CRASHED)
+                except SandboxError as error:
+                    machine.log(error)
+        self.on_exit(machine.name, reason or ExitReason.CRASHED)
 
-    def _clean(self) -> None:
-        """Undo what a crashed server did to the host."""
+    def _clean_host(self) -> None:
+        """Removes what a crashed server left on the host."""
         for folder in self.instances_dir.iterdir():
             remove_tree(folder)
 
     def _delete(self, machine: Machine) -> None:
-        """Undo what `_make` did."""
+        """Removes what `_create` created."""
         remove_tree(machine.folder)
 
     @abstractmethod
     def reboot(self, instance_id: str) -> None:
-        """Restart in place."""
+        """Restarts a running instance."""
 
     @abstractmethod
-    def firewall(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
-        """Replace the rules that hold for a running instance."""
+    def set_firewall_rules(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
+        """Replaces the firewall rules of a running instance."""
 
     @abstractmethod
-    def _strays(self, only: str = "") -> list[int]:
-        """The processes of one instance, or of all of this store, whoever started them."""
+    def _find_processes(self, instance_id: str = "") -> list[int]:
+        """Returns the processes of one instance, or of all instances of this state directory."""
 
     @abstractmethod
-    def _make(self, machine: Machine) -> None:
-        """Make a new instance's disk, and what else it needs before its first boot."""
+    def _create(self, machine: Machine) -> None:
+        """Creates the disk of a new instance, and what else it needs before its first boot."""
 
     @abstractmethod
-    def _mount(self, machine: Machine) -> None:
-        """Make `root` the instance's whole disk again."""
+    def _mount_disk(self, machine: Machine) -> None:
+        """Makes the whole disk available in `root`."""
 
     @abstractmethod
-    def _start(self, machine: Machine) -> subprocess.Popen[bytes]:
-        """Start the instance's first process."""
+    def _start_init(self, machine: Machine) -> subprocess.Popen[bytes]:
+        """Starts the first process."""
 
     @abstractmethod
-    def _is_up(self, machine: Machine) -> bool:
-        """Whether it has begun to boot."""
+    def _has_booted(self, machine: Machine) -> bool:
+        """Returns True as soon as the instance accepts requests."""
 
     @abstractmethod
-    def _wait(self, machine: Machine, process: subprocess.Popen[bytes]) -> Ended | None:
-        """Wait for its end; None when it wants to be booted again."""
+    def _wait_for_exit(
+        self, machine: Machine, process: subprocess.Popen[bytes]
+    ) -> ExitReason | None:
+        """Waits for the end of the instance; returns None if it requests a reboot."""
 
     @abstractmethod
-    def _end(self, machine: Machine, process: subprocess.Popen[bytes] | None, in_order: bool) -> None:
-        """Make sure that nothing of it runs any more."""
+    def _end_processes(
+        self, machine: Machine, process: subprocess.Popen[bytes] | None, graceful: bool
+    ) -> None:
+        """Ends all processes of the instance."""
 
     @abstractmethod
     def _freeze(self, machine: Machine, layer: Path) -> None:
-        """Turn what it wrote into a layer."""
+        """Turns the changes of a stopped instance into a disk layer."""

@@ -1,156 +1,139 @@
-"""Instances as chroots with an ssh server, for places without mounts and namespaces.
+"""Runs instances as chroots with an ssh server, for hosts that forbid mounts and namespaces.
 
-The limits: no init (what needs a service manager doesn't run), no firewall, no metadata service, no cloud-init (a key,
-host keys and `#!` scripts of user data are put in from outside), and no /proc but a few static files: what reads its own
-/proc/self or a live /proc/PID (ps, some runtimes finding their own libraries) sees nothing there.
+Limits:
+
+- There is no init. Nothing runs that needs a service manager.
+- Security groups are not enforced, and there is no metadata service.
+- cloud-init does not run. The backend installs the SSH key and host keys, and runs `#!` scripts
+  of the user data.
+- /proc has only a few static files. Programs that read /proc/self or /proc/PID, such as ps, find
+  nothing.
 """
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import socket
-import struct
 import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import Ended, FirewallRule, InstanceSpec, identity, needs
-from .base import Backend, Machine
-from .dress import JAVA, dress, undress
-from .system import kill, kill_all, pids, run, wait_until
-from .userdata import host_keys, parts
+from ..host.processes import (
+    kill_all,
+    list_pids,
+    read_root_link,
+    run_command,
+    send_signal,
+    wait_until,
+)
+from ..instance_backend import ExitReason, FirewallRule, InstanceSpec
+from . import chroot_sshd, first_boot, initctl
+from .base import BaseBackend
+from .chroot_setup import JAVA_LIBRARY_PATH, set_up_root, tear_down_root
+from .machine import Machine
+from .user_data import CLOUD_CONFIG, SHELL_SCRIPT, parse_host_keys, parse_parts
 
-# Nothing inside may touch the host's network, mounts, modules, clock or power.
-DROPPED = "-net_admin,-sys_module,-sys_rawio,-sys_admin,-sys_boot,-sys_time,-syslog"
+# Processes of an instance must not change the host's network, mounts, modules, clock or power.
+DROPPED_CAPABILITIES = "-net_admin,-sys_module,-sys_rawio,-sys_admin,-sys_boot,-sys_time,-syslog"
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
-    "LD_LIBRARY_PATH": JAVA,
+    "LD_LIBRARY_PATH": JAVA_LIBRARY_PATH,
 }
-INIT_MAGIC = 0x03091969
-problems = needs.plain
+TERMINATE_SECONDS, KILL_ROUNDS = 3, 20
+IGNORED_USER_DATA = (
+    "user data other than #! scripts and host keys needs the nspawn backend: ignored"
+)
 
 
-class ChrootBackend(Backend):
-    """A layer is a whole root directory; an instance is a copy of the newest one."""
+class ChrootBackend(BaseBackend):
+    """Runs each instance in a copy of its newest disk layer, which is a complete root directory."""
 
     name, vpc_cidr, public_cidr = "chroot", "127.90.0.0/16", "127.91.0.0/16"
 
     def launch(self, spec: InstanceSpec) -> None:
-        """Boot, then run user data."""
+        """Boots an instance, then runs its user data in the background."""
         super().launch(spec)
-        threading.Thread(target=self._user_data, args=(self._get(spec.instance_id),), daemon=True).start()
+        machine = self._machine(spec.instance_id)
+        threading.Thread(target=self._run_user_data, args=(machine,), daemon=True).start()
 
     def reboot(self, instance_id: str) -> None:
-        """End everything and start again."""
+        """Stops and starts an instance."""
         self.stop(instance_id)
         self.start(instance_id)
 
-    def firewall(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
-        """Not enforced here: all instances share the host's loopback."""
+    def set_firewall_rules(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
+        """Does nothing: all instances share the host's loopback interface."""
 
-    def _make(self, machine: Machine) -> None:
-        self._mount(machine)
-        identity.complete(machine.root, machine.spec)
+    def _create(self, machine: Machine) -> None:
+        self._mount_disk(machine)
+        first_boot.configure_root(machine.root, machine.spec)
 
-    def _mount(self, machine: Machine) -> None:
-        source = self._layer(machine.layers[0])
+    def _mount_disk(self, machine: Machine) -> None:
+        source = self._layer_path(machine.layers[0])
         if not machine.root.exists():
-            run("cp", "-a", "--reflink=auto", f"{source.resolve()}/.", machine.root)
+            run_command("cp", "-a", "--reflink=auto", f"{source.resolve()}/.", machine.root)
 
     def _freeze(self, machine: Machine, layer: Path) -> None:
-        self._mount(machine)
-        undress(machine.root)
+        self._mount_disk(machine)
+        tear_down_root(machine.root)
         machine.root.rename(layer)
 
-    def _start(self, machine: Machine) -> subprocess.Popen[bytes]:
-        dress(machine.root)
-        addresses = [address for address in (machine.spec.private_ip, machine.spec.public_ip) if address]
-        options = [f"-oListenAddress={address}:22" for address in addresses]
-        (machine.root / "run/sshd/config").write_text(
-            "\n".join(sshd_config(machine.root, "etc/ssh/sshd_config")) + "\n"
-        )
-        command = [
-            "/usr/sbin/sshd",
-            "-D",
-            "-e",
-            "-f",
-            "/run/sshd/config",
-            "-oPidFile=none",
-            f"-oSetEnv=LD_LIBRARY_PATH={JAVA}",
-            *options,
-        ]
-        return _inside(machine, command)
+    def _start_init(self, machine: Machine) -> subprocess.Popen[bytes]:
+        set_up_root(machine.root)
+        chroot_sshd.write_config(machine.root)
+        spec = machine.spec
+        addresses = [address for address in (spec.private_ip, spec.public_ip) if address]
+        return _spawn_inside(machine, chroot_sshd.command(addresses, JAVA_LIBRARY_PATH))
 
-    def _is_up(self, machine: Machine) -> bool:
+    def _has_booted(self, machine: Machine) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((machine.spec.private_ip, 22)) == 0
 
-    def _wait(self, machine: Machine, process: subprocess.Popen[bytes]) -> Ended | None:
-        """Be the init that `shutdown` and `reboot` talk to, over the pipe that System V's init had."""
-        wanted = 0
-        with open(os.open(machine.root / "run/initctl", os.O_RDWR | os.O_NONBLOCK), "rb", buffering=0) as control:
-            while process.poll() is None and not wanted:
-                if select.select([control], [], [], 0.2)[0]:
-                    magic, command, level = struct.unpack_from("=iii", (control.read(384) or b"").ljust(12, b"\0"))
-                    wanted = level if magic == INIT_MAGIC and command == 1 and chr(level) in "06" else 0
-        return None if wanted == ord("6") else Ended.POWERED_OFF if wanted else Ended.CRASHED
+    def _wait_for_exit(
+        self, machine: Machine, process: subprocess.Popen[bytes]
+    ) -> ExitReason | None:
+        runlevel = initctl.wait_for_runlevel(process, machine.root)
+        if runlevel == initctl.REBOOT_RUNLEVEL:
+            return None
+        return ExitReason.POWERED_OFF if runlevel else ExitReason.CRASHED
 
-    def _end(self, machine: Machine, process: subprocess.Popen[bytes] | None, in_order: bool) -> None:
-        for pid in self._strays(machine.name):
-            kill(pid, signal.SIGTERM)
-        wait_until(lambda: not self._strays(machine.name), 3)
-        for _ in range(20):  # what forks while it is killed shows up in the next round
-            if not (left := self._strays(machine.name)):
+    def _end_processes(
+        self, machine: Machine, process: subprocess.Popen[bytes] | None, graceful: bool
+    ) -> None:
+        for pid in self._find_processes(machine.name):
+            send_signal(pid, signal.SIGTERM)
+        wait_until(lambda: not self._find_processes(machine.name), TERMINATE_SECONDS)
+        for _ in range(KILL_ROUNDS):  # a process can fork while it is killed
+            if not (remaining := self._find_processes(machine.name)):
                 break
-            kill_all(left)
+            kill_all(remaining)
         if process:
             process.wait(10)
 
-    def _strays(self, only: str = "") -> list[int]:
-        return [pid for pid in pids() if f"{_root_of(pid)}/".startswith(f"{self.instances_dir / only}/")]
+    def _find_processes(self, instance_id: str = "") -> list[int]:
+        """Returns the processes whose root directory is below that of the instance."""
+        prefix = f"{self.instances_dir / instance_id}/"
+        return [pid for pid in list_pids() if f"{read_root_link(pid)}/".startswith(prefix)]
 
-    def _user_data(self, machine: Machine) -> None:
-        """Run the scripts of user data; most else needs cloud-init, which needs a booted system."""
-        data = machine.spec.user_data or b""
-        others = set()
-        for kind, text in parts(data):
-            if kind == "text/x-shellscript":
+    def _run_user_data(self, machine: Machine) -> None:
+        """Runs the scripts of the user data; most other parts would need cloud-init."""
+        user_data = machine.spec.user_data or b""
+        ignored = False
+        for mime_type, text in parse_parts(user_data):
+            if mime_type == SHELL_SCRIPT:
                 path = machine.root / "run/user-data"
                 path.write_bytes(text.lstrip())
                 path.chmod(0o700)
-                _inside(machine, ["/run/user-data"]).wait()
-            elif kind != "text/cloud-config" or not host_keys(data):
-                others.add(kind)
-        if others:
-            machine.note("user data other than #! scripts and host keys needs the nspawn backend: ignored")
+                _spawn_inside(machine, ["/run/user-data"]).wait()
+            elif mime_type != CLOUD_CONFIG or not parse_host_keys(user_data):
+                ignored = True
+        if ignored:
+            machine.log(IGNORED_USER_DATA)
 
 
-def sshd_config(root: Path, path: str) -> list[str]:
-    """The image's own lines, with what they include, but for the addresses to listen on: those are the host's here, and
-    what is named on the command line would only come on top."""
-    out: list[str] = []
-    for line in (root / path).read_text().splitlines():
-        word, _, rest = line.strip().partition(" ")
-        if word.lower() == "include":
-            patterns = [name.lstrip("/") if name.startswith("/") else f"etc/ssh/{name}" for name in rest.split()]
-            for found in (one for pattern in patterns for one in sorted(root.glob(pattern))):
-                out += sshd_config(root, str(found.relative_to(root)))
-        elif word.lower() != "listenaddress":
-            out.append(line)
-    return out
-
-
-def _inside(machine: Machine, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start something in the instance's root, without the power to change the host."""
-    return machine.spawn(["setpriv", f"--bounding-set={DROPPED}", "chroot", str(machine.root), *command], ENVIRONMENT)
-
-
-def _root_of(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/root")
-    except OSError:
-        return ""
+def _spawn_inside(machine: Machine, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts a process in the instance's root, without capabilities to change the host."""
+    setpriv = ["setpriv", f"--bounding-set={DROPPED_CAPABILITIES}"]
+    return machine.spawn([*setpriv, "chroot", str(machine.root), *command], ENVIRONMENT)

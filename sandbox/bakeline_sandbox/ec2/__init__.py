@@ -1,4 +1,7 @@
-"""The EC2 extension: importing its parts puts our methods on moto's classes; every EC2 call is wrapped here."""
+"""Extends moto's EC2 with real instances and their disk layers.
+
+Importing the modules replaces methods of moto's classes.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,37 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
-from . import imaging, instances, network, others, references, scaling, templates, texts, vendor  # noqa: F401
-from .world import World, here, on, use
+from . import (  # noqa: F401
+    auto_scaling,
+    image_creation,
+    image_lifecycle,
+    image_references,
+    launch_templates,
+    run_instances,
+    security_groups,
+    ssm_parameters,
+    sts_iam,
+    text_validation,
+    vendor_images,
+)
+from .state import Ec2State, current_state, patch, set_current_state
 
-_call = EC2Response.call_action
+_moto_call_action = EC2Response.call_action
 
 
-@on(EC2Response)
+@patch(EC2Response)
 def call_action(self: Any) -> Any:
-    """Answers one EC2 call at a time; tags, names and descriptions are checked first."""
-    with here().lock:
+    """Answers one EC2 call at a time; validates tags, names and descriptions first."""
+    with current_state().lock:
         try:
-            texts.check(self._get_action(), getattr(self, "params", None) or {})
+            parameters = getattr(self, "params", None) or {}
+            text_validation.validate_texts(self._get_action(), parameters)
         except Exception as error:
             return self.serialized(ActionResult(error))
-        return _call(self)
+        return _moto_call_action(self)
 
 
-def install(world: World) -> None:
-    """Make moto's EC2 work in this world."""
-    use(world)
-    vendor.begin()
+def install(state: Ec2State) -> None:
+    """Makes the patched moto use this state."""
+    set_current_state(state)
+    vendor_images.reset_releases()

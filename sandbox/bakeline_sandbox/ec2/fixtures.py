@@ -1,21 +1,33 @@
-"""What tests make happen that nobody can ask EC2 for: time that passed, slow and failing work, many AMIs.
+"""Implements control endpoints for states that tests cannot reach through the EC2 API.
 
-All are `POST /_bakeline/control/<name>` with a JSON body; times are ISO 8601, in UTC. `region` and `account` narrow a search.
+Examples are past dates, slow and failing operations, and large numbers of AMIs.
 
-    backdate    {"image": id | "id": id or key name, "days": n, "region"?, "account"?}: as if all its dates lay n days earlier
-    launched    {"image": id, "time": "2026-01-31T12:00:00Z" or null}: its LastLaunchedTime
-    copies      {"seconds": n, "fail"?: reason, "times"?: 1, "region"?: destination}: the next CopyImage calls
-    snapshots   {"code": "internal-error", "id"?: snapshot or AMI, "times"?: 1}: how DeregisterImage fails to delete
-    forget      {}: drop the terminated instances from every list, as EC2 does within the hour
-    parameters  {"seconds": n}: how late a good value of type aws:ec2:image is written; reset sets 0
-    images      [{"name": ..., "id"?, "region"?, "account"?, "created"?, "launched"?, "deprecated"?, "state"?: available,
-                disabled, pending or failed, "shared"?: [accounts or "all"], "protection"?, "architecture"?, "description"?,
-                "source"?: "region:ami", "tags"?: {}, "snapshot_tags"?: {}}]: AMIs with the vendor's content, made in order
+Each endpoint is `POST /_bakeline/control/<name>` with a JSON body. Times are ISO 8601 in UTC.
+`?` marks optional members. `region` and `account` limit the search for an ID.
+
+    backdate    {"image": ID | "id": ID or key name, "days": n, "region"?, "account"?}
+                moves all dates of a resource n days into the past
+    launched    {"image": ID, "time": "2026-01-31T12:00:00Z" or null}
+                sets LastLaunchedTime of an AMI
+    copies      {"seconds": n, "fail"?: reason, "times"?: 1, "region"?: destination}
+                sets duration and result of the next CopyImage calls
+    snapshots   {"code": "internal-error", "id"?: snapshot or AMI, "times"?: 1}
+                makes the next snapshot deletions by DeregisterImage fail with this code
+    forget      {}
+                removes terminated instances from all lists, as EC2 does within an hour
+    parameters  {"seconds": n}
+                delays writes of SSM parameters of type aws:ec2:image; reset sets 0
+    images      [{"name": ..., "id"?, "region"?, "account"?, "created"?, "launched"?, "deprecated"?,
+                "state"?: available, disabled, pending or failed, "shared"?: [accounts or "all"],
+                "protection"?, "architecture"?, "description"?, "source"?: "region:ami",
+                "tags"?: {}, "snapshot_tags"?: {}}]
+                creates AMIs in this order, with the content of a vendor AMI
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -23,127 +35,175 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import random_ami_id, random_snapshot_id
 
-from . import vendor
+from . import text_validation, vendor_images
 from .images import Image, Snapshot
-from .lifecycle import ROOT_GIB
-from .paging import iso
-from .world import backends, here, instances
+from .instance import ROOT_GIB
+from .paging import format_time
+from .state import current_state, iter_backends, iter_instances
 
-OWN_ACCOUNT, REGION = "123456789012", "eu-central-1"  # moto's default account; the Region of the clients' environment
-DATES = "creation_date create_time start_time launch_time deprecation_time last_launched_time protected_until".split()
+DEFAULT_ACCOUNT = "123456789012"  # of moto
+DEFAULT_REGION = "eu-central-1"  # of the environment for clients
+DATE_ATTRIBUTES = (
+    "creation_date create_time start_time launch_time deprecation_time last_launched_time "
+    "protected_until"
+).split()
+RESOURCE_KINDS = ("amis", "snapshots", "volumes", "key_pairs", "launch_templates")
 STATES = ("available", "disabled", "pending", "failed")
+NEVER = 1e9  # seconds
 
 
-def _moment(text: str) -> datetime:
+def backdate_resource(body: dict[str, Any]) -> dict[str, Any]:
+    """Moves all dates of a resource into the past, for an AMI also those of its snapshot."""
+    with current_state().lock:
+        resource, age = _find_resource(body), timedelta(days=float(body["days"]))
+        for item in (resource, getattr(resource, "ebs_snapshot", None)):
+            for name in DATE_ATTRIBUTES:
+                value = getattr(item, name, None)
+                if isinstance(value, str):
+                    setattr(item, name, format_time(_parse_time(value) - age))
+                elif value is not None:
+                    setattr(item, name, value - age)
+        dates = {name: getattr(resource, name, None) for name in DATE_ATTRIBUTES}
+        return {
+            name: value if isinstance(value, str) else format_time(value)
+            for name, value in dates.items()
+            if value
+        }
+
+
+def set_last_launched_time(body: dict[str, Any]) -> dict[str, Any]:
+    """Sets or removes the time of an AMI's last launch."""
+    with current_state().lock:
+        image, moment = _find_resource(body), body["time"]
+        image.last_launched_time = format_time(_parse_time(moment)) if moment else None
+        return {"launched": image.last_launched_time}
+
+
+def plan_copies(body: dict[str, Any]) -> dict[str, Any]:
+    """Plans duration and result of the next CopyImage calls."""
+    with current_state().lock:
+        plan = {
+            "seconds": float(body.get("seconds", 0)),
+            "fail": body.get("fail"),
+            "region": body.get("region"),
+        }
+        current_state().copy_plans += [plan] * int(body.get("times", 1))
+        return {"copies": len(current_state().copy_plans)}
+
+
+def plan_failing_deletions(body: dict[str, Any]) -> dict[str, Any]:
+    """Plans failures of the next snapshot deletions by DeregisterImage."""
+    with current_state().lock:
+        plan = (body.get("id"), str(body["code"]))
+        current_state().failing_deletions += [plan] * int(body.get("times", 1))
+        return {"snapshots": len(current_state().failing_deletions)}
+
+
+def delay_parameters(body: dict[str, Any]) -> dict[str, Any]:
+    """Delays writes of SSM parameters of type aws:ec2:image."""
+    current_state().parameter_delay = float(body["seconds"])
+    return {"seconds": current_state().parameter_delay}
+
+
+def forget_terminated_instances(_: dict[str, Any]) -> dict[str, Any]:
+    """Removes terminated instances from all lists."""
+    with current_state().lock:
+        forgotten = []
+        for ec2 in iter_backends():
+            for name, reservation in list(ec2.reservations.items()):
+                if all(instance.state == "terminated" for instance in reservation.instances):
+                    del ec2.reservations[name]
+                    forgotten += [instance.id for instance in reservation.instances]
+        return {"forgotten": forgotten}
+
+
+def create_images(body: list[dict[str, Any]]) -> dict[str, Any]:
+    """Creates AMIs after validating all of them; they boot the vendor's first release."""
+    for entry in body:
+        if entry.get("state", "available") not in STATES or not entry.get("name"):
+            states = ", ".join(STATES)
+            raise ValueError(f"an image needs a name, and a state of {states}: {entry}")
+        description = {"Description": entry.get("description")}
+        text_validation.validate_texts("RegisterImage", description)
+    with current_state().lock:
+        existing = {image_id for ec2 in iter_backends() for image_id in ec2.amis}
+        if duplicates := existing & {str(entry.get("id")) for entry in body}:
+            raise ValueError(f"there is an image {', '.join(sorted(duplicates))} already")
+        return {"images": [_create_image(entry) for entry in body]}
+
+
+ENDPOINTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "backdate": backdate_resource,
+    "launched": set_last_launched_time,
+    "copies": plan_copies,
+    "snapshots": plan_failing_deletions,
+    "parameters": delay_parameters,
+    "forget": forget_terminated_instances,
+    "images": create_images,
+}
+
+
+def _parse_time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None)
 
 
-def _named(asked: dict[str, Any]) -> Any:
-    name, region, account = asked.get("image") or asked["id"], asked.get("region"), asked.get("account")
-    for ec2 in backends(region):
+def _parse_optional_time(text: str | None) -> str | None:
+    return format_time(_parse_time(text)) if text else None
+
+
+def _find_resource(body: dict[str, Any]) -> Any:
+    """Returns the resource with the ID or key name in `image` or `id`."""
+    name, account = body.get("image") or body["id"], body.get("account")
+    for ec2 in iter_backends(body.get("region")):
         if account in (None, ec2.account_id):
-            for kind in ("amis", "snapshots", "volumes", "key_pairs", "launch_templates"):
-                for found in getattr(ec2, kind).values():
-                    if name in (found.id, getattr(found, "key_name", None)):
-                        return found
-    for instance in instances():
+            for kind in RESOURCE_KINDS:
+                for resource in getattr(ec2, kind).values():
+                    if name in (resource.id, getattr(resource, "key_name", None)):
+                        return resource
+    for instance in iter_instances():
         if instance.id == name:
             return instance
     raise ValueError(f"there is no {name}")
 
 
-def post_backdate(asked: dict[str, Any]) -> dict[str, Any]:
-    """Move every date of a thing into the past, and of an AMI its snapshot's too."""
-    with here().lock:
-        found, by = _named(asked), timedelta(days=float(asked["days"]))
-        for thing in (found, getattr(found, "ebs_snapshot", None)):
-            for name in DATES:
-                value = getattr(thing, name, None)
-                if value is not None:
-                    setattr(thing, name, iso(_moment(value) - by) if isinstance(value, str) else value - by)
-        dates = {name: getattr(found, name, None) for name in DATES}
-        return {name: value if isinstance(value, str) else iso(value) for name, value in dates.items() if value}
-
-
-def post_launched(asked: dict[str, Any]) -> dict[str, Any]:
-    """When an AMI was last launched."""
-    with here().lock:
-        image = _named(asked)
-        image.last_launched_time = iso(_moment(asked["time"])) if asked["time"] else None
-        return {"launched": image.last_launched_time}
-
-
-def post_copies(asked: dict[str, Any]) -> dict[str, Any]:
-    """How the next copies go."""
-    with here().lock:
-        plan = {"seconds": float(asked.get("seconds", 0)), "fail": asked.get("fail"), "region": asked.get("region")}
-        here().copies += [plan] * int(asked.get("times", 1))
-        return {"copies": len(here().copies)}
-
-
-def post_snapshots(asked: dict[str, Any]) -> dict[str, Any]:
-    """How the next deletions by DeregisterImage fail."""
-    with here().lock:
-        here().undeletable += [(asked.get("id"), str(asked["code"]))] * int(asked.get("times", 1))
-        return {"snapshots": len(here().undeletable)}
-
-
-def post_parameters(asked: dict[str, Any]) -> dict[str, Any]:
-    """How late SSM writes."""
-    here().parameter_seconds = float(asked["seconds"])
-    return {"seconds": here().parameter_seconds}
-
-
-def post_forget(_: dict[str, Any]) -> dict[str, Any]:
-    """Terminated instances are seen no more."""
-    with here().lock:
-        gone = []
-        for ec2 in backends():
-            for name, reservation in list(ec2.reservations.items()):
-                if all(instance.state == "terminated" for instance in reservation.instances):
-                    gone += [instance.id for instance in ec2.reservations.pop(name).instances]
-        return {"forgotten": gone}
-
-
-def post_images(asked: list[dict[str, Any]]) -> dict[str, Any]:
-    """Register many AMIs at once; they boot as the vendor's first one."""
-    for one in asked:
-        if one.get("state", "available") not in STATES or not one.get("name"):
-            raise ValueError(f"an image needs a name, and a state of {', '.join(STATES)}: {one}")
-    with here().lock:
-        if taken := {str(one.get("id")) for one in asked} & {image_id for ec2 in backends() for image_id in ec2.amis}:
-            raise ValueError(f"there is an image {', '.join(sorted(taken))} already")
-        return {"images": [_image(one) for one in asked]}
-
-
-def _image(one: dict[str, Any]) -> str:
-    ec2 = ec2_backends[one.get("account", OWN_ACCOUNT)][one.get("region", REGION)]
-    image_id, state = one.get("id") or random_ami_id(), one.get("state", "available")
-    disk = SimpleNamespace(id="vol-ffffffff", size=ROOT_GIB)
-    snapshot = Snapshot(ec2, random_snapshot_id(), disk, f"Created by the sandbox for {image_id}")
-    created = _moment(one["created"]) if one.get("created") else here().stamp()
-    snapshot.layers, snapshot.start_time = (vendor.RELEASES[0],), created
-    snapshot.ready_at = time.monotonic() + 1e9 if state == "pending" else 0.0
-    snapshot.error = "made failed by the sandbox" if state == "failed" else None
-    region, _, source = str(one.get("source") or "").partition(":")
+def _create_image(entry: dict[str, Any]) -> str:
+    account, region = entry.get("account", DEFAULT_ACCOUNT), entry.get("region", DEFAULT_REGION)
+    ec2 = ec2_backends[account][region]
+    image_id, state = entry.get("id") or random_ami_id(), entry.get("state", "available")
+    created = entry.get("created")
+    creation_date = _parse_time(created) if created else current_state().next_timestamp()
+    snapshot = _create_snapshot(ec2, image_id, state)
+    snapshot.start_time = creation_date
+    source_region, _, source_image = str(entry.get("source") or "").partition(":")
     image = Image(
         ec2,
         image_id,
         snapshot,
-        name=one["name"],
-        creation_date=created,
-        description=one.get("description"),
-        architecture=one.get("architecture", vendor.EC2),
+        name=entry["name"],
+        creation_date=creation_date,
+        description=entry.get("description"),
+        architecture=entry.get("architecture", vendor_images.EC2_ARCHITECTURE),
         disabled=state == "disabled",
-        last_launched_time=iso(_moment(one["launched"])) if one.get("launched") else None,
-        deprecation_time=iso(_moment(one["deprecated"])) if one.get("deprecated") else None,
-        deregistration_protection=one.get("protection", "disabled"),
-        source_image_id=source or None,
-        source_image_region=region or None,
+        last_launched_time=_parse_optional_time(entry.get("launched")),
+        deprecation_time=_parse_optional_time(entry.get("deprecated")),
+        deregistration_protection=entry.get("protection", "disabled"),
+        source_image_id=source_image or None,
+        source_image_region=source_region or None,
     )
-    for whom in one.get("shared", []):
-        image.launch_permissions.append({"Group": "all"} if whom == "all" else {"UserId": str(whom)})
-    image.add_tags(one.get("tags", {}))
-    snapshot.add_tags(one.get("snapshot_tags", {}))
+    for target in entry.get("shared", []):
+        permission = {"Group": "all"} if target == "all" else {"UserId": str(target)}
+        image.launch_permissions.append(permission)
+    image.add_tags(entry.get("tags", {}))
+    snapshot.add_tags(entry.get("snapshot_tags", {}))
     return image_id
+
+
+def _create_snapshot(ec2: Any, image_id: str, state: str) -> Snapshot:
+    volume = SimpleNamespace(id="vol-ffffffff", size=ROOT_GIB)
+    description = f"Created by the sandbox for {image_id}"
+    snapshot = Snapshot(ec2, random_snapshot_id(), volume, description)
+    snapshot.layers = (vendor_images.RELEASES[0],)
+    snapshot.ready_at = time.monotonic() + NEVER if state == "pending" else 0.0
+    snapshot.error = "made failed by the sandbox" if state == "failed" else None
+    return snapshot

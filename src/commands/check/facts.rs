@@ -1,4 +1,4 @@
-//! Owns how the facts of each kind of target are come by, and reading those that were kept.
+//! Collects facts from each kind of target, and reads saved facts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::adapters::{local, ssh::OpenSsh, system};
 use crate::catalog::{Access, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::cli::{Check as Args, InventoryArgs};
-use crate::commands::{context, gather, lock, report, run};
+use crate::commands::{context, gather, lock, run, summary};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
@@ -19,57 +19,57 @@ use crate::ports::{Bounds, ImageQuery, SshConfig, Target as Machine, Trust, Work
 use crate::steps::check::{CheckReport, evidence_file};
 use crate::steps::collect::{collect, nonce};
 
-/// Facts, and what they were of.
-pub(super) struct Found {
+/// Facts with their phase.
+pub(super) struct CollectedFacts {
     pub(super) facts: Facts,
-    /// The phase they were collected for; none where that was not written down.
+    /// Phase of the collection, if known.
     pub(super) phase: Option<Phase>,
     pub(super) took: Duration,
 }
 
-/// Collects from a target what the subject's controls of a phase need.
+/// Collects the facts that the controls of a phase need from a target.
 ///
 /// # Errors
-/// The target can't be reached or asked, or its answer is incomplete.
-pub(super) async fn of(
+/// The target cannot be reached, the collection fails, or the facts are incomplete.
+pub(super) async fn collect_facts(
     dir: &Path,
     args: &Args,
     subject: &Subject,
     target: &Target,
     phase: Phase,
-) -> Result<Found> {
+) -> Result<CollectedFacts> {
     let cancel = system::interrupt();
     let controls = subject.loaded.catalog.controls(&subject.image);
-    let bounds = bounds(args);
+    let bounds = collection_bounds(args);
     let (facts, took) = match target {
-        Target::Local => here(&controls, (None, phase), bounds, &cancel).await?,
+        Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
         Target::Directory(path) => {
             let root = system::folder(Path::new(path))
-                .map_err(|e| Error::input("the root file system can't be opened").because(e))?;
-            here(&controls, (Some(&root), phase), bounds, &cancel).await?
+                .map_err(|e| Error::input("cannot open the root file system").because(e))?;
+            collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
         }
         Target::Ssh { user, host, port } => {
-            let machine = machine(args, host.clone(), user.clone(), *port);
+            let machine = ssh_machine(args, host.clone(), user.clone(), *port);
             collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
         }
         Target::Instance(id) => {
-            subject::own(dir)?;
-            let machine = instance(args, subject, id).await?;
+            subject::require_catalog(dir)?;
+            let machine = instance_machine(args, subject, id).await?;
             collect(&OpenSsh, &machine, (&controls, phase), bounds, &cancel).await?
         }
         Target::Ami(id) => {
-            subject::own(dir)?;
-            return Box::pin(booted(args, subject, id)).await;
+            subject::require_catalog(dir)?;
+            return Box::pin(collect_from_ami(args, subject, id)).await;
         }
     };
-    Ok(Found {
+    Ok(CollectedFacts {
         facts,
         phase: Some(phase),
         took,
     })
 }
 
-fn bounds(args: &Args) -> Bounds {
+fn collection_bounds(args: &Args) -> Bounds {
     let bytes = usize::try_from(args.max_mebibytes << 20).unwrap_or(usize::MAX);
     Bounds {
         time: Duration::from_secs(args.max_seconds),
@@ -78,8 +78,8 @@ fn bounds(args: &Args) -> Bounds {
     }
 }
 
-/// This machine, as root; or a directory on it, as we are.
-async fn here(
+/// Collects facts from this machine as root, or from a directory as the current user.
+async fn collect_locally(
     controls: &[&Control],
     (root, phase): (Option<&str>, Phase),
     bounds: Bounds,
@@ -103,8 +103,8 @@ async fn here(
     Ok((facts, answer.took))
 }
 
-/// A machine that the user enters as they would by hand.
-fn machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -> Machine {
+/// Returns an SSH target with the configuration of the user.
+fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -> Machine {
     Machine {
         host,
         port,
@@ -120,21 +120,21 @@ fn machine(args: &Args, host: String, user: Option<String>, port: Option<u16>) -
     }
 }
 
-fn region(args: &Args, subject: &Subject) -> Region {
+fn target_region(args: &Args, subject: &Subject) -> Region {
     args.region
         .clone()
         .map_or_else(|| subject.loaded.catalog.settings.home().clone(), Region)
 }
 
-/// A running instance, by the way that the catalog's builder has to its own.
-async fn instance(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Machine> {
+/// Returns the SSH target of a running instance, with the access settings of the builder.
+async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Machine> {
     let catalog = &subject.loaded.catalog;
-    let region = region(args, subject);
-    let cloud = context::cloud(&region).await?;
+    let region = target_region(args, subject);
+    let cloud = context::connect_cloud(&region).await?;
     let found = cloud
         .instance(&region, id)
         .await
-        .map_err(gather::unreachable)?;
+        .map_err(gather::first_call_error)?;
     let found = found.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
@@ -160,22 +160,22 @@ async fn instance(args: &Args, subject: &Subject, id: &InstanceId) -> Result<Mac
     };
     let host =
         host.ok_or_else(|| Error::new(Kind::StepFailed, format!("instance {id} has no address")))?;
-    let user = subject::platform(catalog, &subject.image)
+    let user = subject::image_platform(catalog, &subject.image)
         .login_user()
         .to_owned();
     Ok(Machine {
         ssm,
-        ..machine(args, host, Some(user), None)
+        ..ssh_machine(args, host, Some(user), None)
     })
 }
 
-/// A throwaway instance of an AMI: the run's own key and group, a known host key, nothing left. No lock is taken, because
-/// nothing that a lock is about is touched.
-async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
+/// Collects facts from a temporary instance of an AMI. Takes no lock, because it changes no
+/// environment.
+async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result<CollectedFacts> {
     let loaded = &subject.loaded;
-    let region = region(args, subject);
-    let run = lock::take(loaded, lock::Rungs::None).await?;
-    let inventory = gather::inventory(
+    let region = target_region(args, subject);
+    let run = lock::take_locks(loaded, lock::LockScope::None).await?;
+    let inventory = gather::load_inventory(
         loaded,
         &InventoryArgs {
             inventory: None,
@@ -189,11 +189,14 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
         owners: vec!["*".to_owned()],
         ..ImageQuery::default()
     };
-    let found = context::cloud(&region).await?.images(&region, &query).await;
+    let found = context::connect_cloud(&region)
+        .await?
+        .images(&region, &query)
+        .await;
     let there = match found {
         Ok(found) => !found.is_empty(),
         Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => false,
-        Err(e) => return Err(gather::unreachable(e)),
+        Err(e) => return Err(gather::first_call_error(e)),
     };
     if !there {
         return Err(Error::new(
@@ -202,15 +205,15 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
         ));
     }
     let plan = plan::inspect::plan(&subject.image, ami, &region, run, inventory.taken);
-    let manner = run::Manner {
+    let options = run::RunOptions {
         jobs: 1,
         on_failure: OnFailure::Stop,
         keep_failed: false,
         throwaway: true,
     };
-    let ran = run::act(loaded, &inventory, &plan, manner).await?;
-    report::end(&ran)?;
-    let lost = || Error::new(Kind::StepFailed, "the instance left no facts");
+    let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
+    summary::exit_code(&ran)?;
+    let lost = || Error::new(Kind::StepFailed, "the instance produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(subject.image.as_str(), Phase::Boot))
@@ -218,22 +221,22 @@ async fn booted(args: &Args, subject: &Subject, ami: &AmiId) -> Result<Found> {
     let evidence: CheckReport = serde_json::from_slice(&bytes).map_err(|e| lost().because(e))?;
     let facts = serde_json::from_value(evidence.facts).map_err(|e| lost().because(e))?;
     let took = Duration::try_from_secs_f64(evidence.seconds).unwrap_or_default();
-    Ok(Found {
+    Ok(CollectedFacts {
         facts,
         phase: Some(evidence.phase),
         took,
     })
 }
 
-/// Facts that were kept: by `--save-facts`, in a run's directory, or in the store.
+/// Reads facts that `--save-facts` or a run wrote.
 ///
 /// # Errors
-/// It is another file, or of another version.
-pub(super) fn kept(file: &Path) -> Result<Found> {
-    let bytes = context::read(file)?;
+/// The file does not contain facts, or has another schema.
+pub(super) fn read_facts(file: &Path) -> Result<CollectedFacts> {
+    let bytes = context::read_file(file)?;
     let named = |what: String| Error::input(format!("{}: {what}", file.display()));
     let mut whole: serde_json::Value = serde_json::from_slice(&bytes)
-        .map_err(|e| named("it is not JSON".to_owned()).because(e))?;
+        .map_err(|e| named("not valid JSON".to_owned()).because(e))?;
     let phase = whole
         .get("phase")
         .and_then(|p| serde_json::from_value(p.clone()).ok());
@@ -252,20 +255,17 @@ pub(super) fn kept(file: &Path) -> Result<Found> {
     match schema {
         Some(schema) if schema == u64::from(ours) => {}
         Some(schema) => {
-            let error = named(format!(
-                "these facts have the schema {schema}, and this bakeline judges {ours}"
-            ));
-            return Err(
-                error.hint("judge them by the bakeline that collected them, or collect again")
-            );
+            let error = named(format!("the facts have schema {schema}, expected {ours}"));
+            return Err(error
+                .hint("use the version of bakeline that collected them, or collect them again"));
         }
         None => {
-            return Err(named("these are no facts".to_owned())
-                .hint("`bakeline check --save-facts FILE` writes some"));
+            return Err(named("the file does not contain facts".to_owned())
+                .hint("create one with `bakeline check --save-facts FILE`"));
         }
     }
     let facts = serde_json::from_value(facts)
-        .map_err(|e| named("these are no facts".to_owned()).because(e))?;
+        .map_err(|e| named("the file does not contain facts".to_owned()).because(e))?;
     let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    Ok(Found { facts, phase, took })
+    Ok(CollectedFacts { facts, phase, took })
 }

@@ -1,4 +1,4 @@
-//! Owns `bakeline check`: an image's or a profile's controls against any target, without building anything.
+//! Implements `bakeline check`: runs the checks of an image or of profiles against a target.
 
 mod facts;
 mod output;
@@ -15,13 +15,13 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Clock as _;
 use crate::steps::check::CheckReport;
 use crate::steps::reports;
-use facts::Found;
+use facts::CollectedFacts;
 use target::Target;
 
 pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
-    let wish = Wish::of(args)?;
-    output::possible(args)?;
-    let subject = subject::load(dir, wish.image.as_deref(), &args.profile)?;
+    let request = Request::parse(args)?;
+    output::check_formats(args)?;
+    let subject = subject::load_subject(dir, request.image.as_deref(), &args.profile)?;
     let chosen = args.phase.as_deref().map(|word| {
         if word == "boot" {
             Phase::Boot
@@ -29,21 +29,21 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             Phase::Build
         }
     });
-    let usual = if matches!(wish.on, On::Target(Target::Directory(_), _)) {
+    let usual = if matches!(request.source, FactsFrom::Target(Target::Directory(_), _)) {
         Phase::Build
     } else {
         Phase::Boot
     };
-    let (found, on) = match &wish.on {
-        On::Target(target, shown) => {
+    let (found, on) = match &request.source {
+        FactsFrom::Target(target, shown) => {
             if matches!(target, Target::Ami(_)) && chosen == Some(Phase::Build) {
                 return Err(Error::new(
                     Kind::Usage,
-                    "an AMI is booted, so its checks are those of the phase boot",
+                    "an AMI can be checked only in the phase boot",
                 ));
             }
             (
-                Box::pin(facts::of(
+                Box::pin(facts::collect_facts(
                     dir,
                     args,
                     &subject,
@@ -54,14 +54,14 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
                 shown.clone(),
             )
         }
-        On::Facts => {
+        FactsFrom::File => {
             let file = args.facts.as_deref().unwrap_or(Path::new(""));
-            (facts::kept(file)?, file.display().to_string())
+            (facts::read_facts(file)?, file.display().to_string())
         }
     };
-    let Found { facts, phase, took } = found;
+    let CollectedFacts { facts, phase, took } = found;
     if let Some(file) = &args.save_facts {
-        context::write(file, &facts)?;
+        context::write_json(file, &facts)?;
     }
     let catalog = &subject.loaded.catalog;
     let phase = chosen.or(phase).unwrap_or(usual);
@@ -83,7 +83,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         &format!("{} on {on}", subject.shown),
         now,
     );
-    output::show(args, catalog, &evidence, &report)?;
+    output::write_reports(args, catalog, &evidence, &report)?;
     let bad = evidence.blocking_lines(catalog.settings.gate, now).len();
     if bad > 0 {
         let text = format!(
@@ -96,53 +96,54 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     Ok(0)
 }
 
-/// What was typed: an image, if one was, and what to look at.
-struct Wish {
+/// Parsed arguments: an optional image and the origin of the facts.
+struct Request {
     image: Option<String>,
-    on: On,
+    source: FactsFrom,
 }
 
-/// What to look at.
-enum On {
-    /// A target, and how it was typed.
+/// Origin of the facts.
+enum FactsFrom {
+    /// Target, and its text on the command line.
     Target(Target, String),
-    /// What was collected before.
-    Facts,
+    /// File with saved facts.
+    File,
 }
 
-impl Wish {
-    fn of(args: &Args) -> Result<Self> {
+impl Request {
+    fn parse(args: &Args) -> Result<Self> {
         let usage = |text: &str| Error::new(Kind::Usage, text.to_owned());
-        let hint = "say where: `local`, ssh://USER@HOST, a directory, an instance's or an AMI's id";
-        let elsewhere = args.root.is_some() || args.facts.is_some();
-        let (image, target) = match (args.words.as_slice(), elsewhere) {
+        let hint =
+            "use `local`, ssh://USER@HOST, a directory, an instance ID or an AMI ID as target";
+        let has_option = args.root.is_some() || args.facts.is_some();
+        let (image, target) = match (args.words.as_slice(), has_option) {
             ([], true) => (None, None),
             ([image], true) => (Some(image), None),
             ([target], false) => (None, Some(target)),
             ([image, target], false) => (Some(image), Some(target)),
-            ([], false) => return Err(usage("there is no target").hint(hint)),
+            ([], false) => return Err(usage("the target is missing").hint(hint)),
             _ => {
                 return Err(usage("there is more than one target")
-                    .hint("leave out --root or --facts, or the word"));
+                    .hint("remove --root or --facts, or the target"));
             }
         };
         if image.is_none() && args.profile.is_empty() {
-            let error = usage("it is not said what to check by, or where");
+            let error = usage("the image or profile to check is missing");
             return Err(error.hint(format!(
-                "name an image of the catalog, or profiles by --profile; and {hint}"
+                "name an image of the catalog, or use --profile; {hint}"
             )));
         }
-        let on = match (&args.root, target) {
+        let source = match (&args.root, target) {
             (Some(root), _) => {
                 let text = root.display().to_string();
-                On::Target(Target::Directory(text.clone()), text)
+                FactsFrom::Target(Target::Directory(text.clone()), text)
             }
-            (None, Some(text)) => On::Target(Target::read(text)?, text.clone()),
-            (None, None) => On::Facts,
+            (None, Some(text)) => FactsFrom::Target(Target::parse(text)?, text.clone()),
+            (None, None) => FactsFrom::File,
         };
         Ok(Self {
             image: image.cloned(),
-            on,
+            source,
         })
     }
 }

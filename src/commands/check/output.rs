@@ -1,4 +1,4 @@
-//! Owns where the reports of a check by hand go: one to stdout, or several to files.
+//! Writes the reports of `bakeline check` to stdout or to files.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::steps::check::CheckReport;
 use crate::steps::reports::render_report;
 use crate::ui;
 
-/// The formats that were asked for.
-fn wanted(args: &Args) -> Vec<Format> {
+/// Returns the requested formats.
+fn requested_formats(args: &Args) -> Vec<Format> {
     if args.json {
         return vec![Format::Json];
     }
@@ -23,25 +23,24 @@ fn wanted(args: &Args) -> Vec<Format> {
         .collect()
 }
 
-/// Said before anything is asked of a target.
+/// Checks the format options before facts are collected.
 ///
 /// # Errors
-/// Several reports can't all go to stdout.
-pub(super) fn possible(args: &Args) -> Result<()> {
-    if args.output.is_none() && wanted(args).len() > 1 {
+/// There are several formats but no output directory.
+pub(super) fn check_formats(args: &Args) -> Result<()> {
+    if args.output.is_none() && requested_formats(args).len() > 1 {
         return Err(
-            Error::new(Kind::Usage, "several reports can't all go to stdout")
-                .hint("add --output DIR"),
+            Error::new(Kind::Usage, "only one report can go to stdout").hint("add --output DIR")
         );
     }
     Ok(())
 }
 
-/// Shows or writes the reports.
+/// Prints a report, or writes reports to files.
 ///
 /// # Errors
-/// A report can't be made, or its file can't be written: they are what was asked for.
-pub(super) fn show(
+/// A report cannot be rendered, or a file cannot be written.
+pub(super) fn write_reports(
     args: &Args,
     catalog: &Catalog,
     evidence: &CheckReport,
@@ -50,10 +49,10 @@ pub(super) fn show(
     let failed = |format: Format, why: String| {
         Error::new(
             Kind::StepFailed,
-            format!("there is no {} report: {why}", format.as_str()),
+            format!("cannot write the {} report: {why}", format.as_str()),
         )
     };
-    let wanted = wanted(args);
+    let wanted = requested_formats(args);
     let Some(folder) = &args.output else {
         match wanted.first() {
             Some(format) => ui::data(

@@ -1,4 +1,5 @@
-//! Owns whose controls a check by hand judges: an image's, those of profiles, or both; with or without a catalog.
+//! Loads the controls for `bakeline check`: those of an image, of profiles, or both. Profiles do
+//! not need a catalog.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,43 +8,48 @@ use serde_json::json;
 
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::catalog::{self, Catalog, Files, Lookup};
-use crate::commands::context::{self, Loaded};
+use crate::commands::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 
-/// Settings for checking by profiles where there is no catalog.
+/// Settings for profiles without a catalog.
 const NO_CATALOG: &str = "name: check\nregions: [us-east-1]\n";
 
-/// The catalog, and the image in it whose controls are judged. Where profiles are named, that is one more image that has
-/// them: everything that holds for the profiles of images (inputs, `extends`, parents) then holds for these.
+/// Catalog and the image whose controls are run. For `--profile`, this is an additional image with
+/// these profiles, so that inputs, `extends` and parents work as usual.
 pub(super) struct Subject {
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedCatalog,
     pub(super) image: ImageName,
-    /// What people call it.
+    /// Name for messages.
     pub(super) shown: String,
 }
 
-/// Loads it.
+/// Loads the catalog and selects the image.
 ///
 /// # Errors
-/// The catalog is wrong or missing, or has no such image or profile.
-pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Result<Subject> {
+/// The catalog is invalid or missing, or has no such image or profile.
+pub(super) fn load_subject(
+    dir: &Path,
+    image: Option<&str>,
+    profiles: &[String],
+) -> Result<Subject> {
     let Some(first) = profiles.first() else {
         let Some(name) = image else {
-            return Err(
-                Error::new(crate::error::Kind::Usage, "it is not said what to check by")
-                    .hint("name an image of the catalog, or profiles by --profile"),
-            );
+            return Err(Error::new(
+                crate::error::Kind::Usage,
+                "the image or profile to check is missing",
+            )
+            .hint("name an image of the catalog, or use --profile"));
         };
-        let loaded = context::load(dir)?;
-        let image = context::image(&loaded.catalog, name)?;
+        let loaded = context::load_catalog(dir)?;
+        let image = context::find_image(&loaded.catalog, name)?;
         return Ok(Subject {
             loaded,
             shown: image.to_string(),
             image,
         });
     };
-    let files = context::open(dir)?;
+    let files = context::open_files(dir)?;
     let bare = image.is_none() && matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing);
     let known: Vec<String> = files.list("profiles");
     let known: Vec<&str> = known
@@ -51,7 +57,7 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
         .filter_map(|p| p.strip_prefix("profiles/")?.strip_suffix(".yaml"))
         .collect();
     if let Some(missing) = profiles.iter().find(|p| !known.contains(&p.as_str())) {
-        return Err(context::unknown("profile", missing, &known));
+        return Err(context::unknown_name("profile", missing, &known));
     }
     let taken = if bare {
         Vec::new()
@@ -75,19 +81,19 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
             NO_CATALOG.as_bytes().to_vec(),
         );
     }
-    let with = With {
+    let with = OverlayFiles {
         files: &files,
         more,
         bare,
     };
     if let Some(parent) = image {
-        // Said of the user's image before anything is said of ours.
+        // Report a missing parent before problems of the additional image.
         let path = format!("images/{parent}.yaml");
         if !bare && matches!(with.get(&path), Lookup::Missing) {
-            context::image(&context::load(dir)?.catalog, parent)?;
+            context::find_image(&context::load_catalog(dir)?.catalog, parent)?;
         }
     }
-    let catalog = context::checked(&with, &files)?;
+    let catalog = context::load_or_report(&with, &files)?;
     let shown = image
         .into_iter()
         .map(str::to_owned)
@@ -102,15 +108,15 @@ pub(super) fn load(dir: &Path, image: Option<&str>, profiles: &[String]) -> Resu
     })
 }
 
-/// The repository's files and some more.
-struct With<'f> {
+/// Files of the repository, plus additional ones.
+struct OverlayFiles<'f> {
     files: &'f CatalogFiles,
     more: BTreeMap<String, Vec<u8>>,
-    /// There is no catalog, so what lies in a folder called `images` is none of ours.
+    /// Hides the directory `images`, because there is no catalog.
     bare: bool,
 }
 
-impl Files for With<'_> {
+impl Files for OverlayFiles<'_> {
     fn get(&self, path: &str) -> Lookup {
         match self.more.get(path) {
             Some(bytes) => Lookup::Found(bytes.clone()),
@@ -131,19 +137,19 @@ impl Files for With<'_> {
     }
 }
 
-/// Whether the subject's catalog is the user's own, so that its settings say where instances run.
-pub(super) fn own(dir: &Path) -> Result<()> {
-    match context::open(dir)?.get(catalog::SETTINGS_FILE) {
+/// Checks that there is a catalog. Instances and AMIs need its settings.
+pub(super) fn require_catalog(dir: &Path) -> Result<()> {
+    match context::open_files(dir)?.get(catalog::SETTINGS_FILE) {
         Lookup::Missing => Err(Error::input(
-            "instances and AMIs need a catalog, which says where they run",
+            "checks of instances and AMIs need the settings of a catalog",
         )
-        .hint("run bakeline in the catalog's folder, or name it with -C DIR")),
+        .hint("run bakeline in the directory of the catalog, or use -C DIR")),
         _ => Ok(()),
     }
 }
 
-/// A catalog's image by name; for messages.
-pub(super) fn platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
+/// Returns the platform of an image.
+pub(super) fn image_platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
     catalog
         .images
         .get(image)

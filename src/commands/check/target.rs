@@ -1,40 +1,40 @@
-//! Owns what a target on the command line means; nothing is asked of it yet.
+//! Parses the target of `bakeline check`.
 
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId};
 
-/// What is looked at.
+/// Target of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The machine that bakeline runs on.
+    /// Machine that bakeline runs on.
     Local,
-    /// A machine that OpenSSH reaches.
+    /// Machine that OpenSSH connects to.
     Ssh {
         user: Option<String>,
         host: String,
         port: Option<u16>,
     },
-    /// An unpacked root file system.
+    /// Unpacked root file system.
     Directory(String),
-    /// A running instance.
+    /// Running instance.
     Instance(InstanceId),
-    /// An AMI, to be booted for this.
+    /// AMI; the check boots an instance of it.
     Ami(AmiId),
 }
 
 impl Target {
-    /// Reads a target.
+    /// Parses a target.
     ///
     /// # Errors
-    /// It is none; in particular it could be an option to `ssh`.
-    pub(super) fn read(text: &str) -> Result<Self> {
+    /// The text is not a target, for example because `ssh` could treat it as an option.
+    pub(super) fn parse(text: &str) -> Result<Self> {
         if let Some(rest) = text.strip_prefix("ssh://") {
-            return ssh(rest).map_err(|why| {
+            return parse_ssh(rest).map_err(|why| {
                 Error::new(
                     Kind::Usage,
-                    format!("`{}` is no target: {why}", text.escape_debug()),
+                    format!("`{}` is not a target: {why}", text.escape_debug()),
                 )
-                .hint("write it as ssh://[USER@]HOST[:PORT]")
+                .hint("use ssh://[USER@]HOST[:PORT]")
             });
         }
         let id = |prefix: &str| {
@@ -50,7 +50,7 @@ impl Target {
             _ if id("ami-") => Self::Ami(AmiId::from(text)),
             _ if text.contains("://") => {
                 let message = format!(
-                    "`{}` is no target: only ssh:// is known",
+                    "`{}` is not a target: the only supported URL scheme is ssh",
                     text.escape_debug()
                 );
                 return Err(Error::new(Kind::Usage, message));
@@ -60,10 +60,10 @@ impl Target {
     }
 }
 
-fn ssh(rest: &str) -> std::result::Result<Target, String> {
+fn parse_ssh(rest: &str) -> std::result::Result<Target, String> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (user, location) = match rest.rsplit_once('@') {
-        Some((user, location)) => (Some(word("user", user)?), location),
+        Some((user, location)) => (Some(checked_name("user", user)?), location),
         None => (None, rest),
     };
     let (host, port) = match location
@@ -73,38 +73,37 @@ fn ssh(rest: &str) -> std::result::Result<Target, String> {
         Some((address, "")) => (address, None),
         Some((address, after)) => match after.strip_prefix(':') {
             Some(port) => (address, Some(port)),
-            None => return Err("a port stands behind a colon".to_owned()),
+            None => return Err("a colon is required before the port".to_owned()),
         },
         None => match location.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            Some(_) => return Err("an IPv6 address stands in brackets".to_owned()),
+            Some(_) => return Err("an IPv6 address must be in brackets".to_owned()),
             None => (location, None),
         },
     };
     let port = match port {
         Some(text) => {
             let read = text.parse::<u16>().ok().filter(|port| *port > 0);
-            Some(read.ok_or_else(|| format!("`{}` is no port", text.escape_debug()))?)
+            Some(read.ok_or_else(|| format!("`{}` is not a port", text.escape_debug()))?)
         }
         None => None,
     };
     Ok(Target::Ssh {
         user,
-        host: word("host", host)?,
+        host: checked_name("host", host)?,
         port,
     })
 }
 
-/// A name that neither `ssh` nor a shell takes for anything else (OpenSSH 9.6 and later refuse most of these, too).
-fn word(what: &str, text: &str) -> std::result::Result<String, String> {
+/// Returns a user or host name, or an error for characters that `ssh` or a shell could interpret.
+/// OpenSSH 9.6 and later also refuse most of these.
+fn checked_name(what: &str, text: &str) -> std::result::Result<String, String> {
     let plain = |c: char| c.is_alphanumeric() || "-._:%+".contains(c);
     match text {
-        "" => Err(format!("it has no {what}")),
-        _ if text.starts_with('-') => Err(format!(
-            "a {what} can't start with `-`: it would be an option"
-        )),
+        "" => Err(format!("the {what} is missing")),
+        _ if text.starts_with('-') => Err(format!("a {what} cannot start with `-`")),
         _ => match text.chars().find(|c| !plain(*c)) {
-            Some(c) => Err(format!("a {what} can't have `{}` in it", c.escape_debug())),
+            Some(c) => Err(format!("a {what} cannot contain `{}`", c.escape_debug())),
             None => Ok(text.to_owned()),
         },
     }
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_target_is_told_by_its_form() {
+    fn target_kind_follows_from_its_form() {
         let ssh = |user: Option<&str>, host: &str, port| Target::Ssh {
             user: user.map(str::to_owned),
             host: host.to_owned(),
@@ -141,12 +140,12 @@ mod tests {
             ),
             ("ssh://a@[::1]", ssh(Some("a"), "::1", None)),
         ] {
-            assert_eq!(Target::read(text).expect(text), target);
+            assert_eq!(Target::parse(text).expect(text), target);
         }
     }
 
     #[test]
-    fn what_could_be_an_option_or_a_command_is_refused() {
+    fn options_and_commands_are_refused_as_targets() {
         for text in [
             "ssh://-oProxyCommand=id",
             "ssh://-l@host",
@@ -164,7 +163,7 @@ mod tests {
             "ssh://h\nx",
             "http://host",
         ] {
-            let error = Target::read(text).expect_err(text);
+            let error = Target::parse(text).expect_err(text);
             assert_eq!(error.kind, Kind::Usage, "{text}");
         }
     }

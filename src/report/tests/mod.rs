@@ -1,6 +1,6 @@
 //! Owns the tests of the writers: the sample report and hostile content through all of them.
 
-mod fill;
+mod build;
 mod formats;
 mod hostile;
 mod status;

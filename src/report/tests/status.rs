@@ -38,7 +38,8 @@ fn an_outcome_is_believed_as_far_as_its_results_go() {
     }
 }
 
-/// Every outcome with every set of results: no error becomes passed, skipped or waived, and an error always says why.
+/// Every outcome with every set of results: no error becomes passed, skipped or waived, and an
+/// error always says why.
 #[test]
 fn an_error_is_folded_into_nothing() {
     let all = [

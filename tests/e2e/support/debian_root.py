@@ -52,10 +52,10 @@ def cached_root(more: str = "") -> Path:
         pytest.skip("a stock root needs root rights and mmdebstrap: nothing was judged on it")
     sys.path.insert(0, str(REPO / "sandbox"))
     try:
-        from bakeline_sandbox.aptsource import detect
+        from bakeline_sandbox.host.apt import detect_apt_config
     finally:
         sys.path.pop(0)
-    source = detect()
+    source = detect_apt_config()
     sources, options = source.sources(SUITE, inside=False), source.apt_conf(inside=False)
     packages = f"{PACKAGES},{more}".strip(",")
     recipe = json.dumps([SUITE, packages, sources, options, platform.machine()])

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::facts::blob::Blob;
 use crate::facts::{Facts, Identity, Reading};
 use crate::resource::filesystem::file;
-use crate::text::{brief, unhex};
+use crate::text::{truncate_for_display, unhex};
 
 /// Error in the output of a collector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +73,7 @@ pub fn parse_facts(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
         };
         match words.as_slice() {
             ["lacks", tools @ ..] if frames.is_empty() && !tools.is_empty() => {
-                return Err(CollectError::MissingTools(brief(
+                return Err(CollectError::MissingTools(truncate_for_display(
                     tools.join(", ").as_bytes(),
                 )));
             }
@@ -90,7 +90,7 @@ pub fn parse_facts(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
                 .split(|b| *b == b'\n')
                 .rfind(|line| !line.trim_ascii().is_empty())
                 .unwrap_or_default();
-            Err(CollectError::NoFacts(brief(last_line)))
+            Err(CollectError::NoFacts(truncate_for_display(last_line)))
         }
         None => Err(CollectError::MissingEnd(frames.len())),
         Some(count) if count != frames.len() || count == 0 => {

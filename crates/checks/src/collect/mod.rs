@@ -8,7 +8,7 @@ pub(crate) mod seal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::kind::{Asked, Kind, Target};
+use crate::kind::{Kind, RequestedTarget, Target};
 use crate::language::control::Control;
 use crate::language::{grammar, interpolate};
 use crate::phase::Phase;
@@ -59,10 +59,10 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
     let mut functions: Vec<&str> = BASE_SHELL.to_vec();
     let mut lines = Vec::new();
     for kind in registry::KINDS {
-        let asked: Vec<Asked<'_>> = requested
+        let asked: Vec<RequestedTarget<'_>> = requested
             .iter()
             .filter(|(target, _)| target.kind == kind.name)
-            .map(|(target, properties)| Asked {
+            .map(|(target, properties)| RequestedTarget {
                 target,
                 properties: properties.clone(),
             })

@@ -1,7 +1,7 @@
 //! Creates findings: compares observations with matchers and writes the messages.
 
 use crate::evaluate::verdict::{Finding, HIDDEN, Outcome};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::kind::Target;
 use crate::language::control::IfAbsent;
 use crate::matcher::pattern::Patterns;
@@ -52,7 +52,7 @@ pub(super) fn compare(
     property: &str,
     matcher: &Matcher,
     expected: String,
-    observed: Observed,
+    observed: Observation,
     patterns: &Patterns,
 ) -> Finding {
     let missing = |why: String| {
@@ -63,13 +63,13 @@ pub(super) fn compare(
     };
     let mut actual = None;
     let (outcome, message) = match observed {
-        Observed::Missing(_) if matcher.accepts_missing() => {
+        Observation::Missing(_) if matcher.accepts_missing() => {
             (Outcome::Passed, format!("{property}: expected {expected}"))
         }
-        Observed::Missing(why) => missing(why),
-        Observed::Unknown(why) => (Outcome::Error, format!("{property}: {why}")),
-        Observed::Skipped(why) => (Outcome::Skipped, format!("{property}: {why}")),
-        Observed::Value(value) => {
+        Observation::Missing(why) => missing(why),
+        Observation::Unknown(why) => (Outcome::Error, format!("{property}: {why}")),
+        Observation::Skipped(why) => (Outcome::Skipped, format!("{property}: {why}")),
+        Observation::Value(value) => {
             let display = value.display();
             let result = match matcher.matches(&value, patterns) {
                 Err(MatchError::Error(why)) => (Outcome::Error, format!("{property}: {why}")),

@@ -8,7 +8,7 @@ use super::verdict::HIDDEN;
 use crate::collect::frames::{CollectError, parse_facts};
 use crate::facts::Facts;
 use crate::facts::blob::Blob;
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::Target;
 use crate::language::control::Control;
@@ -17,7 +17,7 @@ use crate::language::input::Input;
 use crate::matcher::contains;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Value of an input on a target.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ struct InputScope<'a> {
 }
 
 impl Scope for InputScope<'_> {
-    fn observe(&self, target: &Target, property: &str) -> Observed {
+    fn observe(&self, target: &Target, property: &str) -> Observation {
         observe(target, property, &self.view)
     }
 
@@ -91,7 +91,7 @@ pub fn parse_concealed_facts(
 ) -> Result<Facts, CollectError> {
     let mut facts = parse_facts(nonce, output).map_err(|error| match error {
         CollectError::NoFacts(line) if line.is_empty() => {
-            CollectError::NoFacts(brief(last_line.as_bytes()))
+            CollectError::NoFacts(truncate_for_display(last_line.as_bytes()))
         }
         error => error,
     })?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Read};
 use crate::resource::packaging::package;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Packages, unit files and accounts of a system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>
         0 => parse(&String::from_utf8_lossy(reading.body.bytes()))
             .map_or_else(Read::Unreadable, Read::Present),
         1 => Read::Absent,
-        _ => Read::Unreadable(brief(reading.body.bytes())),
+        _ => Read::Unreadable(truncate_for_display(reading.body.bytes())),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::evaluate::finding::{
 };
 use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::{Kind, Target};
 use crate::language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
@@ -132,7 +132,7 @@ struct EvalScope<'a> {
 }
 
 impl Scope for EvalScope<'_> {
-    fn observe(&self, target: &Target, property: &str) -> Observed {
+    fn observe(&self, target: &Target, property: &str) -> Observation {
         observe(target, property, self.view)
     }
 
@@ -233,7 +233,7 @@ impl EvalScope<'_> {
         let (meaning, presence) = (expectation.if_absent?, kind.presence?);
         let absent = matches!(
             observe(target, presence, self.view),
-            Observed::Value(Value::Bool(false, _))
+            Observation::Value(Value::Bool(false, _))
         );
         (absent && meaning != IfAbsent::Fail).then(|| absent_finding(meaning, target, presence))
     }
@@ -246,7 +246,9 @@ impl EvalScope<'_> {
         expected: &Expected,
         of: &Expectation,
     ) -> Finding {
-        let value_type = kind.property(name).map_or(crate::kind::Of::Text, |p| p.of);
+        let value_type = kind
+            .property(name)
+            .map_or(crate::kind::ValueType::Text, |p| p.of);
         let parsed;
         let matcher = match expected {
             Expected::Fixed(matcher) => Ok(matcher),
@@ -265,7 +267,7 @@ impl EvalScope<'_> {
                 resource: target.display_name(),
                 ..control_finding(Outcome::Error, name, format!("{name}: {why}"))
             },
-            (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
+            (Ok(_), Observation::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
                 absent_finding(meaning, target, name)
             }
             (Ok(matcher), observed, _) => compare(

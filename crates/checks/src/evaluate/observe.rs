@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::Target;
 use crate::language::expression::Scope;
@@ -40,15 +40,15 @@ pub(super) fn select_input(
 }
 
 /// Observes a property of a target.
-pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let Some(kind) = registry::kind_of(target) else {
-        return Observed::Unknown(format!(
+        return Observation::Unknown(format!(
             "this version of bakeline has no resource `{}`",
             target.kind
         ));
     };
     match kind.not_in_directory {
-        Some(why) if view.identity().directory => Observed::Skipped(why.to_owned()),
+        Some(why) if view.identity().directory => Observation::Skipped(why.to_owned()),
         _ => (kind.observe)(target, property, view),
     }
 }

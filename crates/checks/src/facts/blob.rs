@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::text::{brief, hex, unhex};
+use crate::text::{hex, truncate_for_display, unhex};
 
 /// Bytes from a target. Secrets are compared in memory, but neither shown nor stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Blob {
         if self.secret {
             format!("(secret, {} bytes)", self.len())
         } else {
-            format!("\"{}\"", brief(&self.bytes))
+            format!("\"{}\"", truncate_for_display(&self.bytes))
         }
     }
 }
@@ -162,7 +162,7 @@ fn has_password_hash(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::observed::Observed;
+    use crate::facts::observation::Observation;
 
     #[test]
     fn secret_is_neither_shown_nor_stored() {
@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&blob).expect("json"), json);
             assert_eq!(blob.display(), shown);
             assert_eq!(blob.is_omitted(), json.contains("secret"));
-            let comparable = !matches!(Observed::blob(&blob), Observed::Unknown(_));
+            let comparable = !matches!(Observation::blob(&blob), Observation::Unknown(_));
             assert_eq!(
                 comparable,
                 json.contains("text"),

@@ -1,7 +1,7 @@
 //! Defines facts: the data collected from a target, which bakeline stores as evidence.
 
 pub(crate) mod blob;
-pub(crate) mod observed;
+pub(crate) mod observation;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;

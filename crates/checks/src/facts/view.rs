@@ -5,10 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::{Facts, Identity, Reading};
 use crate::matcher::pattern::Patterns;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Parsed values by type, kind and key, with a flag for secrets.
 type Cache = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
@@ -24,7 +24,7 @@ pub(crate) struct View<'f> {
 
 /// Parsed reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen<T> {
+pub(crate) enum ParsedReading<T> {
     /// Parsed content.
     Present(T),
     /// Nothing on the target.
@@ -77,25 +77,25 @@ impl<'f> View<'f> {
         kind: &str,
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Seen<Rc<T>> {
+    ) -> ParsedReading<Rc<T>> {
         let Some(reading) = self.facts.reading(kind, key) else {
-            return Seen::Unknown("it was not collected".to_owned());
+            return ParsedReading::Unknown("it was not collected".to_owned());
         };
         self.secret
             .set(self.secret.get() || reading.body.is_secret());
         match reading.rc {
             0 if reading.body.is_omitted() => {
-                Seen::Unknown("the value is secret and was not stored".to_owned())
+                ParsedReading::Unknown("the value is secret and was not stored".to_owned())
             }
             0 if reading.body.truncated => {
-                Seen::Unknown("the content is too large to judge".to_owned())
+                ParsedReading::Unknown("the content is too large to judge".to_owned())
             }
             0 => self.memoized(kind, key, || {
                 parse(&String::from_utf8_lossy(reading.body.bytes()))
             }),
-            1 => Seen::Absent,
-            2 => Seen::Unknown("permission denied".to_owned()),
-            _ => Seen::Unknown(brief(reading.body.bytes())),
+            1 => ParsedReading::Absent,
+            2 => ParsedReading::Unknown("permission denied".to_owned()),
+            _ => ParsedReading::Unknown(truncate_for_display(reading.body.bytes())),
         }
     }
 
@@ -105,7 +105,7 @@ impl<'f> View<'f> {
         kind: &str,
         key: &str,
         make: impl FnOnce() -> Result<T, String>,
-    ) -> Seen<Rc<T>> {
+    ) -> ParsedReading<Rc<T>> {
         let id = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
         let cached = self.cache.borrow().get(&id).cloned();
         let value = match cached {
@@ -124,29 +124,35 @@ impl<'f> View<'f> {
             }
         };
         match value.downcast_ref::<Result<Rc<T>, String>>() {
-            Some(Ok(value)) => Seen::Present(Rc::clone(value)),
-            Some(Err(why)) => Seen::Unknown(why.clone()),
-            None => Seen::Unknown("internal error: the cached value has another type".to_owned()),
+            Some(Ok(value)) => ParsedReading::Present(Rc::clone(value)),
+            Some(Err(why)) => ParsedReading::Unknown(why.clone()),
+            None => ParsedReading::Unknown(
+                "internal error: the cached value has another type".to_owned(),
+            ),
         }
     }
 }
 
-impl<T> Seen<T> {
+impl<T> ParsedReading<T> {
     /// Continues with the content, if any.
-    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Seen<U>) -> Seen<U> {
+    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> ParsedReading<U>) -> ParsedReading<U> {
         match self {
             Self::Present(value) => next(value),
-            Self::Absent => Seen::Absent,
-            Self::Unknown(why) => Seen::Unknown(why),
+            Self::Absent => ParsedReading::Absent,
+            Self::Unknown(why) => ParsedReading::Unknown(why),
         }
     }
 
     /// Converts to the result of an observation; `absent` is the reason for missing content.
-    pub(crate) fn observe(self, absent: &str, present: impl FnOnce(T) -> Observed) -> Observed {
+    pub(crate) fn observe(
+        self,
+        absent: &str,
+        present: impl FnOnce(T) -> Observation,
+    ) -> Observation {
         match self {
             Self::Present(value) => present(value),
-            Self::Absent => Observed::Missing(absent.to_owned()),
-            Self::Unknown(why) => Observed::Unknown(why),
+            Self::Absent => Observation::Missing(absent.to_owned()),
+            Self::Unknown(why) => Observation::Unknown(why),
         }
     }
 }

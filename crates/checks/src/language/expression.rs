@@ -1,7 +1,7 @@
 //! Evaluates `when` expressions: comparisons of facts and inputs, joined by `and`, `or` and `not`.
 
-use crate::facts::observed::Observed;
-use crate::kind::{Of, Target};
+use crate::facts::observation::Observation;
+use crate::kind::{Target, ValueType};
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
@@ -25,7 +25,7 @@ pub(crate) enum Expression {
 /// Values that an expression can use.
 pub(crate) trait Scope {
     /// Observes a property of a resource.
-    fn observe(&self, target: &Target, property: &str) -> Observed;
+    fn observe(&self, target: &Target, property: &str) -> Observation;
     /// Returns the value of an input.
     fn input(&self, name: &str) -> Result<Tree, String>;
     /// Returns the value of a loop variable.
@@ -121,7 +121,7 @@ impl Expression {
         };
         registry::kind_of(target)
             .and_then(|kind| kind.property(property))
-            .is_some_and(|property| property.of == Of::Version)
+            .is_some_and(|property| property.of == ValueType::Version)
     }
 
     /// Evaluates the condition.
@@ -149,12 +149,12 @@ impl Expression {
                 .map(Some)
                 .ok_or_else(|| format!("unknown name `{name}`")),
             Self::Fact(target, property) => match scope.observe(target, property) {
-                Observed::Value(value) => Ok(Some(value_to_tree(&value))),
-                Observed::Missing(_) => Ok(None),
-                Observed::Unknown(why) => {
+                Observation::Value(value) => Ok(Some(value_to_tree(&value))),
+                Observation::Missing(_) => Ok(None),
+                Observation::Unknown(why) => {
                     Err(format!("{}.{property}: {why}", target.display_name()))
                 }
-                Observed::Skipped(why) => {
+                Observation::Skipped(why) => {
                     Err(format!("{}.{property}: {why}", target.display_name()))
                 }
             },

@@ -8,17 +8,17 @@ use crate::language::grammar::parse;
 struct TestScope(Patterns);
 
 impl Scope for TestScope {
-    fn observe(&self, target: &Target, property: &str) -> Observed {
+    fn observe(&self, target: &Target, property: &str) -> Observation {
         match (target.subject.as_str(), property) {
-            ("auditd", "installed") => Observed::bool(true),
-            ("auditd", "version") => Observed::Value(Value::Version("1:3.0.9".to_owned())),
-            ("this", "version") => Observed::Value(Value::Version("8.10".to_owned())),
-            ("/numbers", "ratio") => Observed::Value(Value::Setting(vec!["0.25".to_owned()])),
+            ("auditd", "installed") => Observation::bool(true),
+            ("auditd", "version") => Observation::Value(Value::Version("1:3.0.9".to_owned())),
+            ("this", "version") => Observation::Value(Value::Version("8.10".to_owned())),
+            ("/numbers", "ratio") => Observation::Value(Value::Setting(vec!["0.25".to_owned()])),
             ("file", "AllowUsers") => {
-                Observed::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()]))
+                Observation::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()]))
             }
-            ("gone", "version") => Observed::Missing("is not installed".to_owned()),
-            _ => Observed::Unknown("it was not collected".to_owned()),
+            ("gone", "version") => Observation::Missing("is not installed".to_owned()),
+            _ => Observation::Unknown("it was not collected".to_owned()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::language::expression::Expression;
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
 use crate::registry;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Parses a condition.
 ///
@@ -47,7 +47,7 @@ impl Token {
     fn text(&self) -> String {
         match self {
             Self::Word(w) => w.clone(),
-            Self::Text(t) => format!("\"{}\"", brief(t.as_bytes())),
+            Self::Text(t) => format!("\"{}\"", truncate_for_display(t.as_bytes())),
             Self::Number(n) => n.to_string(),
             Self::Sign(s) => (*s).to_owned(),
         }
@@ -260,8 +260,12 @@ impl Parser {
             })?)
             .to_owned()
         };
-        (kind.subject.check)(&subject)
-            .map_err(|(what, _)| format!("{word}(\"{}\"): {what}", brief(subject.as_bytes())))?;
+        (kind.subject.check)(&subject).map_err(|(what, _)| {
+            format!(
+                "{word}(\"{}\"): {what}",
+                truncate_for_display(subject.as_bytes())
+            )
+        })?;
         self.expect_sign(".")?;
         let Token::Word(name) = self.next_token()? else {
             return Err(format!("the property of `{word}` is missing"));

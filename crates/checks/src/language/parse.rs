@@ -404,7 +404,7 @@ fn default_title(id: &str, control: &Control) -> String {
         for (name, expected) in &expectation.expect {
             let value_type = kind
                 .and_then(|k| k.property(name))
-                .map_or(crate::kind::Of::Text, |p| p.of);
+                .map_or(crate::kind::ValueType::Text, |p| p.of);
             all.push(match expected {
                 Expected::Fixed(matcher) => format!("{name} {}", matcher.describe(value_type)),
                 Expected::Open(_) => name.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Kind, Of, Parameter, Target};
+use crate::kind::{Kind, Parameter, Target, ValueType};
 use crate::language::control::{Expectation, Expected, IfAbsent};
 use crate::language::interpolate;
 use crate::language::parse::CheckParser;
@@ -63,7 +63,7 @@ impl CheckParser<'_> {
             format!(
                 "{}:{}",
                 kind.name,
-                crate::text::brief(target.subject.trim().as_bytes())
+                crate::text::truncate_for_display(target.subject.trim().as_bytes())
             )
         });
         let if_absent = match check.get("if_absent").and_then(Tree::text) {
@@ -240,18 +240,20 @@ fn default_expectation(kind: &Kind, written: &str) -> (String, Expected) {
     let name = written.trim_start_matches('!');
     let expected = name == written;
     let matcher = match kind.property(name).map(|p| p.of) {
-        Some(Of::List) => Matcher::Empty(!expected),
+        Some(ValueType::List) => Matcher::Empty(!expected),
         _ => Matcher::bool(expected),
     };
     (name.to_owned(), Expected::Fixed(matcher))
 }
 
 /// Parses the value of a parameter; joins the items of a list with line breaks.
-fn parse_parameter_value(value: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
+fn parse_parameter_value(value: &Tree, of: ValueType) -> Result<String, (String, Option<String>)> {
     match value {
-        Tree::List(items) if of == Of::List => {
-            let items: Result<Vec<String>, _> =
-                items.iter().map(|item| operand(item, Of::Text)).collect();
+        Tree::List(items) if of == ValueType::List => {
+            let items: Result<Vec<String>, _> = items
+                .iter()
+                .map(|item| operand(item, ValueType::Text))
+                .collect();
             Ok(items?.join("\n"))
         }
         _ => operand(value, of),

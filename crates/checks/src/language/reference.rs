@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::kind::{Kind, Of, Property};
+use crate::kind::{Kind, Property, ValueType};
 use crate::matcher::parse::MATCHERS;
 use crate::registry::KINDS;
 
@@ -73,17 +73,17 @@ fn write_property(property: &Property, out: &mut String) {
     );
 }
 
-fn type_name(value_type: Of) -> String {
+fn type_name(value_type: ValueType) -> String {
     match value_type {
-        Of::Bool => "true or false".to_owned(),
-        Of::Number => "whole number".to_owned(),
-        Of::Mode => "octal mode in quotes".to_owned(),
-        Of::Version => "version".to_owned(),
-        Of::Account => "name or number".to_owned(),
-        Of::Word(words) => format!("one of {}", words.join(", ")),
-        Of::Text => "text".to_owned(),
-        Of::Setting => "text, number or duration".to_owned(),
-        Of::List => "list of texts".to_owned(),
+        ValueType::Bool => "true or false".to_owned(),
+        ValueType::Number => "whole number".to_owned(),
+        ValueType::Mode => "octal mode in quotes".to_owned(),
+        ValueType::Version => "version".to_owned(),
+        ValueType::Account => "name or number".to_owned(),
+        ValueType::Word(words) => format!("one of {}", words.join(", ")),
+        ValueType::Text => "text".to_owned(),
+        ValueType::Setting => "text, number or duration".to_owned(),
+        ValueType::List => "list of texts".to_owned(),
     }
 }
 

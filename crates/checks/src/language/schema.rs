@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::kind::{Kind, Of, Property};
+use crate::kind::{Kind, Property, ValueType};
 use crate::matcher::parse::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
 use crate::registry::KINDS;
@@ -218,15 +218,15 @@ fn matcher_schema(own: &str, scalar: &Json) -> Json {
 
 fn property_schema(property: &Property) -> Json {
     let name = match property.of {
-        Of::Bool => "Bool",
-        Of::Number => "Number",
-        Of::Mode => "Mode",
-        Of::Version => "Version",
-        Of::Account => "Account",
-        Of::Text => "Text",
-        Of::Setting => "Setting",
-        Of::List => "List",
-        Of::Word(words) => return word_schema(words, property.doc),
+        ValueType::Bool => "Bool",
+        ValueType::Number => "Number",
+        ValueType::Mode => "Mode",
+        ValueType::Version => "Version",
+        ValueType::Account => "Account",
+        ValueType::Text => "Text",
+        ValueType::Setting => "Setting",
+        ValueType::List => "List",
+        ValueType::Word(words) => return word_schema(words, property.doc),
     };
     json!({"allOf": [reference(&format!("Expect{name}"))], "description": property.doc})
 }
@@ -262,10 +262,10 @@ fn kind_schema(kind: &Kind, whole: bool) -> Json {
     }
     for parameter in kind.parameters {
         let mut rule = match parameter.of {
-            Of::Number => json!({"type": "integer"}),
-            Of::Bool => json!({"type": "boolean"}),
-            Of::Word(words) => json!({"enum": words}),
-            Of::List => {
+            ValueType::Number => json!({"type": "integer"}),
+            ValueType::Bool => json!({"type": "boolean"}),
+            ValueType::Word(words) => json!({"enum": words}),
+            ValueType::List => {
                 json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
             }
             _ => json!({"type": "string"}),

@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::matcher::pattern::Patterns;
-use crate::matcher::value::{Value, quantity, quoted};
-use crate::matcher::value_type::Of;
-use crate::text::brief;
+use crate::matcher::value::{Value, join_quoted, quantity};
+use crate::matcher::value_type::ValueType;
+use crate::text::truncate_for_display;
 
 /// Comparison of a value. Operands are normalized text, such as `true`, `42` or `0644`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +106,10 @@ impl Matcher {
     }
 
     /// Describes the matcher for messages, to follow "expected".
-    pub(crate) fn describe(&self, value_type: Of) -> String {
+    pub(crate) fn describe(&self, value_type: ValueType) -> String {
         let operand = |text: &str| match value_type {
-            Of::Bool | Of::Number => text.to_owned(),
-            _ => format!("\"{}\"", brief(text.as_bytes())),
+            ValueType::Bool | ValueType::Number => text.to_owned(),
+            _ => format!("\"{}\"", truncate_for_display(text.as_bytes())),
         };
         let join = |matchers: &[Self], word: &str| {
             matchers
@@ -138,25 +138,28 @@ impl Matcher {
             ),
             Self::AtMost(v) => format!("at most {}", operand(v)),
             Self::AtLeast(v) => format!("at least {}", operand(v)),
-            Self::SubsetOf(list) => format!("only {}", quoted(list)),
-            Self::SupersetOf(list) => format!("all of {}", quoted(list)),
-            Self::SameSet(list) => format!("exactly {}", quoted(list)),
-            Self::Disjoint(list) => format!("none of {}", quoted(list)),
+            Self::SubsetOf(list) => format!("only {}", join_quoted(list)),
+            Self::SupersetOf(list) => format!("all of {}", join_quoted(list)),
+            Self::SameSet(list) => format!("exactly {}", join_quoted(list)),
+            Self::Disjoint(list) => format!("none of {}", join_quoted(list)),
             Self::Empty(true) => "empty".to_owned(),
             Self::Empty(false) => "not empty".to_owned(),
             Self::Duplicates(true) => "duplicates".to_owned(),
             Self::Duplicates(false) => "no duplicates".to_owned(),
-            Self::Count(inner) => format!("a count of {}", inner.describe(Of::Number)),
-            Self::Each(inner) => format!("every item {}", inner.describe(Of::Setting)),
-            Self::Any(inner) => format!("an item {}", inner.describe(Of::Setting)),
-            Self::Version(inner) => format!("a version {}", inner.describe(Of::Version)),
+            Self::Count(inner) => format!("a count of {}", inner.describe(ValueType::Number)),
+            Self::Each(inner) => format!("every item {}", inner.describe(ValueType::Setting)),
+            Self::Any(inner) => format!("an item {}", inner.describe(ValueType::Setting)),
+            Self::Version(inner) => format!("a version {}", inner.describe(ValueType::Version)),
             Self::Duration(inner) => {
-                format!("a duration of {} seconds", inner.describe(Of::Number))
+                format!(
+                    "a duration of {} seconds",
+                    inner.describe(ValueType::Number)
+                )
             }
             Self::Json(each) => {
                 let each = each
                     .iter()
-                    .map(|(at, m)| format!("at {at} {}", m.describe(Of::Setting)));
+                    .map(|(at, m)| format!("at {at} {}", m.describe(ValueType::Setting)));
                 format!("JSON with {}", each.collect::<Vec<_>>().join(" and "))
             }
         }
@@ -223,8 +226,12 @@ impl Matcher {
             }
             Self::Duration(inner) => {
                 let text = single_text(value)?;
-                let seconds = quantity(&text)
-                    .ok_or_else(|| format!("`{}` is not a duration", brief(text.as_bytes())))?;
+                let seconds = quantity(&text).ok_or_else(|| {
+                    format!(
+                        "`{}` is not a duration",
+                        truncate_for_display(text.as_bytes())
+                    )
+                })?;
                 inner.matches(&Value::Number(seconds), patterns)?
             }
             Self::Json(each) => json_pointer::matches(each, value, patterns)?,

@@ -5,9 +5,9 @@ use crate::matcher::json_pointer;
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::{operand, quantity};
-use crate::matcher::value_type::Of;
+use crate::matcher::value_type::ValueType;
 use crate::problem::{Message, Problem};
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Names and descriptions of the matchers, for documentation, schema and messages.
 pub(crate) const MATCHERS: &[(&str, &str)] = &[
@@ -87,10 +87,10 @@ impl Matcher {
     ///
     /// # Errors
     /// Returns the first problem.
-    pub(crate) fn parse(tree: &Tree, value_type: Of) -> Result<Self, Problem> {
+    pub(crate) fn parse(tree: &Tree, value_type: ValueType) -> Result<Self, Problem> {
         let Tree::Map(entries) = tree else {
-            let value_type = if value_type == Of::List {
-                Of::Text
+            let value_type = if value_type == ValueType::List {
+                ValueType::Text
             } else {
                 value_type
             };
@@ -100,7 +100,7 @@ impl Matcher {
         };
         let mut all = Vec::with_capacity(entries.len());
         for (name, value) in entries {
-            all.push(Self::parse_named(name, value, value_type).map_err(|p| p.under(name))?);
+            all.push(Self::parse_matcher(name, value, value_type).map_err(|p| p.under(name))?);
         }
         match all.len() {
             0 => Err(Problem::new(
@@ -112,9 +112,9 @@ impl Matcher {
         }
     }
 
-    fn parse_named(name: &str, value: &Tree, value_type: Of) -> Result<Self, Problem> {
+    fn parse_matcher(name: &str, value: &Tree, value_type: ValueType) -> Result<Self, Problem> {
         if name == MORE_PERMISSIVE {
-            return Ok(Self::Not(Box::new(Self::parse_named(
+            return Ok(Self::Not(Box::new(Self::parse_matcher(
                 "at_most", value, value_type,
             )?)));
         }
@@ -122,8 +122,8 @@ impl Matcher {
             .iter()
             .find(|(alias, _)| *alias == name)
             .map_or(name, |(_, known)| known);
-        let item = if value_type == Of::List {
-            Of::Text
+        let item = if value_type == ValueType::List {
+            ValueType::Text
         } else {
             value_type
         };
@@ -147,23 +147,29 @@ impl Matcher {
                 let [low, high] = limits.as_slice() else {
                     return Err(limits_problem());
                 };
-                let low =
-                    Self::parse_named("at_least", low, value_type).map_err(|p| p.under_item(0))?;
+                let low = Self::parse_matcher("at_least", low, value_type)
+                    .map_err(|p| p.under_item(0))?;
                 Self::And(vec![
                     low,
-                    Self::parse_named("at_most", high, value_type).map_err(|p| p.under_item(1))?,
+                    Self::parse_matcher("at_most", high, value_type)
+                        .map_err(|p| p.under_item(1))?,
                 ])
             }
-            _ => return Self::parse_typed(name, known, value, value_type),
+            _ => return Self::parse_by_type(name, known, value, value_type),
         })
     }
 
     /// Parses a matcher that only some types of values accept.
-    fn parse_typed(name: &str, known: &str, value: &Tree, value_type: Of) -> Result<Self, Problem> {
+    fn parse_by_type(
+        name: &str,
+        known: &str,
+        value: &Tree,
+        value_type: ValueType,
+    ) -> Result<Self, Problem> {
         let one = |value_type| {
             operand(value, value_type).map_err(|(what, help)| Problem::with_help(what, help))
         };
-        let only = |kinds: &[Of], instead: &str| match kinds.contains(&value_type) {
+        let only = |kinds: &[ValueType], instead: &str| match kinds.contains(&value_type) {
             true => Ok(()),
             false => Err(Problem::new(
                 format!("`{name}` does not apply to this property"),
@@ -173,48 +179,73 @@ impl Matcher {
         Ok(match known {
             "match" => {
                 only(
-                    &[Of::Text, Of::Version, Of::Account, Of::Setting, Of::List],
+                    &[
+                        ValueType::Text,
+                        ValueType::Version,
+                        ValueType::Account,
+                        ValueType::Setting,
+                        ValueType::List,
+                    ],
                     "`eq` or `in`",
                 )?;
-                let pattern = one(Of::Text)?;
+                let pattern = one(ValueType::Text)?;
                 Pattern::new(&pattern)
                     .map_err(|e| Problem::new(e, "escape special characters with `\\`"))?;
                 Self::Match(pattern)
             }
             "include" => {
                 only(
-                    &[Of::Text, Of::Version, Of::Setting, Of::List],
+                    &[
+                        ValueType::Text,
+                        ValueType::Version,
+                        ValueType::Setting,
+                        ValueType::List,
+                    ],
                     "`eq` or `in`",
                 )?;
-                Self::Include(one(if value_type == Of::Setting {
+                Self::Include(one(if value_type == ValueType::Setting {
                     value_type
                 } else {
-                    Of::Text
+                    ValueType::Text
                 })?)
             }
             "lines_include" => {
-                only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
+                only(
+                    &[ValueType::Text, ValueType::Setting, ValueType::List],
+                    "`eq` or `in`",
+                )?;
                 Self::And(
-                    parse_values(value, Of::Text)?
+                    parse_values(value, ValueType::Text)?
                         .into_iter()
                         .map(Self::Line)
                         .collect(),
                 )
             }
             "version" | "duration" | "json" => {
-                only(&[Of::Text, Of::Setting], "a matcher for this type of value")?;
+                only(
+                    &[ValueType::Text, ValueType::Setting],
+                    "a matcher for this type of value",
+                )?;
                 Self::parse_text(known, value)?
             }
             "line" => {
-                only(&[Of::Text, Of::Setting, Of::List], "`eq` or `in`")?;
-                Self::Line(one(Of::Text)?)
+                only(
+                    &[ValueType::Text, ValueType::Setting, ValueType::List],
+                    "`eq` or `in`",
+                )?;
+                Self::Line(one(ValueType::Text)?)
             }
             "at_most" | "at_least" => {
                 only(
-                    &[Of::Number, Of::Mode, Of::Version, Of::Setting],
+                    &[
+                        ValueType::Number,
+                        ValueType::Mode,
+                        ValueType::Version,
+                        ValueType::Setting,
+                    ],
                     "`eq`, `match` or `include`",
                 )?;
-                if value_type == Of::Setting
+                if value_type == ValueType::Setting
                     && one(value_type).is_ok_and(|limit| quantity(&limit).is_none())
                 {
                     return Err(Problem::new(
@@ -229,12 +260,18 @@ impl Matcher {
                 }
             }
             "empty" => {
-                only(&[Of::List, Of::Text, Of::Setting], "`eq`")?;
+                only(
+                    &[ValueType::List, ValueType::Text, ValueType::Setting],
+                    "`eq`",
+                )?;
                 Self::Empty(parse_bool(value)?)
             }
             "subset_of" | "superset_of" | "same_set" | "disjoint" | "duplicates" | "count"
             | "each" | "any" | "none" => {
-                only(&[Of::List, Of::Setting], "a matcher for a single value")?;
+                only(
+                    &[ValueType::List, ValueType::Setting],
+                    "a matcher for a single value",
+                )?;
                 Self::parse_items(known, value, value_type)?
             }
             _ => return Err(unknown_matcher(name)),
@@ -242,14 +279,14 @@ impl Matcher {
     }
 
     /// Parses a matcher for lists.
-    fn parse_items(name: &str, value: &Tree, value_type: Of) -> Result<Self, Problem> {
+    fn parse_items(name: &str, value: &Tree, value_type: ValueType) -> Result<Self, Problem> {
         let items = || {
             parse_values(
                 value,
-                if value_type == Of::Setting {
+                if value_type == ValueType::Setting {
                     value_type
                 } else {
-                    Of::Text
+                    ValueType::Text
                 },
             )
         };
@@ -259,23 +296,23 @@ impl Matcher {
             "same_set" => Self::SameSet(items()?),
             "disjoint" => Self::Disjoint(items()?),
             "duplicates" => Self::Duplicates(parse_bool(value)?),
-            "count" => Self::Count(Box::new(Self::parse(value, Of::Number)?)),
-            "each" => Self::Each(Box::new(Self::parse(value, Of::Setting)?)),
+            "count" => Self::Count(Box::new(Self::parse(value, ValueType::Number)?)),
+            "each" => Self::Each(Box::new(Self::parse(value, ValueType::Setting)?)),
             "none" => Self::Not(Box::new(Self::Any(Box::new(Self::parse(
                 value,
-                Of::Setting,
+                ValueType::Setting,
             )?)))),
-            _ => Self::Any(Box::new(Self::parse(value, Of::Setting)?)),
+            _ => Self::Any(Box::new(Self::parse(value, ValueType::Setting)?)),
         })
     }
 
     /// Parses a matcher that converts a text.
     fn parse_text(name: &str, value: &Tree) -> Result<Self, Problem> {
         Ok(match name {
-            "version" => Self::Version(Box::new(Self::parse(value, Of::Version)?)),
+            "version" => Self::Version(Box::new(Self::parse(value, ValueType::Version)?)),
             "duration" => Self::Duration(Box::new(Self::parse(
                 &durations_to_seconds(value)?,
-                Of::Number,
+                ValueType::Number,
             )?)),
             _ => {
                 let mut each = Vec::new();
@@ -288,11 +325,11 @@ impl Matcher {
                         return Err(problem.at_key().under(at));
                     }
                     let value_type = if matches!(inner, Tree::Map(_)) {
-                        Of::List
+                        ValueType::List
                     } else {
-                        Of::Setting
+                        ValueType::Setting
                     };
-                    let read = Self::parse(inner, Of::Setting)
+                    let read = Self::parse(inner, ValueType::Setting)
                         .or_else(|p| Self::parse(inner, value_type).map_err(|_| p));
                     each.push((at.clone(), read.map_err(|p| p.under(at))?));
                 }
@@ -307,7 +344,7 @@ impl Matcher {
         })
     }
 
-    fn parse_list(value: &Tree, value_type: Of) -> Result<Vec<Self>, Problem> {
+    fn parse_list(value: &Tree, value_type: ValueType) -> Result<Vec<Self>, Problem> {
         let Tree::List(items) = value else {
             return Err(Problem::new(
                 "it must be a list of matchers",
@@ -333,7 +370,10 @@ fn unknown_matcher(name: &str) -> Problem {
         None => format!("use one of {}", names.join(", ")),
     };
     Problem::new(
-        format!("unknown matcher `{}`", brief(name.as_bytes())),
+        format!(
+            "unknown matcher `{}`",
+            truncate_for_display(name.as_bytes())
+        ),
         help,
     )
     .at_key()
@@ -352,7 +392,10 @@ fn durations_to_seconds(value: &Tree) -> Result<Tree, Problem> {
         let seconds = quantity(text).map(Tree::Int);
         seconds.ok_or_else(|| {
             Problem::new(
-                format!("`{}` is not a duration", brief(text.as_bytes())),
+                format!(
+                    "`{}` is not a duration",
+                    truncate_for_display(text.as_bytes())
+                ),
                 "write a duration such as 5m",
             )
         })
@@ -369,7 +412,7 @@ fn parse_bool(value: &Tree) -> Result<bool, Problem> {
     }
 }
 
-fn parse_values(value: &Tree, value_type: Of) -> Result<Vec<String>, Problem> {
+fn parse_values(value: &Tree, value_type: ValueType) -> Result<Vec<String>, Problem> {
     let items = match value {
         Tree::List(items) if items.is_empty() => {
             return Err(Problem::new("the list is empty", "add a value to the list"));

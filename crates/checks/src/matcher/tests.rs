@@ -130,7 +130,7 @@ fn texts_are_converted_to_other_types() {
         ("{duration: {between: [1m, 1h]}}", "30s", Ok(false)),
         (
             "{duration: {at_most: 1m}}",
-            "for ever",
+            "unlimited",
             Err("is not a duration"),
         ),
         ("{lines_include: [a, c]}", "a\nb\nc", Ok(true)),

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 
 use crate::facts::blob::Blob;
 use crate::matcher::tree::Tree;
-use crate::matcher::value_type::Of;
-use crate::text::brief;
+use crate::matcher::value_type::ValueType;
+use crate::text::truncate_for_display;
 use bakeline_platform::debian::compare_versions;
 
 /// Value of a property.
@@ -61,7 +61,7 @@ impl Value {
     pub(crate) fn display(&self) -> String {
         match self {
             Self::Bool(v, how) if how.is_empty() => v.to_string(),
-            Self::Bool(v, how) => format!("{v} ({})", brief(how.as_bytes())),
+            Self::Bool(v, how) => format!("{v} ({})", truncate_for_display(how.as_bytes())),
             Self::Number(n) => n.to_string(),
             Self::Account { name: None, id, .. } => format!("{id} (no name)"),
             Self::Text(blob) => blob.display(),
@@ -74,9 +74,9 @@ impl Value {
                     } else {
                         format!(" and {} more", rest.len())
                     };
-                    format!("{}{more}", quoted(first))
+                    format!("{}{more}", join_quoted(first))
                 }
-                None => format!("\"{}\"", brief(&self.bytes())),
+                None => format!("\"{}\"", truncate_for_display(&self.bytes())),
             },
         }
     }
@@ -131,8 +131,12 @@ impl Value {
                 let [value] = values.as_slice() else {
                     return Err(format!("{} values have no order", values.len()));
                 };
-                let number = quantity(value)
-                    .ok_or_else(|| format!("`{}` is not a number", brief(value.as_bytes())))?;
+                let number = quantity(value).ok_or_else(|| {
+                    format!(
+                        "`{}` is not a number",
+                        truncate_for_display(value.as_bytes())
+                    )
+                })?;
                 Ok(accepts(number.cmp(
                     &quantity(limit).ok_or_else(|| format!("`{limit}` is not a number"))?,
                 )))
@@ -143,10 +147,10 @@ impl Value {
 }
 
 /// Joins quoted texts with commas.
-pub(crate) fn quoted(items: &[String]) -> String {
+pub(crate) fn join_quoted(items: &[String]) -> String {
     items
         .iter()
-        .map(|i| format!("\"{}\"", brief(i.as_bytes())))
+        .map(|i| format!("\"{}\"", truncate_for_display(i.as_bytes())))
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -205,28 +209,35 @@ fn parse_number(text: &str) -> Result<i64, String> {
 ///
 /// # Errors
 /// Returns the problem and a hint.
-pub(crate) fn operand(tree: &Tree, value_type: Of) -> Result<String, (String, Option<String>)> {
+pub(crate) fn operand(
+    tree: &Tree,
+    value_type: ValueType,
+) -> Result<String, (String, Option<String>)> {
     let error = |what: &str, help: String| Err((what.to_owned(), Some(help)));
     match (value_type, tree) {
-        (Of::Bool, Tree::Bool(v)) => Ok(v.to_string()),
-        (Of::Bool, _) => error("it must be true or false", "write true or false".to_owned()),
-        (Of::Number, Tree::Int(n)) => Ok(n.to_string()),
-        (Of::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
-        (Of::Number, _) => error(
+        (ValueType::Bool, Tree::Bool(v)) => Ok(v.to_string()),
+        (ValueType::Bool, _) => error("it must be true or false", "write true or false".to_owned()),
+        (ValueType::Number, Tree::Int(n)) => Ok(n.to_string()),
+        (ValueType::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
+        (ValueType::Number, _) => error(
             "it must be a whole number",
             "write it without quotes: 42".to_owned(),
         ),
-        (Of::Mode, Tree::Text(text)) => match parse_mode(text) {
+        (ValueType::Mode, Tree::Text(text)) => match parse_mode(text) {
             Ok(bits) => Ok(mode_text(bits)),
             Err(wrong) => error(&wrong, "write a mode such as \"0644\"".to_owned()),
         },
-        (Of::Mode, _) => error(
+        (ValueType::Mode, _) => error(
             "a mode without quotes is ambiguous",
             "write it as \"0644\"".to_owned(),
         ),
-        (Of::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => Ok(text.clone()),
-        (Of::Word(words), _) => error("unknown value", format!("use one of {}", words.join(", "))),
-        (Of::Version, Tree::Text(text)) => {
+        (ValueType::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => {
+            Ok(text.clone())
+        }
+        (ValueType::Word(words), _) => {
+            error("unknown value", format!("use one of {}", words.join(", ")))
+        }
+        (ValueType::Version, Tree::Text(text)) => {
             let is_version = text.starts_with(|c: char| c.is_ascii_digit())
                 && text
                     .bytes()
@@ -239,7 +250,7 @@ pub(crate) fn operand(tree: &Tree, value_type: Of) -> Result<String, (String, Op
                 "write a version such as \"1.22.1-9\"".to_owned(),
             )
         }
-        (Of::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
+        (ValueType::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
             Ok(tree.scalar_text().unwrap_or_default())
         }
         (_, Tree::Text(text)) => Ok(text.clone()),

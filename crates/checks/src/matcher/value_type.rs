@@ -2,7 +2,7 @@
 
 /// Type of the values of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Of {
+pub(crate) enum ValueType {
     /// Boolean.
     Bool,
     /// Whole number.

@@ -1,56 +1,60 @@
-//! The `passwd` resource: the table of accounts, or one account of it.
+//! The `passwd` resource: the account table, or one account.
 
-use super::etc_group::{account_name, number};
-use crate::facts::observed::Observed;
+use super::etc_group::{account_name, parse_id};
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "passwd",
-    doc: "The table of accounts, or one account; with nothing else: there is such an account.",
+    doc: "Account table (/etc/passwd), or one account. By default, the account must exist.",
     subject: Subject {
         name: "user",
-        doc: "A user's name, or `all` for the table.",
+        doc: "Name of a user, or `all` for the table.",
         words: &[],
         check: account_name,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "Of a user: whether there is one.").or(&["exist"]),
-        Property::new("uid", Of::Number, "Of a user: the number."),
-        Property::new("gid", Of::Number, "Of a user: the number of the own group."),
-        Property::new("home", Of::Text, "Of a user: the home directory."),
-        Property::new("shell", Of::Text, "Of a user: the login shell."),
-        Property::new("users", Of::List, "Of `all`: the names."),
-        Property::new("uids", Of::List, "Of `all`: the numbers."),
+        Property::new("exists", ValueType::Bool, "One user: true if it exists.").or(&["exist"]),
+        Property::new("uid", ValueType::Number, "One user: the UID."),
+        Property::new(
+            "gid",
+            ValueType::Number,
+            "One user: the GID of the primary group.",
+        ),
+        Property::new("home", ValueType::Text, "One user: the home directory."),
+        Property::new("shell", ValueType::Text, "One user: the login shell."),
+        Property::new("users", ValueType::List, "`all`: the names."),
+        Property::new("uids", ValueType::List, "`all`: the UIDs."),
         Property::new(
             "gids",
-            Of::List,
-            "Of `all`: the numbers of the accounts' own groups.",
+            ValueType::List,
+            "`all`: the GIDs of the primary groups.",
         ),
-        Property::new("homes", Of::List, "Of `all`: the home directories."),
-        Property::new("shells", Of::List, "Of `all`: the login shells."),
+        Property::new("homes", ValueType::List, "`all`: the home directories."),
+        Property::new("shells", ValueType::List, "`all`: the login shells."),
         Property::new(
             "passwords",
-            Of::List,
-            "Of `all`: what stands for the passwords: x, *, !, nothing, or `hash` for one that is there itself.",
+            ValueType::List,
+            "`all`: the password fields: x, *, !, empty, or `hash` for a password hash.",
         ),
         Property::new(
             "roots",
-            Of::List,
-            "Of `all`: the names of the accounts with the number 0.",
+            ValueType::List,
+            "`all`: the names of the accounts with UID 0.",
         ),
         Property::new(
             "logins",
-            Of::List,
-            "Of `all`: the names of the accounts whose shell lets them log in.",
+            ValueType::List,
+            "`all`: the names of the accounts with a login shell.",
         ),
         Property::new(
             "system_logins",
-            Of::List,
-            "Of `all`: the names of those of them, other than root, whose number is below 1000.",
+            ValueType::List,
+            "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
         ),
     ],
     open: None,
@@ -64,21 +68,21 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// It is in the base set.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes the table.
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-type Row = [String; 7];
+type PasswdRow = [String; 7];
 
-/// passwd(5): seven fields; a line of any other form could hide an account.
-fn rows(text: &str) -> Result<Vec<Row>, String> {
+/// Parses passwd(5). A line without seven fields could hide an account, so it is an error.
+fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
     let row = |line: &str| {
         let fields: Vec<String> = line.split(':').map(str::to_owned).collect();
-        Row::try_from(fields).map_err(|_| {
+        PasswdRow::try_from(fields).map_err(|_| {
             format!(
-                "a line of passwd has an unknown form: {}",
-                brief(line.as_bytes())
+                "unknown format of a line in /etc/passwd: {}",
+                truncate_for_display(line.as_bytes())
             )
         })
     };
@@ -88,32 +92,34 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("passwd", "", rows)
-        .observe("has no table of accounts", |rows| {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    view.parsed("passwd", "", parse_rows)
+        .observe("has no account table", |rows| {
             if target.subject == "all" {
-                return table(&rows, property);
+                return observe_table(&rows, property);
             }
             match (property, rows.iter().find(|row| row[0] == target.subject)) {
-                ("exists", row) => Observed::bool(row.is_some()),
+                ("exists", row) => Observation::bool(row.is_some()),
                 ("uid" | "gid" | "home" | "shell", None) => {
-                    Observed::Missing("does not exist".to_owned())
+                    Observation::Missing("does not exist".to_owned())
                 }
-                ("uid", Some(row)) => number(&row[2]),
-                ("gid", Some(row)) => number(&row[3]),
-                ("home", Some(row)) => Observed::text(row[5].as_bytes()),
-                ("shell", Some(row)) => Observed::text(shell(row).as_bytes()),
-                _ => Observed::Unknown(format!("`{property}` is of `all`, not of one user")),
+                ("uid", Some(row)) => parse_id(&row[2]),
+                ("gid", Some(row)) => parse_id(&row[3]),
+                ("home", Some(row)) => Observation::text(row[5].as_bytes()),
+                ("shell", Some(row)) => Observation::text(login_shell(row).as_bytes()),
+                _ => Observation::Unknown(format!(
+                    "`{property}` needs `all`, not the name of a user"
+                )),
             }
         })
 }
 
-fn table(rows: &[Row], property: &str) -> Observed {
-    let column = |n: usize| Observed::list(rows.iter().map(|row| row[n].clone()));
-    let names = |fits: &dyn Fn(&Row) -> bool| {
-        Observed::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()))
+fn observe_table(rows: &[PasswdRow], property: &str) -> Observation {
+    let column = |n: usize| Observation::list(rows.iter().map(|row| row[n].clone()));
+    let names = |fits: &dyn Fn(&PasswdRow) -> bool| {
+        Observation::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()))
     };
-    let uid = |row: &Row| row[2].parse::<u32>();
+    let uid = |row: &PasswdRow| row[2].parse::<u32>();
     match property {
         "users" => column(0),
         "passwords" => column(1),
@@ -122,19 +128,19 @@ fn table(rows: &[Row], property: &str) -> Observed {
         "homes" => column(5),
         "shells" => column(6),
         "roots" => names(&|row| uid(row) == Ok(0)),
-        "logins" => names(&logs_in),
-        "system_logins" => {
-            names(&|row| logs_in(row) && uid(row).is_ok_and(|uid| uid > 0 && uid < SYSTEM))
-        }
-        _ => Observed::Unknown(format!("`{property}` is of one user, not of `all`")),
+        "logins" => names(&has_login_shell),
+        "system_logins" => names(&|row| {
+            has_login_shell(row) && uid(row).is_ok_and(|uid| uid > 0 && uid < FIRST_REGULAR_UID)
+        }),
+        _ => Observation::Unknown(format!("`{property}` needs the name of a user, not `all`")),
     }
 }
 
-/// Where the numbers of people begin: UID_MIN of login.defs as every distribution that we know ships it.
-const SYSTEM: u32 = 1000;
+/// First UID of regular users: UID_MIN in login.defs of all known distributions.
+const FIRST_REGULAR_UID: u32 = 1000;
 
-/// passwd(5): nothing means /bin/sh.
-fn shell(row: &Row) -> &str {
+/// Returns the login shell. An empty field means /bin/sh (passwd(5)).
+fn login_shell(row: &PasswdRow) -> &str {
     if row[6].is_empty() {
         "/bin/sh"
     } else {
@@ -142,9 +148,10 @@ fn shell(row: &Row) -> &str {
     }
 }
 
-/// Whether the shell is one: neither of those that say no, nor one of the commands that old accounts have in its place.
-fn logs_in(row: &Row) -> bool {
-    let name = shell(row).rsplit('/').next().unwrap_or_default();
+/// Returns true if the shell permits a login. Shells that refuse logins, and commands of old
+/// accounts in place of a shell, do not.
+fn has_login_shell(row: &PasswdRow) -> bool {
+    let name = login_shell(row).rsplit('/').next().unwrap_or_default();
     !matches!(
         name,
         "nologin" | "false" | "true" | "sync" | "shutdown" | "halt"
@@ -156,7 +163,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn the_table_is_judged_by_its_columns() {
+    fn table_is_judged_by_columns() {
         let text = "root:x:0:0:root:/root:/bin/bash\ntoor:*:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/usr/sbin/nologin\n";
         let told = |yaml: &str, text: &str| {
             lines(

@@ -1,20 +1,21 @@
-//! Owns what a shell's profile makes of PATH, as far as its text tells: plain assignments, and those that depend on whether
-//! root logs in.
+//! Evaluates PATH assignments in shell profiles. Understands plain assignments, and conditions on a
+//! login of root.
 
-/// Whether the statements at hand are run.
+/// Execution of the current statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
     Yes,
     No,
-    /// That is decided when it runs.
+    /// Depends on a condition that is unknown before it runs.
     Perhaps,
 }
 
-/// The value of PATH after a profile's lines (those that have to do with it), from what it was before.
+/// Returns PATH after the lines of a profile, starting from a previous value. The input has only
+/// lines about PATH.
 ///
 /// # Errors
-/// An assignment that may or may not be made, or whose value is made while it runs.
-pub(super) fn assigned(
+/// Returns an error for a conditional assignment, or for a value that is computed at run time.
+pub(super) fn assign_path(
     file: &str,
     lines: &[String],
     root: bool,
@@ -28,15 +29,15 @@ pub(super) fn assigned(
             let word = rest.split([' ', '\t']).next().unwrap_or_default();
             let after = rest[word.len()..].trim_start();
             match word {
-                "if" => nested.push(condition(after, root)),
-                "elif" => turn(&mut nested, Run::Perhaps),
+                "if" => nested.push(evaluate_condition(after, root)),
+                "elif" => set_innermost(&mut nested, Run::Perhaps),
                 "else" => {
                     let other = match nested.last() {
                         Some(Run::Yes) => Run::No,
                         Some(Run::No) => Run::Yes,
                         _ => Run::Perhaps,
                     };
-                    turn(&mut nested, other);
+                    set_innermost(&mut nested, other);
                     rest = after;
                     continue;
                 }
@@ -46,12 +47,12 @@ pub(super) fn assigned(
                 }
                 "for" | "while" | "until" | "case" => nested.push(Run::Perhaps),
                 "fi" | "done" | "esac" | "}" => drop(nested.pop()),
-                _ if function(rest) => nested.push(Run::Perhaps),
+                _ if is_function_start(rest) => nested.push(Run::Perhaps),
                 _ => {}
             }
             break;
         }
-        let Some(value) = assignment(rest) else {
+        let Some(value) = path_assignment(rest) else {
             continue;
         };
         if nested.contains(&Run::No) {
@@ -60,35 +61,35 @@ pub(super) fn assigned(
         let why = |what: &str| {
             format!(
                 "{file}: {what}: {}",
-                crate::text::brief(statement.as_bytes())
+                crate::text::truncate_for_display(statement.as_bytes())
             )
         };
         match value {
             Some(_) if nested.contains(&Run::Perhaps) => {
-                return Err(why("whether PATH is set here is decided when it runs"));
+                return Err(why("a condition at run time decides the value of PATH"));
             }
             Some(value) => {
                 path = Some(
-                    expanded(value, path.as_deref())
-                        .ok_or_else(|| why("PATH is made when it runs"))?,
+                    expand_path(value, path.as_deref())
+                        .ok_or_else(|| why("PATH is computed at run time"))?,
                 )
             }
             None if nested.contains(&Run::Perhaps) => {
-                return Err(why("whether PATH is set here is decided when it runs"));
+                return Err(why("a condition at run time decides the value of PATH"));
             }
-            None => return Err(why("whether PATH is set here is decided when it runs")),
+            None => return Err(why("a condition at run time decides the value of PATH")),
         }
     }
     Ok(path)
 }
 
-fn turn(nested: &mut [Run], to: Run) {
+fn set_innermost(nested: &mut [Run], to: Run) {
     if let Some(last) = nested.last_mut() {
         *last = to;
     }
 }
 
-/// A line's statements: what `;` outside of quotes separates, without comments.
+/// Returns the statements of a line, separated by `;` outside quotes, without comments.
 fn statements(line: &str) -> Vec<String> {
     let (mut out, mut now, mut quote) = (Vec::new(), String::new(), None);
     for c in line.chars() {
@@ -113,8 +114,8 @@ fn statements(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a condition comes to: only who logs in is known.
-fn condition(text: &str, root: bool) -> Run {
+/// Evaluates a condition. Only the login user is known.
+fn evaluate_condition(text: &str, root: bool) -> Run {
     let text: String = text
         .chars()
         .filter(|c| !"\"'`$(){} \t".contains(*c))
@@ -130,8 +131,8 @@ fn condition(text: &str, root: bool) -> Run {
     }
 }
 
-/// Whether a function begins here: `name()`.
-fn function(text: &str) -> bool {
+/// Returns true if a function begins here: `name()`.
+fn is_function_start(text: &str) -> bool {
     let name = text.split('(').next().unwrap_or_default().trim_end();
     let rest = text[name.len()..].trim_start();
     !name.is_empty()
@@ -140,8 +141,9 @@ fn function(text: &str) -> bool {
         && rest[1..].trim_start().starts_with(')')
 }
 
-/// The value that a statement gives PATH; none within: it gives it one somewhere in it, as in `[ … ] && PATH=…`.
-fn assignment(text: &str) -> Option<Option<&str>> {
+/// Returns the value of a PATH assignment. The inner none means an assignment inside another
+/// statement, as in `[ … ] && PATH=…`.
+fn path_assignment(text: &str) -> Option<Option<&str>> {
     let plain = text.strip_prefix("export ").map_or(text, str::trim_start);
     if let Some(value) = plain.strip_prefix("PATH=") {
         return Some(Some(value));
@@ -152,8 +154,8 @@ fn assignment(text: &str) -> Option<Option<&str>> {
         .then_some(None)
 }
 
-/// A value with PATH itself in it expanded; none where anything else would have to be.
-fn expanded(value: &str, path: Option<&str>) -> Option<String> {
+/// Expands PATH in a value; none if it contains another expansion.
+fn expand_path(value: &str, path: Option<&str>) -> Option<String> {
     let value = value.trim();
     let (quote, inner) = match value.chars().next() {
         Some(q @ ('"' | '\'')) => (q, value[1..].strip_suffix(q)?),
@@ -180,8 +182,8 @@ fn expanded(value: &str, path: Option<&str>) -> Option<String> {
     (!filled.contains('$')).then_some(filled)
 }
 
-/// The directories of a PATH.
-pub(super) fn path_of(text: &str) -> Vec<String> {
+/// Returns the directories of a PATH.
+pub(super) fn split_path(text: &str) -> Vec<String> {
     text.split(':').map(str::to_owned).collect()
 }
 
@@ -191,14 +193,14 @@ mod tests {
 
     fn after(text: &str, root: bool) -> String {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        match assigned("f", &lines, root, Some("/was".to_owned())) {
+        match assign_path("f", &lines, root, Some("/was".to_owned())) {
             Ok(path) => path.unwrap_or_default(),
             Err(_) => "error".to_owned(),
         }
     }
 
     #[test]
-    fn profiles_are_followed_as_far_as_they_tell() {
+    fn profiles_are_evaluated_without_running_them() {
         let debian = "if [ \"$(id -u)\" -eq 0 ]; then\n  PATH=\"/sbin:/bin\"\nelse\n  PATH=\"/bin:/games\"\nfi\nexport PATH\n\
             if [ \"${PS1-}\" ]; then\n  if [ \"${BASH-}\" ]; then\n  else\n  fi\nfi\nfor i in /etc/profile.d/*.sh; do\n  if [ -r $i ]; then\n  fi\ndone\n";
         for (text, root, user) in [

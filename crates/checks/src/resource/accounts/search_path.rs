@@ -1,36 +1,38 @@
-//! The `search_path` resource: where login shells look for commands.
+//! The `search_path` resource: the PATH of login shells.
 
 use std::collections::BTreeMap;
 
-use super::profile::{assigned, path_of};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use super::profile::{assign_path, split_path};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{Text, Texts};
+use crate::resource::config::drop_in::{DropInFiles, FileState};
 use crate::resource::filesystem::file::{FUNCTIONS, unpack};
-use crate::resource::filesystem::file_state::stat;
+use crate::resource::filesystem::file_state::parse_state;
 
 pub(crate) static KIND: Kind = Kind {
     name: "search_path",
-    doc: "The PATH that a login shell starts with, as login.defs, /etc/environment, /etc/profile and /etc/profile.d say it. What they decide while they run can't be told, and is an error.",
-    subject: words(
+    doc: "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
+          /etc/profile.d. An assignment that depends on conditions at run time is an error.",
+    subject: one_of(
         "login",
-        "`root`, `user` for anybody else, or `session` for what the connection gave the collector.",
+        "`root`, `user` for other users, or `session` for the PATH of the connection.",
         &["root", "user", "session"],
     ),
     parameters: &[],
     properties: &[
         Property::new(
             "directories",
-            Of::List,
-            "The directories in their order; an empty one is the working directory.",
+            ValueType::List,
+            "Directories in order. An empty one is the working directory.",
         )
         .or(&["split"]),
         Property::new(
             "writable",
-            Of::List,
-            "Those that others than root may write to: by owner or permission bits, or because they are not absolute.",
+            ValueType::List,
+            "Directories that users other than root can write, by owner or permission bits, and \
+             relative directories.",
         ),
     ],
     open: None,
@@ -44,16 +46,17 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["search_path".to_owned()]
 }
 
-/// The PATH of a login, in the order in which it is set: login.defs(5) by login, then PAM's environment(5), then the
-/// shell's profile. None: nothing says it.
-fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
+/// Returns the PATH of a login; none if no file sets it.
+///
+/// The order is login.defs(5) by login, environment(5) by PAM, then the shell profiles.
+fn login_path(texts: &DropInFiles, root: bool) -> Result<Option<String>, String> {
     let lines = |path: &str| match texts.file(path) {
-        Some(Text::Lines(lines)) => Ok(lines.as_slice()),
-        Some(Text::Denied) => Err(format!("{path}: permission denied")),
+        Some(FileState::Lines(lines)) => Ok(lines.as_slice()),
+        Some(FileState::Denied) => Err(format!("{path}: permission denied")),
         _ => Ok(&[][..]),
     };
     let mut path = None;
@@ -72,8 +75,8 @@ fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
             path = Some(value.trim_matches(['"', '\'']).to_owned());
         }
     }
-    path = assigned("/etc/profile", lines("/etc/profile")?, root, path)?;
-    let mut rest: Vec<&(String, Text)> = texts
+    path = assign_path("/etc/profile", lines("/etc/profile")?, root, path)?;
+    let mut rest: Vec<&(String, FileState)> = texts
         .files
         .iter()
         .filter(|(path, _)| path.starts_with("/etc/profile.d/"))
@@ -81,29 +84,29 @@ fn login(texts: &Texts, root: bool) -> Result<Option<String>, String> {
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     for (file, text) in rest {
         match text {
-            Text::Lines(lines) => path = assigned(file, lines, root, path)?,
-            Text::Denied => return Err(format!("{file}: permission denied")),
+            FileState::Lines(lines) => path = assign_path(file, lines, root, path)?,
+            FileState::Denied => return Err(format!("{file}: permission denied")),
             _ => {}
         }
     }
-    if texts.file("/etc/profile.d") == Some(&Text::Denied) {
+    if texts.file("/etc/profile.d") == Some(&FileState::Denied) {
         return Err("/etc/profile.d: permission denied".to_owned());
     }
     Ok(path)
 }
 
-/// Whether others than root may write to a directory; none: it is not there, so that nobody finds anything in it.
-fn open(view: &View<'_>, directory: &str) -> Result<bool, String> {
+/// Returns true if users other than root can write a directory. A missing directory is safe.
+fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
     if !directory.starts_with('/') {
         return Ok(true);
     }
     let known = view.parsed("directories", "", |text| {
         let mut out = BTreeMap::new();
         for (kind, path, reading) in unpack(text) {
-            // Of a link that what it leads to comes after it, and counts.
+            // For a link, the state of its target follows and counts.
             if kind != "link" {
                 let state = match reading.rc {
-                    0 => stat(&String::from_utf8_lossy(reading.body.bytes()))
+                    0 => parse_state(&String::from_utf8_lossy(reading.body.bytes()))
                         .map(|s| Some(s.uid != 0 || s.mode & 0o022 != 0)),
                     1 => Some(None),
                     _ => None,
@@ -114,47 +117,47 @@ fn open(view: &View<'_>, directory: &str) -> Result<bool, String> {
         Ok(out)
     });
     match known {
-        Seen::Present(all) => match all.get(directory) {
+        ParsedReading::Present(all) => match all.get(directory) {
             Some(Some(open)) => Ok(open.unwrap_or(false)),
-            _ => Err(format!("{directory} could not be looked at")),
+            _ => Err(format!("the state of {directory} was not collected")),
         },
-        _ => Err("the directories were not looked at".to_owned()),
+        _ => Err("the directories were not collected".to_owned()),
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let session = target.subject == "session";
     if session && view.identity().directory {
-        return Observed::Skipped("nobody logs in to a directory".to_owned());
+        return Observation::Skipped("a directory has no logins".to_owned());
     }
     let path = if session {
         view.parsed("session-path", "", |text| Ok(text.to_owned()))
-            .observe("has no PATH", |path| Observed::setting((*path).clone()))
+            .observe("has no PATH", |path| Observation::setting((*path).clone()))
     } else {
         let root = target.subject == "root";
-        view.parsed("search-path", "", Texts::read)
-            .observe("has no PATH", |texts| match login(&texts, root) {
-                Ok(Some(path)) => Observed::setting(path),
-                Ok(None) => Observed::Missing("is said nowhere".to_owned()),
-                Err(why) => Observed::Unknown(why),
+        view.parsed("search-path", "", DropInFiles::parse)
+            .observe("has no PATH", |texts| match login_path(&texts, root) {
+                Ok(Some(path)) => Observation::setting(path),
+                Ok(None) => Observation::Missing("is not set".to_owned()),
+                Err(why) => Observation::Unknown(why),
             })
     };
-    let Observed::Value(value) = path else {
+    let Observation::Value(value) = path else {
         return path;
     };
-    let directories = path_of(&String::from_utf8_lossy(&value.bytes()));
+    let directories = split_path(&String::from_utf8_lossy(&value.bytes()));
     if property == "directories" {
-        return Observed::list(directories);
+        return Observation::list(directories);
     }
     let mut writable = Vec::new();
     for directory in directories {
-        match open(view, &directory) {
+        match is_writable(view, &directory) {
             Ok(true) => writable.push(directory),
             Ok(false) => {}
-            Err(why) => return Observed::Unknown(why),
+            Err(why) => return Observation::Unknown(why),
         }
     }
-    Observed::list(writable)
+    Observation::list(writable)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Tests of the `search_path` resource with recorded frames.
 
-use crate::resource::filesystem::fstab_rows::tests::sent;
+use crate::resource::filesystem::fstab_rows::tests::encode_files;
 use crate::tests::{IDENTITY, lines};
 
 const PROFILE: &str =
     "if [ \"$(id -u)\" -eq 0 ]; then\nPATH=/usr/sbin:/open\nelse\nPATH=/usr/bin:.\nfi\n";
 
 fn judge_check(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
-    let text = sent(files, &[]);
+    let text = encode_files(files, &[]);
     let states = "p /usr/sbin\np /open\np /usr/bin\np /bin\n> usr/bin\np /gone\nn\n=here\n41ed 0 0 1 /usr/sbin\n41ff 0 0 1 /open\n\
         41ed 0 0 1 /usr/bin\na1ff 0 0 1 /bin\n=gone\nstat: cannot statx '/gone': No such file or directory\n=there\n41ed 7 0 1 /bin\n";
     let frames = [

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::login_defs::{readable, requests, setting};
-use crate::facts::observed::Observed;
+use super::login_defs::{check_path, observe_setting, requests};
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, Subject, Target, ValueType};
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
@@ -16,13 +16,13 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Path of the file: /etc/audit/auditd.conf.",
         words: &[],
-        check: readable,
+        check: check_path,
     },
     parameters: &[],
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
+        ValueType::Setting,
         "Setting, such as max_log_file_action.",
     )),
     by_default: &[],
@@ -60,8 +60,8 @@ fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    setting(target, &property.to_ascii_lowercase(), view, parse_settings)
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    observe_setting(target, &property.to_ascii_lowercase(), view, parse_settings)
 }
 
 #[cfg(test)]

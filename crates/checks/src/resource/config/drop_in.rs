@@ -8,11 +8,11 @@ pub(crate) const FUNCTIONS: &str = include_str!("system.sh");
 
 /// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Text {
+pub(crate) enum FileState {
     /// Lines of a file.
     Lines(Vec<String>),
     /// Empty file, device or directory.
-    Nothing,
+    Empty,
     /// Link whose target does not exist.
     Dangling,
     /// Missing file.
@@ -23,15 +23,15 @@ pub(crate) enum Text {
 
 /// Files in the order of their directories.
 #[derive(Debug, Default)]
-pub(crate) struct Texts {
-    pub(crate) files: Vec<(String, Text)>,
+pub(crate) struct DropInFiles {
+    pub(crate) files: Vec<(String, FileState)>,
     /// Units that other units want.
     pub(crate) wanted: BTreeSet<String>,
 }
 
-impl Texts {
+impl DropInFiles {
     /// Parses the output of `send`.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (mut out, mut places) = (Self::default(), Vec::new());
         let mut contents: HashMap<&str, Vec<String>> = HashMap::new();
         let mut at = "";
@@ -50,11 +50,11 @@ impl Texts {
                     out.files.len().saturating_sub(1),
                     rest.strip_prefix(' ').unwrap_or_default(),
                 )),
-                "f" => out.files.push((path, Text::Lines(Vec::new()))),
-                "m" => out.files.push((path, Text::Nothing)),
-                "d" => out.files.push((path, Text::Dangling)),
-                "-" => out.files.push((path, Text::Absent)),
-                "u" => out.files.push((path, Text::Denied)),
+                "f" => out.files.push((path, FileState::Lines(Vec::new()))),
+                "m" => out.files.push((path, FileState::Empty)),
+                "d" => out.files.push((path, FileState::Dangling)),
+                "-" => out.files.push((path, FileState::Absent)),
+                "u" => out.files.push((path, FileState::Denied)),
                 "w" => drop(out.wanted.insert(path)),
                 _ => {
                     return Err(
@@ -70,13 +70,13 @@ impl Texts {
             let lines = contents
                 .get(place)
                 .ok_or_else(|| format!("{path} was not collected"))?;
-            *text = Text::Lines(lines.clone());
+            *text = FileState::Lines(lines.clone());
         }
         Ok(out)
     }
 
     /// Returns the state of a file.
-    pub(crate) fn file(&self, path: &str) -> Option<&Text> {
+    pub(crate) fn file(&self, path: &str) -> Option<&FileState> {
         self.files
             .iter()
             .find(|(known, _)| known == path)
@@ -89,20 +89,20 @@ impl Texts {
     /// # Errors
     /// Returns an error if a file is unreadable, or if versions of systemd differ in what a file
     /// hides.
-    pub(crate) fn merged(&self, suffix: &str) -> Result<Vec<(&str, &[String])>, String> {
-        let mut first: BTreeMap<&str, (&str, &Text)> = BTreeMap::new();
+    pub(crate) fn effective_files(&self, suffix: &str) -> Result<Vec<(&str, &[String])>, String> {
+        let mut first: BTreeMap<&str, (&str, &FileState)> = BTreeMap::new();
         let mut hides = BTreeSet::new();
         for (path, text) in &self.files {
             let Some((_, name)) = path
                 .rsplit_once('/')
                 .filter(|(_, name)| name.ends_with(suffix))
             else {
-                if *text == Text::Denied {
+                if *text == FileState::Denied {
                     return Err(format!("{path}: permission denied"));
                 }
                 continue;
             };
-            if *text == Text::Absent {
+            if *text == FileState::Absent {
                 continue;
             }
             if first.contains_key(name) {
@@ -114,15 +114,15 @@ impl Texts {
         let mut out = Vec::new();
         for (name, (path, text)) in first {
             match text {
-                Text::Lines(lines) => out.push((path, lines.as_slice())),
-                Text::Denied => return Err(format!("{path}: permission denied")),
-                Text::Dangling if hides.contains(name) => {
+                FileState::Lines(lines) => out.push((path, lines.as_slice())),
+                FileState::Denied => return Err(format!("{path}: permission denied")),
+                FileState::Dangling if hides.contains(name) => {
                     return Err(format!(
                         "{path} is a dangling link; systemd versions differ in how it hides other \
                          files with this name"
                     ));
                 }
-                Text::Nothing | Text::Dangling | Text::Absent => {}
+                FileState::Empty | FileState::Dangling | FileState::Absent => {}
             }
         }
         Ok(out)
@@ -130,7 +130,7 @@ impl Texts {
 }
 
 /// Joins lines that end with a backslash with the next line.
-pub(crate) fn joined(lines: &[String]) -> Vec<String> {
+pub(crate) fn join_continuations(lines: &[String]) -> Vec<String> {
     let mut out = Vec::new();
     let mut pending = String::new();
     for line in lines {
@@ -150,8 +150,8 @@ mod tests {
     use super::*;
 
     fn merged(text: &str) -> Result<String, String> {
-        let texts = Texts::read(text)?;
-        let files = texts.merged(".conf")?;
+        let texts = DropInFiles::parse(text)?;
+        let files = texts.effective_files(".conf")?;
         Ok(files
             .iter()
             .map(|(path, lines)| format!("{path}={} ", lines.join(";")))
@@ -190,6 +190,6 @@ mod tests {
     #[test]
     fn backslash_continues_a_line() {
         let lines = ["a \\", "b", "c"].map(str::to_owned);
-        assert_eq!(joined(&lines), ["a  b", "c"]);
+        assert_eq!(join_continuations(&lines), ["a  b", "c"]);
     }
 }

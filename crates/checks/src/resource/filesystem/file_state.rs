@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::facts::blob::Blob;
 use crate::facts::{Facts, Read, Reading};
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,28 +44,28 @@ pub(crate) fn fact(facts: &Facts, path: &str) -> Option<FileFact> {
     let link = facts
         .reading("link", path)
         .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
-    let entry = read(facts.reading("file", path)?);
+    let entry = read_state(facts.reading("file", path)?);
     Some(FileFact {
         entry,
         link_target: link,
-        target: facts.reading("real", path).map(read),
+        target: facts.reading("real", path).map(read_state),
     })
 }
 
-fn read(reading: &Reading) -> Read<Stat> {
+fn read_state(reading: &Reading) -> Read<Stat> {
     match reading.rc {
-        0 => stat(&String::from_utf8_lossy(reading.body.bytes())).map_or_else(
+        0 => parse_state(&String::from_utf8_lossy(reading.body.bytes())).map_or_else(
             || Read::Unreadable("`stat` or `ls` printed an unknown format".to_owned()),
             Read::Present,
         ),
         1 => Read::Absent,
         2 => Read::Unreadable("permission denied".to_owned()),
-        _ => Read::Unreadable(brief(reading.body.bytes())),
+        _ => Read::Unreadable(truncate_for_display(reading.body.bytes())),
     }
 }
 
 /// Parses a line of `stat` or `ls`.
-pub(crate) fn stat(line: &str) -> Option<Stat> {
+pub(crate) fn parse_state(line: &str) -> Option<Stat> {
     let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
     match words.as_slice() {
         [raw, uid, gid, size] => parse_stat(raw, uid, gid, size),
@@ -315,7 +315,7 @@ mod tests {
             ("", None),
         ];
         for (line, expected) in table {
-            let found = stat(line).map(|s| (s.kind, s.mode, s.size));
+            let found = parse_state(line).map(|s| (s.kind, s.mode, s.size));
             assert_eq!(found, *expected, "{line}");
         }
     }

@@ -54,7 +54,7 @@ fn file_is_judged_by_its_state() {
         ),
         (
             "{file: /m, link_target: x}",
-            "failed  file:/m  link_target: expected \"x\", but it is no link but a file",
+            "failed  file:/m  link_target: expected \"x\", but it is a file, not a link",
         ),
         (
             "{file: /other}",

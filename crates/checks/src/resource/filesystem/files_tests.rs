@@ -1,7 +1,7 @@
 //! Tests of the `files` resource with recorded frames.
 
 use super::*;
-use crate::kind::Asked;
+use crate::kind::RequestedTarget;
 use crate::tests::{IDENTITY, controls, lines, refusal};
 
 fn collector_calls(yaml: &[&str]) -> Vec<String> {
@@ -12,9 +12,9 @@ fn collector_calls(yaml: &[&str]) -> Vec<String> {
         .flat_map(|c| c.expectations())
         .map(|e| &e.target)
         .collect();
-    let asked: Vec<Asked<'_>> = targets
+    let asked: Vec<RequestedTarget<'_>> = targets
         .iter()
-        .map(|target| Asked {
+        .map(|target| RequestedTarget {
             target,
             properties: ["paths".to_owned()].into(),
         })
@@ -55,9 +55,9 @@ fn judge_check(yaml: &str, payload: &str) -> String {
         .first()
         .map(|e| e.target.clone())
         .expect("a target");
-    let text = format!("other\n{}\0{payload}", search(&target));
+    let text = format!("other\n{}\0{payload}", search_key(&target));
     let passwd = ("passwd", "", 0, "-", "root:x:0:0::/:/\n");
-    let key = walk(&target);
+    let key = walk_key(&target);
     lines(
         &format!("- {yaml}"),
         &[IDENTITY, passwd, ("found", &key, 0, "-", &text)],
@@ -137,7 +137,7 @@ fn invalid_parameters_are_rejected() {
         ("{files: /, perm_any: \"0000\"}", "no bit"),
         ("{files: /, perm_any: 6000}", "mode"),
         ("{files: /, name: a/b}", "pattern"),
-        ("{files: /, type: door}", "no such word"),
+        ("{files: /, type: door}", "unknown value"),
         ("{files: /, max_depth: 0}", "1 to 1000"),
         ("{files: /, nouser: 1}", "true or false"),
         ("{files: /, exclude: [tmp]}", "absolute"),

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Asked, Target};
+use crate::kind::{RequestedTarget, Target};
 use crate::text::{hex, sh_quote};
 
 /// Returns the key of a walk that several searches share.
-pub(super) fn walk(target: &Target) -> String {
+pub(super) fn walk_key(target: &Target) -> String {
     let shared = ["max_depth", "one_file_system", "exclude"]
         .map(|name| target.parameter(name, "").replace('\n', ":"));
     format!("{} {}", target.subject, shared.join(" "))
 }
 
 /// Returns the key of a search within its walk.
-pub(super) fn search(target: &Target) -> String {
+pub(super) fn search_key(target: &Target) -> String {
     ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
         .map(|name| target.parameter(name, ""))
         .join("\t")
@@ -22,14 +22,14 @@ pub(super) fn search(target: &Target) -> String {
 /// Searches of one walk, each with its target. True if owner, group or mode are needed.
 type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
 
-pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+pub(super) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
     for one in asked {
         let (_, searches) = walks
-            .entry(walk(one.target))
+            .entry(walk_key(one.target))
             .or_insert_with(|| (one.target, BTreeMap::new()));
         let (_, states) = searches
-            .entry(search(one.target))
+            .entry(search_key(one.target))
             .or_insert((one.target, false));
         *states |= one.properties.iter().any(|p| p != "paths");
     }

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::facts::view::{Seen, View};
-use crate::resource::config::drop_in::{Text, Texts, joined};
-use crate::text::brief;
+use crate::facts::view::{ParsedReading, View};
+use crate::resource::config::drop_in::{DropInFiles, FileState, join_continuations};
+use crate::text::truncate_for_display;
 
 /// Entry of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct FstabEntry {
     pub(super) device: String,
     pub(super) at: String,
     pub(super) fstype: String,
@@ -19,8 +19,8 @@ pub(super) struct Row {
 /// Collected files that configure mounts at boot.
 pub(super) struct Files {
     /// Entries of fstab in order.
-    pub(super) rows: Result<Vec<Row>, String>,
-    texts: Texts,
+    pub(super) rows: Result<Vec<FstabEntry>, String>,
+    texts: DropInFiles,
 }
 
 /// Configured mount.
@@ -44,19 +44,19 @@ const UNITS: [&str; 5] = [
 ];
 
 /// Returns the files, parsed once.
-pub(super) fn files(view: &View<'_>) -> Seen<Rc<Files>> {
+pub(super) fn load_files(view: &View<'_>) -> ParsedReading<Rc<Files>> {
     view.parsed("mount-files", "", |text| {
-        let texts = Texts::read(text)?;
+        let texts = DropInFiles::parse(text)?;
         let rows = match texts.file("/etc/fstab") {
-            Some(Text::Lines(lines)) => parse_rows(lines),
-            Some(Text::Denied) => Err("/etc/fstab: permission denied".to_owned()),
+            Some(FileState::Lines(lines)) => parse_rows(lines),
+            Some(FileState::Denied) => Err("/etc/fstab: permission denied".to_owned()),
             _ => Ok(Vec::new()),
         };
         Ok(Files { rows, texts })
     })
 }
 
-fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
+fn parse_rows(lines: &[String]) -> Result<Vec<FstabEntry>, String> {
     let mut out = Vec::new();
     for line in lines
         .iter()
@@ -67,10 +67,10 @@ fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
         let [device, at, fstype, rest @ ..] = words.as_slice() else {
             return Err(format!(
                 "unknown format of a line in /etc/fstab: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         };
-        let at = plain(at);
+        let at = decode_escapes(at);
         let at = if at.len() > 1 {
             at.trim_end_matches('/').to_owned()
         } else {
@@ -83,8 +83,8 @@ fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
             .split(',')
             .map(str::to_owned);
         let pass = rest.get(2).copied().unwrap_or("0").to_owned();
-        out.push(Row {
-            device: plain(device),
+        out.push(FstabEntry {
+            device: decode_escapes(device),
             at,
             fstype: (*fstype).to_owned(),
             options: effective_options(options),
@@ -95,7 +95,7 @@ fn parse_rows(lines: &[String]) -> Result<Vec<Row>, String> {
 }
 
 /// Decodes octal escapes of space, tab, line feed and backslash.
-pub(super) fn plain(text: &str) -> String {
+pub(super) fn decode_escapes(text: &str) -> String {
     [
         ("\\040", " "),
         ("\\011", "\t"),
@@ -133,7 +133,7 @@ impl Files {
     ///
     /// # Errors
     /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.
-    pub(super) fn planned(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
+    pub(super) fn configured_mount(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
         let unit = format!("{}.mount", escape_path(path));
         let found = |dirs: &[&str]| {
             let mut paths = dirs.iter().map(|dir| format!("{dir}/{unit}"));
@@ -143,7 +143,7 @@ impl Files {
         let mut mine = rows.iter().filter(|row| row.at == path);
         if let Some(unreadable) = UNITS
             .iter()
-            .find(|dir| self.texts.file(dir) == Some(&Text::Denied))
+            .find(|dir| self.texts.file(dir) == Some(&FileState::Denied))
         {
             return Err(format!("{unreadable}: permission denied"));
         }
@@ -177,10 +177,15 @@ impl Files {
         Ok(Some(planned))
     }
 
-    fn parse_unit(&self, unit: &str, file: &str, text: &Text) -> Result<ConfiguredMount, String> {
+    fn parse_unit(
+        &self,
+        unit: &str,
+        file: &str,
+        text: &FileState,
+    ) -> Result<ConfiguredMount, String> {
         let lines = match text {
-            Text::Lines(lines) => lines,
-            Text::Denied => return Err(format!("{file}: permission denied")),
+            FileState::Lines(lines) => lines,
+            FileState::Denied => return Err(format!("{file}: permission denied")),
             _ => {
                 return Ok(ConfiguredMount {
                     at_boot: false,
@@ -208,11 +213,11 @@ impl Files {
         let of_unit = self.texts.files.iter().filter(|(path, _)| {
             path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))
         });
-        let mine = Texts {
+        let mine = DropInFiles {
             files: of_unit.cloned().collect(),
-            ..Texts::default()
+            ..DropInFiles::default()
         };
-        let merged = mine.merged(".conf")?;
+        let merged = mine.effective_files(".conf")?;
         Ok(merged
             .iter()
             .filter_map(|(_, lines)| unit_options(lines))
@@ -223,7 +228,7 @@ impl Files {
 /// Returns the last `Options=` of the section `[Mount]`.
 fn unit_options(lines: &[String]) -> Option<Vec<String>> {
     let (mut inside, mut out) = (false, None);
-    for line in joined(lines) {
+    for line in join_continuations(lines) {
         let line = line.trim();
         if line.starts_with('[') {
             inside = line == "[Mount]";

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Encodes files as the collector sends them. A file without text is masked.
-pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
+pub(crate) fn encode_files(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
     let (mut head, mut tail) = (String::new(), String::new());
     for (path, content) in files {
         match content {
@@ -24,13 +24,13 @@ pub(crate) fn sent(files: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
 }
 
 fn describe_mount(path: &str, written: &[(&str, Option<&str>)], wanted: &[&str]) -> String {
-    let texts = Texts::read(&sent(written, wanted)).expect("texts");
+    let texts = DropInFiles::parse(&encode_files(written, wanted)).expect("texts");
     let found = texts.file("/etc/fstab");
     let rows = match found {
-        Some(Text::Lines(lines)) => parse_rows(lines),
+        Some(FileState::Lines(lines)) => parse_rows(lines),
         _ => Ok(Vec::new()),
     };
-    match (Files { rows, texts }).planned(path) {
+    match (Files { rows, texts }).configured_mount(path) {
         Ok(None) => "nothing".to_owned(),
         Ok(Some(p)) => format!("{} {} ({})", p.at_boot, p.options.join(","), p.how),
         Err(why) => format!("error {why}"),
@@ -72,7 +72,7 @@ fn mounts_at_boot_follow_fstab_and_units() {
             "/twice",
             &[fstab],
             &[],
-            "error /twice stands in /etc/fstab more than once",
+            "error /etc/fstab has more than one entry for /twice",
         ),
         (
             "/tmp",
@@ -84,7 +84,7 @@ fn mounts_at_boot_follow_fstab_and_units() {
             "/tmp",
             &[(lib, Some(UNIT))],
             &[],
-            "false mode=1777,nosuid (nothing wants /usr/lib/systemd/system/tmp.mount)",
+            "false mode=1777,nosuid (no unit wants /usr/lib/systemd/system/tmp.mount)",
         ),
         (
             "/tmp",
@@ -102,7 +102,7 @@ fn mounts_at_boot_follow_fstab_and_units() {
             "/tmp",
             &[fstab, (etc, None)],
             &["tmp.mount"],
-            "false  (/etc/systemd/system/tmp.mount masks it)",
+            "false  (masked by /etc/systemd/system/tmp.mount)",
         ),
         (
             "/tmp",

@@ -4,12 +4,12 @@ use regex::Regex;
 
 /// Returns true if a path matches a pattern. `*` and `?` do not match a slash. A text without
 /// wildcards is not a pattern.
-pub(crate) fn fits(pattern: &str, path: &str) -> bool {
-    compiled(pattern).is_some_and(|regex| regex.is_match(path))
+pub(crate) fn is_match(pattern: &str, path: &str) -> bool {
+    compile(pattern).is_some_and(|regex| regex.is_match(path))
 }
 
 /// Compiles a pattern; none for a text without wildcards.
-pub(crate) fn compiled(pattern: &str) -> Option<Regex> {
+pub(crate) fn compile(pattern: &str) -> Option<Regex> {
     pattern
         .contains(['*', '?', '['])
         .then(|| Regex::new(&to_regex(pattern)).ok())
@@ -87,7 +87,7 @@ mod tests {
             ("abc", "abc", false),
             ("é*", "ée", true),
         ] {
-            assert_eq!(fits(pattern, path), expected, "{pattern} {path}");
+            assert_eq!(is_match(pattern, path), expected, "{pattern} {path}");
         }
     }
 }

@@ -1,55 +1,60 @@
-//! The `mount` resource: what is mounted at a path now, and what is configured to be at boot.
+//! The `mount` resource: the current mount at a path, and its configuration.
 
 use std::collections::BTreeMap;
 
-use super::fstab_rows::{files, plain};
-use crate::facts::observed::Observed;
+use super::fstab_rows::{decode_escapes, load_files};
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
-use crate::resource::kernel::kernel_parameter::foreign;
+use crate::resource::kernel::kernel_parameter::skip_reason;
 
 pub(crate) static KIND: Kind = Kind {
     name: "mount",
-    doc: "What is mounted at a path now, and what is configured to be; with nothing else: something is. What is mounted now is skipped where the kernel is not the target's own: a container's mounts are its host's business.",
+    doc: "Mount at a path: the current state and the configuration. By default, it must be \
+          mounted. The current state is skipped if the kernel does not belong to the target, \
+          because the host decides the mounts of a container.",
     subject: Subject {
         name: "path",
-        doc: "The absolute path of the mount point.",
+        doc: "Absolute path of the mount point.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[],
     properties: &[
-        Property::new("mounted", Of::Bool, "Whether anything is mounted now.").or(&["be_mounted"]),
-        Property::new("device", Of::Setting, "What is mounted now."),
+        Property::new("mounted", ValueType::Bool, "True if it is mounted now.").or(&["be_mounted"]),
+        Property::new("device", ValueType::Setting, "Device that is mounted now."),
         Property::new(
             "fstype",
-            Of::Setting,
-            "The kind of file system, such as ext4.",
+            ValueType::Setting,
+            "Type of the mounted file system, such as ext4.",
         )
         .or(&["type"]),
         Property::new(
             "options",
-            Of::List,
-            "The options that are in force, such as noexec.",
+            ValueType::List,
+            "Options of the current mount, such as noexec.",
         ),
         Property::new(
             "configured",
-            Of::Bool,
-            "Whether it is mounted at boot: by fstab without noauto, or by a systemd mount unit that another unit wants.",
+            ValueType::Bool,
+            "True if it is mounted at boot: by fstab without noauto, or by a systemd mount unit \
+             that another unit wants.",
         ),
         Property::new(
             "configured_options",
-            Of::List,
-            "The options in fstab or in the unit with its drop-ins, without those that a later one takes back.",
+            ValueType::List,
+            "Options in fstab or in the mount unit with its drop-ins, without those that a later \
+             option overrides.",
         ),
     ],
     open: None,
     by_default: &["mounted"],
     implied: &[],
-    // What is configured may be there while nothing is mounted, and the other way round: each property says what it misses.
+    // A mount can be configured but not mounted, and the reverse. Each property reports its own
+    // absence.
     presence: None,
     phases: &[Phase::Build, Phase::Boot],
     not_in_directory: None,
@@ -58,8 +63,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// What is mounted now is in the base set.
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes the current mounts.
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let configured = asked
         .iter()
         .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
@@ -69,26 +74,26 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
         .collect()
 }
 
-/// What proc_pid_mounts(5) says of one mount.
-struct Row {
+/// Entry of proc_pid_mounts(5).
+struct MountEntry {
     device: String,
     fstype: String,
     options: Vec<String>,
 }
 
-/// By mount point; of several at one point the last is the one that shows.
-fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
+/// Parses mounts by mount point. The last of several at one point is visible.
+fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
     let mut out = BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();
         let [device, at, fstype, options, ..] = words.as_slice() else {
-            return Err("the table of mounts has an unknown form".to_owned());
+            return Err("unknown format of the mount table".to_owned());
         };
         let options = options.split(',').map(str::to_owned).collect();
         out.insert(
-            plain(at),
-            Row {
-                device: plain(device),
+            decode_escapes(at),
+            MountEntry {
+                device: decode_escapes(device),
                 fstype: (*fstype).to_owned(),
                 options,
             },
@@ -97,44 +102,44 @@ fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     if property.starts_with("configured") {
-        return files(view).observe("has no configuration", |files| {
-            match (files.planned(path), property) {
-                (Err(why), _) => Observed::Unknown(why),
+        return load_files(view).observe("has no configuration", |files| {
+            match (files.configured_mount(path), property) {
+                (Err(why), _) => Observation::Unknown(why),
                 (Ok(Some(planned)), "configured") => {
-                    Observed::Value(Value::Bool(planned.at_boot, planned.how))
+                    Observation::Value(Value::Bool(planned.at_boot, planned.how))
                 }
-                (Ok(None), "configured") => Observed::bool(false),
-                (Ok(Some(planned)), _) if planned.at_boot => Observed::list(planned.options),
+                (Ok(None), "configured") => Observation::bool(false),
+                (Ok(Some(planned)), _) if planned.at_boot => Observation::list(planned.options),
                 (Ok(Some(planned)), _) => {
-                    Observed::Missing(format!("is not mounted at boot: {}", planned.how))
+                    Observation::Missing(format!("is not mounted at boot: {}", planned.how))
                 }
                 (Ok(None), _) => {
-                    Observed::Missing("is neither in fstab nor in a mount unit".to_owned())
+                    Observation::Missing("is neither in fstab nor in a mount unit".to_owned())
                 }
             }
         });
     }
-    if let Some(skipped) = foreign(view) {
+    if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
-    view.parsed("mounts", "", rows)
-        .observe("has no table of mounts", |rows| {
+    view.parsed("mounts", "", parse_mounts)
+        .observe("has no mount table", |rows| {
             match (property, rows.get(path)) {
-                ("mounted", row) => Observed::bool(row.is_some()),
-                (_, None) => Observed::Missing("is not mounted".to_owned()),
-                ("device", Some(row)) => Observed::setting(row.device.clone()),
-                ("fstype", Some(row)) => Observed::setting(row.fstype.clone()),
-                (_, Some(row)) => Observed::list(row.options.iter().cloned()),
+                ("mounted", row) => Observation::bool(row.is_some()),
+                (_, None) => Observation::Missing("is not mounted".to_owned()),
+                ("device", Some(row)) => Observation::setting(row.device.clone()),
+                ("fstype", Some(row)) => Observation::setting(row.fstype.clone()),
+                (_, Some(row)) => Observation::list(row.options.iter().cloned()),
             }
         })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::resource::filesystem::fstab_rows::tests::encode_files;
     use crate::tests::lines;
 
     const OWN: (&str, &str, i32, &str, &str) =
@@ -143,7 +148,7 @@ mod tests {
         ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
     #[test]
-    fn mounts_are_judged_by_the_last_at_their_point() {
+    fn last_mount_at_a_path_counts() {
         let text = "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /a\\040b tmpfs rw 0 0\ntmpfs /a\\040b tmpfs ro,noexec 0 0\n";
         let told =
             |yaml: &str| lines(&format!("- {yaml}"), &[OWN, ("mounts", "", 0, "-", text)]).join("");
@@ -167,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_is_judged_whosever_kernel_it_is() {
-        let text = sent(
+    fn configured_mounts_need_no_own_kernel() {
+        let text = encode_files(
             &[("/etc/fstab", Some("tmpfs /tmp tmpfs nosuid,noexec\n"))],
             &[],
         );

@@ -1,31 +1,31 @@
-//! Owns reading what `listing` of walk.sh brings: lines of `ls -ldn` of what a walk found, or why that is not known.
+//! Parses the output of `listing` in walk.sh: lines of `ls -ldn`, or errors.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::file_state::{Stat, stat};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
+use super::file_state::{Stat, parse_state};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
 use crate::matcher::value::mode_text;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
-/// The shell functions, which the base set needs too.
+/// Shell functions. The base set includes them.
 pub(crate) const SHELL: &str = include_str!("walk.sh");
 
-/// One thing that a walk found.
+/// File that a walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its path on the target.
+    /// Path on the target.
     pub(crate) path: String,
-    /// Its state, a link not followed.
+    /// State. Links are not followed.
     pub(crate) stat: Stat,
-    /// What a link says.
+    /// Target of a link as stored.
     pub(crate) link: Option<String>,
 }
 
 impl Entry {
-    /// Whether it is a file with something in it; a link counts unless it leads to /dev/null.
-    pub(crate) fn filled(&self) -> bool {
+    /// Returns true for a non-empty file. A link counts unless it points to /dev/null.
+    pub(crate) fn has_content(&self) -> bool {
         match self.stat.kind {
             "file" => self.stat.size.is_some_and(|size| size > 0),
             "link" => self.link.as_deref() != Some("/dev/null"),
@@ -33,28 +33,32 @@ impl Entry {
         }
     }
 
-    /// The last part of its path.
-    pub(crate) fn name(&self) -> &str {
+    /// Returns the last part of the path.
+    pub(crate) fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether it is this path or lies below it.
-    pub(crate) fn within(&self, directory: &str) -> bool {
+    /// Returns true if the path is this directory or below it.
+    pub(crate) fn is_within(&self, directory: &str) -> bool {
         self.path
             .strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
-/// What a walk found, each path once, in order.
-pub(crate) fn found(view: &View<'_>, kind: &str) -> Seen<Rc<Vec<Entry>>> {
-    view.parsed(kind, "", entries)
+/// Returns the files of a walk, each path once, in order.
+pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> ParsedReading<Rc<Vec<Entry>>> {
+    view.parsed(kind, "", parse_entries)
 }
 
-/// The paths of what a walk found and `keep` wants.
-pub(crate) fn paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
-    found(view, kind).observe("was not looked at", |all| {
-        Observed::list(
+/// Returns the paths of the files that `keep` selects.
+pub(crate) fn filter_paths(
+    view: &View<'_>,
+    kind: &str,
+    keep: impl Fn(&Entry) -> bool,
+) -> Observation {
+    load_entries(view, kind).observe("was not collected", |all| {
+        Observation::list(
             all.iter()
                 .filter(|entry| keep(entry))
                 .map(|entry| entry.path.clone()),
@@ -62,32 +66,37 @@ pub(crate) fn paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) 
     })
 }
 
-/// The modes that occur among what a walk found and `keep` wants.
-pub(crate) fn modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
-    found(view, kind).observe("was not looked at", |all| {
+/// Returns the distinct modes of the files that `keep` selects.
+pub(crate) fn filter_modes(
+    view: &View<'_>,
+    kind: &str,
+    keep: impl Fn(&Entry) -> bool,
+) -> Observation {
+    load_entries(view, kind).observe("was not collected", |all| {
         let modes: BTreeSet<String> = all
             .iter()
             .filter(|e| keep(e))
             .map(|e| mode_text(e.stat.mode))
             .collect();
-        Observed::list(modes)
+        Observation::list(modes)
     })
 }
 
-/// Each path once, in order.
+/// Parses the files, each path once, in order.
 ///
 /// # Errors
-/// Something could not be read, or a line is none of `ls`: nothing can be said about what a walk did not see.
-pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, String> {
+/// Returns an error if something was unreadable, or if a line is not from `ls`. An incomplete walk
+/// proves nothing.
+pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, String> {
     if text
         .lines()
         .any(|line| matches!(line, "!124" | "!137" | "!143"))
     {
-        return Err("the walk took too long".to_owned());
+        return Err("the search timed out".to_owned());
     }
     let (mut out, mut seen) = (Vec::new(), BTreeSet::new());
     for line in text.lines() {
-        if let Some(entry) = entry(line) {
+        if let Some(entry) = parse_entry(line) {
             if seen.insert(entry.path.clone()) {
                 out.push(entry);
             }
@@ -95,19 +104,19 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, String> {
         }
         match line {
             "" => {}
-            // find's and grep's own status, where every trouble has a line of its own.
+            // Exit status of find or grep. Each problem has its own line.
             "!1" | "!2" => {}
-            "!name" => return Err("there is a name with a line break in it".to_owned()),
-            _ if gone(line) => {}
-            _ => return Err(brief(line.as_bytes())),
+            "!name" => return Err("a file name contains a line break".to_owned()),
+            _ if is_missing_file(line) => {}
+            _ => return Err(truncate_for_display(line.as_bytes())),
         }
     }
     out.sort_by(|a: &Entry, b| a.path.cmp(&b.path));
     Ok(out)
 }
 
-/// What was never there, or went while it was looked at.
-fn gone(line: &str) -> bool {
+/// Returns true for a message about a file that is missing or was removed during the walk.
+fn is_missing_file(line: &str) -> bool {
     let words = [": No such file or directory", ": Not a directory"];
     ["find: ", "grep: ", "ls: ", "awk: ", "mawk: "]
         .iter()
@@ -115,10 +124,12 @@ fn gone(line: &str) -> bool {
         && words.iter().any(|end| line.ends_with(end))
 }
 
-/// `-rw-r--r-- 1 0 0 12 Jan  1 12:00 ./path`, with ` -> …` behind a link's path and two numbers for a device's size: the form
-/// that POSIX gives for `ls -l` in the C locale.
-fn entry(line: &str) -> Option<Entry> {
-    let stat = stat(line)?;
+/// Parses `-rw-r--r-- 1 0 0 12 Jan  1 12:00 ./path`.
+///
+/// A link has ` -> …` after its path, and a device has two numbers instead of a size. POSIX defines
+/// this format of `ls -l` in the C locale.
+fn parse_entry(line: &str) -> Option<Entry> {
+    let stat = parse_state(line)?;
     let columns = if matches!(stat.kind, "char" | "block") {
         9
     } else {
@@ -142,13 +153,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_ls_are_read_whatever_their_names_are() {
+    fn ls_lines_with_unusual_names_are_parsed() {
         let text = "find: './nonexistent': No such file or directory\n\
             -rw-r----- 1 0 4 12 Jan  1 12:00 ./var/log/a  b -> c\n\
             lrwxrwxrwx 1 0 0 9 Nov 27  2023 ./root/.bash_history -> /dev/null\n\
             crw-rw-rw- 1 0 0 1,   3 Nov 27 06:00 ./dev/null\n\
             drwxr-xr-x 2 0 0 4096 Nov 27 06:00 .\n!1\n";
-        let all = entries(text).expect("entries");
+        let all = parse_entries(text).expect("entries");
         let shown: Vec<(&str, &str, Option<&str>)> = all
             .iter()
             .map(|e| (e.path.as_str(), e.stat.kind, e.link.as_deref()))
@@ -160,11 +171,11 @@ mod tests {
             ("/var/log/a  b -> c", "file", None),
         ];
         assert_eq!(shown, expected);
-        assert_eq!(all.iter().filter(|e| e.filled()).count(), 1);
+        assert_eq!(all.iter().filter(|e| e.has_content()).count(), 1);
     }
 
     #[test]
-    fn what_was_not_seen_is_no_empty_list() {
+    fn incomplete_walk_is_an_error() {
         for text in [
             "find: './root': Permission denied\n!1\n",
             "sh: find: not found\n!127\n",
@@ -172,7 +183,7 @@ mod tests {
             "!name\n",
             "nonsense\n",
         ] {
-            assert!(entries(text).is_err(), "{text}");
+            assert!(parse_entries(text).is_err(), "{text}");
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::Value as Json;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "cloud_init",
@@ -17,30 +17,35 @@ pub(crate) static KIND: Kind = Kind {
           contains the data of this instance. seal.sh removes the data of the build after the \
           build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
           `status` shows at boot that cloud-init works.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("installed", Of::Bool, "True if the program is installed.").or(&["exists"]),
+        Property::new(
+            "installed",
+            ValueType::Bool,
+            "True if the program is installed.",
+        )
+        .or(&["exists"]),
         Property::new(
             "enabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if cloud-init.target wants the units, they are not masked, and \
              /etc/cloud/cloud-init.disabled does not exist.",
         ),
         Property::new(
             "state",
-            Of::List,
+            ValueType::List,
             "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
              semaphores. Seeds do not count.",
         ),
         Property::new(
             "earlier",
-            Of::List,
+            ValueType::List,
             "Data of other instances, such as the build instance.",
         ),
         Property::new(
             "status",
-            Of::Setting,
+            ValueType::Setting,
             "Result of the run at this boot: done, error, running, disabled (by the generator: no \
              data source), not run.",
         ),
@@ -72,17 +77,17 @@ const FIRST: usize = 3;
 
 const STATE: &str = "/var/lib/cloud";
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("cloud_init '{}'", units::DIRECTORIES)]
 }
 
-fn installed(found: &[Entry]) -> bool {
+fn is_installed(found: &[Entry]) -> bool {
     found
         .iter()
         .any(|e| e.path.ends_with("/bin/cloud-init") && matches!(e.stat.kind, "file" | "link"))
 }
 
-fn enabled(found: &[Entry]) -> (bool, String) {
+fn find_enablement(found: &[Entry]) -> (bool, String) {
     if found
         .iter()
         .any(|entry| entry.path == "/etc/cloud/cloud-init.disabled")
@@ -91,13 +96,13 @@ fn enabled(found: &[Entry]) -> (bool, String) {
     }
     let states: Vec<(&str, Enablement)> = UNITS
         .iter()
-        .map(|unit| (*unit, enablement(found, unit)))
+        .map(|unit| (*unit, unit_enablement(found, unit)))
         .collect();
     if let Some((unit, state)) = states
         .iter()
         .find(|(_, state)| *state == Enablement::Masked)
     {
-        return (false, format!("{unit} is {}", state.word()));
+        return (false, format!("{unit} is {}", state.as_str()));
     }
     // The leading units search for a data source. Their set differs between versions.
     let first = || {
@@ -111,13 +116,13 @@ fn enabled(found: &[Entry]) -> (bool, String) {
         .or(first().next())
     {
         Some((_, Enablement::Enabled)) => (true, String::new()),
-        Some((unit, state)) => (false, format!("{unit} is {}", state.word())),
+        Some((unit, state)) => (false, format!("{unit} is {}", state.as_str())),
         None => (false, "cloud-init has no unit".to_owned()),
     }
 }
 
 /// Returns the directory that the link `instance` points to.
-fn current(found: &[Entry]) -> Option<&str> {
+fn current_instance(found: &[Entry]) -> Option<&str> {
     let link = found
         .iter()
         .find(|entry| entry.path == "/var/lib/cloud/instance")?
@@ -126,13 +131,13 @@ fn current(found: &[Entry]) -> Option<&str> {
     link.trim_end_matches('/').rsplit('/').next()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "status" {
-        return status(view);
+        return observe_status(view);
     }
-    walk::found(view, "cloud_init").observe("was not collected", |found| {
+    walk::load_entries(view, "cloud_init").observe("was not collected", |found| {
         let list = |keep: &dyn Fn(&Entry) -> bool| {
-            Observed::list(
+            Observation::list(
                 found
                     .iter()
                     .filter(|entry| keep(entry))
@@ -140,13 +145,13 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
             )
         };
         match property {
-            "installed" => Observed::bool(installed(&found)),
-            "enabled" if !installed(&found) => {
-                Observed::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
+            "installed" => Observation::bool(is_installed(&found)),
+            "enabled" if !is_installed(&found) => {
+                Observation::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
             }
             "enabled" => {
-                let (yes, how) = enabled(&found);
-                Observed::Value(Value::Bool(yes, how))
+                let (yes, how) = find_enablement(&found);
+                Observation::Value(Value::Bool(yes, how))
             }
             "state" => list(&|entry| {
                 // Directories of the package do not count as data.
@@ -155,14 +160,14 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                     .strip_prefix(STATE)
                     .unwrap_or_default()
                     .trim_start_matches('/');
-                entry.within(STATE)
+                entry.is_within(STATE)
                     && !inside.is_empty()
                     && !inside.starts_with("seed")
                     && (inside.contains('/') || entry.stat.kind != "directory")
-                    && !entry.within("/var/lib/cloud/scripts")
+                    && !entry.is_within("/var/lib/cloud/scripts")
             }),
             _ => {
-                let own = current(&found);
+                let own = current_instance(&found);
                 list(&|entry| {
                     let of = entry.path.strip_prefix("/var/lib/cloud/instances/");
                     of.is_some_and(|id| !id.contains('/') && Some(id) != own)
@@ -172,21 +177,21 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn status(view: &View<'_>) -> Observed {
+fn observe_status(view: &View<'_>) -> Observation {
     let identity = view.identity();
     if identity.directory {
-        return Observed::Skipped("nothing runs in a directory".to_owned());
+        return Observation::Skipped("nothing runs in a directory".to_owned());
     }
     if !identity.service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("cloud_status", "", word)
-        .observe("told nothing", |word| Observed::setting((*word).clone()))
+    view.parsed("cloud_status", "", parse_status)
+        .observe("told nothing", |word| Observation::setting((*word).clone()))
 }
 
 /// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,
 /// errors of any stage, a result.
-fn word(text: &str) -> Result<String, String> {
+fn parse_status(text: &str) -> Result<String, String> {
     let Some((going, json)) = text.split_once('\n') else {
         return Ok(text.to_owned());
     };

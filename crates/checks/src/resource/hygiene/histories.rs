@@ -1,23 +1,24 @@
-//! The `histories` resource: what programs keep of what people did.
+//! The `histories` resource: history files of interactive programs.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
 
 pub(crate) static KIND: Kind = Kind {
     name: "histories",
-    doc: "Histories of shells, editors, pagers and clients in the home directories of all accounts; with nothing else: there \
-          are none. A login of a person makes new ones, checks don't, so both phases can judge it; seal.sh removes \
-          those of root and of /home after the checks of the build.",
-    subject: words("scope", "All accounts: `all`.", &["all"]),
+    doc: "History files of shells, editors, pagers and clients in the home directories of all \
+          accounts. By default, there must be none. An interactive login creates new ones, but \
+          checks do not, so both phases can judge them. seal.sh removes those of root and of /home \
+          after the build checks.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[Property::new(
         "files",
-        Of::List,
-        "The files that have something in them; a link counts unless it leads to /dev/null.",
+        ValueType::List,
+        "Non-empty history files. A link counts unless it points to /dev/null.",
     )],
     open: None,
     by_default: &["!files"],
@@ -30,21 +31,22 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// Where newer programs keep theirs.
-const DEEPER: &str = ".local/share/fish/fish_history .local/share/nano/search_history .local/share/recently-used.xbel \
+/// History files outside the top level of a home directory.
+const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history .local/share/recently-used.xbel \
                       .local/state/lesshst .local/state/python_history .local/state/bash/history";
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
-    // `.x_history` are those of bash, zsh, ash, python, mysql, psql, sqlite, irb, node's REPL and their like.
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+    // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
+    // node and others.
     vec![format!(
-        "below_homes {DEEPER}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o -name .history -o -name .histfile -o -name .lesshst \
+        "below_homes {NESTED_FILES}; walk=$walk$homes; listing histories 1 -name '.?*_history' -o -name .history -o -name .histfile -o -name .lesshst \
          -o -name .viminfo -o -name .wget-hsts -o -name .netrwhist -o -name fish_history -o -name search_history \
          -o -name recently-used.xbel -o -name lesshst -o -name python_history -o -name history"
     )]
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
-    walk::paths(view, "histories", walk::Entry::filled)
+fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
+    walk::filter_paths(view, "histories", walk::Entry::has_content)
 }
 
 #[cfg(test)]
@@ -52,8 +54,8 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn only_what_has_something_in_it_is_a_history() {
-        let told = |text: &str| {
+    fn empty_files_are_not_histories() {
+        let judge_check = |text: &str| {
             lines(
                 "- {histories: all}",
                 &[IDENTITY, ("histories", "", 0, "-", text)],
@@ -61,20 +63,20 @@ mod tests {
             .join("")
         };
         assert_eq!(
-            told("find: './nonexistent': No such file or directory\n!1\n"),
+            judge_check("find: './nonexistent': No such file or directory\n!1\n"),
             "passed  histories:all"
         );
         let dull = "-rw------- 1 0 0 0 Jan  1 12:00 ./root/.bash_history\n\
             lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./root/.lesshst -> /dev/null\ndrwxr-xr-x 1 0 0 9 Jan  1 12:00 ./root/.history\n";
-        assert_eq!(told(dull), "passed  histories:all");
-        let line = told("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
+        assert_eq!(judge_check(dull), "passed  histories:all");
+        let line = judge_check("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
         assert_eq!(
             line,
             "failed  histories:all  files: expected empty, actual \"/root/.bash_history\""
         );
         assert!(
-            told("find: './root': Permission denied\n").starts_with("error"),
-            "what was not seen"
+            judge_check("find: './root': Permission denied\n").starts_with("error"),
+            "an unreadable home is an error"
         );
         assert!(lines("- {histories: all}", &[IDENTITY])[0].starts_with("error"));
     }

@@ -1,46 +1,53 @@
-//! The `leftovers` resource: what work on a system leaves behind and no image needs.
+//! The `leftovers` resource: build artifacts that an image does not need.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
 
 pub(crate) static KIND: Kind = Kind {
     name: "leftovers",
-    doc: "What work on a system leaves behind and no image needs; with nothing else: `files` is empty. cleanup.sh comes before \
-          the checks of the build, seal.sh, which removes package lists, after them: a boot can judge all of it. A booted \
-          system has made seeds and leases of its own, so `instance` is for directories.",
-    subject: words("scope", "Everything of the kind: `all`.", &["all"]),
+    doc: "Build artifacts: temporary files, package lists, caches and files of build tools. By \
+          default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
+          package lists after them, so check all of it at boot. A booted system has its own seeds \
+          and leases, so check `instance` in a directory.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "All of the following but `instance`."),
+        Property::new(
+            "files",
+            ValueType::List,
+            "All files of the other properties except `instance`.",
+        ),
         Property::new(
             "temporary",
-            Of::List,
-            "What lies in /tmp and /var/tmp; without the private directories and sockets that a running system keeps there.",
+            ValueType::List,
+            "Content of /tmp and /var/tmp, without private directories and sockets of a running \
+             system.",
         ),
         Property::new(
             "packages",
-            Of::List,
-            "Lists and caches of apt and dnf, and packages that were downloaded.",
+            ValueType::List,
+            "Lists and caches of apt and dnf, and downloaded packages.",
         ),
         Property::new(
             "configuration",
-            Of::List,
-            "What dpkg, ucf, rpm and editors set aside in /etc: `*.dpkg-old`, `*.dpkg-dist`, `*.ucf-old`, `*.rpmnew`, `*~`, ….",
+            ValueType::List,
+            "Backup files of dpkg, ucf, rpm and editors in /etc: `*.dpkg-old`, `*.dpkg-dist`, \
+             `*.ucf-old`, `*.rpmnew`, `*~`, ….",
         ),
-        Property::new("dumps", Of::List, "Core dumps and crash reports."),
+        Property::new("dumps", ValueType::List, "Core dumps and crash reports."),
         Property::new(
             "tools",
-            Of::List,
-            "What Ansible, Packer, Puppet and pip leave in homes and below /opt and /var/cache.",
+            ValueType::List,
+            "Files of Ansible, Packer, Puppet and pip in homes and below /opt and /var/cache.",
         ),
         Property::new(
             "instance",
-            Of::List,
-            "Random seeds and DHCP leases, which belong to one instance.",
+            ValueType::List,
+            "Random seeds and DHCP leases of an instance.",
         ),
     ],
     open: None,
@@ -54,12 +61,13 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["leftovers".to_owned()]
 }
 
-/// What systemd and X keep in temporary directories of a running system (file-hierarchy(7), tmpfiles.d/x11.conf).
-fn living(name: &str) -> bool {
+/// Returns true for temporary files that systemd and X keep on a running system (file-hierarchy(7),
+/// tmpfiles.d/x11.conf).
+fn is_runtime_file(name: &str) -> bool {
     name.starts_with("systemd-private-")
         || matches!(
             name,
@@ -72,25 +80,25 @@ fn living(name: &str) -> bool {
         )
 }
 
-/// Which property something is of.
+/// Returns the property that lists a file.
 fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
-    let name = entry.name();
-    let below = |place: &str| entry.within(place) && entry.path != place;
+    let name = entry.file_name();
+    let below = |place: &str| entry.is_within(place) && entry.path != place;
     if below("/tmp") || below("/var/tmp") {
-        return (directory || !living(name)).then_some("temporary");
+        return (directory || !is_runtime_file(name)).then_some("temporary");
     }
-    if entry.within("/var/lib/apt/lists")
-        || entry.within("/var/cache/apt")
-        || entry.within("/var/cache/dnf")
+    if entry.is_within("/var/lib/apt/lists")
+        || entry.is_within("/var/cache/apt")
+        || entry.is_within("/var/cache/dnf")
     {
-        return (entry.filled() && name != "lock").then_some("packages");
+        return (entry.has_content() && name != "lock").then_some("packages");
     }
     if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"]
         .iter()
         .any(|place| below(place))
         || entry.path == "/core"
     {
-        return entry.filled().then_some("dumps");
+        return entry.has_content().then_some("dumps");
     }
     if name == "random-seed"
         || [
@@ -102,9 +110,9 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
         .iter()
         .any(|place| below(place))
     {
-        return entry.filled().then_some("instance");
+        return entry.has_content().then_some("instance");
     }
-    if entry.within("/etc") {
+    if entry.is_within("/etc") {
         return Some("configuration");
     }
     matches!(
@@ -120,9 +128,9 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     .then_some("tools")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     let directory = view.identity().directory;
-    walk::paths(view, "leftovers", |entry| {
+    walk::filter_paths(view, "leftovers", |entry| {
         match property_of(entry, directory) {
             Some("instance") => property == "instance",
             Some(of) => property == "files" || of == property,
@@ -142,7 +150,7 @@ mod tests {
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./core\ndrwx------ 1 0 0 9 Jan  1 12:00 ./root/.ansible\n";
 
     #[test]
-    fn each_kind_of_leftover_has_its_property() {
+    fn each_artifact_has_its_property() {
         let told = |yaml: &str, identity| {
             lines(
                 &format!("- {{leftovers: all, {yaml}}}"),
@@ -167,7 +175,7 @@ mod tests {
         );
         assert_eq!(
             line, "passed  leftovers:all",
-            "nothing lives in a directory"
+            "a directory has no running system"
         );
         assert!(
             lines(

@@ -1,45 +1,47 @@
-//! The `logs` resource: what is written in /var/log, by whom it can be read, and what of it is older than this boot.
+//! The `logs` resource: log files, their permissions, and those older than this boot.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
 
 pub(crate) static KIND: Kind = Kind {
     name: "logs",
-    doc: "Logs in /var/log; with nothing else: none is open to others. A running system writes logs, so `files` and \
-          `journals` being empty is for directories and for what a build removes before its checks; seal.sh empties them after \
-          those, which a boot shows by `stale` and by `journals`.",
-    subject: words("scope", "All logs: `all`.", &["all"]),
+    doc: "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
+          so check `files` and `journals` in a directory, or for logs that a build removes before \
+          its checks. seal.sh empties the logs after the build checks. Check this at boot with \
+          `stale` and `journals`.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
         Property::new(
             "files",
-            Of::List,
-            "The log files with something in them, without the journal's.",
+            ValueType::List,
+            "Non-empty log files, without the journal.",
         ),
         Property::new(
             "rotated",
-            Of::List,
-            "Those of them that were rotated: `.gz`, `.xz`, `.1`, `.old` and their like.",
+            ValueType::List,
+            "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
         ),
         Property::new(
             "journals",
-            Of::List,
-            "Directories of journals of other machine ids than this system's own: of the machine that the image was built on.",
+            ValueType::List,
+            "Journal directories of other machine IDs, such as that of the build instance.",
         ),
         Property::new(
             "stale",
-            Of::List,
-            "The log files with something in them that nothing was written to since this boot, so that they came with the \
-             image; without a service manager it can't be told.",
+            ValueType::List,
+            "Non-empty log files that were not written since this boot, so they came with the \
+             image. Unknown without a service manager.",
         ),
         Property::new(
             "unsafe",
-            Of::List,
-            "Files that others may write, and files on logins, mail and the system that others may read.",
+            ValueType::List,
+            "Files that others can write, and logs about logins, mail and the system that others \
+             can read.",
         ),
     ],
     open: None,
@@ -55,7 +57,8 @@ pub(crate) static KIND: Kind = Kind {
 
 const JOURNALS: &str = "/var/log/journal";
 
-/// Beginnings of names of logs that are not for everybody: those that Debian and Fedora keep to root and its group `adm`.
+/// Prefixes of the names of private logs. Debian and Fedora restrict them to root and the group
+/// `adm`.
 const PRIVATE: &[&str] = &[
     "auth.log",
     "secure",
@@ -77,20 +80,23 @@ const PRIVATE: &[&str] = &[
     "dmesg",
 ];
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["logs".to_owned()]
 }
 
-fn open(entry: &Entry) -> bool {
+fn is_unsafe(entry: &Entry) -> bool {
     let private = || {
-        PRIVATE.iter().any(|name| entry.name().starts_with(name)) || entry.within("/var/log/audit")
+        PRIVATE
+            .iter()
+            .any(|name| entry.file_name().starts_with(name))
+            || entry.is_within("/var/log/audit")
     };
     entry.stat.kind == "file"
         && (entry.stat.mode & 0o002 != 0 || (entry.stat.mode & 0o004 != 0 && private()))
 }
 
-/// logrotate(8)'s names, and dpkg's and installers' own.
-fn rotated(name: &str) -> bool {
+/// Returns true for names of rotated files: those of logrotate(8), dpkg and installers.
+fn is_rotated(name: &str) -> bool {
     let plain = [".gz", ".xz", ".bz2", ".zst", ".old"]
         .iter()
         .find_map(|end| name.strip_suffix(end));
@@ -100,28 +106,30 @@ fn rotated(name: &str) -> bool {
             .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    let written = |entry: &Entry| entry.filled() && !entry.within(JOURNALS);
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+    let written = |entry: &Entry| entry.has_content() && !entry.is_within(JOURNALS);
     match property {
-        "files" => walk::paths(view, "logs", written),
-        "rotated" => walk::paths(view, "logs", |entry| {
-            written(entry) && rotated(entry.name())
+        "files" => walk::filter_paths(view, "logs", written),
+        "rotated" => walk::filter_paths(view, "logs", |entry| {
+            written(entry) && is_rotated(entry.file_name())
         }),
-        "unsafe" => walk::paths(view, "logs", open),
-        "journals" => walk::paths(view, "logs", |entry| {
-            let of_a_machine = entry.name().len() >= 32
-                && entry.name().bytes().take(32).all(|b| b.is_ascii_hexdigit());
-            entry.stat.kind == "directory" && entry.within(JOURNALS) && of_a_machine
+        "unsafe" => walk::filter_paths(view, "logs", is_unsafe),
+        "journals" => walk::filter_paths(view, "logs", |entry| {
+            let of_a_machine = entry.file_name().len() >= 32
+                && entry
+                    .file_name()
+                    .bytes()
+                    .take(32)
+                    .all(|b| b.is_ascii_hexdigit());
+            entry.stat.kind == "directory" && entry.is_within(JOURNALS) && of_a_machine
         }),
         _ if view.identity().directory => {
-            Observed::Skipped("a directory was not booted".to_owned())
+            Observation::Skipped("a directory has no boot time".to_owned())
         }
         _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
-            Observed::Skipped(
-                "without a service manager nothing tells when it was booted".to_owned(),
-            )
+            Observation::Skipped("the boot time is unknown without a service manager".to_owned())
         }
-        _ => walk::paths(view, "old-logs", Entry::filled),
+        _ => walk::filter_paths(view, "old-logs", Entry::has_content),
     }
 }
 
@@ -134,7 +142,7 @@ mod tests {
         -rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n\
         -rw-r----- 1 0 4 9 Jan  1 12:00 ./var/log/syslog.1\n-rw-rw-r-- 1 0 43 9 Jan  1 12:00 ./var/log/wtmp\n";
 
-    fn told(yaml: &str, text: &str) -> String {
+    fn judge_check(yaml: &str, text: &str) -> String {
         let old = "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/dpkg.log\n-rw-r--r-- 1 0 4 0 Jan  1 12:00 ./var/log/empty.log\n";
         let frames = [
             IDENTITY,
@@ -145,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_are_told_apart() {
+    fn each_log_has_its_properties() {
         for yaml in [
             "files: {same_set: [/var/log/dpkg.log, /var/log/syslog.1, /var/log/wtmp]}",
             "rotated: {same_set: [/var/log/syslog.1]}",
@@ -153,7 +161,7 @@ mod tests {
             "stale: {same_set: [/var/log/dpkg.log]}",
             "unsafe: {empty: true}",
         ] {
-            assert_eq!(told(yaml, FOUND), "passed  logs:all", "{yaml}");
+            assert_eq!(judge_check(yaml, FOUND), "passed  logs:all", "{yaml}");
         }
         for (from, to) in [
             ("-rw-rw-r-- 1 0 43", "-rw-rw-rw- 1 0 43"),
@@ -162,13 +170,13 @@ mod tests {
                 "-rw-r--r-- 1 0 4 9 Jan  1 12:00 ./var/log/syslog",
             ),
         ] {
-            let line = told("unsafe: {empty: true}", &FOUND.replace(from, to));
+            let line = judge_check("unsafe: {empty: true}", &FOUND.replace(from, to));
             assert!(line.starts_with("failed"), "{to}: {line}");
         }
     }
 
     #[test]
-    fn where_nothing_booted_nothing_is_stale() {
+    fn stale_needs_a_boot_time() {
         let frames = [IDENTITY, ("logs", "", 0, "-", FOUND)];
         assert!(lines("- {logs: all, stale: {empty: true}}", &frames)[0].starts_with("skipped"));
         assert!(lines("- {logs: all, stale: {empty: true}}", &[IDENTITY])[0].starts_with("error"));

@@ -1,28 +1,31 @@
-//! The `machine_id` resource: whether a system has an id that each instance should make for itself.
+//! The `machine_id` resource: the state of the machine ID.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "machine_id",
-    doc: "The id in /etc/machine-id, which each instance makes at its first boot where the image has none; the id itself \
-          stays on the target. A system that runs has one, and seal.sh empties it after the checks of the build: a boot shows \
-          that there is one, and only a directory that the image has none. Judged in phase boot unless `phase` says more.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
+          has none. The ID itself stays on the target. A running system always has one, and \
+          seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+          directory that the image has none. Judged in phase boot unless `phase` is set.",
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "state",
-            Of::Word(STATES),
-            "absent, empty, uninitialized (the word, which makes the next boot a first one) or present.",
+            ValueType::Word(STATES),
+            "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
+             present.",
         ),
         Property::new(
             "dbus",
-            Of::Word(&["absent", "link", "same", "different"]),
-            "What /var/lib/dbus/machine-id is: absent, a link, a copy of the same id, or a different one, which an earlier machine left.",
+            ValueType::Word(&["absent", "link", "same", "different"]),
+            "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
+             (an ID of another machine).",
         ),
     ],
     open: None,
@@ -38,7 +41,7 @@ pub(crate) static KIND: Kind = Kind {
 
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     if asked.iter().any(|one| one.properties.contains("dbus")) {
         vec!["machine_id".to_owned()]
     } else {
@@ -46,19 +49,19 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     }
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "dbus" {
         return view
             .parsed("dbus_id", "", |text| Ok(text.to_owned()))
-            .observe("was not looked at", |word| {
-                Observed::Value(Value::Word((*word).clone()))
+            .observe("was not collected", |word| {
+                Observation::Value(Value::Word((*word).clone()))
             });
     }
     let state = &view.identity().machine_id;
     if STATES.contains(&state.as_str()) {
-        Observed::Value(Value::Word(state.clone()))
+        Observation::Value(Value::Word(state.clone()))
     } else {
-        Observed::uncollected()
+        Observation::uncollected()
     }
 }
 
@@ -67,7 +70,7 @@ mod tests {
     use crate::tests::lines;
 
     #[test]
-    fn the_state_is_known_without_the_id() {
+    fn state_is_known_without_the_id() {
         for state in super::STATES {
             let text = format!("uid=0\nmachine_id={state}\n");
             let frames = [

@@ -1,27 +1,29 @@
-//! The `private_keys` resource: files with a private key in them.
+//! The `private_keys` resource: files that contain a private key.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
 
 pub(crate) static KIND: Kind = Kind {
     name: "private_keys",
-    doc: "Files in /etc, /root, /home and in .ssh and .gnupg of all accounts that hold a private key (PEM, OpenSSH, PGP, PuTTY, \
-          age; by name: PKCS#12 and Java's key stores), but the host keys of sshd; with nothing else: none is open to others. \
-          Only paths, owners and modes leave the target. seal.sh removes none of them, so both phases can judge it.",
-    subject: words("scope", "All places: `all`.", &["all"]),
+    doc: "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
+          It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
+          stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
+          paths, owners and modes leave the target. seal.sh removes none of them, so both phases \
+          can judge them.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "Their paths."),
+        Property::new("files", ValueType::List, "Their paths."),
         Property::new(
             "unsafe",
-            Of::List,
-            "Those with a mode wider than 0600, or than 0640 where they are root's.",
+            ValueType::List,
+            "Files with a mode wider than 0600, or wider than 0640 if root owns them.",
         ),
-        Property::new("modes", Of::List, "The modes that occur."),
+        Property::new("modes", ValueType::List, "Distinct modes."),
     ],
     open: None,
     by_default: &["!unsafe"],
@@ -34,20 +36,20 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["private_keys".to_owned()]
 }
 
-fn open(entry: &Entry) -> bool {
+fn is_unsafe(entry: &Entry) -> bool {
     let allowed = if entry.stat.uid == 0 { 0o640 } else { 0o600 };
     entry.stat.mode & 0o777 & !allowed != 0
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
-        "modes" => walk::modes(view, "private_keys", |_| true),
-        "unsafe" => walk::paths(view, "private_keys", open),
-        _ => walk::paths(view, "private_keys", |_| true),
+        "modes" => walk::filter_modes(view, "private_keys", |_| true),
+        "unsafe" => walk::filter_paths(view, "private_keys", is_unsafe),
+        _ => walk::filter_paths(view, "private_keys", |_| true),
     }
 }
 
@@ -56,7 +58,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn private_keys_are_for_their_owners() {
+    fn readable_private_keys_are_unsafe() {
         let told = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{private_keys: all{yaml}}}"),

@@ -1,38 +1,46 @@
 //! The `apparmor` resource: the configured and running state of AppArmor.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "apparmor",
     doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
           configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
           belongs to the target.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "enabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if the unit is enabled and no boot loader configuration disables AppArmor \
              (apparmor=0, or another security=).",
         ),
         Property::new(
             "running",
-            Of::Bool,
+            ValueType::Bool,
             "True if AppArmor is active in the kernel.",
         ),
-        Property::new("enforced", Of::List, "Loaded profiles in enforce mode."),
-        Property::new("complaining", Of::List, "Loaded profiles in complain mode."),
+        Property::new(
+            "enforced",
+            ValueType::List,
+            "Loaded profiles in enforce mode.",
+        ),
+        Property::new(
+            "complaining",
+            ValueType::List,
+            "Loaded profiles in complain mode.",
+        ),
         Property::new(
             "profiles_on_disk",
-            Of::List,
+            ValueType::List,
             "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
              directory do not count.",
         ),
@@ -48,22 +56,24 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("apparmor '{}'", units::DIRECTORIES)]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "enabled" => observe_enabled(view),
         "profiles_on_disk" => profiles_on_disk(view),
-        _ if view.identity().directory => Observed::Skipped("a directory has no kernel".to_owned()),
+        _ if view.identity().directory => {
+            Observation::Skipped("a directory has no kernel".to_owned())
+        }
         _ if !view.identity().kernel_owned => {
-            Observed::Skipped("the kernel is not the target's own".to_owned())
+            Observation::Skipped("the kernel is not the target's own".to_owned())
         }
         "running" => view
             .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
             .observe("was not collected", |state| {
-                Observed::Value(Value::Bool(
+                Observation::Value(Value::Bool(
                     *state == "Y",
                     format!("the kernel reports {state}"),
                 ))
@@ -79,19 +89,19 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     }
 }
 
-fn observe_enabled(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not collected", |found| {
-        let state = enablement(&found, "apparmor.service");
+fn observe_enabled(view: &View<'_>) -> Observation {
+    walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
+        let state = unit_enablement(&found, "apparmor.service");
         if state != Enablement::Enabled {
-            return Observed::Value(Value::Bool(
+            return Observation::Value(Value::Bool(
                 false,
-                format!("apparmor.service is {}", state.word()),
+                format!("apparmor.service is {}", state.as_str()),
             ));
         }
         view.parsed("kernel_command_line", "", find_disabling_setting)
             .observe("was not collected", |off| {
                 let how = off.as_ref().clone().unwrap_or_default();
-                Observed::Value(Value::Bool(off.is_none(), how))
+                Observation::Value(Value::Bool(off.is_none(), how))
             })
     })
 }
@@ -115,18 +125,18 @@ fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
             .iter()
             .any(|name| line.contains(name));
         if !setting {
-            walk::entries(line)?;
+            walk::parse_entries(line)?;
         }
     }
     Ok(None)
 }
 
-fn profiles_on_disk(view: &View<'_>) -> Observed {
-    walk::found(view, "apparmor_files").observe("was not collected", |found| {
+fn profiles_on_disk(view: &View<'_>) -> Observation {
+    walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
         let disabled: Vec<&str> = found
             .iter()
-            .filter(|e| e.within("/etc/apparmor.d/disable"))
-            .map(walk::Entry::name)
+            .filter(|e| e.is_within("/etc/apparmor.d/disable"))
+            .map(walk::Entry::file_name)
             .collect();
         let profile = |entry: &&walk::Entry| {
             let name = entry.path.strip_prefix("/etc/apparmor.d/").unwrap_or("/");
@@ -140,17 +150,17 @@ fn profiles_on_disk(view: &View<'_>) -> Observed {
                 && name != "README"
                 && !disabled.contains(&name)
         };
-        Observed::list(
+        Observation::list(
             found
                 .iter()
                 .filter(profile)
-                .map(|entry| entry.name().to_owned()),
+                .map(|entry| entry.file_name().to_owned()),
         )
     })
 }
 
 /// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
-fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
+fn loaded_profiles(mode: &str, view: &View<'_>) -> Observation {
     view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
         .observe("is not active in the kernel", |text| {
             let profile = |line: &str| {
@@ -159,7 +169,7 @@ fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
                     .filter(|(_, m)| *m == mode)
                     .map(|(name, _)| name.to_owned())
             };
-            Observed::list(text.lines().filter_map(profile))
+            Observation::list(text.lines().filter_map(profile))
         })
 }
 

@@ -1,42 +1,50 @@
-//! The `kernel_module` resource: whether a module is kept from being loaded, and whether it is loaded.
+//! The `kernel_module` resource: the modprobe configuration and the loaded state of a module.
 
-use super::kernel_parameter::foreign;
-use crate::facts::observed::Observed;
+use super::kernel_parameter::skip_reason;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{FUNCTIONS, Text, Texts, joined};
+use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState, join_continuations};
 use crate::resource::filesystem::glob;
 
 pub(crate) static KIND: Kind = Kind {
     name: "kernel_module",
-    doc: "A kernel module; with nothing else: it is disabled.",
-    subject: Subject { name: "name", doc: "Its name; `-` and `_` are the same.", words: &[], check },
+    doc: "Kernel module. By default, it must be disabled.",
+    subject: Subject {
+        name: "name",
+        doc: "Name of the module. `-` and `_` are equal.",
+        words: &[],
+        check: check_name,
+    },
     parameters: &[],
     properties: &[
         Property::new(
             "disabled",
-            Of::Bool,
-            "Whether modprobe.d(5) makes loading it a command that does nothing: `install NAME /bin/true` or /bin/false.",
+            ValueType::Bool,
+            "True if modprobe.d(5) replaces loading with a command that does nothing: `install \
+             NAME /bin/true` or /bin/false.",
         )
         .or(&["be_disabled"]),
         Property::new(
             "blacklisted",
-            Of::Bool,
-            "Whether a file of modprobe.d says `blacklist NAME`: it is then not loaded for a device, but still by its name.",
+            ValueType::Bool,
+            "True if a file in modprobe.d has `blacklist NAME`. The kernel then does not load it \
+             for a device, but it can still be loaded by name.",
         )
         .or(&["be_blacklisted"]),
         Property::new(
             "loaded",
-            Of::Bool,
-            "Whether it is loaded now; skipped where the kernel is not the target's own.",
+            ValueType::Bool,
+            "True if it is loaded. Skipped if the kernel does not belong to the target.",
         )
         .or(&["be_loaded"]),
         Property::new(
             "builtin",
-            Of::Bool,
-            "Whether an installed kernel has it built in, so that nothing can disable it; nothing where no kernel is installed.",
+            ValueType::Bool,
+            "True if an installed kernel has it built in, so that it cannot be disabled. No value \
+             if no kernel is installed.",
         ),
     ],
     open: None,
@@ -50,7 +58,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn check(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
         return Err((
@@ -61,7 +69,7 @@ fn check(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let any = |names: &[&str]| {
         asked
             .iter()
@@ -79,32 +87,33 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
         .collect()
 }
 
-fn plain(name: &str) -> String {
+fn normalize_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// What modprobe.d(5) says, in its order.
+/// Rules of modprobe.d(5) in order.
 #[derive(Default)]
 struct Rules {
-    /// A module or a pattern, the command that is run instead of loading it, and the file.
+    /// Module name or pattern, the command that replaces loading, and the file.
     installs: Vec<(String, String, String)>,
     blacklist: Vec<(String, String)>,
 }
 
 impl Rules {
-    fn read(text: &str) -> Result<Self, String> {
-        let texts = Texts::read(text)?;
+    fn parse(text: &str) -> Result<Self, String> {
+        let texts = DropInFiles::parse(text)?;
         let mut out = Self::default();
-        for (path, lines) in texts.merged(".conf")? {
-            for line in joined(lines) {
+        for (path, lines) in texts.effective_files(".conf")? {
+            for line in join_continuations(lines) {
                 let mut words = line.split_ascii_whitespace();
                 match (words.next(), words.next()) {
                     (Some("install"), Some(name)) => {
                         let command = words.collect::<Vec<_>>().join(" ");
-                        out.installs.push((plain(name), command, path.to_owned()));
+                        out.installs
+                            .push((normalize_name(name), command, path.to_owned()));
                     }
                     (Some("blacklist"), Some(name)) => {
-                        out.blacklist.push((plain(name), path.to_owned()))
+                        out.blacklist.push((normalize_name(name), path.to_owned()))
                     }
                     _ => {}
                 }
@@ -113,12 +122,13 @@ impl Rules {
         Ok(out)
     }
 
-    /// Of several commands the first counts (kmod, kmod_module_get_install_commands).
-    fn disabled(&self, name: &str) -> (bool, String) {
+    /// Returns true if the module is disabled, and the reason. The first of several commands counts
+    /// (kmod, kmod_module_get_install_commands).
+    fn is_disabled(&self, name: &str) -> (bool, String) {
         let found = self
             .installs
             .iter()
-            .find(|(known, ..)| known == name || glob::fits(known, name));
+            .find(|(known, ..)| known == name || glob::is_match(known, name));
         let Some((_, command, file)) = found else {
             return (false, "no install line".to_owned());
         };
@@ -138,50 +148,51 @@ impl Rules {
     }
 }
 
-/// The modules that a kernel has built in, by kernel.
-fn builtin(text: &str) -> Result<Vec<(String, Vec<String>)>, String> {
+/// Parses the built-in modules of each kernel.
+fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, String> {
     let name = |line: &String| {
         let file = line.rsplit('/').next().unwrap_or_default();
-        plain(file.split(".ko").next().unwrap_or_default())
+        normalize_name(file.split(".ko").next().unwrap_or_default())
     };
     let mut out = Vec::new();
-    for (path, text) in Texts::read(text)?.files {
+    for (path, text) in DropInFiles::parse(text)?.files {
         let kernel = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
         match text {
-            Text::Lines(lines) => out.push((kernel, lines.iter().map(name).collect())),
-            Text::Denied => return Err(format!("{path}: permission denied")),
+            FileState::Lines(lines) => out.push((kernel, lines.iter().map(name).collect())),
+            FileState::Denied => return Err(format!("{path}: permission denied")),
             _ => out.push((kernel, Vec::new())),
         }
     }
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let name = plain(&target.subject);
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    let name = normalize_name(&target.subject);
     match property {
-        "loaded" => foreign(view).unwrap_or_else(|| {
+        "loaded" => skip_reason(view).unwrap_or_else(|| {
             view.parsed("modules", "", |text| {
-                Ok(text.lines().map(plain).collect::<Vec<_>>())
+                Ok(text.lines().map(normalize_name).collect::<Vec<_>>())
             })
-            .observe("has no modules", |all| Observed::bool(all.contains(&name)))
+            .observe("has no list of loaded modules", |all| {
+                Observation::bool(all.contains(&name))
+            })
         }),
-        "builtin" => {
-            view.parsed("modules-builtin", "", builtin)
-                .observe("has no kernel", |kernels| {
-                    if kernels.is_empty() {
-                        return Observed::Missing("has no kernel that is installed".to_owned());
-                    }
-                    match kernels.iter().find(|(_, modules)| modules.contains(&name)) {
-                        Some((kernel, _)) => Observed::Value(Value::Bool(true, kernel.clone())),
-                        None => Observed::bool(false),
-                    }
-                })
-        }
-        _ => view.parsed("modprobe-files", "", Rules::read).observe(
+        "builtin" => view
+            .parsed("modules-builtin", "", parse_builtin_modules)
+            .observe("has no kernel", |kernels| {
+                if kernels.is_empty() {
+                    return Observation::Missing("has no installed kernel".to_owned());
+                }
+                match kernels.iter().find(|(_, modules)| modules.contains(&name)) {
+                    Some((kernel, _)) => Observation::Value(Value::Bool(true, kernel.clone())),
+                    None => Observation::bool(false),
+                }
+            }),
+        _ => view.parsed("modprobe-files", "", Rules::parse).observe(
             "has no configuration",
             |rules| {
                 let (yes, how) = if property == "disabled" {
-                    rules.disabled(&name)
+                    rules.is_disabled(&name)
                 } else {
                     let found = rules.blacklist.iter().find(|(known, _)| *known == name);
                     (
@@ -189,7 +200,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                         found.map(|(_, file)| file.clone()).unwrap_or_default(),
                     )
                 };
-                Observed::Value(Value::Bool(yes, how))
+                Observation::Value(Value::Bool(yes, how))
             },
         ),
     }
@@ -197,7 +208,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 #[cfg(test)]
 mod tests {
-    use crate::resource::filesystem::fstab_rows::tests::sent;
+    use crate::resource::filesystem::fstab_rows::tests::encode_files;
     use crate::tests::lines;
 
     const OWN: (&str, &str, i32, &str, &str) =
@@ -205,8 +216,8 @@ mod tests {
     const FOREIGN: (&str, &str, i32, &str, &str) =
         ("identity", "", 0, "-", "uid=0\nkernel_owned=no\n");
 
-    fn told(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
-        let text = sent(files, &[]);
+    fn judge_check(yaml: &str, files: &[(&str, Option<&str>)]) -> String {
+        let text = encode_files(files, &[]);
         lines(
             &format!("- {yaml}"),
             &[FOREIGN, ("modprobe-files", "", 0, "-", &text)],
@@ -215,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_disabled_by_a_command_that_does_nothing() {
+    fn noop_install_command_disables_a_module() {
         let own = "/etc/modprobe.d/a.conf";
         type File<'a> = (&'a str, Option<&'a str>);
         let table: &[(&[File<'_>], &str)] = &[
@@ -260,13 +271,17 @@ mod tests {
         ];
         for (files, outcome) in table {
             assert!(
-                told("{kernel_module: usb-storage}", files).starts_with(outcome),
+                judge_check("{kernel_module: usb-storage}", files).starts_with(outcome),
                 "{files:?}"
             );
         }
         let files = [(own, Some("blacklist cramfs"))];
-        assert!(told("{kernel_module: cramfs, blacklisted: true}", &files).starts_with("passed"));
-        assert!(told("{kernel_module: cram, blacklisted: true}", &files).starts_with("failed"));
+        assert!(
+            judge_check("{kernel_module: cramfs, blacklisted: true}", &files).starts_with("passed")
+        );
+        assert!(
+            judge_check("{kernel_module: cram, blacklisted: true}", &files).starts_with("failed")
+        );
         let denied = lines(
             "- {kernel_module: x, disabled: false}",
             &[
@@ -278,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn loaded_is_the_kernels_own_business() {
+    fn loaded_state_needs_own_kernel() {
         let modules = ("modules", "", 0, "-", "nf_tables\next4");
         assert!(
             lines(
@@ -302,23 +317,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_in_is_told_by_each_kernel() {
-        let text = sent(
+    fn builtin_modules_come_from_each_kernel() {
+        let text = encode_files(
             &[(
                 "/lib/modules/6.1-a/modules.builtin",
                 Some("kernel/fs/ext4/ext4.ko\nkernel/x/usb-common.ko.xz"),
             )],
             &[],
         );
-        let told = |yaml: &str, text: &str| {
+        let judge_check = |yaml: &str, text: &str| {
             lines(
                 &format!("- {yaml}"),
                 &[FOREIGN, ("modules-builtin", "", 0, "-", text)],
             )
             .join("")
         };
-        assert!(told("{kernel_module: usb_common, builtin: true}", &text).starts_with("passed"));
-        assert!(told("{kernel_module: cramfs, builtin: false}", &text).starts_with("passed"));
-        assert!(told("{kernel_module: cramfs, builtin: false}", "").starts_with("failed"));
+        assert!(
+            judge_check("{kernel_module: usb_common, builtin: true}", &text).starts_with("passed")
+        );
+        assert!(
+            judge_check("{kernel_module: cramfs, builtin: false}", &text).starts_with("passed")
+        );
+        assert!(judge_check("{kernel_module: cramfs, builtin: false}", "").starts_with("failed"));
     }
 }

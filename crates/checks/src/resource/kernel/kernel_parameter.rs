@@ -1,43 +1,48 @@
-//! The `kernel_parameter` resource: what a sysctl is configured to be, and what it is now.
+//! The `kernel_parameter` resource: the configured and running value of a sysctl.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex::Regex;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::resource::config::drop_in::{FUNCTIONS, Text, Texts};
+use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState};
 use crate::resource::filesystem::glob;
 use crate::text::{hex, sh_quote};
 
 pub(crate) static KIND: Kind = Kind {
     name: "kernel_parameter",
-    doc: "A kernel parameter (sysctl): what it is configured to be at boot, and what it is now. Expect both: a configured value is not in force before a boot, and what is in force may be gone after one.",
+    doc: "Kernel parameter (sysctl): the value configured for boot, and the running value. Check \
+          both: a configured value takes effect at boot, and a running value can be lost at boot.",
     subject: Subject {
         name: "name",
-        doc: "Its name, such as net.ipv4.ip_forward; with slashes where a part of it has a dot: net/ipv4/conf/eth0.1/forwarding.",
+        doc: "Name, such as net.ipv4.ip_forward. Use slashes if a part contains a dot: \
+              net/ipv4/conf/eth0.1/forwarding.",
         words: &[],
-        check,
+        check: check_name,
     },
     parameters: &[],
     properties: &[
         Property::new(
             "configured",
-            Of::Setting,
-            "The value that systemd-sysctl sets at boot: sysctl.d(5) merged over its directories; of /etc/sysctl.conf only through the link 99-sysctl.conf, as Debian 12 has it. Where that tool is not installed /etc/sysctl.conf is read last, as by `sysctl --system`.",
+            ValueType::Setting,
+            "Value that systemd-sysctl sets at boot from all directories of sysctl.d(5). \
+             /etc/sysctl.conf counts only through the link 99-sysctl.conf, as in Debian 12. If \
+             systemd-sysctl is not installed, /etc/sysctl.conf is read last, like `sysctl \
+             --system` does.",
         ),
         Property::new(
             "running",
-            Of::Setting,
-            "The value now; skipped where the kernel is not the target's own.",
+            ValueType::Setting,
+            "Running value. Skipped if the kernel does not belong to the target.",
         )
         .or(&["value"]),
         Property::new(
             "file",
-            Of::Setting,
-            "The file that the configured value comes from.",
+            ValueType::Setting,
+            "File that sets the configured value.",
         ),
     ],
     open: None,
@@ -51,8 +56,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// Why what is running can't be judged.
-pub(crate) fn foreign(view: &View<'_>) -> Option<Observed> {
+/// Returns the reason why running state cannot be judged.
+pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observation> {
     let why = if view.identity().directory {
         "nothing runs in a directory"
     } else if view.identity().kernel_owned {
@@ -60,10 +65,10 @@ pub(crate) fn foreign(view: &View<'_>) -> Option<Observed> {
     } else {
         "the kernel is not the target's own"
     };
-    Some(Observed::Skipped(why.to_owned()))
+    Some(Observation::Skipped(why.to_owned()))
 }
 
-fn check(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     let help = "write it as sysctl does: net.ipv4.ip_forward";
     if let Some(c) = name
         .chars()
@@ -77,7 +82,7 @@ fn check(name: &str) -> Result<(), (String, &'static str)> {
             help,
         ));
     }
-    let path = normalized(name);
+    let path = sysctl_path(name);
     if name.starts_with(['-', '.', '/'])
         || path.split('/').any(|part| matches!(part, "" | "." | ".."))
     {
@@ -92,9 +97,10 @@ fn check(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-/// The path below /proc/sys. sysctl.d(5): where a slash comes first, slashes separate and dots are dots; else the other way
-/// round.
-fn normalized(name: &str) -> String {
+/// Returns the path below /proc/sys.
+///
+/// If the first separator is a slash, slashes separate parts. Otherwise dots do (sysctl.d(5)).
+fn sysctl_path(name: &str) -> String {
     let swapped = match name.find(['/', '.']) {
         Some(at) if name[at..].starts_with('.') => name
             .chars()
@@ -113,8 +119,8 @@ fn normalized(name: &str) -> String {
         .join("/")
 }
 
-/// What of the kernel's state is always collected: what profiles and incidents ask about most, and nothing that is slow to
-/// read or changes by itself.
+/// Parameters that are always collected: common ones of profiles and incidents. Parameters that are
+/// slow to read or change by themselves are not included.
 pub(crate) const BASE: &str = "sysctl_running - fs/protected_fifos fs/protected_hardlinks fs/protected_regular fs/protected_symlinks \
 fs/suid_dumpable fs/file-max kernel/core_pattern kernel/core_uses_pid kernel/dmesg_restrict kernel/kexec_load_disabled \
 kernel/kptr_restrict kernel/modules_disabled kernel/panic kernel/perf_event_paranoid kernel/pid_max kernel/randomize_va_space \
@@ -134,10 +140,10 @@ net/ipv6/conf/default/accept_ra_rtr_pref net/ipv6/conf/default/accept_redirects 
 net/ipv6/conf/default/autoconf net/ipv6/conf/default/dad_transmits net/ipv6/conf/default/max_addresses \
 net/ipv6/conf/default/router_solicitations vm/mmap_min_addr vm/overcommit_memory";
 
-/// The key of the answer about parameters that are not in [`BASE`].
+/// Key of the answer for parameters that are not in [`BASE`].
 const ASKED: &str = "asked";
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut out = Vec::new();
     if asked
         .iter()
@@ -150,7 +156,7 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
         .filter(|one| one.properties.contains("running"));
     let known: BTreeSet<&str> = BASE.split(' ').collect();
     let more: BTreeSet<String> = running
-        .map(|one| normalized(&one.target.subject))
+        .map(|one| sysctl_path(&one.target.subject))
         .filter(|path| !known.contains(path.as_str()))
         .collect();
     if !more.is_empty() {
@@ -164,7 +170,7 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     out
 }
 
-/// One setting: none of a value is an exclusion from patterns.
+/// Setting of a parameter. No value excludes the parameter from patterns.
 #[derive(Debug, PartialEq, Eq)]
 struct Setting {
     key: String,
@@ -172,30 +178,32 @@ struct Setting {
     file: String,
 }
 
-/// What is set at boot, in the order in which it is.
+/// Settings at boot, in order.
 #[derive(Default)]
-struct Merged {
-    /// None: a later one took its place.
+struct SysctlSettings {
+    /// Settings; none if a later one replaced it.
     settings: Vec<Option<Setting>>,
     by_key: HashMap<String, usize>,
     patterns: Vec<(Regex, usize)>,
 }
 
-impl Merged {
-    /// As systemd-sysctl reads it (src/sysctl/sysctl.c): a later line for the same key takes the place of an earlier one,
-    /// unless it says the same, which then keeps its place.
-    fn read(text: &str) -> Result<Self, String> {
-        let mut texts = Texts::read(text)?;
-        // Only listed where systemd's tool is not installed.
+impl SysctlSettings {
+    /// Merges the files like systemd-sysctl (src/sysctl/sysctl.c).
+    ///
+    /// A later line for the same key replaces an earlier one. A line with the same value keeps its
+    /// position.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut texts = DropInFiles::parse(text)?;
+        // The collector lists this file only if systemd-sysctl is not installed.
         let last = texts.file(CONF).cloned();
         texts.files.retain(|(path, _)| path != CONF);
         let mut out = Self::default();
-        for (path, lines) in texts.merged(".conf")? {
-            lines.iter().for_each(|line| out.add(line, path));
+        for (path, lines) in texts.effective_files(".conf")? {
+            lines.iter().for_each(|line| out.add_line(line, path));
         }
         match last {
-            Some(Text::Denied) => return Err(format!("{CONF}: permission denied")),
-            Some(Text::Lines(lines)) => lines.iter().for_each(|line| out.add(line, CONF)),
+            Some(FileState::Denied) => return Err(format!("{CONF}: permission denied")),
+            Some(FileState::Lines(lines)) => lines.iter().for_each(|line| out.add_line(line, CONF)),
             _ => {}
         }
         let set = out
@@ -205,24 +213,27 @@ impl Merged {
             .filter_map(|(at, s)| Some((at, s.as_ref()?)));
         let patterns = set
             .filter(|(_, s)| s.value.is_some())
-            .filter_map(|(at, s)| Some((glob::compiled(&s.key)?, at)));
+            .filter_map(|(at, s)| Some((glob::compile(&s.key)?, at)));
         out.patterns = patterns.collect();
         Ok(out)
     }
 
-    fn add(&mut self, line: &str, file: &str) {
+    fn add_line(&mut self, line: &str, file: &str) {
         let line = line.trim_matches(|c: char| c.is_ascii_whitespace());
         if line.is_empty() || line.starts_with(['#', ';']) {
             return;
         }
         let bare = line.strip_prefix('-');
         let (key, value) = match line.split_once('=') {
-            Some((key, value)) => (key.strip_prefix('-').unwrap_or(key), Some(words(value))),
+            Some((key, value)) => (
+                key.strip_prefix('-').unwrap_or(key),
+                Some(normalize_space(value)),
+            ),
             None if bare.is_some() => (bare.unwrap_or_default(), None),
-            // systemd says that it is not an assignment, and goes on.
+            // systemd reports an invalid assignment and continues.
             None => return,
         };
-        let key = normalized(key.trim());
+        let key = sysctl_path(key.trim());
         if let Some(known) = self
             .by_key
             .get(&key)
@@ -241,8 +252,8 @@ impl Merged {
         }));
     }
 
-    /// What a parameter is set to: by its own line wherever that stands, else by the last pattern that fits.
-    fn of(&self, path: &str) -> Option<&Setting> {
+    /// Returns the setting of a parameter: its own line, else the last matching pattern.
+    fn setting_of(&self, path: &str) -> Option<&Setting> {
         let pattern = || {
             self.patterns
                 .iter()
@@ -258,12 +269,12 @@ impl Merged {
 
 const CONF: &str = "/etc/sysctl.conf";
 
-/// The kernel takes blanks and tabs alike, and answers with tabs.
-fn words(value: &str) -> String {
+/// Normalizes white space. The kernel accepts spaces and tabs, and prints tabs.
+fn normalize_space(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How one parameter could be read from the kernel.
+/// Running value of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Running {
     Value(String),
@@ -271,27 +282,28 @@ enum Running {
     Unreadable,
 }
 
-/// Lines that say which can be read, then `path:value`, for a value of several lines several times.
-fn running(text: &str) -> Result<BTreeMap<String, Running>, String> {
+/// Parses lines about readable parameters, then lines of `path:value`. A multi-line value has
+/// several lines.
+fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, String> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
         match line.split_at_checked(2) {
             Some(("f " | "u ", path)) => drop(out.insert(path.to_owned(), Running::Unreadable)),
             Some(("- ", path)) => drop(out.insert(path.to_owned(), Running::Absent)),
             _ => {
-                // A path may have a colon, and so may a value.
+                // A path or value can contain a colon.
                 let known = line
                     .match_indices(':')
                     .find(|(at, _)| out.contains_key(&line[..*at]));
                 let Some((at, _)) = known else {
-                    return Err("/proc/sys was read in an unknown form".to_owned());
+                    return Err("unknown format of the values in /proc/sys".to_owned());
                 };
-                let value = words(&line[at + 1..]);
+                let value = normalize_space(&line[at + 1..]);
                 let entry = out
                     .entry(line[..at].to_owned())
                     .or_insert(Running::Unreadable);
                 *entry = Running::Value(match entry {
-                    Running::Value(before) => words(&format!("{before} {value}")),
+                    Running::Value(before) => normalize_space(&format!("{before} {value}")),
                     _ => value,
                 });
             }
@@ -300,47 +312,47 @@ fn running(text: &str) -> Result<BTreeMap<String, Running>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let path = normalized(&target.subject);
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    let path = sysctl_path(&target.subject);
     if property == "running" {
-        return foreign(view).unwrap_or_else(|| now(&path, view));
+        return skip_reason(view).unwrap_or_else(|| running_value(&path, view));
     }
-    view.parsed("sysctl-files", "", Merged::read)
+    view.parsed("sysctl-files", "", SysctlSettings::parse)
         .observe("has no configuration", |merged| {
-            let Some(setting) = merged.of(&path) else {
-                return Observed::Missing("is set by no file of sysctl.d".to_owned());
+            let Some(setting) = merged.setting_of(&path) else {
+                return Observation::Missing("is not set in sysctl.d".to_owned());
             };
             match (&setting.value, property) {
-                (None, _) => Observed::Missing(format!(
-                    "is set by no file of sysctl.d, and {} keeps patterns from it",
+                (None, _) => Observation::Missing(format!(
+                    "is not set in sysctl.d, and {} excludes it from patterns",
                     setting.file
                 )),
-                (Some(_), "file") => Observed::setting(setting.file.clone()),
-                (Some(value), _) => Observed::setting(value.clone()),
+                (Some(_), "file") => Observation::setting(setting.file.clone()),
+                (Some(value), _) => Observation::setting(value.clone()),
             }
         })
 }
 
-fn now(path: &str, view: &View<'_>) -> Observed {
+fn running_value(path: &str, view: &View<'_>) -> Observation {
     for key in ["", ASKED] {
-        match view.parsed("sysctl", key, running) {
-            Seen::Present(all) => match all.get(path) {
-                Some(Running::Value(value)) => return Observed::setting(value.clone()),
+        match view.parsed("sysctl", key, parse_running) {
+            ParsedReading::Present(all) => match all.get(path) {
+                Some(Running::Value(value)) => return Observation::setting(value.clone()),
                 Some(Running::Absent) => {
-                    return Observed::Missing("is no parameter of this kernel".to_owned());
+                    return Observation::Missing("is not a parameter of this kernel".to_owned());
                 }
                 Some(Running::Unreadable) => {
-                    return Observed::Unknown("it could not be read".to_owned());
+                    return Observation::Unknown("it could not be read".to_owned());
                 }
                 None => {}
             },
-            Seen::Unknown(why) if view.raw("sysctl", key).is_some() => {
-                return Observed::Unknown(why);
+            ParsedReading::Unknown(why) if view.raw("sysctl", key).is_some() => {
+                return Observation::Unknown(why);
             }
             _ => {}
         }
     }
-    Observed::uncollected()
+    Observation::uncollected()
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ fn encode_files(files: &[(&str, &str)]) -> String {
 }
 
 fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
-    let merged = Merged::read(&encode_files(written)).expect("files");
-    let found = merged.of(&normalized(name));
+    let merged = SysctlSettings::parse(&encode_files(written)).expect("files");
+    let found = merged.setting_of(&sysctl_path(name));
     match found.map(|s| &s.value) {
         None => "unset".to_owned(),
         Some(None) => "excluded".to_owned(),
@@ -205,7 +205,7 @@ fn configured_and_running_values_differ() {
     assert!(told("{kernel_parameter: vm.x, running: 1 2 3}", OWN).starts_with("passed"));
     let missing = told("{kernel_parameter: kernel.no.such, running: {not: 1}}", OWN);
     assert!(
-        missing.starts_with("failed") && missing.contains("no parameter of this kernel"),
+        missing.starts_with("failed") && missing.contains("not a parameter of this kernel"),
         "{missing}"
     );
     let unset = told(
@@ -213,7 +213,7 @@ fn configured_and_running_values_differ() {
         OWN,
     );
     assert!(
-        unset.starts_with("failed") && unset.contains("is set by no file"),
+        unset.starts_with("failed") && unset.contains("is not set in sysctl.d"),
         "{unset}"
     );
     assert!(
@@ -267,7 +267,7 @@ fn invalid_names_are_rejected() {
         "net/ipv4/conf/eth0.1/forwarding",
         "vm.mmap_min_addr",
     ] {
-        assert_eq!(check(good), Ok(()), "{good}");
+        assert_eq!(check_name(good), Ok(()), "{good}");
     }
     for bad in [
         "net.ipv4.*",
@@ -281,7 +281,7 @@ fn invalid_names_are_rejected() {
         ".",
         "a\nb",
     ] {
-        assert!(check(bad).is_err(), "{bad}");
+        assert!(check_name(bad).is_err(), "{bad}");
     }
 }
 

@@ -1,34 +1,38 @@
-//! The `os` resource: which operating system it is, by os-release(5).
+//! The `os` resource: the operating system by os-release(5).
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "os",
-    doc: "Which operating system it is; mostly asked in `when`, as `os.name`.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Operating system. Usually used in `when`, as `os.name`.",
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("name", Of::Setting, "`ID` of os-release, such as debian."),
+        Property::new(
+            "name",
+            ValueType::Setting,
+            "`ID` of os-release, such as debian.",
+        ),
         Property::new(
             "family",
-            Of::List,
-            "The name and those that it is like, such as ubuntu and debian.",
+            ValueType::List,
+            "`ID` and `ID_LIKE`, such as ubuntu and debian.",
         ),
         Property::new(
             "version",
-            Of::Version,
-            "`VERSION_ID`, such as 12; absent in a version that is in the making.",
+            ValueType::Version,
+            "`VERSION_ID`, such as 12. Absent in a development version.",
         )
         .or(&["release"]),
         Property::new(
             "codename",
-            Of::Setting,
+            ValueType::Setting,
             "`VERSION_CODENAME`, such as bookworm.",
         ),
     ],
@@ -43,12 +47,12 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// It is in the base set.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes os-release.
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-/// `KEY=value` lines with or without quotes.
+/// Parses `KEY=value` lines with or without quotes.
 pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let (key, value) = line.trim().split_once('=')?;
@@ -58,17 +62,17 @@ pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(pair).collect()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("os-release", "", |text| Ok(fields(text)))
         .observe("has no os-release", |fields| {
             let field = |key: &str| match fields.get(key) {
-                Some(value) => Observed::setting(value.clone()),
-                None => Observed::Missing(format!("has no {key} in os-release")),
+                Some(value) => Observation::setting(value.clone()),
+                None => Observation::Missing(format!("has no {key} in os-release")),
             };
             match property {
                 "name" => field("ID"),
                 "version" => match fields.get("VERSION_ID") {
-                    Some(version) => Observed::Value(Value::Version(version.clone())),
+                    Some(version) => Observation::Value(Value::Version(version.clone())),
                     None => field("VERSION_ID"),
                 },
                 "codename" => field("VERSION_CODENAME"),
@@ -76,7 +80,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                     let words = [fields.get("ID"), fields.get("ID_LIKE")]
                         .into_iter()
                         .flatten();
-                    Observed::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
+                    Observation::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
                 }
             }
         })
@@ -87,7 +91,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn the_system_is_known_by_os_release() {
+    fn os_release_identifies_the_system() {
         let text = "# x\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n";
         let frames = [IDENTITY, ("os-release", "", 0, "-", text)];
         let told = |yaml: &str| lines(&format!("- {yaml}"), &frames).join("");

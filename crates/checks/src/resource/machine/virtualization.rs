@@ -1,30 +1,30 @@
-//! The `virtualization` resource: what the system runs in, and whose kernel it is.
+//! The `virtualization` resource: the virtualization and the owner of the kernel.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "virtualization",
-    doc: "What the system runs in; mostly asked in `when`, as `virtualization.container`.",
-    subject: words("name", "The system itself: `this`.", &["this"]),
+    doc: "Virtualization of the system. Usually used in `when`, as `virtualization.container`.",
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "system",
-            Of::Setting,
-            "As systemd-detect-virt names it: amazon, kvm, docker, systemd-nspawn, chroot, none.",
+            ValueType::Setting,
+            "Name by systemd-detect-virt: amazon, kvm, docker, systemd-nspawn, chroot, none.",
         ),
         Property::new(
             "container",
-            Of::Bool,
-            "Whether it is a container or a chroot.",
+            ValueType::Bool,
+            "True for a container or a chroot.",
         ),
         Property::new(
             "kernel_owned",
-            Of::Bool,
-            "Whether the kernel is its own, so that what runs in it can be judged.",
+            ValueType::Bool,
+            "True if the kernel belongs to the system, so that its running state can be judged.",
         ),
     ],
     open: None,
@@ -32,18 +32,18 @@ pub(crate) static KIND: Kind = Kind {
     implied: &[],
     presence: None,
     phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: Some("a directory runs in nothing"),
+    not_in_directory: Some("a directory has no virtualization"),
     shell: "",
     requests,
     observe,
 };
 
-/// It is in the base set.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes it.
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-/// systemd-detect-virt(1): the kinds that are no containers.
+/// Kinds of systemd-detect-virt(1) that are not containers.
 const MACHINES: &[&str] = &[
     "none",
     "qemu",
@@ -66,15 +66,15 @@ const MACHINES: &[&str] = &[
     "google",
 ];
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     let identity = view.identity();
     match property {
-        "kernel_owned" => Observed::bool(identity.kernel_owned),
+        "kernel_owned" => Observation::bool(identity.kernel_owned),
         _ if identity.virtualization.is_empty() => {
-            Observed::Unknown("systemd-detect-virt told nothing".to_owned())
+            Observation::Unknown("systemd-detect-virt printed nothing".to_owned())
         }
-        "system" => Observed::setting(identity.virtualization.clone()),
-        _ => Observed::bool(!MACHINES.contains(&identity.virtualization.as_str())),
+        "system" => Observation::setting(identity.virtualization.clone()),
+        _ => Observation::bool(!MACHINES.contains(&identity.virtualization.as_str())),
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use crate::tests::lines;
 
     #[test]
-    fn a_container_is_no_machine() {
+    fn container_is_not_a_virtual_machine() {
         for (system, container) in [
             ("amazon", false),
             ("systemd-nspawn", true),

@@ -1,44 +1,53 @@
-//! The `port` resource: what waits for connections or datagrams.
+//! The `port` resource: listening TCP and UDP sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "port",
-    doc: "A port of TCP or UDP in the target's own network namespace; with nothing else: something listens there. Judged in \
-          phase boot unless `phase` says more.",
+    doc: "TCP or UDP port in the network namespace of the target. By default, a process must \
+          listen on it. Judged in phase boot unless `phase` is set.",
     subject: Subject {
         name: "number",
-        doc: "A number, of TCP or UDP; `tcp/22` or `udp/68` of one of them; all ports: `all`.",
+        doc: "Port number for TCP and UDP, `tcp/22` or `udp/68` for one protocol, or `all`.",
         words: &[],
         check: check_port,
     },
     parameters: &[],
     properties: &[
-        Property::new("listening", Of::Bool, "Whether anything waits there.").or(&["be_listening"]),
+        Property::new(
+            "listening",
+            ValueType::Bool,
+            "True if a socket listens on the port.",
+        )
+        .or(&["be_listening"]),
         Property::new(
             "addresses",
-            Of::List,
-            "The addresses, such as 0.0.0.0, ::1.",
+            ValueType::List,
+            "Local addresses, such as 0.0.0.0 or ::1.",
         )
         .or(&["address"]),
-        Property::new("protocols", Of::List, "tcp, tcp6, udp, udp6."),
+        Property::new(
+            "protocols",
+            ValueType::List,
+            "Protocols: tcp, tcp6, udp, udp6.",
+        ),
         Property::new(
             "processes",
-            Of::List,
-            "The programs whose sockets they are; none for the kernel's own.",
+            ValueType::List,
+            "Names of the programs that own the sockets. Sockets of the kernel have none.",
         ),
         Property::new(
             "listening_ports",
-            Of::List,
-            "Each with its protocol: tcp/22.",
+            ValueType::List,
+            "`all`: the ports with their protocols: tcp/22.",
         ),
     ],
     open: None,
@@ -46,27 +55,27 @@ pub(crate) static KIND: Kind = Kind {
     implied: &[],
     presence: Some("listening"),
     phases: &[Phase::Boot],
-    not_in_directory: Some("nothing listens in a directory"),
+    not_in_directory: Some("a directory has no open ports"),
     shell: "",
     requests,
     observe,
 };
 
-/// The functions; [`listening`](KIND) is in the base set.
+/// Shell functions. The base set includes `listening`.
 pub(crate) const SHELL: &str = include_str!("port.sh");
 
 fn check_port(text: &str) -> Result<(), (String, &'static str)> {
-    match wanted(text) {
+    match parse_subject(text) {
         Some(_) => Ok(()),
         None => Err((
-            "it is no port".to_owned(),
+            "not a valid port".to_owned(),
             "write a number from 1 to 65535, `tcp/22`, `udp/68` or `all`",
         )),
     }
 }
 
-/// The protocol, if one is meant, and the number, if not all are.
-fn wanted(text: &str) -> Option<(Option<&str>, Option<u16>)> {
+/// Parses a subject: the protocol (none for both) and the port number (none for all).
+fn parse_subject(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     if text == "all" {
         return Some((None, None));
     }
@@ -78,7 +87,7 @@ fn wanted(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     known.then_some((protocol, Some(number)))
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let owners = asked.iter().any(|one| one.properties.contains("processes"));
     if owners {
         vec!["socket_owners".to_owned()]
@@ -87,9 +96,9 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     }
 }
 
-/// One socket.
+/// Listening socket.
 struct Socket {
-    /// `tcp`, `tcp6`, `udp`, `udp6`.
+    /// Table of the kernel: `tcp`, `tcp6`, `udp`, `udp6`.
     table: String,
     address: IpAddr,
     port: u16,
@@ -102,9 +111,11 @@ impl Socket {
     }
 }
 
-/// Lines such as `tcp6 00000000000000000000000001000000:0016 1234`: proc_pid_net(5) has addresses as 32-bit words in the order
-/// of the machine's bytes, taken for little-endian as amd64 and arm64 are, and the port in plain hex.
-fn sockets(text: &str) -> Result<Vec<Socket>, String> {
+/// Parses lines such as `tcp6 00000000000000000000000001000000:0016 1234`.
+///
+/// proc_pid_net(5) has addresses as 32-bit words in host byte order. amd64 and arm64 are
+/// little-endian. The port is in plain hex.
+fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
     let socket = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let [table, local, inode] = words.as_slice() else {
@@ -136,15 +147,20 @@ fn sockets(text: &str) -> Result<Vec<Socket>, String> {
             inode: (*inode).to_owned(),
         })
     };
-    let unknown = |line: &str| format!("a socket has an unknown form: {}", brief(line.as_bytes()));
+    let unknown = |line: &str| {
+        format!(
+            "unknown format of a socket: {}",
+            truncate_for_display(line.as_bytes())
+        )
+    };
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| socket(line).ok_or_else(|| unknown(line)))
         .collect()
 }
 
-/// Programs by the inode of their socket.
-fn owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+/// Parses the programs by the inode of their socket.
+fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (inode, name) in text.lines().filter_map(|line| line.split_once(' ')) {
         out.entry(inode.to_owned())
@@ -154,62 +170,62 @@ fn owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let Some((protocol, number)) = wanted(&target.subject) else {
-        return Observed::Unknown("it is no port".to_owned());
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    let Some((protocol, number)) = parse_subject(&target.subject) else {
+        return Observation::Unknown("not a valid port".to_owned());
     };
-    view.parsed("listening", "", sockets)
-        .observe("has no network", |all| {
+    view.parsed("listening", "", parse_sockets)
+        .observe("has no network namespace", |all| {
             let fits = |s: &&Socket| {
                 protocol.is_none_or(|p| p == s.protocol()) && number.is_none_or(|n| n == s.port)
             };
             let found: Vec<&Socket> = all.iter().filter(fits).collect();
             let list = |of: &dyn Fn(&Socket) -> String| {
-                Observed::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>())
+                Observation::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>())
             };
             match property {
-                "listening" => Observed::bool(!found.is_empty()),
+                "listening" => Observation::bool(!found.is_empty()),
                 "listening_ports" => {
                     let mut ports: Vec<(&str, u16)> =
                         found.iter().map(|s| (s.protocol(), s.port)).collect();
                     ports.sort_unstable();
                     ports.dedup();
-                    Observed::list(
+                    Observation::list(
                         ports
                             .into_iter()
                             .map(|(protocol, port)| format!("{protocol}/{port}")),
                     )
                 }
                 _ if found.is_empty() && number.is_some() => {
-                    Observed::Missing("is not listened on".to_owned())
+                    Observation::Missing("has no listening socket".to_owned())
                 }
                 "addresses" => list(&|s| s.address.to_string()),
                 "protocols" => list(&|s| s.table.clone()),
-                _ => processes(&found, view),
+                _ => owning_programs(&found, view),
             }
         })
 }
 
-fn processes(found: &[&Socket], view: &View<'_>) -> Observed {
+fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
-        match view.parsed("socket_owners", "", owners) {
-            Seen::Present(owners) => owners,
-            Seen::Absent => return Observed::uncollected(),
-            Seen::Unknown(why) => return Observed::Unknown(why),
+        match view.parsed("socket_owners", "", parse_owners) {
+            ParsedReading::Present(owners) => owners,
+            ParsedReading::Absent => return Observation::uncollected(),
+            ParsedReading::Unknown(why) => return Observation::Unknown(why),
         };
     let hidden = found
         .iter()
         .any(|socket| !owners.contains_key(&socket.inode));
     if hidden && view.identity().uid != Some(0) {
-        return Observed::Unknown(
-            "permission denied: only root sees whose sockets they are".to_owned(),
+        return Observation::Unknown(
+            "permission denied: only root can see the owners of sockets".to_owned(),
         );
     }
     let names = found
         .iter()
         .filter_map(|socket| owners.get(&socket.inode))
         .flatten();
-    Observed::list(names.cloned().collect::<BTreeSet<_>>())
+    Observation::list(names.cloned().collect::<BTreeSet<_>>())
 }
 
 #[cfg(test)]
@@ -219,7 +235,7 @@ mod tests {
     const SOCKETS: &str = "tcp 00000000:0016 11\ntcp6 00000000000000000000000000000000:0016 12\ntcp 0100007F:0035 13\n\
         tcp6 00000000000000000000000001000000:0277 14\nudp 9401A8C0:0044 15\n";
 
-    fn told(yaml: &str, uid: &str, owners: &str) -> String {
+    fn judge_check(yaml: &str, uid: &str, owners: &str) -> String {
         let identity = format!("uid={uid}\nkernel=Linux\n");
         let frames = [
             ("identity", "", 0, "-", identity.as_str()),
@@ -230,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_read_as_the_kernel_writes_them() {
+    fn kernel_socket_tables_are_parsed() {
         for yaml in [
             "22",
             "tcp/22, addresses: {same_set: [\"0.0.0.0\", \"::\"]}, protocols: {same_set: [tcp, tcp6]}",
@@ -243,14 +259,14 @@ mod tests {
             "22, processes: {same_set: [sshd]}",
         ] {
             assert!(
-                told(yaml, "0", "11 sshd\n12 sshd\n99 x\n").starts_with("passed"),
+                judge_check(yaml, "0", "11 sshd\n12 sshd\n99 x\n").starts_with("passed"),
                 "{yaml}: {}",
-                told(yaml, "0", "11 sshd\n12 sshd\n")
+                judge_check(yaml, "0", "11 sshd\n12 sshd\n")
             );
         }
-        assert!(told("23", "0", "").starts_with("failed"));
+        assert!(judge_check("23", "0", "").starts_with("failed"));
         assert!(
-            told("23, addresses: {disjoint: [x]}", "0", "").starts_with("failed"),
+            judge_check("23, addresses: {disjoint: [x]}", "0", "").starts_with("failed"),
             "nothing listens"
         );
         assert!(lines("- {port: 22, listening: false}", &[IDENTITY])[0].starts_with("error"));
@@ -260,18 +276,19 @@ mod tests {
             "{port: sctp/1}",
             "{port: tcp/}",
         ] {
-            assert!(refusal(bad).contains("it is no port"), "{bad}");
+            assert!(refusal(bad).contains("not a valid port"), "{bad}");
         }
     }
 
     #[test]
-    fn whose_a_socket_is_only_root_knows() {
+    fn socket_owners_need_root() {
         assert!(
-            told("22, processes: {same_set: [sshd]}", "1000", "11 sshd\n").starts_with("error")
+            judge_check("22, processes: {same_set: [sshd]}", "1000", "11 sshd\n")
+                .starts_with("error")
         );
         assert!(
-            told("53, processes: {empty: true}", "0", "").starts_with("passed"),
-            "the kernel's own"
+            judge_check("53, processes: {empty: true}", "0", "").starts_with("passed"),
+            "sockets of the kernel have no owner"
         );
         let directory = [("identity", "", 0, "-", "uid=0\ndirectory=yes\n")];
         assert!(lines("- {port: 22}", &directory)[0].starts_with("skipped"));

@@ -1,41 +1,42 @@
-//! The `time_sync` resource: what keeps the clock right, and whether it is.
+//! The `time_sync` resource: time synchronization services and the state of the clock.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk::{self, Entry};
-use crate::resource::systemd::units::{self, Enablement, enablement};
+use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static KIND: Kind = Kind {
     name: "time_sync",
-    doc: "What keeps the clock right; with nothing else: something is enabled. `synchronised` is judged where the kernel is the \
-          target's own and can take a minute after a boot.",
-    subject: words("name", "The system's: `this`.", &["this"]),
+    doc: "Time synchronization. By default, a service must be enabled. `synchronised` is judged \
+          only if the kernel belongs to the target. It can take a minute after a boot.",
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "enabled",
-            Of::Bool,
-            "Whether a service that keeps the time is enabled.",
+            ValueType::Bool,
+            "True if a time synchronization service is enabled.",
         ),
         Property::new(
             "services",
-            Of::List,
-            "Which: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
+            ValueType::List,
+            "Enabled services: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
         ),
         Property::new(
             "servers",
-            Of::List,
-            "The servers and pools in the configuration of these services; the ones that a program was built with are not told.",
+            ValueType::List,
+            "Servers and pools in the configuration of these services. Built-in servers are not \
+             included.",
         ),
         Property::new(
             "synchronised",
-            Of::Bool,
-            "Whether the clock is in step now.",
+            ValueType::Bool,
+            "True if the clock is synchronized.",
         )
         .or(&["synchronized"]),
     ],
@@ -50,7 +51,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// Services by what they are called, their units and where their configuration is.
+/// Services: name, units and configuration files.
 const SERVICES: &[(&str, &[&str], &[&str])] = &[
     (
         "chrony",
@@ -70,15 +71,15 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
     ("openntpd", &["openntpd.service"], &["/etc/openntpd"]),
 ];
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("time_sync '{}'", units::DIRECTORIES)]
 }
 
-fn enabled(found: &[Entry]) -> Vec<&'static str> {
+fn enabled_services(found: &[Entry]) -> Vec<&'static str> {
     let on = |units: &[&str]| {
         units
             .iter()
-            .any(|unit| enablement(found, unit) == Enablement::Enabled)
+            .any(|unit| unit_enablement(found, unit) == Enablement::Enabled)
     };
     SERVICES
         .iter()
@@ -87,8 +88,9 @@ fn enabled(found: &[Entry]) -> Vec<&'static str> {
         .collect()
 }
 
-/// `path<TAB>line` of configuration files: chrony.conf(5) and ntp.conf(5) have one server a line, timesyncd.conf(5) several.
-fn servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
+/// Parses `path<TAB>line` of configuration files. chrony.conf(5) and ntp.conf(5) have one server on
+/// a line, timesyncd.conf(5) several.
+fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     let places: Vec<&str> = SERVICES
         .iter()
         .filter(|(name, ..)| services.contains(name))
@@ -97,8 +99,8 @@ fn servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     for line in text.lines() {
         let Some((path, setting)) = line.split_once('\t') else {
-            if walk::entries(line).is_err() {
-                return Err(brief(line.as_bytes()));
+            if walk::parse_entries(line).is_err() {
+                return Err(truncate_for_display(line.as_bytes()));
             }
             continue;
         };
@@ -118,38 +120,38 @@ fn servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "synchronised" {
-        return synchronised(view);
+        return observe_synchronised(view);
     }
-    walk::found(view, "time_units").observe("was not looked at", |found| {
-        let services = enabled(&found);
+    walk::load_entries(view, "time_units").observe("was not collected", |found| {
+        let services = enabled_services(&found);
         match property {
-            "enabled" => Observed::Value(Value::Bool(!services.is_empty(), services.join(", "))),
-            "services" => Observed::list(services.into_iter().map(str::to_owned)),
+            "enabled" => Observation::Value(Value::Bool(!services.is_empty(), services.join(", "))),
+            "services" => Observation::list(services.into_iter().map(str::to_owned)),
             _ => view
-                .parsed("time_servers", "", |text| servers(text, &services))
-                .observe("was not looked at", |servers| {
-                    Observed::list(servers.iter().cloned())
+                .parsed("time_servers", "", |text| parse_servers(text, &services))
+                .observe("was not collected", |servers| {
+                    Observation::list(servers.iter().cloned())
                 }),
         }
     })
 }
 
-fn synchronised(view: &View<'_>) -> Observed {
+fn observe_synchronised(view: &View<'_>) -> Observation {
     if view.identity().directory {
-        return Observed::Skipped("a directory has no clock".to_owned());
+        return Observation::Skipped("a directory has no clock".to_owned());
     }
     if !view.identity().kernel_owned {
-        return Observed::Skipped("the kernel is not the target's own".to_owned());
+        return Observation::Skipped("the kernel is not the target's own".to_owned());
     }
     view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
-        .observe("was not asked", |said| match said.rsplit_once(": ") {
-            Some((_, "yes")) => Observed::Value(Value::Bool(true, (*said).clone())),
-            Some((_, "no")) => Observed::Value(Value::Bool(false, (*said).clone())),
-            _ => Observed::Unknown(format!(
-                "it was told in an unknown form: {}",
-                brief(said.as_bytes())
+        .observe("was not collected", |said| match said.rsplit_once(": ") {
+            Some((_, "yes")) => Observation::Value(Value::Bool(true, (*said).clone())),
+            Some((_, "no")) => Observation::Value(Value::Bool(false, (*said).clone())),
+            _ => Observation::Unknown(format!(
+                "unknown format: {}",
+                truncate_for_display(said.as_bytes())
             )),
         })
 }
@@ -164,7 +166,7 @@ mod tests {
     const SERVERS: &str = "./etc/chrony/chrony.conf\tpool 2.debian.pool.ntp.org iburst\n./etc/chrony/sources.d/a.sources\tserver 169.254.169.123 prefer\n\
         ./etc/systemd/timesyncd.conf\tNTP=a b\nfind: './etc/ntp.conf': No such file or directory\n!1\n";
 
-    fn told(yaml: &str, identity: &str, units: &str, said: &str) -> String {
+    fn judge_check(yaml: &str, identity: &str, units: &str, said: &str) -> String {
         let frames = [
             ("identity", "", 0, "-", identity),
             ("time_units", "", 0, "-", units),
@@ -175,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn services_and_servers_are_those_that_are_enabled() {
+    fn only_enabled_services_count() {
         let own = "uid=0\nkernel_owned=yes\n";
-        assert_eq!(told("", own, UNITS, ""), "passed  time_sync:this");
+        assert_eq!(judge_check("", own, UNITS, ""), "passed  time_sync:this");
         let yaml = ", services: {same_set: [chrony]}, servers: {same_set: [2.debian.pool.ntp.org, 169.254.169.123]}";
-        assert_eq!(told(yaml, own, UNITS, ""), "passed  time_sync:this");
+        assert_eq!(judge_check(yaml, own, UNITS, ""), "passed  time_sync:this");
         let timesyncd = UNITS.replace("wants/chrony", "wants/systemd-timesyncd");
         assert_eq!(
-            told(
+            judge_check(
                 ", services: {same_set: [systemd-timesyncd]}, servers: {same_set: [a, b]}",
                 own,
                 &timesyncd,
@@ -190,24 +192,31 @@ mod tests {
             ),
             "passed  time_sync:this"
         );
-        let off = told("", own, &UNITS.replace(".wants", ".not"), "");
+        let off = judge_check("", own, &UNITS.replace(".wants", ".not"), "");
         assert!(off.starts_with("failed"), "{off}");
         assert!(
-            told("", own, "find: './etc/systemd': Permission denied\n", "").starts_with("error")
+            judge_check("", own, "find: './etc/systemd': Permission denied\n", "")
+                .starts_with("error")
         );
     }
 
     #[test]
-    fn the_clock_is_judged_where_the_kernel_is_own() {
+    fn clock_is_judged_only_with_own_kernel() {
         let own = "uid=0\nkernel_owned=yes\n";
-        assert!(told(", synchronised: true", own, UNITS, "chrony: yes").starts_with("passed"));
-        assert!(told(", synchronised: true", own, UNITS, "timedatectl: no").starts_with("failed"));
-        assert!(told(", synchronised: true", own, UNITS, "what").starts_with("error"));
         assert!(
-            told(", synchronised: true", "uid=0\n", UNITS, "chrony: yes").starts_with("skipped")
+            judge_check(", synchronised: true", own, UNITS, "chrony: yes").starts_with("passed")
         );
         assert!(
-            told(", synchronised: true", "uid=0\ndirectory=yes\n", UNITS, "")
+            judge_check(", synchronised: true", own, UNITS, "timedatectl: no")
+                .starts_with("failed")
+        );
+        assert!(judge_check(", synchronised: true", own, UNITS, "what").starts_with("error"));
+        assert!(
+            judge_check(", synchronised: true", "uid=0\n", UNITS, "chrony: yes")
+                .starts_with("skipped")
+        );
+        assert!(
+            judge_check(", synchronised: true", "uid=0\ndirectory=yes\n", UNITS, "")
                 .starts_with("skipped")
         );
     }

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 use bakeline_platform::Platform;
 
 pub(crate) static KIND: Kind = Kind {
     name: "package",
-    doc: "A package; with nothing else: it must be installed.",
+    doc: "Package. By default, it must be installed.",
     subject: Subject {
         name: "name",
-        doc: "Its name, optionally with an architecture: libc6:amd64.",
+        doc: "Name, optionally with an architecture: libc6:amd64.",
         words: &[],
         check: check_name,
     },
@@ -23,26 +23,22 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "installed",
-            Of::Bool,
-            "Whether it is unpacked and configured.",
+            ValueType::Bool,
+            "True if it is unpacked and configured.",
         )
         .or(&["be_installed"]),
         Property::new(
             "version",
-            Of::Version,
-            "Its version in quotes, in the package manager's order.",
+            ValueType::Version,
+            "Version in quotes, compared in the order of the package manager.",
         ),
-        Property::new("held", Of::Bool, "Whether it is kept from being upgraded."),
+        Property::new("held", ValueType::Bool, "True if it is on hold."),
         Property::new(
             "arch",
-            Of::Setting,
-            "Its architecture, such as amd64 or all.",
+            ValueType::Setting,
+            "Architecture, such as amd64 or all.",
         ),
-        Property::new(
-            "source",
-            Of::Setting,
-            "The source package that it was built from.",
-        ),
+        Property::new("source", ValueType::Setting, "Source package."),
     ],
     open: None,
     by_default: &["installed"],
@@ -55,8 +51,8 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// All packages are in the base set.
-fn no_requests(_: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes all packages.
+fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -73,36 +69,37 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
         .map_err(|wrong| (wrong.to_string(), help))
 }
 
-/// One line of the package manager's database.
+/// Entry of the package database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
-    /// `amd64`, `all`, …
+pub(crate) struct PackageRow {
+    /// Architecture, such as `amd64` or `all`.
     pub(crate) arch: String,
-    /// The three words of dpkg's status, such as `install ok installed`.
+    /// Three words of the dpkg status, such as `install ok installed`.
     pub(crate) status: String,
-    /// The version.
+    /// Version.
     pub(crate) version: String,
-    /// The source package.
+    /// Source package.
     pub(crate) source: String,
 }
 
-/// Every package by its name.
-pub(crate) type Rows = BTreeMap<String, Vec<Row>>;
+/// Packages by name.
+pub(crate) type PackageTable = BTreeMap<String, Vec<PackageRow>>;
 
-/// Lines of name, architecture, status, version, source and its version, with tabs between.
-pub(crate) fn rows(text: &str) -> Result<Rows, String> {
-    let mut out = Rows::new();
+/// Parses lines of name, architecture, status, version, source and source version, separated by
+/// tabs.
+pub(crate) fn rows(text: &str) -> Result<PackageTable, String> {
+    let mut out = PackageTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, _] = words.as_slice() else {
             return Err(format!(
-                "dpkg's database has an unknown form: {}",
-                brief(line.as_bytes())
+                "unknown format of a line in the dpkg database: {}",
+                truncate_for_display(line.as_bytes())
             ));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();
-        out.entry((*name).to_owned()).or_default().push(Row {
+        out.entry((*name).to_owned()).or_default().push(PackageRow {
             arch,
             status,
             version,
@@ -112,14 +109,16 @@ pub(crate) fn rows(text: &str) -> Result<Rows, String> {
     Ok(out)
 }
 
-/// dpkg(1): wanted, error flag, state. What is on hold is installed; `deinstall ok config-files` is not; waiting for
-/// triggers is, because the package itself is configured.
+/// Returns true if a dpkg status (wanted, error flag, state) means installed.
+///
+/// A package on hold is installed, and `deinstall ok config-files` is not. A package that waits for
+/// triggers is installed because it is configured.
 pub(crate) fn installed(status: &str) -> bool {
     let state = status.split(' ').nth(2).unwrap_or_default();
     ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let (name, arch) = target
         .subject
         .split_once(':')
@@ -127,9 +126,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("packages", "", rows)
         .observe("has no package database", |rows| {
             let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
-            let fits = |row: &&Row| arch.is_none_or(|a| a == row.arch || row.arch == "all");
-            let matching: Vec<&Row> = all.iter().filter(fits).collect();
-            // Several architectures of one package can be there: the one that is installed counts.
+            let fits = |row: &&PackageRow| arch.is_none_or(|a| a == row.arch || row.arch == "all");
+            let matching: Vec<&PackageRow> = all.iter().filter(fits).collect();
+            // A package can have several architectures. The installed one counts.
             let best = matching
                 .iter()
                 .find(|row| installed(&row.status))
@@ -137,7 +136,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             match (property, best) {
                 ("installed", Some(row)) => {
                     let ok = installed(&row.status);
-                    Observed::Value(Value::Bool(
+                    Observation::Value(Value::Bool(
                         ok,
                         if ok {
                             String::new()
@@ -146,20 +145,20 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                         },
                     ))
                 }
-                ("installed", None) => Observed::bool(false),
+                ("installed", None) => Observation::bool(false),
                 ("version", Some(row)) if installed(&row.status) => {
-                    Observed::Value(Value::Version(row.version.clone()))
+                    Observation::Value(Value::Version(row.version.clone()))
                 }
                 ("held", Some(row)) if installed(&row.status) => {
-                    Observed::bool(row.status.starts_with("hold "))
+                    Observation::bool(row.status.starts_with("hold "))
                 }
                 ("arch", Some(row)) if installed(&row.status) => {
-                    Observed::setting(row.arch.clone())
+                    Observation::setting(row.arch.clone())
                 }
                 ("source", Some(row)) if installed(&row.status) => {
-                    Observed::setting(row.source.clone())
+                    Observation::setting(row.source.clone())
                 }
-                _ => Observed::Missing("is not installed".to_owned()),
+                _ => Observation::Missing("is not installed".to_owned()),
             }
         })
 }

@@ -1,8 +1,8 @@
-//! The `packages` resource: the installed packages whose names a pattern fits.
+//! The `packages` resource: installed packages by a name pattern.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::pattern;
 use crate::phase::Phase;
 
@@ -10,20 +10,21 @@ use super::package;
 
 pub(crate) static KIND: Kind = Kind {
     name: "packages",
-    doc: "The installed packages whose names a pattern fits; with nothing else: there is one.",
+    doc: "Installed packages whose names match a pattern. By default, there must be at least one.",
     subject: Subject {
         name: "pattern",
-        doc: "A pattern for whole names: `*` is any text, `?` one character, `[a-z]` one of these: linux-image-*.",
+        doc: "Pattern for the whole name: `*` is any text, `?` one character, `[a-z]` a character \
+              class. Example: linux-image-*.",
         words: &[],
         check: check_pattern,
     },
     parameters: &[],
     properties: &[
-        Property::new("names", Of::List, "The names, each once."),
+        Property::new("names", ValueType::List, "Distinct names."),
         Property::new(
             "versions",
-            Of::List,
-            "The versions, in the order of the names; one for each architecture.",
+            ValueType::List,
+            "Versions in the order of the names, one for each architecture.",
         ),
     ],
     open: None,
@@ -37,26 +38,23 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// All packages are in the base set.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+/// The base set includes all packages.
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
 fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
-    let help = "write one such as `linux-image-*`";
+    let help = "use a pattern such as `linux-image-*`";
     if pattern.is_empty() || pattern.contains(char::is_whitespace) {
-        return Err((
-            "a pattern for names is not empty and has no blanks".to_owned(),
-            help,
-        ));
+        return Err(("the pattern is empty or contains spaces".to_owned(), help));
     }
-    pattern::plain(&expression(pattern))
+    pattern::plain(&to_regex(pattern))
         .map(drop)
         .map_err(|why| (why, help))
 }
 
-/// The pattern as a regular expression: all of it, between the ends of a name.
-fn expression(pattern: &str) -> String {
+/// Converts a pattern to a regular expression for the whole name.
+fn to_regex(pattern: &str) -> String {
     let mut out = String::from(r"\A");
     let mut inside = false;
     for c in pattern.chars() {
@@ -83,10 +81,10 @@ fn expression(pattern: &str) -> String {
     out + r"\z"
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    let pattern = match pattern::plain(&expression(&target.subject)) {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    let pattern = match pattern::plain(&to_regex(&target.subject)) {
         Ok(pattern) => pattern,
-        Err(why) => return Observed::Unknown(why),
+        Err(why) => return Observation::Unknown(why),
     };
     view.parsed("packages", "", package::rows)
         .observe("has no package database", |rows| {
@@ -100,7 +98,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 versions.extend(installed.clone().map(|row| row.version.clone()));
                 names.extend(installed.take(1).map(|_| name.clone()));
             }
-            Observed::list(if property == "versions" {
+            Observation::list(if property == "versions" {
                 versions
             } else {
                 names
@@ -113,7 +111,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines, refusal};
 
     #[test]
-    fn patterns_fit_whole_names_of_what_is_installed() {
+    fn patterns_match_whole_names_of_installed_packages() {
         let rows = "linux-image-6.1\tamd64\tinstall ok installed\t6.1-1\t\t\nlinux-image-6.2\tamd64\tdeinstall ok config-files\t6.2\t\t\n\
             libc6\tamd64\tinstall ok installed\t2.36\t\t\nlibc6\ti386\tinstall ok installed\t2.35\t\t\ng++\tamd64\tinstall ok installed\t12\t\t\n";
         let told = |yaml: &str| {

@@ -1,48 +1,49 @@
-//! The `repositories` resource: where packages come from, and whether what comes is verified.
+//! The `repositories` resource: package repositories and the verification of their packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
 
 pub(crate) static KIND: Kind = Kind {
     name: "repositories",
-    doc: "The enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`); with nothing else: none is \
-          insecure.",
-    subject: words("scope", "All of them: `all`.", &["all"]),
+    doc: "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
+          default, `insecure` must be empty.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new(
-            "uris",
-            Of::List,
-            "Where they are; what logs in is left out.",
-        ),
+        Property::new("uris", ValueType::List, "URIs, without credentials."),
         Property::new(
             "suites",
-            Of::List,
-            "apt's suites, such as bookworm-security; dnf's names of repositories.",
+            ValueType::List,
+            "Suites of apt, such as bookworm-security, and repository names of dnf.",
         ),
         Property::new(
             "components",
-            Of::List,
-            "apt's components, such as main and non-free-firmware.",
+            ValueType::List,
+            "Components of apt, such as main and non-free-firmware.",
         ),
-        Property::new("files", Of::List, "The files that they stand in."),
+        Property::new(
+            "files",
+            ValueType::List,
+            "Files that define the repositories.",
+        ),
         Property::new(
             "insecure",
-            Of::List,
-            "Those (`file: uri`) that are trusted unverified (trusted=yes, allow-insecure=yes, gpgcheck=0), or that come without \
-             encryption and name no key of their own (Signed-By).",
+            ValueType::List,
+            "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
+             gpgcheck=0), or without both encryption and their own key (Signed-By).",
         ),
         Property::new(
             "keys",
-            Of::List,
-            "The files of keys: those of Signed-By and gpgkey, and those in /etc/apt/trusted.gpg.d, which vouch for any repository.",
+            ValueType::List,
+            "Key files: those of Signed-By and gpgkey, and those in /etc/apt/trusted.gpg.d, which \
+             can sign any repository.",
         ),
     ],
     open: None,
@@ -56,10 +57,10 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// The functions; `repositories` is in the base set.
+/// Shell functions. The base set includes `repositories`.
 pub(crate) const SHELL: &str = include_str!("repositories.sh");
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let keys = asked.iter().any(|one| one.properties.contains("keys"));
     let line = "from /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d; listing apt_keys 1 ! -type d";
     if keys {
@@ -69,21 +70,21 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     }
 }
 
-/// One enabled repository.
+/// Enabled repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Repository {
     file: String,
     uri: String,
     suites: Vec<String>,
     components: Vec<String>,
-    /// What vouches for it.
+    /// Key files that sign it.
     keys: Vec<String>,
-    /// It is taken unverified.
+    /// True if its packages are not verified.
     unverified: bool,
 }
 
-/// The configuration's lines by their files; a line of another form is one of find's.
-fn repositories(text: &str) -> Result<Vec<Repository>, String> {
+/// Parses the configuration lines of each file. Other lines are messages of find.
+fn parse_repositories(text: &str) -> Result<Vec<Repository>, String> {
     let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for line in text.lines() {
         match line.split_once('\t') {
@@ -91,15 +92,18 @@ fn repositories(text: &str) -> Result<Vec<Repository>, String> {
                 .entry(path.trim_start_matches('.').to_owned())
                 .or_default()
                 .push(line),
-            None => drop(walk::entries(line)?),
+            None => drop(walk::parse_entries(line)?),
         }
     }
     let mut out = Vec::new();
     for (file, lines) in files {
         let found = match file.rsplit('.').next() {
-            Some("sources") => stanzas(&lines),
-            Some("repo") => sections(&lines),
-            _ => lines.iter().filter_map(|line| one_line(line)).collect(),
+            Some("sources") => parse_stanzas(&lines),
+            Some("repo") => parse_sections(&lines),
+            _ => lines
+                .iter()
+                .filter_map(|line| parse_one_line(line))
+                .collect(),
         };
         out.extend(found.into_iter().map(|one| Repository {
             file: file.clone(),
@@ -109,17 +113,17 @@ fn repositories(text: &str) -> Result<Vec<Repository>, String> {
     Ok(out)
 }
 
-fn split(text: &str) -> Vec<String> {
+fn split_words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn yes(text: &str) -> bool {
+fn is_enabled(text: &str) -> bool {
     ["yes", "true", "1", "on", "with", "enable"]
         .contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
-/// sources.list(5): `deb [option=value …] uri suite component…`.
-fn one_line(line: &str) -> Option<Repository> {
+/// Parses the one-line format of sources.list(5): `deb [option=value …] uri suite component…`.
+fn parse_one_line(line: &str) -> Option<Repository> {
     let rest = line
         .trim()
         .strip_prefix("deb")
@@ -132,7 +136,7 @@ fn one_line(line: &str) -> Option<Repository> {
         Some(rest) => rest.split_once(']')?,
         None => ("", rest),
     };
-    let mut words = split(rest).into_iter();
+    let mut words = split_words(rest).into_iter();
     let mut out = Repository {
         uri: words.next()?,
         suites: words.next().into_iter().collect(),
@@ -145,15 +149,16 @@ fn one_line(line: &str) -> Option<Repository> {
     {
         match key.to_ascii_lowercase().trim_end_matches(['+', '-']) {
             "signed-by" => out.keys.extend(value.split(',').map(str::to_owned)),
-            "trusted" | "allow-insecure" => out.unverified |= yes(value),
+            "trusted" | "allow-insecure" => out.unverified |= is_enabled(value),
             _ => {}
         }
     }
     Some(out)
 }
 
-/// The deb822 form of sources.list(5): stanzas of fields with an empty line between, long fields going on after a blank.
-fn stanzas(lines: &[&str]) -> Vec<Repository> {
+/// Parses the deb822 format of sources.list(5): stanzas of fields, separated by empty lines. A
+/// continuation line begins with a space.
+fn parse_stanzas(lines: &[&str]) -> Vec<Repository> {
     let mut out = Vec::new();
     for stanza in lines.split(|line| line.trim().is_empty()) {
         let mut fields: BTreeMap<String, String> = BTreeMap::new();
@@ -169,32 +174,40 @@ fn stanzas(lines: &[&str]) -> Vec<Repository> {
             }
         }
         let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-        if fields.get("enabled").is_some_and(|value| !yes(value)) {
+        if fields
+            .get("enabled")
+            .is_some_and(|value| !is_enabled(value))
+        {
             continue;
         }
-        // A key block that stands in the file itself is told by its field alone.
+        // An embedded key block is reported as the name of its field.
         let keys = match fields.get("signed-by") {
             Some(inline) if inline.is_empty() || inline.starts_with("-----BEGIN") => {
                 vec!["inline".to_owned()]
             }
-            Some(paths) => split(&paths.replace(',', " ")),
+            Some(paths) => split_words(&paths.replace(',', " ")),
             None => Vec::new(),
         };
-        let unverified = yes(field("trusted")) || yes(field("allow-insecure"));
-        out.extend(split(field("uris")).into_iter().map(|uri| Repository {
-            uri,
-            suites: split(field("suites")),
-            components: split(field("components")),
-            keys: keys.clone(),
-            unverified,
-            ..Repository::default()
-        }));
+        let unverified = is_enabled(field("trusted")) || is_enabled(field("allow-insecure"));
+        out.extend(
+            split_words(field("uris"))
+                .into_iter()
+                .map(|uri| Repository {
+                    uri,
+                    suites: split_words(field("suites")),
+                    components: split_words(field("components")),
+                    keys: keys.clone(),
+                    unverified,
+                    ..Repository::default()
+                }),
+        );
     }
     out
 }
 
-/// yum.conf(5), dnf.conf(5): sections of `key=value`; the first of several addresses is what a repository is known by.
-fn sections(lines: &[&str]) -> Vec<Repository> {
+/// Parses yum.conf(5) and dnf.conf(5): sections of `key=value`. The first address identifies a
+/// repository.
+fn parse_sections(lines: &[&str]) -> Vec<Repository> {
     let mut out = Vec::new();
     let starts: Vec<usize> = (0..lines.len())
         .filter(|at| lines[*at].trim_start().starts_with('['))
@@ -221,9 +234,9 @@ fn sections(lines: &[&str]) -> Vec<Repository> {
             .copied()
             .unwrap_or_default();
         out.push(Repository {
-            uri: split(from).into_iter().next().unwrap_or_default(),
+            uri: split_words(from).into_iter().next().unwrap_or_default(),
             suites: vec![name],
-            keys: split(fields.get("gpgkey").copied().unwrap_or_default()),
+            keys: split_words(fields.get("gpgkey").copied().unwrap_or_default()),
             unverified: no("gpgcheck"),
             ..Repository::default()
         });
@@ -231,18 +244,18 @@ fn sections(lines: &[&str]) -> Vec<Repository> {
     out
 }
 
-fn insecure(one: &Repository) -> bool {
+fn is_insecure(one: &Repository) -> bool {
     let plain = ["http://", "ftp://"]
         .iter()
         .any(|scheme| one.uri.contains(scheme));
     one.unverified || (plain && one.keys.is_empty())
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
-    view.parsed("repositories", "", repositories)
-        .observe("were not looked at", |all| {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+    view.parsed("repositories", "", parse_repositories)
+        .observe("were not collected", |all| {
             let set = |of: &dyn Fn(&Repository) -> Vec<String>| {
-                Observed::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
+                Observation::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
             };
             match property {
                 "uris" => set(&|one| vec![one.uri.clone()]),
@@ -250,28 +263,28 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                 "components" => set(&|one| one.components.clone()),
                 "files" => set(&|one| vec![one.file.clone()]),
                 "insecure" => set(&|one| {
-                    if insecure(one) {
+                    if is_insecure(one) {
                         vec![format!("{}: {}", one.file, one.uri)]
                     } else {
                         Vec::new()
                     }
                 }),
-                _ => keys(&all, view),
+                _ => key_files(&all, view),
             }
         })
 }
 
-fn keys(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observed {
-    match walk::found(view, "apt_keys") {
-        Seen::Unknown(why) => Observed::Unknown(why),
-        Seen::Absent => Observed::uncollected(),
-        Seen::Present(found) => {
+fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observation {
+    match walk::load_entries(view, "apt_keys") {
+        ParsedReading::Unknown(why) => Observation::Unknown(why),
+        ParsedReading::Absent => Observation::uncollected(),
+        ParsedReading::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
             let trusted = found
                 .iter()
-                .filter(|entry| ring(entry.name()))
+                .filter(|entry| ring(entry.file_name()))
                 .map(|entry| entry.path.clone());
-            Observed::list(
+            Observation::list(
                 trusted
                     .chain(all.iter().flat_map(|one| one.keys.clone()))
                     .collect::<BTreeSet<_>>(),

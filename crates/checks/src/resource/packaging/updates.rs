@@ -1,36 +1,38 @@
-//! The `updates` resource: updates that are pending by the package lists that are there.
+//! The `updates` resource: pending updates by the package lists on the target.
 
 use std::collections::BTreeSet;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use bakeline_platform::Platform;
 
 pub(crate) static KIND: Kind = Kind {
     name: "updates",
-    doc: "Updates that apt would install by the package lists on the target; with nothing else: there are none. Nothing is \
-          fetched: without lists, as on an instance of a sealed image, it is an error, and `bakeline probe`, which refreshes \
-          them, the way to ask. Judged in phase build unless `phase` says more.",
-    subject: words(
+    doc: "Updates that apt would install with the package lists on the target. By default, there \
+          must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
+          image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
+          phase build unless `phase` is set.",
+    subject: one_of(
         "which",
-        "`security`: those from an archive of security updates (origin Debian-Security, or a suite that ends in -security); `all`.",
+        "`security` for updates from a security archive (origin Debian-Security, or a suite that \
+         ends with -security), or `all`.",
         &["security", "all"],
     ),
     parameters: &[],
     properties: &[
         Property::new(
             "names",
-            Of::List,
-            "The packages; of a new one that an update needs, too.",
+            ValueType::List,
+            "Packages, including new packages that an update needs.",
         ),
-        Property::new("count", Of::Number, "How many there are."),
+        Property::new("count", ValueType::Number, "Number of packages."),
         Property::new(
             "lists_age_days",
-            Of::Number,
-            "Whole days since the lists were last refreshed.",
+            ValueType::Number,
+            "Whole days since the last refresh of the lists.",
         ),
     ],
     open: None,
@@ -38,38 +40,40 @@ pub(crate) static KIND: Kind = Kind {
     implied: &[],
     presence: None,
     phases: &[Phase::Build],
-    not_in_directory: Some("apt can't be asked about a directory"),
+    not_in_directory: Some("apt cannot run in a directory"),
     shell: include_str!("updates.sh"),
     requests,
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["pending_updates".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "lists_age_days" {
         let days = view.parsed("lists_age", "", |text| {
             text.trim().parse::<i64>().map_err(|e| e.to_string())
         });
-        return days.observe("was not told", |days| Observed::Value(Value::Number(*days)));
+        return days.observe("was not collected", |days| {
+            Observation::Value(Value::Number(*days))
+        });
     }
     let pending = view.parsed("updates", "", |text| {
         Platform::Debian
             .parse_upgrade(text)
             .map_err(|e| e.to_string())
     });
-    pending.observe("was not told", |pending| {
+    pending.observe("was not collected", |pending| {
         let due = pending
             .iter()
             .filter(|update| target.subject == "all" || update.security);
         let names: BTreeSet<String> = due.map(|update| update.package.clone()).collect();
         match property {
-            "count" => Observed::Value(Value::Number(
+            "count" => Observation::Value(Value::Number(
                 i64::try_from(names.len()).unwrap_or(i64::MAX),
             )),
-            _ => Observed::list(names),
+            _ => Observation::list(names),
         }
     })
 }
@@ -79,7 +83,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn updates_are_told_apart_by_their_origin() {
+    fn updates_are_filtered_by_origin() {
         let text = "Inst base-files [12.4] (12.5 Debian:12.12/oldstable [amd64])\n\
             Inst openssl [3.0.16-1] (3.0.17-1 Debian-Security:12/oldstable-security [amd64])\n\
             Inst curl [8.5-2] (8.5-3 Ubuntu:24.04/noble-security [amd64])\n";

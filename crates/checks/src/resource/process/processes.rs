@@ -1,43 +1,43 @@
-//! The `processes` resource: what runs under a name.
+//! The `processes` resource: running processes by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::filesystem::file::account;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "processes",
-    doc: "The processes of a name; with nothing else: there is one. Judged in phase boot unless `phase` says more; skipped where the \
-          processes are not the target's own.",
+    doc: "Running processes by name. By default, there must be at least one. Judged in phase boot \
+          unless `phase` is set. Skipped if the processes do not belong to the target.",
     subject: Subject {
         name: "name",
-        doc: "The name of the program, without its folder.",
+        doc: "Name of the program, without a directory.",
         words: &[],
         check: check_name,
     },
     parameters: &[],
     properties: &[
-        Property::new("running", Of::Bool, "Whether there is one.").or(&[
+        Property::new("running", ValueType::Bool, "True if a process runs.").or(&[
             "exist",
             "exists",
             "be_running",
         ]),
-        Property::new("count", Of::Number, "How many there are."),
+        Property::new("count", ValueType::Number, "Number of processes."),
         Property::new(
             "users",
-            Of::List,
-            "The names (or numbers) of the users as whom they run, each once.",
+            ValueType::List,
+            "Distinct users of the processes: a name, or a UID without a name.",
         ),
         Property::new(
             "arguments",
-            Of::List,
-            "Each one's command line; what looks like a password, a token or a key is left out of it.",
+            ValueType::List,
+            "Command lines. Text that looks like a password, token or key is removed.",
         ),
     ],
     open: None,
@@ -51,18 +51,18 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// `TASK_COMM_LEN` of Linux without its last byte: how much of a name the kernel keeps.
-const LONGEST: usize = 15;
+/// Maximum length of a process name in the kernel: `TASK_COMM_LEN` without its last byte.
+const MAX_NAME_LENGTH: usize = 15;
 
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
-    let help = "use a program's name, such as `sshd`";
+    let help = "use the name of a program, such as `sshd`";
     if name.is_empty() || name.contains(['/', '\n', '\t', '\0']) {
-        return Err(("it must be a name without a folder".to_owned(), help));
+        return Err(("the name must not contain a directory".to_owned(), help));
     }
     Ok(())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let with_arguments = asked
         .iter()
         .filter(|one| one.properties.contains("arguments"));
@@ -74,18 +74,18 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     vec![words.join(" ")]
 }
 
-/// The numbers of the users, for each process of a name.
-type Table = BTreeMap<String, Vec<u32>>;
+/// UIDs of the processes, by process name.
+type ProcessTable = BTreeMap<String, Vec<u32>>;
 
-fn table(text: &str) -> Result<Table, String> {
-    let mut out = Table::new();
+fn parse_processes(text: &str) -> Result<ProcessTable, String> {
+    let mut out = ProcessTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.splitn(3, '\t').collect();
         let (Some(uid), Some(name)) = (words.get(1).and_then(|w| w.parse().ok()), words.get(2))
         else {
             return Err(format!(
-                "the table of processes has an unknown form: {}",
-                brief(line.as_bytes())
+                "unknown format of the process table: {}",
+                truncate_for_display(line.as_bytes())
             ));
         };
         out.entry((*name).to_owned()).or_default().push(uid);
@@ -93,38 +93,36 @@ fn table(text: &str) -> Result<Table, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if view.identity().virtualization == "chroot" {
-        return Observed::Skipped(
-            "a chroot shows the processes of the system around it".to_owned(),
-        );
+        return Observation::Skipped("a chroot shows the processes of its host".to_owned());
     }
     if view
         .raw("processes", "")
         .is_some_and(|reading| reading.rc == 1)
     {
-        return Observed::Skipped("/proc is not mounted, so nobody can tell".to_owned());
+        return Observation::Skipped("/proc is not mounted".to_owned());
     }
-    let mut end = target.subject.len().min(LONGEST);
+    let mut end = target.subject.len().min(MAX_NAME_LENGTH);
     while !target.subject.is_char_boundary(end) {
         end -= 1;
     }
-    view.parsed("processes", "", table)
-        .observe("has no table of processes", |table| {
+    view.parsed("processes", "", parse_processes)
+        .observe("has no process table", |table| {
             let users = table
                 .get(&target.subject[..end])
                 .map(Vec::as_slice)
                 .unwrap_or_default();
             match property {
-                "running" => Observed::bool(!users.is_empty()),
-                "count" => Observed::Value(Value::Number(
+                "running" => Observation::bool(!users.is_empty()),
+                "count" => Observation::Value(Value::Number(
                     i64::try_from(users.len()).unwrap_or(i64::MAX),
                 )),
-                _ if users.is_empty() => Observed::Missing("does not run".to_owned()),
-                "users" => Observed::list(
+                _ if users.is_empty() => Observation::Missing("is not running".to_owned()),
+                "users" => Observation::list(
                     users
                         .iter()
-                        .map(|uid| name(view, *uid))
+                        .map(|uid| user_name(view, *uid))
                         .collect::<BTreeSet<_>>(),
                 ),
                 _ => view
@@ -134,14 +132,14 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                             .map(|line| line.trim_end().to_owned())
                             .collect::<Vec<_>>())
                     })
-                    .observe("does not run", |all| Observed::list(all.to_vec())),
+                    .observe("is not running", |all| Observation::list(all.to_vec())),
             }
         })
 }
 
-fn name(view: &View<'_>, uid: u32) -> String {
+fn user_name(view: &View<'_>, uid: u32) -> String {
     match account(view, "passwd", uid) {
-        Observed::Value(Value::Account {
+        Observation::Value(Value::Account {
             name: Some(name), ..
         }) => name,
         _ => uid.to_string(),
@@ -155,7 +153,7 @@ mod tests {
     const PASSWD: (&str, &str, i32, &str, &str) = ("passwd", "", 0, "-", "root:x:0:0::/:/bin/sh\n");
     const TABLE: &str = "1\t0\tsystemd\n20\t0\tsshd\n21\t1000\tsshd\n30\t0\tsystemd-journal\n";
 
-    fn told(yaml: &str, rc: i32, table: &str) -> String {
+    fn judge_check(yaml: &str, rc: i32, table: &str) -> String {
         let frames = [
             IDENTITY,
             PASSWD,
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_are_found_by_what_the_kernel_keeps_of_a_name() {
+    fn processes_match_truncated_kernel_names() {
         for yaml in [
             "sshd",
             "systemd-journald",
@@ -175,9 +173,9 @@ mod tests {
             "ntpd, count: 0",
         ] {
             assert!(
-                told(yaml, 0, TABLE).starts_with("passed"),
+                judge_check(yaml, 0, TABLE).starts_with("passed"),
                 "{yaml}: {}",
-                told(yaml, 0, TABLE)
+                judge_check(yaml, 0, TABLE)
             );
         }
         for yaml in [
@@ -186,15 +184,15 @@ mod tests {
             "ntpd, users: {disjoint: [root]}",
             "ssh",
         ] {
-            assert!(told(yaml, 0, TABLE).starts_with("failed"), "{yaml}");
+            assert!(judge_check(yaml, 0, TABLE).starts_with("failed"), "{yaml}");
         }
     }
 
     #[test]
-    fn where_nobody_can_tell_nothing_is_said_to_be_stopped() {
-        assert!(told("ntpd, running: false", 1, "").starts_with("skipped"));
-        assert!(told("ntpd, running: false", 2, "hidden").starts_with("error"));
-        assert!(told("ntpd, running: false", 0, "odd").starts_with("error"));
+    fn unknown_processes_are_not_stopped() {
+        assert!(judge_check("ntpd, running: false", 1, "").starts_with("skipped"));
+        assert!(judge_check("ntpd, running: false", 2, "hidden").starts_with("error"));
+        assert!(judge_check("ntpd, running: false", 0, "odd").starts_with("error"));
         let chroot = ("identity", "", 0, "-", "uid=0\nvirtualization=chroot\n");
         let line = lines(
             "- {processes: sshd}",
@@ -208,6 +206,6 @@ mod tests {
                 .join("")
                 .starts_with("skipped")
         );
-        assert!(refusal("{processes: /usr/sbin/sshd}").contains("folder"));
+        assert!(refusal("{processes: /usr/sbin/sshd}").contains("directory"));
     }
 }

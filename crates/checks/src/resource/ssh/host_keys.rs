@@ -1,42 +1,43 @@
-//! The `host_keys` resource: the keys that sshd proves itself by.
+//! The `host_keys` resource: the host keys of sshd.
 
 use std::collections::BTreeSet;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
 
 pub(crate) static KIND: Kind = Kind {
     name: "host_keys",
-    doc: "The host keys of sshd: `/etc/ssh/ssh_host_*`; with nothing else: others than root can read none of the private \
-          ones. An instance that is built on has keys, and a booted one has made its own after seal.sh removed those: a boot \
-          shows that they are there and how they are kept, and only a directory that there are none in the image. Judged in \
-          phase boot unless `phase` says more.",
-    subject: words("scope", "All of them: `all`.", &["all"]),
+    doc: "Host keys of sshd: `/etc/ssh/ssh_host_*`. By default, only root may read the private \
+          keys. The build instance has keys. seal.sh removes them, and a new instance generates \
+          its own at boot. Check the existence and permissions of the keys at boot. Check in a \
+          directory that an image has none. Judged in phase boot unless `phase` is set.",
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
         Property::new(
             "files",
-            Of::List,
-            "All files of host keys, private, public and certificates, also empty ones.",
+            ValueType::List,
+            "All host key files: private keys, public keys and certificates, including empty \
+             files.",
         ),
         Property::new(
             "types",
-            Of::List,
-            "The kinds of the private keys by their names: ed25519, rsa, ecdsa, dsa.",
+            ValueType::List,
+            "Types of the private keys by file name: ed25519, rsa, ecdsa, dsa.",
         ),
         Property::new(
             "modes",
-            Of::List,
-            "The modes of the private keys that occur.",
+            ValueType::List,
+            "Distinct modes of the private keys.",
         ),
         Property::new(
             "exposed",
-            Of::List,
-            "Private keys that others than root can read, or that are not root's.",
+            ValueType::List,
+            "Private keys that other users can read, or that root does not own.",
         ),
     ],
     open: None,
@@ -50,32 +51,32 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["from /etc/ssh; listing host_keys 1 -name 'ssh_host_*'".to_owned()]
 }
 
-fn private(entry: &Entry) -> bool {
-    entry.name().ends_with("_key")
+fn is_private_key(entry: &Entry) -> bool {
+    entry.file_name().ends_with("_key")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
-        "files" => walk::paths(view, "host_keys", |_| true),
-        "modes" => walk::modes(view, "host_keys", private),
-        "exposed" => walk::paths(view, "host_keys", |entry| {
-            private(entry)
+        "files" => walk::filter_paths(view, "host_keys", |_| true),
+        "modes" => walk::filter_modes(view, "host_keys", is_private_key),
+        "exposed" => walk::filter_paths(view, "host_keys", |entry| {
+            is_private_key(entry)
                 && entry.stat.kind != "link"
                 && (entry.stat.uid != 0 || entry.stat.mode & 0o077 != 0)
         }),
-        _ => walk::found(view, "host_keys").observe("was not looked at", |all| {
+        _ => walk::load_entries(view, "host_keys").observe("was not collected", |all| {
             let named = |entry: &Entry| {
                 entry
-                    .name()
+                    .file_name()
                     .strip_prefix("ssh_host_")?
                     .strip_suffix("_key")
                     .map(str::to_owned)
             };
-            Observed::list(all.iter().filter_map(named).collect::<BTreeSet<_>>())
+            Observation::list(all.iter().filter_map(named).collect::<BTreeSet<_>>())
         }),
     }
 }
@@ -85,7 +86,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn private_host_keys_are_for_root() {
+    fn exposed_private_host_keys_fail() {
         let told = |yaml: &str, text: &str| {
             lines(
                 &format!("- {{host_keys: all{yaml}}}"),

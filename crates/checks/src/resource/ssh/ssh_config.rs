@@ -1,25 +1,27 @@
-//! The `ssh_config` resource: the options of the SSH client, as the system's files make them for everybody.
+//! The `ssh_config` resource: options of the SSH client in the system configuration.
 
-use super::sshd_config::{changes_defaults, flag};
+use super::sshd_config::{canonical_flag, changes_defaults};
 use super::sshd_config_merge::Dialect;
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Of, Property, words};
+use crate::kind::{Kind, Property, ValueType, one_of};
 use crate::matcher::value::quantity;
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "ssh_config",
-    doc: "The options of the SSH client, by any name that ssh_config(5) knows, from the system's files only. `effective`: as `ssh -G localhost` \
-          tells them; where it can't be asked, by the files and the defaults of Debian 12 and 13; an error where those are not known. `file`: by /etc/ssh/ssh_config and what \
-          it includes; what is set for some hosts only is not set, and `Host *` is for all. Of what may be repeated all values count, and \
-          of a list with commas its parts.",
-    subject: words("view", "How to look: effective or file.", VIEWS),
+    doc: "Options of the SSH client in the system configuration, by their names in ssh_config(5). \
+          `effective` is the output of `ssh -G localhost`. If ssh cannot run, it is derived from \
+          the files and the defaults of Debian 12 and 13. Unknown defaults are an error. `file` is \
+          /etc/ssh/ssh_config with included files. Options for some hosts do not count, and `Host \
+          *` applies to all. A repeatable option has all its values, and a comma-separated list \
+          has its items.",
+    subject: one_of("view", "Source: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
-        "An option of ssh_config(5), in any case of letters.",
+        ValueType::Setting,
+        "Option of ssh_config(5), not case-sensitive.",
     )),
     by_default: &[],
     implied: &[],
@@ -31,7 +33,7 @@ pub(crate) static KIND: Kind = Kind {
     observe: |target, option, view| observe(&CLIENT, target, option, view),
 };
 
-/// Which options repeat, and their other names: readconf.c of OpenSSH 9.2 to 10.0.
+/// Repeatable options and aliases: readconf.c of OpenSSH 9.2 to 10.0.
 static CLIENT: Program = Program {
     kind: "ssh_config",
     asks: "ssh -G",
@@ -59,7 +61,7 @@ static CLIENT: Program = Program {
             ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
         ],
     },
-    // ssh -G -F none localhost in Debian 12 and 13, without the derived ones.
+    // Output of `ssh -G -F none localhost` in Debian 12 and 13, without derived options.
     defaults: &[
         ("9.2", include_str!("ssh_config_defaults_9.2.txt")),
         ("10.0", include_str!("ssh_config_defaults_10.0.txt")),
@@ -73,13 +75,14 @@ static CLIENT: Program = Program {
         "userknownhostsfile",
     ],
     unable: &[],
-    told,
+    normalize: normalize_value,
 };
 
 const TIMES: &[&str] = &["connecttimeout", "forwardx11timeout", "serveraliveinterval"];
 
-/// readconf.c: yes and no (which `ssh -G` tells as true and false of some options), times in seconds, levels in upper case.
-fn told(keyword: &str, value: &str) -> Option<String> {
+/// Normalizes a value like readconf.c: yes and no (`ssh -G` prints true and false for some
+/// options), times in seconds, levels in upper case.
+fn normalize_value(keyword: &str, value: &str) -> Option<String> {
     if changes_defaults(keyword, value) {
         return None;
     }
@@ -95,7 +98,7 @@ fn told(keyword: &str, value: &str) -> Option<String> {
         _ if TIMES.contains(&keyword) => {
             quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
         }
-        _ => flag(&lower).unwrap_or(value).to_owned(),
+        _ => canonical_flag(&lower).unwrap_or(value).to_owned(),
     })
 }
 

@@ -1,24 +1,25 @@
-//! The `sshd_config` resource: the options of the SSH server.
+//! The `sshd_config` resource: options of the SSH server.
 
 use super::sshd_config_merge::{Dialect, Source, merge};
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Of, Property, words};
+use crate::kind::{Kind, Property, ValueType, one_of};
 use crate::matcher::value::quantity;
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "sshd_config",
-    doc: "The options of the SSH server, by any name that sshd_config(5) knows. `effective`: as `sshd -T` tells them; where it can't be \
-          asked, by the files and the defaults of Debian 12 and 13; an error where those are not known. `file`: by /etc/ssh/sshd_config and what it includes, the first value \
-          being the one; what is set in a `Match` block only is not set. Of what may be repeated all values count, and of a list with \
-          commas its parts.",
-    subject: words("view", "How to look: effective or file.", VIEWS),
+    doc: "Options of the SSH server, by their names in sshd_config(5). `effective` is the output \
+          of `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of \
+          Debian 12 and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with \
+          included files, where the first value counts. Options in a `Match` block do not count. A \
+          repeatable option has all its values, and a comma-separated list has its items.",
+    subject: one_of("view", "Source: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
-        "An option of sshd_config(5), in any case of letters.",
+        ValueType::Setting,
+        "Option of sshd_config(5), not case-sensitive.",
     )),
     by_default: &[],
     implied: &[],
@@ -30,7 +31,7 @@ pub(crate) static KIND: Kind = Kind {
     observe: |target, option, view| observe(&SERVER, target, option, view),
 };
 
-/// Which options repeat, and their other names: servconf.c of OpenSSH 9.2 to 10.0.
+/// Repeatable options and aliases: servconf.c of OpenSSH 9.2 to 10.0.
 pub(crate) static SERVER: Program = Program {
     kind: "sshd_config",
     asks: "sshd -T",
@@ -66,24 +67,24 @@ pub(crate) static SERVER: Program = Program {
             ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
         ],
     },
-    // sshd -T -f /dev/null in Debian 12 and 13, without the derived ones.
+    // Output of `sshd -T -f /dev/null` in Debian 12 and 13, without derived options.
     defaults: &[
         ("9.2", include_str!("sshd_config_defaults_9.2.txt")),
         ("10.0", include_str!("sshd_config_defaults_10.0.txt")),
     ],
     package: "openssh-server",
     derived: &["listenaddress", "persourcepenalties"],
-    // sshd.c, and what a missing or unreadable host key makes it say.
+    // Errors of sshd.c about the environment, such as a missing or unreadable host key.
     unable: &[
         "no hostkeys available",
         "Missing privilege separation directory",
         "must be owned by root and not group or world-writable",
         "Privilege separation user",
     ],
-    told,
+    normalize: normalize_value,
 };
 
-/// What any text says as a configuration of its own, in which each `Include` leads to the text itself.
+/// Parses a text as a configuration in which each `Include` refers to the text itself.
 pub(crate) fn read_alone(text: &str) {
     let parsed = super::sshd_config_parse::parse(text).map(std::rc::Rc::new);
     let read = |_: &str| parsed.clone();
@@ -97,7 +98,7 @@ pub(crate) fn read_alone(text: &str) {
 }
 
 const TIMES: &[&str] = &["clientaliveinterval", "logingracetime"];
-/// Words that mean something: they are told in lower case.
+/// Options with keywords as values. sshd prints them in lower case.
 const FLAGS: &[&str] = &[
     "yes",
     "no",
@@ -111,8 +112,9 @@ const FLAGS: &[&str] = &[
     "delayed",
 ];
 
-/// servconf.c: yes and no in lower case, times in seconds, levels in upper case; `prohibit-password` also by its old name.
-fn told(keyword: &str, value: &str) -> Option<String> {
+/// Normalizes a value like servconf.c: yes and no in lower case, times in seconds, levels in upper
+/// case. `prohibit-password` also has its old name.
+fn normalize_value(keyword: &str, value: &str) -> Option<String> {
     if changes_defaults(keyword, value) {
         return None;
     }
@@ -124,18 +126,18 @@ fn told(keyword: &str, value: &str) -> Option<String> {
         _ if TIMES.contains(&keyword) => {
             quantity(value).map_or_else(|| value.to_owned(), |n| n.to_string())
         }
-        _ => flag(&lower).unwrap_or(value).to_owned(),
+        _ => canonical_flag(&lower).unwrap_or(value).to_owned(),
     })
 }
 
-/// Lists of algorithms that add to the built-in list, take from it or put something before it.
+/// Returns true for a list of algorithms that changes the built-in list.
 pub(crate) fn changes_defaults(keyword: &str, value: &str) -> bool {
     let list = keyword.ends_with("algorithms") || ["ciphers", "macs"].contains(&keyword);
     list && value.starts_with(['+', '-', '^'])
 }
 
-/// A word such as `yes` in the one spelling; `true` and `false` are other names of `yes` and `no`.
-pub(crate) fn flag(lower: &str) -> Option<&'static str> {
+/// Returns the canonical form of a flag. `true` and `false` are aliases of `yes` and `no`.
+pub(crate) fn canonical_flag(lower: &str) -> Option<&'static str> {
     match lower {
         "true" => Some("yes"),
         "false" => Some("no"),

@@ -1,30 +1,32 @@
-//! Merges configuration files of OpenSSH: `Include` in place, the first value wins, what is conditional stays apart.
+//! Merges OpenSSH configuration files. `Include` applies in place, the first value wins, and
+//! conditional options are separate.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::sshd_config_parse::Directive;
 
-/// How the files of one program are read.
+/// Syntax rules of the files of one program.
 pub(crate) struct Dialect {
-    /// The program's own file.
+    /// Main configuration file.
     pub(crate) main: &'static str,
-    /// Keywords that begin a block with a condition.
+    /// Keywords that begin a conditional block.
     pub(crate) blocks: &'static [&'static str],
-    /// Whether what stands in a block that always holds wins over what stands outside (sshd), or is just read in its turn.
+    /// True if a block that always applies overrides options outside of it (sshd). Otherwise it is
+    /// read in order.
     pub(crate) overriding: bool,
-    /// Keywords that may be repeated, each of their words being a value.
+    /// Repeatable keywords; each word is a value.
     pub(crate) words: &'static [&'static str],
-    /// Keywords of which the first counts, each of its words being a value.
+    /// Keywords whose first line counts; each word is a value.
     pub(crate) once: &'static [&'static str],
-    /// Keywords that may be repeated, all their words together being one value.
+    /// Repeatable keywords; all words of a line are one value.
     pub(crate) rows: &'static [&'static str],
-    /// Other names of keywords.
+    /// Aliases of keywords.
     pub(crate) aliases: &'static [(&'static str, &'static str)],
 }
 
 impl Dialect {
-    /// The keyword that a name stands for, in lower case.
+    /// Returns the keyword of a name, in lower case.
     pub(crate) fn keyword(&self, name: &str) -> String {
         let lower = name.to_ascii_lowercase();
         let alias = self.aliases.iter().find(|(alias, _)| *alias == lower);
@@ -32,59 +34,59 @@ impl Dialect {
     }
 }
 
-/// What a file says, or why that is not known.
+/// Directives of a file, or the reason why they are unknown.
 pub(crate) type Said = Result<Rc<Vec<Directive>>, String>;
 
-/// Where files come from.
+/// Source of the files.
 pub(crate) struct Source<'s> {
-    /// The directives of the file at a path.
+    /// Returns the directives of a file.
     pub(crate) read: &'s dyn Fn(&str) -> Said,
-    /// The paths that match an absolute pattern, in order.
+    /// Returns the paths that match an absolute pattern, in order.
     pub(crate) matching: &'s dyn Fn(&str) -> Result<Vec<String>, String>,
 }
 
-/// What an option is set to.
+/// Value of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// One value, or all values of what may be repeated.
+pub(crate) struct OptionValue {
+    /// Value, or all values of a repeatable option.
     pub(crate) values: Vec<String>,
-    /// The file and line of the first.
+    /// File and line of the first value.
     pub(crate) place: String,
 }
 
-/// The options that files set, by keyword in lower case.
+/// Options by keyword in lower case.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    outside: BTreeMap<String, Found>,
-    always: BTreeMap<String, Found>,
+    outside: BTreeMap<String, OptionValue>,
+    always: BTreeMap<String, OptionValue>,
     conditional: BTreeMap<String, String>,
 }
 
 impl Options {
-    /// What an option is set to, whoever connects.
-    pub(crate) fn get(&self, keyword: &str) -> Option<&Found> {
+    /// Returns the unconditional value of an option.
+    pub(crate) fn get(&self, keyword: &str) -> Option<&OptionValue> {
         self.always
             .get(keyword)
             .or_else(|| self.outside.get(keyword))
     }
 
-    /// Where an option is set under a condition.
+    /// Returns the place of a conditional value of an option.
     pub(crate) fn conditional(&self, keyword: &str) -> Option<&str> {
         self.conditional.get(keyword).map(String::as_str)
     }
 }
 
-/// READCONF_MAX_DEPTH and SERVCONF_MAX_DEPTH of OpenSSH.
-const DEEPEST: usize = 16;
-/// The most directives that are looked at: files that include each other several times grow with every level.
-const MOST: usize = 100_000;
+/// Maximum depth: READCONF_MAX_DEPTH and SERVCONF_MAX_DEPTH of OpenSSH.
+const MAX_DEPTH: usize = 16;
+/// Maximum number of directives. Files that include each other grow with every level.
+const MAX_DIRECTIVES: usize = 100_000;
 
-/// What the main file and all that it includes set.
+/// Returns the options of the main file and its included files.
 ///
 /// # Errors
-/// A file that can't be read or that OpenSSH would refuse, by path and line.
+/// Returns the path and line that is unreadable or that OpenSSH refuses.
 pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, String> {
-    let mut walk = Walk {
+    let mut walk = Merger {
         dialect,
         source,
         out: Options::default(),
@@ -94,71 +96,73 @@ pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, S
     Ok(walk.out)
 }
 
-/// For whom a line is meant.
+/// Scope of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// For everybody.
+    /// Outside of blocks.
     Outside,
-    /// For everybody, in a block that says so.
+    /// Block that always applies.
     Always,
-    /// For some.
+    /// Conditional block.
     Sometimes,
 }
 
-struct Walk<'a> {
+struct Merger<'a> {
     dialect: &'a Dialect,
     source: &'a Source<'a>,
     out: Options,
     steps: usize,
 }
 
-impl Walk<'_> {
-    /// A block that a file begins ends with the file, and is never wider than the one around.
+impl Merger<'_> {
+    /// Reads a file. A block of the file ends with it and is never wider than the block around it.
     fn file(&mut self, path: &str, around: Scope, depth: usize) -> Result<(), String> {
-        if depth > DEEPEST {
-            return Err(format!("{path}: Include goes deeper than {DEEPEST} files"));
+        if depth > MAX_DEPTH {
+            return Err(format!(
+                "{path}: Include is nested more than {MAX_DEPTH} levels deep"
+            ));
         }
         let directives = (self.source.read)(path).map_err(|why| format!("{path}: {why}"))?;
         let mut scope = around;
-        self.step(path)?;
+        self.count_directive(path)?;
         for directive in directives.iter() {
-            self.step(path)?;
+            self.count_directive(path)?;
             let place = format!("{path}:{}", directive.line);
             if directive.keyword == "include" {
                 for word in &directive.words {
-                    for path in self.included(word, &place)? {
+                    for path in self.included_files(word, &place)? {
                         self.file(&path, scope, depth + 1)?;
                     }
                 }
             } else if self.dialect.blocks.contains(&directive.keyword.as_str()) {
-                scope = match (around, holds_always(directive)) {
+                scope = match (around, always_applies(directive)) {
                     (Scope::Sometimes, _) | (_, false) => Scope::Sometimes,
                     (_, true) if self.dialect.overriding => Scope::Always,
                     (_, true) => Scope::Outside,
                 };
             } else {
-                self.take(directive, scope, place);
+                self.add_option(directive, scope, place);
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, path: &str) -> Result<(), String> {
+    fn count_directive(&mut self, path: &str) -> Result<(), String> {
         self.steps += 1;
-        if self.steps > MOST {
+        if self.steps > MAX_DIRECTIVES {
             return Err(format!(
-                "{path}: the files have more than {MOST} lines with what they include"
+                "{path}: more than {MAX_DIRECTIVES} lines with included files"
             ));
         }
         Ok(())
     }
 
-    fn included(&self, word: &str, place: &str) -> Result<Vec<String>, String> {
+    fn included_files(&self, word: &str, place: &str) -> Result<Vec<String>, String> {
         let pattern = match word.chars().next() {
-            None => return Err(format!("{place}: Include names no file")),
+            None => return Err(format!("{place}: Include has no file")),
             Some('~') => {
                 return Err(format!(
-                    "{place}: Include of a home directory can't be followed"
+                    "{place}: Include of a home directory is not supported"
                 ));
             }
             Some('/') => word.to_owned(),
@@ -168,7 +172,7 @@ impl Walk<'_> {
             .map_err(|why| format!("{place}: Include {}: {why}", pattern.escape_debug()))
     }
 
-    fn take(&mut self, directive: &Directive, scope: Scope, place: String) {
+    fn add_option(&mut self, directive: &Directive, scope: Scope, place: String) {
         let keyword = self.dialect.keyword(&directive.keyword);
         let is = |list: &[&str]| list.contains(&&*keyword);
         let (words, rows) = (is(self.dialect.words), is(self.dialect.rows));
@@ -186,15 +190,15 @@ impl Walk<'_> {
             }
         };
         match table.get_mut(&keyword) {
-            None => drop(table.insert(keyword, Found { values, place })),
+            None => drop(table.insert(keyword, OptionValue { values, place })),
             Some(found) if words || rows => found.values.extend(values),
             Some(_) => {}
         }
     }
 }
 
-/// `Match all`, and `Host *` without an exception.
-fn holds_always(block: &Directive) -> bool {
+/// Returns true for `Match all`, and for `Host *` without an exception.
+fn always_applies(block: &Directive) -> bool {
     match block.keyword.as_str() {
         "match" => matches!(block.words.as_slice(), [one] if one.eq_ignore_ascii_case("all")),
         _ => {

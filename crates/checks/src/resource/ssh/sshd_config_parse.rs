@@ -1,32 +1,32 @@
-//! Reads the lines of a configuration file of OpenSSH, of the server or of the client, as its own reader does.
+//! Parses OpenSSH configuration files of the server and the client.
 
-/// One line that says something.
+/// Line with a keyword.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Directive {
-    /// The keyword in lower case.
+    /// Keyword in lower case.
     pub(crate) keyword: String,
-    /// Its arguments without quotes and escapes, at least one.
+    /// Arguments without quotes and escapes, at least one.
     pub(crate) words: Vec<String>,
-    /// The line, from 1.
+    /// Line number, from 1.
     pub(crate) line: usize,
 }
 
 const SPACE: &[char] = &[' ', '\t', '\r', '\n'];
 
-/// The directives of a file, in order.
+/// Parses the directives of a file, in order.
 ///
-/// As `strdelim` and `argv_split` of OpenSSH (misc.c) have it: white space around a line is nothing, a keyword ends at white
-/// space or at one `=`, a word may be quoted with `"` or `'`, a `\` before a quote, a `\` or (outside quotes) a space is
-/// an escape, and a `#` that begins a word is a comment to the end of the line.
+/// Follows `strdelim` and `argv_split` of OpenSSH (misc.c). White space around a line is ignored. A
+/// keyword ends at white space or at one `=`. Words can be quoted with `"` or `'`. A `\` escapes a
+/// quote, a `\` or, outside quotes, a space. A word that begins with `#` starts a comment.
 ///
 /// # Errors
-/// The first line that OpenSSH refuses whatever its keyword is.
+/// Returns the first line that OpenSSH refuses for any keyword.
 pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
     let mut out = Vec::new();
     for (i, raw) in text.split('\n').enumerate() {
         let at = |why: &str| format!("line {}: {why}", i + 1);
         if raw.contains('\0') {
-            return Err(at("there is a NUL byte"));
+            return Err(at("NUL byte"));
         }
         let line = raw
             .trim_end_matches([' ', '\t', '\r', '\n', '\u{c}'])
@@ -34,11 +34,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (keyword, rest) = keyword(line).ok_or_else(|| at("a quote is not closed"))?;
-        let words = words(rest).ok_or_else(|| at("a quote is not closed"))?;
+        let (keyword, rest) = split_keyword(line).ok_or_else(|| at("missing closing quote"))?;
+        let words = split_words(rest).ok_or_else(|| at("missing closing quote"))?;
         if words.is_empty() {
             return Err(at(&format!(
-                "nothing stands behind {}",
+                "missing argument of {}",
                 keyword.escape_debug()
             )));
         }
@@ -51,8 +51,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
     Ok(out)
 }
 
-/// A line's keyword and what follows it; none where a quote is not closed.
-fn keyword(line: &str) -> Option<(&str, &str)> {
+/// Splits a line into keyword and arguments; none if a quote is not closed.
+fn split_keyword(line: &str) -> Option<(&str, &str)> {
     if let Some(quoted) = line.strip_prefix('"') {
         let (keyword, rest) = quoted.split_once('"')?;
         return Some((keyword, rest.trim_start_matches(SPACE)));
@@ -71,7 +71,7 @@ fn keyword(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The words of what follows a keyword; none where a quote is not closed.
-fn words(text: &str) -> Option<Vec<String>> {
+fn split_words(text: &str) -> Option<Vec<String>> {
     let mut out = Vec::new();
     let mut chars = text.chars().peekable();
     loop {
@@ -106,7 +106,7 @@ fn words(text: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn parse_to_string(text: &str) -> String {
         match parse(text) {
             Ok(all) => all
                 .iter()
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_read_as_openssh_reads_them() {
+    fn lines_are_parsed_like_openssh() {
         for (text, found) in [
             ("Port 22", "1:port=22"),
             (
@@ -139,27 +139,27 @@ mod tests {
             ("Banner none\u{c}", "1:banner=none"),
             ("é ü", "1:é=ü"),
         ] {
-            assert_eq!(told(text), found, "{text:?}");
+            assert_eq!(parse_to_string(text), found, "{text:?}");
         }
     }
 
     #[test]
-    fn what_openssh_refuses_is_refused_by_its_line() {
+    fn invalid_line_is_reported_by_number() {
         for (text, why) in [
-            ("Port 22\nPort", "line 2: nothing stands behind Port"),
-            ("Port #22", "line 1: nothing stands behind Port"),
-            ("Banner \"x", "line 1: a quote is not closed"),
-            ("Banner it's", "line 1: a quote is not closed"),
-            ("\"Port 22", "line 1: a quote is not closed"),
-            ("\n\nPort 2\u{0}2", "line 3: there is a NUL byte"),
+            ("Port 22\nPort", "line 2: missing argument of Port"),
+            ("Port #22", "line 1: missing argument of Port"),
+            ("Banner \"x", "line 1: missing closing quote"),
+            ("Banner it's", "line 1: missing closing quote"),
+            ("\"Port 22", "line 1: missing closing quote"),
+            ("\n\nPort 2\u{0}2", "line 3: NUL byte"),
         ] {
-            assert_eq!(told(text), why, "{text:?}");
+            assert_eq!(parse_to_string(text), why, "{text:?}");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "([ -~\\n\\t\\r]|\\PC|[\"'\\\\#=]){0,200}") {
+        fn parser_never_panics(text in "([ -~\\n\\t\\r]|\\PC|[\"'\\\\#=]){0,200}") {
             for directive in parse(&text).unwrap_or_default() {
                 proptest::prop_assert!(!directive.words.is_empty() && directive.line > 0);
             }

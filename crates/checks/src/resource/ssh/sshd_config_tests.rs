@@ -117,7 +117,7 @@ fn match_block_does_not_apply_to_everyone() {
     );
     let line = judge_check("file, PermitRootLogin: \"no\"", &frames);
     assert!(
-        line.starts_with("failed") && line.contains("for some only (/etc/ssh/sshd_config:4)"),
+        line.starts_with("failed") && line.contains("only conditionally (/etc/ssh/sshd_config:4)"),
         "{line}"
     );
     // A file included in a block belongs to the block, even if it has its own blocks.

@@ -1,45 +1,45 @@
-//! What facts say about the options of OpenSSH's server or client: by its files, and as they are in force.
+//! Observes options of the OpenSSH server and client: those of the files, and the effective ones.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::sshd_config_merge::{Dialect, Options, Source, merge};
 use super::sshd_config_parse::{Directive, parse};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{RequestedTarget, Target};
 use crate::matcher::value::Value;
 use crate::resource::packaging::package;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
-/// What stands behind the key: how to look.
+/// Values of the subject: the source of the options.
 pub(crate) const VIEWS: &[&str] = &["effective", "file"];
 
-/// One of OpenSSH's programs.
+/// OpenSSH program.
 pub(crate) struct Program {
-    /// The kind's name.
+    /// Name of the resource.
     pub(crate) kind: &'static str,
-    /// What asks it for the options in force, for messages.
+    /// Command that prints the effective options, for messages.
     pub(crate) asks: &'static str,
-    /// The kind of fact with its answer, and the collector's function for it.
+    /// Kind of the fact with its output, and the collector function.
     pub(crate) answer: &'static str,
     pub(crate) function: &'static str,
-    /// How its files are read.
+    /// Syntax rules of its files.
     pub(crate) dialect: Dialect,
-    /// What it tells where no file sets anything, by its version in Debian.
+    /// Default options by version in Debian.
     pub(crate) defaults: &'static [(&'static str, &'static str)],
-    /// The package that it is in.
+    /// Package that contains it.
     pub(crate) package: &'static str,
-    /// Options whose default depends on others, or on who asks.
+    /// Options whose default depends on other options or on the user.
     pub(crate) derived: &'static [&'static str],
-    /// What it says where it can't tell though nothing is wrong with its configuration.
+    /// Messages of the program if it cannot print options although the configuration is valid.
     pub(crate) unable: &'static [&'static str],
-    /// An option's value as the program itself would tell it; none where that takes what the program knows.
-    pub(crate) told: fn(&str, &str) -> Option<String>,
+    /// Normalizes a value as the program prints it; none if only the program can.
+    pub(crate) normalize: fn(&str, &str) -> Option<String>,
 }
 
-pub(crate) fn requests(program: &Program, asked: &[Asked<'_>]) -> Vec<String> {
+pub(crate) fn requests(program: &Program, asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let main = program.dialect.main;
     let mut out = vec![format!(
         "ssh_files {} {}",
@@ -52,7 +52,7 @@ pub(crate) fn requests(program: &Program, asked: &[Asked<'_>]) -> Vec<String> {
     out
 }
 
-/// The collector's call for the file at a path.
+/// Returns the collector call for a file.
 pub(crate) fn request(path: &str) -> String {
     format!("config {} {}", hex(path.as_bytes()), sh_quote(path))
 }
@@ -62,69 +62,71 @@ pub(crate) fn observe(
     target: &Target,
     option: &str,
     view: &View<'_>,
-) -> Observed {
+) -> Observation {
     let keyword = program.dialect.keyword(option);
     if target.subject == "file" {
-        return by_files(program, &keyword, view, |found| {
-            Observed::Value(Value::Setting(found))
+        return observe_files(program, &keyword, view, |found| {
+            Observation::Value(Value::Setting(found))
         });
     }
-    match answer(program, view) {
+    match program_output(program, view) {
         Answer::Told(options) => match options.get(&keyword) {
-            Some(values) => Observed::Value(Value::Setting(values.clone())),
-            // Not every option is told: `UseLogin` is taken and means nothing.
-            None => by_files(program, &keyword, view, |found| {
-                Observed::Value(Value::Setting(found))
+            Some(values) => Observation::Value(Value::Setting(values.clone())),
+            // The program does not print every option: it accepts and ignores `UseLogin`.
+            None => observe_files(program, &keyword, view, |found| {
+                Observation::Value(Value::Setting(found))
             }),
         },
-        Answer::Refused(why) => Observed::Unknown(why),
-        Answer::Silent(why) => match by_files(program, &keyword, view, |found| {
-            as_told(program, &keyword, found, &why)
+        Answer::Refused(why) => Observation::Unknown(why),
+        Answer::Silent(why) => match observe_files(program, &keyword, view, |found| {
+            normalize_values(program, &keyword, found, &why)
         }) {
-            Observed::Missing(_) if matches!(merged(program, view), Seen::Present(_)) => {
-                default(program, &keyword, &why, view)
+            Observation::Missing(_)
+                if matches!(merge_files(program, view), ParsedReading::Present(_)) =>
+            {
+                default_value(program, &keyword, &why, view)
             }
             other => other,
         },
     }
 }
 
-/// What an option is where nothing sets it: known of the versions that Debian has built in.
-fn default(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observed {
-    let known =
-        version(program, view).and_then(|v| program.defaults.iter().find(|(of, _)| *of == v));
+/// Returns the default of an option, for versions in Debian.
+fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observation {
+    let known = openssh_version(program, view)
+        .and_then(|v| program.defaults.iter().find(|(of, _)| *of == v));
     match known {
         Some((of, text)) if !program.derived.contains(&keyword) => {
             let all = view.memoized("openssh", &format!("{} {of}", program.kind), || {
-                Ok(options(program, text))
+                Ok(parse_options(program, text))
             });
             all.observe("has no default", |all| match all.get(keyword) {
-                Some(values) => Observed::Value(Value::Setting(values.clone())),
-                None => Observed::Missing("is not set, and has no default".to_owned()),
+                Some(values) => Observation::Value(Value::Setting(values.clone())),
+                None => Observation::Missing("is not set and has no default".to_owned()),
             })
         }
-        _ => Observed::Unknown(format!(
-            "no file sets it, and {} could not be asked for the default: {why}",
+        _ => Observation::Unknown(format!(
+            "no file sets it, and {} could not print the default: {why}",
             program.asks
         )),
     }
 }
 
-/// The version of OpenSSH, such as 9.2, where it is one of Debian's packages.
-fn version(program: &Program, view: &View<'_>) -> Option<String> {
-    let Seen::Present(debian) = view.parsed("os-release", "", |text| {
+/// Returns the version of OpenSSH, such as 9.2, if it is a package of Debian.
+fn openssh_version(program: &Program, view: &View<'_>) -> Option<String> {
+    let ParsedReading::Present(debian) = view.parsed("os-release", "", |text| {
         Ok(text.lines().any(|line| line == "ID=debian"))
     }) else {
         return None;
     };
-    let Seen::Present(rows) = view.parsed("packages", "", package::rows) else {
+    let ParsedReading::Present(rows) = view.parsed("packages", "", package::rows) else {
         return None;
     };
     let row = rows
         .get(program.package)?
         .iter()
         .find(|row| *debian && package::installed(&row.status))?;
-    // Such as 1:9.2p1-2+deb12u7.
+    // The version is similar to 1:9.2p1-2+deb12u7.
     let upstream = row
         .version
         .split_once(':')
@@ -132,31 +134,31 @@ fn version(program: &Program, view: &View<'_>) -> Option<String> {
     Some(upstream.split('p').next()?.to_owned())
 }
 
-/// What the program answered.
+/// Output of the program.
 enum Answer {
-    /// Its options by keyword in lower case.
+    /// Options by keyword in lower case.
     Told(Rc<BTreeMap<String, Vec<String>>>),
-    /// Nothing, and not because of its configuration; why.
+    /// No output for a reason other than the configuration.
     Silent(String),
-    /// It can't work with its configuration, or nothing is known; why.
+    /// Invalid configuration, or no collected output.
     Refused(String),
 }
 
-fn answer(program: &Program, view: &View<'_>) -> Answer {
+fn program_output(program: &Program, view: &View<'_>) -> Answer {
     if view.identity().directory {
         return Answer::Silent("nothing runs in a directory".to_owned());
     }
-    match view.parsed(program.answer, "", |text| Ok(options(program, text))) {
-        Seen::Present(options) => Answer::Told(options),
-        Seen::Absent => Answer::Silent("it is not there".to_owned()),
-        Seen::Unknown(why) => {
+    match view.parsed(program.answer, "", |text| Ok(parse_options(program, text))) {
+        ParsedReading::Present(options) => Answer::Told(options),
+        ParsedReading::Absent => Answer::Silent("it is not installed".to_owned()),
+        ParsedReading::Unknown(why) => {
             let said = view
                 .raw(program.answer, "")
                 .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
             let Some(said) = said.filter(|s| !s.is_empty()) else {
                 return Answer::Refused(why);
             };
-            let last = brief(
+            let last = truncate_for_display(
                 said.trim_end()
                     .lines()
                     .last()
@@ -172,87 +174,98 @@ fn answer(program: &Program, view: &View<'_>) -> Answer {
     }
 }
 
-/// Lines of `keyword value`; several lines of one keyword are its values.
-fn options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>> {
+/// Parses lines of `keyword value`. Several lines of a keyword are its values.
+fn parse_options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>> {
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in text.lines() {
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         let keyword = program.dialect.keyword(keyword);
         if !keyword.is_empty() {
-            let told =
-                (program.told)(&keyword, value.trim()).unwrap_or_else(|| value.trim().to_owned());
+            let told = (program.normalize)(&keyword, value.trim())
+                .unwrap_or_else(|| value.trim().to_owned());
             out.entry(keyword).or_default().push(told);
         }
     }
     out
 }
 
-/// Values of files as the program would tell them.
-fn as_told(program: &Program, keyword: &str, values: Vec<String>, why: &str) -> Observed {
+/// Normalizes values of files as the program prints them.
+fn normalize_values(
+    program: &Program,
+    keyword: &str,
+    values: Vec<String>,
+    why: &str,
+) -> Observation {
     match values
         .iter()
-        .map(|value| (program.told)(keyword, value))
+        .map(|value| (program.normalize)(keyword, value))
         .collect()
     {
-        Some(told) => Observed::Value(Value::Setting(told)),
+        Some(told) => Observation::Value(Value::Setting(told)),
         None => {
-            let value = brief(values.join(" ").as_bytes());
+            let value = truncate_for_display(values.join(" ").as_bytes());
             let asks = program.asks;
-            Observed::Unknown(format!(
-                "{value} changes what is built in, and {asks} could not be asked for that: {why}"
+            Observation::Unknown(format!(
+                "{value} changes the built-in list, and {asks} could not print it: {why}"
             ))
         }
     }
 }
 
-fn by_files(
+fn observe_files(
     program: &Program,
     keyword: &str,
     view: &View<'_>,
-    observed: impl FnOnce(Vec<String>) -> Observed,
-) -> Observed {
+    observed: impl FnOnce(Vec<String>) -> Observation,
+) -> Observation {
     let main = program.dialect.main;
-    match merged(program, view) {
-        Seen::Unknown(why) => Observed::Unknown(why),
-        Seen::Absent => Observed::Missing(format!("is set nowhere: there is no {main}")),
-        Seen::Present(options) => match (options.get(keyword), options.conditional(keyword)) {
-            (Some(found), _) => observed(found.values.clone()),
-            (None, Some(place)) => Observed::Missing(format!("is set for some only ({place})")),
-            (None, None) => Observed::Missing(format!("is not set in {main} and what it includes")),
-        },
+    match merge_files(program, view) {
+        ParsedReading::Unknown(why) => Observation::Unknown(why),
+        ParsedReading::Absent => Observation::Missing(format!("is not set: {main} does not exist")),
+        ParsedReading::Present(options) => {
+            match (options.get(keyword), options.conditional(keyword)) {
+                (Some(found), _) => observed(found.values.clone()),
+                (None, Some(place)) => {
+                    Observation::Missing(format!("is set only conditionally ({place})"))
+                }
+                (None, None) => {
+                    Observation::Missing(format!("is not set in {main} and included files"))
+                }
+            }
+        }
     }
 }
 
-fn merged(program: &Program, view: &View<'_>) -> Seen<Rc<Options>> {
+fn merge_files(program: &Program, view: &View<'_>) -> ParsedReading<Rc<Options>> {
     let main = program.dialect.main;
     match view.raw("config", main) {
-        None => return Seen::Unknown("it was not collected".to_owned()),
-        Some(reading) if reading.rc == 1 => return Seen::Absent,
+        None => return ParsedReading::Unknown("it was not collected".to_owned()),
+        Some(reading) if reading.rc == 1 => return ParsedReading::Absent,
         Some(_) => {}
     }
     view.memoized("openssh", program.kind, || {
         let source = Source {
-            read: &|path| directives(view, path),
-            matching: &|pattern| matching(main, view, pattern),
+            read: &|path| file_directives(view, path),
+            matching: &|pattern| matching_paths(main, view, pattern),
         };
         merge(&program.dialect, &source)
     })
 }
 
-fn directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, String> {
-    // A directory among what an Include matches is read as nothing.
+fn file_directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, String> {
+    // A directory that an Include matches is ignored.
     match view.parsed("config", path, parse) {
-        Seen::Present(directives) => Ok(directives),
-        Seen::Absent => Err("it does not exist".to_owned()),
-        Seen::Unknown(why) => Err(why),
+        ParsedReading::Present(directives) => Ok(directives),
+        ParsedReading::Absent => Err("it does not exist".to_owned()),
+        ParsedReading::Unknown(why) => Err(why),
     }
 }
 
-/// What each pattern of an `Include` matches, or why there is no telling.
+/// Matches of each `Include` pattern, or the reason why they are unknown.
 type Matches = BTreeMap<String, Result<Vec<String>, String>>;
 
-/// Lines of `? pattern`, `= path` and `! why`.
-fn matches(text: &str) -> Result<Matches, String> {
+/// Parses lines of `? pattern`, `= path` and `! reason`.
+fn parse_matches(text: &str) -> Result<Matches, String> {
     let (mut out, mut pattern) = (Matches::new(), None);
     for line in text.lines() {
         let (mark, rest) = line.split_at_checked(2).unwrap_or((line, ""));
@@ -269,8 +282,8 @@ fn matches(text: &str) -> Result<Matches, String> {
             ("! ", Some(of)) => drop(out.insert(of.clone(), Err(rest.to_owned()))),
             _ => {
                 return Err(format!(
-                    "what is included has an unknown form: {}",
-                    brief(line.as_bytes())
+                    "unknown format of included files: {}",
+                    truncate_for_display(line.as_bytes())
                 ));
             }
         }
@@ -278,13 +291,13 @@ fn matches(text: &str) -> Result<Matches, String> {
     Ok(out)
 }
 
-fn matching(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, String> {
-    match view.parsed("include", main, matches) {
-        Seen::Present(all) => all
+fn matching_paths(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, String> {
+    match view.parsed("include", main, parse_matches) {
+        ParsedReading::Present(all) => all
             .get(pattern)
             .cloned()
             .unwrap_or_else(|| Err("it was not collected".to_owned())),
-        Seen::Absent => Err("it was not collected".to_owned()),
-        Seen::Unknown(why) => Err(why),
+        ParsedReading::Absent => Err("it was not collected".to_owned()),
+        ParsedReading::Unknown(why) => Err(why),
     }
 }

@@ -2,30 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "service",
-    doc: "A systemd unit; with nothing else: it must be enabled and running. Judged in phase boot unless `phase` says more.",
+    doc: "systemd unit. By default, it must be enabled and running. Judged in phase boot unless \
+          `phase` is set.",
     subject: Subject {
         name: "name",
-        doc: "Its name; `.service` is added where there is no suffix.",
+        doc: "Name of the unit. `.service` is added to a name without a suffix.",
         words: &[],
         check: check_name,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "Whether there is such a unit.")
+        Property::new("exists", ValueType::Bool, "True if the unit exists.")
             .or(&["installed", "be_installed"]),
-        Property::new("enabled", Of::Bool, "Whether it starts by itself.").or(&["be_enabled"]),
-        Property::new("masked", Of::Bool, "Whether it is kept from starting.").or(&["be_masked"]),
-        Property::new("running", Of::Bool, "Whether it runs now.").or(&["be_running"]),
+        Property::new("enabled", ValueType::Bool, "True if it starts at boot.").or(&["be_enabled"]),
+        Property::new("masked", ValueType::Bool, "True if it is masked.").or(&["be_masked"]),
+        Property::new("running", ValueType::Bool, "True if it is running.").or(&["be_running"]),
     ],
     open: None,
     by_default: &["enabled", "running"],
@@ -38,7 +39,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// The unit states for which `systemctl is-enabled` answers yes (exit status 0), from the table in systemctl(1).
+/// Unit file states for which `systemctl is-enabled` exits with status 0 (table in systemctl(1)).
 const ENABLED: &[&str] = &[
     "enabled",
     "enabled-runtime",
@@ -48,7 +49,7 @@ const ENABLED: &[&str] = &[
     "generated",
 ];
 
-/// The active states that `systemctl is-active` takes for running, and a reload in progress.
+/// Active states for which `systemctl is-active` exits with status 0, and a reload in progress.
 const RUNNING: &[&str] = &["active", "reloading", "refreshing"];
 
 const SUFFIXES: &[&str] = &[
@@ -63,7 +64,8 @@ const SUFFIXES: &[&str] = &[
     ".swap",
 ];
 
-/// systemd.unit(5): what a unit name is made of. A glob is none, and a leading `-` would be an option.
+/// Checks a unit name (systemd.unit(5)). A glob is not a unit name, and a leading `-` would be an
+/// option.
 pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     let help = "use a unit's name, such as `nginx` or `apt-daily.timer`";
     if name.is_empty() || name.len() > 255 || name.starts_with('-') {
@@ -84,7 +86,7 @@ pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-pub(super) fn unit(name: &str) -> String {
+pub(super) fn unit_name(name: &str) -> String {
     if SUFFIXES.iter().any(|s| name.ends_with(s)) {
         name.to_owned()
     } else {
@@ -92,38 +94,42 @@ pub(super) fn unit(name: &str) -> String {
     }
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
-    let units: BTreeSet<String> = asked.iter().map(|one| unit(&one.target.subject)).collect();
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+    let units: BTreeSet<String> = asked
+        .iter()
+        .map(|one| unit_name(&one.target.subject))
+        .collect();
     let words: Vec<String> = units.iter().map(|unit| sh_quote(unit)).collect();
     vec![format!("services {}", words.join(" "))]
 }
 
-/// One unit as systemd describes it.
+/// State of a unit in systemd.
 #[derive(Debug, Clone, Default)]
 struct Unit {
-    /// `LoadState`; empty when no service manager is up.
+    /// `LoadState`; empty without a service manager.
     load: String,
-    /// `ActiveState`; empty when no service manager is up.
+    /// `ActiveState`; empty without a service manager.
     active: String,
     /// `UnitFileState`, or `not-found`.
     file: String,
-    /// Why it could not be told.
+    /// Reason why the state is unknown.
     problem: Option<String>,
 }
 
-/// The names asked for, an empty line, then blocks of `Name=value` lines in the same order with an empty line between.
-fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
+/// Parses the answer: the requested names, an empty line, then blocks of `Name=value` lines in the
+/// same order.
+fn parse_units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
     let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
     let asked: Vec<&str> = asked.lines().filter(|line| !line.is_empty()).collect();
     let blocks: Vec<Unit> = answer
         .split("\n\n")
         .filter(|b| !b.trim().is_empty())
-        .map(block)
+        .map(parse_block)
         .collect();
     if blocks.len() != asked.len() {
-        let said = brief(answer.lines().next().unwrap_or_default().as_bytes());
+        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
         return Err(format!(
-            "systemctl answered for {} of {} units: {said}",
+            "systemctl printed {} of {} units: {output}",
             blocks.len(),
             asked.len()
         ));
@@ -131,31 +137,31 @@ fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
     Ok(asked.into_iter().map(str::to_owned).zip(blocks).collect())
 }
 
-fn block(text: &str) -> Unit {
+fn parse_block(text: &str) -> Unit {
     let mut unit = Unit::default();
     for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
         match name {
             "LoadState" => value.clone_into(&mut unit.load),
             "ActiveState" => value.clone_into(&mut unit.active),
             "UnitFileState" => value.clone_into(&mut unit.file),
-            "Problem" => unit.problem = Some(brief(value.as_bytes())),
+            "Problem" => unit.problem = Some(truncate_for_display(value.as_bytes())),
             _ => {}
         }
     }
     unit
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "running" && !view.identity().service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("services", "", units)
+    view.parsed("services", "", parse_units)
         .observe("has no service manager", |units| {
-            let Some(unit) = units.get(&unit(&target.subject)) else {
-                return Observed::uncollected();
+            let Some(unit) = units.get(&unit_name(&target.subject)) else {
+                return Observation::uncollected();
             };
             if let Some(why) = &unit.problem {
-                return Observed::Unknown(why.clone());
+                return Observation::Unknown(why.clone());
             }
             let missing = unit.file == "not-found" || unit.load == "not-found";
             let (yes, how) = match property {
@@ -168,9 +174,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 _ => (RUNNING.contains(&unit.active.as_str()), &unit.active),
             };
             if how.is_empty() && !missing && property != "exists" {
-                return Observed::Unknown("systemctl told no state".to_owned());
+                return Observation::Unknown("systemctl printed no state".to_owned());
             }
-            Observed::Value(Value::Bool(
+            Observation::Value(Value::Bool(
                 yes,
                 if missing {
                     "there is no such unit".to_owned()

@@ -1,24 +1,25 @@
-//! The `unit` resource: what systemd says of a unit's settings.
+//! The `unit` resource: the properties of a systemd unit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 use super::service;
 
 pub(crate) static KIND: Kind = Kind {
     name: "unit",
-    doc: "A systemd unit's properties by the names that `systemctl show` gives them, such as `ProtectSystem: strict`; values \
-          are systemd's own words (yes, no), several are a list. Environments stay on the target, and what looks like a \
-          password in a command line.",
+    doc: "Properties of a systemd unit, by their names in `systemctl show`, such as \
+          `ProtectSystem: strict`. Values are those of systemd (yes, no). Several values are a \
+          list. Environments, and text in command lines that looks like a password, stay on the \
+          target.",
     subject: Subject {
         name: "name",
-        doc: "Its name; `.service` is added where there is no suffix.",
+        doc: "Name of the unit. `.service` is added to a name without a suffix.",
         words: &[],
         check: service::check_name,
     },
@@ -26,8 +27,8 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
-        "A property of systemd's, in its own spelling.",
+        ValueType::Setting,
+        "Property of systemd, in its exact spelling.",
     )),
     by_default: &[],
     implied: &[],
@@ -42,26 +43,26 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-/// Properties that hold secrets by their nature.
-fn withheld(property: &str) -> bool {
+/// Returns true for properties that contain secrets.
+fn is_secret_property(property: &str) -> bool {
     property.starts_with("Environment") && property != "EnvironmentFiles"
         || property.contains("Credential")
 }
 
-/// systemd's property names are letters and digits.
-fn plain(property: &str) -> bool {
+/// Returns true for a valid property name: letters and digits.
+fn is_valid_property(property: &str) -> bool {
     !property.is_empty() && property.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
-        .map(|one| service::unit(&one.target.subject))
+        .map(|one| service::unit_name(&one.target.subject))
         .collect();
     let properties: BTreeSet<&str> = asked
         .iter()
         .flat_map(|one| one.properties.iter().map(String::as_str))
-        .filter(|property| plain(property) && !withheld(property))
+        .filter(|property| is_valid_property(property) && !is_secret_property(property))
         .collect();
     let names = properties
         .into_iter()
@@ -72,11 +73,12 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     vec![format!("unit_properties {names} {}", words.join(" "))]
 }
 
-/// The properties of one unit; one that is told several times has several values.
-type Unit = BTreeMap<String, Vec<String>>;
+/// Properties of a unit. A repeated property has several values.
+type UnitProperties = BTreeMap<String, Vec<String>>;
 
-/// The names asked for, an empty line, then blocks of `Name=value` lines in the same order with an empty line between.
-fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
+/// Parses the answer: the requested names, an empty line, then blocks of `Name=value` lines in the
+/// same order.
+fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
     let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
     let asked: Vec<&str> = asked.lines().filter(|line| !line.is_empty()).collect();
     let blocks: Vec<&str> = answer
@@ -84,15 +86,15 @@ fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
         .filter(|block| !block.trim().is_empty())
         .collect();
     if blocks.len() != asked.len() {
-        let said = brief(answer.lines().next().unwrap_or_default().as_bytes());
+        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
         return Err(format!(
-            "systemctl answered for {} of {} units: {said}",
+            "systemctl printed {} of {} units: {output}",
             blocks.len(),
             asked.len()
         ));
     }
     let block = |text: &&str| {
-        let mut unit = Unit::new();
+        let mut unit = UnitProperties::new();
         for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
             unit.entry(name.to_owned())
                 .or_default()
@@ -107,37 +109,39 @@ fn units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
         .collect())
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
-    if !plain(property) {
-        return Observed::Unknown(format!(
-            "`{}` can't be a property of a unit",
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+    if !is_valid_property(property) {
+        return Observation::Unknown(format!(
+            "`{}` is not a valid name of a unit property",
             property.escape_default()
         ));
     }
-    if withheld(property) {
-        return Observed::Unknown("what may hold secrets is not collected".to_owned());
+    if is_secret_property(property) {
+        return Observation::Unknown(
+            "properties that can contain secrets are not collected".to_owned(),
+        );
     }
     if !view.identity().service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("unit_properties", "", units)
+    view.parsed("unit_properties", "", parse_units)
         .observe("has no service manager", |units| {
-            let Some(unit) = units.get(&service::unit(&target.subject)) else {
-                return Observed::uncollected();
+            let Some(unit) = units.get(&service::unit_name(&target.subject)) else {
+                return Observation::uncollected();
             };
             if unit
                 .get("LoadState")
                 .is_some_and(|state| state == &["not-found"])
                 && property != "LoadState"
             {
-                return Observed::Missing("does not exist".to_owned());
+                return Observation::Missing("does not exist".to_owned());
             }
             match unit.get(property) {
                 Some(values) => {
-                    Observed::Value(crate::matcher::value::Value::Setting(values.clone()))
+                    Observation::Value(crate::matcher::value::Value::Setting(values.clone()))
                 }
-                None => Observed::Missing(format!(
-                    "has no property {property}: this systemd knows none of that name"
+                None => Observation::Missing(format!(
+                    "has no property {property} in this version of systemd"
                 )),
             }
         })
@@ -148,7 +152,7 @@ mod tests {
     use crate::tests::{IDENTITY, lines};
 
     #[test]
-    fn properties_of_several_units_come_in_one_answer() {
+    fn one_answer_has_properties_of_several_units() {
         let text = "a.service\nb.timer\nc.service\n\nId=a.service\nLoadState=loaded\nProtectSystem=strict\nExecStart=one\nExecStart=two\n\n\
             Id=b.timer\nLoadState=loaded\nProtectSystem=\n\nId=c.service\nLoadState=not-found\nProtectSystem=no\n";
         let told = |yaml: &str, text: &str| {

@@ -1,27 +1,28 @@
-//! Owns what the files of systemd's unit directories say of a unit, in whatever root they lie: there, masked, enabled.
+//! Derives the state of a unit from the files in the systemd unit directories: absent, masked,
+//! enabled.
 
 use crate::resource::filesystem::walk::Entry;
 
-/// What a walk of the unit directories starts from (systemd.unit(5)).
+/// Start directories of the walk (systemd.unit(5)).
 pub(crate) const DIRECTORIES: &str =
     "/etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system";
 
-/// A unit by the files of it.
+/// State of a unit by its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enablement {
-    /// There is no such unit.
+    /// No unit file exists.
     Absent,
-    /// It can't be started.
+    /// The unit cannot be started.
     Masked,
-    /// Nothing wants it.
+    /// No target wants it.
     Disabled,
-    /// Something wants it.
+    /// A target wants it.
     Enabled,
 }
 
 impl Enablement {
-    /// In `systemctl is-enabled`'s words.
-    pub(crate) fn word(self) -> &'static str {
+    /// Returns the word of `systemctl is-enabled`.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "not-found",
             Self::Masked => "masked",
@@ -31,15 +32,16 @@ impl Enablement {
     }
 }
 
-/// What a walk found of a unit: its file, a link to /dev/null in its stead, a link to it in a `.wants` directory.
-pub(crate) fn enablement(found: &[Entry], unit: &str) -> Enablement {
+/// Returns the state of a unit from its file, a link to /dev/null, or a link in a `.wants`
+/// directory.
+pub(crate) fn unit_enablement(found: &[Entry], unit: &str) -> Enablement {
     let (mut there, mut wanted) = (false, false);
-    for entry in found.iter().filter(|entry| entry.name() == unit) {
+    for entry in found.iter().filter(|entry| entry.file_name() == unit) {
         let folder = entry.path.rsplit('/').nth(1).unwrap_or_default();
         if folder == "system" {
             let nothing = entry.link.as_deref() == Some("/dev/null")
                 || (entry.stat.kind == "file" && entry.stat.size == Some(0));
-            if nothing && entry.within("/etc") {
+            if nothing && entry.is_within("/etc") {
                 return Enablement::Masked;
             }
             there |= !nothing;
@@ -58,10 +60,10 @@ pub(crate) fn enablement(found: &[Entry], unit: &str) -> Enablement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::filesystem::walk::entries;
+    use crate::resource::filesystem::walk::parse_entries;
 
     #[test]
-    fn units_are_known_by_their_files() {
+    fn unit_state_follows_its_files() {
         let file = "-rw-r--r-- 1 0 0 9 Jan  1 12:00 ./usr/lib/systemd/system/a.service\n";
         let wants = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/x.target.wants/a.service -> /lib/systemd/system/a.service\n";
         let mask = "lrwxrwxrwx 1 0 0 9 Jan  1 12:00 ./etc/systemd/system/a.service -> /dev/null\n";
@@ -73,7 +75,7 @@ mod tests {
             (format!("{file}{wants}{mask}"), Enablement::Masked),
         ] {
             assert_eq!(
-                enablement(&entries(&text).expect("entries"), "a.service"),
+                unit_enablement(&parse_entries(&text).expect("entries"), "a.service"),
                 expected,
                 "{text}"
             );

@@ -1,0 +1,213 @@
+"""Implements CreateImage, CopyImage and RegisterImage."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
+from moto.ec2.responses import EC2Response
+from moto.ec2.utils import random_ami_id, random_snapshot_id
+from moto.kms.models import kms_backends
+
+from .client_tokens import run_idempotently
+from .images import VENDOR_ACCOUNT, Image, Snapshot, find_available_image, is_shared_with
+from .state import LOG, client_error, current_state, patch
+
+_NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
+_NAME_RULE = "3 to 128 characters: letters, digits, spaces and ()[]./-'@_"
+_COPIED_ATTRIBUTES = ("description architecture root_device_name imds_support boot_mode").split()
+
+
+def _check_name(ec2: Any, name: str | None) -> None:
+    if not _NAME.fullmatch(name or ""):
+        raise client_error("InvalidAMIName.Malformed", f"AMI names must have {_NAME_RULE}")
+    for image in ec2.amis.values():
+        if image.name == name:
+            text = f"AMI name {name} is already in use by AMI {image.id}"
+            raise client_error("InvalidAMIName.Duplicate", text)
+
+
+def _register_image(
+    response: Any,
+    volume: Any,
+    snapshot_description: str,
+    encrypted: bool,
+    kms_key_id: str | None,
+    **fields: Any,
+) -> Image:
+    """Creates an AMI with a new snapshot, and the tags of the request."""
+    tags = response._parse_tag_specification()
+    if unknown := set(tags) - {"image", "snapshot"}:
+        text = f"'{unknown.pop()}' is not a taggable resource type for this operation."
+        raise client_error("InvalidParameterValue", text)
+    ec2 = response.ec2_backend
+    snapshot = Snapshot(
+        ec2, random_snapshot_id(), volume, snapshot_description, encrypted, kms_key_id
+    )
+    image = Image(ec2, random_ami_id(), snapshot, **fields)
+    image.add_tags(tags.get("image", {}))
+    snapshot.add_tags(tags.get("snapshot", {}))
+    return image
+
+
+@patch(EC2Response)
+def create_image(self: Any) -> ActionResult:
+    """Implements CreateImage: the AMI is pending until the instance's disk is frozen."""
+    name, ec2 = self._get_param("Name"), self.ec2_backend
+    _check_name(ec2, name)
+    instance = ec2.get_instance(self._get_param("InstanceId"))
+    if instance.state not in ("running", "stopped"):
+        text = f"The instance '{instance.id}' is {instance.state}, not running or stopped"
+        raise client_error("IncorrectInstanceState", text)
+    if self._get_param("NoReboot") and instance.state == "running":
+        text = (
+            "NoReboot=true is refused: a disk in use can't be frozen whole. "
+            "Stop the instance first, or leave it out."
+        )
+        raise client_error("UnsupportedOperation", text)
+    self.error_on_dryrun()
+    mapping = instance.block_device_mapping[instance.root_device_name]
+    volume = ec2.volumes[mapping.volume_id]
+    image = _register_image(
+        self,
+        volume,
+        f"Created by CreateImage({instance.id})",
+        volume.encrypted,
+        volume.kms_key_id,
+        name=name,
+        description=self._get_param("Description"),
+        architecture=instance.architecture,
+        root_device_name=instance.root_device_name,
+        source_instance_id=instance.id,
+        source_image_id=instance.image_id,
+        source_image_region=self.region,
+    )
+    snapshot = image.ebs_snapshot
+    snapshot.description += f" for {image.id}"
+    current_state().enqueue(instance.id, lambda: _freeze_disk(instance, snapshot))
+    return ActionResult({"ImageId": image.id})
+
+
+def _freeze_disk(instance: Any, snapshot: Snapshot) -> None:
+    try:
+        snapshot.layers = instance.freeze_disk(snapshot.id)
+        snapshot.ready_at = time.monotonic() + current_state().pending_seconds
+    except Exception as error:
+        LOG.exception("%s: cannot freeze the disk", instance.id)
+        snapshot.error = f"freezing the disk of {instance.id} failed: {error}"
+    current_state().delete_unused_layers()
+
+
+@patch(EC2Response)
+def copy_image(self: Any) -> ActionResult:
+    """Implements CopyImage: the copy uses the same disk layers."""
+    return run_idempotently(self, lambda: _copy_image(self))
+
+
+def _copy_image(response: Any) -> ActionResult:
+    ec2, name = response.ec2_backend, response._get_param("Name")
+    source_ec2, source = _find_copy_source(response)
+    _check_name(ec2, name)
+    response.error_on_dryrun()
+    source_snapshot = source.ebs_snapshot
+    key = response._get_param("KmsKeyId")
+    encrypted = bool(response._get_param("Encrypted") or key or source_snapshot.encrypted)
+    if encrypted and not key:
+        key = ec2.default_kms_key_id or ec2._create_default_encryption_key()
+    fields = {attribute: getattr(source, attribute) for attribute in _COPIED_ATTRIBUTES}
+    fields |= {"name": name, "source_image_id": source.id}
+    fields["source_image_region"] = source_ec2.region_name
+    description = response._get_param("Description")
+    if description is not None:
+        fields["description"] = description
+    volume = source_snapshot.volume
+    image = _register_image(response, volume, "", encrypted, key, **fields)
+    image.ebs_snapshot.description = (
+        f"Copied for DestinationAmi {image.id} from SourceAmi {source.id} "
+        f"for SourceSnapshot {source_snapshot.id}."
+    )
+    _schedule_copy(response, source_snapshot, image.ebs_snapshot, key)
+    if response._get_param("CopyImageTags"):
+        _copy_tags(source_ec2, source, image)
+    return ActionResult({"ImageId": image.id})
+
+
+def _find_copy_source(response: Any) -> tuple[Any, Any]:
+    """Returns the backend of the source Region, and the AMI if the caller may copy it."""
+    account, region = response.current_account, response._get_param("SourceRegion")
+    if region not in ec2_backends[account]:
+        raise client_error("InvalidParameterValue", f"Invalid source region: {region}")
+    ec2 = ec2_backends[account][region]
+    image = find_available_image(ec2, response._get_param("SourceImageId"))
+    snapshot = image.ebs_snapshot
+    has_access = image.owner_id in (account, VENDOR_ACCOUNT) or is_shared_with(snapshot, account)
+    if not has_access:
+        text = (
+            "You do not have permission to access the storage of this ami: "
+            f"share {snapshot.id} with {account}"
+        )
+        raise client_error("InvalidRequest", text)
+    return ec2, image
+
+
+def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str | None) -> None:
+    """Sets when the copy ends and whether it fails."""
+    state = current_state()
+    plans = [plan for plan in state.copy_plans if plan["region"] in (None, response.region)]
+    plan = plans[0] if plans else None
+    seconds = plan["seconds"] if plan else state.pending_seconds
+    target.layers, target.ready_at = source.layers, time.monotonic() + seconds
+    if plan:
+        state.copy_plans.remove(plan)
+        target.error, target.fails_at = plan["fail"], target.ready_at
+    if key:
+        account, region = response.current_account, response.region
+        try:
+            kms_backends[account][region].describe_key(key)
+        except Exception:  # EC2 accepts the call, and the copy fails later
+            target.fails_at = 0.0
+            target.error = f"The KMS key {key} does not exist in {region} or can't be used"
+
+
+def _copy_tags(source_ec2: Any, source: Any, image: Image) -> None:
+    """Copies the tags of the source; tags of the request take precedence."""
+    described = source_ec2.describe_tags({"resource-id": [source.id]})
+    source_tags = {tag["key"]: tag["value"] for tag in described}
+    own_keys = {tag["key"] for tag in image.get_tags()}
+    image.add_tags({key: source_tags[key] for key in source_tags.keys() - own_keys})
+
+
+@patch(EC2Response)
+def register_image(self: Any) -> ActionResult:
+    """Implements RegisterImage for one snapshot of the account, which several AMIs can use."""
+    name, ec2 = self._get_param("Name"), self.ec2_backend
+    root_device = self._get_param("RootDeviceName", Image.root_device_name)
+    mappings = self._get_param("BlockDeviceMappings", [])
+    snapshot_ids = {
+        mapping.get("DeviceName"): (mapping.get("Ebs") or {}).get("SnapshotId")
+        for mapping in mappings
+    }
+    if list(snapshot_ids) != [root_device] or not snapshot_ids[root_device]:
+        text = f"The sandbox registers an AMI of one snapshot, mapped to {root_device}."
+        raise client_error("UnsupportedOperation", text)
+    _check_name(ec2, name)
+    snapshot = ec2.snapshots.get(snapshot_ids[root_device])
+    if not getattr(snapshot, "layers", ()) or snapshot.status != "completed":
+        text = f"The snapshot '{snapshot_ids[root_device]}' does not exist, or has no content"
+        raise client_error("InvalidSnapshot.NotFound", text)
+    tags = self._parse_tag_specification()
+    self.error_on_dryrun()
+    image = Image(
+        ec2,
+        random_ami_id(),
+        snapshot,
+        name=name,
+        root_device_name=root_device,
+        architecture=self._get_param("Architecture", "i386"),
+        description=self._get_param("Description"),
+    )
+    image.add_tags(tags.get("image", {}))
+    return ActionResult({"ImageId": image.id})

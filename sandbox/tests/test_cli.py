@@ -1,0 +1,124 @@
+"""Tests the command line without a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bakeline_sandbox import cli, commands, daemon, preflight
+from bakeline_sandbox.backends.requirements import Problem
+from bakeline_sandbox.state_dir import DEFAULT_DIR, StateDirectory, is_server_process
+
+STATE = {
+    "endpoint": "http://127.0.0.1:1",
+    "region": "eu-central-1",
+    "pid": 1,
+    "started": "now",
+    "backend": "nspawn",
+    "why": "",
+    "env": "/x/env",
+    "logs": {},
+}
+
+
+def run_command(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    name, *options = arguments
+    command = [sys.executable, "-m", "bakeline_sandbox", name, "--dir", str(state_dir), *options]
+    package_dir = Path(__file__).parent.parent
+    return subprocess.run(
+        command, cwd=package_dir, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_commands_without_server_report_it(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    down = run_command(state_dir, "down")
+    assert (down.returncode, down.stdout) == (0, "the local EC2 is stopped\n")
+    status = run_command(state_dir, "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)) == (1, {"up": False})
+    assert f"bakeline sandbox up --dir {state_dir}" in run_command(state_dir, "reset").stderr
+    assert not state_dir.exists()
+    assert run_command(state_dir, "publish", "debian-11").returncode == 2
+
+
+def test_up_reports_all_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [
+        Problem("no mmdebstrap", "apt install mmdebstrap"),
+        Problem("disk full", "free 2 GB"),
+    ]
+    monkeypatch.setattr(commands, "find_problems", lambda *_: problems)
+    monkeypatch.setattr(commands, "become_root", lambda _: None)
+    assert cli.main(["up", "--dir", str(tmp_path / "state"), "--json"]) == 1
+    output, errors = capsys.readouterr()
+    causes = [problem["cause"] for problem in json.loads(output)["problems"]]
+    assert causes == ["no mmdebstrap", "disk full"]
+    assert "fix: free 2 GB" in errors
+    assert not (tmp_path / "state").exists()
+
+
+def test_become_root_uses_sudo_without_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(preflight.shutil, "which", lambda _: None)
+    problem = preflight.become_root(["up"])
+    assert problem is not None and "root" in problem.cause
+    monkeypatch.setattr(preflight.shutil, "which", lambda _: "/bin/false")
+    problem = preflight.become_root(["up"])
+    assert problem is not None and "sudo -v" in problem.fix
+    calls: list[list[str]] = []
+    monkeypatch.setattr(preflight.shutil, "which", lambda _: "/bin/true")
+    monkeypatch.setattr(os, "execv", lambda _, command: calls.append(command))
+    preflight.become_root(["up", "--json"])
+    assert calls[0][-2:] == ["up", "--json"]
+
+
+def test_lock_is_exclusive_and_names_its_holder(tmp_path: Path) -> None:
+    first, second = StateDirectory(tmp_path), StateDirectory(tmp_path)
+    lock = first.acquire_lock()
+    assert lock is not None
+    assert second.acquire_lock() is None
+    assert second.read_lock_holder() == ("command", os.getpid())
+    threading.Timer(0.3, lambda: os.close(lock)).start()
+    assert second.acquire_lock(60) is not None
+    assert not is_server_process(os.getpid())
+
+
+def test_environment_file_is_private(tmp_path: Path) -> None:
+    daemon.write_private_file(tmp_path / "env", "KEY=value\n")
+    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
+    daemon.write_private_file(tmp_path / "env", "KEY=other\n")
+    (tmp_path / "run").mkdir()
+    daemon.write_private_file(tmp_path / "run" / "env", "A=b=c\nD=e\n")
+    assert StateDirectory(tmp_path).read_environment() == {"A": "b=c", "D": "e"}
+
+
+def test_status_names_the_requested_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(StateDirectory, "running_state", lambda _: STATE)
+    monkeypatch.setattr(StateDirectory, "call_control_api", lambda *_: {})
+    monkeypatch.delenv("BAKELINE_SANDBOX_DIR", raising=False)
+
+    def environment_row(*options: str) -> str:
+        assert cli.main(["status", *options]) == 0
+        rows = capsys.readouterr().out.splitlines()
+        return next(row for row in rows if row.startswith("environment"))
+
+    without_directory = 'eval "$(bakeline sandbox status --env)"'
+    assert environment_row().endswith(without_directory)
+    directory = tmp_path / "my sandbox"
+    with_directory = f"eval \"$(bakeline sandbox status --env --dir '{directory}')\""
+    assert environment_row("--dir", str(directory)).endswith(with_directory)
+    monkeypatch.chdir(tmp_path)
+    # A relative directory becomes absolute, so the command works in every directory.
+    assert environment_row("--dir", "my sandbox").endswith(with_directory)
+    monkeypatch.setenv("BAKELINE_SANDBOX_DIR", str(directory))
+    assert environment_row().endswith(without_directory)
+    assert environment_row("--dir", DEFAULT_DIR).endswith(f'--dir {DEFAULT_DIR})"')

@@ -1,0 +1,46 @@
+//! Defines the arguments of `explain`, `diff` and `sweep`.
+
+use clap::Args;
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// An image (its current version in the first environment), IMAGE@VERSION, or an AMI ID.
+    pub what: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Name of the image.
+    pub image: String,
+    /// Older version, such as 20261122.1 [default: the version before the newer one].
+    pub from: Option<String>,
+    /// Newer version [default: the newest].
+    pub to: Option<String>,
+    /// Build the image from its source or parent, compare it with the newest version, and delete
+    /// the build. Shows the drift of a chain of builds.
+    #[arg(long, value_parser = ["scratch"], conflicts_with_all = ["from", "to"])]
+    pub against: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// Remove the resources marked `remove`.
+    #[arg(long)]
+    pub apply: bool,
+    /// Also remove untagged Packer key pairs and security groups, selected by name and age.
+    /// Packer runs of other teams may have created them.
+    #[arg(long)]
+    pub packer_leftovers: bool,
+    /// Print every resource with its reason as JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,66 @@
+//! Summarizes the results of a run in locations other than home.
+
+use serde::Serialize;
+
+use crate::engine::StepOutput;
+use crate::engine::outcome::{Outcome, ScopeEnd};
+use crate::model::AmiId;
+use crate::plan::step::{Decision, Verdict};
+
+/// Result for an image in another location.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::commands) struct LocationSummary {
+    /// Region, or `account.region`.
+    #[serde(rename = "place")]
+    pub(in crate::commands) location: String,
+    /// Status, with the values of `ImageSummary::status`.
+    pub(in crate::commands) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::commands) ami: Option<AmiId>,
+    /// Failed step and its error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::commands) failure: Option<String>,
+}
+
+/// Returns the results of the scopes of an image in other locations. Their names are
+/// `image@location` or `image.suffix@location`.
+pub(super) fn location_summaries(
+    outcome: &Outcome,
+    decision: &Decision,
+    done: &'static str,
+) -> Vec<LocationSummary> {
+    let scope_location = |scope: &str| {
+        let (image, location) = scope.split_once('@')?;
+        let own = image.split('.').next() == Some(decision.image.as_str());
+        let shared = decision.verdict == Verdict::Revoke && image == "revoke";
+        (own || shared).then(|| location.to_owned())
+    };
+    let all = outcome
+        .scopes
+        .iter()
+        .filter_map(|(scope, end)| Some((scope_location(scope)?, end)));
+    all.map(|(location, end)| {
+        let (status, failure) = match end {
+            ScopeEnd::Done { .. } => (done, None),
+            ScopeEnd::Failed { verb, error, .. } => {
+                ("failed", Some(format!("could not {verb}: {error}")))
+            }
+            ScopeEnd::Stuck { verb, error, .. } => {
+                ("stuck", Some(format!("could not {verb}: {error}")))
+            }
+            ScopeEnd::Cancelled { step } => ("cancelled", Some(format!("cancelled at {step}"))),
+            ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
+        };
+        let made = match end {
+            ScopeEnd::Done { outputs } => outputs.values().find_map(StepOutput::ami),
+            _ => None,
+        };
+        LocationSummary {
+            location,
+            status,
+            ami: made.cloned(),
+            failure,
+        }
+    })
+    .collect()
+}

@@ -1,0 +1,391 @@
+//! Summarizes a run: the decision table, the result file, the Slack message and the exit code.
+
+mod locations;
+mod message;
+
+use serde::Serialize;
+
+use super::context;
+use super::run::RunResult;
+use crate::catalog::Catalog;
+use crate::engine::StepOutput;
+use crate::engine::outcome::{Outcome, ScopeEnd};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::{Record, lookup};
+use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
+use crate::plan::Plan;
+use crate::plan::step::{Decision, Verdict};
+use crate::ports::Workspace as _;
+use crate::ui;
+use locations::{LocationSummary, location_summaries};
+use message::slack_values;
+
+/// Result for one image.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct ImageSummary {
+    pub(super) image: ImageName,
+    /// `released`, `promoted`, `kept`, `failed`, `cancelled`, `not started`, `stuck`.
+    pub(super) status: &'static str,
+    pub(super) version: Option<Version>,
+    pub(super) ami: Option<AmiId>,
+    pub(super) region: Region,
+    /// Version that stays current if no new version was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kept: Option<Version>,
+    pub(super) reasons: Vec<String>,
+    /// Duration of its steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seconds: Option<u64>,
+    /// Changes of the new version, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) changed: Option<String>,
+    /// Summary of the boot checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checks: Option<String>,
+    /// Failed step and its error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<String>,
+    /// Next actions, or resources that are left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) hints: Vec<String>,
+    /// Results in other locations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "places")]
+    pub(super) locations: Vec<LocationSummary>,
+}
+
+/// Summary of a run; the contents of `result.json`.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct RunSummary {
+    pub(super) schema: u32,
+    pub(super) catalog: String,
+    pub(super) run: RunId,
+    pub(super) environment: EnvName,
+    pub(super) seconds: i64,
+    pub(super) images: Vec<ImageSummary>,
+}
+
+impl RunSummary {
+    /// Combines the decisions of a plan and the outcome of a run. Without an outcome, no steps ran.
+    pub(super) fn new(
+        catalog: &Catalog,
+        inventory: &Inventory,
+        plan: &Plan,
+        outcome: Option<&Outcome>,
+    ) -> Self {
+        let region = catalog.settings.home();
+        let mut images: Vec<ImageSummary> = plan
+            .decisions
+            .iter()
+            .map(|d| image_summary(d, outcome, region, "released"))
+            .collect();
+        let records = Record::all(&inventory.images, &catalog.settings.name);
+        let lowest = &catalog.settings.environments[0].name;
+        for report in images
+            .iter_mut()
+            .filter(|i| !matches!(i.status, "released" | "kept"))
+        {
+            let arch = catalog
+                .images
+                .get(&report.image)
+                .map(|i| i.arch)
+                .unwrap_or_default();
+            report.kept = lookup::current(&records, &report.image, lowest, arch).map(|r| r.version);
+        }
+        Self {
+            schema: 1,
+            catalog: catalog.settings.name.to_string(),
+            run: plan.run.clone(),
+            environment: catalog.settings.environments[0].name.clone(),
+            seconds: outcome.map_or(0, |o| o.ended.as_second() - o.started.as_second()),
+            images,
+        }
+    }
+
+    /// Adds the duration of each image. Later plans estimate durations from these values.
+    pub(super) fn with_times(mut self, ran: &RunResult) -> Self {
+        for image in &mut self.images {
+            image.seconds = ran.seconds.get(image.image.as_str()).copied();
+        }
+        self
+    }
+
+    /// Sets the environment, and replaces the status `released` by that of another command.
+    pub(super) fn with_status(mut self, env: &EnvName, word: &'static str) -> Self {
+        self.environment = env.clone();
+        for image in &mut self.images {
+            let locations = image.locations.iter_mut().map(|p| &mut p.status);
+            for status in locations
+                .chain([&mut image.status])
+                .filter(|s| **s == "released")
+            {
+                *status = word;
+            }
+        }
+        self
+    }
+}
+
+fn image_summary(
+    decision: &Decision,
+    outcome: Option<&Outcome>,
+    region: &Region,
+    done: &'static str,
+) -> ImageSummary {
+    let mut report = ImageSummary {
+        image: decision.image.clone(),
+        status: "kept",
+        version: decision.version,
+        ami: decision.ami.clone(),
+        region: region.clone(),
+        kept: None,
+        changed: None,
+        reasons: decision.reasons.clone(),
+        seconds: None,
+        checks: None,
+        failure: None,
+        hints: Vec::new(),
+        locations: outcome.map_or_else(Vec::new, |o| location_summaries(o, decision, done)),
+    };
+    match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
+        None => {
+            let worst = report
+                .locations
+                .iter()
+                .find(|p| p.status != done)
+                .or(report.locations.first());
+            report.status = worst.map_or(report.status, |p| p.status);
+        }
+        Some(ScopeEnd::Done { outputs }) => {
+            report.status = if decision.verdict == Verdict::Recheck {
+                "rechecked"
+            } else {
+                done
+            };
+            let made = outputs.values().find_map(StepOutput::ami);
+            report.ami = made.cloned().or(report.ami);
+            report.checks = outputs
+                .values()
+                .find_map(StepOutput::summary)
+                .map(str::to_owned);
+        }
+        Some(ScopeEnd::Failed {
+            verb, error, hints, ..
+        }) => {
+            report.status = "failed";
+            report.failure = Some(format!("could not {verb}: {error}"));
+            report.hints.clone_from(hints);
+        }
+        Some(ScopeEnd::Cancelled { step }) => {
+            report.status = "cancelled";
+            report.failure = Some(format!("cancelled at {step}"));
+        }
+        Some(ScopeEnd::NotStarted { because }) => {
+            report.status = "not started";
+            report.failure = Some(because.clone());
+        }
+        Some(ScopeEnd::Stuck {
+            verb, error, left, ..
+        }) => {
+            report.status = "stuck";
+            report.failure = Some(format!("could not {verb}: {error}"));
+            report.hints = left.iter().map(|l| format!("not removed: {l}")).collect();
+        }
+    }
+    report
+}
+
+/// Returns the table of decisions.
+pub(super) fn decision_table(plan: &Plan) -> String {
+    let dash = || "-".to_owned();
+    let rows: Vec<Vec<String>> = plan
+        .decisions
+        .iter()
+        .map(|d| {
+            let version = d.version.map_or_else(dash, |v| v.to_string());
+            vec![
+                d.image.to_string(),
+                d.verdict.as_str().to_owned(),
+                version,
+                base_cell(d),
+                d.reasons.join("; "),
+            ]
+        })
+        .collect();
+    ui::table::columns(&["IMAGE", "ACTION", "VERSION", "BASE", "REASON"], &rows)
+}
+
+/// Returns the base of an image and the reason for it.
+pub(super) fn base_cell(decision: &Decision) -> String {
+    match (&decision.base, &decision.base_because) {
+        (Some(base), Some(because)) => format!("{base}: {because}"),
+        (Some(base), None) => base.clone(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// Returns an error if the plan of a release has a blocked image.
+pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
+    let found = plan
+        .decisions
+        .iter()
+        .find(|d| d.verdict == Verdict::Blocked)?;
+    let error = Error::input(format!(
+        "cannot build `{}`: {}",
+        found.image,
+        found.reasons.join("; ")
+    ));
+    Some(error.hint("nothing was changed; fix the problem, or pass the names of the other images"))
+}
+
+/// Returns an error with the reasons of all blocked images. `action` is a past participle, such as
+/// `promoted`.
+pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
+    let blocked = plan
+        .decisions
+        .iter()
+        .filter(|d| d.verdict == Verdict::Blocked);
+    let messages: Vec<String> = blocked
+        .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
+        .collect();
+    (!messages.is_empty())
+        .then(|| Error::new(Kind::Refused, messages.join("; ")).hint("nothing was changed"))
+}
+
+/// Writes the result file, sends the Slack message, prints the table, and returns the exit code.
+/// A failure of the file or the message is a warning.
+pub(super) async fn finish_run(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    report: &RunSummary,
+    ran: &RunResult,
+    as_json: bool,
+) -> Result<u8> {
+    let text = serde_json::to_vec_pretty(report).unwrap_or_default();
+    if let Err(e) = ran.directory.write("result.json", &text, false) {
+        ui::say(&format!("warning: cannot write the result: {e}"));
+    }
+    let key = crate::evidence::keys::report(&catalog.settings.name, &report.run);
+    if let Err(e) = ran.store.put(&key, &text).await {
+        ui::say(&format!(
+            "warning: cannot write the result to the store: {e}"
+        ));
+    }
+    let http = context::http_client();
+    crate::notify::tell(
+        catalog,
+        &slack_values(report, inventory),
+        &context::webhook_secret,
+        http.as_deref(),
+    )
+    .await;
+    print_summary(report, as_json);
+    exit_code(ran)
+}
+
+/// Prints the result of each image on stdout.
+pub(super) fn print_summary(report: &RunSummary, as_json: bool) {
+    if as_json {
+        return ui::json(report);
+    }
+    let dash = || "-".to_owned();
+    let rows: Vec<Vec<String>> = report
+        .images
+        .iter()
+        .flat_map(|i| {
+            let version = i.version.map_or_else(dash, |v| v.to_string());
+            let ami = i.ami.as_ref().map_or_else(dash, ToString::to_string);
+            let checks = i.checks.clone().unwrap_or_else(dash);
+            let status = match i.kept {
+                Some(version) => format!("{}, {version} stays current", i.status),
+                None => i.status.to_owned(),
+            };
+            let version = if i.failure.is_some() { dash() } else { version };
+            let mut rows = vec![vec![
+                i.image.to_string(),
+                status,
+                version.clone(),
+                ami,
+                i.region.to_string(),
+                checks,
+            ]];
+            rows.extend(i.locations.iter().map(|p| {
+                let ami = p.ami.as_ref().map_or_else(dash, ToString::to_string);
+                vec![
+                    i.image.to_string(),
+                    p.status.to_owned(),
+                    version.clone(),
+                    ami,
+                    p.location.clone(),
+                    dash(),
+                ]
+            }));
+            rows
+        })
+        .collect();
+    ui::data(&ui::table::columns(
+        &["IMAGE", "STATUS", "VERSION", "AMI", "REGION", "BOOT CHECKS"],
+        &rows,
+    ));
+}
+
+/// Returns exit code 0, or the most severe failure as an error.
+pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
+    let directory = ran.directory.root().display();
+    let Some(kind) = ran.outcome.kind() else {
+        return Ok(0);
+    };
+    let mut error = Error::new(kind, outcome_headline(&ran.outcome));
+    for (scope, end) in &ran.outcome.scopes {
+        match end {
+            ScopeEnd::Failed {
+                verb,
+                error: text,
+                hints,
+                ..
+            } => {
+                ui::say(&format!("failed: {scope}: could not {verb}: {text}"));
+                for hint in hints {
+                    error = error.hint(format!("{scope}: {hint}"));
+                }
+            }
+            ScopeEnd::Stuck {
+                verb,
+                error: text,
+                left,
+                ..
+            } => {
+                ui::say(&format!("stuck: {scope}: could not {verb}: {text}"));
+                for what in left {
+                    error = error.hint(format!("{scope}: not removed: {what}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Err(error.hint(format!("the files of this run are in {directory}")))
+}
+
+fn outcome_headline(outcome: &Outcome) -> String {
+    let count =
+        |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
+    let parts = [
+        (count(|e| matches!(e, ScopeEnd::Done { .. })), "done"),
+        (count(|e| matches!(e, ScopeEnd::Failed { .. })), "failed"),
+        (count(|e| matches!(e, ScopeEnd::Stuck { .. })), "stuck"),
+        (
+            count(|e| matches!(e, ScopeEnd::Cancelled { .. })),
+            "cancelled",
+        ),
+        (
+            count(|e| matches!(e, ScopeEnd::NotStarted { .. })),
+            "not started",
+        ),
+    ];
+    let words: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+    format!("run {} failed: {}", outcome.run, words.join(", "))
+}
