@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures on a local EC2 of its own, with the release build of bakeline.
+# Runs the benchmarks on a separate local EC2 with the release build of bakeline.
 . "$(dirname "$0")/common.sh"
 scripts/packages.sh
 scripts/venv.sh
@@ -9,7 +9,7 @@ export BAKELINE PATH=$ROOT/.venv/bin:$PATH
 export BAKELINE_SANDBOX_DIR=${BAKELINE_SANDBOX_DIR:-/var/lib/bakeline-sandbox-bench}
 "$BAKELINE" sandbox up >&2
 trap '"$BAKELINE" sandbox down >&2' EXIT
-enter_sandbox
+use_sandbox
 unset BAKELINE_SLACK_WEBHOOK_URL
 python3 bench/release.py
 python3 bench/latest.py

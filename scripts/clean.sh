@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The way back: ends the local EC2 and removes what demo and tests made below this clone.
+# Stops the local EC2 and removes the files of demo and tests in this clone.
 . "$(dirname "$0")/common.sh"
 if [ -x "$BAKELINE" ]; then
     "$BAKELINE" sandbox down || true
 fi
 rm -rf .bakeline
-say "ended the local EC2 and removed .bakeline; the vendor images stay cached (remove /var/lib/bakeline-sandbox to drop them)"
+say "stopped the local EC2 and removed .bakeline; vendor images stay cached in /var/lib/bakeline-sandbox"

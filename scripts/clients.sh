@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Third-party clients judge what we make: awscli, boto3 and HashiCorp's own template on the local EC2, schema validators.
+# Tests with third-party clients: awscli, boto3 and HashiCorp's template on the local EC2, and schema
+# validators.
 . "$(dirname "$0")/common.sh"
 
 schemas() {
@@ -10,8 +11,8 @@ schemas() {
     .venv/bin/check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 }
 
-minutes "packages" scripts/packages.sh
-minutes "python environment" scripts/venv.sh
-minutes "build" cargo build
-minutes "schema validators" schemas
-minutes "clients on the local EC2" .venv/bin/python -m pytest -q tests/e2e/clients
+timed "packages" scripts/packages.sh
+timed "python environment" scripts/venv.sh
+timed "build" cargo build
+timed "schema validators" schemas
+timed "clients on the local EC2" .venv/bin/python -m pytest -q tests/e2e/clients

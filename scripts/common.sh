@@ -1,4 +1,4 @@
-# Owns what the other scripts share: saying, privileges, where the program and the sandbox are. Source it.
+# Functions and paths for the other scripts. Source it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT=$PWD
@@ -7,24 +7,24 @@ BAKELINE=$TARGET/debug/bakeline
 export BAKELINE
 
 say() { printf '%s\n' "$*" >&2; }
-head1() { printf '\n== %s\n' "$*" >&2; }
+heading() { printf '\n== %s\n' "$*" >&2; }
 
-# as_root COMMAND...: run as root, through sudo where we are not.
+# as_root COMMAND...: run a command as root, with sudo if necessary.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# minutes NAME COMMAND...: run and say how long it took.
-minutes() {
-    local name=$1 begun=$SECONDS
+# timed NAME COMMAND...: run a command and print its duration.
+timed() {
+    local name=$1 started=$SECONDS
     shift
-    head1 "$name"
+    heading "$name"
     "$@"
-    local took=$((SECONDS - begun))
-    printf '%s took %d min %02d s\n' "$name" $((took / 60)) $((took % 60)) | tee -a "${MINUTES_FILE:-/dev/null}" >&2
+    local took=$((SECONDS - started))
+    printf '%s took %d min %02d s\n' "$name" $((took / 60)) $((took % 60)) | tee -a "${DURATIONS_FILE:-/dev/null}" >&2
 }
 
-# enter_sandbox: point this shell's AWS tools at the running local EC2.
-enter_sandbox() {
+# use_sandbox: point the AWS tools of this shell at the running local EC2.
+use_sandbox() {
     eval "$("$BAKELINE" sandbox status --env)"
 }

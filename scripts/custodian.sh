@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv-c7n with cloud-custodian, whose pins are its own, and prints the program's path; the traps are shown to it too.
+# Creates .venv-c7n with cloud-custodian, which needs other versions of packages, and prints its path.
+# The prune safety tests run it for comparison.
 . "$(dirname "$0")/common.sh"
 stamp=$(sha256sum tests/requirements-c7n.txt | cut -c1-16)
 if [ "$(cat .venv-c7n/stamp 2>/dev/null)" != "$stamp" ]; then

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Releases the shipped catalog on the local EC2: checks first, installs while cargo builds, then shows what came of it.
+# Releases the shipped catalog on the local EC2. Checks the requirements first, installs packages while
+# cargo builds, and shows the result.
 . "$(dirname "$0")/common.sh"
 
 problems=()
@@ -9,28 +10,28 @@ for tool in git make cc cargo; do
 done
 if command -v rustc >/dev/null; then
     have=$(rustc --version | cut -d' ' -f2)
-    printf '%s\n%s\n' "$wanted" "$have" | sort -V -C || problems+=("rustc $have is too old, $wanted or newer is needed: rustup update")
+    printf '%s\n%s\n' "$wanted" "$have" | sort -V -C || problems+=("rustc $have is too old, $wanted or newer is required: rustup update")
 fi
 memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
-[ "$memory" -ge 7500 ] || problems+=("$memory MB of memory: building the AWS SDK needs 8 GB")
+[ "$memory" -ge 7500 ] || problems+=("$memory MB of memory: the build of the AWS SDK requires 8 GB")
 free=$(df -Pm . | awk 'NR == 2 {print $4}')
-[ "$free" -ge 12000 ] || problems+=("$free MB free here: 12 GB are needed (8 for the build, 4 for images)")
+[ "$free" -ge 12000 ] || problems+=("$free MB of free disk space: 12 GB are required (8 for the build, 4 for images)")
 if ! command -v packer >/dev/null && ! apt-cache show packer >/dev/null 2>&1; then
-    problems+=("this distribution has no Packer; install HashiCorp's: see https://developer.hashicorp.com/packer/install")
+    problems+=("this distribution has no Packer package; install it from https://developer.hashicorp.com/packer/install")
 fi
 if [ ${#problems[@]} -gt 0 ]; then
-    printf 'cannot run here: %s\n' "${problems[@]}" >&2
+    printf 'requirement not met: %s\n' "${problems[@]}" >&2
     exit 1
 fi
 
 say "This installs Debian packages (packer, mmdebstrap, systemd-container, ...), builds bakeline (about 6 minutes"
 say "the first time on 2 cores), starts a local EC2 as root and releases five images (about 3 minutes)."
 if [ "$(id -u)" != 0 ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
-    read -r -p "It uses sudo. Go on? [y/N] " answer
+    read -r -p "It uses sudo. Continue? [y/N] " answer
     case $answer in y | Y | yes) ;; *) exit 1 ;; esac
 fi
 
-begun=$SECONDS
+started=$SECONDS
 log=$(mktemp)
 scripts/packages.sh >"$log" 2>&1 &
 packages=$!
@@ -38,24 +39,24 @@ cargo build
 wait "$packages" || { cat "$log" >&2; exit 1; }
 rm -f "$log"
 
-head1 "The local EC2"
+heading "The local EC2"
 "$BAKELINE" sandbox up ${BACKEND:+--backend "$BACKEND"}
-enter_sandbox
+use_sandbox
 export BAKELINE_SLACK_WEBHOOK_URL
 
-head1 "Release"
+heading "Release"
 "$BAKELINE" release --jobs "${JOBS:-2}"
 
-head1 "Lookup: bakeline latest tomcat --env Test"
+heading "Current AMI: bakeline latest tomcat --env Test"
 "$BAKELINE" latest tomcat --env Test
 
-head1 "What exists"
+heading "Versions: bakeline list"
 "$BAKELINE" list
 
-head1 "The Slack message"
+heading "Slack message"
 scripts/last-slack.py
 
-head1 "Done in $((SECONDS - begun)) s"
+heading "Done in $((SECONDS - started)) s"
 say "Runs, logs, evidence:   $ROOT/.bakeline/runs/"
 say "Use the local EC2:      eval \"\$($BAKELINE sandbox status --env)\""
-say "The way back:           make clean"
+say "Clean up:               make clean"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the texts of the last message that the local Slack webhook recorded."""
+"""Prints the last message that the local Slack webhook recorded."""
 
 import json
 import os
@@ -15,7 +15,7 @@ lines = (
     else []
 )
 if not lines:
-    print("none: nothing was released, so nobody was told")
+    print("none: nothing was released, so no notification was sent")
 else:
     record = json.loads(lines[-1])
     for block in record["payload"].get("blocks", []):

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the local EC2 and the tests need; says nothing when all are there.
+# Installs the Debian packages for the local EC2 and the tests. Prints nothing if all are installed.
 . "$(dirname "$0")/common.sh"
 
-NEEDED=(mmdebstrap systemd-container iproute2 iptables openssh-client openssh-server python3-venv xz-utils ca-certificates)
+REQUIRED=(mmdebstrap systemd-container iproute2 iptables openssh-client openssh-server python3-venv xz-utils ca-certificates)
 missing=()
-for package in "${NEEDED[@]}" "$@"; do
+for package in "${REQUIRED[@]}" "$@"; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if ! command -v packer >/dev/null; then missing+=(packer); fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Regenerates the README's blocks of output from the commands named above them; --check compares instead."""
+"""Regenerates the output blocks of the README from the commands above them. --check only compares."""
 
 import os
 import pathlib
@@ -14,33 +14,33 @@ DURATION = re.compile(r"\b\d+\.\d s\b")
 BLOCK = re.compile(r"(<!-- output: (.+?) -->\n```\n)(.*?)(```\n)", re.DOTALL)
 
 
-def program() -> str:
-    """The program under its usual place, or wherever $BAKELINE says."""
+def program_path() -> str:
+    """Returns the path of bakeline, from $BAKELINE or the target directory."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     return os.environ.get("BAKELINE", str(target / "debug" / "bakeline"))
 
 
-def output(command: str) -> str:
-    """What a person would see: both streams in one, with this machine's own path left out and its speed."""
-    arguments = [program(), *shlex.split(command)[1:]]
+def command_output(command: str) -> str:
+    """Returns stdout and stderr of a command, without paths and durations of this machine."""
+    arguments = [program_path(), *shlex.split(command)[1:]]
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "110"}
-    ran = subprocess.run(
+    result = subprocess.run(
         arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    text = DURATION.sub("0.1 s", ran.stdout.replace(f"{ROOT}/", ""))
+    text = DURATION.sub("0.1 s", result.stdout.replace(f"{ROOT}/", ""))
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Writes or compares."""
+    """Writes or compares the blocks."""
     old = README.read_text()
-    new = BLOCK.sub(lambda m: m.group(1) + output(m.group(2)) + m.group(4), old)
+    new = BLOCK.sub(lambda m: m.group(1) + command_output(m.group(2)) + m.group(4), old)
     if "--check" not in sys.argv:
         README.write_text(new)
         return 0
     if new != old:
-        print("README.md: a block of output is not what the program prints; run `make readme`", file=sys.stderr)
+        print("README.md: an output block differs from the output of the program; run `make readme`", file=sys.stderr)
         return 1
     return 0
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A rustc that marks which branches ran, as libFuzzer needs it; by flags that stable Rust takes.
+# Wrapper of rustc that adds the coverage instrumentation of libFuzzer with flags of stable Rust.
 case " $* " in
 *" --crate-name build_script_build "*) exec "$@" ;;
 *)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A tour without root, cloud or SDK: validate a broken catalog, plan and prune from a recorded inventory, check a directory.
+# Demonstrates bakeline without root, AWS or SDK: validates a broken catalog, plans and prunes from a
+# recorded inventory, and checks a directory.
 . "$(dirname "$0")/common.sh"
 cargo build --no-default-features
 TOUR=examples/tour

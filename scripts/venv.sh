@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with everything the Python tests and linters need; does nothing when it is up to date.
+# Creates .venv with the packages of the Python tests and linters, unless it is up to date.
 . "$(dirname "$0")/common.sh"
 stamp=$(cat sandbox/requirements.txt sandbox/requirements-dev.txt tests/requirements.txt | sha256sum | cut -c1-16)
 if [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then exit 0; fi

@@ -130,17 +130,12 @@ impl Error {
         hints
     }
 
-    /// The messages from the outside in; no message contains the next.
+    /// Returns the messages from the outermost error to the root cause.
     #[must_use]
     pub fn chain(&self) -> Vec<String> {
-        let mut out = vec![self.message.clone()];
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            out.push(error.to_string());
-            cause = error.source();
-        }
-        out.dedup();
-        out
+        let mut messages: Vec<String> = causes(self).map(ToString::to_string).collect();
+        messages.dedup();
+        messages
     }
 
     /// The whole chain on one line, for journals and reports.
@@ -148,6 +143,28 @@ impl Error {
     pub fn one_line(&self) -> String {
         self.chain().join(": ")
     }
+}
+
+/// Returns an error and its causes, from the outermost to the innermost.
+pub fn causes<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Describes an error and its causes on one line. Leaves out messages that the text contains
+/// already.
+#[must_use]
+pub fn describe(error: &(dyn StdError + 'static)) -> String {
+    let mut out = String::new();
+    for text in causes(error).map(ToString::to_string) {
+        if out.is_empty() {
+            out = text;
+        } else if !out.contains(&text) {
+            out = format!("{out}: {text}");
+        }
+    }
+    out
 }
 
 impl fmt::Display for Error {

@@ -1,22 +1,22 @@
-//! Owns what is embedded in the program: shipped templates, profiles, schemas, and the local EC2's Python package.
+//! Embeds the shipped templates, the check profiles and the Python package of the local EC2.
 
 use std::borrow::Cow;
 
 use rust_embed::RustEmbed;
 
-/// Templates; a catalog overrides them by name.
+/// Shipped templates. A catalog overrides them by path.
 #[derive(RustEmbed)]
 #[folder = "templates"]
 #[prefix = "templates/"]
 struct Templates;
 
-/// Check profiles; a catalog overrides them by name.
+/// Shipped check profiles. A catalog overrides them by path.
 #[derive(RustEmbed)]
 #[folder = "profiles"]
 #[prefix = "profiles/"]
 struct Profiles;
 
-/// The local EC2.
+/// Python package of the local EC2.
 #[derive(RustEmbed)]
 #[folder = "sandbox"]
 #[include = "bakeline_sandbox/**/*.py"]
@@ -24,15 +24,15 @@ struct Profiles;
 #[include = "requirements.txt"]
 struct Sandbox;
 
-/// A shipped template or profile by its repository-relative path.
+/// Returns a shipped template or profile by its path in the repository.
 #[must_use]
-pub fn shipped(path: &str) -> Option<Cow<'static, [u8]>> {
+pub fn shipped_file(path: &str) -> Option<Cow<'static, [u8]>> {
     Templates::get(path)
         .or_else(|| Profiles::get(path))
         .map(|f| f.data)
 }
 
-/// The paths of all shipped templates and profiles, sorted.
+/// Lists the paths of all shipped templates and profiles, sorted.
 #[must_use]
 pub fn shipped_paths() -> Vec<String> {
     let mut paths: Vec<String> = Templates::iter()
@@ -43,7 +43,7 @@ pub fn shipped_paths() -> Vec<String> {
     paths
 }
 
-/// The local EC2's files: path below its folder and content, sorted.
+/// Lists the files of the local EC2 as relative path and content, sorted.
 #[must_use]
 pub fn sandbox_files() -> Vec<(String, Cow<'static, [u8]>)> {
     let mut paths: Vec<String> = Sandbox::iter().map(Cow::into_owned).collect();

@@ -1,4 +1,5 @@
-//! Owns reading the catalog's repository: links resolved, nothing outside it read, shipped files where it has none.
+//! Reads the files of a catalog. Resolves symbolic links, refuses paths outside of the catalog, and
+//! falls back to shipped files.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,35 +8,35 @@ use std::path::{Path, PathBuf};
 use super::assets;
 use crate::catalog::{Files, Lookup};
 
-/// A file larger than this is no template, script or configuration.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// Largest size of a template, script or configuration file in bytes.
+const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
-/// The folder of `bakeline.yaml`, with the shipped templates and profiles behind it.
+/// Directory of `bakeline.yaml`, with the shipped templates and profiles as fallback.
 #[derive(Debug)]
 pub struct CatalogFiles {
     root: PathBuf,
 }
 
 impl CatalogFiles {
-    /// Opens a folder.
+    /// Opens a directory.
     ///
     /// # Errors
-    /// It does not exist or is no folder.
+    /// Fails if `root` does not exist or is not a directory.
     pub fn open(root: &Path) -> io::Result<Self> {
         let root = std::fs::canonicalize(root)?;
         if !root.is_dir() {
-            return Err(io::Error::other("it is not a folder"));
+            return Err(io::Error::other("not a directory"));
         }
         Ok(Self { root })
     }
 
-    /// The folder with all links resolved.
+    /// Returns the directory with all symbolic links resolved.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    fn look(&self, path: &str) -> io::Result<Lookup> {
+    fn look_up(&self, path: &str) -> io::Result<Lookup> {
         let real = match std::fs::canonicalize(self.root.join(path)) {
             Ok(real) => real,
             Err(e)
@@ -51,31 +52,33 @@ impl CatalogFiles {
         if !real.starts_with(&self.root) {
             return Ok(Lookup::Escapes(real.display().to_string()));
         }
-        let about = std::fs::metadata(&real)?;
-        if !about.is_file() {
+        let metadata = std::fs::metadata(&real)?;
+        if !metadata.is_file() {
             return Ok(Lookup::NotAFile);
         }
-        if about.len() > LARGEST {
-            return Ok(Lookup::TooLarge(about.len()));
+        if metadata.len() > MAX_FILE_SIZE {
+            return Ok(Lookup::TooLarge(metadata.len()));
         }
         std::fs::read(&real).map(Lookup::Found)
     }
 
-    fn walk(&self, folder: &Path, below: &str, depth: usize, out: &mut BTreeSet<String>) {
-        let Ok(entries) = std::fs::read_dir(folder) else {
+    fn collect_paths(&self, dir: &Path, prefix: &str, depth: usize, out: &mut BTreeSet<String>) {
+        let Ok(entries) = std::fs::read_dir(dir) else {
             return;
         };
         for entry in entries.flatten() {
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
                 continue;
             };
-            let path = format!("{below}/{name}");
+            let path = format!("{prefix}/{name}");
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth < 16 => {
-                    self.walk(&entry.path(), &path, depth + 1, out)
+                    self.collect_paths(&entry.path(), &path, depth + 1, out);
                 }
                 Ok(kind) if kind.is_dir() => {}
-                _ => drop(out.insert(path)),
+                _ => {
+                    out.insert(path);
+                }
             }
         }
     }
@@ -83,8 +86,8 @@ impl CatalogFiles {
 
 impl Files for CatalogFiles {
     fn get(&self, path: &str) -> Lookup {
-        match self.look(path) {
-            Ok(Lookup::Missing) => assets::shipped(path)
+        match self.look_up(path) {
+            Ok(Lookup::Missing) => assets::shipped_file(path)
                 .map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned())),
             Ok(found) => found,
             Err(error) => Lookup::Unreadable(error.to_string()),
@@ -93,7 +96,7 @@ impl Files for CatalogFiles {
 
     fn list(&self, folder: &str) -> Vec<String> {
         let mut out = BTreeSet::new();
-        self.walk(&self.root.join(folder), folder, 0, &mut out);
+        self.collect_paths(&self.root.join(folder), folder, 0, &mut out);
         let prefix = format!("{folder}/");
         out.extend(
             assets::shipped_paths()

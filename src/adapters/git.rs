@@ -1,4 +1,4 @@
-//! Owns reading git: the commit a catalog lies in, whether its work tree differs, and the catalog as it was.
+//! Reads git: the current commit, changes of the work tree, and a catalog at a revision.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,16 @@ use crate::catalog::{Files, Lookup};
 use crate::model::Commit;
 use crate::ports::Vcs;
 
-/// A directory that may lie in a git work tree.
+/// A directory that may be in a git work tree.
 #[derive(Debug)]
 pub struct Git {
     root: PathBuf,
 }
 
 impl Git {
-    /// Looks at `root` and the directories above it.
+    /// Creates a reader for `root` or the nearest parent directory with a repository.
     #[must_use]
-    pub fn at(root: &Path) -> Self {
+    pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
         }
@@ -44,21 +44,23 @@ impl Vcs for Git {
     }
 }
 
-/// The files of a catalog at one revision; shipped files stand behind it as they stand behind the work tree.
-pub struct Tree {
+/// Files of a catalog at one revision, with the shipped files as fallback.
+pub struct GitTree {
     repository: Repository,
     blobs: std::collections::BTreeMap<String, (Oid, i32)>,
 }
 
-/// The file mode of a symbolic link in a git tree.
-const LINK: i32 = 0o120_000;
+/// File mode of a symbolic link in a git tree.
+const SYMLINK_MODE: i32 = 0o120_000;
+/// Largest number of symbolic links to follow.
+const MAX_LINKS: u8 = 8;
 
-impl Tree {
-    /// Reads the names; contents are read when they are asked for.
+impl GitTree {
+    /// Lists the files of a revision. Their content is read on demand.
     ///
     /// # Errors
-    /// There is no repository, no such revision, or no such folder in it.
-    pub fn at(root: &Path, revision: &str) -> Result<Self, git2::Error> {
+    /// Fails without a repository, or if it lacks the revision or the directory.
+    pub fn open(root: &Path, revision: &str) -> Result<Self, git2::Error> {
         let repository = Repository::discover(root)?;
         let other = |text: &str| git2::Error::from_str(text);
         let top = repository
@@ -87,45 +89,43 @@ impl Tree {
         Ok(Self { repository, blobs })
     }
 
-    fn blob(&self, id: Oid) -> Lookup {
+    fn read_blob(&self, id: Oid) -> Lookup {
         match self.repository.find_blob(id) {
             Ok(blob) => Lookup::Found(blob.content().to_vec()),
             Err(error) => Lookup::Unreadable(error.to_string()),
         }
     }
 
-    /// Follows links between files of the tree; a link that leads elsewhere can't be compared.
-    fn look(&self, path: &str, hops: u8) -> Lookup {
+    /// Reads a file and follows symbolic links within the tree. Other links cannot be compared.
+    fn look_up(&self, path: &str, hops: u8) -> Lookup {
         let Some((id, mode)) = self.blobs.get(path) else {
-            let below = format!("{path}/");
-            let folder = self
+            let prefix = format!("{path}/");
+            let is_directory = self
                 .blobs
-                .range(below.clone()..)
+                .range(prefix.clone()..)
                 .next()
-                .is_some_and(|(p, _)| p.starts_with(&below));
-            return if folder {
+                .is_some_and(|(p, _)| p.starts_with(&prefix));
+            return if is_directory {
                 Lookup::NotAFile
             } else {
                 Lookup::Missing
             };
         };
-        let Lookup::Found(target) = self.blob(*id) else {
-            return self.blob(*id);
+        let content = match self.read_blob(*id) {
+            Lookup::Found(content) if *mode == SYMLINK_MODE => content,
+            other => return other,
         };
-        if *mode != LINK {
-            return Lookup::Found(target);
-        }
-        let to = String::from_utf8_lossy(&target).into_owned();
+        let to = String::from_utf8_lossy(&content).into_owned();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        match resolved(folder, &to).filter(|_| hops > 0) {
-            Some(next) => self.look(&next, hops - 1),
+        match resolve_link(folder, &to).filter(|_| hops > 0) {
+            Some(next) => self.look_up(&next, hops - 1),
             None => Lookup::Escapes(to),
         }
     }
 }
 
-/// A link's target as a path of the tree; none when it leads out of it.
-fn resolved(folder: &str, to: &str) -> Option<String> {
+/// Returns the target of a link as a path of the tree, or `None` outside of the tree.
+fn resolve_link(folder: &str, to: &str) -> Option<String> {
     if to.starts_with('/') {
         return None;
     }
@@ -133,17 +133,19 @@ fn resolved(folder: &str, to: &str) -> Option<String> {
     for part in to.split('/') {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()?),
+            ".." => {
+                parts.pop()?;
+            }
             name => parts.push(name),
         }
     }
     Some(parts.join("/"))
 }
 
-impl Files for Tree {
+impl Files for GitTree {
     fn get(&self, path: &str) -> Lookup {
-        match self.look(path, 8) {
-            Lookup::Missing => assets::shipped(path)
+        match self.look_up(path, MAX_LINKS) {
+            Lookup::Missing => assets::shipped_file(path)
                 .map_or(Lookup::Missing, |bytes| Lookup::Found(bytes.into_owned())),
             found => found,
         }

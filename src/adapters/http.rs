@@ -1,19 +1,19 @@
-//! Owns sending JSON over HTTP to URLs that are secrets: no error ever contains the URL.
+//! Sends JSON over HTTP to secret URLs. No error contains the URL.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ports::{Http, HttpAnswer, Secret};
+use crate::ports::{Http, HttpResponse, Secret};
 
-/// The HTTP client.
+/// HTTP client.
 #[derive(Debug)]
 pub struct HttpClient {
     client: reqwest::Client,
 }
 
 impl HttpClient {
-    /// A client that gives up after half a minute.
+    /// Creates a client with a timeout of 30 seconds.
     #[must_use]
     pub fn new() -> Option<Self> {
         let client = reqwest::Client::builder()
@@ -31,28 +31,28 @@ impl Http for HttpClient {
         &self,
         url: &Secret,
         body: &serde_json::Value,
-    ) -> Result<HttpAnswer, String> {
-        let answer = self
+    ) -> Result<HttpResponse, String> {
+        let response = self
             .client
-            .post(url.reveal())
+            .post(url.expose())
             .json(body)
             .send()
             .await
             .map_err(|e| e.without_url().to_string())?;
-        let status = answer.status().as_u16();
-        let retry_after = answer
+        let status = response.status().as_u16();
+        let retry_after = response
             .headers()
             .get("retry-after")
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
-        let body = answer
+        let body = response
             .text()
             .await
             .unwrap_or_default()
             .chars()
             .take(200)
             .collect();
-        Ok(HttpAnswer {
+        Ok(HttpResponse {
             status,
             retry_after,
             body,

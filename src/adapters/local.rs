@@ -1,94 +1,101 @@
-//! Owns running a script with this machine's own `sh`, as root where that is wanted.
+//! Runs a script with the `sh` of this machine, as root if requested.
 
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::bounded::{self, Broken, Ended};
-use super::process::environment;
-use crate::ports::{Answer, Bounds, ShellError, ShellErrorKind};
+use super::process::child_environment;
+use super::script::{Finished, ScriptFailure, run_command};
+use crate::ports::{ScriptLimits, ScriptOutput, ShellError, ShellErrorKind};
 
-/// Runs a script and returns its answer; `root` goes through `sudo -n` unless we are root already.
+/// Runs a script and returns its output. With `root` it runs through `sudo -n`, unless the current
+/// user is root.
 ///
 /// # Errors
-/// There is no `sh` or no right to be root, or a bound was reached.
+/// Fails if `sh` is missing, if `sudo` refuses, or if the script exceeds a limit.
 pub async fn run(
     script: &str,
     root: bool,
-    bounds: Bounds,
+    limits: ScriptLimits,
     cancel: &CancellationToken,
-) -> Result<Answer, ShellError> {
-    let sudo = root && !rustix::process::geteuid().is_root();
-    let mut command = Command::new(if sudo { "sudo" } else { "sh" });
-    command.args(if sudo {
-        ["-n", "--", "sh", "-s"].as_slice()
+) -> Result<ScriptOutput, ShellError> {
+    let program = if root && !rustix::process::geteuid().is_root() {
+        "sudo"
     } else {
-        &["-s"]
-    });
-    command.env_clear().envs(environment(&[]));
-    let ended = bounded::run(command, script, bounds, cancel)
+        "sh"
+    };
+    let mut command = Command::new(program);
+    if program == "sudo" {
+        command.args(["-n", "--", "sh"]);
+    }
+    command.arg("-s").env_clear().envs(child_environment(&[]));
+    let finished = run_command(command, script, limits, cancel)
         .await
-        .map_err(|broken| named(broken, bounds, sudo))?;
-    match refusal(&ended) {
+        .map_err(|failure| shell_error(failure, limits, program))?;
+    match script_refusal(&finished) {
         Some(error) => Err(error),
-        None => Ok(ended.answer),
+        None => Ok(finished.output),
     }
 }
 
-/// What a shell says that did not run the script at all.
-pub(super) fn refusal(ended: &Ended) -> Option<ShellError> {
+/// Returns an error if the shell did not run the script at all.
+pub(super) fn script_refusal(finished: &Finished) -> Option<ShellError> {
     let error = |kind, message: String| Some(ShellError { kind, message });
-    let sudo = ended.said.lines().rfind(|line| line.contains("sudo:"));
-    match (ended.code, sudo) {
+    let sudo = finished.stderr.lines().rfind(|line| line.contains("sudo:"));
+    match (finished.code, sudo) {
         (Some(0), _) => None,
         (_, Some(line)) => error(ShellErrorKind::Sudo, line.trim().to_owned()),
-        (Some(126 | 127), None) => error(ShellErrorKind::NoShell, ended.last().to_owned()),
+        (Some(126 | 127), None) => error(
+            ShellErrorKind::NoShell,
+            finished.last_stderr_line().to_owned(),
+        ),
         (_, None) => None,
     }
 }
 
-fn named(broken: Broken, bounds: Bounds, sudo: bool) -> ShellError {
-    match broken {
-        Broken::Unstartable(error) => {
-            let program = if sudo { "sudo" } else { "sh" };
-            ShellError {
-                kind: ShellErrorKind::Here,
-                message: format!("`{program}` can't be started: {error}"),
-            }
-        }
-        other => bound(&other, bounds),
+fn shell_error(failure: ScriptFailure, limits: ScriptLimits, program: &str) -> ShellError {
+    match failure {
+        ScriptFailure::Spawn(error) => ShellError {
+            kind: ShellErrorKind::Local,
+            message: format!("cannot start `{program}`: {error}"),
+        },
+        other => limit_error(&other, limits),
     }
 }
 
-/// What a bound that was reached is called.
-pub(super) fn bound(broken: &Broken, bounds: Bounds) -> ShellError {
-    let (kind, message) = match broken {
-        Broken::TooLong => (
-            ShellErrorKind::TooLong,
-            format!("the script did not end within {} s", bounds.time.as_secs()),
-        ),
-        Broken::TooMuch => (
-            ShellErrorKind::TooMuch,
+/// Converts an exceeded limit or a cancellation to an error.
+pub(super) fn limit_error(failure: &ScriptFailure, limits: ScriptLimits) -> ShellError {
+    let (kind, message) = match failure {
+        ScriptFailure::Timeout => (
+            ShellErrorKind::Timeout,
             format!(
-                "it answered more than {} MiB, which nothing asked for",
-                bounds.bytes >> 20
+                "the script did not end within {} s",
+                limits.timeout.as_secs()
             ),
         ),
-        Broken::Cancelled => (ShellErrorKind::Cancelled, "cancelled".to_owned()),
-        Broken::Unstartable(error) => (ShellErrorKind::Here, error.to_string()),
+        ScriptFailure::OutputLimit => (
+            ShellErrorKind::OutputLimit,
+            format!("the script wrote more than {} MiB", limits.max_bytes >> 20),
+        ),
+        ScriptFailure::Cancelled => (ShellErrorKind::Cancelled, "cancelled".to_owned()),
+        ScriptFailure::Spawn(error) => (ShellErrorKind::Local, error.to_string()),
     };
     ShellError { kind, message }
 }
 
-/// What a script answers here, for tests that are not asynchronous.
+/// Returns the standard output of a script, for tests that are not asynchronous.
 #[cfg(test)]
-pub fn answer(script: &str) -> Result<Vec<u8>, ShellError> {
+pub fn script_stdout(script: &str) -> Result<Vec<u8>, ShellError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime");
-    Ok(runtime
-        .block_on(run(script, false, Bounds::UP, &CancellationToken::new()))?
-        .out)
+        .expect("runtime");
+    let output = runtime.block_on(run(
+        script,
+        false,
+        ScriptLimits::RUNNING,
+        &CancellationToken::new(),
+    ))?;
+    Ok(output.stdout)
 }
 
 #[cfg(test)]
@@ -97,39 +104,39 @@ mod tests {
 
     use super::*;
 
-    async fn here(script: &str, bounds: Bounds) -> Result<Vec<u8>, ShellError> {
-        Ok(run(script, false, bounds, &CancellationToken::new())
-            .await?
-            .out)
+    async fn run_here(script: &str, limits: ScriptLimits) -> Result<Vec<u8>, ShellError> {
+        let cancel = CancellationToken::new();
+        let output = run(script, false, limits, &cancel).await?;
+        Ok(output.stdout)
     }
 
     #[tokio::test]
-    async fn a_script_is_run_whatever_else_it_says() {
-        let out = here("echo out; echo err >&2; exit 3", Bounds::UP)
+    async fn run_returns_stdout_despite_stderr_and_exit_code() {
+        let stdout = run_here("echo out; echo err >&2; exit 3", ScriptLimits::RUNNING)
             .await
-            .expect("it ran");
-        assert_eq!(out, b"out\n");
+            .expect("output");
+        assert_eq!(stdout, b"out\n");
     }
 
     #[tokio::test]
-    async fn what_hangs_is_ended_with_all_that_it_started() {
-        let bounds = Bounds {
-            time: Duration::from_secs(1),
-            ..Bounds::UP
+    async fn timeout_kills_script_and_its_children() {
+        let limits = ScriptLimits {
+            timeout: Duration::from_secs(1),
+            ..ScriptLimits::RUNNING
         };
-        let dir = tempfile::tempdir().expect("a folder");
+        let dir = tempfile::tempdir().expect("directory");
         let fifo = dir.path().join("fifo");
-        // The child waits for a writer that never comes; that it is gone shows in nobody reading the pipe any more.
+        // The child waits for a writer that never comes. After its end the pipe has no reader.
         let script = format!("mkfifo '{0}'; cat '{0}'", fifo.display());
-        let error = here(&script, bounds).await.expect_err("it hangs");
-        assert_eq!(error.kind, ShellErrorKind::TooLong);
+        let error = run_here(&script, limits).await.expect_err("timeout");
+        assert_eq!(error.kind, ShellErrorKind::Timeout);
         assert!(error.message.contains("1 s"), "{error}");
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
-        let readers = || rustix::fs::open(&fifo, flags, rustix::fs::Mode::empty());
-        let end = std::time::Instant::now() + Duration::from_secs(300);
-        while readers().is_ok() {
+        let open_for_writing = || rustix::fs::open(&fifo, flags, rustix::fs::Mode::empty());
+        let deadline = std::time::Instant::now() + Duration::from_secs(300);
+        while open_for_writing().is_ok() {
             assert!(
-                std::time::Instant::now() < end,
+                std::time::Instant::now() < deadline,
                 "the child outlives its parent"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -137,65 +144,66 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_much_is_an_error_and_not_kept() {
-        let bounds = Bounds {
-            bytes: 1 << 20,
-            ..Bounds::UP
+    async fn output_limit_applies_to_stdout_only() {
+        let limits = ScriptLimits {
+            max_bytes: 1 << 20,
+            ..ScriptLimits::RUNNING
         };
-        let error = here(
-            "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
-            bounds,
-        )
-        .await;
-        let error = error.expect_err("it never ends");
-        assert_eq!(error.kind, ShellErrorKind::TooMuch);
+        let endless = "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done";
+        let error = run_here(endless, limits).await.expect_err("output limit");
+        assert_eq!(error.kind, ShellErrorKind::OutputLimit);
         assert!(error.message.contains("1 MiB"), "{error}");
-        let much = "head -c 100000000 /dev/zero >&2; echo done";
+        let long_stderr = "head -c 100000000 /dev/zero >&2; echo done";
         assert_eq!(
-            here(much, bounds)
-                .await
-                .expect("what is said on stderr is no answer"),
+            run_here(long_stderr, limits).await.expect("output"),
             b"done\n"
         );
     }
 
     #[tokio::test]
-    async fn a_wish_to_stop_is_heard() {
+    async fn cancellation_ends_script() {
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
-        let script = "sleep 600";
-        let (ran, ()) = tokio::join!(run(script, false, Bounds::UP, &cancel), async move {
-            stop.cancel()
-        });
-        assert_eq!(ran.expect_err("stopped").kind, ShellErrorKind::Cancelled);
+        let (result, ()) = tokio::join!(
+            run("sleep 600", false, ScriptLimits::RUNNING, &cancel),
+            async move { stop.cancel() }
+        );
+        assert_eq!(
+            result.expect_err("cancelled").kind,
+            ShellErrorKind::Cancelled
+        );
     }
 
     #[test]
-    fn what_a_shell_says_that_did_not_run_is_told_apart() {
-        let ended = |code, said: &str| Ended {
+    fn sudo_and_shell_refusals_are_distinguished() {
+        let finished = |code, stderr: &str| Finished {
             code: Some(code),
-            answer: Answer::default(),
-            said: said.to_owned(),
+            output: ScriptOutput::default(),
+            stderr: stderr.to_owned(),
         };
-        let kind = |ended: Ended| refusal(&ended).map(|e| e.kind);
-        assert_eq!(
-            kind(ended(1, "banner\nsudo: a password is required\n")),
-            Some(ShellErrorKind::Sudo)
-        );
-        assert_eq!(
-            kind(ended(127, "sh: 1: exec: sudo: not found\n")),
-            Some(ShellErrorKind::Sudo)
-        );
-        assert_eq!(
-            kind(ended(127, "fish: Unknown command: sh\n")),
-            Some(ShellErrorKind::NoShell)
-        );
-        assert_eq!(kind(ended(126, "")), Some(ShellErrorKind::NoShell));
-        assert_eq!(
-            kind(ended(2, "sh: syntax error")),
-            None,
-            "frames tell how far it came"
-        );
-        assert_eq!(kind(ended(0, "sudo: unable to resolve host x")), None);
+        for (code, stderr, expected) in [
+            (
+                1,
+                "banner\nsudo: a password is required\n",
+                Some(ShellErrorKind::Sudo),
+            ),
+            (
+                127,
+                "sh: 1: exec: sudo: not found\n",
+                Some(ShellErrorKind::Sudo),
+            ),
+            (
+                127,
+                "fish: Unknown command: sh\n",
+                Some(ShellErrorKind::NoShell),
+            ),
+            (126, "", Some(ShellErrorKind::NoShell)),
+            // The frames of the output show how far the script ran.
+            (2, "sh: syntax error", None),
+            (0, "sudo: unable to resolve host x", None),
+        ] {
+            let kind = script_refusal(&finished(code, stderr)).map(|e| e.kind);
+            assert_eq!(kind, expected, "{code}: {stderr}");
+        }
     }
 }

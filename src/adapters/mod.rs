@@ -1,16 +1,16 @@
-//! Owns everything outside: the only modules that may start processes, read the clock, the environment or files, or name
-//! an SDK.
+//! Implements the ports. Only these modules may start processes, use an SDK, or read the clock, the
+//! environment or files.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the place they are kept to"
+    reason = "effects are allowed in adapters only"
 )]
 
 pub mod ansible;
 pub mod assets;
 #[cfg(feature = "live")]
 pub mod aws;
-mod bounded;
+mod cache_directory;
 pub mod catalog_files;
 #[cfg(test)]
 pub mod fake;
@@ -21,11 +21,11 @@ pub mod http;
 pub mod local;
 #[cfg(not(feature = "live"))]
 pub mod offline;
-mod once;
 pub mod packer;
 mod process;
 pub mod processes;
 pub mod sandbox;
+mod script;
 pub mod ssh;
 pub mod store;
 pub mod supervise;

@@ -1,13 +1,13 @@
-//! Owns what a build without the feature `live` says instead of talking to anyone.
+//! Defines the error of builds without the feature `live`.
 
 use crate::error::{Error, Kind};
 
-/// The one error of everything that needs the outside.
+/// Returns the error for everything that needs the network.
 #[must_use]
-pub fn unavailable() -> Error {
+pub fn offline_error() -> Error {
     Error::new(
         Kind::Usage,
-        "this bakeline was built without the feature `live`: it can't reach any cloud",
+        "this bakeline was built without the feature `live` and cannot access AWS",
     )
-    .hint("build it with default features, or give the facts with --inventory FILE")
+    .hint("build it with default features, or pass the facts with --inventory FILE")
 }

@@ -1,8 +1,8 @@
-//! Owns how child processes are started: a cleaned environment, no standard input, nothing secret in argv.
+//! Prepares child processes: selects their environment and masks secrets in their output.
 
 use std::ffi::OsString;
 
-/// Variables that tools need and that carry no secret of ours. Cloud credentials are added by those that need them.
+/// Variables that every child process gets. They contain no secrets. Callers add credentials.
 const PASSED: [&str; 16] = [
     "PATH",
     "HOME",
@@ -22,8 +22,8 @@ const PASSED: [&str; 16] = [
     "NO_PROXY",
 ];
 
-/// The environment for a child: the plain variables, and those that start with one of `prefixes`.
-pub(super) fn environment(prefixes: &[&str]) -> Vec<(OsString, OsString)> {
+/// Returns the environment of a child: [`PASSED`] and variables with one of the `prefixes`.
+pub(super) fn child_environment(prefixes: &[&str]) -> Vec<(OsString, OsString)> {
     std::env::vars_os()
         .filter(|(name, _)| {
             let name = name.to_string_lossy();
@@ -32,22 +32,22 @@ pub(super) fn environment(prefixes: &[&str]) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// The environment's secrets, for masking.
-pub(super) fn secrets() -> Vec<String> {
-    let secret = |name: &str| {
+/// Returns the secrets in the environment, for masking.
+pub(super) fn environment_secrets() -> Vec<String> {
+    let is_secret = |name: &str| {
         let name = name.to_ascii_uppercase();
         ["SECRET", "TOKEN", "PASSWORD", "WEBHOOK"]
             .iter()
             .any(|word| name.contains(word))
     };
     std::env::vars()
-        .filter(|(name, value)| secret(name) && value.len() >= 8)
+        .filter(|(name, value)| is_secret(name) && value.len() >= 8)
         .map(|(_, value)| value)
         .collect()
 }
 
-/// Masks secrets in a line. A secret of several lines (a private key) is masked line by line, its marker lines too.
-pub(super) fn mask(line: &str, secrets: &[String]) -> String {
+/// Masks secrets in a line. Each line of a private key is masked, including the marker lines.
+pub(super) fn mask_secrets(line: &str, secrets: &[String]) -> String {
     let mut out = line.to_owned();
     for part in secrets
         .iter()
@@ -63,20 +63,20 @@ pub(super) fn mask(line: &str, secrets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use super::mask_secrets;
 
     #[test]
-    fn every_line_of_a_secret_is_masked() {
+    fn mask_covers_every_line_of_a_secret() {
         let key =
             "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAA\nshort\n-----END OPENSSH PRIVATE KEY-----"
                 .to_owned();
         assert_eq!(
-            mask(
+            mask_secrets(
                 "got b3BlbnNzaC1rZXktdjEAAA here",
                 std::slice::from_ref(&key)
             ),
             "got *** here"
         );
-        assert_eq!(mask("a short line", &[key]), "a short line");
+        assert_eq!(mask_secrets("a short line", &[key]), "a short line");
     }
 }

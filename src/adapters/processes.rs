@@ -1,4 +1,5 @@
-//! Identifies processes of this machine and finds out whether one has ended. Linux only; elsewhere nothing is ever proven.
+//! Identifies processes of this machine and detects that one has ended. On other systems than Linux
+//! there is never proof.
 
 use std::fs;
 
@@ -8,26 +9,26 @@ use rustix::process::{Pid, test_kill_process};
 use crate::model::ProcessIdentity;
 use crate::ports::Processes;
 
-/// The processes that the kernel of this machine knows.
+/// Processes of the running kernel.
 #[derive(Debug, Default)]
 pub struct SystemProcesses;
 
 impl Processes for SystemProcesses {
-    fn own(&self) -> Option<ProcessIdentity> {
+    fn current_process(&self) -> Option<ProcessIdentity> {
         let pid = std::process::id();
-        let Status { started, .. } = status(pid)?;
+        let ProcessStatus { started, .. } = process_status(pid)?;
         Some(ProcessIdentity {
-            boot: boot()?,
-            namespace: namespace()?,
+            boot: boot_id()?,
+            namespace: pid_namespace()?,
             pid,
             started,
         })
     }
 
     fn has_ended(&self, process: &ProcessIdentity) -> bool {
-        // Process IDs mean something only within one boot and one PID namespace, such as a container.
-        if boot().as_ref() != Some(&process.boot)
-            || namespace().as_ref() != Some(&process.namespace)
+        // A process ID is valid only in one boot and one PID namespace, such as a container.
+        if boot_id().as_ref() != Some(&process.boot)
+            || pid_namespace().as_ref() != Some(&process.namespace)
         {
             return false;
         }
@@ -37,39 +38,40 @@ impl Processes for SystemProcesses {
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
-        // The ID may belong to another process by now. What cannot be read proves nothing.
-        status(process.pid).is_some_and(|now| now.started != process.started || now.over)
+        // Another process may have this ID by now. A status that cannot be read proves nothing.
+        process_status(process.pid)
+            .is_some_and(|now| now.started != process.started || now.is_zombie)
     }
 }
 
-struct Status {
-    /// Clock ticks between boot and the start of the process.
+struct ProcessStatus {
+    /// Start time in clock ticks since the boot.
     started: u64,
-    /// The process has ended, and its parent has not asked for its exit status yet.
-    over: bool,
+    /// The process has ended, but its parent has not read its exit status yet.
+    is_zombie: bool,
 }
 
-/// Reads `/proc/PID/stat` (proc(5)): the state is the third field and the start time the 22nd. The second field is the
-/// program's name in parentheses, which may contain spaces and parentheses itself.
-fn status(pid: u32) -> Option<Status> {
+/// Reads `/proc/PID/stat` (proc(5)). The third field is the state, the 22nd the start time. The
+/// second field is the program name in parentheses, which may contain spaces and parentheses.
+fn process_status(pid: u32) -> Option<ProcessStatus> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let over = matches!(*fields.first()?, "Z" | "X");
-    Some(Status {
+    let is_zombie = matches!(*fields.first()?, "Z" | "X");
+    Some(ProcessStatus {
         started: fields.get(19)?.parse().ok()?,
-        over,
+        is_zombie,
     })
 }
 
-/// Returns an ID that the kernel chose when it started (random(4)).
-fn boot() -> Option<String> {
+/// Returns the random ID of this boot (random(4)).
+fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }
 
-/// Returns the name of the PID namespace of this process (pid_namespaces(7)).
-fn namespace() -> Option<String> {
+/// Returns the PID namespace of this process (pid_namespaces(7)).
+fn pid_namespace() -> Option<String> {
     fs::read_link("/proc/self/ns/pid")
         .ok()?
         .into_os_string()
@@ -83,20 +85,21 @@ mod tests {
 
     use super::*;
 
-    fn identity(pid: u32) -> ProcessIdentity {
-        let own = SystemProcesses.own().expect("Linux");
+    fn process_identity(pid: u32) -> ProcessIdentity {
+        let own = SystemProcesses.current_process().expect("Linux");
         ProcessIdentity {
             pid,
-            started: status(pid).expect("it runs").started,
+            started: process_status(pid).expect("running process").started,
             ..own
         }
     }
 
     #[test]
-    fn ended_process_is_proven_dead_and_a_running_one_is_not() {
-        assert!(!SystemProcesses.has_ended(&SystemProcesses.own().expect("Linux")));
+    fn has_ended_detects_end_zombie_and_reused_id() {
+        let own = SystemProcesses.current_process().expect("Linux");
+        assert!(!SystemProcesses.has_ended(&own));
         let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
-        let process = identity(child.id());
+        let process = process_identity(child.id());
         assert!(!SystemProcesses.has_ended(&process));
         let reused = ProcessIdentity {
             started: process.started - 1,
@@ -104,35 +107,35 @@ mod tests {
         };
         assert!(
             SystemProcesses.has_ended(&reused),
-            "the ID belongs to a younger process"
+            "a newer process has this ID"
         );
-        child.kill().expect("killed");
-        while !status(process.pid).is_some_and(|s| s.over) {
+        child.kill().expect("kill");
+        while !process_status(process.pid).is_some_and(|s| s.is_zombie) {
             std::thread::yield_now();
         }
         assert!(
             SystemProcesses.has_ended(&process),
-            "its parent has not waited for it"
+            "the process is a zombie"
         );
-        child.wait().expect("waited");
+        child.wait().expect("wait");
         assert!(SystemProcesses.has_ended(&process));
     }
 
     #[test]
-    fn process_of_another_machine_or_container_is_never_proven_dead() {
-        let own = SystemProcesses.own().expect("Linux");
-        let gone = ProcessIdentity {
+    fn has_ended_is_false_for_other_boots_and_namespaces() {
+        let own = SystemProcesses.current_process().expect("Linux");
+        let ended = ProcessIdentity {
             pid: 0x7fff_fff0,
             ..own
         };
-        assert!(SystemProcesses.has_ended(&gone));
+        assert!(SystemProcesses.has_ended(&ended));
         assert!(!SystemProcesses.has_ended(&ProcessIdentity {
             boot: "other".to_owned(),
-            ..gone.clone()
+            ..ended.clone()
         }));
         assert!(!SystemProcesses.has_ended(&ProcessIdentity {
             namespace: "pid:[1]".to_owned(),
-            ..gone
+            ..ended
         }));
     }
 }

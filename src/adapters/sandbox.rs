@@ -1,4 +1,4 @@
-//! Owns starting the local EC2: unpacking its Python package, creating its virtual environment on first use, running it.
+//! Runs the local EC2. Unpacks its Python package and creates its virtual environment on first use.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,29 @@ use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{assets, once, system};
+use super::cache_directory::create_once;
+use super::{assets, system};
 use crate::error::{Error, Kind, Result};
 
-/// Where the package and its virtual environment live: the user's cache, one folder for each content.
-fn home() -> PathBuf {
+/// Returns the directory of packages and virtual environments in the user's cache.
+fn cache_root() -> PathBuf {
     let cache = system::variable("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || {
+    let default = || {
         PathBuf::from(system::variable("HOME").unwrap_or_else(|| "/tmp".to_owned())).join(".cache")
     };
-    cache.unwrap_or_else(home).join("bakeline").join("sandbox")
+    cache
+        .unwrap_or_else(default)
+        .join("bakeline")
+        .join("sandbox")
 }
 
-/// Runs the sandbox's own command line with `arguments` and returns its exit code.
+/// Runs the command line of the sandbox with `arguments` and returns its exit code.
 ///
 /// # Errors
-/// Python or its venv module is missing, or the packages can't be installed.
+/// Fails if Python or its venv module is missing, or if packages cannot be installed.
 pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
-    let package = package(say)?;
-    let python = environment(&package, say)?;
+    let package = unpack_package(say)?;
+    let python = create_venv(&package, say)?;
     let status = Command::new(&python)
         .arg("-m")
         .arg("bakeline_sandbox")
@@ -35,7 +39,7 @@ pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
     let status = status.map_err(|e| {
         Error::new(
             Kind::StepFailed,
-            format!("{} can't be started", python.display()),
+            format!("cannot start {}", python.display()),
         )
         .because(e)
     })?;
@@ -45,8 +49,8 @@ pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
         .unwrap_or(130))
 }
 
-/// Writes the embedded package below the cache, once for each content, and returns its directory.
-fn package(say: &dyn Fn(&str)) -> Result<PathBuf> {
+/// Writes the embedded package to the cache, once per content, and returns its directory.
+fn unpack_package(say: &dyn Fn(&str)) -> Result<PathBuf> {
     let files = assets::sandbox_files();
     let mut hasher = Sha256::new();
     for (path, content) in &files {
@@ -54,46 +58,47 @@ fn package(say: &dyn Fn(&str)) -> Result<PathBuf> {
         hasher.update([0]);
         hasher.update(content);
     }
-    let target = home().join(format!("package-{}", short(&hasher.finalize())));
-    once::create(&target, "the sandbox's package", say, |part| {
+    let target = cache_root().join(format!("package-{}", short_hex(&hasher.finalize())));
+    create_once(&target, "the sandbox's package", say, |part| {
         files.iter().try_for_each(|(path, content)| {
             system::write_atomically(&part.join(path), content, 0o644).map_err(|e| {
-                Error::new(Kind::StepFailed, "the sandbox's package can't be unpacked").because(e)
+                Error::new(Kind::StepFailed, "cannot unpack the sandbox's package").because(e)
             })
         })
     })?;
     Ok(target)
 }
 
-/// Returns the virtual environment's Python. The environment is created on first use and when the pinned packages change.
-fn environment(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
+/// Returns the Python of the virtual environment. Creates the environment on first use and when
+/// the pinned packages change.
+fn create_venv(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
     let list = package.join("requirements.txt");
     let pins = std::fs::read(&list).unwrap_or_default();
-    let venv = home().join(format!("venv-{}", short(&Sha256::digest(&pins))));
-    once::create(&venv, "the sandbox's virtual environment", say, |part| {
-        say("creating the sandbox's virtual environment (first use; about a minute)");
-        quietly(Command::new("python3").arg("-m").arg("venv").arg(part))
-            .map_err(|said| no_venv(&said))?;
-        // Only `bin/python` is used: scripts beside it name the directory as it was before it was put into location.
+    let venv = cache_root().join(format!("venv-{}", short_hex(&Sha256::digest(&pins))));
+    create_once(&venv, "the sandbox's virtual environment", say, |part| {
+        say("creating the sandbox's virtual environment (first use, about a minute)");
+        run_quietly(Command::new("python3").arg("-m").arg("venv").arg(part))
+            .map_err(|output| venv_error(&output))?;
+        // Only `bin/python` is used. Other scripts contain the path of the partial directory.
         let mut pip = Command::new(part.join("bin").join("python"));
-        quietly(
+        run_quietly(
             pip.args(["-m", "pip", "install", "--quiet", "--requirement"])
                 .arg(&list),
         )
-        .map_err(|said| {
+        .map_err(|output| {
             Error::new(
                 Kind::StepFailed,
-                "the sandbox's Python packages can't be installed",
+                "cannot install the sandbox's Python packages",
             )
-            .because(last_lines(&said))
-            .hint("check that pip reaches its package index")
+            .because(last_lines(&output))
+            .hint("check that pip can reach its package index")
         })
     })?;
     Ok(venv.join("bin").join("python"))
 }
 
-/// The first characters of a digest, enough to tell contents apart.
-fn short(digest: &[u8]) -> String {
+/// Returns the first characters of a digest, which identify a content.
+fn short_hex(digest: &[u8]) -> String {
     digest
         .iter()
         .take(6)
@@ -101,13 +106,13 @@ fn short(digest: &[u8]) -> String {
         .collect()
 }
 
-/// Explains why there is no virtual environment. Python itself says when its modules for that are not installed.
-fn no_venv(said: &str) -> Error {
+/// Explains a failed creation of a virtual environment. Python reports missing modules itself.
+fn venv_error(output: &str) -> Error {
     let error = Error::new(
         Kind::StepFailed,
-        "the sandbox's virtual environment can't be created",
+        "cannot create the sandbox's virtual environment",
     );
-    let words = said
+    let words = output
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
@@ -119,34 +124,34 @@ fn no_venv(said: &str) -> Error {
     ];
     match missing.iter().find(|text| words.contains(*text)) {
         Some(text) => error
-            .because(format!("Python says: {text}"))
+            .because(format!("Python reports: {text}"))
             .hint("apt install python3-venv"),
-        None => error.because(last_lines(said)),
+        None => error.because(last_lines(output)),
     }
 }
 
-/// Returns the last lines of what a program said; the cause is among them.
-fn last_lines(said: &str) -> String {
-    let lines: Vec<&str> = said
+/// Returns the last lines of output, which usually contain the cause.
+fn last_lines(output: &str) -> String {
+    let lines: Vec<&str> = output
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
     if lines.is_empty() {
-        return "it failed without a message".to_owned();
+        return "failed without a message".to_owned();
     }
     lines[lines.len().saturating_sub(4)..].join("\n    ")
 }
 
-/// Runs a command; what it said is the error.
-fn quietly(command: &mut Command) -> std::result::Result<(), String> {
+/// Runs a command and returns its output as the error if it fails.
+fn run_quietly(command: &mut Command) -> std::result::Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let out = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| format!("{program} can't be started: {e}"))?;
+        .map_err(|e| format!("cannot start {program}: {e}"))?;
     if out.status.success() {
         return Ok(());
     }
-    // Python's own messages are on standard output, tracebacks on standard error.
+    // Python writes messages to standard output and tracebacks to standard error.
     Err(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
 }

@@ -1,9 +1,9 @@
-//! Owns the supervisor: a small process of ours between bakeline and Packer that ends Packer in order when bakeline dies.
+//! Supervises Packer from a process between bakeline and Packer, and stops Packer when bakeline ends.
 //!
-//! Packer answers SIGTERM to its parent process by cancelling and cleaning up; SIGKILL or a closed terminal leaves a live,
-//! headless build with its instance. The supervisor's standard input is a pipe that only bakeline holds: when it closes,
-//! bakeline is gone. Packer's output goes through the supervisor too: a Packer that writes into the closed pipe of a dead
-//! bakeline would be ended by SIGPIPE in the middle of its clean-up.
+//! Packer cancels and cleans up on SIGTERM. After SIGKILL of bakeline or a closed terminal, the build
+//! and its instance would keep running. The standard input of the supervisor is a pipe from bakeline.
+//! When it closes, bakeline has ended. The supervisor also relays the output of Packer: if Packer
+//! wrote to the closed pipe of bakeline, SIGPIPE would end it during its clean-up.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -12,18 +12,19 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::task::JoinSet;
 
-/// Packer waits for its instance to be terminated, which may take minutes.
-const GRACE: Duration = Duration::from_secs(900);
-/// How long output may still come once the command has ended: a child of its own may hold the pipe open.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Time for the clean-up of Packer, which waits for the termination of its instance.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(900);
+/// Time to relay output after the end of the command. A grandchild may keep the pipe open.
+const RELAY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs the command and returns its exit code; ends it in order on SIGTERM, SIGINT, SIGHUP or a closed standard input.
+/// Runs the command and returns its exit code. Stops it on SIGTERM, SIGINT, SIGHUP or when
+/// standard input closes.
 ///
 /// # Errors
-/// The command can't be started.
+/// Fails if the command cannot be started.
 pub async fn run(command: &[OsString]) -> std::io::Result<u8> {
     let Some((program, arguments)) = command.split_first() else {
         return Ok(2);
@@ -45,19 +46,22 @@ pub async fn run(command: &[OsString]) -> std::io::Result<u8> {
         relays.spawn(relay(out, tokio::io::stdout()));
         relays.spawn(relay(err, tokio::io::stderr()));
     }
-    let status = watch(&mut child, signals).await;
-    let _all_said = tokio::time::timeout(LAST_WORDS, relays.join_all()).await;
+    let status = wait_or_stop(&mut child, signals).await;
+    let _ignored = tokio::time::timeout(RELAY_TIMEOUT, relays.join_all()).await;
     status
 }
 
-/// Waits for the child's end, or brings it about when we are asked to end or bakeline is gone.
-async fn watch(child: &mut Child, signals: [std::io::Result<Listener>; 3]) -> std::io::Result<u8> {
+/// Waits for the end of the child. Stops it after a signal or the end of bakeline.
+async fn wait_or_stop(
+    child: &mut Child,
+    signals: [std::io::Result<SignalStream>; 3],
+) -> std::io::Result<u8> {
     let [term, int, hup] = signals;
     let (mut term, mut int, mut hup) = (term?, int?, hup?);
     let mut pipe = tokio::io::stdin();
     let mut byte = [0u8; 1];
     tokio::select! {
-        status = child.wait() => return status.map(code),
+        status = child.wait() => return status.map(exit_code),
         _ = pipe.read(&mut byte) => {}
         _ = term.recv() => {}
         _ = int.recv() => {}
@@ -67,27 +71,28 @@ async fn watch(child: &mut Child, signals: [std::io::Result<Listener>; 3]) -> st
         .id()
         .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     if let Some(pid) = pid {
-        let _sent = kill_process(pid, Signal::TERM);
+        let _ignored = kill_process(pid, Signal::TERM);
     }
-    match tokio::time::timeout(GRACE, child.wait()).await {
-        Ok(status) => status.map(code),
+    match tokio::time::timeout(CLEANUP_TIMEOUT, child.wait()).await {
+        Ok(status) => status.map(exit_code),
         Err(_) => {
-            // We lead our own process group: this ends Packer and its plugins, and us with them.
-            let _sent = kill_process_group(rustix::process::getpgrp(), Signal::KILL);
-            child.wait().await.map(code)
+            // The supervisor leads its process group. This kills Packer, its plugins and itself.
+            let _ignored = kill_process_group(rustix::process::getpgrp(), Signal::KILL);
+            child.wait().await.map(exit_code)
         }
     }
 }
 
-/// Hands on what is said; with nobody left to hear it, goes on reading so that the speaker is not held up.
+/// Copies output. When the receiver is closed, keeps reading so that the writer is not blocked.
 async fn relay(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
-    let (mut buffer, mut heard) = (vec![0u8; 16 * 1024], true);
+    let (mut buffer, mut is_open) = (vec![0u8; 16 * 1024], true);
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        heard = heard && to.write_all(&buffer[..count]).await.is_ok() && to.flush().await.is_ok();
+        is_open =
+            is_open && to.write_all(&buffer[..count]).await.is_ok() && to.flush().await.is_ok();
     }
 }
 
-fn code(status: std::process::ExitStatus) -> u8 {
+fn exit_code(status: std::process::ExitStatus) -> u8 {
     status
         .code()
         .and_then(|c| u8::try_from(c).ok())

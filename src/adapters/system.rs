@@ -1,4 +1,4 @@
-//! Owns the machine we run on: clock, environment, own program, run directory, journal file, signals.
+//! Implements clock, environment, run directory, journal file and signals of this machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{RunId, Timestamp};
 use crate::ports::{Clock, Journal, Workspace};
 
-/// The system's clock.
+/// Clock of the system.
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
@@ -30,18 +30,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// An environment variable that is set and not empty.
+/// Returns an environment variable that is set and not empty.
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-/// bakeline's own program, for the processes that a run starts. On Linux the path holds the very program that runs, also
-/// after an update has put another one in its location.
+/// Returns the path of the running program, for its child processes. On Linux the path keeps
+/// working after an update replaced the file.
 ///
 /// # Errors
-/// What the system said.
-pub fn program() -> io::Result<PathBuf> {
+/// Fails if the system does not provide the path.
+pub fn current_program() -> io::Result<PathBuf> {
     let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     if running.exists() {
         Ok(running)
@@ -50,9 +50,9 @@ pub fn program() -> io::Result<PathBuf> {
     }
 }
 
-/// This machine's name, for people.
+/// Returns the host name for messages.
 #[must_use]
-pub fn host() -> String {
+pub fn host_name() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel
         .map(|name| name.trim().to_owned())
@@ -61,15 +61,16 @@ pub fn host() -> String {
         .unwrap_or_else(|| "an unnamed host".to_owned())
 }
 
-/// The working directory.
+/// Returns the working directory.
 ///
 /// # Errors
-/// What the system said.
+/// Fails if the directory was deleted or cannot be read.
 pub fn working_directory() -> io::Result<PathBuf> {
     std::env::current_dir()
 }
 
-/// A new run's id: its UTC start to the second and four characters that tell apart two that start together.
+/// Generates a run ID: the start time in UTC and four characters that distinguish runs of the same
+/// second.
 #[must_use]
 pub fn new_run_id(now: Timestamp) -> RunId {
     let nanos = std::time::SystemTime::now()
@@ -84,26 +85,27 @@ pub fn new_run_id(now: Timestamp) -> RunId {
     ))
 }
 
-/// Asks a process to end.
-pub(super) fn terminate(pid: Option<u32>) {
+/// Sends SIGTERM to a process.
+pub(super) fn terminate_process(pid: Option<u32>) {
     if let Some(pid) = pid.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-        let _sent = kill_process(pid, Signal::TERM);
+        let _ignored = kill_process(pid, Signal::TERM);
     }
 }
 
-/// A token that ^C or SIGTERM cancels; a second ^C changes nothing, because the way back is already under way.
+/// Returns a token that ^C or SIGTERM cancels. A second signal is ignored, because the undo has
+/// started already.
 #[must_use]
-pub fn interrupt() -> CancellationToken {
+pub fn cancel_on_signal() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let token = CancellationToken::new();
-    let ours = token.clone();
+    let cancelled = token.clone();
     if let (Ok(mut int), Ok(mut term)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) {
         tokio::spawn(async move {
             tokio::select! { _ = int.recv() => {} _ = term.recv() => {} }
-            ours.cancel();
+            cancelled.cancel();
             loop {
                 tokio::select! { _ = int.recv() => {} _ = term.recv() => {} }
             }
@@ -112,20 +114,20 @@ pub fn interrupt() -> CancellationToken {
     token
 }
 
-/// `.bakeline/runs/<id>/`.
+/// Run directory `.bakeline/runs/<id>/`.
 #[derive(Debug)]
 pub struct RunDirectory {
     root: PathBuf,
 }
 
 impl RunDirectory {
-    /// Makes the directory of a run below `base`.
+    /// Creates the directory of a run below `base`.
     ///
     /// # Errors
-    /// The path and what the system said.
+    /// Fails with the path if the directory cannot be created.
     pub fn create(base: &Path, run: &RunId) -> io::Result<Self> {
         let root = base.join(".bakeline").join("runs").join(run.as_str());
-        std::fs::create_dir_all(&root).map_err(|e| named(&root, &e))?;
+        std::fs::create_dir_all(&root).map_err(|e| path_error(&root, &e))?;
         Ok(Self { root })
     }
 }
@@ -146,37 +148,37 @@ impl Workspace for RunDirectory {
     }
 
     fn remove(&self, path: &str) {
-        let _gone = std::fs::remove_file(self.root.join(path));
+        let _ignored = std::fs::remove_file(self.root.join(path));
     }
 }
 
-/// Writes beside the file and renames: a reader sees the old content or the new.
+/// Writes a temporary file and renames it, so that readers see the old or the new content.
 ///
 /// # Errors
-/// The path and what the system said.
+/// Fails with the path if the file cannot be written.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(|e| named(parent, &e))?;
+        std::fs::create_dir_all(parent).map_err(|e| path_error(parent, &e))?;
     }
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(name);
+    let temporary = PathBuf::from(name);
     let written = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(mode)
-        .open(&part)
+        .open(&temporary)
         .and_then(|mut file| file.write_all(content))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| named(path, &e))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|e| path_error(path, &e))
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
+fn path_error(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// The journal's file; each line is on disk before the step goes on.
+/// Journal file. Each line is on disk before the step continues.
 #[derive(Debug)]
 pub struct JournalFile {
     file: Mutex<File>,
@@ -186,14 +188,14 @@ impl JournalFile {
     /// Opens `journal.jsonl` in a run directory for appending.
     ///
     /// # Errors
-    /// The path and what the system said.
+    /// Fails with the path if the file cannot be opened.
     pub fn open(root: &Path) -> io::Result<Self> {
         let path = root.join("journal.jsonl");
         let file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
-            .map_err(|e| named(&path, &e))?;
+            .map_err(|e| path_error(&path, &e))?;
         Ok(Self {
             file: Mutex::new(file),
         })
@@ -211,8 +213,8 @@ impl Journal for JournalFile {
             .write_all(format!("{line}\n").as_bytes())
             .and_then(|()| file.sync_data());
         if written.is_err() {
-            // Half a line would spoil the next one.
-            let _shorter = file.set_len(length);
+            // A partial line would corrupt the next one.
+            let _ignored = file.set_len(length);
         }
         written
     }
@@ -221,31 +223,31 @@ impl Journal for JournalFile {
 /// Reads a file.
 ///
 /// # Errors
-/// The path and what the system said.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| named(path, &e))
+/// Fails with the path if the file cannot be read.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| path_error(path, &e))
 }
 
-/// Opens a file for reading it piece by piece.
+/// Opens a file for buffered reading.
 ///
 /// # Errors
-/// The path and what the system said.
-pub fn reader(path: &Path) -> io::Result<impl io::Read> {
+/// Fails with the path if the file cannot be opened.
+pub fn open_reader(path: &Path) -> io::Result<impl io::Read> {
     File::open(path)
         .map(|f| io::BufReader::with_capacity(1 << 20, f))
-        .map_err(|e| named(path, &e))
+        .map_err(|e| path_error(path, &e))
 }
 
-/// A folder with all links resolved, as text.
+/// Returns the path of a directory with all symbolic links resolved.
 ///
 /// # Errors
-/// It does not exist, is no folder, or its name is not UTF-8.
-pub fn folder(path: &Path) -> io::Result<String> {
-    let real = std::fs::canonicalize(path).map_err(|e| named(path, &e))?;
+/// Fails if it does not exist, is not a directory, or its path is not UTF-8.
+pub fn resolve_directory(path: &Path) -> io::Result<String> {
+    let real = std::fs::canonicalize(path).map_err(|e| path_error(path, &e))?;
     if !real.is_dir() {
-        return Err(named(path, &io::Error::other("it is not a folder")));
+        return Err(path_error(path, &io::Error::other("not a directory")));
     }
     real.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| named(path, &io::Error::other("its name is not UTF-8")))
+        .ok_or_else(|| path_error(path, &io::Error::other("the path is not valid UTF-8")))
 }

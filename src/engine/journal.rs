@@ -99,7 +99,8 @@ impl Recorder {
             return Err(Error::new(
                 Kind::StepFailed,
                 format!(
-                    "internal error: step {step} cannot go from {now:?} to {phase:?}; please report this"
+                    "internal error: step {step} cannot go from {now:?} to {phase:?}; \
+                     please report this"
                 ),
             ));
         }

@@ -169,19 +169,22 @@ impl Engine {
                 shared,
                 &permits,
             );
+            let (cancel, effects) = (&shared.cancel, &self.effects);
             tokio::select! {
-                ended = running.next() => match ended {
-                    None => break,
-                    Some((scope, end)) => {
-                        if end.is_failure() && options.on_failure == OnFailure::Stop && !Plan::is_aside(&scope) {
-                            shared.cancel.cancel();
-                        }
-                        self.events.on_event(&Event::ScopeFinished { scope: scope.clone(), end: end.clone() });
-                        ends.insert(scope, end);
+                ended = running.next() => {
+                    let Some((scope, end)) = ended else { break };
+                    let stops = options.on_failure == OnFailure::Stop && !Plan::is_aside(&scope);
+                    if end.is_failure() && stops {
+                        cancel.cancel();
                     }
-                },
-                () = options.interrupt.cancelled(), if !shared.cancel.is_cancelled() => shared.cancel.cancel(),
-                () = self.effects.wait_for_lock_loss(), if !shared.cancel.is_cancelled() => shared.cancel.cancel(),
+                    self.events.on_event(&Event::ScopeFinished {
+                        scope: scope.clone(),
+                        end: end.clone(),
+                    });
+                    ends.insert(scope, end);
+                }
+                () = options.interrupt.cancelled(), if !cancel.is_cancelled() => cancel.cancel(),
+                () = effects.wait_for_lock_loss(), if !cancel.is_cancelled() => cancel.cancel(),
             }
         }
         ends

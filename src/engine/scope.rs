@@ -151,7 +151,8 @@ async fn fail_scope(
             left.join(", ")
         ));
         hints.push(
-            "the remaining resources have the tags bakeline:run and bakeline:expires; remove them with `bakeline sweep`"
+            "the remaining resources have the tags bakeline:run and bakeline:expires; \
+             remove them with `bakeline sweep`"
                 .to_owned(),
         );
     }

@@ -44,7 +44,7 @@ impl RecordingEffects {
 impl Effects for RecordingEffects {
     async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<StepOutput>> {
         let found = self.behaviors.get(step.id.0.as_str()) == Some(&Behavior::Found);
-        Ok(found.then(|| StepOutput::Deleted { deleted: None }))
+        Ok(found.then_some(StepOutput::Deleted { deleted: None }))
     }
 
     async fn perform(&self, step: &Step, _: &StepContext<'_>) -> Result<StepOutput> {

@@ -1,4 +1,4 @@
-//! Owns telling people about a run: a notifier that fails is a warning, never a failed run.
+//! Sends notifications about a run. A notifier that fails is a warning and never fails the run.
 
 mod slack;
 #[cfg(test)]
@@ -8,23 +8,28 @@ use crate::catalog::{Catalog, Notifier};
 use crate::ports::{Http, Secret};
 use crate::render::slack::Values;
 
-/// Tells everyone the catalog names. `secret` reads the environment variable in which a notifier's secret is.
-pub async fn tell(
+/// Sends a message to all notifiers of the catalog. `secret` reads the environment variable with the
+/// secret of a notifier.
+pub async fn send_notifications(
     catalog: &Catalog,
     values: &Values,
     secret: &(dyn Fn(&str) -> Option<Secret> + Sync),
     http: Option<&dyn Http>,
 ) {
     for notifier in &catalog.settings.notifiers {
-        let told = match notifier {
+        let result = match notifier {
             Notifier::Slack { webhook_env } => match (secret(webhook_env), http) {
-                (Some(url), Some(http)) => slack::tell(catalog, values, &url, http).await,
-                (None, _) => Err(format!("{webhook_env} is not set, so nobody is told")),
-                (_, None) => Err("this build has no HTTP client".to_owned()),
+                (Some(url), Some(http)) => slack::post_message(catalog, values, &url, http).await,
+                (None, _) => Err(format!(
+                    "{webhook_env} is not set; skipping the notification"
+                )),
+                (_, None) => {
+                    Err("this build has no HTTP client; skipping the notification".to_owned())
+                }
             },
         };
-        if let Err(why) = told {
-            tracing::warn!("Slack: {why}");
+        if let Err(reason) = result {
+            tracing::warn!("Slack: {reason}");
         }
     }
 }

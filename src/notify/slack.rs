@@ -1,4 +1,4 @@
-//! Owns posting one message to a Slack incoming webhook, honouring 429 and trying again on Slack's own errors.
+//! Posts messages to a Slack incoming webhook. Retries after status 429 and server errors.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use crate::catalog::Catalog;
 use crate::ports::{Http, Secret};
 use crate::render::slack::{Values, message};
 
-/// Tries in all.
-const TRIES: u32 = 4;
-/// The longest wait that a 429 may ask for; a run is not held up longer than that for a message.
-const LONGEST: u64 = 30;
+/// Number of attempts.
+const MAX_ATTEMPTS: u32 = 4;
+/// Longest pause in seconds after status 429, so that a message does not delay the run.
+const MAX_PAUSE: u64 = 30;
 
-/// Posts the message; the error says what Slack said and never the webhook's URL.
-pub(super) async fn tell(
+/// Posts a message. The error contains the response of Slack and never the URL of the webhook.
+pub(super) async fn post_message(
     catalog: &Catalog,
     values: &Values,
     url: &Secret,
     http: &dyn Http,
 ) -> Result<(), String> {
     let body = message(catalog, values).map_err(|e| e.to_string())?;
-    let mut said = String::new();
-    for attempt in 1..=TRIES {
+    let mut error = String::new();
+    for attempt in 1..=MAX_ATTEMPTS {
         let pause = match http.post_json(url, &body).await {
-            Ok(answer) if answer.status < 300 => return Ok(()),
-            Ok(answer) => {
-                said = format!("{}: {}", answer.status, answer.body);
-                match answer.status {
-                    429 => answer.retry_after.unwrap_or(1).min(LONGEST),
+            Ok(response) if response.status < 300 => return Ok(()),
+            Ok(response) => {
+                error = format!("{}: {}", response.status, response.body);
+                match response.status {
+                    429 => response.retry_after.unwrap_or(1).min(MAX_PAUSE),
                     500.. => u64::from(attempt),
-                    // A webhook that is gone or a message it refuses does not get better.
-                    _ => return Err(said),
+                    // A missing webhook or a rejected message stays an error.
+                    _ => return Err(error),
                 }
             }
-            Err(why) => {
-                said = why;
+            Err(message) => {
+                error = message;
                 u64::from(attempt)
             }
         };
-        if attempt < TRIES {
+        if attempt < MAX_ATTEMPTS {
             http.pause(Duration::from_secs(pause)).await;
         }
     }
-    Err(format!("{said} (after {TRIES} tries)"))
+    Err(format!("{error} (after {MAX_ATTEMPTS} attempts)"))
 }

@@ -1,4 +1,4 @@
-//! Owns the tests of telling: Slack's answers, patience with limits, and that no answer fails a run or shows the URL.
+//! Tests notifications: retries, limits, and errors without the URL.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,62 +8,63 @@ use async_trait::async_trait;
 
 use crate::adapters::assets;
 use crate::catalog::{Catalog, load};
-use crate::ports::{Http, HttpAnswer, Secret};
+use crate::ports::{Http, HttpResponse, Secret};
 use crate::render::slack::Values;
 
 const URL: &str = "https://hooks.example.com/services/T0/B0/very-secret";
 
-/// Answers from a list, the last one for ever; counts what was posted and how long was waited.
-struct Answers {
-    list: Mutex<Vec<Result<HttpAnswer, String>>>,
-    posted: Mutex<usize>,
-    waited: Mutex<Vec<Duration>>,
+/// HTTP client that returns responses from a list and repeats the last one. Records posts and
+/// pauses.
+struct FakeHttp {
+    responses: Mutex<Vec<Result<HttpResponse, String>>>,
+    post_count: Mutex<usize>,
+    pauses: Mutex<Vec<Duration>>,
 }
 
 #[async_trait]
-impl Http for Answers {
+impl Http for FakeHttp {
     async fn post_json(
         &self,
         url: &Secret,
         body: &serde_json::Value,
-    ) -> Result<HttpAnswer, String> {
-        assert_eq!(url.reveal(), URL);
+    ) -> Result<HttpResponse, String> {
+        assert_eq!(url.expose(), URL);
         assert!(body["blocks"].is_array());
-        *self.posted.lock().expect("no panic") += 1;
-        let mut list = self.list.lock().expect("no panic");
-        if list.len() > 1 {
-            list.remove(0)
+        *self.post_count.lock().expect("no panic") += 1;
+        let mut responses = self.responses.lock().expect("no panic");
+        if responses.len() > 1 {
+            responses.remove(0)
         } else {
-            list[0].clone()
+            responses[0].clone()
         }
     }
 
     async fn pause(&self, time: Duration) {
-        self.waited.lock().expect("no panic").push(time);
+        self.pauses.lock().expect("no panic").push(time);
     }
 }
 
-fn answer(status: u16, retry_after: Option<u64>) -> Result<HttpAnswer, String> {
-    Ok(HttpAnswer {
+fn response(status: u16, retry_after: Option<u64>) -> Result<HttpResponse, String> {
+    Ok(HttpResponse {
         status,
         retry_after,
         body: "words".to_owned(),
     })
 }
 
-fn answers(list: &[Result<HttpAnswer, String>]) -> Answers {
-    Answers {
-        list: Mutex::new(list.to_vec()),
-        posted: Mutex::default(),
-        waited: Mutex::default(),
+fn fake_http(responses: &[Result<HttpResponse, String>]) -> FakeHttp {
+    FakeHttp {
+        responses: Mutex::new(responses.to_vec()),
+        post_count: Mutex::default(),
+        pauses: Mutex::default(),
     }
 }
 
-fn catalog() -> Catalog {
+fn load_catalog() -> Catalog {
     let settings = "name: acme\nregions: [eu-west-1]\nnotifiers:\n  - slack: {webhook_env: HOOK}\n";
     let shipped = assets::shipped_paths().into_iter();
     let mut files: BTreeMap<String, Vec<u8>> = shipped
-        .filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned())))
+        .filter_map(|p| Some((p.clone(), assets::shipped_file(&p)?.into_owned())))
         .collect();
     files.insert("bakeline.yaml".to_owned(), settings.as_bytes().to_vec());
     files.insert(
@@ -74,7 +75,7 @@ fn catalog() -> Catalog {
     catalog.unwrap_or_else(|| panic!("{findings:?}"))
 }
 
-fn values() -> Values {
+fn message_values() -> Values {
     Values {
         headline: "h".to_owned(),
         lines: vec!["l".to_owned()],
@@ -84,84 +85,95 @@ fn values() -> Values {
 }
 
 #[tokio::test]
-async fn slack_is_asked_again_only_where_that_helps_and_never_for_long() {
+async fn slack_post_is_retried_only_after_temporary_errors() {
     let refused = Err("connection refused".to_owned());
-    for (list, posts, seconds, fails) in [
-        (vec![answer(200, None)], 1, vec![], false),
+    for (responses, posts, seconds, fails) in [
+        (vec![response(200, None)], 1, vec![], false),
         (
-            vec![answer(429, Some(7)), answer(200, None)],
+            vec![response(429, Some(7)), response(200, None)],
             2,
             vec![7],
             false,
         ),
         (
-            vec![answer(429, Some(9999)), answer(200, None)],
+            vec![response(429, Some(9999)), response(200, None)],
             2,
             vec![30],
             false,
         ),
         (
-            vec![answer(429, None), answer(200, None)],
+            vec![response(429, None), response(200, None)],
             2,
             vec![1],
             false,
         ),
-        (vec![answer(503, None)], 4, vec![1, 2, 3], true),
+        (vec![response(503, None)], 4, vec![1, 2, 3], true),
         (vec![refused.clone()], 4, vec![1, 2, 3], true),
-        (vec![refused, answer(200, None)], 2, vec![1], false),
-        (vec![answer(404, None)], 1, vec![], true),
-        (vec![answer(400, None)], 1, vec![], true),
+        (vec![refused, response(200, None)], 2, vec![1], false),
+        (vec![response(404, None)], 1, vec![], true),
+        (vec![response(400, None)], 1, vec![], true),
     ] {
-        let http = answers(&list);
-        let told = super::slack::tell(&catalog(), &values(), &Secret::new(URL), &http).await;
-        assert_eq!(told.is_err(), fails, "{list:?}: {told:?}");
-        assert_eq!(*http.posted.lock().expect("no panic"), posts, "{list:?}");
-        let waited: Vec<u64> = http
-            .waited
+        let http = fake_http(&responses);
+        let (catalog, values, url) = (load_catalog(), message_values(), Secret::new(URL));
+        let result = super::slack::post_message(&catalog, &values, &url, &http).await;
+        assert_eq!(result.is_err(), fails, "{responses:?}: {result:?}");
+        assert_eq!(
+            *http.post_count.lock().expect("no panic"),
+            posts,
+            "{responses:?}"
+        );
+        let pauses: Vec<u64> = http
+            .pauses
             .lock()
             .expect("no panic")
             .iter()
             .map(Duration::as_secs)
             .collect();
-        assert_eq!(waited, seconds, "{list:?}");
-        assert!(!format!("{told:?}").contains("very-secret"));
+        assert_eq!(pauses, seconds, "{responses:?}");
+        assert!(!format!("{result:?}").contains("very-secret"));
     }
 }
 
 #[tokio::test]
-async fn nobody_is_told_without_a_secret_or_a_client_and_the_run_goes_on() {
-    let http = answers(&[answer(500, None)]);
-    super::tell(&catalog(), &values(), &|_| None, Some(&http)).await;
-    assert_eq!(*http.posted.lock().expect("no panic"), 0);
-    super::tell(
-        &catalog(),
-        &values(),
+async fn failing_notifier_never_fails_the_run() {
+    let http = fake_http(&[response(500, None)]);
+    super::send_notifications(&load_catalog(), &message_values(), &|_| None, Some(&http)).await;
+    assert_eq!(*http.post_count.lock().expect("no panic"), 0);
+    super::send_notifications(
+        &load_catalog(),
+        &message_values(),
         &|name| (name == "HOOK").then(|| Secret::new(URL)),
         None,
     )
     .await;
-    super::tell(
-        &catalog(),
-        &values(),
+    super::send_notifications(
+        &load_catalog(),
+        &message_values(),
         &|name| (name == "HOOK").then(|| Secret::new(URL)),
         Some(&http),
     )
     .await;
     assert_eq!(
-        *http.posted.lock().expect("no panic"),
+        *http.post_count.lock().expect("no panic"),
         4,
-        "a message that fails is a warning"
+        "a failed message is a warning"
     );
-    let mut broken = catalog();
+    let mut broken = load_catalog();
     broken.files.insert(
         crate::render::slack::TEMPLATE.to_owned(),
         b"@{ nothing }@".to_vec(),
     );
-    super::tell(&broken, &values(), &|_| Some(Secret::new(URL)), Some(&http)).await;
+    super::send_notifications(
+        &broken,
+        &message_values(),
+        &|_| Some(Secret::new(URL)),
+        Some(&http),
+    )
+    .await;
 }
 
 #[test]
-fn a_secret_shows_itself_nowhere() {
+fn secret_is_masked_in_display_and_debug() {
     let secret = Secret::new(URL);
     assert_eq!(
         format!("{secret} {secret:?} {:?}", Some(&secret)),

@@ -1,4 +1,4 @@
-//! Owns the contract with the cloud: what can be asked of EC2, SSM and STS, and what kinds of answers there are.
+//! Defines the port to EC2, SSM and STS, its requests and its errors.
 
 use async_trait::async_trait;
 
@@ -7,14 +7,14 @@ use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, Temporary,
 };
 
-/// What kind of answer a failed cloud call is, so that callers can act on it.
+/// Kind of a failed cloud call. Callers act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloudErrorKind {
-    /// The thing asked for does not exist (or not yet).
+    /// The resource does not exist, or not yet.
     NotFound,
-    /// A thing of that name exists already.
+    /// A resource with this name exists already.
     Duplicate,
-    /// The credentials don't allow it.
+    /// The credentials do not allow the call.
     Denied,
     /// There are no usable credentials.
     Credentials,
@@ -22,34 +22,34 @@ pub enum CloudErrorKind {
     Unreachable,
     /// Too many calls, or a quota.
     Throttled,
-    /// The service failed to answer, for now.
+    /// The service failed temporarily.
     Unavailable,
-    /// Something still depends on it, or its state does not allow the call yet.
+    /// Another resource depends on it, or its state does not allow the call yet.
     InUse,
-    /// Not asked: the run lost its lock and may not change anything any more.
+    /// Not sent: the run lost its lock and may not change anything.
     Fenced,
-    /// Something answered, but not with what the API answers: a proxy's page, an empty body.
+    /// The response did not come from the API: a proxy's page, an empty body.
     Malformed,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// A failed cloud call: names the action, the Region and what the cloud said.
+/// A failed cloud call with its action, its Region and the message of the service.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{action} in {region}: {message}")]
 pub struct CloudError {
-    /// What kind of answer it is.
+    /// Kind of the error.
     pub kind: CloudErrorKind,
-    /// The API action, such as `DescribeImages`.
+    /// API action, such as `DescribeImages`.
     pub action: &'static str,
-    /// The Region asked.
+    /// Region of the call.
     pub region: String,
-    /// The cloud's code and message.
+    /// Code and message of the service.
     pub message: String,
 }
 
 impl CloudErrorKind {
-    /// Returns whether the same call may succeed a moment later, and says nothing about what it is about.
+    /// Returns true if the same call may succeed a moment later.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(
@@ -59,160 +59,162 @@ impl CloudErrorKind {
     }
 }
 
-/// The result of a cloud call.
+/// Result of a cloud call.
 pub type CloudResult<T> = Result<T, CloudError>;
 
-/// Who we are to the cloud.
+/// Caller identity of the credentials.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The account's 12 digits.
+    /// Account ID of 12 digits.
     pub account: String,
-    /// The caller's ARN.
+    /// ARN of the caller.
     pub arn: String,
 }
 
-/// Which AMIs to describe; all conditions hold together.
+/// Conditions on the AMIs to describe. An AMI must meet all of them.
 #[derive(Debug, Clone, Default)]
 pub struct ImageQuery {
-    /// Account ids or aliases; empty means own images.
+    /// Account IDs or aliases. Empty means the AMIs of this account, `*` any account.
     pub owners: Vec<String>,
     /// Name pattern with `*` and `?`.
     pub name: Option<String>,
-    /// Exact ids.
+    /// Exact IDs.
     pub ids: Vec<AmiId>,
     /// Tags that must have these values.
     pub tags: Tags,
 }
 
-/// Whose temporary things to describe.
+/// Conditions on the temporary resources to describe.
 #[derive(Debug, Clone, Default)]
 pub struct TemporaryQuery {
-    /// The tag that says whose they are.
+    /// Key and value of the tag of their catalog.
     pub owner: (String, String),
-    /// What the names of its AMIs begin with: an AMI of a killed build has no tags yet.
+    /// Prefix of the AMI names of this catalog. An AMI of a killed build has no tags yet.
     pub prefix: String,
 }
 
-/// What a security group for one run needs.
+/// Settings of the security group of a run.
 #[derive(Debug, Clone)]
 pub struct GroupRequest {
-    /// Its name, unique within the VPC.
+    /// Name, unique within the VPC.
     pub name: String,
-    /// The subnet whose VPC it is for; none means the default VPC.
+    /// Subnet that determines the VPC. `None` means the default VPC.
     pub subnet: Option<String>,
-    /// Ranges that may reach port 22.
+    /// CIDR blocks that may connect to port 22.
     pub ssh_from: Vec<String>,
-    /// Tags set in the call that creates it.
+    /// Tags set by the call that creates it.
     pub tags: Tags,
 }
 
-/// What an instance needs.
+/// Settings of an instance.
 #[derive(Debug, Clone)]
 pub struct LaunchRequest {
-    /// The AMI to boot.
+    /// AMI to boot.
     pub ami: AmiId,
-    /// The instance type.
+    /// Instance type.
     pub instance_type: String,
-    /// The key pair's name.
+    /// Name of the key pair.
     pub key_name: String,
-    /// The security group's id.
+    /// ID of the security group.
     pub group: String,
-    /// The subnet; none means a default one.
+    /// Subnet. `None` means a default subnet.
     pub subnet: Option<String>,
-    /// The instance profile's name.
+    /// Name of the instance profile.
     pub instance_profile: Option<String>,
-    /// Whether it gets a public address.
+    /// Request for a public IP address.
     pub public_address: bool,
-    /// What the instance is told at its first boot; it may hold secrets of that instance.
+    /// User data for the first boot. May contain secrets of this instance.
     pub user_data: Option<Secret>,
-    /// Tags of the instance and its volumes, set in the call that creates them.
+    /// Tags of the instance and its volumes, set by the call that creates them.
     pub tags: Tags,
-    /// Makes a repeated call harmless.
+    /// Client token that makes a repeated call idempotent.
     pub token: String,
 }
 
-/// What a copy of an AMI in another Region or account needs.
+/// Settings of a copy of an AMI in another Region or account.
 #[derive(Debug, Clone)]
 pub struct CopyRequest {
-    /// The Region of the original.
+    /// Region of the source AMI.
     pub source_region: Region,
-    /// The original.
+    /// Source AMI.
     pub source: AmiId,
-    /// The copy's name.
+    /// Name of the copy.
     pub name: String,
-    /// Tags of the copy and its snapshots, set in the call that creates them.
+    /// Tags of the copy and its snapshots, set by the call that creates them.
     pub tags: Tags,
-    /// Makes a repeated call harmless.
+    /// Client token that makes a repeated call idempotent.
     pub token: String,
 }
 
-/// An instance as the cloud describes it.
+/// State of an instance as EC2 describes it.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// Its id.
+    /// Instance ID.
     pub id: InstanceId,
     /// `pending`, `running`, `stopped`, `terminated`, …
     pub status: String,
-    /// Why it is in that state, where the cloud says.
+    /// Reason for the state, if EC2 gives one.
     pub reason: Option<String>,
-    /// The address within the VPC.
+    /// Private IP address in the VPC.
     pub private_ip: Option<String>,
-    /// The public address.
+    /// Public IP address.
     pub public_ip: Option<String>,
 }
 
-/// The cloud: what a release, a promotion and a prune need of EC2, SSM and STS.
+/// Calls to EC2, SSM and STS. A call with a Region goes to that Region.
 #[async_trait]
-pub trait Cloud: super::Ladder + Send + Sync {
-    /// Account and caller; also the cheapest proof that endpoint and credentials work.
+pub trait Cloud: super::Retirement + Send + Sync {
+    /// Returns account and caller. The cheapest test of endpoint and credentials.
     async fn identity(&self, region: &Region) -> CloudResult<Identity>;
-    /// All matching AMIs, every page, disabled and deprecated ones included.
+    /// Lists all matching AMIs, including disabled and deprecated ones.
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>>;
-    /// Lists what refers to these AMIs in a Region: instances that are not terminated, launch templates, launch
-    /// configurations.
+    /// Lists references to these AMIs in a Region: instances that are not terminated, launch
+    /// templates and launch configurations.
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>>;
-    /// Lists every AMI ID that an SSM parameter of a Region contains, whether an AMI of that ID exists or not.
+    /// Lists all AMI IDs in the SSM parameters of a Region, including IDs of missing AMIs.
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>>;
-    /// Makes an ed25519 key pair and returns its private half.
+    /// Creates an ed25519 key pair and returns its private key.
     async fn create_key_pair(
         &self,
         region: &Region,
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Secret>;
-    /// Deletes a key pair; one that does not exist is fine.
+    /// Deletes a key pair. Succeeds if it does not exist.
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
-    /// Makes a security group and returns its id.
+    /// Creates a security group and returns its ID.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
-    /// The id of the security group with this name that carries these tags.
+    /// Returns the ID of the security group with this name and these tags.
     async fn find_group(
         &self,
         region: &Region,
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Option<String>>;
-    /// Deletes a security group; one that does not exist is fine.
+    /// Deletes a security group. Succeeds if it does not exist.
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()>;
     /// Starts one instance.
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId>;
     /// Describes one instance.
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>>;
-    /// Instances with these tags that are not terminated.
+    /// Lists instances with these tags that are not terminated.
     async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>>;
-    /// Terminates an instance; one that does not exist is fine.
+    /// Terminates an instance. Succeeds if it does not exist.
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()>;
-    /// Sets tags, overwriting.
+    /// Sets tags and overwrites existing values.
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()>;
     /// Removes tags by key.
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()>;
-    /// Deregisters an AMI and deletes its snapshots; returns the snapshots that are still there. Gone already is fine.
+    /// Deregisters an AMI and deletes its snapshots. Returns the snapshots that still exist.
+    /// Succeeds if the AMI does not exist.
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>>;
-    /// Deletes a snapshot; one that does not exist is fine.
+    /// Deletes a snapshot. Succeeds if it does not exist.
     async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()>;
-    /// Deletes a volume; one that does not exist is fine.
+    /// Deletes a volume. Succeeds if it does not exist.
     async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()>;
-    /// Everything that may be temporary: what carries the owner's tag, own AMIs without it whose names begin with the
-    /// prefix, and key pairs and security groups named as Packer names its own.
+    /// Lists resources that may be temporary: resources with the catalog's tag, AMIs of this
+    /// account without the tag whose names have the prefix, and key pairs and security groups
+    /// with a name of Packer.
     async fn temporaries(
         &self,
         region: &Region,
@@ -220,7 +222,8 @@ pub trait Cloud: super::Ladder + Send + Sync {
     ) -> CloudResult<Vec<Temporary>>;
     /// Reads an SSM parameter.
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
-    /// Writes an SSM parameter that holds an AMI id (`aws:ec2:image`: validated after the call, so read it back).
+    /// Writes an SSM parameter of data type `aws:ec2:image`. AWS validates the AMI ID only after
+    /// the response, so callers must read the value again.
     async fn put_parameter(
         &self,
         region: &Region,
@@ -228,17 +231,17 @@ pub trait Cloud: super::Ladder + Send + Sync {
         value: &AmiId,
         tags: &Tags,
     ) -> CloudResult<()>;
-    /// Deletes an SSM parameter; one that does not exist is fine.
+    /// Deletes an SSM parameter. Succeeds if it does not exist.
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()>;
-    /// Every SSM parameter below a path, with its value.
+    /// Lists the SSM parameters below a path with their values.
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>>;
-    /// Begins to copy an AMI into `region`; the copy is `pending` for a while.
+    /// Starts a copy of an AMI in `region`. The copy is `pending` at first.
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId>;
-    /// Why EC2 says that an AMI failed, where it says.
+    /// Returns the reason of EC2 for the state `failed` of an AMI, if there is one.
     async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
-    /// What of an AMI another account may use by its own number.
+    /// Returns the parts of an AMI that are shared with an account by its ID.
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
-    /// Lets (`on`) another account use this of an AMI, or no longer; twice is fine.
+    /// Shares parts of an AMI with an account (`on`) or stops sharing them. May be repeated.
     async fn share(
         &self,
         region: &Region,
@@ -247,7 +250,7 @@ pub trait Cloud: super::Ladder + Send + Sync {
         account: &str,
         on: bool,
     ) -> CloudResult<()>;
-    /// Asks whether an instance of the AMI would start, and starts none.
+    /// Checks with a dry run that an instance of the AMI could be launched.
     async fn dry_run_launch(
         &self,
         region: &Region,

@@ -1,7 +1,8 @@
-//! Owns the contracts with the outside, in our own types only; adapters implement them, engine and steps use them.
+//! Defines the ports: traits for everything outside of the program, with types of bakeline only.
+//! Adapters implement them; engine and steps use them.
 
 mod cloud;
-mod ladder;
+mod retirement;
 mod shell;
 mod store;
 
@@ -19,13 +20,14 @@ pub use cloud::{
     ImageQuery, Instance, LaunchRequest, TemporaryQuery,
 };
 
-pub use ladder::Ladder;
+pub use retirement::Retirement;
 pub use shell::{
-    Answer, Bounds, HostKey, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust,
+    HostKey, HostKeyPolicy, ScriptLimits, ScriptOutput, Shell, ShellError, ShellErrorKind,
+    SshConfig, SshTarget,
 };
 pub use store::{Store, StoreError, StoreErrorKind, StoreResult};
 
-/// A text that must never be shown: `Debug` and `Display` mask it.
+/// A confidential text. `Debug` and `Display` mask it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -36,9 +38,9 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself; only for the call that needs it.
+    /// Returns the secret for the call that needs it.
     #[must_use]
-    pub fn reveal(&self) -> &str {
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -55,57 +57,57 @@ impl fmt::Display for Secret {
     }
 }
 
-/// One image build handed to Packer.
+/// An image build for Packer.
 #[derive(Debug, Clone)]
 pub struct BuildJob {
-    /// The folder with the rendered files.
+    /// Directory with the rendered files.
     pub dir: PathBuf,
-    /// The template's file name in it.
+    /// File name of the template in this directory.
     pub template: String,
-    /// Where the whole, redacted output goes.
+    /// Log file for the complete, masked output.
     pub log: PathBuf,
-    /// Texts to mask in the log and in errors.
+    /// Secrets to mask in the log and in errors.
     pub secrets: Vec<Secret>,
-    /// Whether a build that fails leaves its instance for a person to look at.
+    /// Keeps the instance of a failed build for inspection.
     pub keep_failed: bool,
 }
 
-/// How a build ended.
+/// Result of a build.
 #[derive(Debug, Clone)]
 pub struct BuildOutcome {
-    /// Packer's exit code; none when it was killed by a signal.
+    /// Exit code of Packer. `None` after a signal.
     pub code: Option<i32>,
-    /// The AMIs it says it made, also when it failed.
+    /// AMIs that Packer reports as created, also after a failure.
     pub artifacts: Vec<(Region, AmiId)>,
-    /// Its error lines, redacted, oldest first.
+    /// Masked error lines, oldest first.
     pub errors: Vec<String>,
-    /// Whether we cancelled it.
+    /// Set if bakeline cancelled the build.
     pub cancelled: bool,
 }
 
-/// Why the builder can't be used at all.
+/// A builder that cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct BuilderError {
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// The next thing to do.
+    /// Next command or setting.
     pub hint: Option<String>,
 }
 
-/// Called with each thing the builder says, one line, redacted.
+/// Callback for each masked line of output.
 pub type OnLine<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
-/// The image builder: Packer.
+/// Builder of images: Packer.
 #[async_trait]
 pub trait ImageBuilder: Send + Sync {
-    /// Returns its version, checked against the oldest that works.
+    /// Returns the version of the builder. Versions that are too old are an error.
     async fn version(&self) -> Result<semver::Version, BuilderError>;
-    /// Checks that everything a build needs on this machine is installed, plugins included.
+    /// Checks that the builder and its plugins are installed on this machine.
     async fn check(&self) -> Result<(), BuilderError>;
-    /// Checks a job without touching the cloud's state.
+    /// Validates a job without changes in the cloud.
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError>;
-    /// Runs a job; cancelling lets it clean up.
+    /// Runs a job. After a cancellation the builder cleans up.
     async fn build(
         &self,
         job: &BuildJob,
@@ -114,70 +116,73 @@ pub trait ImageBuilder: Send + Sync {
     ) -> Result<BuildOutcome, BuilderError>;
 }
 
-/// The run directory: everything a run leaves for people.
+/// Run directory: logs, reports and temporary files of a run.
 pub trait Workspace: Send + Sync {
-    /// The directory itself.
+    /// Returns the path of the directory.
     fn root(&self) -> &Path;
-    /// Writes a file (making folders); `private` means mode 0600.
+    /// Writes a file and creates its parent directories. `private` means mode 0600.
     ///
     /// # Errors
-    /// The path and what the system said.
+    /// Fails with the path if the file cannot be written.
     fn write(&self, path: &str, content: &[u8], private: bool) -> std::io::Result<PathBuf>;
-    /// Reads a file if it is there.
+    /// Reads a file, if it exists.
     fn read(&self, path: &str) -> Option<Vec<u8>>;
-    /// Removes a file; one that does not exist is fine.
+    /// Deletes a file, if it exists.
     fn remove(&self, path: &str);
 }
 
-/// The append-only record of a run.
+/// Append-only journal of a run.
 pub trait Journal: Send + Sync {
-    /// Appends one line and makes sure it is on disk.
+    /// Appends a line and flushes it to disk.
     ///
     /// # Errors
-    /// What the system said; the step must not go on then.
+    /// Fails if the line was not written. The step must not continue then.
     fn append(&self, line: &str) -> std::io::Result<()>;
 }
 
-/// The version control system the catalog lies in.
+/// Version control system of the catalog.
 pub trait Vcs: Send + Sync {
-    /// The commit checked out, or none outside a work tree.
+    /// Returns the current commit, or `None` outside of a work tree.
     fn commit(&self) -> Option<Commit>;
 }
 
-/// What an HTTP call came to.
+/// Response to an HTTP request.
 #[derive(Debug, Clone)]
-pub struct HttpAnswer {
-    /// The status code.
+pub struct HttpResponse {
+    /// Status code.
     pub status: u16,
     /// `Retry-After` in seconds.
     pub retry_after: Option<u64>,
-    /// The beginning of the body.
+    /// First part of the body.
     pub body: String,
 }
 
-/// Sends JSON to a secret URL.
+/// HTTP client for secret URLs.
 #[async_trait]
 pub trait Http: Send + Sync {
-    /// Posts `body`; the error never contains the URL.
-    async fn post_json(&self, url: &Secret, body: &serde_json::Value)
-    -> Result<HttpAnswer, String>;
-    /// Waits before another try.
+    /// Posts `body` as JSON. The error never contains the URL.
+    async fn post_json(
+        &self,
+        url: &Secret,
+        body: &serde_json::Value,
+    ) -> Result<HttpResponse, String>;
+    /// Waits before the next attempt.
     async fn pause(&self, time: Duration);
 }
 
-/// The processes of this machine.
+/// Processes of this machine.
 pub trait Processes: Send + Sync {
-    /// Returns the identity of this process, where the machine can tell it.
-    fn own(&self) -> Option<ProcessIdentity>;
-    /// Returns whether it is certain that a process has ended. What cannot be known is false.
+    /// Returns the identity of this process, if the system provides it.
+    fn current_process(&self) -> Option<ProcessIdentity>;
+    /// Returns true if a process has certainly ended, and false in doubt.
     fn has_ended(&self, process: &ProcessIdentity) -> bool;
 }
 
-/// The clock.
+/// Source of the current time.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
-    /// Waits.
+    /// Waits for a duration.
     async fn sleep(&self, time: Duration);
 }

@@ -1,4 +1,4 @@
-//! Owns the contract with a root shell on a target: where, as whom, within which bounds, and what can go wrong.
+//! Defines the port that runs a script as root on a target.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,143 +8,144 @@ use tokio_util::sync::CancellationToken;
 
 use super::Secret;
 
-/// Where and as whom to run a script.
+/// Machine and login for a script.
 #[derive(Debug, Clone)]
-pub struct Target {
-    /// Address or, through SSM, the instance's id.
+pub struct SshTarget {
+    /// Host name or IP address, or the instance ID for a connection through SSM.
     pub host: String,
-    /// The SSH port; OpenSSH's own choice where there is none.
+    /// SSH port. `None` leaves the choice to OpenSSH.
     pub port: Option<u16>,
-    /// The login user; OpenSSH's own choice where there is none. Scripts run as root, through `sudo -n` where that is another.
+    /// Login user. `None` leaves the choice to OpenSSH. Scripts run as root, with `sudo -n` if the
+    /// login user is not root.
     pub user: Option<String>,
-    /// The private key's file; whatever OpenSSH offers by itself where there is none.
+    /// Private key file. `None` leaves the choice to OpenSSH.
     pub key: Option<PathBuf>,
-    /// The known-hosts file; the user's own where there is none.
+    /// Known-hosts file. `None` means the default of OpenSSH.
     pub known_hosts: Option<PathBuf>,
-    /// What is made of the host's key.
-    pub trust: Trust,
-    /// Whose configuration of OpenSSH counts.
+    /// Check of the host key.
+    pub trust: HostKeyPolicy,
+    /// Source of the OpenSSH configuration.
     pub config: SshConfig,
-    /// Whether to go through an SSM session.
+    /// Connection through an SSM session.
     pub ssm: bool,
 }
 
-/// What is made of a host's key.
+/// Check of a host key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// It must be known beforehand.
+pub enum HostKeyPolicy {
+    /// The key must be in the known-hosts file.
     Known,
-    /// The first one that is seen is written down and must stay.
-    FirstUse,
+    /// The first key is recorded in the known-hosts file and must not change.
+    AcceptNew,
 }
 
-/// Whose configuration of OpenSSH counts.
+/// Source of the OpenSSH configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SshConfig {
-    /// Nobody's but what the run itself is told by `BAKELINE_SSH_CONFIG`.
-    Ours,
-    /// The user's own, as when they type `ssh`.
-    Users,
-    /// This file and nothing else.
+    /// No configuration except the file in `BAKELINE_SSH_CONFIG`.
+    Isolated,
+    /// The configuration of the user, as for a plain `ssh`.
+    User,
+    /// Only this file.
     File(PathBuf),
 }
 
-/// What a script may cost.
+/// Limits of time and output for a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// For how long to try again while the target does not let us in yet.
-    pub patience: Duration,
-    /// From login to last byte.
-    pub time: Duration,
-    /// The most bytes of standard output.
-    pub bytes: usize,
+pub struct ScriptLimits {
+    /// Time in which a failed login is repeated.
+    pub login_timeout: Duration,
+    /// Time from login to the last byte of output.
+    pub timeout: Duration,
+    /// Largest number of bytes on standard output.
+    pub max_bytes: usize,
 }
 
-impl Bounds {
-    /// How long one collection may take unless somebody says so.
-    pub const TIME: Duration = Duration::from_secs(300);
-    /// How much one collection may answer unless somebody says so.
-    pub const BYTES: usize = 32 << 20;
-    /// For a fresh instance, which takes a while to let us in.
-    pub const FRESH: Self = Self {
-        patience: Duration::from_secs(300),
-        time: Self::TIME,
-        bytes: Self::BYTES,
+impl ScriptLimits {
+    /// Default time for a collection of facts.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+    /// Default size of collected facts in bytes.
+    pub const DEFAULT_MAX_BYTES: usize = 32 << 20;
+    /// Limits for a new instance, which accepts logins only after a while.
+    pub const NEW_INSTANCE: Self = Self {
+        login_timeout: Duration::from_secs(300),
+        timeout: Self::DEFAULT_TIMEOUT,
+        max_bytes: Self::DEFAULT_MAX_BYTES,
     };
-    /// For a machine that is up.
-    pub const UP: Self = Self {
-        patience: Duration::ZERO,
-        time: Self::TIME,
-        bytes: Self::BYTES,
+    /// Limits for a machine that accepts logins.
+    pub const RUNNING: Self = Self {
+        login_timeout: Duration::ZERO,
+        timeout: Self::DEFAULT_TIMEOUT,
+        max_bytes: Self::DEFAULT_MAX_BYTES,
     };
 }
 
-/// What kind of failure it is.
+/// Kind of a failed script run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShellErrorKind {
-    /// It does not answer, or the connection broke.
+    /// The target does not answer, or the connection broke.
     Unreachable,
-    /// It is not the host that it should be.
+    /// The host key is unknown or has changed.
     HostKey,
-    /// It lets us in as nobody.
+    /// The target refuses the login.
     Login,
-    /// It does not let us be root.
+    /// `sudo` refuses to run the script as root.
     Sudo,
-    /// It has no `sh`, or none that starts.
+    /// The target has no usable `sh`.
     NoShell,
-    /// It was not done in time.
-    TooLong,
-    /// It answered too much.
-    TooMuch,
-    /// We were told to stop.
+    /// The script exceeded its time limit.
+    Timeout,
+    /// The script exceeded its output limit.
+    OutputLimit,
+    /// The run was cancelled.
     Cancelled,
-    /// The program that talks to it can't be started here.
-    Here,
+    /// The local program for the connection could not be started.
+    Local,
 }
 
-/// Why a script did not run to its end.
+/// A script that did not run to its end.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct ShellError {
-    /// What kind of failure it is.
+    /// Kind of the failure.
     pub kind: ShellErrorKind,
-    /// What is wrong, with what was said last.
+    /// Description of the failure, with the last line of standard error.
     pub message: String,
 }
 
-/// What a script that ran came to.
+/// Output of a script that ran.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
-    /// Its standard output.
-    pub out: Vec<u8>,
-    /// The last line of its standard error; empty when there is none.
-    pub last: String,
-    /// From login to last byte.
-    pub took: Duration,
+pub struct ScriptOutput {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Last line of standard error, or empty.
+    pub last_stderr_line: String,
+    /// Time from login to the last byte of output.
+    pub elapsed: Duration,
 }
 
-/// A key that a host proves itself with.
+/// A host key pair.
 #[derive(Debug, Clone)]
 pub struct HostKey {
     /// `ed25519`, `ecdsa` or `rsa`.
     pub kind: String,
-    /// The private half, as OpenSSH writes it.
+    /// Private key in the format of OpenSSH.
     pub private: Secret,
-    /// The public half: its type and the key, without a comment.
+    /// Public key: type and key, without a comment.
     pub public: String,
 }
 
 /// A root shell on a target.
 #[async_trait]
 pub trait Shell: Send + Sync {
-    /// Waits until the target lets us in, runs the script once, returns its answer.
+    /// Waits until the target accepts the login, runs the script once and returns its output.
     async fn run(
         &self,
-        target: &Target,
+        target: &SshTarget,
         script: &str,
-        bounds: Bounds,
+        limits: ScriptLimits,
         cancel: &CancellationToken,
-    ) -> Result<Answer, ShellError>;
-    /// New keys for a host that is about to boot for the first time, one of each kind that it would make for itself.
-    async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError>;
+    ) -> Result<ScriptOutput, ShellError>;
+    /// Generates host keys for a new instance, one of each type that it would generate itself.
+    async fn generate_host_keys(&self) -> Result<Vec<HostKey>, ShellError>;
 }

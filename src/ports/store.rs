@@ -1,52 +1,54 @@
-//! Owns the contract with the store: small objects under keys, where evidence, manifests, locks and mirrors are kept.
+//! Defines the port to the store, which keeps evidence, locks and copies of journals as objects.
 
 use async_trait::async_trait;
 
-/// What kind of answer a failed store call is.
+/// Kind of a failed store call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// It can't be reached, or the credentials don't allow it.
+    /// The store cannot be reached, or the credentials do not allow the call.
     Unreachable,
-    /// It can be read but not written.
+    /// The store can be read but not written.
     Unwritable,
-    /// A newer bakeline wrote it in a shape that this one does not know.
+    /// A newer bakeline wrote the store in an unknown format.
     Newer,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// A failed store call: names the operation, the key and what the store said.
+/// A failed store call with its operation, its key and the message of the store.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("store: {action} `{key}`: {message}")]
 pub struct StoreError {
-    /// What kind of answer it is.
+    /// Kind of the error.
     pub kind: StoreErrorKind,
-    /// The operation: `read`, `write`, `create`, `list`, `delete`.
+    /// Operation: `read`, `write`, `create`, `list`, `delete`.
     pub action: &'static str,
-    /// The key or prefix.
+    /// Key or prefix.
     pub key: String,
-    /// What the store said.
+    /// Message of the store.
     pub message: String,
 }
 
-/// The result of a store call.
+/// Result of a store call.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// Objects by key (`a/b/c.json`, no leading slash). Reads see what was written before (S3 does so since 2020).
+/// Objects by key (`a/b/c.json`, no leading slash). A read returns the latest write, as in S3
+/// since 2020 ("Strong read-after-write consistency").
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// An object's content, or none.
+    /// Returns the content of an object, if it exists.
     async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>>;
-    /// Writes an object, replacing what was there.
+    /// Writes an object and replaces an existing one.
     async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()>;
-    /// Writes an object only if there is none; false when there was. Of two at once exactly one hears true.
+    /// Writes an object only if none exists, and returns true if it was written. Of two
+    /// concurrent calls exactly one returns true.
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool>;
-    /// Every key below `prefix/`, sorted.
+    /// Lists the keys below `prefix/`, sorted.
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>>;
-    /// Removes an object; one that does not exist is fine.
+    /// Deletes an object. Succeeds if it does not exist.
     async fn delete(&self, key: &str) -> StoreResult<()>;
-    /// Whether it outlives this machine; a local directory on a CI runner does not.
-    fn durable(&self) -> bool;
-    /// Where it is, for people: a path or `s3://bucket/prefix`.
+    /// Returns true if the store outlives this machine. A directory on a CI runner does not.
+    fn is_durable(&self) -> bool;
+    /// Returns the location for messages: a path or `s3://bucket/prefix`.
     fn location(&self) -> String;
 }

@@ -117,7 +117,7 @@ pub fn render_text(
     parsed
         .tera
         .render(path, &context)
-        .map_err(|e| error(error_chain(&e)))
+        .map_err(|e| error(crate::error::describe(&e)))
 }
 
 /// Parsed template and the names of the variables that it uses.
@@ -208,17 +208,4 @@ fn create_engine(path: &str, text: &str, language: Language) -> Result<tera::Ter
     });
     tera.add_raw_template(path, text)?;
     Ok(tera)
-}
-
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !out.contains(&text) {
-            out = format!("{out}: {text}");
-        }
-        cause = inner.source();
-    }
-    out
 }

@@ -18,7 +18,7 @@ use crate::provision::puppet::Puppet;
 fn load_catalog() -> Catalog {
     let shipped = assets::shipped_paths().into_iter();
     let mut files: BTreeMap<String, Vec<u8>> = shipped
-        .filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned())))
+        .filter_map(|p| Some((p.clone(), assets::shipped_file(&p)?.into_owned())))
         .collect();
     files.insert(
         "bakeline.yaml".to_owned(),
@@ -105,7 +105,7 @@ proptest! {
         catalog.files.insert("t".to_owned(), template);
         let values = serde_json::json!({"image": text, "list": [text]});
         let script = render(&catalog, "t", Language::Shell, &values).expect("a script");
-        let out = local::answer(&script).expect("sh");
+        let out = local::script_stdout(&script).expect("sh");
         prop_assert_eq!(String::from_utf8_lossy(&out), format!("{text}.{text}{text}"));
     }
 
@@ -275,7 +275,8 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
         .lines()
         .find(|l| l.starts_with("export FACTER_"))
         .expect("the fact");
-    let out = local::answer(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
+    let out =
+        local::script_stdout(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
     assert_eq!(String::from_utf8_lossy(&out), awkward);
     let templates = |image| {
         super::template_paths(image)

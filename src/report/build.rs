@@ -30,7 +30,7 @@ pub struct ReportContext<'a> {
 /// Builds a report of `verdicts`. Groups the controls by profile: by those of `profiles`, and by
 /// new entries for controls of other origins.
 #[must_use]
-pub fn build_report(
+pub fn assemble_report(
     about: &ReportContext<'_>,
     profiles: Vec<Profile>,
     controls: &[&checks::Control],

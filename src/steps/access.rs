@@ -1,43 +1,106 @@
 //! Creates and deletes the key pair and the security group of a run, one of each per image.
 
-use super::Steps;
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps};
 use crate::catalog::Access;
-use crate::engine::StepOutput;
+use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, GroupRequest};
+
+/// Deletion of the security group of a run.
+pub(super) struct DeleteGroup<'a> {
+    pub(super) name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for DeleteGroup<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { name } = *self;
+        delete_group(steps, step, name).await
+    }
+}
+
+/// Deletion of the key pair of a run.
+pub(super) struct DeleteKeyPair<'a> {
+    pub(super) name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for DeleteKeyPair<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { name } = *self;
+        delete_key(steps, step, name).await
+    }
+}
 
 /// Returns the path of the private key in the run directory.
 pub(super) fn key_file(scope: &str) -> String {
     format!("{scope}/key")
 }
 
-pub(super) async fn create_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
-    let tags = steps.temporary_tags(&step.scope);
-    let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
-        // The name contains the run ID, so an existing key pair is ours, but its private key is
-        // lost.
-        Err(e) if e.kind == CloudErrorKind::Duplicate => {
-            steps.cloud.delete_key_pair(&step.region, name).await?;
-            steps
-                .cloud
-                .create_key_pair(&step.region, name, &tags)
-                .await?
-        }
-        other => other?,
-    };
-    let mut text = key.reveal().trim_end().to_owned();
-    text.push('\n');
-    let path = steps
-        .workspace
-        .write(&key_file(&step.scope), text.as_bytes(), true);
-    let path = path.map_err(|e| {
-        Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
-    })?;
-    Ok(StepOutput::KeyPair {
-        key_pair: name.to_owned(),
-        file: path,
-    })
+/// Creation of the key pair of a run.
+pub(super) struct CreateKeyPair<'a> {
+    pub(super) name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for CreateKeyPair<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { name } = *self;
+        let tags = steps.temporary_tags(&step.scope);
+        let key = match steps.cloud.create_key_pair(&step.region, name, &tags).await {
+            // The name contains the run ID, so an existing key pair is ours, but its private key is
+            // lost.
+            Err(e) if e.kind == CloudErrorKind::Duplicate => {
+                steps.cloud.delete_key_pair(&step.region, name).await?;
+                steps
+                    .cloud
+                    .create_key_pair(&step.region, name, &tags)
+                    .await?
+            }
+            other => other?,
+        };
+        let mut text = key.expose().trim_end().to_owned();
+        text.push('\n');
+        let path = steps
+            .workspace
+            .write(&key_file(&step.scope), text.as_bytes(), true);
+        let path = path.map_err(|e| {
+            Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
+        })?;
+        Ok(StepOutput::KeyPair {
+            key_pair: name.to_owned(),
+            file: path,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { name } = *self;
+        delete_key(steps, step, name).await.map(drop)
+    }
 }
 
 pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
@@ -48,31 +111,58 @@ pub(super) async fn delete_key(steps: &Steps, step: &Step, name: &str) -> Result
     })
 }
 
-pub(super) async fn find_group(
-    steps: &Steps,
-    step: &Step,
-    name: &str,
-) -> Result<Option<StepOutput>> {
-    let found = steps
-        .cloud
-        .find_group(&step.region, name, &steps.run_tags(&step.scope))
-        .await?;
-    Ok(found.map(|group| StepOutput::Group { group }))
+/// Creation of the security group of a run.
+pub(super) struct CreateGroup<'a> {
+    pub(super) name: &'a str,
 }
 
-pub(super) async fn create_group(steps: &Steps, step: &Step, name: &str) -> Result<StepOutput> {
-    let builder = &steps.catalog.settings.builder;
-    let request = GroupRequest {
-        name: name.to_owned(),
-        subnet: builder.subnet.clone(),
-        ssh_from: match &builder.access {
-            Access::Cidrs(cidrs) => cidrs.clone(),
-            Access::Ssm => Vec::new(),
-        },
-        tags: steps.temporary_tags(&step.scope),
-    };
-    let group = steps.cloud.create_group(&step.region, &request).await?;
-    Ok(StepOutput::Group { group })
+#[async_trait]
+impl StepEffect for CreateGroup<'_> {
+    async fn probe(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<Option<StepOutput>> {
+        let Self { name } = *self;
+        let found = steps
+            .cloud
+            .find_group(&step.region, name, &steps.run_tags(&step.scope))
+            .await?;
+        Ok(found.map(|group| StepOutput::Group { group }))
+    }
+
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { name } = *self;
+        let builder = &steps.catalog.settings.builder;
+        let request = GroupRequest {
+            name: name.to_owned(),
+            subnet: builder.subnet.clone(),
+            ssh_from: match &builder.access {
+                Access::Cidrs(cidrs) => cidrs.clone(),
+                Access::Ssm => Vec::new(),
+            },
+            tags: steps.temporary_tags(&step.scope),
+        };
+        let group = steps.cloud.create_group(&step.region, &request).await?;
+        Ok(StepOutput::Group { group })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { name } = *self;
+        delete_group(steps, step, name).await.map(drop)
+    }
 }
 
 /// Deletes the group after its instances have released it.

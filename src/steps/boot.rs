@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::poll::poll_until;
-use super::{Steps, host_key};
+use super::{StepEffect, Steps, host_key};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, InstanceId, Region};
@@ -15,85 +16,105 @@ use crate::ports::{Instance, LaunchRequest, Secret};
 /// Longest wait for an instance. EC2 starts and terminates instances within minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
-pub(super) async fn perform(
-    steps: &Steps,
-    step: &Step,
-    image: &ImageName,
-    ami: &AmiRef,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let builder = &steps.catalog.settings.builder;
-    let platform = steps
-        .catalog
-        .images
-        .get(image)
-        .map(|i| i.platform)
-        .unwrap_or_default();
-    let keys = host_key::load_or_generate(steps, &step.scope).await?;
-    let request = LaunchRequest {
-        ami: context.outputs.ami(ami)?,
-        instance_type: builder.instance_type.clone(),
-        key_name: context.outputs.key_pair(&StepId(format!("{image}/key")))?,
-        group: context.outputs.group(&StepId(format!("{image}/group")))?,
-        subnet: builder.subnet.clone(),
-        instance_profile: builder.instance_profile.clone(),
-        public_address: builder.public_address,
-        user_data: Some(Secret::new(platform.first_boot(
-            crate::plan::release::EXPIRES.as_hours(),
-            &host_key::user_data_keys(&keys),
-        ))),
-        tags: steps.temporary_tags(&step.scope),
-        token: format!("bakeline-{}-{image}", steps.run)
-            .chars()
-            .take(64)
-            .collect(),
-    };
-    let id = steps.cloud.launch(&step.region, &request).await?;
-    (context.note)(&format!("instance {id}"));
-    let running = poll_until(
-        steps,
-        LIMIT,
-        &context.cancel,
-        &format!("instance {id} to be running"),
-        || poll_running(steps, &step.region, &id),
-    )
-    .await;
-    let instance = match running {
-        Ok(instance) => instance,
-        Err(error) => {
-            // The undo of the step finds the instance by its tags. The message names it for the
-            // user.
+/// Launch of a test instance.
+pub(super) struct Boot<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) ami: &'a AmiRef,
+}
+
+#[async_trait]
+impl StepEffect for Boot<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { image, ami } = *self;
+        let builder = &steps.catalog.settings.builder;
+        let platform = steps
+            .catalog
+            .images
+            .get(image)
+            .map(|i| i.platform)
+            .unwrap_or_default();
+        let keys = host_key::load_or_generate(steps, &step.scope).await?;
+        let request = LaunchRequest {
+            ami: context.outputs.ami(ami)?,
+            instance_type: builder.instance_type.clone(),
+            key_name: context.outputs.key_pair(&StepId(format!("{image}/key")))?,
+            group: context.outputs.group(&StepId(format!("{image}/group")))?,
+            subnet: builder.subnet.clone(),
+            instance_profile: builder.instance_profile.clone(),
+            public_address: builder.public_address,
+            user_data: Some(Secret::new(platform.first_boot(
+                crate::plan::release::EXPIRES.as_hours(),
+                &host_key::user_data_keys(&keys),
+            ))),
+            tags: steps.temporary_tags(&step.scope),
+            token: format!("bakeline-{}-{image}", steps.run)
+                .chars()
+                .take(64)
+                .collect(),
+        };
+        let id = steps.cloud.launch(&step.region, &request).await?;
+        (context.note)(&format!("instance {id}"));
+        let running = poll_until(
+            steps,
+            LIMIT,
+            &context.cancel,
+            &format!("instance {id} to be running"),
+            || poll_running(steps, &step.region, &id),
+        )
+        .await;
+        let instance = match running {
+            Ok(instance) => instance,
+            Err(error) => {
+                // The undo of the step finds the instance by its tags. The message names it for the
+                // user.
+                return Err(Error::new(
+                    error.kind,
+                    format!("instance {id} of {} did not start", request.ami),
+                )
+                .because(error));
+            }
+        };
+        let address = if builder.public_address {
+            instance.public_ip
+        } else {
+            instance.private_ip
+        };
+        let Some(address) = address else {
             return Err(Error::new(
-                error.kind,
-                format!("instance {id} of {} did not start", request.ami),
-            )
-            .because(error));
-        }
-    };
-    let address = if builder.public_address {
-        instance.public_ip
-    } else {
-        instance.private_ip
-    };
-    let Some(address) = address else {
-        return Err(Error::new(
-            Kind::StepFailed,
-            format!(
-                "instance {id} has no {} address",
-                if builder.public_address {
-                    "public"
-                } else {
-                    "private"
-                }
-            ),
-        ));
-    };
-    host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
-    Ok(StepOutput::Instance {
-        instance: id,
-        address,
-        ami: request.ami,
-    })
+                Kind::StepFailed,
+                format!(
+                    "instance {id} has no {} address",
+                    if builder.public_address {
+                        "public"
+                    } else {
+                        "private"
+                    }
+                ),
+            ));
+        };
+        host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
+        Ok(StepOutput::Instance {
+            instance: id,
+            address,
+            ami: request.ami,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { image, .. } = *self;
+        terminate_all(steps, step, image, output).await
+    }
 }
 
 async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
@@ -116,20 +137,29 @@ async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result
     }
 }
 
-pub(super) async fn terminate(
-    steps: &Steps,
-    step: &Step,
-    boot: &StepId,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let (id, _) = context.outputs.instance(boot)?;
-    terminate_and_wait(steps, &step.region, &id).await?;
-    host_key::delete(steps, &step.scope);
-    Ok(StepOutput::Terminated { terminated: id })
+/// Termination of a test instance.
+pub(super) struct Terminate<'a> {
+    pub(super) instance: &'a StepId,
+}
+
+#[async_trait]
+impl StepEffect for Terminate<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { instance: boot } = *self;
+        let (id, _) = context.outputs.instance(boot)?;
+        terminate_and_wait(steps, &step.region, &id).await?;
+        host_key::delete(steps, &step.scope);
+        Ok(StepOutput::Terminated { terminated: id })
+    }
 }
 
 /// Terminates every instance of this image and run, even if the response to its launch was lost.
-pub(super) async fn undo(
+pub(super) async fn terminate_all(
     steps: &Steps,
     step: &Step,
     image: &ImageName,

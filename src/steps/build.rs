@@ -3,51 +3,28 @@
 
 use std::collections::BTreeMap;
 
-use super::{Steps, boot};
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps, boot};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
-use crate::plan::{Action, AmiRef, Step, StepId};
+use crate::plan::{AmiRef, Step, StepId};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, CloudErrorKind, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 
 /// File in the build folder in which a program started by Packer reports its error for the user.
 pub const FAILED: &str = "failed.txt";
 
-/// Fields of the `Build` action.
-struct Order<'s> {
-    image: &'s ImageName,
-    version: Version,
-    ami_name: &'s str,
-    base: &'s AmiRef,
-    tags: &'s Tags,
-}
-
-fn order(step: &Step) -> Result<Order<'_>> {
-    match &step.action {
-        Action::Build {
-            image,
-            version,
-            ami_name,
-            base,
-            tags,
-        } => Ok(Order {
-            image,
-            version: *version,
-            ami_name,
-            base,
-            tags,
-        }),
-        other => Err(Error::new(
-            Kind::StepFailed,
-            format!(
-                "internal error: `{}` is not a build step; please report this",
-                other.verb()
-            ),
-        )),
-    }
+/// Build of an AMI with Packer.
+pub(super) struct Build<'s> {
+    pub(super) image: &'s ImageName,
+    pub(super) version: &'s Version,
+    pub(super) ami_name: &'s str,
+    pub(super) base: &'s AmiRef,
+    pub(super) tags: &'s Tags,
 }
 
 /// Returns the AMI of this name in any state. The name contains the run ID, so the AMI belongs to
@@ -65,72 +42,97 @@ async fn find_by_name(steps: &Steps, step: &Step, ami_name: &str) -> Result<Opti
         .find(|a| a.name == ami_name))
 }
 
-pub(super) async fn probe(
-    steps: &Steps,
-    step: &Step,
-    context: &StepContext<'_>,
-) -> Result<Option<StepOutput>> {
-    let order = order(step)?;
-    let found = find_by_name(steps, step, order.ami_name)
-        .await?
-        .filter(|a| a.status == "available");
-    let base = context.outputs.ami(order.base)?;
-    Ok(found.map(|ami| StepOutput::Build {
-        ami: ami.id,
-        base,
-        log: None,
-    }))
-}
-
-pub(super) async fn perform(
-    steps: &Steps,
-    step: &Step,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let order = order(step)?;
-    let base = context.outputs.ami(order.base)?;
-    let job = prepare(steps, step, &order, &base, context).await?;
-    steps
-        .builder
-        .validate(&job)
-        .await
-        .map_err(|e| build_error(e, &job))?;
-    let outcome = steps
-        .builder
-        .build(&job, &context.cancel, context.note)
-        .await
-        .map_err(|e| build_error(e, &job))?;
-    super::reports::write_all(steps, &step.scope, order.image, Phase::Build, context);
-    if outcome.cancelled {
-        return Err(Error::new(
-            Kind::Interrupted,
-            "cancelled; Packer removed its temporary resources",
-        ));
-    }
-    match outcome
-        .artifacts
-        .iter()
-        .find(|(region, _)| *region == step.region)
-    {
-        Some((_, ami)) if outcome.code == Some(0) => Ok(StepOutput::Build {
-            ami: ami.clone(),
+#[async_trait]
+impl StepEffect for Build<'_> {
+    async fn probe(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<Option<StepOutput>> {
+        let found = find_by_name(steps, step, self.ami_name)
+            .await?
+            .filter(|a| a.status == "available");
+        let base = context.outputs.ami(self.base)?;
+        Ok(found.map(|ami| StepOutput::Build {
+            ami: ami.id,
             base,
-            log: Some(job.log),
-        }),
-        _ => Err(failure_error(steps, &order, &outcome, &job)),
+            log: None,
+        }))
+    }
+
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let base = context.outputs.ami(self.base)?;
+        let job = prepare(steps, step, self, &base, context).await?;
+        steps
+            .builder
+            .validate(&job)
+            .await
+            .map_err(|e| build_error(e, &job))?;
+        let outcome = steps
+            .builder
+            .build(&job, &context.cancel, context.note)
+            .await
+            .map_err(|e| build_error(e, &job))?;
+        super::reports::write_all(steps, &step.scope, self.image, Phase::Build, context);
+        if outcome.cancelled {
+            return Err(Error::new(
+                Kind::Interrupted,
+                "cancelled; Packer removed its temporary resources",
+            ));
+        }
+        match outcome
+            .artifacts
+            .iter()
+            .find(|(region, _)| *region == step.region)
+        {
+            Some((_, ami)) if outcome.code == Some(0) => Ok(StepOutput::Build {
+                ami: ami.clone(),
+                base,
+                log: Some(job.log),
+            }),
+            _ => Err(failure_error(steps, self, &outcome, &job)),
+        }
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self {
+            image, ami_name, ..
+        } = *self;
+        // An instance that cannot be terminated does not keep the AMI, which does not depend on it.
+        let instances = boot::terminate_all(steps, step, image, None).await;
+        let images = deregister_candidate(steps, step, ami_name).await;
+        match (instances, images) {
+            (Err(one), Err(other)) => Err(Error::new(
+                Kind::Stuck,
+                format!("{}; {}", one.one_line(), other.one_line()),
+            )),
+            (one, other) => one.and(other),
+        }
     }
 }
 
 async fn prepare(
     steps: &Steps,
     step: &Step,
-    order: &Order<'_>,
+    build: &Build<'_>,
     base: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<BuildJob> {
     let image =
-        steps.catalog.images.get(order.image).ok_or_else(|| {
-            Error::input(format!("image `{}` is not in the catalog", order.image))
+        steps.catalog.images.get(build.image).ok_or_else(|| {
+            Error::input(format!("image `{}` is not in the catalog", build.image))
         })?;
     let base_ami = describe_base(steps, step, base).await?;
     let folder = format!("{}/packer", step.scope);
@@ -142,29 +144,29 @@ async fn prepare(
     let values = RunValues {
         region: step.region.to_string(),
         base_ami: base.to_string(),
-        ami_name: order.ami_name.to_owned(),
-        tags: order.tags.clone(),
+        ami_name: build.ami_name.to_owned(),
+        tags: build.tags.clone(),
         run_tags: steps.temporary_tags(&step.scope),
         key_name: context
             .outputs
-            .key_pair(&StepId(format!("{}/key", order.image)))?,
+            .key_pair(&StepId(format!("{}/key", build.image)))?,
         key_file: key_file.display().to_string(),
         group: context
             .outputs
-            .group(&StepId(format!("{}/group", order.image)))?,
+            .group(&StepId(format!("{}/group", build.image)))?,
         root_device: base_ami.root_device,
         endpoint: steps.endpoint.clone(),
         poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
         user_data: image
             .platform
             .deadline(crate::plan::release::EXPIRES.as_hours()),
-        environment: build_environment(steps, order),
+        environment: build_environment(steps, build),
         program: steps.program.display().to_string(),
         check_request: request.display().to_string(),
         packer: steps.builder.version().await.map_err(input_error)?,
     };
     let rendered = files(&steps.catalog, image, &values).map_err(|e| {
-        Error::input(format!("image `{}` cannot be rendered", order.image)).because(e)
+        Error::input(format!("image `{}` cannot be rendered", build.image)).because(e)
     })?;
     for (name, content) in &rendered {
         let written = steps
@@ -212,14 +214,14 @@ async fn describe_base(steps: &Steps, step: &Step, base: &AmiId) -> Result<Ami> 
     })
 }
 
-fn build_environment(steps: &Steps, order: &Order<'_>) -> BTreeMap<String, String> {
+fn build_environment(steps: &Steps, build: &Build<'_>) -> BTreeMap<String, String> {
     let mut out = BTreeMap::from([
         (
             "BAKELINE_CATALOG".to_owned(),
             steps.catalog.settings.name.to_string(),
         ),
-        ("BAKELINE_IMAGE".to_owned(), order.image.to_string()),
-        ("BAKELINE_VERSION".to_owned(), order.version.to_string()),
+        ("BAKELINE_IMAGE".to_owned(), build.image.to_string()),
+        ("BAKELINE_VERSION".to_owned(), build.version.to_string()),
         ("BAKELINE_RUN".to_owned(), steps.run.to_string()),
     ]);
     if let Some(commit) = &steps.commit {
@@ -245,17 +247,17 @@ fn build_error(error: BuilderError, job: &BuildJob) -> Error {
 /// error then only repeats them.
 fn failure_error(
     steps: &Steps,
-    order: &Order<'_>,
+    build: &Build<'_>,
     outcome: &BuildOutcome,
     job: &BuildJob,
 ) -> Error {
     let log = format!("the complete log is {}", job.log.display());
-    if let Some(failed) = super::check::failure(steps, order.image, Phase::Build) {
+    if let Some(failed) = super::check::failure(steps, build.image, Phase::Build) {
         return failed.hint(log);
     }
     if let Some(why) = steps
         .workspace
-        .read(&format!("{}/packer/{FAILED}", order.image))
+        .read(&format!("{}/packer/{FAILED}", build.image))
     {
         return Error::new(Kind::StepFailed, String::from_utf8_lossy(&why).into_owned()).hint(log);
     }
@@ -314,31 +316,25 @@ fn strip_prefix(text: &str) -> &str {
     }
 }
 
-/// Removes the instances, the AMI and the snapshots that a build of this run may have left, tagged
-/// or not.
-pub(super) async fn undo(
-    steps: &Steps,
-    step: &Step,
-    image: &ImageName,
-    ami_name: &str,
-) -> Result<()> {
-    // An instance that cannot be terminated does not keep the AMI, which does not depend on it.
-    let instances = boot::undo(steps, step, image, None).await;
-    let images = deregister_candidate(steps, step, ami_name).await;
-    match (instances, images) {
-        (Err(one), Err(other)) => Err(Error::new(
-            Kind::Stuck,
-            format!("{}; {}", one.one_line(), other.one_line()),
-        )),
-        (one, other) => one.and(other),
-    }
+/// Deregistration of an AMI that this run built.
+pub(super) struct Discard<'a> {
+    pub(super) ami_name: &'a str,
 }
 
-pub(super) async fn delete(steps: &Steps, step: &Step, ami_name: &str) -> Result<StepOutput> {
-    deregister_candidate(steps, step, ami_name).await?;
-    Ok(StepOutput::Discarded {
-        thrown_away: ami_name.to_owned(),
-    })
+#[async_trait]
+impl StepEffect for Discard<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami_name } = *self;
+        deregister_candidate(steps, step, ami_name).await?;
+        Ok(StepOutput::Discarded {
+            discarded: ami_name.to_owned(),
+        })
+    }
 }
 
 async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
@@ -348,7 +344,8 @@ async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Res
     if let Some(why) = use_reason(steps, step, &ami).await? {
         let text = format!("{} in {} is not deregistered: {why}", ami.id, step.region);
         return Err(Error::new(Kind::Stuck, text).hint(
-            "run `bakeline doctor` to compare pointers and tags; then release again, or run `bakeline revoke`",
+            "run `bakeline doctor` to compare pointers and tags; \
+             then release again, or run `bakeline revoke`",
         ));
     }
     super::tag::deregister(steps, step, &ami).await

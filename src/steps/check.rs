@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::collect::{collect, collect_from_instance};
-use super::{Steps, reports};
+use super::{StepEffect, Steps, reports};
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
-use crate::ports::{Bounds, Shell, SshConfig, Target, Trust};
+use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
 
 /// Input of `bakeline check-build`, which checks an instance during a Packer build.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,6 +81,28 @@ impl CheckReport {
     }
 }
 
+/// Boot checks of a new AMI.
+pub(super) struct CheckBoot<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) instance: &'a StepId,
+}
+
+#[async_trait]
+impl StepEffect for CheckBoot<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self {
+            image,
+            instance: boot,
+        } = *self;
+        run_boot_checks(steps, step, image, boot, context).await
+    }
+}
+
 /// Returns the day in UTC, on which waivers end.
 fn utc_date(now: Timestamp) -> jiff::civil::Date {
     now.to_zoned(jiff::tz::TimeZone::UTC).date()
@@ -133,14 +156,14 @@ pub async fn check_build_instance(
     port: u16,
     cancel: &CancellationToken,
 ) -> Result<CheckReport> {
-    let target = Target {
+    let target = SshTarget {
         host: host.to_owned(),
         port: Some(port),
         user: Some(request.user.clone()),
         key: Some(request.key.clone()),
         known_hosts: Some(request.known_hosts.clone()),
-        trust: Trust::FirstUse,
-        config: SshConfig::Ours,
+        trust: HostKeyPolicy::AcceptNew,
+        config: SshConfig::Isolated,
         ssm: request.ssm,
     };
     let controls: Vec<&Control> = request.controls.iter().collect();
@@ -148,7 +171,7 @@ pub async fn check_build_instance(
         shell,
         &target,
         (&controls, request.phase),
-        Bounds::FRESH,
+        ScriptLimits::NEW_INSTANCE,
         cancel,
     )
     .await;
@@ -195,7 +218,8 @@ fn check_error(error: Error, phase: Phase, image: &ImageName, cancel: &Cancellat
     .because(error)
 }
 
-pub(super) async fn perform(
+/// Runs the boot-phase controls on a test instance and writes the evidence and the reports.
+pub(super) async fn run_boot_checks(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
@@ -268,7 +292,8 @@ pub(super) fn failure(steps: &Steps, image: &ImageName, phase: Phase) -> Option<
     }
     if !report.unsealed.is_empty() && lines.len() == report.unsealed.len() {
         let text = format!("the AMI of `{image}` is not sealed: {}", lines.join("; "));
-        let hint = "seal.sh of the platform must remove or empty these files; check the catalog template that overrides it";
+        let hint = "seal.sh of the platform must remove or empty these files; \
+                    check the catalog template that overrides it";
         return Some(Error::new(Kind::ChecksFailed, text).hint(hint));
     }
     let text = format!(

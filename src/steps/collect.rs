@@ -12,20 +12,22 @@ use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Step, StepId};
-use crate::ports::{Bounds, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust};
+use crate::ports::{
+    HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
+};
 
 /// Returns the SSH target of a scope's test instance. `host` is its address, or its ID for SSM. The
 /// host key is known.
-pub(super) fn instance_target(steps: &Steps, scope: &str, user: &str, host: &str) -> Target {
+pub(super) fn instance_target(steps: &Steps, scope: &str, user: &str, host: &str) -> SshTarget {
     let root = steps.workspace.root();
-    Target {
+    SshTarget {
         host: host.to_owned(),
         port: Some(22),
         user: Some(user.to_owned()),
         key: Some(root.join(super::access::key_file(scope))),
         known_hosts: Some(root.join(host_key::known_hosts_file(scope))),
-        trust: Trust::Known,
-        config: SshConfig::Ours,
+        trust: HostKeyPolicy::Known,
+        config: SshConfig::Isolated,
         ssm: steps.catalog.settings.builder.access == Access::Ssm,
     }
 }
@@ -37,9 +39,9 @@ pub(super) fn instance_target(steps: &Steps, scope: &str, user: &str, host: &str
 /// Fails if the machine cannot be reached or the collection is incomplete.
 pub async fn collect(
     shell: &dyn Shell,
-    target: &Target,
+    target: &SshTarget,
     (controls, phase): (&[&Control], Phase),
-    bounds: Bounds,
+    bounds: ScriptLimits,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
@@ -56,15 +58,16 @@ pub async fn collect(
         .run(target, &script, bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::parse_concealed_facts(&nonce, &answer.out, &answer.last, controls)
-        .map_err(|e| {
+    let facts =
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+            .map_err(|e| {
             Error::new(
                 Kind::StepFailed,
                 format!("the facts of {} are incomplete", target.host),
             )
             .because(e)
         })?;
-    Ok((facts, answer.took))
+    Ok((facts, answer.elapsed))
 }
 
 /// Collects facts from the test instance that a step launched. Also returns the host.
@@ -84,7 +87,7 @@ pub(super) async fn collect_from_instance(
         &*steps.shell,
         &target,
         (controls, Phase::Boot),
-        Bounds::FRESH,
+        ScriptLimits::NEW_INSTANCE,
         &context.cancel,
     )
     .await;
@@ -111,8 +114,8 @@ impl From<ShellError> for Error {
     fn from(error: ShellError) -> Self {
         let hint = match error.kind {
             ShellErrorKind::HostKey => Some(
-                "if it is the right machine, add its key to the known hosts (ssh-keyscan, then compare), or name the \
-                 file that contains it with --known-hosts",
+                "if it is the right machine, add its key to the known hosts (ssh-keyscan, \
+                 then compare), or name the file that contains it with --known-hosts",
             ),
             ShellErrorKind::Login => {
                 Some("check the user, and provide its key with --identity or an agent")
@@ -123,13 +126,13 @@ impl From<ShellError> for Error {
             ShellErrorKind::NoShell => {
                 Some("a target needs a POSIX `sh`; check its files as a directory instead")
             }
-            ShellErrorKind::TooLong => {
+            ShellErrorKind::Timeout => {
                 Some("find the process that hangs, or allow more time with --max-seconds")
             }
-            ShellErrorKind::TooMuch => {
+            ShellErrorKind::OutputLimit => {
                 Some("check the output of its login scripts, or allow more with --max-mebibytes")
             }
-            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Here => None,
+            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
         };
         let kind = if error.kind == ShellErrorKind::Cancelled {
             Kind::Interrupted

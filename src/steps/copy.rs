@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-use super::Steps;
+use super::{StepEffect, Steps};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, tags};
@@ -54,56 +55,85 @@ fn is_unfinished_copy(steps: &Steps, ami: &Ami, origin: &str) -> bool {
         && tag(tags::STATE) == State::Candidate.as_str()
 }
 
-pub(super) async fn perform(
-    steps: &Steps,
-    step: &Step,
-    (source, from, name): (&AmiRef, &Region, &str),
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
-    let origin = format!("{from}:{}", original.id);
-    let (id, adopted) = match find_by_name(steps, step, name).await? {
-        Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
-            let text = format!(
-                "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
-                ami.id, step.region
-            );
-            return Err(Error::new(Kind::Refused, text)
-                .hint("check its tags; rename or deregister it, then run again"));
-        }
-        Some(ami) if ami.status == "failed" => {
-            super::tag::deregister(steps, step, &ami).await?;
-            (
+/// Copy of an AMI. The undo deregisters the copy of this step. An earlier copy, or one that is
+/// current by now, stays.
+pub(super) struct Copy<'a> {
+    pub(super) source: &'a AmiRef,
+    pub(super) from: &'a Region,
+    pub(super) name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Copy<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { source, from, name } = *self;
+        let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
+        let origin = format!("{from}:{}", original.id);
+        let (id, adopted) = match find_by_name(steps, step, name).await? {
+            Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
+                let text = format!(
+                    "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
+                    ami.id, step.region
+                );
+                return Err(Error::new(Kind::Refused, text)
+                    .hint("check its tags; rename or deregister it, then run again"));
+            }
+            Some(ami) if ami.status == "failed" => {
+                super::tag::deregister(steps, step, &ami).await?;
+                (
+                    start_copy(steps, step, &original, &origin, name).await?,
+                    false,
+                )
+            }
+            Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
+            None => (
                 start_copy(steps, step, &original, &origin, name).await?,
                 false,
-            )
-        }
-        Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
-        None => (
-            start_copy(steps, step, &original, &origin, name).await?,
-            false,
-        ),
-    };
-    (context.note)(&format!("copy {id} of {origin} in {}", step.region));
-    let seen = AtomicBool::new(adopted);
-    let ami = super::poll::poll_until(
-        steps,
-        LIMIT,
-        &context.cancel,
-        &format!("copy {id} in {}", step.region),
-        || async { poll_copy(steps, step, &id, &seen).await },
-    )
-    .await?;
-    let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
-    steps
-        .cloud_for(step)?
-        .tag(&step.region, &[id.to_string()], &self_tag)
+            ),
+        };
+        (context.note)(&format!("copy {id} of {origin} in {}", step.region));
+        let seen = AtomicBool::new(adopted);
+        let ami = super::poll::poll_until(
+            steps,
+            LIMIT,
+            &context.cancel,
+            &format!("copy {id} in {}", step.region),
+            || async { poll_copy(steps, step, &id, &seen).await },
+        )
         .await?;
-    Ok(StepOutput::Copy {
-        ami: id,
-        origin,
-        snapshots: ami.snapshots,
-    })
+        let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
+        steps
+            .cloud_for(step)?
+            .tag(&step.region, &[id.to_string()], &self_tag)
+            .await?;
+        Ok(StepOutput::Copy {
+            ami: id,
+            origin,
+            snapshots: ami.snapshots,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { source, from, name } = *self;
+        let origin = format!("{from}:{}", context.outputs.ami(source)?);
+        match find_by_name(steps, step, name).await? {
+            Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
+                super::tag::deregister(steps, step, &ami).await
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Takes over an unfinished copy of a dead run, before anything else. Otherwise a concurrent sweep
@@ -209,41 +239,32 @@ async fn poll_copy(
     }
 }
 
-/// Deregisters the copy that this step created. An earlier copy, or one that is current by now,
-/// stays.
-pub(super) async fn undo(
-    steps: &Steps,
-    step: &Step,
-    (source, from, name): (&AmiRef, &Region, &str),
-    context: &StepContext<'_>,
-) -> Result<()> {
-    let origin = format!("{from}:{}", context.outputs.ami(source)?);
-    match find_by_name(steps, step, name).await? {
-        Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
-            super::tag::deregister(steps, step, &ami).await
-        }
-        _ => Ok(()),
-    }
+/// Dry run of a launch. It starts no instance.
+pub(super) struct TestLaunch<'a> {
+    pub(super) ami: &'a AmiRef,
 }
 
-/// Asks EC2 with a dry run whether an instance of the AMI would start.
-pub(super) async fn test_launch(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let id = context.outputs.ami(ami)?;
-    let instance_type = &steps.catalog.settings.builder.instance_type;
-    steps
-        .cloud_for(step)?
-        .dry_run_launch(&step.region, &id, instance_type)
-        .await
-        .map_err(|e| {
-            let text = format!("an instance of {id} would not start in {}", step.region);
-            Error::new(Kind::StepFailed, text)
-                .because(Error::from(e))
-                .hint("no pointer names it; correct the problem and run again")
-        })?;
-    Ok(StepOutput::Launchable { launchable: id })
+#[async_trait]
+impl StepEffect for TestLaunch<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami } = *self;
+        let id = context.outputs.ami(ami)?;
+        let instance_type = &steps.catalog.settings.builder.instance_type;
+        steps
+            .cloud_for(step)?
+            .dry_run_launch(&step.region, &id, instance_type)
+            .await
+            .map_err(|e| {
+                let text = format!("an instance of {id} would not start in {}", step.region);
+                Error::new(Kind::StepFailed, text)
+                    .because(Error::from(e))
+                    .hint("no pointer names it; correct the problem and run again")
+            })?;
+        Ok(StepOutput::Launchable { launchable: id })
+    }
 }

@@ -11,7 +11,8 @@ impl From<CloudError> for Error {
             }
             CloudErrorKind::Denied => Some("grant the action to the caller, or use another role"),
             CloudErrorKind::Unreachable => Some(
-                "check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`",
+                "check the network and AWS_ENDPOINT_URL; \
+                 for the local EC2 run `bakeline sandbox up`",
             ),
             CloudErrorKind::Malformed => {
                 Some("check AWS_ENDPOINT_URL and proxies: the response did not come from AWS")
@@ -39,7 +40,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let hint = match error.kind {
             StoreErrorKind::Unreachable => {
-                "check `store` in bakeline.yaml and its objects; for S3 also the credentials and AWS_ENDPOINT_URL"
+                "check `store` in bakeline.yaml and its objects; \
+                 for S3 also the credentials and AWS_ENDPOINT_URL"
             }
             StoreErrorKind::Unwritable => {
                 "make it writable, or set another `store` in bakeline.yaml"

@@ -1,7 +1,9 @@
 //! Stores the evidence of a release before the AMI becomes current: the manifest and the facts.
 //! Also repairs stored evidence.
 
-use super::Steps;
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
@@ -54,27 +56,49 @@ pub(super) async fn store_release(
     }
 }
 
-/// Writes an evidence object of this catalog.
-pub(super) async fn put_object(
-    steps: &Steps,
-    step: &Step,
-    key: &str,
-    text: &str,
-) -> Result<StepOutput> {
-    require_evidence_key(steps, step, key)?;
-    steps.store.put(key, text.as_bytes()).await?;
-    Ok(StepOutput::ObjectWritten {
-        written: key.to_owned(),
-    })
+/// Repair of an evidence object of this catalog.
+pub(super) struct PutObject<'a> {
+    pub(super) key: &'a str,
+    pub(super) text: &'a str,
 }
 
-/// Deletes an evidence object of this catalog.
-pub(super) async fn delete_object(steps: &Steps, step: &Step, key: &str) -> Result<StepOutput> {
-    require_evidence_key(steps, step, key)?;
-    steps.store.delete(key).await?;
-    Ok(StepOutput::ObjectDeleted {
-        removed: key.to_owned(),
-    })
+#[async_trait]
+impl StepEffect for PutObject<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { key, text } = *self;
+        require_evidence_key(steps, step, key)?;
+        steps.store.put(key, text.as_bytes()).await?;
+        Ok(StepOutput::ObjectWritten {
+            written: key.to_owned(),
+        })
+    }
+}
+
+/// Deletion of an evidence object of this catalog.
+pub(super) struct DeleteObject<'a> {
+    pub(super) key: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for DeleteObject<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { key } = *self;
+        require_evidence_key(steps, step, key)?;
+        steps.store.delete(key).await?;
+        Ok(StepOutput::ObjectDeleted {
+            removed: key.to_owned(),
+        })
+    }
 }
 
 /// Fails unless the key is an evidence object or a report of this catalog. A repair never changes

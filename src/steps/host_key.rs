@@ -41,7 +41,7 @@ pub(super) async fn load_or_generate(steps: &Steps, scope: &str) -> Result<Vec<H
         };
         return Ok(kept.into_iter().map(restore).collect());
     }
-    let keys = steps.shell.new_host_keys().await;
+    let keys = steps.shell.generate_host_keys().await;
     let keys = keys.map_err(|e| {
         Error::new(
             Kind::StepFailed,
@@ -51,7 +51,7 @@ pub(super) async fn load_or_generate(steps: &Steps, scope: &str) -> Result<Vec<H
     })?;
     let store = |k: &HostKey| StoredHostKey {
         kind: k.kind.clone(),
-        private: k.private.reveal().to_owned(),
+        private: k.private.expose().to_owned(),
         public: k.public.clone(),
     };
     let text = serde_json::to_vec(&keys.iter().map(store).collect::<Vec<_>>()).unwrap_or_default();
@@ -64,7 +64,7 @@ pub(super) async fn load_or_generate(steps: &Steps, scope: &str) -> Result<Vec<H
 /// Returns the keys as user data needs them: type, private key, public key.
 pub(super) fn user_data_keys(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
     keys.iter()
-        .map(|k| (k.kind.as_str(), k.private.reveal(), k.public.as_str()))
+        .map(|k| (k.kind.as_str(), k.private.expose(), k.public.as_str()))
         .collect()
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod boot;
 pub mod build;
 pub mod check;
+mod clear_pointers;
 pub mod collect;
 mod collect_facts;
 mod copy;
@@ -26,6 +27,7 @@ mod sweep;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 mod withdraw;
 
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ use async_trait::async_trait;
 
 use crate::catalog::Catalog;
 use crate::engine::{Effects, StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{RunId, Tags, Timestamp};
 use crate::plan::{Action, Step};
@@ -79,122 +81,97 @@ pub struct Steps {
     pub parameter_references: references::ParameterReferences,
 }
 
+/// Effect of one kind of step. Every method is idempotent.
+#[async_trait]
+trait StepEffect: Send + Sync {
+    /// Returns the output if the effect exists already.
+    async fn probe(
+        &self,
+        _steps: &Steps,
+        _step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<Option<StepOutput>> {
+        Ok(None)
+    }
+
+    /// Performs the effect.
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput>;
+
+    /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
+    async fn undo(
+        &self,
+        _steps: &Steps,
+        _step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns the effect of an action: one line `Action variant => type` for each kind of step. The
+/// fields of the variant and the type have the same names.
+macro_rules! effects {
+    ($action:expr; $($variant:ident { $($field:ident),* } => $module:ident::$effect:ident),*
+        $(,)?) => {
+        match $action {
+            $(Action::$variant { $($field),* } => {
+                Box::new($module::$effect { $($field),* }) as Box<dyn StepEffect + '_>
+            })*
+        }
+    };
+}
+
+fn effect_of(action: &Action) -> Box<dyn StepEffect + '_> {
+    effects! { action;
+        CreateKeyPair { name } => access::CreateKeyPair,
+        CreateGroup { name } => access::CreateGroup,
+        DeleteKeyPair { name } => access::DeleteKeyPair,
+        DeleteGroup { name } => access::DeleteGroup,
+        Build { image, version, ami_name, base, tags } => build::Build,
+        Discard { ami_name } => build::Discard,
+        TagCandidate { ami, tags } => tag::TagCandidate,
+        Boot { image, ami } => boot::Boot,
+        Terminate { instance } => boot::Terminate,
+        CheckBoot { image, instance } => check::CheckBoot,
+        CheckAgain { image, version, instance } => recheck::Recheck,
+        Retag { image, version, ami, before, after, checked } => recheck::Retag,
+        Probe { image, version, ami, instance } => pending_updates::ProbeUpdates,
+        Inspect { image, instance } => collect_facts::CollectFacts,
+        Share { ami, account } => share::Share,
+        Unshare { ami, account } => share::Unshare,
+        Copy { source, from, name } => copy::Copy,
+        Launchable { ami } => copy::TestLaunch,
+        MoveCurrent { moves } => move_current::MoveCurrent,
+        Mark { amis, before, tags } => set_tags::SetTags,
+        Publish { pointer, ami } => set_tags::Publish,
+        Unpublish { pointer } => set_tags::Unpublish,
+        Withdraw { amis, moves, unpublish } => withdraw::Withdraw,
+        Deprecate { ami, was } => retire::Deprecate,
+        Disable { ami, shared_ok } => retire::Disable,
+        Deregister { ami, shared_ok } => retire::Deregister,
+        Restore { ami } => retire::Restore,
+        Unpoint { ami, current, pointers } => clear_pointers::ClearPointers,
+        Sweep { thing } => sweep::Sweep,
+        Remember { key, text } => evidence::PutObject,
+        Forget { key } => evidence::DeleteObject,
+        Unread { why } => unreachable::Unreachable,
+    }
+}
+
 #[async_trait]
 impl Effects for Steps {
     async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>> {
-        match &step.action {
-            Action::CreateGroup { name } => access::find_group(self, step, name).await,
-            Action::Build { .. } => build::probe(self, step, context).await,
-            Action::Deregister { ami, .. } => retire::probe_deregister(self, step, ami).await,
-            Action::Share { .. }
-            | Action::Unshare { .. }
-            | Action::Copy { .. }
-            | Action::Launchable { .. }
-            | Action::Mark { .. }
-            | Action::Withdraw { .. }
-            | Action::Publish { .. }
-            | Action::Unpublish { .. }
-            | Action::Remember { .. }
-            | Action::Forget { .. }
-            | Action::Unread { .. }
-            | Action::TagCandidate { .. }
-            | Action::CreateKeyPair { .. }
-            | Action::Boot { .. }
-            | Action::CheckBoot { .. }
-            | Action::Terminate { .. }
-            | Action::DeleteGroup { .. }
-            | Action::DeleteKeyPair { .. }
-            | Action::Sweep { .. }
-            | Action::Discard { .. }
-            | Action::CheckAgain { .. }
-            | Action::Retag { .. }
-            | Action::Probe { .. }
-            | Action::Inspect { .. }
-            | Action::Deprecate { .. }
-            | Action::Disable { .. }
-            | Action::Restore { .. }
-            | Action::Unpoint { .. }
-            | Action::MoveCurrent { .. } => Ok(None),
-        }
+        effect_of(&step.action).probe(self, step, context).await
     }
 
     async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput> {
-        match &step.action {
-            Action::CreateKeyPair { name } => access::create_key(self, step, name).await,
-            Action::CreateGroup { name } => access::create_group(self, step, name).await,
-            Action::Build { .. } => build::perform(self, step, context).await,
-            Action::TagCandidate { ami, tags } => {
-                tag::tag_candidate(self, step, ami, tags, context).await
-            }
-            Action::Boot { image, ami } => boot::perform(self, step, image, ami, context).await,
-            Action::CheckBoot { image, instance } => {
-                check::perform(self, step, image, instance, context).await
-            }
-            Action::Terminate { instance } => boot::terminate(self, step, instance, context).await,
-            Action::DeleteGroup { name } => access::delete_group(self, step, name).await,
-            Action::DeleteKeyPair { name } => access::delete_key(self, step, name).await,
-            Action::MoveCurrent { moves } => {
-                move_current::perform(self, step, moves, context).await
-            }
-            Action::Deprecate { ami, was } => retire::deprecate(self, step, ami, *was).await,
-            Action::Disable { ami, shared_ok } => {
-                retire::disable(self, step, ami, *shared_ok).await
-            }
-            Action::Deregister { ami, shared_ok } => {
-                retire::deregister(self, step, ami, *shared_ok).await
-            }
-            Action::Restore { ami } => retire::restore(self, step, ami).await,
-            Action::Unpoint {
-                ami,
-                current,
-                pointers,
-            } => retire::clear_pointers(self, step, ami, current, pointers).await,
-            Action::Discard { ami_name } => build::delete(self, step, ami_name).await,
-            Action::Sweep { thing } => sweep::perform(self, step, thing, context).await,
-            Action::Share { ami, account } => share::share(self, step, ami, account, context).await,
-            Action::Unshare { ami, account } => {
-                share::unshare(self, step, ami, account, context).await
-            }
-            Action::Copy { source, from, name } => {
-                copy::perform(self, step, (source, from, name), context).await
-            }
-            Action::Launchable { ami } => copy::test_launch(self, step, ami, context).await,
-            Action::Mark { amis, before, tags } => {
-                set_tags::perform(self, step, amis, before, tags).await
-            }
-            Action::Withdraw {
-                amis,
-                moves,
-                unpublish,
-            } => withdraw::perform(self, step, amis, (moves, unpublish), context).await,
-            Action::Publish { pointer, ami } => {
-                set_tags::publish(self, step, pointer, ami, context).await
-            }
-            Action::Unpublish { pointer } => set_tags::unpublish(self, step, pointer).await,
-            Action::CheckAgain {
-                image,
-                version,
-                instance,
-            } => recheck::check(self, step, image, *version, instance, context).await,
-            Action::Retag { .. } => recheck::retag(self, step, context).await,
-            Action::Probe {
-                image,
-                version,
-                ami,
-                instance,
-            } => pending_updates::perform(self, image, *version, ami, instance, context).await,
-            Action::Remember { key, text } => evidence::put_object(self, step, key, text).await,
-            Action::Forget { key } => evidence::delete_object(self, step, key).await,
-            Action::Inspect { image, instance } => {
-                collect_facts::perform(self, step, image, instance, context).await
-            }
-            Action::Unread { why } => Err(Error::new(Kind::StepFailed, why.clone())
-                .hint("nothing was changed there; run again when the location responds")),
-        }
-    }
-
-    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
-        keep_failed::describe_kept(self, scope).await
+        effect_of(&step.action).perform(self, step, context).await
     }
 
     async fn undo(
@@ -203,52 +180,12 @@ impl Effects for Steps {
         output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
-        match &step.action {
-            Action::CreateKeyPair { name } => access::delete_key(self, step, name).await.map(drop),
-            Action::CreateGroup { name } => access::delete_group(self, step, name).await.map(drop),
-            Action::Build {
-                image, ami_name, ..
-            } => build::undo(self, step, image, ami_name).await,
-            Action::Boot { image, .. } => boot::undo(self, step, image, output).await,
-            Action::MoveCurrent { moves } => move_current::undo(self, step, moves, context).await,
-            Action::Retag { .. } => recheck::undo(self, step).await,
-            Action::Deprecate { ami, was } => retire::undo_deprecate(self, step, ami, *was).await,
-            Action::Disable { ami, .. } => retire::undo_disable(self, step, ami).await,
-            Action::Unpoint {
-                ami,
-                current,
-                pointers,
-            } => retire::undo_clear_pointers(self, step, ami, current, pointers).await,
-            Action::Share { ami, account } => share::unshare(self, step, ami, account, context)
-                .await
-                .map(drop),
-            Action::Copy { source, from, name } => {
-                copy::undo(self, step, (source, from, name), context).await
-            }
-            Action::Mark { amis, before, tags } => {
-                set_tags::undo(self, step, amis, before, tags).await
-            }
-            Action::Unshare { .. }
-            | Action::Launchable { .. }
-            | Action::Withdraw { .. }
-            | Action::Publish { .. }
-            | Action::Unpublish { .. }
-            | Action::Remember { .. }
-            | Action::Forget { .. }
-            | Action::Unread { .. }
-            | Action::TagCandidate { .. }
-            | Action::CheckBoot { .. }
-            | Action::Terminate { .. }
-            | Action::DeleteGroup { .. }
-            | Action::DeleteKeyPair { .. }
-            | Action::Sweep { .. }
-            | Action::Discard { .. }
-            | Action::Deregister { .. }
-            | Action::Restore { .. }
-            | Action::CheckAgain { .. }
-            | Action::Inspect { .. }
-            | Action::Probe { .. } => Ok(()),
-        }
+        let effect = effect_of(&step.action);
+        effect.undo(self, step, output, context).await
+    }
+
+    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
+        keep_failed::describe_kept(self, scope).await
     }
 }
 

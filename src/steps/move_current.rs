@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::Steps;
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps};
 use crate::engine::{MovedAmi, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{current, tags};
@@ -14,26 +16,82 @@ use crate::ports::CloudErrorKind;
 /// Longest wait until a published pointer reads back. AWS validates `aws:ec2:image` after the call.
 const READ_BACK_LIMIT: Duration = Duration::from_secs(60);
 
-pub(super) async fn perform(
-    steps: &Steps,
-    step: &Step,
-    moves: &[Move],
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let mut done = Vec::new();
-    for movement in moves {
-        let ami = make_current(steps, step, movement, context).await?;
-        done.push(MovedAmi {
-            env: movement.env.clone(),
-            ami,
-            region: step.region.clone(),
-            before: movement.before.clone(),
-        });
+/// Moves of the current AMI. The undo restores the previous AMI first, so that one is always
+/// current. It does not undo a state that another run has set.
+pub(super) struct MoveCurrent<'a> {
+    pub(super) moves: &'a [Move],
+}
+
+#[async_trait]
+impl StepEffect for MoveCurrent<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { moves } = *self;
+        let mut done = Vec::new();
+        for movement in moves {
+            let ami = make_current(steps, step, movement, context).await?;
+            done.push(MovedAmi {
+                env: movement.env.clone(),
+                ami,
+                region: step.region.clone(),
+                before: movement.before.clone(),
+            });
+        }
+        Ok(StepOutput::Moves {
+            ami: done.last().map(|moved| moved.ami.clone()),
+            moves: done,
+        })
     }
-    Ok(StepOutput::Moves {
-        ami: done.last().map(|moved| moved.ami.clone()),
-        moves: done,
-    })
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { moves } = *self;
+        for movement in moves {
+            let to = context.outputs.ami(&movement.to)?;
+            let now = super::tag::find(steps, step, &to).await?;
+            let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
+            let ours = movement
+                .tags
+                .get(tags::CURRENT)
+                .filter(|ours| seen == Some(*ours));
+            let (Some(now), Some(_)) = (&now, ours) else {
+                let others =
+                    seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
+                if !others {
+                    // The tags may read back late, so the pointer may name the AMI anyway.
+                    restore_pointer(steps, step, movement, &to).await?;
+                }
+                continue;
+            };
+            for holder in &movement.from {
+                let ami = super::tag::require_ami(steps, step, &holder.ami).await?;
+                apply_tags(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
+            }
+            restore_pointer(steps, step, movement, &to).await?;
+            let mut old: Tags = movement
+                .tags
+                .keys()
+                .map(|key| (key.clone(), String::new()))
+                .collect();
+            old.extend(movement.before.clone());
+            if movement.untag.iter().any(|key| key == tags::EXPIRES) {
+                // The AMI is temporary again, in case the undo of its build fails.
+                old.insert(tags::EXPIRES.to_owned(), steps.expires.to_string());
+            }
+            apply_tags(steps, step, std::slice::from_ref(now), &old).await?;
+            wait_for_tags(steps, step, &old, &to, context).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Makes one AMI current in one environment and returns its ID.
@@ -210,51 +268,6 @@ pub(super) async fn wait_for_tags(
     })
 }
 
-/// Restores the previous AMI first, so that one is always current, then removes the new one. A
-/// state that another run has set is not undone.
-pub(super) async fn undo(
-    steps: &Steps,
-    step: &Step,
-    moves: &[Move],
-    context: &StepContext<'_>,
-) -> Result<()> {
-    for movement in moves {
-        let to = context.outputs.ami(&movement.to)?;
-        let now = super::tag::find(steps, step, &to).await?;
-        let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
-        let ours = movement
-            .tags
-            .get(tags::CURRENT)
-            .filter(|ours| seen == Some(*ours));
-        let (Some(now), Some(_)) = (&now, ours) else {
-            let others = seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
-            if !others {
-                // The tags may read back late, so the pointer may name the AMI anyway.
-                restore_pointer(steps, step, movement, &to).await?;
-            }
-            continue;
-        };
-        for holder in &movement.from {
-            let ami = super::tag::require_ami(steps, step, &holder.ami).await?;
-            apply_tags(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
-        }
-        restore_pointer(steps, step, movement, &to).await?;
-        let mut old: Tags = movement
-            .tags
-            .keys()
-            .map(|key| (key.clone(), String::new()))
-            .collect();
-        old.extend(movement.before.clone());
-        if movement.untag.iter().any(|key| key == tags::EXPIRES) {
-            // The AMI is temporary again, in case the undo of its build fails.
-            old.insert(tags::EXPIRES.to_owned(), steps.expires.to_string());
-        }
-        apply_tags(steps, step, std::slice::from_ref(now), &old).await?;
-        wait_for_tags(steps, step, &old, &to, context).await?;
-    }
-    Ok(())
-}
-
 /// Restores the pointer of a move to the previous AMI.
 ///
 /// A pointer that does not name the new AMI was not written. AWS validates a value after the call,
@@ -285,7 +298,8 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
     };
     match restored {
         Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
-            tracing::debug!(%error, pointer = movement.pointer, "the pointer was not written and stays as it is");
+            let pointer = &movement.pointer;
+            tracing::debug!(%error, pointer, "the pointer was not written and stays as it is");
             Ok(())
         }
         other => Ok(other?),

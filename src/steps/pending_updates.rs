@@ -2,100 +2,117 @@
 
 use std::time::Duration;
 
-use super::{Steps, collect};
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps, collect};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
-use crate::plan::StepId;
-use crate::ports::Bounds;
+use crate::plan::{Step, StepId};
+use crate::ports::ScriptLimits;
 
-/// Bounds of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
+/// Limits of a fresh instance, plus the time to wait for a first-boot job that holds apt's locks
 /// (ten minutes, apt.sh).
-const BOUNDS: Bounds = Bounds {
-    time: Duration::from_secs(600 + 300),
-    ..Bounds::FRESH
+const BOUNDS: ScriptLimits = ScriptLimits {
+    timeout: Duration::from_secs(600 + 300),
+    ..ScriptLimits::NEW_INSTANCE
 };
 
-pub(super) async fn perform(
-    steps: &Steps,
-    image: &ImageName,
-    version: Version,
-    ami: &AmiId,
-    boot: &StepId,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let definition = steps
-        .catalog
-        .images
-        .get(image)
-        .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
-    let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
-    let (instance, address) = context.outputs.instance(boot)?;
-    let host = if ssm { instance.0 } else { address };
-    let target = collect::instance_target(
-        steps,
-        image.as_str(),
-        definition.platform.login_user(),
-        &host,
-    );
-    let out = steps
-        .shell
-        .run(
-            &target,
-            &definition.platform.pending_script(),
-            BOUNDS,
-            &context.cancel,
-        )
-        .await;
-    let kind = || {
-        if context.cancel.is_cancelled() {
-            Kind::Interrupted
-        } else {
-            Kind::StepFailed
-        }
-    };
-    let failed = || format!("the pending updates of `{image}` {version} could not be read");
-    let out = out.map_err(|e| {
-        Error::new(kind(), failed())
-            .because(e)
-            .hint(format!("instance {host}"))
-    })?;
-    let mut pending = definition
-        .platform
-        .parse_pending(&String::from_utf8_lossy(&out.out))
-        .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
-    pending.sort();
-    let now = steps.clock.now();
-    let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let key = keys::probe(&steps.catalog.settings.name, image, definition.arch);
-    let earlier = steps
-        .store
-        .get(&key)
-        .await?
-        .and_then(|b| serde_json::from_slice::<Probe>(&b).ok());
-    let security = pending.iter().filter(|u| u.security).count();
-    let since = earlier
-        .filter(|p| p.ami == *ami)
-        .and_then(|p| p.since)
-        .unwrap_or(at);
-    let (image, ami, schema) = (image.clone(), ami.clone(), EVIDENCE_SCHEMA);
-    let since = (security > 0).then_some(since);
-    let probe = Probe {
-        schema,
-        image,
-        version,
-        ami,
-        at,
-        since,
-        pending,
-    };
-    let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
-    steps.store.put(&key, &text).await?;
-    let all = probe.pending.len();
-    Ok(StepOutput::Updates {
-        summary: format!("{security} security, {all} in all"),
-        ami: probe.ami.clone(),
-        probe,
-    })
+/// Pending updates of a version, read from an instance and stored.
+pub(super) struct ProbeUpdates<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) version: &'a Version,
+    pub(super) ami: &'a AmiId,
+    pub(super) instance: &'a StepId,
+}
+
+#[async_trait]
+impl StepEffect for ProbeUpdates<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        _step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self {
+            image,
+            version: &version,
+            ami,
+            instance: boot,
+        } = *self;
+        let definition = steps
+            .catalog
+            .images
+            .get(image)
+            .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
+        let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
+        let (instance, address) = context.outputs.instance(boot)?;
+        let host = if ssm { instance.0 } else { address };
+        let target = collect::instance_target(
+            steps,
+            image.as_str(),
+            definition.platform.login_user(),
+            &host,
+        );
+        let out = steps
+            .shell
+            .run(
+                &target,
+                &definition.platform.pending_script(),
+                BOUNDS,
+                &context.cancel,
+            )
+            .await;
+        let kind = || {
+            if context.cancel.is_cancelled() {
+                Kind::Interrupted
+            } else {
+                Kind::StepFailed
+            }
+        };
+        let failed = || format!("the pending updates of `{image}` {version} could not be read");
+        let out = out.map_err(|e| {
+            Error::new(kind(), failed())
+                .because(e)
+                .hint(format!("instance {host}"))
+        })?;
+        let mut pending = definition
+            .platform
+            .parse_pending(&String::from_utf8_lossy(&out.stdout))
+            .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
+        pending.sort();
+        let now = steps.clock.now();
+        let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let key = keys::probe(&steps.catalog.settings.name, image, definition.arch);
+        let earlier = steps
+            .store
+            .get(&key)
+            .await?
+            .and_then(|b| serde_json::from_slice::<Probe>(&b).ok());
+        let security = pending.iter().filter(|u| u.security).count();
+        let since = earlier
+            .filter(|p| p.ami == *ami)
+            .and_then(|p| p.since)
+            .unwrap_or(at);
+        let (image, ami, schema) = (image.clone(), ami.clone(), EVIDENCE_SCHEMA);
+        let since = (security > 0).then_some(since);
+        let probe = Probe {
+            schema,
+            image,
+            version,
+            ami,
+            at,
+            since,
+            pending,
+        };
+        let text = serde_json::to_vec_pretty(&probe).unwrap_or_default();
+        steps.store.put(&key, &text).await?;
+        let all = probe.pending.len();
+        Ok(StepOutput::Updates {
+            summary: format!("{security} security, {all} in all"),
+            ami: probe.ami.clone(),
+            probe,
+        })
+    }
 }

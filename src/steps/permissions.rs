@@ -77,7 +77,8 @@ pub(super) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> Result<Vec<
         Err(error) if !complete => Err(Error::new(
             Kind::StepFailed,
             format!(
-                "{id} in {} is shared with {} principals, too many for a tag, and the store cannot be written",
+                "{id} in {} is shared with {} principals, too many for a tag, \
+                 and the store cannot be written",
                 step.region,
                 principals.len()
             ),

@@ -44,7 +44,10 @@ where
             tracing::warn!("still waiting for {what}: {}", error.one_line());
         }
         tokio::select! {
-            () = cancel.cancelled() => return Err(Error::new(Kind::Interrupted, format!("cancelled while waiting for {what}"))),
+            () = cancel.cancelled() => {
+                let text = format!("cancelled while waiting for {what}");
+                return Err(Error::new(Kind::Interrupted, text));
+            }
             () = steps.clock.sleep(pause) => {}
         }
         pause = (pause * 3 / 2).min(slowest);

@@ -10,7 +10,7 @@ use crate::catalog::{self, Catalog};
 use crate::checks::{self, Facts, Phase};
 use crate::engine::StepContext;
 use crate::model::{ImageName, Timestamp};
-use crate::report::build::{self, ReportContext};
+use crate::report::build::{ReportContext, assemble_report};
 use crate::report::model::{Input, Profile, Report};
 use crate::report::{self, Format, html, json};
 
@@ -42,7 +42,7 @@ pub fn build_report(
         .iter()
         .map(|p| report_profile(p, facts))
         .collect();
-    build::build_report(
+    assemble_report(
         &about,
         profiles,
         &catalog.controls(image),

@@ -1,6 +1,8 @@
 //! Sets tags of several AMIs in one call, and publishes or deletes a single pointer.
 
-use super::{Steps, move_current};
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps, move_current};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, tags};
@@ -8,7 +10,7 @@ use crate::model::{Ami, AmiId, State, Tags};
 use crate::plan::Step;
 
 /// Sets the tags on all AMIs in one call. Each AMI must still be ours and match the plan.
-pub(super) async fn perform(
+pub(super) async fn set_tags(
     steps: &Steps,
     step: &Step,
     amis: &[AmiId],
@@ -26,27 +28,56 @@ pub(super) async fn perform(
     })
 }
 
-/// Restores the previous tags if the plan contains them. A revocation is not undone.
-pub(super) async fn undo(
-    steps: &Steps,
-    step: &Step,
-    amis: &[AmiId],
-    before: &Tags,
-    wanted: &Tags,
-) -> Result<()> {
-    let withdrawn = wanted
-        .get(tags::STATE)
-        .is_some_and(|s| s == State::Revoked.as_str());
-    if before.is_empty() || withdrawn {
-        return Ok(());
+/// Tags of several AMIs. The undo restores the previous tags if the plan contains them. A
+/// revocation is not undone.
+pub(super) struct SetTags<'a> {
+    pub(super) amis: &'a [AmiId],
+    pub(super) before: &'a Tags,
+    pub(super) tags: &'a Tags,
+}
+
+#[async_trait]
+impl StepEffect for SetTags<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self {
+            amis,
+            before,
+            tags: wanted,
+        } = *self;
+        set_tags(steps, step, amis, before, wanted).await
     }
-    let mut found = load_own(steps, step, amis).await?;
-    found.retain(|ami| {
-        wanted
-            .iter()
-            .all(|(k, v)| ami.tags.get(k).map_or("", String::as_str) == v)
-    });
-    move_current::apply_tags(steps, step, &found, before).await
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self {
+            amis,
+            before,
+            tags: wanted,
+        } = *self;
+        let withdrawn = wanted
+            .get(tags::STATE)
+            .is_some_and(|s| s == State::Revoked.as_str());
+        if before.is_empty() || withdrawn {
+            return Ok(());
+        }
+        let mut found = load_own(steps, step, amis).await?;
+        found.retain(|ami| {
+            wanted
+                .iter()
+                .all(|(k, v)| ami.tags.get(k).map_or("", String::as_str) == v)
+        });
+        move_current::apply_tags(steps, step, &found, before).await
+    }
 }
 
 async fn load_own(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>> {
@@ -65,37 +96,58 @@ async fn load_own(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>
     Ok(found)
 }
 
-/// Publishes the AMI that the tags name, after reading the tags again.
-pub(super) async fn publish(
-    steps: &Steps,
-    step: &Step,
-    pointer: &str,
-    ami: &AmiId,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let found = load_own(steps, step, std::slice::from_ref(ami)).await?;
-    let usable = found
-        .iter()
-        .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
-        .all(|r| r.usable());
-    if !usable {
-        let text = format!("{ami} in {} can no longer be published", step.region);
-        return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
-    }
-    move_current::publish_pointer(steps, step, pointer, ami, context).await?;
-    Ok(StepOutput::Published {
-        pointer: pointer.to_owned(),
-        ami: ami.clone(),
-    })
+/// Publication of the AMI that the tags name, after reading the tags again.
+pub(super) struct Publish<'a> {
+    pub(super) pointer: &'a str,
+    pub(super) ami: &'a AmiId,
 }
 
-/// Deletes the pointer.
-pub(super) async fn unpublish(steps: &Steps, step: &Step, pointer: &str) -> Result<StepOutput> {
-    steps
-        .cloud_for(step)?
-        .delete_parameter(&step.region, pointer)
-        .await?;
-    Ok(StepOutput::Deleted {
-        deleted: Some(pointer.to_owned()),
-    })
+#[async_trait]
+impl StepEffect for Publish<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { pointer, ami } = *self;
+        let found = load_own(steps, step, std::slice::from_ref(ami)).await?;
+        let usable = found
+            .iter()
+            .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
+            .all(|r| r.usable());
+        if !usable {
+            let text = format!("{ami} in {} can no longer be published", step.region);
+            return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
+        }
+        move_current::publish_pointer(steps, step, pointer, ami, context).await?;
+        Ok(StepOutput::Published {
+            pointer: pointer.to_owned(),
+            ami: ami.clone(),
+        })
+    }
+}
+
+/// Deletion of a pointer.
+pub(super) struct Unpublish<'a> {
+    pub(super) pointer: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Unpublish<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { pointer } = *self;
+        steps
+            .cloud_for(step)?
+            .delete_parameter(&step.region, pointer)
+            .await?;
+        Ok(StepOutput::Deleted {
+            deleted: Some(pointer.to_owned()),
+        })
+    }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Steps, copy, tag};
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps, copy, tag};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
@@ -57,6 +59,25 @@ impl Shares {
     }
 }
 
+/// End of a copy to another account.
+pub(super) struct Unshare<'a> {
+    pub(super) ami: &'a AmiRef,
+    pub(super) account: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Unshare<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami, account } = *self;
+        end_sharing(steps, step, ami, account, context).await
+    }
+}
+
 fn merge(mut one: Sharing, other: Sharing) -> Sharing {
     one.image |= other.image;
     one.snapshots.extend(other.snapshots);
@@ -67,63 +88,85 @@ fn is_empty(what: &Sharing) -> bool {
     *what == Sharing::default()
 }
 
-pub(super) async fn share(
-    steps: &Steps,
-    step: &Step,
-    ami: &AmiRef,
-    account: &str,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let id = context.outputs.ami(ami)?;
-    steps.shares.begin(&id, account, &step.scope);
-    let ami = copy::load_original(steps, &step.region, &id).await?;
-    let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
-    let mut missing = sharing::everything(&ami);
-    missing.image &= !existing.image;
-    missing
-        .snapshots
-        .retain(|snapshot| !existing.snapshots.contains(snapshot));
-    let given = steps.shares.add_grant(
-        &id,
-        account,
-        merge(missing.clone(), sharing::parse(&ami, account)),
-    );
-    let tag_value = sharing::format(&ami, &given, &steps.run, steps.expires);
-    if tag_value.chars().count() > tags::MAX_VALUE {
-        let text = format!(
-            "account {account} can already use some of the {} snapshots of {id}",
-            ami.snapshots.len()
+/// Permission for another account to copy an AMI.
+pub(super) struct Share<'a> {
+    pub(super) ami: &'a AmiRef,
+    pub(super) account: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Share<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami, account } = *self;
+        let id = context.outputs.ami(ami)?;
+        steps.shares.begin(&id, account, &step.scope);
+        let ami = copy::load_original(steps, &step.region, &id).await?;
+        let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
+        let mut missing = sharing::everything(&ami);
+        missing.image &= !existing.image;
+        missing
+            .snapshots
+            .retain(|snapshot| !existing.snapshots.contains(snapshot));
+        let given = steps.shares.add_grant(
+            &id,
+            account,
+            merge(missing.clone(), sharing::parse(&ami, account)),
         );
-        return Err(Error::new(
-            Kind::StepFailed,
-            format!("{text}, and the list of the others does not fit into a tag"),
-        )
-        .hint("share all snapshots with the account, or none"));
+        let tag_value = sharing::format(&ami, &given, &steps.run, steps.expires);
+        if tag_value.chars().count() > tags::MAX_VALUE {
+            let text = format!(
+                "account {account} can already use some of the {} snapshots of {id}",
+                ami.snapshots.len()
+            );
+            return Err(Error::new(
+                Kind::StepFailed,
+                format!("{text}, and the list of the others does not fit into a tag"),
+            )
+            .hint("share all snapshots with the account, or none"));
+        }
+        let key = sharing::key(account);
+        if !is_empty(&given) && ami.tags.get(&key) != Some(&tag_value) {
+            let note = Tags::from([(key, tag_value.clone())]);
+            steps
+                .cloud
+                .tag(&step.region, &[id.to_string()], &note)
+                .await?;
+        }
+        if !is_empty(&missing) {
+            steps
+                .cloud
+                .share(&step.region, &id, &missing, account, true)
+                .await?;
+        }
+        Ok(StepOutput::Shared {
+            shared: id,
+            with: account.to_owned(),
+            given: tag_value,
+        })
     }
-    let key = sharing::key(account);
-    if !is_empty(&given) && ami.tags.get(&key) != Some(&tag_value) {
-        let note = Tags::from([(key, tag_value.clone())]);
-        steps
-            .cloud
-            .tag(&step.region, &[id.to_string()], &note)
-            .await?;
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { ami, account } = *self;
+        end_sharing(steps, step, ami, account, context)
+            .await
+            .map(drop)
     }
-    if !is_empty(&missing) {
-        steps
-            .cloud
-            .share(&step.region, &id, &missing, account, true)
-            .await?;
-    }
-    Ok(StepOutput::Shared {
-        shared: id,
-        with: account.to_owned(),
-        given: tag_value,
-    })
 }
 
 /// Removes the granted permissions after the last copy to the account. Permissions from before
 /// stay.
-pub(super) async fn unshare(
+async fn end_sharing(
     steps: &Steps,
     step: &Step,
     ami: &AmiRef,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::poll::poll_until;
-use super::{Steps, tag};
+use super::{StepEffect, Steps, tag};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
@@ -13,32 +15,41 @@ use crate::plan::Step;
 /// Longest wait for an instance. EC2 terminates it and releases its resources within minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
-pub(super) async fn perform(
-    steps: &Steps,
-    step: &Step,
-    thing: &Temporary,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let cloud = steps.cloud_for(step)?;
-    match thing.kind {
-        TemporaryKind::Instance => {
-            terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
+/// Removal of a temporary resource of a dead run.
+pub(super) struct Sweep<'a> {
+    pub(super) thing: &'a Temporary,
+}
+
+#[async_trait]
+impl StepEffect for Sweep<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { thing } = *self;
+        let cloud = steps.cloud_for(step)?;
+        match thing.kind {
+            TemporaryKind::Instance => {
+                terminate(steps, step, &InstanceId(thing.id.clone()), context).await?
+            }
+            TemporaryKind::Image => deregister(steps, step, thing).await?,
+            TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
+            TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
+            TemporaryKind::SecurityGroup => {
+                super::access::delete_unused_group(steps, step, &thing.id).await?
+            }
+            TemporaryKind::CopyPermission => {
+                super::share::remove_permission(steps, step, thing).await?
+            }
+            TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
         }
-        TemporaryKind::Image => deregister(steps, step, thing).await?,
-        TemporaryKind::Snapshot => cloud.delete_snapshot(&step.region, &thing.id).await?,
-        TemporaryKind::Volume => cloud.delete_volume(&step.region, &thing.id).await?,
-        TemporaryKind::SecurityGroup => {
-            super::access::delete_unused_group(steps, step, &thing.id).await?
-        }
-        TemporaryKind::CopyPermission => {
-            super::share::remove_permission(steps, step, thing).await?
-        }
-        TemporaryKind::KeyPair => cloud.delete_key_pair(&step.region, &thing.name).await?,
+        Ok(StepOutput::Swept {
+            removed: thing.id.clone(),
+            kind: thing.kind,
+        })
     }
-    Ok(StepOutput::Swept {
-        removed: thing.id.clone(),
-        kind: thing.kind,
-    })
 }
 
 async fn terminate(

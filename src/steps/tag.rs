@@ -1,6 +1,8 @@
 //! Finds, tags and deregisters an AMI by its ID.
 
-use super::Steps;
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
@@ -75,44 +77,56 @@ pub(super) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<
     Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
 }
 
-pub(super) async fn tag_candidate(
-    steps: &Steps,
-    step: &Step,
-    ami_ref: &AmiRef,
-    wanted: &Tags,
-    context: &StepContext<'_>,
-) -> Result<StepOutput> {
-    let id = context.outputs.ami(ami_ref)?;
-    let candidate = require_ami(steps, step, &id).await?;
-    let mut tags = wanted.clone();
-    tags.insert(tags::SELF.to_owned(), id.to_string());
-    if steps.keep_failed {
-        tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
-    }
-    if let AmiRef::MadeBy(build) = ami_ref {
-        tags.insert(
-            tags::BASE.to_owned(),
-            format!("{}:{}", step.region, context.outputs.base(build)?),
-        );
-    }
-    steps
-        .cloud_for(step)?
-        .tag(&step.region, &[id.to_string()], &tags)
-        .await?;
-    let snapshots: Vec<String> = candidate
-        .snapshots
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    if !snapshots.is_empty() {
-        tags.remove(tags::SELF);
+/// Tags of a new candidate.
+pub(super) struct TagCandidate<'a> {
+    pub(super) ami: &'a AmiRef,
+    pub(super) tags: &'a Tags,
+}
+
+#[async_trait]
+impl StepEffect for TagCandidate<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self {
+            ami: ami_ref,
+            tags: wanted,
+        } = *self;
+        let id = context.outputs.ami(ami_ref)?;
+        let candidate = require_ami(steps, step, &id).await?;
+        let mut tags = wanted.clone();
+        tags.insert(tags::SELF.to_owned(), id.to_string());
+        if steps.keep_failed {
+            tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
+        }
+        if let AmiRef::MadeBy(build) = ami_ref {
+            tags.insert(
+                tags::BASE.to_owned(),
+                format!("{}:{}", step.region, context.outputs.base(build)?),
+            );
+        }
         steps
             .cloud_for(step)?
-            .tag(&step.region, &snapshots, &tags)
+            .tag(&step.region, &[id.to_string()], &tags)
             .await?;
+        let snapshots: Vec<String> = candidate
+            .snapshots
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if !snapshots.is_empty() {
+            tags.remove(tags::SELF);
+            steps
+                .cloud_for(step)?
+                .tag(&step.region, &snapshots, &tags)
+                .await?;
+        }
+        Ok(StepOutput::Candidate {
+            ami: id,
+            snapshots: candidate.snapshots,
+        })
     }
-    Ok(StepOutput::Candidate {
-        ami: id,
-        snapshots: candidate.snapshots,
-    })
 }

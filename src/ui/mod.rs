@@ -1,6 +1,6 @@
-//! Owns what a person sees: stdout is data, stderr is talk.
+//! Prints to the terminal: data to stdout, messages to stderr.
 
-#![expect(clippy::print_stderr, reason = "this is the place they are kept to")]
+#![expect(clippy::print_stderr, reason = "only this module prints")]
 
 pub mod progress;
 pub mod snippet;
@@ -10,49 +10,49 @@ use std::io::{IsTerminal as _, Write as _};
 
 use crate::error::Error;
 
-/// Prints data: what a script would read. A closed pipe is the reader's right.
+/// Prints data to stdout. Ignores a closed pipe.
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _written = out.write_all(text.as_bytes()).and_then(|()| {
+    let _ignored = out.write_all(text.as_bytes()).and_then(|()| {
         if text.ends_with('\n') {
             Ok(())
         } else {
             out.write_all(b"\n")
         }
     });
-    let _flushed = out.flush();
+    let _ignored = out.flush();
 }
 
-/// Prints data as JSON.
+/// Prints data as JSON to stdout.
 pub fn json(value: &impl serde::Serialize) {
     data(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Says something to the person at the terminal.
+/// Prints a message to stderr.
 pub fn say(text: &str) {
     eprintln!("{text}");
 }
 
-/// Says an error: the chain from the outside in, then, apart from it, what to do next.
+/// Prints an error with its causes and hints to stderr.
 pub fn error(error: &Error) {
     let chain = error.chain();
     eprintln!("error: {}", chain.first().map_or("", String::as_str));
     for cause in chain.iter().skip(1) {
-        eprintln!("  because: {cause}");
+        eprintln!("  caused by: {cause}");
     }
     for hint in error.hints() {
         eprintln!("hint: {hint}");
     }
 }
 
-/// Whether colours make sense on stdout.
+/// Returns true if stdout supports colors.
 #[must_use]
-pub fn colours() -> bool {
+pub fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Whether colours and moving lines make sense on stderr.
+/// Returns true if stderr supports colors and progress lines.
 #[must_use]
-pub fn fancy() -> bool {
+pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }

@@ -1,4 +1,4 @@
-//! Owns the live view of a run: one moving line for each image at a terminal, one printed line for each step elsewhere.
+//! Shows the progress of a run: a live line per scope at a terminal, a printed line per step elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,13 +9,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::ScopeEnd;
 
-/// Shows events on stderr.
+/// Progress on stderr.
 pub struct Progress {
     bars: Option<(MultiProgress, Mutex<BTreeMap<String, ProgressBar>>)>,
 }
 
 impl Progress {
-    /// A live view at a terminal, plain lines elsewhere.
+    /// Creates a live view, or plain lines if `live` is false.
     #[must_use]
     pub fn new(live: bool) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl Progress {
         }
     }
 
-    fn line(&self, scope: &str, text: &str) {
+    fn print_line(&self, scope: &str, text: &str) {
         let line = format!("{scope:<24} {text}");
         match &self.bars {
             Some((all, _)) => drop(all.println(line)),
@@ -31,7 +31,7 @@ impl Progress {
         }
     }
 
-    fn bar(&self, scope: &str, text: &str) {
+    fn update_bar(&self, scope: &str, text: &str) {
         let Some((all, bars)) = &self.bars else {
             return;
         };
@@ -50,7 +50,7 @@ impl Progress {
         bar.set_message(text.to_owned());
     }
 
-    fn done(&self, scope: &str) {
+    fn remove_bar(&self, scope: &str) {
         if let Some((_, bars)) = &self.bars {
             let mut bars = bars
                 .lock()
@@ -66,38 +66,39 @@ impl EventSink for Progress {
     fn on_event(&self, event: &Event) {
         match event {
             Event::RunStarted { run, scopes } => {
-                self.line("run", &format!("{run}, {scopes} to do"))
+                self.print_line("run", &format!("{run}, {scopes} to do"))
             }
-            Event::StepStarted { scope, verb, .. } => self.bar(scope, verb),
-            Event::Note { scope, text } => self.bar(scope, &clean(text)),
+            Event::StepStarted { scope, verb, .. } => self.update_bar(scope, verb),
+            Event::Note { scope, text } => self.update_bar(scope, &printable(text)),
             Event::StepSucceeded {
                 scope,
                 step,
                 elapsed,
             } => {
                 let verb = step.0.rsplit('/').next().unwrap_or(&step.0);
-                self.line(
+                self.print_line(
                     scope,
                     &format!("{verb:<12} done in {:.1} s", elapsed.as_secs_f64()),
                 );
             }
             Event::StepFailed {
                 scope, verb, error, ..
-            } => self.line(scope, &format!("failed to {verb}: {}", clean(error))),
-            Event::UndoFailed { scope, step, error } => {
-                self.line(scope, &format!("could not undo {step}: {}", clean(error)))
-            }
+            } => self.print_line(scope, &format!("failed to {verb}: {}", printable(error))),
+            Event::UndoFailed { scope, step, error } => self.print_line(
+                scope,
+                &format!("could not undo {step}: {}", printable(error)),
+            ),
             Event::ScopeFinished { scope, end } => {
-                self.done(scope);
+                self.remove_bar(scope);
                 match end {
                     ScopeEnd::Cancelled { step } => {
-                        self.line(scope, &format!("cancelled at {step}, cleaned up"))
+                        self.print_line(scope, &format!("cancelled at {step}, cleaned up"))
                     }
                     ScopeEnd::Failed { hints, .. } => {
                         let left = |hint: &String| {
                             hint.starts_with("not undone") || hint.starts_with("kept:")
                         };
-                        self.line(
+                        self.print_line(
                             scope,
                             if hints.iter().any(left) {
                                 "not cleaned up"
@@ -114,8 +115,8 @@ impl EventSink for Progress {
     }
 }
 
-/// One line without control characters: what a build says can't move the cursor.
-fn clean(text: &str) -> String {
+/// Replaces control characters, so that the output of a build cannot move the cursor.
+fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

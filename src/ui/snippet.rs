@@ -1,4 +1,4 @@
-//! Owns showing what is wrong with a text: the line, the place under it, and the next thing to do.
+//! Renders diagnostics with the affected source lines.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,31 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::catalog::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 
-/// Renders findings; `texts` are the files by path.
+/// Renders diagnostics. `texts` contains the files by path.
 #[must_use]
-pub fn render(findings: &[Diagnostic], texts: &BTreeMap<String, String>, colour: bool) -> String {
-    let texts = masked(findings, texts);
-    let renderer = if colour {
+pub fn render(diagnostics: &[Diagnostic], texts: &BTreeMap<String, String>, color: bool) -> String {
+    let texts = mask_secrets(diagnostics, texts);
+    let renderer = if color {
         Renderer::styled()
     } else {
         Renderer::plain()
     };
-    let shown: Vec<String> = findings
+    let snippets: Vec<String> = diagnostics
         .iter()
-        .map(|f| renderer.render(&groups(f, &texts)))
+        .map(|d| renderer.render(&snippet_groups(d, &texts)))
         .collect();
-    shown.join("\n\n")
+    snippets.join("\n\n")
 }
 
-/// The texts with every literal secret replaced by stars of the same length, so that no snippet shows one.
-fn masked(findings: &[Diagnostic], texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// Replaces literal secrets in the texts by asterisks of the same length.
+fn mask_secrets(
+    diagnostics: &[Diagnostic],
+    texts: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut out = texts.clone();
-    for finding in findings.iter().filter(|f| f.code == codes::SECRET) {
-        if let Some(text) = out.get_mut(&finding.span.file) {
-            let span = finding.span.range.clone();
+    for diagnostic in diagnostics.iter().filter(|d| d.code == codes::SECRET) {
+        if let Some(text) = out.get_mut(&diagnostic.span.file) {
+            let span = diagnostic.span.range.clone();
             if let Some(secret) = text.get(span.clone()) {
                 let stars: String = secret
                     .bytes()
@@ -41,29 +44,32 @@ fn masked(findings: &[Diagnostic], texts: &BTreeMap<String, String>) -> BTreeMap
     out
 }
 
-fn groups<'f>(finding: &'f Diagnostic, texts: &'f BTreeMap<String, String>) -> Vec<Group<'f>> {
-    let level = match finding.severity {
+fn snippet_groups<'d>(
+    diagnostic: &'d Diagnostic,
+    texts: &'d BTreeMap<String, String>,
+) -> Vec<Group<'d>> {
+    let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(finding.message.as_str())
-        .id(finding.code);
-    let place = &finding.span;
-    let mut group = match texts.get(&place.file) {
-        Some(text) if place.line > 0 => title.element(
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code);
+    let span = &diagnostic.span;
+    let mut group = match texts.get(&span.file) {
+        Some(text) if span.line > 0 => title.element(
             Snippet::source(text.as_str())
-                .path(place.file.as_str())
-                .annotation(AnnotationKind::Primary.span(place.range.clone())),
+                .path(span.file.as_str())
+                .annotation(AnnotationKind::Primary.span(span.range.clone())),
         ),
-        _ => title.element(annotate_snippets::Origin::path(place.file.as_str())),
+        _ => title.element(annotate_snippets::Origin::path(span.file.as_str())),
     };
-    if let Some(help) = &finding.help {
+    if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     let mut out = vec![group];
-    if let Some((other, why)) = &finding.related {
-        let title = Level::NOTE.secondary_title(why.as_str());
+    if let Some((other, note)) = &diagnostic.related {
+        let title = Level::NOTE.secondary_title(note.as_str());
         if let Some(text) = texts.get(&other.file).filter(|_| other.line > 0) {
             let snippet = Snippet::source(text.as_str())
                 .path(other.file.as_str())

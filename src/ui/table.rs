@@ -1,8 +1,8 @@
-//! Owns tables: plain columns that a person reads and `awk` can split.
+//! Renders tables with plain columns, which `awk` can split.
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Lays out rows under a header; empty input gives the header alone.
+/// Renders rows below a header. Without rows the result is the header.
 #[must_use]
 pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
@@ -20,7 +20,7 @@ pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// User text in a table can't move the cursor.
+/// Replaces control characters, so that user text cannot move the cursor.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

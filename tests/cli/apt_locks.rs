@@ -1,10 +1,10 @@
-//! The function `apt_get` of the templates, run by real shells: with the machine's own apt-get on files of the test, while
-//! this process holds apt's locks, and with programs in its place that fail in one way or the other.
+//! Tests the shell function `apt_get` of the templates: with the real apt-get while this process
+//! holds the locks of apt, and with programs that fail in different ways.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "a test runs shells on files of its own"
+    reason = "the tests run shells on temporary files"
 )]
 
 use std::fs::{self, File};
@@ -20,18 +20,18 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use super::checks_collector::shells;
 
 const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision/debian");
-/// Longer than the time between two attempts.
-const HELD: Duration = Duration::from_secs(3);
+/// Time for which a lock is held: longer than the pause between two attempts.
+const LOCK_TIME: Duration = Duration::from_secs(3);
 
-/// Starts a script that has the function; it may set the limit.
-fn start(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
+/// Starts a script that can call the function.
+fn start_script(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
     let function = fs::read_to_string(format!("{TEMPLATES}/apt.sh")).expect("the template");
-    start_alone(shell, &format!("set -eu\n{function}\n{script}"), path)
+    start_plain_script(shell, &format!("set -eu\n{function}\n{script}"), path)
 }
 
-/// Starts a script, with the programs of a folder before those of the machine.
-fn start_alone(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
-    let own = path
+/// Starts a script with an additional directory at the start of PATH.
+fn start_plain_script(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
+    let prefix = path
         .map(|p| format!("{}:", p.display()))
         .unwrap_or_default();
     Command::new(shell[0])
@@ -39,29 +39,29 @@ fn start_alone(shell: &[&str], script: &str, path: Option<&Path>) -> Child {
         .args(["-c", script])
         .env(
             "PATH",
-            format!("{own}{}", std::env::var("PATH").expect("a path")),
+            format!("{prefix}{}", std::env::var("PATH").expect("PATH")),
         )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the shell starts")
+        .expect("spawn")
 }
 
-fn said(output: &Output) -> (String, String) {
+fn output_texts(output: &Output) -> (String, String) {
     (
         String::from_utf8_lossy(&output.stdout).into_owned(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
 }
 
-/// A folder for apt without sources or packages; none where the machine has no apt-get.
-fn apt_folder() -> Option<tempfile::TempDir> {
+/// Creates a root directory for apt without sources or packages. Returns `None` without apt-get.
+fn create_apt_root() -> Option<tempfile::TempDir> {
     if !Path::new("/usr/bin/apt-get").exists() {
         eprintln!("skipped: this machine has no apt-get");
         return None;
     }
-    let folder = tempfile::tempdir().expect("a folder");
+    let root = tempfile::tempdir().expect("directory");
     for path in [
         "etc/apt/preferences.d",
         "etc/apt/sources.list.d",
@@ -69,22 +69,24 @@ fn apt_folder() -> Option<tempfile::TempDir> {
         "var/cache/apt/archives/partial",
         "var/lib/dpkg",
     ] {
-        fs::create_dir_all(folder.path().join(path)).expect("a folder");
+        fs::create_dir_all(root.path().join(path)).expect("directory");
     }
     for path in ["etc/apt/sources.list", "var/lib/dpkg/status"] {
-        fs::write(folder.path().join(path), "").expect("a file");
+        fs::write(root.path().join(path), "").expect("file");
     }
-    Some(folder)
+    Some(root)
 }
 
-fn call(folder: &Path, words: &str) -> String {
-    let dir = folder.display();
-    format!("apt_get -q -o Dir='{dir}' -o Dir::State::status='{dir}/var/lib/dpkg/status' {words}")
+fn apt_get_call(root: &Path, arguments: &str) -> String {
+    let dir = root.display();
+    format!(
+        "apt_get -q -o Dir='{dir}' -o Dir::State::status='{dir}/var/lib/dpkg/status' {arguments}"
+    )
 }
 
-fn hold(folder: &Path, lock: &str) -> File {
-    let file = File::create(folder.join(lock)).expect("the lock's file");
-    fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("the lock");
+fn lock_file(root: &Path, lock: &str) -> File {
+    let file = File::create(root.join(lock)).expect("lock file");
+    fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("lock");
     file
 }
 
@@ -95,13 +97,15 @@ fn apt_get_waits_for_each_lock_of_another_process() {
         ("var/cache/apt/archives/lock", "clean"),
         ("var/lib/dpkg/lock-frontend", "-y autoremove"),
     ] {
-        let Some(folder) = apt_folder() else { return };
-        let held = hold(folder.path(), lock);
-        let mut child = start(&["sh"], &call(folder.path(), words), None);
-        sleep(HELD);
-        let ended = child.try_wait().expect("a child");
+        let Some(root) = create_apt_root() else {
+            return;
+        };
+        let held = lock_file(root.path(), lock);
+        let mut child = start_script(&["sh"], &apt_get_call(root.path(), words), None);
+        sleep(LOCK_TIME);
+        let ended = child.try_wait().expect("child");
         drop(held);
-        let (out, err) = said(&child.wait_with_output().expect("it ends"));
+        let (out, err) = output_texts(&child.wait_with_output().expect("output"));
         assert!(
             ended.is_none(),
             "{words} did not wait for {lock}: {out}{err}"
@@ -111,15 +115,20 @@ fn apt_get_waits_for_each_lock_of_another_process() {
 }
 
 #[test]
-fn apt_get_gives_up_at_the_limit_and_names_the_holder() {
-    let Some(folder) = apt_folder() else { return };
+fn apt_get_times_out_and_names_lock_holder() {
+    let Some(root) = create_apt_root() else {
+        return;
+    };
     let lock = "var/lib/apt/lists/lock";
-    let _held = hold(folder.path(), lock);
-    let script = format!("apt_lock_seconds=1\n{}", call(folder.path(), "update"));
-    let ended = start(&["sh"], &script, None)
+    let _held = lock_file(root.path(), lock);
+    let script = format!(
+        "apt_lock_seconds=1\n{}",
+        apt_get_call(root.path(), "update")
+    );
+    let ended = start_script(&["sh"], &script, None)
         .wait_with_output()
-        .expect("it ends");
-    let (out, err) = said(&ended);
+        .expect("output");
+    let (out, err) = output_texts(&ended);
     assert_eq!(ended.status.code(), Some(100), "{out}{err}");
     let holder = format!("process {}", std::process::id());
     assert!(
@@ -132,10 +141,10 @@ fn apt_get_gives_up_at_the_limit_and_names_the_holder() {
 }
 
 #[test]
-fn apt_get_tries_again_for_held_locks_only() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (program, calls) = (folder.path().join("apt-get"), folder.path().join("calls"));
-    for (error, again) in [
+fn apt_get_retries_only_for_held_locks() {
+    let root = tempfile::tempdir().expect("directory");
+    let (program, calls) = (root.path().join("apt-get"), root.path().join("calls"));
+    for (error, retries) in [
         (
             "E: Sperre /var/lib/apt/lists/lock konnte nicht bekommen werden. Prozess 7 (apt-get) hat sie.",
             true,
@@ -158,28 +167,28 @@ fn apt_get_tries_again_for_held_locks_only() {
             "#!/bin/sh\necho \"$@\" >> '{0}'\n[ \"$(wc -l < '{0}')\" = 1 ] || exit 0\necho '{error}' >&2\nexit 100\n",
             calls.display()
         );
-        fs::write(&program, text).expect("a program");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+        fs::write(&program, text).expect("program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
         for shell in shells() {
-            let _first = fs::remove_file(&calls);
-            let ended = start(
+            let _ignored = fs::remove_file(&calls);
+            let ended = start_script(
                 &shell,
                 "apt_get -q 'a b' update || exit $?",
-                Some(folder.path()),
+                Some(root.path()),
             );
-            let ended = ended.wait_with_output().expect("it ends");
-            let (out, err) = said(&ended);
-            let code = if again { 0 } else { 100 };
+            let ended = ended.wait_with_output().expect("output");
+            let (out, err) = output_texts(&ended);
+            let code = if retries { 0 } else { 100 };
             assert_eq!(
                 ended.status.code(),
                 Some(code),
                 "{shell:?} {error}: {out}{err}"
             );
-            assert_eq!(err.contains(error), !again, "{shell:?}: {err}");
+            assert_eq!(err.contains(error), !retries, "{shell:?}: {err}");
             let called = fs::read_to_string(&calls).expect("calls");
             assert_eq!(
                 called,
-                "-q a b update\n".repeat(1 + usize::from(again)),
+                "-q a b update\n".repeat(1 + usize::from(retries)),
                 "{shell:?} {error}"
             );
         }
@@ -187,22 +196,22 @@ fn apt_get_tries_again_for_held_locks_only() {
 }
 
 #[test]
-fn a_probe_waits_for_locks() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("apt-get");
+fn update_probe_waits_for_locks() {
+    let root = tempfile::tempdir().expect("directory");
+    let program = root.path().join("apt-get");
     let text = format!(
         "#!/bin/sh\ncase \"$*\" in -s*) echo 'Inst a [1] (2 D:1 [x])'; exit 0 ;; esac\n[ ! -e '{0}' ] || exit 0\n: > '{0}'\n\
          echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (x)' >&2\nexit 100\n",
-        folder.path().join("called").display()
+        root.path().join("called").display()
     );
-    fs::write(&program, text).expect("a program");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let ended = start_alone(
+    fs::write(&program, text).expect("program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let ended = start_plain_script(
         &["sh"],
         &Platform::Debian.pending_script(),
-        Some(folder.path()),
+        Some(root.path()),
     );
-    let (out, err) = said(&ended.wait_with_output().expect("it ends"));
+    let (out, err) = output_texts(&ended.wait_with_output().expect("output"));
     let pending = Platform::Debian
         .parse_pending(&out)
         .unwrap_or_else(|e| panic!("{e}: {out}{err}"));
@@ -210,11 +219,11 @@ fn a_probe_waits_for_locks() {
 }
 
 #[test]
-fn templates_call_apt_get_through_the_function() {
+fn templates_use_the_function_apt_get() {
     let mut seen = 0;
     for entry in fs::read_dir(TEMPLATES).expect("the templates") {
-        let path = entry.expect("an entry").path();
-        let text = fs::read_to_string(&path).expect("a template");
+        let path = entry.expect("entry").path();
+        let text = fs::read_to_string(&path).expect("template");
         let code: Vec<&str> = text
             .lines()
             .filter(|line| !line.trim_start().starts_with('#'))
@@ -229,11 +238,16 @@ fn templates_call_apt_get_through_the_function() {
             .find(|line| line.contains("apt-get ") || line.contains("dpkg -"));
         assert!(
             direct.is_none(),
-            "{}: {direct:?} does not wait for locks",
+            "{}: {direct:?} does not use `apt_get`",
             path.display()
         );
-        let has = text.contains("@{ apt | safe }@");
-        assert_eq!(has, calls > 0, "{} and the value `apt`", path.display());
+        let includes_function = text.contains("@{ apt | safe }@");
+        assert_eq!(
+            includes_function,
+            calls > 0,
+            "{} and the value `apt`",
+            path.display()
+        );
     }
     assert!(seen > 5, "only {seen} calls were found");
 }

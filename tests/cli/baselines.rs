@@ -1,10 +1,10 @@
-//! Owns the test that docs/baselines.md lists the shipped profiles as they are, and that they leave out no control of
-//! dev-sec's.
+//! Tests that docs/baselines.md is up to date and that the shipped profiles have all controls of
+//! dev-sec.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "a test reads and, when asked to, writes the committed file; it says what it skips"
+    reason = "the tests read the committed file and write it with BAKELINE_BLESS"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,8 +54,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The controls of the shipped base image, by the profile they are from.
-fn shipped() -> BTreeMap<String, Vec<Control>> {
+/// Returns the controls of the shipped base image by profile.
+fn shipped_controls() -> BTreeMap<String, Vec<Control>> {
     let files = CatalogFiles::open(root()).expect("the repository");
     let (catalog, problems) = bakeline::catalog::load(&files);
     let catalog = catalog.unwrap_or_else(|| panic!("{problems:?}"));
@@ -69,8 +69,9 @@ fn shipped() -> BTreeMap<String, Vec<Control>> {
     out
 }
 
-/// Resources and properties of a control that ask for the running kernel: what is skipped where it is somebody else's.
-fn running(controls: &[Control]) -> Vec<(String, String, String)> {
+/// Lists control, resource and property of expectations that need the running kernel. They are
+/// skipped if the kernel does not belong to the target.
+fn kernel_expectations(controls: &[Control]) -> Vec<(String, String, String)> {
     let facts = Facts::default();
     assert!(!facts.identity.kernel_owned && !facts.identity.directory);
     let controls: Vec<&Control> = controls.iter().collect();
@@ -94,10 +95,10 @@ fn running(controls: &[Control]) -> Vec<(String, String, String)> {
     order
 }
 
-fn resources(group: &Group, out: &mut Vec<String>) {
+fn collect_resources(group: &Group, out: &mut Vec<String>) {
     for item in &group.items {
         match item {
-            Item::Group(inner) => resources(inner, out),
+            Item::Group(inner) => collect_resources(inner, out),
             Item::Expect(expectation) => {
                 let subject: String = expectation.target.subject.chars().take(48).collect();
                 let shown = format!("`{} {subject}`", expectation.target.kind).replace('|', "\\|");
@@ -109,13 +110,13 @@ fn resources(group: &Group, out: &mut Vec<String>) {
     }
 }
 
-fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]) {
+fn write_table(out: &mut String, controls: &[Control], kernel: &[(String, String, String)]) {
     out.push_str(
         "\n| ID | Title | Resources | Running | CIS | Difference |\n|---|---|---|---|---|---|\n",
     );
     for control in controls {
         let mut shown = Vec::new();
-        resources(&control.body, &mut shown);
+        collect_resources(&control.body, &mut shown);
         let tag = |name: &str| {
             control
                 .tags
@@ -124,7 +125,7 @@ fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]
                 .unwrap_or_default()
                 .replace('|', "\\|")
         };
-        let runs = if of.iter().any(|(id, ..)| *id == control.id) {
+        let runs = if kernel.iter().any(|(id, ..)| *id == control.id) {
             "yes"
         } else {
             ""
@@ -136,30 +137,30 @@ fn table(out: &mut String, controls: &[Control], of: &[(String, String, String)]
             "| {id} | {title} | {} | {runs} | {cis} | {trap} |",
             shown.join(", ")
         )
-        .expect("a text takes all");
+        .expect("write");
     }
 }
 
-/// `BAKELINE_BLESS=1` writes it.
+/// Writes the file if `BAKELINE_BLESS` is set.
 #[test]
-fn the_table_of_baselines_is_up_to_date() {
-    let profiles = shipped();
+fn baselines_page_is_up_to_date() {
+    let profiles = shipped_controls();
     let mut text = HEAD.to_owned();
     let mut foreign = String::from("| ID | Resource | Expectation |\n|---|---|---|\n");
     for name in ["linux-baseline", "ssh-baseline", "image-hygiene"] {
         let controls = &profiles[name];
-        let running = running(controls);
-        write!(text, "\n## {name}: {} controls\n", controls.len()).expect("a text takes all");
-        table(&mut text, controls, &running);
+        let running = kernel_expectations(controls);
+        write!(text, "\n## {name}: {} controls\n", controls.len()).expect("write");
+        write_table(&mut text, controls, &running);
         for (id, resource, property) in running {
-            writeln!(foreign, "| {id} | {resource} | {property} |").expect("a text takes all");
+            writeln!(foreign, "| {id} | {resource} | {property} |").expect("write");
         }
     }
     text += FOREIGN;
     text += &foreign;
     let path = root().join("docs/baselines.md");
     if std::env::var_os("BAKELINE_BLESS").is_some() {
-        std::fs::write(&path, &text).expect("a written file");
+        std::fs::write(&path, &text).expect("write");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
@@ -169,15 +170,15 @@ fn the_table_of_baselines_is_up_to_date() {
 }
 
 #[test]
-fn every_control_of_dev_sec_has_its_counterpart() {
+fn profiles_have_every_control_of_dev_sec() {
     let reference = root().join("../shared/data/inspec-baseline-verdicts.json");
     let Ok(text) = std::fs::read_to_string(&reference) else {
-        eprintln!("skipped: there is no {}", reference.display());
+        eprintln!("skipped: {} does not exist", reference.display());
         return;
     };
     let reference: BTreeMap<String, Vec<serde_json::Value>> =
         serde_json::from_str(&text).expect("JSON");
-    let profiles = shipped();
+    let profiles = shipped_controls();
     for (name, theirs) in &reference {
         let theirs: Vec<&str> = theirs.iter().filter_map(|c| c["id"].as_str()).collect();
         let ours: Vec<&str> = profiles[name].iter().map(|c| c.id.as_str()).collect();
@@ -188,25 +189,28 @@ fn every_control_of_dev_sec_has_its_counterpart() {
 }
 
 #[test]
-fn what_asks_a_kernel_asks_its_configuration_too() {
-    for control in shipped().values().flatten() {
+fn kernel_controls_also_check_the_configuration() {
+    for control in shipped_controls().values().flatten() {
         let mut all = Vec::new();
-        fn each<'c>(group: &'c Group, out: &mut Vec<&'c bakeline::checks::Expectation>) {
+        fn collect_expectations<'c>(
+            group: &'c Group,
+            out: &mut Vec<&'c bakeline::checks::Expectation>,
+        ) {
             for item in &group.items {
                 match item {
                     Item::Expect(e) => out.push(e),
-                    Item::Group(g) => each(g, out),
+                    Item::Group(g) => collect_expectations(g, out),
                 }
             }
         }
-        each(&control.body, &mut all);
+        collect_expectations(&control.body, &mut all);
         for expectation in all {
-            let asks = |property: &str| expectation.expect.contains_key(property);
+            let checks = |property: &str| expectation.expect.contains_key(property);
             let id = &control.id;
             match expectation.target.kind.as_str() {
-                "kernel_parameter" => assert!(asks("configured") && asks("running"), "{id}"),
-                "kernel_module" => assert!(asks("disabled") || asks("blacklisted"), "{id}"),
-                "mount" => assert!(asks("configured_options") || asks("configured"), "{id}"),
+                "kernel_parameter" => assert!(checks("configured") && checks("running"), "{id}"),
+                "kernel_module" => assert!(checks("disabled") || checks("blacklisted"), "{id}"),
+                "mount" => assert!(checks("configured_options") || checks("configured"), "{id}"),
                 _ => {}
             }
         }

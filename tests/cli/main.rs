@@ -1,4 +1,4 @@
-//! The one integration binary.
+//! Integration tests in one binary.
 
 mod apt_locks;
 mod architecture;

@@ -1,8 +1,8 @@
-//! The first use of `bakeline sandbox`: its package and virtual environment, with a stub in place of Python.
+//! Tests the first use of `bakeline sandbox`, with a stub in place of Python.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "a test makes a cache of its own and runs the program"
+    reason = "the tests create a cache and run the program"
 )]
 
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a test waits for a condition before it counts as hanging.
-const HANG: Duration = Duration::from_secs(60);
+/// Time after which a test counts as hanging.
+const HANG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A Python whose `venv` waits for the file `go`, and whose `pip` fails where another has installed already.
+/// Stub of Python. `venv` waits for the file `go`. `pip` fails in an environment with packages.
 const STUB: &str = r#"#!/bin/sh
 set -eu
 echo "$2" >> "$STUB/log"
@@ -36,34 +36,34 @@ bakeline_sandbox)
 esac
 "#;
 
-/// A cache that is empty, and the stub.
-struct Place(TempDir);
+/// An empty cache directory with the stub.
+struct TestCache(TempDir);
 
-impl Place {
+impl TestCache {
     fn new() -> Self {
-        let place = Self(TempDir::new().expect("a folder"));
-        place.write("python3", STUB);
-        fs::set_permissions(place.at("python3"), fs::Permissions::from_mode(0o755))
-            .expect("a program");
-        place.write("log", "");
-        place
+        let cache = Self(TempDir::new().expect("directory"));
+        cache.write("python3", STUB);
+        fs::set_permissions(cache.path("python3"), fs::Permissions::from_mode(0o755))
+            .expect("permissions");
+        cache.write("log", "");
+        cache
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
-        fs::write(self.at(name), text).expect("a file");
+        fs::write(self.path(name), text).expect("file");
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).unwrap_or_default()
+        fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// Starts `bakeline sandbox status`; its output goes to the files `NAME.out` and `NAME.err`.
-    fn start(&self, name: &str) -> Child {
-        let file = |kind: &str| File::create(self.at(&format!("{name}.{kind}"))).expect("a file");
+    /// Starts `bakeline sandbox status` with output to the files `NAME.out` and `NAME.err`.
+    fn start_status(&self, name: &str) -> Child {
+        let file = |kind: &str| File::create(self.path(&format!("{name}.{kind}"))).expect("file");
         let path = format!(
             "{}:{}",
             self.0.path().display(),
@@ -74,148 +74,179 @@ impl Place {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.0.path())
-            .env("XDG_CACHE_HOME", self.at("cache"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .env("STUB", self.0.path())
             .current_dir(self.0.path())
             .stdin(Stdio::null())
             .stdout(file("out"))
             .stderr(file("err"))
             .spawn()
-            .expect("it starts")
+            .expect("spawn")
     }
 
-    fn calls(&self, what: &str) -> usize {
+    fn count_calls(&self, module: &str) -> usize {
         self.read("log")
             .lines()
-            .filter(|line| *line == what)
+            .filter(|line| *line == module)
             .count()
     }
 
-    /// The directories in the cache, without the locks.
-    fn kept(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.at("cache/bakeline/sandbox")).expect("a cache");
+    /// Lists the directories in the cache.
+    fn cached_directories(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("cache/bakeline/sandbox")).expect("cache");
         let entries = entries
-            .map(|e| e.expect("an entry").path())
+            .map(|e| e.expect("entry").path())
             .filter(|path| path.is_dir());
-        let mut names: Vec<String> = entries.map(|p| name_of(&p)).collect();
+        let mut names: Vec<String> = entries.map(|p| file_name(&p)).collect();
         names.sort();
         names
     }
 }
 
-fn name_of(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name()
-        .expect("a name")
+        .expect("name")
         .to_string_lossy()
         .into_owned()
 }
 
-fn until(what: &str, mut check: impl FnMut() -> bool) {
-    let begun = Instant::now();
+fn wait_until(condition: &str, mut check: impl FnMut() -> bool) {
+    let started = Instant::now();
     while !check() {
-        assert!(begun.elapsed() < HANG, "waited in vain for {what}");
+        assert!(started.elapsed() < HANG_TIMEOUT, "not reached: {condition}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn first_uses_at_the_same_time_share_one_virtual_environment() {
-    let place = Place::new();
-    let first = place.start("first");
-    until("the first to create it", || place.calls("venv") == 1);
-    let others = ["second", "third"].map(|name| (name, place.start(name)));
+fn concurrent_first_uses_share_one_virtual_environment() {
+    let cache = TestCache::new();
+    let first = cache.start_status("first");
+    wait_until("first creates the environment", || {
+        cache.count_calls("venv") == 1
+    });
+    let others = ["second", "third"].map(|name| (name, cache.start_status(name)));
     let waits = |name: &str| {
-        place
+        cache
             .read(&format!("{name}.err"))
             .contains("waiting for another process that creates")
     };
-    until("the others to come that far", || {
-        place.calls("venv") == 3 || (waits("second") && waits("third"))
+    wait_until("others wait", || {
+        cache.count_calls("venv") == 3 || (waits("second") && waits("third"))
     });
-    place.write("go", "");
+    cache.write("go", "");
     for (name, mut child) in [("first", first)].into_iter().chain(others) {
-        let status = child.wait().expect("an end");
+        let status = child.wait().expect("exit status");
         assert!(
             status.success(),
             "{name}: {status} {}",
-            place.read(&format!("{name}.err"))
+            cache.read(&format!("{name}.err"))
         );
         assert!(
-            place.read(&format!("{name}.out")).starts_with("status by "),
+            cache.read(&format!("{name}.out")).starts_with("status by "),
             "{name}"
         );
     }
     assert_eq!(
         (
-            place.calls("venv"),
-            place.calls("pip"),
-            place.calls("bakeline_sandbox")
+            cache.count_calls("venv"),
+            cache.count_calls("pip"),
+            cache.count_calls("bakeline_sandbox")
         ),
         (1, 1, 3)
     );
     assert!(
-        matches!(&place.kept()[..], [package, venv] if package.starts_with("package-") && venv.starts_with("venv-"))
+        matches!(&cache.cached_directories()[..], [package, venv] if package.starts_with("package-") && venv.starts_with("venv-"))
     );
 }
 
 #[test]
-fn use_after_a_killed_first_use_creates_the_environment_again() {
-    let place = Place::new();
-    let mut killed = place.start("killed");
-    until("it to begin", || place.calls("venv") == 1);
-    let mut next = place.start("next");
-    until("the next to wait", || {
-        place.calls("venv") == 2 || place.read("next.err").contains("waiting")
+fn killed_first_use_is_repeated() {
+    let cache = TestCache::new();
+    let mut killed = cache.start_status("killed");
+    wait_until("first creates the environment", || {
+        cache.count_calls("venv") == 1
+    });
+    let mut next = cache.start_status("next");
+    wait_until("next waits", || {
+        cache.count_calls("venv") == 2 || cache.read("next.err").contains("waiting")
     });
     killed.kill().expect("a running process");
-    killed.wait().expect("an end");
-    until("the next to take over", || place.calls("venv") == 2);
-    place.write("go", "");
+    killed.wait().expect("exit status");
+    wait_until("next creates the environment", || {
+        cache.count_calls("venv") == 2
+    });
+    cache.write("go", "");
     assert!(
-        next.wait().expect("an end").success(),
+        next.wait().expect("exit status").success(),
         "{}",
-        place.read("next.err")
+        cache.read("next.err")
     );
-    assert_eq!(place.calls("pip"), 1);
+    assert_eq!(cache.count_calls("pip"), 1);
     assert_eq!(
-        place.kept().len(),
+        cache.cached_directories().len(),
         2,
-        "the killed one's part is gone: {:?}",
-        place.kept()
+        "a partial directory is left: {:?}",
+        cache.cached_directories()
     );
-    // What is complete stays as it is.
-    assert!(place.start("later").wait().expect("an end").success());
-    assert_eq!((place.calls("venv"), place.calls("pip")), (2, 1));
+    // A complete environment does not change.
+    assert!(
+        cache
+            .start_status("later")
+            .wait()
+            .expect("exit status")
+            .success()
+    );
+    assert_eq!(
+        (cache.count_calls("venv"), cache.count_calls("pip")),
+        (2, 1)
+    );
 }
 
 #[test]
-fn incomplete_environment_of_an_earlier_version_is_replaced() {
-    let place = Place::new();
-    place.write("go", "");
-    assert!(place.start("one").wait().expect("an end").success());
-    for name in place.kept() {
+fn incomplete_environment_of_old_version_is_replaced() {
+    let cache = TestCache::new();
+    cache.write("go", "");
+    assert!(
+        cache
+            .start_status("one")
+            .wait()
+            .expect("exit status")
+            .success()
+    );
+    for name in cache.cached_directories() {
         fs::remove_file(
-            place
-                .at("cache/bakeline/sandbox")
+            cache
+                .path("cache/bakeline/sandbox")
                 .join(name)
                 .join("complete"),
         )
         .expect("the marker");
     }
     assert!(
-        place.start("two").wait().expect("an end").success(),
+        cache
+            .start_status("two")
+            .wait()
+            .expect("exit status")
+            .success(),
         "{}",
-        place.read("two.err")
+        cache.read("two.err")
     );
-    assert_eq!((place.calls("venv"), place.kept().len()), (2, 2));
+    assert_eq!(
+        (cache.count_calls("venv"), cache.cached_directories().len()),
+        (2, 2)
+    );
 }
 
 #[test]
-fn hint_to_install_venv_appears_only_when_python_misses_it() {
-    let place = Place::new();
-    let fails = |name: &str| {
-        assert_eq!(place.start(name).wait().expect("an end").code(), Some(4));
-        place.read(&format!("{name}.err"))
+fn venv_hint_appears_only_without_venv_module() {
+    let cache = TestCache::new();
+    let stderr_of_failure = |name: &str| {
+        assert_eq!(
+            cache.start_status(name).wait().expect("exit status").code(),
+            Some(4)
+        );
+        cache.read(&format!("{name}.err"))
     };
     let debian = "The virtual environment was not created successfully because ensurepip is not\navailable.  On Debian/Ubuntu systems, \
                   you need to install the python3-venv\npackage using the following command.\n\n    apt install python3.11-venv\n\n\
@@ -225,20 +256,23 @@ fn hint_to_install_venv_appears_only_when_python_misses_it() {
         ("bare", "/usr/bin/python3: No module named venv\n"),
         ("half", "ModuleNotFoundError: No module named 'ensurepip'\n"),
     ] {
-        place.write("broken", text);
-        assert!(fails(name).contains("apt install python3-venv"), "{name}");
+        cache.write("broken", text);
+        assert!(
+            stderr_of_failure(name).contains("apt install python3-venv"),
+            "{name}"
+        );
     }
-    place.write("broken", "Traceback (most recent call last):\n  File \"x\"\n\nOSError: [Errno 28] No space left on device: '/x'\nError: it failed\n");
-    let err = fails("full");
+    cache.write("broken", "Traceback (most recent call last):\n  File \"x\"\n\nOSError: [Errno 28] No space left on device: '/x'\nError: it failed\n");
+    let err = stderr_of_failure("full");
     assert!(
         err.contains("No space left on device") && err.contains("Error: it failed"),
         "{err}"
     );
     assert!(!err.contains("python3-venv"), "{err}");
-    fs::remove_file(place.at("broken")).expect("the file");
-    place.write("go", "");
-    place.write("broken-pip", "ERROR: Could not find a version that satisfies the requirement moto\nERROR: No matching distribution found for moto\n");
-    let err = fails("pip");
+    fs::remove_file(cache.path("broken")).expect("the file");
+    cache.write("go", "");
+    cache.write("broken-pip", "ERROR: Could not find a version that satisfies the requirement moto\nERROR: No matching distribution found for moto\n");
+    let err = stderr_of_failure("pip");
     assert!(
         err.contains("Could not find a version") && err.contains("No matching distribution"),
         "{err}"
@@ -247,9 +281,13 @@ fn hint_to_install_venv_appears_only_when_python_misses_it() {
         err.contains("package index") && !err.contains("python3-venv"),
         "{err}"
     );
-    fs::remove_file(place.at("broken-pip")).expect("the file");
+    fs::remove_file(cache.path("broken-pip")).expect("the file");
     assert!(
-        place.start("again").wait().expect("an end").success(),
-        "a failure leaves nothing in the way"
+        cache
+            .start_status("again")
+            .wait()
+            .expect("exit status")
+            .success(),
+        "a failure does not block the next use"
     );
 }

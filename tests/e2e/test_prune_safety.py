@@ -182,7 +182,7 @@ def test_prune_ignores_manual_copies_and_similar_names(seeded: SeededAmis) -> No
     assert tags(seeded.there()[copy])["bakeline:self"] == old
     before = seeded.there()
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert f"left alone: {copy}" in shown.err, shown
+    assert f"ignored: {copy}" in shown.err, shown
     assert set(before) - set(seeded.there()) == {old} and {copy, named} < set(seeded.there())
     assert [seeded.there()[one] for one in (copy, named)] == [before[one] for one in (copy, named)]
 

@@ -35,7 +35,7 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made = Catalog(sandbox, tmp_path_factory.mktemp("reasons"), "reasons")
     write(made)
     none = made.bakeline("why", "middle", want=6)
-    assert not none.out and "nothing of `middle` is released" in none.err, none
+    assert not none.out and "no version of `middle` is released" in none.err, none
     made.release("--jobs", "2")
     yield made
 
@@ -142,7 +142,7 @@ def test_since_compares_with_git(catalog: Catalog) -> None:
     git("commit", "-qm", "all")
     try:
         none = catalog.bakeline("plan", "--since", "HEAD", want=0)
-        assert "nothing differs from `HEAD`" in none.err, none
+        assert "no image differs from `HEAD`" in none.err, none
         write(catalog, mark="2")
         assert set(plan(catalog, "--since", "HEAD")) == {"middle", "roof"}
         git("commit", "-qam", "edit")

@@ -125,5 +125,5 @@ def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp
             ladder.observer.client("ec2", place).describe_snapshots(SnapshotIds=[snapshot])
     mark = sandbox.mark()
     late = ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=6)
-    assert "deregistered can't be restored" in late.err, late
+    assert "deregistered AMIs cannot be restored" in late.err, late
     assert [action for action in sandbox.changes(mark) if action != "AssumeRole"] == []

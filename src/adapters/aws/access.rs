@@ -1,8 +1,8 @@
-//! Owns key pairs and security groups at AWS.
+//! Creates and deletes EC2 key pairs and security groups.
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, KeyType, ResourceType};
 
-use super::{Clients, failed, filter, specification};
+use super::{Clients, cloud_error, filter, tag_specification};
 use crate::model::Tags;
 use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
 
@@ -16,17 +16,17 @@ pub(super) async fn create_key_pair(
         .create_key_pair()
         .key_name(name)
         .key_type(KeyType::Ed25519)
-        .tag_specifications(specification(ResourceType::KeyPair, tags));
+        .tag_specifications(tag_specification(ResourceType::KeyPair, tags));
     let answer = call
         .send()
         .await
-        .map_err(|e| failed("CreateKeyPair", &clients.region, &e))?;
+        .map_err(|e| cloud_error("CreateKeyPair", &clients.region, &e))?;
     Ok(Secret::new(answer.key_material.unwrap_or_default()))
 }
 
 pub(super) async fn delete_key_pair(clients: &Clients, name: &str) -> CloudResult<()> {
     let answer = clients.ec2.delete_key_pair().key_name(name).send().await;
-    match answer.map_err(|e| failed("DeleteKeyPair", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("DeleteKeyPair", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }
@@ -34,7 +34,7 @@ pub(super) async fn delete_key_pair(clients: &Clients, name: &str) -> CloudResul
 
 pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> CloudResult<String> {
     let vpc = match &request.subnet {
-        Some(subnet) => Some(vpc_of(clients, subnet).await?),
+        Some(subnet) => Some(find_vpc(clients, subnet).await?),
         None => None,
     };
     let call = clients
@@ -43,15 +43,18 @@ pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> C
         .group_name(&request.name)
         .description("bakeline: SSH to a build or test instance of one run")
         .set_vpc_id(vpc)
-        .tag_specifications(specification(ResourceType::SecurityGroup, &request.tags));
+        .tag_specifications(tag_specification(
+            ResourceType::SecurityGroup,
+            &request.tags,
+        ));
     let answer = call
         .send()
         .await
-        .map_err(|e| failed("CreateSecurityGroup", &clients.region, &e))?;
+        .map_err(|e| cloud_error("CreateSecurityGroup", &clients.region, &e))?;
     let id = answer.group_id.unwrap_or_default();
     if let Err(error) = allow_ssh(clients, &id, &request.ssh_from).await {
-        // The caller does not know the id yet; a group without its rule is of no use to anyone.
-        let _gone = delete_group(clients, &id).await;
+        // The caller does not know the ID yet, and a group without its rule is useless.
+        let _ignored = delete_group(clients, &id).await;
         return Err(error);
     }
     Ok(id)
@@ -83,18 +86,18 @@ async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<
         .ip_permissions(ssh);
     call.send()
         .await
-        .map(drop)
-        .map_err(|e| failed("AuthorizeSecurityGroupIngress", &clients.region, &e))
+        .map_err(|e| cloud_error("AuthorizeSecurityGroupIngress", &clients.region, &e))?;
+    Ok(())
 }
 
-async fn vpc_of(clients: &Clients, subnet: &str) -> CloudResult<String> {
+async fn find_vpc(clients: &Clients, subnet: &str) -> CloudResult<String> {
     let answer = clients
         .ec2
         .describe_subnets()
         .subnet_ids(subnet)
         .send()
         .await;
-    let answer = answer.map_err(|e| failed("DescribeSubnets", &clients.region, &e))?;
+    let answer = answer.map_err(|e| cloud_error("DescribeSubnets", &clients.region, &e))?;
     Ok(answer
         .subnets
         .unwrap_or_default()
@@ -118,7 +121,7 @@ pub(super) async fn find_group(
     let answer = call
         .send()
         .await
-        .map_err(|e| failed("DescribeSecurityGroups", &clients.region, &e))?;
+        .map_err(|e| cloud_error("DescribeSecurityGroups", &clients.region, &e))?;
     Ok(answer
         .security_groups
         .unwrap_or_default()
@@ -133,7 +136,7 @@ pub(super) async fn delete_group(clients: &Clients, id: &str) -> CloudResult<()>
         .group_id(id)
         .send()
         .await;
-    match answer.map_err(|e| failed("DeleteSecurityGroup", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("DeleteSecurityGroup", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }

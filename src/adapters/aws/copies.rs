@@ -1,4 +1,4 @@
-//! Owns copies at AWS: CopyImage, sharing for it, and the question whether an AMI would launch.
+//! Copies AMIs, shares them for copies, and tests launches with a dry run.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,13 @@ use aws_sdk_ec2::types::{
     OperationType, ResourceType, SnapshotAttributeName,
 };
 
-use super::{Clients, failed, specification};
+use super::{Clients, cloud_error, tag_specification};
 use crate::model::{Ami, AmiId, Sharing};
 use crate::ports::{CloudErrorKind, CloudResult, CopyRequest};
 
-/// CopyImage runs in the Region of the copy; the client token makes a repeated call answer the same id.
-pub(super) async fn copy(clients: &Clients, request: &CopyRequest) -> CloudResult<AmiId> {
+/// Starts a copy in the Region of the copy. The client token makes a repeated call return the same
+/// ID.
+pub(super) async fn copy_image(clients: &Clients, request: &CopyRequest) -> CloudResult<AmiId> {
     let call = clients
         .ec2
         .copy_image()
@@ -20,24 +21,24 @@ pub(super) async fn copy(clients: &Clients, request: &CopyRequest) -> CloudResul
         .source_image_id(request.source.as_str())
         .name(&request.name)
         .client_token(&request.token)
-        .tag_specifications(specification(ResourceType::Image, &request.tags))
-        .tag_specifications(specification(ResourceType::Snapshot, &request.tags));
+        .tag_specifications(tag_specification(ResourceType::Image, &request.tags))
+        .tag_specifications(tag_specification(ResourceType::Snapshot, &request.tags));
     let answer = call
         .send()
         .await
-        .map_err(|e| failed("CopyImage", &clients.region, &e))?;
+        .map_err(|e| cloud_error("CopyImage", &clients.region, &e))?;
     Ok(AmiId(answer.image_id.unwrap_or_default()))
 }
 
-/// `StateReason` of an AMI.
-pub(super) async fn why_failed(clients: &Clients, ami: &AmiId) -> CloudResult<Option<String>> {
+/// Returns the `StateReason` of an AMI.
+pub(super) async fn failure_reason(clients: &Clients, ami: &AmiId) -> CloudResult<Option<String>> {
     let answer = clients
         .ec2
         .describe_images()
         .image_ids(ami.as_str())
         .send()
         .await;
-    let answer = answer.map_err(|e| failed("DescribeImages", &clients.region, &e))?;
+    let answer = answer.map_err(|e| cloud_error("DescribeImages", &clients.region, &e))?;
     Ok(answer
         .images
         .unwrap_or_default()
@@ -46,8 +47,13 @@ pub(super) async fn why_failed(clients: &Clients, ami: &AmiId) -> CloudResult<Op
         .and_then(|r| r.message))
 }
 
-/// Only what names the account: what everybody or an organisation may use is neither given nor taken here.
-pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+/// Returns the permissions of an account by its ID. Permissions of everyone or of an organization are
+/// not included.
+pub(super) async fn read_sharing(
+    clients: &Clients,
+    ami: &Ami,
+    account: &str,
+) -> CloudResult<Sharing> {
     let call = clients
         .ec2
         .describe_image_attribute()
@@ -56,7 +62,7 @@ pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> Clou
         .attribute(ImageAttributeName::LaunchPermission)
         .send()
         .await;
-    let answer = answer.map_err(|e| failed("DescribeImageAttribute", &clients.region, &e))?;
+    let answer = answer.map_err(|e| cloud_error("DescribeImageAttribute", &clients.region, &e))?;
     let launch = answer.launch_permissions.unwrap_or_default();
     let image = launch.iter().any(|p| p.user_id.as_deref() == Some(account));
     let mut snapshots = BTreeSet::new();
@@ -70,7 +76,7 @@ pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> Clou
             .send()
             .await;
         let answer =
-            answer.map_err(|e| failed("DescribeSnapshotAttribute", &clients.region, &e))?;
+            answer.map_err(|e| cloud_error("DescribeSnapshotAttribute", &clients.region, &e))?;
         let volumes = answer.create_volume_permissions.unwrap_or_default();
         if volumes
             .iter()
@@ -82,7 +88,8 @@ pub(super) async fn sharing(clients: &Clients, ami: &Ami, account: &str) -> Clou
     Ok(Sharing { image, snapshots })
 }
 
-/// Copying from another account needs the snapshots too (EC2 user guide, "Cross-account copying").
+/// Changes the permissions of an account. A copy from another account also needs the snapshots (EC2
+/// User Guide, "Cross-account copying").
 pub(super) async fn share(
     clients: &Clients,
     ami: &AmiId,
@@ -105,7 +112,7 @@ pub(super) async fn share(
             .launch_permission(change.build());
         call.send()
             .await
-            .map_err(|e| failed("ModifyImageAttribute", &clients.region, &e))?;
+            .map_err(|e| cloud_error("ModifyImageAttribute", &clients.region, &e))?;
     }
     for snapshot in &what.snapshots {
         let call = clients
@@ -121,13 +128,13 @@ pub(super) async fn share(
             .user_ids(account);
         call.send()
             .await
-            .map_err(|e| failed("ModifySnapshotAttribute", &clients.region, &e))?;
+            .map_err(|e| cloud_error("ModifySnapshotAttribute", &clients.region, &e))?;
     }
     Ok(())
 }
 
-/// A launch that EC2 only judges: `DryRunOperation` is its yes. An account without a default VPC says so only after the
-/// AMI was found good; where instances go there is not ours to know.
+/// Tests a launch with a dry run. `DryRunOperation` means success. `VPCIdNotSpecified` of an account
+/// without a default VPC also means success, because EC2 checks the AMI first.
 pub(super) async fn dry_run_launch(
     clients: &Clients,
     ami: &AmiId,
@@ -144,17 +151,17 @@ pub(super) async fn dry_run_launch(
     match call
         .send()
         .await
-        .map_err(|e| failed("RunInstances", &clients.region, &e))
+        .map_err(|e| cloud_error("RunInstances", &clients.region, &e))
     {
         Ok(_) => Ok(()),
         Err(e)
             if ["DryRunOperation", "VPCIdNotSpecified"]
                 .iter()
-                .any(|yes| e.message.starts_with(yes)) =>
+                .any(|code| e.message.starts_with(code)) =>
         {
             Ok(())
         }
-        // DryRunOperation has the status of a failed precondition, and some endpoints call it a denial.
+        // DryRunOperation has status 412, which some endpoints report as a denial.
         Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => {
             Ok(())
         }

@@ -1,15 +1,18 @@
-//! Owns AMIs at AWS: describing every page of them, and deregistering one with its snapshots.
+//! Describes AMIs and deregisters them with their snapshots.
 
 use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
 
-use super::{Clients, failed, filter};
+use super::{Clients, cloud_error, filter};
 use crate::model::{Ami, AmiId, SnapshotId};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery};
 
-/// AMIs per page; AWS advises to page always, because unpaged calls risk throttling and timeouts.
-const PAGE: i32 = 500;
+/// AMIs per page. AWS recommends pagination, because calls without it may be throttled or time out.
+const PAGE_SIZE: i32 = 500;
 
-pub(super) async fn describe(clients: &Clients, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
+pub(super) async fn describe_images(
+    clients: &Clients,
+    query: &ImageQuery,
+) -> CloudResult<Vec<Ami>> {
     let mut call = clients
         .ec2
         .describe_images()
@@ -26,9 +29,9 @@ pub(super) async fn describe(clients: &Clients, query: &ImageQuery) -> CloudResu
     for (key, value) in &query.tags {
         call = call.filters(filter(format!("tag:{key}"), value));
     }
-    // Ids and pages exclude each other (DescribeImages, MaxResults).
+    // A call with IDs cannot set MaxResults (DescribeImages).
     let mut pages = if query.ids.is_empty() {
-        call.max_results(PAGE).into_paginator().send()
+        call.max_results(PAGE_SIZE).into_paginator().send()
     } else {
         call.set_image_ids(Some(query.ids.iter().map(ToString::to_string).collect()))
             .into_paginator()
@@ -36,19 +39,19 @@ pub(super) async fn describe(clients: &Clients, query: &ImageQuery) -> CloudResu
     };
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeImages", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeImages", &clients.region, &e))?;
         out.extend(
             page.images
                 .unwrap_or_default()
                 .into_iter()
-                .filter_map(|i| read(clients, i)),
+                .filter_map(|i| convert_image(clients, i)),
         );
     }
     out.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Ok(out)
 }
 
-fn read(clients: &Clients, image: Image) -> Option<Ami> {
+fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
     let snapshots = image.block_device_mappings.unwrap_or_default().into_iter();
     let tags = image.tags.unwrap_or_default().into_iter();
     Some(Ami {
@@ -81,9 +84,10 @@ fn read(clients: &Clients, image: Image) -> Option<Ami> {
     })
 }
 
-/// Deregisters and has EC2 delete the snapshots; those of which it does not say that they are deleted are deleted one by one,
-/// because deregistering succeeds also when that fails. Gone AMIs are fine: a run that was cut may have left snapshots.
-pub(super) async fn deregister(clients: &Clients, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+/// Deregisters an AMI and lets EC2 delete its snapshots. The call succeeds even if a deletion fails,
+/// so snapshots that EC2 does not report as deleted are deleted one by one. Succeeds if the AMI does
+/// not exist: an interrupted run may have left its snapshots.
+pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
     let call = clients
         .ec2
         .deregister_image()
@@ -91,20 +95,20 @@ pub(super) async fn deregister(clients: &Clients, ami: &Ami) -> CloudResult<Vec<
         .delete_associated_snapshots(true)
         .send()
         .await;
-    let results = match call.map_err(|e| failed("DeregisterImage", &clients.region, &e)) {
+    let results = match call.map_err(|e| cloud_error("DeregisterImage", &clients.region, &e)) {
         Ok(answer) => answer.delete_snapshot_results.unwrap_or_default(),
         Err(error) if error.kind == CloudErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
-    let said = |snapshot: &SnapshotId| {
+    let return_code = |snapshot: &SnapshotId| {
         results
             .iter()
             .find(|r| r.snapshot_id() == Some(snapshot.as_str()))
             .and_then(|r| r.return_code())
     };
-    let mut left = Vec::new();
+    let mut remaining = Vec::new();
     for snapshot in &ami.snapshots {
-        if matches!(said(snapshot), Some(SnapshotReturnCodes::Success)) {
+        if matches!(return_code(snapshot), Some(SnapshotReturnCodes::Success)) {
             continue;
         }
         let call = clients
@@ -113,18 +117,18 @@ pub(super) async fn deregister(clients: &Clients, ami: &Ami) -> CloudResult<Vec<
             .snapshot_id(snapshot.as_str())
             .send()
             .await;
-        match call.map_err(|e| failed("DeleteSnapshot", &clients.region, &e)) {
+        match call.map_err(|e| cloud_error("DeleteSnapshot", &clients.region, &e)) {
             Ok(_) => {}
             Err(e) if e.kind == CloudErrorKind::NotFound => {}
-            // Another AMI is made of it too, and goes on needing it.
+            // Another AMI uses the snapshot too.
             Err(e)
                 if e.kind == CloudErrorKind::InUse
-                    && said(snapshot) == Some(&SnapshotReturnCodes::WarnSkipped) => {}
+                    && return_code(snapshot) == Some(&SnapshotReturnCodes::WarnSkipped) => {}
             Err(e) => {
-                tracing::warn!(snapshot = %snapshot, error = %e, "snapshot not deleted");
-                left.push(snapshot.clone());
+                tracing::warn!(snapshot = %snapshot, error = %e, "cannot delete the snapshot");
+                remaining.push(snapshot.clone());
             }
         }
     }
-    Ok(left)
+    Ok(remaining)
 }

@@ -1,15 +1,18 @@
-//! Owns instances at AWS: launching one with tags in the call, describing, terminating.
+//! Launches, describes and terminates EC2 instances.
 
 use aws_sdk_ec2::types::{
     HttpTokensState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
     InstanceType, ResourceType, ShutdownBehavior,
 };
 
-use super::{Clients, failed, filter, specification};
+use super::{Clients, cloud_error, filter, tag_specification};
 use crate::model::{InstanceId, Tags};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, Instance, LaunchRequest};
 
-pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudResult<InstanceId> {
+pub(super) async fn launch_instance(
+    clients: &Clients,
+    request: &LaunchRequest,
+) -> CloudResult<InstanceId> {
     let interface = InstanceNetworkInterfaceSpecification::builder()
         .device_index(0)
         .associate_public_ip_address(request.public_address)
@@ -36,7 +39,7 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
             request
                 .user_data
                 .as_ref()
-                .map(|text| aws_smithy_types::base64::encode(text.reveal())),
+                .map(|text| aws_smithy_types::base64::encode(text.expose())),
         )
         .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
         .metadata_options(
@@ -44,13 +47,13 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
                 .http_tokens(HttpTokensState::Required)
                 .build(),
         )
-        .tag_specifications(specification(ResourceType::Instance, &request.tags))
-        .tag_specifications(specification(ResourceType::Volume, &request.tags))
+        .tag_specifications(tag_specification(ResourceType::Instance, &request.tags))
+        .tag_specifications(tag_specification(ResourceType::Volume, &request.tags))
         .client_token(&request.token);
     let answer = call
         .send()
         .await
-        .map_err(|e| failed("RunInstances", &clients.region, &e))?;
+        .map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
     let id = answer
         .instances
         .unwrap_or_default()
@@ -61,25 +64,28 @@ pub(super) async fn launch(clients: &Clients, request: &LaunchRequest) -> CloudR
         kind: CloudErrorKind::Other,
         action: "RunInstances",
         region: clients.region.to_string(),
-        message: "the answer names no instance".to_owned(),
+        message: "the response contains no instance".to_owned(),
     })
 }
 
-pub(super) async fn describe(clients: &Clients, id: &InstanceId) -> CloudResult<Option<Instance>> {
+pub(super) async fn describe_instance(
+    clients: &Clients,
+    id: &InstanceId,
+) -> CloudResult<Option<Instance>> {
     let answer = clients
         .ec2
         .describe_instances()
         .instance_ids(id.as_str())
         .send()
         .await;
-    match answer.map_err(|e| failed("DescribeInstances", &clients.region, &e)) {
-        Ok(answer) => Ok(read(answer.reservations).into_iter().next()),
+    match answer.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e)) {
+        Ok(answer) => Ok(convert_reservations(answer.reservations).into_iter().next()),
         Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
 }
 
-pub(super) async fn tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<Instance>> {
+pub(super) async fn list_tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<Instance>> {
     let mut call = clients.ec2.describe_instances();
     for (key, value) in tags {
         call = call.filters(filter(format!("tag:{key}"), value));
@@ -87,8 +93,8 @@ pub(super) async fn tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<In
     let mut pages = call.into_paginator().send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        out.extend(read(
-            page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?
+        out.extend(convert_reservations(
+            page.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e))?
                 .reservations,
         ));
     }
@@ -96,20 +102,22 @@ pub(super) async fn tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<In
     Ok(out)
 }
 
-pub(super) async fn terminate(clients: &Clients, id: &InstanceId) -> CloudResult<()> {
+pub(super) async fn terminate_instance(clients: &Clients, id: &InstanceId) -> CloudResult<()> {
     let answer = clients
         .ec2
         .terminate_instances()
         .instance_ids(id.as_str())
         .send()
         .await;
-    match answer.map_err(|e| failed("TerminateInstances", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("TerminateInstances", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }
 }
 
-fn read(reservations: Option<Vec<aws_sdk_ec2::types::Reservation>>) -> Vec<Instance> {
+fn convert_reservations(
+    reservations: Option<Vec<aws_sdk_ec2::types::Reservation>>,
+) -> Vec<Instance> {
     let instances = reservations
         .unwrap_or_default()
         .into_iter()

@@ -1,13 +1,13 @@
-//! Owns the cloud as AWS offers it: EC2, SSM and STS through the AWS SDK, one set of clients for each Region.
+//! Implements the cloud port with the AWS SDK for EC2, SSM and STS. Each Region has its own clients.
 
 mod access;
 mod copies;
 mod errors;
 mod images;
 mod instances;
-mod ladder;
 mod parameters;
 mod references;
+mod retirement;
 mod scaling;
 mod temporaries;
 
@@ -28,16 +28,16 @@ use crate::ports::{
     Secret, TemporaryQuery,
 };
 
-use errors::{failed, required};
+use errors::{cloud_error, require_field};
 
-/// One call, all tries together; the SDK sets no such limit by itself.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
-/// Tries of one call, unless environment or profile set another number.
-const ATTEMPTS: u32 = 4;
-/// Connecting; a local endpoint that does not answer should be said soon.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Time limit of a call with all its attempts. The SDK has no default.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Attempts of a call, unless environment or profile set another number.
+const MAX_ATTEMPTS: u32 = 4;
+/// Time limit of a connection, so that an unreachable local endpoint is reported soon.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The clients of one Region.
+/// SDK clients of a Region.
 #[derive(Clone)]
 struct Clients {
     autoscaling: aws_sdk_autoscaling::Client,
@@ -47,29 +47,29 @@ struct Clients {
     region: Region,
 }
 
-/// AWS, or what answers at `AWS_ENDPOINT_URL`.
+/// AWS, or the endpoint in `AWS_ENDPOINT_URL`.
 pub struct Aws {
     config: SdkConfig,
     clients: Mutex<BTreeMap<Region, Clients>>,
 }
 
 impl Aws {
-    /// Loads profile, environment and endpoint like every AWS tool, without a call.
+    /// Loads profile, environment and endpoint as the AWS CLI does, without a call.
     pub async fn load(region: &Region) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(aws_config::Region::new(region.to_string()))
             .timeout_config(
                 TimeoutConfig::builder()
-                    .operation_timeout(CALL_LIMIT)
-                    .connect_timeout(CONNECT_LIMIT)
+                    .operation_timeout(CALL_TIMEOUT)
+                    .connect_timeout(CONNECT_TIMEOUT)
                     .build(),
             );
         let configured = aws_config::default_provider::retry_config::default_provider()
             .retry_config()
             .await;
-        // Environment and profile take precedence; what they do not set reads as the SDK's default.
+        // Environment and profile take precedence. Without a setting the result equals the default.
         if configured == RetryConfig::standard() {
-            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
         }
         Self {
             config: loader.load().await,
@@ -77,8 +77,9 @@ impl Aws {
         }
     }
 
-    /// The same with the credentials of a role, which are asked for with the first call and renewed in time.
-    pub async fn assume(region: &Region, role: &str) -> Self {
+    /// Loads the configuration with the credentials of a role. The first call requests them, and they
+    /// are renewed before they expire.
+    pub async fn assume_role(region: &Region, role: &str) -> Self {
         let Self { config, clients } = Self::load(region).await;
         let provider = aws_config::sts::AssumeRoleProvider::builder(role)
             .configure(&config)
@@ -128,12 +129,12 @@ fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
         .collect()
 }
 
-fn specification(
-    kind: aws_sdk_ec2::types::ResourceType,
+fn tag_specification(
+    resource_type: aws_sdk_ec2::types::ResourceType,
     tags: &Tags,
 ) -> aws_sdk_ec2::types::TagSpecification {
     aws_sdk_ec2::types::TagSpecification::builder()
-        .resource_type(kind)
+        .resource_type(resource_type)
         .set_tags(Some(ec2_tags(tags)))
         .build()
 }
@@ -149,7 +150,7 @@ fn filter(name: impl Into<String>, value: impl Into<String>) -> aws_sdk_ec2::typ
 impl Cloud for Aws {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
         let answer = self.clients(region).sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|e| failed("GetCallerIdentity", region, &e))?;
+        let answer = answer.map_err(|e| cloud_error("GetCallerIdentity", region, &e))?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
@@ -157,15 +158,15 @@ impl Cloud for Aws {
     }
 
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
-        images::describe(&self.clients(region), query).await
+        images::describe_images(&self.clients(region), query).await
     }
 
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
-        references::find(&self.clients(region), amis).await
+        references::find_references(&self.clients(region), amis).await
     }
 
     async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
-        parameters::references(&self.clients(region)).await
+        parameters::find_references(&self.clients(region)).await
     }
 
     async fn create_key_pair(
@@ -199,19 +200,19 @@ impl Cloud for Aws {
     }
 
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
-        instances::launch(&self.clients(region), request).await
+        instances::launch_instance(&self.clients(region), request).await
     }
 
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        instances::describe(&self.clients(region), id).await
+        instances::describe_instance(&self.clients(region), id).await
     }
 
     async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
-        instances::tagged(&self.clients(region), tags).await
+        instances::list_tagged(&self.clients(region), tags).await
     }
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
-        instances::terminate(&self.clients(region), id).await
+        instances::terminate_instance(&self.clients(region), id).await
     }
 
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
@@ -223,8 +224,8 @@ impl Cloud for Aws {
             .set_tags(Some(ec2_tags(tags)));
         call.send()
             .await
-            .map(drop)
-            .map_err(|e| failed("CreateTags", region, &e))
+            .map_err(|e| cloud_error("CreateTags", region, &e))?;
+        Ok(())
     }
 
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
@@ -240,12 +241,12 @@ impl Cloud for Aws {
             .set_tags(Some(tags));
         call.send()
             .await
-            .map(drop)
-            .map_err(|e| failed("DeleteTags", region, &e))
+            .map_err(|e| cloud_error("DeleteTags", region, &e))?;
+        Ok(())
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
-        images::deregister(&self.clients(region), ami).await
+        images::deregister_image(&self.clients(region), ami).await
     }
 
     async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
@@ -261,11 +262,11 @@ impl Cloud for Aws {
         region: &Region,
         query: &TemporaryQuery,
     ) -> CloudResult<Vec<Temporary>> {
-        temporaries::find(&self.clients(region), query).await
+        temporaries::list_temporaries(&self.clients(region), query).await
     }
 
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        parameters::get(&self.clients(region), name).await
+        parameters::get_parameter(&self.clients(region), name).await
     }
 
     async fn put_parameter(
@@ -275,27 +276,27 @@ impl Cloud for Aws {
         value: &AmiId,
         tags: &Tags,
     ) -> CloudResult<()> {
-        parameters::put(&self.clients(region), name, value, tags).await
+        parameters::put_parameter(&self.clients(region), name, value, tags).await
     }
 
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
-        parameters::delete(&self.clients(region), name).await
+        parameters::delete_parameter(&self.clients(region), name).await
     }
 
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
-        parameters::below(&self.clients(region), path).await
+        parameters::list_below(&self.clients(region), path).await
     }
 
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
-        copies::copy(&self.clients(region), request).await
+        copies::copy_image(&self.clients(region), request).await
     }
 
     async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
-        copies::why_failed(&self.clients(region), ami).await
+        copies::failure_reason(&self.clients(region), ami).await
     }
 
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
-        copies::sharing(&self.clients(region), ami, account).await
+        copies::read_sharing(&self.clients(region), ami, account).await
     }
 
     async fn share(

@@ -2,17 +2,17 @@
 
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, Tag};
 
-use super::{Clients, failed, required};
+use super::{Clients, cloud_error, require_field};
 use crate::model::{AmiId, Reference, Tags};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
-/// Names in one call (SSM API Reference, GetParameters).
-const NAMES: usize = 10;
+/// Names per call (SSM API Reference, GetParameters).
+const NAMES_PER_CALL: usize = 10;
 
-pub(super) async fn get(clients: &Clients, name: &str) -> CloudResult<Option<String>> {
+pub(super) async fn get_parameter(clients: &Clients, name: &str) -> CloudResult<Option<String>> {
     let answer = clients.ssm.get_parameter().name(name).send().await;
-    match answer.map_err(|e| failed("GetParameter", &clients.region, &e)) {
-        Ok(answer) => Ok(required(
+    match answer.map_err(|e| cloud_error("GetParameter", &clients.region, &e)) {
+        Ok(answer) => Ok(require_field(
             answer.parameter,
             "Parameter",
             "GetParameter",
@@ -24,9 +24,10 @@ pub(super) async fn get(clients: &Clients, name: &str) -> CloudResult<Option<Str
     }
 }
 
-/// Data type `aws:ec2:image`: consumers may name the parameter in a launch template, and AWS checks that the AMI exists,
-/// but only after answering (Systems Manager user guide, "Native parameter support for AMI IDs").
-pub(super) async fn put(
+/// Writes a parameter of data type `aws:ec2:image`, which launch templates can refer to. AWS checks
+/// that the AMI exists, but only after the response (Systems Manager User Guide, "Native parameter
+/// support for Amazon Machine Image IDs").
+pub(super) async fn put_parameter(
     clients: &Clients,
     name: &str,
     value: &AmiId,
@@ -41,7 +42,7 @@ pub(super) async fn put(
             .r#type(ParameterType::String)
             .data_type("aws:ec2:image")
     };
-    // Tags can't be given together with Overwrite, so a new parameter is tried first.
+    // A call cannot combine tags and Overwrite, so the first call creates a new parameter.
     let tags: Vec<Tag> = tags
         .iter()
         .filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok())
@@ -57,23 +58,26 @@ pub(super) async fn put(
                 .overwrite(true)
                 .send()
                 .await
-                .map(drop)
-                .map_err(|e| failed("PutParameter", &clients.region, &e))
+                .map_err(|e| cloud_error("PutParameter", &clients.region, &e))?;
+            Ok(())
         }
-        Err(e) => Err(failed("PutParameter", &clients.region, &e)),
+        Err(e) => Err(cloud_error("PutParameter", &clients.region, &e)),
     }
 }
 
-pub(super) async fn delete(clients: &Clients, name: &str) -> CloudResult<()> {
+pub(super) async fn delete_parameter(clients: &Clients, name: &str) -> CloudResult<()> {
     let answer = clients.ssm.delete_parameter().name(name).send().await;
-    match answer.map_err(|e| failed("DeleteParameter", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("DeleteParameter", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }
 }
 
-/// Every parameter below a path; ten come on a page (SSM API Reference, GetParametersByPath).
-pub(super) async fn below(clients: &Clients, path: &str) -> CloudResult<Vec<(String, String)>> {
+/// Lists the parameters below a path. A page has ten (SSM API Reference, GetParametersByPath).
+pub(super) async fn list_below(
+    clients: &Clients,
+    path: &str,
+) -> CloudResult<Vec<(String, String)>> {
     let mut pages = clients
         .ssm
         .get_parameters_by_path()
@@ -83,8 +87,8 @@ pub(super) async fn below(clients: &Clients, path: &str) -> CloudResult<Vec<(Str
         .send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("GetParametersByPath", &clients.region, &e))?;
-        let found = required(
+        let page = page.map_err(|e| cloud_error("GetParametersByPath", &clients.region, &e))?;
+        let found = require_field(
             page.parameters,
             "Parameters",
             "GetParametersByPath",
@@ -96,24 +100,25 @@ pub(super) async fn below(clients: &Clients, path: &str) -> CloudResult<Vec<(Str
     Ok(out)
 }
 
-/// Returns every AMI ID in a parameter of type `String` or `StringList`: alone, in a list, or within a text such as JSON.
-pub(super) async fn references(clients: &Clients) -> CloudResult<Vec<Reference>> {
+/// Returns all AMI IDs in parameters of type `String` or `StringList`: alone, in a list, or inside a
+/// text such as JSON.
+pub(super) async fn find_references(clients: &Clients) -> CloudResult<Vec<Reference>> {
     let mut out = Vec::new();
-    for names in text_parameters(clients).await?.chunks(NAMES) {
+    for names in list_text_parameters(clients).await?.chunks(NAMES_PER_CALL) {
         let answer = clients
             .ssm
             .get_parameters()
             .set_names(Some(names.to_vec()))
             .send()
             .await;
-        let answer = answer.map_err(|e| failed("GetParameters", &clients.region, &e))?;
-        let found = required(
+        let answer = answer.map_err(|e| cloud_error("GetParameters", &clients.region, &e))?;
+        let found = require_field(
             answer.parameters,
             "Parameters",
             "GetParameters",
             &clients.region,
         )?;
-        // A parameter that was deleted since it was listed is named here.
+        // Contains parameters that were deleted after they were listed.
         let invalid = answer.invalid_parameters.unwrap_or_default();
         if let Some(name) = names.iter().find(|name| {
             !found.iter().any(|p| p.name.as_ref() == Some(*name)) && !invalid.contains(name)
@@ -127,7 +132,7 @@ pub(super) async fn references(clients: &Clients) -> CloudResult<Vec<Reference>>
                 kind,
                 action,
                 region,
-                message: format!("the answer does not mention `{name}`"),
+                message: format!("the response does not contain `{name}`"),
             });
         }
         for parameter in found {
@@ -145,7 +150,7 @@ pub(super) async fn references(clients: &Clients) -> CloudResult<Vec<Reference>>
     Ok(out)
 }
 
-async fn text_parameters(clients: &Clients) -> CloudResult<Vec<String>> {
+async fn list_text_parameters(clients: &Clients) -> CloudResult<Vec<String>> {
     let types = [ParameterType::String, ParameterType::StringList]
         .map(|t| t.as_str().to_owned())
         .to_vec();
@@ -162,8 +167,8 @@ async fn text_parameters(clients: &Clients) -> CloudResult<Vec<String>> {
     let mut pages = pages.into_paginator().send();
     let mut names = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeParameters", &clients.region, &e))?;
-        let found = required(
+        let page = page.map_err(|e| cloud_error("DescribeParameters", &clients.region, &e))?;
+        let found = require_field(
             page.parameters,
             "Parameters",
             "DescribeParameters",

@@ -1,32 +1,35 @@
-//! Finds what refers to AMIs in one Region: instances, launch templates, and launch configurations with the Auto Scaling
-//! groups that use them. SSM parameters are read by `parameters`.
+//! Finds references to AMIs in a Region: instances, launch templates and launch configurations.
+//! `parameters` finds references in SSM parameters.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::Filter;
 
-use super::{Clients, failed};
+use super::{Clients, cloud_error};
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 
-/// Values per filter (EC2: 200).
-const CHUNK: usize = 200;
+/// Values per filter (limit of EC2).
+const VALUES_PER_FILTER: usize = 200;
 
-pub(super) async fn find(clients: &Clients, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
+pub(super) async fn find_references(
+    clients: &Clients,
+    amis: &[AmiId],
+) -> CloudResult<Vec<Reference>> {
     let mut out = BTreeSet::new();
     if amis.is_empty() {
         return Ok(Vec::new());
     }
-    for chunk in amis.chunks(CHUNK) {
-        instances(clients, chunk, &mut out).await?;
+    for chunk in amis.chunks(VALUES_PER_FILTER) {
+        add_instances(clients, chunk, &mut out).await?;
     }
     let wanted: BTreeSet<&str> = amis.iter().map(AmiId::as_str).collect();
-    launch_templates(clients, &wanted, &mut out).await?;
-    super::scaling::find(clients, &wanted, &mut out).await?;
+    add_launch_templates(clients, &wanted, &mut out).await?;
+    super::scaling::add_launch_configurations(clients, &wanted, &mut out).await?;
     Ok(out.into_iter().collect())
 }
 
-async fn instances(
+async fn add_instances(
     clients: &Clients,
     amis: &[AmiId],
     out: &mut BTreeSet<Reference>,
@@ -47,7 +50,7 @@ async fn instances(
         .filters(by_state.build());
     let mut pages = call.into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e))?;
         for instance in page
             .reservations
             .unwrap_or_default()
@@ -66,7 +69,7 @@ async fn instances(
     Ok(())
 }
 
-async fn launch_templates(
+async fn add_launch_templates(
     clients: &Clients,
     wanted: &BTreeSet<&str>,
     out: &mut BTreeSet<Reference>,
@@ -78,7 +81,7 @@ async fn launch_templates(
         .send();
     let mut ids = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeLaunchTemplates", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeLaunchTemplates", &clients.region, &e))?;
         ids.extend(
             page.launch_templates
                 .unwrap_or_default()
@@ -94,8 +97,8 @@ async fn launch_templates(
             .into_paginator()
             .send();
         while let Some(page) = versions.next().await {
-            let page =
-                page.map_err(|e| failed("DescribeLaunchTemplateVersions", &clients.region, &e))?;
+            let page = page
+                .map_err(|e| cloud_error("DescribeLaunchTemplateVersions", &clients.region, &e))?;
             for version in page.launch_template_versions.unwrap_or_default() {
                 let ami = version.launch_template_data.and_then(|d| d.image_id);
                 if let Some(ami) = ami.filter(|a| wanted.contains(a.as_str())) {

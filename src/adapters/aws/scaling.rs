@@ -1,13 +1,13 @@
-//! Finds launch configurations that refer to AMIs. Auto Scaling groups use them, now or later.
+//! Finds launch configurations of EC2 Auto Scaling that refer to AMIs.
 
 use std::collections::BTreeSet;
 
-use super::{Clients, failed};
+use super::{Clients, cloud_error};
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 
 /// Adds the launch configurations that name one of the `wanted` AMIs to `out`.
-pub(super) async fn find(
+pub(super) async fn add_launch_configurations(
     clients: &Clients,
     wanted: &BTreeSet<&str>,
     out: &mut BTreeSet<Reference>,
@@ -18,7 +18,8 @@ pub(super) async fn find(
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeLaunchConfigurations", &clients.region, &e))?;
+        let page =
+            page.map_err(|e| cloud_error("DescribeLaunchConfigurations", &clients.region, &e))?;
         for configuration in page.launch_configurations.unwrap_or_default() {
             let ami = configuration
                 .image_id

@@ -1,35 +1,38 @@
-//! Owns what a sweep asks of AWS: instances, volumes, snapshots, key pairs, groups and AMIs that may be left over.
+//! Lists temporary resources for a sweep, and deletes snapshots and volumes.
 
 use std::collections::BTreeSet;
 
-use super::{Clients, failed, filter};
+use super::{Clients, cloud_error, filter};
 use crate::model::{Tags, Temporary, TemporaryKind};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery, TemporaryQuery};
 
-/// The names Packer gives its own key pairs and groups (packer-plugin-amazon, `step_key_pair`, `step_security_group`).
-const PACKER: &str = "packer_*";
+/// Names of Packer's key pairs and security groups (packer-plugin-amazon, `step_key_pair`,
+/// `step_security_group`).
+const PACKER_NAMES: &str = "packer_*";
 
-pub(super) async fn find(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+pub(super) async fn list_temporaries(
+    clients: &Clients,
+    query: &TemporaryQuery,
+) -> CloudResult<Vec<Temporary>> {
     let mut used = BTreeSet::new();
-    let mut out = instances(clients, query, &mut used).await?;
-    let images = images(clients, query, &mut used).await?;
-    out.extend(images);
-    out.extend(snapshots(clients, query).await?);
-    out.extend(volumes(clients, query).await?);
-    out.extend(groups(clients, query).await?);
-    out.extend(key_pairs(clients, query).await?);
-    for thing in out.iter_mut().filter(|t| t.kind != TemporaryKind::Volume) {
-        let name = if thing.kind == TemporaryKind::KeyPair {
-            &thing.name
+    let mut out = list_instances(clients, query, &mut used).await?;
+    out.extend(list_images(clients, query, &mut used).await?);
+    out.extend(list_snapshots(clients, query).await?);
+    out.extend(list_volumes(clients, query).await?);
+    out.extend(list_groups(clients, query).await?);
+    out.extend(list_key_pairs(clients, query).await?);
+    for resource in out.iter_mut().filter(|t| t.kind != TemporaryKind::Volume) {
+        let name = if resource.kind == TemporaryKind::KeyPair {
+            &resource.name
         } else {
-            &thing.id
+            &resource.id
         };
-        thing.used = used.contains(name);
+        resource.used = used.contains(name);
     }
     Ok(out)
 }
 
-fn thing(
+fn temporary(
     clients: &Clients,
     kind: TemporaryKind,
     id: String,
@@ -48,19 +51,20 @@ fn thing(
     }
 }
 
-fn tags(list: Option<Vec<aws_sdk_ec2::types::Tag>>) -> Tags {
+fn convert_tags(list: Option<Vec<aws_sdk_ec2::types::Tag>>) -> Tags {
     list.unwrap_or_default()
         .into_iter()
         .filter_map(|t| Some((t.key?, t.value.unwrap_or_default())))
         .collect()
 }
 
-fn ours(query: &TemporaryQuery) -> aws_sdk_ec2::types::Filter {
+fn owner_filter(query: &TemporaryQuery) -> aws_sdk_ec2::types::Filter {
     filter(format!("tag:{}", query.owner.0), &query.owner.1)
 }
 
-/// Our instances that are not terminated; the groups and key pairs that any instance uses go into `used`.
-async fn instances(
+/// Lists instances of the catalog that are not terminated. Adds the security groups and key pairs of
+/// all instances to `used`.
+async fn list_instances(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
@@ -68,7 +72,7 @@ async fn instances(
     let mut pages = clients.ec2.describe_instances().into_paginator().send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeInstances", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e))?;
         for one in page
             .reservations
             .unwrap_or_default()
@@ -90,28 +94,29 @@ async fn instances(
                     .into_iter()
                     .filter_map(|g| g.group_id),
             );
-            let tags = tags(one.tags);
+            let tags = convert_tags(one.tags);
             if tags.get(&query.owner.0) == Some(&query.owner.1) && status != "shutting-down" {
-                out.push(thing(clients, TemporaryKind::Instance, id, None, tags));
+                out.push(temporary(clients, TemporaryKind::Instance, id, None, tags));
             }
         }
     }
     Ok(out)
 }
 
-/// Our AMIs, and own ones without tags whose names begin as ours do; the snapshots of every own AMI go into `used`.
-async fn images(
+/// Lists AMIs of the catalog, and AMIs without its tag whose names have its prefix. Adds the
+/// snapshots of all AMIs of the account to `used`.
+async fn list_images(
     clients: &Clients,
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
 ) -> CloudResult<Vec<Temporary>> {
     let mut out = Vec::new();
-    for ami in super::images::describe(clients, &ImageQuery::default()).await? {
+    for ami in super::images::describe_images(clients, &ImageQuery::default()).await? {
         used.extend(ami.snapshots.iter().map(ToString::to_string));
         let owner = ami.tags.get(&query.owner.0);
-        let nameless = owner.is_none() && ami.name.starts_with(&query.prefix);
-        if nameless || owner == Some(&query.owner.1) {
-            out.push(thing(
+        let has_prefix = owner.is_none() && ami.name.starts_with(&query.prefix);
+        if has_prefix || owner == Some(&query.owner.1) {
+            out.push(temporary(
                 clients,
                 TemporaryKind::Image,
                 ami.id.0,
@@ -123,53 +128,53 @@ async fn images(
     Ok(out)
 }
 
-async fn snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_snapshots(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
     let mut pages = clients
         .ec2
         .describe_snapshots()
         .owner_ids("self")
-        .filters(ours(query))
+        .filters(owner_filter(query))
         .into_paginator()
         .send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeSnapshots", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeSnapshots", &clients.region, &e))?;
         for one in page.snapshots.unwrap_or_default() {
-            let tags = tags(one.tags);
+            let tags = convert_tags(one.tags);
             out.extend(
                 one.snapshot_id
-                    .map(|id| thing(clients, TemporaryKind::Snapshot, id, None, tags)),
+                    .map(|id| temporary(clients, TemporaryKind::Snapshot, id, None, tags)),
             );
         }
     }
     Ok(out)
 }
 
-async fn volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_volumes(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
     let mut pages = clients
         .ec2
         .describe_volumes()
-        .filters(ours(query))
+        .filters(owner_filter(query))
         .into_paginator()
         .send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| failed("DescribeVolumes", &clients.region, &e))?;
+        let page = page.map_err(|e| cloud_error("DescribeVolumes", &clients.region, &e))?;
         for one in page.volumes.unwrap_or_default() {
             let used = one.attachments.is_some_and(|a| !a.is_empty());
-            let tags = tags(one.tags);
-            let made = one
+            let tags = convert_tags(one.tags);
+            let volume = one
                 .volume_id
-                .map(|id| thing(clients, TemporaryKind::Volume, id, None, tags));
-            out.extend(made.map(|volume| Temporary { used, ..volume }));
+                .map(|id| temporary(clients, TemporaryKind::Volume, id, None, tags));
+            out.extend(volume.map(|volume| Temporary { used, ..volume }));
         }
     }
     Ok(out)
 }
 
-async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
     let mut out = Vec::new();
-    for wanted in [ours(query), filter("group-name", PACKER)] {
+    for wanted in [owner_filter(query), filter("group-name", PACKER_NAMES)] {
         let mut pages = clients
             .ec2
             .describe_security_groups()
@@ -177,12 +182,13 @@ async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Te
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| failed("DescribeSecurityGroups", &clients.region, &e))?;
+            let page =
+                page.map_err(|e| cloud_error("DescribeSecurityGroups", &clients.region, &e))?;
             for one in page.security_groups.unwrap_or_default() {
-                let (tags, name) = (tags(one.tags), one.group_name);
+                let (tags, name) = (convert_tags(one.tags), one.group_name);
                 out.extend(
                     one.group_id
-                        .map(|id| thing(clients, TemporaryKind::SecurityGroup, id, name, tags)),
+                        .map(|id| temporary(clients, TemporaryKind::SecurityGroup, id, name, tags)),
                 );
             }
         }
@@ -190,21 +196,21 @@ async fn groups(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Te
     Ok(out)
 }
 
-async fn key_pairs(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
+async fn list_key_pairs(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec<Temporary>> {
     let mut out = Vec::new();
-    for wanted in [ours(query), filter("key-name", PACKER)] {
+    for wanted in [owner_filter(query), filter("key-name", PACKER_NAMES)] {
         let answer = clients
             .ec2
             .describe_key_pairs()
             .filters(wanted)
             .send()
             .await;
-        let answer = answer.map_err(|e| failed("DescribeKeyPairs", &clients.region, &e))?;
+        let answer = answer.map_err(|e| cloud_error("DescribeKeyPairs", &clients.region, &e))?;
         for one in answer.key_pairs.unwrap_or_default() {
-            let (tags, name) = (tags(one.tags), one.key_name);
+            let (tags, name) = (convert_tags(one.tags), one.key_name);
             out.extend(
                 one.key_pair_id
-                    .map(|id| thing(clients, TemporaryKind::KeyPair, id, name, tags)),
+                    .map(|id| temporary(clients, TemporaryKind::KeyPair, id, name, tags)),
             );
         }
     }
@@ -213,7 +219,7 @@ async fn key_pairs(clients: &Clients, query: &TemporaryQuery) -> CloudResult<Vec
 
 pub(super) async fn delete_snapshot(clients: &Clients, id: &str) -> CloudResult<()> {
     let answer = clients.ec2.delete_snapshot().snapshot_id(id).send().await;
-    match answer.map_err(|e| failed("DeleteSnapshot", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("DeleteSnapshot", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }
@@ -221,7 +227,7 @@ pub(super) async fn delete_snapshot(clients: &Clients, id: &str) -> CloudResult<
 
 pub(super) async fn delete_volume(clients: &Clients, id: &str) -> CloudResult<()> {
     let answer = clients.ec2.delete_volume().volume_id(id).send().await;
-    match answer.map_err(|e| failed("DeleteVolume", &clients.region, &e)) {
+    match answer.map_err(|e| cloud_error("DeleteVolume", &clients.region, &e)) {
         Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }

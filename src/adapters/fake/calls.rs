@@ -1,15 +1,15 @@
-//! Owns the machinery behind the fake cloud: states by location, recorded calls, faults, halts, and the watch.
+//! Implements the states, recorded calls, faults and invariant checks of the fake cloud.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::state::{ACCOUNT, FakeCloudState};
-use super::{Call, Fault, When};
+use super::{Call, Fault, FaultTiming};
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
-/// Says what is wrong with a state, if anything.
-pub(super) type Watch = Box<dyn Fn(&FakeCloudState) -> Option<String> + Send>;
+/// Returns a description of a violated invariant, if there is one.
+pub(super) type InvariantCheck = Box<dyn Fn(&FakeCloudState) -> Option<String> + Send>;
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -17,15 +17,15 @@ pub(super) struct Inner {
     elsewhere: BTreeMap<(String, Region), FakeCloudState>,
     calls: Vec<Call>,
     faults: Vec<(Fault, usize)>,
-    watch: Option<Watch>,
-    seen: Vec<String>,
+    check: Option<InvariantCheck>,
+    violations: Vec<String>,
     halt: Option<(usize, Arc<tokio::sync::Notify>)>,
 }
 
 impl Inner {
-    /// What is in a Region of an account: the state of tests is our account's, whatever Region is asked, unless that
-    /// Region has a state of its own.
-    pub(super) fn at(&mut self, account: &str, region: &Region) -> &mut FakeCloudState {
+    /// Returns the state of a Region of an account: a separate state if the test created one, or the
+    /// default state.
+    pub(super) fn state_of(&mut self, account: &str, region: &Region) -> &mut FakeCloudState {
         match self
             .elsewhere
             .get_mut(&(account.to_owned(), region.clone()))
@@ -36,7 +36,7 @@ impl Inner {
     }
 }
 
-/// A cloud in memory, seen from one account.
+/// A cloud in memory, as one account sees it.
 #[derive(Default)]
 pub struct FakeCloud {
     pub(super) inner: Arc<Mutex<Inner>>,
@@ -44,10 +44,10 @@ pub struct FakeCloud {
 }
 
 impl FakeCloud {
-    /// Gives a Region of an account a state of its own.
+    /// Adds a separate state for a Region of an account.
     pub fn open(&self, account: &str, region: &Region, mut state: FakeCloudState) {
         let mut inner = self.inner.lock().expect("no panic");
-        // Ids are unique over all Regions and accounts.
+        // IDs are unique in all Regions and accounts.
         state.given = state
             .given
             .max((u32::try_from(inner.elsewhere.len()).unwrap_or(0) + 1) * 0x0100_0000);
@@ -56,7 +56,7 @@ impl FakeCloud {
             .insert((account.to_owned(), region.clone()), state);
     }
 
-    /// The same cloud, seen from another account.
+    /// Returns the same cloud as another account sees it.
     #[must_use]
     pub fn seen_from(&self, account: &str) -> Self {
         Self {
@@ -65,17 +65,21 @@ impl FakeCloud {
         }
     }
 
-    /// Reads or changes the state of another location, without a call.
+    /// Reads or changes the state of a location without a recorded call.
     pub fn state_at<T>(
         &self,
         account: &str,
         region: &Region,
         act: impl FnOnce(&mut FakeCloudState) -> T,
     ) -> T {
-        act(self.inner.lock().expect("no panic").at(account, region))
+        act(self
+            .inner
+            .lock()
+            .expect("no panic")
+            .state_of(account, region))
     }
 
-    /// The states of other locations.
+    /// Returns the states of all locations with a separate state.
     #[must_use]
     pub fn elsewhere(&self) -> BTreeMap<(String, Region), FakeCloudState> {
         self.inner.lock().expect("no panic").elsewhere.clone()
@@ -85,36 +89,37 @@ impl FakeCloud {
         self.account.as_deref().unwrap_or(ACCOUNT)
     }
 
-    /// Reads or changes the state, without a call.
+    /// Reads or changes the default state without a recorded call.
     pub fn state<T>(&self, act: impl FnOnce(&mut FakeCloudState) -> T) -> T {
         act(&mut self.inner.lock().expect("no panic").state)
     }
 
-    /// Arranges an error.
+    /// Injects an error.
     pub fn fail(&self, fault: Fault) {
         self.inner.lock().expect("no panic").faults.push((fault, 0));
     }
 
-    /// From the `nth` call on nothing answers any more, as for a process that was killed; says when it is there.
+    /// Blocks the `nth` call and all later ones, as for a killed process. The returned signal fires
+    /// at the first blocked call.
     pub fn halt_before(&self, nth: usize) -> Arc<tokio::sync::Notify> {
         let mut inner = self.inner.lock().expect("no panic");
-        let said = Arc::new(tokio::sync::Notify::new());
-        inner.halt = Some((inner.calls.len() + nth, Arc::clone(&said)));
-        said
+        let halted = Arc::new(tokio::sync::Notify::new());
+        inner.halt = Some((inner.calls.len() + nth, Arc::clone(&halted)));
+        halted
     }
 
-    /// Looks at the state after every call.
-    pub fn watch(&self, watch: impl Fn(&FakeCloudState) -> Option<String> + Send + 'static) {
-        self.inner.lock().expect("no panic").watch = Some(Box::new(watch));
+    /// Checks an invariant after every call.
+    pub fn watch(&self, check: impl Fn(&FakeCloudState) -> Option<String> + Send + 'static) {
+        self.inner.lock().expect("no panic").check = Some(Box::new(check));
     }
 
-    /// What the watch has said.
+    /// Returns the violations of the invariant.
     #[must_use]
     pub fn seen(&self) -> Vec<String> {
-        self.inner.lock().expect("no panic").seen.clone()
+        self.inner.lock().expect("no panic").violations.clone()
     }
 
-    /// The calls made so far.
+    /// Returns the recorded calls.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.inner.lock().expect("no panic").calls.clone()
@@ -126,7 +131,7 @@ impl FakeCloud {
         region: &Region,
         act: impl FnOnce(&mut FakeCloudState) -> Result<T, (CloudErrorKind, String)> + Send,
     ) -> CloudResult<T> {
-        // A real call gives others their turn.
+        // A real call yields to other tasks.
         tokio::task::yield_now().await;
         let halted = {
             let inner = self.inner.lock().expect("no panic");
@@ -134,10 +139,10 @@ impl FakeCloud {
                 .halt
                 .as_ref()
                 .filter(|(at, _)| inner.calls.len() + 1 >= *at)
-                .map(|(_, said)| Arc::clone(said))
+                .map(|(_, signal)| Arc::clone(signal))
         };
-        if let Some(said) = halted {
-            said.notify_one();
+        if let Some(signal) = halted {
+            signal.notify_one();
             return std::future::pending().await;
         }
         let mut inner = self.inner.lock().expect("no panic");
@@ -148,10 +153,10 @@ impl FakeCloud {
         });
         let mut injected = None;
         for (fault, count) in &mut inner.faults {
-            let meant = fault.action.is_none_or(|a| a == action)
+            let matches = fault.action.is_none_or(|a| a == action)
                 && fault.about.as_deref().is_none_or(|a| a == about);
-            *count += usize::from(meant);
-            if meant && (*count == fault.nth || fault.forever && *count > fault.nth) {
+            *count += usize::from(matches);
+            if matches && (*count == fault.nth || fault.forever && *count > fault.nth) {
                 injected = Some((fault.when, fault.kind));
             }
         }
@@ -161,14 +166,14 @@ impl FakeCloud {
             region: region.to_string(),
             message,
         };
-        if let Some((When::Before, kind)) = injected {
+        if let Some((FaultTiming::Before, kind)) = injected {
             return Err(error(kind, "injected before the effect".to_owned()));
         }
-        let result = act(inner.at(self.account(), region));
-        let said = inner.watch.as_ref().and_then(|watch| watch(&inner.state));
+        let result = act(inner.state_of(self.account(), region));
+        let violation = inner.check.as_ref().and_then(|check| check(&inner.state));
         inner
-            .seen
-            .extend(said.map(|s| format!("after {action} {about}: {s}")));
+            .violations
+            .extend(violation.map(|v| format!("after {action} {about}: {v}")));
         match injected {
             Some((_, kind)) => Err(error(kind, "injected after the effect".to_owned())),
             None => result.map_err(|(kind, message)| error(kind, message)),

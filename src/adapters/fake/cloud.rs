@@ -1,4 +1,4 @@
-//! Owns the fake cloud: every port call acts on a [`FakeCloudState`], is recorded, and can be made to fail.
+//! Implements the cloud port on a [`FakeCloudState`]. Every call is recorded and can fail.
 
 use async_trait::async_trait;
 
@@ -16,14 +16,14 @@ pub(super) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
     Err((CloudErrorKind::NotFound, format!("{what} does not exist")))
 }
 
-fn has(tags: &Tags, wanted: &Tags) -> bool {
+fn has_tags(tags: &Tags, wanted: &Tags) -> bool {
     wanted
         .iter()
         .all(|(key, value)| tags.get(key) == Some(value))
 }
 
-/// EC2's name patterns with `*` at the end, which is all that tests use.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Compares a name with a pattern. Supports `*` at the end, which is enough for the tests.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
     pattern
         .strip_suffix('*')
         .map_or(pattern == name, |start| name.starts_with(start))
@@ -53,17 +53,22 @@ impl Cloud for FakeCloud {
                 .values()
                 .filter(|a| a.region == *region)
                 .filter(owned);
-            let found = found.filter(|a| query.name.as_ref().is_none_or(|n| matches(n, &a.name)));
+            let found = found.filter(|a| {
+                query
+                    .name
+                    .as_ref()
+                    .is_none_or(|n| matches_pattern(n, &a.name))
+            });
             let found: Vec<Ami> = found
                 .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))
-                .filter(|a| has(&a.tags, &query.tags))
+                .filter(|a| has_tags(&a.tags, &query.tags))
                 .cloned()
                 .collect();
-            state.copies_go_on(&found);
+            state.advance_copies(&found);
             if found.len() < query.ids.len() {
                 not_found("an AMI")
             } else {
-                Ok(state.aged(found))
+                Ok(state.apply_tag_lag(found))
             }
         })
         .await
@@ -71,7 +76,7 @@ impl Cloud for FakeCloud {
 
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>> {
         self.call(("references", &amis[0].0, false), region, |state| {
-            Ok(state.referring(amis))
+            Ok(state.references_to(amis))
         })
         .await
     }
@@ -140,7 +145,7 @@ impl Cloud for FakeCloud {
             let mut found = state
                 .groups
                 .iter()
-                .filter(|(_, g)| g.name == name && has(&g.tags, tags));
+                .filter(|(_, g)| g.name == name && has_tags(&g.tags, tags));
             Ok(found.next().map(|(id, _)| id.clone()))
         })
         .await
@@ -192,7 +197,7 @@ impl Cloud for FakeCloud {
 
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
         self.call(("instance", id.as_str(), false), region, |state| {
-            Ok(state.look(id))
+            Ok(state.observe_instance(id))
         })
         .await
     }
@@ -202,9 +207,12 @@ impl Cloud for FakeCloud {
             let live = state
                 .instances
                 .iter()
-                .filter(|(_, i)| i.status != "terminated" && has(&i.tags, tags));
+                .filter(|(_, i)| i.status != "terminated" && has_tags(&i.tags, tags));
             let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
-            Ok(ids.iter().filter_map(|id| state.look(id)).collect())
+            Ok(ids
+                .iter()
+                .filter_map(|id| state.observe_instance(id))
+                .collect())
         })
         .await
     }
@@ -229,7 +237,7 @@ impl Cloud for FakeCloud {
             region,
             |state| {
                 for id in ids {
-                    state.lags(id);
+                    state.start_tag_lag(id);
                     let Some(now) = state.tags_of(id) else {
                         return not_found(id);
                     };
@@ -334,14 +342,14 @@ impl Cloud for FakeCloud {
     }
 
     async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
-        let (account, mine) = (self.account(), self.account.is_none());
+        let (account, is_owner) = (self.account(), self.account.is_none());
         let source = {
             let mut inner = self.inner.lock().expect("no panic");
-            let state = inner.at(ACCOUNT, &request.source_region);
+            let state = inner.state_of(ACCOUNT, &request.source_region);
             state
                 .images
                 .get(&request.source)
-                .filter(|ami| mine || state.open_to(ami, account))
+                .filter(|ami| is_owner || state.can_copy(ami, account))
                 .cloned()
         };
         self.call(
@@ -384,7 +392,7 @@ impl Cloud for FakeCloud {
 
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
         self.call(("sharing", ami.id.as_str(), false), region, |state| {
-            let open = |s: &&SnapshotId| {
+            let is_shared = |s: &&SnapshotId| {
                 state
                     .volume_permissions
                     .contains(&((*s).clone(), account.to_owned()))
@@ -395,7 +403,7 @@ impl Cloud for FakeCloud {
                 .is_some_and(|who| who.contains(account));
             Ok(Sharing {
                 image,
-                snapshots: ami.snapshots.iter().filter(open).cloned().collect(),
+                snapshots: ami.snapshots.iter().filter(is_shared).cloned().collect(),
             })
         })
         .await

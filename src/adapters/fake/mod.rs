@@ -1,8 +1,9 @@
-//! Owns the stand-ins for the outside in tests: a stateful cloud that can fail at any call, a builder, a shell, a clock.
+//! Implements the ports for tests: a stateful cloud that can fail at any call, a builder, a shell and
+//! a clock.
 
 mod calls;
 mod cloud;
-mod ladder;
+mod retirement;
 mod state;
 mod store;
 mod tools;
@@ -11,41 +12,42 @@ pub use calls::FakeCloud;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
-    BuildMood, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
+    BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,
+    MemoryWorkspace,
 };
 
 use crate::ports::CloudErrorKind;
 
-/// When a call fails: before or after it had its effect (the answer got lost).
+/// Time of an injected failure: before or after the effect of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// Nothing happened.
+pub enum FaultTiming {
+    /// The call fails without an effect.
     Before,
-    /// It happened, and the caller is told that it failed.
+    /// The call has its effect, but returns an error, as if the response was lost.
     After,
 }
 
-/// An error to be answered instead of the truth.
+/// An injected error.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Only calls of this action count; none means every call.
+    /// Port method that fails. `None` means every method.
     pub action: Option<&'static str>,
-    /// Only calls about this thing (an id, a name) count.
+    /// ID or name of the resource that the call is about. `None` means any.
     pub about: Option<String>,
-    /// Which of these calls fails, from 1.
+    /// Number of the matching call that fails, from 1.
     pub nth: usize,
-    /// Whether every later one fails too.
+    /// All later matching calls fail too.
     pub forever: bool,
-    /// Whether the effect is had.
-    pub when: When,
-    /// What the cloud says.
+    /// Time of the failure.
+    pub when: FaultTiming,
+    /// Kind of the returned error.
     pub kind: CloudErrorKind,
 }
 
 impl Fault {
-    /// The `nth` call of all fails once.
+    /// Creates a fault of the `nth` call of any method.
     #[must_use]
-    pub fn call(nth: usize, when: When) -> Self {
+    pub fn call(nth: usize, when: FaultTiming) -> Self {
         Self {
             action: None,
             about: None,
@@ -56,7 +58,7 @@ impl Fault {
         }
     }
 
-    /// Every call of an action fails.
+    /// Creates a fault of every call of a method.
     #[must_use]
     pub fn always(action: &'static str) -> Self {
         Self {
@@ -64,19 +66,19 @@ impl Fault {
             about: None,
             nth: 1,
             forever: true,
-            when: When::Before,
+            when: FaultTiming::Before,
             kind: CloudErrorKind::Other,
         }
     }
 }
 
-/// One call that was made: its action, what it was about, and what kind of call it is.
+/// A recorded call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The port's method.
+    /// Port method.
     pub action: &'static str,
-    /// The id or name it was about.
+    /// ID or name of the resource.
     pub about: String,
-    /// Whether it can change anything.
+    /// The method can change something.
     pub changes: bool,
 }

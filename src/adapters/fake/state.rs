@@ -1,4 +1,4 @@
-//! Owns what exists in the fake cloud, as plain data that tests can compare.
+//! Defines the state of the fake cloud as data that tests can compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,78 +8,78 @@ use crate::model::{
 };
 use crate::ports::{Instance, TemporaryQuery};
 
-/// A security group.
+/// A security group of the fake cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FakeGroup {
-    /// Its name.
+    /// Group name.
     pub name: String,
-    /// Its tags.
+    /// Tags.
     pub tags: Tags,
 }
 
-/// An instance.
+/// An instance of the fake cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FakeInstance {
-    /// The AMI it runs.
+    /// AMI of the instance.
     pub ami: AmiId,
     /// `pending`, `running`, `shutting-down`, `terminated`.
     pub status: String,
-    /// The security group it holds.
+    /// ID of its security group.
     pub group: String,
-    /// The client token of its launch.
+    /// Client token of the launch.
     pub token: String,
-    /// Its tags.
+    /// Tags.
     pub tags: Tags,
 }
 
-/// Everything there is.
+/// All resources of the fake cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FakeCloudState {
-    /// AMIs, our own and the vendors'.
+    /// AMIs of this account and of vendors.
     pub images: BTreeMap<AmiId, Ami>,
     /// Snapshots with their tags.
     pub snapshots: BTreeMap<SnapshotId, Tags>,
-    /// Instances, terminated ones too.
+    /// Instances, including terminated ones.
     pub instances: BTreeMap<InstanceId, FakeInstance>,
     /// Key pairs with their tags.
     pub key_pairs: BTreeMap<String, Tags>,
-    /// Security groups by id.
+    /// Security groups by ID.
     pub groups: BTreeMap<String, FakeGroup>,
     /// SSM parameters.
     pub parameters: BTreeMap<String, String>,
-    /// What refers to AMIs beside instances and parameters.
+    /// References to AMIs in addition to instances and parameters.
     pub references: Vec<Reference>,
-    /// From when an AMI is deprecated.
+    /// Deprecation times of AMIs.
     pub deprecations: BTreeMap<AmiId, Timestamp>,
-    /// Who may launch an AMI beside its owner.
+    /// Launch permissions of AMIs.
     pub permissions: BTreeMap<AmiId, BTreeSet<String>>,
-    /// Which accounts may use a snapshot beside its owner.
+    /// Accounts that may use a snapshot.
     pub volume_permissions: BTreeSet<(SnapshotId, String)>,
-    /// Whether the cloud itself can say what refers to an AMI.
+    /// The endpoint supports DescribeImageReferences.
     pub reports: bool,
-    /// What copies were begun with which client token.
+    /// Copies by client token.
     pub tokens: BTreeMap<String, AmiId>,
-    /// Whether copies fail late.
+    /// Copies reach the state `failed`.
     pub copies_fail: bool,
-    /// How many looks at an AMI after its tags were set still see what was before.
+    /// Number of reads of an AMI that still return the tags before a change.
     pub lag: u32,
-    /// The tags that are still seen, and how often.
+    /// Outdated tags of AMIs, with the number of reads that return them.
     pub seen: BTreeMap<AmiId, (u32, Tags)>,
-    /// How many ids were given out.
+    /// Number of generated IDs.
     pub given: u32,
 }
 
-/// The account that owns what the fake cloud makes.
+/// Account that owns the resources of the fake cloud.
 pub const ACCOUNT: &str = "123456789012";
 
 impl FakeCloudState {
-    /// A new id with this prefix.
+    /// Generates an ID with a prefix.
     pub fn id(&mut self, prefix: &str) -> String {
         self.given += 1;
         format!("{prefix}-{:08x}", self.given)
     }
 
-    /// Adds an AMI with one snapshot; answers its id.
+    /// Adds an AMI with one snapshot and returns its ID.
     pub fn register(&mut self, region: &Region, name: &str, owner: &str, tags: &Tags) -> AmiId {
         let (id, snapshot) = (AmiId(self.id("ami")), SnapshotId(self.id("snap")));
         self.snapshots.insert(snapshot.clone(), tags.clone());
@@ -102,7 +102,7 @@ impl FakeCloudState {
         id
     }
 
-    /// The AMIs of our account, in the cloud's order.
+    /// Returns the AMIs of this account, sorted by ID.
     #[must_use]
     pub fn own(&self) -> Vec<Ami> {
         self.images
@@ -125,10 +125,10 @@ impl FakeCloudState {
             .collect()
     }
 
-    /// What refers to AMIs: live instances, and what a test says.
+    /// Returns the references to AMIs: running instances and the references of the test.
     #[must_use]
-    pub fn referring(&self, amis: &[AmiId]) -> Vec<Reference> {
-        let refer = |ami: &AmiId, kind: &str, by: &str| Reference {
+    pub fn references_to(&self, amis: &[AmiId]) -> Vec<Reference> {
+        let reference = |ami: &AmiId, kind: &str, by: &str| Reference {
             ami: ami.clone(),
             kind: kind.to_owned(),
             by: by.to_owned(),
@@ -137,12 +137,12 @@ impl FakeCloudState {
             .instances
             .iter()
             .filter(|(_, i)| i.status != "terminated");
-        let live = live.map(|(id, i)| refer(&i.ami, "instance", id.as_str()));
+        let live = live.map(|(id, i)| reference(&i.ami, "instance", id.as_str()));
         let all = live.chain(self.references.iter().cloned());
         all.filter(|r| amis.contains(&r.ami)).collect()
     }
 
-    /// All that refers to any AMI, launch permissions too: what gathering would answer.
+    /// Returns all references to AMIs, including launch permissions, as an inventory contains them.
     #[must_use]
     pub fn uses(&self) -> Vec<Reference> {
         let ids: Vec<AmiId> = self.images.keys().cloned().collect();
@@ -155,18 +155,18 @@ impl FakeCloudState {
             })
         });
         let parameters = self.parameter_references();
-        self.referring(&ids)
+        self.references_to(&ids)
             .into_iter()
             .chain(parameters)
             .chain(shared)
             .collect()
     }
 
-    /// Lets an account use this of an AMI, or no longer.
+    /// Shares parts of an AMI with an account or stops sharing them.
     pub fn share(&mut self, ami: &AmiId, what: &Sharing, account: &str, on: bool) {
         if what.image {
             let who = self.permissions.entry(ami.clone()).or_default();
-            let _known = if on {
+            let _changed = if on {
                 who.insert(account.to_owned())
             } else {
                 who.remove(account)
@@ -178,7 +178,7 @@ impl FakeCloudState {
             .iter()
             .map(|snapshot| (snapshot.clone(), account.to_owned()));
         for one in snapshots {
-            let _known = if on {
+            let _changed = if on {
                 self.volume_permissions.insert(one)
             } else {
                 self.volume_permissions.remove(&one)
@@ -186,9 +186,9 @@ impl FakeCloudState {
         }
     }
 
-    /// Whether an account may copy an AMI.
+    /// Returns true if an account may copy an AMI.
     #[must_use]
-    pub fn open_to(&self, ami: &Ami, account: &str) -> bool {
+    pub fn can_copy(&self, ami: &Ami, account: &str) -> bool {
         let snapshot = |s: &SnapshotId| {
             self.volume_permissions
                 .contains(&(s.clone(), account.to_owned()))
@@ -199,17 +199,17 @@ impl FakeCloudState {
             && ami.snapshots.iter().all(snapshot)
     }
 
-    /// Remembers what those see for a while who look at an AMI whose tags are about to be set.
-    pub fn lags(&mut self, id: &str) {
+    /// Keeps the current tags of an AMI for later reads, if the state has a tag lag.
+    pub fn start_tag_lag(&mut self, id: &str) {
         let id = AmiId::from(id);
         if let Some(ami) = self.images.get(&id).filter(|_| self.lag > 0) {
             self.seen.entry(id).or_insert((self.lag, ami.tags.clone()));
         }
     }
 
-    /// Makes an answer as old as it would be.
-    pub fn aged(&mut self, mut answer: Vec<Ami>) -> Vec<Ami> {
-        for ami in &mut answer {
+    /// Replaces the tags of AMIs by the outdated ones.
+    pub fn apply_tag_lag(&mut self, mut images: Vec<Ami>) -> Vec<Ami> {
+        for ami in &mut images {
             let Some((left, tags)) = self.seen.get_mut(&ami.id) else {
                 continue;
             };
@@ -219,11 +219,11 @@ impl FakeCloudState {
                 self.seen.remove(&ami.id);
             }
         }
-        answer
+        images
     }
 
-    /// Looking at a pending copy moves it on: to available, or to failed.
-    pub fn copies_go_on(&mut self, seen: &[Ami]) {
+    /// Moves pending copies that were read to `available` or `failed`.
+    pub fn advance_copies(&mut self, seen: &[Ami]) {
         let status = if self.copies_fail {
             "failed"
         } else {
@@ -236,7 +236,7 @@ impl FakeCloudState {
         }
     }
 
-    /// The temporary things that are left: key pairs, groups, instances that live.
+    /// Lists the remaining temporary resources: key pairs, groups and running instances.
     #[must_use]
     pub fn temporary(&self) -> Vec<String> {
         let instances = self
@@ -252,11 +252,11 @@ impl FakeCloudState {
             .collect()
     }
 
-    /// What a sweep looks at.
+    /// Lists the resources that a sweep may remove.
     #[must_use]
     pub fn temporaries(&self, region: &Region, query: &TemporaryQuery) -> Vec<Temporary> {
         use TemporaryKind::{Image, Instance, KeyPair, SecurityGroup, Snapshot};
-        let thing = |kind, id: &str, name: &str, tags: &Tags, used| Temporary {
+        let resource = |kind, id: &str, name: &str, tags: &Tags, used| Temporary {
             kind,
             id: id.to_owned(),
             name: name.to_owned(),
@@ -271,29 +271,29 @@ impl FakeCloudState {
                 .filter(|(_, i)| i.status != "terminated")
         };
         let mut out: Vec<Temporary> = live()
-            .map(|(id, i)| thing(Instance, id.as_str(), "", &i.tags, false))
+            .map(|(id, i)| resource(Instance, id.as_str(), "", &i.tags, false))
             .collect();
         out.extend(
             self.images
                 .values()
-                .map(|a| thing(Image, a.id.as_str(), &a.name, &a.tags, false)),
+                .map(|a| resource(Image, a.id.as_str(), &a.name, &a.tags, false)),
         );
         let orphans = self.orphans();
         out.extend(
-            self.snapshots
-                .iter()
-                .map(|(id, tags)| thing(Snapshot, id.as_str(), "", tags, !orphans.contains(&id))),
+            self.snapshots.iter().map(|(id, tags)| {
+                resource(Snapshot, id.as_str(), "", tags, !orphans.contains(&id))
+            }),
         );
-        let held = |id: &String| live().any(|(_, i)| i.group == *id);
+        let is_used = |id: &String| live().any(|(_, i)| i.group == *id);
         out.extend(
             self.groups
                 .iter()
-                .map(|(id, g)| thing(SecurityGroup, id, &g.name, &g.tags, held(id))),
+                .map(|(id, g)| resource(SecurityGroup, id, &g.name, &g.tags, is_used(id))),
         );
         out.extend(
             self.key_pairs
                 .iter()
-                .map(|(name, tags)| thing(KeyPair, name, name, tags, false)),
+                .map(|(name, tags)| resource(KeyPair, name, name, tags, false)),
         );
         let (key, value) = &query.owner;
         out.retain(|t| match t.tags.get(key) {
@@ -303,7 +303,7 @@ impl FakeCloudState {
         out
     }
 
-    /// Snapshots that no AMI has.
+    /// Lists snapshots without an AMI.
     #[must_use]
     pub fn orphans(&self) -> Vec<&SnapshotId> {
         let used: Vec<&SnapshotId> = self.images.values().flat_map(|a| &a.snapshots).collect();
@@ -313,7 +313,7 @@ impl FakeCloudState {
             .collect()
     }
 
-    /// The tags of whatever has this id.
+    /// Returns the tags of an AMI, a snapshot or an instance.
     pub fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
         if let Some(ami) = self.images.get_mut(&AmiId::from(id)) {
             return Some(&mut ami.tags);
@@ -326,8 +326,9 @@ impl FakeCloudState {
             .map(|i| &mut i.tags)
     }
 
-    /// Each look moves an instance on: pending to running, shutting down to terminated.
-    pub fn look(&mut self, id: &InstanceId) -> Option<Instance> {
+    /// Returns an instance and moves it on: from `pending` to `running`, from `shutting-down` to
+    /// `terminated`.
+    pub fn observe_instance(&mut self, id: &InstanceId) -> Option<Instance> {
         let instance = self.instances.get_mut(id)?;
         let status = instance.status.clone();
         match status.as_str() {

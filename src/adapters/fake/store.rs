@@ -1,4 +1,4 @@
-//! Owns the fake store: objects in memory, and a switch that makes it refuse writes.
+//! Implements the store in memory. Tests can make it read-only.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,14 +11,14 @@ use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 /// A store in memory.
 #[derive(Default)]
 pub struct MemoryStore {
-    /// What it holds.
+    /// Objects by key.
     pub objects: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// Whether writing is refused.
+    /// Writes are refused.
     pub read_only: AtomicBool,
 }
 
 impl MemoryStore {
-    fn writable(&self, action: &'static str, key: &str) -> StoreResult<()> {
+    fn check_writable(&self, action: &'static str, key: &str) -> StoreResult<()> {
         if !self.read_only.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -43,13 +43,13 @@ impl Store for MemoryStore {
     }
 
     async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()> {
-        self.writable("write", key)?;
+        self.check_writable("write", key)?;
         self.objects(|o| o.insert(key.to_owned(), content.to_vec()));
         Ok(())
     }
 
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
-        self.writable("create", key)?;
+        self.check_writable("create", key)?;
         Ok(self.objects(|o| {
             let new = !o.contains_key(key);
             o.entry(key.to_owned()).or_insert_with(|| content.to_vec());
@@ -68,12 +68,12 @@ impl Store for MemoryStore {
     }
 
     async fn delete(&self, key: &str) -> StoreResult<()> {
-        self.writable("delete", key)?;
+        self.check_writable("delete", key)?;
         self.objects(|o| o.remove(key));
         Ok(())
     }
 
-    fn durable(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 

@@ -1,4 +1,4 @@
-//! Owns the fakes beside the cloud: builder, shell, run directory, journal, clock.
+//! Implements the fake builder, shell, run directory, journal, processes and clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,52 +14,53 @@ use super::FakeCloud;
 use super::state::{ACCOUNT, FakeInstance};
 use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags, Timestamp};
 use crate::ports::{
-    Answer, Bounds, BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal,
-    OnLine, Processes, Secret, Shell, ShellError, ShellErrorKind, Target, Workspace,
+    BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Processes,
+    ScriptLimits, ScriptOutput, Secret, Shell, ShellError, ShellErrorKind, SshTarget, Workspace,
 };
 
-/// How the next builds go.
+/// Result of the next builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BuildMood {
-    /// They make an AMI.
+pub enum BuildBehavior {
+    /// Packer creates the AMI.
     Good,
-    /// Packer exits 1 and has cleaned up.
+    /// Packer cleans up and exits with code 1.
     Fails,
-    /// Packer exits 1 after it made the AMI.
+    /// Packer exits with code 1 after it created the AMI.
     FailsLate,
-    /// Packer exits 1 while the AMI is pending: the AMI is left, with the tags of the run, as by current plugins.
+    /// Packer exits with code 1 and leaves a pending AMI with the tags of the run, as current plugins
+    /// do.
     FailsPending,
-    /// Packer is killed: its instance is left.
+    /// Packer is killed and leaves its instance.
     Killed,
-    /// It goes on until it is cancelled.
+    /// Packer runs until it is cancelled.
     Endless,
 }
 
-/// A builder that reads the rendered template and registers what it says.
+/// A builder that registers the AMIs of the rendered template.
 pub struct FakeBuilder {
-    /// Where the AMIs appear.
+    /// Cloud that gets the AMIs.
     pub cloud: Arc<FakeCloud>,
-    /// Where the rendered template is.
+    /// Run directory with the rendered template.
     pub workspace: Arc<MemoryWorkspace>,
-    /// How builds go, by image name; good by default.
-    pub moods: Mutex<BTreeMap<String, BuildMood>>,
-    /// Signalled when a build has begun.
+    /// Results by image name. Builds succeed by default.
+    pub behaviors: Mutex<BTreeMap<String, BuildBehavior>>,
+    /// Signal at the start of a build.
     pub begun: tokio::sync::Notify,
 }
 
 impl FakeBuilder {
-    /// A builder in good mood.
+    /// Creates a builder whose builds succeed.
     #[must_use]
     pub fn new(cloud: Arc<FakeCloud>, workspace: Arc<MemoryWorkspace>) -> Self {
         Self {
             cloud,
             workspace,
-            moods: Mutex::default(),
+            behaviors: Mutex::default(),
             begun: tokio::sync::Notify::new(),
         }
     }
 
-    fn launch(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
+    fn launch_instance(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
         let instance = FakeInstance {
             ami,
             status: "running".to_owned(),
@@ -74,20 +75,20 @@ impl FakeBuilder {
         })
     }
 
-    fn template(&self, job: &BuildJob) -> Result<Value, BuilderError> {
-        let wrong = |message: String| BuilderError {
+    fn read_template(&self, job: &BuildJob) -> Result<Value, BuilderError> {
+        let error = |message: String| BuilderError {
             message,
             hint: None,
         };
         let path = job.dir.join(&job.template);
         let path = path
             .strip_prefix(self.workspace.root())
-            .map_err(|e| wrong(e.to_string()))?;
+            .map_err(|e| error(e.to_string()))?;
         let bytes = self
             .workspace
             .read(&path.display().to_string())
-            .ok_or_else(|| wrong("no template".to_owned()))?;
-        serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))
+            .ok_or_else(|| error("no template".to_owned()))?;
+        serde_json::from_slice(&bytes).map_err(|e| error(e.to_string()))
     }
 }
 
@@ -102,7 +103,8 @@ impl ImageBuilder for FakeBuilder {
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
-        self.template(job).map(drop)
+        self.read_template(job)?;
+        Ok(())
     }
 
     async fn build(
@@ -111,7 +113,7 @@ impl ImageBuilder for FakeBuilder {
         cancel: &CancellationToken,
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError> {
-        let template = self.template(job)?;
+        let template = self.read_template(job)?;
         let (image, source) = template["source"]["amazon-ebs"]
             .as_object()
             .and_then(|o| o.iter().next())
@@ -124,19 +126,19 @@ impl ImageBuilder for FakeBuilder {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let mood = self
-            .moods
+        let behavior = self
+            .behaviors
             .lock()
             .expect("no panic")
             .get(image)
             .copied()
-            .unwrap_or(BuildMood::Good);
+            .unwrap_or(BuildBehavior::Good);
         on_line("building");
-        let known = self.cloud.state(|state| {
-            let free = !state.images.values().any(|a| a.name == text("ami_name"));
-            let ready = state.key_pairs.contains_key(&text("ssh_keypair_name"))
+        let is_valid = self.cloud.state(|state| {
+            let is_name_free = !state.images.values().any(|a| a.name == text("ami_name"));
+            let has_access = state.key_pairs.contains_key(&text("ssh_keypair_name"))
                 && state.groups.contains_key(&group);
-            free && ready && state.images.contains_key(&base)
+            is_name_free && has_access && state.images.contains_key(&base)
         });
         let mut outcome = BuildOutcome {
             code: Some(1),
@@ -144,112 +146,113 @@ impl ImageBuilder for FakeBuilder {
             errors: Vec::new(),
             cancelled: false,
         };
-        if !known {
+        if !is_valid {
             outcome
                 .errors
                 .push("the base, the key or the group is missing, or the name is taken".to_owned());
             return Ok(outcome);
         }
-        let id = self.launch(base, group, tags("run_tags"));
+        let id = self.launch_instance(base, group, tags("run_tags"));
         self.begun.notify_one();
         tokio::task::yield_now().await;
-        if mood == BuildMood::Endless {
+        if behavior == BuildBehavior::Endless {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
-        if mood == BuildMood::Killed {
+        if behavior == BuildBehavior::Killed {
             outcome.code = None;
             return Ok(outcome);
         }
         self.cloud.state(|state| {
-            "terminated".clone_into(&mut state.instances.get_mut(&id).expect("just made").status);
-            match mood {
-                BuildMood::FailsPending => {
+            "terminated"
+                .clone_into(&mut state.instances.get_mut(&id).expect("new instance").status);
+            match behavior {
+                BuildBehavior::FailsPending => {
                     let ami =
                         state.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
-                    "pending"
-                        .clone_into(&mut state.images.get_mut(&ami).expect("just made").status);
+                    "pending".clone_into(&mut state.images.get_mut(&ami).expect("new AMI").status);
                 }
-                BuildMood::Good | BuildMood::FailsLate => {
+                BuildBehavior::Good | BuildBehavior::FailsLate => {
                     let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
                     outcome.artifacts.push((region.clone(), ami));
                 }
                 _ => {}
             }
         });
-        match mood {
-            BuildMood::Good => outcome.code = Some(0),
+        match behavior {
+            BuildBehavior::Good => outcome.code = Some(0),
             _ => outcome.errors.push("it broke".to_owned()),
         }
         Ok(outcome)
     }
 }
 
-/// A shell that runs the real collector with this machine's `sh`; what a script answered once is remembered.
+/// A shell that runs the collector with the local `sh` and caches the output of each script.
 #[derive(Debug, Default)]
 pub struct LocalShell {
-    /// Ends every collection as if the machine had not let us in.
+    /// Refuses every connection.
     pub deaf: Mutex<bool>,
-    /// Waits until cancelled, like a machine that does not answer yet.
+    /// Waits for the cancellation, like a machine that does not answer.
     pub silent: Mutex<bool>,
-    /// Signalled when a collection has begun.
+    /// Signal at the start of a collection.
     pub begun: tokio::sync::Notify,
 }
 
-static ANSWERS: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(Mutex::default);
+static OUTPUTS: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(Mutex::default);
 
 #[async_trait]
 impl Shell for LocalShell {
     async fn run(
         &self,
-        _: &Target,
+        _: &SshTarget,
         script: &str,
-        bounds: Bounds,
+        limits: ScriptLimits,
         cancel: &CancellationToken,
-    ) -> Result<Answer, ShellError> {
+    ) -> Result<ScriptOutput, ShellError> {
         self.begun.notify_one();
         tokio::task::yield_now().await;
         let silent = *self.silent.lock().expect("no panic");
         if silent {
             cancel.cancelled().await;
         }
-        let refused = |kind, message: &str| {
+        let error = |kind, message: &str| {
             Err(ShellError {
                 kind,
                 message: message.to_owned(),
             })
         };
         if *self.deaf.lock().expect("no panic") {
-            return refused(ShellErrorKind::Unreachable, "connection refused");
+            return error(ShellErrorKind::Unreachable, "connection refused");
         }
         if cancel.is_cancelled() {
-            return refused(ShellErrorKind::Cancelled, "cancelled");
+            return error(ShellErrorKind::Cancelled, "cancelled");
         }
-        // Only the nonce differs between two scripts that ask the same.
+        // Scripts for the same checks differ only in their nonce.
         let nonce = script
             .lines()
             .find_map(|line| line.strip_prefix("N="))
             .map(|word| word.trim_matches('\''));
         let (from, to) = (nonce.unwrap_or("NONCE"), "NONCE");
-        let same = script.replace(from, to);
-        let known = ANSWERS.lock().expect("no panic").get(&same).cloned();
-        let text = match known {
+        let cache_key = script.replace(from, to);
+        let cached = OUTPUTS.lock().expect("no panic").get(&cache_key).cloned();
+        let text = match cached {
             Some(text) => text,
             None => {
-                let answer = crate::adapters::local::run(script, false, bounds, cancel).await?;
-                let text = String::from_utf8_lossy(&answer.out).replace(from, to);
-                ANSWERS.lock().expect("no panic").insert(same, text.clone());
+                let output = crate::adapters::local::run(script, false, limits, cancel).await?;
+                let text = String::from_utf8_lossy(&output.stdout).replace(from, to);
+                let mut outputs = OUTPUTS.lock().expect("no panic");
+                outputs.insert(cache_key, text.clone());
                 text
             }
         };
-        Ok(Answer {
-            out: text.replace(to, from).into_bytes(),
-            last: String::new(),
-            took: Duration::from_secs(1),
+        Ok(ScriptOutput {
+            stdout: text.replace(to, from).into_bytes(),
+            last_stderr_line: String::new(),
+            elapsed: Duration::from_secs(1),
         })
     }
 
-    async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
+    async fn generate_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
         let (kind, public) = ("ed25519".to_owned(), "ssh-ed25519 AAAA".to_owned());
         Ok(vec![HostKey {
             kind,
@@ -262,7 +265,7 @@ impl Shell for LocalShell {
 /// A run directory in memory.
 #[derive(Debug, Default)]
 pub struct MemoryWorkspace {
-    /// Path to content.
+    /// Files by path.
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
@@ -288,17 +291,17 @@ impl Workspace for MemoryWorkspace {
     }
 }
 
-/// A journal in memory, whose disk can be full.
+/// A journal in memory. Its disk can be full.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
-    /// The lines.
+    /// Journal lines.
     pub lines: Mutex<Vec<String>>,
-    /// The number of lines that fit; all by default.
+    /// Number of lines that fit. `None` means no limit.
     pub room: Mutex<Option<usize>>,
 }
 
 impl MemoryJournal {
-    /// What a file would hold.
+    /// Returns the journal as the text of a file.
     #[must_use]
     pub fn text(&self) -> String {
         self.lines
@@ -326,12 +329,12 @@ impl Journal for MemoryJournal {
     }
 }
 
-/// Processes of which those in the set have ended.
+/// Processes whose IDs in the set have ended.
 #[derive(Debug, Default)]
 pub struct FakeProcesses(pub Mutex<BTreeSet<u32>>);
 
 impl Processes for FakeProcesses {
-    fn own(&self) -> Option<ProcessIdentity> {
+    fn current_process(&self) -> Option<ProcessIdentity> {
         None
     }
 
@@ -340,7 +343,7 @@ impl Processes for FakeProcesses {
     }
 }
 
-/// A clock that moves only when somebody waits.
+/// A clock that advances only in `sleep`.
 #[derive(Debug)]
 pub struct FakeClock(pub Mutex<Timestamp>);
 

@@ -1,4 +1,4 @@
-//! Owns driving Packer: finding it, its version, its machine-readable output, cancelling, and masking what it prints.
+//! Runs Packer, reads its machine-readable output, masks secrets and cancels builds.
 
 mod plugin;
 
@@ -11,14 +11,15 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::process::{environment, mask, secrets};
+use super::process::{child_environment, environment_secrets, mask_secrets};
 use crate::model::{AmiId, Region};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 
-/// The oldest Packer that works: Debian 12's. Older ones know no HCL2-JSON `build` blocks as we write them.
+/// Oldest supported version, from Debian 12. Older versions do not support the rendered `build`
+/// blocks in HCL2-JSON.
 const OLDEST: semver::Version = semver::Version::new(1, 6, 6);
 
-/// Packer from `PATH`.
+/// Packer in `PATH`.
 #[derive(Default)]
 pub struct Packer {
     version: OnceLock<semver::Version>,
@@ -30,7 +31,7 @@ impl Packer {
         command
             .args(arguments)
             .env_clear()
-            .envs(environment(&[
+            .envs(child_environment(&[
                 "AWS_",
                 "PACKER_PLUGIN",
                 "PACKER_CONFIG",
@@ -50,37 +51,39 @@ impl Packer {
     }
 }
 
-/// The first version with the command `packer plugins` (Packer's CHANGELOG). From 1.10 on, no plugin is bundled.
-const LISTS_PLUGINS: semver::Version = semver::Version::new(1, 8, 0);
+/// First version with the command `packer plugins` (Packer's CHANGELOG). Since 1.10 no plugin is
+/// bundled.
+const FIRST_WITH_PLUGIN_COMMAND: semver::Version = semver::Version::new(1, 8, 0);
 
-/// Returns the last line that a command wrote, from stderr if there is any.
-fn last_words(out: &std::process::Output) -> String {
-    let said = if out.stderr.is_empty() {
-        &out.stdout
+/// Returns the output of a command for messages, from stderr if that is not empty.
+fn output_text(output: &std::process::Output) -> String {
+    let text = if output.stderr.is_empty() {
+        &output.stdout
     } else {
-        &out.stderr
+        &output.stderr
     };
-    let said = String::from_utf8_lossy(said).trim().to_owned();
-    if said.is_empty() {
+    let text = String::from_utf8_lossy(text).trim().to_owned();
+    if text.is_empty() {
         "no output".to_owned()
     } else {
-        said
+        text
     }
 }
 
-fn missing(error: &std::io::Error) -> BuilderError {
+fn start_error(error: &std::io::Error) -> BuilderError {
     let message = match error.kind() {
         std::io::ErrorKind::NotFound => "`packer` is not in PATH".to_owned(),
-        _ => format!("`packer` can't be started: {error}"),
+        _ => format!("cannot start `packer`: {error}"),
     };
-    let hint = "install it: `apt install packer` on Debian 12, elsewhere HashiCorp's package (see README, \"Packer\")";
+    let hint = "install Packer: `apt install packer` on Debian 12, HashiCorp's package on other \
+                systems (see README, \"Packer\")";
     BuilderError {
         message,
         hint: Some(hint.to_owned()),
     }
 }
 
-fn broken(message: String) -> BuilderError {
+fn builder_error(message: String) -> BuilderError {
     BuilderError {
         message,
         hint: None,
@@ -96,18 +99,19 @@ impl ImageBuilder for Packer {
         let out = Self::command(&["-machine-readable", "version"])
             .output()
             .await
-            .map_err(|e| missing(&e))?;
+            .map_err(|e| start_error(&e))?;
         let text = String::from_utf8_lossy(&out.stdout);
         let field = text
             .lines()
             .find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
-        let found = found
-            .ok_or_else(|| broken(format!("`packer version` failed: {}", last_words(&out))))?;
+        let found = found.ok_or_else(|| {
+            builder_error(format!("`packer version` failed: {}", output_text(&out)))
+        })?;
         if found < OLDEST {
-            let hint = Some("install a newer one (see README, \"Packer\")".to_owned());
+            let hint = Some("install a newer version (see README, \"Packer\")".to_owned());
             return Err(BuilderError {
-                message: format!("Packer {found} is too old: {OLDEST} or newer is needed"),
+                message: format!("Packer {found} is too old: {OLDEST} or newer is required"),
                 hint,
             });
         }
@@ -115,17 +119,17 @@ impl ImageBuilder for Packer {
     }
 
     async fn check(&self) -> Result<(), BuilderError> {
-        if self.version().await? < LISTS_PLUGINS {
+        if self.version().await? < FIRST_WITH_PLUGIN_COMMAND {
             return Ok(());
         }
         let out = Self::command(&["plugins", "installed"])
             .output()
             .await
-            .map_err(|e| missing(&e))?;
+            .map_err(|e| start_error(&e))?;
         if !out.status.success() {
-            return Err(broken(format!(
+            return Err(builder_error(format!(
                 "`packer plugins installed` failed: {}",
-                last_words(&out)
+                output_text(&out)
             )));
         }
         plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(
@@ -139,20 +143,19 @@ impl ImageBuilder for Packer {
             .current_dir(&job.dir)
             .output()
             .await
-            .map_err(|e| missing(&e))?;
+            .map_err(|e| start_error(&e))?;
         if out.status.success() {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&out.stdout);
-        let said: Vec<String> = text
+        let errors: Vec<String> = text
             .lines()
-            .filter_map(Line::read)
-            .filter_map(Line::error)
+            .filter_map(OutputLine::parse)
+            .filter_map(OutputLine::into_error)
             .collect();
-        let words = said.join(" ");
-        Err(broken(format!(
-            "packer validate refuses the rendered build: {}",
-            mask(words.trim(), &all(job))
+        Err(builder_error(format!(
+            "`packer validate` rejected the rendered template: {}",
+            mask_secrets(errors.join(" ").trim(), &job_secrets(job))
         )))
     }
 
@@ -162,64 +165,68 @@ impl ImageBuilder for Packer {
         cancel: &CancellationToken,
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError> {
-        let secrets = all(job);
-        let mut child = start(job)?;
-        let held = child.stdin.take();
-        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(broken("Packer's output can't be read".to_owned()));
+        let secrets = job_secrets(job);
+        let mut child = start_build(job)?;
+        let supervisor_pipe = child.stdin.take();
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(builder_error("cannot read the output of Packer".to_owned()));
         };
         let mut log = File::create(&job.log)
             .await
-            .map_err(|e| broken(format!("{}: {e}", job.log.display())))?;
-        // By bytes: what a build prints need not be UTF-8.
-        let (mut lines, mut noise) = (
-            BufReader::new(out).split(b'\n'),
-            BufReader::new(err).split(b'\n'),
-        );
+            .map_err(|e| builder_error(format!("{}: {e}", job.log.display())))?;
+        // Bytes, because the output of a build may not be valid UTF-8.
+        let mut stdout = BufReader::new(stdout).split(b'\n');
+        let mut stderr = BufReader::new(stderr).split(b'\n');
         let mut outcome = BuildOutcome {
             code: None,
             artifacts: Vec::new(),
             errors: Vec::new(),
             cancelled: false,
         };
-        let (mut open, mut asked) = (true, false);
-        while open {
+        let (mut stdout_open, mut stopped) = (true, false);
+        while stdout_open {
             tokio::select! {
-                line = lines.next_segment() => match line {
-                    Ok(Some(raw)) => note(&mut outcome, &mut log, &mask(&text(&raw), &secrets), on_line).await,
-                    _ => open = false,
+                line = stdout.next_segment() => match line {
+                    Ok(Some(raw)) => {
+                        let line = mask_secrets(&decode_line(&raw), &secrets);
+                        record_line(&mut outcome, &mut log, &line, on_line).await;
+                    }
+                    _ => stdout_open = false,
                 },
-                Ok(Some(raw)) = noise.next_segment() => write(&mut log, &mask(&text(&raw), &secrets)).await,
-                () = cancel.cancelled(), if !asked => {
-                    asked = true;
-                    stop(&child, on_line);
+                Ok(Some(raw)) = stderr.next_segment() => {
+                    write_line(&mut log, &mask_secrets(&decode_line(&raw), &secrets)).await;
+                }
+                () = cancel.cancelled(), if !stopped => {
+                    stopped = true;
+                    stop_build(&child, on_line);
                 }
             }
         }
-        let ended = loop {
+        let status = loop {
             tokio::select! {
-                ended = child.wait() => break ended,
-                () = cancel.cancelled(), if !asked => {
-                    asked = true;
-                    stop(&child, on_line);
+                status = child.wait() => break status,
+                () = cancel.cancelled(), if !stopped => {
+                    stopped = true;
+                    stop_build(&child, on_line);
                 }
             }
         };
-        let status = ended.map_err(|e| broken(format!("Packer can't be waited for: {e}")))?;
-        drop(held);
-        let _flushed = log.flush().await;
+        let status = status.map_err(|e| builder_error(format!("cannot wait for Packer: {e}")))?;
+        drop(supervisor_pipe);
+        let _ignored = log.flush().await;
         outcome.code = status.code();
-        outcome.cancelled = asked && outcome.code != Some(0);
+        outcome.cancelled = stopped && outcome.code != Some(0);
         outcome.artifacts.sort();
         outcome.artifacts.dedup();
         Ok(outcome)
     }
 }
 
-/// Starts `packer build` under our supervisor, in a process group of its own so that ^C at a terminal reaches only us.
-fn start(job: &BuildJob) -> Result<Child, BuilderError> {
-    let program = super::system::program()
-        .map_err(|e| broken(format!("bakeline's own program can't be found: {e}")))?;
+/// Starts `packer build` under the supervisor, in a separate process group, so that ^C at a terminal
+/// reaches only bakeline.
+fn start_build(job: &BuildJob) -> Result<Child, BuilderError> {
+    let program = super::system::current_program()
+        .map_err(|e| builder_error(format!("cannot find the path of bakeline: {e}")))?;
     let on_error = if job.keep_failed {
         "-on-error=abort"
     } else {
@@ -250,49 +257,49 @@ fn start(job: &BuildJob) -> Result<Child, BuilderError> {
     supervised
         .current_dir(&job.dir)
         .spawn()
-        .map_err(|e| broken(format!("Packer's supervisor can't be started: {e}")))
+        .map_err(|e| builder_error(format!("cannot start the supervisor of Packer: {e}")))
 }
 
-/// Lets Packer clean up and end.
-fn stop(child: &Child, on_line: OnLine<'_>) {
-    on_line("cancelling; Packer cleans up");
-    super::system::terminate(child.id());
+/// Stops Packer, which cleans up first.
+fn stop_build(child: &Child, on_line: OnLine<'_>) {
+    on_line("cancelling, Packer cleans up");
+    super::system::terminate_process(child.id());
 }
 
-/// A line of output in UTF-8, whatever it was.
-fn text(raw: &[u8]) -> String {
+/// Decodes a line of output. Replaces invalid UTF-8.
+fn decode_line(raw: &[u8]) -> String {
     String::from_utf8_lossy(raw.strip_suffix(b"\r").unwrap_or(raw)).into_owned()
 }
 
-fn all(job: &BuildJob) -> Vec<String> {
-    let mut out = secrets();
-    out.extend(job.secrets.iter().map(|s| s.reveal().to_owned()));
+fn job_secrets(job: &BuildJob) -> Vec<String> {
+    let mut out = environment_secrets();
+    out.extend(job.secrets.iter().map(|s| s.expose().to_owned()));
     out
 }
 
-async fn note(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_line: OnLine<'_>) {
-    let Some(line) = Line::read(raw) else {
-        return write(log, raw).await;
+async fn record_line(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_line: OnLine<'_>) {
+    let Some(line) = OutputLine::parse(raw) else {
+        return write_line(log, raw).await;
     };
-    if let Some(text) = line.said() {
+    if let Some(text) = line.ui_text() {
         for part in text.split('\n') {
-            write(log, part).await;
+            write_line(log, part).await;
         }
         if let Some(first) = text.lines().map(str::trim).find(|l| !l.is_empty()) {
-            on_line(strip(first));
+            on_line(strip_prefix(first));
         }
     }
     outcome.artifacts.extend(line.artifacts());
-    outcome.errors.extend(line.error());
+    outcome.errors.extend(line.into_error());
 }
 
-async fn write(log: &mut File, line: &str) {
-    // A log that can't be written must not end a build.
-    let _written = log.write_all(format!("{line}\n").as_bytes()).await;
+async fn write_line(log: &mut File, line: &str) {
+    // A failed write to the log must not end the build.
+    let _ignored = log.write_all(format!("{line}\n").as_bytes()).await;
 }
 
-/// Drops Packer's `==> amazon-ebs.jdk: ` or `    amazon-ebs.jdk: `.
-fn strip(text: &str) -> &str {
+/// Removes the prefix `==> amazon-ebs.jdk: ` or `    amazon-ebs.jdk: ` of Packer.
+fn strip_prefix(text: &str) -> &str {
     let text = text.strip_prefix("==> ").unwrap_or(text);
     match text.split_once(": ") {
         Some((name, rest)) if name.starts_with("amazon-ebs.") => rest.trim_start(),
@@ -300,37 +307,38 @@ fn strip(text: &str) -> &str {
     }
 }
 
-/// One line of machine-readable output: `time,target,type,data…` (Packer documentation, "Machine-readable output").
-struct Line {
+/// A line of machine-readable output: `time,target,type,data…` (Packer documentation,
+/// "Machine-Readable Output").
+struct OutputLine {
     kind: String,
     data: Vec<String>,
 }
 
-impl Line {
-    fn read(raw: &str) -> Option<Self> {
+impl OutputLine {
+    fn parse(raw: &str) -> Option<Self> {
         let mut fields = raw.split(',');
         fields.next()?.parse::<u64>().ok()?;
         let _target = fields.next()?;
         let kind = fields.next()?.to_owned();
-        let plain = |f: &str| {
+        let unescape = |f: &str| {
             f.replace("%!(PACKER_COMMA)", ",")
                 .replace("\\r", "")
                 .replace("\\n", "\n")
         };
         Some(Self {
             kind,
-            data: fields.map(plain).collect(),
+            data: fields.map(unescape).collect(),
         })
     }
 
-    /// What Packer says to people; newer versions changed `message` into `say`.
-    fn said(&self) -> Option<&str> {
+    /// Returns the text of a message for users. Newer versions renamed `message` to `say`.
+    fn ui_text(&self) -> Option<&str> {
         (self.kind == "ui")
             .then(|| self.data.get(1).map(String::as_str))
             .flatten()
     }
 
-    /// `artifact,0,id,us-east-1:ami-1,eu-west-1:ami-2`.
+    /// Returns the AMIs in a line `artifact,0,id,us-east-1:ami-1,eu-west-1:ami-2`.
     fn artifacts(&self) -> Vec<(Region, AmiId)> {
         match (self.kind.as_str(), self.data.as_slice()) {
             ("artifact", [_, id, ids]) if id == "id" => ids
@@ -343,7 +351,7 @@ impl Line {
         }
     }
 
-    fn error(self) -> Option<String> {
+    fn into_error(self) -> Option<String> {
         match (self.kind.as_str(), self.data.as_slice()) {
             ("error", [text, ..]) => Some(text.clone()),
             ("ui", [level, text]) if level == "error" => Some(text.clone()),
@@ -359,8 +367,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn machine_readable_lines_are_understood() {
-        let line = |raw: &str| Line::read(raw).expect(raw);
+    fn machine_readable_lines_are_parsed() {
+        let line = |raw: &str| OutputLine::parse(raw).expect(raw);
         let ids =
             line("1,jdk,artifact,0,id,us-east-1:ami-1%!(PACKER_COMMA)us-west-2:ami-2").artifacts();
         assert_eq!(
@@ -371,19 +379,19 @@ mod tests {
             ]
         );
         assert_eq!(
-            line("1,,ui,error,==> x: no\\nway").error().as_deref(),
+            line("1,,ui,error,==> x: no\\nway").into_error().as_deref(),
             Some("==> x: no way")
         );
         assert_eq!(
-            line("1,jdk,error,it broke").error().as_deref(),
+            line("1,jdk,error,it broke").into_error().as_deref(),
             Some("it broke")
         );
         assert_eq!(
             line("1,,ui,say,==> amazon-ebs.jdk: hello%!(PACKER_COMMA) you")
-                .said()
-                .map(strip),
+                .ui_text()
+                .map(strip_prefix),
             Some("hello, you")
         );
-        assert!(Line::read("some noise, with commas, here").is_none());
+        assert!(OutputLine::parse("some noise, with commas, here").is_none());
     }
 }

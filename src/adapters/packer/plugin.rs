@@ -37,7 +37,7 @@ pub(super) fn check(found: &[semver::Version]) -> Result<(), BuilderError> {
                 https://releases.hashicorp.com/packer-plugin-amazon, unpack it, and run \
                 `packer plugins install --path FILE github.com/hashicorp/amazon`";
     Err(BuilderError {
-        message: format!("Packer's plugin `amazon` {AMAZON_PLUGIN_VERSIONS} is needed: {found}"),
+        message: format!("Packer's plugin `amazon` {AMAZON_PLUGIN_VERSIONS} is required: {found}"),
         hint: Some(hint.to_owned()),
     })
 }
@@ -60,7 +60,7 @@ mod tests {
             Ok(()),
             "one of them is enough"
         );
-        let needed = "Packer's plugin `amazon` >= 1.2.0, < 2.0.0 is needed";
+        let needed = "Packer's plugin `amazon` >= 1.2.0, < 2.0.0 is required";
         assert_eq!(check(""), Err(format!("{needed}: none is installed")));
         let others =
             "/p/github.com/hashicorp/ansible/packer-plugin-ansible_v1.8.2_x5.0_linux_amd64\n";

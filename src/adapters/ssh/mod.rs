@@ -1,4 +1,4 @@
-//! Owns running a script as root over the system's OpenSSH client: one connection, one round trip.
+//! Runs a script as root over the OpenSSH client of the system, in one connection.
 
 use std::time::{Duration, Instant};
 
@@ -6,79 +6,83 @@ use async_trait::async_trait;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::bounded::{self, Broken, Ended};
-use super::local::{bound, refusal};
-use super::process::environment;
+use super::local::{limit_error, script_refusal};
+use super::process::child_environment;
+use super::script::{Finished, ScriptFailure, run_command};
 use crate::ports::{
-    Answer, Bounds, HostKey, Secret, Shell, ShellError, ShellErrorKind, SshConfig, Target, Trust,
+    HostKey, HostKeyPolicy, ScriptLimits, ScriptOutput, Secret, Shell, ShellError, ShellErrorKind,
+    SshConfig, SshTarget,
 };
 
-/// Between tries while the machine does not let us in yet.
-const PAUSE: Duration = Duration::from_millis(300);
-/// OpenSSH's own exit code for "could not connect or log in" (ssh(1), EXIT STATUS).
-const SSH_FAILED: i32 = 255;
-/// One `sudo` for the whole script, and none where we are root. The login shell may be any; all of them know quotes.
-const REMOTE: &str = r#"sh -c 'if [ "$(id -u)" = 0 ]; then exec sh -s; fi; exec sudo -n -- sh -s'"#;
-/// What `ssh-keygen -A` makes, and so a machine at its first boot (ssh-keygen(1)).
-const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
+/// Pause between two login attempts.
+const LOGIN_PAUSE: Duration = Duration::from_millis(300);
+/// Exit code of `ssh` for a failed connection or login (ssh(1), EXIT STATUS).
+const CONNECTION_FAILED: i32 = 255;
+/// Remote command: one `sudo` for the whole script, or none for root. Any login shell supports the
+/// quotes.
+const REMOTE_COMMAND: &str =
+    r#"sh -c 'if [ "$(id -u)" = 0 ]; then exec sh -s; fi; exec sudo -n -- sh -s'"#;
+/// Key types of `ssh-keygen -A`, which a machine runs at its first boot (ssh-keygen(1)).
+const KEY_TYPES: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
 
-/// The OpenSSH client. An extra configuration file (ProxyCommand, jump hosts) for the machines of a run can be named in
-/// `BAKELINE_SSH_CONFIG`.
+/// OpenSSH client. `BAKELINE_SSH_CONFIG` may name a configuration file (ProxyCommand, jump hosts) for
+/// the machines of a run.
 #[derive(Debug, Default)]
 pub struct OpenSsh;
 
 impl OpenSsh {
-    fn command(target: &Target) -> Command {
+    fn ssh_command(target: &SshTarget) -> Command {
         let mut command = Command::new("ssh");
-        command.args(words(target)).env_clear();
-        command.envs(environment(match target.config {
-            SshConfig::Ours => &["AWS_"],
-            SshConfig::Users | SshConfig::File(_) => &["AWS_", "SSH_AUTH_SOCK", "KRB5"],
+        command.args(ssh_arguments(target)).env_clear();
+        command.envs(child_environment(match target.config {
+            SshConfig::Isolated => &["AWS_"],
+            SshConfig::User | SshConfig::File(_) => &["AWS_", "SSH_AUTH_SOCK", "KRB5"],
         }));
         command
     }
 
-    async fn once(
-        target: &Target,
+    async fn run_once(
+        target: &SshTarget,
         script: &str,
-        bounds: Bounds,
+        limits: ScriptLimits,
         cancel: &CancellationToken,
-    ) -> Result<Answer, ShellError> {
-        match bounded::run(Self::command(target), script, bounds, cancel).await {
-            Ok(ended) => match refused(&ended) {
+    ) -> Result<ScriptOutput, ShellError> {
+        match run_command(Self::ssh_command(target), script, limits, cancel).await {
+            Ok(finished) => match connection_error(&finished) {
                 Some(error) => Err(error),
-                None => Ok(ended.answer),
+                None => Ok(finished.output),
             },
-            Err(Broken::Unstartable(error)) => {
-                let message = format!("`ssh` can't be started: {error}; install openssh-client");
+            Err(ScriptFailure::Spawn(error)) => {
+                let message = format!("cannot start `ssh`: {error}; install openssh-client");
                 Err(ShellError {
-                    kind: ShellErrorKind::Here,
+                    kind: ShellErrorKind::Local,
                     message,
                 })
             }
-            Err(broken) => Err(bound(&broken, bounds)),
+            Err(failure) => Err(limit_error(&failure, limits)),
         }
     }
 }
 
-/// What `ssh` is started with.
-fn words(target: &Target) -> Vec<String> {
+/// Returns the arguments of `ssh` for a target.
+fn ssh_arguments(target: &SshTarget) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    let mut add = |words: &[&str]| out.extend(words.iter().map(|w| (*w).to_owned()));
-    let ours = std::env::var("BAKELINE_SSH_CONFIG").unwrap_or_else(|_| "/dev/null".to_owned());
+    let mut add = |arguments: &[&str]| out.extend(arguments.iter().map(|w| (*w).to_owned()));
+    let config_file =
+        std::env::var("BAKELINE_SSH_CONFIG").unwrap_or_else(|_| "/dev/null".to_owned());
     match &target.config {
-        SshConfig::Ours => add(&[
+        SshConfig::Isolated => add(&[
             "-F",
-            &ours,
+            &config_file,
             "-o",
             "IdentityAgent=none",
             "-o",
             "GlobalKnownHostsFile=/dev/null",
         ]),
         SshConfig::File(path) => add(&["-F", &path.display().to_string()]),
-        SshConfig::Users => {}
+        SshConfig::User => {}
     }
-    // What a configuration may ask for that would get in the way of one command and its output.
+    // Settings of a configuration that would interfere with a single command and its output.
     add(&[
         "-T",
         "-o",
@@ -105,25 +109,25 @@ fn words(target: &Target) -> Vec<String> {
         add(&["-i", &key.display().to_string(), "-o", "IdentitiesOnly=yes"]);
     }
     if let Some(file) = &target.known_hosts {
-        // OpenSSH splits the value at spaces, which quotes prevent, and replaces what follows a `%`.
+        // OpenSSH splits the value at spaces outside of quotes, and expands `%` tokens.
         let path = file.display().to_string().replace('%', "%%");
         add(&["-o", &format!("UserKnownHostsFile=\"{path}\"")]);
     }
     match target.trust {
-        Trust::Known => add(&["-o", "StrictHostKeyChecking=yes"]),
-        Trust::FirstUse => add(&["-o", "StrictHostKeyChecking=accept-new"]),
+        HostKeyPolicy::Known => add(&["-o", "StrictHostKeyChecking=yes"]),
+        HostKeyPolicy::AcceptNew => add(&["-o", "StrictHostKeyChecking=accept-new"]),
     }
     if target.ssm {
-        // AWS Systems Manager user guide, "Allow and control permissions for SSH connections through Session Manager".
-        add(&[
-            "-o",
-            "ProxyCommand=aws ssm start-session --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p",
-        ]);
+        // AWS Systems Manager user guide, "Allow and control permissions for SSH connections
+        // through Session Manager".
+        let proxy = "ProxyCommand=aws ssm start-session --target %h \
+                     --document-name AWS-StartSSHSession --parameters portNumber=%p";
+        add(&["-o", proxy]);
     }
     if let Some(user) = &target.user {
         add(&["-l", user]);
     }
-    add(&["--", &target.host, REMOTE]);
+    add(&["--", &target.host, REMOTE_COMMAND]);
     out
 }
 
@@ -131,48 +135,53 @@ fn words(target: &Target) -> Vec<String> {
 impl Shell for OpenSsh {
     async fn run(
         &self,
-        target: &Target,
+        target: &SshTarget,
         script: &str,
-        bounds: Bounds,
+        limits: ScriptLimits,
         cancel: &CancellationToken,
-    ) -> Result<Answer, ShellError> {
-        let begun = Instant::now();
+    ) -> Result<ScriptOutput, ShellError> {
+        let started = Instant::now();
         loop {
-            let error = match Self::once(target, script, bounds, cancel).await {
-                Ok(out) => return Ok(out),
+            let error = match Self::run_once(target, script, limits, cancel).await {
+                Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            if !again(error.kind) || begun.elapsed() >= bounds.patience {
+            if !is_retryable(error.kind) || started.elapsed() >= limits.login_timeout {
                 return Err(ShellError {
-                    message: format!("{}: {}", shown(target), error.message),
+                    message: format!("{}: {}", display_name(target), error.message),
                     ..error
                 });
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                () = cancel.cancelled() => return Err(bound(&Broken::Cancelled, bounds)),
+                () = tokio::time::sleep(LOGIN_PAUSE) => {}
+                () = cancel.cancelled() => {
+                    return Err(limit_error(&ScriptFailure::Cancelled, limits));
+                }
             }
         }
     }
 
-    async fn new_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
-        let failed = |why: String| ShellError {
-            kind: ShellErrorKind::Here,
-            message: format!("`ssh-keygen` made no host key: {why}; install openssh-client"),
+    async fn generate_host_keys(&self) -> Result<Vec<HostKey>, ShellError> {
+        let failed = |reason: String| ShellError {
+            kind: ShellErrorKind::Local,
+            message: format!(
+                "`ssh-keygen` could not generate a host key: {reason}; install openssh-client"
+            ),
         };
-        let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
+        let dir = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
         let mut out = Vec::new();
-        for kind in KINDS {
-            let file = folder.path().join(kind);
+        for kind in KEY_TYPES {
+            let file = dir.path().join(kind);
             let mut command = Command::new("ssh-keygen");
             command
                 .args(["-q", "-t", kind, "-N", "", "-C", "", "-f"])
                 .arg(&file);
-            command.env_clear().envs(environment(&[]));
-            match bounded::run(command, "", Bounds::UP, &CancellationToken::new()).await {
-                Ok(ended) if ended.code == Some(0) => {}
-                Ok(ended) => return Err(failed(ended.last().to_owned())),
-                Err(broken) => return Err(failed(bound(&broken, Bounds::UP).message)),
+            command.env_clear().envs(child_environment(&[]));
+            let limits = ScriptLimits::RUNNING;
+            match run_command(command, "", limits, &CancellationToken::new()).await {
+                Ok(finished) if finished.code == Some(0) => {}
+                Ok(finished) => return Err(failed(finished.last_stderr_line().to_owned())),
+                Err(failure) => return Err(failed(limit_error(&failure, limits).message)),
             }
             let read = |path| std::fs::read_to_string(path).map_err(|e| failed(e.to_string()));
             let public = read(file.with_extension("pub"))?.trim().to_owned();
@@ -186,7 +195,7 @@ impl Shell for OpenSsh {
     }
 }
 
-fn shown(target: &Target) -> String {
+fn display_name(target: &SshTarget) -> String {
     let user = target
         .user
         .as_ref()
@@ -198,8 +207,8 @@ fn shown(target: &Target) -> String {
     format!("{user}{}{port}", target.host)
 }
 
-/// Whether a machine that is still booting may have changed its mind a moment later.
-fn again(kind: ShellErrorKind) -> bool {
+/// Returns true if the error may disappear while the machine is still booting.
+fn is_retryable(kind: ShellErrorKind) -> bool {
     matches!(
         kind,
         ShellErrorKind::Unreachable
@@ -209,27 +218,28 @@ fn again(kind: ShellErrorKind) -> bool {
     )
 }
 
-/// What kept the script from running; what ran is judged by its output.
-fn refused(ended: &Ended) -> Option<ShellError> {
-    if ended.code != Some(SSH_FAILED) {
-        return refusal(ended);
+/// Returns the error of a script that did not run. The output of a script that ran is not judged
+/// here.
+fn connection_error(finished: &Finished) -> Option<ShellError> {
+    if finished.code != Some(CONNECTION_FAILED) {
+        return script_refusal(finished);
     }
-    let says = |words: &str| ended.said.contains(words);
-    let (kind, what) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+    let reports = |text: &str| finished.stderr.contains(text);
+    let (kind, problem) = if reports("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         (
             ShellErrorKind::HostKey,
-            "its host key is not the one that is known: it may be another machine",
+            "the host key differs from the known one: this may be another machine",
         )
-    } else if says("host key is known for") || says("Host key verification failed") {
-        (ShellErrorKind::HostKey, "its host key is not known")
-    } else if says("Permission denied") {
-        (ShellErrorKind::Login, "it does not let us in")
+    } else if reports("host key is known for") || reports("Host key verification failed") {
+        (ShellErrorKind::HostKey, "the host key is not known")
+    } else if reports("Permission denied") {
+        (ShellErrorKind::Login, "the login was refused")
     } else {
-        (ShellErrorKind::Unreachable, "it can't be reached")
+        (ShellErrorKind::Unreachable, "the machine cannot be reached")
     };
     Some(ShellError {
         kind,
-        message: format!("{what}: {}", ended.last()),
+        message: format!("{problem}: {}", finished.last_stderr_line()),
     })
 }
 

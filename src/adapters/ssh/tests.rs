@@ -1,27 +1,27 @@
-//! Tests of what `ssh` is started with and of what its failures are called; runs of it are in tests/cli/targets.
+//! Tests the arguments of `ssh` and the classification of its errors. tests/cli/targets runs `ssh`.
 
 use super::*;
 
-fn target() -> Target {
-    Target {
+fn target() -> SshTarget {
+    SshTarget {
         host: "10.0.0.7".to_owned(),
         port: Some(22),
         user: Some("admin".to_owned()),
         key: Some("/run dir/key".into()),
         known_hosts: Some("/run dir/100%/known_hosts".into()),
-        trust: Trust::Known,
-        config: SshConfig::Ours,
+        trust: HostKeyPolicy::Known,
+        config: SshConfig::Isolated,
         ssm: false,
     }
 }
 
-fn line(target: &Target) -> String {
-    words(target).join(" ")
+fn command_line(target: &SshTarget) -> String {
+    ssh_arguments(target).join(" ")
 }
 
 #[test]
-fn a_run_knows_the_key_of_its_machines_and_asks_nobody() {
-    let line = line(&target());
+fn isolated_config_requires_known_host_key_and_no_input() {
+    let line = command_line(&target());
     for part in [
         "IdentityAgent=none",
         "StrictHostKeyChecking=yes",
@@ -33,27 +33,27 @@ fn a_run_knows_the_key_of_its_machines_and_asks_nobody() {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(
-        line.ends_with(&format!("-l admin -- 10.0.0.7 {REMOTE}")),
+        line.ends_with(&format!("-l admin -- 10.0.0.7 {REMOTE_COMMAND}")),
         "{line}"
     );
-    let first = Target {
-        trust: Trust::FirstUse,
+    let first = SshTarget {
+        trust: HostKeyPolicy::AcceptNew,
         ..target()
     };
-    assert!(words(&first).contains(&"StrictHostKeyChecking=accept-new".to_owned()));
+    assert!(ssh_arguments(&first).contains(&"StrictHostKeyChecking=accept-new".to_owned()));
 }
 
 #[test]
-fn a_target_of_the_users_is_entered_as_they_would() {
-    let users = Target {
+fn user_config_adds_no_identity_options() {
+    let users = SshTarget {
         port: None,
         user: None,
         key: None,
         known_hosts: None,
-        config: SshConfig::Users,
+        config: SshConfig::User,
         ..target()
     };
-    let line = line(&users);
+    let line = command_line(&users);
     for part in [
         "-F ",
         "IdentityAgent",
@@ -72,13 +72,13 @@ fn a_target_of_the_users_is_entered_as_they_would() {
 }
 
 #[test]
-fn failures_have_names() {
-    let ended = |said: &str| Ended {
+fn connection_errors_are_classified() {
+    let finished = |stderr: &str| Finished {
         code: Some(255),
-        answer: Answer::default(),
-        said: said.to_owned(),
+        output: ScriptOutput::default(),
+        stderr: stderr.to_owned(),
     };
-    for (said, kind) in [
+    for (stderr, kind) in [
         (
             "ssh: connect to host 10.0.0.7 port 22: Connection refused\r\n",
             ShellErrorKind::Unreachable,
@@ -88,51 +88,49 @@ fn failures_have_names() {
             ShellErrorKind::Login,
         ),
         (
-            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\n",
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n\
+             Host key verification failed.\n",
             ShellErrorKind::HostKey,
         ),
         (
-            "No ED25519 host key is known for 10.0.0.7 and you have requested strict checking.\nHost key verification \
-             failed.\n",
+            "No ED25519 host key is known for 10.0.0.7 and you have requested strict checking.\n\
+             Host key verification failed.\n",
             ShellErrorKind::HostKey,
         ),
     ] {
-        let error = refused(&ended(said)).expect("refused");
-        assert_eq!(error.kind, kind, "{said}");
+        let error = connection_error(&finished(stderr)).expect("error");
+        assert_eq!(error.kind, kind, "{stderr}");
         assert!(
             error
                 .message
-                .ends_with(said.trim().lines().last().expect("a line")),
+                .ends_with(stderr.trim().lines().last().expect("a line")),
             "{error}"
         );
     }
-    assert!(!again(ShellErrorKind::HostKey) && again(ShellErrorKind::Unreachable));
-    assert!(
-        refused(&Ended {
-            code: Some(1),
-            answer: Answer::default(),
-            said: String::new()
-        })
-        .is_none()
-    );
+    assert!(!is_retryable(ShellErrorKind::HostKey) && is_retryable(ShellErrorKind::Unreachable));
+    let failed_script = Finished {
+        code: Some(1),
+        ..finished("")
+    };
+    assert!(connection_error(&failed_script).is_none());
 }
 
 #[tokio::test]
-async fn host_keys_are_new_each_time_and_of_every_kind() {
-    let keys = OpenSsh.new_host_keys().await.expect("keys");
-    let other = OpenSsh.new_host_keys().await.expect("keys");
+async fn generated_host_keys_differ_and_have_every_type() {
+    let keys = OpenSsh.generate_host_keys().await.expect("keys");
+    let other = OpenSsh.generate_host_keys().await.expect("keys");
     assert_eq!(
         keys.iter().map(|k| k.kind.as_str()).collect::<Vec<_>>(),
-        KINDS
+        KEY_TYPES
     );
     for (one, another) in keys.iter().zip(&other) {
         assert_ne!(one.public, another.public);
-        assert!(one.private.reveal().contains("PRIVATE KEY-----"));
+        assert!(one.private.expose().contains("PRIVATE KEY-----"));
         assert!(!format!("{one:?}").contains("PRIVATE KEY-----"));
         assert_eq!(
             one.public.split(' ').count(),
             2,
-            "no comment, which would name this machine: {}",
+            "a comment would name this machine: {}",
             one.public
         );
     }

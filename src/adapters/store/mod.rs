@@ -1,4 +1,4 @@
-//! Owns the store on object_store: a local folder or an S3 bucket, opened as the catalog's settings say.
+//! Implements the store with object_store, in a local directory or an S3 bucket.
 
 #[cfg(feature = "live")]
 mod s3;
@@ -6,7 +6,6 @@ mod s3;
 mod tests;
 mod versioned;
 
-use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -19,15 +18,15 @@ use object_store::{
 };
 
 use crate::catalog::{Settings, StoreSettings};
-use crate::error::Result;
+use crate::error::{Result, causes};
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use versioned::Versioned;
 
-/// The store that a catalog's settings name. Nothing is asked or made before the first call; that call refuses a store of
-/// a newer shape, and the first write makes the folder and says the shape.
+/// Returns the store of a catalog without access to it. The first call refuses a store of a newer
+/// format. The first write creates the directory and records the format.
 ///
 /// # Errors
-/// S3 settings that make no client, or a build without S3.
+/// Fails if no S3 client can be created, or in a build without S3.
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let schema = crate::evidence::keys::schema(&settings.name);
     Ok(match &settings.store {
@@ -39,33 +38,29 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
             prefix,
             region,
         } => Arc::new(Versioned::new(
-            bucket_of(bucket, prefix, region).await?,
+            open_bucket(bucket, prefix, region).await?,
             schema,
         )),
     })
 }
 
 #[cfg(feature = "live")]
-async fn bucket_of(bucket: &str, prefix: &str, region: &crate::model::Region) -> Result<Objects> {
-    let (remote, location) = (
-        s3::client(bucket, region).await?,
-        format!("s3://{bucket}/{prefix}"),
-    );
+async fn open_bucket(bucket: &str, prefix: &str, region: &crate::model::Region) -> Result<Objects> {
     Ok(Objects {
-        base: Base::Remote(remote),
+        base: Base::Remote(s3::create_client(bucket, region).await?),
         prefix: prefix.to_owned(),
-        location,
+        location: format!("s3://{bucket}/{prefix}"),
     })
 }
 
 #[cfg(not(feature = "live"))]
-async fn bucket_of(_: &str, _: &str, _: &crate::model::Region) -> Result<Objects> {
-    Err(super::offline::unavailable())
+async fn open_bucket(_: &str, _: &str, _: &crate::model::Region) -> Result<Objects> {
+    Err(super::offline::offline_error())
 }
 
-/// Where objects are.
+/// Storage of the objects.
 enum Base {
-    /// A folder, made by the first write.
+    /// A directory that the first write creates.
     Local {
         root: PathBuf,
         open: OnceLock<Arc<LocalFileSystem>>,
@@ -98,42 +93,42 @@ impl Objects {
         }
     }
 
-    /// The objects for reading; none where there is no folder yet.
-    fn reading(&self, call: &Call<'_>) -> StoreResult<Option<Arc<dyn ObjectStore>>> {
+    /// Opens the objects for reading. Returns `None` if the directory does not exist yet.
+    fn open_for_reading(&self, call: &Call<'_>) -> StoreResult<Option<Arc<dyn ObjectStore>>> {
         match &self.base {
             Base::Remote(remote) => Ok(Some(Arc::clone(remote))),
             Base::Local { open, .. } if open.get().is_some() => {
                 Ok(open.get().map(|o| Arc::clone(o) as _))
             }
             Base::Local { root, .. } if !root.exists() => Ok(None),
-            Base::Local { root, open } => enter(root, open, call).map(Some),
+            Base::Local { root, open } => open_directory(root, open, call).map(Some),
         }
     }
 
-    /// The objects for writing.
-    fn writing(&self, call: &Call<'_>) -> StoreResult<Arc<dyn ObjectStore>> {
+    /// Opens the objects for writing and creates the directory.
+    fn open_for_writing(&self, call: &Call<'_>) -> StoreResult<Arc<dyn ObjectStore>> {
         match &self.base {
             Base::Remote(remote) => Ok(Arc::clone(remote)),
             Base::Local { root, open } => {
                 std::fs::create_dir_all(root)
-                    .map_err(|e| call.failed(StoreErrorKind::Unwritable, e.to_string()))?;
-                enter(root, open, call)
+                    .map_err(|e| call.error(StoreErrorKind::Unwritable, e.to_string()))?;
+                open_directory(root, open, call)
             }
         }
     }
 
-    fn key(&self, call: &Call<'_>) -> StoreResult<Key> {
+    fn full_key(&self, call: &Call<'_>) -> StoreResult<Key> {
         let full = if self.prefix.is_empty() {
             call.key.to_owned()
         } else {
             format!("{}/{}", self.prefix, call.key)
         };
-        Key::parse(&full).map_err(|e| call.failed(StoreErrorKind::Other, e.to_string()))
+        Key::parse(&full).map_err(|e| call.error(StoreErrorKind::Other, e.to_string()))
     }
 
-    async fn write(&self, call: Call<'_>, content: &[u8], mode: PutMode) -> StoreResult<bool> {
-        let key = self.key(&call)?;
-        let objects = self.writing(&call)?;
+    async fn put_object(&self, call: Call<'_>, content: &[u8], mode: PutMode) -> StoreResult<bool> {
+        let key = self.full_key(&call)?;
+        let objects = self.open_for_writing(&call)?;
         let payload = PutPayload::from(content.to_vec());
         match objects
             .put_opts(
@@ -148,27 +143,27 @@ impl Objects {
         {
             Ok(_) => Ok(true),
             Err(Failure::AlreadyExists { .. }) => Ok(false),
-            Err(e) => Err(call.because(&e)),
+            Err(e) => Err(call.convert(&e)),
         }
     }
 }
 
-/// Opens the folder; each file and its folder are on disk before a write is answered.
-fn enter(
+/// Opens the directory. A write returns after the file and its directory are on disk.
+fn open_directory(
     root: &Path,
     open: &OnceLock<Arc<LocalFileSystem>>,
     call: &Call<'_>,
 ) -> StoreResult<Arc<dyn ObjectStore>> {
-    if let Some(known) = open.get() {
-        return Ok(Arc::clone(known) as _);
+    if let Some(opened) = open.get() {
+        return Ok(Arc::clone(opened) as _);
     }
-    let made = LocalFileSystem::new_with_prefix(root)
-        .map_err(|e| call.because(&e))?
+    let opened = LocalFileSystem::new_with_prefix(root)
+        .map_err(|e| call.convert(&e))?
         .with_fsync(true);
-    Ok(Arc::clone(open.get_or_init(|| Arc::new(made))) as _)
+    Ok(Arc::clone(open.get_or_init(|| Arc::new(opened))) as _)
 }
 
-/// What is asked of which store, for its errors.
+/// Description of a call for its errors.
 struct Call<'c> {
     action: &'static str,
     key: &'c str,
@@ -176,7 +171,7 @@ struct Call<'c> {
 }
 
 impl Call<'_> {
-    fn failed(&self, kind: StoreErrorKind, message: String) -> StoreError {
+    fn error(&self, kind: StoreErrorKind, message: String) -> StoreError {
         StoreError {
             kind,
             action: self.action,
@@ -185,7 +180,7 @@ impl Call<'_> {
         }
     }
 
-    fn because(&self, failure: &Failure) -> StoreError {
+    fn convert(&self, failure: &Failure) -> StoreError {
         let writes = matches!(self.action, "write" | "create" | "delete");
         let local = matches!(self.store.base, Base::Local { .. });
         let kind = match failure {
@@ -197,18 +192,17 @@ impl Call<'_> {
             | Failure::Generic { .. } => StoreErrorKind::Unreachable,
             _ => StoreErrorKind::Other,
         };
-        self.failed(kind, innermost(failure))
+        self.error(kind, root_cause(failure))
     }
 }
 
-/// The innermost cause says most: the outer ones only say that a call failed.
-fn innermost(failure: &Failure) -> String {
-    let mut cause: &(dyn StdError + 'static) = failure;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause
-        .to_string()
+/// Returns the message of the innermost error on one line. The outer messages only state that a
+/// call failed.
+fn root_cause(failure: &Failure) -> String {
+    causes(failure)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
@@ -222,26 +216,26 @@ impl Store for Objects {
             key,
             store: self,
         };
-        let at = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else {
+        let full_key = self.full_key(&call)?;
+        let Some(objects) = self.open_for_reading(&call)? else {
             return Ok(None);
         };
-        let found = match objects.get(&at).await {
+        let found = match objects.get(&full_key).await {
             Ok(found) => found,
             Err(e @ Failure::NotFound { .. }) if !e.to_string().contains("NoSuchBucket") => {
                 return Ok(None);
             }
-            Err(e) => return Err(call.because(&e)),
+            Err(e) => return Err(call.convert(&e)),
         };
         found
             .bytes()
             .await
             .map(|bytes| Some(bytes.to_vec()))
-            .map_err(|e| call.because(&e))
+            .map_err(|e| call.convert(&e))
     }
 
     async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()> {
-        self.write(
+        self.put_object(
             Call {
                 action: "write",
                 key,
@@ -255,7 +249,7 @@ impl Store for Objects {
     }
 
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
-        self.write(
+        self.put_object(
             Call {
                 action: "create",
                 key,
@@ -273,23 +267,23 @@ impl Store for Objects {
             key: prefix,
             store: self,
         };
-        let below = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else {
+        let below = self.full_key(&call)?;
+        let Some(objects) = self.open_for_reading(&call)? else {
             return Ok(Vec::new());
         };
         let found: Vec<_> = objects
             .list(Some(&below))
             .try_collect()
             .await
-            .map_err(|e| call.because(&e))?;
-        let start = if self.prefix.is_empty() {
+            .map_err(|e| call.convert(&e))?;
+        let prefix_length = if self.prefix.is_empty() {
             0
         } else {
             self.prefix.len() + 1
         };
         let mut keys: Vec<String> = found
             .iter()
-            .filter_map(|o| o.location.as_ref().get(start..).map(str::to_owned))
+            .filter_map(|o| o.location.as_ref().get(prefix_length..).map(str::to_owned))
             .collect();
         keys.sort();
         Ok(keys)
@@ -301,17 +295,17 @@ impl Store for Objects {
             key,
             store: self,
         };
-        let at = self.key(&call)?;
-        let Some(objects) = self.reading(&call)? else {
+        let full_key = self.full_key(&call)?;
+        let Some(objects) = self.open_for_reading(&call)? else {
             return Ok(());
         };
-        match objects.delete(&at).await {
+        match objects.delete(&full_key).await {
             Ok(()) | Err(Failure::NotFound { .. }) => Ok(()),
-            Err(e) => Err(call.because(&e)),
+            Err(e) => Err(call.convert(&e)),
         }
     }
 
-    fn durable(&self) -> bool {
+    fn is_durable(&self) -> bool {
         matches!(self.base, Base::Remote(_))
     }
 

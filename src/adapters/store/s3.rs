@@ -1,4 +1,4 @@
-//! Owns the S3 client of the store: credentials from aws-config's chain, the endpoint as every AWS tool reads it.
+//! Creates the S3 client of the store, with credentials and endpoint from the AWS configuration.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,23 +14,23 @@ use crate::adapters::system::variable;
 use crate::error::{Error, Result};
 use crate::model::Region;
 
-/// One request; a lock must not hang on one.
+/// Time limit of a request, so that a lock does not wait for one request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
-/// All tries of one call together: well below the shortest sensible lease.
+/// Time limit of all attempts of a call: well below the shortest useful lease.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
-/// Credentials are fetched anew this long before they expire.
-const EARLY: Duration = Duration::from_secs(300);
+/// Time before their expiry at which credentials are fetched again.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-/// A client for one bucket; talks to nobody yet.
-pub(super) async fn client(bucket: &str, region: &Region) -> Result<Arc<dyn ObjectStore>> {
-    let wrong = |e: String| Error::input(format!("the store s3://{bucket} can't be opened: {e}"));
+/// Creates a client for a bucket without a request.
+pub(super) async fn create_client(bucket: &str, region: &Region) -> Result<Arc<dyn ObjectStore>> {
+    let failed = |e: String| Error::input(format!("cannot open the store s3://{bucket}: {e}"));
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(aws_config::Region::new(region.to_string()))
         .load()
         .await;
     let provider = config.credentials_provider().ok_or_else(|| {
-        wrong("there are no AWS credentials".to_owned())
-            .hint("give AWS credentials: a profile, environment variables, or a role")
+        failed("no AWS credentials found".to_owned())
+            .hint("configure AWS credentials: a profile, environment variables, or a role")
     })?;
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
@@ -38,15 +38,15 @@ pub(super) async fn client(bucket: &str, region: &Region) -> Result<Arc<dyn Obje
         retry_timeout: RETRY_LIMIT,
     };
     let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-    let plain = endpoint.as_ref().is_some_and(|e| e.starts_with("http://"));
+    let is_http = endpoint.as_ref().is_some_and(|e| e.starts_with("http://"));
     let options = ClientOptions::new()
         .with_timeout(REQUEST_LIMIT)
         .with_connect_timeout(REQUEST_LIMIT / 3)
-        .with_allow_http(plain);
+        .with_allow_http(is_http);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region.to_string())
-        .with_credentials(Arc::new(Chain {
+        .with_credentials(Arc::new(CredentialChain {
             provider,
             cached: Mutex::new(None),
         }))
@@ -54,37 +54,38 @@ pub(super) async fn client(bucket: &str, region: &Region) -> Result<Arc<dyn Obje
         .with_client_options(options)
         .with_retry(retry);
     if let Some(endpoint) = endpoint {
-        // Another S3 than Amazon's seldom has a host name for each bucket.
+        // S3 implementations other than Amazon's seldom have a host name per bucket.
         builder = builder
             .with_endpoint(endpoint)
             .with_virtual_hosted_style_request(false);
     }
-    let made = builder.build().map_err(|e| wrong(e.to_string()))?;
-    Ok(Arc::new(made))
+    let client = builder.build().map_err(|e| failed(e.to_string()))?;
+    Ok(Arc::new(client))
 }
 
-/// aws-config's chain (environment, profiles, SSO, web identity, ECS, IMDS) as object_store wants it.
-struct Chain {
+/// Credential chain of aws-config (environment, profiles, SSO, web identity, ECS, IMDS) for
+/// object_store.
+struct CredentialChain {
     provider: SharedCredentialsProvider,
     cached: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
 }
 
-impl std::fmt::Debug for Chain {
+impl std::fmt::Debug for CredentialChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Chain(***)")
+        f.write_str("CredentialChain(***)")
     }
 }
 
 #[async_trait]
-impl CredentialProvider for Chain {
+impl CredentialProvider for CredentialChain {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut cached = self.cached.lock().await;
-        if let Some((known, until)) = &*cached
-            && until.is_none_or(|until| until > SystemTime::now() + EARLY)
+        if let Some((credential, expiry)) = &*cached
+            && expiry.is_none_or(|expiry| expiry > SystemTime::now() + RENEW_BEFORE)
         {
-            return Ok(Arc::clone(known));
+            return Ok(Arc::clone(credential));
         }
         let found = self.provider.provide_credentials().await.map_err(|e| {
             object_store::Error::Unauthenticated {
@@ -92,12 +93,12 @@ impl CredentialProvider for Chain {
                 source: Box::new(e),
             }
         })?;
-        let made = Arc::new(AwsCredential {
+        let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
             token: found.session_token().map(str::to_owned),
         });
-        *cached = Some((Arc::clone(&made), found.expiry()));
-        Ok(made)
+        *cached = Some((Arc::clone(&credential), found.expiry()));
+        Ok(credential)
     }
 }

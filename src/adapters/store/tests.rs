@@ -1,4 +1,4 @@
-//! Owns the contract that every store keeps: the folder and the one in memory; the bucket has its acceptance test.
+//! Tests the contract of the store for memory and directory. An acceptance test covers the bucket.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use super::versioned::Versioned;
 use crate::adapters::fake::MemoryStore;
 use crate::ports::{Store, StoreErrorKind};
 
-/// What callers rely on.
-async fn keeps_the_contract(store: &dyn Store) {
+/// Asserts the behavior that callers rely on.
+async fn assert_contract(store: &dyn Store) {
     assert_eq!(store.get("acme/none.json").await.expect("get"), None);
     assert_eq!(
         store.list("acme/locks").await.expect("list"),
@@ -19,12 +19,9 @@ async fn keeps_the_contract(store: &dyn Store) {
     store
         .delete("acme/none.json")
         .await
-        .expect("nothing to delete is fine");
+        .expect("delete of a missing object");
     store.put("acme/a/x.json", b"one").await.expect("put");
-    store
-        .put("acme/a/x.json", b"two")
-        .await
-        .expect("put over it");
+    store.put("acme/a/x.json", b"two").await.expect("overwrite");
     assert_eq!(
         store.get("acme/a/x.json").await.expect("get").as_deref(),
         Some(&b"two"[..])
@@ -34,11 +31,11 @@ async fn keeps_the_contract(store: &dyn Store) {
             .create("acme/a/x.json", b"three")
             .await
             .expect("create"),
-        "there is one"
+        "the object exists"
     );
     assert!(
         store.create("acme/a/b/y.json", b"").await.expect("create"),
-        "an empty object is one"
+        "an empty object counts"
     );
     assert!(!store.create("acme/a/b/y.json", b"x").await.expect("create"));
     assert_eq!(
@@ -61,12 +58,12 @@ async fn keeps_the_contract(store: &dyn Store) {
             .create("acme/a/x.json", b"four")
             .await
             .expect("create"),
-        "gone is gone"
+        "the object was deleted"
     );
 }
 
-/// Of many creates at once exactly one is told that it made it, and what is there is its.
-async fn one_creator_wins(store: Arc<dyn Store>) {
+/// Asserts that exactly one of many concurrent `create` calls succeeds.
+async fn assert_one_creator(store: Arc<dyn Store>) {
     for round in 0..20 {
         let key = format!("acme/race/{round}.json");
         let tries = (0..8).map(|n| {
@@ -94,8 +91,8 @@ async fn one_creator_wins(store: Arc<dyn Store>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_and_folder_keep_the_contract() {
-    let folder = tempfile::tempdir().expect("folder");
+async fn memory_and_directory_meet_the_contract() {
+    let folder = tempfile::tempdir().expect("directory");
     let root = folder.path().join("not/yet/there");
     let stores: [Arc<dyn Store>; 3] = [
         Arc::new(MemoryStore::default()),
@@ -106,14 +103,14 @@ async fn memory_and_folder_keep_the_contract() {
         )),
     ];
     for store in stores {
-        keeps_the_contract(&*store).await;
-        one_creator_wins(store).await;
+        assert_contract(&*store).await;
+        assert_one_creator(store).await;
     }
 }
 
 #[tokio::test]
-async fn reading_makes_no_folder_and_the_first_write_says_the_shape() {
-    let folder = tempfile::tempdir().expect("folder");
+async fn first_write_creates_directory_and_format() {
+    let folder = tempfile::tempdir().expect("directory");
     let root = folder.path().join("store");
     let store = Versioned::new(Objects::local(&root), "acme/schema.json".to_owned());
     assert_eq!(
@@ -123,7 +120,7 @@ async fn reading_makes_no_folder_and_the_first_write_says_the_shape() {
     assert!(!root.exists(), "a plan writes nothing");
     store.put("acme/x.json", b"x").await.expect("put");
     assert_eq!(
-        std::fs::read_to_string(root.join("acme/schema.json")).expect("shape"),
+        std::fs::read_to_string(root.join("acme/schema.json")).expect("schema.json"),
         "{\"schema\": 1}\n"
     );
     assert_eq!(
@@ -133,7 +130,7 @@ async fn reading_makes_no_folder_and_the_first_write_says_the_shape() {
 }
 
 #[tokio::test]
-async fn a_store_of_a_newer_shape_is_neither_read_nor_written() {
+async fn store_of_newer_format_is_refused() {
     let memory = MemoryStore::default();
     memory
         .put("acme/schema.json", b"{\"schema\": 2, \"more\": true}")
@@ -174,7 +171,7 @@ async fn a_store_of_a_newer_shape_is_neither_read_nor_written() {
 }
 
 #[tokio::test]
-async fn what_is_no_shape_is_said_and_a_store_that_cannot_be_written_too() {
+async fn invalid_format_and_read_only_store_are_errors() {
     let memory = MemoryStore::default();
     memory
         .put("acme/schema.json", b"schema 1")
@@ -185,9 +182,9 @@ async fn what_is_no_shape_is_said_and_a_store_that_cannot_be_written_too() {
         store
             .get("x")
             .await
-            .expect_err("no shape")
+            .expect_err("invalid format")
             .to_string()
-            .contains("does not say the store's schema")
+            .contains("does not contain the schema of the store")
     );
     let memory = MemoryStore::default();
     memory.read_only.store(true, Ordering::SeqCst);
@@ -196,12 +193,12 @@ async fn what_is_no_shape_is_said_and_a_store_that_cannot_be_written_too() {
         store.put("acme/x", b"").await.expect_err("read only").kind,
         StoreErrorKind::Unwritable
     );
-    assert_eq!(store.get("acme/x").await.expect("reading goes on"), None);
+    assert_eq!(store.get("acme/x").await.expect("get"), None);
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
-    let folder = tempfile::tempdir().expect("folder");
+async fn directory_that_cannot_be_created_is_named() {
+    let folder = tempfile::tempdir().expect("directory");
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").expect("file");
     let store = Objects::local(&file.join("store"));
@@ -214,17 +211,20 @@ async fn a_folder_that_cannot_be_made_is_named() {
         error.to_string().contains(&file.display().to_string()),
         "{error}"
     );
-    assert!(!store.durable(), "a folder may go with the machine");
-    let climbing = Objects::local(Path::new("store"))
+    assert!(
+        !store.is_durable(),
+        "a directory may be deleted with the machine"
+    );
+    let outside = Objects::local(Path::new("store"))
         .get("acme/../../x")
         .await
-        .expect_err("climbs");
-    assert_eq!(climbing.kind, StoreErrorKind::Other);
+        .expect_err("path with ..");
+    assert_eq!(outside.kind, StoreErrorKind::Other);
 }
 
 #[cfg(not(feature = "live"))]
 #[tokio::test]
-async fn a_bucket_needs_the_live_build() {
+async fn bucket_requires_live_feature() {
     let files: std::collections::BTreeMap<String, Vec<u8>> = std::collections::BTreeMap::from([(
         "bakeline.yaml".to_owned(),
         b"name: acme\nregions: [eu-west-1]\nstore: {s3: {bucket: evidence}}\n".to_vec(),

@@ -1,4 +1,4 @@
-//! Owns the store's shape: says it with the first write, and refuses a store that a newer bakeline wrote.
+//! Records the format of a store with the first write, and refuses stores of a newer bakeline.
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -6,16 +6,16 @@ use tokio::sync::OnceCell;
 
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 
-/// The shape this bakeline writes and reads.
+/// Newest format that this bakeline reads and writes.
 const SCHEMA: u64 = 1;
 
-/// `schema.json`.
+/// Content of `schema.json`.
 #[derive(Deserialize)]
-struct Shape {
+struct StoreFormat {
     schema: u64,
 }
 
-/// A store whose shape is looked at before anything else.
+/// Wrapper of a store that checks its format before the first call.
 pub(super) struct Versioned<S> {
     pub(super) inner: S,
     key: String,
@@ -33,12 +33,12 @@ impl<S: Store> Versioned<S> {
         }
     }
 
-    async fn for_reading(&self) -> StoreResult<&S> {
-        self.read.get_or_try_init(|| self.look()).await?;
+    async fn check_once(&self) -> StoreResult<&S> {
+        self.read.get_or_try_init(|| self.check_format()).await?;
         Ok(&self.inner)
     }
 
-    async fn look(&self) -> StoreResult<()> {
+    async fn check_format(&self) -> StoreResult<()> {
         let Some(bytes) = self.inner.get(&self.key).await? else {
             return Ok(());
         };
@@ -48,32 +48,32 @@ impl<S: Store> Versioned<S> {
             key: format!("{}/{}", self.inner.location(), self.key),
             message,
         };
-        match serde_json::from_slice::<Shape>(&bytes) {
-            Ok(shape) if shape.schema <= SCHEMA => Ok(()),
-            Ok(shape) => {
+        match serde_json::from_slice::<StoreFormat>(&bytes) {
+            Ok(format) if format.schema <= SCHEMA => Ok(()),
+            Ok(format) => {
                 let text = format!(
-                    "the store has schema {}, this bakeline knows up to {SCHEMA}",
-                    shape.schema
+                    "the store has schema {}, but this bakeline supports up to {SCHEMA}",
+                    format.schema
                 );
                 Err(error(StoreErrorKind::Newer, text))
             }
             Err(e) => Err(error(
                 StoreErrorKind::Other,
-                format!("it does not say the store's schema: {e}"),
+                format!("the file does not contain the schema of the store: {e}"),
             )),
         }
     }
 
-    async fn for_writing(&self) -> StoreResult<&S> {
-        self.for_reading().await?;
-        let say = || async {
+    async fn record_once(&self) -> StoreResult<&S> {
+        self.check_once().await?;
+        let record_format = || async {
             let text = format!("{{\"schema\": {SCHEMA}}}\n");
             self.inner
                 .create(&self.key, text.as_bytes())
                 .await
                 .map(drop)
         };
-        self.written.get_or_try_init(say).await?;
+        self.written.get_or_try_init(record_format).await?;
         Ok(&self.inner)
     }
 }
@@ -81,27 +81,27 @@ impl<S: Store> Versioned<S> {
 #[async_trait]
 impl<S: Store> Store for Versioned<S> {
     async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
-        self.for_reading().await?.get(key).await
+        self.check_once().await?.get(key).await
     }
 
     async fn put(&self, key: &str, content: &[u8]) -> StoreResult<()> {
-        self.for_writing().await?.put(key, content).await
+        self.record_once().await?.put(key, content).await
     }
 
     async fn create(&self, key: &str, content: &[u8]) -> StoreResult<bool> {
-        self.for_writing().await?.create(key, content).await
+        self.record_once().await?.create(key, content).await
     }
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
-        self.for_reading().await?.list(prefix).await
+        self.check_once().await?.list(prefix).await
     }
 
     async fn delete(&self, key: &str) -> StoreResult<()> {
-        self.for_writing().await?.delete(key).await
+        self.record_once().await?.delete(key).await
     }
 
-    fn durable(&self) -> bool {
-        self.inner.durable()
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
     }
 
     fn location(&self) -> String {

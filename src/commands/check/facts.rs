@@ -11,11 +11,14 @@ use crate::adapters::{local, ssh::OpenSsh, system};
 use crate::catalog::{Access, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::cli::{Check as Args, InventoryArgs};
-use crate::commands::{context, gather, lock, run, summary};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
-use crate::ports::{Bounds, ImageQuery, SshConfig, Target as Machine, Trust, Workspace as _};
+use crate::ports::{
+    HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
+};
 use crate::steps::check::{CheckReport, evidence_file};
 use crate::steps::collect::{collect, nonce};
 
@@ -38,13 +41,13 @@ pub(super) async fn collect_facts(
     target: &Target,
     phase: Phase,
 ) -> Result<CollectedFacts> {
-    let cancel = system::interrupt();
+    let cancel = system::cancel_on_signal();
     let controls = subject.loaded.catalog.controls(&subject.image);
     let bounds = collection_bounds(args);
     let (facts, took) = match target {
         Target::Local => collect_locally(&controls, (None, phase), bounds, &cancel).await?,
         Target::Directory(path) => {
-            let root = system::folder(Path::new(path))
+            let root = system::resolve_directory(Path::new(path))
                 .map_err(|e| Error::input("cannot open the root file system").because(e))?;
             collect_locally(&controls, (Some(&root), phase), bounds, &cancel).await?
         }
@@ -69,12 +72,12 @@ pub(super) async fn collect_facts(
     })
 }
 
-fn collection_bounds(args: &Args) -> Bounds {
+fn collection_bounds(args: &Args) -> ScriptLimits {
     let bytes = usize::try_from(args.max_mebibytes << 20).unwrap_or(usize::MAX);
-    Bounds {
-        time: Duration::from_secs(args.max_seconds),
-        bytes,
-        ..Bounds::UP
+    ScriptLimits {
+        timeout: Duration::from_secs(args.max_seconds),
+        max_bytes: bytes,
+        ..ScriptLimits::RUNNING
     }
 }
 
@@ -82,7 +85,7 @@ fn collection_bounds(args: &Args) -> Bounds {
 async fn collect_locally(
     controls: &[&Control],
     (root, phase): (Option<&str>, Phase),
-    bounds: Bounds,
+    bounds: ScriptLimits,
     cancel: &CancellationToken,
 ) -> Result<(Facts, Duration)> {
     let nonce = nonce();
@@ -98,9 +101,10 @@ async fn collect_locally(
     let answer = local::run(&script, root.is_none(), bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::parse_concealed_facts(&nonce, &answer.out, &answer.last, controls)
-        .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
-    Ok((facts, answer.took))
+    let facts =
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+            .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
+    Ok((facts, answer.elapsed))
 }
 
 /// Returns an SSH target with the configuration of the user.
@@ -111,11 +115,11 @@ fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16
         user,
         key: args.identity.clone(),
         known_hosts: args.known_hosts.clone(),
-        trust: Trust::Known,
+        trust: HostKeyPolicy::Known,
         config: args
             .ssh_config
             .clone()
-            .map_or(SshConfig::Users, SshConfig::File),
+            .map_or(SshConfig::User, SshConfig::File),
         ssm: false,
     }
 }

@@ -1,5 +1,6 @@
 //! Implements `bakeline check`: runs the checks of an image or of profiles against a target.
 
+pub(super) mod build_phase;
 mod facts;
 mod output;
 mod subject;
@@ -7,10 +8,10 @@ mod target;
 
 use std::path::Path;
 
-use super::context;
 use crate::adapters::system::SystemClock;
 use crate::checks::{self, Phase};
 use crate::cli::Check as Args;
+use crate::commands::support::context;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock as _;
 use crate::steps::check::CheckReport;

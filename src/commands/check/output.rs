@@ -62,7 +62,7 @@ pub(super) fn write_reports(
             None => ui::data(&terminal::write(
                 report,
                 terminal::Options {
-                    colour: ui::colours(),
+                    colour: ui::stdout_is_terminal(),
                     passed: false,
                 },
             )),
@@ -84,7 +84,7 @@ pub(super) fn write_reports(
     ui::data(&terminal::write(
         report,
         terminal::Options {
-            colour: ui::colours(),
+            colour: ui::stdout_is_terminal(),
             passed: false,
         },
     ));

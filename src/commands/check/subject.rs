@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::catalog::{self, Catalog, Files, Lookup};
-use crate::commands::context::{self, LoadedCatalog};
+use crate::commands::support::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
 

@@ -9,17 +9,17 @@ use crate::plan::step::{Decision, Verdict};
 
 /// Result for an image in another location.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::commands) struct LocationSummary {
+pub(crate) struct LocationSummary {
     /// Region, or `account.region`.
     #[serde(rename = "place")]
-    pub(in crate::commands) location: String,
+    pub(crate) location: String,
     /// Status, with the values of `ImageSummary::status`.
-    pub(in crate::commands) status: &'static str,
+    pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) ami: Option<AmiId>,
+    pub(crate) ami: Option<AmiId>,
     /// Failed step and its error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 /// Returns the results of the scopes of an image in other locations. Their names are

@@ -5,9 +5,9 @@ mod message;
 
 use serde::Serialize;
 
-use super::context;
-use super::run::RunResult;
 use crate::catalog::Catalog;
+use crate::commands::support::context;
+use crate::commands::support::run::RunResult;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
@@ -272,7 +272,7 @@ pub(super) async fn finish_run(
         ));
     }
     let http = context::http_client();
-    crate::notify::tell(
+    crate::notify::send_notifications(
         catalog,
         &slack_values(report, inventory),
         &context::webhook_secret,

@@ -166,7 +166,8 @@ impl HeldLocks {
             return Ok(());
         }
         Err(self.mark_lost(format!(
-            "the lock expired: it was not renewed before {until} (was the process suspended, or the store unreachable?)"
+            "the lock expired: it was not renewed before {until} \
+             (was the process suspended, or the store unreachable?)"
         )))
     }
 

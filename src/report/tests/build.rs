@@ -1,7 +1,7 @@
-//! Tests of the way from controls, verdicts and facts to the model.
+//! Tests how controls, verdicts and facts become the model of a report.
 
 use crate::checks::{self, Facts, Gate, Phase};
-use crate::report::build::{ReportContext, build_report};
+use crate::report::build::{ReportContext, assemble_report};
 use crate::report::model::{Profile, Report, Verdict};
 use crate::report::status::Status;
 
@@ -52,7 +52,7 @@ fn verdict(id: &str, results: Vec<checks::Finding>) -> checks::Verdict {
     }
 }
 
-fn made(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
+fn report_of(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
     let controls = [
         control("a", "known"),
         control("b", "known"),
@@ -75,7 +75,7 @@ fn made(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
         name: "empty".to_owned(),
         ..Profile::default()
     };
-    build_report(
+    assemble_report(
         &about,
         vec![empty, known],
         &controls.iter().collect::<Vec<_>>(),
@@ -85,7 +85,7 @@ fn made(verdicts: &[checks::Verdict], gate: Gate, day: &str) -> Report {
 }
 
 #[test]
-fn a_control_is_reported_under_its_profile_with_all_that_is_known_of_it() {
+fn control_is_reported_under_its_profile() {
     let failed = finding(
         checks::Outcome::Failed,
         "file /x",
@@ -96,7 +96,7 @@ fn a_control_is_reported_under_its_profile_with_all_that_is_known_of_it() {
         "",
         "when: the condition could not be evaluated",
     );
-    let report = made(
+    let report = report_of(
         &[verdict("c", vec![error]), verdict("a", vec![failed])],
         Gate::default(),
         "2026-11-22",
@@ -109,7 +109,7 @@ fn a_control_is_reported_under_its_profile_with_all_that_is_known_of_it() {
     assert_eq!(
         names,
         [("known", ""), ("stray", "profiles/stray.yaml")],
-        "and none without controls"
+        "profiles without controls are omitted"
     );
     let a = &report.profiles[0].controls[0];
     assert_eq!(
@@ -132,7 +132,7 @@ fn a_control_is_reported_under_its_profile_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn waivers_and_limits_are_as_they_are_on_the_day() {
+fn waiver_and_gate_decide_the_status() {
     let failed = || finding(checks::Outcome::Failed, "file /x", "exists: no");
     let waiver = checks::Waiver {
         justification: "later".to_owned(),
@@ -144,7 +144,7 @@ fn waivers_and_limits_are_as_they_are_on_the_day() {
         ..verdict("a", vec![failed()])
     };
     let status = |verdict: &checks::Verdict, gate, day| {
-        made(std::slice::from_ref(verdict), gate, day).profiles[0].controls[0].status()
+        report_of(std::slice::from_ref(verdict), gate, day).profiles[0].controls[0].status()
     };
     assert_eq!(
         status(&waived, Gate::default(), "2026-11-22"),

@@ -1,21 +1,21 @@
-//! Owns the tests of what each format says of the sample.
+//! Tests the output of each format for the sample report.
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::report::{Format, cyclonedx, html, inspec, json, junit, terminal, write};
 
-fn document(text: &str) -> Value {
+fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-/// A control of exec-json.
-fn inspected(id: &str) -> Value {
-    document(&inspec::write(&only(id)))["profiles"][0]["controls"][0].clone()
+/// Returns a control of the sample in exec-json.
+fn inspec_control(id: &str) -> Value {
+    parse_json(&inspec::write(&sample_with(id)))["profiles"][0]["controls"][0].clone()
 }
 
 #[test]
-fn names_of_formats_and_files_are_distinct() {
+fn format_file_names_are_unique() {
     let names: std::collections::BTreeSet<String> = Format::ALL
         .iter()
         .map(|f| f.file_name(Phase::Boot))
@@ -28,23 +28,23 @@ fn names_of_formats_and_files_are_distinct() {
 }
 
 #[test]
-fn the_terminal_shows_the_worst_first_with_place_and_values() {
+fn terminal_report_starts_with_the_most_severe_results() {
     let text = terminal::write(&sample(), terminal::Options::default());
     let at = |what: &str| {
         text.find(what)
-            .unwrap_or_else(|| panic!("{what} is not in\n{text}"))
+            .unwrap_or_else(|| panic!("`{what}` is missing in\n{text}"))
     };
     assert!(at("os-05") < at("os-02") && at("os-02") < at("os-11") && at("os-11") < at("os-07"));
     assert!(text.contains(
         "  failed   os-02  Failed  (impact 1.0, profiles/linux-baseline.yaml:22)\n             \
          failed    file /etc/shadow mode\n             expected  at most 0640\n             actual    0644\n"
     ));
-    assert!(text.contains("error     file /etc/login.defs UMASK\n             expected  \"027\"\n             because   permission denied\n"));
-    assert!(text.contains("waiver of platform team until 2027-03-31: the vendor ships it so"));
-    assert!(text.contains("expired on 2026-01-31 and no longer counts"));
+    assert!(text.contains("error     file /etc/login.defs UMASK\n             expected  \"027\"\n             reason    permission denied\n"));
+    assert!(text.contains("waived by platform team until 2027-03-31: the vendor ships it so"));
+    assert!(text.contains("expired on 2026-01-31"));
     assert!(text.contains("  passed   4 controls\n") && !text.contains("os-12"));
     assert!(text.ends_with(
-        "5 passed\nnote: 1 of the failed have impact 0, which other tools show as not applicable\n"
+        "5 passed\nnote: 1 failed with impact 0; other tools show impact 0 as not applicable\n"
     ));
     assert!(
         terminal::write(
@@ -59,7 +59,7 @@ fn the_terminal_shows_the_worst_first_with_place_and_values() {
 }
 
 #[test]
-fn colour_is_only_ours() {
+fn colour_adds_only_escape_codes() {
     let plain = terminal::write(&sample(), terminal::Options::default());
     let colour = terminal::write(
         &sample(),
@@ -75,8 +75,8 @@ fn colour_is_only_ours() {
 }
 
 #[test]
-fn exec_json_has_what_its_readers_throw_without() {
-    let out = document(&inspec::write(&sample()));
+fn exec_json_has_the_required_fields() {
+    let out = parse_json(&inspec::write(&sample()));
     assert_eq!(
         out["platform"],
         json!({"name": "debian", "release": "12.7", "target_id": "debian-12"})
@@ -90,34 +90,37 @@ fn exec_json_has_what_its_readers_throw_without() {
             );
         }
     }
-    assert_eq!(inspected("os-01")["tags"]["severity"], "high, reviewed");
     assert_eq!(
-        inspected("os-01")["tags"]["nist"],
+        inspec_control("os-01")["tags"]["severity"],
+        "high, reviewed"
+    );
+    assert_eq!(
+        inspec_control("os-01")["tags"]["nist"],
         json!(["AC-6", "CM-6 b"])
     );
 }
 
 #[test]
-fn exec_json_makes_readers_see_our_status() {
-    let error = &inspected("os-05")["results"][1];
+fn exec_json_readers_show_the_same_status() {
+    let error = &inspec_control("os-05")["results"][1];
     assert_eq!(error["status"], "failed");
     assert!(
         error["exception"].is_string()
             && error["backtrace"].as_array().is_some_and(|b| !b.is_empty())
     );
     assert!(
-        inspected("os-04")["results"]
+        inspec_control("os-04")["results"]
             .as_array()
             .expect("results")
             .iter()
             .all(|r| r["backtrace"].is_null())
     );
     assert_eq!(
-        inspected("os-08")["results"][0]["status"],
+        inspec_control("os-08")["results"][0]["status"],
         "skipped",
-        "half a judgement is none"
+        "a partly skipped control does not pass"
     );
-    assert_eq!(inspected("os-09")["results"][0]["status"], "passed");
+    assert_eq!(inspec_control("os-09")["results"][0]["status"], "passed");
     for (id, waived) in [
         ("os-11", true),
         ("os-12", false),
@@ -126,17 +129,17 @@ fn exec_json_makes_readers_see_our_status() {
         ("os-15", false),
     ] {
         assert_eq!(
-            inspected(id)["waiver_data"]["skipped_due_to_waiver"],
+            inspec_control(id)["waiver_data"]["skipped_due_to_waiver"],
             waived,
             "{id}"
         );
     }
-    assert_eq!(inspected("os-01")["waiver_data"], json!({}));
+    assert_eq!(inspec_control("os-01")["waiver_data"], json!({}));
 }
 
 #[test]
-fn junit_names_are_unique_and_bodies_are_texts() {
-    let text = junit::write(&only("os-02"));
+fn junit_names_are_unique_and_bodies_complete() {
+    let text = junit::write(&sample_with("os-02"));
     let class = "classname=\"linux-baseline.os-02\"";
     assert_eq!(text.matches(class).count(), 3, "{text}");
     assert!(text.contains(&format!("{class} name=\"file /etc/shadow mode (debian-12, boot)\" file=\"profiles/linux-baseline.yaml\" time=\"0.000012\"")));
@@ -144,26 +147,26 @@ fn junit_names_are_unique_and_bodies_are_texts() {
     assert!(text.contains("failures=\"2\" errors=\"0\" skipped=\"0\" time=\"0.000036\""));
     assert!(text.contains("timestamp=\"2026-11-24T02:03:04\""));
     assert!(text.contains("expected: at most 0640\nactual: 0644\n"));
-    let waived = junit::write(&only("os-11"));
+    let waived = junit::write(&sample_with("os-11"));
     assert!(
-        waived.contains("<skipped message=\"waiver of platform team until 2027-03-31")
+        waived.contains("<skipped message=\"waived by platform team until 2027-03-31")
             && !waived.contains("<failure")
     );
     assert!(
-        junit::write(&only("os-13"))
+        junit::write(&sample_with("os-13"))
             .contains("<error message=\"permission denied\" type=\"error\">")
     );
 }
 
 #[test]
-fn a_long_junit_report_ends_without_bodies() {
+fn long_junit_report_omits_bodies() {
     let long = Finding {
         actual: Some("x".repeat(4000).into()),
-        ..finding(Verdict::Failed)
+        ..finding_with(Verdict::Failed)
     };
-    let text = junit::write(&made(Outcome::Failed, vec![long; 6000]));
+    let text = junit::write(&report_with(Outcome::Failed, vec![long; 6000]));
     assert!(
-        text.len() < 30_000_000 && text.contains("left out: this report"),
+        text.len() < 30_000_000 && text.contains("omitted because of the size"),
         "{}",
         text.len()
     );
@@ -171,7 +174,7 @@ fn a_long_junit_report_ends_without_bodies() {
 }
 
 #[test]
-fn the_page_opens_what_failed_and_loads_nothing() {
+fn html_page_opens_failures_and_loads_nothing() {
     let page = html::write(&sample(), PAGE).expect("a page");
     assert!(
         page.contains("<details open>\n<summary><span class=\"status error\">7 error"),
@@ -193,9 +196,9 @@ fn the_page_opens_what_failed_and_loads_nothing() {
     }
 }
 
-/// The policy names the page's one style by its digest, so that no other is applied.
+/// Compares the digest in the content security policy with the style of the page.
 #[test]
-fn the_policy_fits_the_style() {
+fn html_policy_has_the_digest_of_the_style() {
     use sha2::Digest as _;
     let style = PAGE
         .split("<style>")
@@ -220,12 +223,12 @@ fn the_policy_fits_the_style() {
         .collect();
     assert!(
         PAGE.contains(&format!("style-src 'sha256-{base64}='")),
-        "the style changed: 'sha256-{base64}='"
+        "the style has changed; its digest is 'sha256-{base64}='"
     );
 }
 
 #[test]
-fn a_wrong_page_is_named() {
+fn html_template_error_names_the_file() {
     let error = html::write(&sample(), "@{ targe }@")
         .expect_err("a misspelt value")
         .to_string();
@@ -236,11 +239,11 @@ fn a_wrong_page_is_named() {
 }
 
 #[test]
-fn our_json_is_the_report() {
+fn json_report_can_be_read_back() {
     let text = json::write(&sample());
     let back: Report = serde_json::from_str(&text).expect("a report");
     assert_eq!(json::write(&back), text);
-    let out = document(&text);
+    let out = parse_json(&text);
     assert_eq!(
         (&out["schema"], &out["counts"]["waived"]),
         (&json!(1), &json!(1))
@@ -250,8 +253,8 @@ fn our_json_is_the_report() {
 }
 
 #[test]
-fn packages_are_sorted_listed_once_and_named_as_purl_asks() {
-    let out = document(&cyclonedx::write(&sample()));
+fn packages_are_sorted_and_unique_purls() {
+    let out = parse_json(&cyclonedx::write(&sample()));
     let purls: Vec<&str> = out["components"]
         .as_array()
         .expect("components")
@@ -275,9 +278,9 @@ fn packages_are_sorted_listed_once_and_named_as_purl_asks() {
 }
 
 #[test]
-fn the_serial_number_follows_from_the_packages() {
+fn serial_number_depends_on_packages_only() {
     let serial = |report: &Report| {
-        document(&cyclonedx::write(report))["serialNumber"]
+        parse_json(&cyclonedx::write(report))["serialNumber"]
             .as_str()
             .expect("a text")
             .to_owned()
@@ -293,13 +296,13 @@ fn the_serial_number_follows_from_the_packages() {
     );
     report.packages.reverse();
     report.started += jiff::SignedDuration::from_hours(1);
-    assert_eq!(serial(&report), first, "neither the order nor the time");
+    assert_eq!(serial(&report), first, "order and time do not matter");
     report.packages[3].version.push('1');
     assert_ne!(serial(&report), first);
 }
 
 #[test]
-fn what_is_sensitive_is_in_no_report() {
+fn sensitive_inputs_are_in_no_report() {
     for format in Format::ALL {
         let text = write(&sample(), format, PAGE).expect("a report");
         assert!(!text.contains("hunter2"), "{format:?}");

@@ -1,4 +1,4 @@
-//! Owns the tests that nothing from a target is markup, an escape code or too much in any format.
+//! Tests that text from a target is escaped and truncated in all formats.
 
 use super::*;
 use crate::report::model::{Package, Tag};
@@ -7,8 +7,8 @@ use crate::report::{Format, write};
 
 const HOSTILE: &str = "</script></style></pre><b onclick=\"x()\">'\u{1b}[2J\u{9b}31m]]><![CDATA[&lt;\0\u{202e}\u{2028}\u{fffe}\r\n@{ target }@";
 
-/// A report in which everything that can be is hostile.
-fn hostile() -> Report {
+/// Returns a report in which every text is hostile.
+fn hostile_report() -> Report {
     let all = || Text::from(HOSTILE);
     let text = || HOSTILE.to_owned();
     let result = Finding {
@@ -29,7 +29,7 @@ fn hostile() -> Report {
         verdict: Verdict::Skipped { reason: all() },
         ..result.clone()
     };
-    let mut report = made(Outcome::Error, vec![result, error, skipped]);
+    let mut report = report_with(Outcome::Error, vec![result, error, skipped]);
     (report.target, report.tool) = (all(), text());
     (report.platform.name, report.os.id, report.os.version) = (all(), all(), all());
     report.packages.push(Package {
@@ -46,38 +46,38 @@ fn hostile() -> Report {
     (control.id, control.title, control.desc, control.code) =
         (text(), text(), Some(text()), text());
     control.tags.insert(text(), Tag::List(vec![text()]));
-    control.waiver = super::control("os-15")
+    control.waiver = super::sample_control("os-15")
         .waiver
         .map(|w| crate::report::model::Waiver { owner: text(), ..w });
     control.place.file = text();
     report
 }
 
-fn written(format: Format) -> String {
-    write(&hostile(), format, PAGE).expect("a report")
+fn render_hostile(format: Format) -> String {
+    write(&hostile_report(), format, PAGE).expect("a report")
 }
 
 #[test]
-fn no_format_holds_a_control_character() {
+fn control_characters_are_escaped_in_all_formats() {
     for format in Format::ALL {
-        let text = written(format);
-        let odd: Vec<char> = text
+        let text = render_hostile(format);
+        let unexpected: Vec<char> = text
             .chars()
             .filter(|c| c.is_control() && !"\n\t".contains(*c))
             .collect();
-        // JSON may hold those of C1 as they are.
+        // JSON can contain C1 control characters.
         let json = matches!(format, Format::Json | Format::Inspec | Format::Cyclonedx);
         assert!(
-            odd.iter().all(|c| json && *c >= '\u{80}'),
-            "{format:?}: {odd:?}"
+            unexpected.iter().all(|c| json && *c >= '\u{80}'),
+            "{format:?}: {unexpected:?}"
         );
         assert_eq!(text.contains('\u{202e}'), json, "{format:?}");
     }
 }
 
 #[test]
-fn the_terminal_gets_lines_of_ours_only() {
-    let text = written(Format::Text);
+fn terminal_report_contains_only_known_lines() {
+    let text = render_hostile(Format::Text);
     assert!(text.contains(r"\u{1b}[2J\u{9b}31m]]>") && text.contains(r"\r\n@{ target }@"));
     let known = [
         "  error  ",
@@ -94,8 +94,8 @@ fn the_terminal_gets_lines_of_ours_only() {
 }
 
 #[test]
-fn the_page_has_tags_of_ours_only() {
-    let page = written(Format::Html);
+fn html_page_contains_only_known_tags() {
+    let page = render_hostile(Format::Html);
     let tags = |page: &str| {
         regex::Regex::new("<[^>]*>")
             .expect("a pattern")
@@ -104,7 +104,7 @@ fn the_page_has_tags_of_ours_only() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     let ours = tags(PAGE);
-    // A class is one of five words, a link is checked, and `open` is there or not.
+    // Allow the variable parts of the template: classes, checked links and the attribute `open`.
     let known = |tag: &String| {
         ours.contains(tag)
             || tag.starts_with("<details")
@@ -114,20 +114,20 @@ fn the_page_has_tags_of_ours_only() {
                     .is_match(tag)
             })
     };
-    let odd: Vec<String> = tags(&page)
+    let unexpected: Vec<String> = tags(&page)
         .into_iter()
         .filter(|t| !known(t) && !t.contains("https://www.debian.org/"))
         .collect();
-    assert_eq!(odd, Vec::<String>::new());
+    assert_eq!(unexpected, Vec::<String>::new());
     assert!(
         page.contains("&lt;/script&gt;") && page.contains("@{ target }@"),
-        "what looks like a template is text"
+        "template syntax in values is not evaluated"
     );
 }
 
 #[test]
-fn xml_is_well_formed_and_says_it_all() {
-    let text = written(Format::Junit);
+fn junit_is_well_formed_and_complete() {
+    let text = render_hostile(Format::Junit);
     let mut reader = quick_xml::Reader::from_str(&text);
     let mut failures = 0;
     loop {
@@ -151,28 +151,28 @@ fn xml_is_well_formed_and_says_it_all() {
 }
 
 #[test]
-fn a_megabyte_is_bounded_everywhere() {
+fn long_values_are_truncated_in_all_formats() {
     let long = Text::from("<\u{1b}".repeat(1 << 19));
     let result = Finding {
         shown: long.clone(),
         expected: long.clone(),
         actual: Some(long.clone()),
         message: long.clone(),
-        ..finding(Verdict::Error { reason: long })
+        ..finding_with(Verdict::Error { reason: long })
     };
-    let report = made(Outcome::Error, vec![result]);
+    let report = report_with(Outcome::Error, vec![result]);
     for format in Format::ALL {
         let text = write(&report, format, PAGE).expect("a report");
         assert!(text.len() < 200_000, "{format:?}: {}", text.len());
         assert!(
-            format == Format::Cyclonedx || text.contains("1048576 bytes in all"),
+            format == Format::Cyclonedx || text.contains("1048576 bytes in total"),
             "{format:?}"
         );
     }
 }
 
 #[test]
-fn nothing_at_all_is_a_report_too() {
+fn empty_report_is_valid_in_all_formats() {
     let mut report = sample();
     (report.profiles, report.packages) = (Vec::new(), Vec::new());
     (report.os, report.platform) = Default::default();

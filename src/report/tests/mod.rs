@@ -1,4 +1,4 @@
-//! Owns the tests of the writers: the sample report and hostile content through all of them.
+//! Tests the report writers with a sample report and with hostile content.
 
 mod build;
 mod formats;
@@ -9,13 +9,13 @@ use super::model::{Control, Finding, Outcome, Phase, Report, Verdict};
 
 const PAGE: &str = include_str!("../../../templates/report/checks.html");
 
-/// A control of each kind; `tests/e2e/clients` judges what becomes of it.
+/// Returns a report with a control of each kind. tests/e2e/clients checks the same report.
 fn sample() -> Report {
     serde_json::from_str(include_str!("../../../tests/data/report.json")).expect("a report")
 }
 
-/// The sample with one control only.
-fn only(id: &str) -> Report {
+/// Returns the sample report with a single control.
+fn sample_with(id: &str) -> Report {
     let mut report = sample();
     report.profiles.truncate(1);
     report.profiles[0].controls.retain(|c| c.id == id);
@@ -23,20 +23,20 @@ fn only(id: &str) -> Report {
     report
 }
 
-fn control(id: &str) -> Control {
-    only(id).profiles[0].controls.remove(0)
+fn sample_control(id: &str) -> Control {
+    sample_with(id).profiles[0].controls.remove(0)
 }
 
-fn finding(verdict: Verdict) -> Finding {
+fn finding_with(verdict: Verdict) -> Finding {
     Finding {
         verdict,
-        ..control("os-01").results.remove(0)
+        ..sample_control("os-01").results.remove(0)
     }
 }
 
-/// A report of one control with these results.
-fn made(outcome: Outcome, results: Vec<Finding>) -> Report {
-    let mut report = only("os-01");
+/// Returns a report of one control with these results.
+fn report_with(outcome: Outcome, results: Vec<Finding>) -> Report {
+    let mut report = sample_with("os-01");
     let control = &mut report.profiles[0].controls[0];
     (control.outcome, control.results) = (outcome, results);
     report

@@ -1,4 +1,4 @@
-//! Owns the tests of what a control counts as.
+//! Tests the status of controls.
 
 use super::*;
 use crate::report::status::{Counts, Status};
@@ -10,9 +10,9 @@ fn status_of(outcome: Outcome, results: &[Outcome]) -> Status {
         Outcome::Skipped => Verdict::Skipped { reason: "x".into() },
         Outcome::Error => Verdict::Error { reason: "x".into() },
     };
-    made(
+    report_with(
         outcome,
-        results.iter().map(|o| finding(verdict(o))).collect(),
+        results.iter().map(|o| finding_with(verdict(o))).collect(),
     )
     .profiles[0]
         .controls[0]
@@ -20,9 +20,9 @@ fn status_of(outcome: Outcome, results: &[Outcome]) -> Status {
 }
 
 #[test]
-fn an_outcome_is_believed_as_far_as_its_results_go() {
+fn contradicted_outcome_is_an_error() {
     use Outcome::{Error, Failed, Passed, Skipped};
-    for (said, results, status) in [
+    for (recorded, results, status) in [
         (Passed, &[Passed, Skipped][..], Status::Passed),
         (Skipped, &[Passed, Skipped], Status::Skipped),
         (Failed, &[Passed, Skipped, Failed, Error], Status::Failed),
@@ -34,21 +34,24 @@ fn an_outcome_is_believed_as_far_as_its_results_go() {
         (Failed, &[Error], Status::Error),
         (Error, &[Passed], Status::Error),
     ] {
-        assert_eq!(status_of(said, results), status, "{said:?} {results:?}");
+        assert_eq!(
+            status_of(recorded, results),
+            status,
+            "{recorded:?} {results:?}"
+        );
     }
 }
 
-/// Every outcome with every set of results: no error becomes passed, skipped or waived, and an
-/// error always says why.
+/// Tries every outcome with every set of results.
 #[test]
-fn an_error_is_folded_into_nothing() {
+fn errors_never_pass_and_always_have_a_reason() {
     let all = [
         Outcome::Passed,
         Outcome::Skipped,
         Outcome::Error,
         Outcome::Failed,
     ];
-    for said in all {
+    for recorded in all {
         for set in 0..16 {
             let results: Vec<Outcome> = all
                 .into_iter()
@@ -56,17 +59,17 @@ fn an_error_is_folded_into_nothing() {
                 .filter(|(n, _)| set >> n & 1 == 1)
                 .map(|x| x.1)
                 .collect();
-            let status = status_of(said, &results);
+            let status = status_of(recorded, &results);
             if results.contains(&Outcome::Error) {
                 assert!(
                     matches!(status, Status::Error | Status::Failed),
-                    "{said:?} {results:?}"
+                    "{recorded:?} {results:?}"
                 );
             }
             let good = matches!(status, Status::Passed | Status::Skipped);
             assert!(
                 !good || !results.contains(&Outcome::Failed),
-                "{said:?} {results:?}"
+                "{recorded:?} {results:?}"
             );
         }
     }
@@ -91,12 +94,12 @@ fn waivers_cover_failures_until_they_expire() {
         ("os-14", Status::Failed),
         ("os-15", Status::Failed),
     ] {
-        assert_eq!(control(id).status(), status, "{id}");
+        assert_eq!(sample_control(id).status(), status, "{id}");
     }
 }
 
 #[test]
-fn counts_are_told_the_worst_first() {
+fn counts_start_with_the_most_severe_status() {
     let report = sample();
     assert_eq!(
         report.counts().line(),

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::FencedCloud;
 use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudResult, Ladder};
+use crate::ports::{CloudResult, Retirement};
 
 #[async_trait]
-impl Ladder for FencedCloud {
+impl Retirement for FencedCloud {
     async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
         self.check_lock("EnableImageDeprecation", region).await?;
         self.inner.deprecate(region, ami, at).await

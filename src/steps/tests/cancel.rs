@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::faults::second_release;
-use crate::adapters::fake::BuildMood;
+use crate::adapters::fake::BuildBehavior;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::Kind;
 
@@ -54,10 +54,10 @@ async fn cancellation_within_build_or_check_is_not_a_failure() {
         if within_build {
             setup
                 .builder
-                .moods
+                .behaviors
                 .lock()
                 .expect("no panic")
-                .insert("base".to_owned(), BuildMood::Endless);
+                .insert("base".to_owned(), BuildBehavior::Endless);
         }
         *setup.shell.silent.lock().expect("no panic") = !within_build;
         let token = setup.options.interrupt.clone();

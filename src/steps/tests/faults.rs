@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{IMAGES, TestEnv, catalog, latest, test_env};
-use crate::adapters::fake::{BuildMood, Call, FakeCloudState, Fault, When};
+use crate::adapters::fake::{BuildBehavior, Call, FakeCloudState, Fault, FaultTiming};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
@@ -20,17 +20,18 @@ pub(super) async fn second_release() -> TestEnv {
     first.next_run(
         catalog(&[(
             "base",
-            "source: {owner: \"136693071363\", name: debian-12-*}\npackages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
+            "source: {owner: \"136693071363\", name: debian-12-*}\n\
+             packages: [jq]\nchecks:\n  - {file: /etc/passwd}\n",
         )]),
         "2026-11-23T12:00:00Z",
     )
 }
 
 /// Returns the fault timings of a call. A read has no effect to fail after.
-fn fault_timings(call: &Call) -> impl Iterator<Item = When> {
-    [When::Before]
+fn fault_timings(call: &Call) -> impl Iterator<Item = FaultTiming> {
+    [FaultTiming::Before]
         .into_iter()
-        .chain(call.changes.then_some(When::After))
+        .chain(call.changes.then_some(FaultTiming::After))
 }
 
 /// Asserts that the state of each image matches the end of its scope.
@@ -133,10 +134,10 @@ async fn on_failure_option_controls_other_scopes() {
         setup.options.on_failure = on_failure;
         setup
             .builder
-            .moods
+            .behaviors
             .lock()
             .expect("no panic")
-            .insert("a".to_owned(), BuildMood::Fails);
+            .insert("a".to_owned(), BuildBehavior::Fails);
         let outcome = setup.release("run2").await;
         let done: Vec<&str> = outcome
             .scopes
@@ -150,9 +151,10 @@ async fn on_failure_option_controls_other_scopes() {
             vec!["base"]
         };
         assert_eq!(done, expected, "{on_failure:?}");
-        assert!(
-            matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`") || !z_done)
-        );
+        let ScopeEnd::NotStarted { because } = &outcome.scopes["b"] else {
+            panic!("{outcome:?}")
+        };
+        assert!(because.contains("`a`") || !z_done, "{because}");
         assert_eq!(outcome.kind(), Some(Kind::StepFailed));
         setup.assert_clean("a fails");
     }
@@ -160,29 +162,29 @@ async fn on_failure_option_controls_other_scopes() {
 
 #[tokio::test]
 async fn failed_build_leaves_no_resources() {
-    for mood in [
-        BuildMood::Fails,
-        BuildMood::FailsLate,
-        BuildMood::FailsPending,
-        BuildMood::Killed,
+    for behavior in [
+        BuildBehavior::Fails,
+        BuildBehavior::FailsLate,
+        BuildBehavior::FailsPending,
+        BuildBehavior::Killed,
     ] {
         let setup = second_release().await;
         let before = setup.cloud.state(|w| w.clone());
         setup.watch_invariants();
         setup
             .builder
-            .moods
+            .behaviors
             .lock()
             .expect("no panic")
-            .insert("base".to_owned(), mood);
+            .insert("base".to_owned(), behavior);
         let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
             Some(Kind::StepFailed),
-            "{mood:?}: {outcome:?}"
+            "{behavior:?}: {outcome:?}"
         );
-        assert_state_matches_outcome(&before, &setup, &outcome, &format!("{mood:?}"));
-        setup.assert_clean(&format!("{mood:?}"));
+        assert_state_matches_outcome(&before, &setup, &outcome, &format!("{behavior:?}"));
+        setup.assert_clean(&format!("{behavior:?}"));
     }
 }
 
@@ -320,7 +322,7 @@ async fn error_with_parallel_scopes_leaves_no_resources() {
             (setup.options.jobs, setup.options.on_failure) = (4, on_failure);
             let before = setup.cloud.state(|w| w.clone());
             setup.watch_invariants();
-            setup.cloud.fail(Fault::call(nth, When::After));
+            setup.cloud.fail(Fault::call(nth, FaultTiming::After));
             let outcome = setup.release("run2").await;
             let context = format!("call {nth} {on_failure:?}");
             assert_eq!(

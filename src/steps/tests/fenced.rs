@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TestEnv;
 use super::faults::second_release;
-use crate::adapters::fake::{BuildMood, FakeClock, FakeCloudState};
+use crate::adapters::fake::{BuildBehavior, FakeClock, FakeCloudState};
 use crate::engine::Engine;
 use crate::engine::fence::{FencedEffects, Guard};
 use crate::engine::outcome::{Outcome, ScopeEnd};
@@ -145,10 +145,10 @@ async fn undo_stops_when_lock_is_lost() {
     let setup = Arc::new(second_release().await);
     setup
         .builder
-        .moods
+        .behaviors
         .lock()
         .expect("no panic")
-        .insert("base".to_owned(), BuildMood::FailsLate);
+        .insert("base".to_owned(), BuildBehavior::FailsLate);
     let plan = setup.release_plan("run2", true);
     let probe = guard_lost_after(&setup, usize::MAX);
     assert_eq!(
@@ -160,10 +160,10 @@ async fn undo_stops_when_lock_is_lost() {
         let setup = Arc::new(second_release().await);
         setup
             .builder
-            .moods
+            .behaviors
             .lock()
             .expect("no panic")
-            .insert("base".to_owned(), BuildMood::FailsLate);
+            .insert("base".to_owned(), BuildBehavior::FailsLate);
         let guard = guard_lost_after(&setup, limit);
         let outcome = execute(&setup, &setup.release_plan("run2", true), &guard).await;
         let state_at_loss = guard
@@ -202,10 +202,10 @@ async fn lost_lock_ends_running_build() {
     let setup = Arc::new(second_release().await);
     setup
         .builder
-        .moods
+        .behaviors
         .lock()
         .expect("no panic")
-        .insert("base".to_owned(), BuildMood::Endless);
+        .insert("base".to_owned(), BuildBehavior::Endless);
     let plan = setup.release_plan("run2", true);
     let guard = guard_lost_after(&setup, usize::MAX);
     let before = changes(&setup);

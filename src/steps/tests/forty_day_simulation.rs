@@ -36,7 +36,8 @@ fn assert_recorded(settings: &str, before: &Inventory, after: &Inventory) {
 /// the newest five in Test and the reserve of two in Prod remain, never more than seven per image.
 #[tokio::test]
 async fn forty_days_leave_versions_that_rules_keep() {
-    let settings = "name: acme\nregions: [eu-west-1]\nretention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
+    let settings = "name: acme\nregions: [eu-west-1]\n\
+        retention: {keep: 5, reserve: 2, disable_after: 0s, deregister_after: 0s}\n";
     let catalog = catalog_with(settings, &[]);
     let mut setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),

@@ -10,7 +10,8 @@ use crate::model::AmiId;
 use crate::plan::Plan;
 use crate::plan::prune::{Wish, plan, restore};
 
-const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
+const WAITS: &str = "name: acme\nregions: [eu-west-1]\n\
+    retention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
 /// Prune of the day, or restore of all retiring AMIs.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +130,9 @@ async fn repeated_run_completes_killed_retirement() {
             let setup = at_time(&start, &now);
             let halted = setup.cloud.halt_before(at);
             tokio::select! {
-                () = operation.execute(&setup) => panic!("{operation:?} ended before call {at} of {calls}"),
+                () = operation.execute(&setup) => {
+                    panic!("{operation:?} ended before call {at} of {calls}")
+                }
                 () = halted.notified() => {}
             }
             let again = at_time(&setup, &now);

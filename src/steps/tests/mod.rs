@@ -64,7 +64,7 @@ fn catalog(changed: &[(&str, &str)]) -> Arc<Catalog> {
 fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
     let mut files: BTreeMap<String, Vec<u8>> = assets::shipped_paths()
         .into_iter()
-        .filter_map(|p| Some((p.clone(), assets::shipped(&p)?.into_owned())))
+        .filter_map(|p| Some((p.clone(), assets::shipped_file(&p)?.into_owned())))
         .collect();
     files.insert("bakeline.yaml".to_owned(), settings.as_bytes().to_vec());
     for (name, text) in IMAGES.iter().chain(changed) {

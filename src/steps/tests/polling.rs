@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lifecycle::{Operation, on_day, two_versions};
-use crate::adapters::fake::{Fault, When};
+use crate::adapters::fake::{Fault, FaultTiming};
 use crate::error::Kind;
 use crate::ports::CloudErrorKind;
 
@@ -43,7 +43,7 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
             for nth in *first..first + 6 {
                 setup.cloud.fail(Fault {
                     kind,
-                    ..Fault::call(nth, When::Before)
+                    ..Fault::call(nth, FaultTiming::Before)
                 });
             }
             let outcome = Operation::Promote(&["base"]).execute(&setup).await;
@@ -69,7 +69,7 @@ async fn permanent_error_ends_the_wait() {
     let setup = on_day(&two_versions().await, 25);
     setup.cloud.fail(Fault {
         kind: CloudErrorKind::Denied,
-        ..Fault::call(reads[0], When::Before)
+        ..Fault::call(reads[0], FaultTiming::Before)
     });
     assert_eq!(
         Operation::Promote(&["base"]).execute(&setup).await.kind(),

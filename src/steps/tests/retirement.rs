@@ -12,7 +12,8 @@ use crate::plan::prune::saved::{Saved, facts, moved};
 use crate::plan::prune::{Wish, braked, plan, restore, retire, wanted};
 
 /// Settings with a waiting time of one day before each stage.
-const WAITS: &str = "name: acme\nregions: [eu-west-1]\nretention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
+const WAITS: &str = "name: acme\nregions: [eu-west-1]\n\
+    retention: {keep: 1, disable_after: 1d, deregister_after: 1d}\n";
 
 fn waiting_catalog() -> Arc<Catalog> {
     catalog_with(WAITS, &[])
@@ -349,10 +350,10 @@ async fn reviewed_prune_is_refused_after_facts_changed() {
     let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
         let other = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
         other.cloud.state(|w| act(w));
-        let said = moved(&saved.facts, &facts(&other.catalog, &other.inventory()));
+        let messages = moved(&saved.facts, &facts(&other.catalog, &other.inventory()));
         assert!(
-            said.len() == 1 && said[0].contains(words) && said[0].contains(id.as_str()),
-            "{words}: {said:?}"
+            messages.len() == 1 && messages[0].contains(words) && messages[0].contains(id.as_str()),
+            "{words}: {messages:?}"
         );
     };
     change(&|w| drop(w.images.remove(&id)), "is gone");
@@ -383,10 +384,10 @@ async fn reviewed_prune_is_refused_after_facts_changed() {
     change(&share, "shared-with all refers to it now");
     let mut changed = Catalog::clone(&setup.catalog);
     changed.settings.environments[0].retention.keep = 2;
-    let said = moved(&saved.facts, &facts(&changed, &setup.inventory()));
+    let messages = moved(&saved.facts, &facts(&changed, &setup.inventory()));
     assert!(
-        said.len() == 1 && said[0].contains("retention of Test"),
-        "{said:?}"
+        messages.len() == 1 && messages[0].contains("retention of Test"),
+        "{messages:?}"
     );
 
     let brakes = |most, percent| braked(&crate::catalog::Brakes { most, percent }, &fates);

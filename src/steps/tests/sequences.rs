@@ -16,7 +16,8 @@ use crate::steps::check::CheckReport;
 
 const GOOD: (&str, &str) = (
     "base",
-    "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n  - {file: /etc/group, id: new}\n",
+    "source: {owner: \"136693071363\", name: debian-12-*}\n\
+     checks:\n  - {file: /etc/passwd}\n  - {file: /etc/group, id: new}\n",
 );
 const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 

@@ -2,7 +2,7 @@
 
 use super::TestEnv;
 use super::faults::second_release;
-use crate::adapters::fake::{BuildMood, Fault, When};
+use crate::adapters::fake::{BuildBehavior, Fault, FaultTiming};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::tags;
@@ -100,7 +100,7 @@ async fn failed_undo_of_move_is_reported() {
     // The pointer is written but the response is lost, and every later write fails.
     setup.cloud.fail(Fault {
         forever: false,
-        when: When::After,
+        when: FaultTiming::After,
         ..Fault::always("put_parameter")
     });
     setup.cloud.fail(Fault {
@@ -108,7 +108,7 @@ async fn failed_undo_of_move_is_reported() {
         ..Fault::always("put_parameter")
     });
     setup.cloud.fail(Fault {
-        when: When::Before,
+        when: FaultTiming::Before,
         ..Fault::always("delete_parameter")
     });
     let outcome = setup.release("run2").await;
@@ -206,7 +206,7 @@ async fn discard_refuses_findable_ami() {
     };
     let pointer = "/bakeline/acme/base/Test/x86_64".to_owned();
     // State, current by tags, named by the pointer, and the expected deregistration.
-    for (state, current, said, goes) in [
+    for (state, current, pointed, deregistered) in [
         ("released", false, false, false),
         ("candidate", true, false, false),
         ("candidate", false, true, false),
@@ -220,20 +220,20 @@ async fn discard_refuses_findable_ami() {
             if !current {
                 tags.remove(tags::CURRENT);
             }
-            if !said {
+            if !pointed {
                 w.parameters.remove(&pointer);
             }
         });
         let outcome = setup.execute(&discard_plan(&setup, &id)).await;
         assert_eq!(
             outcome.kind(),
-            (!goes).then_some(Kind::Stuck),
-            "{state} {current} {said}: {outcome:?}"
+            (!deregistered).then_some(Kind::Stuck),
+            "{state} {current} {pointed}: {outcome:?}"
         );
         assert_eq!(
             setup.cloud.state(|w| w.images.contains_key(&id)),
-            !goes,
-            "{state} {current} {said}"
+            !deregistered,
+            "{state} {current} {pointed}"
         );
     }
 }
@@ -243,10 +243,10 @@ async fn killed_packer_with_remaining_instance_is_reported() {
     let setup = second_release().await;
     setup
         .builder
-        .moods
+        .behaviors
         .lock()
         .expect("no panic")
-        .insert("base".to_owned(), BuildMood::Killed);
+        .insert("base".to_owned(), BuildBehavior::Killed);
     setup.cloud.fail(Fault::always("terminate"));
     let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");

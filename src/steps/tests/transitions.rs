@@ -181,7 +181,8 @@ async fn prune_refuses_ami_used_since_the_decision() {
 
 #[tokio::test]
 async fn disable_refuses_ami_in_parameter_of_another_region() {
-    let regions = "regions: [eu-west-1, us-east-1]\nretention: {keep: 1, disable_after: 0s, deregister_after: 0s}";
+    let regions = "regions: [eu-west-1, us-east-1]\n\
+        retention: {keep: 1, disable_after: 0s, deregister_after: 0s}";
     let catalog = super::catalog_with(&format!("name: acme\n{regions}\n"), &[]);
     let setup = TestEnv::with_state(FakeCloudState::default(), catalog, "2026-11-22T12:00:00Z");
     let elsewhere = "us-east-1".into();

@@ -1,8 +1,8 @@
-//! Certificates in a root: one that is right, one that is not to be read, none.
+//! Tests the resource `certificate`: valid, invalid and missing.
 
 use bakeline::checks::Outcome;
 
-use super::{collect, controls, shells, verdicts, write};
+use super::{collect_facts, judge_all, parse_controls, shells, write_file};
 
 const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----
@@ -19,34 +19,34 @@ const CHECK: &str =
     "- {certificate: /etc/c.pem, subject: CN=example.org, key_bits: 256, days_left: {at_least: 1}}";
 
 #[test]
-fn a_certificate_is_read_and_nothing_beside_it() {
-    let controls = controls(CHECK);
+fn certificate_is_collected_without_the_private_key() {
+    let controls = parse_controls(CHECK);
     let key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n";
     for shell in shells() {
         let dir = tempfile::tempdir().expect("dir");
-        let told = |content: Option<&str>| {
+        let outcome = |content: Option<&str>| {
             if let Some(content) = content {
-                write(dir.path(), "etc/c.pem", content.as_bytes(), 0o600);
+                write_file(dir.path(), "etc/c.pem", content.as_bytes(), 0o600);
             }
-            let facts = collect(&shell, &controls, Some(dir.path()));
+            let facts = collect_facts(&shell, &controls, Some(dir.path()));
             assert!(
                 !serde_json::to_string(&facts)
                     .expect("json")
                     .contains("SECRET"),
                 "{shell:?}"
             );
-            verdicts(&controls, &facts)[0].outcome
+            judge_all(&controls, &facts)[0].outcome
         };
-        assert_eq!(told(None), Outcome::Failed, "{shell:?}: there is none");
+        assert_eq!(outcome(None), Outcome::Failed, "{shell:?}: no file");
         assert_eq!(
-            told(Some(&format!("{key}{CERTIFICATE}"))),
+            outcome(Some(&format!("{key}{CERTIFICATE}"))),
             Outcome::Passed,
             "{shell:?}"
         );
         assert_eq!(
-            told(Some(key)),
+            outcome(Some(key)),
             Outcome::Error,
-            "{shell:?}: there is no certificate in it"
+            "{shell:?}: no certificate in the file"
         );
     }
 }

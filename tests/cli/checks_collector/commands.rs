@@ -1,14 +1,14 @@
-//! Every awkward way a command can end, and that nothing is left of it.
+//! Tests the resource `command`: exit status, output, time limit and remaining processes.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bakeline::checks::parse_facts;
 
-use super::{NONCE, assert_lines, controls, run, script, shells};
+use super::{NONCE, assert_verdict_lines, collector_script, parse_controls, run_script, shells};
 
-/// Longer than it takes on the slowest machine, shorter than anything that is waited for in vain.
-const HANG: Duration = Duration::from_secs(300);
+/// Time after which a test counts as hanging: longer than it takes on the slowest machine.
+const HANG_TIMEOUT: Duration = Duration::from_secs(300);
 
 const COMMANDS: &[(&str, &str)] = &[
     (
@@ -65,25 +65,25 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Runs all commands in every shell at once, with the script's text changed by `change`: those that would take `long` seconds
-/// are ended early, or at least all of it comes to an end.
-fn all(change: fn(String) -> String, long: u64) {
+/// Runs all commands in every shell with a changed script. Commands that would take `seconds` must
+/// be stopped early.
+fn assert_commands_end(change: fn(String) -> String, seconds: u64) {
     let yaml: String = COMMANDS
         .iter()
         .map(|(check, _)| format!("- {check}\n"))
         .collect();
-    let controls = controls(&yaml.replace("LONG", &long.to_string()));
+    let controls = parse_controls(&yaml.replace("LONG", &seconds.to_string()));
     let expected: Vec<&str> = COMMANDS.iter().map(|(_, line)| *line).collect();
-    let script = change(script(&controls, None));
+    let script = change(collector_script(&controls, None));
     thread::scope(|scope| {
         for shell in shells() {
             let (script, controls, expected) = (&script, &controls, &expected);
             scope.spawn(move || {
                 let start = Instant::now();
-                let facts = parse_facts(NONCE, &run(&shell, script)).expect("facts");
-                assert_lines(controls, &facts, expected, &shell);
+                let facts = parse_facts(NONCE, &run_script(&shell, script)).expect("facts");
+                assert_verdict_lines(controls, &facts, expected, &shell);
                 assert!(
-                    start.elapsed() < HANG,
+                    start.elapsed() < HANG_TIMEOUT,
                     "{shell:?} took {:?}",
                     start.elapsed()
                 );
@@ -92,33 +92,33 @@ fn all(change: fn(String) -> String, long: u64) {
     });
 }
 
-fn without(script: String, probe: &str) -> String {
+fn without_probe(script: String, probe: &str) -> String {
     assert!(script.contains(probe), "{probe}");
     script.replace(probe, "if false && ")
 }
 
 #[test]
-fn commands_end_in_every_way_and_are_told_apart() {
-    // Two commands take their second; had anything waited for what they left behind, it would be ten minutes.
-    all(|script| script, 600);
+fn commands_report_status_output_and_timeout() {
+    // Two commands take a second. A wait for their remaining processes would take ten minutes.
+    assert_commands_end(|script| script, 600);
 }
 
 #[test]
-fn without_timeout_the_shell_ends_commands_itself() {
-    all(|script| without(script, "if timeout -k 1 5 "), 600);
+fn commands_end_without_timeout_program() {
+    assert_commands_end(|script| without_probe(script, "if timeout -k 1 5 "), 600);
 }
 
 #[test]
-fn without_setsid_timeout_ends_commands() {
-    all(|script| without(script, "if command -v setsid "), 9);
+fn commands_end_without_setsid_program() {
+    assert_commands_end(|script| without_probe(script, "if command -v setsid "), 9);
 }
 
 #[test]
-fn with_neither_the_shell_still_ends_commands() {
-    all(
+fn commands_end_without_timeout_and_setsid() {
+    assert_commands_end(
         |script| {
-            without(
-                without(script, "if command -v setsid "),
+            without_probe(
+                without_probe(script, "if command -v setsid "),
                 "if timeout -k 1 5 ",
             )
         },
@@ -127,22 +127,26 @@ fn with_neither_the_shell_still_ends_commands() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_does_not_hang_the_collector() {
-    let controls = controls(
+fn remaining_processes_do_not_block_the_collector() {
+    let controls = parse_controls(
         "- {id: child, command: \"sleep 400 & echo started\", timeout: 1, stdout: {include: started}}\n\
          - {id: daemon, command: \"setsid sleep 401 & echo started\", timeout: 1, stdout: {include: started}}",
     );
     for shell in shells() {
         let start = Instant::now();
-        let facts = parse_facts(NONCE, &run(&shell, &script(&controls, None))).expect("facts");
-        assert_lines(
+        let facts = parse_facts(
+            NONCE,
+            &run_script(&shell, &collector_script(&controls, None)),
+        )
+        .expect("facts");
+        assert_verdict_lines(
             &controls,
             &facts,
             &["passed  child", "passed  daemon"],
             &shell,
         );
         assert!(
-            start.elapsed() < HANG,
+            start.elapsed() < HANG_TIMEOUT,
             "{shell:?} took {:?}",
             start.elapsed()
         );

@@ -1,4 +1,4 @@
-//! Configuration files as real shells find them: what they include, links, what may not be read, and programs that are asked.
+//! Tests resources of configuration files: includes, links, unreadable files and program output.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -7,21 +7,24 @@ use std::process::{Command, Stdio};
 
 use bakeline::checks::{Facts, parse_facts};
 
-use super::{NONCE, assert_lines, collect, controls, run, script, shells, write};
+use super::{
+    NONCE, assert_verdict_lines, collect_facts, collector_script, parse_controls, run_script,
+    shells, write_file,
+};
 
-/// Judges checks of a root in every shell; all shells must have found the same.
+/// Asserts the outcomes of checks in every shell, and that all shells collect the same facts.
 #[track_caller]
-fn assert_found(root: &Path, rows: &[(&str, &str)]) {
+fn assert_outcomes(root: &Path, rows: &[(&str, &str)]) {
     let yaml: String = rows
         .iter()
         .enumerate()
         .map(|(i, (check, _))| format!("- {{id: c{i}, {check}}}\n"))
         .collect();
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     let mut before: Option<String> = None;
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(root));
-        let verdicts = super::verdicts(&controls, &facts);
+        let facts = collect_facts(&shell, &controls, Some(root));
+        let verdicts = super::judge_all(&controls, &facts);
         for (verdict, (check, outcome)) in verdicts.iter().zip(rows) {
             assert_eq!(
                 verdict.outcome.as_str(),
@@ -36,63 +39,63 @@ fn assert_found(root: &Path, rows: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_a_configuration_includes_is_found_in_place() {
+fn included_files_are_merged_in_order() {
     let (dir, outside) = (
         tempfile::tempdir().expect("dir"),
         tempfile::tempdir().expect("dir"),
     );
     let root = &dir.path().join("a [root] 'x' *");
-    write(outside.path(), "20-out.conf", b"UseDNS yes\n", 0o644);
+    write_file(outside.path(), "20-out.conf", b"UseDNS yes\n", 0o644);
     let main = "# Include /etc/ssh/not.conf\n\
         Include /etc/ssh/sshd_config.d/*.conf no-such/*.conf \"with space/a b.conf\" # Include /etc/ssh/not.conf\n\
         \tINCLUDE=quoted\\ too/[ab].conf\n  \"Include\" /etc/ssh/../../../../../../up.conf\n\
         Match User x\nInclude /etc/ssh/for-some\nMatch all\nX11Forwarding no\n";
-    write(root, "etc/ssh/sshd_config", main.as_bytes(), 0o600);
-    write(
+    write_file(root, "etc/ssh/sshd_config", main.as_bytes(), 0o600);
+    write_file(
         root,
         "data/10-first.conf",
         b"PermitRootLogin no\r\nMaxAuthTries 2\r\n",
         0o644,
     );
-    write(root, "data/20-out.conf", b"UseDNS no\n", 0o644);
-    write(
+    write_file(root, "data/20-out.conf", b"UseDNS no\n", 0o644);
+    write_file(
         root,
         "data/20-second.conf",
         b"PermitRootLogin yes\nMaxSessions 3\nInclude nested\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "data/.hidden.conf",
         b"PermitRootLogin yes\nBanner hidden\n",
         0o644,
     );
-    write(root, "data/30-other.txt", b"Banner other\n", 0o644);
+    write_file(root, "data/30-other.txt", b"Banner other\n", 0o644);
     fs::create_dir(root.join("data/40-folder.conf")).expect("folder");
     symlink("/data", root.join("etc/ssh/sshd_config.d")).expect("link");
-    write(
+    write_file(
         root,
         "etc/ssh/nested",
         b"Include /etc/ssh/deeper\nAllowUsers a\n",
         0o644,
     );
-    write(root, "etc/ssh/deeper", b"AllowUsers b c\n", 0o644);
-    write(root, "etc/ssh/not.conf", b"Banner not\n", 0o644);
-    write(
+    write_file(root, "etc/ssh/deeper", b"AllowUsers b c\n", 0o644);
+    write_file(root, "etc/ssh/not.conf", b"Banner not\n", 0o644);
+    write_file(
         root,
         "etc/ssh/with space/a b.conf",
         b"PrintMotd no\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "etc/ssh/quoted too/b.conf",
         b"StrictModes yes\n",
         0o644,
     );
-    write(root, "up.conf", b"Compression no\n", 0o644);
-    write(root, "etc/ssh/for-some", b"PermitTunnel no\n", 0o644);
-    assert_found(
+    write_file(root, "up.conf", b"Compression no\n", 0o644);
+    write_file(root, "etc/ssh/for-some", b"PermitTunnel no\n", 0o644);
+    assert_outcomes(
         root,
         &[
             (
@@ -122,10 +125,10 @@ fn what_a_configuration_includes_is_found_in_place() {
             ("ssh_config: effective, Port: {not: 1}", "failed"),
         ],
     );
-    // A link out of the directory is followed inside it.
+    // A link out of the root is resolved inside it.
     fs::remove_file(root.join("etc/ssh/sshd_config.d")).expect("link");
     symlink(outside.path(), root.join("etc/ssh/sshd_config.d")).expect("link");
-    assert_found(
+    assert_outcomes(
         root,
         &[(
             "sshd_config: file, UseDNS: {absent: true}, MaxSessions: {absent: true}",
@@ -135,32 +138,32 @@ fn what_a_configuration_includes_is_found_in_place() {
 }
 
 #[test]
-fn files_that_include_each_other_come_to_an_end() {
+fn circular_includes_are_errors() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
-    write(root, "etc/ssh/sshd_config", b"Port 22\nInclude a\n", 0o644);
-    write(root, "etc/ssh/a", b"Include sshd_config\n", 0o644);
+    write_file(root, "etc/ssh/sshd_config", b"Port 22\nInclude a\n", 0o644);
+    write_file(root, "etc/ssh/a", b"Include sshd_config\n", 0o644);
     symlink("loop", root.join("etc/ssh/loop")).expect("link");
-    write(root, "etc/ssh/ssh_config", b"Include loop\n", 0o644);
+    write_file(root, "etc/ssh/ssh_config", b"Include loop\n", 0o644);
     let rows = [
         ("sshd_config: file, Port: 22", "error"),
         ("ssh_config: file, Port: 22", "error"),
     ];
-    assert_found(root, &rows);
+    assert_outcomes(root, &rows);
     let deep = |n: usize| {
         (0..n).for_each(|i| {
-            write(
+            write_file(
                 root,
                 &format!("etc/ssh/d{i}"),
                 format!("Include d{}\n", i + 1).as_bytes(),
                 0o644,
             )
         });
-        write(root, &format!("etc/ssh/d{n}"), b"Port 22\n", 0o644);
-        write(root, "etc/ssh/sshd_config", b"Include d0\n", 0o644);
+        write_file(root, &format!("etc/ssh/d{n}"), b"Port 22\n", 0o644);
+        write_file(root, "etc/ssh/sshd_config", b"Include d0\n", 0o644);
     };
     deep(15);
-    assert_found(
+    assert_outcomes(
         root,
         &rows[..1]
             .iter()
@@ -168,19 +171,19 @@ fn files_that_include_each_other_come_to_an_end() {
             .collect::<Vec<_>>(),
     );
     deep(16);
-    assert_found(root, &rows[..1]);
+    assert_outcomes(root, &rows[..1]);
 }
 
 #[test]
-fn what_is_too_big_or_of_another_kind_is_an_error() {
+fn large_files_and_directories_are_errors() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     let big = "# x\n".repeat(300_000) + "Port 22\n";
-    write(root, "etc/ssh/sshd_config", big.as_bytes(), 0o644);
-    write(root, "big", big.as_bytes(), 0o644);
-    write(root, "binary", b"a=\xff\x00\nb=1\n", 0o644);
+    write_file(root, "etc/ssh/sshd_config", big.as_bytes(), 0o644);
+    write_file(root, "big", big.as_bytes(), 0o644);
+    write_file(root, "binary", b"a=\xff\x00\nb=1\n", 0o644);
     fs::create_dir_all(root.join("etc/audit/auditd.conf")).expect("folder");
-    assert_found(
+    assert_outcomes(
         root,
         &[
             ("sshd_config: file, Port: {absent: true}", "error"),
@@ -198,8 +201,8 @@ fn what_is_too_big_or_of_another_kind_is_an_error() {
     );
 }
 
-/// As root, shells of somebody who may not read everything.
-fn as_nobody(root: &Path) -> Vec<Vec<&'static str>> {
+/// Returns the shells, run as an unprivileged user if the test runs as root.
+fn unprivileged_shells(root: &Path) -> Vec<Vec<&'static str>> {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("mode");
     let is_root = fs::metadata(root).expect("own").uid() == 0;
     let before: &[&str] = &[
@@ -219,35 +222,35 @@ fn as_nobody(root: &Path) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn what_may_not_be_read_is_never_taken_for_absent() {
+fn unreadable_configuration_is_an_error_and_not_absent() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
-    write(
+    write_file(
         root,
         "etc/ssh/sshd_config",
         b"Include /etc/ssh/closed/*.conf\nPort 22\n",
         0o644,
     );
-    write(root, "etc/ssh/closed/a.conf", b"Port 23\n", 0o644);
-    write(
+    write_file(root, "etc/ssh/closed/a.conf", b"Port 23\n", 0o644);
+    write_file(
         root,
         "etc/ssh/ssh_config",
         b"Include /etc/ssh/mute\nPort 22\n",
         0o644,
     );
-    write(root, "etc/ssh/mute", b"Port 23\n", 0o000);
-    write(root, "hidden/x.conf", b"a=1\n", 0o644);
+    write_file(root, "etc/ssh/mute", b"Port 23\n", 0o000);
+    write_file(root, "hidden/x.conf", b"a=1\n", 0o644);
     for closed in ["etc/ssh/closed", "hidden"] {
         fs::set_permissions(root.join(closed), fs::Permissions::from_mode(0o000)).expect("mode");
     }
-    let controls = controls(
+    let controls = parse_controls(
         "- {id: folder, sshd_config: file, Port: {absent: true}}\n- {id: included, ssh_config: file, Port: 22}\n\
          - {id: file, config_file: /etc/ssh/mute, Port: {absent: true}}\n- {id: under, config_file: /hidden/x.conf, exists: false}\n\
          - {id: defs, login_defs: /hidden/x.conf, a: {absent: true}}",
     );
-    for shell in as_nobody(root) {
-        let facts = collect(&shell, &controls, Some(root));
-        for verdict in super::verdicts(&controls, &facts) {
+    for shell in unprivileged_shells(root) {
+        let facts = collect_facts(&shell, &controls, Some(root));
+        for verdict in super::judge_all(&controls, &facts) {
             assert_eq!(
                 verdict.outcome.as_str(),
                 "error",
@@ -266,14 +269,14 @@ fn what_may_not_be_read_is_never_taken_for_absent() {
     }
 }
 
-/// Facts of this machine with programs of a folder in place of its own.
-fn with_programs(shell: &[&str], yaml: &str, folder: &Path) -> Facts {
-    let text = script(&controls(yaml), None);
+/// Collects facts of this machine with the programs of a directory first in PATH.
+fn collect_with_programs(shell: &[&str], yaml: &str, folder: &Path) -> Facts {
+    let text = collector_script(&parse_controls(yaml), None);
     let path = "PATH=/usr/local/sbin";
     assert!(text.contains(path));
     parse_facts(
         NONCE,
-        &run(
+        &run_script(
             shell,
             &text.replace(path, &format!("PATH={}:/usr/local/sbin", folder.display())),
         ),
@@ -282,11 +285,11 @@ fn with_programs(shell: &[&str], yaml: &str, folder: &Path) -> Facts {
 }
 
 #[test]
-fn the_programs_are_asked_and_what_they_refuse_is_kept() {
+fn program_output_and_errors_are_collected() {
     let dir = tempfile::tempdir().expect("dir");
     let yaml = "- {sshd_config: effective, Port: 22}\n- {ssh_config: effective, Port: 22}\n";
-    let told = |facts: &Facts, kind: &str| {
-        let reading = facts.reading(kind, "").expect("an answer");
+    let reading_of = |facts: &Facts, kind: &str| {
+        let reading = facts.reading(kind, "").expect("reading");
         let kept = serde_json::to_value(reading).expect("json");
         (
             reading.rc,
@@ -312,7 +315,7 @@ fn the_programs_are_asked_and_what_they_refuse_is_kept() {
         ),
     ] {
         for name in ["sshd", "ssh"] {
-            write(
+            write_file(
                 dir.path(),
                 name,
                 format!("#!/bin/sh\n{program}\n").as_bytes(),
@@ -320,15 +323,15 @@ fn the_programs_are_asked_and_what_they_refuse_is_kept() {
             );
         }
         for shell in shells() {
-            let facts = with_programs(&shell, yaml, dir.path());
+            let facts = collect_with_programs(&shell, yaml, dir.path());
             assert_eq!(
-                told(&facts, "sshd-effective"),
+                reading_of(&facts, "sshd-effective"),
                 (rc, text.to_owned()),
                 "{shell:?} {program}"
             );
             if !program.contains("-T") {
                 assert_eq!(
-                    told(&facts, "ssh-effective"),
+                    reading_of(&facts, "ssh-effective"),
                     (rc, text.to_owned()),
                     "{shell:?} {program}"
                 );
@@ -338,7 +341,7 @@ fn the_programs_are_asked_and_what_they_refuse_is_kept() {
 }
 
 #[test]
-fn processes_are_seen_without_their_secrets() {
+fn process_arguments_are_collected_without_secrets() {
     let mut child = Command::new("sh")
         .args([
             "-c",
@@ -353,7 +356,7 @@ fn processes_are_seen_without_their_secrets() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("sh");
-    // Until it is the program, its name is that of the thread that made it.
+    // Before execve, the process has the name of the thread that created it.
     let started = || {
         fs::read(format!("/proc/{}/cmdline", child.id()))
             .is_ok_and(|line| line.starts_with(b"sh\0-c"))
@@ -367,16 +370,16 @@ fn processes_are_seen_without_their_secrets() {
     let name = fs::read_to_string(format!("/proc/{}/comm", child.id()))
         .map(|n| n.trim().to_owned())
         .unwrap_or_default();
-    let controls = controls(&format!(
+    let controls = parse_controls(&format!(
         "- {{id: own, processes: \"{name}\", count: {{at_least: 1}}, arguments: {{any: {{match: \"bakeline --password \\\\.\\\\.\\\\. API_TOKEN=\\\\.\\\\.\\\\. -u http://\\\\.\\\\.\\\\.@h/\"}}}}}}\n\
          - {{id: none, processes: no-such-program, running: false}}"
     ));
     let found: Vec<_> = shells()
         .iter()
-        .map(|shell| (collect(shell, &controls, None), shell.clone()))
+        .map(|shell| (collect_facts(shell, &controls, None), shell.clone()))
         .collect();
-    drop(child.kill());
-    drop(child.wait());
+    let _ignored = child.kill();
+    let _ignored = child.wait();
     for (facts, shell) in found {
         assert!(
             !serde_json::to_string(&facts)
@@ -387,21 +390,22 @@ fn processes_are_seen_without_their_secrets() {
         if facts.identity.virtualization == "chroot" || name.is_empty() {
             continue;
         }
-        assert_lines(&controls, &facts, &["passed  own", "passed  none"], &shell);
+        assert_verdict_lines(&controls, &facts, &["passed  own", "passed  none"], &shell);
     }
 }
 
-/// A shell for which a folder is /etc/ssh, and sshd finds what it needs to tell its options; none where that can't be made.
-fn with_own_folder(root: &Path) -> Option<Vec<String>> {
+/// Returns a command prefix that mounts a directory at /etc/ssh with a host key for sshd. Returns
+/// `None` if that is not possible.
+fn mount_ssh_directory(root: &Path) -> Option<Vec<String>> {
     let ssh = root.join("etc/ssh");
     let key = ssh.join("ssh_host_ed25519_key");
-    let made = Command::new("ssh-keygen")
+    let generated = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key)
         .status();
     let around = "mount -t tmpfs none /run && mkdir -m 755 /run/sshd && mount --bind \"$0\" /etc/ssh && exec \"$@\"";
     let words = ["unshare", "-m", "sh", "-c", around, ssh.to_str()?].map(str::to_owned);
-    let works = made.is_ok_and(|s| s.success())
+    let works = generated.is_ok_and(|s| s.success())
         && Command::new("unshare")
             .args(&words[1..])
             .args(["sshd", "-t"])
@@ -412,59 +416,59 @@ fn with_own_folder(root: &Path) -> Option<Vec<String>> {
 }
 
 #[test]
-fn the_real_server_and_its_files_say_the_same() {
+fn parsed_files_agree_with_sshd() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     let main = "Include sshd_config.d/*.conf\nPort 2222\nPort=2200\nPermitRootLogin yes\nLoginGraceTime 2m # two\nSyslogFacility auth\n\
         AllowUsers a \"b c\"\nAllowUsers d\nAcceptEnv LANG LC_*\nSetEnv A=b C=d\nSetEnv E=f\nSubsystem sftp internal-sftp -f AUTH\n\
         AuthenticationMethods publickey,password publickey\nChallengeResponseAuthentication no\nX11Forwarding yes\n\
         Match User x\nPermitTunnel yes\nInclude some.conf\nMatch all\nX11Forwarding no\nMatch all\nX11Forwarding yes\n";
-    write(root, "etc/ssh/sshd_config", main.as_bytes(), 0o644);
-    write(
+    write_file(root, "etc/ssh/sshd_config", main.as_bytes(), 0o644);
+    write_file(
         root,
         "etc/ssh/some.conf",
         b"AllowTcpForwarding no\nMatch all\nAllowAgentForwarding no\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "etc/ssh/sshd_config.d/b.conf",
         b"PermitRootLogin no\nBanner /b\nMatch user y\nMaxSessions 1\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "etc/ssh/sshd_config.d/a.conf",
         b"PermitRootLogin prohibit-password\nCiphers aes128-ctr,aes256-ctr\r\n",
         0o644,
     );
-    let Some(around) = with_own_folder(root) else {
-        return eprintln!("skipped: this needs sshd, ssh-keygen and a mount namespace");
+    let Some(around) = mount_ssh_directory(root) else {
+        return eprintln!("skipped: sshd, ssh-keygen and a mount namespace are required");
     };
     let checks = "PermitRootLogin: prohibit-password, Port: {same_set: [\"2222\", \"2200\"]}, LoginGraceTime: 120, SyslogFacility: AUTH, \
         AllowUsers: {same_set: [a, b c, d]}, AcceptEnv: {same_set: [LANG, LC_*]}, SetEnv: {same_set: [A=b, C=d]}, \
         Subsystem: sftp internal-sftp -f AUTH, AuthenticationMethods: \"publickey,password publickey\", KbdInteractiveAuthentication: \"no\", \
         X11Forwarding: \"no\", Banner: /b, Ciphers: {same_set: [aes256-ctr, aes128-ctr]}";
-    // What is set for some only, or nowhere, only the server itself can tell.
+    // Only sshd knows defaults and settings in Match blocks.
     let defaults = "PermitTunnel: \"no\", AllowTcpForwarding: \"yes\", AllowAgentForwarding: \"yes\", MaxSessions: 10, MaxAuthTries: 6";
     let yaml = format!(
         "- {{id: set, sshd_config: effective, {checks}}}\n- {{id: unset, sshd_config: effective, {defaults}}}"
     );
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     for shell in shells() {
         let words: Vec<&str> = around
             .iter()
             .map(String::as_str)
             .chain(shell.iter().copied())
             .collect();
-        assert_lines(
+        assert_verdict_lines(
             &controls,
-            &collect(&words, &controls, None),
+            &collect_facts(&words, &controls, None),
             &["passed  set", "passed  unset"],
             &shell,
         );
-        let facts = collect(&shell, &controls, Some(root));
-        let verdicts = super::verdicts(&controls, &facts);
+        let facts = collect_facts(&shell, &controls, Some(root));
+        let verdicts = super::judge_all(&controls, &facts);
         assert_eq!(verdicts[0].line(), "passed  set", "{shell:?}");
         assert!(
             verdicts[1]
@@ -475,7 +479,7 @@ fn the_real_server_and_its_files_say_the_same() {
             verdicts[1].line()
         );
     }
-    write(
+    write_file(
         root,
         "etc/ssh/sshd_config.d/c.conf",
         b"NoSuchOption yes\n",
@@ -487,7 +491,7 @@ fn the_real_server_and_its_files_say_the_same() {
             .map(String::as_str)
             .chain(shell.iter().copied())
             .collect();
-        let line = super::verdicts(&controls, &collect(&words, &controls, None))[0].line();
+        let line = super::judge_all(&controls, &collect_facts(&words, &controls, None))[0].line();
         assert!(
             line.starts_with("error") && line.contains("sshd -T says"),
             "{line}"

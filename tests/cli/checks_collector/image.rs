@@ -1,4 +1,4 @@
-//! What an image must not carry, and its services, on real roots: right, then changed so that each verdict flips.
+//! Tests resources of image hygiene on a clean root, and again after changes that must fail.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -6,17 +6,17 @@ use std::path::Path;
 
 use bakeline::checks::{Facts, Outcome};
 
-use super::{collect, controls, shells, verdicts, write};
+use super::{collect_facts, judge_all, parse_controls, shells, write_file};
 
-/// What is done to a root.
+/// A change of a root.
 type Change = fn(&Path);
 
-/// Each passes on [`good`]'s root and fails after its change.
+/// Checks that pass on the root of [`create_clean_root`] and fail after a change.
 const CHECKS: &[(&str, Change)] = &[
     (
         "{authorized_keys: all, users: {same_set: [admin]}, count: 2, comments: {include: bob@desk}}",
         |root| {
-            append(
+            append_file(
                 root,
                 "home/admin/.ssh/authorized_keys",
                 "ssh-rsa AAAAKEY late\n",
@@ -26,7 +26,7 @@ const CHECKS: &[(&str, Change)] = &[
     (
         "{authorized_keys: admin, files: {subset_of: [/home/admin/.ssh/authorized_keys]}}",
         |root| {
-            write(
+            write_file(
                 root,
                 "etc/ssh/keys/admin",
                 b"ssh-rsa AAAAKEY hidden\n",
@@ -47,7 +47,7 @@ const CHECKS: &[(&str, Change)] = &[
         },
     ),
     ("{machine_id: this, state: empty}", |root| {
-        write(
+        write_file(
             root,
             "etc/machine-id",
             b"0123456789abcdef0123456789abcdef\n",
@@ -55,39 +55,39 @@ const CHECKS: &[(&str, Change)] = &[
         )
     }),
     ("{machine_id: this, dbus: same}", |root| {
-        write(root, "var/lib/dbus/machine-id", b"ffff\n", 0o444)
+        write_file(root, "var/lib/dbus/machine-id", b"ffff\n", 0o444)
     }),
     ("{cloud_init: this, enabled: true}", |root| {
-        write(root, "etc/cloud/cloud-init.disabled", b"", 0o644)
+        write_file(root, "etc/cloud/cloud-init.disabled", b"", 0o644)
     }),
     ("{cloud_init: this, state: {empty: true}}", |root| {
-        write(root, "var/lib/cloud/data/instance-id", b"i-1\n", 0o644)
+        write_file(root, "var/lib/cloud/data/instance-id", b"i-1\n", 0o644)
     }),
     ("{cloud_init: this, earlier: {empty: true}}", |root| {
-        write(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)
+        write_file(root, "var/lib/cloud/instances/i-0/x", b"", 0o644)
     }),
     (
         "{histories: all, files: {disjoint: [/root/.python_history]}}",
-        |root| write(root, "root/.python_history", b"x\n", 0o600),
+        |root| write_file(root, "root/.python_history", b"x\n", 0o600),
     ),
     (
         "{histories: all, files: {disjoint: [/home/admin/.local/state/lesshst]}}",
         |root| {
-            write(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
+            write_file(root, "home/admin/.local/state/lesshst", b"x\n", 0o600);
         },
     ),
     ("{histories: all}", |root| {
-        append(root, "home/admin/.bash_history", "ls\n")
+        append_file(root, "home/admin/.bash_history", "ls\n")
     }),
     (
         "{logs: all, files: {same_set: [/var/log/auth.log, \"/var/log/a b.log\"]}, rotated: {empty: true}}",
         |root| {
-            write(root, "var/log/apt/term.log.1.gz", b"x", 0o640);
+            write_file(root, "var/log/apt/term.log.1.gz", b"x", 0o640);
         },
     ),
     ("{logs: all}", |root| chmod(root, "var/log/auth.log", 0o644)),
     ("{logs: all, journals: {empty: true}}", |root| {
-        write(
+        write_file(
             root,
             "var/log/journal/fedcba9876543210fedcba9876543210/system.journal",
             b"x",
@@ -95,21 +95,21 @@ const CHECKS: &[(&str, Change)] = &[
         );
     }),
     ("{leftovers: all, temporary: {empty: true}}", |root| {
-        write(root, "tmp/-rf * 'x'", b"", 0o644)
+        write_file(root, "tmp/-rf * 'x'", b"", 0o644)
     }),
     ("{leftovers: all, configuration: {empty: true}}", |root| {
-        write(root, "etc/a/x.conf.dpkg-old", b"", 0o644)
+        write_file(root, "etc/a/x.conf.dpkg-old", b"", 0o644)
     }),
     ("{leftovers: all, packages: {empty: true}}", |root| {
-        write(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)
+        write_file(root, "var/lib/apt/lists/x_Packages", b"x", 0o644)
     }),
     ("{leftovers: all, tools: {empty: true}}", |root| {
-        write(root, "home/admin/.ansible/tmp/x", b"", 0o644)
+        write_file(root, "home/admin/.ansible/tmp/x", b"", 0o644)
     }),
     (
         "{private_keys: all, files: {same_set: [/home/admin/.ssh/id]}}",
         |root| {
-            write(
+            write_file(
                 root,
                 "etc/app/x y.pem",
                 b"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\n",
@@ -121,7 +121,7 @@ const CHECKS: &[(&str, Change)] = &[
         chmod(root, "home/admin/.ssh/id", 0o604)
     }),
     ("{packages: \"telnet*\", names: {empty: true}}", |root| {
-        append(
+        append_file(
             root,
             "var/lib/dpkg/status",
             "\nPackage: telnetd\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
@@ -137,7 +137,7 @@ const CHECKS: &[(&str, Change)] = &[
     (
         "{apparmor: this, profiles_on_disk: {same_set: [usr.sbin.x]}, enabled: true}",
         |root| {
-            write(
+            write_file(
                 root,
                 "etc/default/grub.d/x.cfg",
                 b"GRUB_CMDLINE_LINUX=\"apparmor=0\"\n",
@@ -148,7 +148,7 @@ const CHECKS: &[(&str, Change)] = &[
     (
         "{repositories: all, suites: {same_set: [bookworm]}, insecure: {empty: true}}",
         |root| {
-            write(
+            write_file(
                 root,
                 "etc/apt/sources.list.d/x.sources",
                 b"Types: deb\nURIs: https://u:SECRET@x/\nSuites: y\nTrusted: yes\n",
@@ -159,15 +159,15 @@ const CHECKS: &[(&str, Change)] = &[
     (
         "{cron: system, entries: {same_set: [\"5 * * * * root x --password ...\"]}, denied: {absent: true}}",
         |root| {
-            write(root, "etc/cron.d/y", b"@reboot root y\n", 0o644);
+            write_file(root, "etc/cron.d/y", b"@reboot root y\n", 0o644);
         },
     ),
     ("{cron: admin, entries: {empty: true}}", |root| {
-        write(root, "var/spool/cron/crontabs/admin", b"@daily z\n", 0o600)
+        write_file(root, "var/spool/cron/crontabs/admin", b"@daily z\n", 0o600)
     }),
     (
         "{firewall: nft, files: {same_set: [/etc/nftables.conf]}}",
-        |root| write(root, "etc/nftables.conf", b"", 0o644),
+        |root| write_file(root, "etc/nftables.conf", b"", 0o644),
     ),
 ];
 
@@ -175,30 +175,30 @@ pub(super) fn chmod(root: &Path, path: &str, mode: u32) {
     fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).expect("mode");
 }
 
-fn append(root: &Path, path: &str, text: &str) {
+fn append_file(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
     let old = fs::read_to_string(&path).expect("there is a file");
     fs::write(path, old + text).expect("file");
 }
 
-fn link(root: &Path, to: &str, at: &str) {
+fn create_link(root: &Path, to: &str, at: &str) {
     let at = root.join(at);
     fs::create_dir_all(at.parent().expect("a parent")).expect("directory");
     symlink(to, at).expect("link");
 }
 
-/// A root file system as a build should leave it, of which one home leads out.
-fn good(root: &Path, outside: &Path) {
+/// Creates a root file system as a build should leave it. One home directory links outside.
+fn create_clean_root(root: &Path, outside: &Path) {
     let uid = fs::metadata(root).expect("own").uid();
     let passwd = format!(
         "root:x:0:0::/root:/bin/sh\nadmin:x:{uid}:1::/home/admin:/bin/sh\neve:x:7:7::/home/eve:/x\n"
     );
-    write(root, "etc/passwd", passwd.as_bytes(), 0o644);
-    write(outside, ".bash_history", b"ls\n", 0o600);
-    link(root, outside.to_str().expect("UTF-8"), "home/eve");
+    write_file(root, "etc/passwd", passwd.as_bytes(), 0o644);
+    write_file(outside, ".bash_history", b"ls\n", 0o600);
+    create_link(root, outside.to_str().expect("UTF-8"), "home/eve");
     let keys =
         "# bob\n\nssh-ed25519 AAAAKEY bob@desk\ncommand=\"a \\\" SECRET\",no-pty ssh-rsa AAAAKEY\n";
-    write(
+    write_file(
         root,
         "home/admin/.ssh/authorized_keys",
         keys.as_bytes(),
@@ -207,27 +207,27 @@ fn good(root: &Path, outside: &Path) {
     for (path, mode) in [("home/admin/.ssh", 0o700), ("home/admin", 0o755)] {
         chmod(root, path, mode);
     }
-    write(
+    write_file(
         root,
         "etc/ssh/sshd_config.d/k.conf",
         b"AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n",
         0o644,
     );
     let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n";
-    write(root, "etc/ssh/ssh_host_ed25519_key", key, 0o600);
-    write(root, "home/admin/.ssh/id", key, 0o600);
+    write_file(root, "etc/ssh/ssh_host_ed25519_key", key, 0o600);
+    write_file(root, "home/admin/.ssh/id", key, 0o600);
     for path in [
         "etc/machine-id",
         "var/lib/dbus/machine-id",
         "home/admin/.bash_history",
         "var/log/dpkg.log",
     ] {
-        write(root, path, b"", 0o644);
+        write_file(root, path, b"", 0o644);
     }
-    link(root, "/dev/null", "root/.lesshst");
-    write(root, "usr/bin/cloud-init", b"#!", 0o755);
+    create_link(root, "/dev/null", "root/.lesshst");
+    write_file(root, "usr/bin/cloud-init", b"#!", 0o755);
     for unit in ["cloud-init", "chrony", "apparmor"] {
-        write(
+        write_file(
             root,
             &format!("usr/lib/systemd/system/{unit}.service"),
             b"[Unit]\n",
@@ -238,44 +238,44 @@ fn good(root: &Path, outside: &Path) {
         } else {
             "multi-user"
         };
-        link(
+        create_link(
             root,
             &format!("/lib/systemd/system/{unit}.service"),
             &format!("etc/systemd/system/{target}.target.wants/{unit}.service"),
         );
     }
-    write(
+    write_file(
         root,
         "etc/chrony/sources.d/x.sources",
         b"server 169.254.169.123 prefer iburst\n",
         0o644,
     );
-    write(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
-    write(root, "var/log/auth.log", b"x\n", 0o640);
-    write(root, "var/log/a b.log", b"x\n", 0o644);
+    write_file(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
+    write_file(root, "var/log/auth.log", b"x\n", 0o640);
+    write_file(root, "var/log/a b.log", b"x\n", 0o644);
     fs::create_dir(root.join("tmp")).expect("directory");
-    write(
+    write_file(
         root,
         "var/lib/dpkg/status",
         b"Package: nginx\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "etc/apt/sources.list",
         b"deb [signed-by=/k.gpg] http://u:SECRET@deb.debian.org/debian bookworm main\n",
         0o644,
     );
-    write(
+    write_file(
         root,
         "etc/cron.d/x",
         b"# SECRET\n5 * * * *\troot  x --password SECRET\n",
         0o644,
     );
-    write(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
+    write_file(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
 }
 
-fn yaml() -> String {
+fn checks_yaml() -> String {
     CHECKS
         .iter()
         .map(|(check, _)| format!("- {check}\n"))
@@ -283,7 +283,10 @@ fn yaml() -> String {
 }
 
 fn assert_all(facts: &Facts, outcome: Outcome, shell: &[&str]) {
-    for (verdict, (check, _)) in verdicts(&controls(&yaml()), facts).iter().zip(CHECKS) {
+    for (verdict, (check, _)) in judge_all(&parse_controls(&checks_yaml()), facts)
+        .iter()
+        .zip(CHECKS)
+    {
         assert_eq!(
             verdict.outcome,
             outcome,
@@ -294,8 +297,8 @@ fn assert_all(facts: &Facts, outcome: Outcome, shell: &[&str]) {
 }
 
 #[test]
-fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
-    let controls = controls(&yaml());
+fn verdicts_fail_after_changes_without_leaking_secrets() {
+    let controls = parse_controls(&checks_yaml());
     for shell in shells() {
         let (outside, dir) = (
             tempfile::tempdir().expect("dir"),
@@ -303,11 +306,11 @@ fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
         );
         let root = dir.path().join("a 'root' $(x)");
         fs::create_dir(&root).expect("directory");
-        good(&root, outside.path());
-        let facts = collect(&shell, &controls, Some(&root));
+        create_clean_root(&root, outside.path());
+        let facts = collect_facts(&shell, &controls, Some(&root));
         assert_all(&facts, Outcome::Passed, &shell);
         CHECKS.iter().for_each(|(_, change)| change(&root));
-        let changed = collect(&shell, &controls, Some(&root));
+        let changed = collect_facts(&shell, &controls, Some(&root));
         assert_all(&changed, Outcome::Failed, &shell);
         let kept = format!(
             "{}{}",
@@ -315,8 +318,14 @@ fn each_verdict_flips_with_its_root_and_no_secret_leaves_it() {
             serde_json::to_string(&changed).expect("json")
         );
         for secret in ["SECRET", "AAAAKEY", "0123456789abcdef0123456789abcdef"] {
-            assert!(!kept.contains(secret), "{shell:?}: {secret} was kept");
+            assert!(
+                !kept.contains(secret),
+                "{shell:?}: the facts contain {secret}"
+            );
         }
-        assert!(kept.contains("/home/admin/.ssh/id"), "paths are kept");
+        assert!(
+            kept.contains("/home/admin/.ssh/id"),
+            "the facts contain paths"
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! The collector's script run by real shells: against a directory with awkward content, and against this machine.
+//! Runs the script of the collector with real shells, on a directory and on this machine.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "a test runs shells on files of its own"
+    reason = "the tests run shells on temporary files"
 )]
 
 use std::collections::BTreeMap;
@@ -18,18 +18,18 @@ use bakeline::checks::{
     Verdict, collector, judge, parse_control, parse_facts,
 };
 
+mod absent;
 mod certificate;
 mod commands;
 mod config;
 mod image;
-mod nothing;
 mod running;
 mod system;
 mod transport;
 
 const NONCE: &str = "n0nce";
 
-/// The shells of this machine that the script is promised to: dash, bash in POSIX mode, busybox's ash.
+/// Returns the supported shells of this machine: dash, bash in POSIX mode, ash of BusyBox.
 pub(crate) fn shells() -> Vec<Vec<&'static str>> {
     let all: [Vec<&str>; 3] = [
         vec!["dash"],
@@ -48,7 +48,7 @@ pub(crate) fn shells() -> Vec<Vec<&'static str>> {
     found
 }
 
-fn controls(yaml: &str) -> Vec<Control> {
+fn parse_controls(yaml: &str) -> Vec<Control> {
     let mut taken = IdAllocator::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
@@ -67,9 +67,9 @@ fn controls(yaml: &str) -> Vec<Control> {
         .collect()
 }
 
-fn script(controls: &[Control], root: Option<&Path>) -> String {
+fn collector_script(controls: &[Control], root: Option<&Path>) -> String {
     let refs: Vec<&Control> = controls.iter().collect();
-    let root = root.map(|r| r.to_str().expect("a path in UTF-8"));
+    let root = root.map(|r| r.to_str().expect("UTF-8 path"));
     collector(
         &refs,
         CollectOptions {
@@ -81,8 +81,8 @@ fn script(controls: &[Control], root: Option<&Path>) -> String {
     )
 }
 
-/// Sends a script on standard input, as over SSH.
-fn run(shell: &[&str], script: &str) -> Vec<u8> {
+/// Runs a script on standard input, as over SSH.
+fn run_script(shell: &[&str], script: &str) -> Vec<u8> {
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .arg("-s")
@@ -91,14 +91,10 @@ fn run(shell: &[&str], script: &str) -> Vec<u8> {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the shell starts");
-    // A shell that gave up early closes the pipe; what it printed tells why.
-    drop(
-        child
-            .stdin
-            .take()
-            .expect("stdin")
-            .write_all(script.as_bytes()),
-    );
+    // A shell that ends early closes the pipe. Its output explains why.
+    let mut stdin = child.stdin.take().expect("stdin");
+    let _ignored = stdin.write_all(script.as_bytes());
+    drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
@@ -109,44 +105,44 @@ fn run(shell: &[&str], script: &str) -> Vec<u8> {
     output.stdout
 }
 
-fn collect(shell: &[&str], controls: &[Control], root: Option<&Path>) -> Facts {
-    parse_facts(NONCE, &run(shell, &script(controls, root))).expect("facts")
+fn collect_facts(shell: &[&str], controls: &[Control], root: Option<&Path>) -> Facts {
+    parse_facts(NONCE, &run_script(shell, &collector_script(controls, root))).expect("facts")
 }
 
-fn verdicts(controls: &[Control], facts: &Facts) -> Vec<Verdict> {
+fn judge_all(controls: &[Control], facts: &Facts) -> Vec<Verdict> {
     judge(&controls.iter().collect::<Vec<_>>(), facts, Phase::Boot)
 }
 
-fn assert_lines(controls: &[Control], facts: &Facts, expected: &[&str], shell: &[&str]) {
-    let lines: Vec<String> = verdicts(controls, facts)
+fn assert_verdict_lines(controls: &[Control], facts: &Facts, expected: &[&str], shell: &[&str]) {
+    let lines: Vec<String> = judge_all(controls, facts)
         .iter()
         .map(Verdict::line)
         .collect();
     assert_eq!(lines, expected, "{shell:?}");
 }
 
-fn write(root: &Path, path: &str, content: &[u8], mode: u32) {
+fn write_file(root: &Path, path: &str, content: &[u8], mode: u32) {
     let path = root.join(path);
     fs::create_dir_all(path.parent().expect("a parent")).expect("directory");
     fs::write(&path, content).expect("file");
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
 }
 
-/// A root file system whose directory's name is code, and whose links lead up, away and round.
-fn awkward(root: &Path, outside: &Path) {
-    write(outside, "secret", b"outside", 0o644);
-    write(
+/// Creates a root file system with symbolic links that lead up, outside and in a circle.
+fn create_root_with_links(root: &Path, outside: &Path) {
+    write_file(outside, "secret", b"outside", 0o644);
+    write_file(
         root,
         "etc/passwd",
         b"base:x:4242:1::/:/bin/sh\nme:x:0:0::/:/bin/sh\n",
         0o644,
     );
-    write(root, "etc/group", b"wheel:x:4242:\n", 0o644);
-    write(root, "etc/motd", b"Hello\nworld\n", 0o4711);
+    write_file(root, "etc/group", b"wheel:x:4242:\n", 0o644);
+    write_file(root, "etc/motd", b"Hello\nworld\n", 0o4711);
     let status = "Package: nginx\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.22.1-9\nDescription: x\n \
         more\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1.0\n\nPackage: last\n\
         Status: install ok installed\nVersion: 2~rc1\nArchitecture: all\n";
-    write(root, "var/lib/dpkg/status", status.as_bytes(), 0o644);
+    write_file(root, "var/lib/dpkg/status", status.as_bytes(), 0o644);
     let link = |to: &Path, at: &str| symlink(to, root.join(at)).expect("link");
     link(Path::new("/etc/motd"), "absolute");
     link(Path::new("../../../../../../etc/motd"), "upward");
@@ -156,7 +152,7 @@ fn awkward(root: &Path, outside: &Path) {
     link(Path::new("loop"), "loop");
 }
 
-const IN_A_DIRECTORY: &[(&str, &str)] = &[
+const DIRECTORY_CHECKS: &[(&str, &str)] = &[
     (
         "{file: /etc/motd, mode: \"4711\", type: file, size: 12, content: {match: \"^world$\"}}",
         "passed",
@@ -206,23 +202,23 @@ const IN_A_DIRECTORY: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_directory_is_judged_as_if_it_were_the_root() {
+fn directory_is_checked_as_a_root() {
     let (outside, dir) = (
         tempfile::tempdir().expect("dir"),
         tempfile::tempdir().expect("dir"),
     );
     let root = dir.path().join("a 'root' $(touch pwned)");
-    awkward(&root, outside.path());
-    let yaml: String = IN_A_DIRECTORY
+    create_root_with_links(&root, outside.path());
+    let yaml: String = DIRECTORY_CHECKS
         .iter()
         .map(|(check, _)| format!("- {check}\n"))
         .collect();
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(&root));
-        let found = verdicts(&controls, &facts);
-        assert_eq!(found.len(), IN_A_DIRECTORY.len());
-        for (verdict, (check, expected)) in found.iter().zip(IN_A_DIRECTORY) {
+        let facts = collect_facts(&shell, &controls, Some(&root));
+        let found = judge_all(&controls, &facts);
+        assert_eq!(found.len(), DIRECTORY_CHECKS.len());
+        for (verdict, (check, expected)) in found.iter().zip(DIRECTORY_CHECKS) {
             let line = verdict.line();
             assert!(line.starts_with(expected), "{shell:?} {check}: {line}");
         }
@@ -232,30 +228,33 @@ fn a_directory_is_judged_as_if_it_were_the_root() {
             facts.identity
         );
         for (table, row) in [("passwd", "base:x:4242:"), ("group", "wheel:x:4242:")] {
-            let kept = serde_json::to_string(&facts.reading(table, "")).expect("json");
-            assert!(kept.contains(row), "names are the directory's own: {kept}");
+            let reading = serde_json::to_string(&facts.reading(table, "")).expect("json");
+            assert!(
+                reading.contains(row),
+                "names come from the directory: {reading}"
+            );
         }
     }
     assert!(!Path::new("pwned").exists() && !root.join("pwned").exists());
 }
 
 #[test]
-fn what_may_not_be_read_is_an_error() {
+fn unreadable_file_is_an_error() {
     let dir = tempfile::tempdir().expect("dir");
     if fs::metadata(dir.path()).expect("own").uid() == 0 {
-        eprintln!("skipped: root reads everything");
+        eprintln!("skipped: root can read all files");
         return;
     }
-    write(dir.path(), "closed/x", b"x", 0o644);
-    write(dir.path(), "mute", b"x", 0o000);
+    write_file(dir.path(), "closed/x", b"x", 0o644);
+    write_file(dir.path(), "mute", b"x", 0o000);
     let closed = dir.path().join("closed");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("mode");
-    let controls = controls(
+    let controls = parse_controls(
         "- {file: /closed/x, exists: false}\n- {file: /mute, content: {not: {include: other}}}",
     );
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(dir.path()));
-        for verdict in verdicts(&controls, &facts) {
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
+        for verdict in judge_all(&controls, &facts) {
             assert_eq!(verdict.outcome, Outcome::Error, "{}", verdict.line());
         }
     }
@@ -263,8 +262,8 @@ fn what_may_not_be_read_is_an_error() {
 }
 
 #[test]
-fn this_machine_can_be_asked_without_being_changed() {
-    let controls = controls(
+fn local_machine_is_checked_without_changes() {
+    let controls = parse_controls(
         r#"
 - {file: /etc/passwd, owner: root, type: file, mode: {at_most: "0644"}, content: {match: "^root:"}}
 - {file: /dev/null, type: char}
@@ -276,8 +275,8 @@ fn this_machine_can_be_asked_without_being_changed() {
     );
     let has_dpkg = Path::new("/var/lib/dpkg/status").exists();
     for shell in shells() {
-        let facts = collect(&shell, &controls, None);
-        let found = verdicts(&controls, &facts);
+        let facts = collect_facts(&shell, &controls, None);
+        let found = judge_all(&controls, &facts);
         let outcomes: Vec<Outcome> = found.iter().map(|v| v.outcome).collect();
         assert_eq!(outcomes[..3], [Outcome::Passed; 3], "{found:#?}");
         let packages = if has_dpkg {
@@ -291,7 +290,7 @@ fn this_machine_can_be_asked_without_being_changed() {
             assert_ne!(
                 running.outcome,
                 Outcome::Passed,
-                "nothing runs here, so nothing is known to be stopped"
+                "without a service manager no service counts as stopped"
             );
         }
         assert!(

@@ -1,4 +1,4 @@
-//! What only a running system shows: ports, and updates by the lists of this machine.
+//! Tests resources of a running system: ports and pending updates.
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -7,15 +7,15 @@ use std::time::SystemTime;
 
 use bakeline::checks::{Outcome, Verdict};
 
-use super::{collect, controls, shells, verdicts};
+use super::{collect_facts, judge_all, parse_controls, shells};
 
-fn told(shell: &[&str], yaml: &str) -> Vec<Verdict> {
-    let controls = controls(yaml);
-    verdicts(&controls, &collect(shell, &controls, None))
+fn judge_yaml(shell: &[&str], yaml: &str) -> Vec<Verdict> {
+    let controls = parse_controls(yaml);
+    judge_all(&controls, &collect_facts(shell, &controls, None))
 }
 
 #[test]
-fn a_port_is_listened_on_while_somebody_does() {
+fn port_is_listening_only_while_a_process_listens() {
     let (tcp, udp) = (
         TcpListener::bind("127.0.0.1:0").expect("tcp"),
         UdpSocket::bind("[::1]:0")
@@ -35,7 +35,7 @@ fn a_port_is_listened_on_while_somebody_does() {
         stream.port(),
     );
     for shell in shells() {
-        for verdict in told(&shell, &yaml) {
+        for verdict in judge_yaml(&shell, &yaml) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Passed,
@@ -46,7 +46,7 @@ fn a_port_is_listened_on_while_somebody_does() {
     }
     drop((tcp, udp));
     for shell in shells() {
-        for verdict in told(&shell, &yaml) {
+        for verdict in judge_yaml(&shell, &yaml) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Failed,
@@ -57,8 +57,8 @@ fn a_port_is_listened_on_while_somebody_does() {
     }
 }
 
-/// When files in a directory, and the directory, were last written to.
-fn written(path: &str) -> Vec<(std::path::PathBuf, SystemTime)> {
+/// Returns the modification times of a directory and its files.
+fn modification_times(path: &str) -> Vec<(std::path::PathBuf, SystemTime)> {
     let entries = fs::read_dir(path)
         .into_iter()
         .flatten()
@@ -73,15 +73,15 @@ fn written(path: &str) -> Vec<(std::path::PathBuf, SystemTime)> {
 }
 
 #[test]
-fn apt_is_asked_without_a_trace() {
-    let places = [
+fn update_check_leaves_apt_unchanged() {
+    let directories = [
         "/var/log/apt",
         "/var/cache/apt",
         "/var/lib/apt/lists",
         "/var/lib/dpkg",
     ];
-    let before = places.map(written);
-    let verdicts = told(
+    let before = directories.map(modification_times);
+    let verdicts = judge_yaml(
         &shells()[0],
         "- {updates: all, phase: [boot], count: {at_least: 0}}",
     );
@@ -98,5 +98,5 @@ fn apt_is_asked_without_a_trace() {
         Outcome::Error
     };
     assert_eq!(verdicts[0].outcome, expected, "{}", verdicts[0].line());
-    assert_eq!(places.map(written), before);
+    assert_eq!(directories.map(modification_times), before);
 }

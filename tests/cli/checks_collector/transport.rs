@@ -1,4 +1,4 @@
-//! What travels: hostile names, any bytes, secrets, big scripts, cut scripts, quoting.
+//! Tests the transport of scripts and facts: hostile names, bytes, secrets, sizes and quoting.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,11 +6,14 @@ use std::process::{Command, Stdio};
 use bakeline::checks::{Outcome, parse_facts, sh_quote};
 use proptest::prelude::*;
 
-use super::{NONCE, assert_lines, collect, controls, run, script, shells, verdicts, write};
+use super::{
+    NONCE, assert_verdict_lines, collect_facts, collector_script, judge_all, parse_controls,
+    run_script, shells, write_file,
+};
 use std::io::Write as _;
 
 #[test]
-fn names_and_content_are_data() {
+fn hostile_names_and_content_are_not_executed() {
     let dir = tempfile::tempdir().expect("dir");
     let hostile = [
         "a b",
@@ -28,15 +31,15 @@ fn names_and_content_are_data() {
     let fake = "x\nn0nce end 1\n\nn0nce file 2f 0 - 0 -\n\u{1}\r\n";
     let mut yaml = String::new();
     for name in hostile {
-        write(dir.path(), name, fake.as_bytes(), 0o640);
+        write_file(dir.path(), name, fake.as_bytes(), 0o640);
         let path = serde_json::to_string(&format!("/{name}")).expect("json");
         let content = serde_json::to_string(fake).expect("json");
         yaml += &format!("- {{file: {path}, mode: \"0640\", content: {content}}}\n");
     }
-    let controls = controls(&yaml);
+    let controls = parse_controls(&yaml);
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(dir.path()));
-        for verdict in verdicts(&controls, &facts) {
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
+        for verdict in judge_all(&controls, &facts) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Passed,
@@ -49,26 +52,26 @@ fn names_and_content_are_data() {
 }
 
 #[test]
-fn bytes_arrive_as_they_are_up_to_the_cap() {
+fn bytes_are_collected_unchanged_up_to_the_limit() {
     let dir = tempfile::tempdir().expect("dir");
     let all: Vec<u8> = (0..=255).cycle().take(70_000).collect();
-    write(dir.path(), "all", &all, 0o644);
-    write(dir.path(), "empty", b"", 0o644);
-    write(dir.path(), "full", &vec![b'x'; 256 * 1024], 0o644);
-    write(dir.path(), "over", &vec![b'x'; 256 * 1024 + 1], 0o644);
-    let controls = controls(
+    write_file(dir.path(), "all", &all, 0o644);
+    write_file(dir.path(), "empty", b"", 0o644);
+    write_file(dir.path(), "full", &vec![b'x'; 256 * 1024], 0o644);
+    write_file(dir.path(), "over", &vec![b'x'; 256 * 1024 + 1], 0o644);
+    let controls = parse_controls(
         "- {file: /all, content: {include: abc}}\n- {file: /empty, content: \"\"}\n- {file: /full, content: \
          {match: \"\\\\Ax{9}\"}}\n- {file: /over, content: {include: x}}",
     );
     for shell in shells() {
-        let facts = collect(&shell, &controls, Some(dir.path()));
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
         let expected = [
             "passed  file:/all",
             "passed  file:/empty",
             "passed  file:/full",
             "error   file:/over  content: the content has more than 262144 bytes and cannot be judged",
         ];
-        assert_lines(&controls, &facts, &expected, &shell);
+        assert_verdict_lines(&controls, &facts, &expected, &shell);
         let kept = serde_json::to_value(&facts).expect("json");
         let hex = kept["readings"]["body"]["/all"]["hex"]
             .as_str()
@@ -82,18 +85,18 @@ fn bytes_arrive_as_they_are_up_to_the_cap() {
 }
 
 #[test]
-fn hashes_of_passwords_stay_on_the_target() {
+fn password_hashes_stay_on_the_target() {
     let dir = tempfile::tempdir().expect("dir");
     let shadow = "root:$y$j9T$abcSALT$HASHHASH:19000:0\nlocked:!$6$SALT$HASHHASH:1\nold:abHASHHASHxy:1\nnone:*:1\nnew:!:1\n\
         empty::1\n";
-    write(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
-    write(
+    write_file(dir.path(), "etc/shadow", shadow.as_bytes(), 0o640);
+    write_file(
         dir.path(),
         "key",
         b"-----BEGIN RSA PRIVATE KEY-----\nHASHHASH\n",
         0o600,
     );
-    let controls = controls(
+    let controls = parse_controls(
         r#"
 - {file: /etc/shadow, content: {match: "^root:\\$y\\$\\.\\.\\.:19000:0$"}}
 - {file: /etc/shadow, content: {match: "^locked:!\\$6\\$\\.\\.\\.:1$"}}
@@ -104,13 +107,13 @@ fn hashes_of_passwords_stay_on_the_target() {
     );
     let hash: String = "HASHHASH".bytes().map(|b| format!("{b:02x}")).collect();
     for shell in shells() {
-        let output = run(&shell, &script(&controls[..4], Some(dir.path())));
+        let output = run_script(&shell, &collector_script(&controls[..4], Some(dir.path())));
         assert!(
             !String::from_utf8_lossy(&output).contains(&hash),
             "{shell:?}"
         );
-        let facts = collect(&shell, &controls, Some(dir.path()));
-        let found = verdicts(&controls, &facts);
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
+        let found = judge_all(&controls, &facts);
         assert!(
             found[..4].iter().all(|v| v.outcome == Outcome::Passed),
             "{found:?}"
@@ -126,21 +129,24 @@ fn hashes_of_passwords_stay_on_the_target() {
         );
         assert!(
             !kept[0].contains("19000:"),
-            "no line of the file is kept: {}",
+            "the facts contain a line of the file: {}",
             kept[0]
         );
     }
 }
 
 #[test]
-fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
+fn truncated_script_and_output_are_errors() {
     let dir = tempfile::tempdir().expect("dir");
     let check = |i| format!("- {{file: /some/rather/long/path/number/{i}, exists: false}}\n");
-    let controls = controls(&(0..900).map(check).collect::<String>());
-    let script = script(&controls, Some(dir.path()));
-    assert!(script.len() > 40_000, "several buffers of any shell");
+    let controls = parse_controls(&(0..900).map(check).collect::<String>());
+    let script = collector_script(&controls, Some(dir.path()));
+    assert!(
+        script.len() > 40_000,
+        "the script exceeds the buffer of any shell"
+    );
     for shell in shells() {
-        let output = run(&shell, &script);
+        let output = run_script(&shell, &script);
         assert_eq!(
             parse_facts(NONCE, &output).expect("facts").readings["file"].len(),
             900
@@ -164,7 +170,7 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
         assert!(parse_facts(NONCE, &output).is_err());
         assert!(
             !String::from_utf8_lossy(&output).contains(NONCE),
-            "the group is read whole before any of it runs"
+            "the shell reads the whole group before it runs a command"
         );
     }
 }
@@ -172,7 +178,7 @@ fn a_big_script_arrives_whole_and_a_cut_one_is_an_error() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn quoting_survives_a_real_shell(text in "([^\\x00]|['\"$`\\\\!\n\r*~#;&|<> -]){0,60}") {
+    fn quoted_text_is_unchanged_by_real_shells(text in "([^\\x00]|['\"$`\\\\!\n\r*~#;&|<> -]){0,60}") {
         for shell in shells() {
             let output = Command::new(shell[0])
                 .args(&shell[1..])

@@ -1,54 +1,54 @@
-//! `bakeline validate`: every finding at once, templates, and waivers that have expired.
+//! Tests `bakeline validate`: diagnostics, templates and expired waivers.
 
 use serde_json::json;
 
-use super::House;
+use super::TestCatalog;
 
 #[test]
-fn validate_answers_with_every_finding() {
-    let house = House::new();
-    let good = house.run(&["validate"]);
+fn validate_reports_all_diagnostics() {
+    let catalog = TestCatalog::new();
+    let good = catalog.run(&["validate"]);
     assert_eq!(
-        (good.code, good.out.as_str(), good.err.as_str()),
+        (good.code, good.stdout.as_str(), good.stderr.as_str()),
         (0, "", "acme: 2 images, all valid\n")
     );
-    assert_eq!(house.run(&["validate", "--json"]).json(), json!([]));
-    house.write("images/jdk.yaml", "parent: bse\npackges: [jdk]\n");
-    let bad = house.run(&["validate", "--json"]);
+    assert_eq!(catalog.run(&["validate", "--json"]).json(), json!([]));
+    catalog.write("images/jdk.yaml", "parent: bse\npackges: [jdk]\n");
+    let bad = catalog.run(&["validate", "--json"]);
     assert_eq!(bad.code, 1);
     let found = bad.json();
-    let at = |i: usize| {
+    let position = |i: usize| {
         (
             found[i]["place"]["file"].clone(),
             found[i]["place"]["line"].clone(),
         )
     };
     assert_eq!(
-        (at(0), at(1)),
+        (position(0), position(1)),
         (
             (json!("images/jdk.yaml"), json!(1)),
             (json!("images/jdk.yaml"), json!(2))
         ),
         "{found:#}"
     );
-    house.run(&["validate"]).refuses(
+    catalog.run(&["validate"]).assert_fails(
         1,
         &["images/jdk.yaml:1:", "`base`", "`packages`", "2 errors"],
     );
-    house
+    catalog
         .run(&["-C", "images", "validate"])
-        .refuses(1, &["bakeline.yaml"]);
-    house
+        .assert_fails(1, &["bakeline.yaml"]);
+    catalog
         .run(&["-C", "nowhere", "validate"])
-        .refuses(1, &["nowhere"]);
+        .assert_fails(1, &["nowhere"]);
 }
 
 #[test]
-fn validate_warns_of_a_waiver_that_has_expired() {
-    let house = House::new();
+fn validate_warns_about_expired_waiver() {
+    let catalog = TestCatalog::new();
     let waiver = |expires: &str| {
         format!(
-            "waivers:\n- {{control: \"file:/a\", justification: mended soon, owner: web team, expires: {expires}}}\n"
+            "waivers:\n- {{control: \"file:/a\", justification: repaired soon, owner: web team, expires: {expires}}}\n"
         )
     };
     let image = |expires: &str| {
@@ -57,29 +57,29 @@ fn validate_warns_of_a_waiver_that_has_expired() {
             waiver(expires)
         )
     };
-    house.write("images/web.yaml", &image("2021-02-28"));
-    let answer = house.run(&["validate"]);
-    assert_eq!(answer.code, 0, "{}", answer.err);
+    catalog.write("images/web.yaml", &image("2021-02-28"));
+    let result = catalog.run(&["validate"]);
+    assert_eq!(result.code, 0, "{}", result.stderr);
     for word in [
         "CAT104",
         "images/web.yaml:4:",
         "expired on 2021-02-28",
         "web team",
     ] {
-        assert!(answer.err.contains(word), "{word}: {}", answer.err);
+        assert!(result.stderr.contains(word), "{word}: {}", result.stderr);
     }
-    house.write("images/web.yaml", &image("9021-02-28"));
-    assert!(!house.run(&["validate"]).err.contains("CAT104"));
+    catalog.write("images/web.yaml", &image("9021-02-28"));
+    assert!(!catalog.run(&["validate"]).stderr.contains("CAT104"));
 }
 
 #[test]
-fn a_template_that_does_not_render_is_found_by_validate_and_by_plan() {
-    let house = House::new();
-    house.write(
+fn validate_and_plan_report_template_errors() {
+    let catalog = TestCatalog::new();
+    catalog.write(
         "templates/provision/debian/cleanup.sh",
         "echo @{ imgae }@\n",
     );
-    house.run(&["validate"]).refuses(
+    catalog.run(&["validate"]).assert_fails(
         1,
         &[
             "TPL001",
@@ -87,8 +87,8 @@ fn a_template_that_does_not_render_is_found_by_validate_and_by_plan() {
             "did you mean `image`?",
         ],
     );
-    let inventory = house.inventory(&[]);
-    house
+    let inventory = catalog.write_inventory(&[]);
+    catalog
         .run(&["plan", "--inventory", inventory])
-        .refuses(1, &["imgae"]);
+        .assert_fails(1, &["imgae"]);
 }

@@ -1,18 +1,18 @@
-//! Verdicts on unpacked roots that were wrong once, and what must not come out of a root.
+//! Tests verdicts on root file systems, and that secrets and files of the host stay out of results.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::House;
+use super::TestCatalog;
 
-impl House {
-    /// The outcome of one check of a root, and everything that was said and kept.
-    fn judged(&self, check: &str) -> (String, String) {
+impl TestCatalog {
+    /// Returns the outcome of a check of a root, and all output and facts.
+    fn check_outcome(&self, check: &str) -> (String, String) {
         self.write(
             "images/web.yaml",
             &format!("source: {{ssm: /a}}\nchecks:\n  - {check}\n"),
         );
-        let answer = self.run(&[
+        let result = self.run(&[
             "check",
             "web",
             "root",
@@ -20,17 +20,17 @@ impl House {
             "--save-facts",
             "facts.json",
         ]);
-        assert!([0, 3].contains(&answer.code), "{check}: {}", answer.err);
-        let outcome = answer.json()["verdicts"][0]["outcome"]
+        assert!([0, 3].contains(&result.code), "{check}: {}", result.stderr);
+        let outcome = result.json()["verdicts"][0]["outcome"]
             .as_str()
             .unwrap_or("none")
             .to_owned();
-        let kept = fs::read_to_string(self.path().join("facts.json")).expect("facts");
-        (outcome, answer.out + &answer.err + &kept)
+        let facts = fs::read_to_string(self.path().join("facts.json")).expect("facts");
+        (outcome, result.stdout + &result.stderr + &facts)
     }
 
-    fn root() -> Self {
-        let house = Self::new();
+    fn with_root() -> Self {
+        let catalog = Self::new();
         for (path, text) in [
             (
                 "etc/passwd",
@@ -58,15 +58,15 @@ impl House {
             ),
             ("var/backups/shadow.bak", "root:$6$c0ffee$abcdefghijk:1::\n"),
         ] {
-            house.write(&format!("root/{path}"), text);
+            catalog.write(&format!("root/{path}"), text);
         }
-        house
+        catalog
     }
 }
 
 #[test]
-fn verdicts_on_a_root() {
-    let house = House::root();
+fn checks_of_a_root_have_expected_outcome() {
+    let catalog = TestCatalog::with_root();
     for (check, outcome) in [
         (
             "{for_each: {n: [.rhosts, .netrc]}, files: /, name: \"${n}\", paths: {empty: true}}",
@@ -95,26 +95,26 @@ fn verdicts_on_a_root() {
         ("{repositories: all, insecure: {empty: true}}", "failed"),
         ("{mount: /mnt, configured_options: {include: ro}}", "passed"),
     ] {
-        let (found, said) = house.judged(check);
-        assert_eq!(found, outcome, "{check}: {said}");
+        let (found, output) = catalog.check_outcome(check);
+        assert_eq!(found, outcome, "{check}: {output}");
     }
 }
 
 #[test]
-fn no_secret_and_nothing_of_the_host_comes_out_of_a_root() {
-    let house = House::root();
-    house.write(
+fn secrets_and_host_files_stay_out_of_results() {
+    let catalog = TestCatalog::with_root();
+    catalog.write(
         "outside/list",
         "deb http://outside.example y main\nroot:$6$c0ffee$abcdefghijk:1::\n",
     );
     let (list, inside) = (
-        house.path().join("root/etc/apt/sources.list.d"),
-        house.path().join("root/etc/apt/real"),
+        catalog.path().join("root/etc/apt/sources.list.d"),
+        catalog.path().join("root/etc/apt/real"),
     );
-    symlink(house.path().join("outside/list"), list.join("out.list")).expect("a link");
-    symlink("../../../../../../../etc/apt/real", list.join("in.list")).expect("a link");
-    fs::write(inside, "deb http://inside.example y main\n").expect("a file");
-    for (check, there) in [
+    symlink(catalog.path().join("outside/list"), list.join("out.list")).expect("symlink");
+    symlink("../../../../../../../etc/apt/real", list.join("in.list")).expect("symlink");
+    fs::write(inside, "deb http://inside.example y main\n").expect("file");
+    for (check, expected) in [
         (
             "{repositories: all, uris: {include: \"http://inside.example\"}}",
             "inside.example",
@@ -128,10 +128,13 @@ fn no_secret_and_nothing_of_the_host_comes_out_of_a_root() {
             "username=u",
         ),
     ] {
-        let (_, said) = house.judged(check);
-        assert!(said.contains(there), "{check}: {said}");
+        let (_, output) = catalog.check_outcome(check);
+        assert!(output.contains(expected), "{check}: {output}");
         for secret in ["outside.example", "c0ffee", "Tr0ub4dor", "MIIE"] {
-            assert!(!said.contains(secret), "{check} tells {secret}: {said}");
+            assert!(
+                !output.contains(secret),
+                "{check} contains {secret}: {output}"
+            );
         }
     }
 }

@@ -1,86 +1,85 @@
-//! A real sshd on loopback, with a host key that is known, unknown, or another.
+//! Tests checks over a real sshd on loopback, with a known, an unknown and a changed host key.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{HANG, House, exists, root, skip};
+use super::{HANG_TIMEOUT, TestEnv, exists, is_root, skip};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// sshd with a key of its own and one user's key, until it is dropped.
-struct Server {
-    house: House,
+/// A running sshd with a host key and a user key. Dropping it stops sshd.
+struct SshServer {
+    env: TestEnv,
     child: Child,
     port: u16,
 }
 
-impl Drop for Server {
+impl Drop for SshServer {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
+        let _ignored = self.child.kill();
+        let _ignored = self.child.wait();
     }
 }
 
-fn key(house: &House, name: &str) {
+fn generate_key(env: &TestEnv, name: &str) {
     let mut command = Command::new("ssh-keygen");
     command
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
-        .arg(house.path(name));
+        .arg(env.path(name));
     assert!(command.status().expect("ssh-keygen").success());
 }
 
-impl Server {
+impl SshServer {
     fn start() -> Option<Self> {
-        if !root() || !exists(SSHD) {
-            skip("a server for logins needs root and sshd");
+        if !is_root() || !exists(SSHD) {
+            skip("a login server requires root and sshd");
             return None;
         }
-        let house = House::new();
+        let env = TestEnv::new();
         for name in ["host", "other", "user"] {
-            key(&house, name);
+            generate_key(&env, name);
         }
-        let at = |name: &str| house.path(name).display().to_string();
-        fs::copy(house.path("user.pub"), house.path("authorized")).expect("a copy");
+        let path = |name: &str| env.path(name).display().to_string();
+        fs::copy(env.path("user.pub"), env.path("authorized")).expect("copy");
         let port = TcpListener::bind("127.0.0.1:0")
-            .expect("a port")
+            .expect("port")
             .local_addr()
-            .expect("an address")
+            .expect("address")
             .port();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
              PermitRootLogin prohibit-password\nPidFile none\nBanner {}\n",
-            at("host"),
-            at("authorized"),
-            at("banner")
+            path("host"),
+            path("authorized"),
+            path("banner")
         );
-        house.write("sshd_config", &config);
-        house.write("banner", "Keep out!\n");
-        fs::create_dir_all("/run/sshd")
-            .expect("where sshd keeps apart what it does without rights");
+        env.write("sshd_config", &config);
+        env.write("banner", "Keep out!\n");
+        fs::create_dir_all("/run/sshd").expect("directory for privilege separation of sshd");
         let mut server = Command::new(SSHD);
         server
             .args(["-D", "-e", "-f"])
-            .arg(house.path("sshd_config"))
+            .arg(env.path("sshd_config"))
             .stderr(Stdio::null());
         let child = server.spawn().expect("sshd");
-        let end = Instant::now() + HANG;
+        let deadline = Instant::now() + HANG_TIMEOUT;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < end, "sshd does not listen");
+            assert!(Instant::now() < deadline, "sshd does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(Self { house, child, port })
+        Some(Self { env, child, port })
     }
 
-    /// A known-hosts file that says the server has the key of this name.
-    fn knows(&self, file: &str, key: &str) {
-        let public = self.house.read(&format!("{key}.pub"));
-        self.house
+    /// Writes a known-hosts file with this key for the server.
+    fn write_known_hosts(&self, file: &str, key: &str) {
+        let public = self.env.read(&format!("{key}.pub"));
+        self.env
             .write(file, &format!("[127.0.0.1]:{} {public}", self.port));
     }
 
-    fn check(&self, known: &str, more: &[&str]) -> super::Answer {
+    fn check(&self, known: &str, more: &[&str]) -> super::CommandResult {
         let target = format!("ssh://root@127.0.0.1:{}", self.port);
         let words = [
             "web",
@@ -92,35 +91,34 @@ impl Server {
             "--ssh-config",
             "/dev/null",
         ];
-        self.house.check(&[words.as_slice(), more].concat())
+        self.env.check(&[words.as_slice(), more].concat())
     }
 }
 
 #[test]
-fn a_login_is_judged_and_a_wrong_host_key_is_named() {
-    let Some(server) = Server::start() else {
+fn ssh_check_requires_the_known_host_key() {
+    let Some(server) = SshServer::start() else {
         return;
     };
-    server.knows("right hosts", "host");
-    let report = server.check("right hosts", &["--json"]).passes().json();
+    server.write_known_hosts("right hosts", "host");
+    let report = server
+        .check("right hosts", &["--json"])
+        .assert_passes()
+        .json();
     assert!(
         report["verdicts"].as_array().is_some_and(|v| v.len() == 2),
         "{report}"
     );
-    server.knows("wrong", "other");
+    server.write_known_hosts("wrong", "other");
     server
         .check("wrong", &[])
-        .fails(4, &["host key is not the one that is known", "127.0.0.1"]);
-    server.house.write("none", "");
+        .assert_fails(4, &["host key differs from the known one", "127.0.0.1"]);
+    server.env.write("none", "");
     server
         .check("none", &[])
-        .fails(4, &["host key is not known"]);
-    assert_eq!(
-        server.house.read("none"),
-        "",
-        "nothing was trusted by the way"
-    );
-    // The right host, but another key than the one that is let in.
+        .assert_fails(4, &["host key is not known"]);
+    assert_eq!(server.env.read("none"), "", "the key was not added");
+    // The right host with a key that may not log in.
     let target = format!("ssh://root@127.0.0.1:{}", server.port);
     let other = [
         "web",
@@ -133,42 +131,41 @@ fn a_login_is_judged_and_a_wrong_host_key_is_named() {
         "/dev/null",
     ];
     server
-        .house
+        .env
         .check(&other)
-        .fails(4, &["does not let us in", "--identity"]);
+        .assert_fails(4, &["login was refused", "--identity"]);
 }
 
 #[test]
-fn the_users_own_configuration_is_honoured() {
-    let Some(server) = Server::start() else {
+fn ssh_check_uses_configuration_of_the_user() {
+    let Some(server) = SshServer::start() else {
         return;
     };
-    server.knows("known", "host");
-    let at = |name: &str| server.house.path(name).display().to_string();
+    server.write_known_hosts("known", "host");
+    let path = |name: &str| server.env.path(name).display().to_string();
     let config = format!(
         "Host nickname\n  HostName 127.0.0.1\n  Port {}\n  User root\n  IdentityFile {}\n  UserKnownHostsFile {}\n  \
          RemoteCommand echo in the way\n  RequestTTY force\n",
         server.port,
-        at("user"),
-        at("known")
+        path("user"),
+        path("known")
     );
-    server.house.write("config", &config);
+    server.env.write("config", &config);
     server
-        .house
+        .env
         .check(&["web", "ssh://nickname", "--ssh-config", "config"])
-        .passes();
+        .assert_passes();
 }
 
 #[test]
-fn nobody_at_home_is_told_apart() {
-    let house = House::new();
+fn closed_port_is_reported_as_unreachable() {
+    let env = TestEnv::new();
     let port = TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
+        .expect("port")
         .local_addr()
-        .expect("an address")
+        .expect("address")
         .port();
     let target = format!("ssh://root@127.0.0.1:{port}");
-    house
-        .check(&["web", &target, "--ssh-config", "/dev/null"])
-        .fails(4, &["can't be reached", "127.0.0.1"]);
+    env.check(&["web", &target, "--ssh-config", "/dev/null"])
+        .assert_fails(4, &["cannot be reached", "127.0.0.1"]);
 }

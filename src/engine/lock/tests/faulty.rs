@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
-use crate::adapters::fake::{FakeClock, When};
+use crate::adapters::fake::{FakeClock, FaultTiming};
 use crate::model::Timestamp;
 use crate::ports::{Clock, Store, StoreError, StoreErrorKind, StoreResult};
 
@@ -14,7 +14,7 @@ use crate::ports::{Clock, Store, StoreError, StoreErrorKind, StoreResult};
 pub(super) struct FlakyStore<S> {
     pub(super) inner: S,
     calls: AtomicUsize,
-    fails: Mutex<Option<(usize, bool, When)>>,
+    fails: Mutex<Option<(usize, bool, FaultTiming)>>,
 }
 
 impl<S: Store> FlakyStore<S> {
@@ -27,13 +27,13 @@ impl<S: Store> FlakyStore<S> {
     }
 
     /// Fails only the `nth` call from now.
-    pub(super) fn fail(&self, nth: usize, when: When) {
+    pub(super) fn fail(&self, nth: usize, when: FaultTiming) {
         *self.fails.lock().expect("no panic") =
             Some((self.calls.load(Ordering::SeqCst) + nth, false, when));
     }
 
     /// Fails the `nth` call from now and all later calls.
-    pub(super) fn fail_from(&self, nth: usize, when: When) {
+    pub(super) fn fail_from(&self, nth: usize, when: FaultTiming) {
         *self.fails.lock().expect("no panic") =
             Some((self.calls.load(Ordering::SeqCst) + nth, true, when));
     }
@@ -60,8 +60,8 @@ impl<S: Store> FlakyStore<S> {
             message: "injected".to_owned(),
         };
         match fault {
-            Some(When::Before) => Err(error()),
-            Some(When::After) => effect.await.and(Err(error())),
+            Some(FaultTiming::Before) => Err(error()),
+            Some(FaultTiming::After) => effect.await.and(Err(error())),
             None => effect.await,
         }
     }
@@ -90,8 +90,8 @@ impl<S: Store> Store for FlakyStore<S> {
         self.call("delete", key, self.inner.delete(key)).await
     }
 
-    fn durable(&self) -> bool {
-        self.inner.durable()
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
     }
 
     fn location(&self) -> String {

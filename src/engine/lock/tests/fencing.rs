@@ -1,6 +1,7 @@
 //! Tests fencing with any interleaving of runs: allowed changes never return to an older
 //! generation.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -66,7 +67,7 @@ impl Store for YieldingStore {
         self.0.delete(key).await
     }
 
-    fn durable(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 
@@ -165,8 +166,8 @@ proptest! {
     ) {
         let seen = play_events(&events, skews);
         prop_assert_eq!(first_regression(&seen), None, "{:?}", seen);
-        let owners: std::collections::BTreeSet<(u64, usize)> = seen.iter().map(|(who, g)| (*g, *who)).collect();
-        let generations: std::collections::BTreeSet<u64> = seen.iter().map(|(_, g)| *g).collect();
+        let owners: BTreeSet<(u64, usize)> = seen.iter().map(|(who, g)| (*g, *who)).collect();
+        let generations: BTreeSet<u64> = seen.iter().map(|(_, g)| *g).collect();
         prop_assert_eq!(owners.len(), generations.len(), "a generation has one owner");
     }
 }

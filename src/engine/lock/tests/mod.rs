@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 
 use super::{HeldLocks, LockOwner, Locks};
-use crate::adapters::fake::{FakeClock, FakeProcesses, MemoryStore, When};
+use crate::adapters::fake::{FakeClock, FakeProcesses, FaultTiming, MemoryStore};
 use crate::engine::fence::Guard as _;
 use crate::error::{Error, Kind};
 use crate::model::{EnvName, ProcessIdentity, RunId};
@@ -278,7 +278,7 @@ async fn lease_survives_store_outage_and_old_generations_are_deleted() {
         "{keys:?}"
     );
     let (held, _) = acquire(&locks, &test_env(), "last").await.expect("free");
-    store.fail_from(0, When::Before);
+    store.fail_from(0, FaultTiming::Before);
     held.check()
         .await
         .expect("no run can take over during the lease");
@@ -294,7 +294,7 @@ async fn lease_survives_store_outage_and_old_generations_are_deleted() {
 
 #[tokio::test]
 async fn failure_at_any_call_leaves_expiring_lock() {
-    for when in [When::Before, When::After] {
+    for when in [FaultTiming::Before, FaultTiming::After] {
         let mut reached = 0;
         for nth in 0..40 {
             let (store, clock) = (Arc::new(FlakyStore::new(MemoryStore::default())), clock());
@@ -327,7 +327,7 @@ async fn lost_response_leaves_exactly_one_holder() {
         let (store, clock) = (Arc::new(FlakyStore::new(MemoryStore::default())), clock());
         let locks = locks(&store, &clock);
         let (held, _) = acquire(&locks, &test_env(), "run1").await.expect("free");
-        store.fail(nth, When::After);
+        store.fail(nth, FaultTiming::After);
         advance(&clock, SignedDuration::from_mins(3));
         assert!(held.renew().await.is_err(), "{nth}");
         held.renew().await.expect("the second attempt");

@@ -1,4 +1,4 @@
-//! Tests of locks whose holder is dead, whose store was emptied, or that are released by `bakeline unlock`.
+//! Tests locks whose holder is dead, whose store was emptied, or that `bakeline unlock` releases.
 
 use std::sync::Arc;
 

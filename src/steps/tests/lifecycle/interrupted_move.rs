@@ -6,7 +6,7 @@ use super::{
     assert_rows, on_day, release_on_day, state_table, two_accounts, two_promoted, two_versions,
     version,
 };
-use crate::adapters::fake::{Fault, When};
+use crate::adapters::fake::{Fault, FaultTiming};
 use crate::lifecycle::tags;
 use crate::steps::tests::TestEnv;
 
@@ -58,7 +58,7 @@ async fn repeated_run_completes_failed_operation() {
         let clean = operation.succeed_on_day(&before, 28).await;
         let (wanted, calls) = (state_table(&clean), clean.cloud.calls());
         for (index, call) in calls.iter().enumerate() {
-            for when in [When::Before, When::After]
+            for when in [FaultTiming::Before, FaultTiming::After]
                 .into_iter()
                 .take(1 + usize::from(call.changes))
             {

@@ -1,0 +1,105 @@
+//! Implements the retirement port on a fake cloud. Disabling removes launch permissions, as in EC2.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::cloud::not_found;
+use crate::model::{AmiId, Reference, Region, Timestamp};
+use crate::ports::{CloudErrorKind, CloudResult, Retirement};
+
+#[async_trait]
+impl Retirement for FakeCloud {
+    async fn deprecate(&self, region: &Region, ami: &AmiId, at: Timestamp) -> CloudResult<()> {
+        self.call(("deprecate", ami.as_str(), true), region, |state| {
+            if !state.images.contains_key(ami) {
+                return not_found(ami.as_str());
+            }
+            state.deprecations.insert(ami.clone(), at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn cancel_deprecation(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(
+            ("cancel_deprecation", ami.as_str(), true),
+            region,
+            |state| {
+                state.deprecations.remove(ami);
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn disable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(("disable", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
+            "disabled".clone_into(&mut image.status);
+            image.public = false;
+            state.permissions.remove(ami);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(("enable", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
+            "available".clone_into(&mut image.status);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
+        self.call(("permissions", ami.as_str(), false), region, |state| {
+            Ok(state
+                .permissions
+                .get(ami)
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect())
+        })
+        .await
+    }
+
+    async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
+        self.call(("permit", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
+            if image.status == "disabled" {
+                return Err((
+                    CloudErrorKind::Other,
+                    format!("{ami} is disabled and can't be shared"),
+                ));
+            }
+            image.public |= who.iter().any(|w| w == "all");
+            state
+                .permissions
+                .entry(ami.clone())
+                .or_default()
+                .extend(who.iter().cloned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reported(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Option<Vec<Reference>>> {
+        let about = amis.first().map_or("", |a| a.as_str());
+        self.call(("reported", about, false), region, |state| {
+            Ok(state.reports.then(|| state.references_to(amis)))
+        })
+        .await
+    }
+}

@@ -1,0 +1,9 @@
+//! Commands that build images and explain builds.
+
+pub(super) mod changelog;
+pub(super) mod plan;
+pub(super) mod play;
+pub(super) mod probe;
+pub(super) mod release;
+pub(super) mod since;
+pub(super) mod why;

@@ -1,0 +1,172 @@
+//! Implements `bakeline plan`: shows which images a release would build, and why.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::since;
+use crate::adapters::system::new_run_id;
+use crate::cli::{Format, Plan as Args};
+use crate::commands::catalog::validate;
+use crate::commands::summary;
+use crate::commands::support::{context, gather};
+use crate::error::Result;
+use crate::model::{ImageName, Inventory};
+use crate::plan::Plan;
+use crate::plan::release::{PLAN_SCHEMA, Request, plan};
+use crate::plan::saved::Saved;
+use crate::plan::waves::{Wave, waves};
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
+    let reading = gather::start_reading(&args.inventory);
+    let loaded = context::load_catalog(dir)?;
+    let named = context::find_images(&loaded.catalog, &args.images)?;
+    let images = match &args.since {
+        Some(revision) => Some(select_changed(
+            &named,
+            since::changed_images(&loaded, revision)?,
+        )),
+        None => None,
+    };
+    let inventory =
+        gather::finish_reading(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
+    let run = new_run_id(inventory.taken);
+    let nothing = images.as_ref().is_some_and(Vec::is_empty);
+    let request = Request {
+        images: images.unwrap_or(named),
+        force: args.force,
+        run,
+    };
+    // An empty list of images means all images, so an empty selection needs its own plan.
+    let plan = match nothing {
+        true => Plan {
+            schema: PLAN_SCHEMA,
+            run: request.run.clone(),
+            made: inventory.taken,
+            decisions: vec![],
+            steps: vec![],
+        },
+        false => plan(&loaded.catalog, &inventory, &request),
+    };
+    validate::check_planned_templates(&loaded.catalog, &plan)?;
+    print_plan(
+        &plan,
+        &inventory,
+        if args.json { Format::Json } else { args.format },
+    );
+    if let (true, Some(revision)) = (nothing, &args.since) {
+        ui::say(&format!("no image differs from `{revision}`"));
+    }
+    if let Some(file) = &args.save {
+        context::write_json(
+            file,
+            &Saved::new(&loaded.catalog, &inventory, &request, plan.clone()),
+        )?;
+        ui::say(&format!(
+            "plan saved; to execute it after review, run `bakeline release --plan {}`",
+            file.display()
+        ));
+    }
+    let end = summary::blocked_error(&plan).map_or(Ok(0), Err);
+    // The process ends here, and dropping a large catalog and inventory takes time.
+    std::mem::forget((loaded, inventory, plan));
+    end
+}
+
+fn select_changed(
+    named: &[ImageName],
+    changed: std::collections::BTreeSet<ImageName>,
+) -> Vec<ImageName> {
+    changed
+        .into_iter()
+        .filter(|i| named.is_empty() || named.contains(i))
+        .collect()
+}
+
+/// JSON document of a plan with its waves.
+#[derive(Serialize)]
+struct PlanDocument<'p> {
+    #[serde(flatten)]
+    plan: &'p Plan,
+    waves: Vec<Wave>,
+}
+
+fn print_plan(plan: &Plan, inventory: &Inventory, format: Format) {
+    let waves = waves(plan, inventory);
+    match format {
+        Format::Json => ui::json(&PlanDocument { plan, waves }),
+        Format::Markdown => ui::data(
+            &[markdown_table(plan), wave_lines(&waves)]
+                .concat()
+                .join("\n"),
+        ),
+        Format::Table => {
+            ui::data(&summary::decision_table(plan));
+            for line in wave_lines(&waves) {
+                ui::say(&line);
+            }
+        }
+    }
+}
+
+/// Returns one line per wave, such as `wave 1: base, other (about 4 min)`.
+fn wave_lines(waves: &[Wave]) -> Vec<String> {
+    let time = |minutes: Option<u64>| {
+        minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"))
+    };
+    let mut out: Vec<String> = waves
+        .iter()
+        .map(|wave| {
+            let images: Vec<&str> = wave.images.keys().map(|i| i.as_str()).collect();
+            format!(
+                "wave {}: {} ({})",
+                wave.number,
+                images.join(", "),
+                time(wave.minutes)
+            )
+        })
+        .collect();
+    if waves.len() > 1 {
+        let all: Option<Vec<u64>> = waves.iter().map(|w| w.minutes).collect();
+        out.push(format!(
+            "all waves: {} with enough parallel jobs",
+            time(all.map(|m| m.iter().sum()))
+        ));
+    }
+    out
+}
+
+/// Returns the plan as a Markdown table. Escapes user text, so that it stays in its cell.
+fn markdown_table(plan: &Plan) -> Vec<String> {
+    let cell = |text: &str| {
+        let plain = text.replace(['\n', '\r'], " ");
+        let mut out = String::new();
+        for c in plain.chars() {
+            if "|<>\\*_[]".contains(c) {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out
+    };
+    let mut out = vec![
+        "| image | action | version | base | reason |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    for d in &plan.decisions {
+        let version = d.version.map_or_else(|| "-".to_owned(), |v| v.to_string());
+        let (base, because) = (summary::base_cell(d), d.reasons.join("; "));
+        let cells = [
+            d.image.as_str(),
+            d.verdict.as_str(),
+            &version,
+            &base,
+            &because,
+        ]
+        .map(cell);
+        out.push(format!("| {} |", cells.join(" | ")));
+    }
+    out.push(String::new());
+    out
+}

@@ -1,0 +1,101 @@
+//! Implements `bakeline probe`: looks for pending updates on instances of the current versions.
+
+use std::path::Path;
+
+use crate::cli::{InventoryArgs, Probe as Args};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::engine::StepOutput;
+use crate::engine::outcome::ScopeEnd;
+use crate::error::{Error, Kind, Result};
+use crate::model::Probe;
+use crate::plan::probe::plan;
+use crate::plan::step::Verdict;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
+    };
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &images, run);
+    if let Some(missing) = plan
+        .decisions
+        .iter()
+        .find(|d| d.verdict == Verdict::Blocked)
+    {
+        return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
+            .hint("nothing was changed; release the image first"));
+    }
+    let options = run::RunOptions {
+        jobs: usize::from(args.jobs),
+        ..run::RunOptions::INDEPENDENT
+    };
+    let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
+    let probes: Vec<Probe> = ran
+        .outcome
+        .scopes
+        .values()
+        .filter_map(scope_probe)
+        .collect();
+    if args.json {
+        ui::json(&probes);
+    } else {
+        let rows: Vec<Vec<String>> = probes.iter().flat_map(update_rows).collect();
+        ui::data(&ui::table::columns(
+            &[
+                "IMAGE",
+                "VERSION",
+                "PACKAGE",
+                "CURRENT",
+                "CANDIDATE",
+                "SECURITY",
+                "ORIGIN",
+            ],
+            &rows,
+        ));
+        for probe in probes.iter().filter(|p| p.pending.is_empty()) {
+            ui::say(&format!(
+                "{} {}: no pending updates",
+                probe.image, probe.version
+            ));
+        }
+    }
+    summary::exit_code(&ran)
+}
+
+fn scope_probe(end: &ScopeEnd) -> Option<Probe> {
+    let ScopeEnd::Done { outputs } = end else {
+        return None;
+    };
+    outputs.values().find_map(|output| match output {
+        StepOutput::Updates { probe, .. } => Some(probe.clone()),
+        _ => None,
+    })
+}
+
+fn update_rows(probe: &Probe) -> Vec<Vec<String>> {
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let row = |u: &crate::model::Update| {
+        vec![
+            probe.image.to_string(),
+            probe.version.to_string(),
+            u.package.clone(),
+            or_dash(&u.current),
+            u.candidate.clone(),
+            if u.security { "yes" } else { "-" }.to_owned(),
+            u.origin.clone(),
+        ]
+    };
+    probe.pending.iter().map(row).collect()
+}

@@ -1,0 +1,4 @@
+//! Commands for the files of the catalog.
+
+pub(super) mod schema;
+pub(super) mod validate;

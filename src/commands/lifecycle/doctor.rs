@@ -1,0 +1,100 @@
+//! Implements `bakeline doctor`: compares tags, pointers and the store, and repairs differences.
+
+use std::path::Path;
+
+use crate::cli::Doctor;
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::doctor::Finding;
+use crate::model::Inventory;
+use crate::plan::doctor::plan;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
+    if args.apply && args.inventory.inventory.is_some() {
+        return Err(
+            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
+                .hint("remove --inventory"),
+        );
+    }
+    let loaded = context::load_catalog(dir)?;
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
+    let inventory =
+        gather::load_inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
+    let (findings, plan) = plan(&loaded.catalog, &inventory, run);
+    if args.json {
+        ui::json(&findings);
+    } else {
+        print_findings(&findings);
+    }
+    let wrong: Vec<&Finding> = findings.iter().filter(|f| !f.lost).collect();
+    if wrong.is_empty() {
+        ui::say(agreement_message(&inventory));
+        return Ok(0);
+    }
+    if args.apply && !plan.steps.is_empty() {
+        let ran =
+            run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+        summary::exit_code(&ran)?;
+        ui::say(&format!("repaired {} findings", plan.steps.len()));
+    }
+    let left: Vec<&Finding> = wrong
+        .iter()
+        .filter(|f| f.by_hand.is_some())
+        .copied()
+        .collect();
+    if args.apply && left.is_empty() {
+        return Ok(0);
+    }
+    let mut error = if args.apply {
+        Error::new(
+            Kind::Stuck,
+            format!("{} findings need manual repair", left.len()),
+        )
+    } else {
+        let error = Error::new(
+            Kind::Stuck,
+            format!("{} findings; nothing was changed", wrong.len()),
+        );
+        if plan.steps.is_empty() {
+            error
+        } else {
+            error.hint("run `bakeline doctor --apply` to repair them")
+        }
+    };
+    for finding in left {
+        if let Some(by_hand) = &finding.by_hand {
+            error = error.hint(format!("{}: {by_hand}", finding.location));
+        }
+    }
+    Err(error)
+}
+
+/// Returns the message for an inventory without findings.
+fn agreement_message(inventory: &Inventory) -> &'static str {
+    match inventory.evidence.store {
+        Some(_) => "tags, pointers and store are consistent in all locations",
+        None => {
+            "tags and pointers are consistent in all locations; the recorded facts exclude the store"
+        }
+    }
+}
+
+fn print_findings(findings: &[Finding]) {
+    let repair = |f: &Finding| match &f.by_hand {
+        _ if f.lost => "none: this evidence cannot be recreated".to_owned(),
+        Some(by_hand) => by_hand.clone(),
+        None => "doctor --apply".to_owned(),
+    };
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|f| vec![f.location.clone(), f.what.clone(), repair(f)])
+        .collect();
+    if !rows.is_empty() {
+        ui::data(&ui::table::columns(
+            &["LOCATION", "FINDING", "REPAIR"],
+            &rows,
+        ));
+    }
+}

@@ -1,0 +1,51 @@
+//! Implements `bakeline hold`: holds a version or releases the hold.
+
+use std::path::Path;
+
+use crate::cli::{Hold, InventoryArgs};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::error::Result;
+use crate::plan::hold::plan;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    let name = context::find_image(&loaded.catalog, &args.image)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::All).await?;
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
+    };
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let image = &loaded.catalog.images[&name];
+    let plan = plan(
+        &loaded.catalog,
+        &inventory,
+        image,
+        args.which,
+        args.release_hold,
+        run,
+    );
+    let done = if args.release_hold {
+        "released"
+    } else {
+        "held"
+    };
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, done) {
+        return Err(blocked);
+    }
+    if plan.steps.is_empty() {
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+            args.json,
+        );
+        return Ok(0);
+    }
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let lowest = loaded.catalog.settings.environments[0].name.clone();
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&lowest, done);
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
+}

@@ -1,0 +1,47 @@
+//! Implements `bakeline promote`: makes the current version of the previous environment current in
+//! all locations of an environment.
+
+use std::path::Path;
+
+use crate::cli::{InventoryArgs, Promote};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::error::Result;
+use crate::plan::promote::plan;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    let images = context::find_images(&loaded.catalog, &args.images)?;
+    let known: Vec<_> = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
+    let to = context::find_environment(&known, &args.to)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&to)).await?;
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
+    };
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &images, &to, run);
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "promoted") {
+        return Err(blocked);
+    }
+    if plan.steps.is_empty() {
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+            args.json,
+        );
+        return Ok(0);
+    }
+    // A failed location does not stop the others.
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&to, "promoted");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
+}

@@ -1,0 +1,53 @@
+//! Implements `bakeline revoke`: revokes a version and all versions built from it.
+
+use std::path::Path;
+
+use crate::cli::{InventoryArgs, Revoke};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::error::{Error, Kind, Result};
+use crate::model::{ImageName, check_name};
+use crate::plan::revoke::plan;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
+    let name = ImageName::from(args.image.as_str());
+    let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::All).await?;
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
+    };
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let plan = plan(&loaded.catalog, &inventory, &name, args.which, run);
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "revoked") {
+        return Err(blocked);
+    }
+    if args.dry_run || plan.steps.is_empty() {
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+            args.json,
+        );
+        return Ok(0);
+    }
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let top = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .next_back()
+        .unwrap_or_else(|| "-".into());
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&top, "revoked");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
+}

@@ -1,0 +1,47 @@
+//! Implements `bakeline rollback`: makes an earlier version current in all locations of an
+//! environment, and holds the version that was current.
+
+use std::path::Path;
+
+use crate::cli::{InventoryArgs, Rollback};
+use crate::commands::summary;
+use crate::commands::support::{context, gather, lock, run};
+use crate::error::Result;
+use crate::plan::rollback::plan;
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    let name = context::find_image(&loaded.catalog, &args.image)?;
+    let known: Vec<_> = loaded
+        .catalog
+        .settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
+    let env = context::find_environment(&known, &args.env)?;
+    let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&env)).await?;
+    let from = InventoryArgs {
+        inventory: None,
+        save_inventory: None,
+    };
+    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let image = &loaded.catalog.images[&name];
+    let plan = plan(&loaded.catalog, &inventory, image, &env, args.to, run);
+    ui::say(&summary::decision_table(&plan));
+    if let Some(blocked) = summary::refused_error(&plan, "rolled back") {
+        return Err(blocked);
+    }
+    if plan.steps.is_empty() {
+        summary::print_summary(
+            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+            args.json,
+        );
+        return Ok(0);
+    }
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
+        .with_status(&env, "rolled back");
+    summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
+}

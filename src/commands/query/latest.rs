@@ -1,0 +1,172 @@
+//! Implements `bakeline latest`: prints the ID of the current AMI. Needs no checkout.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::adapters::system;
+use crate::catalog::{self, Settings};
+use crate::cli::{CatalogArgs, Latest};
+use crate::commands::support::context;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::{Record, lookup, tags};
+use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
+use crate::ports::{CloudErrorKind, ImageQuery};
+use crate::ui;
+
+/// Catalog and Region of a lookup; the settings if there is a checkout.
+pub(crate) struct LookupScope {
+    pub(crate) catalog: CatalogName,
+    pub(crate) region: Region,
+    pub(crate) settings: Option<Settings>,
+}
+
+/// Returns the catalog and Region from the command line, else from bakeline.yaml. The Region can
+/// also come from `AWS_REGION`.
+pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
+    let settings = match &args.catalog {
+        Some(_) => None,
+        None => Some(load_settings(dir)?),
+    };
+    let (catalog, home) = match (&args.catalog, &settings) {
+        (Some(name), _) => (CatalogName::from(name.as_str()), None),
+        (None, Some(settings)) => (settings.name.clone(), Some(settings.home().clone())),
+        (None, None) => return Err(Error::new(Kind::Usage, "the catalog is missing")),
+    };
+    check_name(catalog.as_str()).map_err(|e| {
+        Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e)
+    })?;
+    let environment =
+        || system::variable("AWS_REGION").or_else(|| system::variable("AWS_DEFAULT_REGION"));
+    let region = args
+        .region
+        .as_deref()
+        .map(Region::from)
+        .or(home)
+        .or_else(|| environment().map(Region));
+    let region = region.ok_or_else(|| {
+        Error::new(Kind::Usage, "the Region is missing").hint("use --region, or set AWS_REGION")
+    })?;
+    Ok(LookupScope {
+        catalog,
+        region,
+        settings,
+    })
+}
+
+fn load_settings(dir: &Path) -> Result<Settings> {
+    let files = context::open_files(dir)?;
+    match catalog::load_settings(&files) {
+        (Some(settings), _) => Ok(settings),
+        (None, findings) => {
+            ui::say(&ui::snippet::render(
+                &findings,
+                &context::source_texts(&files, &findings),
+                ui::stderr_is_terminal(),
+            ));
+            Err(context::invalid_catalog(&findings)
+                .hint("or use --catalog, which needs no checkout"))
+        }
+    }
+}
+
+pub(crate) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
+    let location = resolve_location(dir, &args.lookup)?;
+    let env = resolve_environment(args, location.settings.as_ref())?;
+    let image = ImageName::from(args.image.as_str());
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
+    let found = find_current(&location, &image, &env, args.arch).await?;
+    if args.json {
+        ui::json(&found);
+    } else {
+        ui::data(found["ami"].as_str().unwrap_or_default());
+    }
+    Ok(0)
+}
+
+/// Reads the SSM parameter and the AMIs in parallel, to verify the parameter in one round trip.
+async fn find_current(
+    location: &LookupScope,
+    image: &ImageName,
+    env: &EnvName,
+    arch: Arch,
+) -> Result<Value> {
+    let cloud = context::connect_cloud(&location.region).await?;
+    let pointer = pointer_name(&location.catalog, image, env, arch);
+    let tags = [
+        (tags::CATALOG, location.catalog.as_str()),
+        (tags::IMAGE, image.as_str()),
+    ]
+    .map(|(k, v)| (k.into(), v.into()));
+    let query = ImageQuery {
+        tags: Tags::from(tags),
+        ..ImageQuery::default()
+    };
+    let (published, images) = tokio::join!(
+        cloud.parameter(&location.region, &pointer),
+        cloud.images(&location.region, &query)
+    );
+    let published = match published {
+        Err(e) if e.kind == CloudErrorKind::Denied => None,
+        other => other.map_err(crate::commands::support::gather::first_call_error)?,
+    };
+    let images = images.map_err(crate::commands::support::gather::first_call_error)?;
+    let records = Record::all(&images, &location.catalog);
+    let found = lookup::published(&records, published.as_deref(), image, env, arch);
+    let defect = found.unusable.map(|why| {
+        format!(
+            "SSM parameter {pointer} in {} names {}, which {why}",
+            location.region,
+            published.unwrap_or_default()
+        )
+    });
+    let Some(record) = found.record else {
+        let text = format!(
+            "no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}",
+            location.catalog, location.region
+        );
+        return Err(match defect {
+            Some(defect) => Error::new(Kind::NotFound, format!("{text}: {defect}"))
+                .hint("run `bakeline doctor` to see what is wrong"),
+            None => Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"),
+        });
+    };
+    if let Some(defect) = defect {
+        ui::say(&format!(
+            "warning: {defect}; the tags name {}; run `bakeline doctor`",
+            record.ami.id
+        ));
+    }
+    let since = record.current.get(env).map(ToString::to_string);
+    Ok(json!({
+        "ami": record.ami.id, "image": image, "version": record.version, "arch": arch, "environment": env,
+        "region": location.region, "since": since, "name": record.ami.name,
+    }))
+}
+
+fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {
+    let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
+    let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
+    let missing = || {
+        Error::new(Kind::Usage, "the environment is missing")
+            .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
+    };
+    let env = env.ok_or_else(missing)?;
+    match settings {
+        Some(settings) => {
+            let known: Vec<EnvName> = settings
+                .environments
+                .iter()
+                .map(|e| e.name.clone())
+                .collect();
+            context::find_environment(&known, env.as_str())
+        }
+        None => Ok(env),
+    }
+}

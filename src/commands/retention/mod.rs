@@ -1,0 +1,7 @@
+//! Commands that retire AMIs and remove temporary resources.
+
+pub(super) mod prune;
+pub(super) mod restore;
+pub(super) mod retire;
+pub(super) mod stages;
+pub(super) mod sweep;

@@ -1,0 +1,74 @@
+//! Implements `bakeline retire`: retires the AMIs of an image that left the catalog.
+
+use std::path::Path;
+
+use super::stages;
+use crate::cli::Retire;
+use crate::commands::support::{context, lock, references, run, unreachable};
+use crate::error::{Error, Kind, Result};
+use crate::model::{ImageName, Inventory, check_name};
+use crate::plan::prune::{Wish, retire, wanted};
+use crate::ui;
+
+pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    check_name(&args.image).map_err(|e| {
+        Error::new(
+            Kind::Usage,
+            format!("`{}` is not an image name", args.image),
+        )
+        .because(e)
+    })?;
+    let image = ImageName::from(args.image.as_str());
+    if let Some(why) = wanted(&loaded.catalog, &image) {
+        return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+    }
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
+    let wish = Wish {
+        keep: None,
+        shared_ok: args.shared_ok,
+    };
+    let decide =
+        |inventory: &Inventory| retire(&loaded.catalog, inventory, &image, &wish, run.clone());
+    let inventory =
+        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
+            .await?;
+    unreachable::warn_unreachable(&inventory);
+    let (fates, plan) = decide(&inventory);
+    if fates.is_empty() {
+        let text = format!(
+            "catalog `{}` has no AMI of `{image}`",
+            loaded.catalog.settings.name
+        );
+        let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+        return Err(unreachable::not_found_or_incomplete(&inventory, none));
+    }
+    stages::print_decisions(&fates, args.json);
+    if !args.apply {
+        ui::say(&format!(
+            "{} AMIs would be retired; run with --apply to proceed",
+            fates.iter().filter(|f| f.retire).count()
+        ));
+        return Ok(0);
+    }
+    if args.inventory.inventory.is_some() {
+        return Err(
+            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
+                .hint("remove --inventory"),
+        );
+    }
+    if plan.steps.is_empty() {
+        return unreachable::exit_code(&inventory, Ok(0));
+    }
+    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ended = stages::finish_retirement(&loaded, &fates, &ran);
+    for fate in fates.iter().filter(|f| !f.retire) {
+        ui::say(&format!(
+            "{} in {} is kept for now: {}; run `bakeline retire {image}` again later",
+            fate.ami,
+            fate.region,
+            fate.reason()
+        ));
+    }
+    unreachable::exit_code(&inventory, ended)
+}

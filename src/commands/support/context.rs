@@ -1,0 +1,269 @@
+//! Loads the catalog and creates the adapters behind the ports.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::adapters::catalog_files::CatalogFiles;
+use crate::adapters::system;
+use crate::catalog::{self, Catalog, Files, Lookup, Settings};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Commit, EnvName, ImageName, Location, Region};
+use crate::ports::{Cloud, Http, Store};
+use crate::ui;
+
+/// A loaded catalog, its files and its locks.
+pub(crate) struct LoadedCatalog {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) files: CatalogFiles,
+    /// Locks of the command; dropping this value releases them.
+    pub(crate) lock: OnceLock<super::lock::CommandLocks>,
+}
+
+/// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.
+pub(crate) fn start_logging() {
+    let wanted = system::variable("BAKELINE_LOG").unwrap_or_else(|| "off,bakeline=warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let _set = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Opens the directory of the catalog.
+pub(crate) fn open_files(dir: &Path) -> Result<CatalogFiles> {
+    CatalogFiles::open(dir).map_err(|e| {
+        Error::input(format!("cannot open the directory {}", dir.display())).because(e)
+    })
+}
+
+/// Returns the contents of the files that the diagnostics refer to.
+pub(crate) fn source_texts(
+    files: &CatalogFiles,
+    findings: &[Diagnostic],
+) -> BTreeMap<String, String> {
+    let related = findings
+        .iter()
+        .filter_map(|f| f.related.as_ref().map(|(place, _)| &place.file));
+    let named = findings.iter().map(|f| &f.span.file).chain(related);
+    named
+        .filter_map(|file| match files.get(file) {
+            Lookup::Found(bytes) => Some((file.clone(), String::from_utf8(bytes).ok()?)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Loads the catalog. Prints every problem before it returns an error.
+pub(crate) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
+    let files = open_files(dir)?;
+    if matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing) {
+        let error = Error::input(format!(
+            "there is no bakeline.yaml in {}",
+            files.root().display()
+        ));
+        return Err(error.hint("run bakeline in the directory of the catalog, or use -C DIR"));
+    }
+    let catalog = load_or_report(&files, &files)?;
+    Ok(loaded(catalog, files))
+}
+
+/// Combines a catalog and its files, without locks.
+pub(crate) fn loaded(catalog: Catalog, files: CatalogFiles) -> LoadedCatalog {
+    LoadedCatalog {
+        catalog: Arc::new(catalog),
+        files,
+        lock: OnceLock::new(),
+    }
+}
+
+/// Loads the catalog from `files`. Prints every problem, with excerpts from `on_disk`, before it
+/// returns an error.
+pub(crate) fn load_or_report(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
+    let (catalog, findings) = catalog::load(files);
+    if !findings.is_empty() {
+        ui::say(&ui::snippet::render(
+            &findings,
+            &source_texts(on_disk, &findings),
+            ui::stderr_is_terminal(),
+        ));
+    }
+    catalog.ok_or_else(|| invalid_catalog(&findings))
+}
+
+/// Returns the error that counts the problems of a catalog.
+pub(crate) fn invalid_catalog(findings: &[Diagnostic]) -> Error {
+    let errors = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count();
+    let plural = if errors == 1 { "" } else { "s" };
+    Error::input(format!("the catalog has {errors} error{plural}"))
+}
+
+/// Returns the images with these names, or an error with the nearest known name.
+pub(crate) fn find_images(catalog: &Catalog, names: &[String]) -> Result<Vec<ImageName>> {
+    names.iter().map(|name| find_image(catalog, name)).collect()
+}
+
+/// Returns the image with this name, or an error with the nearest known name.
+pub(crate) fn find_image(catalog: &Catalog, name: &str) -> Result<ImageName> {
+    let wanted = ImageName::from(name);
+    if catalog.images.contains_key(&wanted) {
+        return Ok(wanted);
+    }
+    let known: Vec<&str> = catalog.images.keys().map(ImageName::as_str).collect();
+    Err(unknown_name("image", name, &known))
+}
+
+/// Returns the environment with this name, or an error with the nearest known name.
+pub(crate) fn find_environment(known: &[EnvName], name: &str) -> Result<EnvName> {
+    let wanted = EnvName::from(name);
+    if known.contains(&wanted) {
+        return Ok(wanted);
+    }
+    let known: Vec<&str> = known.iter().map(EnvName::as_str).collect();
+    Err(unknown_name("environment", name, &known))
+}
+
+/// Returns the error for a name that the catalog does not contain.
+pub(crate) fn unknown_name(what: &str, name: &str, known: &[&str]) -> Error {
+    let error = Error::input(format!("there is no {what} `{name}` in this catalog"));
+    match crate::diagnostic::nearest(name, known.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("known names: {}", known.join(", "))),
+    }
+}
+
+/// Returns a client for AWS with the configuration of the environment.
+#[cfg(feature = "live")]
+pub(crate) async fn connect_cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
+    Ok(Arc::new(crate::adapters::aws::Aws::load(region).await))
+}
+
+/// Returns an error: this build has no AWS client.
+#[cfg(not(feature = "live"))]
+pub(crate) async fn connect_cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
+    Err(crate::adapters::offline::offline_error())
+}
+
+/// Opens the store of the catalog. Sends no request yet.
+pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
+    crate::adapters::store::open(settings).await
+}
+
+/// Clients for all accounts of the environments.
+pub(crate) struct Clouds {
+    /// Client for the account of the builder.
+    pub(crate) home: Arc<dyn Cloud>,
+    /// Clients for the other accounts, by account ID.
+    pub(crate) others: BTreeMap<String, Arc<dyn Cloud>>,
+}
+
+impl Clouds {
+    /// Returns the client for the account of a location.
+    pub(crate) fn at(&self, location: &Location) -> Result<&dyn Cloud> {
+        let Some(account) = &location.account else {
+            return Ok(&*self.home);
+        };
+        self.others.get(account).map(|c| &**c).ok_or_else(|| {
+            Error::input(format!("there is no role for account {account}"))
+                .hint("set `role` for its environment in bakeline.yaml")
+        })
+    }
+}
+
+/// Creates clients for all accounts of the environments. Sends no request yet.
+pub(crate) async fn connect_clouds(settings: &Settings) -> Result<Clouds> {
+    let home = connect_cloud(settings.home()).await?;
+    let mut others = BTreeMap::new();
+    for environment in &settings.environments {
+        for account in &environment.accounts {
+            if let Some(role) = environment
+                .role
+                .as_deref()
+                .filter(|_| !others.contains_key(account))
+            {
+                others.insert(
+                    account.clone(),
+                    assume_role(settings.home(), &role_in_account(role, account)).await?,
+                );
+            }
+        }
+    }
+    Ok(Clouds { home, others })
+}
+
+/// Returns the ARN of the role with the same name in another account.
+fn role_in_account(role: &str, account: &str) -> String {
+    let mut parts: Vec<&str> = role.splitn(6, ':').collect();
+    if let Some(part) = parts.get_mut(4) {
+        *part = account;
+    }
+    parts.join(":")
+}
+
+/// Returns a client for AWS that assumes a role.
+#[cfg(feature = "live")]
+async fn assume_role(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
+    Ok(Arc::new(
+        crate::adapters::aws::Aws::assume_role(region, role).await,
+    ))
+}
+
+/// Returns an error: this build has no AWS client.
+#[cfg(not(feature = "live"))]
+async fn assume_role(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
+    Err(crate::adapters::offline::offline_error())
+}
+
+/// Returns the HTTP client.
+#[cfg(feature = "live")]
+pub(crate) fn http_client() -> Option<Arc<dyn Http>> {
+    crate::adapters::http::HttpClient::new().map(|c| Arc::new(c) as Arc<dyn Http>)
+}
+
+/// Returns nothing: this build has no HTTP client.
+#[cfg(not(feature = "live"))]
+pub(crate) fn http_client() -> Option<Arc<dyn Http>> {
+    None
+}
+
+/// Returns the checked-out commit of the catalog.
+#[cfg(feature = "live")]
+pub(crate) fn head_commit(root: &Path) -> Option<Commit> {
+    use crate::ports::Vcs as _;
+    crate::adapters::git::Git::new(root).commit()
+}
+
+/// Returns nothing: this build cannot read Git.
+#[cfg(not(feature = "live"))]
+pub(crate) fn head_commit(_root: &Path) -> Option<Commit> {
+    None
+}
+
+/// Returns the custom EC2 endpoint from the environment variables of the AWS SDKs.
+pub(crate) fn ec2_endpoint() -> Option<String> {
+    system::variable("AWS_ENDPOINT_URL_EC2").or_else(|| system::variable("AWS_ENDPOINT_URL"))
+}
+
+/// Reads a file named on the command line.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    system::read_file(path).map_err(|e| Error::input("cannot read a file").because(e))
+}
+
+/// Writes a value as JSON to a file named on the command line.
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::new(Kind::StepFailed, "cannot serialize the file").because(e))?;
+    text.push(b'\n');
+    system::write_atomically(path, &text, 0o644)
+        .map_err(|e| Error::input("cannot write a file").because(e))
+}
+
+/// Returns the webhook URL from an environment variable that the catalog names.
+pub(crate) fn webhook_secret(variable: &str) -> Option<crate::ports::Secret> {
+    system::variable(variable).map(crate::ports::Secret::new)
+}

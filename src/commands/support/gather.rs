@@ -1,0 +1,253 @@
+//! Loads the inventory: the facts from AWS, Git, the store and the clock, or from a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::context::{self, Clouds, LoadedCatalog};
+use crate::adapters::system::{SystemClock, open_reader};
+use crate::catalog::{Image, Origin, Settings, Source};
+use crate::cli::InventoryArgs;
+use crate::error::{Error, Result};
+use crate::lifecycle::{locations, tags};
+use crate::model::{
+    Ami, AmiId, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
+};
+use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
+
+/// Facts that a command needs in addition to the AMIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Newest vendor AMI of each base image.
+    Sources,
+    /// As `Sources`, and the manifest of the last release of every image.
+    Manifests,
+    /// Pointers (SSM parameters) and the contents of the store.
+    Pointers,
+    /// No additional facts.
+    Images,
+}
+
+/// Loads the inventory from the file in `args`, else from AWS. Saves it if `args` asks for it.
+pub(crate) async fn load_inventory(
+    loaded: &LoadedCatalog,
+    args: &InventoryArgs,
+    need: Need,
+) -> Result<Inventory> {
+    finish_reading(loaded, args, need, start_reading(args)).await
+}
+
+/// Background read of a recorded inventory.
+pub(crate) type Reading = Option<tokio::task::JoinHandle<Result<Inventory>>>;
+
+/// Starts to read a recorded inventory in the background, while the catalog is loaded.
+pub(crate) fn start_reading(args: &InventoryArgs) -> Reading {
+    let file = args.inventory.clone()?;
+    Some(tokio::task::spawn_blocking(move || read_recorded(&file)))
+}
+
+/// Loads the inventory as [`load_inventory`] does, from a read that [`start_reading`] started.
+pub(crate) async fn finish_reading(
+    loaded: &LoadedCatalog,
+    args: &InventoryArgs,
+    need: Need,
+    reading: Reading,
+) -> Result<Inventory> {
+    let inventory = match reading {
+        Some(reading) => reading
+            .await
+            .map_err(|e| Error::input("cannot read the recorded inventory").because(e))??,
+        None => {
+            let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+            query_cloud(loaded, &clouds, need).await?
+        }
+    };
+    if let Some(file) = &args.save_inventory {
+        context::write_json(file, &inventory)?;
+    }
+    Ok(inventory)
+}
+
+fn read_recorded(file: &Path) -> Result<Inventory> {
+    // Streams the file, because an inventory can be large.
+    let text = open_reader(file).map_err(|e| Error::input("cannot read a file").because(e))?;
+    let inventory: Inventory = serde_json::from_reader(text).map_err(|e| {
+        Error::input(format!(
+            "{}:{}:{}: not a recorded inventory",
+            file.display(),
+            e.line(),
+            e.column()
+        ))
+        .because(e)
+    })?;
+    if inventory.schema != INVENTORY_SCHEMA {
+        let text = format!(
+            "{}: the inventory has schema {}, expected {INVENTORY_SCHEMA}",
+            file.display(),
+            inventory.schema
+        );
+        return Err(Error::input(text).hint("record it again with --save-inventory"));
+    }
+    Ok(inventory)
+}
+
+/// Collects the inventory from AWS, Git and the store.
+pub(crate) async fn query_cloud(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    need: Need,
+) -> Result<Inventory> {
+    let cloud = &*clouds.home;
+    let settings = &loaded.catalog.settings;
+    let home = settings.home();
+    let identity = cloud.identity(home).await.map_err(first_call_error)?;
+    let mut images = catalog_images(cloud, settings, home).await?;
+    let mut remote = RemoteFacts::default();
+    for location in locations::all(settings, &identity.account) {
+        remote.collect(clouds, settings, location, need).await;
+    }
+    images.append(&mut remote.images);
+    let mut sources = BTreeMap::new();
+    if matches!(need, Need::Sources | Need::Manifests) {
+        for image in loaded.catalog.images.values() {
+            if let Origin::Source(source) = &image.origin {
+                sources.insert(
+                    image.name.clone(),
+                    newest_vendor_ami(cloud, home, image, source).await?,
+                );
+            }
+        }
+    }
+    let taken = SystemClock.now();
+    let mut inventory = Inventory {
+        schema: INVENTORY_SCHEMA,
+        taken: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
+        account: identity.account,
+        caller: identity.arn,
+        commit: context::head_commit(loaded.files.root()),
+        images,
+        sources,
+        references: Vec::new(),
+        evidence: Evidence::default(),
+        parameters: remote.parameters,
+        unread: remote.unread,
+    };
+    if matches!(need, Need::Sources | Need::Manifests) {
+        inventory.evidence =
+            super::stored_evidence::load_evidence(loaded, &inventory, need == Need::Manifests)
+                .await?;
+    }
+    if need == Need::Pointers {
+        inventory.evidence.store =
+            Some(super::store_inventory::load_store_inventory(loaded, &inventory).await?);
+    }
+    Ok(inventory)
+}
+
+/// Facts of all locations. A location that does not answer is recorded in `unread`.
+#[derive(Default)]
+struct RemoteFacts {
+    images: Vec<Ami>,
+    parameters: Vec<Pointer>,
+    unread: Vec<(Location, String)>,
+}
+
+impl RemoteFacts {
+    async fn collect(
+        &mut self,
+        clouds: &Clouds,
+        settings: &Settings,
+        location: Location,
+        need: Need,
+    ) {
+        if let Err(error) = self.query(clouds, settings, &location, need).await {
+            self.unread.push((location, error.one_line()));
+        }
+    }
+
+    async fn query(
+        &mut self,
+        clouds: &Clouds,
+        settings: &Settings,
+        location: &Location,
+        need: Need,
+    ) -> Result<()> {
+        let cloud = clouds.at(location)?;
+        if *location != locations::home(settings) {
+            self.images
+                .extend(catalog_images(cloud, settings, &location.region).await?);
+        }
+        if need == Need::Pointers {
+            let found = cloud
+                .parameters(&location.region, &format!("/bakeline/{}/", settings.name))
+                .await?;
+            let pointer = |(name, value)| Pointer {
+                location: location.clone(),
+                name,
+                value,
+            };
+            self.parameters.extend(found.into_iter().map(pointer));
+        }
+        Ok(())
+    }
+}
+
+/// Returns all AMIs that are tagged with the name of this catalog.
+pub(crate) async fn catalog_images(
+    cloud: &dyn Cloud,
+    settings: &Settings,
+    region: &Region,
+) -> Result<Vec<Ami>> {
+    let tags = Tags::from([(tags::CATALOG.to_owned(), settings.name.to_string())]);
+    let query = ImageQuery {
+        tags,
+        ..ImageQuery::default()
+    };
+    cloud.images(region, &query).await.map_err(first_call_error)
+}
+
+/// Converts an error of the first AWS call. Missing credentials, permissions or a wrong endpoint
+/// are invalid input, because nothing was changed yet.
+pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
+    let kind = error.kind;
+    let mut made = Error::from(error);
+    if matches!(
+        kind,
+        CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
+    ) {
+        made.kind = crate::error::Kind::Input;
+    }
+    made
+}
+
+/// Returns the newest available AMI of a source.
+async fn newest_vendor_ami(
+    cloud: &dyn Cloud,
+    region: &Region,
+    image: &Image,
+    source: &Source,
+) -> Result<Option<Ami>> {
+    let query = match source {
+        Source::Filter { owner, name } => ImageQuery {
+            owners: vec![owner.clone()],
+            name: Some(name.clone()),
+            ..ImageQuery::default()
+        },
+        Source::Parameter(path) => match cloud.parameter(region, path).await? {
+            Some(id) => ImageQuery {
+                owners: vec!["*".to_owned()],
+                ids: vec![AmiId(id)],
+                ..ImageQuery::default()
+            },
+            None => return Ok(None),
+        },
+    };
+    let found = match cloud.images(region, &query).await {
+        Ok(found) => found,
+        Err(e) if e.kind == CloudErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e.into()),
+    };
+    let usable = found
+        .into_iter()
+        .filter(|a| a.status == "available" && a.arch == image.arch.as_str());
+    Ok(usable.max_by(|a, b| (&a.created, &a.name, &a.id).cmp(&(&b.created, &b.name, &b.id))))
+}

@@ -1,0 +1,162 @@
+//! Takes the locks of a command before it loads the inventory, and releases them when it ends.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::{self, LoadedCatalog};
+use super::gather;
+use crate::adapters::processes::SystemProcesses;
+use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
+use crate::catalog::Settings;
+use crate::engine::lock::{HeldLocks, LockOwner, Locks};
+use crate::error::{Error, Kind, Result};
+use crate::model::{EnvName, RunId};
+use crate::ports::{Clock as _, Processes as _, Store};
+use crate::ui;
+
+/// Environments whose locks a command needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LockScope<'e> {
+    /// The first environment.
+    Lowest,
+    /// All environments up to this one.
+    UpTo(&'e EnvName),
+    /// All environments.
+    All,
+    /// No environment.
+    None,
+}
+
+impl LockScope<'_> {
+    fn environments(self, settings: &Settings) -> Vec<EnvName> {
+        let most = match self {
+            Self::Lowest => 1,
+            Self::UpTo(env) => settings
+                .rung(env)
+                .map_or(settings.environments.len(), |rung| rung + 1),
+            Self::All => settings.environments.len(),
+            Self::None => 0,
+        };
+        settings
+            .environments
+            .iter()
+            .take(most)
+            .map(|e| e.name.clone())
+            .collect()
+    }
+}
+
+/// Locks of a command. Dropping this value releases them.
+pub(crate) struct CommandLocks {
+    /// Store that contains the locks.
+    pub(crate) store: Arc<dyn Store>,
+    /// Held locks; `None` if the command needs none.
+    pub(crate) held: Option<Arc<HeldLocks>>,
+    /// Token that an interrupt signal cancels, so that the locks are released.
+    pub(crate) interrupt: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Drop for CommandLocks {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(held) = &self.held {
+            let release = held.release(&|text| ui::say(text));
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(release));
+        }
+    }
+}
+
+/// Takes the locks of a command and returns its new run ID. A command calls this once, before it
+/// loads the inventory.
+///
+/// # Errors
+/// Another run holds a lock, the store or AWS cannot be reached, or the store is not writable.
+pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
+    let settings = &loaded.catalog.settings;
+    let envs = scope.environments(settings);
+    let store = context::open_store(settings).await?;
+    let run = new_run_id(SystemClock.now());
+    let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
+    let mut lock = CommandLocks {
+        store: Arc::clone(&store),
+        held: None,
+        interrupt,
+        stop,
+    };
+    if !envs.is_empty() {
+        let home = settings.home();
+        let identity = context::connect_cloud(home)
+            .await?
+            .identity(home)
+            .await
+            .map_err(gather::first_call_error)?;
+        let owner = LockOwner {
+            run: run.clone(),
+            caller: identity.arn,
+            host: host_name(),
+            pid: std::process::id(),
+            process: SystemProcesses.current_process(),
+            job: variable("CI_JOB_URL"),
+        };
+        let locks = environment_locks(settings, store);
+        let held = Arc::new(
+            locks
+                .acquire(&envs, &owner, &|text| ui::say(&format!("note: {text}")))
+                .await?,
+        );
+        let (kept, stop) = (Arc::clone(&held), lock.stop.clone());
+        tokio::spawn(async move { kept.keep_alive(&stop).await });
+        lock.held = Some(held);
+    }
+    let _first = loaded.lock.set(lock);
+    Ok(run)
+}
+
+/// Returns access to the locks of all environments.
+pub(crate) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> Locks {
+    let (clock, processes) = (Arc::new(SystemClock), Arc::new(SystemProcesses));
+    Locks {
+        store,
+        clock,
+        processes,
+        catalog: settings.name.clone(),
+        lease: settings.lease,
+    }
+}
+
+/// Takes the locks if the command changes anything (`--apply`), and returns a new run ID.
+///
+/// # Errors
+/// As [`take`].
+pub(crate) async fn take_locks_if(
+    acts: bool,
+    loaded: &LoadedCatalog,
+    scope: LockScope<'_>,
+) -> Result<RunId> {
+    if acts {
+        take_locks(loaded, scope).await
+    } else {
+        Ok(new_run_id(SystemClock.now()))
+    }
+}
+
+/// Returns the locks of the command. Takes those of `otherwise` if it has none yet.
+///
+/// # Errors
+/// As [`take`].
+pub(crate) async fn command_locks<'l>(
+    loaded: &'l LoadedCatalog,
+    otherwise: LockScope<'_>,
+) -> Result<&'l CommandLocks> {
+    if loaded.lock.get().is_none() {
+        take_locks(loaded, otherwise).await?;
+    }
+    loaded.lock.get().ok_or_else(|| {
+        Error::new(
+            Kind::StepFailed,
+            "internal error: the locks of the command are missing; please report this",
+        )
+    })
+}

@@ -1,0 +1,11 @@
+//! Shared parts of the commands: facts, locks, execution and adapters.
+
+pub(super) mod context;
+pub(super) mod gather;
+pub(super) mod lock;
+pub(super) mod references;
+pub(super) mod run;
+pub(super) mod store_inventory;
+pub(super) mod stored_evidence;
+pub(super) mod timer;
+pub(super) mod unreachable;

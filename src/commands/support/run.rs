@@ -1,0 +1,286 @@
+//! Executes a plan: sets up the run directory, the journal, the steps and the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::context::{self, LoadedCatalog};
+use super::lock::{self, LockScope};
+use crate::adapters::ansible;
+use crate::adapters::packer::Packer;
+use crate::adapters::ssh::OpenSsh;
+use crate::adapters::system::{
+    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
+};
+use crate::catalog::OnFailure;
+use crate::engine::event::{Event, EventSink};
+use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::mirror::JournalMirror;
+use crate::engine::outcome::Outcome;
+use crate::engine::{Effects, Engine, Options};
+use crate::error::{Error, Kind, Result};
+use crate::model::Inventory;
+use crate::plan::{self, Action, Plan, Step};
+use crate::ports::{Cloud, ImageBuilder, Journal, Store, Workspace as _};
+use crate::provision::ansible::MIN_VERSION;
+use crate::steps::fence::{FencedBuilder, FencedCloud};
+use crate::steps::references::ParameterReferences;
+use crate::steps::{Shares, Steps};
+use crate::ui::progress::Progress;
+
+/// Result of a run and the location of its files.
+pub(crate) struct RunResult {
+    pub(crate) outcome: Outcome,
+    pub(crate) directory: Arc<RunDirectory>,
+    /// Duration of the steps of each scope in seconds.
+    pub(crate) seconds: BTreeMap<String, u64>,
+    /// Store that contains the evidence of the run.
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// Options for the execution of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunOptions {
+    /// Maximum number of parallel scopes.
+    pub(crate) jobs: usize,
+    /// Effect of a failed scope on the others.
+    pub(crate) on_failure: OnFailure,
+    /// Keep the resources of failed scopes for inspection.
+    pub(crate) keep_failed: bool,
+    /// Omit the plan and journal from the store. For runs without a lock that create only temporary
+    /// resources: a sweep then removes these resources only after they have expired.
+    pub(crate) throwaway: bool,
+}
+
+impl RunOptions {
+    /// Options for independent scopes: a failed scope does not stop the others.
+    pub(crate) const INDEPENDENT: Self = Self {
+        jobs: 4,
+        on_failure: OnFailure::Continue,
+        keep_failed: false,
+        throwaway: false,
+    };
+}
+
+/// Executes a plan with the locks of the command as a fence. If the command has no locks, it takes
+/// those of all environments.
+pub(crate) async fn execute_plan(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+    options: RunOptions,
+) -> Result<RunResult> {
+    let failed =
+        |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
+    check_ansible(loaded, plan).await?;
+    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
+    let directory = RunDirectory::create(&base, &plan.run)
+        .map_err(|e| failed("cannot create the run directory", e))?;
+    let directory = Arc::new(directory);
+    let journal =
+        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
+    let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
+    directory
+        .write("plan.json", &saved, false)
+        .map_err(|e| failed("cannot save the plan", e))?;
+    let lock = lock::command_locks(loaded, LockScope::All).await?;
+    let (store, guard) = (
+        Arc::clone(&lock.store),
+        lock.held.clone().map(|held| held as Arc<dyn Guard>),
+    );
+    let settings = &loaded.catalog.settings;
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    let mirror = match options.throwaway {
+        true => None,
+        false => {
+            // A sweep needs the plan of a dead run, because Packer tags an AMI last.
+            store
+                .put(
+                    &crate::evidence::keys::plan(&settings.name, &plan.run),
+                    &saved,
+                )
+                .await?;
+            let (catalog, run) = (settings.name.clone(), plan.run.clone());
+            Some(Arc::new(JournalMirror::start(
+                Arc::clone(&journal),
+                Arc::clone(&store),
+                catalog,
+                run,
+            )))
+        }
+    };
+    let files = (Arc::clone(&directory), Arc::clone(&store));
+    let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
+    let timer = Arc::new(super::timer::ScopeTimer::default());
+    let engine = Engine {
+        effects: match guard {
+            Some(guard) => Arc::new(FencedEffects {
+                inner: steps,
+                guard,
+            }),
+            None => Arc::new(steps) as Arc<dyn Effects>,
+        },
+        journal: mirror.clone().map_or(journal, |mirror| mirror as _),
+        clock: Arc::new(SystemClock),
+        events: Arc::new(FanOut(
+            Progress::new(crate::ui::stderr_is_terminal()),
+            EventLog,
+            Arc::clone(&timer),
+        )),
+    };
+    let RunOptions {
+        jobs,
+        on_failure,
+        keep_failed,
+        ..
+    } = options;
+    let options = Options {
+        jobs,
+        on_failure,
+        keep_failed,
+        interrupt: lock.interrupt.clone(),
+    };
+    let outcome = engine.run(plan, &options).await;
+    if let Some(mirror) = mirror
+        && let Some(missing) = mirror.finish(&SystemClock).await
+    {
+        crate::ui::say(&format!("warning: {missing}"));
+    }
+    Ok(RunResult {
+        outcome,
+        directory,
+        seconds: timer.seconds(),
+        store,
+    })
+}
+
+/// Creates the steps of a plan with their adapters. With a guard, all changes go through the fence.
+async fn assemble_steps(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+    options: RunOptions,
+    (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
+    guard: Option<&Arc<dyn Guard>>,
+) -> Result<Steps> {
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let program = current_program();
+    Ok(Steps {
+        catalog: Arc::clone(&loaded.catalog),
+        run: plan.run.clone(),
+        expires: inventory.taken
+            + if options.throwaway {
+                plan::inspect::EXPIRES
+            } else {
+                plan::release::EXPIRES
+            },
+        cloud: fence_cloud(clouds.home, guard),
+        others: clouds
+            .others
+            .into_iter()
+            .map(|(account, cloud)| (account, fence_cloud(cloud, guard)))
+            .collect(),
+        builder: fence_builder(guard),
+        shell: Arc::new(OpenSsh),
+        workspace: directory,
+        store,
+        clock: Arc::new(SystemClock),
+        endpoint: context::ec2_endpoint(),
+        program: program.map_err(|e| {
+            Error::new(
+                Kind::StepFailed,
+                "cannot find the path of the bakeline program",
+            )
+            .because(e)
+        })?,
+        keep_failed: options.keep_failed,
+        commit: inventory.commit.as_ref().map(|c| c.id.clone()),
+        shares: Shares::default(),
+        parameter_references: ParameterReferences::default(),
+    })
+}
+
+/// Wraps an AWS client in the fence if there is a guard.
+fn fence_cloud(inner: Arc<dyn Cloud>, guard: Option<&Arc<dyn Guard>>) -> Arc<dyn Cloud> {
+    match guard {
+        Some(guard) => Arc::new(FencedCloud {
+            inner,
+            guard: Arc::clone(guard),
+        }),
+        None => inner,
+    }
+}
+
+/// Returns Packer, wrapped in the fence if there is a guard.
+fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
+    let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
+    match guard {
+        Some(guard) => Arc::new(FencedBuilder {
+            inner,
+            guard: Arc::clone(guard),
+        }),
+        None => inner,
+    }
+}
+
+/// Checks that `ansible-playbook` is installed if a planned build needs it.
+async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
+    let plays = |step: &Step| match &step.action {
+        Action::Build { image, .. } => loaded
+            .catalog
+            .images
+            .get(image)
+            .filter(|i| i.plays().is_some()),
+        _ => None,
+    };
+    let Some(image) = plan.steps.iter().find_map(plays) else {
+        return Ok(());
+    };
+    match ansible::version(&MIN_VERSION).await {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let needs = format!(
+                "image `{}` runs the playbook `{}`",
+                image.name,
+                image.plays().unwrap_or_default()
+            );
+            Err(e.hint.iter().fold(
+                Error::input(format!("{needs}, but {}", e.message)),
+                |error, hint| error.hint(hint),
+            ))
+        }
+    }
+}
+
+/// Forwards events to the progress display, the log and the timer.
+struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
+
+impl EventSink for FanOut {
+    fn on_event(&self, event: &Event) {
+        self.0.on_event(event);
+        self.1.on_event(event);
+        self.2.on_event(event);
+    }
+}
+
+/// Logs events at debug level.
+struct EventLog;
+
+impl EventSink for EventLog {
+    fn on_event(&self, event: &Event) {
+        tracing::debug!(?event);
+    }
+}
+
+/// Checks that Packer and its Amazon plugin are installed.
+pub(crate) async fn check_packer() -> Result<()> {
+    match Packer::default().check().await {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let error = Error::input(e.message);
+            Err(match e.hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            })
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Fails for a location whose facts could not be read.
+
+use async_trait::async_trait;
+
+use super::{StepEffect, Steps};
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, Kind, Result};
+use crate::plan::Step;
+
+/// Failure of a location that could not be read. The other locations continue.
+pub(super) struct Unreachable<'a> {
+    pub(super) why: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Unreachable<'_> {
+    async fn perform(
+        &self,
+        _steps: &Steps,
+        _step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        Err(Error::new(Kind::StepFailed, self.why)
+            .hint("nothing was changed there; run again when the location responds"))
+    }
+}
