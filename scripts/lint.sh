@@ -16,7 +16,7 @@ python_lint() {
     (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
 }
 
-timed "rustfmt" cargo fmt --check
+timed "rustfmt" cargo fmt --all --check
 timed "clippy without the SDK" cargo clippy --no-default-features --all-targets -- -D warnings
 timed "clippy with the SDK" clippy_full
 timed "python lint" python_lint

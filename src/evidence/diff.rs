@@ -46,7 +46,7 @@ impl BuildDiff {
     #[must_use]
     pub fn between(from: &Facts, to: &Facts, platform: Platform) -> Self {
         let mut out = Self::default();
-        let (older, newer) = (Inventory::of(from), Inventory::of(to));
+        let (older, newer) = (Inventory::from_facts(from), Inventory::from_facts(to));
         let missing_in = match (older.is_absent(), newer.is_absent()) {
             (true, true) => Some("both versions"),
             (true, false) => Some("the older version"),

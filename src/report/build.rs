@@ -37,7 +37,7 @@ pub fn assemble_report(
     verdicts: &[checks::Verdict],
     facts: &Facts,
 ) -> Report {
-    let system = System::of(facts);
+    let system = System::from_facts(facts);
     let today = about.judged.to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut profiles = profiles;
     let by_id: HashMap<&str, &checks::Control> =
@@ -70,8 +70,8 @@ pub fn assemble_report(
     }
 }
 
-fn convert_package(installed: checks::Installed) -> Package {
-    let checks::Installed {
+fn convert_package(installed: checks::InstalledPackage) -> Package {
+    let checks::InstalledPackage {
         name,
         version,
         arch,
@@ -141,7 +141,7 @@ fn convert_control(
             justification: w.justification.clone(),
             owner: w.owner.clone(),
             expires: w.expires,
-            expired: w.expired(today),
+            expired: w.is_expired(today),
         }),
         tolerated: gate.tolerates(verdict.impact),
         outcome: verdict.outcome,
@@ -159,8 +159,8 @@ fn control_json(control: &checks::Control) -> String {
 }
 
 fn convert_tag(value: &Tree) -> Tag {
-    let text = |tree: &Tree| tree.spelled().unwrap_or_default();
-    match value.spelled() {
+    let text = |tree: &Tree| tree.scalar_text().unwrap_or_default();
+    match value.scalar_text() {
         Some(one) => Tag::Text(one),
         None => Tag::List(value.items().iter().map(text).collect()),
     }

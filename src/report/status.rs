@@ -1,4 +1,4 @@
-//! Computes the status of the controls of a report with [`Status::of`].
+//! Computes the status of the controls of a report with [`Status::from_outcome`].
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ impl Control {
     /// Returns the outcome, or an error if the results contradict it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome.borne_out(&self.outcomes())
+        self.outcome.verify(&self.outcomes())
     }
 
     /// Returns the status.
     #[must_use]
     pub fn status(&self) -> Status {
         let waived = self.waiver.as_ref().is_some_and(|w| !w.expired);
-        Status::of(self.outcome, &self.outcomes(), waived, self.tolerated)
+        Status::from_outcome(self.outcome, &self.outcomes(), waived, self.tolerated)
     }
 
     fn outcomes(&self) -> Vec<Outcome> {

@@ -65,7 +65,7 @@ impl CheckReport {
     /// Returns the verdicts that block the release, one line each. Waivers apply as of `now`.
     #[must_use]
     pub fn blocking_lines(&self, gate: Gate, now: Timestamp) -> Vec<String> {
-        let counts = |v: &&Verdict| gate.status(v, utc_date(now)).counts();
+        let counts = |v: &&Verdict| gate.status(v, utc_date(now)).fails();
         self.verdicts
             .iter()
             .filter(counts)
@@ -244,7 +244,7 @@ pub(super) async fn run_boot_checks(
     .map_err(|e| check_error(e, Phase::Boot, image, &context.cancel))?;
     let mut report = judge_facts(image, Phase::Boot, &controls, &facts, took);
     report.unsealed = build_facts(steps, image)
-        .map(|build| checks::unsealed(&build, &facts))
+        .map(|build| checks::leftover_identity(&build, &facts))
         .unwrap_or_default();
     write_evidence(steps, image.as_str(), &report)?;
     reports::write_all(steps, &step.scope, image, Phase::Boot, context);

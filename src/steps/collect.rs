@@ -58,8 +58,9 @@ pub async fn collect(
         .run(target, &script, bounds, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
-        .map_err(|e| {
+    let facts =
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+            .map_err(|e| {
             Error::new(
                 Kind::StepFailed,
                 format!("the facts of {} are incomplete", target.host),

@@ -62,7 +62,7 @@ fn report_profile(profile: &catalog::Profile, facts: &Facts) -> Profile {
         maintainer: profile.maintainer.clone(),
         sha256: profile.sha256.clone(),
         file: profile.file.clone(),
-        inputs: checks::given(&profile.inputs, facts)
+        inputs: checks::input_values(&profile.inputs, facts)
             .into_iter()
             .map(|g| Input::new(g.name, value(g.value), g.sensitive))
             .collect(),

@@ -1,124 +1,125 @@
-//! Owns what a kind of resource is: its name, what is written behind the name, its properties, how it is collected and
-//! how it is observed. The kinds themselves are in `resource/`, one file each.
+//! Defines the description of a resource: its name, subject, properties, collection and observation.
+//!
+//! Each resource has its own file in `resource/`.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-pub(crate) use crate::matcher::value_type::Of;
+pub(crate) use crate::matcher::value_type::ValueType;
 use crate::phase::Phase;
 
-/// A kind of resource, such as `file`.
+/// Description of a resource, such as `file`.
 pub(crate) struct Kind {
-    /// The key in YAML.
+    /// Key in YAML.
     pub(crate) name: &'static str,
-    /// What it looks at, one sentence for editors and docs.
+    /// Description for editors and documentation.
     pub(crate) doc: &'static str,
-    /// What stands behind the key.
+    /// Value of the key.
     pub(crate) subject: Subject,
-    /// Keys that say how to look rather than what to expect.
+    /// Keys that control the collection.
     pub(crate) parameters: &'static [Parameter],
-    /// What can be expected.
+    /// Properties that can be expected.
     pub(crate) properties: &'static [Property],
-    /// What every other key is, where the resource has keys of its own (an option of a configuration file).
+    /// Property for all other keys, such as the options of a configuration file.
     pub(crate) open: Option<Property>,
-    /// What is expected where nothing is said: properties that are to be `true`, of a list: to have something in it; with
-    /// a `!` before the name: to be `false`, of a list: to be empty.
+    /// Default expectations. `name` means `true` (or not empty for a list), `!name` means `false`
+    /// (or empty).
     pub(crate) by_default: &'static [&'static str],
-    /// Properties that are to be `true` unless one of the named ones is spoken of.
+    /// Properties that must be `true` unless the check uses one of the listed properties.
     pub(crate) implied: &'static [(&'static str, &'static [&'static str])],
-    /// The property that is false where there is nothing: with it nothing else may be expected.
+    /// Property that is false if the resource does not exist.
     pub(crate) presence: Option<&'static str>,
-    /// When it is judged unless the check says so.
+    /// Default phases.
     pub(crate) phases: &'static [Phase],
-    /// Why it can't be judged in a directory; none where it can.
+    /// Reason for skipping the resource in a directory.
     pub(crate) not_in_directory: Option<&'static str>,
-    /// Functions for the collector, in POSIX sh; they may use those of `collector.sh`.
+    /// POSIX shell functions of the collector; they can use the functions of `collector.sh`.
     pub(crate) shell: &'static str,
-    /// The calls of the collector for what is asked, each one line.
-    pub(crate) requests: fn(&[Asked<'_>]) -> Vec<String>,
-    /// What the facts say about a property.
-    pub(crate) observe: fn(&Target, &str, &View<'_>) -> Observed,
+    /// Returns the calls of the collector, one per line.
+    pub(crate) requests: fn(&[RequestedTarget<'_>]) -> Vec<String>,
+    /// Observes a property in the facts.
+    pub(crate) observe: fn(&Target, &str, &View<'_>) -> Observation,
 }
 
-/// What stands behind a kind's key.
+/// Value of the key of a resource.
 pub(crate) struct Subject {
-    /// What it is, for messages: `path`, `name`.
+    /// Name for messages, such as `path`.
     pub(crate) name: &'static str,
-    /// One sentence for editors and docs.
+    /// Description for editors and documentation.
     pub(crate) doc: &'static str,
-    /// The words it can be, the first being what `when:` means without one; empty where it is free.
+    /// Allowed values; empty if any value is allowed. Conditions use the first one by default.
     pub(crate) words: &'static [&'static str],
-    /// What is wrong with it, and what to do.
+    /// Validates a value; returns the problem and a hint.
     pub(crate) check: fn(&str) -> Result<(), (String, &'static str)>,
 }
 
-/// A key that says how to look.
+/// Key that controls the collection.
 pub(crate) struct Parameter {
-    /// The key.
+    /// Key in YAML.
     pub(crate) name: &'static str,
-    /// What its value is.
-    pub(crate) of: Of,
-    /// One sentence for editors and docs.
+    /// Type of the value.
+    pub(crate) of: ValueType,
+    /// Description for editors and documentation.
     pub(crate) doc: &'static str,
-    /// What is wrong with it, and what to do.
+    /// Validates a value; returns the problem and a hint.
     pub(crate) check: fn(&str) -> Result<(), (String, &'static str)>,
 }
 
-/// Something that can be expected of a resource.
+/// Property of a resource.
 #[derive(Clone, Copy)]
 pub(crate) struct Property {
-    /// The key.
+    /// Key in YAML.
     pub(crate) name: &'static str,
-    /// What its value is.
-    pub(crate) of: Of,
-    /// One sentence for editors and docs.
+    /// Type of the value.
+    pub(crate) of: ValueType,
+    /// Description for editors and documentation.
     pub(crate) doc: &'static str,
-    /// InSpec's words for it.
+    /// InSpec aliases.
     pub(crate) aliases: &'static [&'static str],
 }
 
-/// One resource: a kind and what it is pointed at.
+/// Resource to observe: a kind and its subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// The kind's name.
+    /// Name of the kind.
     pub kind: String,
-    /// What stands behind it.
+    /// Subject, such as a path.
     pub subject: String,
-    /// Its parameters, in one spelling.
+    /// Parameters with normalized values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Target {
-    /// How it is named in messages, such as `file /etc/motd`.
+    /// Returns the name for messages, such as `file /etc/motd`.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn display_name(&self) -> String {
         format!(
             "{} {}",
             self.kind,
-            crate::text::brief(self.subject.trim().as_bytes())
+            crate::text::truncate_for_display(self.subject.trim().as_bytes())
         )
     }
 
-    /// A parameter, or what is meant without it.
-    pub(crate) fn parameter<'t>(&'t self, name: &str, absent: &'t str) -> &'t str {
-        self.parameters.get(name).map_or(absent, String::as_str)
+    /// Returns a parameter or its default.
+    pub(crate) fn parameter<'t>(&'t self, name: &str, default: &'t str) -> &'t str {
+        self.parameters.get(name).map_or(default, String::as_str)
     }
 }
 
-/// A target and the properties that somebody asks for.
-pub(crate) struct Asked<'a> {
+/// Target with the properties that controls use.
+pub(crate) struct RequestedTarget<'a> {
     pub(crate) target: &'a Target,
     pub(crate) properties: BTreeSet<String>,
 }
 
 impl Kind {
-    /// The property of a key.
+    /// Returns the property of a key.
     pub(crate) fn property(&self, key: &str) -> Option<&Property> {
         let named = self
             .properties
@@ -129,7 +130,8 @@ impl Kind {
 }
 
 impl Property {
-    pub(crate) const fn new(name: &'static str, of: Of, doc: &'static str) -> Self {
+    /// Creates a property without aliases.
+    pub(crate) const fn new(name: &'static str, of: ValueType, doc: &'static str) -> Self {
         Self {
             name,
             of,
@@ -138,24 +140,21 @@ impl Property {
         }
     }
 
-    /// The same with InSpec's words for it.
+    /// Adds InSpec aliases.
     pub(crate) const fn or(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
 }
 
-/// For subjects and parameters of which everything is right.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it stands where others can refuse"
-)]
-pub(crate) fn anything(_: &str) -> Result<(), (String, &'static str)> {
+/// Accepts any subject or parameter.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all validators")]
+pub(crate) fn any_subject(_: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-/// For subjects that are a word of their list.
-pub(crate) const fn words(
+/// Creates a subject with a fixed list of values.
+pub(crate) const fn one_of(
     name: &'static str,
     doc: &'static str,
     words: &'static [&'static str],
@@ -164,19 +163,19 @@ pub(crate) const fn words(
         name,
         doc,
         words,
-        check: anything,
+        check: any_subject,
     }
 }
 
-/// An absolute path without `.`, `..` and empty parts.
-pub(crate) fn absolute(path: &str) -> Result<(), (String, &'static str)> {
+/// Validates an absolute path without `.`, `..` and empty parts.
+pub(crate) fn absolute_path(path: &str) -> Result<(), (String, &'static str)> {
     let wrong = |what: &str, help| Err((what.to_owned(), help));
     if !path.starts_with('/') {
         return wrong("it must be absolute", "start it with `/`");
     }
     if path.len() > 4096 || path.contains(['\0', '\n']) {
         return wrong(
-            "it can't have line breaks, NUL or more than 4096 bytes",
+            "it cannot contain line breaks or NUL, or more than 4096 bytes",
             "shorten it",
         );
     }
@@ -186,7 +185,7 @@ pub(crate) fn absolute(path: &str) -> Result<(), (String, &'static str)> {
             .any(|part| matches!(part, "" | "." | ".."))
     {
         return wrong(
-            "it can't have empty parts, `.` or `..`",
+            "it cannot contain empty parts, `.` or `..`",
             "write the plain path",
         );
     }

@@ -1,7 +1,7 @@
-//! Checks: a language for controls, a collector for facts, and the evaluation of controls by these facts.
+//! Check language of bakeline: controls, a collector for facts, and the evaluation of controls.
 //!
-//! The crate has no effects. The caller runs the script of [`collector`] on a target and passes its output to [`collected`];
-//! [`judge`] returns the verdicts.
+//! The crate has no effects. The caller runs the script of [`collector`] on a target and passes
+//! the output to [`parse_concealed_facts`]. [`judge`] then returns the verdicts.
 
 mod collect;
 mod evaluate;
@@ -15,25 +15,25 @@ mod registry;
 mod resource;
 mod text;
 
-pub use collect::frames::{CollectError, parse};
-pub use collect::seal::unsealed;
+pub use collect::frames::{CollectError, parse_facts};
+pub use collect::seal::leftover_identity;
 pub use collect::{CollectOptions, collector};
 pub use evaluate::gate::{Counts, Gate, Status};
-pub use evaluate::given::{Given, collected, given};
+pub use evaluate::input_values::{InputValue, input_values, parse_concealed_facts};
 pub use evaluate::inventory::Inventory;
 pub use evaluate::judge::judge;
-pub use evaluate::system::{Installed, System};
+pub use evaluate::system::{InstalledPackage, System};
 pub use evaluate::verdict::{Finding, Outcome, Summary, Verdict, summary};
 pub use facts::blob::Blob;
 pub use facts::{Facts, Identity, Read, Reading};
 pub use kind::Target;
 pub use language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode, Origin};
-pub use language::digest::{combined, digest, digests};
-pub use language::draft::{Around, read};
-pub use language::input::{Input, InputRules, WrittenInput, inputs, no_input};
+pub use language::digest::{combine_digests, digest, digests};
+pub use language::ids::IdAllocator;
+pub use language::input::{Input, InputRules, WrittenInput, parse_inputs, unknown_input};
+pub use language::parse::{ParseContext, parse_control};
 pub use language::reference::reference;
 pub use language::schema::{WrittenCheck, WrittenOverride, WrittenUse};
-pub use language::taken::Taken;
 pub use language::waiver::Waiver;
 pub use matcher::Matcher;
 pub use matcher::tree::Tree;
@@ -59,7 +59,7 @@ pub fn file_fact(facts: &Facts, path: &str) -> Option<FileFact> {
 
 /// Returns the paths of the files in the facts.
 pub fn file_paths(facts: &Facts) -> impl Iterator<Item = &str> {
-    facts.asked("file")
+    facts.keys("file")
 }
 
 #[cfg(test)]

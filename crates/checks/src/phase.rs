@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// When a control is judged.
+/// Point in time at which a control is judged.
 #[derive(
     Debug,
     Clone,
@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 pub enum Phase {
     /// Inside the Packer build, before the AMI exists.
     Build,
-    /// On a fresh instance of the finished AMI.
+    /// On a new instance of the finished AMI.
     Boot,
 }
 
 impl Phase {
-    /// The word in YAML.
+    /// Returns the name in YAML.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

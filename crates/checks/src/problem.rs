@@ -1,31 +1,32 @@
-//! Owns what is wrong with a check as it is written: where below it, what, and what to do about it.
+//! Defines problems in the YAML of a check: path, message and hint.
 
-/// What is wrong, and what to do, before a place is known.
-pub(crate) type Wrong = (String, Option<String>);
+/// Message and hint of a problem without a path.
+pub(crate) type Message = (String, Option<String>);
 
-/// One problem of a check.
+/// Problem of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The way from the check to the value at fault; empty: the check itself.
+    /// Path from the check to the invalid value; empty for the check itself.
     pub path: Vec<Part>,
-    /// Whether it is about the last key of the path rather than about its value.
+    /// True if the last key of the path is invalid, not its value.
     pub key: bool,
-    /// What is wrong.
+    /// Message.
     pub message: String,
-    /// What to do about it.
+    /// Hint.
     pub help: Option<String>,
 }
 
-/// One part of the way to a value.
+/// Part of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The value of a key.
+    /// Key of a map.
     Key(String),
-    /// An item of a list.
+    /// Index in a list.
     Item(usize),
 }
 
 impl Problem {
+    /// Creates a problem.
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             path: Vec::new(),
@@ -35,7 +36,8 @@ impl Problem {
         }
     }
 
-    pub(crate) fn maybe(message: impl Into<String>, help: Option<String>) -> Self {
+    /// Creates a problem with an optional hint.
+    pub(crate) fn with_help(message: impl Into<String>, help: Option<String>) -> Self {
         Self {
             path: Vec::new(),
             key: false,
@@ -44,19 +46,19 @@ impl Problem {
         }
     }
 
-    /// The same, of the value of a key.
+    /// Adds a key in front of the path.
     pub(crate) fn under(mut self, key: &str) -> Self {
         self.path.insert(0, Part::Key(key.to_owned()));
         self
     }
 
-    /// The same, of an item of a list.
+    /// Adds an index in front of the path.
     pub(crate) fn under_item(mut self, index: usize) -> Self {
         self.path.insert(0, Part::Item(index));
         self
     }
 
-    /// The same, about the key.
+    /// Marks the last key of the path as invalid.
     pub(crate) fn at_key(mut self) -> Self {
         self.key = true;
         self

@@ -1,50 +1,50 @@
-//! Helpers for the tests of this layer, and the tests of what it is as a whole.
+//! Helpers for the tests of this crate, and tests of the whole crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-/// Reads checks as a catalog does.
+/// Parses checks.
 pub(super) fn controls(yaml: &str) -> Vec<Control> {
-    let mut taken = Taken::default();
+    let mut ids = IdAllocator::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
-    let mut one = |raw: &Tree| {
-        read(
+    let mut parse = |raw: &Tree| {
+        parse_control(
             raw,
-            Around {
-                taken: &mut taken,
+            ParseContext {
+                ids: &mut ids,
                 inputs: &inputs,
                 origin: Origin::default(),
             },
         )
     };
     raw.iter()
-        .map(|r| one(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}")))
+        .map(|r| parse(r).unwrap_or_else(|e| panic!("{yaml}: {e:?}")))
         .collect()
 }
 
-/// What the user is told about one bad check.
+/// Returns the messages and hints for an invalid check.
 pub(super) fn refusal(yaml: &str) -> String {
     let raw = match serde_saphyr::from_str::<Tree>(yaml) {
         Err(e) => return e.to_string(),
         Ok(raw) => raw,
     };
-    let around = Around {
-        taken: &mut Taken::default(),
+    let context = ParseContext {
+        ids: &mut IdAllocator::default(),
         inputs: &BTreeMap::new(),
         origin: Origin::default(),
     };
-    match read(&raw, around) {
+    match parse_control(&raw, context) {
         Err(all) => all
             .iter()
             .map(|p| format!("{} [{}]\n", p.message, p.help.as_deref().unwrap_or("")))
             .collect(),
-        Ok(control) => panic!("{yaml} was taken: {control:?}"),
+        Ok(control) => panic!("{yaml} is valid: {control:?}"),
     }
 }
 
-/// A collector's output from frames of (kind, key, rc, flags, payload).
+/// Formats frames of (kind, key, rc, flags, payload) as the output of a collector.
 pub(super) fn output(frames: &[(&str, &str, i32, &str, &str)]) -> Vec<u8> {
     let mut out = String::from("\n");
     let word = |text: &str| {
@@ -66,28 +66,29 @@ pub(super) fn output(frames: &[(&str, &str, i32, &str, &str)]) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The lines of the verdicts on checks, judged in phase boot by recorded frames, and judged again by kept evidence.
+/// Judges checks by frames in phase boot and returns the verdicts as lines. Judges again by the
+/// stored facts, which must give the same verdicts.
 pub(super) fn lines(yaml: &str, frames: &[(&str, &str, i32, &str, &str)]) -> Vec<String> {
     let controls = controls(yaml);
     let refs: Vec<&Control> = controls.iter().collect();
-    let facts = parse("n0nce", &output(frames)).expect("facts");
-    let kept = serde_json::to_string(&facts).expect("json");
+    let facts = parse_facts("n0nce", &output(frames)).expect("facts");
+    let stored = serde_json::to_string(&facts).expect("json");
     let lines: Vec<String> = judge(&refs, &facts, Phase::Boot)
         .iter()
         .map(Verdict::line)
         .collect();
-    if !kept.contains("\"secret\"") {
-        let again: Facts = serde_json::from_str(&kept).expect("evidence can be read back");
+    if !stored.contains("\"secret\"") {
+        let again: Facts = serde_json::from_str(&stored).expect("stored facts");
         let judged: Vec<String> = judge(&refs, &again, Phase::Boot)
             .iter()
             .map(Verdict::line)
             .collect();
-        assert_eq!(judged, lines, "evidence is judged as the target was");
+        assert_eq!(judged, lines, "stored facts give the same verdicts");
     }
     lines
 }
 
-/// A running Linux system with a service manager.
+/// Identity of a running Linux system with a service manager.
 pub(super) const IDENTITY: (&str, &str, i32, &str, &str) = (
     "identity",
     "",
@@ -108,7 +109,7 @@ const ALL: &str = r#"
 "#;
 
 #[test]
-fn the_documented_surface_is_taken() {
+fn documented_checks_are_parsed() {
     let controls = controls(ALL);
     let ids: Vec<&str> = controls.iter().map(|c| c.id.as_str()).collect();
     let expected = [
@@ -133,21 +134,21 @@ fn the_documented_surface_is_taken() {
     );
     let json = serde_json::to_string(&controls).expect("json");
     let again: Vec<Control> = serde_json::from_str(&json).expect("again");
-    assert_eq!(again, controls, "it survives the way to another process");
+    assert_eq!(again, controls, "the JSON can be parsed");
 }
 
 #[test]
-fn the_digest_is_of_the_meaning() {
-    let of = |yaml: &str| digest(&controls(yaml).iter().collect::<Vec<_>>());
-    let base = of("- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx}");
+fn digest_ignores_the_notation() {
+    let digest = |yaml: &str| digest(&controls(yaml).iter().collect::<Vec<_>>());
+    let base = digest("- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx}");
     assert_eq!(base.len(), 64);
     assert_eq!(
         base,
-        of("- {package: nginx}\n- {owner: root, file: /a, mode: {eq: \"0644\"}}")
+        digest("- {package: nginx}\n- {owner: root, file: /a, mode: {eq: \"0644\"}}")
     );
     assert_eq!(
         base,
-        of("- {file: /a, mode: \"644\", owner: root}\n- {package: nginx}")
+        digest("- {file: /a, mode: \"644\", owner: root}\n- {package: nginx}")
     );
     let changed = [
         "- {file: /a, mode: \"0640\", owner: root}\n- {package: nginx}",
@@ -158,12 +159,20 @@ fn the_digest_is_of_the_meaning() {
         "- {file: /a, mode: \"0644\", owner: root, phase: [boot]}\n- {package: nginx}",
         "- {file: /a, mode: \"0644\", owner: root}\n- {package: nginx, title: other}",
     ];
-    let digests: BTreeSet<String> = changed.iter().map(|yaml| of(yaml)).chain([base]).collect();
-    assert_eq!(digests.len(), changed.len() + 1, "each change shows");
+    let digests: BTreeSet<String> = changed
+        .iter()
+        .map(|yaml| digest(yaml))
+        .chain([base])
+        .collect();
+    assert_eq!(
+        digests.len(),
+        changed.len() + 1,
+        "each change has its own digest"
+    );
 }
 
 #[test]
-fn the_schema_describes_what_editors_complete() {
+fn schema_describes_resources_and_matchers() {
     let schema = serde_json::to_string(&schemars::schema_for!(Vec<WrittenCheck>)).expect("json");
     for part in [
         "at_most",
@@ -173,6 +182,6 @@ fn the_schema_describes_what_editors_complete() {
         "ExpectMode",
         "unpacked and configured",
     ] {
-        assert!(schema.contains(part), "{part} in {schema}");
+        assert!(schema.contains(part), "{part} is missing in {schema}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// A word of POSIX sh that is exactly this text: the one way user text reaches a script. Text with NUL has none.
+/// Quotes a text as one word of POSIX sh. All user text in scripts is quoted by this function.
+/// The text must not contain NUL.
 #[must_use]
 pub fn sh_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Lower-case hex.
+/// Formats bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -36,13 +37,14 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// At most 80 characters on one line, with control and invisible characters escaped, and the length if it was more.
-pub(crate) fn brief(bytes: &[u8]) -> String {
-    const MOST: usize = 80;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
+/// Formats bytes for messages: one line of at most 80 characters. Escapes control and invisible
+/// characters, and appends the length of longer text.
+pub(crate) fn truncate_for_display(bytes: &[u8]) -> String {
+    const MAX_LENGTH: usize = 80;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAX_LENGTH)]);
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
-        if i == MOST {
+        if i == MAX_LENGTH {
             return format!("{out}… ({} bytes)", bytes.len());
         }
         match c {
@@ -50,7 +52,7 @@ pub(crate) fn brief(bytes: &[u8]) -> String {
             c => out.extend(c.escape_debug()),
         }
     }
-    if bytes.len() > 4 * MOST {
+    if bytes.len() > 4 * MAX_LENGTH {
         format!("{out}… ({} bytes)", bytes.len())
     } else {
         out
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoting_leaves_nothing_to_expand() {
+    fn quoted_text_is_not_expanded() {
         for (text, word) in [
             ("", "''"),
             ("a b", "'a b'"),
@@ -74,21 +76,21 @@ mod tests {
     }
 
     #[test]
-    fn actual_values_are_one_short_line() {
+    fn brief_is_one_short_line() {
         assert_eq!(
-            brief(b"a\nb\r\x1b[31m\0 \"x\""),
+            truncate_for_display(b"a\nb\r\x1b[31m\0 \"x\""),
             "a\\nb\\r\\u{1b}[31m\\0 \"x\""
         );
-        let long = brief(&b"x".repeat(5000));
+        let long = truncate_for_display(&b"x".repeat(5000));
         assert!(
             long.chars().count() < 120 && long.ends_with("… (5000 bytes)"),
             "{long}"
         );
-        assert!(brief(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
+        assert!(truncate_for_display(&b"\xff".repeat(5000)).ends_with("… (5000 bytes)"));
         assert_eq!(
-            brief("a\u{202e}b".as_bytes()),
+            truncate_for_display("a\u{202e}b".as_bytes()),
             "a\\u{202e}b",
-            "no text direction tricks"
+            "text direction characters are escaped"
         );
     }
 }

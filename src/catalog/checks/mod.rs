@@ -8,7 +8,9 @@ use crate::catalog::codes;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{ByteRange, Node, Value};
 use crate::catalog::yaml::source::Diagnostics;
-use crate::checks::{self, Around, Control, Input, Origin, Part, Problem, Taken, Tree, Waiver};
+use crate::checks::{
+    self, Control, IdAllocator, Input, Origin, ParseContext, Part, Problem, Tree, Waiver,
+};
 use crate::diagnostic::Span;
 
 /// A valid check with its position. The ID of its control depends on the image that uses it.
@@ -110,7 +112,7 @@ pub(crate) fn parse_inputs(
     let Ok(tree) = from_node::<Tree>(node) else {
         return BTreeMap::new();
     };
-    let (inputs, problems) = checks::inputs(&tree);
+    let (inputs, problems) = checks::parse_inputs(&tree);
     report_problems(problems, node, checker);
     inputs
 }
@@ -145,7 +147,7 @@ fn problem_range(entry: &Node, problem: &Problem) -> ByteRange {
 
 impl ParsedCheck {
     /// Returns the control of the check.
-    fn control(&self, owner: &str, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
+    fn control(&self, owner: &str, taken: &mut IdAllocator) -> Result<Control, Vec<Problem>> {
         let Self {
             raw,
             span,
@@ -161,10 +163,10 @@ impl ParsedCheck {
             column: span.column,
             code,
         };
-        let mut control = checks::read(
+        let mut control = checks::parse_control(
             raw,
-            Around {
-                taken,
+            ParseContext {
+                ids: taken,
                 inputs,
                 origin,
             },
@@ -197,7 +199,7 @@ impl ImageControl {
     /// # Errors
     /// Returns the problems of the check.
     pub(crate) fn with_check(&self, check: ParsedCheck) -> Result<Self, Vec<Problem>> {
-        let mut control = check.control(&self.owner, &mut Taken::default())?;
+        let mut control = check.control(&self.owner, &mut IdAllocator::default())?;
         control.id.clone_from(&self.control.id);
         control.waiver.clone_from(&self.control.waiver);
         Ok(Self {
@@ -224,7 +226,7 @@ impl ImageControl {
 /// IDs that are in use, with the positions of their checks.
 #[derive(Debug, Default)]
 pub(crate) struct ControlIds {
-    taken: Taken,
+    taken: IdAllocator,
     spans: BTreeMap<String, Span>,
 }
 

@@ -73,7 +73,7 @@ impl InputValues<'_, '_> {
             .iter()
             .filter(|(key, _)| !inputs.contains_key(&key.text))
         {
-            let problem = checks::no_input(&key.text, inputs);
+            let problem = checks::unknown_input(&key.text, inputs);
             diagnostics
                 .error(
                     codes::INPUT,
@@ -97,7 +97,7 @@ impl InputValues<'_, '_> {
             let Ok(value) = from_node::<Tree>(node) else {
                 continue;
             };
-            match input.set(&value) {
+            match input.with_value(&value) {
                 Ok(set) => *input = set,
                 Err(problem) => {
                     let message = format!("input `{}`: {}", quote_text(&key.text), problem.message);

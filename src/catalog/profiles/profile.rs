@@ -24,7 +24,7 @@ pub struct Profile {
     pub sha256: String,
     /// Path relative to the repository.
     pub file: String,
-    /// Inputs with the values of the image. [`crate::checks::given`] returns their values on a
+    /// Inputs with the values of the image. [`crate::checks::input_values`] returns their values on a
     /// target.
     pub inputs: BTreeMap<String, Input>,
 }
@@ -58,6 +58,6 @@ impl Profile {
             );
         }
         parts.insert("controls".to_owned(), crate::checks::digest(controls));
-        crate::checks::combined(&parts)
+        crate::checks::combine_digests(&parts)
     }
 }

@@ -12,8 +12,8 @@ fn broken_profiles_have_messages_with_spans() {
     let used = "profiles: [{name: many, inputs: {must: 1}}]\n";
     let table: &[(&str, &str, &[&str])] = &[
         ("images/base.yaml", "profiles: [many]\n", &["CAT102 images/base.yaml:2:12 the input `must` of the profile `many` has no value (set it: `{name: many, inputs: {must: …}}`)"]),
-        ("images/base.yaml", "profiles: [{name: many, inputs: {must: \"1\", wrod: x}}]\n", &["CAT102 images/base.yaml:2:40 input `must`: it must be a number, not text (change the value, or the input's `type`)", "CAT102 images/base.yaml:2:45 there is no input `wrod` (did you mean `word`?)"]),
-        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1, word: xy, list: b}}]\n", &["CAT102 images/base.yaml:2:49 input `word`: it does not match `[a-z]` (change it so that all of it matches)", "CAT102 images/base.yaml:2:59 input `list`: it must be a list, not text (write it as a list: `[…]`)"]),
+        ("images/base.yaml", "profiles: [{name: many, inputs: {must: \"1\", wrod: x}}]\n", &["CAT102 images/base.yaml:2:40 input `must`: it must be a number, not text (change the value or the `type` of the input)", "CAT102 images/base.yaml:2:45 unknown input `wrod` (did you mean `word`?)"]),
+        ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1, word: xy, list: b}}]\n", &["CAT102 images/base.yaml:2:49 input `word`: does not match `[a-z]` (the pattern must match the whole value)", "CAT102 images/base.yaml:2:59 input `list`: it must be a list, not text (write it as a list: `[…]`)"]),
         ("images/base.yaml", "profiles: [{nam: many}]\n", &["CAT022 images/base.yaml:2:12 the key `name` is missing (add `name: …`)", "CAT020 images/base.yaml:2:13 unknown key `nam` (did you mean `name`?)"]),
         ("images/base.yaml", "profiles: [{name: many, inputs: {must: 1}}, many]\n", &["CAT054 images/base.yaml:2:45 duplicate profile `many` (remove one of them)"]),
         ("images/base.yaml", "profiles: [man]\n", &["CAT069 images/base.yaml:2:12 the profile `man` does not exist (did you mean `many`?)"]),
@@ -23,7 +23,7 @@ fn broken_profiles_have_messages_with_spans() {
         ("images/base.yaml", &format!("{used}override: {{c-011: {{impact: 0.1}}}}\n"), &["CAT103 images/base.yaml:3:12 the control `c-011` does not exist (did you mean `c-01`?)"]),
         ("images/base.yaml", &format!("{used}override: {{c-01: {{impct: 0.1}}}}\n"), &["CAT020 images/base.yaml:3:19 unknown key `impct` (did you mean `impact`?)"]),
         ("images/base.yaml", &format!("{used}override: {{c-01: {{impact: 2}}}}\n"), &["CAT024 images/base.yaml:3:27 `impact` is out of range (use a number from 0.0 to 1.0)"]),
-        ("images/base.yaml", &format!("{used}override: {{c-01: {{when: pakage(\"x\").installed}}}}\n"), &["CAT100 images/base.yaml:3:25 when: there is no resource `pakage`: did you mean `package`? (write one such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
+        ("images/base.yaml", &format!("{used}override: {{c-01: {{when: pakage(\"x\").installed}}}}\n"), &["CAT100 images/base.yaml:3:25 when: unknown resource `pakage`: did you mean `package`? (write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
         ("images/base.yaml", &format!("{used}override: {{c-02: {{inputs: {{word: 5}}}}}}\n"), &["CAT102 images/base.yaml:3:34 input `word`: it must be text, not a number (write it in quotes)"]),
         ("images/base.yaml", &format!("{used}waivers: [{{control: c-04, justification: x, owner: y, expires: 2030-01-01}}]\n"), &["CAT103 images/base.yaml:3:21 the control `c-04` does not exist (did you mean `c-01`?)"]),
         ("images/base.yaml", &format!("{used}waivers: [{{control: c-01, owner: y}}]\n"), &["CAT022 images/base.yaml:3:11 the key `expires` is missing (add `expires: …`)", "CAT022 images/base.yaml:3:11 the key `justification` is missing (add `justification: …`)"]),
@@ -36,12 +36,12 @@ fn broken_profiles_have_messages_with_spans() {
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: text, default: 1}}\n", &["CAT100 profiles/x.yaml:2:35 it must be text, not a number (write it in quotes)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: txt, default: a}}\n", &["CAT023 profiles/x.yaml:2:20 `type` cannot be `txt` (did you mean `text`?)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, by_os: {debian: [a]}}}\n", &["CAT100 profiles/x.yaml:2:23 it must be a list, not text (write it as a list: `[…]`)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, required: true}}\n", &["CAT100 profiles/x.yaml:2:36 an input with a value need not be given one (remove `required`, or its values)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, pattern: \"(\"}}\n", &["CAT100 profiles/x.yaml:2:35 the pattern can't be used: unclosed group (put a `\\` before a character that is meant as itself)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is no condition: `a` is no fact (see docs/checks.md)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: \"true\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: it always holds, whatever is found (leave it out)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: 1 == 2 and os.name == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: it never holds, whatever is found (use `disable` with a reason, or a condition on facts)"]),
-        ("profiles/x.yaml", "checks: [{package: aa, when: os.nam == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: `os` has no property `nam`: did you mean `name`? (write one such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, required: true}}\n", &["CAT100 profiles/x.yaml:2:36 `required` is not allowed for an input with a value (remove `required` or the values)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, pattern: \"(\"}}\n", &["CAT100 profiles/x.yaml:2:35 the pattern is not valid: unclosed group (escape special characters with `\\`)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is not a valid condition: `a` is not a fact (see docs/checks.md)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: \"true\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: the condition is always true (remove it)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: 1 == 2 and os.name == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: the condition is always false (use `disable` with a reason, or a condition on facts)"]),
+        ("profiles/x.yaml", "checks: [{package: aa, when: os.nam == \"debian\"}]\n", &["CAT100 profiles/x.yaml:1:30 when: `os` has no property `nam`: did you mean `name`? (write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
     ];
     let mut wrong = String::new();
     for (path, text, expected) in table {

@@ -64,7 +64,7 @@ fn expired_waivers(catalog: &Catalog, today: Date) -> impl Iterator<Item = Diagn
     catalog
         .waivers
         .iter()
-        .filter(move |written| written.waiver.expired(today))
+        .filter(move |written| written.waiver.is_expired(today))
         .map(|written| {
             let message = format!(
                 "this waiver of `{}` expired on {}",

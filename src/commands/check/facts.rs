@@ -102,8 +102,9 @@ async fn collect_locally(
     let answer = local::run(&script, root.is_none(), limits, cancel)
         .await
         .map_err(Error::from)?;
-    let facts = checks::collected(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
-        .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
+    let facts =
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+            .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
     Ok((facts, answer.elapsed))
 }
 

@@ -167,7 +167,7 @@ impl<'c> Fingerprints<'c> {
     #[must_use]
     pub fn checks_digest(&self, image: &ImageName) -> String {
         self.control_digests(image).map_or_else(
-            || crate::checks::combined(&BTreeMap::new()),
+            || crate::checks::combine_digests(&BTreeMap::new()),
             |known| known.1.clone(),
         )
     }
@@ -199,7 +199,7 @@ impl<'c> Fingerprints<'c> {
             parent_digests => {
                 let mut all = parent_digests.map(|a| a.0.clone()).unwrap_or_default();
                 all.extend(crate::checks::digests(own_controls));
-                let digest = crate::checks::combined(&all);
+                let digest = crate::checks::combine_digests(&all);
                 Arc::new((all, digest))
             }
         };

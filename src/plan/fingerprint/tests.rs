@@ -325,7 +325,7 @@ proptest! {
             if input == "check" {
                 prop_assert_eq!(&before.0, &after.0, "checks are not part of the recipe");
                 prop_assert_eq!(change::diff_inputs(&before.1, &after.1).len(), 2);
-                prop_assert_ne!(crate::checks::combined(&before.1), crate::checks::combined(&after.1));
+                prop_assert_ne!(crate::checks::combine_digests(&before.1), crate::checks::combine_digests(&after.1));
                 continue;
             }
             prop_assert_ne!(before.0.digest(), after.0.digest(), "{}", input);

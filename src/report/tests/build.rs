@@ -18,10 +18,10 @@ fn control(id: &str, profile: &str) -> checks::Control {
         ..checks::Origin::default()
     };
     let (mut taken, inputs) = (Default::default(), Default::default());
-    checks::read(
+    checks::parse_control(
         &tree,
-        checks::Around {
-            taken: &mut taken,
+        checks::ParseContext {
+            ids: &mut taken,
             inputs: &inputs,
             origin,
         },
@@ -94,7 +94,7 @@ fn control_is_reported_under_its_profile() {
     let error = finding(
         checks::Outcome::Error,
         "",
-        "when: it can't be told whether it applies",
+        "when: the condition could not be evaluated",
     );
     let report = report_of(
         &[verdict("c", vec![error]), verdict("a", vec![failed])],
@@ -127,7 +127,7 @@ fn control_is_reported_under_its_profile() {
     let Verdict::Error { reason } = &c.results[0].verdict else {
         panic!("{c:?}")
     };
-    assert!(reason.contains("whether it applies"), "{reason}");
+    assert!(reason.contains("could not be evaluated"), "{reason}");
     assert_eq!(f64::from(report.seconds), 1.5);
 }
 

@@ -13,6 +13,35 @@ pub(super) struct Source {
     pub(super) children: Vec<(String, Option<String>, bool)>,
 }
 
+impl Source {
+    /// Rewrites the paths of a package as if it were the module `name` of another.
+    pub(super) fn nest(&mut self, name: &str) {
+        self.replace_paths(|path| match path.split_first() {
+            Some((first, rest)) if first == "crate" => {
+                let head = [first.clone(), name.to_owned()];
+                [&head[..], rest].concat()
+            }
+            _ => path.to_vec(),
+        });
+    }
+
+    /// Rewrites paths into other packages, such as `bakeline_checks::Facts`, as paths of modules.
+    pub(super) fn resolve_packages(&mut self, names: &[&str]) {
+        self.replace_paths(|path| {
+            let package = path[0].strip_prefix("bakeline_").unwrap_or_default();
+            if !names.contains(&package) {
+                return path.to_vec();
+            }
+            let head = ["crate".to_owned(), package.to_owned()];
+            [&head[..], &path[1..]].concat()
+        });
+    }
+
+    fn replace_paths(&mut self, replace: impl Fn(&[String]) -> Vec<String>) {
+        self.paths = self.paths.iter().map(|path| replace(path)).collect();
+    }
+}
+
 /// Reads a file that is the module `module` (from the crate's root, empty for the root itself).
 pub(super) fn read(text: &str, module: &[String]) -> Source {
     let file = syn::parse_file(text).expect("a Rust file");

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeline::checks::parse;
+use bakeline::checks::parse_facts;
 
 use super::{NONCE, assert_verdict_lines, collector_script, parse_controls, run_script, shells};
 
@@ -49,7 +49,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         r#"{id: much, command: "head -c 400000 /dev/zero", stdout: {not: {include: x}}}"#,
-        "error   much  stdout: there are more than 262144 bytes, too many to judge",
+        "error   much  stdout: the content has more than 262144 bytes and cannot be judged",
     ),
     (
         r#"{id: status-of-much, command: "head -c 400001 /dev/zero; exit 5", exit_status: 5}"#,
@@ -80,7 +80,7 @@ fn assert_commands_end(change: fn(String) -> String, seconds: u64) {
             let (script, controls, expected) = (&script, &controls, &expected);
             scope.spawn(move || {
                 let start = Instant::now();
-                let facts = parse(NONCE, &run_script(&shell, script)).expect("facts");
+                let facts = parse_facts(NONCE, &run_script(&shell, script)).expect("facts");
                 assert_verdict_lines(controls, &facts, expected, &shell);
                 assert!(
                     start.elapsed() < HANG_TIMEOUT,
@@ -134,7 +134,7 @@ fn remaining_processes_do_not_block_the_collector() {
     );
     for shell in shells() {
         let start = Instant::now();
-        let facts = parse(
+        let facts = parse_facts(
             NONCE,
             &run_script(&shell, &collector_script(&controls, None)),
         )

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bakeline::checks::{Facts, parse};
+use bakeline::checks::{Facts, parse_facts};
 
 use super::{
     NONCE, assert_verdict_lines, collect_facts, collector_script, parse_controls, run_script,
@@ -274,7 +274,7 @@ fn collect_with_programs(shell: &[&str], yaml: &str, folder: &Path) -> Facts {
     let text = collector_script(&parse_controls(yaml), None);
     let path = "PATH=/usr/local/sbin";
     assert!(text.contains(path));
-    parse(
+    parse_facts(
         NONCE,
         &run_script(
             shell,

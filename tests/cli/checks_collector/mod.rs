@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bakeline::checks::{
-    Around, CollectOptions, Control, Facts, Origin, Outcome, Phase, Taken, Tree, Verdict,
-    collector, judge, parse, read,
+    CollectOptions, Control, Facts, IdAllocator, Origin, Outcome, ParseContext, Phase, Tree,
+    Verdict, collector, judge, parse_control, parse_facts,
 };
 
 mod absent;
@@ -49,14 +49,14 @@ pub(crate) fn shells() -> Vec<Vec<&'static str>> {
 }
 
 fn parse_controls(yaml: &str) -> Vec<Control> {
-    let mut taken = Taken::default();
+    let mut taken = IdAllocator::default();
     let raw: Vec<Tree> = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"));
     let inputs = BTreeMap::new();
     let mut one = |raw: &Tree| {
-        read(
+        parse_control(
             raw,
-            Around {
-                taken: &mut taken,
+            ParseContext {
+                ids: &mut taken,
                 inputs: &inputs,
                 origin: Origin::default(),
             },
@@ -106,7 +106,7 @@ fn run_script(shell: &[&str], script: &str) -> Vec<u8> {
 }
 
 fn collect_facts(shell: &[&str], controls: &[Control], root: Option<&Path>) -> Facts {
-    parse(NONCE, &run_script(shell, &collector_script(controls, root))).expect("facts")
+    parse_facts(NONCE, &run_script(shell, &collector_script(controls, root))).expect("facts")
 }
 
 fn judge_all(controls: &[Control], facts: &Facts) -> Vec<Verdict> {
@@ -169,12 +169,12 @@ const DIRECTORY_CHECKS: &[(&str, &str)] = &[
     ),
     (
         "{file: /out, content: {include: outside}}",
-        "failed  file:/out  content: expected something with \"outside\", but it is a link to",
+        "failed  file:/out  content: expected a value including \"outside\", but it is a link to",
     ),
     ("{file: /outdir/secret, exists: false}", "passed"),
     (
         "{file: /outdir/secret, content: {include: outside}}",
-        "failed  file:/outdir/secret#2  content: expected something with \"outside\", but it does not exist",
+        "failed  file:/outdir/secret#2  content: expected a value including \"outside\", but it does not exist",
     ),
     (
         "{file: /loop}",

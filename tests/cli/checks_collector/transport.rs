@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bakeline::checks::{Outcome, parse, sh_quote};
+use bakeline::checks::{Outcome, parse_facts, sh_quote};
 use proptest::prelude::*;
 
 use super::{
@@ -69,7 +69,7 @@ fn bytes_are_collected_unchanged_up_to_the_limit() {
             "passed  file:/all",
             "passed  file:/empty",
             "passed  file:/full",
-            "error   file:/over  content: there are more than 262144 bytes, too many to judge",
+            "error   file:/over  content: the content has more than 262144 bytes and cannot be judged",
         ];
         assert_verdict_lines(&controls, &facts, &expected, &shell);
         let kept = serde_json::to_value(&facts).expect("json");
@@ -148,10 +148,10 @@ fn truncated_script_and_output_are_errors() {
     for shell in shells() {
         let output = run_script(&shell, &script);
         assert_eq!(
-            parse(NONCE, &output).expect("facts").readings["file"].len(),
+            parse_facts(NONCE, &output).expect("facts").readings["file"].len(),
             900
         );
-        assert!(parse(NONCE, &output[..output.len() / 2]).is_err());
+        assert!(parse_facts(NONCE, &output[..output.len() / 2]).is_err());
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
             .arg("-s")
@@ -167,7 +167,7 @@ fn truncated_script_and_output_are_errors() {
             .write_all(&script.as_bytes()[..script.len() / 2])
             .expect("it reads");
         let output = child.wait_with_output().expect("it ends").stdout;
-        assert!(parse(NONCE, &output).is_err());
+        assert!(parse_facts(NONCE, &output).is_err());
         assert!(
             !String::from_utf8_lossy(&output).contains(NONCE),
             "the shell reads the whole group before it runs a command"

@@ -63,7 +63,7 @@ fn banners_do_not_disturb_a_collection() {
     // A banner alone is not a collection.
     TestEnv::with_ssh(noise)
         .check(&["web", TARGET])
-        .assert_fails(4, &["incomplete", "answered nothing"]);
+        .assert_fails(4, &["incomplete", "printed no facts"]);
 }
 
 #[test]
@@ -73,17 +73,20 @@ fn incomplete_collection_is_an_error() {
     }
     let env = TestEnv::with_ssh("/bin/sh -c \"$remote\" | head -c 2000\n");
     env.check(&["web", TARGET])
-        .assert_fails(4, &["incomplete", "cut off"]);
+        .assert_fails(4, &["incomplete", "the output of the collector ends after"]);
     let env = TestEnv::with_ssh("/bin/sh -c \"$remote\" | sed '/ os-release /d'\n");
     env.check(&["web", TARGET])
-        .assert_fails(4, &["incomplete", "cut off after"]);
+        .assert_fails(4, &["the output of the collector is incomplete"]);
     let env = TestEnv::with_ssh("exit 0\n");
     env.check(&["web", TARGET])
-        .assert_fails(4, &["incomplete", "answered nothing"]);
+        .assert_fails(4, &["incomplete", "printed no facts"]);
     let env = TestEnv::with_ssh("echo 'This account is closed.' >&2\nexit 1\n");
     env.check(&["web", TARGET]).assert_fails(
         4,
-        &["incomplete", "the target said: This account is closed."],
+        &[
+            "incomplete",
+            "last output of the target: This account is closed.",
+        ],
     );
 }
 
@@ -145,13 +148,13 @@ fn missing_shell_or_tools_are_reported() {
         "mkdir -p some\nfor tool in {tools}; do at=$(command -v \"$tool\") && ln -sf \"$at\" some/\"$tool\"; done\n\
          sed \"s|^PATH=.*|PATH=$PWD/some|\" | /bin/sh -s\n"
     );
-    assert_check_fails(&some, &["lacks what a collection needs", "od"]);
+    assert_check_fails(&some, &["lacks tools that the collector requires", "od"]);
     assert_check_fails(
         &some.replace(
             "\nsed",
             "\nprintf '#!/bin/sh\\ncat >/dev/null\\n' >some/od; chmod 755 some/od\nsed",
         ),
-        &["lacks what a collection needs", "od"],
+        &["lacks tools that the collector requires", "od"],
     );
     if is_root() {
         // `stat` is optional.

@@ -1,30 +1,30 @@
-//! Owns the way from a collector's output, among whatever else was printed, to facts, or to an error: never to a guess.
+//! Parses the output of the collector into facts. Incomplete output is an error.
 
 use std::collections::BTreeMap;
 
 use crate::facts::blob::Blob;
 use crate::facts::{Facts, Identity, Reading};
 use crate::resource::filesystem::file;
-use crate::text::{brief, unhex};
+use crate::text::{truncate_for_display, unhex};
 
-/// Why a collector's output can't be used.
+/// Error in the output of a collector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
-    /// There was not one frame.
-    #[error("the collector answered nothing{}", if .0.is_empty() { String::new() } else { format!("; the target said: {}", .0) })]
-    Silent(String),
-    /// The target has not what every collection needs.
-    #[error("the target lacks what a collection needs: {0}")]
-    Lacking(String),
-    /// It ended before its last frame.
-    #[error("the collector was cut off after {0} facts: its end is missing")]
-    CutOff(usize),
-    /// Its last frame counts otherwise.
-    #[error("the collector was cut off after {0} of {1} facts")]
-    Lost(usize, usize),
+    /// Output without frames; the last line of the target.
+    #[error("the collector printed no facts{}", if .0.is_empty() { String::new() } else { format!("; last output of the target: {}", .0) })]
+    NoFacts(String),
+    /// Missing tools on the target.
+    #[error("the target lacks tools that the collector requires: {0}")]
+    MissingTools(String),
+    /// Output without the last frame.
+    #[error("the output of the collector ends after {0} facts: the last line is missing")]
+    MissingEnd(usize),
+    /// Output with missing frames: received and expected number.
+    #[error("the output of the collector is incomplete: {0} of {1} facts")]
+    MissingFrames(usize, usize),
 }
 
-/// One line of the collector.
+/// Line of the collector.
 struct Frame {
     kind: String,
     key: String,
@@ -42,7 +42,7 @@ impl Frame {
         let truncated = self.flags.contains('t');
         let mut bytes = self.payload.clone();
         if truncated {
-            // One byte more than the cap was read, to know.
+            // The collector reads one byte beyond the limit to detect truncation.
             bytes.pop();
         }
         let secret = self.kind == "body" && file::secret(&self.key);
@@ -59,47 +59,49 @@ impl Frame {
     }
 }
 
-/// Reads what the collector with this nonce printed; everything else on the stream is noise.
+/// Parses the lines with this nonce and ignores other lines.
 ///
 /// # Errors
-/// Frames are missing: nothing may be judged by such facts.
-pub fn parse(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
+/// Returns an error if frames are missing.
+pub fn parse_facts(nonce: &str, stdout: &[u8]) -> Result<Facts, CollectError> {
     let mut frames = Vec::new();
     let mut end = None;
     for line in stdout.split(|b| *b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let Some(words) = words_after(nonce, &line) else {
+        let Some(words) = words_after_nonce(nonce, &line) else {
             continue;
         };
         match words.as_slice() {
             ["lacks", tools @ ..] if frames.is_empty() && !tools.is_empty() => {
-                return Err(CollectError::Lacking(brief(tools.join(", ").as_bytes())));
+                return Err(CollectError::MissingTools(truncate_for_display(
+                    tools.join(", ").as_bytes(),
+                )));
             }
             ["end", count] => end = count.parse::<usize>().ok(),
             [kind, key, rc, flags, len, payload] => {
-                frames.extend(frame(kind, key, rc, flags, len, payload))
+                frames.extend(parse_frame(kind, key, rc, flags, len, payload))
             }
             _ => {}
         }
     }
     match end {
         None if frames.is_empty() => {
-            let said = stdout
+            let last_line = stdout
                 .split(|b| *b == b'\n')
                 .rfind(|line| !line.trim_ascii().is_empty())
                 .unwrap_or_default();
-            Err(CollectError::Silent(brief(said)))
+            Err(CollectError::NoFacts(truncate_for_display(last_line)))
         }
-        None => Err(CollectError::CutOff(frames.len())),
+        None => Err(CollectError::MissingEnd(frames.len())),
         Some(count) if count != frames.len() || count == 0 => {
-            Err(CollectError::Lost(frames.len(), count))
+            Err(CollectError::MissingFrames(frames.len(), count))
         }
-        Some(_) => Ok(facts(&frames)),
+        Some(_) => Ok(facts_from_frames(&frames)),
     }
 }
 
-/// What follows the nonce, wherever on the line it stands: a prompt or a prefix may precede it.
-fn words_after<'a>(nonce: &str, line: &'a str) -> Option<Vec<&'a str>> {
+/// Returns the words after the nonce; a prompt or a prefix can precede it.
+fn words_after_nonce<'a>(nonce: &str, line: &'a str) -> Option<Vec<&'a str>> {
     if nonce.is_empty() {
         return None;
     }
@@ -110,12 +112,19 @@ fn words_after<'a>(nonce: &str, line: &'a str) -> Option<Vec<&'a str>> {
     Some(rest.split(' ').collect())
 }
 
-fn frame(kind: &str, key: &str, rc: &str, flags: &str, len: &str, payload: &str) -> Option<Frame> {
-    let payload = bytes(payload)?;
+fn parse_frame(
+    kind: &str,
+    key: &str,
+    rc: &str,
+    flags: &str,
+    len: &str,
+    payload: &str,
+) -> Option<Frame> {
+    let payload = parse_bytes(payload)?;
     if len.parse::<usize>().ok()? != payload.len() {
         return None;
     }
-    let key = String::from_utf8(bytes(key)?).ok()?;
+    let key = String::from_utf8(parse_bytes(key)?).ok()?;
     Some(Frame {
         kind: kind.to_owned(),
         key,
@@ -126,18 +135,18 @@ fn frame(kind: &str, key: &str, rc: &str, flags: &str, len: &str, payload: &str)
 }
 
 /// Parses a field of a frame; `-` is an empty one.
-fn bytes(field: &str) -> Option<Vec<u8>> {
+fn parse_bytes(field: &str) -> Option<Vec<u8>> {
     if field == "-" {
         return Some(Vec::new());
     }
     unhex(field)
 }
 
-fn facts(frames: &[Frame]) -> Facts {
+fn facts_from_frames(frames: &[Frame]) -> Facts {
     let mut facts = Facts::default();
     for frame in frames {
         if frame.kind == "identity" {
-            facts.identity = identity(&frame.text());
+            facts.identity = parse_identity(&frame.text());
         } else if frame.kind == "stats" {
             for (kind, path, reading) in file::unpack(&frame.text()) {
                 facts
@@ -157,7 +166,7 @@ fn facts(frames: &[Frame]) -> Facts {
     facts
 }
 
-fn identity(text: &str) -> Identity {
+fn parse_identity(text: &str) -> Identity {
     let map: BTreeMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.split_once('='))

@@ -1,4 +1,4 @@
-//! Tests: noise, cuts and damage in a collector's output.
+//! Tests: noise, truncation and damage in the output of a collector.
 
 use proptest::prelude::*;
 
@@ -8,9 +8,9 @@ use crate::tests::{IDENTITY, output};
 const FILE: (&str, &str, i32, &str, &str) = ("file", "/a b", 1, "-", "gone");
 
 #[test]
-fn noise_prefixes_and_carriage_returns_do_not_matter() {
+fn parser_ignores_noise_prefixes_and_carriage_returns() {
     let clean = output(&[IDENTITY, FILE]);
-    let facts = parse("n0nce", &clean).expect("clean");
+    let facts = parse_facts("n0nce", &clean).expect("clean");
     assert_eq!(facts.reading("file", "/a b").map(|r| r.rc), Some(1));
     assert_eq!(facts.identity.uid, Some(0));
     let text = String::from_utf8(clean).expect("text");
@@ -23,7 +23,7 @@ fn noise_prefixes_and_carriage_returns_do_not_matter() {
     ];
     for variant in variants {
         assert_eq!(
-            parse("n0nce", variant.as_bytes()).as_ref(),
+            parse_facts("n0nce", variant.as_bytes()).as_ref(),
             Ok(&facts),
             "{variant}"
         );
@@ -31,46 +31,46 @@ fn noise_prefixes_and_carriage_returns_do_not_matter() {
 }
 
 #[test]
-fn whatever_is_cut_is_an_error() {
+fn truncated_output_is_an_error() {
     let whole = output(&[IDENTITY, FILE, FILE]);
-    assert!(parse("n0nce", &whole).is_ok());
-    // The last line may miss its line end, not more.
+    assert!(parse_facts("n0nce", &whole).is_ok());
+    // Only the last line break may be missing.
     for end in 0..whole.len() - 1 {
-        assert!(parse("n0nce", &whole[..end]).is_err(), "{end}");
+        assert!(parse_facts("n0nce", &whole[..end]).is_err(), "{end}");
     }
     let text = String::from_utf8(whole).expect("text");
-    let but_one: String = text
+    let without_one: String = text
         .lines()
         .enumerate()
         .filter(|(i, _)| *i != 2)
         .map(|(_, l)| format!("{l}\n"))
         .collect();
-    let lost = parse("n0nce", but_one.as_bytes()).expect_err("lost");
+    let missing = parse_facts("n0nce", without_one.as_bytes()).expect_err("lost");
     assert_eq!(
-        lost.to_string(),
-        "the collector was cut off after 2 of 3 facts"
+        missing.to_string(),
+        "the output of the collector is incomplete: 2 of 3 facts"
     );
     assert_eq!(
-        parse("n0nce", text.replace("n0nce end 3", "").as_bytes()),
-        Err(CollectError::CutOff(3))
+        parse_facts("n0nce", text.replace("n0nce end 3", "").as_bytes()),
+        Err(CollectError::MissingEnd(3))
     );
     assert_eq!(
-        parse("other", text.as_bytes()).map_err(|e| matches!(e, CollectError::Silent(_))),
+        parse_facts("other", text.as_bytes()).map_err(|e| matches!(e, CollectError::NoFacts(_))),
         Err(true)
     );
-    let said = parse("n0nce", b"\nsudo: a password is required\n").expect_err("silent");
+    let error = parse_facts("n0nce", b"\nsudo: a password is required\n").expect_err("silent");
     assert_eq!(
-        said.to_string(),
-        "the collector answered nothing; the target said: sudo: a password is required"
+        error.to_string(),
+        "the collector printed no facts; last output of the target: sudo: a password is required"
     );
     assert!(
-        parse("n0nce", b"n0nce end 0\n").is_err(),
-        "no facts are no facts"
+        parse_facts("n0nce", b"n0nce end 0\n").is_err(),
+        "an empty collection is an error"
     );
 }
 
 #[test]
-fn a_damaged_frame_is_a_lost_frame() {
+fn damaged_frame_counts_as_missing() {
     let text = String::from_utf8(output(&[IDENTITY, FILE])).expect("text");
     for (from, to) in [
         ("676f6e65", "676f6e6"),
@@ -80,8 +80,8 @@ fn a_damaged_frame_is_a_lost_frame() {
     ] {
         assert!(text.contains(from), "{from}");
         assert_eq!(
-            parse("n0nce", text.replace(from, to).as_bytes()),
-            Err(CollectError::Lost(1, 2)),
+            parse_facts("n0nce", text.replace(from, to).as_bytes()),
+            Err(CollectError::MissingFrames(1, 2)),
             "{to}"
         );
     }
@@ -89,21 +89,21 @@ fn a_damaged_frame_is_a_lost_frame() {
 
 proptest! {
     #[test]
-    fn parse_never_panics(
+    fn parser_never_panics(
         bytes in proptest::collection::vec(any::<u8>(), 0..400),
         words in "(n0nce|end|file|body|exit|services|-|[0-9a-f ]{0,6}|\\n| ){0,60}",
     ) {
-        let _ = parse("n0nce", &bytes).is_ok();
-        let _ = parse("n0nce", words.as_bytes()).is_ok();
-        let _ = parse("", &bytes).is_ok();
+        let _ = parse_facts("n0nce", &bytes).is_ok();
+        let _ = parse_facts("n0nce", words.as_bytes()).is_ok();
+        let _ = parse_facts("", &bytes).is_ok();
     }
 
     #[test]
-    fn no_payload_makes_it_panic(
+    fn parser_accepts_any_payload(
         kind in "file|link|real|body|packages|services|exit|out|err|identity|passwd|group",
         text in "(\\PC|\\n|\\t|=){0,80}",
         rc in -1..5,
     ) {
-        let _ = parse("n0nce", &output(&[(&kind, "k", rc, "-", &text)])).is_ok();
+        let _ = parse_facts("n0nce", &output(&[(&kind, "k", rc, "-", &text)])).is_ok();
     }
 }

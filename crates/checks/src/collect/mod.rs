@@ -1,4 +1,6 @@
-//! Owns the collector: one POSIX-sh script for all controls of a phase, sent on the standard input of `sh -s`.
+//! Generates the collector: one POSIX shell script for all controls of a phase.
+//!
+//! The script is sent to the standard input of `sh -s`.
 
 pub(crate) mod frames;
 pub(crate) mod seal;
@@ -6,60 +8,61 @@ pub(crate) mod seal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::kind::{Asked, Kind, Target};
+use crate::kind::{Kind, RequestedTarget, Target};
 use crate::language::control::Control;
-use crate::language::{grammar, open};
+use crate::language::{grammar, interpolate};
 use crate::phase::Phase;
 use crate::registry::{self, BASE, BASE_SHELL};
 use crate::text::sh_quote;
 
-/// The functions that the requests call.
+/// Shell functions that the calls use.
 const FUNCTIONS: &str = include_str!("collector.sh");
 
-/// The most bytes of one file or one output that are brought back; what is longer can't be judged.
+/// Maximum number of collected bytes of a file or output; longer content cannot be judged.
 pub(crate) const CAP: usize = 256 * 1024;
 
-/// How a collector is made.
+/// Options of the collector.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectOptions<'a> {
-    /// A random word that marks this run's lines: letters and digits.
+    /// Random word of letters and digits that marks the lines of this run.
     pub nonce: &'a str,
-    /// Looks at this unpacked root file system and at nothing else, instead of at the running system.
+    /// Unpacked root file system to inspect instead of the running system.
     pub root: Option<&'a str>,
-    /// Whose controls are collected for.
+    /// Phase of the controls.
     pub phase: Phase,
-    /// Also collects what [`crate::unsealed`] compares.
+    /// True to collect the digests that [`crate::leftover_identity`] compares.
     pub seal: bool,
 }
 
-/// The script that collects what the phase's controls need; each fact once, however many controls ask for it.
+/// Returns the script that collects the facts for the controls of a phase, each fact once.
 ///
-/// It is one `{ …; }` group, so that a shell reads it whole before it runs any of it: without that, dash was seen to stop
-/// after its first buffer with status 0. It must arrive on standard input; as an argument it can be too long for the kernel.
+/// The script is one `{ …; }` group, so that a shell reads all of it before it runs it. Otherwise
+/// dash can stop after its first buffer with status 0. Send the script on standard input: as an
+/// argument it can exceed the limit of the kernel.
 #[must_use]
 pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
-    let due: Vec<&Control> = controls
+    let active: Vec<&Control> = controls
         .iter()
         .copied()
         .filter(|c| c.disabled.is_none() && c.phases.contains(&options.phase))
         .collect();
-    let wanted = wanted(&due);
+    let requested = requested_properties(&active);
     let mut out = String::from("{\n");
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "N={}\nR={}\nCAP={CAP}",
         sh_quote(options.nonce),
-        sh_quote(&directory(options.root))
+        sh_quote(&path_prefix(options.root))
     );
     out.push_str(FUNCTIONS);
     let mut functions: Vec<&str> = BASE_SHELL.to_vec();
     let mut lines = Vec::new();
     for kind in registry::KINDS {
-        let asked: Vec<Asked<'_>> = wanted
+        let asked: Vec<RequestedTarget<'_>> = requested
             .iter()
             .filter(|(target, _)| target.kind == kind.name)
-            .map(|(target, properties)| Asked {
+            .map(|(target, properties)| RequestedTarget {
                 target,
                 properties: properties.clone(),
             })
@@ -67,7 +70,7 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
         if asked.is_empty() || (options.root.is_some() && kind.not_in_directory.is_some()) {
             continue;
         }
-        // Kinds that collect alike have the same functions.
+        // Several kinds can use the same functions.
         if !functions.contains(&kind.shell) {
             functions.push(kind.shell);
         }
@@ -90,17 +93,21 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
     out
 }
 
-/// Every target that controls and their conditions look at, with the properties: whatever the inputs turn out to be.
-fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
+/// Returns the targets and properties of controls and conditions, for all values of inputs.
+fn requested_properties(controls: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
     let mut out: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
     let mut add = |target: Target, property: &str| {
         out.entry(target).or_default().insert(property.to_owned());
     };
-    for control in due {
+    for control in controls {
         for expectation in control.expectations() {
             let presence =
                 registry::kind_of(&expectation.target).and_then(|kind: &Kind| kind.presence);
-            for target in open::targets(&expectation.target, &control.for_each, &control.inputs) {
+            for target in interpolate::possible_targets(
+                &expectation.target,
+                &control.for_each,
+                &control.inputs,
+            ) {
                 let names = expectation
                     .expect
                     .keys()
@@ -119,7 +126,7 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
                 continue;
             };
             let mut facts = Vec::new();
-            condition.facts(&mut facts);
+            condition.collect_facts(&mut facts);
             facts
                 .into_iter()
                 .for_each(|(target, property)| add(target.clone(), property));
@@ -128,8 +135,8 @@ fn wanted(due: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
     out
 }
 
-/// A directory that no command takes for an option and to which `/path` can be appended.
-fn directory(root: Option<&str>) -> String {
+/// Returns a prefix for paths in the directory; no command can take it for an option.
+fn path_prefix(root: Option<&str>) -> String {
     match root.map(|r| (r, r.trim_end_matches('/'))) {
         None => String::new(),
         Some((_, "")) => "/.".to_owned(),
@@ -143,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_function_of_the_shell_takes_the_place_of_another() {
+    fn shell_functions_have_unique_names() {
         let mut known: BTreeMap<&str, &str> = BTreeMap::new();
         let shells = registry::KINDS
             .iter()
@@ -167,7 +174,7 @@ mod tests {
                     assert_eq!(
                         *known.entry(name).or_insert(body),
                         body,
-                        "{name} is there twice"
+                        "{name} is defined twice"
                     );
                 }
             }
@@ -179,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_never_an_option_nor_the_running_system() {
+    fn root_is_never_an_option_or_the_running_system() {
         for (root, shown) in [
             (None, ""),
             (Some("/"), "/."),
@@ -188,7 +195,7 @@ mod tests {
             (Some(""), "/."),
             (Some("."), "./."),
         ] {
-            assert_eq!(directory(root), shown, "{root:?}");
+            assert_eq!(path_prefix(root), shown, "{root:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) const CALL: &str = "seal";
 /// Returns a line for each file with the same content on the builder (`build`) and on an instance of its image (`boot`).
 /// Facts without digests, such as those of older versions, are compared with nothing.
 #[must_use]
-pub fn unsealed(build: &Facts, boot: &Facts) -> Vec<String> {
+pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {
         return Vec::new();
     };
@@ -43,31 +43,35 @@ fn digests(facts: &Facts) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::frames::parse;
+    use crate::collect::frames::parse_facts;
     use crate::tests::output;
 
     fn facts(rc: i32, text: &str) -> Facts {
-        parse("n0nce", &output(&[("seal", "", rc, "-", text)])).expect("facts")
+        parse_facts("n0nce", &output(&[("seal", "", rc, "-", text)])).expect("facts")
     }
 
     #[test]
     fn file_of_the_builder_is_named() {
         let build = facts(0, "aa /etc/machine-id\nbb /etc/ssh/ssh_host_rsa_key.pub\n");
         assert_eq!(
-            unsealed(
+            leftover_identity(
                 &build,
                 &facts(0, "cc /etc/machine-id\ndd /etc/ssh/ssh_host_rsa_key.pub\n")
             ),
             [""; 0]
         );
-        assert_eq!(unsealed(&build, &facts(0, "")), [""; 0], "nothing is there");
         assert_eq!(
-            unsealed(&build, &facts(0, "aa /etc/machine-id\n")),
+            leftover_identity(&build, &facts(0, "")),
+            [""; 0],
+            "nothing is there"
+        );
+        assert_eq!(
+            leftover_identity(&build, &facts(0, "aa /etc/machine-id\n")),
             ["/etc/machine-id is the builder's"]
         );
         let moved = facts(0, "aa /var/lib/dbus/machine-id\n");
         assert_eq!(
-            unsealed(&build, &moved),
+            leftover_identity(&build, &moved),
             [""; 0],
             "another file, compared by itself"
         );
@@ -76,13 +80,13 @@ mod tests {
     #[test]
     fn missing_digests_of_the_instance_are_reported() {
         let build = facts(0, "aa /etc/machine-id\n");
-        let lines = unsealed(&build, &facts(3, "sha256sum is not installed"));
+        let lines = leftover_identity(&build, &facts(3, "sha256sum is not installed"));
         assert_eq!(
             lines,
             ["the builder's identity could not be looked for: sha256sum is not installed"]
         );
         assert_eq!(
-            unsealed(&Facts::default(), &build),
+            leftover_identity(&Facts::default(), &build),
             [""; 0],
             "facts of an older version"
         );

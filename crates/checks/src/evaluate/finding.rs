@@ -1,15 +1,15 @@
-//! Owns what is said of one expectation: how an observation compares with a matcher, in people's words.
+//! Creates findings: compares observations with matchers and writes the messages.
 
 use crate::evaluate::verdict::{Finding, HIDDEN, Outcome};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::kind::Target;
 use crate::language::control::IfAbsent;
 use crate::matcher::pattern::Patterns;
-use crate::matcher::{Matcher, Unfit};
+use crate::matcher::{MatchError, Matcher};
 
-/// A finding about the control as a whole.
-pub(super) fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
-    let (resource, property) = (String::new(), what.to_owned());
+/// Creates a finding about the whole control.
+pub(super) fn control_finding(outcome: Outcome, property: &str, message: String) -> Finding {
+    let (resource, property) = (String::new(), property.to_owned());
     Finding {
         resource,
         property,
@@ -20,35 +20,39 @@ pub(super) fn whole(outcome: Outcome, what: &str, message: String) -> Finding {
     }
 }
 
-/// The same where it is the only one.
-pub(super) fn alone(outcome: Outcome, what: &str, message: String) -> Box<Finding> {
-    Box::new(whole(outcome, what, message))
+/// Creates the only finding of a control.
+pub(super) fn boxed_control_finding(
+    outcome: Outcome,
+    property: &str,
+    message: String,
+) -> Box<Finding> {
+    Box::new(control_finding(outcome, property, message))
 }
 
-/// Where there is nothing to look at, and that is no failure.
-pub(super) fn nothing(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
+/// Creates the finding of `if_absent` for a resource that does not exist.
+pub(super) fn absent_finding(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
     let outcome = if meaning == IfAbsent::Pass {
         Outcome::Passed
     } else {
         Outcome::Skipped
     };
     Finding {
-        resource: target.shown(),
-        ..whole(
+        resource: target.display_name(),
+        ..control_finding(
             outcome,
             property,
-            format!("{property}: there is nothing to look at"),
+            format!("{property}: the resource does not exist"),
         )
     }
 }
 
-/// How what was observed compares with what is expected.
-pub(super) fn judged(
+/// Compares an observation with a matcher.
+pub(super) fn compare(
     target: &Target,
     property: &str,
     matcher: &Matcher,
     expected: String,
-    observed: Observed,
+    observed: Observation,
     patterns: &Patterns,
 ) -> Finding {
     let missing = |why: String| {
@@ -59,32 +63,32 @@ pub(super) fn judged(
     };
     let mut actual = None;
     let (outcome, message) = match observed {
-        Observed::Missing(_) if matcher.wants_nothing() => {
+        Observation::Missing(_) if matcher.accepts_missing() => {
             (Outcome::Passed, format!("{property}: expected {expected}"))
         }
-        Observed::Missing(why) => missing(why),
-        Observed::Unknown(why) => (Outcome::Error, format!("{property}: {why}")),
-        Observed::Skipped(why) => (Outcome::Skipped, format!("{property}: {why}")),
-        Observed::Value(value) => {
-            let shown = value.shown();
-            let said = match matcher.fits(&value, patterns) {
-                Err(Unfit::Error(why)) => (Outcome::Error, format!("{property}: {why}")),
-                Err(Unfit::Missing(why)) => missing(why),
-                Ok(fits) => (
-                    if fits {
+        Observation::Missing(why) => missing(why),
+        Observation::Unknown(why) => (Outcome::Error, format!("{property}: {why}")),
+        Observation::Skipped(why) => (Outcome::Skipped, format!("{property}: {why}")),
+        Observation::Value(value) => {
+            let display = value.display();
+            let result = match matcher.matches(&value, patterns) {
+                Err(MatchError::Error(why)) => (Outcome::Error, format!("{property}: {why}")),
+                Err(MatchError::Missing(why)) => missing(why),
+                Ok(matched) => (
+                    if matched {
                         Outcome::Passed
                     } else {
                         Outcome::Failed
                     },
-                    format!("{property}: expected {expected}, actual {shown}"),
+                    format!("{property}: expected {expected}, actual {display}"),
                 ),
             };
-            actual = Some(shown);
-            said
+            actual = Some(display);
+            result
         }
     };
     Finding {
-        resource: target.shown(),
+        resource: target.display_name(),
         property: property.to_owned(),
         expected,
         actual,
@@ -93,15 +97,15 @@ pub(super) fn judged(
     }
 }
 
-/// The same finding without anything that a sensitive value could be told from: what was found may be that value.
-pub(super) fn hidden(finding: Finding) -> Finding {
+/// Removes the expected and the actual value, both of which can reveal a sensitive input.
+pub(super) fn mask_all(finding: Finding) -> Finding {
     let property = &finding.property;
     let message = match finding.outcome {
         Outcome::Passed | Outcome::Failed => {
             format!("{property}: expected {HIDDEN}, actual {HIDDEN}")
         }
         Outcome::Skipped => finding.message.clone(),
-        Outcome::Error => format!("{property}: it can't be compared with {HIDDEN}"),
+        Outcome::Error => format!("{property}: the value cannot be compared with {HIDDEN}"),
     };
     let actual = finding.actual.as_ref().map(|_| HIDDEN.to_owned());
     Finding {
@@ -112,8 +116,8 @@ pub(super) fn hidden(finding: Finding) -> Finding {
     }
 }
 
-/// The same finding without what was found, which is part of a secret.
-pub(super) fn unseen(finding: Finding) -> Finding {
+/// Removes the actual value, which is part of a secret.
+pub(super) fn mask_actual(finding: Finding) -> Finding {
     if finding.actual.is_none() {
         return finding;
     }
@@ -121,7 +125,7 @@ pub(super) fn unseen(finding: Finding) -> Finding {
         property, expected, ..
     } = &finding;
     let message = match finding.outcome {
-        Outcome::Error => format!("{property}: what is there can't be compared"),
+        Outcome::Error => format!("{property}: the actual value cannot be compared"),
         _ => format!("{property}: expected {expected}, actual {HIDDEN}"),
     };
     Finding {
@@ -131,8 +135,8 @@ pub(super) fn unseen(finding: Finding) -> Finding {
     }
 }
 
-/// One result for alternatives (`wanted`: one must hold) or for what must not hold.
-pub(super) fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
+/// Combines the findings of `any_of` (`any`) or `none_of` into one.
+pub(super) fn combine_findings(parts: Vec<Vec<Finding>>, any: bool) -> Finding {
     let worst = |part: &Vec<Finding>| {
         part.iter()
             .map(|f| f.outcome)
@@ -140,36 +144,36 @@ pub(super) fn either(parts: Vec<Vec<Finding>>, wanted: bool) -> Finding {
             .unwrap_or(Outcome::Skipped)
     };
     let outcomes: Vec<Outcome> = parts.iter().map(worst).collect();
-    let any = |outcome| outcomes.contains(&outcome);
-    let outcome = match (wanted, any(Outcome::Passed), any(Outcome::Error)) {
+    let has = |outcome| outcomes.contains(&outcome);
+    let outcome = match (any, has(Outcome::Passed), has(Outcome::Error)) {
         (true, true, _) => Outcome::Passed,
         (false, true, _) => Outcome::Failed,
         (_, false, true) => Outcome::Error,
-        (true, false, false) if any(Outcome::Failed) => Outcome::Failed,
-        // What could not be judged may hold.
-        (false, false, false) if !any(Outcome::Skipped) => Outcome::Passed,
+        (true, false, false) if has(Outcome::Failed) => Outcome::Failed,
+        // A skipped expectation could have been met.
+        (false, false, false) if !has(Outcome::Skipped) => Outcome::Passed,
         _ => Outcome::Skipped,
     };
-    let told: Vec<String> = parts
+    let summaries: Vec<String> = parts
         .iter()
         .zip(&outcomes)
         .map(|(part, outcome)| {
-            let shown: Vec<String> = part
+            let messages: Vec<String> = part
                 .iter()
                 .filter(|f| f.outcome == *outcome)
                 .map(|f| format!("{} {}", f.resource, f.message))
                 .collect();
-            format!("({}: {})", outcome.as_str(), shown.join(", "))
+            format!("({}: {})", outcome.as_str(), messages.join(", "))
         })
         .collect();
-    let (name, expected) = if wanted {
-        ("any_of", "at least one to hold")
+    let (name, expected) = if any {
+        ("any_of", "at least one to pass")
     } else {
-        ("none_of", "none to hold")
+        ("none_of", "none to pass")
     };
-    let message = format!("{name}: expected {expected}: {}", told.join(" "));
+    let message = format!("{name}: expected {expected}: {}", summaries.join(" "));
     Finding {
         expected: expected.to_owned(),
-        ..whole(outcome, name, message)
+        ..control_finding(outcome, name, message)
     }
 }

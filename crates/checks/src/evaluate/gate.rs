@@ -1,39 +1,40 @@
-//! Owns what counts: a control's outcome, its waiver and the gate's limit to a status, decided in one place for the release
-//! gate, `bakeline check` and every report.
+//! Decides which verdicts fail an image, by outcome, waiver and impact.
+//!
+//! The release, `bakeline check` and all reports use this decision.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::verdict::{Outcome, Verdict};
 
-/// What keeps an image from being released.
+/// Rule that decides which verdicts fail an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
-    /// Failures of controls with at least this impact count; 0.0, the default, means all of them. Errors always count.
+    /// Minimum impact of failures that count; 0.0 by default. Errors always count.
     pub fail_from_impact: f64,
 }
 
-/// What a control counts as, in the order of reports: the worst first.
+/// Status of a control after waivers and the gate, in the order of reports: worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It could not be determined. Neither a waiver nor a limit covers that.
+    /// Unknown. Neither a waiver nor the gate covers an error.
     Error,
     /// Not as expected.
     Failed,
-    /// Not as expected, and somebody answers for it.
+    /// Not as expected, but covered by a waiver.
     Waived,
-    /// Not as expected, and of less impact than the gate asks for.
+    /// Not as expected, with an impact below the gate.
     Tolerated,
-    /// It was not judged, and says why.
+    /// Not judged; the message has the reason.
     Skipped,
     /// As expected.
     Passed,
 }
 
 impl Status {
-    /// All, the worst first.
+    /// All statuses, worst first.
     pub const ALL: [Self; 6] = [
         Self::Error,
         Self::Failed,
@@ -43,28 +44,33 @@ impl Status {
         Self::Passed,
     ];
 
-    /// What an outcome counts as. What the outcomes of its results contradict is an error: an outcome that none of them has,
-    /// and passed or skipped beside one that is worse. A failure with an error among its results is covered by nothing.
+    /// Returns the status of an outcome. An outcome that contradicts its results is an error. A
+    /// failure with an error among its results is neither waived nor tolerated.
     #[must_use]
-    pub fn of(said: Outcome, results: &[Outcome], waived: bool, tolerated: bool) -> Self {
-        let sound = !results.contains(&Outcome::Error);
-        match said.borne_out(results) {
+    pub fn from_outcome(
+        outcome: Outcome,
+        results: &[Outcome],
+        waived: bool,
+        tolerated: bool,
+    ) -> Self {
+        let without_error = !results.contains(&Outcome::Error);
+        match outcome.verify(results) {
             Outcome::Error => Self::Error,
-            Outcome::Failed if waived && sound => Self::Waived,
-            Outcome::Failed if tolerated && sound => Self::Tolerated,
+            Outcome::Failed if waived && without_error => Self::Waived,
+            Outcome::Failed if tolerated && without_error => Self::Tolerated,
             Outcome::Failed => Self::Failed,
             Outcome::Skipped => Self::Skipped,
             Outcome::Passed => Self::Passed,
         }
     }
 
-    /// Whether it keeps the image from being released.
+    /// Returns whether the status fails the image.
     #[must_use]
-    pub fn counts(self) -> bool {
+    pub fn fails(self) -> bool {
         matches!(self, Self::Error | Self::Failed)
     }
 
-    /// The word in reports.
+    /// Returns the name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,18 +85,21 @@ impl Status {
 }
 
 impl Gate {
-    /// Whether a failure of a control with this impact is below what counts.
+    /// Returns whether the impact of a failure is too low to count.
     #[must_use]
     pub fn tolerates(&self, impact: f64) -> bool {
         impact < self.fail_from_impact
     }
 
-    /// What a verdict counts as on a day.
+    /// Returns the status of a verdict on a day.
     #[must_use]
     pub fn status(&self, verdict: &Verdict, today: Date) -> Status {
         let results: Vec<Outcome> = verdict.results.iter().map(|f| f.outcome).collect();
-        let waived = verdict.waiver.as_ref().is_some_and(|w| !w.expired(today));
-        Status::of(
+        let waived = verdict
+            .waiver
+            .as_ref()
+            .is_some_and(|w| !w.is_expired(today));
+        Status::from_outcome(
             verdict.outcome,
             &results,
             waived,
@@ -98,7 +107,7 @@ impl Gate {
         )
     }
 
-    /// How many verdicts count as what.
+    /// Counts verdicts by status.
     #[must_use]
     pub fn counts(&self, verdicts: &[Verdict], today: Date) -> Counts {
         verdicts.iter().map(|v| self.status(v, today)).collect()
@@ -106,12 +115,12 @@ impl Gate {
 }
 
 impl Outcome {
-    /// It, as far as the outcomes of results bear it out; else an error.
+    /// Returns the outcome if the results confirm it, otherwise an error.
     #[must_use]
-    pub fn borne_out(self, results: &[Self]) -> Self {
-        let good = matches!(self, Self::Passed | Self::Skipped);
+    pub fn verify(self, results: &[Self]) -> Self {
+        let is_good = matches!(self, Self::Passed | Self::Skipped);
         let contradicted =
-            good && (results.contains(&Self::Failed) || results.contains(&Self::Error));
+            is_good && (results.contains(&Self::Failed) || results.contains(&Self::Error));
         if results.contains(&self) && !contradicted {
             self
         } else {
@@ -120,16 +129,16 @@ impl Outcome {
     }
 }
 
-/// How many controls count as what.
+/// Number of controls by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Could not be determined.
+    /// Unknown.
     pub error: usize,
     /// Not as expected.
     pub failed: usize,
-    /// Not as expected, and borne with.
+    /// Covered by a waiver.
     pub waived: usize,
-    /// Not as expected, and too slight to count.
+    /// Impact below the gate.
     pub tolerated: usize,
     /// Not judged.
     pub skipped: usize,
@@ -155,7 +164,7 @@ impl FromIterator<Status> for Counts {
 }
 
 impl Counts {
-    /// How many count as that.
+    /// Returns the number of controls with a status.
     #[must_use]
     pub fn get(&self, status: Status) -> usize {
         match status {
@@ -168,33 +177,33 @@ impl Counts {
         }
     }
 
-    /// All of them.
+    /// Returns the number of all controls.
     #[must_use]
     pub fn total(&self) -> usize {
         Status::ALL.iter().map(|s| self.get(*s)).sum()
     }
 
-    /// How many keep the image from being released.
+    /// Returns the number of controls that fail the image.
     #[must_use]
-    pub fn bad(&self) -> usize {
+    pub fn failing(&self) -> usize {
         Status::ALL
             .iter()
-            .filter(|s| s.counts())
+            .filter(|s| s.fails())
             .map(|s| self.get(*s))
             .sum()
     }
 
-    /// One line, the worst first, without what there is none of.
+    /// Formats the counts that are not zero as one line, worst first.
     #[must_use]
     pub fn line(&self) -> String {
-        let some = Status::ALL.iter().filter(|s| self.get(**s) > 0);
-        let told: Vec<String> = some
+        let present = Status::ALL.iter().filter(|s| self.get(**s) > 0);
+        let counts: Vec<String> = present
             .map(|s| format!("{} {}", self.get(*s), s.as_str()))
             .collect();
         match self.total() {
             0 => "no control was judged".to_owned(),
-            1 => format!("1 control: {}", told.join(", ")),
-            total => format!("{total} controls: {}", told.join(", ")),
+            1 => format!("1 control: {}", counts.join(", ")),
+            total => format!("{total} controls: {}", counts.join(", ")),
         }
     }
 }

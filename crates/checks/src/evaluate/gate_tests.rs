@@ -1,4 +1,4 @@
-//! Tests: what counts, for every outcome with every set of results, waiver and limit.
+//! Tests: status of all outcomes with all results, waivers and limits.
 
 use super::*;
 use crate::evaluate::verdict::Finding;
@@ -12,8 +12,8 @@ const ALL: [Outcome; 4] = [
 ];
 
 #[test]
-fn waivers_and_limits_cover_failures_and_nothing_else() {
-    for said in ALL {
+fn waivers_and_limits_cover_only_failures() {
+    for outcome in ALL {
         for set in 0..16 {
             let results: Vec<Outcome> = ALL
                 .into_iter()
@@ -21,9 +21,9 @@ fn waivers_and_limits_cover_failures_and_nothing_else() {
                 .filter(|(n, _)| set >> n & 1 == 1)
                 .map(|x| x.1)
                 .collect();
-            let plain = Status::of(said, &results, false, false);
+            let plain = Status::from_outcome(outcome, &results, false, false);
             for (waived, tolerated) in [(true, false), (false, true), (true, true)] {
-                let status = Status::of(said, &results, waived, tolerated);
+                let status = Status::from_outcome(outcome, &results, waived, tolerated);
                 let covered = plain == Status::Failed && !results.contains(&Outcome::Error);
                 let expected = match (covered, waived) {
                     (true, true) => Status::Waived,
@@ -32,11 +32,11 @@ fn waivers_and_limits_cover_failures_and_nothing_else() {
                 };
                 assert_eq!(
                     status, expected,
-                    "{said:?} {results:?} {waived} {tolerated}"
+                    "{outcome:?} {results:?} {waived} {tolerated}"
                 );
             }
             if results.contains(&Outcome::Error) {
-                assert!(plain.counts(), "{said:?} {results:?}");
+                assert!(plain.fails(), "{outcome:?} {results:?}");
             }
         }
     }
@@ -68,7 +68,7 @@ fn verdict(outcome: Outcome, impact: f64, waiver: Option<&str>) -> Verdict {
 }
 
 #[test]
-fn the_gate_knows_the_day_and_the_impact() {
+fn gate_respects_date_and_impact() {
     let today: Date = "2026-03-01".parse().expect("a date");
     let (all, from_half) = (
         Gate::default(),
@@ -102,8 +102,8 @@ fn the_gate_knows_the_day_and_the_impact() {
             "{gate:?} {outcome:?} {impact} {waiver:?}"
         );
         assert_eq!(
-            gate.counts(&[verdict], today).bad(),
-            usize::from(status.counts())
+            gate.counts(&[verdict], today).failing(),
+            usize::from(status.fails())
         );
     }
 }

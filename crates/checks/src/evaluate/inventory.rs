@@ -1,4 +1,4 @@
-//! Owns the inventory: every package, unit file and account of a booted image, which two versions are compared by.
+//! Extracts packages, unit files and accounts from facts, to compare two versions.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Read};
 use crate::resource::packaging::package;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
-/// What there is on a system, whatever its controls ask for.
+/// Packages, unit files and accounts of a system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// Version of each installed package; a package of a foreign architecture is `name:arch`.
+    /// Versions of installed packages; `name:arch` for foreign architectures.
     pub packages: Read<BTreeMap<String, String>>,
-    /// State of each unit file (`enabled`, `disabled`, `static`, …).
+    /// States of unit files (`enabled`, `disabled`, `static`, …).
     pub units: Read<BTreeMap<String, String>>,
-    /// Number of each account.
+    /// Numbers of accounts.
     pub users: Read<BTreeMap<String, String>>,
 }
 
 impl Inventory {
-    /// The inventory that facts hold.
+    /// Extracts the inventory from facts.
     #[must_use]
-    pub fn of(facts: &Facts) -> Self {
+    pub fn from_facts(facts: &Facts) -> Self {
         Self {
-            packages: read(facts, "packages", packages),
-            units: read(facts, "unit-files", |text| Ok(units(text))),
-            users: read(facts, "passwd", |text| Ok(users(text))),
+            packages: read_list(facts, "packages", parse_packages),
+            units: read_list(facts, "unit-files", |text| Ok(parse_units(text))),
+            users: read_list(facts, "passwd", |text| Ok(parse_users(text))),
         }
     }
 
-    /// Whether nothing of it was collected.
+    /// Returns whether the facts contain no inventory.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         [&self.packages, &self.units, &self.users]
@@ -42,7 +42,7 @@ impl Inventory {
 
 type Names = BTreeMap<String, String>;
 
-fn read(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>) -> Read<Names> {
+fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>) -> Read<Names> {
     let Some(reading) = facts.reading(kind, "") else {
         return Read::Absent;
     };
@@ -50,28 +50,28 @@ fn read(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>) -> 
         0 => parse(&String::from_utf8_lossy(reading.body.bytes()))
             .map_or_else(Read::Unreadable, Read::Present),
         1 => Read::Absent,
-        _ => Read::Unreadable(brief(reading.body.bytes())),
+        _ => Read::Unreadable(truncate_for_display(reading.body.bytes())),
     }
 }
 
-/// Only what is installed counts.
-fn packages(text: &str) -> Result<Names, String> {
+/// Parses the installed packages.
+fn parse_packages(text: &str) -> Result<Names, String> {
     let mut out = Names::new();
     for (name, rows) in package::rows(text)? {
-        let there = rows.iter().filter(|row| package::installed(&row.status));
-        let by_arch: BTreeMap<&str, &str> = there
+        let installed = rows.iter().filter(|row| package::installed(&row.status));
+        let by_arch: BTreeMap<&str, &str> = installed
             .map(|row| (row.arch.as_str(), row.version.as_str()))
             .collect();
-        out.extend(named(&name, &by_arch));
+        out.extend(package_names(&name, &by_arch));
     }
     Ok(out)
 }
 
-/// A package that is there for one architecture only is known by its name alone.
-fn named(name: &str, by_arch: &BTreeMap<&str, &str>) -> Vec<(String, String)> {
-    let alone = by_arch.len() == 1;
+/// Returns names and versions; the name includes the architecture if there are several.
+fn package_names(name: &str, by_arch: &BTreeMap<&str, &str>) -> Vec<(String, String)> {
+    let has_one_arch = by_arch.len() == 1;
     let full = |arch: &str| {
-        if alone {
+        if has_one_arch {
             name.to_owned()
         } else {
             format!("{name}:{arch}")
@@ -83,9 +83,9 @@ fn named(name: &str, by_arch: &BTreeMap<&str, &str>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// systemctl(1), list-unit-files: the unit, its state, and in newer versions the preset. What is transient belongs to this
-/// boot (the login that asks, too), not to the image.
-fn units(text: &str) -> BTreeMap<String, String> {
+/// Parses the output of `systemctl list-unit-files`: unit, state, and in newer versions the
+/// preset. Transient units belong to the boot, not to the image.
+fn parse_units(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let mut words = line.split_whitespace();
         Some((words.next()?.to_owned(), words.next()?.to_owned()))
@@ -96,7 +96,8 @@ fn units(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn users(text: &str) -> BTreeMap<String, String> {
+/// Parses the lines of passwd(5).
+fn parse_users(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let mut parts = line.split(':');
         Some((parts.next()?.to_owned(), parts.nth(1)?.to_owned()))
@@ -109,10 +110,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_installed_packages_count_and_foreign_ones_say_so() {
+    fn packages_are_installed_and_name_foreign_architectures() {
         let text = "curl\tamd64\tinstall ok installed\t8\t\t\nold\tall\tdeinstall ok config-files\t1\t\t\n\
                     libc6\tamd64\tinstall ok installed\t2.36\tglibc\t\nlibc6\ti386\tinstall ok installed\t2.35\tglibc\t\n";
-        let found = packages(text).expect("packages");
+        let found = parse_packages(text).expect("packages");
         let expected = [
             ("curl", "8"),
             ("libc6:amd64", "2.36"),
@@ -122,12 +123,12 @@ mod tests {
             found,
             expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into()
         );
-        assert!(packages("curl amd64\n").is_err());
+        assert!(parse_packages("curl amd64\n").is_err());
     }
 
     #[test]
-    fn unit_files_are_read_with_and_without_the_preset() {
-        let found = units(
+    fn unit_files_have_an_optional_preset() {
+        let found = parse_units(
             "ssh.service enabled enabled\nsession-1.scope transient -\ncron.service disabled\n\n",
         );
         assert_eq!(

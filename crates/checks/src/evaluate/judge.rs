@@ -1,18 +1,21 @@
-//! Owns judging: controls and facts to verdicts, without asking anybody anything more.
+//! Judges controls by facts.
 
 use std::collections::BTreeMap;
 
 use super::conditions::Conditions;
-use super::observe::{chosen, observe};
-use crate::evaluate::finding::{alone, either, hidden, judged, nothing, unseen, whole};
+use super::observe::{observe, select_input};
+use crate::evaluate::finding::{
+    absent_finding, boxed_control_finding, combine_findings, compare, control_finding, mask_actual,
+    mask_all,
+};
 use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::{Kind, Target};
 use crate::language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
 use crate::language::expression::Scope;
-use crate::language::open;
+use crate::language::interpolate;
 use crate::matcher::Matcher;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
@@ -20,20 +23,21 @@ use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::registry;
 
-/// Judges the controls of the phase, in their order; those of the other phase have no verdict.
+/// Judges the controls of a phase in order. Controls of the other phase have no verdict.
 #[must_use]
 pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict> {
     let (view, conditions) = (View::new(facts), Conditions::default());
     controls
         .iter()
         .filter(|c| c.phases.contains(&phase))
-        .map(|c| verdict(c, &view, &conditions))
+        .map(|c| judge_control(c, &view, &conditions))
         .collect()
 }
 
-fn verdict(control: &Control, view: &View<'_>, conditions: &Conditions) -> Verdict {
-    let results = results(control, view, conditions).unwrap_or_else(|finding| vec![*finding]);
-    // A control without results is not one that `draft` makes; it shows nothing, so it can't pass.
+fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) -> Verdict {
+    let results =
+        control_findings(control, view, conditions).unwrap_or_else(|finding| vec![*finding]);
+    // The parser creates no control without expectations. Without results, it must not pass.
     let outcome = results
         .iter()
         .map(|f| f.outcome)
@@ -56,30 +60,30 @@ fn verdict(control: &Control, view: &View<'_>, conditions: &Conditions) -> Verdi
     }
 }
 
-fn results(
+fn control_findings(
     control: &Control,
     view: &View<'_>,
     conditions: &Conditions,
 ) -> Result<Vec<Finding>, Box<Finding>> {
     if let Some(reason) = &control.disabled {
-        return Err(alone(
+        return Err(boxed_control_finding(
             Outcome::Skipped,
             "disable",
-            format!("it is switched off: {reason}"),
+            format!("disabled: {reason}"),
         ));
     }
     if let Some(reason) = &control.manual {
-        return Err(alone(
+        return Err(boxed_control_finding(
             Outcome::Skipped,
             "manual",
-            format!("a person has to look: {reason}"),
+            format!("manual review required: {reason}"),
         ));
     }
-    let known = Known {
+    let scope = EvalScope {
         control,
         view,
         conditions,
-        row: BTreeMap::new(),
+        variables: BTreeMap::new(),
     };
     if let Some(text) = &control.when {
         let condition = conditions.get(text);
@@ -87,57 +91,57 @@ fn results(
             .as_ref()
             .as_ref()
             .map_err(Clone::clone)
-            .and_then(|condition| condition.holds(&known))
+            .and_then(|condition| condition.holds(&scope))
         {
             Ok(true) => {}
             Ok(false) => {
-                return Err(alone(
+                return Err(boxed_control_finding(
                     Outcome::Skipped,
                     "when",
-                    format!("it does not apply here: {text}"),
+                    format!("the condition does not hold: {text}"),
                 ));
             }
             Err(why) => {
-                return Err(alone(
+                return Err(boxed_control_finding(
                     Outcome::Error,
                     "when",
-                    format!("it can't be told whether it applies: {why}"),
+                    format!("the condition could not be evaluated: {why}"),
                 ));
             }
         }
     }
     let mut out = Vec::new();
-    for row in known.rows()? {
-        let known = Known {
+    for variables in scope.combinations()? {
+        let scope = EvalScope {
             control,
             view,
             conditions,
-            row,
+            variables,
         };
-        out.extend(known.group(&control.body));
+        out.extend(scope.group_findings(&control.body));
     }
     Ok(out)
 }
 
-/// A control while it is judged for one combination of its loops' values.
-struct Known<'a> {
+/// Control with one combination of loop values.
+struct EvalScope<'a> {
     control: &'a Control,
     view: &'a View<'a>,
     conditions: &'a Conditions,
-    row: BTreeMap<String, Tree>,
+    variables: BTreeMap<String, Tree>,
 }
 
-impl Scope for Known<'_> {
-    fn observe(&self, target: &Target, property: &str) -> Observed {
+impl Scope for EvalScope<'_> {
+    fn observe(&self, target: &Target, property: &str) -> Observation {
         observe(target, property, self.view)
     }
 
     fn input(&self, name: &str) -> Result<Tree, String> {
-        chosen(&self.control.inputs, name, self, self.conditions)
+        select_input(&self.control.inputs, name, self, self.conditions)
     }
 
     fn variable(&self, name: &str) -> Option<Tree> {
-        self.row.get(name).cloned()
+        self.variables.get(name).cloned()
     }
 
     fn patterns(&self) -> &Patterns {
@@ -145,86 +149,96 @@ impl Scope for Known<'_> {
     }
 }
 
-impl Known<'_> {
-    /// The combinations of loop values, at least one.
-    fn rows(&self) -> Result<Vec<BTreeMap<String, Tree>>, Box<Finding>> {
-        let mut closed = Vec::new();
+impl EvalScope<'_> {
+    /// Returns the combinations of loop values, at least one.
+    fn combinations(&self) -> Result<Vec<BTreeMap<String, Tree>>, Box<Finding>> {
+        let mut loops = Vec::new();
         for (name, tree) in &self.control.for_each {
-            let values = open::close(tree, &|name| self.input(name), &|_| None)
-                .map_err(|why| alone(Outcome::Error, "for_each", why))?;
-            closed.push((name.clone(), values));
+            let values = interpolate::interpolate(tree, &|name| self.input(name), &|_| None)
+                .map_err(|why| boxed_control_finding(Outcome::Error, "for_each", why))?;
+            loops.push((name.clone(), values));
         }
-        let rows = open::rows(&closed, &|tree| tree.items().to_vec());
-        if rows.len() > open::MOST_ROWS {
-            let why = format!("there are more than {} values to check", open::MOST_ROWS);
-            return Err(alone(Outcome::Error, "for_each", why));
+        let combinations = interpolate::combinations(&loops, &|tree| tree.items().to_vec());
+        if combinations.len() > interpolate::MAX_COMBINATIONS {
+            let why = format!(
+                "the loops have more than {} combinations",
+                interpolate::MAX_COMBINATIONS
+            );
+            return Err(boxed_control_finding(Outcome::Error, "for_each", why));
         }
-        if rows.is_empty() {
-            return Err(alone(
+        if combinations.is_empty() {
+            return Err(boxed_control_finding(
                 Outcome::Skipped,
                 "for_each",
-                "there is nothing to check: the list is empty".to_owned(),
+                "nothing to check: the list is empty".to_owned(),
             ));
         }
-        Ok(rows)
+        Ok(combinations)
     }
 
-    fn close(&self, tree: &Tree) -> Result<Tree, String> {
-        open::close(tree, &|name| self.input(name), &|name| {
-            self.row.get(name).cloned()
+    fn interpolate(&self, tree: &Tree) -> Result<Tree, String> {
+        interpolate::interpolate(tree, &|name| self.input(name), &|name| {
+            self.variables.get(name).cloned()
         })
     }
 
-    fn group(&self, group: &Group) -> Vec<Finding> {
-        let parts = || group.items.iter().map(|item| self.item(item));
+    fn group_findings(&self, group: &Group) -> Vec<Finding> {
+        let parts = || group.items.iter().map(|item| self.item_findings(item));
         match group.mode {
             Mode::All => parts().flatten().collect(),
-            Mode::Any => vec![either(parts().collect(), true)],
-            Mode::None => vec![either(parts().collect(), false)],
+            Mode::Any => vec![combine_findings(parts().collect(), true)],
+            Mode::None => vec![combine_findings(parts().collect(), false)],
         }
     }
 
-    fn item(&self, item: &Item) -> Vec<Finding> {
+    fn item_findings(&self, item: &Item) -> Vec<Finding> {
         match item {
-            Item::Expect(expectation) => self.expectation(expectation),
-            Item::Group(group) => self.group(group),
+            Item::Expect(expectation) => self.expectation_findings(expectation),
+            Item::Group(group) => self.group_findings(group),
         }
     }
 
-    fn expectation(&self, expectation: &Expectation) -> Vec<Finding> {
+    fn expectation_findings(&self, expectation: &Expectation) -> Vec<Finding> {
         let (input, value) = (
             |name: &str| self.input(name),
-            |name: &str| self.row.get(name).cloned(),
+            |name: &str| self.variables.get(name).cloned(),
         );
-        let target = match open::close_target(&expectation.target, &input, &value) {
+        let target = match interpolate::interpolate_target(&expectation.target, &input, &value) {
             Ok(target) => target,
-            Err(why) => return vec![whole(Outcome::Error, "resource", why)],
+            Err(why) => return vec![control_finding(Outcome::Error, "resource", why)],
         };
         let Some(kind) = registry::kind_of(&target) else {
-            let why = format!("this version knows no resource `{}`", target.kind);
-            return vec![whole(Outcome::Error, "resource", why)];
+            let why = format!("this version of bakeline has no resource `{}`", target.kind);
+            return vec![control_finding(Outcome::Error, "resource", why)];
         };
-        if let Some(finding) = self.absent(expectation, kind, &target) {
+        if let Some(finding) = self.absent_finding(expectation, kind, &target) {
             return vec![finding];
         }
         expectation
             .expect
             .iter()
-            .map(|(name, expected)| self.finding(&target, kind, name, expected, expectation))
+            .map(|(name, expected)| {
+                self.property_finding(&target, kind, name, expected, expectation)
+            })
             .collect()
     }
 
-    /// What `if_absent` makes of there being nothing.
-    fn absent(&self, expectation: &Expectation, kind: &Kind, target: &Target) -> Option<Finding> {
+    /// Returns the finding of `if_absent` if the resource does not exist.
+    fn absent_finding(
+        &self,
+        expectation: &Expectation,
+        kind: &Kind,
+        target: &Target,
+    ) -> Option<Finding> {
         let (meaning, presence) = (expectation.if_absent?, kind.presence?);
         let absent = matches!(
             observe(target, presence, self.view),
-            Observed::Value(Value::Bool(false, _))
+            Observation::Value(Value::Bool(false, _))
         );
-        (absent && meaning != IfAbsent::Fail).then(|| nothing(meaning, target, presence))
+        (absent && meaning != IfAbsent::Fail).then(|| absent_finding(meaning, target, presence))
     }
 
-    fn finding(
+    fn property_finding(
         &self,
         target: &Target,
         kind: &Kind,
@@ -232,50 +246,52 @@ impl Known<'_> {
         expected: &Expected,
         of: &Expectation,
     ) -> Finding {
-        let kind_of = kind.property(name).map_or(crate::kind::Of::Text, |p| p.of);
-        let read;
+        let value_type = kind
+            .property(name)
+            .map_or(crate::kind::ValueType::Text, |p| p.of);
+        let parsed;
         let matcher = match expected {
             Expected::Fixed(matcher) => Ok(matcher),
             Expected::Open(tree) => {
-                read = self.close(tree).and_then(|tree| {
-                    Matcher::read(&tree, kind_of).map_err(|problem| problem.message)
+                parsed = self.interpolate(tree).and_then(|tree| {
+                    Matcher::parse(&tree, value_type).map_err(|problem| problem.message)
                 });
-                read.as_ref()
+                parsed.as_ref()
             }
         };
-        self.view.fresh();
+        self.view.reset_secret_flag();
         let observed = observe(target, name, self.view);
         let secret = self.view.read_secret();
         let finding = match (matcher, observed, of.if_absent) {
             (Err(why), ..) => Finding {
-                resource: target.shown(),
-                ..whole(Outcome::Error, name, format!("{name}: {why}"))
+                resource: target.display_name(),
+                ..control_finding(Outcome::Error, name, format!("{name}: {why}"))
             },
-            (Ok(_), Observed::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
-                nothing(meaning, target, name)
+            (Ok(_), Observation::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
+                absent_finding(meaning, target, name)
             }
-            (Ok(matcher), observed, _) => judged(
+            (Ok(matcher), observed, _) => compare(
                 target,
                 name,
                 matcher,
-                matcher.describe(kind_of),
+                matcher.describe(value_type),
                 observed,
                 self.view.patterns(),
             ),
         };
-        match (self.sensitive(expected), secret) {
-            (true, _) => hidden(finding),
-            (false, true) => unseen(finding),
+        match (self.is_sensitive(expected), secret) {
+            (true, _) => mask_all(finding),
+            (false, true) => mask_actual(finding),
             (false, false) => finding,
         }
     }
 
-    /// Whether what is expected is a value to be kept to itself.
-    fn sensitive(&self, expected: &Expected) -> bool {
+    /// Returns whether the expected value uses a sensitive input.
+    fn is_sensitive(&self, expected: &Expected) -> bool {
         let Expected::Open(tree) = expected else {
             return false;
         };
-        open::inputs_in(tree).iter().any(|name| {
+        interpolate::input_names(tree).iter().any(|name| {
             self.control
                 .inputs
                 .get(*name)

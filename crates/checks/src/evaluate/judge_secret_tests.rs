@@ -1,21 +1,21 @@
-//! Tests: what sensitive inputs leave behind, controls that are switched off, and judging many.
+//! Tests: sensitive inputs, disabled controls, and many controls.
 
 use super::tests::{DEBIAN, PACKAGES, control, tree};
 use super::*;
 use crate::tests::{IDENTITY, output};
-use crate::{given, inputs, parse};
+use crate::{input_values, parse_facts, parse_inputs};
 
 const SECRET: &str = "hunter2";
 
 #[test]
-fn what_is_read_from_a_secret_is_in_no_finding() {
+fn secret_file_content_is_in_no_finding() {
     let key = "[tls]\nkey = -----BEGIN PRIVATE KEY-----MIIEvQ\nport = 443\n";
     let frames = [
         IDENTITY,
         ("config", "/x.ini", 0, "-", key),
         ("body", "/b", 0, "-", "bob:$6$c0ffee$abcdefgh:1::\n"),
     ];
-    let facts = parse("n0nce", &output(&frames)).expect("facts");
+    let facts = parse_facts("n0nce", &output(&frames)).expect("facts");
     for (check, outcome) in [
         (
             "config_file: /x.ini, tls.key: {absent: true}",
@@ -46,8 +46,8 @@ fn what_is_read_from_a_secret_is_in_no_finding() {
 }
 
 #[test]
-fn a_sensitive_value_is_in_no_finding_whatever_comes_of_it() {
-    let facts = parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
+fn sensitive_input_is_in_no_finding() {
+    let facts = parse_facts("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
     let given_inputs = format!(
         "{{a: {{default: {SECRET}, sensitive: true}}, l: {{default: [{SECRET}], sensitive: true}}, v: {{default: \"1{SECRET}\", sensitive: true}}}}"
     );
@@ -99,12 +99,12 @@ fn a_sensitive_value_is_in_no_finding_whatever_comes_of_it() {
     assert_eq!(
         (same[0].outcome, same[0].results[0].actual.as_deref()),
         (Outcome::Passed, Some("***")),
-        "what is found is it"
+        "the value of the input is masked"
     );
-    let (inputs, _) = inputs(&tree(
+    let (inputs, _) = parse_inputs(&tree(
         &given_inputs.replace("v: ", "plain: {default: 1}, w: "),
     ));
-    let shown: Vec<(String, Option<Tree>)> = given(&inputs, &facts)
+    let shown: Vec<(String, Option<Tree>)> = input_values(&inputs, &facts)
         .into_iter()
         .map(|g| (g.name, g.value))
         .collect();
@@ -122,9 +122,9 @@ fn a_sensitive_value_is_in_no_finding_whatever_comes_of_it() {
 }
 
 #[test]
-fn facts_that_hold_a_sensitive_value_are_judged_and_not_kept() {
+fn facts_with_sensitive_input_are_not_stored() {
     let command = format!("community {SECRET}\n");
-    let mut facts = parse(
+    let mut facts = parse_facts(
         "n0nce",
         &output(&[
             IDENTITY,
@@ -134,11 +134,11 @@ fn facts_that_hold_a_sensitive_value_are_judged_and_not_kept() {
         ]),
     )
     .expect("facts");
-    let made = control(
+    let control = control(
         "{id: t, os: this, name: {not: $inputs.a}}",
         &format!("{{a: {{default: {SECRET}, sensitive: true}}}}"),
     );
-    crate::evaluate::given::conceal(&mut facts, &[&made]);
+    crate::evaluate::input_values::conceal(&mut facts, &[&control]);
     assert_eq!(
         facts.reading("command", "x").expect("it").body.bytes(),
         command.as_bytes()
@@ -148,8 +148,8 @@ fn facts_that_hold_a_sensitive_value_are_judged_and_not_kept() {
 }
 
 #[test]
-fn a_control_that_is_switched_off_says_why() {
-    let facts = parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
+fn disabled_control_is_skipped_with_its_reason() {
+    let facts = parse_facts("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
     let off = Control {
         disabled: Some("we have another".to_owned()),
         ..control("{id: t, package: ntp}", "{}")
@@ -159,10 +159,7 @@ fn a_control_that_is_switched_off_says_why() {
         (verdict.outcome, verdict.results.len()),
         (Outcome::Skipped, 1)
     );
-    assert_eq!(
-        verdict.line(),
-        "skipped t  it is switched off: we have another"
-    );
+    assert_eq!(verdict.line(), "skipped t  disabled: we have another");
     let script = crate::collector(
         &[&off],
         crate::CollectOptions {
@@ -181,16 +178,19 @@ fn a_control_that_is_switched_off_says_why() {
             seal: false,
         },
     );
-    assert_eq!(script, none, "nothing is collected for it");
+    assert_eq!(
+        script, none,
+        "no facts are collected for a disabled control"
+    );
 }
 
 #[test]
-fn a_pattern_that_explodes_is_an_error_of_its_control() {
+fn exploding_pattern_is_an_error_of_its_control() {
     let os = format!(
         "ID=debian\nVERSION_ID=12\nVERSION_CODENAME={}b\n",
         "a".repeat(60)
     );
-    let facts = parse(
+    let facts = parse_facts(
         "n0nce",
         &output(&[IDENTITY, PACKAGES, ("os-release", "", 0, "-", &os)]),
     )
@@ -212,10 +212,10 @@ fn a_pattern_that_explodes_is_an_error_of_its_control() {
     );
 }
 
-/// How long it takes is for a person with a clock to see.
+/// Benchmark for a profiler; the test itself does not measure time.
 #[test]
-fn ten_thousand_controls_are_judged_in_one_go() {
-    let facts = parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
+fn ten_thousand_controls_are_judged() {
+    let facts = parse_facts("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
     let kinds = [
         "os: this, codename: {not: {match: \"^(book|trix)\\\\d{1,20}$\"}}, when: os.name == \"debian\" and package(\"ssh\").installed",
         "package: ssh, version: {at_least: \"1:9\"}",

@@ -1,8 +1,11 @@
-//! Tests: controls of several expectations, loops, conditions and inputs.
+//! Tests: groups, loops, conditions and inputs of controls.
 
 use super::*;
 use crate::tests::{IDENTITY, output};
-use crate::{Around, CollectOptions, Origin, collector, inputs, parse, read};
+use crate::{
+    CollectOptions, IdAllocator, Origin, ParseContext, collector, parse_control, parse_facts,
+    parse_inputs,
+};
 
 pub(super) const PACKAGES: (&str, &str, i32, &str, &str) = (
     "packages",
@@ -18,74 +21,73 @@ pub(super) fn tree(yaml: &str) -> Tree {
     serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"))
 }
 
-pub(super) fn control(yaml: &str, given: &str) -> Control {
-    let (inputs, problems) = inputs(&tree(given));
+pub(super) fn control(yaml: &str, input_yaml: &str) -> Control {
+    let (inputs, problems) = parse_inputs(&tree(input_yaml));
     assert_eq!(problems, []);
-    let mut taken = crate::Taken::default();
-    let around = Around {
-        taken: &mut taken,
+    let mut ids = IdAllocator::default();
+    let context = ParseContext {
+        ids: &mut ids,
         inputs: &inputs,
         origin: Origin::default(),
     };
-    read(&tree(yaml), around).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))
+    parse_control(&tree(yaml), context).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))
 }
 
-fn verdict_on(yaml: &str, given: &str) -> Verdict {
-    let control = control(yaml, given);
+fn judge_yaml(yaml: &str, input_yaml: &str) -> Verdict {
+    let control = control(yaml, input_yaml);
     let json = serde_json::to_string(&control).expect("json");
-    let again: Control =
-        serde_json::from_str(&json).expect("it survives the way to another process");
+    let again: Control = serde_json::from_str(&json).expect("the JSON can be parsed");
     assert_eq!(again, control);
-    let facts = parse("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
+    let facts = parse_facts("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");
     judge(&[&control], &facts, Phase::Boot).remove(0)
 }
 
 #[test]
-fn alternatives_have_one_result_that_tells_of_all() {
-    let told = |yaml: &str| verdict_on(yaml, "{}").line();
+fn group_has_one_finding_about_all_members() {
+    let line = |yaml: &str| judge_yaml(yaml, "{}").line();
     assert_eq!(
-        told("{id: t, any_of: [{package: chrony}, {package: ntpsec}]}"),
+        line("{id: t, any_of: [{package: chrony}, {package: ntpsec}]}"),
         "passed  t"
     );
     assert_eq!(
-        told("{id: t, any_of: [{package: ntp}, {package: ntpsec}]}"),
-        "failed  t  any_of: expected at least one to hold: (failed: package ntp installed: expected true, actual false) \
+        line("{id: t, any_of: [{package: ntp}, {package: ntpsec}]}"),
+        "failed  t  any_of: expected at least one to pass: (failed: package ntp installed: expected true, actual false) \
          (failed: package ntpsec installed: expected true, actual false)"
     );
     assert_eq!(
-        told("{id: t, none_of: [{package: ntp}, {package: ntpsec}]}"),
+        line("{id: t, none_of: [{package: ntp}, {package: ntpsec}]}"),
         "passed  t"
     );
-    assert!(told("{id: t, none_of: [{package: ntp}, {package: chrony}]}").starts_with("failed  t"));
+    assert!(line("{id: t, none_of: [{package: ntp}, {package: chrony}]}").starts_with("failed  t"));
     assert!(
-        told("{id: t, any_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"),
-        "unknown is not no"
+        line("{id: t, any_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"),
+        "an unknown value is not a failure"
     );
     assert!(
-        told("{id: t, any_of: [{package: chrony}, {file: /x}]}").starts_with("passed"),
-        "one is enough"
+        line("{id: t, any_of: [{package: chrony}, {file: /x}]}").starts_with("passed"),
+        "one member is enough"
     );
-    assert!(told("{id: t, none_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"));
+    assert!(line("{id: t, none_of: [{package: ntp}, {file: /x}]}").starts_with("error   t"));
     let unjudged = "{package: tftpd, version: {at_least: \"1\"}, if_absent: skip}";
     assert!(
-        told(&format!(
+        line(&format!(
             "{{id: t, none_of: [{{package: ntp}}, {unjudged}]}}"
         ))
         .starts_with("skipped t")
     );
     assert!(
-        told(&format!(
+        line(&format!(
             "{{id: t, none_of: [{{package: ssh}}, {unjudged}]}}"
         ))
         .starts_with("failed  t")
     );
     let nested = "{id: t, checks: [{package: ssh}, {any_of: [{all_of: [{package: ntp}, {package: ssh}]}, {package: chrony}]}]}";
-    assert_eq!(told(nested), "passed  t");
+    assert_eq!(line(nested), "passed  t");
 }
 
 #[test]
-fn loops_have_a_result_for_each_value_and_nothing_to_loop_over_is_skipped() {
-    let verdict = verdict_on(
+fn loop_has_one_finding_per_value() {
+    let verdict = judge_yaml(
         "{id: t, package: \"${p}\", for_each: {p: [chrony, ntp]}}",
         "{}",
     );
@@ -100,81 +102,81 @@ fn loops_have_a_result_for_each_value_and_nothing_to_loop_over_is_skipped() {
     );
     let inside = "{id: t, checks: [{package: \"${p}\"}, {any_of: [{file: \"/${p}\"}, {package: chrony}]}], for_each: {p: [ssh, chrony]}}";
     assert_eq!(
-        verdict_on(inside, "{}").line(),
+        judge_yaml(inside, "{}").line(),
         "passed  t",
-        "a loop counts for all that is inside"
+        "the loop applies to nested groups"
     );
-    let empty = verdict_on(
+    let empty = judge_yaml(
         "{id: t, package: \"${p}\", for_each: {p: $inputs.none}}",
         "{none: {default: []}}",
     );
     assert_eq!(
         empty.line(),
-        "skipped t  there is nothing to check: the list is empty"
+        "skipped t  nothing to check: the list is empty"
     );
 }
 
 #[test]
-fn inputs_depend_on_the_system() {
+fn inputs_depend_on_the_target() {
     let given = "
       ssh: {default: \"1:1\", by_os: {debian: \"1:8\", debian-12: \"1:9\"}}
       by: {by_version: {of: package(\"ssh\").version, \">=1:9\": new, \">=1:8\": old}}
       level: {default: 2}";
     let version = "{id: t, package: ssh, version: {at_least: $inputs.ssh}}";
-    let verdict = verdict_on(version, given);
+    let verdict = judge_yaml(version, given);
     assert_eq!(verdict.results[0].expected, "at least \"1:9\"");
     assert_eq!(
-        verdict_on("{id: t, os: this, name: $inputs.by}", given).results[0].expected,
+        judge_yaml("{id: t, os: this, name: $inputs.by}", given).results[0].expected,
         "\"new\""
     );
     assert_eq!(
-        verdict_on("{id: t, package: ssh, when: inputs.level >= 2}", given).outcome,
+        judge_yaml("{id: t, package: ssh, when: inputs.level >= 2}", given).outcome,
         Outcome::Passed
     );
     assert_eq!(
-        verdict_on("{id: t, package: ssh, when: inputs.level > 2}", given).outcome,
+        judge_yaml("{id: t, package: ssh, when: inputs.level > 2}", given).outcome,
         Outcome::Skipped
     );
-    let moved = "
+    let changed = "
       ssh: {default: \"1:1\", by_os: {debian: \"1:8\", debian-12: \"1:10\"}}";
     let digest = |given: &str| crate::digest(&[&control(version, given)]);
     assert_ne!(
         digest(given),
-        digest(moved),
-        "an input is part of the control"
+        digest(changed),
+        "inputs are part of the digest"
     );
 }
 
 #[test]
-fn conditions_skip_and_what_cannot_be_told_is_an_error() {
-    let told = |yaml: &str| verdict_on(yaml, "{}").line();
+fn conditions_skip_or_are_errors() {
+    let line = |yaml: &str| judge_yaml(yaml, "{}").line();
     assert_eq!(
-        told("{package: ssh, when: os.name == \"debian\"}"),
+        line("{package: ssh, when: os.name == \"debian\"}"),
         "passed  package:ssh"
     );
     assert!(
-        told("{package: ssh, when: os.name == \"suse\"}")
-            .starts_with("skipped package:ssh  it does not apply here")
+        line("{package: ssh, when: os.name == \"suse\"}")
+            .starts_with("skipped package:ssh  the condition does not hold")
     );
     assert!(
-        told("{package: ssh, when: file(\"/x\").exists}")
-            .starts_with("error   package:ssh  it can't be told")
+        line("{package: ssh, when: file(\"/x\").exists}")
+            .starts_with("error   package:ssh  the condition could not be evaluated")
     );
     assert_eq!(
-        told("{manual: look at the label, id: m}"),
-        "skipped m  a person has to look: look at the label"
+        line("{manual: look at the label, id: m}"),
+        "skipped m  manual review required: look at the label"
     );
     assert!(
-        told("{package: ntp, version: {at_least: \"1\"}, if_absent: skip}").starts_with("skipped")
+        line("{package: ntp, version: {at_least: \"1\"}, if_absent: skip}").starts_with("skipped")
     );
     assert!(
-        told("{package: ntp, version: {at_least: \"1\"}, if_absent: pass}").starts_with("passed")
+        line("{package: ntp, version: {at_least: \"1\"}, if_absent: pass}").starts_with("passed")
     );
-    assert!(told("{package: ntp, version: {at_least: \"1\"}}").starts_with("failed"));
+    assert!(line("{package: ntp, version: {at_least: \"1\"}}").starts_with("failed"));
 }
 
 #[test]
-fn everything_that_may_be_asked_is_collected() {
+fn collector_covers_all_values_of_loops() {
     let given =
         "paths: {default: [/a], by_os: {debian: [/b, /c]}}".replace("paths", "{paths") + "}";
     let looped = control(
@@ -196,7 +198,7 @@ fn everything_that_may_be_asked_is_collected() {
 }
 
 #[test]
-fn loops_and_inputs_reach_parameters() {
+fn parameters_accept_loops_and_inputs() {
     let given = "{patterns: {default: [\"*.a\"], by_os: {debian: [\"*.b\", \"*.c\"]}}, left: {default: [/x], by_os: {debian: [/y]}}}";
     let yaml =
         "{id: t, files: /, name: \"${p}\", exclude: $inputs.left, for_each: {p: $inputs.patterns}}";
@@ -218,10 +220,10 @@ fn loops_and_inputs_reach_parameters() {
         "{script}"
     );
     for (yaml, part) in [
-        ("{files: /, name: $inputs.none}", "there is no input `none`"),
+        ("{files: /, name: $inputs.none}", "unknown input `none`"),
         (
             "{files: /, name: \"${q}\", for_each: {p: [a]}}",
-            "is no value of `for_each`",
+            "is not a variable of `for_each`",
         ),
         (
             "{files: /, name: \"${p}\", for_each: {p: [a, b/c]}}",
@@ -232,7 +234,7 @@ fn loops_and_inputs_reach_parameters() {
             "absolute",
         ),
     ] {
-        let said = crate::tests::refusal(yaml);
-        assert!(said.contains(part), "{yaml}: {said}");
+        let message = crate::tests::refusal(yaml);
+        assert!(message.contains(part), "{yaml}: {message}");
     }
 }

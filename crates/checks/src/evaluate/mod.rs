@@ -3,7 +3,7 @@
 pub(crate) mod conditions;
 pub(crate) mod finding;
 pub(crate) mod gate;
-pub(crate) mod given;
+pub(crate) mod input_values;
 pub(crate) mod inventory;
 pub(crate) mod judge;
 pub(crate) mod observe;

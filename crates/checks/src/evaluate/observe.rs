@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::Target;
 use crate::language::expression::Scope;
@@ -12,8 +12,8 @@ use crate::registry;
 
 use super::conditions::Conditions;
 
-/// The value of an input on this target.
-pub(super) fn chosen(
+/// Selects the value of an input for the target.
+pub(super) fn select_input(
     inputs: &BTreeMap<String, Input>,
     name: &str,
     scope: &dyn Scope,
@@ -21,9 +21,9 @@ pub(super) fn chosen(
 ) -> Result<Tree, String> {
     let input = inputs
         .get(name)
-        .ok_or_else(|| format!("there is no input `{name}`"))?;
+        .ok_or_else(|| format!("unknown input `{name}`"))?;
     for (condition, value) in &input.choices {
-        let held = match condition {
+        let holds = match condition {
             Some(text) => conditions
                 .get(text)
                 .as_ref()
@@ -32,19 +32,23 @@ pub(super) fn chosen(
                 .holds(scope)?,
             None => true,
         };
-        if held {
+        if holds {
             return Ok(value.clone());
         }
     }
     Err(format!("the input `{name}` has no value for this target"))
 }
 
-pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+/// Observes a property of a target.
+pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let Some(kind) = registry::kind_of(target) else {
-        return Observed::Unknown(format!("this version knows no resource `{}`", target.kind));
+        return Observation::Unknown(format!(
+            "this version of bakeline has no resource `{}`",
+            target.kind
+        ));
     };
     match kind.not_in_directory {
-        Some(why) if view.identity().directory => Observed::Skipped(why.to_owned()),
+        Some(why) if view.identity().directory => Observation::Skipped(why.to_owned()),
         _ => (kind.observe)(target, property, view),
     }
 }

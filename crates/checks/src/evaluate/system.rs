@@ -1,50 +1,50 @@
-//! Owns what facts say of the system itself, whatever its controls ask for: its name and its packages, for reports.
+//! Extracts the operating system and its packages from facts, for reports.
 
 use crate::facts::Facts;
 use crate::resource::machine::os;
 use crate::resource::packaging::package;
 
-/// A system and what is installed on it.
+/// Operating system with its packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct System {
-    /// `ID` of os-release, such as `debian`; empty where it is not known.
+    /// `ID` of os-release, such as `debian`; empty if unknown.
     pub os: String,
-    /// `VERSION_ID`, such as `12`; empty where there is none.
+    /// `VERSION_ID`, such as `12`; empty if unknown.
     pub version: String,
-    /// Such as `x86_64`; empty where it is not known.
+    /// Architecture, such as `x86_64`; empty if unknown.
     pub arch: String,
-    /// Every installed package, once for each architecture.
-    pub packages: Vec<Installed>,
+    /// Installed packages, once for each architecture.
+    pub packages: Vec<InstalledPackage>,
 }
 
-/// An installed package.
+/// Installed package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Installed {
-    /// Its name.
+pub struct InstalledPackage {
+    /// Name.
     pub name: String,
-    /// Its version.
+    /// Version.
     pub version: String,
-    /// Its architecture, as its package manager writes it.
+    /// Architecture in the notation of the package manager.
     pub arch: String,
-    /// The source package it was built from, where it names one.
+    /// Source package.
     pub source: Option<String>,
-    /// The source package's version.
+    /// Version of the source package.
     pub source_version: Option<String>,
 }
 
 impl System {
-    /// What the facts say; what they don't say, or what could not be read, is left empty.
+    /// Extracts the system from facts; unknown fields are empty.
     #[must_use]
-    pub fn of(facts: &Facts) -> Self {
-        let fields = text(facts, "os-release")
+    pub fn from_facts(facts: &Facts) -> Self {
+        let fields = reading_text(facts, "os-release")
             .map(|text| os::fields(&text))
             .unwrap_or_default();
         let field = |key: &str| fields.get(key).cloned().unwrap_or_default();
-        let packages = text(facts, "packages")
-            .map(|text| packages(&text))
+        let packages = reading_text(facts, "packages")
+            .map(|text| parse_packages(&text))
             .unwrap_or_default();
-        // A directory runs on no kernel; its packages say what it is for.
-        let of_packages = || {
+        // A directory has no kernel; its packages have the architecture.
+        let package_arch = || {
             let arch = packages
                 .iter()
                 .map(|p| p.arch.as_str())
@@ -55,7 +55,7 @@ impl System {
                 other => other.unwrap_or_default().to_owned(),
             }
         };
-        let of_kernel = || {
+        let kernel_arch = || {
             facts
                 .identity
                 .kernel
@@ -65,9 +65,9 @@ impl System {
                 .to_owned()
         };
         let arch = if facts.identity.directory {
-            of_packages()
+            package_arch()
         } else {
-            of_kernel()
+            kernel_arch()
         };
         Self {
             os: field("ID"),
@@ -78,27 +78,28 @@ impl System {
     }
 }
 
-fn text(facts: &Facts, kind: &str) -> Option<String> {
+fn reading_text(facts: &Facts, kind: &str) -> Option<String> {
     let reading = facts
         .reading(kind, "")
         .filter(|r| r.rc == 0 && !r.body.truncated)?;
     Some(String::from_utf8_lossy(reading.body.bytes()).into_owned())
 }
 
-/// Lines of name, architecture, status, version, source and its version, with tabs between; others are passed over.
-fn packages(text: &str) -> Vec<Installed> {
-    let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+/// Parses lines of tab-separated fields: name, architecture, status, version, source package and
+/// its version. Other lines are ignored.
+fn parse_packages(text: &str) -> Vec<InstalledPackage> {
+    let non_empty = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
     let one = |line: &str| {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, source_version] = words.as_slice() else {
             return None;
         };
-        package::installed(status).then(|| Installed {
+        package::installed(status).then(|| InstalledPackage {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
             arch: (*arch).to_owned(),
-            source: some(source),
-            source_version: some(source_version),
+            source: non_empty(source),
+            source_version: non_empty(source_version),
         })
     };
     text.lines().filter_map(one).collect()
@@ -107,21 +108,21 @@ fn packages(text: &str) -> Vec<Installed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::frames::parse;
+    use crate::collect::frames::parse_facts;
     use crate::tests::output;
 
     fn facts(frames: &[(&str, &str, i32, &str, &str)]) -> Facts {
-        parse("n0nce", &output(frames)).expect("facts")
+        parse_facts("n0nce", &output(frames)).expect("facts")
     }
 
     const PACKAGES: &str = "libssl3\tamd64\tinstall ok installed\t3.0.11-1\topenssl\t3.0.11-1\n\
         old\tall\tdeinstall ok config-files\t1\t\t\ntzdata\tall\tinstall ok installed\t2024a\t\t\nbroken\n";
 
     #[test]
-    fn a_system_is_its_release_and_what_is_installed() {
+    fn system_has_release_and_installed_packages() {
         let identity = ("identity", "", 0, "-", "kernel=Linux 6.1.0 aarch64\n");
         let release = ("os-release", "", 0, "-", "ID=debian\nVERSION_ID=\"12\"\n");
-        let system = System::of(&facts(&[
+        let system = System::from_facts(&facts(&[
             identity,
             release,
             ("packages", "", 0, "-", PACKAGES),
@@ -148,10 +149,10 @@ mod tests {
             "directory=yes\nkernel=Linux 6.1.0 aarch64\n",
         );
         assert_eq!(
-            System::of(&facts(&[directory, ("packages", "", 0, "-", PACKAGES)])).arch,
+            System::from_facts(&facts(&[directory, ("packages", "", 0, "-", PACKAGES)])).arch,
             "x86_64"
         );
-        let unread = System::of(&facts(&[
+        let unread = System::from_facts(&facts(&[
             identity,
             ("packages", "", 3, "-", "dpkg-query failed"),
         ]));

@@ -1,4 +1,4 @@
-//! Owns the verdict: four outcomes, of which "could not be determined" is never folded into passed or skipped.
+//! Defines findings and verdicts. An unknown value is an error, never passed or skipped.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,23 +7,23 @@ use crate::language::waiver::Waiver;
 /// Replacement for sensitive values.
 pub(super) const HIDDEN: &str = "***";
 
-/// How a control or one of its expectations came out. The highest of its expectations is a control's: half a judgement is
-/// none, so one that could not be made here keeps the whole from passing.
+/// Outcome of a control or an expectation. The outcome of a control is the highest outcome of its
+/// expectations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// As expected.
     Passed,
-    /// It can't be judged in this place, by its nature; the reason is said.
+    /// Not applicable to the target; the message has the reason.
     Skipped,
     /// Not as expected.
     Failed,
-    /// It could not be determined: permission denied, truncated, timed out. As bad as failed.
+    /// Unknown: permission denied, truncated or timed out. Counts like failed.
     Error,
 }
 
 impl Outcome {
-    /// The word in reports.
+    /// Returns the name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,58 +35,58 @@ impl Outcome {
     }
 }
 
-/// How one expectation came out.
+/// Result of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// What was looked at, such as `file /etc/motd`; empty where it is about the control as a whole.
+    /// Resource, such as `file /etc/motd`; empty for the whole control.
     #[serde(default)]
     pub resource: String,
-    /// Which property of it.
+    /// Property of the resource.
     pub property: String,
-    /// What was expected, for people.
+    /// Description of the expected value.
     pub expected: String,
-    /// What was found, shortened, without secrets; none if nothing was.
+    /// Actual value, truncated and without secrets; `None` without a value.
     pub actual: Option<String>,
-    /// How it came out.
+    /// Outcome.
     pub outcome: Outcome,
-    /// The whole of it on one line.
+    /// Message, one line.
     pub message: String,
 }
 
-/// How one control came out.
+/// Result of one control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
-    /// The control's id.
+    /// ID of the control.
     pub control: String,
-    /// The control's title.
+    /// Title of the control.
     pub title: String,
-    /// The control's impact.
+    /// Impact of the control.
     pub impact: f64,
-    /// The highest of its findings.
+    /// Highest outcome of the findings.
     pub outcome: Outcome,
-    /// One per expectation.
+    /// Findings, one per expectation.
     pub results: Vec<Finding>,
-    /// Who answers for its failure; whether that still counts is for [`crate::Gate`] to say.
+    /// Waiver of the control; [`crate::Gate`] checks its date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
 }
 
 impl Verdict {
-    /// One line, such as `failed  file:/etc/motd  mode: expected "0644", actual "0600"`.
+    /// Formats the verdict as one line, such as `failed  file:/etc/motd  mode: expected "0644", actual "0600"`.
     #[must_use]
     pub fn line(&self) -> String {
-        let one = self
+        let same_resource = self
             .results
             .iter()
             .all(|f| f.resource == self.results[0].resource);
-        let told: Vec<String> = self
+        let messages: Vec<String> = self
             .results
             .iter()
             .filter(|f| f.outcome == self.outcome && f.outcome != Outcome::Passed)
             .map(|f| {
-                if one {
+                if same_resource {
                     f.message.clone()
                 } else {
                     format!("{} {}", f.resource, f.message)
@@ -97,14 +97,14 @@ impl Verdict {
             "{:<7} {}  {}",
             self.outcome.as_str(),
             self.control,
-            told.join("; ")
+            messages.join("; ")
         )
         .trim_end()
         .to_owned()
     }
 }
 
-/// How many controls came out how.
+/// Number of controls by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
@@ -112,26 +112,26 @@ pub struct Summary {
     pub passed: usize,
     /// Not as expected.
     pub failed: usize,
-    /// Can't be judged in this place.
+    /// Not applicable.
     pub skipped: usize,
-    /// Could not be determined.
+    /// Unknown.
     pub errors: usize,
 }
 
 impl Summary {
-    /// Whether nothing failed and everything that had to be determined was. True of nothing, too: ask [`Self::judged`].
+    /// Returns whether no control failed or had an error; also true without any control.
     #[must_use]
-    pub fn ok(&self) -> bool {
+    pub fn is_ok(&self) -> bool {
         self.failed == 0 && self.errors == 0
     }
 
-    /// How many controls were really judged.
+    /// Returns the number of controls that were not skipped.
     #[must_use]
     pub fn judged(&self) -> usize {
         self.passed + self.failed + self.errors
     }
 
-    /// One line; it says so when nothing was judged.
+    /// Formats the counts as one line.
     #[must_use]
     pub fn line(&self) -> String {
         let counts = format!(
@@ -139,7 +139,7 @@ impl Summary {
             self.passed, self.failed, self.skipped, self.errors
         );
         match (self.judged(), self.skipped) {
-            (0, 0) => "no control was judged: none is for this phase".to_owned(),
+            (0, 0) => "no control was judged: there is none for this phase".to_owned(),
             (0, n) => format!("no control was judged: all {n} were skipped"),
             _ => counts,
         }

@@ -1,12 +1,12 @@
 //! Tests: outcomes and their counts.
 
 use super::*;
-use crate::collect::frames::parse;
+use crate::collect::frames::parse_facts;
 use crate::tests::{IDENTITY, controls, lines, output};
 use crate::{Control, Facts, Phase, judge};
 
 #[test]
-fn the_worst_finding_is_the_verdict() {
+fn worst_finding_is_the_verdict() {
     assert!(
         Outcome::Error > Outcome::Failed
             && Outcome::Failed > Outcome::Skipped
@@ -17,8 +17,8 @@ fn the_worst_finding_is_the_verdict() {
         ("file", "/m", 0, "-", "-rw------- 1 0 0 5 x"),
         ("body", "/m", 2, "-", ""),
     ];
-    let told = lines("- {file: /m, mode: \"0644\", content: x}", &frames);
-    assert_eq!(told, ["error   file:/m  content: permission denied"]);
+    let found = lines("- {file: /m, mode: \"0644\", content: x}", &frames);
+    assert_eq!(found, ["error   file:/m  content: permission denied"]);
     assert_eq!(
         lines("- {file: /m, mode: \"0644\", size: 5}", &frames),
         ["failed  file:/m  mode: expected \"0644\", actual \"0600\""]
@@ -26,15 +26,15 @@ fn the_worst_finding_is_the_verdict() {
 }
 
 #[test]
-fn only_the_phases_controls_are_judged_and_nothing_is_said_to_be_nothing() {
+fn controls_of_other_phases_are_not_judged() {
     let controls = controls("- {file: /m, phase: [build]}");
     let refs: Vec<&Control> = controls.iter().collect();
-    let facts = parse("n0nce", &output(&[IDENTITY])).expect("facts");
+    let facts = parse_facts("n0nce", &output(&[IDENTITY])).expect("facts");
     let verdicts = judge(&refs, &facts, Phase::Boot);
     assert!(verdicts.is_empty());
     assert_eq!(
         summary(&verdicts).line(),
-        "no control was judged: none is for this phase"
+        "no control was judged: there is none for this phase"
     );
     assert_eq!(summary(&verdicts).judged(), 0);
     let verdicts = judge(&refs, &facts, Phase::Build);
@@ -46,12 +46,12 @@ fn only_the_phases_controls_are_judged_and_nothing_is_said_to_be_nothing() {
             ..Summary::default()
         }
     );
-    assert!(!counted.ok());
+    assert!(!counted.is_ok());
     assert_eq!(counted.line(), "0 passed, 0 failed, 0 skipped, 1 errors");
 }
 
 #[test]
-fn in_a_directory_services_and_commands_are_skipped() {
+fn directory_skips_services_and_commands() {
     let directory = (
         "identity",
         "",
@@ -59,18 +59,18 @@ fn in_a_directory_services_and_commands_are_skipped() {
         "-",
         "uid=0\nservice_manager=no\ndirectory=yes",
     );
-    let told = lines("- {service: a}\n- {command: id}", &[directory]);
+    let found = lines("- {service: a}\n- {command: id}", &[directory]);
     assert!(
-        told[0].starts_with("skipped service:a")
-            && told[0].contains("a directory has no service manager"),
-        "{told:?}"
+        found[0].starts_with("skipped service:a")
+            && found[0].contains("a directory has no service manager"),
+        "{found:?}"
     );
     assert_eq!(
-        told[1],
+        found[1],
         "skipped command:id  succeeds: commands can't be run in a directory"
     );
     let controls = controls("- {command: id}");
-    let facts = parse("n0nce", &output(&[directory])).expect("facts");
+    let facts = parse_facts("n0nce", &output(&[directory])).expect("facts");
     let verdicts = judge(&[&controls[0]], &facts, Phase::Boot);
     assert_eq!(
         summary(&verdicts).line(),
@@ -79,7 +79,7 @@ fn in_a_directory_services_and_commands_are_skipped() {
 }
 
 #[test]
-fn a_control_that_expects_nothing_cannot_pass() {
+fn control_without_expectations_is_an_error() {
     let mut control = controls("- {file: /m}").remove(0);
     control.body.items.clear();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Owns bytes from a target: what of them is shown and what is kept.
+//! Defines bytes from a target; secrets are neither shown nor stored.
 
 use serde::de::Error;
 use serde::ser::{SerializeMap, Serializer};
@@ -6,30 +6,31 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::text::{brief, hex, unhex};
+use crate::text::{hex, truncate_for_display, unhex};
 
-/// Bytes from a target, perhaps cut, perhaps secret: a secret is matched in memory, and neither printed nor kept.
+/// Bytes from a target. Secrets are compared in memory, but neither shown nor stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blob {
     bytes: Vec<u8>,
-    /// There was more.
+    /// True if the target had more bytes.
     pub truncated: bool,
     secret: bool,
-    /// How many bytes there were, where they are a secret of which only the length was kept.
-    kept: Option<usize>,
+    /// Length of a secret whose bytes were not stored.
+    omitted: Option<usize>,
 }
 
 impl Blob {
-    /// Bytes; `secret` if their origin makes them so. Private keys and tables of password hashes are, wherever they come from.
+    /// Creates a blob. Private keys and password hashes are secret, even if `secret` is false.
     #[must_use]
     pub fn new(bytes: Vec<u8>, truncated: bool, secret: bool) -> Self {
         const MARK: &[u8] = b"PRIVATE KEY-----";
-        let secret = secret || bytes.windows(MARK.len()).any(|w| w == MARK) || hashes(&bytes);
+        let secret =
+            secret || bytes.windows(MARK.len()).any(|w| w == MARK) || has_password_hash(&bytes);
         Self {
             bytes,
             truncated,
             secret,
-            kept: None,
+            omitted: None,
         }
     }
 
@@ -37,17 +38,17 @@ impl Blob {
         &self.bytes
     }
 
-    /// Whether the bytes are a secret.
+    /// Returns whether the bytes are secret.
     pub(crate) fn is_secret(&self) -> bool {
         self.secret
     }
 
-    /// Whether the bytes are a secret that was left out when this was written down.
-    pub(crate) fn withheld(&self) -> bool {
-        self.kept.is_some()
+    /// Returns whether the bytes are a secret that was not stored.
+    pub(crate) fn is_omitted(&self) -> bool {
+        self.omitted.is_some()
     }
 
-    /// What tells it from other bytes: the beginning of its SHA-256; of a secret only its length.
+    /// Returns a prefix of the SHA-256; for a secret only the length.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         if self.secret {
@@ -57,19 +58,20 @@ impl Blob {
     }
 
     fn len(&self) -> usize {
-        self.kept.unwrap_or(self.bytes.len())
+        self.omitted.unwrap_or(self.bytes.len())
     }
 
-    pub(crate) fn shown(&self) -> String {
+    /// Formats the bytes for messages.
+    pub(crate) fn display(&self) -> String {
         if self.secret {
             format!("(secret, {} bytes)", self.len())
         } else {
-            format!("\"{}\"", brief(&self.bytes))
+            format!("\"{}\"", truncate_for_display(&self.bytes))
         }
     }
 }
 
-/// `{text}` or `{hex}`, with `truncated`; of a secret only its length.
+/// Writes `text` or `hex`, and `truncated`; for a secret only its length.
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -88,9 +90,9 @@ impl Serialize for Blob {
     }
 }
 
-/// What [`Blob`]'s `Serialize` writes; it may stand among other keys.
+/// Serialized form of [`Blob`], flattened into other structures.
 #[derive(Deserialize)]
-struct Written {
+struct StoredBlob {
     secret: Option<bool>,
     bytes: Option<usize>,
     text: Option<String>,
@@ -101,9 +103,9 @@ struct Written {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let open = |bytes, cut| Ok(Self::new(bytes, cut, false));
-        match Written::deserialize(deserializer)? {
-            Written {
+        let public = |bytes, cut| Ok(Self::new(bytes, cut, false));
+        match StoredBlob::deserialize(deserializer)? {
+            StoredBlob {
                 secret: Some(true),
                 bytes: Some(len),
                 text: None,
@@ -113,22 +115,22 @@ impl<'de> Deserialize<'de> for Blob {
                 bytes: Vec::new(),
                 truncated,
                 secret: true,
-                kept: Some(len),
+                omitted: Some(len),
             }),
-            Written {
+            StoredBlob {
                 secret: None,
                 bytes: None,
                 text: Some(text),
                 hex: None,
                 truncated: cut,
-            } => open(text.into_bytes(), cut),
-            Written {
+            } => public(text.into_bytes(), cut),
+            StoredBlob {
                 secret: None,
                 bytes: None,
                 text: None,
                 hex: Some(hex),
                 truncated: cut,
-            } => open(
+            } => public(
                 unhex(&hex).ok_or_else(|| D::Error::custom("`hex` is not hexadecimal"))?,
                 cut,
             ),
@@ -139,10 +141,10 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
-/// Whether a line has a password's hash as crypt(5) writes them, in the second field of a table with colons, and not yet
-/// shortened to its kind.
-fn hashes(bytes: &[u8]) -> bool {
-    let hash = |field: &[u8]| {
+/// Returns whether the second field of a line is a password hash in the format of crypt(5).
+/// Hashes that the collector shortened to their kind do not count.
+fn has_password_hash(bytes: &[u8]) -> bool {
+    let is_hash = |field: &[u8]| {
         let field = &field[field.iter().take_while(|b| **b == b'!').count()..];
         let mut parts = field.split(|b| *b == b'$');
         let begins = parts.next().is_some_and(<[u8]>::is_empty);
@@ -154,16 +156,16 @@ fn hashes(bytes: &[u8]) -> bool {
     bytes
         .split(|b| *b == b'\n')
         .filter_map(|line| line.split(|b| *b == b':').nth(1))
-        .any(hash)
+        .any(is_hash)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::observed::Observed;
+    use crate::facts::observation::Observation;
 
     #[test]
-    fn secrets_are_neither_shown_nor_kept() {
+    fn secret_is_neither_shown_nor_stored() {
         let shadow = Blob::new(b"root:$y$...:1".to_vec(), false, true);
         let key = Blob::new(
             b"-----BEGIN OPENSSH PRIVATE KEY-----\nabc".to_vec(),
@@ -172,8 +174,8 @@ mod tests {
         );
         let copied = Blob::new(b"# x\nroot:!$6$c0ffee$abcdefgh:1:\n".to_vec(), false, false);
         for blob in [shadow, key, copied] {
-            let kept = serde_json::to_string(&blob).expect("json");
-            for text in [kept, blob.shown()] {
+            let stored = serde_json::to_string(&blob).expect("json");
+            for text in [stored, blob.display()] {
                 assert!(
                     text.contains("secret") && !text.contains("root") && !text.contains("abc"),
                     "{text}"
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn stored_blob_can_be_parsed() {
         for (json, shown) in [
             (r#"{"text":"a\nb"}"#, r#""a\nb""#),
             (r#"{"hex":"ff00","truncated":true}"#, "\"\u{fffd}\\0\""),
@@ -193,13 +195,13 @@ mod tests {
         ] {
             let blob: Blob = serde_json::from_str(json).expect(json);
             assert_eq!(serde_json::to_string(&blob).expect("json"), json);
-            assert_eq!(blob.shown(), shown);
-            assert_eq!(blob.withheld(), json.contains("secret"));
-            let judged = !matches!(Observed::blob(&blob), Observed::Unknown(_));
+            assert_eq!(blob.display(), shown);
+            assert_eq!(blob.is_omitted(), json.contains("secret"));
+            let comparable = !matches!(Observation::blob(&blob), Observation::Unknown(_));
             assert_eq!(
-                judged,
+                comparable,
                 json.contains("text"),
-                "neither a secret nor a part is judged"
+                "secrets and truncated bytes are not compared"
             );
         }
         for bad in [

@@ -1,7 +1,7 @@
-//! Owns what was found on a target, as plain data that is kept as evidence and can be judged again.
+//! Defines facts: the data collected from a target, which bakeline stores as evidence.
 
 pub(crate) mod blob;
-pub(crate) mod observed;
+pub(crate) mod observation;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;
@@ -10,38 +10,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::blob::Blob;
 
-/// The form of [`Facts`]; it changes when older facts can't be judged by newer controls any more.
+/// Version of [`Facts`]; changes when newer controls cannot be judged by older facts.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// Everything one collector run found.
+/// Result of one collector run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    /// The form of facts when they were collected.
+    /// Version of the format.
     pub schema: u32,
-    /// What was looked at.
+    /// Target of the collection.
     pub identity: Identity,
-    /// What the target answered: by kind of question (`file`, `packages`), then by what was asked for (a path, or nothing).
+    /// Readings by kind (`file`, `packages`) and key (a path, or empty).
     pub readings: BTreeMap<String, BTreeMap<String, Reading>>,
 }
 
-/// One answer of the target.
+/// One collected answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
-    /// 0: it was read; 1: there is nothing; 2: permission denied; else: it could not be read, as the text says. Of a
-    /// command: its exit status.
+    /// 0: read; 1: absent; 2: permission denied; other: error, with the reason in the body. For
+    /// a command: its exit status.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rc: i32,
-    /// Marks of the collector, such as `T`: it took too long.
+    /// Flags of the collector, such as `T` for a timeout.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub flags: String,
-    /// What was read.
+    /// Content.
     #[serde(flatten)]
     pub body: Blob,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde requires"
+)]
 fn is_zero(rc: &i32) -> bool {
     *rc == 0
 }
@@ -57,14 +60,14 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// One answer.
+    /// Returns a reading.
     #[must_use]
     pub fn reading(&self, kind: &str, key: &str) -> Option<&Reading> {
         self.readings.get(kind)?.get(key)
     }
 
-    /// Everything that was asked about by one kind of question.
-    pub(crate) fn asked(&self, kind: &str) -> impl Iterator<Item = &str> {
+    /// Returns the keys of one kind of readings.
+    pub(crate) fn keys(&self, kind: &str) -> impl Iterator<Item = &str> {
         self.readings
             .get(kind)
             .into_iter()
@@ -73,43 +76,43 @@ impl Facts {
     }
 }
 
-/// What was looked at, so that a report can prove it.
+/// Target of a collection, for reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// A directory was looked at, not the running system; the other fields then tell of the machine that looked.
+    /// True for a directory; the other fields then describe the machine that ran the collector.
     pub directory: bool,
-    /// The user id that looked.
+    /// User ID of the collector.
     pub uid: Option<u32>,
-    /// Linux's id of this boot.
+    /// Boot ID of Linux.
     pub boot_id: Option<String>,
-    /// `absent`, `empty`, `uninitialized` or `present`; never the id itself.
+    /// `absent`, `empty`, `uninitialized` or `present`; never the ID itself.
     pub machine_id: String,
-    /// `uname -srm`.
+    /// Output of `uname -srm`.
     pub kernel: String,
-    /// Whether the kernel is this system's own: neither a container's nor a chroot's, and its parameters can be written.
+    /// True if the system owns its kernel: not in a container or chroot, with writable parameters.
     #[serde(default)]
     pub kernel_owned: bool,
-    /// Whether systemd is up as the service manager.
+    /// True if systemd runs as the service manager.
     pub service_manager: bool,
-    /// The kind of virtual machine or container as `systemd-detect-virt` names it; `chroot` in one.
+    /// Virtualization, as named by `systemd-detect-virt`, or `chroot`.
     #[serde(default)]
     pub virtualization: String,
-    /// The kind of container, as far as it shows.
+    /// Kind of container, if known.
     pub container: Option<String>,
-    /// The target's clock, UTC.
+    /// Time of the target in UTC.
     pub clock: String,
 }
 
-/// The three ways a read can go.
+/// Result of reading a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Read<T> {
-    /// It was read.
+    /// Content.
     Present(T),
-    /// There is nothing.
+    /// Nothing to read.
     Absent,
-    /// There may be something, but it could not be read; why.
+    /// Failure to read, with the reason.
     Unreadable(String),
 }
 
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_read_back_as_they_were_written() {
+    fn stored_facts_can_be_parsed() {
         let reading = |rc, flags: &str, bytes: &[u8]| Reading {
             rc,
             flags: flags.to_owned(),

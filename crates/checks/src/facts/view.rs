@@ -1,35 +1,35 @@
-//! Owns facts as resources read them: three-state, and each text parsed once however many controls ask.
+//! Gives resources access to facts: parses each reading once and tracks secrets.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::{Facts, Identity, Reading};
 use crate::matcher::pattern::Patterns;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
-/// With whether a secret was read for it.
-type Memo = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
+/// Parsed values by type, kind and key, with a flag for secrets.
+type Cache = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
 
-/// Facts while they are judged.
+/// Facts during an evaluation.
 pub(crate) struct View<'f> {
     facts: &'f Facts,
-    memo: RefCell<Memo>,
+    cache: RefCell<Cache>,
     patterns: Patterns,
-    /// Whether anything that was read since [`View::fresh`] is a secret.
+    /// True if a secret was read since [`View::reset_secret_flag`].
     secret: Cell<bool>,
 }
 
-/// How an answer reads.
+/// Parsed reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen<T> {
-    /// It was read.
+pub(crate) enum ParsedReading<T> {
+    /// Parsed content.
     Present(T),
-    /// There is nothing.
+    /// Nothing on the target.
     Absent,
-    /// It could not be determined; why.
+    /// Unknown content, with the reason.
     Unknown(String),
 }
 
@@ -37,23 +37,23 @@ impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
         Self {
             facts,
-            memo: RefCell::default(),
+            cache: RefCell::default(),
             patterns: Patterns::default(),
             secret: Cell::new(false),
         }
     }
 
-    /// Begins to look anew at whether what is read is secret.
-    pub(crate) fn fresh(&self) {
+    /// Clears the flag that [`View::read_secret`] returns.
+    pub(crate) fn reset_secret_flag(&self) {
         self.secret.set(false);
     }
 
-    /// Whether anything that was read since then is.
+    /// Returns whether a secret was read since the last reset.
     pub(crate) fn read_secret(&self) -> bool {
         self.secret.get()
     }
 
-    /// Patterns that were compiled already.
+    /// Returns the cache of compiled patterns.
     pub(crate) fn patterns(&self) -> &Patterns {
         &self.patterns
     }
@@ -66,87 +66,93 @@ impl<'f> View<'f> {
         self.facts
     }
 
-    /// An answer as it is: none if it was not asked for.
+    /// Returns a reading; `None` if it was not collected.
     pub(crate) fn raw(&self, kind: &str, key: &str) -> Option<&'f Reading> {
         self.facts.reading(kind, key)
     }
 
-    /// An answer that was parsed; parsing happens once.
+    /// Returns a parsed reading; parses it at the first use.
     pub(crate) fn parsed<T: 'static>(
         &self,
         kind: &str,
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Seen<Rc<T>> {
+    ) -> ParsedReading<Rc<T>> {
         let Some(reading) = self.facts.reading(kind, key) else {
-            return Seen::Unknown("it was not collected".to_owned());
+            return ParsedReading::Unknown("it was not collected".to_owned());
         };
         self.secret
             .set(self.secret.get() || reading.body.is_secret());
         match reading.rc {
-            0 if reading.body.withheld() => {
-                Seen::Unknown("it is secret and was not kept".to_owned())
+            0 if reading.body.is_omitted() => {
+                ParsedReading::Unknown("the value is secret and was not stored".to_owned())
             }
             0 if reading.body.truncated => {
-                Seen::Unknown("there is too much of it to judge".to_owned())
+                ParsedReading::Unknown("the content is too large to judge".to_owned())
             }
             0 => self.memoized(kind, key, || {
                 parse(&String::from_utf8_lossy(reading.body.bytes()))
             }),
-            1 => Seen::Absent,
-            2 => Seen::Unknown("permission denied".to_owned()),
-            _ => Seen::Unknown(brief(reading.body.bytes())),
+            1 => ParsedReading::Absent,
+            2 => ParsedReading::Unknown("permission denied".to_owned()),
+            _ => ParsedReading::Unknown(truncate_for_display(reading.body.bytes())),
         }
     }
 
-    /// Something made of several answers; made once.
+    /// Returns a value computed from several readings; computes it at the first use.
     pub(crate) fn memoized<T: 'static>(
         &self,
         kind: &str,
         key: &str,
         make: impl FnOnce() -> Result<T, String>,
-    ) -> Seen<Rc<T>> {
-        let at = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
-        let known = self.memo.borrow().get(&at).cloned();
-        let made = match known {
-            Some((made, secret)) => {
+    ) -> ParsedReading<Rc<T>> {
+        let id = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
+        let cached = self.cache.borrow().get(&id).cloned();
+        let value = match cached {
+            Some((value, secret)) => {
                 self.secret.set(self.secret.get() || secret);
-                made
+                value
             }
             None => {
                 let before = self.secret.replace(false);
-                let made: Rc<dyn Any> = Rc::new(make().map(Rc::new));
-                self.memo
+                let value: Rc<dyn Any> = Rc::new(make().map(Rc::new));
+                self.cache
                     .borrow_mut()
-                    .insert(at, (Rc::clone(&made), self.secret.get()));
+                    .insert(id, (Rc::clone(&value), self.secret.get()));
                 self.secret.set(self.secret.get() || before);
-                made
+                value
             }
         };
-        match made.downcast_ref::<Result<Rc<T>, String>>() {
-            Some(Ok(value)) => Seen::Present(Rc::clone(value)),
-            Some(Err(why)) => Seen::Unknown(why.clone()),
-            None => Seen::Unknown("it was read as something else".to_owned()),
+        match value.downcast_ref::<Result<Rc<T>, String>>() {
+            Some(Ok(value)) => ParsedReading::Present(Rc::clone(value)),
+            Some(Err(why)) => ParsedReading::Unknown(why.clone()),
+            None => ParsedReading::Unknown(
+                "internal error: the cached value has another type".to_owned(),
+            ),
         }
     }
 }
 
-impl<T> Seen<T> {
-    /// What follows from what is there.
-    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Seen<U>) -> Seen<U> {
+impl<T> ParsedReading<T> {
+    /// Continues with the content, if any.
+    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> ParsedReading<U>) -> ParsedReading<U> {
         match self {
             Self::Present(value) => next(value),
-            Self::Absent => Seen::Absent,
-            Self::Unknown(why) => Seen::Unknown(why),
+            Self::Absent => ParsedReading::Absent,
+            Self::Unknown(why) => ParsedReading::Unknown(why),
         }
     }
 
-    /// What is observed of it; `absent` says what is not there.
-    pub(crate) fn observe(self, absent: &str, present: impl FnOnce(T) -> Observed) -> Observed {
+    /// Converts to the result of an observation; `absent` is the reason for missing content.
+    pub(crate) fn observe(
+        self,
+        absent: &str,
+        present: impl FnOnce(T) -> Observation,
+    ) -> Observation {
         match self {
             Self::Present(value) => present(value),
-            Self::Absent => Observed::Missing(absent.to_owned()),
-            Self::Unknown(why) => Observed::Unknown(why),
+            Self::Absent => Observation::Missing(absent.to_owned()),
+            Self::Unknown(why) => Observation::Unknown(why),
         }
     }
 }

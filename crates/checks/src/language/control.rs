@@ -1,5 +1,7 @@
-//! Owns a control: what is expected, of what, when, and what it says about itself. Its JSON goes to other processes and is
-//! digested, so it is part of the recorded shape.
+//! Defines controls: expectations with a title, an impact and a phase.
+//!
+//! bakeline passes controls to other processes as JSON and computes digests of them. Changes of
+//! this JSON are therefore changes of a format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,145 +14,145 @@ use crate::matcher::Matcher;
 use crate::matcher::tree::Tree;
 use crate::phase::Phase;
 
-/// One control.
+/// A rule with one or more expectations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// Unique within an image's controls.
+    /// ID, unique within an image.
     pub id: String,
-    /// One line for people.
+    /// Title, one line.
     pub title: String,
-    /// More lines for people.
+    /// Description, several lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desc: Option<String>,
-    /// How bad it is when it fails, 0.0 to 1.0.
+    /// Severity of a failure, from 0.0 to 1.0.
     pub impact: f64,
-    /// Labels, such as the numbers that standards give it.
+    /// Labels, such as the numbers of the control in standards.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, Tree>,
-    /// Where more is written about it.
+    /// Links to further documentation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<String>,
-    /// When it is judged; never empty.
+    /// Phases in which the control is judged; never empty.
     pub phases: BTreeSet<Phase>,
-    /// The condition under which it is judged at all, in the grammar of [`crate::language::expression`].
+    /// Condition for judging the control, in the syntax of [`crate::language::grammar`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// Why a person has to judge it.
+    /// Reason for a manual review; the control is then not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<String>,
-    /// The values that it is judged for, one after the other, by the name they have in it.
+    /// Loop variables with their values; the control is judged for each combination.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub for_each: Vec<(String, Tree)>,
-    /// The inputs that it names.
+    /// Inputs that the control uses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Input>,
-    /// What is expected.
+    /// Expectations of the control.
     pub body: Group,
-    /// Why it is not judged, where a profile or image switched it off.
+    /// Reason for which a profile or an image disabled the control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<String>,
-    /// Who answers for its failure; not part of its digest.
+    /// Waiver for a failure; not part of the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
-    /// Where it is written; not part of its digest.
+    /// Place of the definition; not part of the digest.
     #[serde(default)]
     pub origin: Origin,
 }
 
-/// Where a control is written.
+/// Place of the definition of a control.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// The name of the profile that it is reported under; the catalog defines it.
+    /// Name of the profile in reports.
     pub name: String,
-    /// The file, relative to the repository's root.
+    /// File, relative to the root of the repository.
     pub file: String,
-    /// The line, from 1.
+    /// Line, 1-based.
     pub line: usize,
-    /// The column, from 1.
+    /// Column, 1-based.
     pub column: usize,
-    /// The YAML itself.
+    /// YAML text of the control.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
 }
 
-/// Expectations that belong together.
+/// Expectations that are combined into one result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// How many of them have to hold.
+    /// Number of expectations that must be met.
     pub mode: Mode,
-    /// The expectations.
+    /// Members of the group.
     pub items: Vec<Item>,
 }
 
-/// How many of a group have to hold.
+/// Number of members of a group that must pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All.
+    /// All members; each has its own result.
     All,
-    /// At least one; it has one result.
+    /// At least one member; the group has one result.
     Any,
-    /// None; it has one result.
+    /// No member; the group has one result.
     None,
 }
 
-/// One part of a group.
+/// Member of a group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
-    /// What is expected of one resource.
+    /// Expectation of one resource.
     Expect(Expectation),
-    /// A group within.
+    /// Nested group.
     Group(Group),
 }
 
-/// What is expected of one resource.
+/// Expected properties of one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// What is looked at; `${name}` in it stands for a value of `for_each`.
+    /// Resource to observe; can contain placeholders such as `${name}`.
     pub target: Target,
-    /// What is expected of its properties; never empty.
+    /// Expected values by property; never empty.
     pub expect: BTreeMap<String, Expected>,
-    /// What it means that there is nothing.
+    /// Result if the resource does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_absent: Option<IfAbsent>,
 }
 
-/// What is expected of one property.
+/// Expected value of one property.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {
-    /// Known beforehand.
+    /// Matcher without placeholders.
     Fixed(Matcher),
-    /// Known when inputs and loop values are: as written.
+    /// Matcher as written, with placeholders for inputs or loop variables.
     Open(Tree),
 }
 
-/// What it means that there is nothing to look at.
+/// Result of an expectation if the resource does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IfAbsent {
-    /// It fails, as without this word.
+    /// Failed (default).
     Fail,
-    /// It has nothing to say.
+    /// Skipped.
     Skip,
-    /// It is as good.
+    /// Passed.
     Pass,
 }
 
 impl Control {
-    /// Every expectation of it, in order.
+    /// Returns all expectations in order.
     pub(crate) fn expectations(&self) -> Vec<&Expectation> {
         self.body.expectations()
     }
 }
 
 impl Group {
-    /// Every expectation of it and of the groups within, in order.
+    /// Returns all expectations of the group and its nested groups, in order.
     pub(crate) fn expectations(&self) -> Vec<&Expectation> {
         fn each(item: &Item) -> Vec<&Expectation> {
             match item {

@@ -1,4 +1,4 @@
-//! Computes the digests of controls.
+//! Computes digests of controls.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use sha2::{Digest, Sha256};
 
 use super::control::Control;
 
-/// The SHA-256, in hex, of the controls: of each one's id and digest, ordered by id.
+/// Returns the SHA-256 of the controls in hex, computed from the sorted IDs and digests.
 ///
-/// It changes when any control changes, and neither with the order of keys in YAML nor with the order of controls.
+/// The digest depends neither on the order of keys in YAML nor on the order of controls.
 #[must_use]
 pub fn digest(controls: &[&Control]) -> String {
-    combined(
+    combine_digests(
         &controls
             .iter()
-            .map(|c| (c.id.clone(), digest_of(c)))
+            .map(|c| (c.id.clone(), control_digest(c)))
             .collect(),
     )
 }
 
-/// Each control's id with its own digest.
+/// Returns the digest of each control by ID.
 #[must_use]
 pub fn digests<'a>(controls: impl IntoIterator<Item = &'a Control>) -> BTreeMap<String, String> {
     controls
         .into_iter()
-        .map(|c| (c.id.clone(), digest_of(c)))
+        .map(|c| (c.id.clone(), control_digest(c)))
         .collect()
 }
 
-/// One digest out of those of [`digests`].
+/// Combines the result of [`digests`] into one digest.
 #[must_use]
-pub fn combined(digests: &BTreeMap<String, String>) -> String {
+pub fn combine_digests(digests: &BTreeMap<String, String>) -> String {
     let mut hasher = Sha256::new();
     for (id, digest) in digests {
         for text in [id, digest] {
@@ -41,26 +41,26 @@ pub fn combined(digests: &BTreeMap<String, String>) -> String {
     format!("{:x}", hasher.finalize())
 }
 
-/// The SHA-256 of a control's canonical JSON: keys sorted, no white space.
-fn digest_of(control: &Control) -> String {
-    // A control has no map with keys other than text and no number that JSON can't hold (impact is 0.0 to 1.0).
+/// Returns the SHA-256 of the canonical JSON of a control: sorted keys, no white space.
+fn control_digest(control: &Control) -> String {
+    // Serialization cannot fail: map keys are text, and the impact is from 0.0 to 1.0.
     let mut value =
         serde_json::to_value(control).unwrap_or_else(|e| serde_json::Value::String(e.to_string()));
-    // A control that moved in its file, or whose failure somebody answers for, is the same control.
+    // Neither the place of the definition nor a waiver changes a control.
     value
         .as_object_mut()
         .map(|map| (map.remove("origin"), map.remove("waiver")));
-    // Nor is a secret to be guessed from a digest.
+    // A digest must not allow guesses of a secret.
     for (name, input) in control.inputs.iter().filter(|(_, input)| input.sensitive) {
         value["inputs"][name] =
             serde_json::json!({"sensitive": true, "choices": input.choices.len()});
     }
     let mut text = String::new();
-    canonical(&value, &mut text);
+    write_canonical(&value, &mut text);
     format!("{:x}", Sha256::digest(text))
 }
 
-fn canonical(value: &serde_json::Value, out: &mut String) {
+fn write_canonical(value: &serde_json::Value, out: &mut String) {
     use serde_json::Value;
     match value {
         Value::Object(map) => {
@@ -69,7 +69,7 @@ fn canonical(value: &serde_json::Value, out: &mut String) {
             for (key, value) in sorted {
                 out.push_str(&Value::String(key.clone()).to_string());
                 out.push(':');
-                canonical(value, out);
+                write_canonical(value, out);
                 out.push(',');
             }
             out.push('}');
@@ -77,7 +77,7 @@ fn canonical(value: &serde_json::Value, out: &mut String) {
         Value::Array(items) => {
             out.push('[');
             for item in items {
-                canonical(item, out);
+                write_canonical(item, out);
                 out.push(',');
             }
             out.push(']');

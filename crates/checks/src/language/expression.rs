@@ -1,14 +1,14 @@
-//! Owns the meaning of `when:`: comparisons of facts, inputs and loop values with `and`, `or`, `not`, `in` and `matches`.
+//! Evaluates `when` expressions: comparisons of facts and inputs, joined by `and`, `or` and `not`.
 
-use crate::facts::observed::Observed;
-use crate::kind::{Of, Target};
+use crate::facts::observation::Observation;
+use crate::kind::{Target, ValueType};
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
 use crate::registry;
 use bakeline_platform::debian::compare_versions;
 
-/// A condition that was read.
+/// Parsed condition.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expression {
     Literal(Tree),
@@ -22,141 +22,154 @@ pub(crate) enum Expression {
     List(Vec<Expression>),
 }
 
-/// What an expression can ask for while it is evaluated.
+/// Values that an expression can use.
 pub(crate) trait Scope {
-    /// A property of a resource.
-    fn observe(&self, target: &Target, property: &str) -> Observed;
-    /// An input's value.
+    /// Observes a property of a resource.
+    fn observe(&self, target: &Target, property: &str) -> Observation;
+    /// Returns the value of an input.
     fn input(&self, name: &str) -> Result<Tree, String>;
-    /// A loop value.
+    /// Returns the value of a loop variable.
     fn variable(&self, name: &str) -> Option<Tree>;
-    /// Patterns that were compiled already.
+    /// Returns the cache of compiled patterns.
     fn patterns(&self) -> &Patterns;
 }
 
-/// A value while a condition is evaluated; none: there is no value.
-type Found = Result<Option<Tree>, String>;
+/// Value of a part of an expression; `None` if the fact has no value.
+type Evaluated = Result<Option<Tree>, String>;
 
 impl Expression {
-    /// Every resource it asks about, with the property.
-    pub(crate) fn facts<'e>(&'e self, out: &mut Vec<(&'e Target, &'e str)>) {
+    /// Collects the properties that the expression uses.
+    pub(crate) fn collect_facts<'e>(&'e self, out: &mut Vec<(&'e Target, &'e str)>) {
         match self {
             Self::Fact(target, property) => out.push((target, property)),
-            Self::Not(inner) => inner.facts(out),
+            Self::Not(inner) => inner.collect_facts(out),
             Self::And(a, b) | Self::Or(a, b) | Self::Compare(_, a, b) => {
-                a.facts(out);
-                b.facts(out);
+                a.collect_facts(out);
+                b.collect_facts(out);
             }
-            Self::List(items) => items.iter().for_each(|i| i.facts(out)),
+            Self::List(items) => items.iter().for_each(|i| i.collect_facts(out)),
             Self::Literal(_) | Self::Input(_) | Self::Variable(_) => {}
         }
     }
 
-    /// Every input and every loop value it names.
-    pub(crate) fn names<'e>(&'e self, inputs: &mut Vec<&'e str>, variables: &mut Vec<&'e str>) {
+    /// Collects the names of inputs and variables that the expression uses.
+    pub(crate) fn collect_names<'e>(
+        &'e self,
+        inputs: &mut Vec<&'e str>,
+        variables: &mut Vec<&'e str>,
+    ) {
         match self {
             Self::Input(name) => inputs.push(name),
             Self::Variable(name) => variables.push(name),
-            Self::Not(inner) => inner.names(inputs, variables),
+            Self::Not(inner) => inner.collect_names(inputs, variables),
             Self::And(a, b) | Self::Or(a, b) | Self::Compare(_, a, b) => {
-                a.names(inputs, variables);
-                b.names(inputs, variables);
+                a.collect_names(inputs, variables);
+                b.collect_names(inputs, variables);
             }
-            Self::List(items) => items.iter().for_each(|i| i.names(inputs, variables)),
+            Self::List(items) => items
+                .iter()
+                .for_each(|i| i.collect_names(inputs, variables)),
             Self::Literal(_) | Self::Fact(..) => {}
         }
     }
 
-    /// Whether it holds everywhere or nowhere, whatever is found.
-    pub(crate) fn constant(&self) -> Option<bool> {
+    /// Returns the result if it does not depend on facts.
+    pub(crate) fn constant_result(&self) -> Option<bool> {
         match self {
             Self::Literal(Tree::Bool(held)) => Some(*held),
-            Self::Not(inner) => inner.constant().map(|held| !held),
-            Self::And(a, b) => match (a.constant(), b.constant()) {
+            Self::Not(inner) => inner.constant_result().map(|held| !held),
+            Self::And(a, b) => match (a.constant_result(), b.constant_result()) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (Some(true), other) | (other, Some(true)) => other,
                 (None, None) => None,
             },
-            Self::Or(a, b) => match (a.constant(), b.constant()) {
+            Self::Or(a, b) => match (a.constant_result(), b.constant_result()) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), other) | (other, Some(false)) => other,
                 (None, None) => None,
             },
-            Self::Compare(operator, a, b) => match (a.literal(), b.literal()) {
+            Self::Compare(operator, a, b) => match (a.literal_value(), b.literal_value()) {
                 (Some(a), Some(b)) => {
                     compare((operator, false), Some(&a), Some(&b), &Patterns::default()).ok()
                 }
-                (_, Some(Tree::List(none))) if none.is_empty() && *operator == "in" => Some(false),
+                (_, Some(Tree::List(items))) if items.is_empty() && *operator == "in" => {
+                    Some(false)
+                }
                 _ => None,
             },
             _ => None,
         }
     }
 
-    /// What it is, where it says so itself.
-    fn literal(&self) -> Option<Tree> {
+    /// Returns the value of a literal.
+    fn literal_value(&self) -> Option<Tree> {
         match self {
             Self::Literal(tree) => Some(tree.clone()),
             Self::List(items) => items
                 .iter()
-                .map(Self::literal)
+                .map(Self::literal_value)
                 .collect::<Option<_>>()
                 .map(Tree::List),
             _ => None,
         }
     }
 
-    /// Whether it is a fact that is in the order of versions.
+    /// Returns whether the expression is a property of type version.
     fn is_version(&self) -> bool {
         let Self::Fact(target, property) = self else {
             return false;
         };
         registry::kind_of(target)
             .and_then(|kind| kind.property(property))
-            .is_some_and(|property| property.of == Of::Version)
+            .is_some_and(|property| property.of == ValueType::Version)
     }
 
-    /// Whether it holds.
+    /// Evaluates the condition.
     ///
     /// # Errors
-    /// A fact that could not be determined, or values that can't be compared.
+    /// Returns an error if a fact is unknown or values cannot be compared.
     pub(crate) fn holds(&self, scope: &dyn Scope) -> Result<bool, String> {
-        match self.found(scope)? {
+        match self.evaluate(scope)? {
             None | Some(Tree::Bool(false)) => Ok(false),
             Some(Tree::Bool(true)) => Ok(true),
             Some(other) => Err(format!(
-                "{} is no condition: compare it with something",
+                "{} is not a condition: compare it with a value",
                 other.describe()
             )),
         }
     }
 
-    fn found(&self, scope: &dyn Scope) -> Found {
-        let truth = |held: bool| Ok(Some(Tree::Bool(held)));
+    fn evaluate(&self, scope: &dyn Scope) -> Evaluated {
+        let boolean = |held: bool| Ok(Some(Tree::Bool(held)));
         match self {
             Self::Literal(tree) => Ok(Some(tree.clone())),
             Self::Input(name) => scope.input(name).map(Some),
             Self::Variable(name) => scope
                 .variable(name)
                 .map(Some)
-                .ok_or_else(|| format!("there is no `{name}` here")),
+                .ok_or_else(|| format!("unknown name `{name}`")),
             Self::Fact(target, property) => match scope.observe(target, property) {
-                Observed::Value(value) => Ok(Some(plain(&value))),
-                Observed::Missing(_) => Ok(None),
-                Observed::Unknown(why) => Err(format!("{}.{property}: {why}", target.shown())),
-                Observed::Skipped(why) => Err(format!("{}.{property}: {why}", target.shown())),
+                Observation::Value(value) => Ok(Some(value_to_tree(&value))),
+                Observation::Missing(_) => Ok(None),
+                Observation::Unknown(why) => {
+                    Err(format!("{}.{property}: {why}", target.display_name()))
+                }
+                Observation::Skipped(why) => {
+                    Err(format!("{}.{property}: {why}", target.display_name()))
+                }
             },
-            Self::Not(inner) => truth(!inner.holds(scope)?),
-            Self::And(a, b) => truth(a.holds(scope)? && b.holds(scope)?),
-            Self::Or(a, b) => truth(a.holds(scope)? || b.holds(scope)?),
+            Self::Not(inner) => boolean(!inner.holds(scope)?),
+            Self::And(a, b) => boolean(a.holds(scope)? && b.holds(scope)?),
+            Self::Or(a, b) => boolean(a.holds(scope)? || b.holds(scope)?),
             Self::List(items) => {
-                let found: Result<Vec<_>, String> = items.iter().map(|i| i.found(scope)).collect();
-                Ok(Some(Tree::List(found?.into_iter().flatten().collect())))
+                let values: Result<Vec<_>, String> =
+                    items.iter().map(|i| i.evaluate(scope)).collect();
+                Ok(Some(Tree::List(values?.into_iter().flatten().collect())))
             }
             Self::Compare(operator, a, b) => {
-                let (left, right) = (a.found(scope)?, b.found(scope)?);
+                let (left, right) = (a.evaluate(scope)?, b.evaluate(scope)?);
                 let versions = a.is_version() || b.is_version();
-                truth(compare(
+                boolean(compare(
                     (operator, versions),
                     left.as_ref(),
                     right.as_ref(),
@@ -167,7 +180,7 @@ impl Expression {
     }
 }
 
-fn plain(value: &Value) -> Tree {
+fn value_to_tree(value: &Value) -> Tree {
     let list = |items: &[String]| Tree::List(items.iter().cloned().map(Tree::Text).collect());
     match value {
         Value::Bool(v, _) => Tree::Bool(*v),
@@ -178,7 +191,7 @@ fn plain(value: &Value) -> Tree {
     }
 }
 
-/// Two texts are in the order of versions, as is what is compared with a version; with a number, in that of numbers.
+/// Compares two values. Texts and versions are compared as versions, numbers as numbers.
 fn compare(
     (operator, versions): (&str, bool),
     a: Option<&Tree>,
@@ -186,18 +199,21 @@ fn compare(
     patterns: &Patterns,
 ) -> Result<bool, String> {
     let (Some(a), Some(b)) = (a, b) else {
-        // What is not there is equal to nothing, and in no order.
+        // A missing value equals nothing and has no order.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
     };
     let spelled = |tree: &Tree| {
-        tree.spelled()
-            .ok_or_else(|| format!("{} can't be compared", tree.describe()))
+        tree.scalar_text()
+            .ok_or_else(|| format!("{} cannot be compared", tree.describe()))
     };
     Ok(match operator {
-        "in" => b.items().iter().any(|item| item.spelled() == a.spelled()),
-        "matches" => patterns.found(&spelled(b)?, spelled(a)?.as_bytes())?,
-        "==" => a.spelled() == b.spelled() && a.items().len() == b.items().len(),
-        "!=" => a.spelled() != b.spelled(),
+        "in" => b
+            .items()
+            .iter()
+            .any(|item| item.scalar_text() == a.scalar_text()),
+        "matches" => patterns.is_match(&spelled(b)?, spelled(a)?.as_bytes())?,
+        "==" => a.scalar_text() == b.scalar_text() && a.items().len() == b.items().len(),
+        "!=" => a.scalar_text() != b.scalar_text(),
         _ => {
             let number = |tree: &Tree| matches!(tree, Tree::Int(_) | Tree::Float(_));
             let numbers = !versions && (number(a) || number(b));

@@ -1,24 +1,24 @@
-//! Tests: conditions, read and evaluated.
+//! Tests: parsing and evaluation of conditions.
 
 use super::*;
 use crate::language::grammar::parse;
 
-/// A world in which package `auditd` is installed and everything else is unknown.
+/// Scope in which `auditd` is installed and most other facts are unknown.
 #[derive(Default)]
-struct World(Patterns);
+struct TestScope(Patterns);
 
-impl Scope for World {
-    fn observe(&self, target: &Target, property: &str) -> Observed {
+impl Scope for TestScope {
+    fn observe(&self, target: &Target, property: &str) -> Observation {
         match (target.subject.as_str(), property) {
-            ("auditd", "installed") => Observed::bool(true),
-            ("auditd", "version") => Observed::Value(Value::Version("1:3.0.9".to_owned())),
-            ("this", "version") => Observed::Value(Value::Version("8.10".to_owned())),
-            ("/numbers", "ratio") => Observed::Value(Value::Setting(vec!["0.25".to_owned()])),
+            ("auditd", "installed") => Observation::bool(true),
+            ("auditd", "version") => Observation::Value(Value::Version("1:3.0.9".to_owned())),
+            ("this", "version") => Observation::Value(Value::Version("8.10".to_owned())),
+            ("/numbers", "ratio") => Observation::Value(Value::Setting(vec!["0.25".to_owned()])),
             ("file", "AllowUsers") => {
-                Observed::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()]))
+                Observation::Value(Value::Setting(vec!["alice".to_owned(), "bob".to_owned()]))
             }
-            ("gone", "version") => Observed::Missing("is not installed".to_owned()),
-            _ => Observed::Unknown("it was not collected".to_owned()),
+            ("gone", "version") => Observation::Missing("is not installed".to_owned()),
+            _ => Observation::Unknown("it was not collected".to_owned()),
         }
     }
 
@@ -33,7 +33,7 @@ impl Scope for World {
                 Tree::Text("sh".into()),
                 Tree::Text("bash".into()),
             ])),
-            _ => Err(format!("there is no input `{name}`")),
+            _ => Err(format!("unknown input `{name}`")),
         }
     }
 
@@ -43,7 +43,7 @@ impl Scope for World {
 }
 
 #[test]
-fn conditions_hold_or_not() {
+fn conditions_are_evaluated() {
     for (text, expected) in [
         ("package(\"auditd\").installed", Ok(true)),
         ("not package(\"auditd\").installed", Ok(false)),
@@ -70,7 +70,7 @@ fn conditions_hold_or_not() {
     ] {
         let condition = parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         assert_eq!(
-            condition.holds(&World::default()).map_err(drop),
+            condition.holds(&TestScope::default()).map_err(drop),
             expected,
             "{text}"
         );
@@ -78,24 +78,24 @@ fn conditions_hold_or_not() {
 }
 
 #[test]
-fn what_is_no_condition_is_refused_with_the_reason() {
+fn invalid_condition_is_an_error() {
     for (text, part) in [
-        ("", "ends too early"),
-        ("true and", "ends too early"),
+        ("", "is incomplete"),
+        ("true and", "is incomplete"),
         ("(true", "`)` is missing"),
-        ("true true", "`true` was not expected"),
+        ("true true", "unexpected `true`"),
         ("package(\"xz\").instaled", "no property `instaled`"),
         ("pakage(\"x\").installed", "did you mean `package`"),
         ("package.installed", "needs a name"),
         ("package(\"-y\").installed", "option"),
-        ("m matches \"(\"", "can't be used"),
+        ("m matches \"(\"", "is not valid"),
         ("a & b", "`&`"),
-        ("\"open", "not closed"),
-        ("1.2.3 > 1", "quote a version"),
+        ("\"open", "closing quote"),
+        ("1.2.3 > 1", "versions in quotes"),
     ] {
-        let said = parse(text).expect_err(text);
-        assert!(said.contains(part), "{text}: {said}");
+        let message = parse(text).expect_err(text);
+        assert!(message.contains(part), "{text}: {message}");
     }
     let deep = format!("{}true{}", "(".repeat(200), ")".repeat(200));
-    assert!(parse(&deep).is_err(), "bounded");
+    assert!(parse(&deep).is_err(), "the nesting is limited");
 }

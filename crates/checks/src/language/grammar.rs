@@ -1,4 +1,4 @@
-//! Owns the grammar of `when:`, and the way from a text to an [`Expression`].
+//! Parses `when` conditions into an [`Expression`].
 //!
 //! ```text
 //! or      = and { "or" and }
@@ -16,22 +16,22 @@ use crate::language::expression::Expression;
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
 use crate::registry;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
-/// Reads a condition.
+/// Parses a condition.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns the syntax error.
 pub(crate) fn parse(text: &str) -> Result<Expression, String> {
     let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
+        tokens: tokenize(text)?,
+        position: 0,
         depth: 0,
     };
-    let out = parser.or()?;
+    let out = parser.parse_or()?;
     match parser.peek() {
         None => Ok(out),
-        Some(token) => Err(format!("`{}` was not expected here", token.shown())),
+        Some(token) => Err(format!("unexpected `{}`", token.text())),
     }
 }
 
@@ -44,10 +44,10 @@ enum Token {
 }
 
 impl Token {
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Self::Word(w) => w.clone(),
-            Self::Text(t) => format!("\"{}\"", brief(t.as_bytes())),
+            Self::Text(t) => format!("\"{}\"", truncate_for_display(t.as_bytes())),
             Self::Number(n) => n.to_string(),
             Self::Sign(s) => (*s).to_owned(),
         }
@@ -58,27 +58,27 @@ const SIGNS: &[&str] = &[
     "==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", ".",
 ];
 
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
+fn tokenize(text: &str) -> Result<Vec<Token>, String> {
     let mut out = Vec::new();
     let mut rest = text.trim_start();
     while let Some(c) = rest.chars().next() {
         if out.len() > 500 {
-            return Err("it is too long".to_owned());
+            return Err("the condition is too long".to_owned());
         }
         let end = if let Some(sign) = SIGNS.iter().find(|s| rest.starts_with(**s)) {
             out.push(Token::Sign(sign));
             sign.len()
         } else if c == '"' || c == '\'' {
-            let close = rest[1..].find(c).ok_or("a quote is not closed")?;
+            let close = rest[1..].find(c).ok_or("a closing quote is missing")?;
             out.push(Token::Text(rest[1..=close].to_owned()));
             close + 2
         } else if c.is_ascii_digit() {
             let end = rest
                 .find(|c: char| !c.is_ascii_digit() && c != '.')
                 .unwrap_or(rest.len());
-            let number = rest[..end]
-                .parse()
-                .map_err(|_| format!("`{}` is not a number: quote a version", &rest[..end]))?;
+            let number = rest[..end].parse().map_err(|_| {
+                format!("`{}` is not a number: put versions in quotes", &rest[..end])
+            })?;
             out.push(Token::Number(number));
             end
         } else if c.is_ascii_alphabetic() || c == '_' {
@@ -88,7 +88,10 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             out.push(Token::Word(rest[..end].to_owned()));
             end
         } else {
-            return Err(format!("`{}` can't be in a condition", c.escape_debug()));
+            return Err(format!(
+                "`{}` is not allowed in a condition",
+                c.escape_debug()
+            ));
         };
         rest = rest[end..].trim_start();
     }
@@ -97,72 +100,72 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
 
 struct Parser {
     tokens: Vec<Token>,
-    at: usize,
+    position: usize,
     depth: usize,
 }
 
 impl Parser {
     fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
+        self.tokens.get(self.position)
     }
 
-    fn next(&mut self) -> Result<Token, String> {
+    fn next_token(&mut self) -> Result<Token, String> {
         let token = self
             .tokens
-            .get(self.at)
+            .get(self.position)
             .cloned()
-            .ok_or("it ends too early")?;
-        self.at += 1;
+            .ok_or("the condition is incomplete")?;
+        self.position += 1;
         Ok(token)
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    fn accept_word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Word(w)) if w == word);
-        self.at += usize::from(found);
+        self.position += usize::from(found);
         found
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    fn accept_sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Sign(s)) if *s == sign);
-        self.at += usize::from(found);
+        self.position += usize::from(found);
         found
     }
 
-    fn expect(&mut self, sign: &str) -> Result<(), String> {
-        if self.sign(sign) {
+    fn expect_sign(&mut self, sign: &str) -> Result<(), String> {
+        if self.accept_sign(sign) {
             Ok(())
         } else {
-            Err(format!("a `{sign}` is missing"))
+            Err(format!("`{sign}` is missing"))
         }
     }
 
-    fn or(&mut self) -> Result<Expression, String> {
+    fn parse_or(&mut self) -> Result<Expression, String> {
         self.depth += 1;
         if self.depth > 50 {
-            return Err("it is nested too deeply".to_owned());
+            return Err("the condition is nested too deeply".to_owned());
         }
-        let mut left = self.and()?;
-        while self.word("or") {
-            left = Expression::Or(Box::new(left), Box::new(self.and()?));
+        let mut left = self.parse_and()?;
+        while self.accept_word("or") {
+            left = Expression::Or(Box::new(left), Box::new(self.parse_and()?));
         }
         self.depth -= 1;
         Ok(left)
     }
 
-    fn and(&mut self) -> Result<Expression, String> {
-        let mut left = self.not()?;
-        while self.word("and") {
-            left = Expression::And(Box::new(left), Box::new(self.not()?));
+    fn parse_and(&mut self) -> Result<Expression, String> {
+        let mut left = self.parse_not()?;
+        while self.accept_word("and") {
+            left = Expression::And(Box::new(left), Box::new(self.parse_not()?));
         }
         Ok(left)
     }
 
-    fn not(&mut self) -> Result<Expression, String> {
+    fn parse_not(&mut self) -> Result<Expression, String> {
         let mut negations = 0_usize;
-        while self.word("not") {
+        while self.accept_word("not") {
             negations += 1;
         }
-        let inner = self.compare()?;
+        let inner = self.parse_comparison()?;
         Ok(if negations % 2 == 1 {
             Expression::Not(Box::new(inner))
         } else {
@@ -170,16 +173,16 @@ impl Parser {
         })
     }
 
-    fn compare(&mut self) -> Result<Expression, String> {
-        let left = self.value()?;
+    fn parse_comparison(&mut self) -> Result<Expression, String> {
+        let left = self.parse_value()?;
         let operator = match self.peek() {
             Some(Token::Sign(s @ ("==" | "!=" | "<" | "<=" | ">" | ">="))) => *s,
             Some(Token::Word(w)) if w == "in" => "in",
             Some(Token::Word(w)) if w == "matches" => "matches",
             _ => return Ok(left),
         };
-        self.at += 1;
-        let right = self.value()?;
+        self.position += 1;
+        let right = self.parse_value()?;
         if let ("matches", Expression::Literal(Tree::Text(pattern))) = (operator, &right) {
             Pattern::new(pattern)?;
         }
@@ -190,25 +193,28 @@ impl Parser {
         ))
     }
 
-    fn value(&mut self) -> Result<Expression, String> {
-        match self.next()? {
+    fn parse_value(&mut self) -> Result<Expression, String> {
+        match self.next_token()? {
             Token::Sign("(") => {
-                let inner = self.or()?;
-                self.expect(")")?;
+                let inner = self.parse_or()?;
+                self.expect_sign(")")?;
                 Ok(inner)
             }
             Token::Sign("[") => {
                 let mut items = Vec::new();
-                while !self.sign("]") {
+                while !self.accept_sign("]") {
                     if !items.is_empty() {
-                        self.expect(",")?;
+                        self.expect_sign(",")?;
                     }
-                    items.push(self.value()?);
+                    items.push(self.parse_value()?);
                 }
                 Ok(Expression::List(items))
             }
             Token::Text(text) => Ok(Expression::Literal(Tree::Text(text))),
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the number is whole and small"
+            )]
             Token::Number(n) if n.fract() == 0.0 && n.abs() < 1e15 => {
                 Ok(Expression::Literal(Tree::Int(n as i64)))
             }
@@ -216,17 +222,17 @@ impl Parser {
             Token::Word(w) if w == "true" || w == "false" => {
                 Ok(Expression::Literal(Tree::Bool(w == "true")))
             }
-            Token::Word(w) => self.named(&w),
-            Token::Sign(s) => Err(format!("`{s}` was not expected here")),
+            Token::Word(w) => self.parse_name(&w),
+            Token::Sign(s) => Err(format!("unexpected `{s}`")),
         }
     }
 
-    fn named(&mut self, word: &str) -> Result<Expression, String> {
+    fn parse_name(&mut self, word: &str) -> Result<Expression, String> {
         if word == "inputs" {
-            self.expect(".")?;
-            return match self.next()? {
+            self.expect_sign(".")?;
+            return match self.next_token()? {
                 Token::Word(name) => Ok(Expression::Input(name)),
-                other => Err(format!("`{}` is no name of an input", other.shown())),
+                other => Err(format!("`{}` is not the name of an input", other.text())),
             };
         }
         let Some(kind) = registry::kind(word) else {
@@ -234,18 +240,18 @@ impl Parser {
                 let names = registry::KINDS.iter().map(|k| k.name);
                 let near = bakeline_diagnostic::nearest(word, names);
                 Err(match near {
-                    Some(near) => format!("there is no resource `{word}`: did you mean `{near}`?"),
-                    None => format!("there is no resource `{word}`"),
+                    Some(near) => format!("unknown resource `{word}`: did you mean `{near}`?"),
+                    None => format!("unknown resource `{word}`"),
                 })
             } else {
                 Ok(Expression::Variable(word.to_owned()))
             };
         };
-        let subject = if self.sign("(") {
-            let Token::Text(subject) = self.next()? else {
+        let subject = if self.accept_sign("(") {
+            let Token::Text(subject) = self.next_token()? else {
                 return Err(format!("`{word}` takes a {} in quotes", kind.subject.name));
             };
-            self.expect(")")?;
+            self.expect_sign(")")?;
             subject
         } else {
             let first = kind.subject.words.first();
@@ -254,11 +260,15 @@ impl Parser {
             })?)
             .to_owned()
         };
-        (kind.subject.check)(&subject)
-            .map_err(|(what, _)| format!("{word}(\"{}\"): {what}", brief(subject.as_bytes())))?;
-        self.expect(".")?;
-        let Token::Word(name) = self.next()? else {
-            return Err(format!("a property of `{word}` is missing"));
+        (kind.subject.check)(&subject).map_err(|(what, _)| {
+            format!(
+                "{word}(\"{}\"): {what}",
+                truncate_for_display(subject.as_bytes())
+            )
+        })?;
+        self.expect_sign(".")?;
+        let Token::Word(name) = self.next_token()? else {
+            return Err(format!("the property of `{word}` is missing"));
         };
         let Some(property) = kind.property(&name) else {
             let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();

@@ -1,5 +1,4 @@
-//! Owns the JSON Schema of a check, made of the table of resources: for editors, and for the catalog's own look at keys
-//! and types.
+//! Generates the JSON Schema of checks from the list of resources. Editors and the catalog use it.
 
 use std::borrow::Cow;
 
@@ -7,12 +6,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::kind::{Kind, Of, Property};
+use crate::kind::{Kind, Property, ValueType};
+use crate::matcher::parse::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
-use crate::matcher::wording::{ALIASES, MATCHERS};
 use crate::registry::KINDS;
 
-/// A check as it is written, not yet looked at.
+/// Check as written, before it is parsed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenCheck(pub Tree);
@@ -23,15 +22,15 @@ impl JsonSchema for WrittenCheck {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        define(generator);
-        let kinds = KINDS.iter().map(|kind| reference(&title(kind.name)));
-        let groups =
-            ["checks", "any_of", "all_of", "none_of", "manual"].map(|key| reference(&title(key)));
+        add_definitions(generator);
+        let kinds = KINDS.iter().map(|kind| reference(&check_name(kind.name)));
+        let groups = ["checks", "any_of", "all_of", "none_of", "manual"]
+            .map(|key| reference(&check_name(key)));
         schema(json!({"anyOf": kinds.chain(groups).collect::<Vec<_>>()}))
     }
 }
 
-/// A change of a control that a profile or an image has from another, as it is written.
+/// Override of an inherited control, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenOverride(pub Tree);
@@ -42,13 +41,13 @@ impl JsonSchema for WrittenOverride {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut keys = common();
+        let mut keys = common_keys();
         for key in ["id", "refs", "for_each", "manual", "if_absent"] {
             keys.remove(key);
         }
         keys.insert(
             "inputs".to_owned(),
-            given_inputs("Other values of the inputs that the control names."),
+            input_values("Values for the inputs of this control."),
         );
         schema(
             json!({"type": "object", "minProperties": 1, "additionalProperties": false, "properties": keys}),
@@ -56,7 +55,7 @@ impl JsonSchema for WrittenOverride {
     }
 }
 
-/// A profile that an image or another profile names, perhaps with values for its inputs, as it is written.
+/// Use of a profile with values for its inputs, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenUse(pub Tree);
@@ -68,7 +67,7 @@ impl JsonSchema for WrittenUse {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let name = json!({"type": "string", "description": "`NAME` means `profiles/NAME.yaml`."});
-        let inputs = given_inputs("Values for its inputs.");
+        let inputs = input_values("Values for its inputs.");
         schema(json!({"anyOf": [
             {"type": "string", "description": "`NAME` means `profiles/NAME.yaml`."},
             {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {"name": name, "inputs": inputs}},
@@ -76,8 +75,8 @@ impl JsonSchema for WrittenUse {
     }
 }
 
-fn given_inputs(doc: &str) -> Json {
-    json!({"type": "object", "minProperties": 1, "additionalProperties": crate::language::input::given_schema(), "description": doc})
+fn input_values(doc: &str) -> Json {
+    json!({"type": "object", "minProperties": 1, "additionalProperties": crate::language::input::value_schema(), "description": doc})
 }
 
 fn schema(json: Json) -> Schema {
@@ -88,9 +87,9 @@ fn reference(name: &str) -> Json {
     json!({"$ref": format!("#/definitions/{name}")})
 }
 
-/// `kernel_parameter` is `KernelParameterCheck`.
-fn title(name: &str) -> String {
-    let capital = |part: &str| {
+/// Returns the schema name of a key: `KernelParameterCheck` for `kernel_parameter`.
+fn check_name(name: &str) -> String {
+    let capitalize = |part: &str| {
         part.chars()
             .take(1)
             .flat_map(char::to_uppercase)
@@ -98,40 +97,40 @@ fn title(name: &str) -> String {
             .collect()
     };
     name.split('_')
-        .map(capital)
+        .map(capitalize)
         .collect::<Vec<String>>()
         .concat()
         + "Check"
 }
 
-fn define(generator: &mut SchemaGenerator) {
+fn add_definitions(generator: &mut SchemaGenerator) {
     let all = generator.definitions_mut();
     let mut nested = Vec::new();
     for kind in KINDS {
-        all.insert(title(kind.name), of_kind(kind, true));
-        let inner = title(kind.name).replace("Check", "Expectation");
+        all.insert(check_name(kind.name), kind_schema(kind, true));
+        let inner = check_name(kind.name).replace("Check", "Expectation");
         nested.push(reference(&inner));
-        all.insert(inner, of_kind(kind, false));
+        all.insert(inner, kind_schema(kind, false));
     }
     for group in ["any_of", "all_of", "none_of"] {
-        let name = title(group).replace("Check", "Group");
+        let name = check_name(group).replace("Check", "Group");
         nested.push(reference(&name));
-        all.insert(name, group_of(group, Map::new()));
+        all.insert(name, group_schema(group, Map::new()));
     }
     for group in ["checks", "any_of", "all_of", "none_of"] {
-        all.insert(title(group), group_of(group, common()));
+        all.insert(check_name(group), group_schema(group, common_keys()));
     }
-    let mut manual = common();
+    let mut manual = common_keys();
     manual.remove("if_absent");
     all.insert(
-        title("manual"),
-        object("A check that a person has to make.", manual, "manual"),
+        check_name("manual"),
+        object_schema("Check that requires a manual review.", manual, "manual"),
     );
     all.insert("Expectation".to_owned(), json!({"anyOf": nested}));
     for (name, scalar) in SCALARS {
         all.insert(
             format!("Expect{name}"),
-            matcher(
+            matcher_schema(
                 &format!("Expect{name}"),
                 &serde_json::from_str(scalar).unwrap_or_default(),
             ),
@@ -162,8 +161,8 @@ const SCALARS: &[(&str, &str)] = &[
     ("List", r#"{"type": "string"}"#),
 ];
 
-/// A bare value, or a map of matchers.
-fn matcher(own: &str, scalar: &Json) -> Json {
+/// Returns the schema of a value or a map of matchers.
+fn matcher_schema(own: &str, scalar: &Json) -> Json {
     let list = json!({"type": "array", "items": scalar, "minItems": 1});
     let open = json!({"anyOf": [list, {"type": "string"}]});
     let nested = reference(own);
@@ -200,16 +199,16 @@ fn matcher(own: &str, scalar: &Json) -> Json {
         .collect();
     for (alias, name) in ALIASES {
         let mut rule = rules(name);
-        // Helps and messages name our own words only.
+        // Help texts and messages suggest no aliases.
         rule["deprecated"] = json!(true);
         if rule.get("$ref").is_none() {
-            rule["description"] = json!(format!("InSpec's word; see `{name}`."));
+            rule["description"] = json!(format!("InSpec name of `{name}`."));
         }
         properties.insert((*alias).to_owned(), rule);
     }
     let map = json!({
         "type": "object",
-        "description": "matchers, all of which hold",
+        "description": "Matchers; all must match.",
         "minProperties": 1,
         "additionalProperties": false,
         "properties": properties,
@@ -217,23 +216,23 @@ fn matcher(own: &str, scalar: &Json) -> Json {
     json!({"anyOf": [scalar, map]})
 }
 
-fn of_property(property: &Property) -> Json {
+fn property_schema(property: &Property) -> Json {
     let name = match property.of {
-        Of::Bool => "Bool",
-        Of::Number => "Number",
-        Of::Mode => "Mode",
-        Of::Version => "Version",
-        Of::Account => "Account",
-        Of::Text => "Text",
-        Of::Setting => "Setting",
-        Of::List => "List",
-        Of::Word(words) => return matcher_of_words(words, property.doc),
+        ValueType::Bool => "Bool",
+        ValueType::Number => "Number",
+        ValueType::Mode => "Mode",
+        ValueType::Version => "Version",
+        ValueType::Account => "Account",
+        ValueType::Text => "Text",
+        ValueType::Setting => "Setting",
+        ValueType::List => "List",
+        ValueType::Word(words) => return word_schema(words, property.doc),
     };
     json!({"allOf": [reference(&format!("Expect{name}"))], "description": property.doc})
 }
 
-/// A word, or a map of the matchers that words have.
-fn matcher_of_words(words: &[&str], doc: &str) -> Json {
+/// Returns the schema of an enumeration, or a map of its matchers.
+fn word_schema(words: &[&str], doc: &str) -> Json {
     let word = json!({"enum": words});
     let list = json!({"type": "array", "items": word, "minItems": 1});
     let map = json!({
@@ -243,7 +242,7 @@ fn matcher_of_words(words: &[&str], doc: &str) -> Json {
     json!({"anyOf": [word, map], "description": doc})
 }
 
-fn of_kind(kind: &Kind, whole: bool) -> Json {
+fn kind_schema(kind: &Kind, whole: bool) -> Json {
     let mut keys = Map::new();
     let mut subject = json!({"type": "string", "description": kind.subject.doc});
     if kind.subject.name == "number" {
@@ -254,19 +253,19 @@ fn of_kind(kind: &Kind, whole: bool) -> Json {
     }
     keys.insert(kind.name.to_owned(), subject);
     for property in kind.properties {
-        keys.insert(property.name.to_owned(), of_property(property));
+        keys.insert(property.name.to_owned(), property_schema(property));
         for alias in property.aliases {
-            let mut rule = of_property(property);
-            rule["description"] = json!(format!("The same as `{}`.", property.name));
+            let mut rule = property_schema(property);
+            rule["description"] = json!(format!("Alias of `{}`.", property.name));
             keys.insert((*alias).to_owned(), rule);
         }
     }
     for parameter in kind.parameters {
         let mut rule = match parameter.of {
-            Of::Number => json!({"type": "integer"}),
-            Of::Bool => json!({"type": "boolean"}),
-            Of::Word(words) => json!({"enum": words}),
-            Of::List => {
+            ValueType::Number => json!({"type": "integer"}),
+            ValueType::Bool => json!({"type": "boolean"}),
+            ValueType::Word(words) => json!({"enum": words}),
+            ValueType::List => {
                 json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
             }
             _ => json!({"type": "string"}),
@@ -275,22 +274,22 @@ fn of_kind(kind: &Kind, whole: bool) -> Json {
         keys.insert(parameter.name.to_owned(), rule);
     }
     if whole {
-        keys.append(&mut common());
-    } else if let Some(if_absent) = common().remove("if_absent") {
+        keys.append(&mut common_keys());
+    } else if let Some(if_absent) = common_keys().remove("if_absent") {
         keys.insert("if_absent".to_owned(), if_absent);
     }
-    let mut out = object(kind.doc, keys, kind.name);
+    let mut out = object_schema(kind.doc, keys, kind.name);
     if let Some(property) = &kind.open {
-        out["additionalProperties"] = of_property(property);
+        out["additionalProperties"] = property_schema(property);
     }
     out
 }
 
-fn group_of(key: &str, mut keys: Map<String, Json>) -> Json {
+fn group_schema(key: &str, mut keys: Map<String, Json>) -> Json {
     let doc = match key {
-        "any_of" => "At least one of several expectations holds.",
-        "none_of" => "None of several expectations holds.",
-        _ => "All of several expectations hold.",
+        "any_of" => "At least one expectation must be met.",
+        "none_of" => "No expectation may be met.",
+        _ => "All expectations must be met.",
     };
     keys.remove("if_absent");
     keys.remove("manual");
@@ -298,29 +297,29 @@ fn group_of(key: &str, mut keys: Map<String, Json>) -> Json {
         key.to_owned(),
         json!({"type": "array", "items": reference("Expectation"), "minItems": 1, "description": doc}),
     );
-    object(doc, keys, key)
+    object_schema(doc, keys, key)
 }
 
-fn object(doc: &str, keys: Map<String, Json>, required: &str) -> Json {
+fn object_schema(doc: &str, keys: Map<String, Json>, required: &str) -> Json {
     json!({"type": "object", "description": doc, "properties": keys, "required": [required], "additionalProperties": false})
 }
 
-/// The keys that any check may carry.
-fn common() -> Map<String, Json> {
+/// Returns the schema of the keys that every check accepts.
+fn common_keys() -> Map<String, Json> {
     let any = json!({"type": ["string", "integer", "number", "boolean"]});
     let text = |doc: &str| json!({"type": "string", "description": doc});
     let json = json!({
-        "id": text("A name of its own, unique in the image; by default made of the resource."),
-        "title": text("One line for people."),
-        "desc": text("More lines for people: why it is expected, and what to do."),
-        "impact": {"type": "number", "minimum": 0.0, "maximum": 1.0, "description": "How bad it is when it fails, 0.0 to 1.0; 0.5 by default."},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Labels, such as the numbers that standards give it."},
-        "refs": {"type": "array", "items": {"type": "string"}, "description": "Where more is written about it."},
-        "phase": {"type": "array", "items": {"enum": ["build", "boot"]}, "description": "When it is judged: build (inside the Packer build), boot (on an instance of the finished image)."},
-        "when": text("A condition, such as `os.name == \"debian\" and package(\"auditd\").installed`."),
-        "for_each": {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [{"type": "array", "items": any}, {"type": "string"}]}, "description": "Values to judge it for, by the name that `${name}` stands for."},
-        "manual": text("Why a person has to make this check: it is never judged."),
-        "if_absent": {"enum": ["fail", "skip", "pass"], "description": "What it means that there is nothing to look at; fail by default."},
+        "id": text("ID, unique in the image. Default: derived from the resource."),
+        "title": text("Title, one line."),
+        "desc": text("Description: the reason for the check and how to fix a failure."),
+        "impact": {"type": "number", "minimum": 0.0, "maximum": 1.0, "description": "Severity of a failure, from 0.0 to 1.0. Default: 0.5."},
+        "tags": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Labels, such as the numbers of the control in standards."},
+        "refs": {"type": "array", "items": {"type": "string"}, "description": "Links to further documentation."},
+        "phase": {"type": "array", "items": {"enum": ["build", "boot"]}, "description": "Phases: build (inside the Packer build), boot (on an instance of the finished AMI)."},
+        "when": text("Condition for judging the check, such as `os.name == \"debian\" and package(\"auditd\").installed`."),
+        "for_each": {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [{"type": "array", "items": any}, {"type": "string"}]}, "description": "Loop variables with their values. Use a variable as `${name}`."},
+        "manual": text("Reason for a manual review. The check is always skipped."),
+        "if_absent": {"enum": ["fail", "skip", "pass"], "description": "Result if the resource does not exist. Default: fail."},
     });
     match json {
         Json::Object(map) => map,

@@ -3,22 +3,22 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// A failure that somebody answers for, until a day.
+/// Accepted failure of a control, limited in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// Why.
+    /// Justification for accepting the failure.
     pub justification: String,
-    /// Who.
+    /// Person or team that accepts the failure.
     pub owner: String,
-    /// The last day on which it counts.
+    /// Last day of the waiver.
     pub expires: Date,
 }
 
 impl Waiver {
-    /// Whether its last day has passed: then it waives nothing.
+    /// Returns whether the last day has passed.
     #[must_use]
-    pub fn expired(&self, today: Date) -> bool {
+    pub fn is_expired(&self, today: Date) -> bool {
         today > self.expires
     }
 }

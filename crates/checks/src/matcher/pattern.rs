@@ -1,4 +1,4 @@
-//! Owns regular expressions: how a pattern is compiled, within which bounds, and once however many controls name it.
+//! Compiles regular expressions within limits and caches them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,113 +6,113 @@ use std::rc::Rc;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// How many steps a pattern that looks around may take on one text: some tens of milliseconds.
-const STEPS: usize = 500_000;
-/// How large a compiled pattern may get, in bytes.
-const SIZE: usize = 1 << 20;
+/// Maximum number of steps of a backtracking pattern on one text: tens of milliseconds.
+const MAX_STEPS: usize = 500_000;
+/// Maximum size of a compiled pattern in bytes.
+const MAX_SIZE: usize = 1 << 20;
 
-/// A compiled pattern. `^` and `$` match at line ends, classes are ASCII.
+/// Compiled pattern. `^` and `$` match at line ends, classes are ASCII.
 #[derive(Debug)]
 pub(crate) enum Pattern {
-    /// In linear time, whatever the text.
-    Plain(Regex),
-    /// With lookahead, lookbehind or back references, which need backtracking: bounded in steps.
+    /// Pattern that runs in linear time.
+    Linear(Regex),
+    /// Pattern with lookaround or back references, limited in steps.
     Backtracking(Box<fancy_regex::Regex>),
 }
 
 impl Pattern {
-    /// Compiles a pattern; backtracking only where it can't be done without.
+    /// Compiles a pattern; uses backtracking only if the pattern requires it.
     ///
     /// # Errors
-    /// It is no pattern, or too large a one.
+    /// Returns an error if the pattern is invalid or too large.
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
-        let error = match linear(pattern) {
-            Ok(regex) => return Ok(Self::Plain(regex)),
+        let error = match compile_linear(pattern) {
+            Ok(regex) => return Ok(Self::Linear(regex)),
             Err(error) => error.to_string(),
         };
         if !error.contains("look-around") && !error.contains("backreference") {
-            return Err(refusal(&error));
+            return Err(compile_error(&error));
         }
         let built = fancy_regex::RegexBuilder::new(pattern)
             .multi_line(true)
             .bytes_mode(fancy_regex::BytesMode::Ascii)
-            .backtrack_limit(STEPS)
-            .delegate_size_limit(SIZE)
+            .backtrack_limit(MAX_STEPS)
+            .delegate_size_limit(MAX_SIZE)
             .build();
         built
             .map(|regex| Self::Backtracking(Box::new(regex)))
-            .map_err(|e| refusal(&e.to_string()))
+            .map_err(|e| compile_error(&e.to_string()))
     }
 
-    /// Whether it is found.
+    /// Returns whether the text contains a match.
     ///
     /// # Errors
-    /// It would take too many steps on this text.
+    /// Returns an error if the pattern needs too many steps on this text.
     pub(crate) fn is_match(&self, text: &[u8]) -> Result<bool, String> {
         match self {
-            Self::Plain(regex) => Ok(regex.is_match(text)),
+            Self::Linear(regex) => Ok(regex.is_match(text)),
             Self::Backtracking(regex) => regex
                 .is_match(text)
-                .map_err(|_| format!("the pattern takes more than {STEPS} steps on this text")),
+                .map_err(|_| format!("the pattern needs more than {MAX_STEPS} steps on this text")),
         }
     }
 }
 
-/// A pattern for what has to be taken apart, in linear time only.
+/// Compiles a pattern that runs in linear time.
 ///
 /// # Errors
-/// It is no pattern, too large a one, or looks around.
+/// Returns an error if the pattern is invalid, too large, or requires backtracking.
 pub(crate) fn plain(pattern: &str) -> Result<Regex, String> {
-    linear(pattern).map_err(|e| refusal(&e.to_string()))
+    compile_linear(pattern).map_err(|e| compile_error(&e.to_string()))
 }
 
-fn linear(pattern: &str) -> Result<Regex, regex::Error> {
+fn compile_linear(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern)
         .multi_line(true)
         .unicode(false)
-        .size_limit(SIZE)
+        .size_limit(MAX_SIZE)
         .build()
 }
 
-/// The crate's message draws the pattern on several lines; the last says what is wrong.
-fn refusal(message: &str) -> String {
+/// Returns the last line of a message; the lines before it show the pattern.
+fn compile_error(message: &str) -> String {
     let last = message.lines().last().unwrap_or_default().trim();
     format!(
-        "the pattern can't be used: {}",
+        "the pattern is not valid: {}",
         last.strip_prefix("error: ").unwrap_or(last)
     )
 }
 
 type Compiled = Rc<Result<Pattern, String>>;
 
-/// Patterns that were compiled already.
+/// Cache of compiled patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    known: RefCell<HashMap<String, Compiled>>,
+    compiled: RefCell<HashMap<String, Compiled>>,
 }
 
 impl Patterns {
-    /// Whether a pattern is found in a text; it is compiled at its first use.
+    /// Returns whether the text contains a match; compiles the pattern at its first use.
     ///
     /// # Errors
-    /// It is no pattern, or takes too long.
-    pub(crate) fn found(&self, pattern: &str, text: &[u8]) -> Result<bool, String> {
-        self.compiled(pattern)
+    /// Returns an error if the pattern is invalid or needs too many steps.
+    pub(crate) fn is_match(&self, pattern: &str, text: &[u8]) -> Result<bool, String> {
+        self.get(pattern)
             .as_ref()
             .as_ref()
             .map_err(Clone::clone)?
             .is_match(text)
     }
 
-    fn compiled(&self, pattern: &str) -> Compiled {
-        if let Some(known) = self.known.borrow().get(pattern) {
-            return Rc::clone(known);
+    fn get(&self, pattern: &str) -> Compiled {
+        if let Some(compiled) = self.compiled.borrow().get(pattern) {
+            return Rc::clone(compiled);
         }
-        let made = Rc::new(Pattern::new(pattern));
-        self.known
+        let compiled = Rc::new(Pattern::new(pattern));
+        self.compiled
             .borrow_mut()
-            .insert(pattern.to_owned(), Rc::clone(&made));
-        made
+            .insert(pattern.to_owned(), Rc::clone(&compiled));
+        compiled
     }
 }
 
@@ -121,8 +121,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lookahead_is_there_where_it_is_needed_and_only_there() {
-        assert!(matches!(Pattern::new("^a(b|c)$"), Ok(Pattern::Plain(_))));
+    fn lookahead_uses_backtracking() {
+        assert!(matches!(Pattern::new("^a(b|c)$"), Ok(Pattern::Linear(_))));
         let ahead = Pattern::new(r"^-A INPUT(?=.* --dport 22\b).* -j ACCEPT$").expect("a pattern");
         assert!(matches!(ahead, Pattern::Backtracking(_)));
         let rules = b"-P INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n\xff";
@@ -143,15 +143,15 @@ mod tests {
         }
     }
 
-    /// Without its limit this one runs for longer than anybody waits.
+    /// Without the limit this pattern runs for years.
     #[test]
-    fn an_exploding_pattern_ends_by_itself() {
+    fn exploding_pattern_reaches_the_step_limit() {
         let pattern = Pattern::new("^((?=a)a+)+$").expect("a pattern");
         let text = format!("{}b", "a".repeat(60));
-        let said = pattern.is_match(text.as_bytes());
+        let result = pattern.is_match(text.as_bytes());
         assert!(
-            said.clone().is_err_and(|why| why.contains("steps")),
-            "{said:?}"
+            result.clone().is_err_and(|why| why.contains("steps")),
+            "{result:?}"
         );
     }
 }

@@ -1,11 +1,11 @@
-//! Tests: what satisfies each matcher.
+//! Tests: comparison of values by each matcher.
 
 use super::*;
 use crate::facts::blob::Blob;
 use crate::language::control::{Expected, Item};
 use crate::tests::controls;
 
-/// The matcher of one property, as read from YAML.
+/// Parses the matcher of one property.
 fn matcher(check: &str, property: &str) -> Matcher {
     match &controls(&format!("- {check}"))[0].body.items[0] {
         Item::Expect(expectation) => match &expectation.expect[property] {
@@ -17,7 +17,7 @@ fn matcher(check: &str, property: &str) -> Matcher {
 }
 
 #[test]
-fn texts() {
+fn matchers_of_texts() {
     let motd = Value::Text(Blob::new(
         b"Hello\nwelcome 1\n\xff\0end".to_vec(),
         false,
@@ -50,7 +50,7 @@ fn texts() {
 }
 
 #[test]
-fn modes_compare_as_bits() {
+fn modes_are_compared_as_bits() {
     let table: &[(&str, u32, bool)] = &[
         ("\"0644\"", 0o644, true),
         ("\"644\"", 0o644, true),
@@ -77,7 +77,7 @@ fn modes_compare_as_bits() {
 }
 
 #[test]
-fn versions_numbers_and_owners() {
+fn matchers_of_versions_numbers_and_owners() {
     let version = |yaml: &str| matcher(&format!("{{package: nginx, version: {yaml}}}"), "version");
     let value = Value::Version("1.22.1-9+deb12u3".to_owned());
     for (yaml, expected) in [
@@ -112,12 +112,12 @@ fn versions_numbers_and_owners() {
     assert_eq!(owner("0").test(&root(false)), Ok(true));
     assert!(
         owner("{not: www-data}").test(&root(false)).is_err(),
-        "unknown names never pass"
+        "a name cannot be compared without the table of names"
     );
 }
 
 #[test]
-fn what_else_a_text_can_be() {
+fn texts_are_converted_to_other_types() {
     let out = |yaml: &str| matcher(&format!("{{command: x, stdout: {yaml}}}"), "stdout");
     let text = |text: &str| Value::Text(Blob::new(text.as_bytes().to_vec(), false, false));
     for (yaml, value, expected) in [
@@ -130,8 +130,8 @@ fn what_else_a_text_can_be() {
         ("{duration: {between: [1m, 1h]}}", "30s", Ok(false)),
         (
             "{duration: {at_most: 1m}}",
-            "for ever",
-            Err("is no duration"),
+            "unlimited",
+            Err("is not a duration"),
         ),
         ("{lines_include: [a, c]}", "a\nb\nc", Ok(true)),
         ("{lines_include: [a, c]}", "a\nbc", Ok(false)),
@@ -142,18 +142,18 @@ fn what_else_a_text_can_be() {
         ),
         ("{json: {/a: true}}", "{\"a\": false}", Ok(false)),
         ("{json: {/a: {absent: true}}}", "{\"a\": null}", Ok(true)),
-        ("{json: {/b: 1}}", "{\"a\": 1}", Err("has nothing at /b")),
+        ("{json: {/b: 1}}", "{\"a\": 1}", Err("has no value at /b")),
         (
             "{not: {json: {/b: 1}}}",
             "{\"a\": 1}",
-            Err("has nothing at /b"),
+            Err("has no value at /b"),
         ),
         (
             "{or: [{json: {/b: 1}}, {json: {/a: 1}}]}",
             "{\"a\": 1}",
             Ok(true),
         ),
-        ("{json: {/a: 1}}", "no json", Err("is no JSON")),
+        ("{json: {/a: 1}}", "no json", Err("not valid JSON")),
         (
             "{match: \"^((?=a)a+)+$\"}",
             &format!("{}b", "a".repeat(60)),
@@ -161,21 +161,21 @@ fn what_else_a_text_can_be() {
         ),
     ] {
         match (out(yaml).test(&text(value)), expected) {
-            (Ok(fits), Ok(expected)) => assert_eq!(fits, expected, "{yaml}"),
-            (Err(Unfit::Missing(why) | Unfit::Error(why)), Err(part)) => {
+            (Ok(matched), Ok(expected)) => assert_eq!(matched, expected, "{yaml}"),
+            (Err(MatchError::Missing(why) | MatchError::Error(why)), Err(part)) => {
                 assert!(why.contains(part), "{yaml}: {why}")
             }
-            (said, _) => panic!("{yaml}: {said:?}"),
+            (result, _) => panic!("{yaml}: {result:?}"),
         }
     }
 }
 
 #[test]
-fn inspecs_words_mean_what_they_mean_there() {
+fn aliases_behave_like_inspec() {
     let mode = |yaml: &str, mode: u32| {
         matcher(&format!("{{file: /a, mode: {yaml}}}"), "mode").test(&Value::Mode(mode))
     };
-    // 0604 has none of the bits 0040, and still more than 0640 allows.
+    // 0604 lacks the bits 0040, but has bits that 0640 does not allow.
     for (bits, more) in [
         (0o640, false),
         (0o600, false),

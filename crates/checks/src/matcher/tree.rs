@@ -1,29 +1,29 @@
-//! Owns a value as it was written: what a check's operands, inputs and loop values are before anybody knows their type.
+//! Defines values as written in YAML, before their type is known.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A value as YAML resolved it; the order of a map's keys is kept.
+/// Value from YAML; maps keep the order of their keys.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tree {
-    /// `true` or `false`.
+    /// Boolean.
     Bool(bool),
-    /// A plain whole number.
+    /// Whole number.
     Int(i64),
-    /// Any other plain number.
+    /// Other number.
     Float(f64),
-    /// Any other scalar.
+    /// Other scalar.
     Text(String),
-    /// A list.
+    /// List.
     List(Vec<Tree>),
-    /// A map.
+    /// Map.
     Map(Vec<(String, Tree)>),
 }
 
 impl Tree {
-    /// The value of a key of a map.
+    /// Returns the value of a key of a map.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()
@@ -32,7 +32,7 @@ impl Tree {
             .map(|(_, value)| value)
     }
 
-    /// The entries of a map; none of anything else.
+    /// Returns the entries of a map; empty for other values.
     #[must_use]
     pub fn entries(&self) -> &[(String, Self)] {
         match self {
@@ -41,7 +41,7 @@ impl Tree {
         }
     }
 
-    /// Text as it is.
+    /// Returns the content of a text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -50,9 +50,9 @@ impl Tree {
         }
     }
 
-    /// A scalar in one spelling; none of a list or map.
+    /// Formats a scalar as text; `None` for a list or map.
     #[must_use]
-    pub fn spelled(&self) -> Option<String> {
+    pub fn scalar_text(&self) -> Option<String> {
         match self {
             Self::Bool(v) => Some(v.to_string()),
             Self::Int(v) => Some(v.to_string()),
@@ -62,7 +62,7 @@ impl Tree {
         }
     }
 
-    /// The items of a list, or the one value.
+    /// Returns the items of a list, or the value itself.
     #[must_use]
     pub fn items(&self) -> &[Self] {
         match self {
@@ -71,7 +71,7 @@ impl Tree {
         }
     }
 
-    /// What it is, for messages.
+    /// Describes the type for messages.
     #[must_use]
     pub fn describe(&self) -> &'static str {
         match self {
@@ -83,11 +83,11 @@ impl Tree {
         }
     }
 
-    /// The same with every text replaced by what `change` makes of it.
+    /// Replaces all texts.
     ///
     /// # Errors
-    /// The first text that can't be replaced.
-    pub(crate) fn replaced<E>(
+    /// Returns the first error of `change`.
+    pub(crate) fn map_texts<E>(
         &self,
         change: &mut dyn FnMut(&str) -> Result<Self, E>,
     ) -> Result<Self, E> {
@@ -96,13 +96,13 @@ impl Tree {
             Self::List(items) => Self::List(
                 items
                     .iter()
-                    .map(|i| i.replaced(change))
+                    .map(|i| i.map_texts(change))
                     .collect::<Result<_, _>>()?,
             ),
             Self::Map(entries) => {
                 let each =
                     |(k, v): &(String, Self), change: &mut dyn FnMut(&str) -> Result<Self, E>| {
-                        v.replaced(change).map(|v| (k.clone(), v))
+                        v.map_texts(change).map(|v| (k.clone(), v))
                     };
                 Self::Map(
                     entries
@@ -115,12 +115,12 @@ impl Tree {
         })
     }
 
-    /// Calls `visit` with every text.
-    pub(crate) fn texts<'t>(&'t self, visit: &mut dyn FnMut(&'t str)) {
+    /// Calls `visit` with each text.
+    pub(crate) fn visit_texts<'t>(&'t self, visit: &mut dyn FnMut(&'t str)) {
         match self {
             Self::Text(text) => visit(text),
-            Self::List(items) => items.iter().for_each(|i| i.texts(visit)),
-            Self::Map(entries) => entries.iter().for_each(|(_, v)| v.texts(visit)),
+            Self::List(items) => items.iter().for_each(|i| i.visit_texts(visit)),
+            Self::Map(entries) => entries.iter().for_each(|(_, v)| v.visit_texts(visit)),
             _ => {}
         }
     }

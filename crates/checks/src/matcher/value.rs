@@ -1,23 +1,23 @@
-//! Owns values as they were found, and how one compares with an operand.
+//! Defines the values of properties and compares them with operands.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::facts::blob::Blob;
 use crate::matcher::tree::Tree;
-use crate::matcher::value_type::Of;
-use crate::text::brief;
+use crate::matcher::value_type::ValueType;
+use crate::text::truncate_for_display;
 use bakeline_platform::debian::compare_versions;
 
-/// What was found.
+/// Value of a property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// With how the target put it, such as `static` or `deinstall ok config-files`.
+    /// Boolean with the original text, such as `static` or `deinstall ok config-files`.
     Bool(bool, String),
     Number(i64),
     Mode(u32),
     Version(String),
-    /// `names_known`: the target's table of names could be read.
+    /// User or group. `names_known` is false if the table of names could not be read.
     Account {
         name: Option<String>,
         id: u32,
@@ -25,13 +25,13 @@ pub(crate) enum Value {
     },
     Word(String),
     Text(Blob),
-    /// One value, or all values of a key that may be repeated.
+    /// Value of a key, or all values of a repeated key.
     Setting(Vec<String>),
     List(Vec<String>),
 }
 
 impl Value {
-    /// The value as bytes, for what looks for something in it.
+    /// Returns the value as bytes.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Text(blob) => blob.bytes().into(),
@@ -48,7 +48,7 @@ impl Value {
         }
     }
 
-    /// The items of what is a list; a setting with one value is none.
+    /// Returns the items of a list; `None` for a setting with one value.
     pub(crate) fn list(&self) -> Option<&[String]> {
         match self {
             Self::List(items) => Some(items),
@@ -57,14 +57,14 @@ impl Value {
         }
     }
 
-    /// On one line, shortened, without secrets.
-    pub(crate) fn shown(&self) -> String {
+    /// Formats the value for messages: one line, truncated, without secrets.
+    pub(crate) fn display(&self) -> String {
         match self {
             Self::Bool(v, how) if how.is_empty() => v.to_string(),
-            Self::Bool(v, how) => format!("{v} ({})", brief(how.as_bytes())),
+            Self::Bool(v, how) => format!("{v} ({})", truncate_for_display(how.as_bytes())),
             Self::Number(n) => n.to_string(),
             Self::Account { name: None, id, .. } => format!("{id} (no name)"),
-            Self::Text(blob) => blob.shown(),
+            Self::Text(blob) => blob.display(),
             _ => match self.list() {
                 Some([]) => "nothing".to_owned(),
                 Some(items) => {
@@ -74,25 +74,25 @@ impl Value {
                     } else {
                         format!(" and {} more", rest.len())
                     };
-                    format!("{}{more}", quoted(first))
+                    format!("{}{more}", join_quoted(first))
                 }
-                None => format!("\"{}\"", brief(&self.bytes())),
+                None => format!("\"{}\"", truncate_for_display(&self.bytes())),
             },
         }
     }
 
-    /// Whether it is what the operand says.
+    /// Returns whether the value equals an operand.
     pub(crate) fn equals(&self, expected: &str) -> Result<bool, String> {
         Ok(match self {
-            Self::Number(n) => *n == number(expected)?,
-            Self::Mode(mode) => *mode == mode_bits(expected)?,
+            Self::Number(n) => *n == parse_number(expected)?,
+            Self::Mode(mode) => *mode == parse_mode(expected)?,
             Self::Version(version) => compare_versions(version, expected).is_eq(),
             Self::Account {
                 name,
                 id,
                 names_known,
             } => match expected.parse::<u32>() {
-                Ok(wanted) => *id == wanted,
+                Ok(number) => *id == number,
                 Err(_) if !names_known => {
                     return Err("the names of users and groups could not be read".to_owned());
                 }
@@ -103,8 +103,8 @@ impl Value {
         })
     }
 
-    /// InSpec's `cmp`: without regard to case, and numbers as numbers.
-    pub(crate) fn loosely(&self, expected: &str) -> Result<bool, String> {
+    /// Compares like InSpec's `cmp`: ignores case and the format of numbers.
+    pub(crate) fn equals_loosely(&self, expected: &str) -> Result<bool, String> {
         if matches!(
             self,
             Self::Version(_) | Self::Mode(_) | Self::Account { .. }
@@ -116,28 +116,29 @@ impl Value {
         Ok(same_number || text.eq_ignore_ascii_case(expected.trim()))
     }
 
-    /// Whether it is within a limit; `bits` decides for modes.
-    pub(crate) fn within(
+    /// Returns whether the value is within a limit; `bits` compares modes.
+    pub(crate) fn is_within(
         &self,
         limit: &str,
-        fits: fn(Ordering) -> bool,
+        accepts: fn(Ordering) -> bool,
         bits: fn(u32, u32) -> bool,
     ) -> Result<bool, String> {
         match self {
-            Self::Number(n) => Ok(fits(n.cmp(&number(limit)?))),
-            Self::Version(version) => Ok(fits(compare_versions(version, limit))),
-            Self::Mode(mode) => Ok(bits(*mode, mode_bits(limit)?)),
+            Self::Number(n) => Ok(accepts(n.cmp(&parse_number(limit)?))),
+            Self::Version(version) => Ok(accepts(compare_versions(version, limit))),
+            Self::Mode(mode) => Ok(bits(*mode, parse_mode(limit)?)),
             Self::Setting(values) => {
                 let [value] = values.as_slice() else {
-                    return Err(format!(
-                        "it has {} values, which have no order",
-                        values.len()
-                    ));
+                    return Err(format!("{} values have no order", values.len()));
                 };
-                let found = quantity(value)
-                    .ok_or_else(|| format!("`{}` is no number", brief(value.as_bytes())))?;
-                Ok(fits(found.cmp(
-                    &quantity(limit).ok_or_else(|| format!("`{limit}` is no number"))?,
+                let number = quantity(value).ok_or_else(|| {
+                    format!(
+                        "`{}` is not a number",
+                        truncate_for_display(value.as_bytes())
+                    )
+                })?;
+                Ok(accepts(number.cmp(
+                    &quantity(limit).ok_or_else(|| format!("`{limit}` is not a number"))?,
                 )))
             }
             _ => Err("this property has no order".to_owned()),
@@ -145,16 +146,17 @@ impl Value {
     }
 }
 
-/// Texts in quotes, with commas.
-pub(crate) fn quoted(items: &[String]) -> String {
+/// Joins quoted texts with commas.
+pub(crate) fn join_quoted(items: &[String]) -> String {
     items
         .iter()
-        .map(|i| format!("\"{}\"", brief(i.as_bytes())))
+        .map(|i| format!("\"{}\"", truncate_for_display(i.as_bytes())))
         .collect::<Vec<_>>()
         .join(", ")
 }
 
-/// A whole number, or a duration in seconds as `sshd_config(5)` and `systemd.time(7)` write it: `90`, `1m`, `1h30m`.
+/// Parses a whole number or a duration in seconds, such as `90`, `1m` or `1h30m`; see
+/// `sshd_config(5)` and `systemd.time(7)`.
 pub(crate) fn quantity(text: &str) -> Option<i64> {
     if let Ok(n) = text.trim().parse() {
         return Some(n);
@@ -179,14 +181,16 @@ pub(crate) fn quantity(text: &str) -> Option<i64> {
     (digits.is_empty() && !text.trim().is_empty()).then_some(total)
 }
 
-/// Four octal digits, as `chmod` takes them.
+/// Formats a mode as four octal digits.
 pub(crate) fn mode_text(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-fn mode_bits(text: &str) -> Result<u32, String> {
-    let ok = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
-    ok.then(|| u32::from_str_radix(text, 8).ok())
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let is_valid =
+        (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    is_valid
+        .then(|| u32::from_str_radix(text, 8).ok())
         .flatten()
         .ok_or_else(|| {
             format!(
@@ -196,74 +200,75 @@ fn mode_bits(text: &str) -> Result<u32, String> {
         })
 }
 
-fn number(text: &str) -> Result<i64, String> {
+fn parse_number(text: &str) -> Result<i64, String> {
     text.parse()
         .map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
 }
 
-/// An operand in the one spelling of what it is compared with.
+/// Normalizes an operand for a type of value.
 ///
 /// # Errors
-/// What is wrong with it, and what to write.
-pub(crate) fn operand(tree: &Tree, of: Of) -> Result<String, (String, Option<String>)> {
-    let no = |what: &str, help: String| Err((what.to_owned(), Some(help)));
-    match (of, tree) {
-        (Of::Bool, Tree::Bool(v)) => Ok(v.to_string()),
-        (Of::Bool, _) => no("it must be true or false", "write true or false".to_owned()),
-        (Of::Number, Tree::Int(n)) => Ok(n.to_string()),
-        (Of::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
-        (Of::Number, _) => no(
+/// Returns the problem and a hint.
+pub(crate) fn operand(
+    tree: &Tree,
+    value_type: ValueType,
+) -> Result<String, (String, Option<String>)> {
+    let error = |what: &str, help: String| Err((what.to_owned(), Some(help)));
+    match (value_type, tree) {
+        (ValueType::Bool, Tree::Bool(v)) => Ok(v.to_string()),
+        (ValueType::Bool, _) => error("it must be true or false", "write true or false".to_owned()),
+        (ValueType::Number, Tree::Int(n)) => Ok(n.to_string()),
+        (ValueType::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
+        (ValueType::Number, _) => error(
             "it must be a whole number",
             "write it without quotes: 42".to_owned(),
         ),
-        (Of::Mode, Tree::Text(text)) => match mode_bits(text) {
+        (ValueType::Mode, Tree::Text(text)) => match parse_mode(text) {
             Ok(bits) => Ok(mode_text(bits)),
-            Err(wrong) => no(&wrong, "write a mode such as \"0644\"".to_owned()),
+            Err(wrong) => error(&wrong, "write a mode such as \"0644\"".to_owned()),
         },
-        (Of::Mode, _) => no(
-            "a mode without quotes can be read as two numbers",
+        (ValueType::Mode, _) => error(
+            "a mode without quotes is ambiguous",
             "write it as \"0644\"".to_owned(),
         ),
-        (Of::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => Ok(text.clone()),
-        (Of::Word(words), _) => no(
-            "there is no such word here",
-            format!("use one of {}", words.join(", ")),
-        ),
-        (Of::Version, Tree::Text(text)) => {
-            let plain = text.starts_with(|c: char| c.is_ascii_digit())
+        (ValueType::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => {
+            Ok(text.clone())
+        }
+        (ValueType::Word(words), _) => {
+            error("unknown value", format!("use one of {}", words.join(", ")))
+        }
+        (ValueType::Version, Tree::Text(text)) => {
+            let is_version = text.starts_with(|c: char| c.is_ascii_digit())
                 && text
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
-            if plain {
+            if is_version {
                 return Ok(text.clone());
             }
-            no(
+            error(
                 &format!("`{}` is not a version", text.escape_default()),
-                "write one such as \"1.22.1-9\"".to_owned(),
+                "write a version such as \"1.22.1-9\"".to_owned(),
             )
         }
-        (Of::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
-            Ok(tree.spelled().unwrap_or_default())
+        (ValueType::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
+            Ok(tree.scalar_text().unwrap_or_default())
         }
         (_, Tree::Text(text)) => Ok(text.clone()),
-        (_, Tree::List(_)) => no(
-            "a list does not say what is expected of its items",
+        (_, Tree::List(_)) => error(
+            "a list needs a matcher",
             "use `in`, or `subset_of`, `superset_of`, `same_set` or `disjoint`".to_owned(),
         ),
-        (_, Tree::Map(_)) => no(
-            "a map is no value to compare with",
-            "write a value".to_owned(),
-        ),
-        (_, Tree::Bool(v)) => no(
-            "it is a text, and this is true or false",
+        (_, Tree::Map(_)) => error("a map is not a value", "write a value".to_owned()),
+        (_, Tree::Bool(v)) => error(
+            "it must be text, not true or false",
             format!("write it in quotes: \"{v}\""),
         ),
-        (_, Tree::Int(n)) => no(
-            "it is a text, and this is a number",
+        (_, Tree::Int(n)) => error(
+            "it must be text, not a number",
             format!("write it in quotes: \"{n}\""),
         ),
-        (_, Tree::Float(n)) => no(
-            "it is a text, and this is a number",
+        (_, Tree::Float(n)) => error(
+            "it must be text, not a number",
             format!("write it in quotes: \"{n}\""),
         ),
     }
@@ -274,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_compared_in_seconds() {
+    fn quantity_converts_durations_to_seconds() {
         for (text, seconds) in [
             ("90", Some(90)),
             ("1m", Some(60)),

@@ -1,24 +1,24 @@
 //! Defines the types of values, which determine the matchers that apply.
 
-/// What a value is, and so what may be expected of it.
+/// Type of the values of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Of {
-    /// `true` or `false`.
+pub(crate) enum ValueType {
+    /// Boolean.
     Bool,
-    /// A whole number.
+    /// Whole number.
     Number,
     /// Octal permission bits.
     Mode,
-    /// A package version, in the package manager's order.
+    /// Package version.
     Version,
-    /// A user or group: a name, or a number.
+    /// User or group: name or number.
     Account,
-    /// One of these words.
+    /// Enumeration of words.
     Word(&'static [&'static str]),
-    /// Bytes.
+    /// Text or other bytes.
     Text,
-    /// A value of a configuration: text, that may be a number or a duration.
+    /// Value of a configuration: text, number or duration.
     Setting,
-    /// A list of texts.
+    /// List of texts.
     List,
 }

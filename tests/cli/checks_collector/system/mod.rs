@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Command;
 
-use bakeline::checks::{Outcome, Verdict, parse};
+use bakeline::checks::{Outcome, Verdict, parse_facts};
 
 mod root;
 
@@ -162,7 +162,7 @@ fn running_values_are_read_only_from_own_kernel() {
                 &format!("virtual=none; owned={owned}; return"),
             );
             assert_ne!(changed, script);
-            let facts = parse(NONCE, &run_script(&shell, &changed)).expect("facts");
+            let facts = parse_facts(NONCE, &run_script(&shell, &changed)).expect("facts");
             let lines: Vec<String> = judge_all(&controls, &facts)
                 .iter()
                 .map(Verdict::line)
@@ -241,7 +241,7 @@ fn password_hash_is_collected_as_kind_only() {
             !String::from_utf8_lossy(&output).contains(&hash),
             "{shell:?}"
         );
-        for verdict in judge_all(&controls, &parse(NONCE, &output).expect("facts")) {
+        for verdict in judge_all(&controls, &parse_facts(NONCE, &output).expect("facts")) {
             assert_eq!(
                 verdict.outcome,
                 Outcome::Passed,

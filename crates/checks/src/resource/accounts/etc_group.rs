@@ -1,11 +1,11 @@
 //! The `etc_group` resource: the group table, or one group.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "etc_group",
@@ -18,17 +18,17 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "One group: true if it exists.").or(&["exist"]),
-        Property::new("gid", Of::Number, "One group: the GID."),
+        Property::new("exists", ValueType::Bool, "One group: true if it exists.").or(&["exist"]),
+        Property::new("gid", ValueType::Number, "One group: the GID."),
         Property::new(
             "members",
-            Of::List,
+            ValueType::List,
             "One group: its members, without users that have it as primary group. `all`: the \
              members of all groups.",
         )
         .or(&["users"]),
-        Property::new("names", Of::List, "`all`: the names.").or(&["groups"]),
-        Property::new("gids", Of::List, "`all`: the GIDs."),
+        Property::new("names", ValueType::List, "`all`: the names.").or(&["groups"]),
+        Property::new("gids", ValueType::List, "`all`: the GIDs."),
     ],
     open: None,
     by_default: &["exists"],
@@ -49,7 +49,10 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
         || name.contains(|c: char| c.is_whitespace() || c.is_control())
     {
         return Err((
-            format!("`{}` is not an account name", brief(name.as_bytes())),
+            format!(
+                "`{}` is not an account name",
+                truncate_for_display(name.as_bytes())
+            ),
             "write a name, or `all`",
         ));
     }
@@ -57,7 +60,7 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
 }
 
 /// The base set includes the table.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -74,7 +77,7 @@ fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
         let [name, _, gid, members] = fields.as_slice() else {
             return Err(format!(
                 "unknown format of a line in /etc/group: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         };
         let members = members
@@ -95,17 +98,17 @@ fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("group", "", parse_rows)
         .observe("has no group table", |rows| {
             if target.subject == "all" {
                 return match property {
-                    "names" => Observed::list(rows.iter().map(|row| row.name.clone())),
-                    "gids" => Observed::list(rows.iter().map(|row| row.gid.clone())),
+                    "names" => Observation::list(rows.iter().map(|row| row.name.clone())),
+                    "gids" => Observation::list(rows.iter().map(|row| row.gid.clone())),
                     "members" => {
-                        Observed::list(rows.iter().flat_map(|row| row.members.iter().cloned()))
+                        Observation::list(rows.iter().flat_map(|row| row.members.iter().cloned()))
                     }
-                    _ => Observed::Unknown(format!(
+                    _ => Observation::Unknown(format!(
                         "`{property}` needs the name of a group, not \
                         `all`"
                     )),
@@ -113,22 +116,25 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             }
             let row = rows.iter().find(|row| row.name == target.subject);
             match (property, row) {
-                ("exists", row) => Observed::bool(row.is_some()),
-                ("names" | "gids", _) => {
-                    Observed::Unknown(format!("`{property}` needs `all`, not the name of a group"))
-                }
-                (_, None) => Observed::Missing("does not exist".to_owned()),
+                ("exists", row) => Observation::bool(row.is_some()),
+                ("names" | "gids", _) => Observation::Unknown(format!(
+                    "`{property}` needs `all`, not the name of a group"
+                )),
+                (_, None) => Observation::Missing("does not exist".to_owned()),
                 ("gid", Some(row)) => parse_id(&row.gid),
-                (_, Some(row)) => Observed::list(row.members.iter().cloned()),
+                (_, Some(row)) => Observation::list(row.members.iter().cloned()),
             }
         })
 }
 
 /// Parses a UID or GID.
-pub(super) fn parse_id(text: &str) -> Observed {
+pub(super) fn parse_id(text: &str) -> Observation {
     match text.parse() {
-        Ok(n) => Observed::Value(Value::Number(n)),
-        Err(_) => Observed::Unknown(format!("`{}` is not a number", brief(text.as_bytes()))),
+        Ok(n) => Observation::Value(Value::Number(n)),
+        Err(_) => Observation::Unknown(format!(
+            "`{}` is not a number",
+            truncate_for_display(text.as_bytes())
+        )),
     }
 }
 

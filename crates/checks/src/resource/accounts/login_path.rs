@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::profile::{assign_path, split_path};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::{DropInFiles, FileState};
 use crate::resource::filesystem::file::{FUNCTIONS, unpack};
@@ -15,7 +15,7 @@ pub(crate) static KIND: Kind = Kind {
     name: "login_path",
     doc: "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
           /etc/profile.d. An assignment that depends on conditions at run time is an error.",
-    subject: words(
+    subject: one_of(
         "login",
         "`root`, `user` for other users, or `session` for the PATH of the connection.",
         &["root", "user", "session"],
@@ -24,13 +24,13 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "directories",
-            Of::List,
+            ValueType::List,
             "Directories in order. An empty one is the working directory.",
         )
         .or(&["split"]),
         Property::new(
             "writable",
-            Of::List,
+            ValueType::List,
             "Directories that users other than root can write, by owner or permission bits, and \
              relative directories.",
         ),
@@ -46,7 +46,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["search_path".to_owned()]
 }
 
@@ -117,7 +117,7 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
         Ok(out)
     });
     match known {
-        Seen::Present(all) => match all.get(directory) {
+        ParsedReading::Present(all) => match all.get(directory) {
             Some(Some(open)) => Ok(open.unwrap_or(false)),
             _ => Err(format!("the state of {directory} was not collected")),
         },
@@ -125,39 +125,39 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let session = target.subject == "session";
     if session && view.identity().directory {
-        return Observed::Skipped("a directory has no logins".to_owned());
+        return Observation::Skipped("a directory has no logins".to_owned());
     }
     let path = if session {
         view.parsed("session-path", "", |text| Ok(text.to_owned()))
-            .observe("has no PATH", |path| Observed::setting((*path).clone()))
+            .observe("has no PATH", |path| Observation::setting((*path).clone()))
     } else {
         let root = target.subject == "root";
         view.parsed("search-path", "", DropInFiles::parse)
             .observe("has no PATH", |texts| match login_path(&texts, root) {
-                Ok(Some(path)) => Observed::setting(path),
-                Ok(None) => Observed::Missing("is not set".to_owned()),
-                Err(why) => Observed::Unknown(why),
+                Ok(Some(path)) => Observation::setting(path),
+                Ok(None) => Observation::Missing("is not set".to_owned()),
+                Err(why) => Observation::Unknown(why),
             })
     };
-    let Observed::Value(value) = path else {
+    let Observation::Value(value) = path else {
         return path;
     };
     let directories = split_path(&String::from_utf8_lossy(&value.bytes()));
     if property == "directories" {
-        return Observed::list(directories);
+        return Observation::list(directories);
     }
     let mut writable = Vec::new();
     for directory in directories {
         match is_writable(view, &directory) {
             Ok(true) => writable.push(directory),
             Ok(false) => {}
-            Err(why) => return Observed::Unknown(why),
+            Err(why) => return Observation::Unknown(why),
         }
     }
-    Observed::list(writable)
+    Observation::list(writable)
 }
 
 #[cfg(test)]

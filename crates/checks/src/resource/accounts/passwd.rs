@@ -1,11 +1,11 @@
 //! The `passwd` resource: the account table, or one account.
 
 use super::etc_group::{account_name, parse_id};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "passwd",
@@ -18,34 +18,42 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "One user: true if it exists.").or(&["exist"]),
-        Property::new("uid", Of::Number, "One user: the UID."),
-        Property::new("gid", Of::Number, "One user: the GID of the primary group."),
-        Property::new("home", Of::Text, "One user: the home directory."),
-        Property::new("shell", Of::Text, "One user: the login shell."),
-        Property::new("users", Of::List, "`all`: the names."),
-        Property::new("uids", Of::List, "`all`: the UIDs."),
-        Property::new("gids", Of::List, "`all`: the GIDs of the primary groups."),
-        Property::new("homes", Of::List, "`all`: the home directories."),
-        Property::new("shells", Of::List, "`all`: the login shells."),
+        Property::new("exists", ValueType::Bool, "One user: true if it exists.").or(&["exist"]),
+        Property::new("uid", ValueType::Number, "One user: the UID."),
+        Property::new(
+            "gid",
+            ValueType::Number,
+            "One user: the GID of the primary group.",
+        ),
+        Property::new("home", ValueType::Text, "One user: the home directory."),
+        Property::new("shell", ValueType::Text, "One user: the login shell."),
+        Property::new("users", ValueType::List, "`all`: the names."),
+        Property::new("uids", ValueType::List, "`all`: the UIDs."),
+        Property::new(
+            "gids",
+            ValueType::List,
+            "`all`: the GIDs of the primary groups.",
+        ),
+        Property::new("homes", ValueType::List, "`all`: the home directories."),
+        Property::new("shells", ValueType::List, "`all`: the login shells."),
         Property::new(
             "passwords",
-            Of::List,
+            ValueType::List,
             "`all`: the password fields: x, *, !, empty, or `hash` for a password hash.",
         ),
         Property::new(
             "roots",
-            Of::List,
+            ValueType::List,
             "`all`: the names of the accounts with UID 0.",
         ),
         Property::new(
             "logins",
-            Of::List,
+            ValueType::List,
             "`all`: the names of the accounts with a login shell.",
         ),
         Property::new(
             "system_logins",
-            Of::List,
+            ValueType::List,
             "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
         ),
     ],
@@ -61,7 +69,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes the table.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -74,7 +82,7 @@ fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
         PasswdRow::try_from(fields).map_err(|_| {
             format!(
                 "unknown format of a line in /etc/passwd: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             )
         })
     };
@@ -84,30 +92,32 @@ fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("passwd", "", parse_rows)
         .observe("has no account table", |rows| {
             if target.subject == "all" {
                 return observe_table(&rows, property);
             }
             match (property, rows.iter().find(|row| row[0] == target.subject)) {
-                ("exists", row) => Observed::bool(row.is_some()),
+                ("exists", row) => Observation::bool(row.is_some()),
                 ("uid" | "gid" | "home" | "shell", None) => {
-                    Observed::Missing("does not exist".to_owned())
+                    Observation::Missing("does not exist".to_owned())
                 }
                 ("uid", Some(row)) => parse_id(&row[2]),
                 ("gid", Some(row)) => parse_id(&row[3]),
-                ("home", Some(row)) => Observed::text(row[5].as_bytes()),
-                ("shell", Some(row)) => Observed::text(login_shell(row).as_bytes()),
-                _ => Observed::Unknown(format!("`{property}` needs `all`, not the name of a user")),
+                ("home", Some(row)) => Observation::text(row[5].as_bytes()),
+                ("shell", Some(row)) => Observation::text(login_shell(row).as_bytes()),
+                _ => Observation::Unknown(format!(
+                    "`{property}` needs `all`, not the name of a user"
+                )),
             }
         })
 }
 
-fn observe_table(rows: &[PasswdRow], property: &str) -> Observed {
-    let column = |n: usize| Observed::list(rows.iter().map(|row| row[n].clone()));
+fn observe_table(rows: &[PasswdRow], property: &str) -> Observation {
+    let column = |n: usize| Observation::list(rows.iter().map(|row| row[n].clone()));
     let names = |fits: &dyn Fn(&PasswdRow) -> bool| {
-        Observed::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()))
+        Observation::list(rows.iter().filter(|r| fits(r)).map(|row| row[0].clone()))
     };
     let uid = |row: &PasswdRow| row[2].parse::<u32>();
     match property {
@@ -122,7 +132,7 @@ fn observe_table(rows: &[PasswdRow], property: &str) -> Observed {
         "system_logins" => names(&|row| {
             has_login_shell(row) && uid(row).is_ok_and(|uid| uid > 0 && uid < FIRST_REGULAR_UID)
         }),
-        _ => Observed::Unknown(format!("`{property}` needs the name of a user, not `all`")),
+        _ => Observation::Unknown(format!("`{property}` needs the name of a user, not `all`")),
     }
 }
 
@@ -219,7 +229,7 @@ mod tests {
         let line = judge_check("{passwd: all, roots: {same_set: [root]}}", text);
         assert_eq!(
             line,
-            "failed  passwd:all  roots: expected just \"root\", actual \"root\", \"toor\""
+            "failed  passwd:all  roots: expected exactly \"root\", actual \"root\", \"toor\""
         );
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn assign_path(
         let why = |what: &str| {
             format!(
                 "{file}: {what}: {}",
-                crate::text::brief(statement.as_bytes())
+                crate::text::truncate_for_display(statement.as_bytes())
             )
         };
         match value {

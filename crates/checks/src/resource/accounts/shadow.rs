@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::etc_group::account_name;
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
 
@@ -20,54 +20,59 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "One user: true if it has an entry.").or(&["exist"]),
+        Property::new(
+            "exists",
+            ValueType::Bool,
+            "One user: true if it has an entry.",
+        )
+        .or(&["exist"]),
         Property::new(
             "hash",
-            Of::Setting,
+            ValueType::Setting,
             "One user: kind of the password hash: empty, locked, none (`*`), yescrypt, sha512, \
              sha256, bcrypt, md5, des, other.",
         ),
         Property::new(
             "last_change",
-            Of::Setting,
+            ValueType::Setting,
             "One user: day of the last change, since 1970-01-01. 0 forces a change at the next \
              login.",
         ),
         Property::new(
             "min_days",
-            Of::Setting,
+            ValueType::Setting,
             "One user: minimum days between changes.",
         ),
         Property::new(
             "max_days",
-            Of::Setting,
+            ValueType::Setting,
             "One user: maximum days until a change is required.",
         ),
         Property::new(
             "warn_days",
-            Of::Setting,
+            ValueType::Setting,
             "One user: days of warning before the password expires.",
         ),
         Property::new(
             "inactive_days",
-            Of::Setting,
+            ValueType::Setting,
             "One user: days from the expiry of the password until the account is disabled.",
         ),
         Property::new(
             "expires",
-            Of::Setting,
+            ValueType::Setting,
             "One user: day the account expires, since 1970-01-01.",
         )
         .or(&["expiry_date"]),
-        Property::new("users", Of::List, "`all`: the names."),
+        Property::new("users", ValueType::List, "`all`: the names."),
         Property::new(
             "without_password",
-            Of::List,
+            ValueType::List,
             "`all`: the names of accounts without a password.",
         ),
         Property::new(
             "hashes",
-            Of::List,
+            ValueType::List,
             "`all`: the distinct kinds of password hashes.",
         ),
     ],
@@ -82,7 +87,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["shadow".to_owned()]
 }
 
@@ -110,13 +115,13 @@ fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("shadow", "", parse_rows)
         .observe("has no /etc/shadow", |rows| {
             if target.subject == "all" {
                 let kinds: BTreeSet<String> = rows.iter().map(|row| row[1].clone()).collect();
                 let names = |kind: Option<&str>| {
-                    Observed::list(
+                    Observation::list(
                         rows.iter()
                             .filter(|row| kind.is_none_or(|k| row[1] == k))
                             .map(|row| row[0].clone()),
@@ -125,25 +130,27 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 return match property {
                     "users" => names(None),
                     "without_password" => names(Some("empty")),
-                    "hashes" => Observed::list(kinds),
-                    _ => Observed::Unknown(format!(
+                    "hashes" => Observation::list(kinds),
+                    _ => Observation::Unknown(format!(
                         "`{property}` needs the name of a user, not \
                         `all`"
                     )),
                 };
             }
             match (property, rows.iter().find(|row| row[0] == target.subject)) {
-                ("exists", row) => Observed::bool(row.is_some()),
-                ("users" | "without_password" | "hashes", _) => {
-                    Observed::Unknown(format!("`{property}` needs `all`, not the name of a user"))
-                }
-                (_, None) => Observed::Missing("is not in /etc/shadow".to_owned()),
-                ("hash", Some(row)) => Observed::setting(row[1].clone()),
+                ("exists", row) => Observation::bool(row.is_some()),
+                ("users" | "without_password" | "hashes", _) => Observation::Unknown(format!(
+                    "`{property}` needs `all`, not the name of a user"
+                )),
+                (_, None) => Observation::Missing("is not in /etc/shadow".to_owned()),
+                ("hash", Some(row)) => Observation::setting(row[1].clone()),
                 (field, Some(row)) => {
                     let at = FIELDS.iter().position(|name| *name == field);
                     match at.map(|at| row[at + 2].trim()) {
-                        Some("") | None => Observed::Missing("is not set for this user".to_owned()),
-                        Some(value) => Observed::setting(value),
+                        Some("") | None => {
+                            Observation::Missing("is not set for this user".to_owned())
+                        }
+                        Some(value) => Observation::setting(value),
                     }
                 }
             }

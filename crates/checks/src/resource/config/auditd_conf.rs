@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::login_defs::{check_path, observe_setting, requests};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, Subject, Target, ValueType};
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
@@ -22,7 +22,7 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
+        ValueType::Setting,
         "Setting, such as max_log_file_action.",
     )),
     by_default: &[],
@@ -60,7 +60,7 @@ fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     observe_setting(target, &property.to_ascii_lowercase(), view, parse_settings)
 }
 

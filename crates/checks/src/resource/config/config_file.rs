@@ -2,9 +2,9 @@
 
 use super::config_file_formats::{FORMATS, Settings, parse};
 use super::login_defs::{check_path, observe_directory, requests};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Kind, Of, Parameter, Property, Subject, Target, anything};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Parameter, Property, Subject, Target, ValueType, any_subject};
 use crate::matcher::pattern;
 use crate::matcher::value::Value;
 use crate::phase::Phase;
@@ -24,28 +24,34 @@ pub(crate) static KIND: Kind = Kind {
     parameters: &[
         Parameter {
             name: "format",
-            of: Of::Word(FORMATS),
+            of: ValueType::Word(FORMATS),
             doc: "key_value, space (the name ends at white space), ini, json, yaml or toml. The \
                   default depends on the file extension, else key_value.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "comment",
-            of: Of::Text,
+            of: ValueType::Text,
             doc: "Characters that begin a comment at the start of a line, in key_value, space and \
                   ini. The default is `#;`.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "assignment",
-            of: Of::Text,
+            of: ValueType::Text,
             doc: "Regular expression with two groups, name and value, that replaces the syntax of \
                   key_value. Other lines are ignored.",
             check: check_assignment,
         },
     ],
-    properties: &[Property::new("exists", Of::Bool, "True if the file exists.").or(&["exist"])],
-    open: Some(Property::new("", Of::Setting, "Setting of the file.")),
+    properties: &[
+        Property::new("exists", ValueType::Bool, "True if the file exists.").or(&["exist"]),
+    ],
+    open: Some(Property::new(
+        "",
+        ValueType::Setting,
+        "Setting of the file.",
+    )),
     by_default: &["exists"],
     implied: &[],
     presence: Some("exists"),
@@ -79,17 +85,17 @@ fn format_of_path(path: &str) -> &'static str {
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let there = match view.raw("config", path).map(|reading| reading.rc) {
-        None => return Observed::uncollected(),
+        None => return Observation::uncollected(),
         Some(0) => true,
         Some(1) => false,
-        Some(2) => return Observed::Unknown("permission denied".to_owned()),
+        Some(2) => return Observation::Unknown("permission denied".to_owned()),
         Some(_) => true,
     };
     if property == "exists" {
-        return Observed::bool(there);
+        return Observation::bool(there);
     }
     if let Some(observed) = observe_directory(target, view) {
         return observed;
@@ -97,13 +103,17 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     let text = view.parsed("config", path, |text| Ok(text.to_owned()));
     text.and_then(|text| read_settings(target, &text, view))
         .observe("does not exist", |settings| match settings.get(property) {
-            Some(values) => Observed::Value(Value::Setting(values.clone())),
-            None => Observed::Missing(format!("is not set in {path}")),
+            Some(values) => Observation::Value(Value::Setting(values.clone())),
+            None => Observation::Missing(format!("is not set in {path}")),
         })
 }
 
 /// Parses a file once for each combination of parameters.
-fn read_settings(target: &Target, text: &str, view: &View<'_>) -> Seen<std::rc::Rc<Settings>> {
+fn read_settings(
+    target: &Target,
+    text: &str,
+    view: &View<'_>,
+) -> ParsedReading<std::rc::Rc<Settings>> {
     let format = target.parameter("format", format_of_path(&target.subject));
     let (comment, assignment) = (
         target.parameter("comment", "#;"),

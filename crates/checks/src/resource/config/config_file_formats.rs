@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::matcher::pattern;
 use crate::matcher::tree::Tree;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Values of the `format` parameter.
 pub(crate) const FORMATS: &[&str] = &["key_value", "space", "ini", "json", "yaml", "toml"];
@@ -66,14 +66,17 @@ fn parse_lines(format: &str, comment: &str, text: &str) -> Result<Settings, Stri
             _ => {
                 let plain = line.strip_prefix("export ").unwrap_or(line);
                 plain.split_once('=').ok_or_else(|| {
-                    format!("line {number}: missing `=`: {}", brief(line.as_bytes()))
+                    format!(
+                        "line {number}: missing `=`: {}",
+                        truncate_for_display(line.as_bytes())
+                    )
                 })?
             }
         };
         if name.trim().is_empty() {
             return Err(format!(
                 "line {number}: missing name: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         }
         add_value(
@@ -151,7 +154,7 @@ fn first_line(text: &str) -> String {
         .map(str::trim)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    brief(line.strip_prefix("error: ").unwrap_or(line).as_bytes())
+    truncate_for_display(line.strip_prefix("error: ").unwrap_or(line).as_bytes())
 }
 
 /// Common value type of JSON, YAML and TOML.
@@ -188,7 +191,7 @@ impl From<Tree> for Node {
                     .map(|(k, v)| (k, Self::from(v)))
                     .collect(),
             ),
-            plain => plain.spelled().map_or(Self::Nothing, Self::Value),
+            plain => plain.scalar_text().map_or(Self::Nothing, Self::Value),
         }
     }
 }
@@ -226,7 +229,7 @@ fn add_node(
     if depth == 0 {
         return Err(format!(
             "{}: nested more than {MAX_DEPTH} levels deep",
-            brief(name.as_bytes())
+            truncate_for_display(name.as_bytes())
         ));
     }
     *left = left

@@ -164,5 +164,5 @@ fn missing_file_fails_and_unreadable_one_is_error() {
     assert!(refusal("{config_file: /etc/shadow, a: b}").contains("hashes"));
     assert!(refusal("{config_file: /x, format: xml}").contains("toml"));
     assert!(refusal("{config_file: /x, assignment: \"(a)\"}").contains("two groups"));
-    assert!(refusal("{config_file: /x, assignment: \"(\"}").contains("can't be used"));
+    assert!(refusal("{config_file: /x, assignment: \"(\"}").contains("is not valid"));
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::phase::Phase;
 use crate::resource::filesystem::file::secret;
 use crate::resource::ssh::sshd_config_view::request;
@@ -20,7 +20,11 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[],
-    open: Some(Property::new("", Of::Setting, "Setting, such as UMASK.")),
+    open: Some(Property::new(
+        "",
+        ValueType::Setting,
+        "Setting, such as UMASK.",
+    )),
     by_default: &[],
     implied: &[],
     presence: None,
@@ -33,7 +37,7 @@ pub(crate) static KIND: Kind = Kind {
 
 /// Checks the path of a file whose content may be kept.
 pub(crate) fn check_path(path: &str) -> Result<(), (String, &'static str)> {
-    absolute(path)?;
+    absolute_path(path)?;
     if secret(path) {
         return Err((
             "the file contains password hashes".to_owned(),
@@ -43,7 +47,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-pub(crate) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+pub(crate) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     asked
         .iter()
         .map(|one| request(&one.target.subject))
@@ -72,7 +76,7 @@ fn parse_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     observe_setting(target, property, view, parse_settings)
 }
 
@@ -83,26 +87,26 @@ pub(crate) fn observe_setting(
     name: &str,
     view: &View<'_>,
     read: fn(&str) -> Result<BTreeMap<String, String>, String>,
-) -> Observed {
+) -> Observation {
     let path = &target.subject;
     observe_directory(target, view).unwrap_or_else(|| {
         let text = view.parsed("config", path, |text| Ok(text.to_owned()));
         text.and_then(|text| view.memoized(&target.kind, path, || read(&text)))
             .observe("does not exist", |settings| {
                 settings.get(name).map_or_else(
-                    || Observed::Missing(format!("is not set in {path}")),
-                    |value| Observed::setting(value.clone()),
+                    || Observation::Missing(format!("is not set in {path}")),
+                    |value| Observation::setting(value.clone()),
                 )
             })
     })
 }
 
 /// Returns the observation for a path that is a directory.
-pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Observed> {
+pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Observation> {
     let is = view
         .raw("config", &target.subject)
         .is_some_and(|reading| reading.flags.contains('d'));
-    is.then(|| Observed::Unknown(format!("{} is a directory", target.subject)))
+    is.then(|| Observation::Unknown(format!("{} is a directory", target.subject)))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::file::{FUNCTIONS, names_by_id};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::phase::Phase;
 use crate::text::{hex, sh_quote};
 
@@ -17,25 +17,30 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Absolute path in the image.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "True if the file or directory exists.").or(&["exist"]),
+        Property::new(
+            "exists",
+            ValueType::Bool,
+            "True if the file or directory exists.",
+        )
+        .or(&["exist"]),
         Property::new(
             "extended",
-            Of::Bool,
+            ValueType::Bool,
             "True if the ACL has entries besides owner, group and other, or default entries.",
         ),
         Property::new(
             "entries",
-            Of::List,
+            ValueType::List,
             "Entries besides owner, group and other: `user:bob:rw-`, `group:staff:r--`, \
              `mask::rw-`.",
         ),
         Property::new(
             "default_entries",
-            Of::List,
+            ValueType::List,
             "Default entries that new files in a directory get, in the same form.",
         ),
     ],
@@ -50,7 +55,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let call = |path: &str| format!("acl {} {}", hex(path.as_bytes()), sh_quote(path));
     asked.iter().map(|one| call(&one.target.subject)).collect()
 }
@@ -95,7 +100,7 @@ fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
     let table = if kind == "user" { "passwd" } else { "group" };
     let known = match who.parse::<u32>() {
         Ok(id) => match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-            Seen::Present(names) => names.get(&id).cloned(),
+            ParsedReading::Present(names) => names.get(&id).cloned(),
             _ => None,
         },
         Err(_) => None,
@@ -104,51 +109,51 @@ fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
 }
 
 /// Returns the ACL of a path. It is known to be empty if `ls` shows no `+`.
-fn read_acl(view: &View<'_>, path: &str) -> Seen<Rc<AccessList>> {
+fn read_acl(view: &View<'_>, path: &str) -> ParsedReading<Rc<AccessList>> {
     let plus = match view.parsed("acl", path, |line| {
         line.split(' ')
             .next()
             .map(|perms| perms.ends_with('+'))
             .ok_or_else(|| "`ls` printed nothing".to_owned())
     }) {
-        Seen::Present(plus) => *plus,
-        Seen::Absent => return Seen::Absent,
-        Seen::Unknown(why) => return Seen::Unknown(why),
+        ParsedReading::Present(plus) => *plus,
+        ParsedReading::Absent => return ParsedReading::Absent,
+        ParsedReading::Unknown(why) => return ParsedReading::Unknown(why),
     };
     match view.parsed("acl-entries", path, |text| parse_entries(text, view)) {
-        Seen::Absent if !plus => Seen::Present(Rc::default()),
-        Seen::Absent => {
-            Seen::Unknown("it has an ACL, but getfacl is not installed to read it".to_owned())
-        }
+        ParsedReading::Absent if !plus => ParsedReading::Present(Rc::default()),
+        ParsedReading::Absent => ParsedReading::Unknown(
+            "it has an ACL, but getfacl is not installed to read it".to_owned(),
+        ),
         other => other,
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let seen = read_acl(view, path);
     if property == "exists" {
         return match view.raw("acl", path) {
-            Some(reading) if reading.rc <= 1 => Observed::bool(reading.rc == 0),
-            _ => seen.observe("does not exist", |_| Observed::bool(true)),
+            Some(reading) if reading.rc <= 1 => Observation::bool(reading.rc == 0),
+            _ => seen.observe("does not exist", |_| Observation::bool(true)),
         };
     }
     // `ls` also shows if there is an ACL.
     let extended = view.raw("acl-entries", path).is_some_and(|r| r.rc == 1);
-    if let (true, "extended", Seen::Unknown(_)) = (extended, property, &seen) {
-        return Observed::bool(true);
+    if let (true, "extended", ParsedReading::Unknown(_)) = (extended, property, &seen) {
+        return Observation::bool(true);
     }
     seen.observe("does not exist", |list| match property {
-        "extended" => Observed::bool(!list.entries.is_empty() || !list.defaults.is_empty()),
-        "entries" => Observed::list(list.entries.iter().cloned()),
-        _ => Observed::list(list.defaults.iter().cloned()),
+        "extended" => Observation::bool(!list.entries.is_empty() || !list.defaults.is_empty()),
+        "entries" => Observation::list(list.entries.iter().cloned()),
+        _ => Observation::list(list.defaults.iter().cloned()),
     })
 }
 
 /// Returns the value of the `acl` property of the `file` resource.
-pub(super) fn file_property(view: &View<'_>, path: &str) -> Observed {
+pub(super) fn file_property(view: &View<'_>, path: &str) -> Observation {
     read_acl(view, path).observe("does not exist", |list| {
-        Observed::list(list.entries.iter().cloned())
+        Observation::list(list.entries.iter().cloned())
     })
 }
 

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::acl;
 use crate::facts::Read;
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
 pub use super::file_state::{FileFact, Stat};
@@ -37,80 +37,98 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Absolute path in the image.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "True if the path exists.").or(&["exist"]),
+        Property::new("exists", ValueType::Bool, "True if the path exists.").or(&["exist"]),
         Property::new(
             "type",
-            Of::Word(TYPES),
+            ValueType::Word(TYPES),
             "Type: file, directory, link, socket, pipe, char or block. Links are not followed.",
         ),
         Property::new(
             "owner",
-            Of::Account,
+            ValueType::Account,
             "Name or UID of the owner. Links are followed.",
         )
         .or(&["owned_by", "be_owned_by"]),
         Property::new(
             "group",
-            Of::Account,
+            ValueType::Account,
             "Name or GID of the group. Links are followed.",
         )
         .or(&["grouped_into", "be_grouped_into"]),
         Property::new(
             "mode",
-            Of::Mode,
+            ValueType::Mode,
             "Octal permission bits in quotes, such as \"0644\". at_most allows only these bits.",
         ),
-        Property::new("uid", Of::Number, "UID of the owner. Links are followed."),
-        Property::new("gid", Of::Number, "GID of the group. Links are followed."),
+        Property::new(
+            "uid",
+            ValueType::Number,
+            "UID of the owner. Links are followed.",
+        ),
+        Property::new(
+            "gid",
+            ValueType::Number,
+            "GID of the group. Links are followed.",
+        ),
         Property::new(
             "readable",
-            Of::List,
+            ValueType::List,
             "Classes (owner, group, other) that may read the file by its permission bits.",
         )
         .or(&["be_readable"]),
         Property::new(
             "writable",
-            Of::List,
+            ValueType::List,
             "Classes (owner, group, other) that may write the file by its permission bits.",
         )
         .or(&["be_writable"]),
         Property::new(
             "executable",
-            Of::List,
+            ValueType::List,
             "Classes (owner, group, other) that may execute the file by its permission bits.",
         )
         .or(&["be_executable"]),
-        Property::new("suid", Of::Bool, "True if the setuid bit is set.")
+        Property::new("suid", ValueType::Bool, "True if the setuid bit is set.")
             .or(&["setuid", "be_setuid"]),
-        Property::new("sgid", Of::Bool, "True if the setgid bit is set.")
+        Property::new("sgid", ValueType::Bool, "True if the setgid bit is set.")
             .or(&["setgid", "be_setgid"]),
-        Property::new("sticky", Of::Bool, "True if the sticky bit is set.").or(&["be_sticky"]),
+        Property::new("sticky", ValueType::Bool, "True if the sticky bit is set.")
+            .or(&["be_sticky"]),
         Property::new(
             "immutable",
-            Of::Bool,
+            ValueType::Bool,
             "True if the immutable attribute of chattr(1) is set.",
         )
         .or(&["be_immutable"]),
         Property::new(
             "acl",
-            Of::List,
+            ValueType::List,
             "POSIX ACL entries besides owner, group and other: `user:bob:rw-`.",
         ),
-        Property::new("size", Of::Number, "Size in bytes. Links are followed."),
-        Property::new("link_target", Of::Text, "Target of the link as stored.").or(&["link_path"]),
+        Property::new(
+            "size",
+            ValueType::Number,
+            "Size in bytes. Links are followed.",
+        ),
+        Property::new(
+            "link_target",
+            ValueType::Text,
+            "Target of the link as stored.",
+        )
+        .or(&["link_path"]),
         Property::new(
             "content",
-            Of::Text,
+            ValueType::Text,
             "Content of a regular file. Links are followed. Password hashes in shadow files are \
              replaced by their kind.",
         ),
         Property::new(
             "sha256",
-            Of::Text,
+            ValueType::Text,
             "SHA-256 of a regular file in hex. Links are followed.",
         )
         .or(&["sha256sum"]),
@@ -141,7 +159,7 @@ pub(crate) fn secret(path: &str) -> bool {
 /// Maximum number of paths in one collector call.
 const CHUNK: usize = 200;
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut properties_by_path: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in asked {
         properties_by_path
@@ -185,65 +203,67 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let memoized = view.memoized("file", path, || {
         fact(view.facts(), path).ok_or_else(|| "it was not collected".to_owned())
     });
     let fact: Rc<FileFact> = match memoized {
-        Seen::Present(fact) => fact,
-        Seen::Unknown(why) => return Observed::Unknown(why),
-        Seen::Absent => return Observed::uncollected(),
+        ParsedReading::Present(fact) => fact,
+        ParsedReading::Unknown(why) => return Observation::Unknown(why),
+        ParsedReading::Absent => return Observation::uncollected(),
     };
     if let Read::Unreadable(why) = &fact.entry {
-        return Observed::Unknown(why.clone());
+        return Observation::Unknown(why.clone());
     }
     let dangling_link = || {
         let to = fact.link_target.as_deref().unwrap_or_default();
-        Observed::Missing(format!(
+        Observation::Missing(format!(
             "is a link to \"{}\", which does not exist",
-            brief(to.as_bytes())
+            truncate_for_display(to.as_bytes())
         ))
     };
     match (property, &fact.entry) {
         ("exists", Read::Present(_)) if *fact.followed() == Read::Absent => dangling_link(),
         ("exists", Read::Present(_)) if let Read::Unreadable(why) = fact.followed() => {
-            Observed::Unknown(why.clone())
+            Observation::Unknown(why.clone())
         }
-        ("exists", entry) => Observed::bool(matches!(entry, Read::Present(_))),
-        (_, Read::Absent | Read::Unreadable(_)) => Observed::Missing("does not exist".to_owned()),
-        ("type", Read::Present(stat)) => Observed::Value(Value::Word(stat.kind.to_owned())),
+        ("exists", entry) => Observation::bool(matches!(entry, Read::Present(_))),
+        (_, Read::Absent | Read::Unreadable(_)) => {
+            Observation::Missing("does not exist".to_owned())
+        }
+        ("type", Read::Present(stat)) => Observation::Value(Value::Word(stat.kind.to_owned())),
         ("link_target", Read::Present(stat)) => match &fact.link_target {
-            Some(to) => Observed::text(to.as_bytes()),
-            None => Observed::Missing(format!("is a {}, not a link", stat.kind)),
+            Some(to) => Observation::text(to.as_bytes()),
+            None => Observation::Missing(format!("is a {}, not a link", stat.kind)),
         },
         (_, Read::Present(_)) => match fact.followed() {
             Read::Present(stat) => observe_target(property, stat, path, view),
             Read::Absent => dangling_link(),
-            Read::Unreadable(why) => Observed::Unknown(why.clone()),
+            Read::Unreadable(why) => Observation::Unknown(why.clone()),
         },
     }
 }
 
-fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observed {
+fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> Observation {
     match property {
-        "mode" => Observed::Value(Value::Mode(stat.mode)),
-        "uid" => Observed::Value(Value::Number(i64::from(stat.uid))),
-        "gid" => Observed::Value(Value::Number(i64::from(stat.gid))),
+        "mode" => Observation::Value(Value::Mode(stat.mode)),
+        "uid" => Observation::Value(Value::Number(i64::from(stat.uid))),
+        "gid" => Observation::Value(Value::Number(i64::from(stat.gid))),
         "readable" => permission_classes(stat.mode, 0o4),
         "writable" => permission_classes(stat.mode, 0o2),
         "executable" => permission_classes(stat.mode, 0o1),
-        "suid" => Observed::bool(stat.mode & 0o4000 != 0),
-        "sgid" => Observed::bool(stat.mode & 0o2000 != 0),
-        "sticky" => Observed::bool(stat.mode & 0o1000 != 0),
+        "suid" => Observation::bool(stat.mode & 0o4000 != 0),
+        "sgid" => Observation::bool(stat.mode & 0o2000 != 0),
+        "sticky" => Observation::bool(stat.mode & 0o1000 != 0),
         "acl" => acl::file_property(view, path),
         "immutable" => view
             .parsed("attributes", path, |letters| Ok(letters.contains('i')))
             .observe("is on a file system without file attributes", |set| {
-                Observed::bool(*set)
+                Observation::bool(*set)
             }),
         "sha256" if stat.kind != "file" => {
-            Observed::Missing(format!("is a {}, which has no content", stat.kind))
+            Observation::Missing(format!("is a {}, which has no content", stat.kind))
         }
         "sha256" => view
             .parsed("sha256", path, |text| {
@@ -254,35 +274,35 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
                 }
             })
             .observe("was removed during the collection", |sum| {
-                Observed::text(sum.as_bytes())
+                Observation::text(sum.as_bytes())
             }),
         "owner" => account(view, "passwd", stat.uid),
         "group" => account(view, "group", stat.gid),
         "size" => match stat.size.and_then(|s| i64::try_from(s).ok()) {
-            Some(size) => Observed::Value(Value::Number(size)),
-            None => Observed::Missing(format!("is a {}, which has no size", stat.kind)),
+            Some(size) => Observation::Value(Value::Number(size)),
+            None => Observation::Missing(format!("is a {}, which has no size", stat.kind)),
         },
         "content" if stat.kind != "file" => {
-            Observed::Missing(format!("is a {}, which has no content", stat.kind))
+            Observation::Missing(format!("is a {}, which has no content", stat.kind))
         }
         "content" => match view.raw("body", path) {
-            None => Observed::uncollected(),
+            None => Observation::uncollected(),
             Some(reading) => match reading.rc {
-                0 => Observed::blob(&reading.body),
-                2 => Observed::Unknown("permission denied".to_owned()),
-                _ => Observed::Unknown(brief(reading.body.bytes())),
+                0 => Observation::blob(&reading.body),
+                2 => Observation::Unknown("permission denied".to_owned()),
+                _ => Observation::Unknown(truncate_for_display(reading.body.bytes())),
             },
         },
-        _ => Observed::Unknown("not a property of a file".to_owned()),
+        _ => Observation::Unknown("not a property of a file".to_owned()),
     }
 }
 
 /// Returns the classes that have a permission bit.
 ///
 /// Extra rights of root do not count. With an ACL, the group bits are the mask.
-fn permission_classes(mode: u32, bit: u32) -> Observed {
+fn permission_classes(mode: u32, bit: u32) -> Observation {
     let all = [("owner", 6), ("group", 3), ("other", 0)];
-    Observed::list(
+    Observation::list(
         all.iter()
             .filter(|(_, shift)| mode >> shift & bit != 0)
             .map(|(name, _)| (*name).to_owned()),
@@ -290,14 +310,14 @@ fn permission_classes(mode: u32, bit: u32) -> Observed {
 }
 
 /// Returns a UID or GID with its name from a table of the target.
-pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observed {
+pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observation {
     match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-        Seen::Present(names) => Observed::Value(Value::Account {
+        ParsedReading::Present(names) => Observation::Value(Value::Account {
             name: names.get(&id).cloned(),
             id,
             names_known: !names.is_empty(),
         }),
-        _ => Observed::Value(Value::Account {
+        _ => Observation::Value(Value::Account {
             name: None,
             id,
             names_known: false,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::facts::blob::Blob;
 use crate::facts::{Facts, Read, Reading};
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ fn read_state(reading: &Reading) -> Read<Stat> {
         ),
         1 => Read::Absent,
         2 => Read::Unreadable("permission denied".to_owned()),
-        _ => Read::Unreadable(brief(reading.body.bytes())),
+        _ => Read::Unreadable(truncate_for_display(reading.body.bytes())),
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{TYPES, names_by_id};
 use super::find_walk::{requests, search_key, walk_key};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Kind, Of, Parameter, Property, Subject, Target, absolute, anything};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{
+    Kind, Parameter, Property, Subject, Target, ValueType, absolute_path, any_subject,
+};
 use crate::matcher::value::mode_text;
 use crate::phase::Phase;
 
@@ -19,60 +21,60 @@ pub(crate) static KIND: Kind = Kind {
         name: "directory",
         doc: "Absolute path of the start directory.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[
         Parameter {
             name: "name",
-            of: Of::Text,
+            of: ValueType::Text,
             doc: "Shell pattern for the file name: `*.rhosts`.",
             check: check_name,
         },
         Parameter {
             name: "type",
-            of: Of::Word(TYPES),
+            of: ValueType::Word(TYPES),
             doc: "File type: file, directory, link, socket, pipe, char or block.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "perm_any",
-            of: Of::Mode,
+            of: ValueType::Mode,
             doc: "Finds files with at least one of these permission bits. Links are skipped.",
             check: check_bits,
         },
         Parameter {
             name: "perm_all",
-            of: Of::Mode,
+            of: ValueType::Mode,
             doc: "Finds files with all of these permission bits. Links are skipped.",
             check: check_bits,
         },
         Parameter {
             name: "nouser",
-            of: Of::Bool,
+            of: ValueType::Bool,
             doc: "True to find files whose owner has no name.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "nogroup",
-            of: Of::Bool,
+            of: ValueType::Bool,
             doc: "True to find files whose group has no name.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "max_depth",
-            of: Of::Number,
+            of: ValueType::Number,
             doc: "Maximum depth. 1 searches only the directory itself.",
             check: check_depth,
         },
         Parameter {
             name: "one_file_system",
-            of: Of::Bool,
+            of: ValueType::Bool,
             doc: "True to stay on the file system of the directory. This is the default.",
-            check: anything,
+            check: any_subject,
         },
         Parameter {
             name: "exclude",
-            of: Of::List,
+            of: ValueType::List,
             doc: "Absolute paths to skip, with everything below them.",
             check: check_exclude,
         },
@@ -80,20 +82,24 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "paths",
-            Of::List,
+            ValueType::List,
             "Paths in order. More than 5000 paths are an error. Control characters are escaped.",
         ),
         Property::new(
             "owners",
-            Of::List,
+            ValueType::List,
             "Distinct owners: a name, or a UID without a name.",
         ),
         Property::new(
             "groups",
-            Of::List,
+            ValueType::List,
             "Distinct groups: a name, or a GID without a name.",
         ),
-        Property::new("modes", Of::List, "Distinct permission bits, such as 0644."),
+        Property::new(
+            "modes",
+            ValueType::List,
+            "Distinct permission bits, such as 0644.",
+        ),
     ],
     open: None,
     by_default: &["!paths"],
@@ -143,7 +149,7 @@ fn check_depth(depth: &str) -> Result<(), (String, &'static str)> {
 }
 
 fn check_exclude(paths: &str) -> Result<(), (String, &'static str)> {
-    paths.lines().try_for_each(absolute)
+    paths.lines().try_for_each(absolute_path)
 }
 
 /// Result of one search.
@@ -206,21 +212,21 @@ fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
     ))
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("found", &walk_key(target), parse_results)
         .observe("does not exist", |all| {
             let Some(found) = all.get(&search_key(target)) else {
-                return Observed::uncollected();
+                return Observation::uncollected();
             };
             if found.paths.len() > MAX_PATHS {
-                return Observed::Unknown(format!(
+                return Observation::Unknown(format!(
                     "more than {MAX_PATHS} paths were found, which is \
                     too many to judge"
                 ));
             }
             if property == "paths" {
                 let start = target.subject.trim_end_matches('/');
-                return Observed::list(
+                return Observation::list(
                     found
                         .paths
                         .iter()
@@ -228,13 +234,13 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 );
             }
             if found.states.len() != found.paths.len() {
-                return Observed::Unknown(
+                return Observation::Unknown(
                     "files changed during the collection, or `stat` has an unknown format"
                         .to_owned(),
                 );
             }
             let distinct = |field: &dyn Fn(&(u32, u32, u32)) -> String| {
-                Observed::list(found.states.iter().map(field).collect::<BTreeSet<_>>())
+                Observation::list(found.states.iter().map(field).collect::<BTreeSet<_>>())
             };
             match property {
                 "modes" => distinct(&|(mode, ..)| mode_text(*mode)),
@@ -246,7 +252,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
 
 fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
     match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-        Seen::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+        ParsedReading::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
         _ => id.to_string(),
     }
 }

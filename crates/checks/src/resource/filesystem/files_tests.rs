@@ -1,7 +1,7 @@
 //! Tests of the `files` resource with recorded frames.
 
 use super::*;
-use crate::kind::Asked;
+use crate::kind::RequestedTarget;
 use crate::tests::{IDENTITY, controls, lines, refusal};
 
 fn collector_calls(yaml: &[&str]) -> Vec<String> {
@@ -12,9 +12,9 @@ fn collector_calls(yaml: &[&str]) -> Vec<String> {
         .flat_map(|c| c.expectations())
         .map(|e| &e.target)
         .collect();
-    let asked: Vec<Asked<'_>> = targets
+    let asked: Vec<RequestedTarget<'_>> = targets
         .iter()
-        .map(|target| Asked {
+        .map(|target| RequestedTarget {
             target,
             properties: ["paths".to_owned()].into(),
         })
@@ -75,7 +75,7 @@ fn found_paths_are_a_list() {
     );
     assert_eq!(
         judge_check("{files: /a}", "1./x\x001./y z\0"),
-        "failed  files:/a  paths: expected nothing, actual \"/a/x\", \"/a/y z\""
+        "failed  files:/a  paths: expected empty, actual \"/a/x\", \"/a/y z\""
     );
     assert!(
         judge_check("{files: /, paths: {subset_of: [/x, /y]}}", "1./y\x001./x\0")
@@ -138,7 +138,7 @@ fn invalid_parameters_are_rejected() {
         ("{files: /, perm_any: \"0000\"}", "no bit"),
         ("{files: /, perm_any: 6000}", "mode"),
         ("{files: /, name: a/b}", "pattern"),
-        ("{files: /, type: door}", "no such word"),
+        ("{files: /, type: door}", "unknown value"),
         ("{files: /, max_depth: 0}", "1 to 1000"),
         ("{files: /, nouser: 1}", "true or false"),
         ("{files: /, exclude: [tmp]}", "absolute"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Asked, Target};
+use crate::kind::{RequestedTarget, Target};
 use crate::text::{hex, sh_quote};
 
 /// Returns the key of a walk that several searches share.
@@ -22,7 +22,7 @@ pub(super) fn search_key(target: &Target) -> String {
 /// Searches of one walk, each with its target. True if owner, group or mode are needed.
 type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
 
-pub(super) fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+pub(super) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
     for one in asked {
         let (_, searches) = walks

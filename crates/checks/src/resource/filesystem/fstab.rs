@@ -1,9 +1,9 @@
 //! The `fstab` resource: the entries of /etc/fstab.
 
 use super::fstab_rows::{FstabEntry, load_files};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
 
@@ -19,28 +19,30 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("configured", Of::Bool, "True if the entry exists.")
+        Property::new("configured", ValueType::Bool, "True if the entry exists.")
             .or(&["be_configured", "exists"]),
         Property::new(
             "device",
-            Of::Setting,
+            ValueType::Setting,
             "Mounted device: a path, UUID=…, LABEL=… or a remote path.",
         )
         .or(&["device_name"]),
-        Property::new("fstype", Of::Setting, "File system type.").or(&["file_system_type", "type"]),
+        Property::new("fstype", ValueType::Setting, "File system type.")
+            .or(&["file_system_type", "type"]),
         Property::new(
             "options",
-            Of::List,
+            ValueType::List,
             "Mount options, without those that a later option overrides.",
         )
         .or(&["mount_options"]),
         Property::new(
             "pass",
-            Of::Setting,
+            ValueType::Setting,
             "Pass number of fsck. 0 disables the check.",
         )
         .or(&["file_system_options_pass"]),
-        Property::new("mount_points", Of::List, "`all`: all mount points.").or(&["mount_point"]),
+        Property::new("mount_points", ValueType::List, "`all`: all mount points.")
+            .or(&["mount_point"]),
     ],
     open: None,
     by_default: &["configured"],
@@ -57,21 +59,21 @@ fn check_mount_point(subject: &str) -> Result<(), (String, &'static str)> {
     if matches!(subject, "all" | "none" | "swap") {
         Ok(())
     } else {
-        absolute(subject)
+        absolute_path(subject)
     }
 }
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["mount_files".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     load_files(view).observe("has no fstab", |files| match &files.rows {
-        Err(why) => Observed::Unknown(why.clone()),
+        Err(why) => Observation::Unknown(why.clone()),
         Ok(rows) if target.subject == "all" => match property {
-            "mount_points" => Observed::list(rows.iter().map(|row| row.at.clone())),
-            "configured" => Observed::bool(!rows.is_empty()),
-            _ => Observed::Unknown(format!("`{property}` needs a mount point, not `all`")),
+            "mount_points" => Observation::list(rows.iter().map(|row| row.at.clone())),
+            "configured" => Observation::bool(!rows.is_empty()),
+            _ => Observation::Unknown(format!("`{property}` needs a mount point, not `all`")),
         },
         Ok(rows) => observe_row(
             rows.iter().filter(|row| row.at == target.subject).collect(),
@@ -80,16 +82,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn observe_row(rows: Vec<&FstabEntry>, property: &str) -> Observed {
+fn observe_row(rows: Vec<&FstabEntry>, property: &str) -> Observation {
     match (property, rows.as_slice()) {
-        ("configured", rows) => Observed::bool(!rows.is_empty()),
-        ("mount_points", _) => Observed::Unknown("`mount_points` needs `all`".to_owned()),
-        (_, []) => Observed::Missing("is not in /etc/fstab".to_owned()),
-        ("device", [row]) => Observed::setting(row.device.clone()),
-        ("fstype", [row]) => Observed::setting(row.fstype.clone()),
-        ("options", [row]) => Observed::list(row.options.iter().cloned()),
-        (_, [row]) => Observed::setting(row.pass.clone()),
-        _ => Observed::Unknown("/etc/fstab has more than one entry for it".to_owned()),
+        ("configured", rows) => Observation::bool(!rows.is_empty()),
+        ("mount_points", _) => Observation::Unknown("`mount_points` needs `all`".to_owned()),
+        (_, []) => Observation::Missing("is not in /etc/fstab".to_owned()),
+        ("device", [row]) => Observation::setting(row.device.clone()),
+        ("fstype", [row]) => Observation::setting(row.fstype.clone()),
+        ("options", [row]) => Observation::list(row.options.iter().cloned()),
+        (_, [row]) => Observation::setting(row.pass.clone()),
+        _ => Observation::Unknown("/etc/fstab has more than one entry for it".to_owned()),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::facts::view::{Seen, View};
+use crate::facts::view::{ParsedReading, View};
 use crate::resource::config::drop_in::{DropInFiles, FileState, join_continuations};
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Entry of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ const UNITS: [&str; 5] = [
 ];
 
 /// Returns the files, parsed once.
-pub(super) fn load_files(view: &View<'_>) -> Seen<Rc<Files>> {
+pub(super) fn load_files(view: &View<'_>) -> ParsedReading<Rc<Files>> {
     view.parsed("mount-files", "", |text| {
         let texts = DropInFiles::parse(text)?;
         let rows = match texts.file("/etc/fstab") {
@@ -67,7 +67,7 @@ fn parse_rows(lines: &[String]) -> Result<Vec<FstabEntry>, String> {
         let [device, at, fstype, rest @ ..] = words.as_slice() else {
             return Err(format!(
                 "unknown format of a line in /etc/fstab: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         };
         let at = decode_escapes(at);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::fstab_rows::{decode_escapes, load_files};
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
@@ -20,32 +20,32 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Absolute path of the mount point.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[],
     properties: &[
-        Property::new("mounted", Of::Bool, "True if it is mounted now.").or(&["be_mounted"]),
-        Property::new("device", Of::Setting, "Device that is mounted now."),
+        Property::new("mounted", ValueType::Bool, "True if it is mounted now.").or(&["be_mounted"]),
+        Property::new("device", ValueType::Setting, "Device that is mounted now."),
         Property::new(
             "fstype",
-            Of::Setting,
+            ValueType::Setting,
             "Type of the mounted file system, such as ext4.",
         )
         .or(&["type"]),
         Property::new(
             "options",
-            Of::List,
+            ValueType::List,
             "Options of the current mount, such as noexec.",
         ),
         Property::new(
             "configured",
-            Of::Bool,
+            ValueType::Bool,
             "True if it is mounted at boot: by fstab without noauto, or by a systemd mount unit \
              that another unit wants.",
         ),
         Property::new(
             "configured_options",
-            Of::List,
+            ValueType::List,
             "Options in fstab or in the mount unit with its drop-ins, without those that a later \
              option overrides.",
         ),
@@ -64,7 +64,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes the current mounts.
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let configured = asked
         .iter()
         .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
@@ -102,22 +102,22 @@ fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     if property.starts_with("configured") {
         return load_files(view).observe("has no configuration", |files| {
             match (files.configured_mount(path), property) {
-                (Err(why), _) => Observed::Unknown(why),
+                (Err(why), _) => Observation::Unknown(why),
                 (Ok(Some(planned)), "configured") => {
-                    Observed::Value(Value::Bool(planned.at_boot, planned.how))
+                    Observation::Value(Value::Bool(planned.at_boot, planned.how))
                 }
-                (Ok(None), "configured") => Observed::bool(false),
-                (Ok(Some(planned)), _) if planned.at_boot => Observed::list(planned.options),
+                (Ok(None), "configured") => Observation::bool(false),
+                (Ok(Some(planned)), _) if planned.at_boot => Observation::list(planned.options),
                 (Ok(Some(planned)), _) => {
-                    Observed::Missing(format!("is not mounted at boot: {}", planned.how))
+                    Observation::Missing(format!("is not mounted at boot: {}", planned.how))
                 }
                 (Ok(None), _) => {
-                    Observed::Missing("is neither in fstab nor in a mount unit".to_owned())
+                    Observation::Missing("is neither in fstab nor in a mount unit".to_owned())
                 }
             }
         });
@@ -128,11 +128,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("mounts", "", parse_mounts)
         .observe("has no mount table", |rows| {
             match (property, rows.get(path)) {
-                ("mounted", row) => Observed::bool(row.is_some()),
-                (_, None) => Observed::Missing("is not mounted".to_owned()),
-                ("device", Some(row)) => Observed::setting(row.device.clone()),
-                ("fstype", Some(row)) => Observed::setting(row.fstype.clone()),
-                (_, Some(row)) => Observed::list(row.options.iter().cloned()),
+                ("mounted", row) => Observation::bool(row.is_some()),
+                (_, None) => Observation::Missing("is not mounted".to_owned()),
+                ("device", Some(row)) => Observation::setting(row.device.clone()),
+                ("fstype", Some(row)) => Observation::setting(row.fstype.clone()),
+                (_, Some(row)) => Observation::list(row.options.iter().cloned()),
             }
         })
 }

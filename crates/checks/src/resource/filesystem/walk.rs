@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::file_state::{Stat, parse_state};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
 use crate::matcher::value::mode_text;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 /// Shell functions. The base set includes them.
 pub(crate) const SHELL: &str = include_str!("walk.sh");
@@ -47,14 +47,18 @@ impl Entry {
 }
 
 /// Returns the files of a walk, each path once, in order.
-pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> Seen<Rc<Vec<Entry>>> {
+pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> ParsedReading<Rc<Vec<Entry>>> {
     view.parsed(kind, "", parse_entries)
 }
 
 /// Returns the paths of the files that `keep` selects.
-pub(crate) fn filter_paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
+pub(crate) fn filter_paths(
+    view: &View<'_>,
+    kind: &str,
+    keep: impl Fn(&Entry) -> bool,
+) -> Observation {
     load_entries(view, kind).observe("was not collected", |all| {
-        Observed::list(
+        Observation::list(
             all.iter()
                 .filter(|entry| keep(entry))
                 .map(|entry| entry.path.clone()),
@@ -63,14 +67,18 @@ pub(crate) fn filter_paths(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) ->
 }
 
 /// Returns the distinct modes of the files that `keep` selects.
-pub(crate) fn filter_modes(view: &View<'_>, kind: &str, keep: impl Fn(&Entry) -> bool) -> Observed {
+pub(crate) fn filter_modes(
+    view: &View<'_>,
+    kind: &str,
+    keep: impl Fn(&Entry) -> bool,
+) -> Observation {
     load_entries(view, kind).observe("was not collected", |all| {
         let modes: BTreeSet<String> = all
             .iter()
             .filter(|e| keep(e))
             .map(|e| mode_text(e.stat.mode))
             .collect();
-        Observed::list(modes)
+        Observation::list(modes)
     })
 }
 
@@ -100,7 +108,7 @@ pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, String> {
             "!1" | "!2" => {}
             "!name" => return Err("a file name contains a line break".to_owned()),
             _ if is_missing_file(line) => {}
-            _ => return Err(brief(line.as_bytes())),
+            _ => return Err(truncate_for_display(line.as_bytes())),
         }
     }
     out.sort_by(|a: &Entry, b| a.path.cmp(&b.path));

@@ -1,8 +1,8 @@
 //! The `build_artifacts` resource: build artifacts that an image does not need.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
@@ -13,40 +13,40 @@ pub(crate) static KIND: Kind = Kind {
           default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
           package lists after them, so check all of it at boot. A booted system has its own seeds \
           and leases, so check `instance` in a directory.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
         Property::new(
             "files",
-            Of::List,
+            ValueType::List,
             "All files of the other properties except `instance`.",
         ),
         Property::new(
             "temporary",
-            Of::List,
+            ValueType::List,
             "Content of /tmp and /var/tmp, without private directories and sockets of a running \
              system.",
         ),
         Property::new(
             "packages",
-            Of::List,
+            ValueType::List,
             "Lists and caches of apt and dnf, and downloaded packages.",
         ),
         Property::new(
             "configuration",
-            Of::List,
+            ValueType::List,
             "Backup files of dpkg, ucf, rpm and editors in /etc: `*.dpkg-old`, `*.dpkg-dist`, \
              `*.ucf-old`, `*.rpmnew`, `*~`, ….",
         ),
-        Property::new("dumps", Of::List, "Core dumps and crash reports."),
+        Property::new("dumps", ValueType::List, "Core dumps and crash reports."),
         Property::new(
             "tools",
-            Of::List,
+            ValueType::List,
             "Files of Ansible, Packer, Puppet and pip in homes and below /opt and /var/cache.",
         ),
         Property::new(
             "instance",
-            Of::List,
+            ValueType::List,
             "Random seeds and DHCP leases of an instance.",
         ),
     ],
@@ -61,7 +61,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["leftovers".to_owned()]
 }
 
@@ -128,7 +128,7 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     .then_some("tools")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     let directory = view.identity().directory;
     walk::filter_paths(view, "leftovers", |entry| {
         match property_of(entry, directory) {

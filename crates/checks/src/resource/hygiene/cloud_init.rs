@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
@@ -17,30 +17,35 @@ pub(crate) static KIND: Kind = Kind {
           contains the data of this instance. seal.sh removes the data of the build after the \
           build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
           `status` shows at boot that cloud-init works.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("installed", Of::Bool, "True if the program is installed.").or(&["exists"]),
+        Property::new(
+            "installed",
+            ValueType::Bool,
+            "True if the program is installed.",
+        )
+        .or(&["exists"]),
         Property::new(
             "enabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if cloud-init.target wants the units, they are not masked, and \
              /etc/cloud/cloud-init.disabled does not exist.",
         ),
         Property::new(
             "state",
-            Of::List,
+            ValueType::List,
             "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
              semaphores. Seeds do not count.",
         ),
         Property::new(
             "earlier",
-            Of::List,
+            ValueType::List,
             "Data of other instances, such as the build instance.",
         ),
         Property::new(
             "status",
-            Of::Setting,
+            ValueType::Setting,
             "Result of the run at this boot: done, error, running, disabled (by the generator: no \
              data source), not run.",
         ),
@@ -72,7 +77,7 @@ const FIRST: usize = 3;
 
 const STATE: &str = "/var/lib/cloud";
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("cloud_init '{}'", units::DIRECTORIES)]
 }
 
@@ -126,13 +131,13 @@ fn current_instance(found: &[Entry]) -> Option<&str> {
     link.trim_end_matches('/').rsplit('/').next()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "status" {
         return observe_status(view);
     }
     walk::load_entries(view, "cloud_init").observe("was not collected", |found| {
         let list = |keep: &dyn Fn(&Entry) -> bool| {
-            Observed::list(
+            Observation::list(
                 found
                     .iter()
                     .filter(|entry| keep(entry))
@@ -140,13 +145,13 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
             )
         };
         match property {
-            "installed" => Observed::bool(is_installed(&found)),
+            "installed" => Observation::bool(is_installed(&found)),
             "enabled" if !is_installed(&found) => {
-                Observed::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
+                Observation::Value(Value::Bool(false, "cloud-init is not installed".to_owned()))
             }
             "enabled" => {
                 let (yes, how) = find_enablement(&found);
-                Observed::Value(Value::Bool(yes, how))
+                Observation::Value(Value::Bool(yes, how))
             }
             "state" => list(&|entry| {
                 // Directories of the package do not count as data.
@@ -172,16 +177,18 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn observe_status(view: &View<'_>) -> Observed {
+fn observe_status(view: &View<'_>) -> Observation {
     let identity = view.identity();
     if identity.directory {
-        return Observed::Skipped("nothing runs in a directory".to_owned());
+        return Observation::Skipped("nothing runs in a directory".to_owned());
     }
     if !identity.service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
     view.parsed("cloud_status", "", parse_status)
-        .observe("has no status", |word| Observed::setting((*word).clone()))
+        .observe("has no status", |word| {
+            Observation::setting((*word).clone())
+        })
 }
 
 /// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,

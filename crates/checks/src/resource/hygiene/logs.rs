@@ -1,8 +1,8 @@
 //! The `logs` resource: log files, their permissions, and those older than this boot.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
@@ -13,33 +13,33 @@ pub(crate) static KIND: Kind = Kind {
           so check `files` and `journals` in a directory, or for logs that a build removes before \
           its checks. seal.sh empties the logs after the build checks. Check this at boot with \
           `stale` and `journals`.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
         Property::new(
             "files",
-            Of::List,
+            ValueType::List,
             "Non-empty log files, without the journal.",
         ),
         Property::new(
             "rotated",
-            Of::List,
+            ValueType::List,
             "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
         ),
         Property::new(
             "journals",
-            Of::List,
+            ValueType::List,
             "Journal directories of other machine IDs, such as that of the build instance.",
         ),
         Property::new(
             "stale",
-            Of::List,
+            ValueType::List,
             "Non-empty log files that were not written since this boot, so they came with the \
              image. Unknown without a service manager.",
         ),
         Property::new(
             "unsafe",
-            Of::List,
+            ValueType::List,
             "Files that others can write, and logs about logins, mail and the system that others \
              can read.",
         ),
@@ -80,7 +80,7 @@ const PRIVATE: &[&str] = &[
     "dmesg",
 ];
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["logs".to_owned()]
 }
 
@@ -106,7 +106,7 @@ fn is_rotated(name: &str) -> bool {
             .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     let written = |entry: &Entry| entry.has_content() && !entry.is_within(JOURNALS);
     match property {
         "files" => walk::filter_paths(view, "logs", written),
@@ -124,10 +124,10 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
             entry.stat.kind == "directory" && entry.is_within(JOURNALS) && of_a_machine
         }),
         _ if view.identity().directory => {
-            Observed::Skipped("a directory has no boot time".to_owned())
+            Observation::Skipped("a directory has no boot time".to_owned())
         }
         _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
-            Observed::Skipped("the boot time is unknown without a service manager".to_owned())
+            Observation::Skipped("the boot time is unknown without a service manager".to_owned())
         }
         _ => walk::filter_paths(view, "old-logs", Entry::has_content),
     }

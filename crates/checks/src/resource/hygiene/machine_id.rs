@@ -1,8 +1,8 @@
 //! The `machine_id` resource: the state of the machine ID.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
@@ -12,18 +12,18 @@ pub(crate) static KIND: Kind = Kind {
           has none. The ID itself stays on the target. A running system always has one, and \
           seal.sh removes it after the build checks. Check at boot that it exists, and in a \
           directory that the image has none. Judged in phase boot unless `phase` is set.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "state",
-            Of::Word(STATES),
+            ValueType::Word(STATES),
             "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
              present.",
         ),
         Property::new(
             "dbus",
-            Of::Word(&["absent", "link", "same", "different"]),
+            ValueType::Word(&["absent", "link", "same", "different"]),
             "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
              (an ID of another machine).",
         ),
@@ -41,7 +41,7 @@ pub(crate) static KIND: Kind = Kind {
 
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     if asked.iter().any(|one| one.properties.contains("dbus")) {
         vec!["machine_id".to_owned()]
     } else {
@@ -49,19 +49,19 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     }
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "dbus" {
         return view
             .parsed("dbus_id", "", |text| Ok(text.to_owned()))
             .observe("was not collected", |word| {
-                Observed::Value(Value::Word((*word).clone()))
+                Observation::Value(Value::Word((*word).clone()))
             });
     }
     let state = &view.identity().machine_id;
     if STATES.contains(&state.as_str()) {
-        Observed::Value(Value::Word(state.clone()))
+        Observation::Value(Value::Word(state.clone()))
     } else {
-        Observed::uncollected()
+        Observation::uncollected()
     }
 }
 

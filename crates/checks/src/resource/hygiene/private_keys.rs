@@ -1,8 +1,8 @@
 //! The `private_keys` resource: files that contain a private key.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
@@ -14,16 +14,16 @@ pub(crate) static KIND: Kind = Kind {
           stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
           paths, owners and modes leave the target. seal.sh removes none of them, so both phases \
           can judge them.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "Their paths."),
+        Property::new("files", ValueType::List, "Their paths."),
         Property::new(
             "unsafe",
-            Of::List,
+            ValueType::List,
             "Files with a mode wider than 0600, or wider than 0640 if root owns them.",
         ),
-        Property::new("modes", Of::List, "Distinct modes."),
+        Property::new("modes", ValueType::List, "Distinct modes."),
     ],
     open: None,
     by_default: &["!unsafe"],
@@ -36,7 +36,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["private_keys".to_owned()]
 }
 
@@ -45,7 +45,7 @@ fn is_unsafe(entry: &Entry) -> bool {
     entry.stat.mode & 0o777 & !allowed != 0
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "modes" => walk::filter_modes(view, "private_keys", |_| true),
         "unsafe" => walk::filter_paths(view, "private_keys", is_unsafe),
@@ -79,7 +79,7 @@ mod tests {
         let user = judge_check("", &found.replace("-rw------- 1 1000", "-rw-r----- 1 1000"));
         assert_eq!(
             user,
-            "failed  private_keys:all  unsafe: expected nothing, actual \"/home/a/.ssh/id\""
+            "failed  private_keys:all  unsafe: expected empty, actual \"/home/a/.ssh/id\""
         );
         assert!(
             judge_check("", &found.replace("-rw-r----- 1 0", "-rw-r--r-- 1 0"))

@@ -1,8 +1,8 @@
 //! The `shell_history` resource: history files of interactive programs.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
@@ -13,11 +13,11 @@ pub(crate) static KIND: Kind = Kind {
           accounts. By default, there must be none. An interactive login creates new ones, but \
           checks do not, so both phases can judge them. seal.sh removes those of root and of /home \
           after the build checks.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[Property::new(
         "files",
-        Of::List,
+        ValueType::List,
         "Non-empty history files. A link counts unless it points to /dev/null.",
     )],
     open: None,
@@ -36,7 +36,7 @@ const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/sea
     .local/share/recently-used.xbel .local/state/lesshst .local/state/python_history \
     .local/state/bash/history";
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
     // node and others.
     vec![format!(
@@ -47,7 +47,7 @@ fn requests(_: &[Asked<'_>]) -> Vec<String> {
     )]
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
     walk::filter_paths(view, "histories", walk::Entry::has_content)
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let line = judge_check("-rw------- 1 0 0 5 Jan  1 12:00 ./root/.bash_history\n");
         assert_eq!(
             line,
-            "failed  shell_history:all  files: expected nothing, actual \"/root/.bash_history\""
+            "failed  shell_history:all  files: expected empty, actual \"/root/.bash_history\""
         );
         assert!(
             judge_check("find: './root': Permission denied\n").starts_with("error"),

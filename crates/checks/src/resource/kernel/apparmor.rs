@@ -1,8 +1,8 @@
 //! The `apparmor` resource: the configured and running state of AppArmor.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
@@ -14,25 +14,33 @@ pub(crate) static KIND: Kind = Kind {
     doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
           configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
           belongs to the target.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "enabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if the unit is enabled and no boot loader configuration disables AppArmor \
              (apparmor=0, or another security=).",
         ),
         Property::new(
             "running",
-            Of::Bool,
+            ValueType::Bool,
             "True if AppArmor is active in the kernel.",
         ),
-        Property::new("enforced", Of::List, "Loaded profiles in enforce mode."),
-        Property::new("complaining", Of::List, "Loaded profiles in complain mode."),
+        Property::new(
+            "enforced",
+            ValueType::List,
+            "Loaded profiles in enforce mode.",
+        ),
+        Property::new(
+            "complaining",
+            ValueType::List,
+            "Loaded profiles in complain mode.",
+        ),
         Property::new(
             "profiles_on_disk",
-            Of::List,
+            ValueType::List,
             "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
              directory do not count.",
         ),
@@ -48,22 +56,24 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("apparmor '{}'", units::DIRECTORIES)]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "enabled" => observe_enabled(view),
         "profiles_on_disk" => profiles_on_disk(view),
-        _ if view.identity().directory => Observed::Skipped("a directory has no kernel".to_owned()),
+        _ if view.identity().directory => {
+            Observation::Skipped("a directory has no kernel".to_owned())
+        }
         _ if !view.identity().kernel_owned => {
-            Observed::Skipped("the kernel is not the target's own".to_owned())
+            Observation::Skipped("the kernel is not the target's own".to_owned())
         }
         "running" => view
             .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
             .observe("was not collected", |state| {
-                Observed::Value(Value::Bool(
+                Observation::Value(Value::Bool(
                     *state == "Y",
                     format!("the kernel reports {state}"),
                 ))
@@ -79,11 +89,11 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
     }
 }
 
-fn observe_enabled(view: &View<'_>) -> Observed {
+fn observe_enabled(view: &View<'_>) -> Observation {
     walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
         let state = unit_enablement(&found, "apparmor.service");
         if state != Enablement::Enabled {
-            return Observed::Value(Value::Bool(
+            return Observation::Value(Value::Bool(
                 false,
                 format!("apparmor.service is {}", state.as_str()),
             ));
@@ -91,7 +101,7 @@ fn observe_enabled(view: &View<'_>) -> Observed {
         view.parsed("kernel_command_line", "", find_disabling_setting)
             .observe("was not collected", |off| {
                 let how = off.as_ref().clone().unwrap_or_default();
-                Observed::Value(Value::Bool(off.is_none(), how))
+                Observation::Value(Value::Bool(off.is_none(), how))
             })
     })
 }
@@ -121,7 +131,7 @@ fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-fn profiles_on_disk(view: &View<'_>) -> Observed {
+fn profiles_on_disk(view: &View<'_>) -> Observation {
     walk::load_entries(view, "apparmor_files").observe("was not collected", |found| {
         let disabled: Vec<&str> = found
             .iter()
@@ -140,7 +150,7 @@ fn profiles_on_disk(view: &View<'_>) -> Observed {
                 && name != "README"
                 && !disabled.contains(&name)
         };
-        Observed::list(
+        Observation::list(
             found
                 .iter()
                 .filter(profile)
@@ -150,7 +160,7 @@ fn profiles_on_disk(view: &View<'_>) -> Observed {
 }
 
 /// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
-fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
+fn loaded_profiles(mode: &str, view: &View<'_>) -> Observation {
     view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
         .observe("is not active in the kernel", |text| {
             let profile = |line: &str| {
@@ -159,7 +169,7 @@ fn loaded_profiles(mode: &str, view: &View<'_>) -> Observed {
                     .filter(|(_, m)| *m == mode)
                     .map(|(name, _)| name.to_owned())
             };
-            Observed::list(text.lines().filter_map(profile))
+            Observation::list(text.lines().filter_map(profile))
         })
 }
 

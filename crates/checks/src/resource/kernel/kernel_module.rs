@@ -1,9 +1,9 @@
 //! The `kernel_module` resource: the modprobe configuration and the loaded state of a module.
 
 use super::kernel_parameter::skip_reason;
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState, join_continuations};
@@ -22,27 +22,27 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "disabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if modprobe.d(5) replaces loading with a command that does nothing: `install \
              NAME /bin/true` or /bin/false.",
         )
         .or(&["be_disabled"]),
         Property::new(
             "blacklisted",
-            Of::Bool,
+            ValueType::Bool,
             "True if a file in modprobe.d has `blacklist NAME`. The kernel then does not load it \
              for a device, but it can still be loaded by name.",
         )
         .or(&["be_blacklisted"]),
         Property::new(
             "loaded",
-            Of::Bool,
+            ValueType::Bool,
             "True if it is loaded. Skipped if the kernel does not belong to the target.",
         )
         .or(&["be_loaded"]),
         Property::new(
             "builtin",
-            Of::Bool,
+            ValueType::Bool,
             "True if an installed kernel has it built in, so that it cannot be disabled. No value \
              if no kernel is installed.",
         ),
@@ -69,7 +69,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let any = |names: &[&str]| {
         asked
             .iter()
@@ -166,7 +166,7 @@ fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, Strin
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let name = normalize_name(&target.subject);
     match property {
         "loaded" => skip_reason(view).unwrap_or_else(|| {
@@ -174,18 +174,18 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 Ok(text.lines().map(normalize_name).collect::<Vec<_>>())
             })
             .observe("has no list of loaded modules", |all| {
-                Observed::bool(all.contains(&name))
+                Observation::bool(all.contains(&name))
             })
         }),
         "builtin" => view
             .parsed("modules-builtin", "", parse_builtin_modules)
             .observe("has no kernel", |kernels| {
                 if kernels.is_empty() {
-                    return Observed::Missing("has no installed kernel".to_owned());
+                    return Observation::Missing("has no installed kernel".to_owned());
                 }
                 match kernels.iter().find(|(_, modules)| modules.contains(&name)) {
-                    Some((kernel, _)) => Observed::Value(Value::Bool(true, kernel.clone())),
-                    None => Observed::bool(false),
+                    Some((kernel, _)) => Observation::Value(Value::Bool(true, kernel.clone())),
+                    None => Observation::bool(false),
                 }
             }),
         _ => view.parsed("modprobe-files", "", Rules::parse).observe(
@@ -200,7 +200,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                         found.map(|(_, file)| file.clone()).unwrap_or_default(),
                     )
                 };
-                Observed::Value(Value::Bool(yes, how))
+                Observation::Value(Value::Bool(yes, how))
             },
         ),
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex::Regex;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState};
 use crate::resource::filesystem::glob;
@@ -27,7 +27,7 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "configured",
-            Of::Setting,
+            ValueType::Setting,
             "Value that systemd-sysctl sets at boot from all directories of sysctl.d(5). \
              /etc/sysctl.conf counts only through the link 99-sysctl.conf, as in Debian 12. If \
              systemd-sysctl is not installed, /etc/sysctl.conf is read last, like `sysctl \
@@ -35,11 +35,15 @@ pub(crate) static KIND: Kind = Kind {
         ),
         Property::new(
             "running",
-            Of::Setting,
+            ValueType::Setting,
             "Running value. Skipped if the kernel does not belong to the target.",
         )
         .or(&["value"]),
-        Property::new("file", Of::Setting, "File that sets the configured value."),
+        Property::new(
+            "file",
+            ValueType::Setting,
+            "File that sets the configured value.",
+        ),
     ],
     open: None,
     by_default: &[],
@@ -53,7 +57,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// Returns the reason why running state cannot be judged.
-pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observed> {
+pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observation> {
     let why = if view.identity().directory {
         "nothing runs in a directory"
     } else if view.identity().kernel_owned {
@@ -61,7 +65,7 @@ pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observed> {
     } else {
         "the kernel is not the target's own"
     };
-    Some(Observed::Skipped(why.to_owned()))
+    Some(Observation::Skipped(why.to_owned()))
 }
 
 fn check_name(name: &str) -> Result<(), (String, &'static str)> {
@@ -146,7 +150,7 @@ pub(crate) const BASE: &str = "sysctl_running - fs/protected_fifos fs/protected_
 /// Key of the answer for parameters that are not in [`BASE`].
 const ASKED: &str = "asked";
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut out = Vec::new();
     if asked
         .iter()
@@ -315,7 +319,7 @@ fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = sysctl_path(&target.subject);
     if property == "running" {
         return skip_reason(view).unwrap_or_else(|| running_value(&path, view));
@@ -323,39 +327,39 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     view.parsed("sysctl-files", "", SysctlSettings::parse)
         .observe("has no configuration", |merged| {
             let Some(setting) = merged.setting_of(&path) else {
-                return Observed::Missing("is not set in sysctl.d".to_owned());
+                return Observation::Missing("is not set in sysctl.d".to_owned());
             };
             match (&setting.value, property) {
-                (None, _) => Observed::Missing(format!(
+                (None, _) => Observation::Missing(format!(
                     "is not set in sysctl.d, and {} excludes it from patterns",
                     setting.file
                 )),
-                (Some(_), "file") => Observed::setting(setting.file.clone()),
-                (Some(value), _) => Observed::setting(value.clone()),
+                (Some(_), "file") => Observation::setting(setting.file.clone()),
+                (Some(value), _) => Observation::setting(value.clone()),
             }
         })
 }
 
-fn running_value(path: &str, view: &View<'_>) -> Observed {
+fn running_value(path: &str, view: &View<'_>) -> Observation {
     for key in ["", ASKED] {
         match view.parsed("sysctl", key, parse_running) {
-            Seen::Present(all) => match all.get(path) {
-                Some(Running::Value(value)) => return Observed::setting(value.clone()),
+            ParsedReading::Present(all) => match all.get(path) {
+                Some(Running::Value(value)) => return Observation::setting(value.clone()),
                 Some(Running::Absent) => {
-                    return Observed::Missing("is not a parameter of this kernel".to_owned());
+                    return Observation::Missing("is not a parameter of this kernel".to_owned());
                 }
                 Some(Running::Unreadable) => {
-                    return Observed::Unknown("it could not be read".to_owned());
+                    return Observation::Unknown("it could not be read".to_owned());
                 }
                 None => {}
             },
-            Seen::Unknown(why) if view.raw("sysctl", key).is_some() => {
-                return Observed::Unknown(why);
+            ParsedReading::Unknown(why) if view.raw("sysctl", key).is_some() => {
+                return Observation::Unknown(why);
             }
             _ => {}
         }
     }
-    Observed::uncollected()
+    Observation::uncollected()
 }
 
 #[cfg(test)]

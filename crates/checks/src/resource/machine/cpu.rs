@@ -1,8 +1,8 @@
 //! The `cpu` resource: features of the processor and mitigations of the kernel.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
@@ -10,17 +10,17 @@ use crate::resource::kernel::kernel_parameter::skip_reason;
 pub(crate) static KIND: Kind = Kind {
     name: "cpu",
     doc: "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "flags",
-            Of::List,
+            ValueType::List,
             "Feature flags of /proc/cpuinfo, such as nx.",
         ),
         Property::new(
             "vulnerabilities",
-            Of::List,
+            ValueType::List,
             "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
         ),
     ],
@@ -35,15 +35,15 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["cpu".to_owned()]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
-    let none = |what: &str| Observed::Missing(format!("has no {what} in the kernel"));
+    let none = |what: &str| Observation::Missing(format!("has no {what} in the kernel"));
     if property == "flags" {
         let words = |text: &str| {
             Ok(text
@@ -57,7 +57,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                 if flags.is_empty() {
                     none("flags")
                 } else {
-                    Observed::list(flags.iter().cloned())
+                    Observation::list(flags.iter().cloned())
                 }
             });
     }
@@ -69,7 +69,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         if all.is_empty() {
             none("vulnerabilities")
         } else {
-            Observed::list(all.iter().cloned())
+            Observation::list(all.iter().cloned())
         }
     })
 }

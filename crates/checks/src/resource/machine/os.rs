@@ -2,33 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "os",
     doc: "Operating system. Usually used in `when`, as `os.name`.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
-        Property::new("name", Of::Setting, "`ID` of os-release, such as debian."),
+        Property::new(
+            "name",
+            ValueType::Setting,
+            "`ID` of os-release, such as debian.",
+        ),
         Property::new(
             "family",
-            Of::List,
+            ValueType::List,
             "`ID` and `ID_LIKE`, such as ubuntu and debian.",
         ),
         Property::new(
             "version",
-            Of::Version,
+            ValueType::Version,
             "`VERSION_ID`, such as 12. Absent in a development version.",
         )
         .or(&["release"]),
         Property::new(
             "codename",
-            Of::Setting,
+            ValueType::Setting,
             "`VERSION_CODENAME`, such as bookworm.",
         ),
     ],
@@ -44,7 +48,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes os-release.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -58,17 +62,17 @@ pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(pair).collect()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("os-release", "", |text| Ok(fields(text)))
         .observe("has no os-release", |fields| {
             let field = |key: &str| match fields.get(key) {
-                Some(value) => Observed::setting(value.clone()),
-                None => Observed::Missing(format!("has no {key} in os-release")),
+                Some(value) => Observation::setting(value.clone()),
+                None => Observation::Missing(format!("has no {key} in os-release")),
             };
             match property {
                 "name" => field("ID"),
                 "version" => match fields.get("VERSION_ID") {
-                    Some(version) => Observed::Value(Value::Version(version.clone())),
+                    Some(version) => Observation::Value(Value::Version(version.clone())),
                     None => field("VERSION_ID"),
                 },
                 "codename" => field("VERSION_CODENAME"),
@@ -76,7 +80,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                     let words = [fields.get("ID"), fields.get("ID_LIKE")]
                         .into_iter()
                         .flatten();
-                    Observed::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
+                    Observation::list(words.flat_map(|w| w.split_whitespace()).map(str::to_owned))
                 }
             }
         })
@@ -104,7 +108,7 @@ mod tests {
         assert!(judge_check("{os: this, name: debian}").starts_with("failed"));
         assert_eq!(
             judge_check("{file: /x, when: os.name == \"debian\"}"),
-            "skipped file:/x  it does not apply here: os.name == \"debian\""
+            "skipped file:/x  the condition does not hold: os.name == \"debian\""
         );
         assert!(lines("- {os: this, name: debian}", &[IDENTITY])[0].starts_with("error"));
     }

@@ -1,25 +1,29 @@
 //! The `virtualization` resource: the virtualization and the owner of the kernel.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 pub(crate) static KIND: Kind = Kind {
     name: "virtualization",
     doc: "Virtualization of the system. Usually used in `when`, as `virtualization.container`.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "system",
-            Of::Setting,
+            ValueType::Setting,
             "Name by systemd-detect-virt: amazon, kvm, docker, systemd-nspawn, chroot, none.",
         ),
-        Property::new("container", Of::Bool, "True for a container or a chroot."),
+        Property::new(
+            "container",
+            ValueType::Bool,
+            "True for a container or a chroot.",
+        ),
         Property::new(
             "kernel_owned",
-            Of::Bool,
+            ValueType::Bool,
             "True if the kernel belongs to the system, so that its running state can be judged.",
         ),
     ],
@@ -35,7 +39,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes it.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -62,15 +66,15 @@ const MACHINES: &[&str] = &[
     "google",
 ];
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     let identity = view.identity();
     match property {
-        "kernel_owned" => Observed::bool(identity.kernel_owned),
+        "kernel_owned" => Observation::bool(identity.kernel_owned),
         _ if identity.virtualization.is_empty() => {
-            Observed::Unknown("systemd-detect-virt printed nothing".to_owned())
+            Observation::Unknown("systemd-detect-virt printed nothing".to_owned())
         }
-        "system" => Observed::setting(identity.virtualization.clone()),
-        _ => Observed::bool(!MACHINES.contains(&identity.virtualization.as_str())),
+        "system" => Observation::setting(identity.virtualization.clone()),
+        _ => Observation::bool(!MACHINES.contains(&identity.virtualization.as_str())),
     }
 }
 

@@ -8,9 +8,9 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target, absolute};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::text::{hex, sh_quote};
@@ -22,43 +22,44 @@ pub(crate) static KIND: Kind = Kind {
         name: "path",
         doc: "Absolute path in the image.",
         words: &[],
-        check: absolute,
+        check: absolute_path,
     },
     parameters: &[],
     properties: &[
         Property::new(
             "subject",
-            Of::Setting,
+            ValueType::Setting,
             "Subject, in the form of RFC 4514: CN=example.org,O=Example.",
         ),
-        Property::new("issuer", Of::Setting, "Issuer, in the same form."),
+        Property::new("issuer", ValueType::Setting, "Issuer, in the same form."),
         Property::new(
             "not_before",
-            Of::Setting,
+            ValueType::Setting,
             "Start of the validity: 2026-01-31T00:00:00Z.",
         ),
-        Property::new("not_after", Of::Setting, "End of the validity."),
+        Property::new("not_after", ValueType::Setting, "End of the validity."),
         Property::new(
             "days_left",
-            Of::Number,
+            ValueType::Number,
             "Whole days until the end of the validity, by the clock of the target during the \
              collection. Negative after the end.",
         ),
-        Property::new("key_bits", Of::Number, "Size of the key in bits.").or(&["key_length"]),
+        Property::new("key_bits", ValueType::Number, "Size of the key in bits.")
+            .or(&["key_length"]),
         Property::new(
             "signature",
-            Of::Setting,
+            ValueType::Setting,
             "Signature algorithm, such as sha256WithRSAEncryption or ecdsa-with-SHA256. Unknown \
              algorithms are shown as object identifiers.",
         ),
         Property::new(
             "names",
-            Of::List,
+            ValueType::List,
             "Subject alternative names: host names and addresses.",
         ),
         Property::new(
             "self_signed",
-            Of::Bool,
+            ValueType::Bool,
             "True if the subject and the issuer are equal.",
         ),
     ],
@@ -73,7 +74,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let line = |path: &str| format!("certificate {} {}", hex(path.as_bytes()), sh_quote(path));
     asked.iter().map(|one| line(&one.target.subject)).collect()
 }
@@ -213,25 +214,27 @@ fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
     (*found == tag).then_some(rest.get(..length)?)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("certificate", &target.subject, parse_certificate)
         .observe("does not exist", |seen| match property {
-            "subject" => Observed::setting(seen.subject.clone()),
-            "issuer" => Observed::setting(seen.issuer.clone()),
-            "not_before" => Observed::setting(seen.not_before.clone()),
-            "not_after" => Observed::setting(seen.not_after.clone()),
-            "signature" => Observed::setting(seen.signature.clone()),
-            "names" => Observed::list(seen.names.iter().cloned()),
-            "self_signed" => Observed::bool(seen.subject == seen.issuer),
+            "subject" => Observation::setting(seen.subject.clone()),
+            "issuer" => Observation::setting(seen.issuer.clone()),
+            "not_before" => Observation::setting(seen.not_before.clone()),
+            "not_after" => Observation::setting(seen.not_after.clone()),
+            "signature" => Observation::setting(seen.signature.clone()),
+            "names" => Observation::list(seen.names.iter().cloned()),
+            "self_signed" => Observation::bool(seen.subject == seen.issuer),
             "key_bits" => match seen.key_bits {
-                Some(bits) => Observed::Value(Value::Number(bits)),
-                None => Observed::Unknown("the type of the key is unknown".to_owned()),
+                Some(bits) => Observation::Value(Value::Number(bits)),
+                None => Observation::Unknown("the type of the key is unknown".to_owned()),
             },
             _ => match view.identity().clock.parse::<jiff::Timestamp>() {
-                Ok(now) => Observed::Value(Value::Number(
+                Ok(now) => Observation::Value(Value::Number(
                     (seen.ends - now.as_second()).div_euclid(86400),
                 )),
-                Err(_) => Observed::Unknown("the clock of the target was not collected".to_owned()),
+                Err(_) => {
+                    Observation::Unknown("the clock of the target was not collected".to_owned())
+                }
             },
         })
 }

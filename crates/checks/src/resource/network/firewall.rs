@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
@@ -14,7 +14,7 @@ pub(crate) static KIND: Kind = Kind {
     doc: "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
           `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
           root to read them.",
-    subject: words(
+    subject: one_of(
         "tool",
         "Tool: nft, iptables or ip6tables.",
         &["nft", "iptables", "ip6tables"],
@@ -23,22 +23,22 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "rules",
-            Of::List,
+            ValueType::List,
             "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
         ),
         Property::new(
             "tables",
-            Of::List,
+            ValueType::List,
             "Tables, such as `inet filter` (nft) or `filter` (iptables).",
         ),
         Property::new(
             "policies",
-            Of::List,
+            ValueType::List,
             "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
         ),
         Property::new(
             "files",
-            Of::List,
+            ValueType::List,
             "Non-empty files from which rules are loaded at boot.",
         ),
     ],
@@ -53,7 +53,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let tools: BTreeSet<&str> = asked
         .iter()
         .filter(|one| one.properties.iter().any(|property| property != "files"))
@@ -149,7 +149,7 @@ fn parse_nft(text: &str) -> Ruleset {
     out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let tool = target.subject.as_str();
     if property == "files" {
         let of = |path: &str| match tool {
@@ -162,7 +162,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         });
     }
     if view.identity().directory {
-        return Observed::Skipped("no packet filter runs in a directory".to_owned());
+        return Observation::Skipped("no packet filter runs in a directory".to_owned());
     }
     let parse = if tool == "nft" {
         parse_nft
@@ -171,7 +171,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     };
     view.parsed("firewall", tool, |text| Ok(parse(text)))
         .observe("is not installed", |found| {
-            Observed::list(match property {
+            Observation::list(match property {
                 "rules" => found.rules.clone(),
                 "tables" => found.tables.clone(),
                 _ => found.policies.clone(),

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "port",
@@ -24,25 +24,29 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "listening",
-            Of::Bool,
+            ValueType::Bool,
             "True if a socket listens on the port.",
         )
         .or(&["be_listening"]),
         Property::new(
             "addresses",
-            Of::List,
+            ValueType::List,
             "Local addresses, such as 0.0.0.0 or ::1.",
         )
         .or(&["address"]),
-        Property::new("protocols", Of::List, "Protocols: tcp, tcp6, udp, udp6."),
+        Property::new(
+            "protocols",
+            ValueType::List,
+            "Protocols: tcp, tcp6, udp, udp6.",
+        ),
         Property::new(
             "processes",
-            Of::List,
+            ValueType::List,
             "Names of the programs that own the sockets. Sockets of the kernel have none.",
         ),
         Property::new(
             "listening_ports",
-            Of::List,
+            ValueType::List,
             "`all`: the ports with their protocols: tcp/22.",
         ),
     ],
@@ -83,7 +87,7 @@ fn parse_subject(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     known.then_some((protocol, Some(number)))
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let owners = asked.iter().any(|one| one.properties.contains("processes"));
     if owners {
         vec!["socket_owners".to_owned()]
@@ -143,7 +147,12 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
             inode: (*inode).to_owned(),
         })
     };
-    let unknown = |line: &str| format!("unknown format of a socket: {}", brief(line.as_bytes()));
+    let unknown = |line: &str| {
+        format!(
+            "unknown format of a socket: {}",
+            truncate_for_display(line.as_bytes())
+        )
+    };
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| socket(line).ok_or_else(|| unknown(line)))
@@ -161,9 +170,9 @@ fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let Some((protocol, number)) = parse_subject(&target.subject) else {
-        return Observed::Unknown("not a valid port".to_owned());
+        return Observation::Unknown("not a valid port".to_owned());
     };
     view.parsed("listening", "", parse_sockets)
         .observe("has no network namespace", |all| {
@@ -172,23 +181,23 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             };
             let found: Vec<&Socket> = all.iter().filter(fits).collect();
             let list = |of: &dyn Fn(&Socket) -> String| {
-                Observed::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>())
+                Observation::list(found.iter().map(|s| of(s)).collect::<BTreeSet<_>>())
             };
             match property {
-                "listening" => Observed::bool(!found.is_empty()),
+                "listening" => Observation::bool(!found.is_empty()),
                 "listening_ports" => {
                     let mut ports: Vec<(&str, u16)> =
                         found.iter().map(|s| (s.protocol(), s.port)).collect();
                     ports.sort_unstable();
                     ports.dedup();
-                    Observed::list(
+                    Observation::list(
                         ports
                             .into_iter()
                             .map(|(protocol, port)| format!("{protocol}/{port}")),
                     )
                 }
                 _ if found.is_empty() && number.is_some() => {
-                    Observed::Missing("has no listening socket".to_owned())
+                    Observation::Missing("has no listening socket".to_owned())
                 }
                 "addresses" => list(&|s| s.address.to_string()),
                 "protocols" => list(&|s| s.table.clone()),
@@ -197,18 +206,18 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         })
 }
 
-fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observed {
+fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
         match view.parsed("socket_owners", "", parse_owners) {
-            Seen::Present(owners) => owners,
-            Seen::Absent => return Observed::uncollected(),
-            Seen::Unknown(why) => return Observed::Unknown(why),
+            ParsedReading::Present(owners) => owners,
+            ParsedReading::Absent => return Observation::uncollected(),
+            ParsedReading::Unknown(why) => return Observation::Unknown(why),
         };
     let hidden = found
         .iter()
         .any(|socket| !owners.contains_key(&socket.inode));
     if hidden && view.identity().uid != Some(0) {
-        return Observed::Unknown(
+        return Observation::Unknown(
             "permission denied: only root can see the owners of sockets".to_owned(),
         );
     }
@@ -216,7 +225,7 @@ fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observed {
         .iter()
         .filter_map(|socket| owners.get(&socket.inode))
         .flatten();
-    Observed::list(names.cloned().collect::<BTreeSet<_>>())
+    Observation::list(names.cloned().collect::<BTreeSet<_>>())
 }
 
 #[cfg(test)]

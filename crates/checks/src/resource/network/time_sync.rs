@@ -1,11 +1,11 @@
 //! The `time_sync` resource: time synchronization services and the state of the clock.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk::{self, Entry};
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
@@ -14,28 +14,28 @@ pub(crate) static KIND: Kind = Kind {
     name: "time_sync",
     doc: "Time synchronization. By default, a service must be enabled. `synchronised` is judged \
           only if the kernel belongs to the target. It can take a minute after a boot.",
-    subject: words("name", "Always `this`.", &["this"]),
+    subject: one_of("name", "Always `this`.", &["this"]),
     parameters: &[],
     properties: &[
         Property::new(
             "enabled",
-            Of::Bool,
+            ValueType::Bool,
             "True if a time synchronization service is enabled.",
         ),
         Property::new(
             "services",
-            Of::List,
+            ValueType::List,
             "Enabled services: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
         ),
         Property::new(
             "servers",
-            Of::List,
+            ValueType::List,
             "Servers and pools in the configuration of these services. Built-in servers are not \
              included.",
         ),
         Property::new(
             "synchronised",
-            Of::Bool,
+            ValueType::Bool,
             "True if the clock is synchronized.",
         )
         .or(&["synchronized"]),
@@ -71,7 +71,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
     ("openntpd", &["openntpd.service"], &["/etc/openntpd"]),
 ];
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("time_sync '{}'", units::DIRECTORIES)]
 }
 
@@ -100,7 +100,7 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     for line in text.lines() {
         let Some((path, setting)) = line.split_once('\t') else {
             if walk::parse_entries(line).is_err() {
-                return Err(brief(line.as_bytes()));
+                return Err(truncate_for_display(line.as_bytes()));
             }
             continue;
         };
@@ -120,36 +120,39 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "synchronised" {
         return observe_synchronised(view);
     }
     walk::load_entries(view, "time_units").observe("was not collected", |found| {
         let services = enabled_services(&found);
         match property {
-            "enabled" => Observed::Value(Value::Bool(!services.is_empty(), services.join(", "))),
-            "services" => Observed::list(services.into_iter().map(str::to_owned)),
+            "enabled" => Observation::Value(Value::Bool(!services.is_empty(), services.join(", "))),
+            "services" => Observation::list(services.into_iter().map(str::to_owned)),
             _ => view
                 .parsed("time_servers", "", |text| parse_servers(text, &services))
                 .observe("was not collected", |servers| {
-                    Observed::list(servers.iter().cloned())
+                    Observation::list(servers.iter().cloned())
                 }),
         }
     })
 }
 
-fn observe_synchronised(view: &View<'_>) -> Observed {
+fn observe_synchronised(view: &View<'_>) -> Observation {
     if view.identity().directory {
-        return Observed::Skipped("a directory has no clock".to_owned());
+        return Observation::Skipped("a directory has no clock".to_owned());
     }
     if !view.identity().kernel_owned {
-        return Observed::Skipped("the kernel is not the target's own".to_owned());
+        return Observation::Skipped("the kernel is not the target's own".to_owned());
     }
     view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
         .observe("was not collected", |said| match said.rsplit_once(": ") {
-            Some((_, "yes")) => Observed::Value(Value::Bool(true, (*said).clone())),
-            Some((_, "no")) => Observed::Value(Value::Bool(false, (*said).clone())),
-            _ => Observed::Unknown(format!("unknown format: {}", brief(said.as_bytes()))),
+            Some((_, "yes")) => Observation::Value(Value::Bool(true, (*said).clone())),
+            Some((_, "no")) => Observation::Value(Value::Bool(false, (*said).clone())),
+            _ => Observation::Unknown(format!(
+                "unknown format: {}",
+                truncate_for_display(said.as_bytes())
+            )),
         })
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 use bakeline_platform::Platform;
 
 pub(crate) static KIND: Kind = Kind {
@@ -23,18 +23,22 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "installed",
-            Of::Bool,
+            ValueType::Bool,
             "True if it is unpacked and configured.",
         )
         .or(&["be_installed"]),
         Property::new(
             "version",
-            Of::Version,
+            ValueType::Version,
             "Version in quotes, compared in the order of the package manager.",
         ),
-        Property::new("held", Of::Bool, "True if it is on hold."),
-        Property::new("arch", Of::Setting, "Architecture, such as amd64 or all."),
-        Property::new("source", Of::Setting, "Source package."),
+        Property::new("held", ValueType::Bool, "True if it is on hold."),
+        Property::new(
+            "arch",
+            ValueType::Setting,
+            "Architecture, such as amd64 or all.",
+        ),
+        Property::new("source", ValueType::Setting, "Source package."),
     ],
     open: None,
     by_default: &["installed"],
@@ -48,7 +52,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes all packages.
-fn no_requests(_: &[Asked<'_>]) -> Vec<String> {
+fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -90,7 +94,7 @@ pub(crate) fn rows(text: &str) -> Result<PackageTable, String> {
         let [name, arch, status, version, source, _] = words.as_slice() else {
             return Err(format!(
                 "unknown format of a line in the dpkg database: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
@@ -114,7 +118,7 @@ pub(crate) fn installed(status: &str) -> bool {
     ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let (name, arch) = target
         .subject
         .split_once(':')
@@ -132,7 +136,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             match (property, best) {
                 ("installed", Some(row)) => {
                     let ok = installed(&row.status);
-                    Observed::Value(Value::Bool(
+                    Observation::Value(Value::Bool(
                         ok,
                         if ok {
                             String::new()
@@ -141,20 +145,20 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                         },
                     ))
                 }
-                ("installed", None) => Observed::bool(false),
+                ("installed", None) => Observation::bool(false),
                 ("version", Some(row)) if installed(&row.status) => {
-                    Observed::Value(Value::Version(row.version.clone()))
+                    Observation::Value(Value::Version(row.version.clone()))
                 }
                 ("held", Some(row)) if installed(&row.status) => {
-                    Observed::bool(row.status.starts_with("hold "))
+                    Observation::bool(row.status.starts_with("hold "))
                 }
                 ("arch", Some(row)) if installed(&row.status) => {
-                    Observed::setting(row.arch.clone())
+                    Observation::setting(row.arch.clone())
                 }
                 ("source", Some(row)) if installed(&row.status) => {
-                    Observed::setting(row.source.clone())
+                    Observation::setting(row.source.clone())
                 }
-                _ => Observed::Missing("is not installed".to_owned()),
+                _ => Observation::Missing("is not installed".to_owned()),
             }
         })
 }

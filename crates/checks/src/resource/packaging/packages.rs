@@ -1,8 +1,8 @@
 //! The `packages` resource: installed packages by a name pattern.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::pattern;
 use crate::phase::Phase;
 
@@ -20,10 +20,10 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("names", Of::List, "Distinct names."),
+        Property::new("names", ValueType::List, "Distinct names."),
         Property::new(
             "versions",
-            Of::List,
+            ValueType::List,
             "Versions in the order of the names, one for each architecture.",
         ),
     ],
@@ -39,7 +39,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The base set includes all packages.
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -81,10 +81,10 @@ fn to_regex(pattern: &str) -> String {
     out + r"\z"
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let pattern = match pattern::plain(&to_regex(&target.subject)) {
         Ok(pattern) => pattern,
-        Err(why) => return Observed::Unknown(why),
+        Err(why) => return Observation::Unknown(why),
     };
     view.parsed("packages", "", package::rows)
         .observe("has no package database", |rows| {
@@ -98,7 +98,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 versions.extend(installed.clone().map(|row| row.version.clone()));
                 names.extend(installed.take(1).map(|_| name.clone()));
             }
-            Observed::list(if property == "versions" {
+            Observation::list(if property == "versions" {
                 versions
             } else {
                 names
@@ -139,7 +139,7 @@ mod tests {
         }
         assert_eq!(
             judge_check("\"telnet*\""),
-            "failed  packages:telnet*  names: expected something, actual nothing"
+            "failed  packages:telnet*  names: expected not empty, actual nothing"
         );
         assert!(
             lines("- {packages: x, names: {empty: true}}", &[IDENTITY])[0].starts_with("error")

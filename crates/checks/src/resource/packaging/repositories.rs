@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
@@ -14,30 +14,34 @@ pub(crate) static KIND: Kind = Kind {
     name: "repositories",
     doc: "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
           default, `insecure` must be empty.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
-        Property::new("uris", Of::List, "URIs, without credentials."),
+        Property::new("uris", ValueType::List, "URIs, without credentials."),
         Property::new(
             "suites",
-            Of::List,
+            ValueType::List,
             "Suites of apt, such as bookworm-security, and repository names of dnf.",
         ),
         Property::new(
             "components",
-            Of::List,
+            ValueType::List,
             "Components of apt, such as main and non-free-firmware.",
         ),
-        Property::new("files", Of::List, "Files that define the repositories."),
+        Property::new(
+            "files",
+            ValueType::List,
+            "Files that define the repositories.",
+        ),
         Property::new(
             "insecure",
-            Of::List,
+            ValueType::List,
             "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
              gpgcheck=0), or without both encryption and their own key (Signed-By).",
         ),
         Property::new(
             "keys",
-            Of::List,
+            ValueType::List,
             "Key files: those of Signed-By and gpgkey, and those in /etc/apt/trusted.gpg.d, which \
              can sign any repository.",
         ),
@@ -56,7 +60,7 @@ pub(crate) static KIND: Kind = Kind {
 /// Shell functions. The base set includes `repositories`.
 pub(crate) const SHELL: &str = include_str!("repositories.sh");
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let keys = asked.iter().any(|one| one.properties.contains("keys"));
     let line = "from /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d; listing apt_keys 1 ! -type d";
     if keys {
@@ -247,11 +251,11 @@ fn is_insecure(one: &Repository) -> bool {
     one.unverified || (plain && one.keys.is_empty())
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     view.parsed("repositories", "", parse_repositories)
         .observe("were not collected", |all| {
             let set = |of: &dyn Fn(&Repository) -> Vec<String>| {
-                Observed::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
+                Observation::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
             };
             match property {
                 "uris" => set(&|one| vec![one.uri.clone()]),
@@ -270,17 +274,17 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
         })
 }
 
-fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observed {
+fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observation {
     match walk::load_entries(view, "apt_keys") {
-        Seen::Unknown(why) => Observed::Unknown(why),
-        Seen::Absent => Observed::uncollected(),
-        Seen::Present(found) => {
+        ParsedReading::Unknown(why) => Observation::Unknown(why),
+        ParsedReading::Absent => Observation::uncollected(),
+        ParsedReading::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
             let trusted = found
                 .iter()
                 .filter(|entry| ring(entry.file_name()))
                 .map(|entry| entry.path.clone());
-            Observed::list(
+            Observation::list(
                 trusted
                     .chain(all.iter().flat_map(|one| one.keys.clone()))
                     .collect::<BTreeSet<_>>(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use bakeline_platform::Platform;
@@ -15,7 +15,7 @@ pub(crate) static KIND: Kind = Kind {
           must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
           image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
           phase build unless `phase` is set.",
-    subject: words(
+    subject: one_of(
         "which",
         "`security` for updates from a security archive (origin Debian-Security, or a suite that \
          ends with -security), or `all`.",
@@ -25,13 +25,13 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "names",
-            Of::List,
+            ValueType::List,
             "Packages, including new packages that an update needs.",
         ),
-        Property::new("count", Of::Number, "Number of packages."),
+        Property::new("count", ValueType::Number, "Number of packages."),
         Property::new(
             "lists_age_days",
-            Of::Number,
+            ValueType::Number,
             "Whole days since the last refresh of the lists.",
         ),
     ],
@@ -46,17 +46,17 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["pending_updates".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "lists_age_days" {
         let days = view.parsed("lists_age", "", |text| {
             text.trim().parse::<i64>().map_err(|e| e.to_string())
         });
         return days.observe("was not collected", |days| {
-            Observed::Value(Value::Number(*days))
+            Observation::Value(Value::Number(*days))
         });
     }
     let pending = view.parsed("updates", "", |text| {
@@ -70,10 +70,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
             .filter(|update| target.subject == "all" || update.security);
         let names: BTreeSet<String> = due.map(|update| update.package.clone()).collect();
         match property {
-            "count" => Observed::Value(Value::Number(
+            "count" => Observation::Value(Value::Number(
                 i64::try_from(names.len()).unwrap_or(i64::MAX),
             )),
-            _ => Observed::list(names),
+            _ => Observation::list(names),
         }
     })
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Parameter, Property, Subject, Target};
+use crate::kind::{Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::text::{hex, sh_quote};
@@ -21,19 +21,19 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[Parameter {
         name: "timeout",
-        of: Of::Number,
+        of: ValueType::Number,
         doc: "Timeout in seconds, from 1 to 600. The default is 10.",
         check: check_timeout,
     }],
     properties: &[
         Property::new(
             "succeeds",
-            Of::Bool,
+            ValueType::Bool,
             "True if the exit status is 0. This is the default expectation.",
         ),
-        Property::new("exit_status", Of::Number, "Exit status."),
-        Property::new("stdout", Of::Text, "Standard output."),
-        Property::new("stderr", Of::Text, "Standard error."),
+        Property::new("exit_status", ValueType::Number, "Exit status."),
+        Property::new("stdout", ValueType::Text, "Standard output."),
+        Property::new("stderr", ValueType::Text, "Standard error."),
     ],
     open: None,
     by_default: &[],
@@ -74,7 +74,7 @@ fn check_timeout(text: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let mut wanted: BTreeMap<&str, u32> = BTreeMap::new();
     for one in asked {
         let seconds = wanted.entry(&one.target.subject).or_default();
@@ -95,25 +95,25 @@ fn requests(asked: &[Asked<'_>]) -> Vec<String> {
     wanted.into_iter().map(line).collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let run = &target.subject;
     let Some(exit) = view.raw("exit", run) else {
-        return Observed::uncollected();
+        return Observation::uncollected();
     };
     match exit.flags.as_str() {
         "" => {}
         "T" => {
-            return Observed::Unknown(format!(
+            return Observation::Unknown(format!(
                 "the command timed out after {} s",
                 target.parameter("timeout", DEFAULT_TIMEOUT)
             ));
         }
-        _ => return Observed::Unknown("the command was killed by a signal".to_owned()),
+        _ => return Observation::Unknown("the command was killed by a signal".to_owned()),
     }
     let blob = match property {
-        "exit_status" => return Observed::Value(Value::Number(i64::from(exit.rc))),
+        "exit_status" => return Observation::Value(Value::Number(i64::from(exit.rc))),
         "succeeds" => {
-            return Observed::Value(Value::Bool(
+            return Observation::Value(Value::Bool(
                 exit.rc == 0,
                 format!("exit status {}", exit.rc),
             ));
@@ -121,8 +121,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
         "stdout" => view.raw("out", run),
         _ => view.raw("err", run),
     };
-    blob.map_or_else(Observed::uncollected, |reading| {
-        Observed::blob(&reading.body)
+    blob.map_or_else(Observation::uncollected, |reading| {
+        Observation::blob(&reading.body)
     })
 }
 

@@ -34,7 +34,7 @@ fn commands_are_judged_by_status_and_output() {
         ("-", ""),
         "",
     );
-    let line = "failed  command:x  stdout: expected something with \"b\", actual \"\"; succeeds: \
+    let line = "failed  command:x  stdout: expected a value including \"b\", actual \"\"; succeeds: \
         expected true, actual false (exit status 127)";
     assert_eq!(missing, line);
 }

@@ -1,10 +1,10 @@
 //! The `cron` resource: scheduled jobs and the accounts that may schedule them.
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk;
 use crate::resource::ssh::authorized_keys;
@@ -22,19 +22,19 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[
         Property::new(
             "entries",
-            Of::List,
+            ValueType::List,
             "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
              /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
              /etc/cron.daily/x`.",
         ),
         Property::new(
             "allowed",
-            Of::List,
+            ValueType::List,
             "Accounts in /etc/cron.allow. No value if the file does not exist.",
         ),
         Property::new(
             "denied",
-            Of::List,
+            ValueType::List,
             "Accounts in /etc/cron.deny. No value if the file does not exist.",
         ),
     ],
@@ -49,7 +49,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["cron".to_owned()]
 }
 
@@ -63,7 +63,9 @@ fn parse_lines(text: &str) -> Result<Lines, String> {
             Some((path, line)) => {
                 out.push((path.trim_start_matches('.').to_owned(), line.to_owned()))
             }
-            None => drop(walk::parse_entries(line).map_err(|_| brief(line.as_bytes()))?),
+            None => {
+                drop(walk::parse_entries(line).map_err(|_| truncate_for_display(line.as_bytes()))?)
+            }
         }
     }
     Ok(out)
@@ -94,7 +96,7 @@ fn parse_job(line: &str, user: Option<&str>) -> Option<String> {
     ))
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "allowed" => access_list("/etc/cron.allow", view),
         "denied" => access_list("/etc/cron.deny", view),
@@ -110,14 +112,14 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
     }
 }
 
-fn access_list(path: &str, view: &View<'_>) -> Observed {
+fn access_list(path: &str, view: &View<'_>) -> Observation {
     walk::load_entries(view, "cron_scripts").observe("was not collected", |found| {
         if !found.iter().any(|entry| entry.path == path) {
-            return Observed::Missing("does not exist".to_owned());
+            return Observation::Missing("does not exist".to_owned());
         }
         view.parsed("cron_access", "", parse_lines)
             .observe("was not collected", |lines| {
-                Observed::list(
+                Observation::list(
                     lines
                         .iter()
                         .filter(|(at, _)| at == path)
@@ -127,10 +129,10 @@ fn access_list(path: &str, view: &View<'_>) -> Observed {
     })
 }
 
-fn user_jobs(user: &str, lines: &Lines) -> Observed {
+fn user_jobs(user: &str, lines: &Lines) -> Observation {
     let own =
         |path: &str| path.starts_with("/var/spool/cron/") && path.rsplit('/').next() == Some(user);
-    Observed::list(
+    Observation::list(
         lines
             .iter()
             .filter(|(path, _)| own(path))
@@ -138,7 +140,7 @@ fn user_jobs(user: &str, lines: &Lines) -> Observed {
     )
 }
 
-fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
+fn system_jobs(lines: &Lines, view: &View<'_>) -> Observation {
     let tables = lines
         .iter()
         .filter(|(path, _)| path == "/etc/crontab" || path.starts_with("/etc/cron.d/"));
@@ -146,9 +148,9 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
         .filter_map(|(_, line)| parse_job(line, None))
         .collect();
     match walk::load_entries(view, "cron_scripts") {
-        Seen::Unknown(why) => return Observed::Unknown(why),
-        Seen::Absent => return Observed::uncollected(),
-        Seen::Present(found) => all.extend(found.iter().filter_map(|entry| {
+        ParsedReading::Unknown(why) => return Observation::Unknown(why),
+        ParsedReading::Absent => return Observation::uncollected(),
+        ParsedReading::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
             // run-parts(8) runs executable files with a plain name.
             let plain = name
@@ -157,7 +159,7 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observed {
             (plain && entry.stat.mode & 0o111 != 0).then(|| format!("@{often} root {}", entry.path))
         })),
     }
-    Observed::list(all)
+    Observation::list(all)
 }
 
 #[cfg(test)]

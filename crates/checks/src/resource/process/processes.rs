@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::filesystem::file::account;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "processes",
@@ -23,20 +23,20 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("running", Of::Bool, "True if a process runs.").or(&[
+        Property::new("running", ValueType::Bool, "True if a process runs.").or(&[
             "exist",
             "exists",
             "be_running",
         ]),
-        Property::new("count", Of::Number, "Number of processes."),
+        Property::new("count", ValueType::Number, "Number of processes."),
         Property::new(
             "users",
-            Of::List,
+            ValueType::List,
             "Distinct users of the processes: a name, or a UID without a name.",
         ),
         Property::new(
             "arguments",
-            Of::List,
+            ValueType::List,
             "Command lines. Text that looks like a password, token or key is removed.",
         ),
     ],
@@ -62,7 +62,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let with_arguments = asked
         .iter()
         .filter(|one| one.properties.contains("arguments"));
@@ -85,7 +85,7 @@ fn parse_processes(text: &str) -> Result<ProcessTable, String> {
         else {
             return Err(format!(
                 "unknown format of the process table: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             ));
         };
         out.entry((*name).to_owned()).or_default().push(uid);
@@ -93,15 +93,15 @@ fn parse_processes(text: &str) -> Result<ProcessTable, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if view.identity().virtualization == "chroot" {
-        return Observed::Skipped("a chroot shows the processes of its host".to_owned());
+        return Observation::Skipped("a chroot shows the processes of its host".to_owned());
     }
     if view
         .raw("processes", "")
         .is_some_and(|reading| reading.rc == 1)
     {
-        return Observed::Skipped("/proc is not mounted".to_owned());
+        return Observation::Skipped("/proc is not mounted".to_owned());
     }
     let mut end = target.subject.len().min(MAX_NAME_LENGTH);
     while !target.subject.is_char_boundary(end) {
@@ -114,12 +114,12 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 .map(Vec::as_slice)
                 .unwrap_or_default();
             match property {
-                "running" => Observed::bool(!users.is_empty()),
-                "count" => Observed::Value(Value::Number(
+                "running" => Observation::bool(!users.is_empty()),
+                "count" => Observation::Value(Value::Number(
                     i64::try_from(users.len()).unwrap_or(i64::MAX),
                 )),
-                _ if users.is_empty() => Observed::Missing("is not running".to_owned()),
-                "users" => Observed::list(
+                _ if users.is_empty() => Observation::Missing("is not running".to_owned()),
+                "users" => Observation::list(
                     users
                         .iter()
                         .map(|uid| user_name(view, *uid))
@@ -132,14 +132,14 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                             .map(|line| line.trim_end().to_owned())
                             .collect::<Vec<_>>())
                     })
-                    .observe("is not running", |all| Observed::list(all.to_vec())),
+                    .observe("is not running", |all| Observation::list(all.to_vec())),
             }
         })
 }
 
 fn user_name(view: &View<'_>, uid: u32) -> String {
     match account(view, "passwd", uid) {
-        Observed::Value(Value::Account {
+        Observation::Value(Value::Account {
             name: Some(name), ..
         }) => name,
         _ => uid.to_string(),

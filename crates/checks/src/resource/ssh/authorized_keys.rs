@@ -3,12 +3,12 @@
 
 use std::rc::Rc;
 
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk;
 
@@ -28,24 +28,36 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("files", Of::List, "Files that contain more than comments."),
-        Property::new("users", Of::List, "Accounts that have authorized keys."),
-        Property::new("count", Of::Number, "Number of keys."),
-        Property::new("types", Of::List, "Types of the keys, such as ssh-ed25519."),
+        Property::new(
+            "files",
+            ValueType::List,
+            "Files that contain more than comments.",
+        ),
+        Property::new(
+            "users",
+            ValueType::List,
+            "Accounts that have authorized keys.",
+        ),
+        Property::new("count", ValueType::Number, "Number of keys."),
+        Property::new(
+            "types",
+            ValueType::List,
+            "Types of the keys, such as ssh-ed25519.",
+        ),
         Property::new(
             "comments",
-            Of::List,
+            ValueType::List,
             "Comments of the keys. A key without a comment has ``.",
         ),
         Property::new(
             "options",
-            Of::List,
+            ValueType::List,
             "Names of the options of each key, such as command,no-pty. A key without options has \
              ``.",
         ),
         Property::new(
             "unsafe",
-            Of::List,
+            ValueType::List,
             "Key files, directories and homes with unsafe permissions: writable for group or \
              others, or not owned by the account or root. This is the rule of StrictModes in sshd.",
         ),
@@ -72,7 +84,7 @@ pub(crate) fn check_user(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["authorized_keys".to_owned()]
 }
 
@@ -96,7 +108,12 @@ fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, String> {
             path: words.next()?,
         })
     };
-    let unknown = |line: &str| format!("unknown format of an account: {}", brief(line.as_bytes()));
+    let unknown = |line: &str| {
+        format!(
+            "unknown format of an account: {}",
+            truncate_for_display(line.as_bytes())
+        )
+    };
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| row(line).ok_or_else(|| unknown(line)))
@@ -114,7 +131,7 @@ fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
     text.lines().map(key).collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let user = target.subject.as_str();
     view.parsed("key_files", "", parse_key_files)
         .observe("has no accounts", |all| {
@@ -123,7 +140,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 .filter(|row| user == "all" || row.user == user)
                 .collect();
             if user != "all" && !has_account(user, view) {
-                return Observed::Missing("has no such account".to_owned());
+                return Observation::Missing("has no such account".to_owned());
             }
             if property == "unsafe" {
                 unsafe_paths(&rows, view)
@@ -141,16 +158,18 @@ fn has_account(user: &str, view: &View<'_>) -> bool {
             .map(str::to_owned)
             .collect::<Vec<_>>())
     });
-    matches!(names, Seen::Present(names) if names.iter().any(|name| name == user))
+    matches!(names, ParsedReading::Present(names) if names.iter().any(|name| name == user))
 }
 
-fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observed {
+fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observation {
     let mut found: Vec<(&KeyFile, Rc<Vec<Key>>)> = Vec::new();
     for row in rows {
         match view.parsed("keys", &row.path, parse_keys) {
-            Seen::Present(keys) => found.push((row, keys)),
-            Seen::Absent => {}
-            Seen::Unknown(why) => return Observed::Unknown(format!("{}: {why}", row.path)),
+            ParsedReading::Present(keys) => found.push((row, keys)),
+            ParsedReading::Absent => {}
+            ParsedReading::Unknown(why) => {
+                return Observation::Unknown(format!("{}: {why}", row.path));
+            }
         }
     }
     let filled = || found.iter().filter(|(_, keys)| !keys.is_empty());
@@ -163,12 +182,12 @@ fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observed 
         .filter(|[kind, ..]| kind != "?")
         .collect();
     let unique = |items: Vec<String>| {
-        Observed::list(items.into_iter().collect::<std::collections::BTreeSet<_>>())
+        Observation::list(items.into_iter().collect::<std::collections::BTreeSet<_>>())
     };
     match property {
         "files" => unique(filled().map(|(row, _)| row.path.clone()).collect()),
         "users" => unique(filled().map(|(row, _)| row.user.clone()).collect()),
-        "count" => Observed::Value(Value::Number(
+        "count" => Observation::Value(Value::Number(
             i64::try_from(valid.len()).unwrap_or(i64::MAX),
         )),
         "types" => unique(valid.iter().map(|[kind, ..]| kind.clone()).collect()),
@@ -178,11 +197,11 @@ fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observed 
                 .map(|[_, options, _]| options.clone())
                 .collect(),
         ),
-        _ => Observed::list(valid.iter().map(|[.., comment]| comment.clone())),
+        _ => Observation::list(valid.iter().map(|[.., comment]| comment.clone())),
     }
 }
 
-fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observed {
+fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observation {
     walk::load_entries(view, "key_stats").observe("was not collected", |stats| {
         let mut out = std::collections::BTreeSet::new();
         for row in rows {
@@ -202,7 +221,7 @@ fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observed {
                 }
             }
         }
-        Observed::list(out)
+        Observation::list(out)
     })
 }
 

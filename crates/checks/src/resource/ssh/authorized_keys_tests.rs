@@ -105,7 +105,7 @@ fn writable_files_and_parents_are_unsafe() {
         let line = judge_check("all", "", &STATS.replace(from, to), (0, ""));
         assert_eq!(
             line,
-            format!("failed  authorized_keys:all  unsafe: expected nothing, actual \"{path}\"")
+            format!("failed  authorized_keys:all  unsafe: expected empty, actual \"{path}\"")
         );
     }
 }

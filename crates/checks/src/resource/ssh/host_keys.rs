@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
@@ -15,24 +15,28 @@ pub(crate) static KIND: Kind = Kind {
           keys. The build instance has keys. seal.sh removes them, and a new instance generates \
           its own at boot. Check the existence and permissions of the keys at boot. Check in a \
           directory that an image has none. Judged in phase boot unless `phase` is set.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
     properties: &[
         Property::new(
             "files",
-            Of::List,
+            ValueType::List,
             "All host key files: private keys, public keys and certificates, including empty \
              files.",
         ),
         Property::new(
             "types",
-            Of::List,
+            ValueType::List,
             "Types of the private keys by file name: ed25519, rsa, ecdsa, dsa.",
         ),
-        Property::new("modes", Of::List, "Distinct modes of the private keys."),
+        Property::new(
+            "modes",
+            ValueType::List,
+            "Distinct modes of the private keys.",
+        ),
         Property::new(
             "exposed",
-            Of::List,
+            ValueType::List,
             "Private keys that other users can read, or that root does not own.",
         ),
     ],
@@ -47,7 +51,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["from /etc/ssh; listing host_keys 1 -name 'ssh_host_*'".to_owned()]
 }
 
@@ -55,7 +59,7 @@ fn is_private_key(entry: &Entry) -> bool {
     entry.file_name().ends_with("_key")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "files" => walk::filter_paths(view, "host_keys", |_| true),
         "modes" => walk::filter_modes(view, "host_keys", is_private_key),
@@ -72,7 +76,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observed {
                     .strip_suffix("_key")
                     .map(str::to_owned)
             };
-            Observed::list(all.iter().filter_map(named).collect::<BTreeSet<_>>())
+            Observation::list(all.iter().filter_map(named).collect::<BTreeSet<_>>())
         }),
     }
 }
@@ -103,7 +107,7 @@ mod tests {
         let line = judge_check("", &found.replace("-rw------- 1 0", "-rw-r----- 1 0"));
         assert_eq!(
             line,
-            "failed  host_keys:all  exposed: expected nothing, actual \
+            "failed  host_keys:all  exposed: expected empty, actual \
                 \"/etc/ssh/ssh_host_ed25519_key\""
         );
         assert!(

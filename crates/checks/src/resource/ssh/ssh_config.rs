@@ -3,7 +3,7 @@
 use super::sshd_config::{canonical_flag, changes_defaults};
 use super::sshd_config_merge::Dialect;
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Of, Property, words};
+use crate::kind::{Kind, Property, ValueType, one_of};
 use crate::matcher::value::quantity;
 use crate::phase::Phase;
 
@@ -15,12 +15,12 @@ pub(crate) static KIND: Kind = Kind {
           /etc/ssh/ssh_config with included files. Options for some hosts do not count, and `Host \
           *` applies to all. A repeatable option has all its values, and a comma-separated list \
           has its items.",
-    subject: words("view", "Source: effective or file.", VIEWS),
+    subject: one_of("view", "Source: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
+        ValueType::Setting,
         "Option of ssh_config(5), not case-sensitive.",
     )),
     by_default: &[],

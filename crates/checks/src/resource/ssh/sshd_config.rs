@@ -2,7 +2,7 @@
 
 use super::sshd_config_merge::{Dialect, Source, merge};
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Of, Property, words};
+use crate::kind::{Kind, Property, ValueType, one_of};
 use crate::matcher::value::quantity;
 use crate::phase::Phase;
 
@@ -13,12 +13,12 @@ pub(crate) static KIND: Kind = Kind {
           Debian 12 and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with \
           included files, where the first value counts. Options in a `Match` block do not count. A \
           repeatable option has all its values, and a comma-separated list has its items.",
-    subject: words("view", "Source: effective or file.", VIEWS),
+    subject: one_of("view", "Source: effective or file.", VIEWS),
     parameters: &[],
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
+        ValueType::Setting,
         "Option of sshd_config(5), not case-sensitive.",
     )),
     by_default: &[],

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::sshd_config_merge::{Dialect, Options, Source, merge};
 use super::sshd_config_parse::{Directive, parse};
-use crate::facts::observed::Observed;
-use crate::facts::view::{Seen, View};
-use crate::kind::{Asked, Target};
+use crate::facts::observation::Observation;
+use crate::facts::view::{ParsedReading, View};
+use crate::kind::{RequestedTarget, Target};
 use crate::matcher::value::Value;
 use crate::resource::packaging::package;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
 /// Values of the subject: the source of the options.
@@ -39,7 +39,7 @@ pub(crate) struct Program {
     pub(crate) normalize: fn(&str, &str) -> Option<String>,
 }
 
-pub(crate) fn requests(program: &Program, asked: &[Asked<'_>]) -> Vec<String> {
+pub(crate) fn requests(program: &Program, asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let main = program.dialect.main;
     let mut out = vec![format!(
         "ssh_files {} {}",
@@ -62,26 +62,28 @@ pub(crate) fn observe(
     target: &Target,
     option: &str,
     view: &View<'_>,
-) -> Observed {
+) -> Observation {
     let keyword = program.dialect.keyword(option);
     if target.subject == "file" {
         return observe_files(program, &keyword, view, |found| {
-            Observed::Value(Value::Setting(found))
+            Observation::Value(Value::Setting(found))
         });
     }
     match program_output(program, view) {
         ProgramOutput::Options(options) => match options.get(&keyword) {
-            Some(values) => Observed::Value(Value::Setting(values.clone())),
+            Some(values) => Observation::Value(Value::Setting(values.clone())),
             // The program does not print every option: it accepts and ignores `UseLogin`.
             None => observe_files(program, &keyword, view, |found| {
-                Observed::Value(Value::Setting(found))
+                Observation::Value(Value::Setting(found))
             }),
         },
-        ProgramOutput::Invalid(why) => Observed::Unknown(why),
+        ProgramOutput::Invalid(why) => Observation::Unknown(why),
         ProgramOutput::Unavailable(why) => match observe_files(program, &keyword, view, |found| {
             normalize_values(program, &keyword, found, &why)
         }) {
-            Observed::Missing(_) if matches!(merge_files(program, view), Seen::Present(_)) => {
+            Observation::Missing(_)
+                if matches!(merge_files(program, view), ParsedReading::Present(_)) =>
+            {
                 default_value(program, &keyword, &why, view)
             }
             other => other,
@@ -90,7 +92,7 @@ pub(crate) fn observe(
 }
 
 /// Returns the default of an option, for versions in Debian.
-fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observed {
+fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -> Observation {
     let known = openssh_version(program, view)
         .and_then(|v| program.defaults.iter().find(|(version, _)| *version == v));
     match known {
@@ -99,11 +101,11 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
                 Ok(parse_options(program, text))
             });
             all.observe("has no default", |all| match all.get(keyword) {
-                Some(values) => Observed::Value(Value::Setting(values.clone())),
-                None => Observed::Missing("is not set and has no default".to_owned()),
+                Some(values) => Observation::Value(Value::Setting(values.clone())),
+                None => Observation::Missing("is not set and has no default".to_owned()),
             })
         }
-        _ => Observed::Unknown(format!(
+        _ => Observation::Unknown(format!(
             "no file sets it, and {} could not print the default: {why}",
             program.asks
         )),
@@ -112,12 +114,12 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
 
 /// Returns the version of OpenSSH, such as 9.2, if it is a package of Debian.
 fn openssh_version(program: &Program, view: &View<'_>) -> Option<String> {
-    let Seen::Present(debian) = view.parsed("os-release", "", |text| {
+    let ParsedReading::Present(debian) = view.parsed("os-release", "", |text| {
         Ok(text.lines().any(|line| line == "ID=debian"))
     }) else {
         return None;
     };
-    let Seen::Present(rows) = view.parsed("packages", "", package::rows) else {
+    let ParsedReading::Present(rows) = view.parsed("packages", "", package::rows) else {
         return None;
     };
     let row = rows
@@ -147,16 +149,16 @@ fn program_output(program: &Program, view: &View<'_>) -> ProgramOutput {
         return ProgramOutput::Unavailable("nothing runs in a directory".to_owned());
     }
     match view.parsed(program.answer, "", |text| Ok(parse_options(program, text))) {
-        Seen::Present(options) => ProgramOutput::Options(options),
-        Seen::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
-        Seen::Unknown(why) => {
+        ParsedReading::Present(options) => ProgramOutput::Options(options),
+        ParsedReading::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
+        ParsedReading::Unknown(why) => {
             let said = view
                 .raw(program.answer, "")
                 .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
             let Some(said) = said.filter(|s| !s.is_empty()) else {
                 return ProgramOutput::Invalid(why);
             };
-            let last = brief(
+            let last = truncate_for_display(
                 said.trim_end()
                     .lines()
                     .last()
@@ -188,17 +190,22 @@ fn parse_options(program: &Program, text: &str) -> BTreeMap<String, Vec<String>>
 }
 
 /// Normalizes values of files as the program prints them.
-fn normalize_values(program: &Program, keyword: &str, values: Vec<String>, why: &str) -> Observed {
+fn normalize_values(
+    program: &Program,
+    keyword: &str,
+    values: Vec<String>,
+    why: &str,
+) -> Observation {
     match values
         .iter()
         .map(|value| (program.normalize)(keyword, value))
         .collect()
     {
-        Some(normalized) => Observed::Value(Value::Setting(normalized)),
+        Some(normalized) => Observation::Value(Value::Setting(normalized)),
         None => {
-            let value = brief(values.join(" ").as_bytes());
+            let value = truncate_for_display(values.join(" ").as_bytes());
             let asks = program.asks;
-            Observed::Unknown(format!(
+            Observation::Unknown(format!(
                 "{value} changes the built-in list, and {asks} could not print it: {why}"
             ))
         }
@@ -209,27 +216,31 @@ fn observe_files(
     program: &Program,
     keyword: &str,
     view: &View<'_>,
-    observed: impl FnOnce(Vec<String>) -> Observed,
-) -> Observed {
+    observed: impl FnOnce(Vec<String>) -> Observation,
+) -> Observation {
     let main = program.dialect.main;
     match merge_files(program, view) {
-        Seen::Unknown(why) => Observed::Unknown(why),
-        Seen::Absent => Observed::Missing(format!("is not set: {main} does not exist")),
-        Seen::Present(options) => match (options.get(keyword), options.conditional(keyword)) {
-            (Some(found), _) => observed(found.values.clone()),
-            (None, Some(place)) => {
-                Observed::Missing(format!("is set only conditionally ({place})"))
+        ParsedReading::Unknown(why) => Observation::Unknown(why),
+        ParsedReading::Absent => Observation::Missing(format!("is not set: {main} does not exist")),
+        ParsedReading::Present(options) => {
+            match (options.get(keyword), options.conditional(keyword)) {
+                (Some(found), _) => observed(found.values.clone()),
+                (None, Some(place)) => {
+                    Observation::Missing(format!("is set only conditionally ({place})"))
+                }
+                (None, None) => {
+                    Observation::Missing(format!("is not set in {main} and included files"))
+                }
             }
-            (None, None) => Observed::Missing(format!("is not set in {main} and included files")),
-        },
+        }
     }
 }
 
-fn merge_files(program: &Program, view: &View<'_>) -> Seen<Rc<Options>> {
+fn merge_files(program: &Program, view: &View<'_>) -> ParsedReading<Rc<Options>> {
     let main = program.dialect.main;
     match view.raw("config", main) {
-        None => return Seen::Unknown("it was not collected".to_owned()),
-        Some(reading) if reading.rc == 1 => return Seen::Absent,
+        None => return ParsedReading::Unknown("it was not collected".to_owned()),
+        Some(reading) if reading.rc == 1 => return ParsedReading::Absent,
         Some(_) => {}
     }
     view.memoized("openssh", program.kind, || {
@@ -244,9 +255,9 @@ fn merge_files(program: &Program, view: &View<'_>) -> Seen<Rc<Options>> {
 fn file_directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, String> {
     // A directory that an Include matches is ignored.
     match view.parsed("config", path, parse) {
-        Seen::Present(directives) => Ok(directives),
-        Seen::Absent => Err("it does not exist".to_owned()),
-        Seen::Unknown(why) => Err(why),
+        ParsedReading::Present(directives) => Ok(directives),
+        ParsedReading::Absent => Err("it does not exist".to_owned()),
+        ParsedReading::Unknown(why) => Err(why),
     }
 }
 
@@ -272,7 +283,7 @@ fn parse_matches(text: &str) -> Result<Matches, String> {
             _ => {
                 return Err(format!(
                     "unknown format of included files: {}",
-                    brief(line.as_bytes())
+                    truncate_for_display(line.as_bytes())
                 ));
             }
         }
@@ -282,11 +293,11 @@ fn parse_matches(text: &str) -> Result<Matches, String> {
 
 fn matching_paths(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, String> {
     match view.parsed("include", main, parse_matches) {
-        Seen::Present(all) => all
+        ParsedReading::Present(all) => all
             .get(pattern)
             .cloned()
             .unwrap_or_else(|| Err("it was not collected".to_owned())),
-        Seen::Absent => Err("it was not collected".to_owned()),
-        Seen::Unknown(why) => Err(why),
+        ParsedReading::Absent => Err("it was not collected".to_owned()),
+        ParsedReading::Unknown(why) => Err(why),
     }
 }

@@ -1,18 +1,18 @@
 //! The `failed_units` resource: systemd units that failed.
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Target, words};
+use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
-use crate::text::brief;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "failed_units",
     doc: "Failed systemd units. By default, there must be none. Judged in phase boot unless \
           `phase` is set.",
-    subject: words("scope", "Always `all`.", &["all"]),
+    subject: one_of("scope", "Always `all`.", &["all"]),
     parameters: &[],
-    properties: &[Property::new("names", Of::List, "Their names.")],
+    properties: &[Property::new("names", ValueType::List, "Their names.")],
     open: None,
     by_default: &["!names"],
     implied: &[],
@@ -24,7 +24,7 @@ pub(crate) static KIND: Kind = Kind {
     observe,
 };
 
-fn requests(_: &[Asked<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["failed_units".to_owned()]
 }
 
@@ -37,7 +37,7 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
             [name, _, "failed"] => Ok((*name).to_owned()),
             _ => Err(format!(
                 "systemctl printed an unknown format: {}",
-                brief(line.as_bytes())
+                truncate_for_display(line.as_bytes())
             )),
         }
     };
@@ -47,13 +47,13 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observed {
+fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
     view.parsed("failed_units", "", parse_names)
         .observe("has no service manager", |names| {
-            Observed::list(names.iter().cloned())
+            Observation::list(names.iter().cloned())
         })
 }
 
@@ -77,7 +77,7 @@ mod tests {
         );
         assert_eq!(
             line,
-            "failed  failed_units:all  names: expected nothing, actual \"auditd.service\""
+            "failed  failed_units:all  names: expected empty, actual \"auditd.service\""
         );
         assert!(judge_check(0, "what is this").starts_with("error"));
         assert!(judge_check(3, "Failed to connect to bus").starts_with("error"));

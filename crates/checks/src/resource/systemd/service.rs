@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 pub(crate) static KIND: Kind = Kind {
     name: "service",
@@ -22,11 +22,11 @@ pub(crate) static KIND: Kind = Kind {
     },
     parameters: &[],
     properties: &[
-        Property::new("exists", Of::Bool, "True if the unit exists.")
+        Property::new("exists", ValueType::Bool, "True if the unit exists.")
             .or(&["installed", "be_installed"]),
-        Property::new("enabled", Of::Bool, "True if it starts at boot.").or(&["be_enabled"]),
-        Property::new("masked", Of::Bool, "True if it is masked.").or(&["be_masked"]),
-        Property::new("running", Of::Bool, "True if it is running.").or(&["be_running"]),
+        Property::new("enabled", ValueType::Bool, "True if it starts at boot.").or(&["be_enabled"]),
+        Property::new("masked", ValueType::Bool, "True if it is masked.").or(&["be_masked"]),
+        Property::new("running", ValueType::Bool, "True if it is running.").or(&["be_running"]),
     ],
     open: None,
     by_default: &["enabled", "running"],
@@ -94,7 +94,7 @@ pub(super) fn unit_name(name: &str) -> String {
     }
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
         .map(|one| unit_name(&one.target.subject))
@@ -127,7 +127,7 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
         .map(parse_block)
         .collect();
     if blocks.len() != asked.len() {
-        let output = brief(answer.lines().next().unwrap_or_default().as_bytes());
+        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
         return Err(format!(
             "systemctl printed {} of {} units: {output}",
             blocks.len(),
@@ -144,24 +144,24 @@ fn parse_block(text: &str) -> Unit {
             "LoadState" => value.clone_into(&mut unit.load),
             "ActiveState" => value.clone_into(&mut unit.active),
             "UnitFileState" => value.clone_into(&mut unit.file),
-            "Problem" => unit.problem = Some(brief(value.as_bytes())),
+            "Problem" => unit.problem = Some(truncate_for_display(value.as_bytes())),
             _ => {}
         }
     }
     unit
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "running" && !view.identity().service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
     view.parsed("services", "", parse_units)
         .observe("has no service manager", |units| {
             let Some(unit) = units.get(&unit_name(&target.subject)) else {
-                return Observed::uncollected();
+                return Observation::uncollected();
             };
             if let Some(why) = &unit.problem {
-                return Observed::Unknown(why.clone());
+                return Observation::Unknown(why.clone());
             }
             let missing = unit.file == "not-found" || unit.load == "not-found";
             let (yes, how) = match property {
@@ -174,9 +174,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
                 _ => (RUNNING.contains(&unit.active.as_str()), &unit.active),
             };
             if how.is_empty() && !missing && property != "exists" {
-                return Observed::Unknown("systemctl printed no state".to_owned());
+                return Observation::Unknown("systemctl printed no state".to_owned());
             }
-            Observed::Value(Value::Bool(
+            Observation::Value(Value::Bool(
                 yes,
                 if missing {
                     "there is no such unit".to_owned()

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::observed::Observed;
+use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Asked, Kind, Of, Property, Subject, Target};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::brief;
 use crate::text::sh_quote;
+use crate::text::truncate_for_display;
 
 use super::service;
 
@@ -27,7 +27,7 @@ pub(crate) static KIND: Kind = Kind {
     properties: &[],
     open: Some(Property::new(
         "",
-        Of::Setting,
+        ValueType::Setting,
         "Property of systemd, in its exact spelling.",
     )),
     by_default: &[],
@@ -54,7 +54,7 @@ fn is_valid_property(property: &str) -> bool {
     !property.is_empty() && property.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn requests(asked: &[Asked<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
         .map(|one| service::unit_name(&one.target.subject))
@@ -86,7 +86,7 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
         .filter(|block| !block.trim().is_empty())
         .collect();
     if blocks.len() != asked.len() {
-        let output = brief(answer.lines().next().unwrap_or_default().as_bytes());
+        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
         return Err(format!(
             "systemctl printed {} of {} units: {output}",
             blocks.len(),
@@ -109,38 +109,38 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
         .collect())
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observed {
+fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if !is_valid_property(property) {
-        return Observed::Unknown(format!(
+        return Observation::Unknown(format!(
             "`{}` is not a valid name of a unit property",
             property.escape_default()
         ));
     }
     if is_secret_property(property) {
-        return Observed::Unknown(
+        return Observation::Unknown(
             "properties that can contain secrets are not collected".to_owned(),
         );
     }
     if !view.identity().service_manager {
-        return Observed::Skipped("no service manager is running".to_owned());
+        return Observation::Skipped("no service manager is running".to_owned());
     }
     view.parsed("unit_properties", "", parse_units)
         .observe("has no service manager", |units| {
             let Some(unit) = units.get(&service::unit_name(&target.subject)) else {
-                return Observed::uncollected();
+                return Observation::uncollected();
             };
             if unit
                 .get("LoadState")
                 .is_some_and(|state| state == &["not-found"])
                 && property != "LoadState"
             {
-                return Observed::Missing("does not exist".to_owned());
+                return Observation::Missing("does not exist".to_owned());
             }
             match unit.get(property) {
                 Some(values) => {
-                    Observed::Value(crate::matcher::value::Value::Setting(values.clone()))
+                    Observation::Value(crate::matcher::value::Value::Setting(values.clone()))
                 }
-                None => Observed::Missing(format!(
+                None => Observation::Missing(format!(
                     "has no property {property} in this version of systemd"
                 )),
             }

@@ -1,29 +1,30 @@
-//! Owns what is written in place of a value that is known later: `$inputs.NAME` for a whole value, `${NAME}` of a loop and
-//! `${inputs.NAME}` within text.
+//! Replaces placeholders: `$inputs.NAME` is a whole value, `${NAME}` a loop variable, and
+//! `${inputs.NAME}` an input within text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kind::Target;
 use crate::language::control::{Control, Expected};
 use crate::language::grammar;
-use crate::language::input::{Input, InputRules, no_input};
+use crate::language::input::{Input, InputRules, unknown_input};
 use crate::matcher::tree::Tree;
 use crate::problem::Problem;
 
-const WHOLE: &str = "$inputs.";
-/// The most combinations of loop values that are judged.
-pub(crate) const MOST_ROWS: usize = 10_000;
+const WHOLE_VALUE: &str = "$inputs.";
+/// Maximum number of combinations of loop values.
+pub(crate) const MAX_COMBINATIONS: usize = 10_000;
 
-/// One piece of a text: itself, or what stands for something.
+/// Part of a text: literal text or a placeholder.
 enum Piece<'t> {
-    Plain(&'t str),
+    Literal(&'t str),
     Input(&'t str),
-    Loop(&'t str),
+    Variable(&'t str),
 }
 
-/// A text in pieces. `${…}` that names neither an input nor a loop value is itself.
-fn pieces<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
-    if let Some(name) = text.strip_prefix(WHOLE).filter(|n| is_name(n)) {
+/// Splits a text at its placeholders. `${…}` without the name of an input or loop variable is
+/// literal text.
+fn split_placeholders<'t>(text: &'t str, is_variable: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
+    if let Some(name) = text.strip_prefix(WHOLE_VALUE).filter(|n| is_name(n)) {
         return vec![Piece::Input(name)];
     }
     let (mut out, mut rest, mut from) = (Vec::new(), text, 0);
@@ -34,17 +35,17 @@ fn pieces<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
         let name = &rest[at + 2..end];
         let piece = match name.strip_prefix("inputs.") {
             Some(input) if is_name(input) => Piece::Input(input),
-            _ if is_name(name) && known(name) => Piece::Loop(name),
+            _ if is_name(name) && is_variable(name) => Piece::Variable(name),
             _ => {
                 from = at + 2;
                 continue;
             }
         };
-        out.push(Piece::Plain(&rest[..at]));
+        out.push(Piece::Literal(&rest[..at]));
         out.push(piece);
         (rest, from) = (&rest[end + 1..], 0);
     }
-    out.push(Piece::Plain(rest));
+    out.push(Piece::Literal(rest));
     out
 }
 
@@ -52,34 +53,37 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a value depends on inputs or loop values.
-pub(crate) fn refers(tree: &Tree, loops: &[String]) -> bool {
+/// Returns whether a value contains placeholders.
+pub(crate) fn has_placeholders(tree: &Tree, variables: &[String]) -> bool {
     let mut found = false;
-    tree.texts(&mut |text| {
-        let pieces = pieces(text, &|name| loops.iter().any(|l| l == name));
-        found |= pieces.iter().any(|p| !matches!(p, Piece::Plain(_)));
+    tree.visit_texts(&mut |text| {
+        let pieces = split_placeholders(text, &|name| variables.iter().any(|v| v == name));
+        found |= pieces.iter().any(|p| !matches!(p, Piece::Literal(_)));
     });
     found
 }
 
-/// The names that a value uses and nobody gives.
-pub(crate) fn check(
+/// Returns a problem for each unknown name in the placeholders of a value.
+pub(crate) fn find_unknown_names(
     tree: &Tree,
-    loops: &[String],
+    variables: &[String],
     inputs: &BTreeMap<String, Input>,
 ) -> Vec<Problem> {
     let mut out = Vec::new();
-    tree.texts(&mut |text| {
-        for piece in pieces(text, &|_| true) {
+    tree.visit_texts(&mut |text| {
+        for piece in split_placeholders(text, &|_| true) {
             match piece {
                 Piece::Input(name) if !inputs.contains_key(name) => {
-                    out.push(no_input(name, inputs))
+                    out.push(unknown_input(name, inputs))
                 }
-                Piece::Loop(name) if !loops.is_empty() && !loops.iter().any(|l| l == name) => out
-                    .push(Problem::new(
-                        format!("`${{{name}}}` is no value of `for_each`"),
-                        format!("use one of {}", loops.join(", ")),
-                    )),
+                Piece::Variable(name)
+                    if !variables.is_empty() && !variables.iter().any(|v| v == name) =>
+                {
+                    out.push(Problem::new(
+                        format!("`${{{name}}}` is not a variable of `for_each`"),
+                        format!("use one of {}", variables.join(", ")),
+                    ))
+                }
                 _ => {}
             }
         }
@@ -87,33 +91,33 @@ pub(crate) fn check(
     out
 }
 
-/// A value with everything in it that was open replaced.
+/// Replaces the placeholders of a value.
 ///
 /// # Errors
-/// A name that has no value, or a list within text.
-pub(crate) fn close(
+/// Returns an error for a name without a value, and for a list within text.
+pub(crate) fn interpolate(
     tree: &Tree,
     inputs: &dyn Fn(&str) -> Result<Tree, String>,
-    loops: &dyn Fn(&str) -> Option<Tree>,
+    variables: &dyn Fn(&str) -> Option<Tree>,
 ) -> Result<Tree, String> {
-    tree.replaced(&mut |text| close_text(text, inputs, loops))
+    tree.map_texts(&mut |text| interpolate_text(text, inputs, variables))
 }
 
-fn close_text(
+fn interpolate_text(
     text: &str,
     inputs: &dyn Fn(&str) -> Result<Tree, String>,
-    loops: &dyn Fn(&str) -> Option<Tree>,
+    variables: &dyn Fn(&str) -> Option<Tree>,
 ) -> Result<Tree, String> {
-    let pieces = pieces(text, &|name| loops(name).is_some());
+    let pieces = split_placeholders(text, &|name| variables(name).is_some());
     let value = |piece: &Piece<'_>| match piece {
-        Piece::Plain(text) => Ok(Tree::Text((*text).to_owned())),
+        Piece::Literal(text) => Ok(Tree::Text((*text).to_owned())),
         Piece::Input(name) => inputs(name),
-        Piece::Loop(name) => loops(name).ok_or_else(|| format!("there is no `{name}`")),
+        Piece::Variable(name) => variables(name).ok_or_else(|| format!("unknown name `{name}`")),
     };
-    // A value that stands alone keeps its type.
+    // A placeholder without text around it keeps the type of its value.
     let filled: Vec<&Piece<'_>> = pieces
         .iter()
-        .filter(|p| !matches!(p, Piece::Plain("")))
+        .filter(|p| !matches!(p, Piece::Literal("")))
         .collect();
     if let [one] = filled.as_slice() {
         return value(one);
@@ -122,37 +126,37 @@ fn close_text(
     for piece in &pieces {
         let part = value(piece)?;
         out += &part
-            .spelled()
-            .ok_or_else(|| format!("{} can't be part of a text", part.describe()))?;
+            .scalar_text()
+            .ok_or_else(|| format!("{} cannot be part of a text", part.describe()))?;
     }
     Ok(Tree::Text(out))
 }
 
-/// A target with everything in it that was open replaced.
+/// Replaces the placeholders of a target.
 ///
 /// # Errors
-/// A name that has no value, or a list where there is room for one text only.
-pub(crate) fn close_target(
+/// Returns an error for a name without a value, and for a list in the subject.
+pub(crate) fn interpolate_target(
     target: &Target,
     inputs: &dyn Fn(&str) -> Result<Tree, String>,
-    loops: &dyn Fn(&str) -> Option<Tree>,
+    variables: &dyn Fn(&str) -> Option<Tree>,
 ) -> Result<Target, String> {
     let spelled = |tree: &Tree| {
-        tree.spelled()
-            .ok_or_else(|| "a list can't be looked at".to_owned())
+        tree.scalar_text()
+            .ok_or_else(|| "a list cannot be the subject of a resource".to_owned())
     };
     let mut parameters = BTreeMap::new();
     for (name, value) in &target.parameters {
-        // A parameter that is a list has an item on each line.
+        // A parameter that is a list has one item per line.
         let mut lines = Vec::new();
         for line in value.split('\n') {
-            for item in close_text(line, inputs, loops)?.items() {
+            for item in interpolate_text(line, inputs, variables)?.items() {
                 lines.push(spelled(item)?);
             }
         }
         parameters.insert(name.clone(), lines.join("\n"));
     }
-    let subject = spelled(&close_text(&target.subject, inputs, loops)?)?;
+    let subject = spelled(&interpolate_text(&target.subject, inputs, variables)?)?;
     Ok(Target {
         kind: target.kind.clone(),
         subject,
@@ -160,22 +164,22 @@ pub(crate) fn close_target(
     })
 }
 
-/// Every target that this one can become, whatever its loops and inputs turn out to be.
-pub(crate) fn targets(
+/// Returns all targets that result from the possible values of loops and inputs.
+pub(crate) fn possible_targets(
     target: &Target,
     loops: &[(String, Tree)],
     inputs: &BTreeMap<String, Input>,
 ) -> BTreeSet<Target> {
     let texts = Tree::List(
-        texts(target)
+        target_texts(target)
             .map(|text| Tree::Text(text.to_owned()))
             .collect(),
     );
-    let mut open: Vec<(String, Tree)> = loops
+    let mut values: Vec<(String, Tree)> = loops
         .iter()
-        .map(|(name, tree)| (name.clone(), Tree::List(every(tree, inputs))))
+        .map(|(name, tree)| (name.clone(), Tree::List(possible_items(tree, inputs))))
         .collect();
-    for (name, input) in inputs_in(&texts)
+    for (name, input) in input_names(&texts)
         .into_iter()
         .filter_map(|name| inputs.get_key_value(name))
     {
@@ -184,23 +188,23 @@ pub(crate) fn targets(
             .iter()
             .map(|(_, value)| value.clone())
             .collect();
-        // No loop has a name with a dot.
-        open.push((format!("inputs.{name}"), Tree::List(choices)));
+        // Names of loop variables have no dot.
+        values.push((format!("inputs.{name}"), Tree::List(choices)));
     }
     let input =
         |row: &BTreeMap<String, Tree>, name: &str| row.get(&format!("inputs.{name}")).cloned();
-    rows(&open, &|tree| tree.items().to_vec())
+    combinations(&values, &|tree| tree.items().to_vec())
         .iter()
         .filter_map(|row| {
-            let given =
-                |name: &str| input(row, name).ok_or_else(|| format!("there is no input `{name}`"));
-            close_target(target, &given, &|name| row.get(name).cloned()).ok()
+            let input_value =
+                |name: &str| input(row, name).ok_or_else(|| format!("unknown input `{name}`"));
+            interpolate_target(target, &input_value, &|name| row.get(name).cloned()).ok()
         })
         .collect()
 }
 
-/// What of a target may be open.
-fn texts(target: &Target) -> impl Iterator<Item = &str> {
+/// Returns the texts of a target that can contain placeholders.
+fn target_texts(target: &Target) -> impl Iterator<Item = &str> {
     std::iter::once(target.subject.as_str()).chain(
         target
             .parameters
@@ -209,22 +213,22 @@ fn texts(target: &Target) -> impl Iterator<Item = &str> {
     )
 }
 
-/// What a value becomes by each choice of the inputs that it names; loop values stay open.
-pub(crate) fn sample_trees(
+/// Returns the value for each choice of its inputs; nothing for a value with loop variables.
+pub(crate) fn sample_values(
     tree: &Tree,
-    loops: &[String],
+    variables: &[String],
     inputs: &BTreeMap<String, Input>,
 ) -> Vec<Tree> {
-    let mut has_loops = false;
-    tree.texts(&mut |text| {
-        let pieces = pieces(text, &|name| loops.iter().any(|l| l == name));
-        has_loops |= pieces.iter().any(|p| matches!(p, Piece::Loop(_)));
+    let mut has_variables = false;
+    tree.visit_texts(&mut |text| {
+        let pieces = split_placeholders(text, &|name| variables.iter().any(|v| v == name));
+        has_variables |= pieces.iter().any(|p| matches!(p, Piece::Variable(_)));
     });
-    if has_loops {
+    if has_variables {
         return Vec::new();
     }
-    let most = inputs.values().map(|i| i.choices.len()).max().unwrap_or(1);
-    (0..most)
+    let max_choices = inputs.values().map(|i| i.choices.len()).max().unwrap_or(1);
+    (0..max_choices)
         .filter_map(|n| {
             let choice = |name: &str| {
                 let choices = &inputs.get(name).ok_or_else(String::new)?.choices;
@@ -233,17 +237,17 @@ pub(crate) fn sample_trees(
                     .map(|(_, v)| v.clone())
                     .ok_or_else(String::new)
             };
-            close(tree, &choice, &|_| None).ok()
+            interpolate(tree, &choice, &|_| None).ok()
         })
         .collect()
 }
 
-/// The inputs that a value names.
-pub(crate) fn inputs_in(tree: &Tree) -> Vec<&str> {
+/// Returns the names of the inputs in a value.
+pub(crate) fn input_names(tree: &Tree) -> Vec<&str> {
     let mut out = Vec::new();
-    tree.texts(&mut |text| {
+    tree.visit_texts(&mut |text| {
         out.extend(
-            pieces(text, &|_| false)
+            split_placeholders(text, &|_| false)
                 .into_iter()
                 .filter_map(|p| match p {
                     Piece::Input(name) => Some(name),
@@ -254,20 +258,24 @@ pub(crate) fn inputs_in(tree: &Tree) -> Vec<&str> {
     out
 }
 
-/// The sensitive inputs that a value names where it must not: what is looked at is part of the facts, which are kept.
-pub(crate) fn exposed(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Option<Problem> {
-    let name = inputs_in(tree)
+/// Returns a problem if a value that selects a resource uses a sensitive input. Subjects and
+/// parameters are part of the facts, which bakeline stores.
+pub(crate) fn find_exposed_secret(
+    tree: &Tree,
+    inputs: &BTreeMap<String, Input>,
+) -> Option<Problem> {
+    let name = input_names(tree)
         .into_iter()
         .find(|name| inputs.get(*name).is_some_and(|input| input.sensitive))?;
-    let message = format!("the sensitive input `{name}` can't say what to look at");
+    let message = format!("the sensitive input `{name}` cannot select a resource");
     Some(Problem::new(
         message,
-        "name it in what is expected: what is looked at is part of the facts that are kept",
+        "use it in an expected value: subjects and parameters are stored with the facts",
     ))
 }
 
-/// The values of loops, one row for each combination.
-pub(crate) fn rows(
+/// Returns all combinations of the values of loop variables.
+pub(crate) fn combinations(
     loops: &[(String, Tree)],
     values: &dyn Fn(&Tree) -> Vec<Tree>,
 ) -> Vec<BTreeMap<String, Tree>> {
@@ -283,19 +291,19 @@ pub(crate) fn rows(
                     row
                 })
             })
-            .take(MOST_ROWS + 1)
+            .take(MAX_COMBINATIONS + 1)
             .collect();
     }
     out
 }
 
-/// Every item that a loop's value can have, whatever the target says.
-pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
-    let named = tree
+/// Returns all items that a loop can have, for any choice of its input.
+pub(crate) fn possible_items(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> {
+    let input = tree
         .text()
-        .and_then(|t| t.strip_prefix(WHOLE))
+        .and_then(|t| t.strip_prefix(WHOLE_VALUE))
         .and_then(|name| inputs.get(name));
-    match named {
+    match input {
         Some(input) => {
             let mut out: Vec<Tree> = Vec::new();
             for item in input.choices.iter().flat_map(|(_, value)| value.items()) {
@@ -309,16 +317,16 @@ pub(crate) fn every(tree: &Tree, inputs: &BTreeMap<String, Input>) -> Vec<Tree> 
     }
 }
 
-/// The inputs that a control names.
-pub(crate) fn named(
+/// Returns the inputs that a control uses.
+pub(crate) fn used_inputs(
     control: &Control,
     inputs: &BTreeMap<String, Input>,
 ) -> BTreeMap<String, Input> {
     let mut names = BTreeSet::new();
-    let mut add = |tree: &Tree| names.extend(inputs_in(tree).into_iter().map(str::to_owned));
+    let mut add = |tree: &Tree| names.extend(input_names(tree).into_iter().map(str::to_owned));
     control.for_each.iter().for_each(|(_, tree)| add(tree));
     for expectation in control.expectations() {
-        texts(&expectation.target).for_each(|text| add(&Tree::Text(text.to_owned())));
+        target_texts(&expectation.target).for_each(|text| add(&Tree::Text(text.to_owned())));
         for expected in expectation.expect.values() {
             if let Expected::Open(tree) = expected {
                 add(tree);
@@ -327,7 +335,7 @@ pub(crate) fn named(
     }
     if let Some(Ok(condition)) = control.when.as_deref().map(grammar::parse) {
         let mut inputs = Vec::new();
-        condition.names(&mut inputs, &mut Vec::new());
+        condition.collect_names(&mut inputs, &mut Vec::new());
         names.extend(inputs.into_iter().map(str::to_owned));
     }
     let kept = |(name, input): (&String, &Input)| {

@@ -1,19 +1,19 @@
-//! Owns the way from a check as written to a valid [`Control`]: every problem at once, then the defaults.
+//! Parses a check into a [`Control`]: reports all problems together, then applies the defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kind::Kind;
 use crate::language::control::{Control, Expected, Group, Item, Mode, Origin};
 use crate::language::grammar;
-use crate::language::input::{Input, no_input};
-use crate::language::open;
-use crate::language::taken::Taken;
+use crate::language::ids::IdAllocator;
+use crate::language::input::{Input, unknown_input};
+use crate::language::interpolate;
 use crate::matcher::tree::Tree;
 use crate::phase::Phase;
 use crate::problem::Problem;
 use crate::registry;
 
-/// The keys that any check may carry beside its resource.
+/// Keys that every check accepts in addition to its resource.
 pub(crate) const COMMON: &[&str] = &[
     "id",
     "title",
@@ -27,7 +27,7 @@ pub(crate) const COMMON: &[&str] = &[
     "manual",
     "if_absent",
 ];
-/// The keys that hold several expectations.
+/// Keys of groups of expectations.
 pub(crate) const GROUPS: &[(&str, Mode)] = &[
     ("checks", Mode::All),
     ("all_of", Mode::All),
@@ -37,40 +37,40 @@ pub(crate) const GROUPS: &[(&str, Mode)] = &[
 
 const LONGEST_LINE: usize = 200;
 
-/// What a check is read with.
-pub struct Around<'a> {
-    /// The ids that are in use; the new one is added.
-    pub taken: &'a mut Taken,
-    /// The inputs that it may name.
+/// Context for parsing a check.
+pub struct ParseContext<'a> {
+    /// IDs in use; the parser adds the new one.
+    pub ids: &'a mut IdAllocator,
+    /// Inputs that the check can use.
     pub inputs: &'a BTreeMap<String, Input>,
-    /// Where it is written.
+    /// Place of the definition.
     pub origin: Origin,
 }
 
-/// Checks what is written and fills in the defaults.
+/// Parses a check and applies the defaults.
 ///
 /// # Errors
-/// Everything that is wrong with it, at once.
-pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
-    let mut draft = Draft {
+/// Returns all problems of the check.
+pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control, Vec<Problem>> {
+    let mut parser = CheckParser {
         problems: Vec::new(),
-        inputs: around.inputs,
-        loops: Vec::new(),
+        inputs: context.inputs,
+        variables: Vec::new(),
         for_each: Vec::new(),
-        shown: None,
+        default_id: None,
     };
-    let for_each = draft.for_each(check);
-    let manual = draft.line(check, "manual");
-    let body = draft.body(check, manual.is_some());
-    let default_phases = phases_of(&body);
+    let for_each = parser.parse_loops(check);
+    let manual = parser.parse_line(check, "manual");
+    let body = parser.parse_body(check, manual.is_some());
+    let default_phases = default_phases(&body);
     let control = Control {
-        id: draft.line(check, "id").unwrap_or_default(),
-        title: draft.line(check, "title").unwrap_or_default(),
+        id: parser.parse_line(check, "id").unwrap_or_default(),
+        title: parser.parse_line(check, "title").unwrap_or_default(),
         desc: check
             .get("desc")
             .and_then(Tree::text)
             .map(|t| t.trim().to_owned()),
-        impact: draft.impact(check),
+        impact: parser.parse_impact(check),
         tags: check
             .get("tags")
             .map(|t| t.entries().iter().cloned().collect())
@@ -79,23 +79,23 @@ pub fn read(check: &Tree, around: Around<'_>) -> Result<Control, Vec<Problem>> {
             .get("refs")
             .into_iter()
             .flat_map(Tree::items)
-            .filter_map(Tree::spelled)
+            .filter_map(Tree::scalar_text)
             .collect(),
-        phases: draft.phases(check, default_phases),
-        when: draft.when(check),
+        phases: parser.parse_phases(check, default_phases),
+        when: parser.parse_condition(check),
         manual,
         for_each,
         inputs: BTreeMap::new(),
         body,
         disabled: None,
         waiver: None,
-        origin: around.origin,
+        origin: context.origin,
     };
-    draft.finish(control, around.taken)
+    parser.finish(control, context.ids)
 }
 
-/// When the kinds of a body's resources are judged, unless the check says so.
-fn phases_of(body: &Group) -> BTreeSet<Phase> {
+/// Returns the default phases: those in which all resources of the body can be judged.
+fn default_phases(body: &Group) -> BTreeSet<Phase> {
     let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
     for expectation in body.expectations() {
         let own = registry::kind_of(&expectation.target).map_or(&[][..], |kind| kind.phases);
@@ -108,37 +108,37 @@ fn phases_of(body: &Group) -> BTreeSet<Phase> {
     }
 }
 
-/// A check while it is read.
-pub(super) struct Draft<'a> {
+/// Parser of one check; collects its problems.
+pub(super) struct CheckParser<'a> {
     pub(super) problems: Vec<Problem>,
     pub(super) inputs: &'a BTreeMap<String, Input>,
-    /// The names of its loop values.
-    pub(super) loops: Vec<String>,
-    /// Those with their values as they are written.
+    /// Names of the loop variables.
+    pub(super) variables: Vec<String>,
+    /// Loop variables with their values as written.
     pub(super) for_each: Vec<(String, Tree)>,
-    /// The first resource, such as `file:/etc/motd`: what the id is made of.
-    pub(super) shown: Option<String>,
+    /// First resource, such as `file:/etc/motd`; default for the ID.
+    pub(super) default_id: Option<String>,
 }
 
-impl Draft<'_> {
-    pub(super) fn problem(&mut self, problem: Problem) {
+impl CheckParser<'_> {
+    pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
-    /// One line of text under a key.
-    fn line(&mut self, check: &Tree, key: &str) -> Option<String> {
+    /// Parses a key whose value is one line of text.
+    fn parse_line(&mut self, check: &Tree, key: &str) -> Option<String> {
         let text = check.get(key)?.text()?;
         let fits = !text.trim().is_empty()
             && text.chars().count() <= LONGEST_LINE
             && !text.contains(char::is_control);
         if !fits {
             let message = format!("{key}: it must be one line of 1 to {LONGEST_LINE} characters");
-            self.problem(Problem::new(message, "shorten it, or leave it out").under(key));
+            self.report(Problem::new(message, "shorten or remove it").under(key));
         }
         Some(text.to_owned())
     }
 
-    fn impact(&mut self, check: &Tree) -> f64 {
+    fn parse_impact(&mut self, check: &Tree) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are in range")]
         let impact = match check.get("impact") {
             Some(Tree::Float(v)) => *v,
@@ -147,15 +147,15 @@ impl Draft<'_> {
         };
         if !(0.0..=1.0).contains(&impact) {
             let problem = Problem::new(
-                "impact: it must be 0.0 to 1.0",
+                "impact: it must be from 0.0 to 1.0",
                 "use a number from 0.0 to 1.0",
             );
-            self.problem(problem.under("impact"));
+            self.report(problem.under("impact"));
         }
         impact
     }
 
-    fn phases(&mut self, check: &Tree, default: BTreeSet<Phase>) -> BTreeSet<Phase> {
+    fn parse_phases(&mut self, check: &Tree, default: BTreeSet<Phase>) -> BTreeSet<Phase> {
         let Some(list) = check.get("phase") else {
             return default;
         };
@@ -167,34 +167,34 @@ impl Draft<'_> {
         let phases: BTreeSet<Phase> = list.items().iter().filter_map(word).collect();
         if phases.is_empty() || phases.len() < list.items().len() {
             let problem = Problem::new(
-                "phase: it would never be judged",
-                "name build, boot or both",
+                "phase: the check would never be judged",
+                "use build, boot or both",
             );
-            self.problem(problem.under("phase"));
+            self.report(problem.under("phase"));
         }
         phases
     }
 
-    fn when(&mut self, check: &Tree) -> Option<String> {
+    fn parse_condition(&mut self, check: &Tree) -> Option<String> {
         let text = check.get("when")?.text()?;
         match grammar::parse(text) {
             Ok(condition) => {
                 let (mut inputs, mut variables) = (Vec::new(), Vec::new());
-                condition.names(&mut inputs, &mut variables);
+                condition.collect_names(&mut inputs, &mut variables);
                 for name in inputs
                     .into_iter()
                     .filter(|name| !self.inputs.contains_key(*name))
                 {
-                    let problem = no_input(name, self.inputs);
+                    let problem = unknown_input(name, self.inputs);
                     self.problems.push(problem.under("when"));
                 }
-                if let Some(held) = condition.constant() {
+                if let Some(held) = condition.constant_result() {
                     let message = format!(
-                        "when: it {} holds, whatever is found",
-                        if held { "always" } else { "never" }
+                        "when: the condition is always {}",
+                        if held { "true" } else { "false" }
                     );
                     let help = if held {
-                        "leave it out"
+                        "remove it"
                     } else {
                         "use `disable` with a reason, or a condition on facts"
                     };
@@ -202,22 +202,21 @@ impl Draft<'_> {
                         .push(Problem::new(message, help).under("when"));
                 }
                 for name in variables {
-                    // A loop is inside the condition, not around it.
+                    // The condition is evaluated once, before the loop.
                     let problem =
-                        Problem::new(format!("when: `{name}` means nothing here"), "quote a text");
+                        Problem::new(format!("when: unknown name `{name}`"), "put text in quotes");
                     self.problems.push(problem.under("when"));
                 }
             }
             Err(why) => {
-                let help =
-                    "write one such as `os.name == \"debian\" and package(\"auditd\").installed`";
-                self.problem(Problem::new(format!("when: {why}"), help).under("when"));
+                let help = "write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`";
+                self.report(Problem::new(format!("when: {why}"), help).under("when"));
             }
         }
         Some(text.to_owned())
     }
 
-    fn for_each(&mut self, check: &Tree) -> Vec<(String, Tree)> {
+    fn parse_loops(&mut self, check: &Tree) -> Vec<(String, Tree)> {
         let Some(loops) = check.get("for_each") else {
             return Vec::new();
         };
@@ -225,61 +224,67 @@ impl Draft<'_> {
             let plain =
                 name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
             if !plain || name == "inputs" || registry::kind(name).is_some() {
-                let message = format!("`{}` can't name a loop value", name.escape_debug());
-                let help = "use letters, digits and `_`, and no resource's name";
-                self.problem(
+                let message = format!(
+                    "`{}` is not a valid name of a loop variable",
+                    name.escape_debug()
+                );
+                let help = "use letters, digits and `_`, but not the name of a resource";
+                self.report(
                     Problem::new(message, help)
                         .at_key()
                         .under(name)
                         .under("for_each"),
                 );
             }
-            for problem in open::check(values, &[], self.inputs) {
-                self.problem(problem.under(name).under("for_each"));
+            for problem in interpolate::find_unknown_names(values, &[], self.inputs) {
+                self.report(problem.under(name).under("for_each"));
             }
-            if let Some(problem) = open::exposed(values, self.inputs) {
-                self.problem(problem.under(name).under("for_each"));
+            if let Some(problem) = interpolate::find_exposed_secret(values, self.inputs) {
+                self.report(problem.under(name).under("for_each"));
             }
-            self.loops.push(name.clone());
+            self.variables.push(name.clone());
         }
         self.for_each = loops.entries().to_vec();
-        if open::rows(loops.entries(), &|tree| open::every(tree, self.inputs)).len()
-            > open::MOST_ROWS
+        if interpolate::combinations(loops.entries(), &|tree| {
+            interpolate::possible_items(tree, self.inputs)
+        })
+        .len()
+            > interpolate::MAX_COMBINATIONS
         {
             let message = format!(
-                "for_each: it has more than {} combinations",
-                open::MOST_ROWS
+                "for_each: more than {} combinations",
+                interpolate::MAX_COMBINATIONS
             );
-            self.problem(Problem::new(message, "make several checks of it").under("for_each"));
+            self.report(Problem::new(message, "split it into several checks").under("for_each"));
         }
         self.for_each.clone()
     }
 
-    fn body(&mut self, check: &Tree, manual: bool) -> Group {
+    fn parse_body(&mut self, check: &Tree, manual: bool) -> Group {
         let groups: Vec<_> = GROUPS
             .iter()
             .filter(|(key, _)| check.get(key).is_some())
             .collect();
-        let kinds = kinds(check);
+        let kinds = named_kinds(check);
         match (kinds.as_slice(), groups.as_slice()) {
             ([kind], []) => {
                 let keys = COMMON.iter().copied();
-                let item = self.expectation(check, kind, &keys.collect::<Vec<_>>());
+                let item = self.parse_expectation(check, kind, &keys.collect::<Vec<_>>());
                 Group {
                     mode: Mode::All,
                     items: vec![Item::Expect(item)],
                 }
             }
-            ([], [(key, mode)]) => self.group(check, key, *mode),
+            ([], [(key, mode)]) => self.parse_group(check, key, *mode),
             ([], []) if manual => Group {
                 mode: Mode::All,
                 items: Vec::new(),
             },
             ([], []) => {
                 let names: Vec<&str> = registry::KINDS.iter().map(|k| k.name).collect();
-                self.problem(Problem::new(
-                    "it says nothing to check",
-                    format!("name one of {}", names.join(", ")),
+                self.report(Problem::new(
+                    "the check names no resource",
+                    format!("use one of {}", names.join(", ")),
                 ));
                 Group {
                     mode: Mode::All,
@@ -292,7 +297,7 @@ impl Draft<'_> {
                     .map(|k| k.name)
                     .or(groups.first().map(|(key, _)| *key))
                     .unwrap_or_default();
-                self.problem(several(first));
+                self.report(second_resource(first));
                 Group {
                     mode: Mode::All,
                     items: Vec::new(),
@@ -301,26 +306,28 @@ impl Draft<'_> {
         }
     }
 
-    fn group(&mut self, check: &Tree, key: &str, mode: Mode) -> Group {
+    fn parse_group(&mut self, check: &Tree, key: &str, mode: Mode) -> Group {
         let entries = check.get(key).map(Tree::items).unwrap_or_default();
         let mut items = Vec::new();
         for (i, entry) in entries.iter().enumerate() {
             let before = self.problems.len();
             let nested = GROUPS.iter().find(|(key, _)| entry.get(key).is_some());
-            let kinds = kinds(entry);
+            let kinds = named_kinds(entry);
             match (kinds.as_slice(), nested) {
-                ([kind], None) => {
-                    items.push(Item::Expect(self.expectation(entry, kind, &["if_absent"])))
-                }
+                ([kind], None) => items.push(Item::Expect(self.parse_expectation(
+                    entry,
+                    kind,
+                    &["if_absent"],
+                ))),
                 ([], Some((inner, mode))) => {
-                    items.push(Item::Group(self.group(entry, inner, *mode)))
+                    items.push(Item::Group(self.parse_group(entry, inner, *mode)))
                 }
-                ([_, second, ..], None) => self.problem(several(second.name)),
+                ([_, second, ..], None) => self.report(second_resource(second.name)),
                 _ => {
                     let names: Vec<&str> = registry::KINDS.iter().map(|k| k.name).collect();
-                    self.problem(Problem::new(
-                        "it names no resource",
-                        format!("name one of {}", names.join(", ")),
+                    self.report(Problem::new(
+                        "the entry names no resource",
+                        format!("use one of {}", names.join(", ")),
                     ));
                 }
             }
@@ -329,40 +336,42 @@ impl Draft<'_> {
             }
         }
         if entries.is_empty() {
-            self.problem(
-                Problem::new(format!("`{key}` is empty"), "name what is expected").under(key),
-            );
+            self.report(Problem::new(format!("`{key}` is empty"), "add an expectation").under(key));
         }
         Group { mode, items }
     }
 
-    fn finish(mut self, mut control: Control, taken: &mut Taken) -> Result<Control, Vec<Problem>> {
-        if taken.contains(&control.id) {
+    fn finish(
+        mut self,
+        mut control: Control,
+        ids: &mut IdAllocator,
+    ) -> Result<Control, Vec<Problem>> {
+        if ids.contains(&control.id) {
             let message = format!(
-                "id: `{}` is taken by another check",
+                "id: another check has the ID `{}`",
                 control.id.escape_debug()
             );
-            self.problem(Problem::new(message, "choose another one, or leave it out").under("id"));
+            self.report(Problem::new(message, "choose another ID or remove `id`").under("id"));
         }
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
-        let shown = self.shown.unwrap_or_else(|| "manual".to_owned());
+        let default_id = self.default_id.unwrap_or_else(|| "manual".to_owned());
         if control.title.is_empty() {
-            control.title = title(&shown, &control);
+            control.title = default_title(&default_id, &control);
         }
         if control.id.is_empty() {
-            control.id = taken.free(&shown);
+            control.id = ids.allocate(&default_id);
         }
-        taken.insert(control.id.clone());
-        control.inputs = open::named(&control, self.inputs);
+        ids.insert(control.id.clone());
+        control.inputs = interpolate::used_inputs(&control, self.inputs);
         Ok(control)
     }
 }
 
-/// The resources that an entry names: the first key that is a resource's name, and the later ones that are none of its
-/// properties.
-fn kinds(entry: &Tree) -> Vec<&'static Kind> {
+/// Returns the resources of an entry: the first key that names one, and later keys that name one
+/// without being a property of the first.
+fn named_kinds(entry: &Tree) -> Vec<&'static Kind> {
     let mut all = entry
         .entries()
         .iter()
@@ -370,39 +379,39 @@ fn kinds(entry: &Tree) -> Vec<&'static Kind> {
     let Some(first) = all.next() else {
         return Vec::new();
     };
-    let known = |name: &str| {
+    let is_own_key = |name: &str| {
         first.property(name).is_some() || first.parameters.iter().any(|p| p.name == name)
     };
     std::iter::once(first)
-        .chain(all.filter(|kind| !known(kind.name)))
+        .chain(all.filter(|kind| !is_own_key(kind.name)))
         .collect()
 }
 
-fn several(other: &str) -> Problem {
+fn second_resource(other: &str) -> Problem {
     Problem::new(
-        "one check is of one resource",
-        "make an entry of its own for the other",
+        "a check can name only one resource",
+        "move this resource to a check of its own",
     )
     .at_key()
     .under(other)
 }
 
-/// Such as `file /etc/motd: mode "0644", owner "root"`.
-fn title(shown: &str, control: &Control) -> String {
+/// Returns a title such as `file /etc/motd: mode "0644", owner "root"`.
+fn default_title(id: &str, control: &Control) -> String {
     let mut all = Vec::new();
     for expectation in control.expectations() {
         let kind = registry::kind_of(&expectation.target);
         for (name, expected) in &expectation.expect {
-            let of = kind
+            let value_type = kind
                 .and_then(|k| k.property(name))
-                .map_or(crate::kind::Of::Text, |p| p.of);
+                .map_or(crate::kind::ValueType::Text, |p| p.of);
             all.push(match expected {
-                Expected::Fixed(matcher) => format!("{name} {}", matcher.describe(of)),
+                Expected::Fixed(matcher) => format!("{name} {}", matcher.describe(value_type)),
                 Expected::Open(_) => name.clone(),
             });
         }
     }
-    let text = format!("{}: {}", shown.replacen(':', " ", 1), all.join(", "));
+    let text = format!("{}: {}", id.replacen(':', " ", 1), all.join(", "));
     if text.chars().count() <= LONGEST_LINE {
         text
     } else {
@@ -411,5 +420,5 @@ fn title(shown: &str, control: &Control) -> String {
 }
 
 #[cfg(test)]
-#[path = "draft_tests.rs"]
+#[path = "parse_tests.rs"]
 mod tests;

@@ -1,10 +1,10 @@
-//! Tests: refusals, ids and defaults.
+//! Tests: problems, IDs and defaults of checks.
 
 use super::*;
 use crate::tests::{controls, refusal};
 
 #[test]
-fn every_refusal_says_what_and_what_next() {
+fn problem_has_message_and_hint() {
     let table: &[(&str, &str)] = &[
         ("{file: etc/motd}", "must be absolute"),
         ("{file: -x}", "must be absolute"),
@@ -17,18 +17,18 @@ fn every_refusal_says_what_and_what_next() {
         ("{file: /a, mode: \"0888\"}", "octal"),
         (
             "{file: /a, mode: {match: \"6\"}}",
-            "`match` is not for this property",
+            "`match` does not apply to this property",
         ),
         ("{file: /a, type: symlink}", "link"),
         (
             "{file: /a, content: {at_most: x}}",
-            "`at_most` is not for this property",
+            "`at_most` does not apply to this property",
         ),
-        ("{file: /a, content: {match: \"(\"}}", "can't be used"),
+        ("{file: /a, content: {match: \"(\"}}", "is not valid"),
         ("{file: /a, content: {include: 42}}", "in quotes: \"42\""),
         ("{file: /a, content: {like: x}}", "like"),
         ("{file: /a, content: {}}", "empty map"),
-        ("{file: /a, owner: {in: []}}", "at least one"),
+        ("{file: /a, owner: {in: []}}", "the list is empty"),
         ("{file: /a, exists: false, mode: \"0644\"}", "contradict"),
         ("{file: /a, colour: red}", "colour"),
         ("{file: /a, impact: 1.5}", "0.0 to 1.0"),
@@ -53,52 +53,55 @@ fn every_refusal_says_what_and_what_next() {
         ("{command: \"a\\0\"}", "NUL"),
         ("{command: id, timeout: 0}", "1 to 600"),
         ("{command: id, exit_status: ok}", "whole number"),
-        ("{kernel: x}", "nothing to check"),
+        ("{kernel: x}", "names no resource"),
     ];
     for (yaml, part) in table {
-        let said = refusal(yaml);
-        assert!(said.contains(part), "{yaml}: {said}");
+        let message = refusal(yaml);
+        assert!(message.contains(part), "{yaml}: {message}");
     }
 }
 
 #[test]
-fn all_problems_of_a_check_come_at_once() {
-    let said = refusal("{file: a/b, mode: \"9\", type: fifo, impact: 2.0}");
-    assert_eq!(said.lines().count(), 4, "{said}");
+fn all_problems_of_a_check_are_reported() {
+    let message = refusal("{file: a/b, mode: \"9\", type: fifo, impact: 2.0}");
+    assert_eq!(message.lines().count(), 4, "{message}");
 }
 
 #[test]
-fn ids_are_unique_and_an_explicit_one_is_never_renamed() {
-    let mut taken = Taken::default();
+fn explicit_id_is_never_renamed() {
+    let mut ids = IdAllocator::default();
     for id in ["package:nginx", "mine"] {
-        taken.insert(id.to_owned());
+        ids.insert(id.to_owned());
     }
-    let mut of = |yaml: &str| {
+    let mut parse = |yaml: &str| {
         let raw = serde_saphyr::from_str::<Tree>(yaml).expect(yaml);
-        read(
+        parse_control(
             &raw,
-            Around {
-                taken: &mut taken,
+            ParseContext {
+                ids: &mut ids,
                 inputs: &BTreeMap::new(),
                 origin: Origin::default(),
             },
         )
     };
-    assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#2");
-    assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#3");
+    assert_eq!(parse("{package: nginx}").expect("ok").id, "package:nginx#2");
+    assert_eq!(parse("{package: nginx}").expect("ok").id, "package:nginx#3");
     assert_eq!(
-        of("{package: nginx, id: \"package:nginx#4\"}")
+        parse("{package: nginx, id: \"package:nginx#4\"}")
             .expect("ok")
             .id,
         "package:nginx#4"
     );
-    assert_eq!(of("{package: nginx}").expect("ok").id, "package:nginx#5");
-    let problems = of("{package: nginx, id: mine}").expect_err("taken");
-    assert!(problems[0].message.contains("taken"), "{problems:?}");
+    assert_eq!(parse("{package: nginx}").expect("ok").id, "package:nginx#5");
+    let problems = parse("{package: nginx, id: mine}").expect_err("ID in use");
+    assert!(
+        problems[0].message.contains("another check has the ID"),
+        "{problems:?}"
+    );
 }
 
 #[test]
-fn defaults_of_bare_checks() {
+fn check_without_properties_has_defaults() {
     let expect = |yaml: &str| {
         let control = controls(yaml).remove(0);
         control.expectations()[0]
@@ -119,16 +122,19 @@ fn defaults_of_bare_checks() {
 }
 
 #[test]
-fn a_mode_without_quotes_is_refused_however_it_is_written() {
-    // YAML 1.1 reads 0644 as 420, YAML 1.2 as 644: neither is what was meant.
+fn mode_without_quotes_is_rejected() {
+    // YAML 1.1 parses 0644 as 420, YAML 1.2 as 644. Both are wrong.
     for plain in ["0644", "644", "0o644", "420"] {
-        let said = refusal(&format!("{{file: /a, mode: {plain}}}"));
-        assert!(said.contains("write it as \"0644\""), "{plain}: {said}");
+        let message = refusal(&format!("{{file: /a, mode: {plain}}}"));
+        assert!(
+            message.contains("write it as \"0644\""),
+            "{plain}: {message}"
+        );
     }
 }
 
 #[test]
-fn a_later_key_that_is_a_property_is_no_second_resource() {
+fn property_named_like_a_resource_is_not_a_resource() {
     let control = controls("- {sshd_config: file, mount: \"no\", service: 1}").remove(0);
     let expectation = control.expectations()[0];
     assert_eq!(
@@ -146,6 +152,6 @@ fn a_later_key_that_is_a_property_is_no_second_resource() {
         "{file: /a, sshd_config: file}",
         "{any_of: [{file: /a, sshd_config: file}]}",
     ] {
-        assert!(refusal(yaml).contains("of one resource"), "{yaml}");
+        assert!(refusal(yaml).contains("only one resource"), "{yaml}");
     }
 }

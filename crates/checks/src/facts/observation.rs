@@ -1,22 +1,22 @@
-//! Owns what a resource says about one property: a value, or why there is none.
+//! Defines the result of observing a property: a value, or the reason for a missing one.
 
 use crate::facts::blob::Blob;
 use crate::matcher::value::Value;
 
-/// What a resource says about one property.
+/// Result of observing a property.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Observed {
-    /// A value to compare.
+pub(crate) enum Observation {
+    /// Value to compare.
     Value(Value),
-    /// There is none, which fails every expectation but `absent`, a negated one too; why.
+    /// No value, with the reason. Fails every matcher except `absent`, also negated ones.
     Missing(String),
-    /// It could not be determined; why.
+    /// Unknown value, with the reason.
     Unknown(String),
-    /// It can't be judged here; why.
+    /// Property that does not apply to this target, with the reason.
     Skipped(String),
 }
 
-impl Observed {
+impl Observation {
     pub(crate) fn uncollected() -> Self {
         Self::Unknown("it was not collected".to_owned())
     }
@@ -38,12 +38,12 @@ impl Observed {
     }
 
     pub(crate) fn blob(blob: &Blob) -> Self {
-        if blob.withheld() {
-            return Self::Unknown("it is secret and was not kept".to_owned());
+        if blob.is_omitted() {
+            return Self::Unknown("the value is secret and was not stored".to_owned());
         }
         if blob.truncated {
             return Self::Unknown(format!(
-                "there are more than {} bytes, too many to judge",
+                "the content has more than {} bytes and cannot be judged",
                 blob.bytes().len()
             ));
         }

@@ -1,16 +1,16 @@
-//! Owns the ids that controls have, and finding one that is free.
+//! Allocates unique IDs of controls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The ids that are in use.
+/// IDs in use.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct IdAllocator {
     ids: BTreeSet<String>,
-    /// The last number behind each id that was made, where one was needed.
-    last: BTreeMap<String, u32>,
+    /// Last number that was appended to each ID.
+    last_numbers: BTreeMap<String, u32>,
 }
 
-impl Taken {
+impl IdAllocator {
     pub(super) fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
     }
@@ -19,17 +19,17 @@ impl Taken {
         self.ids.insert(id);
     }
 
-    /// The id itself, or with `#2`, `#3`, … when it is taken.
-    pub(super) fn free(&mut self, id: &str) -> String {
+    /// Returns the ID, with `#2`, `#3`, … appended if it is in use.
+    pub(super) fn allocate(&mut self, id: &str) -> String {
         if !self.ids.contains(id) {
             return id.to_owned();
         }
-        let from = self.last.get(id).map_or(2, |last| last + 1);
+        let from = self.last_numbers.get(id).map_or(2, |last| last + 1);
         let found = (from..)
             .map(|n| (n, format!("{id}#{n}")))
             .find(|(_, id)| !self.ids.contains(id));
         let (number, free) = found.unwrap_or_default();
-        self.last.insert(id.to_owned(), number);
+        self.last_numbers.insert(id.to_owned(), number);
         free
     }
 }
