@@ -22,7 +22,7 @@ os.write(int(sys.argv[1]), json.dumps([code, took, used.ru_utime + used.ru_stime
 
 @dataclass
 class Used:
-    """What a run cost, by the clock and by the kernel's counts, and what it wrote."""
+    """Time, resource usage and output of a run."""
 
     seconds: float
     cpu: float

@@ -75,7 +75,7 @@ def ami(ident: str, label: str, tags: dict[str, str]) -> dict[str, object]:
 
 
 def first(at: pathlib.Path, size: int) -> dict[str, dict[str, str]]:
-    """What a first release would write on each candidate, by image: the digests are bakeline's own."""
+    """Returns the tags that a first release writes on each candidate, by image."""
     vendor = ami("ami-vendor", "debian-12-amd64-20261101", {})
     sources = {name(n): vendor for n in range(0, size, 50)}
     inventory = {"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "123456789012", "caller": "me", "images": []}

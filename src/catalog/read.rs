@@ -90,7 +90,7 @@ pub(crate) fn read_text(
         },
         Lookup::Missing if path == SETTINGS_FILE => {
             diagnostics
-                .error(codes::MISSING_SETTINGS, span(), "there is no bakeline.yaml")
+                .error(codes::MISSING_SETTINGS, span(), "bakeline.yaml is missing")
                 .help(
                     "run bakeline in the directory of the catalog, or create the file with \
                      `name: NAME` and `regions: [REGION]`",

@@ -15,7 +15,7 @@ pub struct RunFacts {
     /// True if the run holds a lock that has not expired.
     pub active: bool,
     /// AMI names that the run planned to build. The value is the reason why an untagged AMI of this
-    /// name must stay. It is none for a build that started and never finished: Packer tags an AMI
+    /// name must stay, or `None` for a build that started and never finished: Packer tags an AMI
     /// last, so such a build may have left an untagged AMI.
     pub planned_amis: BTreeMap<String, Option<String>>,
 }

@@ -6,6 +6,7 @@ mod baselines;
 mod checks_collector;
 mod commands;
 mod fuzz_corpus;
+mod language;
 mod sample_reports;
 mod sandbox;
 mod schemas;

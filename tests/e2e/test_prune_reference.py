@@ -23,10 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from support.run import BAKELINE
 
 reference = pytest.importorskip("prune_reference", reason="tests/e2e/prune_reference.py is not written yet")
 
-BAKELINE = os.environ.get("BAKELINE", "bakeline")
 WORLDS = int(os.environ.get("BAKELINE_PRUNE_WORLDS", "10000"))
 LEAST = WORLDS // 10
 RULES = [

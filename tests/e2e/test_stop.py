@@ -116,7 +116,9 @@ def test_keep_failed_keeps_instance_and_prints_ssh_command(sandbox: Sandbox, cat
     for client_call in things:
         ec2.create_tags(Resources=[client_call], Tags=[{"Key": "bakeline:expires", "Value": past}])
     catalog.bakeline("sweep", "--apply", want=0)
-    wait_until(lambda: cloud(sandbox) == before, HANG, f"the inventory as before, not {difference(before, cloud(sandbox))}")
+    wait_until(
+        lambda: cloud(sandbox) == before, HANG, f"the inventory as before, not {difference(before, cloud(sandbox))}"
+    )
 
 
 def test_stopped_release_leaves_no_process(sandbox: Sandbox, catalog: Catalog) -> None:

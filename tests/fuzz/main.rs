@@ -1,4 +1,4 @@
-//! Owns libFuzzer's way in: `FUZZ_TARGET` names what reads the bytes.
+//! Entry point of libFuzzer. `FUZZ_TARGET` selects the target.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let found = targets::TARGETS.iter().find(|(known, _)| *known == name);
     found
-        .unwrap_or_else(|| panic!("there is no fuzz target `{name}`"))
+        .unwrap_or_else(|| panic!("unknown fuzz target `{name}`"))
         .1
 });
 

@@ -1,4 +1,4 @@
-//! Owns what each fuzz target does with some bytes: reads them as what they stand for, and holds what is true of all bytes.
+//! Fuzz targets: parse the bytes and assert what holds for any input.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use bakeline::catalog::load;
 use bakeline::checks::{self, CollectOptions, Facts, Phase};
 use bakeline::model::ImageName;
 
-/// What reads the bytes.
+/// Function that parses the bytes.
 pub(crate) type Target = fn(&[u8]);
 
-/// Every target by the name of its corpus.
+/// Targets by the name of their corpus.
 pub(crate) const TARGETS: [(&str, Target); 3] = [
     ("frames", frames),
     ("profile", profile),
     ("sshd_config", sshd_config),
 ];
 
-/// The mark of the runs whose output is read: what mutates the corpus keeps it now and then.
+/// Nonce of the parsed output. The corpus contains it.
 const NONCE: &str = "n0nce";
 
-/// What a target printed: facts come of it only with an end that counts them, and survive being kept.
+/// Parses the output of a target. Facts need a counted end, and survive a round trip through JSON.
 fn frames(bytes: &[u8]) {
     let Ok(facts) = checks::parse_facts(NONCE, bytes) else {
         return;
@@ -33,11 +33,12 @@ fn frames(bytes: &[u8]) {
     assert_eq!(
         serde_json::to_string(&again).expect("facts are written"),
         kept,
-        "facts are kept as they were kept"
+        "facts change in a round trip"
     );
 }
 
-/// A profile's text in an otherwise good catalog: there are findings, or controls that can be collected for and judged.
+/// Loads a profile in an otherwise valid catalog. The result is diagnostics, or controls that can be
+/// collected and judged.
 fn profile(bytes: &[u8]) {
     let text = |text: &str| text.as_bytes().to_vec();
     let files = BTreeMap::from([
@@ -53,7 +54,7 @@ fn profile(bytes: &[u8]) {
     ]);
     let (catalog, findings) = load(&files);
     let Some(catalog) = catalog else {
-        assert!(!findings.is_empty(), "refused without a word");
+        assert!(!findings.is_empty(), "no catalog and no diagnostics");
         return;
     };
     let controls = catalog.controls(&ImageName::from("base"));
@@ -75,7 +76,7 @@ fn profile(bytes: &[u8]) {
     }
 }
 
-/// What may stand in `sshd_config`, where each `Include` leads to the text itself.
+/// Parses `sshd_config`, where each `Include` refers to the text itself.
 fn sshd_config(bytes: &[u8]) {
     checks::fuzz::sshd_config(&String::from_utf8_lossy(bytes));
 }

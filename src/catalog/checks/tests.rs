@@ -116,7 +116,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("{package: -y}", &["CAT100 2:15 package: a package name cannot start with `-`, because apt would read it as an option (use a package's name, such as `nginx` or `libc6:amd64`)"]),
     ("{package: nginx, version: {at_least: latest}}", &["CAT100 2:42 version: `latest` is not a version (write a version such as \"1.22.1-9\")"]),
     ("{service: \"a b\"}", &["CAT100 2:15 service: ` ` can't be in a unit's name (use a unit's name, such as `nginx` or `apt-daily.timer`)"]),
-    ("{command: \" \"}", &["CAT100 2:15 command: there is no command (write a command line for sh)"]),
+    ("{command: \" \"}", &["CAT100 2:15 command: the command is empty (write a command line for sh)"]),
     ("{file: /a, when: pakage(\"x\").installed}", &["CAT100 2:22 when: unknown resource `pakage`: did you mean `package`? (write a condition such as `os.name == \"debian\" and package(\"auditd\").installed`)"]),
     ("{file: /a, when: inputs.x == 1}", &["CAT100 2:22 unknown input `x` (declare it under `inputs:`)"]),
     ("{file: \"/${n}\", for_each: {m: [a]}}", &["CAT100 2:12 `${n}` is not a variable of `for_each` (use one of m)"]),

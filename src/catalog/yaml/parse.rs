@@ -18,7 +18,7 @@ const MAX_NODES: usize = 20_000;
 /// Deepest nesting.
 const MAX_DEPTH: usize = 24;
 
-/// Parses a text. Returns `None` and reports at least one error if there is no usable tree.
+/// Parses a text. Returns `None` and reports at least one error if the tree is unusable.
 pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     if !control_characters::report_control_characters(source, diagnostics) {
         return None;

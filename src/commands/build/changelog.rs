@@ -29,7 +29,7 @@ pub(crate) async fn add_changelog(
     }
 }
 
-/// Returns the changes of an image in one line; `None` if there is no previous version or no facts.
+/// Returns the changes of an image in one line; `None` without a previous version or facts.
 async fn changelog_line(
     catalog: &Catalog,
     store: &dyn Store,

@@ -143,7 +143,7 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
     let found = found.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
-            format!("there is no instance {id} in {region}"),
+            format!("instance {id} does not exist in {region}"),
         )
     })?;
     if found.status != "running" {
@@ -207,7 +207,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     if !there {
         return Err(Error::new(
             Kind::NotFound,
-            format!("there is no AMI {ami} in {region}"),
+            format!("AMI {ami} does not exist in {region}"),
         ));
     }
     let plan =

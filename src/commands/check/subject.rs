@@ -112,7 +112,7 @@ pub(super) fn load_subject(
 struct OverlayFiles<'f> {
     files: &'f CatalogFiles,
     more: BTreeMap<String, Vec<u8>>,
-    /// Hides the directory `images`, because there is no catalog.
+    /// Hides the directory `images`, because no catalog is used.
     bare: bool,
 }
 

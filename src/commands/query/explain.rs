@@ -120,7 +120,7 @@ fn find_record<'r, 'w>(
         let found = records
             .iter()
             .find(|r| r.image.as_str() == image && r.version.to_string() == version);
-        return found.ok_or_else(|| missing(format!("there is no version {version} of `{image}`")));
+        return found.ok_or_else(|| missing(format!("image `{image}` has no version {version}")));
     }
     let name = context::find_image(catalog, what)?;
     let (image, lowest) = (

@@ -61,7 +61,7 @@ pub(crate) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
     let files = open_files(dir)?;
     if matches!(files.get(catalog::SETTINGS_FILE), Lookup::Missing) {
         let error = Error::input(format!(
-            "there is no bakeline.yaml in {}",
+            "bakeline.yaml is missing in {}",
             files.root().display()
         ));
         return Err(error.hint("run bakeline in the directory of the catalog, or use -C DIR"));
@@ -171,7 +171,7 @@ impl Clouds {
             return Ok(&*self.home);
         };
         self.others.get(account).map(|c| &**c).ok_or_else(|| {
-            Error::input(format!("there is no role for account {account}"))
+            Error::input(format!("the role for account {account} is missing"))
                 .hint("set `role` for its environment in bakeline.yaml")
         })
     }

@@ -253,7 +253,7 @@ fn rollback_goes_to_newest_version_at_all_locations() {
     assert_eq!(
         rollback_target(interrupted, None),
         "20261102.1 at 1",
-        "the repeated rollback goes no further back"
+        "the repeated rollback keeps its target"
     );
 }
 

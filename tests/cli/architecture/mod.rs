@@ -1,4 +1,4 @@
-//! Owns the test that the sources keep the shape that ARCHITECTURE.md promises.
+//! Tests that the sources have the structure that ARCHITECTURE.md describes.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the sources")]
 

@@ -1,15 +1,15 @@
-//! Owns reading one Rust source: every path it names, outside its tests, and the modules it declares.
+//! Parses a Rust source file: paths outside of tests, and declared modules.
 
 use std::collections::BTreeSet;
 
 use syn::visit::{self, Visit};
 
-/// What one source file says, without what is compiled for tests only.
+/// Content of a source file, without code for tests.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    /// Every path that begins at the crate's root or at another crate: `["crate", "model", "Ami"]`, `["std", "fs"]`.
+    /// Paths from the root of this or another crate: `["crate", "model", "Ami"]`, `["std", "fs"]`.
     pub(super) paths: BTreeSet<Vec<String>>,
-    /// Each `mod name;`: the name, the file named by `#[path]`, whether it is for tests only.
+    /// Declared modules: name, file in `#[path]`, and whether the module is for tests only.
     pub(super) children: Vec<(String, Option<String>, bool)>,
 }
 

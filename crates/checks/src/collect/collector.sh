@@ -77,7 +77,7 @@ limit() {
   return "$status"
 }
 
-# What is on standard input, for at most $late seconds where that is possible: a daemon may keep a pipe open for ever.
+# Print standard input for at most $late seconds, if possible: a daemon may never close its pipe.
 # (Not by `limit` with `<&0`: bash 5.2 crashes on that while it reads its script from there.)
 drain() { if [ -n "$bound" ]; then timeout -k 2 "$late" cat; else cat; fi; }
 
@@ -241,12 +241,12 @@ unit_files() {
   fi
 }
 
-# Sets `virtual`, and `owned`: whether the kernel is this system's own. Asking whether a parameter could be written changes
-# nothing, and the answer is no where another system keeps them from us; without root rights it says nothing.
+# Set `virtual`, and `owned` if the kernel belongs to this system. The test asks without a change if a kernel parameter is
+# writable: this is false if another system owns the kernel. Without root, the result is meaningless.
 detect_kernel() {
   virtual=none owned=no
   [ -z "$R" ] || return 0
-  # The root of a whole system is a mount; one that is none is a chroot, also where nobody may look at /proc/1/root.
+  # The root of a complete system is a mount point. Otherwise this is a chroot, even if /proc/1/root is unreadable.
   if [ -r /proc/self/mounts ] && ! awk '$2 == "/" { root = 1 } END { exit !root }' /proc/self/mounts; then
     virtual=chroot && return 0
   fi

@@ -129,7 +129,7 @@ fn effective_options(options: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 impl Files {
-    /// Returns the configuration of a mount point; none if there is none.
+    /// Returns the configuration of a mount point, if any.
     ///
     /// # Errors
     /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.

@@ -51,7 +51,7 @@ const DEFAULT_TIMEOUT: &str = "10";
 fn check_command(text: &str) -> Result<(), (String, &'static str)> {
     if text.trim().is_empty() {
         return Err((
-            "there is no command".to_owned(),
+            "the command is empty".to_owned(),
             "write a command line for sh",
         ));
     }

@@ -179,7 +179,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             Observation::Value(Value::Bool(
                 yes,
                 if missing {
-                    "there is no such unit".to_owned()
+                    "the unit does not exist".to_owned()
                 } else {
                     how.clone()
                 },

@@ -22,7 +22,7 @@ fn one_answer_covers_all_units() {
         ),
         (
             "{service: gone, enabled: true}",
-            "failed  service:gone  enabled: expected true, actual false (there is no such unit)",
+            "failed  service:gone  enabled: expected true, actual false (the unit does not exist)",
         ),
         (
             "{service: gone, enabled: false, running: false}",

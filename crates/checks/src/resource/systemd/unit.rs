@@ -177,7 +177,7 @@ mod tests {
         );
         assert!(
             judge_check("c, ProtectSystem: \"no\"", text).starts_with("failed"),
-            "there is no such unit"
+            "the unit does not exist"
         );
         assert!(judge_check("a, Protect: x", text).contains("has no property Protect"));
         assert!(judge_check("a, Environment: x", text).starts_with("error"));
