@@ -32,7 +32,7 @@ class Released:
     done: CompletedRun
 
     def report(self, image: str, phase: str) -> dict[str, Any]:
-        """What the release's run directory has of an image and a phase."""
+        """Reads a report of an image and a phase from the run directory of the release."""
         found = sorted((self.at / ".bakeline/runs").glob(f"*/{image}/checks-{phase}.json"))
         assert len(found) == 1, f"{image} {phase}: {found}"
         report: dict[str, Any] = json.loads(found[0].read_text())

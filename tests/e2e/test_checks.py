@@ -108,7 +108,7 @@ def test_failing_boot_check_leaves_old_version_current(sandbox: Sandbox, catalog
 def test_boot_phase_check_is_not_run_in_build(sandbox: Sandbox, catalog: Catalog) -> None:
     first = catalog.latest("app")
     check = {"command": "cat /etc/judged", "stdout": "better\n", "phase": ["boot"], "id": "boot-only"}
-    # Another script too, so that it is built: a new control alone is judged on a boot of what there is.
+    # Another script too, so that it is built: a new control alone causes a recheck of the current version.
     write(catalog, GOOD + "true\n", [check])
     failed = fail(sandbox, catalog)
     said = catalog.last.err

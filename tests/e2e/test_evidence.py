@@ -67,7 +67,7 @@ Map = dict[str, str]
 
 @dataclass(frozen=True)
 class Inside:
-    """What an instance of an AMI says of itself."""
+    """Reads packages, units and accounts from an instance of an AMI."""
 
     packages: Map
     units: Map
@@ -93,7 +93,7 @@ class Inside:
 
 
 def moved(old: Map, new: Map) -> dict[str, Map]:
-    """What differs, as `diff` puts it."""
+    """Computes the differences in the format of `diff`."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return {name: {"from": old.get(name, "-"), "to": new.get(name, "-")} for name in names}
 

@@ -137,7 +137,7 @@ def test_failing_region_is_reported_and_rerun_completes(sandbox: Sandbox, scenar
     mark = sandbox.mark()
     scenario.do("promote", "jdk", "--to", "Prod")
     copied = [call["region"] for call in sandbox.api(mark) if call["action"] == "CopyImage"]
-    assert copied == [SECOND, SECOND], "what is there is left"
+    assert copied == [SECOND, SECOND], "existing AMIs are not changed"
     scenario.assert_matches()
     scenario.do("doctor")
 

@@ -51,7 +51,7 @@ def test_second_release_names_the_lock_holder(sandbox: Sandbox, catalog: Catalog
     assert catalog.bakeline("plan", want=0), "looking needs no lock"
     assert catalog.bakeline("list", want=0)
     assert not any(run.name not in json.dumps(call) for call in sandbox.api(mark) if call["action"] == "CreateTags")
-    # It outlives its first lease by its signs of life.
+    # It outlives its first lease by renewals.
     wait_until(lambda: datetime.now(UTC) > datetime.fromisoformat(str(holds["expires"])), HANG, "the first lease's end")
     assert held(catalog)
     resume_build(sandbox, run, "slow")

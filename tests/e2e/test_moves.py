@@ -139,7 +139,7 @@ def test_failing_reads_while_copies_are_pending_keep_the_copies(history: SeededH
         call for call in history.sandbox.api(since) if call["action"] == "DescribeImages" and call["status"] >= 400
     ]
     assert len(failed) == 8, "the fault took effect"
-    assert len(copied()) == 3, "no copy was made again"
+    assert len(copied()) == 3, "a copy was repeated"
     table.promote(TWO, "Prod")
     history.observer.assert_matches(table, image)
 

@@ -192,7 +192,7 @@ def one(number: int, folder: pathlib.Path) -> tuple[collections.Counter, str | N
         count.update(f"{rule} among others" for rule in keeping if len(keeping) > 1)
     if ours != theirs:
         more, less = sorted(ours - theirs), sorted(theirs - ours)
-        return count, f"inventory {number} in {home}: only bakeline lets go {more}, only the reference {less}"
+        return count, f"inventory {number} in {home}: only bakeline retires {more}, only the reference {less}"
     for path in (file, home / "bakeline.yaml", *(home / "images").iterdir()):
         path.unlink()
     return count, None

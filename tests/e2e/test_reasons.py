@@ -54,7 +54,7 @@ KEEP = dict.fromkeys(IMAGES, "keep")
 
 def test_unchanged_inputs_plan_nothing(catalog: Catalog, tmp_path: Path) -> None:
     assert verdicts(plan(catalog)) == KEEP
-    odd = {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "LANG": "C", "HOME": "/nonexistent", "USER": "somebody"}
+    odd = {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "LANG": "C", "HOME": "/nonexistent", "USER": "other"}
     assert verdicts(plan(catalog, env=odd)) == KEEP
     # Another folder, reached through a link, at another time than the files were made.
     other = tmp_path / "elsewhere" / "deep"
@@ -200,7 +200,7 @@ def test_probe_only_records_a_dated_fact(catalog: Catalog, sandbox: Sandbox) -> 
     assert probe["image"] == "side" and probe["ami"] == catalog.latest("side") and probe["at"], probe
     (kept,) = (catalog.at / ".bakeline/store").rglob("side/*/probe.json")
     assert json.loads(kept.read_text()) == probe
-    # What it says decides: the same fact with a security update makes the image due, on its last good build.
+    # The result decides: with a security update, the image is built on its last good version.
     update = {
         "package": "openssl",
         "current": "1",

@@ -81,7 +81,7 @@ def test_promotion_refuses_failed_release(seeded: SeededAmis) -> None:
     assert "CreateImage" in seeded.sandbox.changes(mark), "there never was a candidate"
     done = refused(seeded, "base")
     assert "nothing of `base` is current in `Test`; release it first" in done.err, done
-    # The candidate that `--keep-failed` leaves is none either.
+    # The candidate that `--keep-failed` keeps cannot be promoted either.
     seeded.catalog.release("base", "--keep-failed", want=3)
     [kept] = seeded.catalog.images()
     assert tags(kept)["bakeline:state"] == "candidate"

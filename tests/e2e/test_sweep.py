@@ -26,7 +26,7 @@ from support.running_release import (
 from support.sandbox import Sandbox
 
 SEED = 20261122
-# What a run of one image goes through: key, group, build, candidate, boot, check, terminate, drop-group, drop-key, release.
+# Steps of a run with one image: key, group, build, candidate, boot, check, terminate, drop-group, drop-key, release.
 # Each step has two lines; Packer's own long step is cut at several places of its output.
 LINES = [1, 3, 5, 6, 8, 9, 11, 13]
 WORDS = ["Launching a source AWS instance", "Connected to SSH", "sleeping", "Creating AMI"]

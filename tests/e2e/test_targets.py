@@ -219,7 +219,7 @@ def test_facts_of_one_root_differ_in_the_listed_keys_only(
     # A directory is judged as far as it goes, and nothing in it lies.
     known = {check["id"] for check in CHECKS}
     assert {outcomes(as_directory)[control] for control in known} == {"passed", "skipped"}
-    # What is mounted in a container is its host's business.
+    # The host decides the mounts of a container.
     assert {control for control in known if outcomes(on_instance)[control] != "passed"} == {"mount"}
     assert outcomes(on_instance)["mount"] == "skipped"
 

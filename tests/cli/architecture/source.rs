@@ -73,7 +73,7 @@ fn tokens(item: &impl quote_like::Print) -> Vec<String> {
 mod quote_like {
     /// Something with tokens.
     pub(super) trait Print {
-        /// Its identifiers and punctuation, groups opened.
+        /// Returns identifiers and punctuation, including those in groups.
         fn words(&self) -> Vec<String>;
     }
 

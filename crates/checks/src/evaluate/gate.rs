@@ -29,7 +29,7 @@ pub enum Status {
     Tolerated,
     /// Not judged; the message has the reason.
     Skipped,
-    /// As expected.
+    /// Expectations met.
     Passed,
 }
 
@@ -142,7 +142,7 @@ pub struct Counts {
     pub tolerated: usize,
     /// Not judged.
     pub skipped: usize,
-    /// As expected.
+    /// Expectations met.
     pub passed: usize,
 }
 

@@ -12,7 +12,7 @@ pub(super) const HIDDEN: &str = "***";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As expected.
+    /// Expectations met.
     Passed,
     /// Not applicable to the target; the message has the reason.
     Skipped,
@@ -108,7 +108,7 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// As expected.
+    /// Expectations met.
     pub passed: usize,
     /// Not as expected.
     pub failed: usize,
