@@ -100,8 +100,7 @@ syntaxes! {
         "the name of an environment variable such as `BAKELINE_SLACK_WEBHOOK_URL`";
 }
 
-/// Checks an address range in CIDR notation. Returns true if the range contains most of the
-/// internet.
+/// Checks an address range in CIDR notation. Returns true if its prefix is shorter than /8.
 ///
 /// # Errors
 /// Returns advice if the range is invalid.
@@ -329,7 +328,7 @@ mod tests {
             .for_each(|((name, good, bad), (_, syntax))| assert_syntax(name, syntax, good, bad));
     }
 
-    /// Parser of bakeline 0.1 for durations with one unit.
+    /// Reference parser for durations with one unit.
     fn parse_single_unit(text: &str) -> Option<jiff::SignedDuration> {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let number: i64 = number.parse().ok()?;

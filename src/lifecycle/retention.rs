@@ -33,8 +33,8 @@ pub struct RetentionRules<'a> {
     pub unreachable: Vec<String>,
     /// True if shared AMIs may move beyond deprecation.
     pub shared_ok: bool,
-    /// Image that is being retired: retention settings and its place in the catalog do not keep its
-    /// AMIs.
+    /// Image that is being retired. The rules `current`, `newest`, `young`, `reserve` and `orphaned`
+    /// do not apply to its AMIs.
     pub retired_image: Option<&'a ImageName>,
 }
 
@@ -158,7 +158,7 @@ impl RetentionDecision {
         }
         let is_current = |r: &RuleResult| r.rule == "current";
         let keeping: Vec<&RuleResult> = self.results.iter().filter(|r| r.keep).collect();
-        // A current AMI is never retired. Only an image outside the catalog needs an action.
+        // A current AMI is retired only with its image. An image outside the catalog needs an action.
         let has_current = keeping.iter().any(|r| is_current(r));
         let reasons: Vec<&str> = keeping
             .iter()
@@ -318,7 +318,7 @@ fn limit_stages(
     limits
 }
 
-/// Keeps the parents of all AMIs that stay at the same location, along the whole chain.
+/// Keeps all parents, in the same location, of every kept AMI.
 fn protect_parents(records: &[Record<'_>], results: &mut [Vec<RuleResult>]) {
     let mut versions: BTreeMap<(LocationKey<'_>, &ImageName, Version), Vec<usize>> =
         BTreeMap::new();

@@ -1,4 +1,5 @@
-//! Posts messages to a Slack incoming webhook. Retries after status 429 and server errors.
+//! Posts messages to a Slack incoming webhook. Retries after connection errors, server
+//! errors and status 429.
 
 use std::time::Duration;
 

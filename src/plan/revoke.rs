@@ -107,9 +107,10 @@ fn decision(
 /// Notes about an image, shown with its decision.
 type ReplacementNotes = BTreeMap<ImageName, BTreeSet<String>>;
 
-/// Returns one step per location that withdraws these versions there, and notes for each image. The
-/// step changes state and pointers together. A killed run leaves pointers to revoked AMIs only at
-/// the location that it was changing.
+/// Returns a `withdraw` step for each location, and notes for each image.
+///
+/// The step changes state and pointers together. A killed run leaves pointers to revoked AMIs only
+/// in the location that it was changing. An unreachable location gets a `read` step.
 fn withdraw_steps(
     catalog: &Catalog,
     inventory: &Inventory,

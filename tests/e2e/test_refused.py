@@ -1,5 +1,4 @@
-"""Promotions that may not be: what failed, is not in Test, is held or revoked, is too young there, or whose parent is not in
-Prod. Each is refused with its reason and changes nothing; without what is in the way, the same command goes through."""
+"""`promote` refuses a version and changes nothing if a condition is not met. Each test then meets the condition and promotes."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ VERSION = "20260120.1"
 
 @pytest.fixture
 def seeded(sandbox: Sandbox, tmp_path: Path) -> Iterator[SeededAmis]:
-    """Returns a base and its child, both current in Test."""
+    """Yields a catalog with a base and its child, without AMIs."""
     sandbox.reset()
     catalog = Catalog(sandbox, tmp_path / "refused", "refused")
     catalog.image("base", source=VENDOR)
@@ -45,7 +44,7 @@ def refused(seeded: SeededAmis, *images: str) -> CompletedRun:
 
 
 def promoted(seeded: SeededAmis, *images: str) -> None:
-    """Asserts that the promotion succeeds otherwise."""
+    """Asserts that the promotion succeeds."""
     seeded.catalog.bakeline("promote", *images, "--to", "Prod", want=0)
     for image in images:
         ami = seeded.there()[seeded.catalog.latest(image, "Prod")]

@@ -135,7 +135,7 @@ fn requested_properties(controls: &[&Control]) -> BTreeMap<Target, BTreeSet<Stri
     out
 }
 
-/// Returns a prefix for paths in the directory; no command can take it for an option.
+/// Returns a prefix for paths in the directory; no command can interpret it as an option.
 fn path_prefix(root: Option<&str>) -> String {
     match root.map(|r| (r, r.trim_end_matches('/'))) {
         None => String::new(),

@@ -12,11 +12,12 @@ use crate::text::truncate_for_display;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// Versions of installed packages; `name:arch` for foreign architectures.
+    /// Versions of installed packages; `name:arch` if a package is installed for
+    /// several architectures.
     pub packages: Read<BTreeMap<String, String>>,
     /// States of unit files (`enabled`, `disabled`, `static`, …).
     pub units: Read<BTreeMap<String, String>>,
-    /// Numbers of accounts.
+    /// UIDs of accounts.
     pub users: Read<BTreeMap<String, String>>,
 }
 

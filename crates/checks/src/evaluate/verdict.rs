@@ -18,7 +18,7 @@ pub enum Outcome {
     Skipped,
     /// Not as expected.
     Failed,
-    /// Unknown: permission denied, truncated or timed out. Counts like failed.
+    /// Unknown: permission denied, truncated or timed out. Always fails the gate.
     Error,
 }
 
@@ -119,7 +119,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Returns whether no control failed or had an error; also true without any control.
+    /// Returns true without failures and errors, also if no control was judged.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.failed == 0 && self.errors == 0

@@ -139,7 +139,8 @@ impl InputRules {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Values with their conditions. The first match is used; the last value has no condition.
+    /// Values with their conditions. The first match is used. With `default`, the last value has no
+    /// condition.
     pub choices: Vec<(Option<String>, Tree)>,
     /// True to omit the value from reports.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

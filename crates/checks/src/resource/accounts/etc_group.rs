@@ -59,7 +59,7 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-/// The base set includes the table.
+/// Returns no calls: the group table is always collected.
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }

@@ -35,8 +35,8 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "last_change",
             ValueType::Setting,
-            "One user: day of the last change, since 1970-01-01. 0 forces a change at the next \
-             login.",
+            "One user: last change of the password, in days since 1970-01-01. 0 forces a change \
+             at the next login.",
         ),
         Property::new(
             "min_days",
@@ -61,7 +61,7 @@ pub(crate) static KIND: Kind = Kind {
         Property::new(
             "expires",
             ValueType::Setting,
-            "One user: day the account expires, since 1970-01-01.",
+            "One user: expiry of the account, in days since 1970-01-01.",
         )
         .or(&["expiry_date"]),
         Property::new("users", ValueType::List, "`all`: the names."),
