@@ -49,7 +49,7 @@ fn problem_has_message_and_hint() {
         ("{service: --now}", "`-`"),
         ("{service: \"a b\"}", "` `"),
         ("{service: \"ssh*\"}", "`*`"),
-        ("{command: \"  \"}", "no command"),
+        ("{command: \"  \"}", "command is empty"),
         ("{command: \"a\\0\"}", "NUL"),
         ("{command: id, timeout: 0}", "1 to 600"),
         ("{command: id, exit_status: ok}", "whole number"),
