@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the sources")]
 
 mod cycles;
+mod invariants;
 mod rules;
 mod source;
 
