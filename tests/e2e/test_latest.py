@@ -64,8 +64,8 @@ UNUSABLE = {
     "revoked": tagged("bakeline:state", "revoked", "is revoked"),
     "retiring": tagged("bakeline:state", "retiring", "is retiring"),
     "candidate": tagged("bakeline:state", "candidate", "is candidate"),
-    "copied by hand": tagged("bakeline:self", "ami-00000000000000009", "was not made by this catalog"),
-    "of another image": tagged("bakeline:image", "other", "was not made by this catalog"),
+    "copied by hand": tagged("bakeline:self", "ami-00000000000000009", "was not created by this catalog"),
+    "of another image": tagged("bakeline:image", "other", "was not created by this catalog"),
 }
 
 

@@ -117,7 +117,7 @@ def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox,
     resume_build(sandbox, run, "slow")
     assert first.wait(timeout=HANG) == 7
     said = (catalog.at / "out.log").read_text()
-    assert "released from outside" in said, said
+    assert "released by another process" in said, said
     assert [call for call in sandbox.api(mark) if call["action"] in ("CreateTags", "PutParameter")] == [], said
 
 
@@ -205,6 +205,6 @@ def test_store_with_newer_schema_is_refused(sandbox: Sandbox, catalog: Catalog) 
     mark = sandbox.mark()
     for words in (("release",), ("promote", "slow", "--to", "Prod"), ("prune", "--apply")):
         done = catalog.bakeline(*words, want=1)
-        assert ".bakeline/store/lock/schema.json" in done.err and "newer bakeline" in done.err, done
+        assert ".bakeline/store/lock/schema.json" in done.err and "newer version of bakeline" in done.err, done
     assert sandbox.changes(mark) == []
     assert [path for path in shape.parent.rglob("*") if path.is_file()] == [shape], "something was written next to it"
