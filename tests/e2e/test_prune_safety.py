@@ -102,7 +102,9 @@ def listed(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name="/team/amis", Value=f"ami-00000000000000009,{ami}", Type="StringList")
     ssm.put_parameter(Name="/team/map", Value=json.dumps({sandbox.region: {"web": ami}}), Type="String")
-    return "/team/amis, parameter /team/map", lambda: ssm.delete_parameters(Names=["/team/amis", "/team/map"])
+    return f"/team/amis in {sandbox.region}, parameter /team/map", lambda: ssm.delete_parameters(
+        Names=["/team/amis", "/team/map"]
+    )
 
 
 def protected(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:

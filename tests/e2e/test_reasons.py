@@ -232,8 +232,8 @@ def test_newer_vendor_ami_and_reviewed_plan(catalog: Catalog, sandbox: Sandbox) 
     catalog.bakeline("plan", "ground", "--save", str(saved), want=0)
     reviewed = json.loads(saved.read_text())
     for change, code, words in (
-        ({"catalog": "another"}, 1, "a plan of catalog `another`"),
-        ({"schema": 99}, 1, "newer than"),
+        ({"catalog": "another"}, 1, "the plan is for catalog `another`"),
+        ({"schema": 99}, 1, "the newest supported is"),
         ({"plan": 1}, 1, "not a saved plan"),
     ):
         bad = catalog.file("bad.json", json.dumps({**reviewed, **change}))

@@ -73,6 +73,8 @@ def test_lock_in_bucket_excludes_other_machine(sandbox: Sandbox, catalog: Catalo
     s3 = sandbox.client("s3")
     taken = json.loads(objects(sandbox)[f"{PREFIX}/stored/locks/Test/000001.json"])
     other = {**taken, "generation": 2, "run": "elsewhere", "host": "runner-9", "expires": "2999-01-01T00:00:00Z"}
+    # With this machine's boot ID, the ended process of the last run would be a dead holder.
+    other["process"] = {**taken["process"], "boot": "00000000-0000-0000-0000-000000000000"}
     key = f"{PREFIX}/stored/locks/Test/000002.json"
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(other).encode())
     mark = sandbox.mark()
