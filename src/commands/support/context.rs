@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::command_locks::CommandLocks;
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
@@ -18,7 +19,7 @@ pub(crate) struct LoadedCatalog {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) files: CatalogFiles,
     /// Locks of the command; dropping this value releases them.
-    pub(crate) lock: OnceLock<super::lock::CommandLocks>,
+    pub(crate) lock: OnceLock<CommandLocks>,
 }
 
 /// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.

@@ -1,11 +1,11 @@
 //! Plans the steps of one image's release, with its tags and its pointer move.
 
-use super::ReleasePlanner;
 use super::basis::BuildBase;
+use super::planner::ReleasePlanner;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
-use crate::plan::publish::Publication;
+use crate::plan::publish::{Publication, UnusableCopyError};
 use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
 
 /// Lifetime of temporary resources before a sweep may remove them.
@@ -135,7 +135,7 @@ impl ReleasePlanner<'_> {
         (source, name): (AmiRef, String),
         reason: &str,
         needs: Vec<StepId>,
-    ) -> Result<Vec<Step>, String> {
+    ) -> Result<Vec<Step>, UnusableCopyError> {
         let settings = &self.catalog.settings;
         let env = &settings.environments[0];
         let reason = reason.to_owned();
@@ -181,8 +181,8 @@ impl ReleasePlanner<'_> {
                 reasons.push(reason);
                 steps
             }
-            Err(why) => {
-                reasons.push(why);
+            Err(e) => {
+                reasons.push(e.to_string());
                 Vec::new()
             }
         }
