@@ -32,7 +32,10 @@ pub fn plan_rollback(
         ami: None,
     };
     let (decision, steps) = match decide_rollback(catalog, inventory, &records, (image, env), to) {
-        Err(why) => (decision(PlanVerdict::Blocked, why, None), Vec::new()),
+        Err(e) => (
+            decision(PlanVerdict::Blocked, e.to_string(), None),
+            Vec::new(),
+        ),
         Ok(RollbackDecision::Keep(version, why)) => {
             (decision(PlanVerdict::Keep, why, Some(version)), Vec::new())
         }

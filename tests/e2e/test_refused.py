@@ -66,7 +66,7 @@ def test_promotion_refuses_held_and_revoked(seeded: SeededAmis, state: str, says
 def test_promotion_needs_current_version_below(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"Environment": "", "bakeline:current": ""})
     done = refused(seeded, "base")
-    assert "nothing of `base` is current in `Test`; release it first" in done.err, done
+    assert "no version of `base` is current in `Test`; release it first" in done.err, done
     tag(seeded, ami, "bakeline:current", HERE)
     promoted(seeded, "base")
 
@@ -79,7 +79,7 @@ def test_promotion_refuses_failed_release(seeded: SeededAmis) -> None:
     seeded.catalog.release("base", want=3)
     assert "CreateImage" in seeded.sandbox.changes(mark), "there never was a candidate"
     done = refused(seeded, "base")
-    assert "nothing of `base` is current in `Test`; release it first" in done.err, done
+    assert "no version of `base` is current in `Test`; release it first" in done.err, done
     # The candidate that `--keep-failed` keeps cannot be promoted either.
     seeded.catalog.release("base", "--keep-failed", want=3)
     [kept] = seeded.catalog.images()
@@ -94,7 +94,7 @@ def test_promotion_waits_for_soak(seeded: SeededAmis) -> None:
     ami = add(seeded, "base")
     tag(seeded, ami, "bakeline:current", "Test=2999-01-01T00:00:00Z")
     done = refused(seeded, "base")
-    assert "2999-01-10" in done.err and "`Prod` asks for" in done.err, done
+    assert "2999-01-10" in done.err and "`Prod` requires" in done.err, done
     tag(seeded, ami, "bakeline:current", HERE)
     promoted(seeded, "base")
 
