@@ -12,29 +12,21 @@ use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
 pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
 
 impl ReleasePlanner<'_> {
-    /// Returns the steps that build one version, in order. The first one waits for the parent.
-    pub(super) fn build_steps(
+    /// Returns the actions that build one version, in order, with the names of their steps.
+    fn build_actions(
         &self,
         image: &Image,
         version: Version,
-        basis: BuildBase,
-        reason: &str,
+        basis: &BuildBase,
+        ami_name: String,
         digests: (String, String),
-    ) -> Vec<Step> {
+    ) -> [(&'static str, Action); 10] {
         let run = &self.request.run;
         let temporary = format!("bakeline-{run}-{}", image.name);
         let built = AmiRef::MadeBy(step_id(&image.name, "build"));
-        let ami_name = ami_name(
-            &self.catalog.settings.name,
-            &image.name,
-            image.arch,
-            version,
-            run,
-        );
-        let candidate = self.candidate_tags(image, version, &basis, digests);
-        let (name, base) = (image.name.clone(), basis.ami);
-        let (source, name_of_source) = (built.clone(), ami_name.clone());
-        let actions = [
+        let candidate = self.candidate_tags(image, version, basis, digests);
+        let (name, base) = (image.name.clone(), basis.ami.clone());
+        [
             (
                 "key",
                 Action::CreateKeyPair {
@@ -97,11 +89,31 @@ impl ReleasePlanner<'_> {
                     moves: vec![self.release_move(image, version, built)],
                 },
             ),
-        ];
+        ]
+    }
+
+    /// Returns the steps that build one version, in order. The first one waits for the parent.
+    pub(super) fn build_steps(
+        &self,
+        image: &Image,
+        version: Version,
+        basis: BuildBase,
+        reason: &str,
+        digests: (String, String),
+    ) -> Vec<Step> {
+        let ami_name = ami_name(
+            &self.catalog.settings.name,
+            &image.name,
+            image.arch,
+            version,
+            &self.request.run,
+        );
+        let built = AmiRef::MadeBy(step_id(&image.name, "build"));
+        let actions = self.build_actions(image, version, &basis, ami_name.clone(), digests);
         let copies = self.copy_steps(
             image,
             version,
-            (source, name_of_source),
+            (built, ami_name),
             reason,
             vec![step_id(&image.name, "release")],
         );
