@@ -5,11 +5,15 @@ use super::Steps;
 use crate::catalog::Access;
 use crate::error::Result;
 use crate::lifecycle::tags;
-use crate::model::{ImageName, State};
+use crate::model::State;
+use crate::plan::Scope;
 use crate::ports::ImageQuery;
 
-pub(super) async fn describe_kept(steps: &Steps, scope: &str) -> Result<Vec<String>> {
-    let Some(image) = steps.catalog.images.get(&ImageName::from(scope)) else {
+pub(super) async fn describe_kept(steps: &Steps, scope: &Scope) -> Result<Vec<String>> {
+    let image = scope
+        .home_image()
+        .and_then(|name| steps.catalog.images.get(name));
+    let Some(image) = image else {
         return Ok(Vec::new());
     };
     let (settings, mine) = (&steps.catalog.settings, steps.run_tags(scope));

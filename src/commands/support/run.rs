@@ -19,7 +19,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
-use crate::plan::{self, Action, Plan, Step};
+use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
@@ -32,7 +32,7 @@ pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
     pub(crate) directory: Arc<RunDirectory>,
     /// Duration of the steps of each scope in seconds.
-    pub(crate) seconds: BTreeMap<String, u64>,
+    pub(crate) seconds: BTreeMap<Scope, u64>,
     /// Store that contains the evidence of the run.
     pub(crate) store: Arc<dyn Store>,
 }
