@@ -20,7 +20,7 @@ pub(super) async fn describe_kept(steps: &Steps, scope: &Scope) -> Result<Vec<St
     let (home, user) = (settings.home(), image.platform.login_user());
     let key = steps.workspace.root().join(super::access::key_file(scope));
     let mut out = Vec::new();
-    for instance in steps.cloud.instances_tagged(home, &mine).await? {
+    for instance in steps.cloud.instances_with_tags(home, &mine).await? {
         let address = if settings.builder.public_address {
             instance.public_ip
         } else {
