@@ -10,7 +10,8 @@ use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Discrepancy, Repair, diagnose};
 use crate::model::{ImageName, Inventory, Location, RunId, TemporaryResource};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Plan, Step, StepId};
+use crate::plan::step::{Action, Plan, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Returns the discrepancies, and the plan that repairs them.
 #[must_use]
@@ -58,7 +59,7 @@ impl RepairPlanner {
                 before,
                 tags,
             } => {
-                let scope = format!("{ami}@{location}");
+                let scope = Scope::of_ami(&ami).at(&location);
                 let reason = format!("tags of {ami} in {location} are wrong");
                 let action = Action::SetTags {
                     amis: vec![ami],
@@ -69,7 +70,7 @@ impl RepairPlanner {
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("mend", location.clone(), action)],
+                    vec![(StepName::RepairTags, location.clone(), action)],
                 );
                 let ids = repair_steps.iter().map(|s| s.id.clone());
                 self.tag_steps
@@ -90,12 +91,16 @@ impl RepairPlanner {
                     .cloned()
                     .unwrap_or_default();
                 let reason = format!("{pointer} in {location} does not match the tags");
-                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                let scope = Scope::of_pointer(&pointer).at(&location);
                 step_chain(
                     &scope,
                     &reason,
                     needs,
-                    vec![("publish", location, Action::Publish { pointer, ami })],
+                    vec![(
+                        StepName::Publish,
+                        location,
+                        Action::Publish { pointer, ami },
+                    )],
                 )
             }
             Repair::Unshare {
@@ -104,12 +109,12 @@ impl RepairPlanner {
             } => unshare_steps(location, permission),
             Repair::Unpublish { location, pointer } => {
                 let reason = format!("{pointer} in {location} is obsolete: no version is current");
-                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                let scope = Scope::of_pointer(&pointer).at(&location);
                 step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("unpublish", location, Action::Unpublish { pointer })],
+                    vec![(StepName::Unpublish, location, Action::Unpublish { pointer })],
                 )
             }
         }
@@ -122,7 +127,7 @@ fn unshare_steps(location: Location, permission: TemporaryResource) -> Vec<Step>
         "account {} may still copy {}",
         permission.name, permission.id
     );
-    let scope = format!("{}@{location}", permission.unique_name());
+    let scope = Scope::of_leftover(&permission).at(&location);
     let action = Action::Sweep {
         resource: permission,
     };
@@ -130,11 +135,6 @@ fn unshare_steps(location: Location, permission: TemporaryResource) -> Vec<Step>
         &scope,
         &reason,
         Vec::new(),
-        vec![("unshare", location, action)],
+        vec![(StepName::Unshare, location, action)],
     )
-}
-
-/// Returns the scope name of a pointer.
-fn pointer_scope(pointer: &str) -> String {
-    pointer.trim_start_matches('/').replace('/', ".")
 }
