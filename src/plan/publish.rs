@@ -266,7 +266,7 @@ pub(super) fn decision_tags(record: &Record<'_>, environment_key: &str) -> Tags 
 /// there, and lowered to the environment below. A revoked or retiring version keeps its stricter
 /// state. `since` is the time at which the earlier version became current. A repeated rollback
 /// recognizes itself by this time.
-pub(super) fn demoted(
+pub(super) fn rollback_tags(
     catalog: &Catalog,
     record: &Record<'_>,
     env: &EnvName,
