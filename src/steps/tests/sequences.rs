@@ -12,7 +12,7 @@ use crate::model::{AmiId, Arch, ImageName, Tags};
 use crate::plan::inspect;
 use crate::plan::step::PlanVerdict;
 use crate::ports::Workspace as _;
-use crate::steps::check::CheckReport;
+use crate::steps::check::controls::CheckReport;
 
 const GOOD: (&str, &str) = (
     "base",

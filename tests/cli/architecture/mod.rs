@@ -166,7 +166,7 @@ fn only_adapters_lift_the_ban_on_effects() {
 /// Largest import cycle, in files, without an exception. `crates/` has none.
 const LARGEST_CYCLE: usize = 3;
 /// Larger cycles of `src/` that exist: their common folder and the number of files. Never raise one.
-const KNOWN_CYCLES: [(&str, usize); 10] = [
+const KNOWN_CYCLES: [(&str, usize); 9] = [
     ("src/adapters/aws", 9),
     ("src/catalog", 14),
     ("src/catalog/raw", 4),
@@ -176,7 +176,6 @@ const KNOWN_CYCLES: [(&str, usize); 10] = [
     ("src/plan/release", 5),
     ("src/ports", 4),
     ("src/report", 4),
-    ("src/steps", 26),
 ];
 
 #[test]

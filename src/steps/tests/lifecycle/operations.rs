@@ -8,7 +8,7 @@ use crate::lifecycle::tags;
 use crate::plan::Scope;
 
 #[tokio::test]
-async fn operations_follow_state_table_in_all_locations() {
+async fn promotions_follow_state_table_in_all_locations() {
     let setup = release_on_day(&two_accounts(), &["base"], 22).await;
     assert_rows(
         &setup,
@@ -72,7 +72,11 @@ async fn operations_follow_state_table_in_all_locations() {
         );
     }
     assert_no_leftovers(&setup, "promoted");
+}
 
+#[tokio::test]
+async fn rollback_and_revocation_follow_state_table_in_all_locations() {
+    let setup = two_promoted().await;
     let setup = Operation::Rollback(version(1))
         .succeed_on_day(&setup, 26)
         .await;
