@@ -26,7 +26,7 @@ pub(in crate::steps) async fn references_in_region(
     id: &AmiId,
 ) -> Result<Vec<Reference>> {
     let (cloud, ids) = (steps.cloud_for(step)?, std::slice::from_ref(id));
-    Ok(match cloud.reported(&step.region, ids).await? {
+    Ok(match cloud.reported_references(&step.region, ids).await? {
         Some(reported) => reported,
         None => cloud.references(&step.region, ids).await?,
     })
@@ -67,7 +67,7 @@ async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
     for location in locations::in_catalog(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(location.account.as_deref())?;
-        out.extend(located(
+        out.extend(add_location(
             cloud.parameter_references(&location.region).await?,
             &location,
         ));
@@ -76,7 +76,7 @@ async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
 }
 
 /// Adds the location to the name of each parameter, because the AMI may be in another location.
-pub fn located(
+pub fn add_location(
     references: Vec<Reference>,
     location: &Location,
 ) -> impl Iterator<Item = Reference> + '_ {

@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
-use crate::steps::references::located;
+use crate::steps::references::add_location;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -281,7 +281,7 @@ async fn list_references(
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
     for location in locations::in_catalog(&loaded.catalog.settings, "") {
-        out.extend(located(
+        out.extend(add_location(
             clouds
                 .at(&location)?
                 .parameter_references(&location.region)

@@ -16,7 +16,7 @@ use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::rules::SHARED;
 use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
-use crate::steps::references::located;
+use crate::steps::references::add_location;
 
 /// Maximum number of parallel requests.
 const MAX_CONCURRENT: usize = 8;
@@ -65,7 +65,7 @@ pub(crate) async fn load_inventory(
         let (parameters, others) = listed
             .into_iter()
             .partition(|reference| reference.kind == "parameter");
-        found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
+        found.extend(add_location(parameters, &location).chain::<Vec<Reference>>(others));
     }
     // Deprecation does not affect other accounts, so only later stages need the launch permissions.
     let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
@@ -102,7 +102,7 @@ async fn parameter_references(
         };
         match read {
             Ok(found) => out.extend(
-                located(found, &location).filter(|reference| known.contains(&reference.ami)),
+                add_location(found, &location).filter(|reference| known.contains(&reference.ami)),
             ),
             Err(error) if locations::unreachable_reason(inventory, &location).is_none() => {
                 inventory.unreachable.push((location, error.one_line()))
@@ -151,13 +151,16 @@ async fn reported_references(
     amis: &[AmiId],
 ) -> Result<Vec<Reference>> {
     let (first, rest) = amis.split_at(amis.len().min(CHUNK));
-    let Some(mut out) = cloud.reported(region, first).await? else {
+    let Some(mut out) = cloud.reported_references(region, first).await? else {
         tracing::info!(%region, "EC2 does not report references; own listing only");
         return Ok(Vec::new());
     };
     let chunks: Vec<Vec<AmiId>> = rest.chunks(CHUNK).map(<[AmiId]>::to_vec).collect();
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
-        Ok(cloud.reported(&region, &chunk).await?.unwrap_or_default())
+        Ok(cloud
+            .reported_references(&region, &chunk)
+            .await?
+            .unwrap_or_default())
     };
     out.extend(query_all(&cloud, region, chunks, ask).await?);
     Ok(out)

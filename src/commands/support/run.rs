@@ -217,7 +217,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             .catalog
             .images
             .get(image)
-            .filter(|i| i.plays().is_some()),
+            .filter(|i| i.first_playbook().is_some()),
         _ => None,
     };
     let Some(image) = plan.steps.iter().find_map(plays) else {
@@ -229,7 +229,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             let needs = format!(
                 "image `{}` runs the playbook `{}`",
                 image.name,
-                image.plays().unwrap_or_default()
+                image.first_playbook().unwrap_or_default()
             );
             Err(e.hint.iter().fold(
                 Error::input(format!("{needs}, but {}", e.message)),

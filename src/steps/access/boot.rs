@@ -173,7 +173,7 @@ pub(in crate::steps) async fn terminate_all(
 ) -> Result<()> {
     let mut ids: Vec<InstanceId> = steps
         .cloud
-        .instances_tagged(&step.region, &steps.run_tags(image.as_str()))
+        .instances_with_tags(&step.region, &steps.run_tags(image.as_str()))
         .await?
         .into_iter()
         .map(|i| i.id)

@@ -23,7 +23,7 @@ pub(in crate::steps) async fn describe_kept(steps: &Steps, scope: &Scope) -> Res
         .root()
         .join(crate::steps::access::credentials::key_file(scope));
     let mut out = Vec::new();
-    for instance in steps.cloud.instances_tagged(home, &mine).await? {
+    for instance in steps.cloud.instances_with_tags(home, &mine).await? {
         let address = if settings.builder.public_address {
             instance.public_ip
         } else {

@@ -98,7 +98,7 @@ pub fn render_report(
         let CheckReport {
             image, verdicts, ..
         } = evidence;
-        return Ok(report::pretty(&JsonReport {
+        return Ok(report::to_pretty_json(&JsonReport {
             document: json::Document::new(report),
             image,
             verdicts,

@@ -4,5 +4,5 @@ pub(in crate::steps) mod copy;
 pub(in crate::steps) mod move_current;
 pub(in crate::steps) mod set_tags;
 pub(in crate::steps) mod share;
-pub mod shares;
+pub(in crate::steps) mod shares;
 pub(in crate::steps) mod withdraw;

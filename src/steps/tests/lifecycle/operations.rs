@@ -2,7 +2,7 @@
 
 use super::{
     HOME, Operation, PROD, assert_consistent, assert_no_leftovers, assert_rows, on_day,
-    release_on_day, two_accounts, two_promoted, version,
+    promote_two_versions, release_on_day, two_accounts, version,
 };
 use crate::lifecycle::tags;
 use crate::plan::Scope;
@@ -76,7 +76,7 @@ async fn promotions_follow_state_table_in_all_locations() {
 
 #[tokio::test]
 async fn rollback_and_revocation_follow_state_table_in_all_locations() {
-    let setup = two_promoted().await;
+    let setup = promote_two_versions().await;
     let setup = Operation::Rollback(version(1))
         .succeed_on_day(&setup, 26)
         .await;
@@ -160,7 +160,7 @@ async fn revoke_includes_children_and_deletes_unused_pointers() {
 #[tokio::test]
 async fn hold_applies_to_all_locations_and_can_be_released() {
     let setup = Operation::Hold(version(2), false)
-        .succeed_on_day(&two_promoted().await, 26)
+        .succeed_on_day(&promote_two_versions().await, 26)
         .await;
     assert_rows(
         &setup,
