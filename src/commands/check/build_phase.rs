@@ -9,7 +9,7 @@ use crate::cli::CheckBuild;
 use crate::commands::support::context;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock as _;
-use crate::steps::check::{CheckRequest, check_build_instance as collect_and_judge};
+use crate::steps::check::controls::{CheckRequest, check_build_instance as collect_and_judge};
 use crate::ui;
 
 pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {

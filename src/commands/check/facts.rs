@@ -19,8 +19,8 @@ use crate::plan;
 use crate::ports::{
     HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
 };
-use crate::steps::check::{CheckReport, evidence_file};
-use crate::steps::collect::{collect, nonce};
+use crate::steps::check::collect::{collect, nonce};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 
 /// Facts with their phase.
 pub(super) struct CollectedFacts {

@@ -14,8 +14,8 @@ use crate::cli::Check as Args;
 use crate::commands::support::context;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock as _;
-use crate::steps::check::CheckReport;
-use crate::steps::reports;
+use crate::steps::check::controls::CheckReport;
+use crate::steps::check::reports;
 use facts::CollectedFacts;
 use target::Target;
 

@@ -18,7 +18,7 @@ use crate::evidence::keys;
 use crate::model::Version;
 use crate::plan;
 use crate::ports::{Store, Workspace as _};
-use crate::steps::check::{CheckReport, evidence_file};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {

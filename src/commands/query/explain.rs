@@ -18,7 +18,7 @@ use crate::model::{
     AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
 };
 use crate::ports::Store;
-use crate::steps::check::CheckReport;
+use crate::steps::check::controls::CheckReport;
 use crate::ui;
 
 /// Facts about one version.

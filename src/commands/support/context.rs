@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system;
@@ -18,7 +20,7 @@ pub(crate) struct LoadedCatalog {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) files: CatalogFiles,
     /// Locks of the command; dropping this value releases them.
-    pub(crate) lock: OnceLock<super::lock::CommandLocks>,
+    pub(crate) lock: OnceCell<super::lock::CommandLocks>,
 }
 
 /// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.
@@ -76,7 +78,7 @@ impl LoadedCatalog {
         Self {
             catalog: Arc::new(catalog),
             files,
-            lock: OnceLock::new(),
+            lock: OnceCell::new(),
         }
     }
 }
