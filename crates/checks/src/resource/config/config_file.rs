@@ -70,7 +70,7 @@ fn check_assignment(pattern: &str) -> Result<(), (String, &'static str)> {
             "the expression needs two groups: the name and the value".to_owned(),
             help,
         )),
-        Err(why) => Err((why, help)),
+        Err(error) => Err((error.to_string(), help)),
     }
 }
 

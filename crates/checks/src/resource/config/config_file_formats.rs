@@ -104,7 +104,8 @@ fn unquote<'t>(value: &'t str, comment: &str) -> &'t str {
 }
 
 fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
-    let (regex, mut out) = (pattern::plain(assignment)?, Settings::new());
+    let regex = pattern::plain(assignment).map_err(|error| error.to_string())?;
+    let mut out = Settings::new();
     for (_, line) in significant_lines(comment, text) {
         let Some(found) = regex.captures(line.as_bytes()) else {
             continue;

@@ -50,7 +50,7 @@ fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
     }
     pattern::plain(&to_regex(pattern))
         .map(drop)
-        .map_err(|why| (why, help))
+        .map_err(|error| (error.to_string(), help))
 }
 
 /// Converts a pattern to a regular expression for the whole name.
@@ -84,7 +84,7 @@ fn to_regex(pattern: &str) -> String {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let pattern = match pattern::plain(&to_regex(&target.subject)) {
         Ok(pattern) => pattern,
-        Err(why) => return Observation::Unknown(why),
+        Err(error) => return Observation::Unknown(error.to_string()),
     };
     view.parsed("packages", "", package::rows)
         .observe("has no package database", |rows| {
