@@ -53,8 +53,27 @@ pub(crate) struct Subject {
     pub(crate) doc: &'static str,
     /// Allowed values; empty if any value is allowed. Conditions use the first one by default.
     pub(crate) words: &'static [&'static str],
-    /// Validates a value; returns the problem and a hint.
-    pub(crate) check: fn(&str) -> Result<(), (String, &'static str)>,
+    /// Validates a value.
+    pub(crate) check: fn(&str) -> Result<(), InvalidValue>,
+}
+
+/// Reason why the value of a subject or parameter is invalid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InvalidValue {
+    /// Message.
+    pub(crate) message: String,
+    /// Hint.
+    pub(crate) help: &'static str,
+}
+
+impl InvalidValue {
+    /// Creates the reason with its hint.
+    pub(crate) fn new(message: impl Into<String>, help: &'static str) -> Self {
+        Self {
+            message: message.into(),
+            help,
+        }
+    }
 }
 
 /// Key that controls the collection.
@@ -65,8 +84,8 @@ pub(crate) struct Parameter {
     pub(crate) of: ValueType,
     /// Description for editors and documentation.
     pub(crate) doc: &'static str,
-    /// Validates a value; returns the problem and a hint.
-    pub(crate) check: fn(&str) -> Result<(), (String, &'static str)>,
+    /// Validates a value.
+    pub(crate) check: fn(&str) -> Result<(), InvalidValue>,
 }
 
 /// Property of a resource.
@@ -119,6 +138,93 @@ pub(crate) struct RequestedTarget<'a> {
 }
 
 impl Kind {
+    /// Creates a type without properties. Its checks run in both phases, and it collects nothing.
+    pub(crate) const fn new(
+        name: &'static str,
+        doc: &'static str,
+        subject: Subject,
+        observe: fn(&Target, &str, &View<'_>) -> Observation,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            subject,
+            parameters: &[],
+            properties: &[],
+            open: None,
+            by_default: &[],
+            implied: &[],
+            presence: None,
+            phases: &[Phase::Build, Phase::Boot],
+            not_in_directory: None,
+            shell: "",
+            requests: no_requests,
+            observe,
+        }
+    }
+
+    /// Sets the keys that control the collection.
+    pub(crate) const fn with_parameters(mut self, parameters: &'static [Parameter]) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Sets the properties that can be expected.
+    pub(crate) const fn with_properties(mut self, properties: &'static [Property]) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// Accepts all other keys as properties of this type.
+    pub(crate) const fn with_open_property(mut self, of: ValueType, doc: &'static str) -> Self {
+        self.open = Some(Property::new("", of, doc));
+        self
+    }
+
+    /// Sets the default expectations.
+    pub(crate) const fn with_defaults(mut self, by_default: &'static [&'static str]) -> Self {
+        self.by_default = by_default;
+        self
+    }
+
+    /// Sets the properties that must be `true` unless the check uses one of the listed properties.
+    pub(crate) const fn with_implied(
+        mut self,
+        implied: &'static [(&'static str, &'static [&'static str])],
+    ) -> Self {
+        self.implied = implied;
+        self
+    }
+
+    /// Sets the property that is false if the resource does not exist.
+    pub(crate) const fn with_presence(mut self, property: &'static str) -> Self {
+        self.presence = Some(property);
+        self
+    }
+
+    /// Sets the default phases.
+    pub(crate) const fn with_phases(mut self, phases: &'static [Phase]) -> Self {
+        self.phases = phases;
+        self
+    }
+
+    /// Skips the resource in a directory, for this reason.
+    pub(crate) const fn without_directories(mut self, reason: &'static str) -> Self {
+        self.not_in_directory = Some(reason);
+        self
+    }
+
+    /// Sets the shell functions of the collector, and the function that returns their calls.
+    pub(crate) const fn with_collection(
+        mut self,
+        shell: &'static str,
+        requests: fn(&[RequestedTarget<'_>]) -> Vec<String>,
+    ) -> Self {
+        self.shell = shell;
+        self.requests = requests;
+        self
+    }
+
     /// Returns the property of a key.
     pub(crate) fn property(&self, key: &str) -> Option<&Property> {
         let named = self
@@ -126,6 +232,59 @@ impl Kind {
             .iter()
             .find(|p| p.name == key || p.aliases.contains(&key));
         named.or(self.open.as_ref())
+    }
+}
+
+/// Returns no calls, for facts that every collection has.
+fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+    Vec::new()
+}
+
+impl Subject {
+    /// Creates a subject with any value that the validator accepts.
+    pub(crate) const fn new(
+        name: &'static str,
+        doc: &'static str,
+        check: fn(&str) -> Result<(), InvalidValue>,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            words: &[],
+            check,
+        }
+    }
+
+    /// Creates a subject with a fixed list of values.
+    pub(crate) const fn one_of(
+        name: &'static str,
+        doc: &'static str,
+        words: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            words,
+            check: any_subject,
+        }
+    }
+}
+
+impl Parameter {
+    /// Creates a parameter that accepts any value of its type.
+    pub(crate) const fn new(name: &'static str, of: ValueType, doc: &'static str) -> Self {
+        Self {
+            name,
+            of,
+            doc,
+            check: any_subject,
+        }
+    }
+
+    /// Sets the validator of a value.
+    pub(crate) const fn with_check(mut self, check: fn(&str) -> Result<(), InvalidValue>) -> Self {
+        self.check = check;
+        self
     }
 }
 
@@ -149,27 +308,13 @@ impl Property {
 
 /// Accepts any subject or parameter.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all validators")]
-pub(crate) fn any_subject(_: &str) -> Result<(), (String, &'static str)> {
+pub(crate) fn any_subject(_: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// Creates a subject with a fixed list of values.
-pub(crate) const fn one_of(
-    name: &'static str,
-    doc: &'static str,
-    words: &'static [&'static str],
-) -> Subject {
-    Subject {
-        name,
-        doc,
-        words,
-        check: any_subject,
-    }
-}
-
 /// Validates an absolute path without `.`, `..` and empty parts.
-pub(crate) fn absolute_path(path: &str) -> Result<(), (String, &'static str)> {
-    let wrong = |what: &str, help| Err((what.to_owned(), help));
+pub(crate) fn absolute_path(path: &str) -> Result<(), InvalidValue> {
+    let wrong = |message: &str, help| Err(InvalidValue::new(message, help));
     if !path.starts_with('/') {
         return wrong("it must be absolute", "start it with `/`");
     }

@@ -260,10 +260,11 @@ impl Parser {
             })?)
             .to_owned()
         };
-        (kind.subject.check)(&subject).map_err(|(what, _)| {
+        (kind.subject.check)(&subject).map_err(|invalid| {
             format!(
-                "{word}(\"{}\"): {what}",
-                truncate_for_display(subject.as_bytes())
+                "{word}(\"{}\"): {}",
+                truncate_for_display(subject.as_bytes()),
+                invalid.message
             )
         })?;
         self.expect_sign(".")?;

@@ -100,7 +100,9 @@ impl CheckParser<'_> {
             let error = all
                 .iter()
                 .find_map(|target| (parameter.check)(target.parameter(key, "")).err());
-            problems.extend(error.map(|(what, help)| wrong(&what, Some(help.to_owned()))));
+            problems.extend(
+                error.map(|invalid| wrong(&invalid.message, Some(invalid.help.to_owned()))),
+            );
         }
         let is_valid = problems.is_empty();
         self.problems
@@ -136,8 +138,9 @@ impl CheckParser<'_> {
             parameters: BTreeMap::new(),
         };
         for sample in interpolate::possible_targets(&alone, &self.for_each, self.inputs) {
-            if let Err((what, help)) = (kind.subject.check)(&sample.subject) {
-                self.report(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
+            if let Err(invalid) = (kind.subject.check)(&sample.subject) {
+                let message = format!("{}: {}", kind.name, invalid.message);
+                self.report(Problem::new(message, invalid.help).under(kind.name));
                 return None;
             }
         }

@@ -3,48 +3,42 @@
 use std::collections::BTreeMap;
 
 use super::profile::{assign_path, split_path};
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::facts::view::View;
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::{DropInFiles, FileState};
 use crate::resource::filesystem::file::{FUNCTIONS, unpack};
 use crate::resource::filesystem::file_state::parse_state;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "login_path",
-    doc: "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
-          /etc/profile.d. An assignment that depends on conditions at run time is an error.",
-    subject: one_of(
+pub(crate) static KIND: Kind = Kind::new(
+    "login_path",
+    "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
+     /etc/profile.d. An assignment that depends on conditions at run time is an error.",
+    Subject::one_of(
         "login",
         "`root`, `user` for other users, or `session` for the PATH of the connection.",
         &["root", "user", "session"],
     ),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "directories",
-            ValueType::List,
-            "Directories in order. An empty one is the working directory.",
-        )
-        .or(&["split"]),
-        Property::new(
-            "writable",
-            ValueType::List,
-            "Directories that users other than root can write, by owner or permission bits, and \
-             relative directories.",
-        ),
-    ],
-    open: None,
-    by_default: &["!writable"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "directories",
+        ValueType::List,
+        "Directories in order. An empty one is the working directory.",
+    )
+    .or(&["split"]),
+    Property::new(
+        "writable",
+        ValueType::List,
+        "Directories that users other than root can write, by owner or permission bits, and \
+         relative directories.",
+    ),
+])
+.with_defaults(&["!writable"])
+.with_collection(FUNCTIONS, requests);
 
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["search_path".to_owned()]
@@ -53,10 +47,10 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
 /// Returns the PATH of a login; none if no file sets it.
 ///
 /// The order is login.defs(5) by login, environment(5) by PAM, then the shell profiles.
-fn login_path(texts: &DropInFiles, root: bool) -> Result<Option<String>, String> {
+fn login_path(texts: &DropInFiles, root: bool) -> Result<Option<String>, ReadError> {
     let lines = |path: &str| match texts.file(path) {
         Some(FileState::Lines(lines)) => Ok(lines.as_slice()),
-        Some(FileState::Denied) => Err(format!("{path}: permission denied")),
+        Some(FileState::Denied) => Err(ReadError::permission_denied(path)),
         _ => Ok(&[][..]),
     };
     let mut path = None;
@@ -85,18 +79,27 @@ fn login_path(texts: &DropInFiles, root: bool) -> Result<Option<String>, String>
     for (file, text) in rest {
         match text {
             FileState::Lines(lines) => path = assign_path(file, lines, root, path)?,
-            FileState::Denied => return Err(format!("{file}: permission denied")),
+            FileState::Denied => return Err(ReadError::permission_denied(file)),
             _ => {}
         }
     }
     if texts.file("/etc/profile.d") == Some(&FileState::Denied) {
-        return Err("/etc/profile.d: permission denied".to_owned());
+        return Err(ReadError::permission_denied("/etc/profile.d"));
     }
     Ok(path)
 }
 
+/// Directory with unknown permissions.
+#[derive(Debug, thiserror::Error)]
+enum UnknownDirectory {
+    #[error("the state of {0} was not collected")]
+    NoState(String),
+    #[error("the directories were not collected")]
+    NoDirectories,
+}
+
 /// Returns true if users other than root can write a directory. A missing directory is safe.
-fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
+fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, UnknownDirectory> {
     if !directory.starts_with('/') {
         return Ok(true);
     }
@@ -117,11 +120,11 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, String> {
         Ok(out)
     });
     match known {
-        ParsedReading::Present(all) => match all.get(directory) {
+        Read::Present(all) => match all.get(directory) {
             Some(Some(open)) => Ok(open.unwrap_or(false)),
-            _ => Err(format!("the state of {directory} was not collected")),
+            _ => Err(UnknownDirectory::NoState(directory.to_owned())),
         },
-        _ => Err("the directories were not collected".to_owned()),
+        _ => Err(UnknownDirectory::NoDirectories),
     }
 }
 
@@ -135,11 +138,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             .observe("has no PATH", |path| Observation::setting((*path).clone()))
     } else {
         let root = target.subject == "root";
-        view.parsed("search-path", "", DropInFiles::parse)
+        view.parsed("search-path", "", |text| Ok(DropInFiles::parse(text)?))
             .observe("has no PATH", |texts| match login_path(&texts, root) {
                 Ok(Some(path)) => Observation::setting(path),
                 Ok(None) => Observation::Missing("is not set".to_owned()),
-                Err(why) => Observation::Unknown(why),
+                Err(why) => why.into(),
             })
     };
     let Observation::Value(value) = path else {
@@ -154,7 +157,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         match is_writable(view, &directory) {
             Ok(true) => writable.push(directory),
             Ok(false) => {}
-            Err(why) => return Observation::Unknown(why),
+            Err(why) => return Observation::Unknown(why.to_string()),
         }
     }
     Observation::list(writable)

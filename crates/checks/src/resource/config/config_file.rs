@@ -1,76 +1,84 @@
 //! The `config_file` resource: settings of a configuration file in a common format.
 
 use super::config_file_formats::{FORMATS, Settings, parse};
-use super::login_defs::{check_path, observe_directory, requests};
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Parameter, Property, Subject, Target, ValueType, any_subject};
+use crate::facts::view::{Parsed, View};
+use crate::kind::{
+    InvalidValue, Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType,
+    absolute_path,
+};
 use crate::matcher::pattern;
 use crate::matcher::value::Value;
-use crate::phase::Phase;
+use crate::resource::filesystem::file::secret;
+use crate::resource::ssh::sshd_config_view::request;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "config_file",
-    doc: "Settings of a configuration file by name. By default, the file must exist. A setting in \
-          a section, map or list has a name with dots, such as `server.ports.0`. A name with \
-          several values, or a list of plain values, has all of them. A file in another format is \
-          an error.",
-    subject: Subject {
-        name: "path",
-        doc: "Absolute path in the image.",
-        words: &[],
-        check: check_path,
-    },
-    parameters: &[
-        Parameter {
-            name: "format",
-            of: ValueType::Word(FORMATS),
-            doc: "key_value, space (the name ends at white space), ini, json, yaml or toml. The \
-                  default depends on the file extension, else key_value.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "comment",
-            of: ValueType::Text,
-            doc: "Characters that begin a comment at the start of a line, in key_value, space and \
-                  ini. The default is `#;`.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "assignment",
-            of: ValueType::Text,
-            doc: "Regular expression with two groups, name and value, that replaces the syntax of \
-                  key_value. Other lines are ignored.",
-            check: check_assignment,
-        },
-    ],
-    properties: &[
-        Property::new("exists", ValueType::Bool, "True if the file exists.").or(&["exist"]),
-    ],
-    open: Some(Property::new(
-        "",
-        ValueType::Setting,
-        "Setting of the file.",
-    )),
-    by_default: &["exists"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("config_file.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "config_file",
+    "Settings of a configuration file by name. By default, the file must exist. A setting in \
+     a section, map or list has a name with dots, such as `server.ports.0`. A name with \
+     several values, or a list of plain values, has all of them. A file in another format is \
+     an error.",
+    Subject::new("path", "Absolute path in the image.", check_path),
     observe,
-};
+)
+.with_parameters(&[
+    Parameter::new(
+        "format",
+        ValueType::Word(FORMATS),
+        "key_value, space (the name ends at white space), ini, json, yaml or toml. The \
+         default depends on the file extension, else key_value.",
+    ),
+    Parameter::new(
+        "comment",
+        ValueType::Text,
+        "Characters that begin a comment at the start of a line, in key_value, space and \
+         ini. The default is `#;`.",
+    ),
+    Parameter::new(
+        "assignment",
+        ValueType::Text,
+        "Regular expression with two groups, name and value, that replaces the syntax of \
+         key_value. Other lines are ignored.",
+    )
+    .with_check(check_assignment),
+])
+.with_properties(&[
+    Property::new("exists", ValueType::Bool, "True if the file exists.").or(&["exist"]),
+])
+.with_open_property(ValueType::Setting, "Setting of the file.")
+.with_defaults(&["exists"])
+.with_presence("exists")
+.with_collection(include_str!("config_file.sh"), requests);
 
-fn check_assignment(pattern: &str) -> Result<(), (String, &'static str)> {
+/// Checks the path of a file whose content may be kept.
+pub(crate) fn check_path(path: &str) -> Result<(), InvalidValue> {
+    absolute_path(path)?;
+    if secret(path) {
+        return Err(InvalidValue::new(
+            "the file contains password hashes",
+            "use the resource `shadow`, or `file` with `content`",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+    asked
+        .iter()
+        .map(|one| request(&one.target.subject))
+        .collect()
+}
+
+fn check_assignment(pattern: &str) -> Result<(), InvalidValue> {
     let help = "use an expression such as `^\\s*(\\w+)\\s+(.*)$`";
     match pattern::plain(pattern) {
         Ok(regex) if regex.captures_len() == 3 => Ok(()),
-        Ok(_) => Err((
-            "the expression needs two groups: the name and the value".to_owned(),
+        Ok(_) => Err(InvalidValue::new(
+            "the expression needs two groups: the name and the value",
             help,
         )),
-        Err(why) => Err((why, help)),
+        Err(why) => Err(InvalidValue::new(why.to_string(), help)),
     }
 }
 
@@ -91,7 +99,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         None => return Observation::uncollected(),
         Some(0) => true,
         Some(1) => false,
-        Some(2) => return Observation::Unknown("permission denied".to_owned()),
+        Some(2) => return ReadError::PermissionDenied.into(),
         Some(_) => true,
     };
     if property == "exists" {
@@ -108,12 +116,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         })
 }
 
+/// Returns the observation for a path that is a directory.
+pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Observation> {
+    let is = view
+        .raw("config", &target.subject)
+        .is_some_and(|reading| reading.flags.contains('d'));
+    is.then(|| Observation::Unknown(format!("{} is a directory", target.subject)))
+}
+
 /// Parses a file once for each combination of parameters.
-fn read_settings(
-    target: &Target,
-    text: &str,
-    view: &View<'_>,
-) -> ParsedReading<std::rc::Rc<Settings>> {
+fn read_settings(target: &Target, text: &str, view: &View<'_>) -> Parsed<Settings> {
     let format = target.parameter("format", format_of_path(&target.subject));
     let (comment, assignment) = (
         target.parameter("comment", "#;"),
@@ -121,7 +133,7 @@ fn read_settings(
     );
     let way = [&target.subject, format, comment, assignment].join("\0");
     view.memoized("config_file", &way, || {
-        parse(format, comment, assignment, text)
+        Ok(parse(format, comment, assignment, text)?)
     })
 }
 

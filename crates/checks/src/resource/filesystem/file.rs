@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::acl;
 use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
+use crate::facts::view::View;
 use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
@@ -30,119 +30,107 @@ pub(crate) const TYPES: &[&str] = &[
 /// Collector functions for files.
 pub(crate) const FUNCTIONS: &str = include_str!("file.sh");
 
-pub(crate) static KIND: Kind = Kind {
-    name: "file",
-    doc: "File, directory, link or device at a path. By default, it must exist.",
-    subject: Subject {
-        name: "path",
-        doc: "Absolute path in the image.",
-        words: &[],
-        check: absolute_path,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("exists", ValueType::Bool, "True if the path exists.").or(&["exist"]),
-        Property::new(
-            "type",
-            ValueType::Word(TYPES),
-            "Type: file, directory, link, socket, pipe, char or block. Links are not followed.",
-        ),
-        Property::new(
-            "owner",
-            ValueType::Account,
-            "Name or UID of the owner. Links are followed.",
-        )
-        .or(&["owned_by", "be_owned_by"]),
-        Property::new(
-            "group",
-            ValueType::Account,
-            "Name or GID of the group. Links are followed.",
-        )
-        .or(&["grouped_into", "be_grouped_into"]),
-        Property::new(
-            "mode",
-            ValueType::Mode,
-            "Octal permission bits in quotes, such as \"0644\". at_most allows only these bits.",
-        ),
-        Property::new(
-            "uid",
-            ValueType::Number,
-            "UID of the owner. Links are followed.",
-        ),
-        Property::new(
-            "gid",
-            ValueType::Number,
-            "GID of the group. Links are followed.",
-        ),
-        Property::new(
-            "readable",
-            ValueType::List,
-            "Classes (owner, group, other) that may read the file by its permission bits.",
-        )
-        .or(&["be_readable"]),
-        Property::new(
-            "writable",
-            ValueType::List,
-            "Classes (owner, group, other) that may write the file by its permission bits.",
-        )
-        .or(&["be_writable"]),
-        Property::new(
-            "executable",
-            ValueType::List,
-            "Classes (owner, group, other) that may execute the file by its permission bits.",
-        )
-        .or(&["be_executable"]),
-        Property::new("suid", ValueType::Bool, "True if the setuid bit is set.")
-            .or(&["setuid", "be_setuid"]),
-        Property::new("sgid", ValueType::Bool, "True if the setgid bit is set.")
-            .or(&["setgid", "be_setgid"]),
-        Property::new("sticky", ValueType::Bool, "True if the sticky bit is set.")
-            .or(&["be_sticky"]),
-        Property::new(
-            "immutable",
-            ValueType::Bool,
-            "True if the immutable attribute of chattr(1) is set.",
-        )
-        .or(&["be_immutable"]),
-        Property::new(
-            "acl",
-            ValueType::List,
-            "POSIX ACL entries besides owner, group and other: `user:bob:rw-`.",
-        ),
-        Property::new(
-            "size",
-            ValueType::Number,
-            "Size in bytes. Links are followed.",
-        ),
-        Property::new(
-            "link_target",
-            ValueType::Text,
-            "Target of the link as stored.",
-        )
-        .or(&["link_path"]),
-        Property::new(
-            "content",
-            ValueType::Text,
-            "Content of a regular file. Links are followed. Password hashes in shadow files are \
-             replaced by their kind.",
-        ),
-        Property::new(
-            "sha256",
-            ValueType::Text,
-            "SHA-256 of a regular file in hex. Links are followed.",
-        )
-        .or(&["sha256sum"]),
-    ],
-    open: None,
-    by_default: &["exists"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "file",
+    "File, directory, link or device at a path. By default, it must exist.",
+    Subject::new("path", "Absolute path in the image.", absolute_path),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("exists", ValueType::Bool, "True if the path exists.").or(&["exist"]),
+    Property::new(
+        "type",
+        ValueType::Word(TYPES),
+        "Type: file, directory, link, socket, pipe, char or block. Links are not followed.",
+    ),
+    Property::new(
+        "owner",
+        ValueType::Account,
+        "Name or UID of the owner. Links are followed.",
+    )
+    .or(&["owned_by", "be_owned_by"]),
+    Property::new(
+        "group",
+        ValueType::Account,
+        "Name or GID of the group. Links are followed.",
+    )
+    .or(&["grouped_into", "be_grouped_into"]),
+    Property::new(
+        "mode",
+        ValueType::Mode,
+        "Octal permission bits in quotes, such as \"0644\". at_most allows only these bits.",
+    ),
+    Property::new(
+        "uid",
+        ValueType::Number,
+        "UID of the owner. Links are followed.",
+    ),
+    Property::new(
+        "gid",
+        ValueType::Number,
+        "GID of the group. Links are followed.",
+    ),
+    Property::new(
+        "readable",
+        ValueType::List,
+        "Classes (owner, group, other) that may read the file by its permission bits.",
+    )
+    .or(&["be_readable"]),
+    Property::new(
+        "writable",
+        ValueType::List,
+        "Classes (owner, group, other) that may write the file by its permission bits.",
+    )
+    .or(&["be_writable"]),
+    Property::new(
+        "executable",
+        ValueType::List,
+        "Classes (owner, group, other) that may execute the file by its permission bits.",
+    )
+    .or(&["be_executable"]),
+    Property::new("suid", ValueType::Bool, "True if the setuid bit is set.")
+        .or(&["setuid", "be_setuid"]),
+    Property::new("sgid", ValueType::Bool, "True if the setgid bit is set.")
+        .or(&["setgid", "be_setgid"]),
+    Property::new("sticky", ValueType::Bool, "True if the sticky bit is set.").or(&["be_sticky"]),
+    Property::new(
+        "immutable",
+        ValueType::Bool,
+        "True if the immutable attribute of chattr(1) is set.",
+    )
+    .or(&["be_immutable"]),
+    Property::new(
+        "acl",
+        ValueType::List,
+        "POSIX ACL entries besides owner, group and other: `user:bob:rw-`.",
+    ),
+    Property::new(
+        "size",
+        ValueType::Number,
+        "Size in bytes. Links are followed.",
+    ),
+    Property::new(
+        "link_target",
+        ValueType::Text,
+        "Target of the link as stored.",
+    )
+    .or(&["link_path"]),
+    Property::new(
+        "content",
+        ValueType::Text,
+        "Content of a regular file. Links are followed. Password hashes in shadow files are \
+         replaced by their kind.",
+    ),
+    Property::new(
+        "sha256",
+        ValueType::Text,
+        "SHA-256 of a regular file in hex. Links are followed.",
+    )
+    .or(&["sha256sum"]),
+])
+.with_defaults(&["exists"])
+.with_presence("exists")
+.with_collection(FUNCTIONS, requests);
 
 /// Returns true for files with password hashes. The hashes stay on the target, and no report shows
 /// the content.
@@ -206,12 +194,12 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let memoized = view.memoized("file", path, || {
-        fact(view.facts(), path).ok_or_else(|| "it was not collected".to_owned())
+        fact(view.facts(), path).ok_or(ReadError::NotCollected)
     });
     let fact: Rc<FileFact> = match memoized {
-        ParsedReading::Present(fact) => fact,
-        ParsedReading::Unknown(why) => return Observation::Unknown(why),
-        ParsedReading::Absent => return Observation::uncollected(),
+        Read::Present(fact) => fact,
+        Read::Unreadable(why) => return why.into(),
+        Read::Absent => return Observation::uncollected(),
     };
     if let Read::Unreadable(why) = &fact.entry {
         return Observation::Unknown(why.clone());
@@ -270,7 +258,7 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
                 if text.len() == 64 {
                     Ok(text.to_owned())
                 } else {
-                    Err("sha256sum printed an unknown format".to_owned())
+                    Err(ReadError::unknown_output("sha256sum"))
                 }
             })
             .observe("was removed during the collection", |sum| {
@@ -289,8 +277,8 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
             None => Observation::uncollected(),
             Some(reading) => match reading.rc {
                 0 => Observation::blob(&reading.body),
-                2 => Observation::Unknown("permission denied".to_owned()),
-                _ => Observation::Unknown(truncate_for_display(reading.body.bytes())),
+                2 => ReadError::PermissionDenied.into(),
+                _ => ReadError::target_message(reading.body.bytes()).into(),
             },
         },
         _ => Observation::Unknown("not a property of a file".to_owned()),
@@ -312,7 +300,7 @@ fn permission_classes(mode: u32, bit: u32) -> Observation {
 /// Returns a UID or GID with its name from a table of the target.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observation {
     match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-        ParsedReading::Present(names) => Observation::Value(Value::Account {
+        Read::Present(names) => Observation::Value(Value::Account {
             name: names.get(&id).cloned(),
             id,
             names_known: !names.is_empty(),

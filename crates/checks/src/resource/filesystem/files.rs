@@ -4,151 +4,141 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{TYPES, names_by_id};
 use super::find_walk::{requests, search_key, walk_key};
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
+use crate::facts::view::View;
 use crate::kind::{
-    Kind, Parameter, Property, Subject, Target, ValueType, absolute_path, any_subject,
+    InvalidValue, Kind, Parameter, Property, Subject, Target, ValueType, absolute_path,
 };
 use crate::matcher::value::mode_text;
-use crate::phase::Phase;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "files",
-    doc: "Files found below a directory. By default, there must be none. Links are not followed. A \
-          search from / skips /proc, /sys, /dev and /run. The directory itself is never a result. \
-          An unreadable directory is an error.",
-    subject: Subject {
-        name: "directory",
-        doc: "Absolute path of the start directory.",
-        words: &[],
-        check: absolute_path,
-    },
-    parameters: &[
-        Parameter {
-            name: "name",
-            of: ValueType::Text,
-            doc: "Shell pattern for the file name: `*.rhosts`.",
-            check: check_name,
-        },
-        Parameter {
-            name: "type",
-            of: ValueType::Word(TYPES),
-            doc: "File type: file, directory, link, socket, pipe, char or block.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "perm_any",
-            of: ValueType::Mode,
-            doc: "Finds files with at least one of these permission bits. Links are skipped.",
-            check: check_bits,
-        },
-        Parameter {
-            name: "perm_all",
-            of: ValueType::Mode,
-            doc: "Finds files with all of these permission bits. Links are skipped.",
-            check: check_bits,
-        },
-        Parameter {
-            name: "nouser",
-            of: ValueType::Bool,
-            doc: "True to find files whose owner has no name.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "nogroup",
-            of: ValueType::Bool,
-            doc: "True to find files whose group has no name.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "max_depth",
-            of: ValueType::Number,
-            doc: "Maximum depth. 1 searches only the directory itself.",
-            check: check_depth,
-        },
-        Parameter {
-            name: "one_file_system",
-            of: ValueType::Bool,
-            doc: "True to stay on the file system of the directory. This is the default.",
-            check: any_subject,
-        },
-        Parameter {
-            name: "exclude",
-            of: ValueType::List,
-            doc: "Absolute paths to skip, with everything below them.",
-            check: check_exclude,
-        },
-    ],
-    properties: &[
-        Property::new(
-            "paths",
-            ValueType::List,
-            "Paths in order. More than 5000 paths are an error. Control characters are escaped.",
-        ),
-        Property::new(
-            "owners",
-            ValueType::List,
-            "Distinct owners: a name, or a UID without a name.",
-        ),
-        Property::new(
-            "groups",
-            ValueType::List,
-            "Distinct groups: a name, or a GID without a name.",
-        ),
-        Property::new(
-            "modes",
-            ValueType::List,
-            "Distinct permission bits, such as 0644.",
-        ),
-    ],
-    open: None,
-    by_default: &["!paths"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("find.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "files",
+    "Files found below a directory. By default, there must be none. Links are not followed. A \
+     search from / skips /proc, /sys, /dev and /run. The directory itself is never a result. \
+     An unreadable directory is an error.",
+    Subject::new(
+        "directory",
+        "Absolute path of the start directory.",
+        absolute_path,
+    ),
     observe,
-};
+)
+.with_parameters(&[
+    Parameter::new(
+        "name",
+        ValueType::Text,
+        "Shell pattern for the file name: `*.rhosts`.",
+    )
+    .with_check(check_name),
+    Parameter::new(
+        "type",
+        ValueType::Word(TYPES),
+        "File type: file, directory, link, socket, pipe, char or block.",
+    ),
+    Parameter::new(
+        "perm_any",
+        ValueType::Mode,
+        "Finds files with at least one of these permission bits. Links are skipped.",
+    )
+    .with_check(check_bits),
+    Parameter::new(
+        "perm_all",
+        ValueType::Mode,
+        "Finds files with all of these permission bits. Links are skipped.",
+    )
+    .with_check(check_bits),
+    Parameter::new(
+        "nouser",
+        ValueType::Bool,
+        "True to find files whose owner has no name.",
+    ),
+    Parameter::new(
+        "nogroup",
+        ValueType::Bool,
+        "True to find files whose group has no name.",
+    ),
+    Parameter::new(
+        "max_depth",
+        ValueType::Number,
+        "Maximum depth. 1 searches only the directory itself.",
+    )
+    .with_check(check_depth),
+    Parameter::new(
+        "one_file_system",
+        ValueType::Bool,
+        "True to stay on the file system of the directory. This is the default.",
+    ),
+    Parameter::new(
+        "exclude",
+        ValueType::List,
+        "Absolute paths to skip, with everything below them.",
+    )
+    .with_check(check_exclude),
+])
+.with_properties(&[
+    Property::new(
+        "paths",
+        ValueType::List,
+        "Paths in order. More than 5000 paths are an error. Control characters are escaped.",
+    ),
+    Property::new(
+        "owners",
+        ValueType::List,
+        "Distinct owners: a name, or a UID without a name.",
+    ),
+    Property::new(
+        "groups",
+        ValueType::List,
+        "Distinct groups: a name, or a GID without a name.",
+    ),
+    Property::new(
+        "modes",
+        ValueType::List,
+        "Distinct permission bits, such as 0644.",
+    ),
+])
+.with_defaults(&["!paths"])
+.with_collection(include_str!("find.sh"), requests);
 
 /// Maximum number of paths.
 const MAX_PATHS: usize = 5000;
 
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), InvalidValue> {
     if name.is_empty()
         || name.starts_with('-')
         || name.contains(|c: char| c == '/' || c.is_control())
     {
-        return Err((
-            "not a valid name pattern".to_owned(),
+        return Err(InvalidValue::new(
+            "not a valid name pattern",
             "use a pattern such as `*.pem`; names contain no slash",
         ));
     }
     Ok(())
 }
 
-fn check_bits(mode: &str) -> Result<(), (String, &'static str)> {
+fn check_bits(mode: &str) -> Result<(), InvalidValue> {
     if mode.bytes().all(|b| b == b'0') {
-        return Err((
-            "the mode has no bits".to_owned(),
+        return Err(InvalidValue::new(
+            "the mode has no bits",
             "write the bits, such as \"6000\"",
         ));
     }
     Ok(())
 }
 
-fn check_depth(depth: &str) -> Result<(), (String, &'static str)> {
+fn check_depth(depth: &str) -> Result<(), InvalidValue> {
     match depth.parse::<u32>() {
         Ok(1..=1000) => Ok(()),
-        _ => Err((
-            "it must be 1 to 1000".to_owned(),
+        _ => Err(InvalidValue::new(
+            "it must be 1 to 1000",
             "use a whole number from 1 to 1000",
         )),
     }
 }
 
-fn check_exclude(paths: &str) -> Result<(), (String, &'static str)> {
+fn check_exclude(paths: &str) -> Result<(), InvalidValue> {
     paths.lines().try_for_each(absolute_path)
 }
 
@@ -165,8 +155,8 @@ struct SearchResult {
 ///
 /// The header lists the searches and ends with NUL. Paths follow, each ended with NUL, mixed with
 /// lines of states.
-fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, String> {
-    let unknown_format = || "find printed an unknown format".to_owned();
+fn parse_results(text: &str) -> Result<BTreeMap<String, SearchResult>, ReadError> {
+    let unknown_format = || ReadError::unknown_output("find");
     let (header, rest) = text.split_once('\0').ok_or_else(unknown_format)?;
     let mut all: Vec<SearchResult> = header
         .split('\n')
@@ -252,7 +242,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
     match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-        ParsedReading::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+        Read::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
         _ => id.to_string(),
     }
 }

@@ -1,10 +1,8 @@
 //! Parses the mounts at boot: entries of fstab(5), and systemd mount units with drop-ins.
 
-use std::rc::Rc;
-
-use crate::facts::view::{ParsedReading, View};
+use crate::facts::error::ReadError;
+use crate::facts::view::{Parsed, View};
 use crate::resource::config::drop_in::{DropInFiles, FileState, join_continuations};
-use crate::text::truncate_for_display;
 
 /// Entry of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub(super) struct FstabEntry {
 /// Collected files that configure mounts at boot.
 pub(super) struct Files {
     /// Entries of fstab in order.
-    pub(super) rows: Result<Vec<FstabEntry>, String>,
+    pub(super) rows: Result<Vec<FstabEntry>, ReadError>,
     texts: DropInFiles,
 }
 
@@ -33,6 +31,11 @@ pub(super) struct ConfiguredMount {
     pub(super) options: Vec<String>,
 }
 
+/// Mount point with several entries in fstab.
+#[derive(Debug, thiserror::Error)]
+#[error("/etc/fstab has more than one entry for {0}")]
+struct DuplicateEntry(String);
+
 /// Directories of units in order of precedence (systemd.unit(5)). The generator for fstab comes
 /// after the first two.
 const UNITS: [&str; 5] = [
@@ -44,19 +47,19 @@ const UNITS: [&str; 5] = [
 ];
 
 /// Returns the files, parsed once.
-pub(super) fn load_files(view: &View<'_>) -> ParsedReading<Rc<Files>> {
+pub(super) fn load_files(view: &View<'_>) -> Parsed<Files> {
     view.parsed("mount-files", "", |text| {
         let texts = DropInFiles::parse(text)?;
         let rows = match texts.file("/etc/fstab") {
             Some(FileState::Lines(lines)) => parse_rows(lines),
-            Some(FileState::Denied) => Err("/etc/fstab: permission denied".to_owned()),
+            Some(FileState::Denied) => Err(ReadError::permission_denied("/etc/fstab")),
             _ => Ok(Vec::new()),
         };
         Ok(Files { rows, texts })
     })
 }
 
-fn parse_rows(lines: &[String]) -> Result<Vec<FstabEntry>, String> {
+fn parse_rows(lines: &[String]) -> Result<Vec<FstabEntry>, ReadError> {
     let mut out = Vec::new();
     for line in lines
         .iter()
@@ -65,10 +68,7 @@ fn parse_rows(lines: &[String]) -> Result<Vec<FstabEntry>, String> {
     {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let [device, at, fstype, rest @ ..] = words.as_slice() else {
-            return Err(format!(
-                "unknown format of a line in /etc/fstab: {}",
-                truncate_for_display(line.as_bytes())
-            ));
+            return Err(ReadError::unknown_line("a line in /etc/fstab", line));
         };
         let at = decode_escapes(at);
         let at = if at.len() > 1 {
@@ -133,7 +133,10 @@ impl Files {
     ///
     /// # Errors
     /// Returns an error if a file is unreadable, or if fstab has two entries for the mount point.
-    pub(super) fn configured_mount(&self, path: &str) -> Result<Option<ConfiguredMount>, String> {
+    pub(super) fn configured_mount(
+        &self,
+        path: &str,
+    ) -> Result<Option<ConfiguredMount>, ReadError> {
         let unit = format!("{}.mount", escape_path(path));
         let find_unit = |dirs: &[&str]| {
             let mut paths = dirs.iter().map(|dir| format!("{dir}/{unit}"));
@@ -145,7 +148,7 @@ impl Files {
             .iter()
             .find(|dir| self.texts.file(dir) == Some(&FileState::Denied))
         {
-            return Err(format!("{unreadable}: permission denied"));
+            return Err(ReadError::permission_denied(unreadable));
         }
         let mut mount = match (find_unit(&UNITS[..2]), entries.next()) {
             (Some((file, text)), _) => self.parse_unit(&unit, &file, text)?,
@@ -164,7 +167,7 @@ impl Files {
                 }
             }
             (None, Some(_)) => {
-                return Err(format!("/etc/fstab has more than one entry for {path}"));
+                return Err(ReadError::invalid(DuplicateEntry(path.to_owned())));
             }
             (None, None) => match find_unit(&UNITS[2..]) {
                 Some((file, text)) => self.parse_unit(&unit, &file, text)?,
@@ -182,10 +185,10 @@ impl Files {
         unit: &str,
         file: &str,
         text: &FileState,
-    ) -> Result<ConfiguredMount, String> {
+    ) -> Result<ConfiguredMount, ReadError> {
         let lines = match text {
             FileState::Lines(lines) => lines,
-            FileState::Denied => return Err(format!("{file}: permission denied")),
+            FileState::Denied => return Err(ReadError::permission_denied(file)),
             _ => {
                 return Ok(ConfiguredMount {
                     at_boot: false,
@@ -208,7 +211,7 @@ impl Files {
     }
 
     /// Returns the options that drop-ins of a unit set; none if they set none.
-    fn drop_in_options(&self, unit: &str) -> Result<Option<Vec<String>>, String> {
+    fn drop_in_options(&self, unit: &str) -> Result<Option<Vec<String>>, ReadError> {
         let folder = format!("/{unit}.d/");
         let of_unit = self.texts.files.iter().filter(|(path, _)| {
             path.contains(&folder) || path.ends_with(folder.trim_end_matches('/'))

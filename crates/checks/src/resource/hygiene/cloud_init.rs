@@ -2,64 +2,58 @@
 
 use serde_json::Value as Json;
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 
 use crate::resource::filesystem::walk::{self, Entry};
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "cloud_init",
-    doc: "cloud-init. By default, it must be installed and enabled. On an instance, `state` \
-          contains the data of this instance. seal.sh removes the data of the build after the \
-          build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
-          `status` shows at boot that cloud-init works.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "installed",
-            ValueType::Bool,
-            "True if the program is installed.",
-        )
-        .or(&["exists"]),
-        Property::new(
-            "enabled",
-            ValueType::Bool,
-            "True if cloud-init.target wants the units, they are not masked, and \
-             /etc/cloud/cloud-init.disabled does not exist.",
-        ),
-        Property::new(
-            "state",
-            ValueType::List,
-            "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
-             semaphores. Seeds do not count.",
-        ),
-        Property::new(
-            "earlier",
-            ValueType::List,
-            "Data of other instances, such as the build instance.",
-        ),
-        Property::new(
-            "status",
-            ValueType::Setting,
-            "Result of the run at this boot: done, error, running, disabled (by the generator: no \
-             data source), not run.",
-        ),
-    ],
-    open: None,
-    by_default: &["installed", "enabled"],
-    implied: &[],
-    presence: Some("installed"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("cloud_init.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "cloud_init",
+    "cloud-init. By default, it must be installed and enabled. On an instance, `state` \
+     contains the data of this instance. seal.sh removes the data of the build after the \
+     build checks. To check a clean image, use `state` in a directory and `earlier` at boot. \
+     `status` shows at boot that cloud-init works.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "installed",
+        ValueType::Bool,
+        "True if the program is installed.",
+    )
+    .or(&["exists"]),
+    Property::new(
+        "enabled",
+        ValueType::Bool,
+        "True if cloud-init.target wants the units, they are not masked, and \
+         /etc/cloud/cloud-init.disabled does not exist.",
+    ),
+    Property::new(
+        "state",
+        ValueType::List,
+        "Content of /var/lib/cloud that `cloud-init clean` removes: instances, data, \
+         semaphores. Seeds do not count.",
+    ),
+    Property::new(
+        "earlier",
+        ValueType::List,
+        "Data of other instances, such as the build instance.",
+    ),
+    Property::new(
+        "status",
+        ValueType::Setting,
+        "Result of the run at this boot: done, error, running, disabled (by the generator: no \
+         data source), not run.",
+    ),
+])
+.with_defaults(&["installed", "enabled"])
+.with_presence("installed")
+.with_collection(include_str!("cloud_init.sh"), requests);
 
 /// Units of the stages: cloud-init.service up to 24.2, cloud-init-main.service and
 /// cloud-init-network.service since 24.3.
@@ -185,24 +179,38 @@ fn observe_status(view: &View<'_>) -> Observation {
     if !identity.service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("cloud_status", "", parse_status)
+    view.parsed("cloud_status", "", |text| Ok(parse_status(text)?))
         .observe("has no status", |word| {
             Observation::setting((*word).clone())
         })
 }
 
+/// Reason why status.json is unusable.
+#[derive(Debug, thiserror::Error)]
+enum StatusError {
+    #[error("status.json cannot be parsed: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("status.json has an unknown format")]
+    UnknownFormat,
+}
+
+impl From<StatusError> for ReadError {
+    fn from(error: StatusError) -> Self {
+        Self::invalid(error)
+    }
+}
+
 /// Returns the status as `cloud-init status` derives it from status.json: a stage that is running,
 /// errors of any stage, a result.
-fn parse_status(text: &str) -> Result<String, String> {
+fn parse_status(text: &str) -> Result<String, StatusError> {
     let Some((going, json)) = text.split_once('\n') else {
         return Ok(text.to_owned());
     };
-    let json: Json =
-        serde_json::from_str(json).map_err(|e| format!("status.json cannot be parsed: {e}"))?;
+    let json: Json = serde_json::from_str(json)?;
     let stages = json
         .get("v1")
         .and_then(Json::as_object)
-        .ok_or("status.json has an unknown format")?;
+        .ok_or(StatusError::UnknownFormat)?;
     let failed = stages
         .values()
         .filter_map(|stage| stage.get("errors")?.as_array())

@@ -2,58 +2,50 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "logs",
-    doc: "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
-          so check `files` and `journals` in a directory, or for logs that a build removes before \
-          its checks. seal.sh empties the logs after the build checks. Check this at boot with \
-          `stale` and `journals`.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "files",
-            ValueType::List,
-            "Non-empty log files, without the journal.",
-        ),
-        Property::new(
-            "rotated",
-            ValueType::List,
-            "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
-        ),
-        Property::new(
-            "journals",
-            ValueType::List,
-            "Journal directories of other machine IDs, such as that of the build instance.",
-        ),
-        Property::new(
-            "stale",
-            ValueType::List,
-            "Non-empty log files that were not written since this boot, so they came with the \
-             image. Unknown without a service manager.",
-        ),
-        Property::new(
-            "unsafe",
-            ValueType::List,
-            "Files that others can write, and logs about logins, mail and the system that others \
-             can read.",
-        ),
-    ],
-    open: None,
-    by_default: &["!unsafe"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("logs.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "logs",
+    "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
+     so check `files` and `journals` in a directory, or for logs that a build removes before \
+     its checks. seal.sh empties the logs after the build checks. Check this at boot with \
+     `stale` and `journals`.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "files",
+        ValueType::List,
+        "Non-empty log files, without the journal.",
+    ),
+    Property::new(
+        "rotated",
+        ValueType::List,
+        "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
+    ),
+    Property::new(
+        "journals",
+        ValueType::List,
+        "Journal directories of other machine IDs, such as that of the build instance.",
+    ),
+    Property::new(
+        "stale",
+        ValueType::List,
+        "Non-empty log files that were not written since this boot, so they came with the \
+         image. Unknown without a service manager.",
+    ),
+    Property::new(
+        "unsafe",
+        ValueType::List,
+        "Files that others can write, and logs about logins, mail and the system that others \
+         can read.",
+    ),
+])
+.with_defaults(&["!unsafe"])
+.with_collection(include_str!("logs.sh"), requests);
 
 const JOURNALS: &str = "/var/log/journal";
 

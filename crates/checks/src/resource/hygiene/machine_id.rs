@@ -2,42 +2,35 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "machine_id",
-    doc: "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
-          has none. The ID itself stays on the target. A running system always has one, and \
-          seal.sh removes it after the build checks. Check at boot that it exists, and in a \
-          directory that the image has none. Judged in phase boot unless `phase` is set.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "state",
-            ValueType::Word(STATES),
-            "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
-             present.",
-        ),
-        Property::new(
-            "dbus",
-            ValueType::Word(&["absent", "link", "same", "different"]),
-            "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
-             (an ID of another machine).",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("machine_id.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "machine_id",
+    "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
+     has none. The ID itself stays on the target. A running system always has one, and \
+     seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+     directory that the image has none. Judged in phase boot unless `phase` is set.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "state",
+        ValueType::Word(STATES),
+        "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
+         present.",
+    ),
+    Property::new(
+        "dbus",
+        ValueType::Word(&["absent", "link", "same", "different"]),
+        "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
+         (an ID of another machine).",
+    ),
+])
+.with_phases(&[Phase::Boot])
+.with_collection(include_str!("machine_id.sh"), requests);
 
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 

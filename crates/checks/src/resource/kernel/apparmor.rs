@@ -1,60 +1,53 @@
 //! The `apparmor` resource: the configured and running state of AppArmor.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 
 use crate::resource::filesystem::walk;
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "apparmor",
-    doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
-          configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
-          belongs to the target.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "enabled",
-            ValueType::Bool,
-            "True if the unit is enabled and no boot loader configuration disables AppArmor \
-             (apparmor=0, or another security=).",
-        ),
-        Property::new(
-            "running",
-            ValueType::Bool,
-            "True if AppArmor is active in the kernel.",
-        ),
-        Property::new(
-            "enforced",
-            ValueType::List,
-            "Loaded profiles in enforce mode.",
-        ),
-        Property::new(
-            "complaining",
-            ValueType::List,
-            "Loaded profiles in complain mode.",
-        ),
-        Property::new(
-            "profiles_on_disk",
-            ValueType::List,
-            "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
-             directory do not count.",
-        ),
-    ],
-    open: None,
-    by_default: &["enabled"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("apparmor.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "apparmor",
+    "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
+     configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
+     belongs to the target.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "enabled",
+        ValueType::Bool,
+        "True if the unit is enabled and no boot loader configuration disables AppArmor \
+         (apparmor=0, or another security=).",
+    ),
+    Property::new(
+        "running",
+        ValueType::Bool,
+        "True if AppArmor is active in the kernel.",
+    ),
+    Property::new(
+        "enforced",
+        ValueType::List,
+        "Loaded profiles in enforce mode.",
+    ),
+    Property::new(
+        "complaining",
+        ValueType::List,
+        "Loaded profiles in complain mode.",
+    ),
+    Property::new(
+        "profiles_on_disk",
+        ValueType::List,
+        "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
+         directory do not count.",
+    ),
+])
+.with_defaults(&["enabled"])
+.with_collection(include_str!("apparmor.sh"), requests);
 
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec![format!("apparmor '{}'", units::DIRECTORIES)]
@@ -107,7 +100,7 @@ fn observe_enabled(view: &View<'_>) -> Observation {
 }
 
 /// Returns the boot loader setting that disables AppArmor.
-fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
+fn find_disabling_setting(text: &str) -> Result<Option<String>, ReadError> {
     for line in text.lines() {
         let words = line
             .split(|c: char| c.is_whitespace() || "\"'=".contains(c))

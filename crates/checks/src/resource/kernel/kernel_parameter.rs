@@ -4,57 +4,49 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex::Regex;
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
+use crate::facts::view::View;
+use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState};
 use crate::resource::filesystem::glob;
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "kernel_parameter",
-    doc: "Kernel parameter (sysctl): the value configured for boot, and the running value. Check \
-          both: a configured value takes effect at boot, and a running value can be lost at boot.",
-    subject: Subject {
-        name: "name",
-        doc: "Name, such as net.ipv4.ip_forward. Use slashes if a part contains a dot: \
-              net/ipv4/conf/eth0.1/forwarding.",
-        words: &[],
-        check: check_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "configured",
-            ValueType::Setting,
-            "Value that systemd-sysctl sets at boot from all directories of sysctl.d(5). \
-             /etc/sysctl.conf counts only through the link 99-sysctl.conf, as in Debian 12. If \
-             systemd-sysctl is not installed, /etc/sysctl.conf is read last, like `sysctl \
-             --system` does.",
-        ),
-        Property::new(
-            "running",
-            ValueType::Setting,
-            "Running value. Skipped if the kernel does not belong to the target.",
-        )
-        .or(&["value"]),
-        Property::new(
-            "file",
-            ValueType::Setting,
-            "File that sets the configured value.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "kernel_parameter",
+    "Kernel parameter (sysctl): the value configured for boot, and the running value. Check \
+     both: a configured value takes effect at boot, and a running value can be lost at boot.",
+    Subject::new(
+        "name",
+        "Name, such as net.ipv4.ip_forward. Use slashes if a part contains a dot: \
+         net/ipv4/conf/eth0.1/forwarding.",
+        check_name,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "configured",
+        ValueType::Setting,
+        "Value that systemd-sysctl sets at boot from all directories of sysctl.d(5). \
+         /etc/sysctl.conf counts only through the link 99-sysctl.conf, as in Debian 12. If \
+         systemd-sysctl is not installed, /etc/sysctl.conf is read last, like `sysctl \
+         --system` does.",
+    ),
+    Property::new(
+        "running",
+        ValueType::Setting,
+        "Running value. Skipped if the kernel does not belong to the target.",
+    )
+    .or(&["value"]),
+    Property::new(
+        "file",
+        ValueType::Setting,
+        "File that sets the configured value.",
+    ),
+])
+.with_collection(FUNCTIONS, requests);
 
 /// Returns the reason why running state cannot be judged.
 pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observation> {
@@ -68,13 +60,13 @@ pub(crate) fn skip_reason(view: &View<'_>) -> Option<Observation> {
     Some(Observation::Skipped(why.to_owned()))
 }
 
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), InvalidValue> {
     let help = "write it as sysctl does: net.ipv4.ip_forward";
     if let Some(c) = name
         .chars()
         .find(|c| c.is_whitespace() || c.is_control() || "*?[]=#;".contains(*c))
     {
-        return Err((
+        return Err(InvalidValue::new(
             format!(
                 "`{}` can't be in the name of a kernel parameter",
                 c.escape_debug()
@@ -86,7 +78,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     if name.starts_with(['-', '.', '/'])
         || path.split('/').any(|part| matches!(part, "" | "." | ".."))
     {
-        return Err((
+        return Err(InvalidValue::new(
             format!(
                 "`{}` is not the name of a kernel parameter",
                 name.escape_debug()
@@ -199,7 +191,7 @@ impl SysctlSettings {
     ///
     /// A later line for the same key replaces an earlier one. A line with the same value keeps its
     /// position.
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ReadError> {
         let mut texts = DropInFiles::parse(text)?;
         // The collector lists this file only if systemd-sysctl is not installed.
         let last = texts.file(CONF).cloned();
@@ -209,7 +201,7 @@ impl SysctlSettings {
             lines.iter().for_each(|line| out.add_line(line, path));
         }
         match last {
-            Some(FileState::Denied) => return Err(format!("{CONF}: permission denied")),
+            Some(FileState::Denied) => return Err(ReadError::permission_denied(CONF)),
             Some(FileState::Lines(lines)) => lines.iter().for_each(|line| out.add_line(line, CONF)),
             _ => {}
         }
@@ -291,7 +283,7 @@ enum Running {
 
 /// Parses lines about readable parameters, then lines of `path:value`. A multi-line value has
 /// several lines.
-fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, String> {
+fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, ReadError> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
         match line.split_at_checked(2) {
@@ -303,7 +295,7 @@ fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, String> {
                     .match_indices(':')
                     .find(|(at, _)| out.contains_key(&line[..*at]));
                 let Some((at, _)) = known else {
-                    return Err("unknown format of the values in /proc/sys".to_owned());
+                    return Err(ReadError::unknown_format("the values in /proc/sys"));
                 };
                 let value = normalize_space(&line[at + 1..]);
                 let entry = out
@@ -343,7 +335,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 fn running_value(path: &str, view: &View<'_>) -> Observation {
     for key in ["", ASKED] {
         match view.parsed("sysctl", key, parse_running) {
-            ParsedReading::Present(all) => match all.get(path) {
+            Read::Present(all) => match all.get(path) {
                 Some(Running::Value(value)) => return Observation::setting(value.clone()),
                 Some(Running::Absent) => {
                     return Observation::Missing("is not a parameter of this kernel".to_owned());
@@ -353,8 +345,8 @@ fn running_value(path: &str, view: &View<'_>) -> Observation {
                 }
                 None => {}
             },
-            ParsedReading::Unknown(why) if view.raw("sysctl", key).is_some() => {
-                return Observation::Unknown(why);
+            Read::Unreadable(why) if view.raw("sysctl", key).is_some() => {
+                return why.into();
             }
             _ => {}
         }

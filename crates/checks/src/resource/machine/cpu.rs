@@ -2,38 +2,29 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "cpu",
-    doc: "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "flags",
-            ValueType::List,
-            "Feature flags of /proc/cpuinfo, such as nx.",
-        ),
-        Property::new(
-            "vulnerabilities",
-            ValueType::List,
-            "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "cpu",
+    "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "flags",
+        ValueType::List,
+        "Feature flags of /proc/cpuinfo, such as nx.",
+    ),
+    Property::new(
+        "vulnerabilities",
+        ValueType::List,
+        "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
+    ),
+])
+.with_collection(FUNCTIONS, requests);
 
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["cpu".to_owned()]

@@ -3,76 +3,62 @@
 use std::net::IpAddr;
 
 use x509_cert::Certificate;
-use x509_cert::der::DecodePem as _;
+use x509_cert::der::{self, DecodePem as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "certificate",
-    doc: "First X.509 certificate of a PEM file. The signature is not verified.",
-    subject: Subject {
-        name: "path",
-        doc: "Absolute path in the image.",
-        words: &[],
-        check: absolute_path,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "subject",
-            ValueType::Setting,
-            "Subject, in the form of RFC 4514: CN=example.org,O=Example.",
-        ),
-        Property::new("issuer", ValueType::Setting, "Issuer, in the same form."),
-        Property::new(
-            "not_before",
-            ValueType::Setting,
-            "Start of the validity: 2026-01-31T00:00:00Z.",
-        ),
-        Property::new("not_after", ValueType::Setting, "End of the validity."),
-        Property::new(
-            "days_left",
-            ValueType::Number,
-            "Whole days until the end of the validity, by the clock of the target during the \
-             collection. Negative after the end.",
-        ),
-        Property::new("key_bits", ValueType::Number, "Size of the key in bits.")
-            .or(&["key_length"]),
-        Property::new(
-            "signature",
-            ValueType::Setting,
-            "Signature algorithm, such as sha256WithRSAEncryption or ecdsa-with-SHA256. Unknown \
-             algorithms are shown as object identifiers.",
-        ),
-        Property::new(
-            "names",
-            ValueType::List,
-            "Subject alternative names: host names and addresses.",
-        ),
-        Property::new(
-            "self_signed",
-            ValueType::Bool,
-            "True if the subject and the issuer are equal.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("certificate.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "certificate",
+    "First X.509 certificate of a PEM file. The signature is not verified.",
+    Subject::new("path", "Absolute path in the image.", absolute_path),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "subject",
+        ValueType::Setting,
+        "Subject, in the form of RFC 4514: CN=example.org,O=Example.",
+    ),
+    Property::new("issuer", ValueType::Setting, "Issuer, in the same form."),
+    Property::new(
+        "not_before",
+        ValueType::Setting,
+        "Start of the validity: 2026-01-31T00:00:00Z.",
+    ),
+    Property::new("not_after", ValueType::Setting, "End of the validity."),
+    Property::new(
+        "days_left",
+        ValueType::Number,
+        "Whole days until the end of the validity, by the clock of the target during the \
+         collection. Negative after the end.",
+    ),
+    Property::new("key_bits", ValueType::Number, "Size of the key in bits.").or(&["key_length"]),
+    Property::new(
+        "signature",
+        ValueType::Setting,
+        "Signature algorithm, such as sha256WithRSAEncryption or ecdsa-with-SHA256. Unknown \
+         algorithms are shown as object identifiers.",
+    ),
+    Property::new(
+        "names",
+        ValueType::List,
+        "Subject alternative names: host names and addresses.",
+    ),
+    Property::new(
+        "self_signed",
+        ValueType::Bool,
+        "True if the subject and the issuer are equal.",
+    ),
+])
+.with_collection(include_str!("certificate.sh"), requests);
 
 fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let line = |path: &str| format!("certificate {} {}", hex(path.as_bytes()), sh_quote(path));
@@ -91,19 +77,36 @@ struct Certified {
     names: Vec<String>,
 }
 
-fn parse_certificate(pem: &str) -> Result<Certified, String> {
+/// Reason why a file has no usable certificate.
+#[derive(Debug, thiserror::Error)]
+enum CertificateError {
+    #[error("the file contains no PEM certificate")]
+    NoCertificate,
+    #[error("the certificate cannot be parsed: {0}")]
+    Malformed(der::Error),
+    #[error("the alternative names of the certificate cannot be parsed: {0}")]
+    MalformedNames(der::Error),
+}
+
+impl From<CertificateError> for ReadError {
+    fn from(error: CertificateError) -> Self {
+        Self::invalid(error)
+    }
+}
+
+fn parse_certificate(pem: &str) -> Result<Certified, CertificateError> {
     const END: &str = "-----END CERTIFICATE-----";
     let Some((first, _)) = pem.split_once(END) else {
-        return Err("the file contains no PEM certificate".to_owned());
+        return Err(CertificateError::NoCertificate);
     };
     let certificate =
         Certificate::from_pem(format!("{}{END}\n", first.trim_start().replace('\r', "")))
-            .map_err(|e| format!("the certificate cannot be parsed: {e}"))?;
+            .map_err(CertificateError::Malformed)?;
     let body = certificate.tbs_certificate();
     let validity = body.validity();
     let names = body
         .get_extension::<SubjectAltName>()
-        .map_err(|e| format!("the alternative names of the certificate cannot be parsed: {e}"))?
+        .map_err(CertificateError::MalformedNames)?
         .map(|(_, names)| names.0.iter().map(general_name).collect())
         .unwrap_or_default();
     Ok(Certified {
@@ -215,28 +218,28 @@ fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("certificate", &target.subject, parse_certificate)
-        .observe("does not exist", |seen| match property {
-            "subject" => Observation::setting(seen.subject.clone()),
-            "issuer" => Observation::setting(seen.issuer.clone()),
-            "not_before" => Observation::setting(seen.not_before.clone()),
-            "not_after" => Observation::setting(seen.not_after.clone()),
-            "signature" => Observation::setting(seen.signature.clone()),
-            "names" => Observation::list(seen.names.iter().cloned()),
-            "self_signed" => Observation::bool(seen.subject == seen.issuer),
-            "key_bits" => match seen.key_bits {
-                Some(bits) => Observation::Value(Value::Number(bits)),
-                None => Observation::Unknown("the type of the key is unknown".to_owned()),
-            },
-            _ => match view.identity().clock.parse::<jiff::Timestamp>() {
-                Ok(now) => Observation::Value(Value::Number(
-                    (seen.ends - now.as_second()).div_euclid(86400),
-                )),
-                Err(_) => {
-                    Observation::Unknown("the clock of the target was not collected".to_owned())
-                }
-            },
-        })
+    view.parsed("certificate", &target.subject, |pem| {
+        Ok(parse_certificate(pem)?)
+    })
+    .observe("does not exist", |seen| match property {
+        "subject" => Observation::setting(seen.subject.clone()),
+        "issuer" => Observation::setting(seen.issuer.clone()),
+        "not_before" => Observation::setting(seen.not_before.clone()),
+        "not_after" => Observation::setting(seen.not_after.clone()),
+        "signature" => Observation::setting(seen.signature.clone()),
+        "names" => Observation::list(seen.names.iter().cloned()),
+        "self_signed" => Observation::bool(seen.subject == seen.issuer),
+        "key_bits" => match seen.key_bits {
+            Some(bits) => Observation::Value(Value::Number(bits)),
+            None => Observation::Unknown("the type of the key is unknown".to_owned()),
+        },
+        _ => match view.identity().clock.parse::<jiff::Timestamp>() {
+            Ok(now) => Observation::Value(Value::Number(
+                (seen.ends - now.as_second()).div_euclid(86400),
+            )),
+            Err(_) => Observation::Unknown("the clock of the target was not collected".to_owned()),
+        },
+    })
 }
 
 #[cfg(test)]

@@ -4,54 +4,45 @@ use std::collections::BTreeSet;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "firewall",
-    doc: "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
-          `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
-          root to read them.",
-    subject: one_of(
+pub(crate) static KIND: Kind = Kind::new(
+    "firewall",
+    "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
+     `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
+     root to read them.",
+    Subject::one_of(
         "tool",
         "Tool: nft, iptables or ip6tables.",
         &["nft", "iptables", "ip6tables"],
     ),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "rules",
-            ValueType::List,
-            "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
-        ),
-        Property::new(
-            "tables",
-            ValueType::List,
-            "Tables, such as `inet filter` (nft) or `filter` (iptables).",
-        ),
-        Property::new(
-            "policies",
-            ValueType::List,
-            "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
-        ),
-        Property::new(
-            "files",
-            ValueType::List,
-            "Non-empty files from which rules are loaded at boot.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("firewall.sh"),
-    requests,
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "rules",
+        ValueType::List,
+        "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
+    ),
+    Property::new(
+        "tables",
+        ValueType::List,
+        "Tables, such as `inet filter` (nft) or `filter` (iptables).",
+    ),
+    Property::new(
+        "policies",
+        ValueType::List,
+        "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
+    ),
+    Property::new(
+        "files",
+        ValueType::List,
+        "Non-empty files from which rules are loaded at boot.",
+    ),
+])
+.with_collection(include_str!("firewall.sh"), requests);
 
 fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let tools: BTreeSet<&str> = asked

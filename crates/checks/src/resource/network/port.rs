@@ -4,71 +4,67 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::facts::view::View;
+use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
-use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "port",
-    doc: "TCP or UDP port in the network namespace of the target. By default, a process must \
-          listen on it. Judged in phase boot unless `phase` is set.",
-    subject: Subject {
-        name: "number",
-        doc: "Port number for TCP and UDP, `tcp/22` or `udp/68` for one protocol, or `all`.",
-        words: &[],
-        check: check_port,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "listening",
-            ValueType::Bool,
-            "True if a socket listens on the port.",
-        )
-        .or(&["be_listening"]),
-        Property::new(
-            "addresses",
-            ValueType::List,
-            "Local addresses, such as 0.0.0.0 or ::1.",
-        )
-        .or(&["address"]),
-        Property::new(
-            "protocols",
-            ValueType::List,
-            "Protocols: tcp, tcp6, udp, udp6.",
-        ),
-        Property::new(
-            "processes",
-            ValueType::List,
-            "Names of the programs that own the sockets. Sockets of the kernel have none.",
-        ),
-        Property::new(
-            "listening_ports",
-            ValueType::List,
-            "`all`: the ports with their protocols: tcp/22.",
-        ),
-    ],
-    open: None,
-    by_default: &["listening"],
-    implied: &[],
-    presence: Some("listening"),
-    phases: &[Phase::Boot],
-    not_in_directory: Some("a directory has no open ports"),
-    shell: "",
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "port",
+    "TCP or UDP port in the network namespace of the target. By default, a process must \
+     listen on it. Judged in phase boot unless `phase` is set.",
+    Subject::new(
+        "number",
+        "Port number for TCP and UDP, `tcp/22` or `udp/68` for one protocol, or `all`.",
+        check_port,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "listening",
+        ValueType::Bool,
+        "True if a socket listens on the port.",
+    )
+    .or(&["be_listening"]),
+    Property::new(
+        "addresses",
+        ValueType::List,
+        "Local addresses, such as 0.0.0.0 or ::1.",
+    )
+    .or(&["address"]),
+    Property::new(
+        "protocols",
+        ValueType::List,
+        "Protocols: tcp, tcp6, udp, udp6.",
+    ),
+    Property::new(
+        "processes",
+        ValueType::List,
+        "Names of the programs that own the sockets. Sockets of the kernel have none.",
+    ),
+    Property::new(
+        "listening_ports",
+        ValueType::List,
+        "`all`: the ports with their protocols: tcp/22.",
+    ),
+])
+.with_defaults(&["listening"])
+.with_presence("listening")
+.with_phases(&[Phase::Boot])
+.without_directories("a directory has no open ports")
+.with_collection("", requests);
 
 /// Shell functions. The base set includes `listening`.
 pub(crate) const SHELL: &str = include_str!("port.sh");
 
-fn check_port(text: &str) -> Result<(), (String, &'static str)> {
+fn check_port(text: &str) -> Result<(), InvalidValue> {
     match parse_subject(text) {
         Some(_) => Ok(()),
-        None => Err((
-            "not a valid port".to_owned(),
+        None => Err(InvalidValue::new(
+            "not a valid port",
             "write a number from 1 to 65535, `tcp/22`, `udp/68` or `all`",
         )),
     }
@@ -115,7 +111,7 @@ impl Socket {
 ///
 /// proc_pid_net(5) has addresses as 32-bit words in host byte order. amd64 and arm64 are
 /// little-endian. The port is in plain hex.
-fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
+fn parse_sockets(text: &str) -> Result<Vec<Socket>, ReadError> {
     let socket = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let [table, local, inode] = words.as_slice() else {
@@ -147,12 +143,7 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
             inode: (*inode).to_owned(),
         })
     };
-    let unknown = |line: &str| {
-        format!(
-            "unknown format of a socket: {}",
-            truncate_for_display(line.as_bytes())
-        )
-    };
+    let unknown = |line: &str| ReadError::unknown_line("a socket", line);
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| socket(line).ok_or_else(|| unknown(line)))
@@ -160,7 +151,7 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
 }
 
 /// Parses the programs by the inode of their socket.
-fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, ReadError> {
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (inode, name) in text.lines().filter_map(|line| line.split_once(' ')) {
         out.entry(inode.to_owned())
@@ -209,9 +200,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
         match view.parsed("socket_owners", "", parse_owners) {
-            ParsedReading::Present(owners) => owners,
-            ParsedReading::Absent => return Observation::uncollected(),
-            ParsedReading::Unknown(why) => return Observation::Unknown(why),
+            Read::Present(owners) => owners,
+            Read::Absent => return Observation::uncollected(),
+            Read::Unreadable(why) => return why.into(),
         };
     let hidden = found
         .iter()

@@ -2,71 +2,63 @@
 
 use std::collections::BTreeMap;
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
-use crate::text::truncate_for_display;
 use bakeline_platform::Platform;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "package",
-    doc: "Package. By default, it must be installed.",
-    subject: Subject {
-        name: "name",
-        doc: "Name, optionally with an architecture: libc6:amd64.",
-        words: &[],
-        check: check_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "installed",
-            ValueType::Bool,
-            "True if it is unpacked and configured.",
-        )
-        .or(&["be_installed"]),
-        Property::new(
-            "version",
-            ValueType::Version,
-            "Version in quotes, compared in the order of the package manager.",
-        ),
-        Property::new("held", ValueType::Bool, "True if it is on hold."),
-        Property::new(
-            "arch",
-            ValueType::Setting,
-            "Architecture, such as amd64 or all.",
-        ),
-        Property::new("source", ValueType::Setting, "Source package."),
-    ],
-    open: None,
-    by_default: &["installed"],
-    implied: &[],
-    presence: Some("installed"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests: no_requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "package",
+    "Package. By default, it must be installed.",
+    Subject::new(
+        "name",
+        "Name, optionally with an architecture: libc6:amd64.",
+        check_name,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "installed",
+        ValueType::Bool,
+        "True if it is unpacked and configured.",
+    )
+    .or(&["be_installed"]),
+    Property::new(
+        "version",
+        ValueType::Version,
+        "Version in quotes, compared in the order of the package manager.",
+    ),
+    Property::new("held", ValueType::Bool, "True if it is on hold."),
+    Property::new(
+        "arch",
+        ValueType::Setting,
+        "Architecture, such as amd64 or all.",
+    ),
+    Property::new("source", ValueType::Setting, "Source package."),
+])
+.with_defaults(&["installed"])
+.with_presence("installed")
+.with_collection("", no_requests);
 
 /// The base set includes all packages.
 fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     Vec::new()
 }
 
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), InvalidValue> {
     if name.contains('=') {
-        return Err((
-            "a version does not belong here".to_owned(),
+        return Err(InvalidValue::new(
+            "a version does not belong here",
             "write it as `version`",
         ));
     }
     let help = "use a package's name, such as `nginx` or `libc6:amd64`";
     Platform::Debian
         .check_package(name)
-        .map_err(|wrong| (wrong.to_string(), help))
+        .map_err(|wrong| InvalidValue::new(wrong.to_string(), help))
 }
 
 /// Entry of the package database.
@@ -87,15 +79,12 @@ pub(crate) type PackageTable = BTreeMap<String, Vec<PackageRow>>;
 
 /// Parses lines of name, architecture, status, version, source and source version, separated by
 /// tabs.
-pub(crate) fn rows(text: &str) -> Result<PackageTable, String> {
+pub(crate) fn rows(text: &str) -> Result<PackageTable, ReadError> {
     let mut out = PackageTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
         let [name, arch, status, version, source, _] = words.as_slice() else {
-            return Err(format!(
-                "unknown format of a line in the dpkg database: {}",
-                truncate_for_display(line.as_bytes())
-            ));
+            return Err(ReadError::unknown_line("a line in the dpkg database", line));
         };
         let [arch, status, version] = [arch, status, version].map(|w| (*w).to_owned());
         let source = if source.is_empty() { *name } else { source }.to_owned();

@@ -3,59 +3,53 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::facts::view::View;
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "repositories",
-    doc: "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
-          default, `insecure` must be empty.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new("uris", ValueType::List, "URIs, without credentials."),
-        Property::new(
-            "suites",
-            ValueType::List,
-            "Suites of apt, such as bookworm-security, and repository names of dnf.",
-        ),
-        Property::new(
-            "components",
-            ValueType::List,
-            "Components of apt, such as main and non-free-firmware.",
-        ),
-        Property::new(
-            "files",
-            ValueType::List,
-            "Files that define the repositories.",
-        ),
-        Property::new(
-            "insecure",
-            ValueType::List,
-            "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
-             gpgcheck=0), or without both encryption and their own key (Signed-By).",
-        ),
-        Property::new(
-            "keys",
-            ValueType::List,
-            "Key files: those of Signed-By and gpgkey, and those in /etc/apt/trusted.gpg.d, which \
-             can sign any repository.",
-        ),
-    ],
-    open: None,
-    by_default: &["!insecure"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "repositories",
+    "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
+     default, `insecure` must be empty.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("uris", ValueType::List, "URIs, without credentials."),
+    Property::new(
+        "suites",
+        ValueType::List,
+        "Suites of apt, such as bookworm-security, and repository names of dnf.",
+    ),
+    Property::new(
+        "components",
+        ValueType::List,
+        "Components of apt, such as main and non-free-firmware.",
+    ),
+    Property::new(
+        "files",
+        ValueType::List,
+        "Files that define the repositories.",
+    ),
+    Property::new(
+        "insecure",
+        ValueType::List,
+        "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
+         gpgcheck=0), or without both encryption and their own key (Signed-By).",
+    ),
+    Property::new(
+        "keys",
+        ValueType::List,
+        "Key files: those of Signed-By and gpgkey, and those in /etc/apt/trusted.gpg.d, which \
+         can sign any repository.",
+    ),
+])
+.with_defaults(&["!insecure"])
+.with_collection("", requests);
 
 /// Shell functions. The base set includes `repositories`.
 pub(crate) const SHELL: &str = include_str!("repositories.sh");
@@ -84,7 +78,7 @@ struct Repository {
 }
 
 /// Parses the configuration lines of each file. Other lines are messages of find.
-fn parse_repositories(text: &str) -> Result<Vec<Repository>, String> {
+fn parse_repositories(text: &str) -> Result<Vec<Repository>, ReadError> {
     let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for line in text.lines() {
         match line.split_once('\t') {
@@ -276,9 +270,9 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observation {
     match walk::load_entries(view, "apt_keys") {
-        ParsedReading::Unknown(why) => Observation::Unknown(why),
-        ParsedReading::Absent => Observation::uncollected(),
-        ParsedReading::Present(found) => {
+        Read::Unreadable(why) => why.into(),
+        Read::Absent => Observation::uncollected(),
+        Read::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
             let trusted = found
                 .iter()

@@ -4,71 +4,62 @@ use std::collections::BTreeMap;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::kind::{
+    InvalidValue, Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType,
+};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "command",
-    doc: "Shell command that runs in the image, never on the machine of bakeline. By default, it \
-          must exit with status 0, unless `exit_status` is set.",
-    subject: Subject {
-        name: "command",
-        doc: "Command line for sh.",
-        words: &[],
-        check: check_command,
-    },
-    parameters: &[Parameter {
-        name: "timeout",
-        of: ValueType::Number,
-        doc: "Timeout in seconds, from 1 to 600. The default is 10.",
-        check: check_timeout,
-    }],
-    properties: &[
-        Property::new(
-            "succeeds",
-            ValueType::Bool,
-            "True if the exit status is 0. This is the default expectation.",
-        ),
-        Property::new("exit_status", ValueType::Number, "Exit status."),
-        Property::new("stdout", ValueType::Text, "Standard output."),
-        Property::new("stderr", ValueType::Text, "Standard error."),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[("succeeds", &["succeeds", "exit_status"])],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: Some("commands can't be run in a directory"),
-    shell: include_str!("command.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "command",
+    "Shell command that runs in the image, never on the machine of bakeline. By default, it \
+     must exit with status 0, unless `exit_status` is set.",
+    Subject::new("command", "Command line for sh.", check_command),
     observe,
-};
+)
+.with_parameters(&[Parameter::new(
+    "timeout",
+    ValueType::Number,
+    "Timeout in seconds, from 1 to 600. The default is 10.",
+)
+.with_check(check_timeout)])
+.with_properties(&[
+    Property::new(
+        "succeeds",
+        ValueType::Bool,
+        "True if the exit status is 0. This is the default expectation.",
+    ),
+    Property::new("exit_status", ValueType::Number, "Exit status."),
+    Property::new("stdout", ValueType::Text, "Standard output."),
+    Property::new("stderr", ValueType::Text, "Standard error."),
+])
+.with_implied(&[("succeeds", &["succeeds", "exit_status"])])
+.without_directories("commands can't be run in a directory")
+.with_collection(include_str!("command.sh"), requests);
 
 const DEFAULT_TIMEOUT: &str = "10";
 
-fn check_command(text: &str) -> Result<(), (String, &'static str)> {
+fn check_command(text: &str) -> Result<(), InvalidValue> {
     if text.trim().is_empty() {
-        return Err((
-            "the command is empty".to_owned(),
+        return Err(InvalidValue::new(
+            "the command is empty",
             "write a command line for sh",
         ));
     }
     if text.contains('\0') {
-        return Err((
-            "a command cannot contain a NUL character".to_owned(),
+        return Err(InvalidValue::new(
+            "a command cannot contain a NUL character",
             "remove it",
         ));
     }
     Ok(())
 }
 
-fn check_timeout(text: &str) -> Result<(), (String, &'static str)> {
+fn check_timeout(text: &str) -> Result<(), InvalidValue> {
     match text.parse::<u32>() {
         Ok(1..=600) => Ok(()),
-        _ => Err((
-            "it must be 1 to 600 seconds".to_owned(),
+        _ => Err(InvalidValue::new(
+            "it must be 1 to 600 seconds",
             "use a whole number from 1 to 600",
         )),
     }

@@ -1,53 +1,47 @@
 //! The `cron` resource: scheduled jobs and the accounts that may schedule them.
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
+use crate::facts::view::View;
 use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
-use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk;
 use crate::resource::ssh::authorized_keys;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "cron",
-    doc: "Jobs of cron. The collector removes text that looks like a password.",
-    subject: Subject {
-        name: "table",
-        doc: "`system` for the tables of the system, or the name of an account for its table.",
-        words: &[],
-        check: authorized_keys::check_user,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "entries",
-            ValueType::List,
-            "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
-             /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
-             /etc/cron.daily/x`.",
-        ),
-        Property::new(
-            "allowed",
-            ValueType::List,
-            "Accounts in /etc/cron.allow. No value if the file does not exist.",
-        ),
-        Property::new(
-            "denied",
-            ValueType::List,
-            "Accounts in /etc/cron.deny. No value if the file does not exist.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: concat!(include_str!("redact.sh"), include_str!("cron.sh")),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "cron",
+    "Jobs of cron. The collector removes text that looks like a password.",
+    Subject::new(
+        "table",
+        "`system` for the tables of the system, or the name of an account for its table.",
+        authorized_keys::check_user,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "entries",
+        ValueType::List,
+        "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
+         /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
+         /etc/cron.daily/x`.",
+    ),
+    Property::new(
+        "allowed",
+        ValueType::List,
+        "Accounts in /etc/cron.allow. No value if the file does not exist.",
+    ),
+    Property::new(
+        "denied",
+        ValueType::List,
+        "Accounts in /etc/cron.deny. No value if the file does not exist.",
+    ),
+])
+.with_collection(
+    concat!(include_str!("redact.sh"), include_str!("cron.sh")),
+    requests,
+);
 
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["cron".to_owned()]
@@ -56,16 +50,17 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
 /// Lines, each with its file.
 type Lines = Vec<(String, String)>;
 
-fn parse_lines(text: &str) -> Result<Lines, String> {
+fn parse_lines(text: &str) -> Result<Lines, ReadError> {
     let mut out = Vec::new();
     for line in text.lines() {
         match line.split_once('\t') {
             Some((path, line)) => {
                 out.push((path.trim_start_matches('.').to_owned(), line.to_owned()))
             }
-            None => {
-                drop(walk::parse_entries(line).map_err(|_| truncate_for_display(line.as_bytes()))?)
-            }
+            None => drop(
+                walk::parse_entries(line)
+                    .map_err(|_| ReadError::target_message(line.as_bytes()))?,
+            ),
         }
     }
     Ok(out)
@@ -148,9 +143,9 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observation {
         .filter_map(|(_, line)| parse_job(line, None))
         .collect();
     match walk::load_entries(view, "cron_scripts") {
-        ParsedReading::Unknown(why) => return Observation::Unknown(why),
-        ParsedReading::Absent => return Observation::uncollected(),
-        ParsedReading::Present(found) => all.extend(found.iter().filter_map(|entry| {
+        Read::Unreadable(why) => return why.into(),
+        Read::Absent => return Observation::uncollected(),
+        Read::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
             // run-parts(8) runs executable files with a plain name.
             let plain = name

@@ -3,80 +3,70 @@
 
 use std::rc::Rc;
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::facts::view::View;
+use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "authorized_keys",
-    doc: "Files of authorized keys of all accounts: the defaults of sshd and those of \
-          AuthorizedKeysFile. By default, `unsafe` must be empty. The collector reads the type, \
-          comment and option names of a key, not the key itself. During the build, the key of the \
-          build is present. seal.sh removes it after the build checks. At boot, cloud-init adds \
-          the key of the instance. Any other key in `comments`, `count` and `users` came with the \
-          image. Judged in phase boot unless `phase` is set.",
-    subject: Subject {
-        name: "user",
-        doc: "Name of an account, or `all`.",
-        words: &[],
-        check: check_user,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "files",
-            ValueType::List,
-            "Files that contain more than comments.",
-        ),
-        Property::new(
-            "users",
-            ValueType::List,
-            "Accounts that have authorized keys.",
-        ),
-        Property::new("count", ValueType::Number, "Number of keys."),
-        Property::new(
-            "types",
-            ValueType::List,
-            "Types of the keys, such as ssh-ed25519.",
-        ),
-        Property::new(
-            "comments",
-            ValueType::List,
-            "Comments of the keys. A key without a comment has ``.",
-        ),
-        Property::new(
-            "options",
-            ValueType::List,
-            "Names of the options of each key, such as command,no-pty. A key without options has \
-             ``.",
-        ),
-        Property::new(
-            "unsafe",
-            ValueType::List,
-            "Key files, directories and homes with unsafe permissions: writable for group or \
-             others, or not owned by the account or root. This is the rule of StrictModes in sshd.",
-        ),
-    ],
-    open: None,
-    by_default: &["!unsafe"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("authorized_keys.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "authorized_keys",
+    "Files of authorized keys of all accounts: the defaults of sshd and those of \
+     AuthorizedKeysFile. By default, `unsafe` must be empty. The collector reads the type, \
+     comment and option names of a key, not the key itself. During the build, the key of the \
+     build is present. seal.sh removes it after the build checks. At boot, cloud-init adds \
+     the key of the instance. Any other key in `comments`, `count` and `users` came with the \
+     image. Judged in phase boot unless `phase` is set.",
+    Subject::new("user", "Name of an account, or `all`.", check_user),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "files",
+        ValueType::List,
+        "Files that contain more than comments.",
+    ),
+    Property::new(
+        "users",
+        ValueType::List,
+        "Accounts that have authorized keys.",
+    ),
+    Property::new("count", ValueType::Number, "Number of keys."),
+    Property::new(
+        "types",
+        ValueType::List,
+        "Types of the keys, such as ssh-ed25519.",
+    ),
+    Property::new(
+        "comments",
+        ValueType::List,
+        "Comments of the keys. A key without a comment has ``.",
+    ),
+    Property::new(
+        "options",
+        ValueType::List,
+        "Names of the options of each key, such as command,no-pty. A key without options has \
+         ``.",
+    ),
+    Property::new(
+        "unsafe",
+        ValueType::List,
+        "Key files, directories and homes with unsafe permissions: writable for group or \
+         others, or not owned by the account or root. This is the rule of StrictModes in sshd.",
+    ),
+])
+.with_defaults(&["!unsafe"])
+.with_phases(&[Phase::Boot])
+.with_collection(include_str!("authorized_keys.sh"), requests);
 
 /// Checks an account name. useradd(8) is stricter; passwd(5) cannot contain a colon or line break.
-pub(crate) fn check_user(name: &str) -> Result<(), (String, &'static str)> {
+pub(crate) fn check_user(name: &str) -> Result<(), InvalidValue> {
     if name.is_empty() || name.contains([':', '\n', '/', '\0']) {
-        return Err((
+        return Err(InvalidValue::new(
             format!("`{}` is not an account name", name.escape_default()),
             "write `all` or an account name",
         ));
@@ -97,7 +87,7 @@ struct KeyFile {
 }
 
 /// Parses `user:uid:home:path` lines.
-fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, String> {
+fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, ReadError> {
     let row = |line: &str| {
         let mut words = line.splitn(4, ':').map(str::to_owned);
         let (user, uid) = (words.next()?, words.next()?.parse().ok()?);
@@ -108,12 +98,7 @@ fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, String> {
             path: words.next()?,
         })
     };
-    let unknown = |line: &str| {
-        format!(
-            "unknown format of an account: {}",
-            truncate_for_display(line.as_bytes())
-        )
-    };
+    let unknown = |line: &str| ReadError::unknown_line("an account", line);
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| row(line).ok_or_else(|| unknown(line)))
@@ -123,10 +108,10 @@ fn parse_key_files(text: &str) -> Result<Vec<KeyFile>, String> {
 /// Collected properties of a key: type, options, comment.
 type Key = [String; 3];
 
-fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
+fn parse_keys(text: &str) -> Result<Vec<Key>, ReadError> {
     let key = |line: &str| {
         let words: Vec<String> = line.splitn(3, '\t').map(str::to_owned).collect();
-        Key::try_from(words).map_err(|_| "unknown format of a key".to_owned())
+        Key::try_from(words).map_err(|_| ReadError::unknown_format("a key"))
     };
     text.lines().map(key).collect()
 }
@@ -158,17 +143,17 @@ fn has_account(user: &str, view: &View<'_>) -> bool {
             .map(str::to_owned)
             .collect::<Vec<_>>())
     });
-    matches!(names, ParsedReading::Present(names) if names.iter().any(|name| name == user))
+    matches!(names, Read::Present(names) if names.iter().any(|name| name == user))
 }
 
 fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observation {
     let mut found: Vec<(&KeyFile, Rc<Vec<Key>>)> = Vec::new();
     for row in rows {
         match view.parsed("keys", &row.path, parse_keys) {
-            ParsedReading::Present(keys) => found.push((row, keys)),
-            ParsedReading::Absent => {}
-            ParsedReading::Unknown(why) => {
-                return Observation::Unknown(format!("{}: {why}", row.path));
+            Read::Present(keys) => found.push((row, keys)),
+            Read::Absent => {}
+            Read::Unreadable(why) => {
+                return why.in_file(&row.path).into();
             }
         }
     }

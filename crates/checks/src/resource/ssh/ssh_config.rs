@@ -3,35 +3,27 @@
 use super::sshd_config::{canonical_flag, changes_defaults};
 use super::sshd_config_merge::Dialect;
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Property, ValueType, one_of};
+use crate::kind::{Kind, Subject, ValueType};
 use crate::matcher::value::quantity;
-use crate::phase::Phase;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "ssh_config",
-    doc: "Options of the SSH client in the system configuration, by their names in ssh_config(5). \
-          `effective` is the output of `ssh -G localhost`. If ssh cannot run, it is derived from \
-          the files and the defaults of Debian 12 and 13. Unknown defaults are an error. `file` is \
-          /etc/ssh/ssh_config with included files. Options for some hosts do not count, and `Host \
-          *` applies to all. A repeatable option has all its values, and a comma-separated list \
-          has its items.",
-    subject: one_of("view", "Source: effective or file.", VIEWS),
-    parameters: &[],
-    properties: &[],
-    open: Some(Property::new(
-        "",
-        ValueType::Setting,
-        "Option of ssh_config(5), not case-sensitive.",
-    )),
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("../config/config_file.sh"),
-    requests: |asked| requests(&CLIENT, asked),
-    observe: |target, option, view| observe(&CLIENT, target, option, view),
-};
+pub(crate) static KIND: Kind = Kind::new(
+    "ssh_config",
+    "Options of the SSH client in the system configuration, by their names in ssh_config(5). \
+     `effective` is the output of `ssh -G localhost`. If ssh cannot run, it is derived from \
+     the files and the defaults of Debian 12 and 13. Unknown defaults are an error. `file` is \
+     /etc/ssh/ssh_config with included files. Options for some hosts do not count, and `Host \
+     *` applies to all. A repeatable option has all its values, and a comma-separated list \
+     has its items.",
+    Subject::one_of("view", "Source: effective or file.", VIEWS),
+    |target, option, view| observe(&CLIENT, target, option, view),
+)
+.with_open_property(
+    ValueType::Setting,
+    "Option of ssh_config(5), not case-sensitive.",
+)
+.with_collection(include_str!("../config/config_file.sh"), |asked| {
+    requests(&CLIENT, asked)
+});
 
 /// Repeatable options and aliases: readconf.c of OpenSSH 9.2 to 10.0.
 static CLIENT: Program = Program {

@@ -2,34 +2,27 @@
 
 use super::sshd_config_merge::{Dialect, Source, merge};
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Property, ValueType, one_of};
+use crate::facts::error::ReadError;
+use crate::kind::{Kind, Subject, ValueType};
 use crate::matcher::value::quantity;
-use crate::phase::Phase;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "sshd_config",
-    doc: "Options of the SSH server, by their names in sshd_config(5). `effective` is the output \
-          of `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of \
-          Debian 12 and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with \
-          included files, where the first value counts. Options in a `Match` block do not count. A \
-          repeatable option has all its values, and a comma-separated list has its items.",
-    subject: one_of("view", "Source: effective or file.", VIEWS),
-    parameters: &[],
-    properties: &[],
-    open: Some(Property::new(
-        "",
-        ValueType::Setting,
-        "Option of sshd_config(5), not case-sensitive.",
-    )),
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("../config/config_file.sh"),
-    requests: |asked| requests(&SERVER, asked),
-    observe: |target, option, view| observe(&SERVER, target, option, view),
-};
+pub(crate) static KIND: Kind = Kind::new(
+    "sshd_config",
+    "Options of the SSH server, by their names in sshd_config(5). `effective` is the output \
+     of `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of \
+     Debian 12 and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with \
+     included files, where the first value counts. Options in a `Match` block do not count. A \
+     repeatable option has all its values, and a comma-separated list has its items.",
+    Subject::one_of("view", "Source: effective or file.", VIEWS),
+    |target, option, view| observe(&SERVER, target, option, view),
+)
+.with_open_property(
+    ValueType::Setting,
+    "Option of sshd_config(5), not case-sensitive.",
+)
+.with_collection(include_str!("../config/config_file.sh"), |asked| {
+    requests(&SERVER, asked)
+});
 
 /// Repeatable options and aliases: servconf.c of OpenSSH 9.2 to 10.0.
 pub(crate) static SERVER: Program = Program {
@@ -86,7 +79,9 @@ pub(crate) static SERVER: Program = Program {
 
 /// Parses a text as a configuration in which each `Include` refers to the text itself.
 pub(crate) fn read_alone(text: &str) {
-    let parsed = super::sshd_config_parse::parse(text).map(std::rc::Rc::new);
+    let parsed = super::sshd_config_parse::parse(text)
+        .map(std::rc::Rc::new)
+        .map_err(ReadError::from);
     let read = |_: &str| parsed.clone();
     let source = Source {
         read: &read,

@@ -1,28 +1,24 @@
 //! The `failed_units` resource: systemd units that failed.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
+use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "failed_units",
-    doc: "Failed systemd units. By default, there must be none. Judged in phase boot unless \
-          `phase` is set.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[Property::new("names", ValueType::List, "Their names.")],
-    open: None,
-    by_default: &["!names"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: Some("a directory has no service manager"),
-    shell: include_str!("failed_units.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "failed_units",
+    "Failed systemd units. By default, there must be none. Judged in phase boot unless \
+     `phase` is set.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[Property::new("names", ValueType::List, "Their names.")])
+.with_defaults(&["!names"])
+.with_phases(&[Phase::Boot])
+.without_directories("a directory has no service manager")
+.with_collection(include_str!("failed_units.sh"), requests);
 
 fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     vec!["failed_units".to_owned()]
@@ -30,15 +26,15 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
 
 /// Parses `systemctl list-units --plain --no-legend`: name, load state, active state, other
 /// columns.
-fn parse_names(text: &str) -> Result<Vec<String>, String> {
+fn parse_names(text: &str) -> Result<Vec<String>, ReadError> {
     let name = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().take(3).collect();
         match words.as_slice() {
             [name, _, "failed"] => Ok((*name).to_owned()),
-            _ => Err(format!(
-                "systemctl printed an unknown format: {}",
-                truncate_for_display(line.as_bytes())
-            )),
+            _ => Err(ReadError::UnknownOutput {
+                tool: "systemctl",
+                line: Some(truncate_for_display(line.as_bytes())),
+            }),
         }
     };
     text.lines()

@@ -2,42 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::text::sh_quote;
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "service",
-    doc: "systemd unit. By default, it must be enabled and running. Judged in phase boot unless \
-          `phase` is set.",
-    subject: Subject {
-        name: "name",
-        doc: "Name of the unit. `.service` is added to a name without a suffix.",
-        words: &[],
-        check: check_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("exists", ValueType::Bool, "True if the unit exists.")
-            .or(&["installed", "be_installed"]),
-        Property::new("enabled", ValueType::Bool, "True if it starts at boot.").or(&["be_enabled"]),
-        Property::new("masked", ValueType::Bool, "True if it is masked.").or(&["be_masked"]),
-        Property::new("running", ValueType::Bool, "True if it is running.").or(&["be_running"]),
-    ],
-    open: None,
-    by_default: &["enabled", "running"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Boot],
-    not_in_directory: Some("a directory has no service manager"),
-    shell: include_str!("service.sh"),
-    requests,
+pub(crate) static KIND: Kind = Kind::new(
+    "service",
+    "systemd unit. By default, it must be enabled and running. Judged in phase boot unless \
+     `phase` is set.",
+    Subject::new(
+        "name",
+        "Name of the unit. `.service` is added to a name without a suffix.",
+        check_name,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("exists", ValueType::Bool, "True if the unit exists.")
+        .or(&["installed", "be_installed"]),
+    Property::new("enabled", ValueType::Bool, "True if it starts at boot.").or(&["be_enabled"]),
+    Property::new("masked", ValueType::Bool, "True if it is masked.").or(&["be_masked"]),
+    Property::new("running", ValueType::Bool, "True if it is running.").or(&["be_running"]),
+])
+.with_defaults(&["enabled", "running"])
+.with_presence("exists")
+.with_phases(&[Phase::Boot])
+.without_directories("a directory has no service manager")
+.with_collection(include_str!("service.sh"), requests);
 
 /// Unit file states for which `systemctl is-enabled` exits with status 0 (table in systemctl(1)).
 const ENABLED: &[&str] = &[
@@ -66,11 +62,11 @@ const SUFFIXES: &[&str] = &[
 
 /// Checks a unit name (systemd.unit(5)). A glob is not a unit name, and a leading `-` would be an
 /// option.
-pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+pub(super) fn check_name(name: &str) -> Result<(), InvalidValue> {
     let help = "use a unit's name, such as `nginx` or `apt-daily.timer`";
     if name.is_empty() || name.len() > 255 || name.starts_with('-') {
-        return Err((
-            "a unit's name has 1 to 255 characters and can't start with `-`".to_owned(),
+        return Err(InvalidValue::new(
+            "a unit's name has 1 to 255 characters and can't start with `-`",
             help,
         ));
     }
@@ -78,7 +74,7 @@ pub(super) fn check_name(name: &str) -> Result<(), (String, &'static str)> {
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || ":-_.\\@".contains(*c)))
     {
-        Some(c) => Err((
+        Some(c) => Err(InvalidValue::new(
             format!("`{}` can't be in a unit's name", c.escape_default()),
             help,
         )),
@@ -118,7 +114,7 @@ struct Unit {
 
 /// Parses the answer: the requested names, an empty line, then blocks of `Name=value` lines in the
 /// same order.
-fn parse_units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
+fn parse_units(text: &str) -> Result<BTreeMap<String, Unit>, ReadError> {
     let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
     let asked: Vec<&str> = asked.lines().filter(|line| !line.is_empty()).collect();
     let blocks: Vec<Unit> = answer
@@ -127,12 +123,12 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, Unit>, String> {
         .map(parse_block)
         .collect();
     if blocks.len() != asked.len() {
-        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
-        return Err(format!(
-            "systemctl printed {} of {} units: {output}",
-            blocks.len(),
-            asked.len()
-        ));
+        let line = answer.lines().next().unwrap_or_default();
+        return Err(ReadError::MissingUnits {
+            printed: blocks.len(),
+            requested: asked.len(),
+            line: truncate_for_display(line.as_bytes()),
+        });
     }
     Ok(asked.into_iter().map(str::to_owned).zip(blocks).collect())
 }
