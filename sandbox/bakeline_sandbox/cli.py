@@ -51,8 +51,11 @@ def _create_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar=listed)
 
     up = subparsers.add_parser("up", parents=[common], help="start the local EC2")
-    backend_help = "how to run instances (default: the best one for this host)"
-    up.add_argument("--backend", choices=("nspawn", "chroot"), help=backend_help)
+    backend_help = (
+        "how to run instances; a stub boots nothing and needs no root "
+        "(default: nspawn if this host allows it, otherwise chroot)"
+    )
+    up.add_argument("--backend", choices=("nspawn", "chroot", "stub"), help=backend_help)
     port_help = "port of the API on 127.0.0.1 (default: a free port)"
     up.add_argument("--port", type=int, default=0, help=port_help)
 

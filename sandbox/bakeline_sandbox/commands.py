@@ -33,7 +33,7 @@ def start_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     if state := state_dir.running_state():
         report("already up")
         return _print_status(state_dir, state, args.json)
-    problem = become_root(args.argv)
+    problem = None if args.backend == "stub" else become_root(args.argv)
     found = find_problems(state_dir.path, args.backend, args.port)
     if problems := [*([problem] if problem else []), *found]:
         return _print_problems(problems, args.json)
@@ -74,7 +74,10 @@ def _start_server(state_dir: StateDirectory, args: Namespace, lock: int) -> dict
     report(f"backend {backend.name}: {reason}")
     _remove_leftovers(state_dir)
     backend.sweep()
-    VendorRoots(state_dir.path).ensure_roots(report=report)
+    if backend.name == "stub":
+        state_dir.run_dir.mkdir(parents=True, exist_ok=True)
+    else:
+        VendorRoots(state_dir.path).ensure_roots(report=report)
     report("starting the API")
     log = state_dir.run_dir / "server.log"
     command = [sys.executable, "-m", "bakeline_sandbox", "serve", "--dir", str(state_dir.path)]
@@ -200,7 +203,8 @@ def _print_result(args: Namespace, facts: dict[str, Any], text: str) -> int:
 def stop_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     """Stops the server, by force if necessary, and deletes everything except the cache."""
     if state_dir.run_dir.exists() or state_dir.running_state():
-        if problem := become_root(args.argv):
+        stub = (state_dir.read_state() or {}).get("backend") == "stub"
+        if problem := None if stub else become_root(args.argv):
             return _print_problems([problem], args.json)
         if state_dir.acquire_lock() is None:
             role, pid = state_dir.read_lock_holder()

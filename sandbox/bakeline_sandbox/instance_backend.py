@@ -60,6 +60,9 @@ class InstanceBackend(Protocol):
     vpc_cidr: str  # of the default VPC, whose addresses the host can reach; valid after open()
     public_cidr: str  # contains every `InstanceSpec.public_ip`; valid after open()
 
+    def sweep(self) -> None:
+        """Ends and removes what an earlier server of the same state directory left."""
+
     def open(self, on_exit: ExitHandler) -> None:
         """Prepares the host."""
 

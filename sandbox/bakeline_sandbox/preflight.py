@@ -43,7 +43,10 @@ def become_root(argv: list[str]) -> Problem | None:
 
 
 def find_problems(state_dir: Path, backend_name: str | None, port: int) -> list[Problem]:
-    """Returns what prevents `up`; without a requested backend, one usable backend is enough."""
+    """Returns what prevents `up`; without a requested backend, one usable backend is enough.
+
+    Stub instances need nothing but the Python modules.
+    """
     problems = []
     if reason := bind_error(("127.0.0.1", port)):
         fix = "choose another port with --port, or omit it to use a free one"
@@ -53,6 +56,8 @@ def find_problems(state_dir: Path, backend_name: str | None, port: int) -> list[
         requirements = Path(__file__).parent.parent / "requirements.txt"
         fix = f"{sys.executable} -m pip install -r {requirements}"
         problems.append(Problem(f"Python modules are missing: {', '.join(missing)}", fix))
+    if backend_name == "stub":
+        return problems
     checks = {"nspawn": nspawn_problems, "chroot": chroot_problems}
     results = [check(state_dir) for name, check in checks.items() if backend_name in (None, name)]
     if all(results):

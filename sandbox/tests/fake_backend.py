@@ -1,33 +1,30 @@
-"""Implements an instance backend that boots nothing and records its calls."""
+"""Implements a stub backend that records its calls and can fail or wait."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 
+from bakeline_sandbox.backends.stub import StubBackend
 from bakeline_sandbox.instance_backend import ExitHandler, FirewallRule, InstanceSpec
 
 GATE_SECONDS = 60
 
 
-class FakeBackend:
-    """Instance backend for API tests.
+class FakeBackend(StubBackend):
+    """Stub backend for API tests.
 
     An operation in `failing` raises an error. An operation in `gates` waits for its event.
     """
 
-    name = "fake"
-    vpc_cidr = "10.90.0.0/16"
-    public_cidr = "203.0.113.0/24"
-
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        super().__init__()
         self.clear()
 
     def clear(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.specs: dict[str, InstanceSpec] = {}
-        self.layers: dict[str, tuple[str, ...]] = {}
+        self.layers.clear()
         self.rules: dict[str, Sequence[FirewallRule]] = {}
         self.deleted_layers: list[str] = []
         self.failing: set[str] = set()
@@ -52,7 +49,8 @@ class FakeBackend:
         self._record("close", "")
 
     def launch(self, spec: InstanceSpec) -> None:
-        self.specs[spec.instance_id], self.layers[spec.instance_id] = spec, tuple(spec.layers)
+        super().launch(spec)
+        self.specs[spec.instance_id] = spec
         self.rules[spec.instance_id] = spec.rules
         self._record("launch", spec.instance_id)
 
@@ -70,8 +68,7 @@ class FakeBackend:
 
     def freeze_disk(self, instance_id: str, snapshot_id: str) -> tuple[str, ...]:
         self._record("freeze_disk", instance_id)
-        self.layers[instance_id] = (snapshot_id, *self.layers[instance_id])
-        return self.layers[instance_id]
+        return super().freeze_disk(instance_id, snapshot_id)
 
     def delete_layer(self, snapshot_id: str) -> None:
         self.deleted_layers.append(snapshot_id)

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from bakeline_sandbox import cli, commands, daemon, preflight
@@ -122,3 +124,55 @@ def test_status_names_the_requested_directory(
     monkeypatch.setenv("BAKELINE_SANDBOX_DIR", str(directory))
     assert environment_row().endswith(without_directory)
     assert environment_row("--dir", DEFAULT_DIR).endswith(f'--dir {DEFAULT_DIR})"')
+
+
+def test_stub_backend_needs_no_privileges(tmp_path: Path) -> None:
+    unprivileged = []
+    if os.geteuid() == 0:  # keep the user, so that the checkout stays readable, but no capability
+        unprivileged = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        check = ["unshare", "--mount", "true"]
+        assert subprocess.run(check, check=False).returncode == 0, "root may mount"
+        refused = subprocess.run([*unprivileged, *check], check=False, capture_output=True)
+        assert refused.returncode, "without capabilities, root may not mount"
+    state_dir = tmp_path / "state"
+
+    def sandbox(*arguments: str) -> str:
+        command = [*unprivileged, sys.executable, "-m", "bakeline_sandbox", *arguments]
+        options = ["--dir", str(state_dir)]
+        return subprocess.run(
+            [*command, *options],
+            cwd=Path(__file__).parent.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+
+    try:
+        state = json.loads(sandbox("up", "--backend", "stub", "--json"))
+        assert state["backend"] == "stub"
+        launch_and_publish(state, StateDirectory(state_dir).read_environment())
+        assert "debian-12" in sandbox("publish", "debian-12")
+        sandbox("reset")
+    finally:
+        sandbox("down")
+    assert not (state_dir / "run").exists()
+    assert not list((state_dir / "cache").glob("debian-*")), "no vendor root was built"
+
+
+def launch_and_publish(state: dict[str, Any], environment: dict[str, str]) -> None:
+    """Launches an instance, creates an AMI of it and launches that AMI."""
+    ec2 = boto3.client(
+        "ec2",
+        region_name=state["region"],
+        endpoint_url=state["endpoint"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    image = ec2.describe_images(Owners=["136693071363"])["Images"][0]["ImageId"]
+    for _ in range(2):
+        launch = {"InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+        instance = ec2.run_instances(ImageId=image, **launch)["Instances"][0]["InstanceId"]
+        ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
+        image = ec2.create_image(InstanceId=instance, Name=f"of-{instance}")["ImageId"]
+        ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1})

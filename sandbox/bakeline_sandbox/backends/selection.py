@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InstanceError
-from .base import BaseBackend
+from ..instance_backend import InstanceBackend
 from .chroot import ChrootBackend
 from .nspawn import NspawnBackend
 from .requirements import chroot_problems, nspawn_problems
+from .stub import StubBackend
 
 
-def create_backend(state_dir: Path, name: str) -> BaseBackend:
+def create_backend(state_dir: Path, name: str) -> InstanceBackend:
     """Creates the backend with this name."""
+    if name == "stub":
+        return StubBackend()
     return ChrootBackend(state_dir) if name == "chroot" else NspawnBackend(state_dir)
 
 
-def select_backend(state_dir: Path, requested: str | None) -> tuple[BaseBackend, str]:
+def select_backend(state_dir: Path, requested: str | None) -> tuple[InstanceBackend, str]:
     """Returns the requested backend, or the best one for this host, and the reason."""
     if requested:
         return create_backend(state_dir, requested), "requested with --backend"
