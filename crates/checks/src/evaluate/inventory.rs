@@ -58,8 +58,8 @@ fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>
 /// Parses the installed packages.
 fn parse_packages(text: &str) -> Result<Names, String> {
     let mut out = Names::new();
-    for (name, rows) in package::rows(text).map_err(|error| error.to_string())? {
-        let installed = rows.iter().filter(|row| package::installed(&row.status));
+    for (name, rows) in package::parse_packages(text).map_err(|error| error.to_string())? {
+        let installed = rows.iter().filter(|row| package::is_installed(&row.status));
         let by_arch: BTreeMap<&str, &str> = installed
             .map(|row| (row.arch.as_str(), row.version.as_str()))
             .collect();

@@ -94,7 +94,7 @@ fn parse_packages(text: &str) -> Vec<InstalledPackage> {
         let [name, arch, status, version, source, source_version] = words.as_slice() else {
             return None;
         };
-        package::installed(status).then(|| InstalledPackage {
+        package::is_installed(status).then(|| InstalledPackage {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
             arch: (*arch).to_owned(),

@@ -18,7 +18,7 @@ pub(crate) enum Observation {
 }
 
 impl Observation {
-    pub(crate) fn uncollected() -> Self {
+    pub(crate) fn not_collected() -> Self {
         ReadError::NotCollected.into()
     }
 

@@ -60,7 +60,7 @@ impl<'f> View<'f> {
     }
 
     /// Returns a parsed reading; parses it at the first use.
-    pub(crate) fn parsed<T: 'static>(
+    pub(crate) fn parse_reading<T: 'static>(
         &self,
         kind: &str,
         key: &str,
@@ -73,7 +73,7 @@ impl<'f> View<'f> {
         match reading.rc {
             0 if reading.body.is_omitted() => Read::Unreadable(ReadError::SecretNotStored),
             0 if reading.body.truncated => Read::Unreadable(ReadError::TooLarge),
-            0 => self.memoized(kind, key, || {
+            0 => self.compute_once(kind, key, || {
                 parse(&String::from_utf8_lossy(reading.body.bytes()))
             }),
             1 => Read::Absent,
@@ -83,7 +83,7 @@ impl<'f> View<'f> {
     }
 
     /// Returns a value computed from several readings; computes it at the first use.
-    pub(crate) fn memoized<T: 'static>(
+    pub(crate) fn compute_once<T: 'static>(
         &self,
         kind: &str,
         key: &str,

@@ -83,7 +83,7 @@ fn parse_rows(text: &str) -> Result<Vec<GroupRow>, ReadError> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("group", "", parse_rows)
+    view.parse_reading("group", "", parse_rows)
         .observe("has no group table", |rows| {
             if target.subject == "all" {
                 return match property {

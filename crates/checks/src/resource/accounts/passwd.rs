@@ -75,7 +75,7 @@ fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, ReadError> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("passwd", "", parse_rows)
+    view.parse_reading("passwd", "", parse_rows)
         .observe("has no account table", |rows| {
             if target.subject == "all" {
                 return observe_table(&rows, property);

@@ -107,7 +107,7 @@ fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, ReadError> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("shadow", "", parse_rows)
+    view.parse_reading("shadow", "", parse_rows)
         .observe("has no /etc/shadow", |rows| {
             if target.subject == "all" {
                 let kinds: BTreeSet<String> = rows.iter().map(|row| row[1].clone()).collect();

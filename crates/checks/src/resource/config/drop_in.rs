@@ -170,7 +170,7 @@ pub(crate) fn join_continuations(lines: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn merged(text: &str) -> Result<String, DropInError> {
+    fn merge_text(text: &str) -> Result<String, DropInError> {
         let texts = DropInFiles::parse(text)?;
         let files = texts.effective_files(".conf")?;
         Ok(files
@@ -187,7 +187,7 @@ mod tests {
             =./hidden\n|h\n=./masked\n|m\n";
         let expected = "/usr/x.d/10-c.conf=c /etc/x.d/50-a.conf=k=1;=./c /etc/x.d/99-link.conf=z ";
         assert_eq!(
-            merged(text).as_deref(),
+            merge_text(text).as_deref(),
             Ok(expected),
             "content cannot forge a file entry"
         );
@@ -195,18 +195,18 @@ mod tests {
 
     #[test]
     fn unreadable_file_is_an_error() {
-        assert!(merged("u /etc/x.d/a.conf\n").is_err());
-        assert!(merged("u /etc/x.d\n").is_err());
+        assert!(merge_text("u /etc/x.d/a.conf\n").is_err());
+        assert!(merge_text("u /etc/x.d\n").is_err());
         assert_eq!(
-            merged("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
+            merge_text("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
             Ok(""),
             "it is hidden"
         );
-        assert_eq!(merged("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
-        assert!(merged("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
-        assert!(merged("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
-        assert!(merged("surprise\n").is_err());
-        assert_eq!(merged("@ ./a\n").as_deref(), Ok(""));
+        assert_eq!(merge_text("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
+        assert!(merge_text("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
+        assert!(merge_text("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
+        assert!(merge_text("surprise\n").is_err());
+        assert_eq!(merge_text("@ ./a\n").as_deref(), Ok(""));
     }
 
     #[test]

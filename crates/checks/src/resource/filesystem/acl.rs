@@ -94,7 +94,7 @@ fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, ReadError> {
 fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
     let table = if kind == "user" { "passwd" } else { "group" };
     let known = match who.parse::<u32>() {
-        Ok(id) => match view.parsed(table, "", |text| Ok(names_by_id(text))) {
+        Ok(id) => match view.parse_reading(table, "", |text| Ok(names_by_id(text))) {
             Read::Present(names) => names.get(&id).cloned(),
             _ => None,
         },
@@ -105,7 +105,7 @@ fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
 
 /// Returns the ACL of a path. It is known to be empty if `ls` shows no `+`.
 fn read_acl(view: &View<'_>, path: &str) -> Parsed<AccessList> {
-    let plus = match view.parsed("acl", path, |line| {
+    let plus = match view.parse_reading("acl", path, |line| {
         line.split(' ')
             .next()
             .map(|perms| perms.ends_with('+'))
@@ -115,7 +115,7 @@ fn read_acl(view: &View<'_>, path: &str) -> Parsed<AccessList> {
         Read::Absent => return Read::Absent,
         Read::Unreadable(why) => return Read::Unreadable(why),
     };
-    match view.parsed("acl-entries", path, |text| parse_entries(text, view)) {
+    match view.parse_reading("acl-entries", path, |text| parse_entries(text, view)) {
         Read::Absent if !plus => Read::Present(Rc::default()),
         Read::Absent => Read::Unreadable(ReadError::invalid(MissingGetfacl)),
         other => other,

@@ -112,7 +112,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
-    view.parsed("mounts", "", parse_mounts)
+    view.parse_reading("mounts", "", parse_mounts)
         .observe("has no mount table", |rows| {
             match (property, rows.get(path)) {
                 ("mounted", row) => Observation::bool(row.is_some()),

@@ -66,7 +66,7 @@ impl From<WalkError> for ReadError {
 
 /// Returns the files of a walk, each path once, in order.
 pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> Parsed<Vec<Entry>> {
-    view.parsed(kind, "", |text| Ok(parse_entries(text)?))
+    view.parse_reading(kind, "", |text| Ok(parse_entries(text)?))
 }
 
 /// Returns the paths of the files that `keep` selects.

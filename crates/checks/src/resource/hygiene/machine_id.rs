@@ -45,7 +45,7 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "dbus" {
         return view
-            .parsed("dbus_id", "", |text| Ok(text.to_owned()))
+            .parse_reading("dbus_id", "", |text| Ok(text.to_owned()))
             .observe("was not collected", |word| {
                 Observation::Value(Value::Word((*word).clone()))
             });
@@ -54,7 +54,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if STATES.contains(&state.as_str()) {
         Observation::Value(Value::Word(state.clone()))
     } else {
-        Observation::uncollected()
+        Observation::not_collected()
     }
 }
 

@@ -64,7 +64,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             Observation::Skipped("the kernel is not the target's own".to_owned())
         }
         "running" => view
-            .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
+            .parse_reading("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
             .observe("was not collected", |state| {
                 Observation::Value(Value::Bool(
                     *state == "Y",
@@ -91,7 +91,7 @@ fn observe_enabled(view: &View<'_>) -> Observation {
                 format!("apparmor.service is {}", state.as_str()),
             ));
         }
-        view.parsed("kernel_command_line", "", find_disabling_setting)
+        view.parse_reading("kernel_command_line", "", find_disabling_setting)
             .observe("was not collected", |off| {
                 let how = off.as_ref().clone().unwrap_or_default();
                 Observation::Value(Value::Bool(off.is_none(), how))
@@ -154,7 +154,7 @@ fn profiles_on_disk(view: &View<'_>) -> Observation {
 
 /// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
 fn loaded_profiles(mode: &str, view: &View<'_>) -> Observation {
-    view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
+    view.parse_reading("apparmor_profiles", "", |text| Ok(text.to_owned()))
         .observe("is not active in the kernel", |text| {
             let profile = |line: &str| {
                 line.strip_suffix(')')?

@@ -162,7 +162,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let name = normalize_name(&target.subject);
     match property {
         "loaded" => skip_reason(view).unwrap_or_else(|| {
-            view.parsed("modules", "", |text| {
+            view.parse_reading("modules", "", |text| {
                 Ok(text.lines().map(normalize_name).collect::<Vec<_>>())
             })
             .observe("has no list of loaded modules", |all| {
@@ -170,7 +170,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             })
         }),
         "builtin" => view
-            .parsed("modules-builtin", "", parse_builtin_modules)
+            .parse_reading("modules-builtin", "", parse_builtin_modules)
             .observe("has no kernel", |kernels| {
                 if kernels.is_empty() {
                     return Observation::Missing("has no installed kernel".to_owned());
@@ -180,9 +180,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                     None => Observation::bool(false),
                 }
             }),
-        _ => view.parsed("modprobe-files", "", Rules::parse).observe(
-            "has no configuration",
-            |rules| {
+        _ => view
+            .parse_reading("modprobe-files", "", Rules::parse)
+            .observe("has no configuration", |rules| {
                 let (yes, how) = if property == "disabled" {
                     rules.is_disabled(&name)
                 } else {
@@ -193,8 +193,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                     )
                 };
                 Observation::Value(Value::Bool(yes, how))
-            },
-        ),
+            }),
     }
 }
 

@@ -43,7 +43,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
                 .collect::<Vec<_>>())
         };
         return view
-            .parsed("cpu", "", words)
+            .parse_reading("cpu", "", words)
             .observe("has no flags", |flags| {
                 if flags.is_empty() {
                     none("flags")
@@ -53,7 +53,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             });
     }
     let named = |line: &str| line.trim_start_matches("./").replacen(':', ": ", 1);
-    view.parsed("cpu-vulnerabilities", "", |text| {
+    view.parse_reading("cpu-vulnerabilities", "", |text| {
         Ok(text.lines().map(named).collect::<Vec<_>>())
     })
     .observe("has no vulnerabilities", |all| {

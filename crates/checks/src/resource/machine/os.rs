@@ -37,7 +37,7 @@ pub(crate) static KIND: Kind = Kind::new(
 ]);
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("os-release", "", |text| OS_RELEASE.parse(text))
+    view.parse_reading("os-release", "", |text| OS_RELEASE.parse(text))
         .observe("has no os-release", |fields| {
             let field = |key: &str| match fields.get(key) {
                 Some(value) => Observation::setting(value.clone()),

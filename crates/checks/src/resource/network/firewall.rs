@@ -160,7 +160,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     } else {
         parse_iptables
     };
-    view.parsed("firewall", tool, |text| Ok(parse(text)))
+    view.parse_reading("firewall", tool, |text| Ok(parse(text)))
         .observe("is not installed", |found| {
             Observation::list(match property {
                 "rules" => found.rules.clone(),

@@ -165,7 +165,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let Some((protocol, number)) = parse_subject(&target.subject) else {
         return Observation::Unknown("not a valid port".to_owned());
     };
-    view.parsed("listening", "", parse_sockets)
+    view.parse_reading("listening", "", parse_sockets)
         .observe("has no network namespace", |all| {
             let fits = |s: &&Socket| {
                 protocol.is_none_or(|p| p == s.protocol()) && number.is_none_or(|n| n == s.port)
@@ -199,9 +199,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
-        match view.parsed("socket_owners", "", parse_owners) {
+        match view.parse_reading("socket_owners", "", parse_owners) {
             Read::Present(owners) => owners,
-            Read::Absent => return Observation::uncollected(),
+            Read::Absent => return Observation::not_collected(),
             Read::Unreadable(why) => return why.into(),
         };
     let hidden = found

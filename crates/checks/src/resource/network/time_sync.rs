@@ -123,7 +123,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             "enabled" => Observation::Value(Value::Bool(!services.is_empty(), services.join(", "))),
             "services" => Observation::list(services.into_iter().map(str::to_owned)),
             _ => view
-                .parsed("time_servers", "", |text| parse_servers(text, &services))
+                .parse_reading("time_servers", "", |text| parse_servers(text, &services))
                 .observe("was not collected", |servers| {
                     Observation::list(servers.iter().cloned())
                 }),
@@ -138,7 +138,7 @@ fn observe_synchronised(view: &View<'_>) -> Observation {
     if !view.identity().kernel_owned {
         return Observation::Skipped("the kernel is not the target's own".to_owned());
     }
-    view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
+    view.parse_reading("time_synchronised", "", |text| Ok(text.to_owned()))
         .observe("was not collected", |said| match said.rsplit_once(": ") {
             Some((_, "yes")) => Observation::Value(Value::Bool(true, (*said).clone())),
             Some((_, "no")) => Observation::Value(Value::Bool(false, (*said).clone())),

@@ -74,7 +74,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         Ok(pattern) => pattern,
         Err(why) => return Observation::Unknown(why.to_string()),
     };
-    view.parsed("packages", "", package::rows)
+    view.parse_reading("packages", "", package::parse_packages)
         .observe("has no package database", |rows| {
             let fitting = rows
                 .iter()
@@ -82,7 +82,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             let mut names = Vec::new();
             let mut versions = Vec::new();
             for (name, rows) in fitting {
-                let installed = rows.iter().filter(|row| package::installed(&row.status));
+                let installed = rows.iter().filter(|row| package::is_installed(&row.status));
                 versions.extend(installed.clone().map(|row| row.version.clone()));
                 names.extend(installed.take(1).map(|_| name.clone()));
             }

@@ -48,14 +48,14 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "lists_age_days" {
-        let days = view.parsed("lists_age", "", |text| {
+        let days = view.parse_reading("lists_age", "", |text| {
             text.trim().parse::<i64>().map_err(ReadError::invalid)
         });
         return days.observe("was not collected", |days| {
             Observation::Value(Value::Number(*days))
         });
     }
-    let pending = view.parsed("updates", "", |text| {
+    let pending = view.parse_reading("updates", "", |text| {
         Platform::Debian
             .parse_upgrade(text)
             .map_err(ReadError::invalid)

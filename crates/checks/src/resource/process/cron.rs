@@ -95,15 +95,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     match property {
         "allowed" => access_list("/etc/cron.allow", view),
         "denied" => access_list("/etc/cron.deny", view),
-        _ => view
-            .parsed("cron_tables", "", parse_lines)
-            .observe("has no cron tables", |lines| {
+        _ => view.parse_reading("cron_tables", "", parse_lines).observe(
+            "has no cron tables",
+            |lines| {
                 if target.subject == "system" {
                     system_jobs(&lines, view)
                 } else {
                     user_jobs(&target.subject, &lines)
                 }
-            }),
+            },
+        ),
     }
 }
 
@@ -112,7 +113,7 @@ fn access_list(path: &str, view: &View<'_>) -> Observation {
         if !found.iter().any(|entry| entry.path == path) {
             return Observation::Missing("does not exist".to_owned());
         }
-        view.parsed("cron_access", "", parse_lines)
+        view.parse_reading("cron_access", "", parse_lines)
             .observe("was not collected", |lines| {
                 Observation::list(
                     lines
@@ -144,7 +145,7 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observation {
         .collect();
     match walk::load_entries(view, "cron_scripts") {
         Read::Unreadable(why) => return why.into(),
-        Read::Absent => return Observation::uncollected(),
+        Read::Absent => return Observation::not_collected(),
         Read::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
             // run-parts(8) runs executable files with a plain name.

@@ -105,7 +105,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     while !target.subject.is_char_boundary(end) {
         end -= 1;
     }
-    view.parsed("processes", "", parse_processes)
+    view.parse_reading("processes", "", parse_processes)
         .observe("has no process table", |table| {
             let users = table
                 .get(&target.subject[..end])
@@ -124,7 +124,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                         .collect::<BTreeSet<_>>(),
                 ),
                 _ => view
-                    .parsed("arguments", &target.subject, |text| {
+                    .parse_reading("arguments", &target.subject, |text| {
                         Ok(text
                             .lines()
                             .map(|line| line.trim_end().to_owned())

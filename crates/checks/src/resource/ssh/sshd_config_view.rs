@@ -97,7 +97,7 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
         .and_then(|v| program.defaults.iter().find(|(version, _)| *version == v));
     match known {
         Some((version, text)) if !program.derived.contains(&keyword) => {
-            let all = view.memoized("openssh", &format!("{} {version}", program.kind), || {
+            let all = view.compute_once("openssh", &format!("{} {version}", program.kind), || {
                 Ok(parse_options(program, text))
             });
             all.observe("has no default", |all| match all.get(keyword) {
@@ -114,18 +114,18 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
 
 /// Returns the version of OpenSSH, such as 9.2, if it is a package of Debian.
 fn openssh_version(program: &Program, view: &View<'_>) -> Option<String> {
-    let Read::Present(debian) = view.parsed("os-release", "", |text| {
+    let Read::Present(debian) = view.parse_reading("os-release", "", |text| {
         Ok(text.lines().any(|line| line == "ID=debian"))
     }) else {
         return None;
     };
-    let Read::Present(rows) = view.parsed("packages", "", package::rows) else {
+    let Read::Present(rows) = view.parse_reading("packages", "", package::parse_packages) else {
         return None;
     };
     let row = rows
         .get(program.package)?
         .iter()
-        .find(|row| *debian && package::installed(&row.status))?;
+        .find(|row| *debian && package::is_installed(&row.status))?;
     // The version is similar to 1:9.2p1-2+deb12u7.
     let upstream = row
         .version
@@ -148,7 +148,7 @@ fn program_output(program: &Program, view: &View<'_>) -> ProgramOutput {
     if view.identity().directory {
         return ProgramOutput::Unavailable("nothing runs in a directory".to_owned());
     }
-    match view.parsed(program.answer, "", |text| Ok(parse_options(program, text))) {
+    match view.parse_reading(program.answer, "", |text| Ok(parse_options(program, text))) {
         Read::Present(options) => ProgramOutput::Options(options),
         Read::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
         Read::Unreadable(why) => {
@@ -241,7 +241,7 @@ fn merge_files(program: &Program, view: &View<'_>) -> Parsed<Options> {
         Some(reading) if reading.rc == 1 => return Read::Absent,
         Some(_) => {}
     }
-    view.memoized("openssh", program.kind, || {
+    view.compute_once("openssh", program.kind, || {
         let source = Source {
             read: &|path| file_directives(view, path),
             matching: &|pattern| matching_paths(main, view, pattern),
@@ -252,7 +252,7 @@ fn merge_files(program: &Program, view: &View<'_>) -> Parsed<Options> {
 
 fn file_directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, ReadError> {
     // A directory that an Include matches is ignored.
-    match view.parsed("config", path, |text| Ok(parse(text)?)) {
+    match view.parse_reading("config", path, |text| Ok(parse(text)?)) {
         Read::Present(directives) => Ok(directives),
         Read::Absent => Err(ReadError::NoSuchFile),
         Read::Unreadable(why) => Err(why),
@@ -289,7 +289,7 @@ fn parse_matches(text: &str) -> Result<Matches, ReadError> {
 }
 
 fn matching_paths(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, ReadError> {
-    match view.parsed("include", main, parse_matches) {
+    match view.parse_reading("include", main, parse_matches) {
         Read::Present(all) => all
             .get(pattern)
             .cloned()

@@ -47,7 +47,7 @@ fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("failed_units", "", parse_names)
+    view.parse_reading("failed_units", "", parse_names)
         .observe("has no service manager", |names| {
             Observation::list(names.iter().cloned())
         })

@@ -118,10 +118,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("unit_properties", "", parse_units)
+    view.parse_reading("unit_properties", "", parse_units)
         .observe("has no service manager", |units| {
             let Some(unit) = units.get(&service::unit_name(&target.subject)) else {
-                return Observation::uncollected();
+                return Observation::not_collected();
             };
             if unit
                 .get("LoadState")

@@ -52,7 +52,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_collection("", requests);
 
 /// Shell functions. The base set includes `repositories`.
-pub(crate) const SHELL: &str = include_str!("repositories.sh");
+pub(crate) const SHELL: &str = include_str!("../repositories.sh");
 
 fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let keys = asked.iter().any(|one| one.properties.contains("keys"));
@@ -246,7 +246,7 @@ fn is_insecure(one: &Repository) -> bool {
 }
 
 fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("repositories", "", parse_repositories)
+    view.parse_reading("repositories", "", parse_repositories)
         .observe("were not collected", |all| {
             let set = |of: &dyn Fn(&Repository) -> Vec<String>| {
                 Observation::list(all.iter().flat_map(of).collect::<BTreeSet<_>>())
@@ -271,7 +271,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
 fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observation {
     match walk::load_entries(view, "apt_keys") {
         Read::Unreadable(why) => why.into(),
-        Read::Absent => Observation::uncollected(),
+        Read::Absent => Observation::not_collected(),
         Read::Present(found) => {
             let ring = |name: &str| [".gpg", ".asc"].iter().any(|end| name.ends_with(end));
             let trusted = found
@@ -288,5 +288,4 @@ fn key_files(all: &Rc<Vec<Repository>>, view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "repositories_tests.rs"]
 mod tests;

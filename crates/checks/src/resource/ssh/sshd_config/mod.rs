@@ -20,7 +20,7 @@ pub(crate) static KIND: Kind = Kind::new(
     ValueType::Setting,
     "Option of sshd_config(5), not case-sensitive.",
 )
-.with_collection(include_str!("../config/config_file.sh"), |asked| {
+.with_collection(include_str!("../../config/config_file.sh"), |asked| {
     requests(&SERVER, asked)
 });
 
@@ -62,8 +62,8 @@ pub(crate) static SERVER: Program = Program {
     },
     // Output of `sshd -T -f /dev/null` in Debian 12 and 13, without derived options.
     defaults: &[
-        ("9.2", include_str!("sshd_config_defaults_9.2.txt")),
-        ("10.0", include_str!("sshd_config_defaults_10.0.txt")),
+        ("9.2", include_str!("../sshd_config_defaults_9.2.txt")),
+        ("10.0", include_str!("../sshd_config_defaults_10.0.txt")),
     ],
     package: "openssh-server",
     derived: &["listenaddress", "persourcepenalties"],
@@ -141,5 +141,4 @@ pub(crate) fn canonical_flag(lower: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-#[path = "sshd_config_tests.rs"]
 mod tests;

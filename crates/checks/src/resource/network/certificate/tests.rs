@@ -51,7 +51,7 @@ fn judge_check(yaml: &str, rc: i32, text: &str, clock: &str) -> String {
 }
 
 #[test]
-fn the_first_certificate_of_a_file_is_told() {
+fn first_certificate_of_a_file_is_judged() {
     let chain = format!("{LEAF}{CA}");
     for yaml in [
         "subject: CN=example.org, self_signed: false, key_bits: 256, signature: \

@@ -21,7 +21,7 @@ pub(crate) static KIND: Kind = Kind::new(
     ValueType::Setting,
     "Option of ssh_config(5), not case-sensitive.",
 )
-.with_collection(include_str!("../config/config_file.sh"), |asked| {
+.with_collection(include_str!("../../config/config_file.sh"), |asked| {
     requests(&CLIENT, asked)
 });
 
@@ -55,8 +55,8 @@ static CLIENT: Program = Program {
     },
     // Output of `ssh -G -F none localhost` in Debian 12 and 13, without derived options.
     defaults: &[
-        ("9.2", include_str!("ssh_config_defaults_9.2.txt")),
-        ("10.0", include_str!("ssh_config_defaults_10.0.txt")),
+        ("9.2", include_str!("../ssh_config_defaults_9.2.txt")),
+        ("10.0", include_str!("../ssh_config_defaults_10.0.txt")),
     ],
     package: "openssh-client",
     derived: &[
@@ -95,5 +95,4 @@ fn normalize_value(keyword: &str, value: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "ssh_config_tests.rs"]
 mod tests;

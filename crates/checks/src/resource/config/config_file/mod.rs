@@ -10,7 +10,7 @@ use crate::kind::{
 };
 use crate::matcher::pattern;
 use crate::matcher::value::Value;
-use crate::resource::filesystem::file::secret;
+use crate::resource::filesystem::file::is_secret_path;
 use crate::resource::ssh::sshd_config_view::request;
 
 pub(crate) static KIND: Kind = Kind::new(
@@ -49,12 +49,12 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_open_property(ValueType::Setting, "Setting of the file.")
 .with_defaults(&["exists"])
 .with_presence("exists")
-.with_collection(include_str!("config_file.sh"), requests);
+.with_collection(include_str!("../config_file.sh"), requests);
 
 /// Checks the path of a file whose content may be kept.
 pub(crate) fn check_path(path: &str) -> Result<(), InvalidValue> {
     absolute_path(path)?;
-    if secret(path) {
+    if is_secret_path(path) {
         return Err(InvalidValue::new(
             "the file contains password hashes",
             "use the resource `shadow`, or `file` with `content`",
@@ -96,7 +96,7 @@ fn format_of_path(path: &str) -> &'static str {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let there = match view.raw("config", path).map(|reading| reading.rc) {
-        None => return Observation::uncollected(),
+        None => return Observation::not_collected(),
         Some(0) => true,
         Some(1) => false,
         Some(2) => return ReadError::PermissionDenied.into(),
@@ -108,7 +108,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if let Some(observed) = observe_directory(target, view) {
         return observed;
     }
-    let text = view.parsed("config", path, |text| Ok(text.to_owned()));
+    let text = view.parse_reading("config", path, |text| Ok(text.to_owned()));
     text.and_then(|text| read_settings(target, &text, view))
         .observe("does not exist", |settings| match settings.get(property) {
             Some(values) => Observation::Value(Value::Setting(values.clone())),
@@ -132,11 +132,10 @@ fn read_settings(target: &Target, text: &str, view: &View<'_>) -> Parsed<Setting
         target.parameter("assignment", ""),
     );
     let way = [&target.subject, format, comment, assignment].join("\0");
-    view.memoized("config_file", &way, || {
+    view.compute_once("config_file", &way, || {
         Ok(parse(format, comment, assignment, text)?)
     })
 }
 
 #[cfg(test)]
-#[path = "config_file_tests.rs"]
 mod tests;

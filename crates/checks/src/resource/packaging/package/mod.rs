@@ -79,7 +79,7 @@ pub(crate) type PackageTable = BTreeMap<String, Vec<PackageRow>>;
 
 /// Parses lines of name, architecture, status, version, source and source version, separated by
 /// tabs.
-pub(crate) fn rows(text: &str) -> Result<PackageTable, ReadError> {
+pub(crate) fn parse_packages(text: &str) -> Result<PackageTable, ReadError> {
     let mut out = PackageTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split('\t').collect();
@@ -102,7 +102,7 @@ pub(crate) fn rows(text: &str) -> Result<PackageTable, ReadError> {
 ///
 /// A package on hold is installed, and `deinstall ok config-files` is not. A package that waits for
 /// triggers is installed because it is configured.
-pub(crate) fn installed(status: &str) -> bool {
+pub(crate) fn is_installed(status: &str) -> bool {
     let state = status.split(' ').nth(2).unwrap_or_default();
     ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
 }
@@ -112,7 +112,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         .subject
         .split_once(':')
         .map_or((&*target.subject, None), |(name, arch)| (name, Some(arch)));
-    view.parsed("packages", "", rows)
+    view.parse_reading("packages", "", parse_packages)
         .observe("has no package database", |rows| {
             let all = rows.get(name).map(Vec::as_slice).unwrap_or_default();
             let fits = |row: &&PackageRow| arch.is_none_or(|a| a == row.arch || row.arch == "all");
@@ -120,11 +120,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             // A package can have several architectures. The installed one counts.
             let best = matching
                 .iter()
-                .find(|row| installed(&row.status))
+                .find(|row| is_installed(&row.status))
                 .or(matching.first());
             match (property, best) {
                 ("installed", Some(row)) => {
-                    let ok = installed(&row.status);
+                    let ok = is_installed(&row.status);
                     Observation::Value(Value::Bool(
                         ok,
                         if ok {
@@ -135,16 +135,16 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                     ))
                 }
                 ("installed", None) => Observation::bool(false),
-                ("version", Some(row)) if installed(&row.status) => {
+                ("version", Some(row)) if is_installed(&row.status) => {
                     Observation::Value(Value::Version(row.version.clone()))
                 }
-                ("held", Some(row)) if installed(&row.status) => {
+                ("held", Some(row)) if is_installed(&row.status) => {
                     Observation::bool(row.status.starts_with("hold "))
                 }
-                ("arch", Some(row)) if installed(&row.status) => {
+                ("arch", Some(row)) if is_installed(&row.status) => {
                     Observation::setting(row.arch.clone())
                 }
-                ("source", Some(row)) if installed(&row.status) => {
+                ("source", Some(row)) if is_installed(&row.status) => {
                     Observation::setting(row.source.clone())
                 }
                 _ => Observation::Missing("is not installed".to_owned()),
@@ -153,5 +153,4 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "package_tests.rs"]
 mod tests;

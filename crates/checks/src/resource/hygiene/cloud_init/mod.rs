@@ -53,7 +53,7 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_defaults(&["installed", "enabled"])
 .with_presence("installed")
-.with_collection(include_str!("cloud_init.sh"), requests);
+.with_collection(include_str!("../cloud_init.sh"), requests);
 
 /// Units of the stages: cloud-init.service up to 24.2, cloud-init-main.service and
 /// cloud-init-network.service since 24.3.
@@ -179,7 +179,7 @@ fn observe_status(view: &View<'_>) -> Observation {
     if !identity.service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("cloud_status", "", |text| Ok(parse_status(text)?))
+    view.parse_reading("cloud_status", "", |text| Ok(parse_status(text)?))
         .observe("has no status", |word| {
             Observation::setting((*word).clone())
         })
@@ -225,5 +225,4 @@ fn parse_status(text: &str) -> Result<String, StatusError> {
 }
 
 #[cfg(test)]
-#[path = "cloud_init_tests.rs"]
 mod tests;

@@ -58,7 +58,7 @@ pub(crate) static KIND: Kind = Kind::new(
         "True if the subject and the issuer are equal.",
     ),
 ])
-.with_collection(include_str!("certificate.sh"), requests);
+.with_collection(include_str!("../certificate.sh"), requests);
 
 fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     let line = |path: &str| format!("certificate {} {}", hex(path.as_bytes()), sh_quote(path));
@@ -218,7 +218,7 @@ fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("certificate", &target.subject, |pem| {
+    view.parse_reading("certificate", &target.subject, |pem| {
         Ok(parse_certificate(pem)?)
     })
     .observe("does not exist", |seen| match property {
@@ -243,5 +243,4 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
 mod tests;

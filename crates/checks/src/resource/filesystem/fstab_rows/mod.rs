@@ -48,7 +48,7 @@ const UNITS: [&str; 5] = [
 
 /// Returns the files, parsed once.
 pub(super) fn load_files(view: &View<'_>) -> Parsed<Files> {
-    view.parsed("mount-files", "", |text| {
+    view.parse_reading("mount-files", "", |text| {
         let texts = DropInFiles::parse(text)?;
         let rows = match texts.file("/etc/fstab") {
             Some(FileState::Lines(lines)) => parse_rows(lines),
@@ -264,5 +264,4 @@ fn escape_path(path: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "fstab_rows_tests.rs"]
 pub(crate) mod tests;

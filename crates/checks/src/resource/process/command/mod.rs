@@ -35,7 +35,7 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_implied(&[("succeeds", &["succeeds", "exit_status"])])
 .without_directories("commands can't be run in a directory")
-.with_collection(include_str!("command.sh"), requests);
+.with_collection(include_str!("../command.sh"), requests);
 
 const DEFAULT_TIMEOUT: &str = "10";
 
@@ -89,7 +89,7 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let run = &target.subject;
     let Some(exit) = view.raw("exit", run) else {
-        return Observation::uncollected();
+        return Observation::not_collected();
     };
     match exit.flags.as_str() {
         "" => {}
@@ -112,11 +112,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         "stdout" => view.raw("out", run),
         _ => view.raw("err", run),
     };
-    blob.map_or_else(Observation::uncollected, |reading| {
+    blob.map_or_else(Observation::not_collected, |reading| {
         Observation::blob(&reading.body)
     })
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
 mod tests;

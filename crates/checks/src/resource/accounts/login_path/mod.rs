@@ -103,7 +103,7 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, UnknownDirector
     if !directory.starts_with('/') {
         return Ok(true);
     }
-    let known = view.parsed("directories", "", |text| {
+    let known = view.parse_reading("directories", "", |text| {
         let mut out = BTreeMap::new();
         for (kind, path, reading) in unpack(text) {
             // For a link, the state of its target follows and counts.
@@ -134,11 +134,11 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         return Observation::Skipped("a directory has no logins".to_owned());
     }
     let path = if session {
-        view.parsed("session-path", "", |text| Ok(text.to_owned()))
+        view.parse_reading("session-path", "", |text| Ok(text.to_owned()))
             .observe("has no PATH", |path| Observation::setting((*path).clone()))
     } else {
         let root = target.subject == "root";
-        view.parsed("search-path", "", |text| Ok(DropInFiles::parse(text)?))
+        view.parse_reading("search-path", "", |text| Ok(DropInFiles::parse(text)?))
             .observe("has no PATH", |texts| match login_path(&texts, root) {
                 Ok(Some(path)) => Observation::setting(path),
                 Ok(None) => Observation::Missing("is not set".to_owned()),
@@ -164,5 +164,4 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "login_path_tests.rs"]
 mod tests;

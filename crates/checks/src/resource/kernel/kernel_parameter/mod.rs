@@ -316,7 +316,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "running" {
         return skip_reason(view).unwrap_or_else(|| running_value(&path, view));
     }
-    view.parsed("sysctl-files", "", SysctlSettings::parse)
+    view.parse_reading("sysctl-files", "", SysctlSettings::parse)
         .observe("has no configuration", |merged| {
             let Some(setting) = merged.setting_of(&path) else {
                 return Observation::Missing("is not set in sysctl.d".to_owned());
@@ -334,7 +334,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn running_value(path: &str, view: &View<'_>) -> Observation {
     for key in ["", ASKED] {
-        match view.parsed("sysctl", key, parse_running) {
+        match view.parse_reading("sysctl", key, parse_running) {
             Read::Present(all) => match all.get(path) {
                 Some(Running::Value(value)) => return Observation::setting(value.clone()),
                 Some(Running::Absent) => {
@@ -351,9 +351,8 @@ fn running_value(path: &str, view: &View<'_>) -> Observation {
             _ => {}
         }
     }
-    Observation::uncollected()
+    Observation::not_collected()
 }
 
 #[cfg(test)]
-#[path = "kernel_parameter_tests.rs"]
 mod tests;

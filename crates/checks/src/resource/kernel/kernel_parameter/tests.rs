@@ -30,10 +30,22 @@ fn configured_value(name: &str, written: &[(&str, &str)]) -> String {
     }
 }
 
+/// Parameter, files with their content, and expected value.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
+fn assert_configured_values(cases: &[Case<'_>]) {
+    for (name, written, expected) in cases {
+        assert_eq!(
+            configured_value(name, written),
+            *expected,
+            "{name} {written:?}"
+        );
+    }
+}
+
 #[test]
-fn files_are_merged_like_systemd() {
-    type File<'a> = (&'a str, &'a str);
-    let table: &[(&str, &[File<'_>], &str)] = &[
+fn later_file_by_name_wins() {
+    assert_configured_values(&[
         (
             "a.b",
             &[
@@ -68,6 +80,28 @@ fn files_are_merged_like_systemd() {
         ),
         (
             "a.b",
+            &[
+                ("/etc/sysctl.d/99-sysctl.conf", "a.b=1"),
+                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
+            ],
+            "2",
+        ),
+        (
+            "a.b",
+            &[
+                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
+                ("/etc/sysctl.conf", "a.b=1"),
+            ],
+            "1",
+        ),
+    ]);
+}
+
+#[test]
+fn lines_follow_the_sysctl_syntax() {
+    assert_configured_values(&[
+        (
+            "a.b",
             &[("/etc/sysctl.d/1.conf", "a.b=1\na.b=2\n a.b =  3 4\t5 ")],
             "3 4 5",
         ),
@@ -81,6 +115,12 @@ fn files_are_merged_like_systemd() {
         ),
         ("a.b", &[("/etc/sysctl.d/1.conf", "-a.b = 1")], "1"),
         ("a.b", &[("/etc/sysctl.d/1.conf", "a/b=1")], "1"),
+    ]);
+}
+
+#[test]
+fn slashes_and_dots_separate_names() {
+    assert_configured_values(&[
         ("a/b", &[("/etc/sysctl.d/1.conf", "/a//b=1=2")], "1=2"),
         (
             "net/ipv4/conf/e.200/fw",
@@ -97,8 +137,30 @@ fn files_are_merged_like_systemd() {
             &[("/etc/sysctl.d/1.conf", "net/ipv4/conf/e.200/fw=1")],
             "unset",
         ),
+    ]);
+}
+
+#[test]
+fn patterns_apply_to_one_level() {
+    assert_configured_values(&[
         ("a.x.c", &[("/etc/sysctl.d/1.conf", "a.*.c=1")], "1"),
         ("a.x.y.c", &[("/etc/sysctl.d/1.conf", "a.*.c=1")], "unset"),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "a.*.c=1\na.?.c=2")],
+            "2",
+        ),
+        (
+            "a.x.c",
+            &[("/etc/sysctl.d/1.conf", "a.[w-y].c=3\na.[!x].c=2\na.[.c=4")],
+            "3",
+        ),
+    ]);
+}
+
+#[test]
+fn exact_name_excludes_or_overrides_pattern() {
+    assert_configured_values(&[
         (
             "a.x.c",
             &[("/etc/sysctl.d/1.conf", "a.*.c=1\n-a.x.c")],
@@ -125,40 +187,7 @@ fn files_are_merged_like_systemd() {
             ],
             "1",
         ),
-        (
-            "a.x.c",
-            &[("/etc/sysctl.d/1.conf", "a.*.c=1\na.?.c=2")],
-            "2",
-        ),
-        (
-            "a.x.c",
-            &[("/etc/sysctl.d/1.conf", "a.[w-y].c=3\na.[!x].c=2\na.[.c=4")],
-            "3",
-        ),
-        (
-            "a.b",
-            &[
-                ("/etc/sysctl.d/99-sysctl.conf", "a.b=1"),
-                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
-            ],
-            "2",
-        ),
-        (
-            "a.b",
-            &[
-                ("/etc/sysctl.d/99-z.conf", "a.b=2"),
-                ("/etc/sysctl.conf", "a.b=1"),
-            ],
-            "1",
-        ),
-    ];
-    for (name, written, expected) in table {
-        assert_eq!(
-            configured_value(name, written),
-            *expected,
-            "{name} {written:?}"
-        );
-    }
+    ]);
 }
 
 #[test]

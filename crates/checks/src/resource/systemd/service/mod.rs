@@ -33,7 +33,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_presence("exists")
 .with_phases(&[Phase::Boot])
 .without_directories("a directory has no service manager")
-.with_collection(include_str!("service.sh"), requests);
+.with_collection(include_str!("../service.sh"), requests);
 
 /// Unit file states for which `systemctl is-enabled` exits with status 0 (table in systemctl(1)).
 const ENABLED: &[&str] = &[
@@ -151,10 +151,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if property == "running" && !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("services", "", parse_units)
+    view.parse_reading("services", "", parse_units)
         .observe("has no service manager", |units| {
             let Some(unit) = units.get(&unit_name(&target.subject)) else {
-                return Observation::uncollected();
+                return Observation::not_collected();
             };
             if let Some(why) = &unit.problem {
                 return Observation::Unknown(why.clone());
@@ -184,5 +184,4 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
 mod tests;

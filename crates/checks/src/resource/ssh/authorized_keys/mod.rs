@@ -61,7 +61,7 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_defaults(&["!unsafe"])
 .with_phases(&[Phase::Boot])
-.with_collection(include_str!("authorized_keys.sh"), requests);
+.with_collection(include_str!("../authorized_keys.sh"), requests);
 
 /// Checks an account name. useradd(8) is stricter; passwd(5) cannot contain a colon or line break.
 pub(crate) fn check_user(name: &str) -> Result<(), InvalidValue> {
@@ -118,7 +118,7 @@ fn parse_keys(text: &str) -> Result<Vec<Key>, ReadError> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let user = target.subject.as_str();
-    view.parsed("key_files", "", parse_key_files)
+    view.parse_reading("key_files", "", parse_key_files)
         .observe("has no accounts", |all| {
             let rows: Vec<&KeyFile> = all
                 .iter()
@@ -136,7 +136,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 fn has_account(user: &str, view: &View<'_>) -> bool {
-    let names = view.parsed("passwd", "", |text| {
+    let names = view.parse_reading("passwd", "", |text| {
         Ok(text
             .lines()
             .filter_map(|line| line.split(':').next())
@@ -149,7 +149,7 @@ fn has_account(user: &str, view: &View<'_>) -> bool {
 fn observe_keys(property: &str, rows: &[&KeyFile], view: &View<'_>) -> Observation {
     let mut found: Vec<(&KeyFile, Rc<Vec<Key>>)> = Vec::new();
     for row in rows {
-        match view.parsed("keys", &row.path, parse_keys) {
+        match view.parse_reading("keys", &row.path, parse_keys) {
             Read::Present(keys) => found.push((row, keys)),
             Read::Absent => {}
             Read::Unreadable(why) => {
@@ -211,5 +211,4 @@ fn unsafe_paths(rows: &[&KeyFile], view: &View<'_>) -> Observation {
 }
 
 #[cfg(test)]
-#[path = "authorized_keys_tests.rs"]
 mod tests;

@@ -45,7 +45,7 @@ impl Frame {
             // The collector reads one byte beyond the limit to detect truncation.
             bytes.pop();
         }
-        let secret = self.kind == "body" && file::secret(&self.key);
+        let secret = self.kind == "body" && file::is_secret_path(&self.key);
         let flags = self
             .flags
             .chars()
@@ -188,5 +188,4 @@ fn parse_identity(text: &str) -> Identity {
 }
 
 #[cfg(test)]
-#[path = "frames_tests.rs"]
 mod tests;

@@ -28,7 +28,7 @@ pub(crate) const TYPES: &[&str] = &[
 ];
 
 /// Collector functions for files.
-pub(crate) const FUNCTIONS: &str = include_str!("file.sh");
+pub(crate) const FUNCTIONS: &str = include_str!("../file.sh");
 
 pub(crate) static KIND: Kind = Kind::new(
     "file",
@@ -134,7 +134,7 @@ pub(crate) static KIND: Kind = Kind::new(
 
 /// Returns true for files with password hashes. The hashes stay on the target, and no report shows
 /// the content.
-pub(crate) fn secret(path: &str) -> bool {
+pub(crate) fn is_secret_path(path: &str) -> bool {
     [
         "/etc/shadow",
         "/etc/gshadow",
@@ -184,7 +184,11 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
             out.push(format!(
                 "{} {}",
                 call("content"),
-                if secret(path) { "unhash" } else { "plain" }
+                if is_secret_path(path) {
+                    "unhash"
+                } else {
+                    "plain"
+                }
             ));
         }
     }
@@ -193,13 +197,13 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
-    let memoized = view.memoized("file", path, || {
+    let memoized = view.compute_once("file", path, || {
         fact(view.facts(), path).ok_or(ReadError::NotCollected)
     });
     let fact: Rc<FileFact> = match memoized {
         Read::Present(fact) => fact,
         Read::Unreadable(why) => return why.into(),
-        Read::Absent => return Observation::uncollected(),
+        Read::Absent => return Observation::not_collected(),
     };
     if let Read::Unreadable(why) = &fact.entry {
         return Observation::Unknown(why.clone());
@@ -212,8 +216,8 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
         ))
     };
     match (property, &fact.entry) {
-        ("exists", Read::Present(_)) if *fact.followed() == Read::Absent => dangling_link(),
-        ("exists", Read::Present(_)) if let Read::Unreadable(why) = fact.followed() => {
+        ("exists", Read::Present(_)) if *fact.final_state() == Read::Absent => dangling_link(),
+        ("exists", Read::Present(_)) if let Read::Unreadable(why) = fact.final_state() => {
             Observation::Unknown(why.clone())
         }
         ("exists", entry) => Observation::bool(matches!(entry, Read::Present(_))),
@@ -225,7 +229,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             Some(to) => Observation::text(to.as_bytes()),
             None => Observation::Missing(format!("is a {}, not a link", stat.kind)),
         },
-        (_, Read::Present(_)) => match fact.followed() {
+        (_, Read::Present(_)) => match fact.final_state() {
             Read::Present(stat) => observe_target(property, stat, path, view),
             Read::Absent => dangling_link(),
             Read::Unreadable(why) => Observation::Unknown(why.clone()),
@@ -246,7 +250,7 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
         "sticky" => Observation::bool(stat.mode & 0o1000 != 0),
         "acl" => acl::file_property(view, path),
         "immutable" => view
-            .parsed("attributes", path, |letters| Ok(letters.contains('i')))
+            .parse_reading("attributes", path, |letters| Ok(letters.contains('i')))
             .observe("is on a file system without file attributes", |set| {
                 Observation::bool(*set)
             }),
@@ -254,7 +258,7 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
             Observation::Missing(format!("is a {}, which has no content", stat.kind))
         }
         "sha256" => view
-            .parsed("sha256", path, |text| {
+            .parse_reading("sha256", path, |text| {
                 if text.len() == 64 {
                     Ok(text.to_owned())
                 } else {
@@ -274,7 +278,7 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
             Observation::Missing(format!("is a {}, which has no content", stat.kind))
         }
         "content" => match view.raw("body", path) {
-            None => Observation::uncollected(),
+            None => Observation::not_collected(),
             Some(reading) => match reading.rc {
                 0 => Observation::blob(&reading.body),
                 2 => ReadError::PermissionDenied.into(),
@@ -299,7 +303,7 @@ fn permission_classes(mode: u32, bit: u32) -> Observation {
 
 /// Returns a UID or GID with its name from a table of the target.
 pub(crate) fn account(view: &View<'_>, table: &str, id: u32) -> Observation {
-    match view.parsed(table, "", |text| Ok(names_by_id(text))) {
+    match view.parse_reading(table, "", |text| Ok(names_by_id(text))) {
         Read::Present(names) => Observation::Value(Value::Account {
             name: names.get(&id).cloned(),
             id,
@@ -326,5 +330,4 @@ pub(super) fn names_by_id(text: &str) -> BTreeMap<u32, String> {
 }
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
 mod tests;

@@ -100,7 +100,7 @@ pub(crate) static KIND: Kind = Kind::new(
     ),
 ])
 .with_defaults(&["!paths"])
-.with_collection(include_str!("find.sh"), requests);
+.with_collection(include_str!("../find.sh"), requests);
 
 /// Maximum number of paths.
 const MAX_PATHS: usize = 5000;
@@ -203,10 +203,10 @@ fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
 }
 
 fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("found", &walk_key(target), parse_results)
+    view.parse_reading("found", &walk_key(target), parse_results)
         .observe("does not exist", |all| {
             let Some(found) = all.get(&search_key(target)) else {
-                return Observation::uncollected();
+                return Observation::not_collected();
             };
             if found.paths.len() > MAX_PATHS {
                 return Observation::Unknown(format!(
@@ -241,7 +241,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 fn account_name(view: &View<'_>, table: &str, id: u32) -> String {
-    match view.parsed(table, "", |text| Ok(names_by_id(text))) {
+    match view.parse_reading(table, "", |text| Ok(names_by_id(text))) {
         Read::Present(names) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
         _ => id.to_string(),
     }
@@ -257,5 +257,4 @@ fn escape_controls(path: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -90,7 +90,7 @@ impl Preset {
         let subject = Subject::new("path", self.path, check_path);
         Kind::new(self.name, self.doc, subject, observe)
             .with_open_property(ValueType::Setting, self.setting)
-            .with_collection(include_str!("config_file.sh"), requests)
+            .with_collection(include_str!("../config_file.sh"), requests)
     }
 }
 
@@ -156,8 +156,8 @@ fn split_at_word(line: &str) -> Option<(&str, String)> {
 fn observe(preset: &Preset, target: &Target, name: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     observe_directory(target, view).unwrap_or_else(|| {
-        let text = view.parsed("config", path, |text| Ok(text.to_owned()));
-        text.and_then(|text| view.memoized(preset.name, path, || preset.syntax.parse(&text)))
+        let text = view.parse_reading("config", path, |text| Ok(text.to_owned()));
+        text.and_then(|text| view.compute_once(preset.name, path, || preset.syntax.parse(&text)))
             .observe("does not exist", |settings| {
                 settings
                     .get(&preset.syntax.normalize_name(name))
