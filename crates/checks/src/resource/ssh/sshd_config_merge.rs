@@ -63,10 +63,13 @@ impl From<MergeError> for ReadError {
     }
 }
 
+/// Directives of a file, or the reason why they are unknown.
+pub(crate) type Directives = Result<Rc<Vec<Directive>>, ReadError>;
+
 /// Source of the files.
 pub(crate) struct Source<'s> {
     /// Returns the directives of a file.
-    pub(crate) read: &'s dyn Fn(&str) -> Result<Rc<Vec<Directive>>, ReadError>,
+    pub(crate) read: &'s dyn Fn(&str) -> Directives,
     /// Returns the paths that match an absolute pattern, in order.
     pub(crate) matching: &'s dyn Fn(&str) -> Result<Vec<String>, ReadError>,
 }
