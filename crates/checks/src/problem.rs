@@ -1,8 +1,5 @@
 //! Defines problems in the YAML of a check: path, message and hint.
 
-/// Message and hint of a problem without a path.
-pub(crate) type Message = (String, Option<String>);
-
 /// Problem of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -33,16 +30,6 @@ impl Problem {
             key: false,
             message: message.into(),
             help: Some(help.into()),
-        }
-    }
-
-    /// Creates a problem with an optional hint.
-    pub(crate) fn with_help(message: impl Into<String>, help: Option<String>) -> Self {
-        Self {
-            path: Vec::new(),
-            key: false,
-            message: message.into(),
-            help,
         }
     }
 

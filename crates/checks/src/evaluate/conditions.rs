@@ -4,28 +4,32 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::language::error::SyntaxError;
 use crate::language::expression::Expression;
 use crate::language::grammar;
 
-/// A parsed condition, or the parse error.
-type Parsed = Rc<Result<Expression, String>>;
+/// A condition, or its syntax error.
+type ParsedCondition = Result<Rc<Expression>, SyntaxError>;
 
 /// Conditions by their text.
 #[derive(Default)]
 pub(super) struct Conditions {
-    parsed: RefCell<HashMap<String, Parsed>>,
+    by_text: RefCell<HashMap<String, ParsedCondition>>,
 }
 
 impl Conditions {
-    /// Returns the parsed condition; parses it at the first use.
-    pub(super) fn get(&self, text: &str) -> Parsed {
-        if let Some(parsed) = self.parsed.borrow().get(text) {
-            return Rc::clone(parsed);
+    /// Returns a condition; parses it at the first use.
+    ///
+    /// # Errors
+    /// Returns the syntax error of the condition.
+    pub(super) fn get(&self, text: &str) -> ParsedCondition {
+        if let Some(condition) = self.by_text.borrow().get(text) {
+            return condition.clone();
         }
-        let parsed = Rc::new(grammar::parse(text));
-        self.parsed
+        let condition = grammar::parse(text).map(Rc::new);
+        self.by_text
             .borrow_mut()
-            .insert(text.to_owned(), Rc::clone(&parsed));
-        parsed
+            .insert(text.to_owned(), condition.clone());
+        condition
     }
 }

@@ -4,8 +4,9 @@ use crate::evaluate::verdict::{Finding, HIDDEN, Outcome};
 use crate::facts::observation::Observation;
 use crate::kind::Target;
 use crate::language::control::IfAbsent;
+use crate::matcher::Matcher;
+use crate::matcher::error::MatchError;
 use crate::matcher::pattern::Patterns;
-use crate::matcher::{MatchError, Matcher};
 
 /// Creates a finding about the whole control.
 pub(super) fn control_finding(outcome: Outcome, property: &str, message: String) -> Finding {
@@ -72,8 +73,8 @@ pub(super) fn compare(
         Observation::Value(value) => {
             let display = value.display();
             let result = match matcher.matches(&value, patterns) {
-                Err(MatchError::Error(why)) => (Outcome::Error, format!("{property}: {why}")),
-                Err(MatchError::Missing(why)) => missing(why),
+                Err(error @ MatchError::Missing { .. }) => missing(error.to_string()),
+                Err(error) => (Outcome::Error, format!("{property}: {error}")),
                 Ok(matched) => (
                     if matched {
                         Outcome::Passed

@@ -12,9 +12,10 @@ use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::Target;
 use crate::language::control::Control;
-use crate::language::expression::Scope;
+use crate::language::error::EvaluationError;
+use crate::language::expression::ConditionValues;
 use crate::language::input::Input;
-use crate::matcher::contains;
+use crate::matcher::compare::contains;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::text::truncate_for_display;
@@ -33,7 +34,7 @@ pub struct InputValue {
 /// Returns the value of each input on the target of the facts.
 #[must_use]
 pub fn input_values(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<InputValue> {
-    let scope = InputScope {
+    let evaluation = InputEvaluation {
         inputs,
         view: View::new(facts),
         conditions: Conditions::default(),
@@ -43,25 +44,26 @@ pub fn input_values(inputs: &BTreeMap<String, Input>, facts: &Facts) -> Vec<Inpu
         value: if input.sensitive {
             Some(Tree::Text(HIDDEN.to_owned()))
         } else {
-            select_input(inputs, name, &scope, &scope.conditions).ok()
+            select_input(inputs, name, &evaluation, &evaluation.conditions).ok()
         },
         sensitive: input.sensitive,
     };
     inputs.iter().map(each).collect()
 }
 
-struct InputScope<'a> {
+/// Inputs that are evaluated outside of a control.
+struct InputEvaluation<'a> {
     inputs: &'a BTreeMap<String, Input>,
     view: View<'a>,
     conditions: Conditions,
 }
 
-impl Scope for InputScope<'_> {
+impl ConditionValues for InputEvaluation<'_> {
     fn observe(&self, target: &Target, property: &str) -> Observation {
         observe(target, property, &self.view)
     }
 
-    fn input(&self, name: &str) -> Result<Tree, String> {
+    fn input(&self, name: &str) -> Result<Tree, EvaluationError> {
         select_input(self.inputs, name, self, &self.conditions)
     }
 

@@ -27,8 +27,8 @@ impl Inventory {
     pub fn from_facts(facts: &Facts) -> Self {
         Self {
             packages: read_list(facts, "packages", parse_packages),
-            units: read_list(facts, "unit-files", |text| Ok(parse_units(text))),
-            users: read_list(facts, "passwd", |text| Ok(parse_users(text))),
+            units: read_list(facts, "unit-files", |text| Read::Present(parse_units(text))),
+            users: read_list(facts, "passwd", |text| Read::Present(parse_users(text))),
         }
     }
 
@@ -43,29 +43,33 @@ impl Inventory {
 
 type Names = BTreeMap<String, String>;
 
-fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Result<Names, String>) -> Read<Names> {
+/// Parses a reading of the collector.
+fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Read<Names>) -> Read<Names> {
     let Some(reading) = facts.reading(kind, "") else {
         return Read::Absent;
     };
     match reading.rc {
-        0 => parse(&String::from_utf8_lossy(reading.body.bytes()))
-            .map_or_else(Read::Unreadable, Read::Present),
+        0 => parse(&String::from_utf8_lossy(reading.body.bytes())),
         1 => Read::Absent,
         _ => Read::Unreadable(truncate_for_display(reading.body.bytes())),
     }
 }
 
 /// Parses the installed packages.
-fn parse_packages(text: &str) -> Result<Names, String> {
+fn parse_packages(text: &str) -> Read<Names> {
+    let table = match package::parse_packages(text) {
+        Ok(table) => table,
+        Err(error) => return Read::Unreadable(error.to_string()),
+    };
     let mut out = Names::new();
-    for (name, rows) in package::parse_packages(text).map_err(|error| error.to_string())? {
+    for (name, rows) in table {
         let installed = rows.iter().filter(|row| package::is_installed(&row.status));
         let by_arch: BTreeMap<&str, &str> = installed
             .map(|row| (row.arch.as_str(), row.version.as_str()))
             .collect();
         out.extend(package_names(&name, &by_arch));
     }
-    Ok(out)
+    Read::Present(out)
 }
 
 /// Returns names and versions; the name includes the architecture if there are several.
@@ -114,17 +118,19 @@ mod tests {
     fn packages_are_installed_and_name_foreign_architectures() {
         let text = "curl\tamd64\tinstall ok installed\t8\t\t\nold\tall\tdeinstall ok config-files\t1\t\t\n\
                     libc6\tamd64\tinstall ok installed\t2.36\tglibc\t\nlibc6\ti386\tinstall ok installed\t2.35\tglibc\t\n";
-        let found = parse_packages(text).expect("packages");
         let expected = [
             ("curl", "8"),
             ("libc6:amd64", "2.36"),
             ("libc6:i386", "2.35"),
         ];
         assert_eq!(
-            found,
-            expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into()
+            parse_packages(text),
+            Read::Present(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into())
         );
-        assert!(parse_packages("curl amd64\n").is_err());
+        assert!(matches!(
+            parse_packages("curl amd64\n"),
+            Read::Unreadable(_)
+        ));
     }
 
     #[test]

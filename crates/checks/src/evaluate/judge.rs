@@ -12,10 +12,11 @@ use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Target};
+use crate::kind::{Kind, Target, ValueType};
 use crate::language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
-use crate::language::expression::Scope;
-use crate::language::interpolate;
+use crate::language::error::EvaluationError;
+use crate::language::expression::ConditionValues;
+use crate::language::{interpolate, placeholder};
 use crate::matcher::Matcher;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
@@ -60,6 +61,7 @@ fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) ->
     }
 }
 
+/// Returns the findings of a control, or the only finding if its expectations are not judged.
 fn control_findings(
     control: &Control,
     view: &View<'_>,
@@ -79,64 +81,37 @@ fn control_findings(
             format!("manual review required: {reason}"),
         ));
     }
-    let scope = EvalScope {
+    let mut evaluation = ControlEvaluation {
         control,
         view,
         conditions,
         variables: BTreeMap::new(),
     };
     if let Some(text) = &control.when {
-        let condition = conditions.get(text);
-        match condition
-            .as_ref()
-            .as_ref()
-            .map_err(Clone::clone)
-            .and_then(|condition| condition.holds(&scope))
-        {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(boxed_control_finding(
-                    Outcome::Skipped,
-                    "when",
-                    format!("the condition does not hold: {text}"),
-                ));
-            }
-            Err(why) => {
-                return Err(boxed_control_finding(
-                    Outcome::Error,
-                    "when",
-                    format!("the condition could not be evaluated: {why}"),
-                ));
-            }
-        }
+        evaluation.require_condition(text)?;
     }
     let mut out = Vec::new();
-    for variables in scope.combinations()? {
-        let scope = EvalScope {
-            control,
-            view,
-            conditions,
-            variables,
-        };
-        out.extend(scope.group_findings(&control.body));
+    for variables in evaluation.combinations()? {
+        evaluation.variables = variables;
+        out.extend(evaluation.group_findings(&control.body));
     }
     Ok(out)
 }
 
 /// Control with one combination of loop values.
-struct EvalScope<'a> {
+struct ControlEvaluation<'a> {
     control: &'a Control,
     view: &'a View<'a>,
     conditions: &'a Conditions,
     variables: BTreeMap<String, Tree>,
 }
 
-impl Scope for EvalScope<'_> {
+impl ConditionValues for ControlEvaluation<'_> {
     fn observe(&self, target: &Target, property: &str) -> Observation {
         observe(target, property, self.view)
     }
 
-    fn input(&self, name: &str) -> Result<Tree, String> {
+    fn input(&self, name: &str) -> Result<Tree, EvaluationError> {
         select_input(&self.control.inputs, name, self, self.conditions)
     }
 
@@ -149,13 +124,35 @@ impl Scope for EvalScope<'_> {
     }
 }
 
-impl EvalScope<'_> {
+impl ControlEvaluation<'_> {
+    /// Returns the finding of the control if its condition does not hold.
+    fn require_condition(&self, text: &str) -> Result<(), Box<Finding>> {
+        let (outcome, message) = match self.holds(text) {
+            Ok(true) => return Ok(()),
+            Ok(false) => (
+                Outcome::Skipped,
+                format!("the condition does not hold: {text}"),
+            ),
+            Err(error) => (
+                Outcome::Error,
+                format!("the condition could not be evaluated: {error}"),
+            ),
+        };
+        Err(boxed_control_finding(outcome, "when", message))
+    }
+
+    fn holds(&self, text: &str) -> Result<bool, EvaluationError> {
+        self.conditions.get(text)?.holds(self)
+    }
+
     /// Returns the combinations of loop values, at least one.
     fn combinations(&self) -> Result<Vec<BTreeMap<String, Tree>>, Box<Finding>> {
         let mut loops = Vec::new();
         for (name, tree) in &self.control.for_each {
             let values = interpolate::interpolate(tree, &|name| self.input(name), &|_| None)
-                .map_err(|why| boxed_control_finding(Outcome::Error, "for_each", why))?;
+                .map_err(|error| {
+                    boxed_control_finding(Outcome::Error, "for_each", error.to_string())
+                })?;
             loops.push((name.clone(), values));
         }
         let combinations = interpolate::combinations(&loops, &|tree| tree.items().to_vec());
@@ -176,10 +173,16 @@ impl EvalScope<'_> {
         Ok(combinations)
     }
 
-    fn interpolate(&self, tree: &Tree) -> Result<Tree, String> {
+    fn interpolate(&self, tree: &Tree) -> Result<Tree, EvaluationError> {
         interpolate::interpolate(tree, &|name| self.input(name), &|name| {
             self.variables.get(name).cloned()
         })
+    }
+
+    /// Parses a matcher after its placeholders have been replaced.
+    fn parse_open(&self, tree: &Tree, value_type: ValueType) -> Result<Matcher, EvaluationError> {
+        let tree = self.interpolate(tree)?;
+        Matcher::parse(&tree, value_type).map_err(EvaluationError::InvalidMatcher)
     }
 
     fn group_findings(&self, group: &Group) -> Vec<Finding> {
@@ -205,7 +208,13 @@ impl EvalScope<'_> {
         );
         let target = match interpolate::interpolate_target(&expectation.target, &input, &value) {
             Ok(target) => target,
-            Err(why) => return vec![control_finding(Outcome::Error, "resource", why)],
+            Err(error) => {
+                return vec![control_finding(
+                    Outcome::Error,
+                    "resource",
+                    error.to_string(),
+                )];
+            }
         };
         let Some(kind) = registry::kind_of(&target) else {
             let why = format!("this version of bakeline has no resource `{}`", target.kind);
@@ -246,26 +255,22 @@ impl EvalScope<'_> {
         expected: &Expected,
         of: &Expectation,
     ) -> Finding {
-        let value_type = kind
-            .property(name)
-            .map_or(crate::kind::ValueType::Text, |p| p.of);
-        let parsed;
+        let value_type = kind.property(name).map_or(ValueType::Text, |p| p.of);
+        let open;
         let matcher = match expected {
             Expected::Fixed(matcher) => Ok(matcher),
             Expected::Open(tree) => {
-                parsed = self.interpolate(tree).and_then(|tree| {
-                    Matcher::parse(&tree, value_type).map_err(|problem| problem.message)
-                });
-                parsed.as_ref()
+                open = self.parse_open(tree, value_type);
+                open.as_ref()
             }
         };
         self.view.reset_secret_flag();
         let observed = observe(target, name, self.view);
         let secret = self.view.read_secret();
         let finding = match (matcher, observed, of.if_absent) {
-            (Err(why), ..) => Finding {
+            (Err(error), ..) => Finding {
                 resource: target.display_name(),
-                ..control_finding(Outcome::Error, name, format!("{name}: {why}"))
+                ..control_finding(Outcome::Error, name, format!("{name}: {error}"))
             },
             (Ok(_), Observation::Missing(_), Some(meaning @ (IfAbsent::Skip | IfAbsent::Pass))) => {
                 absent_finding(meaning, target, name)
@@ -291,7 +296,7 @@ impl EvalScope<'_> {
         let Expected::Open(tree) = expected else {
             return false;
         };
-        interpolate::input_names(tree).iter().any(|name| {
+        placeholder::input_names(tree).iter().any(|name| {
             self.control
                 .inputs
                 .get(*name)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::kind::Target;
-use crate::language::expression::Scope;
+use crate::language::error::EvaluationError;
+use crate::language::expression::ConditionValues;
 use crate::language::input::Input;
 use crate::matcher::tree::Tree;
 use crate::registry;
@@ -16,27 +17,22 @@ use super::conditions::Conditions;
 pub(super) fn select_input(
     inputs: &BTreeMap<String, Input>,
     name: &str,
-    scope: &dyn Scope,
+    values: &dyn ConditionValues,
     conditions: &Conditions,
-) -> Result<Tree, String> {
+) -> Result<Tree, EvaluationError> {
     let input = inputs
         .get(name)
-        .ok_or_else(|| format!("unknown input `{name}`"))?;
+        .ok_or_else(|| EvaluationError::UnknownInput(name.to_owned()))?;
     for (condition, value) in &input.choices {
         let holds = match condition {
-            Some(text) => conditions
-                .get(text)
-                .as_ref()
-                .as_ref()
-                .map_err(Clone::clone)?
-                .holds(scope)?,
+            Some(text) => conditions.get(text)?.holds(values)?,
             None => true,
         };
         if holds {
             return Ok(value.clone());
         }
     }
-    Err(format!("the input `{name}` has no value for this target"))
+    Err(EvaluationError::InputWithoutValue(name.to_owned()))
 }
 
 /// Observes a property of a target.

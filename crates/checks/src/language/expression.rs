@@ -2,6 +2,7 @@
 
 use crate::facts::observation::Observation;
 use crate::kind::{Target, ValueType};
+use crate::language::error::EvaluationError;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
@@ -23,11 +24,11 @@ pub(crate) enum Expression {
 }
 
 /// Values that an expression can use.
-pub(crate) trait Scope {
+pub(crate) trait ConditionValues {
     /// Observes a property of a resource.
     fn observe(&self, target: &Target, property: &str) -> Observation;
     /// Returns the value of an input.
-    fn input(&self, name: &str) -> Result<Tree, String>;
+    fn input(&self, name: &str) -> Result<Tree, EvaluationError>;
     /// Returns the value of a loop variable.
     fn variable(&self, name: &str) -> Option<Tree>;
     /// Returns the cache of compiled patterns.
@@ -35,7 +36,7 @@ pub(crate) trait Scope {
 }
 
 /// Value of a part of an expression; `None` if the fact has no value.
-type Evaluated = Result<Option<Tree>, String>;
+type EvaluationResult = Result<Option<Tree>, EvaluationError>;
 
 impl Expression {
     /// Collects the properties that the expression uses.
@@ -128,52 +129,50 @@ impl Expression {
     ///
     /// # Errors
     /// Returns an error if a fact is unknown or values cannot be compared.
-    pub(crate) fn holds(&self, scope: &dyn Scope) -> Result<bool, String> {
-        match self.evaluate(scope)? {
+    pub(crate) fn holds(&self, values: &dyn ConditionValues) -> Result<bool, EvaluationError> {
+        match self.evaluate(values)? {
             None | Some(Tree::Bool(false)) => Ok(false),
             Some(Tree::Bool(true)) => Ok(true),
-            Some(other) => Err(format!(
-                "{} is not a condition: compare it with a value",
-                other.describe()
-            )),
+            Some(other) => Err(EvaluationError::NotCondition(other.describe())),
         }
     }
 
-    fn evaluate(&self, scope: &dyn Scope) -> Evaluated {
+    fn evaluate(&self, values: &dyn ConditionValues) -> EvaluationResult {
         let boolean = |held: bool| Ok(Some(Tree::Bool(held)));
         match self {
             Self::Literal(tree) => Ok(Some(tree.clone())),
-            Self::Input(name) => scope.input(name).map(Some),
-            Self::Variable(name) => scope
+            Self::Input(name) => values.input(name).map(Some),
+            Self::Variable(name) => values
                 .variable(name)
                 .map(Some)
-                .ok_or_else(|| format!("unknown name `{name}`")),
-            Self::Fact(target, property) => match scope.observe(target, property) {
+                .ok_or_else(|| EvaluationError::UnknownName(name.clone())),
+            Self::Fact(target, property) => match values.observe(target, property) {
                 Observation::Value(value) => Ok(Some(value_to_tree(&value))),
                 Observation::Missing(_) => Ok(None),
-                Observation::Unknown(why) => {
-                    Err(format!("{}.{property}: {why}", target.display_name()))
-                }
-                Observation::Skipped(why) => {
-                    Err(format!("{}.{property}: {why}", target.display_name()))
+                Observation::Unknown(reason) | Observation::Skipped(reason) => {
+                    Err(EvaluationError::Unobserved {
+                        resource: target.display_name(),
+                        property: property.clone(),
+                        reason,
+                    })
                 }
             },
-            Self::Not(inner) => boolean(!inner.holds(scope)?),
-            Self::And(a, b) => boolean(a.holds(scope)? && b.holds(scope)?),
-            Self::Or(a, b) => boolean(a.holds(scope)? || b.holds(scope)?),
+            Self::Not(inner) => boolean(!inner.holds(values)?),
+            Self::And(a, b) => boolean(a.holds(values)? && b.holds(values)?),
+            Self::Or(a, b) => boolean(a.holds(values)? || b.holds(values)?),
             Self::List(items) => {
-                let values: Result<Vec<_>, String> =
-                    items.iter().map(|i| i.evaluate(scope)).collect();
-                Ok(Some(Tree::List(values?.into_iter().flatten().collect())))
+                let evaluated = items.iter().map(|item| item.evaluate(values));
+                let present = evaluated.filter_map(Result::transpose);
+                Ok(Some(Tree::List(present.collect::<Result<_, _>>()?)))
             }
             Self::Compare(operator, a, b) => {
-                let (left, right) = (a.evaluate(scope)?, b.evaluate(scope)?);
+                let (left, right) = (a.evaluate(values)?, b.evaluate(values)?);
                 let versions = a.is_version() || b.is_version();
                 boolean(compare(
                     (operator, versions),
                     left.as_ref(),
                     right.as_ref(),
-                    scope.patterns(),
+                    values.patterns(),
                 )?)
             }
         }
@@ -197,14 +196,14 @@ fn compare(
     a: Option<&Tree>,
     b: Option<&Tree>,
     patterns: &Patterns,
-) -> Result<bool, String> {
+) -> Result<bool, EvaluationError> {
     let (Some(a), Some(b)) = (a, b) else {
         // A missing value equals nothing and has no order.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
     };
     let spelled = |tree: &Tree| {
         tree.scalar_text()
-            .ok_or_else(|| format!("{} cannot be compared", tree.describe()))
+            .ok_or(EvaluationError::NotComparable(tree.describe()))
     };
     Ok(match operator {
         "in" => b

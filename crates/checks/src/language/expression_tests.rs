@@ -3,11 +3,11 @@
 use super::*;
 use crate::language::grammar::parse;
 
-/// Scope in which `auditd` is installed and most other facts are unknown.
+/// Values in which `auditd` is installed and most other facts are unknown.
 #[derive(Default)]
-struct TestScope(Patterns);
+struct TestValues(Patterns);
 
-impl Scope for TestScope {
+impl ConditionValues for TestValues {
     fn observe(&self, target: &Target, property: &str) -> Observation {
         match (target.subject.as_str(), property) {
             ("auditd", "installed") => Observation::bool(true),
@@ -26,14 +26,14 @@ impl Scope for TestScope {
         &self.0
     }
 
-    fn input(&self, name: &str) -> Result<Tree, String> {
+    fn input(&self, name: &str) -> Result<Tree, EvaluationError> {
         match name {
             "level" => Ok(Tree::Int(2)),
             "shells" => Ok(Tree::List(vec![
                 Tree::Text("sh".into()),
                 Tree::Text("bash".into()),
             ])),
-            _ => Err(format!("unknown input `{name}`")),
+            _ => Err(EvaluationError::UnknownInput(name.to_owned())),
         }
     }
 
@@ -70,7 +70,7 @@ fn conditions_are_evaluated() {
     ] {
         let condition = parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         assert_eq!(
-            condition.holds(&TestScope::default()).map_err(drop),
+            condition.holds(&TestValues::default()).map_err(drop),
             expected,
             "{text}"
         );
@@ -93,7 +93,7 @@ fn invalid_condition_is_an_error() {
         ("\"open", "closing quote"),
         ("1.2.3 > 1", "versions in quotes"),
     ] {
-        let message = parse(text).expect_err(text);
+        let message = parse(text).expect_err(text).to_string();
         assert!(message.contains(part), "{text}: {message}");
     }
     let deep = format!("{}true{}", "(".repeat(200), ")".repeat(200));

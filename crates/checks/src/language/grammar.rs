@@ -11,8 +11,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::Target;
+use crate::kind::{Kind, Target};
+use crate::language::error::{ResourceError, SyntaxError};
 use crate::language::expression::Expression;
+use crate::language::token::{Token, tokenize};
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
 use crate::registry;
@@ -22,7 +24,7 @@ use crate::text::truncate_for_display;
 ///
 /// # Errors
 /// Returns the syntax error.
-pub(crate) fn parse(text: &str) -> Result<Expression, String> {
+pub(crate) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     let mut parser = Parser {
         tokens: tokenize(text)?,
         position: 0,
@@ -31,72 +33,12 @@ pub(crate) fn parse(text: &str) -> Result<Expression, String> {
     let out = parser.parse_or()?;
     match parser.peek() {
         None => Ok(out),
-        Some(token) => Err(format!("unexpected `{}`", token.text())),
+        Some(token) => Err(SyntaxError::Unexpected(token.display())),
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Word(String),
-    Text(String),
-    Number(f64),
-    Sign(&'static str),
-}
-
-impl Token {
-    fn text(&self) -> String {
-        match self {
-            Self::Word(w) => w.clone(),
-            Self::Text(t) => format!("\"{}\"", truncate_for_display(t.as_bytes())),
-            Self::Number(n) => n.to_string(),
-            Self::Sign(s) => (*s).to_owned(),
-        }
-    }
-}
-
-const SIGNS: &[&str] = &[
-    "==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", ".",
-];
-
-fn tokenize(text: &str) -> Result<Vec<Token>, String> {
-    let mut out = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(c) = rest.chars().next() {
-        if out.len() > 500 {
-            return Err("the condition is too long".to_owned());
-        }
-        let end = if let Some(sign) = SIGNS.iter().find(|s| rest.starts_with(**s)) {
-            out.push(Token::Sign(sign));
-            sign.len()
-        } else if c == '"' || c == '\'' {
-            let close = rest[1..].find(c).ok_or("a closing quote is missing")?;
-            out.push(Token::Text(rest[1..=close].to_owned()));
-            close + 2
-        } else if c.is_ascii_digit() {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit() && c != '.')
-                .unwrap_or(rest.len());
-            let number = rest[..end].parse().map_err(|_| {
-                format!("`{}` is not a number: put versions in quotes", &rest[..end])
-            })?;
-            out.push(Token::Number(number));
-            end
-        } else if c.is_ascii_alphabetic() || c == '_' {
-            let end = rest
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
-            out.push(Token::Word(rest[..end].to_owned()));
-            end
-        } else {
-            return Err(format!(
-                "`{}` is not allowed in a condition",
-                c.escape_debug()
-            ));
-        };
-        rest = rest[end..].trim_start();
-    }
-    Ok(out)
-}
+/// Maximum depth of nested parentheses.
+const MAX_DEPTH: usize = 50;
 
 struct Parser {
     tokens: Vec<Token>,
@@ -109,12 +51,12 @@ impl Parser {
         self.tokens.get(self.position)
     }
 
-    fn next_token(&mut self) -> Result<Token, String> {
+    fn next_token(&mut self) -> Result<Token, SyntaxError> {
         let token = self
             .tokens
             .get(self.position)
             .cloned()
-            .ok_or("the condition is incomplete")?;
+            .ok_or(SyntaxError::Incomplete)?;
         self.position += 1;
         Ok(token)
     }
@@ -131,18 +73,18 @@ impl Parser {
         found
     }
 
-    fn expect_sign(&mut self, sign: &str) -> Result<(), String> {
+    fn expect_sign(&mut self, sign: &'static str) -> Result<(), SyntaxError> {
         if self.accept_sign(sign) {
             Ok(())
         } else {
-            Err(format!("`{sign}` is missing"))
+            Err(SyntaxError::MissingSign(sign))
         }
     }
 
-    fn parse_or(&mut self) -> Result<Expression, String> {
+    fn parse_or(&mut self) -> Result<Expression, SyntaxError> {
         self.depth += 1;
-        if self.depth > 50 {
-            return Err("the condition is nested too deeply".to_owned());
+        if self.depth > MAX_DEPTH {
+            return Err(SyntaxError::TooDeep);
         }
         let mut left = self.parse_and()?;
         while self.accept_word("or") {
@@ -152,7 +94,7 @@ impl Parser {
         Ok(left)
     }
 
-    fn parse_and(&mut self) -> Result<Expression, String> {
+    fn parse_and(&mut self) -> Result<Expression, SyntaxError> {
         let mut left = self.parse_not()?;
         while self.accept_word("and") {
             left = Expression::And(Box::new(left), Box::new(self.parse_not()?));
@@ -160,7 +102,7 @@ impl Parser {
         Ok(left)
     }
 
-    fn parse_not(&mut self) -> Result<Expression, String> {
+    fn parse_not(&mut self) -> Result<Expression, SyntaxError> {
         let mut negations = 0_usize;
         while self.accept_word("not") {
             negations += 1;
@@ -173,7 +115,7 @@ impl Parser {
         })
     }
 
-    fn parse_comparison(&mut self) -> Result<Expression, String> {
+    fn parse_comparison(&mut self) -> Result<Expression, SyntaxError> {
         let left = self.parse_value()?;
         let operator = match self.peek() {
             Some(Token::Sign(s @ ("==" | "!=" | "<" | "<=" | ">" | ">="))) => *s,
@@ -193,23 +135,14 @@ impl Parser {
         ))
     }
 
-    fn parse_value(&mut self) -> Result<Expression, String> {
+    fn parse_value(&mut self) -> Result<Expression, SyntaxError> {
         match self.next_token()? {
             Token::Sign("(") => {
                 let inner = self.parse_or()?;
                 self.expect_sign(")")?;
                 Ok(inner)
             }
-            Token::Sign("[") => {
-                let mut items = Vec::new();
-                while !self.accept_sign("]") {
-                    if !items.is_empty() {
-                        self.expect_sign(",")?;
-                    }
-                    items.push(self.parse_value()?);
-                }
-                Ok(Expression::List(items))
-            }
+            Token::Sign("[") => self.parse_list(),
             Token::Text(text) => Ok(Expression::Literal(Tree::Text(text))),
             #[expect(
                 clippy::cast_possible_truncation,
@@ -223,73 +156,54 @@ impl Parser {
                 Ok(Expression::Literal(Tree::Bool(w == "true")))
             }
             Token::Word(w) => self.parse_name(&w),
-            Token::Sign(s) => Err(format!("unexpected `{s}`")),
+            Token::Sign(s) => Err(SyntaxError::Unexpected(s.to_owned())),
         }
     }
 
-    fn parse_name(&mut self, word: &str) -> Result<Expression, String> {
+    /// Parses the items of a list up to the closing bracket.
+    fn parse_list(&mut self) -> Result<Expression, SyntaxError> {
+        let mut items = Vec::new();
+        while !self.accept_sign("]") {
+            if !items.is_empty() {
+                self.expect_sign(",")?;
+            }
+            items.push(self.parse_value()?);
+        }
+        Ok(Expression::List(items))
+    }
+
+    /// Parses an input, a property of a resource, or a loop variable.
+    fn parse_name(&mut self, word: &str) -> Result<Expression, SyntaxError> {
         if word == "inputs" {
             self.expect_sign(".")?;
             return match self.next_token()? {
                 Token::Word(name) => Ok(Expression::Input(name)),
-                other => Err(format!("`{}` is not the name of an input", other.text())),
+                other => Err(SyntaxError::InvalidInputName(other.display())),
             };
         }
-        let Some(kind) = registry::kind(word) else {
-            return if matches!(self.peek(), Some(Token::Sign("." | "("))) {
-                let names = registry::KINDS.iter().map(|k| k.name);
-                let near = bakeline_diagnostic::nearest(word, names);
-                Err(match near {
-                    Some(near) => format!("unknown resource `{word}`: did you mean `{near}`?"),
-                    None => format!("unknown resource `{word}`"),
-                })
-            } else {
-                Ok(Expression::Variable(word.to_owned()))
-            };
-        };
-        let subject = if self.accept_sign("(") {
-            let Token::Text(subject) = self.next_token()? else {
-                return Err(format!("`{word}` takes a {} in quotes", kind.subject.name));
-            };
-            self.expect_sign(")")?;
-            subject
-        } else {
-            let first = kind.subject.words.first();
-            (*first.ok_or_else(|| {
-                format!("`{word}` needs a {}: `{word}(\"…\")`", kind.subject.name)
-            })?)
-            .to_owned()
-        };
-        (kind.subject.check)(&subject).map_err(|invalid| {
-            format!(
-                "{word}(\"{}\"): {}",
-                truncate_for_display(subject.as_bytes()),
-                invalid.message
-            )
-        })?;
+        if let Some(kind) = registry::kind(word) {
+            return self.parse_fact(kind);
+        }
+        if matches!(self.peek(), Some(Token::Sign("." | "("))) {
+            let names = registry::KINDS.iter().map(|kind| kind.name);
+            return Err(SyntaxError::Resource(ResourceError::UnknownResource {
+                name: word.to_owned(),
+                nearest: bakeline_diagnostic::nearest(word, names),
+            }));
+        }
+        Ok(Expression::Variable(word.to_owned()))
+    }
+
+    /// Parses the subject and the property of a resource.
+    fn parse_fact(&mut self, kind: &'static Kind) -> Result<Expression, SyntaxError> {
+        let subject = self.parse_subject(kind)?;
         self.expect_sign(".")?;
-        let Token::Word(name) = self.next_token()? else {
-            return Err(format!("the property of `{word}` is missing"));
+        let Token::Word(key) = self.next_token()? else {
+            return Err(SyntaxError::Resource(ResourceError::MissingProperty {
+                resource: kind.name,
+            }));
         };
-        let Some(property) = kind.property(&name) else {
-            let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
-            return Err(
-                match bakeline_diagnostic::nearest(&name, names.iter().copied()) {
-                    Some(near) => {
-                        format!("`{word}` has no property `{name}`: did you mean `{near}`?")
-                    }
-                    None => format!(
-                        "`{word}` has no property `{name}`: use one of {}",
-                        names.join(", ")
-                    ),
-                },
-            );
-        };
-        let name = if property.name.is_empty() {
-            name
-        } else {
-            property.name.to_owned()
-        };
+        let name = property_name(kind, key)?;
         let target = Target {
             kind: kind.name.to_owned(),
             subject,
@@ -297,4 +211,59 @@ impl Parser {
         };
         Ok(Expression::Fact(target, name))
     }
+
+    /// Parses the subject in parentheses, or returns the default of the resource.
+    fn parse_subject(&mut self, kind: &'static Kind) -> Result<String, SyntaxError> {
+        let subject = if self.accept_sign("(") {
+            let Token::Text(subject) = self.next_token()? else {
+                return Err(SyntaxError::Resource(ResourceError::UnquotedSubject {
+                    resource: kind.name,
+                    subject: kind.subject.name,
+                }));
+            };
+            self.expect_sign(")")?;
+            subject
+        } else {
+            let default = kind.subject.words.first();
+            (*default.ok_or(ResourceError::MissingSubject {
+                resource: kind.name,
+                subject: kind.subject.name,
+            })?)
+            .to_owned()
+        };
+        (kind.subject.check)(&subject).map_err(|invalid| ResourceError::InvalidSubject {
+            resource: kind.name,
+            subject: truncate_for_display(subject.as_bytes()),
+            reason: invalid.message,
+        })?;
+        Ok(subject)
+    }
+}
+
+/// Returns the name of the property for a key, which can be an alias.
+fn property_name(kind: &'static Kind, key: String) -> Result<String, ResourceError> {
+    let Some(property) = kind.property(&key) else {
+        let known: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
+        let resource = kind.name;
+        return Err(
+            match bakeline_diagnostic::nearest(&key, known.iter().copied()) {
+                Some(nearest) => ResourceError::MisspelledProperty {
+                    resource,
+                    property: key,
+                    nearest,
+                },
+                None => ResourceError::UnknownProperty {
+                    resource,
+                    property: key,
+                    known,
+                },
+            },
+        );
+    };
+    // The property for all other keys has no name of its own.
+    Ok(if property.name.is_empty() {
+        key
+    } else {
+        property.name.to_owned()
+    })
 }

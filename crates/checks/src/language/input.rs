@@ -119,11 +119,11 @@ impl InputRules {
             return Ok(());
         };
         let whole = Pattern::new(&format!(r"\A(?:{pattern})\z"))
-            .map_err(|why| Problem::new(why, "see docs/checks.md"))?;
+            .map_err(|error| Problem::new(error.to_string(), "see docs/checks.md"))?;
         for text in value.items().iter().filter_map(Tree::scalar_text) {
             if !whole
                 .is_match(text.as_bytes())
-                .map_err(|why| Problem::new(why, "use a simpler pattern"))?
+                .map_err(|error| Problem::new(error.to_string(), "use a simpler pattern"))?
             {
                 return Err(Problem::new(
                     format!("does not match `{pattern}`"),
@@ -199,22 +199,44 @@ fn parse_input(name: &str, written: &Tree) -> Result<Input, Problem> {
         choices.extend(parse_by_version(versions).map_err(|problem| problem.under("by_version"))?);
     }
     for (condition, _) in &choices {
-        let text = condition.as_deref().unwrap_or_default();
-        let wrong = |why: String| {
-            Problem::new(
-                format!("`{text}` is not a valid condition: {why}"),
-                "see docs/checks.md",
-            )
-        };
-        let (mut inputs, mut variables) = (Vec::new(), Vec::new());
-        let parsed = grammar::parse(text).map_err(wrong)?;
-        parsed.collect_names(&mut inputs, &mut variables);
-        if let Some(other) = inputs.first().or(variables.first()) {
-            return Err(wrong(format!("`{other}` is not a fact")));
-        }
+        check_condition(condition.as_deref().unwrap_or_default())?;
     }
     choices.extend(written.get("default").map(|value| (None, value.clone())));
     let rules = parse_rules(written, &choices)?;
+    check_values(written, &rules)?;
+    if choices.is_empty() && !rules.required {
+        return Err(Problem::new(
+            format!("the input `{name}` has no value"),
+            "add a `default` or `required: true`",
+        ));
+    }
+    let sensitive = written.get("sensitive") == Some(&Tree::Bool(true));
+    Ok(Input {
+        choices,
+        sensitive,
+        rules,
+    })
+}
+
+/// Validates the condition of a choice, which can use only facts.
+fn check_condition(text: &str) -> Result<(), Problem> {
+    let problem = |reason: String| {
+        Problem::new(
+            format!("`{text}` is not a valid condition: {reason}"),
+            "see docs/checks.md",
+        )
+    };
+    let condition = grammar::parse(text).map_err(|error| problem(error.to_string()))?;
+    let (mut inputs, mut variables) = (Vec::new(), Vec::new());
+    condition.collect_names(&mut inputs, &mut variables);
+    match inputs.first().or(variables.first()) {
+        Some(name) => Err(problem(format!("`{name}` is not a fact"))),
+        None => Ok(()),
+    }
+}
+
+/// Validates the default and the values by operating system or version.
+fn check_values(written: &Tree, rules: &InputRules) -> Result<(), Problem> {
     for (key, value) in written.entries() {
         match key.as_str() {
             "default" => rules.check(value).map_err(|problem| problem.under(key))?,
@@ -228,18 +250,7 @@ fn parse_input(name: &str, written: &Tree) -> Result<Input, Problem> {
             _ => {}
         }
     }
-    if choices.is_empty() && !rules.required {
-        return Err(Problem::new(
-            format!("the input `{name}` has no value"),
-            "add a `default` or `required: true`",
-        ));
-    }
-    let sensitive = written.get("sensitive") == Some(&Tree::Bool(true));
-    Ok(Input {
-        choices,
-        sensitive,
-        rules,
-    })
+    Ok(())
 }
 
 /// Parses the rules; the type defaults to the type of the first value.
@@ -259,7 +270,8 @@ fn parse_rules(written: &Tree, choices: &[(Option<String>, Tree)]) -> Result<Inp
         .map(str::to_owned);
     if let Some(pattern) = &pattern {
         let help = "escape special characters with `\\`";
-        Pattern::new(pattern).map_err(|why| Problem::new(why, help).under("pattern"))?;
+        Pattern::new(pattern)
+            .map_err(|error| Problem::new(error.to_string(), help).under("pattern"))?;
     }
     let required = written.get("required") == Some(&Tree::Bool(true));
     if required && !choices.is_empty() {

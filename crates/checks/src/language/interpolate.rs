@@ -1,95 +1,17 @@
-//! Replaces placeholders: `$inputs.NAME` is a whole value, `${NAME}` a loop variable, and
-//! `${inputs.NAME}` an input within text.
+//! Replaces placeholders in values and targets, and lists the values that can result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kind::Target;
 use crate::language::control::{Control, Expected};
+use crate::language::error::EvaluationError;
 use crate::language::grammar;
-use crate::language::input::{Input, InputRules, unknown_input};
+use crate::language::input::{Input, InputRules};
+use crate::language::placeholder::{Piece, WHOLE_VALUE, input_names, split_placeholders};
 use crate::matcher::tree::Tree;
-use crate::problem::Problem;
 
-const WHOLE_VALUE: &str = "$inputs.";
 /// Maximum number of combinations of loop values.
 pub(crate) const MAX_COMBINATIONS: usize = 10_000;
-
-/// Part of a text: literal text or a placeholder.
-enum Piece<'t> {
-    Literal(&'t str),
-    Input(&'t str),
-    Variable(&'t str),
-}
-
-/// Splits a text at its placeholders. `${…}` without the name of an input or loop variable is
-/// literal text.
-fn split_placeholders<'t>(text: &'t str, is_variable: &dyn Fn(&str) -> bool) -> Vec<Piece<'t>> {
-    if let Some(name) = text.strip_prefix(WHOLE_VALUE).filter(|n| is_name(n)) {
-        return vec![Piece::Input(name)];
-    }
-    let (mut out, mut rest, mut from) = (Vec::new(), text, 0);
-    while let Some(at) = rest[from..].find("${").map(|at| at + from) {
-        let Some(end) = rest[at..].find('}').map(|end| end + at) else {
-            break;
-        };
-        let name = &rest[at + 2..end];
-        let piece = match name.strip_prefix("inputs.") {
-            Some(input) if is_name(input) => Piece::Input(input),
-            _ if is_name(name) && is_variable(name) => Piece::Variable(name),
-            _ => {
-                from = at + 2;
-                continue;
-            }
-        };
-        out.push(Piece::Literal(&rest[..at]));
-        out.push(piece);
-        (rest, from) = (&rest[end + 1..], 0);
-    }
-    out.push(Piece::Literal(rest));
-    out
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Returns whether a value contains placeholders.
-pub(crate) fn has_placeholders(tree: &Tree, variables: &[String]) -> bool {
-    let mut found = false;
-    tree.visit_texts(&mut |text| {
-        let pieces = split_placeholders(text, &|name| variables.iter().any(|v| v == name));
-        found |= pieces.iter().any(|p| !matches!(p, Piece::Literal(_)));
-    });
-    found
-}
-
-/// Returns a problem for each unknown name in the placeholders of a value.
-pub(crate) fn find_unknown_names(
-    tree: &Tree,
-    variables: &[String],
-    inputs: &BTreeMap<String, Input>,
-) -> Vec<Problem> {
-    let mut out = Vec::new();
-    tree.visit_texts(&mut |text| {
-        for piece in split_placeholders(text, &|_| true) {
-            match piece {
-                Piece::Input(name) if !inputs.contains_key(name) => {
-                    out.push(unknown_input(name, inputs))
-                }
-                Piece::Variable(name)
-                    if !variables.is_empty() && !variables.iter().any(|v| v == name) =>
-                {
-                    out.push(Problem::new(
-                        format!("`${{{name}}}` is not a variable of `for_each`"),
-                        format!("use one of {}", variables.join(", ")),
-                    ))
-                }
-                _ => {}
-            }
-        }
-    });
-    out
-}
 
 /// Replaces the placeholders of a value.
 ///
@@ -97,22 +19,24 @@ pub(crate) fn find_unknown_names(
 /// Returns an error for a name without a value, and for a list within text.
 pub(crate) fn interpolate(
     tree: &Tree,
-    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    inputs: &dyn Fn(&str) -> Result<Tree, EvaluationError>,
     variables: &dyn Fn(&str) -> Option<Tree>,
-) -> Result<Tree, String> {
+) -> Result<Tree, EvaluationError> {
     tree.map_texts(&mut |text| interpolate_text(text, inputs, variables))
 }
 
 fn interpolate_text(
     text: &str,
-    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    inputs: &dyn Fn(&str) -> Result<Tree, EvaluationError>,
     variables: &dyn Fn(&str) -> Option<Tree>,
-) -> Result<Tree, String> {
+) -> Result<Tree, EvaluationError> {
     let pieces = split_placeholders(text, &|name| variables(name).is_some());
     let value = |piece: &Piece<'_>| match piece {
         Piece::Literal(text) => Ok(Tree::Text((*text).to_owned())),
         Piece::Input(name) => inputs(name),
-        Piece::Variable(name) => variables(name).ok_or_else(|| format!("unknown name `{name}`")),
+        Piece::Variable(name) => {
+            variables(name).ok_or_else(|| EvaluationError::UnknownName((*name).to_owned()))
+        }
     };
     // A placeholder without text around it keeps the type of its value.
     let filled: Vec<&Piece<'_>> = pieces
@@ -127,7 +51,7 @@ fn interpolate_text(
         let part = value(piece)?;
         out += &part
             .scalar_text()
-            .ok_or_else(|| format!("{} cannot be part of a text", part.describe()))?;
+            .ok_or_else(|| EvaluationError::NotPartOfText(part.describe()))?;
     }
     Ok(Tree::Text(out))
 }
@@ -138,13 +62,10 @@ fn interpolate_text(
 /// Returns an error for a name without a value, and for a list in the subject.
 pub(crate) fn interpolate_target(
     target: &Target,
-    inputs: &dyn Fn(&str) -> Result<Tree, String>,
+    inputs: &dyn Fn(&str) -> Result<Tree, EvaluationError>,
     variables: &dyn Fn(&str) -> Option<Tree>,
-) -> Result<Target, String> {
-    let spelled = |tree: &Tree| {
-        tree.scalar_text()
-            .ok_or_else(|| "a list cannot be the subject of a resource".to_owned())
-    };
+) -> Result<Target, EvaluationError> {
+    let spelled = |tree: &Tree| tree.scalar_text().ok_or(EvaluationError::ListAsSubject);
     let mut parameters = BTreeMap::new();
     for (name, value) in &target.parameters {
         // A parameter that is a list has one item per line.
@@ -191,13 +112,13 @@ pub(crate) fn possible_targets(
         // Names of loop variables have no dot.
         values.push((format!("inputs.{name}"), Tree::List(choices)));
     }
+    let unknown_input = |name: &str| EvaluationError::UnknownInput(name.to_owned());
     let input =
         |row: &BTreeMap<String, Tree>, name: &str| row.get(&format!("inputs.{name}")).cloned();
     combinations(&values, &|tree| tree.items().to_vec())
         .iter()
         .filter_map(|row| {
-            let input_value =
-                |name: &str| input(row, name).ok_or_else(|| format!("unknown input `{name}`"));
+            let input_value = |name: &str| input(row, name).ok_or_else(|| unknown_input(name));
             interpolate_target(target, &input_value, &|name| row.get(name).cloned()).ok()
         })
         .collect()
@@ -231,47 +152,18 @@ pub(crate) fn sample_values(
     (0..max_choices)
         .filter_map(|n| {
             let choice = |name: &str| {
-                let choices = &inputs.get(name).ok_or_else(String::new)?.choices;
-                choices
-                    .get(n.min(choices.len().saturating_sub(1)))
-                    .map(|(_, v)| v.clone())
-                    .ok_or_else(String::new)
+                inputs
+                    .get(name)
+                    .and_then(|input| {
+                        let last = input.choices.len().checked_sub(1)?;
+                        input.choices.get(n.min(last))
+                    })
+                    .map(|(_, value)| value.clone())
+                    .ok_or_else(|| EvaluationError::UnknownInput(name.to_owned()))
             };
             interpolate(tree, &choice, &|_| None).ok()
         })
         .collect()
-}
-
-/// Returns the names of the inputs in a value.
-pub(crate) fn input_names(tree: &Tree) -> Vec<&str> {
-    let mut out = Vec::new();
-    tree.visit_texts(&mut |text| {
-        out.extend(
-            split_placeholders(text, &|_| false)
-                .into_iter()
-                .filter_map(|p| match p {
-                    Piece::Input(name) => Some(name),
-                    _ => None,
-                }),
-        );
-    });
-    out
-}
-
-/// Returns a problem if a value that selects a resource uses a sensitive input. Subjects and
-/// parameters are part of the facts, which bakeline stores.
-pub(crate) fn find_exposed_secret(
-    tree: &Tree,
-    inputs: &BTreeMap<String, Input>,
-) -> Option<Problem> {
-    let name = input_names(tree)
-        .into_iter()
-        .find(|name| inputs.get(*name).is_some_and(|input| input.sensitive))?;
-    let message = format!("the sensitive input `{name}` cannot select a resource");
-    Some(Problem::new(
-        message,
-        "use it in an expected value: subjects and parameters are stored with the facts",
-    ))
 }
 
 /// Returns all combinations of the values of loop variables.

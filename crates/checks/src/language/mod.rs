@@ -2,13 +2,15 @@
 
 pub(crate) mod control;
 pub(crate) mod digest;
+pub(crate) mod error;
 pub(crate) mod expression;
 pub(crate) mod grammar;
 pub(crate) mod ids;
 pub(crate) mod input;
 pub(crate) mod interpolate;
 pub(crate) mod parse;
-mod parse_expectation;
+pub(crate) mod placeholder;
 pub(crate) mod reference;
 pub(crate) mod schema;
+mod token;
 pub(crate) mod waiver;

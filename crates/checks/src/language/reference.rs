@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::kind::{Kind, Property, ValueType};
-use crate::matcher::parse::MATCHERS;
+use crate::matcher::parse::names::MATCHERS;
 use crate::registry::KINDS;
 
 /// Text before the tables.

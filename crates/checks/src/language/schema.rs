@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::kind::{Kind, Property, ValueType};
-use crate::matcher::parse::{ALIASES, MATCHERS};
+use crate::matcher::parse::names::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
 use crate::registry::KINDS;
 

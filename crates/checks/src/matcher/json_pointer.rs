@@ -2,9 +2,10 @@
 
 use serde_json::Value as Json;
 
+use crate::matcher::definition::Matcher;
+use crate::matcher::error::{MatchError, ValueError};
 use crate::matcher::pattern::Patterns;
 use crate::matcher::value::Value;
-use crate::matcher::{MatchError, Matcher};
 
 /// Returns whether the value at each pointer matches.
 pub(super) fn matches(
@@ -12,14 +13,17 @@ pub(super) fn matches(
     value: &Value,
     patterns: &Patterns,
 ) -> Result<bool, MatchError> {
-    let json: Json =
-        serde_json::from_slice(&value.bytes()).map_err(|e| format!("not valid JSON: {e}"))?;
+    let json: Json = serde_json::from_slice(&value.bytes()).map_err(|e| ValueError::Json {
+        reason: e.to_string(),
+    })?;
     let mut matched = true;
     for (at, matcher) in each {
         matched &= match json.pointer(at) {
             None | Some(Json::Null) if matcher.accepts_missing() => true,
             None | Some(Json::Null) => {
-                return Err(MatchError::Missing(format!("has no value at {at}")));
+                return Err(MatchError::Missing {
+                    pointer: at.clone(),
+                });
             }
             Some(found) => matcher.matches(&json_value(found), patterns)?,
         };

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::facts::blob::Blob;
-use crate::matcher::tree::Tree;
-use crate::matcher::value_type::ValueType;
+use crate::matcher::error::ValueError;
 use crate::text::truncate_for_display;
 use bakeline_platform::debian::compare_versions;
 
@@ -82,7 +81,7 @@ impl Value {
     }
 
     /// Returns whether the value equals an operand.
-    pub(crate) fn equals(&self, expected: &str) -> Result<bool, String> {
+    pub(crate) fn equals(&self, expected: &str) -> Result<bool, ValueError> {
         Ok(match self {
             Self::Number(n) => *n == parse_number(expected)?,
             Self::Mode(mode) => *mode == parse_mode(expected)?,
@@ -94,7 +93,7 @@ impl Value {
             } => match expected.parse::<u32>() {
                 Ok(number) => *id == number,
                 Err(_) if !names_known => {
-                    return Err("the names of users and groups could not be read".to_owned());
+                    return Err(ValueError::UnknownNames);
                 }
                 Err(_) => name.as_deref() == Some(expected),
             },
@@ -104,7 +103,7 @@ impl Value {
     }
 
     /// Compares like InSpec's `cmp`: ignores case and the format of numbers.
-    pub(crate) fn equals_loosely(&self, expected: &str) -> Result<bool, String> {
+    pub(crate) fn equals_loosely(&self, expected: &str) -> Result<bool, ValueError> {
         if matches!(
             self,
             Self::Version(_) | Self::Mode(_) | Self::Account { .. }
@@ -122,26 +121,24 @@ impl Value {
         limit: &str,
         accepts: fn(Ordering) -> bool,
         bits: fn(u32, u32) -> bool,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, ValueError> {
         match self {
             Self::Number(n) => Ok(accepts(n.cmp(&parse_number(limit)?))),
             Self::Version(version) => Ok(accepts(compare_versions(version, limit))),
             Self::Mode(mode) => Ok(bits(*mode, parse_mode(limit)?)),
             Self::Setting(values) => {
                 let [value] = values.as_slice() else {
-                    return Err(format!("{} values have no order", values.len()));
+                    return Err(ValueError::SeveralValues {
+                        count: values.len(),
+                    });
                 };
-                let number = quantity(value).ok_or_else(|| {
-                    format!(
-                        "`{}` is not a number",
-                        truncate_for_display(value.as_bytes())
-                    )
-                })?;
-                Ok(accepts(number.cmp(
-                    &quantity(limit).ok_or_else(|| format!("`{limit}` is not a number"))?,
-                )))
+                let number = quantity(value)
+                    .ok_or_else(|| ValueError::Quantity(truncate_for_display(value.as_bytes())))?;
+                let limit =
+                    quantity(limit).ok_or_else(|| ValueError::Quantity(limit.to_owned()))?;
+                Ok(accepts(number.cmp(&limit)))
             }
-            _ => Err("this property has no order".to_owned()),
+            _ => Err(ValueError::Unordered),
         }
     }
 }
@@ -186,92 +183,19 @@ pub(crate) fn mode_text(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-fn parse_mode(text: &str) -> Result<u32, String> {
+/// Parses a mode of three or four octal digits.
+pub(super) fn parse_mode(text: &str) -> Result<u32, ValueError> {
     let is_valid =
         (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     is_valid
         .then(|| u32::from_str_radix(text, 8).ok())
         .flatten()
-        .ok_or_else(|| {
-            format!(
-                "`{}` is not three or four octal digits",
-                text.escape_default()
-            )
-        })
+        .ok_or_else(|| ValueError::Mode(text.to_owned()))
 }
 
-fn parse_number(text: &str) -> Result<i64, String> {
+fn parse_number(text: &str) -> Result<i64, ValueError> {
     text.parse()
-        .map_err(|_| format!("`{}` is not a whole number", text.escape_default()))
-}
-
-/// Normalizes an operand for a type of value.
-///
-/// # Errors
-/// Returns the problem and a hint.
-pub(crate) fn operand(
-    tree: &Tree,
-    value_type: ValueType,
-) -> Result<String, (String, Option<String>)> {
-    let error = |what: &str, help: String| Err((what.to_owned(), Some(help)));
-    match (value_type, tree) {
-        (ValueType::Bool, Tree::Bool(v)) => Ok(v.to_string()),
-        (ValueType::Bool, _) => error("it must be true or false", "write true or false".to_owned()),
-        (ValueType::Number, Tree::Int(n)) => Ok(n.to_string()),
-        (ValueType::Account, Tree::Int(n)) if u32::try_from(*n).is_ok() => Ok(n.to_string()),
-        (ValueType::Number, _) => error(
-            "it must be a whole number",
-            "write it without quotes: 42".to_owned(),
-        ),
-        (ValueType::Mode, Tree::Text(text)) => match parse_mode(text) {
-            Ok(bits) => Ok(mode_text(bits)),
-            Err(wrong) => error(&wrong, "write a mode such as \"0644\"".to_owned()),
-        },
-        (ValueType::Mode, _) => error(
-            "a mode without quotes is ambiguous",
-            "write it as \"0644\"".to_owned(),
-        ),
-        (ValueType::Word(words), Tree::Text(text)) if words.contains(&text.as_str()) => {
-            Ok(text.clone())
-        }
-        (ValueType::Word(words), _) => {
-            error("unknown value", format!("use one of {}", words.join(", ")))
-        }
-        (ValueType::Version, Tree::Text(text)) => {
-            let is_version = text.starts_with(|c: char| c.is_ascii_digit())
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b));
-            if is_version {
-                return Ok(text.clone());
-            }
-            error(
-                &format!("`{}` is not a version", text.escape_default()),
-                "write a version such as \"1.22.1-9\"".to_owned(),
-            )
-        }
-        (ValueType::Setting, Tree::Bool(_) | Tree::Int(_) | Tree::Float(_)) => {
-            Ok(tree.scalar_text().unwrap_or_default())
-        }
-        (_, Tree::Text(text)) => Ok(text.clone()),
-        (_, Tree::List(_)) => error(
-            "a list needs a matcher",
-            "use `in`, or `subset_of`, `superset_of`, `same_set` or `disjoint`".to_owned(),
-        ),
-        (_, Tree::Map(_)) => error("a map is not a value", "write a value".to_owned()),
-        (_, Tree::Bool(v)) => error(
-            "it must be text, not true or false",
-            format!("write it in quotes: \"{v}\""),
-        ),
-        (_, Tree::Int(n)) => error(
-            "it must be text, not a number",
-            format!("write it in quotes: \"{n}\""),
-        ),
-        (_, Tree::Float(n)) => error(
-            "it must be text, not a number",
-            format!("write it in quotes: \"{n}\""),
-        ),
-    }
+        .map_err(|_| ValueError::WholeNumber(text.to_owned()))
 }
 
 #[cfg(test)]

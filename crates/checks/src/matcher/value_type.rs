@@ -22,3 +22,19 @@ pub(crate) enum ValueType {
     /// List of texts.
     List,
 }
+
+impl ValueType {
+    /// Returns the type of a single value: text for the items of a list.
+    pub(crate) fn item_type(self) -> Self {
+        if self == Self::List { Self::Text } else { self }
+    }
+
+    /// Returns the type of operands for parts of a value: settings or texts.
+    pub(crate) fn operand_type(self) -> Self {
+        if self == Self::Setting {
+            Self::Setting
+        } else {
+            Self::Text
+        }
+    }
+}

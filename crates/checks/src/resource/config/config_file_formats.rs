@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::facts::error::ReadError;
-use crate::matcher::pattern;
+use crate::matcher::pattern::{self, PatternError};
 use crate::matcher::tree::Tree;
 use crate::text::truncate_for_display;
 
@@ -31,8 +31,8 @@ pub(crate) enum FormatError {
         line: String,
     },
     /// Invalid regular expression in the parameter `assignment`.
-    #[error("{0}")]
-    Assignment(String),
+    #[error(transparent)]
+    Assignment(#[from] PatternError),
     #[error("not valid JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// First line of the message of the parser.
@@ -143,8 +143,7 @@ fn unquote<'t>(value: &'t str, comment: &str) -> &'t str {
 }
 
 fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings, FormatError> {
-    let regex =
-        pattern::plain(assignment).map_err(|error| FormatError::Assignment(error.to_string()))?;
+    let regex = pattern::plain(assignment)?;
     let mut out = Settings::new();
     for (_, line) in significant_lines(comment, text) {
         let Some(found) = regex.captures(line.as_bytes()) else {
