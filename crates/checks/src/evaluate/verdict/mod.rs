@@ -162,5 +162,4 @@ pub fn summary(verdicts: &[Verdict]) -> Summary {
 }
 
 #[cfg(test)]
-#[path = "verdict_tests.rs"]
 mod tests;

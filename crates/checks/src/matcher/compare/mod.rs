@@ -178,5 +178,4 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "compare_tests.rs"]
 mod tests;

@@ -209,5 +209,4 @@ impl Counts {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
 mod tests;

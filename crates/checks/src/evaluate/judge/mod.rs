@@ -306,9 +306,7 @@ impl ControlEvaluation<'_> {
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "judge_secret_tests.rs"]
 mod secret_tests;

@@ -232,5 +232,4 @@ fn compare(
 }
 
 #[cfg(test)]
-#[path = "expression_tests.rs"]
 mod tests;
