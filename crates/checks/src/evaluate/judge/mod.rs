@@ -12,7 +12,6 @@ use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Target, ValueType};
 use crate::language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode};
 use crate::language::error::EvaluationError;
 use crate::language::expression::ConditionValues;
@@ -23,6 +22,7 @@ use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::registry;
+use crate::resource_type::{ResourceRef, ResourceType, ValueType};
 
 /// Judges the controls of a phase in order. Controls of the other phase have no verdict.
 #[must_use]
@@ -107,7 +107,7 @@ struct ControlEvaluation<'a> {
 }
 
 impl ConditionValues for ControlEvaluation<'_> {
-    fn observe(&self, target: &Target, property: &str) -> Observation {
+    fn observe(&self, target: &ResourceRef, property: &str) -> Observation {
         observe(target, property, self.view)
     }
 
@@ -216,7 +216,7 @@ impl ControlEvaluation<'_> {
                 )];
             }
         };
-        let Some(kind) = registry::kind_of(&target) else {
+        let Some(kind) = registry::resource_type_of(&target) else {
             let why = format!("this version of bakeline has no resource `{}`", target.kind);
             return vec![control_finding(Outcome::Error, "resource", why)];
         };
@@ -236,8 +236,8 @@ impl ControlEvaluation<'_> {
     fn absent_finding(
         &self,
         expectation: &Expectation,
-        kind: &Kind,
-        target: &Target,
+        kind: &ResourceType,
+        target: &ResourceRef,
     ) -> Option<Finding> {
         let (meaning, presence) = (expectation.if_absent?, kind.presence?);
         let absent = matches!(
@@ -249,8 +249,8 @@ impl ControlEvaluation<'_> {
 
     fn property_finding(
         &self,
-        target: &Target,
-        kind: &Kind,
+        target: &ResourceRef,
+        kind: &ResourceType,
         name: &str,
         expected: &Expected,
         of: &Expectation,

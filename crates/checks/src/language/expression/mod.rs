@@ -1,12 +1,12 @@
 //! Evaluates `when` expressions: comparisons of facts and inputs, joined by `and`, `or` and `not`.
 
 use crate::facts::observation::Observation;
-use crate::kind::{Target, ValueType};
 use crate::language::error::EvaluationError;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
 use crate::registry;
+use crate::resource_type::{ResourceRef, ValueType};
 use bakeline_platform::debian::compare_versions;
 
 /// Parsed condition.
@@ -15,7 +15,7 @@ pub(crate) enum Expression {
     Literal(Tree),
     Input(String),
     Variable(String),
-    Fact(Target, String),
+    Fact(ResourceRef, String),
     Not(Box<Expression>),
     And(Box<Expression>, Box<Expression>),
     Or(Box<Expression>, Box<Expression>),
@@ -26,7 +26,7 @@ pub(crate) enum Expression {
 /// Values that an expression can use.
 pub(crate) trait ConditionValues {
     /// Observes a property of a resource.
-    fn observe(&self, target: &Target, property: &str) -> Observation;
+    fn observe(&self, target: &ResourceRef, property: &str) -> Observation;
     /// Returns the value of an input.
     fn input(&self, name: &str) -> Result<Tree, EvaluationError>;
     /// Returns the value of a loop variable.
@@ -40,7 +40,7 @@ type EvaluationResult = Result<Option<Tree>, EvaluationError>;
 
 impl Expression {
     /// Collects the properties that the expression uses.
-    pub(crate) fn collect_facts<'e>(&'e self, out: &mut Vec<(&'e Target, &'e str)>) {
+    pub(crate) fn collect_facts<'e>(&'e self, out: &mut Vec<(&'e ResourceRef, &'e str)>) {
         match self {
             Self::Fact(target, property) => out.push((target, property)),
             Self::Not(inner) => inner.collect_facts(out),
@@ -120,7 +120,7 @@ impl Expression {
         let Self::Fact(target, property) = self else {
             return false;
         };
-        registry::kind_of(target)
+        registry::resource_type_of(target)
             .and_then(|kind| kind.property(property))
             .is_some_and(|property| property.of == ValueType::Version)
     }

@@ -8,7 +8,7 @@ use crate::language::grammar::parse;
 struct TestValues(Patterns);
 
 impl ConditionValues for TestValues {
-    fn observe(&self, target: &Target, property: &str) -> Observation {
+    fn observe(&self, target: &ResourceRef, property: &str) -> Observation {
         match (target.subject.as_str(), property) {
             ("auditd", "installed") => Observation::bool(true),
             ("auditd", "version") => Observation::Value(Value::Version("1:3.0.9".to_owned())),

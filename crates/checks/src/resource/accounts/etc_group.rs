@@ -3,11 +3,11 @@
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, Subject, Target, ValueType};
 use crate::matcher::value::Value;
+use crate::resource_type::{InvalidValue, Property, ResourceRef, ResourceType, Subject, ValueType};
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "etc_group",
     "Group table (/etc/group), or one group. By default, the group must exist.",
     Subject::new(
@@ -82,7 +82,7 @@ fn parse_rows(text: &str) -> Result<Vec<GroupRow>, ReadError> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("group", "", parse_rows)
         .observe("has no group table", |rows| {
             if target.subject == "all" {

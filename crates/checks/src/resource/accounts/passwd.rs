@@ -4,9 +4,9 @@ use super::etc_group::{account_name, parse_id};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, Subject, Target, ValueType};
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "passwd",
     "Account table (/etc/passwd), or one account. By default, the account must exist.",
     Subject::new(
@@ -74,7 +74,7 @@ fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, ReadError> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("passwd", "", parse_rows)
         .observe("has no account table", |rows| {
             if target.subject == "all" {

@@ -6,10 +6,12 @@ use super::etc_group::account_name;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::FUNCTIONS;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "shadow",
     "Password ages and kinds of password hashes, of one user or all.",
     Subject::new(
@@ -79,7 +81,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_presence("exists")
 .with_collection(FUNCTIONS, requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["shadow".to_owned()]
 }
 
@@ -106,7 +108,7 @@ fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, ReadError> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("shadow", "", parse_rows)
         .observe("has no /etc/shadow", |rows| {
             if target.subject == "all" {

@@ -7,10 +7,12 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::{Parsed, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "acl",
     "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
      there must be no extended ACL.",
@@ -45,7 +47,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_presence("exists")
 .with_collection(FUNCTIONS, requests);
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let call = |path: &str| format!("acl {} {}", hex(path.as_bytes()), sh_quote(path));
     asked.iter().map(|one| call(&one.target.subject)).collect()
 }
@@ -122,7 +124,7 @@ fn read_acl(view: &View<'_>, path: &str) -> Parsed<AccessList> {
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let seen = read_acl(view, path);
     if property == "exists" {

@@ -3,12 +3,13 @@
 use super::fstab_rows::{FstabEntry, load_files};
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{
-    InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path,
-};
 use crate::resource::config::drop_in::FUNCTIONS;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+    absolute_path,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "fstab",
     "Entry of /etc/fstab. By default, it must exist.",
     Subject::new(
@@ -56,11 +57,11 @@ fn check_mount_point(subject: &str) -> Result<(), InvalidValue> {
     }
 }
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["mount_files".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     load_files(view).observe("has no fstab", |files| match &files.rows {
         Err(why) => why.clone().into(),
         Ok(rows) if target.subject == "all" => match property {

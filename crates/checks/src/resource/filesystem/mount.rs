@@ -6,13 +6,15 @@ use super::fstab_rows::{decode_escapes, load_files};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 
 // A mount can be configured but not mounted, and the reverse. Each property reports its own absence.
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "mount",
     "Mount at a path: the current state and the configuration. By default, it must be \
      mounted. The current state is skipped if the kernel does not belong to the target, \
@@ -51,7 +53,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_collection(FUNCTIONS, requests);
 
 /// The base set includes the current mounts.
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let configured = asked
         .iter()
         .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
@@ -89,7 +91,7 @@ fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, ReadError> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     if property.starts_with("configured") {
         return load_files(view).observe("has no configuration", |files| {

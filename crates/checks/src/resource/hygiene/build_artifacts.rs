@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "build_artifacts",
     "Build artifacts: temporary files, package lists, caches and files of build tools. By \
      default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
@@ -53,7 +55,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_defaults(&["!files"])
 .with_collection(include_str!("build_artifacts.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["leftovers".to_owned()]
 }
 
@@ -120,7 +122,7 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     .then_some("tools")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let directory = view.identity().directory;
     walk::filter_paths(view, "leftovers", |entry| {
         match property_of(entry, directory) {

@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "logs",
     "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
      so check `files` and `journals` in a directory, or for logs that a build removes before \
@@ -72,7 +74,7 @@ const PRIVATE: &[&str] = &[
     "dmesg",
 ];
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["logs".to_owned()]
 }
 
@@ -98,7 +100,7 @@ fn is_rotated(name: &str) -> bool {
             .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let written = |entry: &Entry| entry.has_content() && !entry.is_within(JOURNALS);
     match property {
         "files" => walk::filter_paths(view, "logs", written),

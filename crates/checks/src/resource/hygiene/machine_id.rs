@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "machine_id",
     "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
      has none. The ID itself stays on the target. A running system always has one, and \
@@ -34,7 +36,7 @@ pub(crate) static KIND: Kind = Kind::new(
 
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     if asked.iter().any(|one| one.properties.contains("dbus")) {
         vec!["machine_id".to_owned()]
     } else {
@@ -42,7 +44,7 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     }
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "dbus" {
         return view
             .parse_reading("dbus_id", "", |text| Ok(text.to_owned()))

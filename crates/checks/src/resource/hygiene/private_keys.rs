@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "private_keys",
     "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
      It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
@@ -28,7 +30,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_defaults(&["!unsafe"])
 .with_collection(include_str!("private_keys.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["private_keys".to_owned()]
 }
 
@@ -37,7 +39,7 @@ fn is_unsafe(entry: &Entry) -> bool {
     entry.stat.mode & 0o777 & !allowed != 0
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "modes" => walk::filter_modes(view, "private_keys", |_| true),
         "unsafe" => walk::filter_paths(view, "private_keys", is_unsafe),

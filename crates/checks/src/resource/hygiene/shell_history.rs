@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "shell_history",
     "History files of shells, editors, pagers and clients in the home directories of all \
      accounts. By default, there must be none. An interactive login creates new ones, but \
@@ -28,7 +30,7 @@ const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/sea
     .local/share/recently-used.xbel .local/state/lesshst .local/state/python_history \
     .local/state/bash/history";
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
     // node and others.
     vec![format!(
@@ -39,7 +41,7 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     )]
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, _: &str, view: &View<'_>) -> Observation {
     walk::filter_paths(view, "histories", walk::Entry::has_content)
 }
 

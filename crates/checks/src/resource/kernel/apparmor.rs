@@ -3,13 +3,15 @@
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "apparmor",
     "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
      configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
@@ -49,11 +51,11 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_defaults(&["enabled"])
 .with_collection(include_str!("apparmor.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec![format!("apparmor '{}'", units::DIRECTORIES)]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "enabled" => observe_enabled(view),
         "profiles_on_disk" => profiles_on_disk(view),

@@ -4,12 +4,14 @@ use super::kernel_parameter::skip_reason;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState, join_continuations};
 use crate::resource::filesystem::glob;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "kernel_module",
     "Kernel module. By default, it must be disabled.",
     Subject::new(
@@ -61,7 +63,7 @@ fn check_name(name: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let any = |names: &[&str]| {
         asked
             .iter()
@@ -158,7 +160,7 @@ fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, ReadE
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let name = normalize_name(&target.subject);
     match property {
         "loaded" => skip_reason(view).unwrap_or_else(|| {

@@ -2,11 +2,13 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "cpu",
     "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
     Subject::one_of("name", "Always `this`.", &["this"]),
@@ -26,11 +28,11 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_collection(FUNCTIONS, requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["cpu".to_owned()]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if let Some(skipped) = skip_reason(view) {
         return skipped;
     }

@@ -2,11 +2,11 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::resource::config::key_value::OS_RELEASE;
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "os",
     "Operating system. Usually used in `when`, as `os.name`.",
     Subject::one_of("name", "Always `this`.", &["this"]),
@@ -36,7 +36,7 @@ pub(crate) static KIND: Kind = Kind::new(
     ),
 ]);
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("os-release", "", |text| OS_RELEASE.parse(text))
         .observe("has no os-release", |fields| {
             let field = |key: &str| match fields.get(key) {

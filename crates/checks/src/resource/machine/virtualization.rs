@@ -2,9 +2,9 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, Subject, Target, ValueType};
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "virtualization",
     "Virtualization of the system. Usually used in `when`, as `virtualization.container`.",
     Subject::one_of("name", "Always `this`.", &["this"]),
@@ -52,7 +52,7 @@ const MACHINES: &[&str] = &[
     "google",
 ];
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let identity = view.identity();
     match property {
         "kernel_owned" => Observation::bool(identity.kernel_owned),

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "firewall",
     "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
      `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
@@ -44,12 +46,12 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_collection(include_str!("firewall.sh"), requests);
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let tools: BTreeSet<&str> = asked
         .iter()
         .filter(|one| one.properties.iter().any(|property| property != "files"))
         .map(|one| one.target.subject.as_str())
-        .filter(|tool| KIND.subject.words.contains(tool))
+        .filter(|tool| RESOURCE_TYPE.subject.words.contains(tool))
         .collect();
     let files = "from /etc/nftables.conf /etc/iptables/rules.v4 /etc/iptables/rules.v6 \
         /etc/sysconfig/iptables /etc/sysconfig/ip6tables; listing firewall_files 0 -name '*'";
@@ -140,7 +142,7 @@ fn parse_nft(text: &str) -> Ruleset {
     out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let tool = target.subject.as_str();
     if property == "files" {
         let of = |path: &str| match tool {

@@ -8,10 +8,12 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "port",
     "TCP or UDP port in the network namespace of the target. By default, a process must \
      listen on it. Judged in phase boot unless `phase` is set.",
@@ -83,7 +85,7 @@ fn parse_subject(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     known.then_some((protocol, Some(number)))
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let owners = asked.iter().any(|one| one.properties.contains("processes"));
     if owners {
         vec!["socket_owners".to_owned()]
@@ -151,17 +153,17 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, ReadError> {
 }
 
 /// Parses the programs by the inode of their socket.
-fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, ReadError> {
+fn parse_owners(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (inode, name) in text.lines().filter_map(|line| line.split_once(' ')) {
         out.entry(inode.to_owned())
             .or_default()
             .insert(name.to_owned());
     }
-    Ok(out)
+    out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let Some((protocol, number)) = parse_subject(&target.subject) else {
         return Observation::Unknown("not a valid port".to_owned());
     };
@@ -199,7 +201,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
-        match view.parse_reading("socket_owners", "", parse_owners) {
+        match view.parse_reading("socket_owners", "", |text| Ok(parse_owners(text))) {
             Read::Present(owners) => owners,
             Read::Absent => return Observation::not_collected(),
             Read::Unreadable(why) => return why.into(),

@@ -3,14 +3,16 @@
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk::{self, Entry};
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "time_sync",
     "Time synchronization. By default, a service must be enabled. `synchronised` is judged \
      only if the kernel belongs to the target. It can take a minute after a boot.",
@@ -64,7 +66,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
     ("openntpd", &["openntpd.service"], &["/etc/openntpd"]),
 ];
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec![format!("time_sync '{}'", units::DIRECTORIES)]
 }
 
@@ -113,7 +115,7 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, ReadError
     Ok(out)
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "synchronised" {
         return observe_synchronised(view);
     }

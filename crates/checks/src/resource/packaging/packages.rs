@@ -2,12 +2,12 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, Subject, Target, ValueType};
 use crate::matcher::pattern;
+use crate::resource_type::{InvalidValue, Property, ResourceRef, ResourceType, Subject, ValueType};
 
 use super::package;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "packages",
     "Installed packages whose names match a pattern. By default, there must be at least one.",
     Subject::new(
@@ -69,7 +69,7 @@ fn to_regex(pattern: &str) -> String {
     out + r"\z"
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let pattern = match pattern::plain(&to_regex(&target.subject)) {
         Ok(pattern) => pattern,
         Err(why) => return Observation::Unknown(why.to_string()),

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use bakeline_platform::Platform;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "updates",
     "Updates that apt would install with the package lists on the target. By default, there \
      must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
@@ -42,11 +44,11 @@ pub(crate) static KIND: Kind = Kind::new(
 .without_directories("apt cannot run in a directory")
 .with_collection(include_str!("updates.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["pending_updates".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "lists_age_days" {
         let days = view.parse_reading("lists_age", "", |text| {
             text.trim().parse::<i64>().map_err(ReadError::invalid)

@@ -4,12 +4,14 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 use crate::resource::ssh::authorized_keys;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "cron",
     "Jobs of cron. The collector removes text that looks like a password.",
     Subject::new(
@@ -43,7 +45,7 @@ pub(crate) static KIND: Kind = Kind::new(
     requests,
 );
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["cron".to_owned()]
 }
 
@@ -91,7 +93,7 @@ fn parse_job(line: &str, user: Option<&str>) -> Option<String> {
     ))
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "allowed" => access_list("/etc/cron.allow", view),
         "denied" => access_list("/etc/cron.deny", view),

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::filesystem::file::account;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::sh_quote;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "processes",
     "Running processes by name. By default, there must be at least one. Judged in phase boot \
      unless `phase` is set. Skipped if the processes do not belong to the target.",
@@ -63,7 +65,7 @@ fn check_name(name: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let with_arguments = asked
         .iter()
         .filter(|one| one.properties.contains("arguments"));
@@ -91,7 +93,7 @@ fn parse_processes(text: &str) -> Result<ProcessTable, ReadError> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if view.identity().virtualization == "chroot" {
         return Observation::Skipped("a chroot shows the processes of its host".to_owned());
     }

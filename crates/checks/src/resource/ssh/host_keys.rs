@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "host_keys",
     "Host keys of sshd: `/etc/ssh/ssh_host_*`. By default, only root may read the private \
      keys. The build instance has keys. seal.sh removes them, and a new instance generates \
@@ -45,7 +47,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_phases(&[Phase::Boot])
 .with_collection("", requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["from /etc/ssh; listing host_keys 1 -name 'ssh_host_*'".to_owned()]
 }
 
@@ -53,7 +55,7 @@ fn is_private_key(entry: &Entry) -> bool {
     entry.file_name().ends_with("_key")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "files" => walk::filter_paths(view, "host_keys", |_| true),
         "modes" => walk::filter_modes(view, "host_keys", is_private_key),

@@ -9,9 +9,9 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::{Parsed, View};
-use crate::kind::{RequestedTarget, Target};
 use crate::matcher::value::Value;
 use crate::resource::packaging::package;
+use crate::resource_type::{RequestedResource, ResourceRef};
 use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
@@ -41,7 +41,7 @@ pub(crate) struct Program {
     pub(crate) normalize: fn(&str, &str) -> Option<String>,
 }
 
-pub(crate) fn requests(program: &Program, asked: &[RequestedTarget<'_>]) -> Vec<String> {
+pub(crate) fn requests(program: &Program, asked: &[RequestedResource<'_>]) -> Vec<String> {
     let main = program.dialect.main;
     let mut out = vec![format!(
         "ssh_files {} {}",
@@ -61,7 +61,7 @@ pub(crate) fn request(path: &str) -> String {
 
 pub(crate) fn observe(
     program: &Program,
-    target: &Target,
+    target: &ResourceRef,
     option: &str,
     view: &View<'_>,
 ) -> Observation {
@@ -278,7 +278,7 @@ fn parse_matches(text: &str) -> Result<Matches, ReadError> {
                 }
             }
             ("! ", Some(of)) => {
-                drop(out.insert(of.clone(), Err(ReadError::Target(rest.to_owned()))))
+                drop(out.insert(of.clone(), Err(ReadError::ResourceRef(rest.to_owned()))))
             }
             _ => {
                 return Err(ReadError::unknown_line("included files", line));

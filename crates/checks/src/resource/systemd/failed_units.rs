@@ -3,11 +3,13 @@
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "failed_units",
     "Failed systemd units. By default, there must be none. Judged in phase boot unless \
      `phase` is set.",
@@ -20,7 +22,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .without_directories("a directory has no service manager")
 .with_collection(include_str!("failed_units.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["failed_units".to_owned()]
 }
 
@@ -43,7 +45,7 @@ fn parse_names(text: &str) -> Result<Vec<String>, ReadError> {
         .collect()
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, _: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }

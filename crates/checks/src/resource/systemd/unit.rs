@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{RequestedResource, ResourceRef, ResourceType, Subject, ValueType};
 use crate::text::sh_quote;
 use crate::text::truncate_for_display;
 
 use super::service;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "unit",
     "Properties of a systemd unit, by their names in `systemctl show`, such as \
      `ProtectSystem: strict`. Values are those of systemd (yes, no). Several values are a \
@@ -48,7 +48,7 @@ fn is_valid_property(property: &str) -> bool {
     !property.is_empty() && property.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
         .map(|one| service::unit_name(&one.target.subject))
@@ -103,7 +103,7 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, ReadError
         .collect())
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if !is_valid_property(property) {
         return Observation::Unknown(format!(
             "`{}` is not a valid name of a unit property",

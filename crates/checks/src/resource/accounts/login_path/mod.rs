@@ -7,12 +7,14 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::{DropInFiles, FileState};
 use crate::resource::filesystem::file::{FUNCTIONS, unpack};
 use crate::resource::filesystem::file_state::parse_state;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "login_path",
     "PATH at the start of a login shell, from login.defs, /etc/environment, /etc/profile and \
      /etc/profile.d. An assignment that depends on conditions at run time is an error.",
@@ -40,7 +42,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_defaults(&["!writable"])
 .with_collection(FUNCTIONS, requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["search_path".to_owned()]
 }
 
@@ -128,7 +130,7 @@ fn is_writable(view: &View<'_>, directory: &str) -> Result<bool, UnknownDirector
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let session = target.subject == "session";
     if session && view.identity().directory {
         return Observation::Skipped("a directory has no logins".to_owned());

@@ -4,16 +4,16 @@ use super::config_file_formats::{FORMATS, Settings, parse};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::{Parsed, View};
-use crate::kind::{
-    InvalidValue, Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType,
-    absolute_path,
-};
 use crate::matcher::pattern;
 use crate::matcher::value::Value;
 use crate::resource::filesystem::file::is_secret_path;
 use crate::resource::ssh::sshd_config_view::request;
+use crate::resource_type::{
+    InvalidValue, Parameter, Property, RequestedResource, ResourceRef, ResourceType, Subject,
+    ValueType, absolute_path,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "config_file",
     "Settings of a configuration file by name. By default, the file must exist. A setting in \
      a section, map or list has a name with dots, such as `server.ports.0`. A name with \
@@ -63,7 +63,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-pub(crate) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+pub(crate) fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     asked
         .iter()
         .map(|one| request(&one.target.subject))
@@ -93,7 +93,7 @@ fn format_of_path(path: &str) -> &'static str {
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let there = match view.raw("config", path).map(|reading| reading.rc) {
         None => return Observation::not_collected(),
@@ -117,7 +117,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 }
 
 /// Returns the observation for a path that is a directory.
-pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Observation> {
+pub(crate) fn observe_directory(target: &ResourceRef, view: &View<'_>) -> Option<Observation> {
     let is = view
         .raw("config", &target.subject)
         .is_some_and(|reading| reading.flags.contains('d'));
@@ -125,7 +125,7 @@ pub(crate) fn observe_directory(target: &Target, view: &View<'_>) -> Option<Obse
 }
 
 /// Parses a file once for each combination of parameters.
-fn read_settings(target: &Target, text: &str, view: &View<'_>) -> Parsed<Settings> {
+fn read_settings(target: &ResourceRef, text: &str, view: &View<'_>) -> Parsed<Settings> {
     let format = target.parameter("format", format_of_path(&target.subject));
     let (comment, assignment) = (
         target.parameter("comment", "#;"),

@@ -8,7 +8,7 @@ use super::config_file::{check_path, observe_directory, requests};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Subject, Target, ValueType};
+use crate::resource_type::{ResourceRef, ResourceType, Subject, ValueType};
 
 /// File of a resource, with its syntax.
 struct Preset {
@@ -79,16 +79,19 @@ pub(crate) static OS_RELEASE: Syntax = Syntax {
     ignores_case: false,
 };
 
-pub(crate) static LOGIN_DEFS: Kind = LOGIN_DEFS_FILE
+pub(crate) static LOGIN_DEFS: ResourceType = LOGIN_DEFS_FILE
     .resource_type(|target, name, view| observe(&LOGIN_DEFS_FILE, target, name, view));
 
-pub(crate) static AUDITD_CONF: Kind = AUDITD_CONF_FILE
+pub(crate) static AUDITD_CONF: ResourceType = AUDITD_CONF_FILE
     .resource_type(|target, name, view| observe(&AUDITD_CONF_FILE, target, name, view));
 
 impl Preset {
-    const fn resource_type(&self, observe: fn(&Target, &str, &View<'_>) -> Observation) -> Kind {
+    const fn resource_type(
+        &self,
+        observe: fn(&ResourceRef, &str, &View<'_>) -> Observation,
+    ) -> ResourceType {
         let subject = Subject::new("path", self.path, check_path);
-        Kind::new(self.name, self.doc, subject, observe)
+        ResourceType::new(self.name, self.doc, subject, observe)
             .with_open_property(ValueType::Setting, self.setting)
             .with_collection(include_str!("../config_file.sh"), requests)
     }
@@ -153,7 +156,7 @@ fn split_at_word(line: &str) -> Option<(&str, String)> {
 
 /// Returns a setting of a file. Several resources can parse the same file, so each has its own
 /// cache entry.
-fn observe(preset: &Preset, target: &Target, name: &str, view: &View<'_>) -> Observation {
+fn observe(preset: &Preset, target: &ResourceRef, name: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     observe_directory(target, view).unwrap_or_else(|| {
         let text = view.parse_reading("config", path, |text| Ok(text.to_owned()));

@@ -8,8 +8,10 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
@@ -30,7 +32,7 @@ pub(crate) const TYPES: &[&str] = &[
 /// Collector functions for files.
 pub(crate) const FUNCTIONS: &str = include_str!("../file.sh");
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "file",
     "File, directory, link or device at a path. By default, it must exist.",
     Subject::new("path", "Absolute path in the image.", absolute_path),
@@ -147,7 +149,7 @@ pub(crate) fn is_secret_path(path: &str) -> bool {
 /// Maximum number of paths in one collector call.
 const CHUNK: usize = 200;
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let mut properties_by_path: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in asked {
         properties_by_path
@@ -195,7 +197,7 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let memoized = view.compute_once("file", path, || {
         fact(view.facts(), path).ok_or(ReadError::NotCollected)

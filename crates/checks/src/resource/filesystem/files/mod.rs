@@ -8,12 +8,12 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{
-    InvalidValue, Kind, Parameter, Property, Subject, Target, ValueType, absolute_path,
-};
 use crate::matcher::value::mode_text;
+use crate::resource_type::{
+    InvalidValue, Parameter, Property, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "files",
     "Files found below a directory. By default, there must be none. Links are not followed. A \
      search from / skips /proc, /sys, /dev and /run. The directory itself is never a result. \
@@ -202,7 +202,7 @@ fn parse_state(line: &str) -> Option<(usize, (u32, u32, u32))> {
     ))
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("found", &walk_key(target), parse_results)
         .observe("does not exist", |all| {
             let Some(found) = all.get(&search_key(target)) else {

@@ -1,20 +1,20 @@
 //! Tests of the `files` resource with recorded frames.
 
 use super::*;
-use crate::kind::RequestedTarget;
+use crate::resource_type::RequestedResource;
 use crate::tests::{IDENTITY, controls, lines, refusal};
 
 fn collector_calls(yaml: &[&str]) -> Vec<String> {
     let text: String = yaml.iter().map(|y| format!("- {y}\n")).collect();
     let controls = controls(&text);
-    let targets: Vec<&Target> = controls
+    let targets: Vec<&ResourceRef> = controls
         .iter()
         .flat_map(|c| c.expectations())
         .map(|e| &e.target)
         .collect();
-    let asked: Vec<RequestedTarget<'_>> = targets
+    let asked: Vec<RequestedResource<'_>> = targets
         .iter()
-        .map(|target| RequestedTarget {
+        .map(|target| RequestedResource {
             target,
             properties: ["paths".to_owned()].into(),
         })

@@ -5,13 +5,15 @@ use serde_json::Value as Json;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "cloud_init",
     "cloud-init. By default, it must be installed and enabled. On an instance, `state` \
      contains the data of this instance. seal.sh removes the data of the build after the \
@@ -71,7 +73,7 @@ const FIRST: usize = 3;
 
 const STATE: &str = "/var/lib/cloud";
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec![format!("cloud_init '{}'", units::DIRECTORIES)]
 }
 
@@ -125,7 +127,7 @@ fn current_instance(found: &[Entry]) -> Option<&str> {
     link.trim_end_matches('/').rsplit('/').next()
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "status" {
         return observe_status(view);
     }

@@ -8,12 +8,14 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState};
 use crate::resource::filesystem::glob;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "kernel_parameter",
     "Kernel parameter (sysctl): the value configured for boot, and the running value. Check \
      both: a configured value takes effect at boot, and a running value can be lost at boot.",
@@ -142,7 +144,7 @@ pub(crate) const BASE: &str = "sysctl_running - fs/protected_fifos fs/protected_
 /// Key of the answer for parameters that are not in [`BASE`].
 const ASKED: &str = "asked";
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let mut out = Vec::new();
     if asked
         .iter()
@@ -311,7 +313,7 @@ fn parse_running(text: &str) -> Result<BTreeMap<String, Running>, ReadError> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = sysctl_path(&target.subject);
     if property == "running" {
         return skip_reason(view).unwrap_or_else(|| running_value(&path, view));

@@ -11,11 +11,13 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "certificate",
     "First X.509 certificate of a PEM file. The signature is not verified.",
     Subject::new("path", "Absolute path in the image.", absolute_path),
@@ -60,7 +62,7 @@ pub(crate) static KIND: Kind = Kind::new(
 ])
 .with_collection(include_str!("../certificate.sh"), requests);
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let line = |path: &str| format!("certificate {} {}", hex(path.as_bytes()), sh_quote(path));
     asked.iter().map(|one| line(&one.target.subject)).collect()
 }
@@ -217,7 +219,7 @@ fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
     (*found == tag).then_some(rest.get(..length)?)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("certificate", &target.subject, |pem| {
         Ok(parse_certificate(pem)?)
     })

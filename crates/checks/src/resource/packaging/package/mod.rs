@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use bakeline_platform::Platform;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "package",
     "Package. By default, it must be installed.",
     Subject::new(
@@ -44,7 +46,7 @@ pub(crate) static KIND: Kind = Kind::new(
 .with_collection("", no_requests);
 
 /// The base set includes all packages.
-fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn no_requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     Vec::new()
 }
 
@@ -107,7 +109,7 @@ pub(crate) fn is_installed(status: &str) -> bool {
     ["installed", "triggers-awaited", "triggers-pending"].contains(&state)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let (name, arch) = target
         .subject
         .split_once(':')

@@ -7,11 +7,13 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "repositories",
     "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
      default, `insecure` must be empty.",
@@ -54,7 +56,7 @@ pub(crate) static KIND: Kind = Kind::new(
 /// Shell functions. The base set includes `repositories`.
 pub(crate) const SHELL: &str = include_str!("../repositories.sh");
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let keys = asked.iter().any(|one| one.properties.contains("keys"));
     let line = "from /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d; listing apt_keys 1 ! -type d";
     if keys {
@@ -245,7 +247,7 @@ fn is_insecure(one: &Repository) -> bool {
     one.unverified || (plain && one.keys.is_empty())
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("repositories", "", parse_repositories)
         .observe("were not collected", |all| {
             let set = |of: &dyn Fn(&Repository) -> Vec<String>| {

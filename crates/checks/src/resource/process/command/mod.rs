@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{
-    InvalidValue, Kind, Parameter, Property, RequestedTarget, Subject, Target, ValueType,
-};
 use crate::matcher::value::Value;
+use crate::resource_type::{
+    InvalidValue, Parameter, Property, RequestedResource, ResourceRef, ResourceType, Subject,
+    ValueType,
+};
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "command",
     "Shell command that runs in the image, never on the machine of bakeline. By default, it \
      must exit with status 0, unless `exit_status` is set.",
@@ -65,7 +66,7 @@ fn check_timeout(text: &str) -> Result<(), InvalidValue> {
     }
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let mut wanted: BTreeMap<&str, u32> = BTreeMap::new();
     for one in asked {
         let seconds = wanted.entry(&one.target.subject).or_default();
@@ -86,7 +87,7 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     wanted.into_iter().map(line).collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let run = &target.subject;
     let Some(exit) = view.raw("exit", run) else {
         return Observation::not_collected();

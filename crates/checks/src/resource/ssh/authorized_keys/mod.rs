@@ -7,13 +7,15 @@ use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "authorized_keys",
     "Files of authorized keys of all accounts: the defaults of sshd and those of \
      AuthorizedKeysFile. By default, `unsafe` must be empty. The collector reads the type, \
@@ -74,7 +76,7 @@ pub(crate) fn check_user(name: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["authorized_keys".to_owned()]
 }
 
@@ -116,7 +118,7 @@ fn parse_keys(text: &str) -> Result<Vec<Key>, ReadError> {
     text.lines().map(key).collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let user = target.subject.as_str();
     view.parse_reading("key_files", "", parse_key_files)
         .observe("has no accounts", |all| {

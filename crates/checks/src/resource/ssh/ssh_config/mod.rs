@@ -3,10 +3,10 @@
 use super::sshd_config::{canonical_flag, changes_defaults};
 use super::sshd_config_merge::Dialect;
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
-use crate::kind::{Kind, Subject, ValueType};
 use crate::matcher::value::quantity;
+use crate::resource_type::{ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "ssh_config",
     "Options of the SSH client in the system configuration, by their names in ssh_config(5). \
      `effective` is the output of `ssh -G localhost`. If ssh cannot run, it is derived from \

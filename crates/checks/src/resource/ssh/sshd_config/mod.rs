@@ -3,10 +3,10 @@
 use super::sshd_config_merge::{Dialect, Source, merge};
 use super::sshd_config_view::{Program, VIEWS, observe, requests};
 use crate::facts::error::ReadError;
-use crate::kind::{Kind, Subject, ValueType};
 use crate::matcher::value::quantity;
+use crate::resource_type::{ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "sshd_config",
     "Options of the SSH server, by their names in sshd_config(5). `effective` is the output \
      of `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of \

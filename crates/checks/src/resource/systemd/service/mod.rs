@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{InvalidValue, Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::sh_quote;
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind::new(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "service",
     "systemd unit. By default, it must be enabled and running. Judged in phase boot unless \
      `phase` is set.",
@@ -90,7 +92,7 @@ pub(super) fn unit_name(name: &str) -> String {
     }
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
         .map(|one| unit_name(&one.target.subject))
@@ -147,7 +149,7 @@ fn parse_block(text: &str) -> Unit {
     unit
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "running" && !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }

@@ -1,4 +1,4 @@
-//! Defines the description of a resource: its name, subject, properties, collection and observation.
+//! Defines resource types: name, subject, properties, collection and observation.
 //!
 //! Each resource has its own file in `resource/`.
 
@@ -12,8 +12,8 @@ use crate::facts::view::View;
 pub(crate) use crate::matcher::value_type::ValueType;
 use crate::phase::Phase;
 
-/// Description of a resource, such as `file`.
-pub(crate) struct Kind {
+/// Type of a resource, such as `file`.
+pub(crate) struct ResourceType {
     /// Key in YAML.
     pub(crate) name: &'static str,
     /// Description for editors and documentation.
@@ -40,9 +40,9 @@ pub(crate) struct Kind {
     /// POSIX shell functions of the collector; they can use the functions of `collector.sh`.
     pub(crate) shell: &'static str,
     /// Returns the calls of the collector, one per line.
-    pub(crate) requests: fn(&[RequestedTarget<'_>]) -> Vec<String>,
+    pub(crate) requests: fn(&[RequestedResource<'_>]) -> Vec<String>,
     /// Observes a property in the facts.
-    pub(crate) observe: fn(&Target, &str, &View<'_>) -> Observation,
+    pub(crate) observe: fn(&ResourceRef, &str, &View<'_>) -> Observation,
 }
 
 /// Value of the key of a resource.
@@ -101,11 +101,11 @@ pub(crate) struct Property {
     pub(crate) aliases: &'static [&'static str],
 }
 
-/// Resource to observe: a kind and its subject.
+/// Reference to a resource in a control: its type and subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
-    /// Name of the kind.
+pub struct ResourceRef {
+    /// Name of the resource type.
     pub kind: String,
     /// Subject, such as a path.
     pub subject: String,
@@ -114,7 +114,7 @@ pub struct Target {
     pub parameters: BTreeMap<String, String>,
 }
 
-impl Target {
+impl ResourceRef {
     /// Returns the name for messages, such as `file /etc/motd`.
     #[must_use]
     pub fn display_name(&self) -> String {
@@ -131,19 +131,19 @@ impl Target {
     }
 }
 
-/// Target with the properties that controls use.
-pub(crate) struct RequestedTarget<'a> {
-    pub(crate) target: &'a Target,
+/// Referenced resource with the properties that controls use.
+pub(crate) struct RequestedResource<'a> {
+    pub(crate) target: &'a ResourceRef,
     pub(crate) properties: BTreeSet<String>,
 }
 
-impl Kind {
+impl ResourceType {
     /// Creates a type without properties. Its checks run in both phases, and it collects nothing.
     pub(crate) const fn new(
         name: &'static str,
         doc: &'static str,
         subject: Subject,
-        observe: fn(&Target, &str, &View<'_>) -> Observation,
+        observe: fn(&ResourceRef, &str, &View<'_>) -> Observation,
     ) -> Self {
         Self {
             name,
@@ -218,7 +218,7 @@ impl Kind {
     pub(crate) const fn with_collection(
         mut self,
         shell: &'static str,
-        requests: fn(&[RequestedTarget<'_>]) -> Vec<String>,
+        requests: fn(&[RequestedResource<'_>]) -> Vec<String>,
     ) -> Self {
         self.shell = shell;
         self.requests = requests;
@@ -236,7 +236,7 @@ impl Kind {
 }
 
 /// Returns no calls, for facts that every collection has.
-fn no_requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn no_requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     Vec::new()
 }
 

@@ -11,7 +11,7 @@ use crate::text::truncate_for_display;
 /// Packages, unit files and accounts of a system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Inventory {
+pub struct SystemContents {
     /// Versions of installed packages; `name:arch` if a package is installed for
     /// several architectures.
     pub packages: Read<BTreeMap<String, String>>,
@@ -21,8 +21,8 @@ pub struct Inventory {
     pub users: Read<BTreeMap<String, String>>,
 }
 
-impl Inventory {
-    /// Extracts the inventory from facts.
+impl SystemContents {
+    /// Extracts the contents from facts.
     #[must_use]
     pub fn from_facts(facts: &Facts) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Inventory {
         }
     }
 
-    /// Returns whether the facts contain no inventory.
+    /// Returns whether the facts have none of the lists.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         [&self.packages, &self.units, &self.users]
